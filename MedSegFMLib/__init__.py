@@ -1,0 +1,1 @@
+"""MedSegFM: interactive 3D medical image segmentation with foundation models."""

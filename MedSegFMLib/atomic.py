@@ -1,0 +1,50 @@
+"""Output files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import OutputError
+
+
+def check_writable(path: Path) -> None:
+    """Raise OutputError where `path` could not be written, before any work is spent on it."""
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise OutputError(f"The folder {folder} does not exist; create it or choose another.")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; give the name of a file in it.")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"The folder {folder} cannot be written to; choose another.")
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it takes the name `path` once the block has ended.
+
+    Where the block fails the half-written file is removed, an earlier `path` stays as it was, and
+    a failure of the file system becomes an OutputError.
+    """
+    target = Path(path)
+    check_writable(target)
+    # The whole name follows the prefix: writers choose the format by the ending.
+    beside = target.with_name(f".tmp{os.getpid()}-{target.name}")
+    try:
+        yield beside
+        os.replace(beside, target)
+    except OSError as error:
+        raise OutputError(
+            f"{target} could not be written ({error.strerror or error}); free some space or "
+            "choose another folder."
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` to `path` as UTF-8, whole or not at all."""
+    with atomic_path(path) as beside:
+        beside.write_text(text, encoding="utf-8")

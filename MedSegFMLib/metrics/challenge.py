@@ -1,0 +1,94 @@
+"""Scores as the CVPR 2025 challenge on interactive 3D segmentation computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MedSegFMLib.masks import Mask, MaskError, bounding_box, check_masks
+from MedSegFMLib.metrics.overlap import dice
+from MedSegFMLib.metrics.surface import checked_spacing, checked_tolerance, surface_dice
+
+_LEAST_DICE_FOR_NSD = 0.2
+_SCORES_UNDER_CURVE = 5
+
+
+def challenge_scores(
+    reference_labels: Mask,
+    predicted_labels: Mask,
+    spacing: Sequence[float] | NDArray[Any],
+    tolerance: float = 2.0,
+) -> tuple[float, float]:
+    """Mean Dice and mean surface Dice over the labels of one case.
+
+    Labels found in the prediction alone are ignored. As in the challenge, a case whose mean Dice
+    is 0.2 or less has a surface Dice of 0, whatever its surfaces.
+
+    Args:
+        reference_labels: (K, J, I), integer; labels above 0 are scored.
+        predicted_labels: the same shape, integer.
+        spacing: voxel size along each array axis, applied as is. Challenge files disagree on
+            whether theirs is (x, y, z) or (z, y, x), and the challenge does not reorder it.
+        tolerance: largest distance that counts as agreement, in the units of `spacing`.
+
+    Returns:
+        Mean Dice and mean surface Dice, each 0 to 1.
+
+    Raises:
+        MaskError: an array is no 3D mask, the shapes differ, or the reference has no label.
+        ValueError: the spacing or the tolerance is out of range.
+    """
+    check_masks(reference_labels, predicted_labels)
+    spacing = checked_spacing(spacing)
+    tolerance = checked_tolerance(tolerance)
+    box = bounding_box(reference_labels)
+    labels = np.unique(reference_labels[box]) if box is not None else np.array([], dtype=int)
+    labels = labels[labels > 0]
+    if labels.size == 0:
+        raise MaskError(
+            "reference_labels holds no label above 0, but a case is scored over its labels: leave "
+            "the case out."
+        )
+    dsc = np.mean([dice(reference_labels == at, predicted_labels == at) for at in labels])
+    if dsc <= _LEAST_DICE_FOR_NSD:
+        return float(dsc), 0.0
+    nsd = np.mean(
+        [
+            surface_dice(reference_labels == at, predicted_labels == at, spacing, tolerance)
+            for at in labels
+        ]
+    )
+    return float(dsc), float(nsd)
+
+
+def interaction_auc(scores: Sequence[float] | NDArray[Any]) -> float:
+    """Area under the last five scores of an interaction, one step apart.
+
+    A box and five clicks give six scores; the challenge leaves the box out.
+
+    Args:
+        scores: one score from 0 to 1 after each prompt, in order; at least five.
+
+    Returns:
+        The trapezoid's area, 0 to 4.
+
+    Raises:
+        ValueError: fewer than five scores, or one outside 0 to 1.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 1 or values.size < _SCORES_UNDER_CURVE:
+        raise ValueError(
+            f"scores has shape {values.shape}, but the area is taken under the last five of a "
+            "list: give the score after every click, five or more."
+        )
+    for value in values:
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(
+                f"scores holds {value}, but a score lies from 0 to 1: give Dice or surface Dice, "
+                "not percent or distances."
+            )
+    last = values[-_SCORES_UNDER_CURVE:]
+    return float(((last[1:] + last[:-1]) / 2).sum())

@@ -1,0 +1,28 @@
+"""Agreement in volume."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from MedSegFMLib.masks import Mask, check_masks
+
+
+def dice(reference: Mask, prediction: Mask) -> float:
+    """Dice similarity coefficient, 2 |A ∩ B| / (|A| + |B|).
+
+    Args:
+        reference: (K, J, I), bool or integer; every voxel that is not 0 belongs to the object.
+        prediction: the same shape, bool or integer.
+
+    Returns:
+        0 (apart) to 1 (equal); 1 where both masks are empty, 0 where one is.
+
+    Raises:
+        MaskError: an array is no 3D mask, or the shapes differ.
+    """
+    check_masks(reference, prediction)
+    total = int(np.count_nonzero(reference)) + int(np.count_nonzero(prediction))
+    if total == 0:
+        return 1.0
+    shared = int(np.count_nonzero(np.logical_and(reference, prediction)))
+    return 2.0 * shared / total

@@ -1,0 +1,136 @@
+"""The one interface that every model meets, and what goes in and comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .geometry import Geometry
+from .progress import Progress
+from .prompts import Prompt
+from .region import Region, Shape, shape_triple
+from .volume import Volume
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RegionRule:
+    """How much of the volume around the prompts a model looks at.
+
+    margin_voxels, margin_fraction: beyond a box on each side, the greater of so many voxels and
+        that part of the box's width.
+    click_radius_voxels: on each side of the first mark where there is no box.
+    shared: whether all objects are seen in one region (one encoder pass) or each in its own.
+    """
+
+    margin_voxels: int
+    margin_fraction: float
+    click_radius_voxels: int
+    shared: bool
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is, takes and costs: data that the panel and the command line show.
+
+    name: what the user types; title: what the user reads.
+    prompts: the prompt names it takes, as in `prompts.PROMPT_NAMES`.
+    dimensions: 3 where it sees volumes, 2 where it sees slices.
+    packages: importable packages it needs beyond the light installation.
+    weights: the name of its weights in the catalogue, None where it needs none.
+    uses_previous: whether its prediction continues from that of the step before.
+    base_bytes, bytes_per_voxel: memory estimate for a region of n voxels, base + n * per voxel.
+    """
+
+    name: str
+    title: str
+    summary: str
+    prompts: tuple[str, ...]
+    modalities: tuple[str, ...]
+    dimensions: int
+    code_licence: str
+    weights_licence: str | None
+    region_rule: RegionRule
+    packages: tuple[str, ...] = ()
+    weights: str | None = None
+    uses_previous: bool = False
+    base_bytes: int = 0
+    bytes_per_voxel: int = 0
+
+    def memory_bytes(self, region_voxels: int) -> int:
+        """Estimated peak memory of a prediction on a region of so many voxels."""
+        return self.base_bytes + region_voxels * self.bytes_per_voxel
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What a model keeps of a region of a volume, so that each further prompt is cheap.
+
+    Models derive from it to hold their features. nbytes: the memory those take.
+    """
+
+    geometry: Geometry
+    region: Region
+    nbytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """A model's answer on the region it changed.
+
+    geometry: the grid of the whole volume.
+    offset_kji: where the region begins in it.
+    logits_kji: float32, (k, j, i) of the region; above 0 is the object.
+    planes: the probabilities, 0 to 1 on the same region, that a model has seen in the axial,
+        coronal and sagittal plane; None for models that do not look at planes.
+    """
+
+    geometry: Geometry
+    offset_kji: Shape
+    logits_kji: Logits
+    planes: tuple[Logits, Logits, Logits] | None = None
+
+    @property
+    def region(self) -> Region:
+        """The voxels that `logits_kji` covers."""
+        return Region.whole(shape_triple(self.logits_kji.shape)).shifted(self.offset_kji)
+
+    @property
+    def mask(self) -> Volume:
+        """The object on the whole grid: uint8, 1 inside."""
+        array = np.zeros(self.geometry.shape_kji, dtype=np.uint8)
+        array[self.region.slices] = self.logits_kji > 0
+        return Volume(array, self.geometry)
+
+    def with_logits(self, logits_kji: Logits) -> Prediction:
+        """Other logits on the same region."""
+        return replace(self, logits_kji=logits_kji)
+
+
+class Segmenter(Protocol):
+    """A model: `encode` a region once, `predict` for each set of prompts."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is and takes."""
+
+    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
+        """Prepare a region (None: all) of a volume; the volume is never written to."""
+
+    def predict(
+        self,
+        encoding: Encoding,
+        prompts: Sequence[Prompt],
+        previous: Prediction | None,
+        progress: Progress,
+    ) -> Prediction:
+        """Segment one object after its prompts, given the answer to those before the last.
+
+        Prompts outside the encoded region but inside the volume are not errors: they say nothing
+        here. Raises PromptError for a prompt outside the volume or one the model does not take.
+        """

@@ -1,0 +1,97 @@
+"""Boxes as a user, or the CVPR 2025 challenge, would draw them around an object."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MedSegFMLib.masks import Mask, MaskError, bounding_box, check_mask
+
+Voxel = tuple[int, int, int]
+
+
+def box_around(reference: Mask, jitter: float, seed: int) -> tuple[Voxel, Voxel]:
+    """A hasty user's box: tight, with every face moved a little in or out.
+
+    Each of the six faces moves on its own, by an amount drawn uniformly from -jitter to +jitter of
+    the box's side across it and rounded to whole voxels. The box stays inside the grid, overlaps
+    the tight one and is at least one voxel thick.
+
+    Args:
+        reference: (K, J, I), bool or integer; every voxel that is not 0 belongs to the object.
+        jitter: fraction of the side, 0 (tight) or more.
+        seed: for `numpy.random.default_rng`; the same seed gives the same box.
+
+    Returns:
+        Half-open voxel bounds ((k0, j0, i0), (k1, j1, i1)).
+
+    Raises:
+        MaskError: the reference is no 3D mask, or empty.
+        ValueError: the jitter is negative or not finite.
+    """
+    tight_start, tight_stop = _tight_bounds(reference)
+    if not (math.isfinite(jitter) and jitter >= 0):
+        raise ValueError(
+            f"jitter is {jitter!r}, but it is a fraction of the box side: give 0 for a tight box, "
+            "or a small number such as 0.1."
+        )
+    fraction = np.random.default_rng(seed).uniform(-jitter, jitter, size=(2, 3))
+    shift = np.rint(fraction * (tight_stop - tight_start)).astype(np.int64)
+    start = np.clip(tight_start + shift[0], 0, tight_stop - 1)
+    stop = np.clip(
+        tight_stop + shift[1], np.maximum(start, tight_start) + 1, np.array(reference.shape)
+    )
+    return _voxel(start), _voxel(stop)
+
+
+def challenge_box(reference: Mask, jitter_voxels: int, seed: int) -> tuple[Voxel, Voxel]:
+    """The box of the CVPR 2025 challenge: exact in K, drawn on one slice in J and I.
+
+    K spans the object. J and I span what the object shows on its middle slice (the one that holds
+    its middle voxel in array order, so never an empty one), widened on all four sides by one draw
+    from 0 to `jitter_voxels`. The box need not hold the object where other slices show more of it.
+
+    Args:
+        reference: (K, J, I), bool or integer; every voxel that is not 0 belongs to the object.
+        jitter_voxels: the most that a side moves outward, 0 (exact) or more. The challenge draws 0
+            to 5 for a slice of 256 voxels, and more in proportion for a wider one.
+        seed: for `numpy.random.default_rng`; the same seed gives the same box.
+
+    Returns:
+        Half-open voxel bounds ((k0, j0, i0), (k1, j1, i1)), inside the grid.
+
+    Raises:
+        MaskError: the reference is no 3D mask, or empty.
+        ValueError: the jitter is negative.
+    """
+    start, stop = _tight_bounds(reference)
+    if jitter_voxels < 0:
+        raise ValueError(
+            f"jitter_voxels is {jitter_voxels}, but it is the most that a side moves outward: give "
+            "0 for an exact box, or a few voxels."
+        )
+    k0, k1 = int(start[0]), int(stop[0])
+    voxels_up_to_k = np.cumsum([np.count_nonzero(plane) for plane in reference[k0:k1]])
+    middle = k0 + int(np.searchsorted(voxels_up_to_k, voxels_up_to_k[-1] // 2, side="right"))
+    plane_start, plane_stop = _tight_bounds(reference[middle : middle + 1])
+    shift = np.random.default_rng(seed).integers(jitter_voxels, endpoint=True)
+    start[1:] = np.maximum(plane_start[1:] - shift, 0)
+    stop[1:] = np.minimum(plane_stop[1:] + shift, reference.shape[1:])
+    return _voxel(start), _voxel(stop)
+
+
+def _tight_bounds(reference: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    check_mask(reference, "reference")
+    box = bounding_box(reference)
+    if box is None:
+        raise MaskError(
+            f"reference is empty (no voxel of {reference.shape} is set), but a box needs an object "
+            "to go around: leave this object out."
+        )
+    return np.array([side.start for side in box]), np.array([side.stop for side in box])
+
+
+def _voxel(bound: NDArray[np.int64]) -> Voxel:
+    return int(bound[0]), int(bound[1]), int(bound[2])
