@@ -1,1 +1,32 @@
-"""MedSegFM: interactive 3D medical image segmentation with foundation models."""
+"""MedSegFM: interactive 3D medical image segmentation with foundation models.
+
+Importing it needs numpy alone; SimpleITK, scipy, torch and the rest load where they are used.
+"""
+
+from .errors import MedSegFMError
+from .geometry import Geometry
+from .prompts import Box, Lasso, Point, Prompt, Scribble, Text
+from .region import Region
+from .registry import cards, create
+from .segmenter import ModelCard, Prediction, Segmenter
+from .session import Session
+from .volume import Volume
+
+__all__ = [
+    "Box",
+    "Geometry",
+    "Lasso",
+    "MedSegFMError",
+    "ModelCard",
+    "Point",
+    "Prediction",
+    "Prompt",
+    "Region",
+    "Scribble",
+    "Segmenter",
+    "Session",
+    "Text",
+    "Volume",
+    "cards",
+    "create",
+]

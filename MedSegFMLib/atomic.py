@@ -34,7 +34,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     beside = target.with_name(f".tmp{os.getpid()}-{target.name}")
     try:
         yield beside
-        os.replace(beside, target)
+        beside.replace(target)
     except OSError as error:
         raise OutputError(
             f"{target} could not be written ({error.strerror or error}); free some space or "

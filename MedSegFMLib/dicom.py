@@ -49,14 +49,10 @@ def _image_series(folder: Path) -> dict[str, tuple[str, ...]]:
     import SimpleITK as sitk
 
     uids = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    return {
-        uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids
-    }
+    return {uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids}
 
 
-def _check_slice_positions(
-    folder: Path, reader: SimpleITK.ImageSeriesReader, slices: int
-) -> None:
+def _check_slice_positions(folder: Path, reader: SimpleITK.ImageSeriesReader, slices: int) -> None:
     if any(_tag(reader, n, "0008|0008").find("MOSAIC") >= 0 for n in range(slices)):
         raise VolumeError(
             f"The images in {folder} are Siemens mosaics (many slices tiled in one); convert them "

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import MedSegFMError
+
 Mask = NDArray[Any]
 """A 3D array (K, J, I) of bool or any integer type; every voxel that is not 0 belongs to it."""
 
 
-class MaskError(ValueError):
+class MaskError(MedSegFMError, ValueError):
     """An array that is no mask, or two masks that do not lie on the same grid."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +112,7 @@ def _stroke(positions_ras: Sequence[Position], geometry: Geometry) -> list[Indic
     """The voxels along each segment, sampled at half a voxel's smallest width."""
     ijk = geometry.ijk_from_ras(np.array(positions_ras))
     parts = []
-    for start, stop in zip(ijk[:-1], ijk[1:], strict=True):
+    for start, stop in pairwise(ijk):
         steps = 1 + int(np.ceil(2 * np.abs(stop - start).max()))
         along = np.linspace(0, 1, steps + 1)[:, None]
         parts.append(_rounded(start + along * (stop - start), geometry))
@@ -136,7 +137,7 @@ def _enclosed(outline_ras: Sequence[Position], geometry: Geometry, corners: Indi
 
 
 def _in_polygon(points: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The even-odd rule: a ray from each point crosses the closed outline an odd number of times."""
+    """The even-odd rule: a ray from a point inside crosses the outline an odd number of times."""
     inside = np.zeros(len(points), dtype=bool)
     for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
         if y0 == y1:
@@ -154,8 +155,9 @@ def _voxels_of(geometry: Geometry, positions_ras: Sequence[Position], what: str)
     if outside.any():
         worst = int(np.argmax(outside))
         raise PromptError(
-            f"The {what} at {numbers_text(positions_ras[worst])} RAS mm, voxel {numbers_text(ijk[worst].tolist())} "
-            f"(i, j, k), is outside the volume, {_bounds(geometry)}."
+            f"The {what} at {numbers_text(positions_ras[worst])} RAS mm, voxel "
+            f"{numbers_text(ijk[worst].tolist())} (i, j, k), is outside the volume, "
+            f"{_bounds(geometry)}."
         )
     return _rounded(ijk, geometry)
 
@@ -183,6 +185,5 @@ def _shifted_into(voxels: Indices, region: Region) -> Indices:
 def _bounds(geometry: Geometry) -> str:
     i, j, k = geometry.shape_kji[::-1]
     faces = geometry.ras_from_ijk(geometry.corners_ijk(edge=0.5))
-    low, high = faces.min(axis=0), faces.max(axis=0)
-    return f"which has {i} x {j} x {k} voxels from {numbers_text(low.tolist())} to {numbers_text(high.tolist())} RAS mm"
-
+    low, high = (numbers_text(v.tolist()) for v in (faces.min(axis=0), faces.max(axis=0)))
+    return f"which has {i} x {j} x {k} voxels from {low} to {high} RAS mm"

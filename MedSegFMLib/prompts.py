@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .errors import PromptError, numbers_text
 from .geometry import Geometry, Matrix
@@ -84,15 +83,15 @@ class Box:
         """
         start, stop = _position(start_ijk, "box start"), _position(stop_ijk, "box stop")
         size = _size_ijk(geometry)
+        shown = f"from {numbers_text(start)} to {numbers_text(stop)} (i, j, k)"
         if not all(a < b for a, b in zip(start, stop, strict=True)):
             raise PromptError(
-                f"The box from {numbers_text(start)} to {numbers_text(stop)} (i, j, k) is inside out or empty; "
-                "each stop must be greater than its start."
+                f"The box {shown} is inside out or empty; each stop must be greater than its start."
             )
-        if not all(0 <= a and b <= n for a, b, n in zip(start, stop, size, strict=True)):
+        if not all(a >= 0 and b <= n for a, b, n in zip(start, stop, size, strict=True)):
             raise PromptError(
-                f"The box from {numbers_text(start)} to {numbers_text(stop)} (i, j, k) leaves the volume, "
-                f"which has {numbers_text(size)} voxels counted from 0."
+                f"The box {shown} leaves the volume, which has {numbers_text(size)} voxels counted "
+                "from 0."
             )
         low, high = np.array(start) - 0.5, np.array(stop) - 0.5
         edges = geometry.ijk_to_ras[:3, :3] * (high - low)
@@ -192,9 +191,9 @@ def as_background(prompt: Prompt) -> Prompt | None:
     return None
 
 
-def _position(values: Iterable[float] | ArrayLike, what: str) -> Position:
+def _position(values: Iterable[float], what: str) -> Position:
     try:
-        numbers = [float(v) for v in values]  # type: ignore[union-attr]
+        numbers = [float(v) for v in values]
     except (TypeError, ValueError) as error:
         raise PromptError(f"The {what} is {values!r}; give three numbers.") from error
     if len(numbers) != 3:
@@ -213,4 +212,3 @@ def _triples(rows: Matrix) -> tuple[Position, Position, Position]:
 def _size_ijk(geometry: Geometry) -> tuple[int, int, int]:
     k, j, i = geometry.shape_kji
     return (i, j, k)
-

@@ -91,9 +91,7 @@ class Volume:
         geometry = self.geometry.crop(region)
         return Volume(self.array_kji[region.slices], geometry)
 
-    def pad(
-        self, before_kji: Sequence[int], after_kji: Sequence[int], value: float = 0
-    ) -> Volume:
+    def pad(self, before_kji: Sequence[int], after_kji: Sequence[int], value: float = 0) -> Volume:
         """The volume with voxels of `value` added before and after, each axis apart."""
         geometry = self.geometry.pad(before_kji, after_kji)
         width = list(zip(before_kji, after_kji, strict=True))
@@ -116,7 +114,9 @@ class Volume:
         pairs = ["RL", "AP", "SI"]
         wanted = [next((n for n, p in enumerate(pairs) if c in p), -1) for c in axis_codes]
         if sorted(wanted) != [0, 1, 2]:
-            raise VolumeError(f"Axis codes '{axis_codes}' must be like RAS: one of RL, AP, SI each.")
+            raise VolumeError(
+                f"Axis codes '{axis_codes}' must be like RAS: one each of RL, AP, SI."
+            )
         here = [next(n for n, p in enumerate(pairs) if c in p) for c in self.geometry.axis_codes]
         # Array axis a holds index axis 2 - a; look up which one now lies along each wanted axis.
         volume = self.permute([2 - here.index(wanted[2 - a]) for a in range(3)])

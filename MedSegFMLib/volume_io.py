@@ -12,7 +12,7 @@ import numpy as np
 from .atomic import atomic_path
 from .dicom import read_series
 from .errors import GeometryError, OutputError, VolumeError
-from .geometry import Geometry, Matrix
+from .geometry import Geometry
 from .header_checks import check_header
 from .volume import Volume
 

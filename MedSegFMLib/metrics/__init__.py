@@ -1,7 +1,7 @@
 """How well a segmentation agrees with a reference."""
 
-from MedSegFMLib.metrics.challenge import challenge_scores, interaction_auc
-from MedSegFMLib.metrics.overlap import dice
-from MedSegFMLib.metrics.surface import hausdorff95, surface_dice
+from .challenge import challenge_scores, interaction_auc
+from .overlap import dice
+from .surface import hausdorff95, surface_dice
 
 __all__ = ["challenge_scores", "dice", "hausdorff95", "interaction_auc", "surface_dice"]

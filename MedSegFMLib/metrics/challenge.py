@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from MedSegFMLib.masks import Mask, MaskError, bounding_box, check_masks
-from MedSegFMLib.metrics.overlap import dice
-from MedSegFMLib.metrics.surface import checked_spacing, checked_tolerance, surface_dice
+from ..masks import Mask, MaskError, bounding_box, check_masks
+from .overlap import dice
+from .surface import checked_spacing, checked_tolerance, surface_dice
 
 _LEAST_DICE_FOR_NSD = 0.2
 _SCORES_UNDER_CURVE = 5

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from MedSegFMLib.masks import Mask, bounding_box, check_masks
+from ..masks import Mask, bounding_box, check_masks
 
 _ALL_INSIDE = 255
 _ROUNDING = 1e-9  # relative: wider than any rounding here, narrower than any step of a voxel grid
@@ -132,24 +132,22 @@ def checked_tolerance(tolerance: float) -> float:
 
 def _surfels(mask: Mask, spacing_kji_mm: NDArray[np.float64]) -> _Surfels | None:
     """Corners and areas of a mask's surface elements, or None where the mask is empty."""
-    from surface_distance.lookup_tables import (
-        ENCODE_NEIGHBOURHOOD_3D_KERNEL as NEIGHBOUR_BIT,
-    )
-    from surface_distance.lookup_tables import create_table_neighbour_code_to_surface_area
+    from surface_distance import lookup_tables
 
     box = bounding_box(mask)
     if box is None:
         return None
     # One voxel of zeros on every side closes the surface of an object at the border of the grid.
     inside = np.pad(mask[box] != 0, 1).view(np.uint8)
+    neighbour_bit = lookup_tables.ENCODE_NEIGHBOURHOOD_3D_KERNEL
     code = np.zeros([size - 1 for size in inside.shape], dtype=np.uint8)
     for offset in np.ndindex(2, 2, 2):
         neighbour = tuple(
             slice(step, step + size) for step, size in zip(offset, code.shape, strict=True)
         )
-        code |= inside[neighbour] * np.uint8(NEIGHBOUR_BIT[offset])
+        code |= inside[neighbour] * np.uint8(neighbour_bit[offset])
     is_surface = (code != 0) & (code != _ALL_INSIDE)
-    area_mm2 = create_table_neighbour_code_to_surface_area(spacing_kji_mm)
+    area_mm2 = lookup_tables.create_table_neighbour_code_to_surface_area(spacing_kji_mm)
     corner_kji = np.argwhere(is_surface) + [side.start for side in box]
     return _Surfels(corner_kji, area_mm2[code[is_surface]])
 
@@ -164,14 +162,21 @@ def _is_within(
     """
     from scipy.spatial import cKDTree
 
+    at_mm = surfels.corner_kji * spacing_kji_mm
     tree = cKDTree(others.corner_kji * spacing_kji_mm, leafsize=32)
     bound_mm = tolerance_mm * (1 + _ROUNDING) + _ROUNDING * float(spacing_kji_mm.min())
-    _, nearest = tree.query(surfels.corner_kji * spacing_kji_mm, distance_upper_bound=bound_mm)
-    is_within = nearest < len(others.corner_kji)
-    # The tree rounds millimetres; voxel steps decide, as in the distance transform of the
-    # challenge's code, whether a distance equals the tolerance or just exceeds it.
-    step_kji = surfels.corner_kji[is_within] - others.corner_kji[nearest[is_within]]
-    is_within[is_within] = _length_mm(step_kji, spacing_kji_mm) <= tolerance_mm
+    _, nearest = tree.query(at_mm, distance_upper_bound=bound_mm)
+    is_within: NDArray[np.bool_] = nearest < len(others.corner_kji)
+    # The tree rounds millimetres. Whether a distance equals the tolerance or just exceeds it is
+    # decided on voxel steps, as the distance transform in the challenge's code does; and there
+    # steps of one length, such as (3, 4, 0) and (5, 0, 0), round apart, so any of them may agree.
+    found = np.flatnonzero(is_within)
+    step_kji = surfels.corner_kji[found] - others.corner_kji[nearest[found]]
+    doubtful = found[_length_mm(step_kji, spacing_kji_mm) > tolerance_mm]
+    rivals = tree.query_ball_point(at_mm[doubtful], bound_mm)
+    for surfel, near in zip(doubtful, rivals, strict=True):
+        step_kji = surfels.corner_kji[surfel] - others.corner_kji[near]
+        is_within[surfel] = bool(np.any(_length_mm(step_kji, spacing_kji_mm) <= tolerance_mm))
     return is_within
 
 

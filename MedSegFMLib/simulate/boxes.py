@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from MedSegFMLib.masks import Mask, MaskError, bounding_box, check_mask
+from ..masks import Mask, MaskError, bounding_box, check_mask
 
 Voxel = tuple[int, int, int]
 

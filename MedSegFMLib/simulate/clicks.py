@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from MedSegFMLib.masks import Mask, bounding_box, check_masks
+from ..masks import Mask, bounding_box, check_masks
 
 
 def next_click(
@@ -70,11 +70,9 @@ def _largest_component(error: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _deepest_voxels(component: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Voxels (n, 3) of a component, in array order, that are farthest from its outside."""
-    from scipy.ndimage import distance_transform_edt
+    from scipy.ndimage import distance_transform_edt, find_objects
 
-    box = bounding_box(component)
-    if box is None:
-        raise AssertionError("a component has at least one voxel")
+    (box,) = find_objects(component.view(np.uint8))
     padded = np.pad(component[box], 1)
     # Nearest voxels alone, not distances: less memory, and whole numbers tie exactly.
     nearest = distance_transform_edt(padded, return_distances=False, return_indices=True)

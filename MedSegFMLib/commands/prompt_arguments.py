@@ -1,0 +1,97 @@
+"""Prompts from the command line, in the order in which they were typed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import PromptError
+from ..geometry import Geometry
+from ..prompt_json import read_prompts
+from ..prompt_list import PromptList
+from ..prompts import Box, Point, Prompt, Text
+
+# Of each option: what it takes, what it says, and how a prompt is made of it.
+_Maker = Callable[[Geometry, Sequence[Any]], Prompt]
+_OPTIONS: dict[str, tuple[tuple[str, ...], str, _Maker]] = {
+    "--box": (
+        ("I0", "J0", "K0", "I1", "J1", "K1"),
+        "a box by half-open voxel bounds; each --box begins another object",
+        lambda geometry, v: Box.from_ijk(geometry, v[:3], v[3:]),
+    ),
+    "--box-ras": (
+        ("X0", "Y0", "Z0", "X1", "Y1", "Z1"),
+        "a box by two opposite corners in RAS millimetres",
+        lambda geometry, v: Box.from_ras(v[:3], v[3:]),
+    ),
+    "--point": (
+        ("I", "J", "K"),
+        "a voxel that belongs to the object",
+        lambda geometry, v: Point.from_ijk(geometry, v),
+    ),
+    "--negative": (
+        ("I", "J", "K"),
+        "a voxel that does not",
+        lambda geometry, v: Point.from_ijk(geometry, v, positive=False),
+    ),
+    "--point-ras": (
+        ("X", "Y", "Z"),
+        "a place in RAS millimetres that belongs to the object",
+        lambda geometry, v: Point(tuple(v)),
+    ),
+    "--negative-ras": (
+        ("X", "Y", "Z"),
+        "a place that does not",
+        lambda geometry, v: Point(tuple(v), positive=False),
+    ),
+}
+
+
+class _Typed(argparse.Action):
+    """Keeps all prompt options in one list, so that their order is known."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        namespace.typed = [*namespace.typed, (self.option_strings[0], values)]
+
+
+def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the prompt options to `medsegfm segment`."""
+    group = parser.add_argument_group(
+        "prompts",
+        "Marks belong to the box typed before them. Several boxes are several objects, saved as "
+        "labels 1, 2, ….",
+    )
+    group.set_defaults(typed=[])
+    for option, (metavar, text, _) in _OPTIONS.items():
+        group.add_argument(
+            option, nargs=len(metavar), type=float, metavar=metavar, help=text, action=_Typed
+        )
+    group.add_argument("--text", metavar="PHRASE", help="what to segment, in words", action=_Typed)
+    group.add_argument("--prompts", metavar="FILE.json", help="prompts saved by --prompts-out")
+    group.add_argument("--prompts-out", metavar="FILE.json", help="save the prompts of this run")
+
+
+def prompts_of(arguments: argparse.Namespace, geometry: Geometry) -> PromptList:
+    """The prompt list of a command line; PromptError where there is none or one is refused."""
+    prompts = read_prompts(arguments.prompts) if arguments.prompts else PromptList()
+    for option, values in arguments.typed:
+        begins = option in ("--box", "--box-ras")
+        label = max(prompts.labels, default=0)
+        boxed = any(owner == label and isinstance(prompt, Box) for owner, prompt in prompts.entries)
+        if not prompts.labels or (begins and boxed):
+            prompts = prompts.with_object()
+            label = prompts.labels[-1]
+        prompt = Text(values) if option == "--text" else _OPTIONS[option][2](geometry, values)
+        prompts = prompts.added(label, prompt)
+    if not prompts.entries:
+        raise PromptError(
+            "There are no prompts; give at least one --box, --point or --prompts FILE.json."
+        )
+    return prompts

@@ -1,0 +1,71 @@
+"""Several objects in one volume: each voxel goes to the highest logit, and no object stays empty.
+
+Rule of ENSAM's inference (MODELS.md): each voxel to the object with the highest logit above 0; an
+object with no voxel gets 2^k added inside its box, at most ten rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .region import Region
+from .segmenter import Prediction
+
+_ROUNDS = 10
+
+
+def settle(
+    predictions: Mapping[int, Prediction], boxes: Mapping[int, Sequence[Region]]
+) -> dict[int, Prediction]:
+    """The predictions with logits that are above 0 for at most one object per voxel.
+
+    predictions: the model's answer for each label, on the same volume.
+    boxes: for each label the voxels of its boxes in the volume; labels without one may lack.
+
+    Where another object is higher, a voxel gets its distance to that object's logit, which is
+    negative; of equal logits the lower label wins. The given predictions are not changed.
+    """
+    raised = dict(predictions)
+    settled = {label: _lowered(label, raised) for label in sorted(raised)}
+    for k in range(_ROUNDS):
+        empty = [label for label in settled if boxes.get(label) and not _holds_any(settled[label])]
+        if not empty:
+            break
+        raised.update({label: _raised(predictions[label], boxes[label], 2.0**k) for label in empty})
+        settled = {label: _lowered(label, raised) for label in sorted(raised)}
+    return settled
+
+
+def _holds_any(prediction: Prediction) -> bool:
+    return bool((prediction.logits_kji > 0).any())
+
+
+def _lowered(label: int, predictions: Mapping[int, Prediction]) -> Prediction:
+    own = predictions[label]
+    logits = own.logits_kji
+    for other_label, other in predictions.items():
+        common = own.region.intersection(other.region) if other_label != label else None
+        if common is None:
+            continue
+        here = common.relative_to(own.region).slices
+        theirs = other.logits_kji[common.relative_to(other.region).slices]
+        ours = own.logits_kji[here]
+        lost = (theirs > ours) | ((theirs == ours) & (other_label < label))
+        lost &= theirs > 0
+        if lost.any():
+            logits = logits.copy() if logits is own.logits_kji else logits
+            # Equal logits differ by nothing, so the loser goes just below 0.
+            distance = np.minimum(ours - theirs, -np.finfo(np.float32).eps)
+            logits[here] = np.where(lost, np.minimum(logits[here], distance), logits[here])
+    return own.with_logits(logits)
+
+
+def _raised(prediction: Prediction, boxes: Sequence[Region], amount: float) -> Prediction:
+    logits = prediction.logits_kji.copy()
+    for box in boxes:
+        common = box.intersection(prediction.region)
+        if common is not None:
+            logits[common.relative_to(prediction.region).slices] += np.float32(amount)
+    return prediction.with_logits(logits)

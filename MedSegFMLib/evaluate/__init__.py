@@ -1,0 +1,1 @@
+"""Models measured on labelled cases: protocol, runner and report."""

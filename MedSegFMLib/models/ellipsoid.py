@@ -1,0 +1,69 @@
+"""The floor: the ellipsoid inscribed in the box, without a look at the image.
+
+It is no tool but a measure; a model that does not score above it has learnt nothing from the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..device import require_cpu
+from ..progress import Progress
+from ..prompt_voxels import to_voxels
+from ..prompts import Prompt
+from ..region import Region
+from ..segmenter import Encoding, ModelCard, Prediction, RegionRule
+from ..volume import Volume
+
+CARD = ModelCard(
+    name="ellipsoid",
+    title="Ellipsoid in the box",
+    summary="Fills the box with its inscribed ellipsoid; the floor that every model must clear.",
+    prompts=("box",),
+    modalities=("any",),
+    dimensions=3,
+    code_licence="Apache-2.0",
+    weights_licence=None,
+    region_rule=RegionRule(
+        margin_voxels=0, margin_fraction=0.0, click_radius_voxels=0, shared=False
+    ),
+    bytes_per_voxel=16,
+)
+
+
+def create(device: str = "auto") -> Ellipsoid:
+    """The model; it runs on the CPU alone."""
+    require_cpu(CARD.name, device)
+    return Ellipsoid()
+
+
+class Ellipsoid:
+    """Logits 1 - r^2, r = 1 on the ellipsoid that touches the box's faces."""
+
+    card = CARD
+
+    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
+        """Nothing of the image is kept."""
+        return Encoding(volume.geometry, region or Region.whole(volume.geometry.shape_kji), 0)
+
+    def predict(
+        self,
+        encoding: Encoding,
+        prompts: Sequence[Prompt],
+        previous: Prediction | None,
+        progress: Progress,
+    ) -> Prediction:
+        """The union of the ellipsoids of all boxes within the encoded region."""
+        region = encoding.region
+        logits = np.full(region.shape_kji, -1, dtype=np.float32)
+        for box in to_voxels(prompts, encoding.geometry).within(region).boxes:
+            squares = []
+            for start, width in zip(box.start_kji, box.shape_kji, strict=True):
+                squares.append(
+                    ((np.arange(start, start + width) + 0.5 - start) * 2 / width - 1) ** 2
+                )
+            k, j, i = np.ix_(*squares)
+            logits[box.slices] = np.maximum(logits[box.slices], 1 - (k + j + i))
+        return Prediction(encoding.geometry, region.start_kji, logits)

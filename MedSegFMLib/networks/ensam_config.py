@@ -1,0 +1,61 @@
+"""What can differ between one ENSAM network and another: data, stored beside its weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from ..errors import ModelError
+
+Skip = Literal["concat", "add"]
+PositionKind = Literal["liere", "rope"]
+
+
+@dataclass(frozen=True)
+class EnsamConfig:
+    """The choices left open by the ENSAM paper, which is the default.
+
+    skip: how the decoder takes the encoder's features, "concat" (then a 1x1x1 convolution) or
+        "add".
+    positions: "liere" (learned rotations, only approximately relative) or "rope" (rotations in
+        2x2 blocks, exactly relative).
+    millimetres: whether distances between tokens are counted in millimetres, so that anisotropic
+        voxels are seen as they are, or in voxels as in the paper.
+
+    Raises ModelError for any other value.
+    """
+
+    skip: Skip = "concat"
+    positions: PositionKind = "liere"
+    millimetres: bool = False
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("skip", get_args(Skip)), ("positions", get_args(PositionKind))):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ModelError(
+                    f"ENSAM's {name} is {value!r}; it must be {' or '.join(map(repr, allowed))}."
+                )
+        if not isinstance(self.millimetres, bool):
+            raise ModelError(
+                f"ENSAM's millimetres is {self.millimetres!r}; it must be true or false."
+            )
+
+    def to_json(self) -> str:
+        """The choices as a JSON object."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> EnsamConfig:
+        """Read what `to_json` wrote; ModelError where it is no such object."""
+        try:
+            values: Any = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ModelError(f"ENSAM's configuration {text[:80]!r} is no JSON.") from error
+        known = {field.name for field in fields(cls)}
+        if not isinstance(values, dict) or set(values) != known:
+            raise ModelError(
+                f"ENSAM's configuration is {text[:200]}; it must give {', '.join(sorted(known))}."
+            )
+        return cls(**values)

@@ -1,0 +1,88 @@
+"""The three patient planes of a volume as pictures, whatever the order of the volume's axes.
+
+Radiological convention: axial and coronal with the patient's right on the viewer's left, axial with
+anterior up, coronal and sagittal with superior up, sagittal with anterior on the left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .geometry import Geometry
+from .region import Shape
+
+# For each plane: the pair of directions it is cut along, and those to which columns and rows grow.
+_DIRECTIONS = {"axial": ("SI", "L", "P"), "coronal": ("AP", "L", "I"), "sagittal": ("RL", "P", "I")}
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One of the three planes of a grid.
+
+    axis_kji: the array axis that is cut; rows_kji, columns_kji: the array axes down and across the
+    picture; flip_rows, flip_columns: whether those run against the picture.
+    """
+
+    name: str
+    axis_kji: int
+    rows_kji: int
+    columns_kji: int
+    flip_rows: bool
+    flip_columns: bool
+    aspect: float
+    edge_letters: tuple[str, str, str, str]
+
+    def cut(self, array_kji: NDArray[Any], index: int) -> NDArray[Any]:
+        """The 2D picture (rows, columns) at `index` along the cut axis; a view where possible."""
+        picture = np.take(array_kji, index, axis=self.axis_kji)
+        if self.rows_kji > self.columns_kji:
+            picture = picture.T
+        if self.flip_rows:
+            picture = picture[::-1]
+        return picture[:, ::-1] if self.flip_columns else picture
+
+    def position(
+        self, kji: NDArray[np.float64], shape_kji: Shape
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Columns and rows in the picture of (…, 3) continuous voxel indices."""
+        columns, rows = kji[..., self.columns_kji], kji[..., self.rows_kji]
+        if self.flip_columns:
+            columns = shape_kji[self.columns_kji] - 1 - columns
+        if self.flip_rows:
+            rows = shape_kji[self.rows_kji] - 1 - rows
+        return columns, rows
+
+
+def planes(geometry: Geometry) -> list[Plane]:
+    """The axial, coronal and sagittal plane of a grid; oblique axes count as the nearest ones."""
+    codes_kji = geometry.axis_codes[::-1]
+    spacing_kji = geometry.spacing_kji_mm
+    pairs = ["RL", "AP", "SI"]
+
+    def axis_of(letter: str) -> int:
+        pair = next(p for p in pairs if letter in p)
+        return next(n for n, code in enumerate(codes_kji) if code in pair)
+
+    def opposite(letter: str) -> str:
+        return next(p for p in pairs if letter in p).replace(letter, "")
+
+    found = []
+    for name, (cut, column, row) in _DIRECTIONS.items():
+        rows, columns = axis_of(row), axis_of(column)
+        found.append(
+            Plane(
+                name,
+                axis_of(cut[0]),
+                rows,
+                columns,
+                flip_rows=codes_kji[rows] != row,
+                flip_columns=codes_kji[columns] != column,
+                aspect=spacing_kji[rows] / spacing_kji[columns],
+                edge_letters=(opposite(column), column, opposite(row), row),
+            )
+        )
+    return found

@@ -1,0 +1,228 @@
+"""A picture of a segmentation: three planes with the outlines of objects and the prompts drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .atomic import atomic_path
+from .masks import bounding_box
+from .planes import Plane, planes
+from .prompt_voxels import to_voxels
+from .prompts import Prompt
+from .region import Region
+from .volume import Volume
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart by colour-blind readers as well.
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+_CT_WINDOW = (-160.0, 240.0)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A mask (bool or 0 and 1) on the volume's grid, and how its edge is drawn."""
+
+    name: str
+    mask_kji: NDArray[Any]
+    colour: str
+    dashed: bool = False
+
+
+def draw_preview(
+    volume: Volume,
+    outlines: Sequence[Outline],
+    prompts: Sequence[Prompt] = (),
+    title: str = "",
+) -> Figure:
+    """The axial, coronal and sagittal plane through the first outline that is not empty.
+
+    The picture is cut to the surroundings of the outlines, keeps the voxels' true proportions and
+    shows in words what each colour is. Without any outline it shows the middle of the boxes, or of
+    the volume.
+    """
+    from matplotlib.figure import Figure
+
+    centre = _centre(volume, outlines, prompts)
+    shown = _shown_region(volume, outlines, prompts)
+    window = display_window(volume.crop(shown).array_kji)
+    figure = Figure(figsize=(12, 4.6), layout="constrained", facecolor="black")
+    for axes, plane in zip(figure.subplots(1, 3), planes(volume.geometry), strict=True):
+        index = int(centre[plane.axis_kji])
+        axes.imshow(
+            plane.cut(volume.array_kji, index),
+            cmap="gray",
+            vmin=window[0],
+            vmax=window[1],
+            aspect=plane.aspect,
+            interpolation="nearest",
+        )
+        for outline in outlines:
+            cut = plane.cut(outline.mask_kji, index)
+            if cut.any() and not cut.all() and min(cut.shape) > 1:
+                style = "dashed" if outline.dashed else "solid"
+                axes.contour(
+                    cut, levels=[0.5], colors=[outline.colour], linewidths=1.5, linestyles=style
+                )
+        _draw_prompts(axes, plane, volume, prompts, index)
+        _frame(axes, plane, volume, shown, index)
+    _legend(figure, outlines, title)
+    return figure
+
+
+def write_preview(figure: Figure, path: Path | str) -> None:
+    """Write a figure as PNG or JPEG, by the ending, whole or not at all."""
+    with atomic_path(path) as beside:
+        figure.savefig(beside, dpi=110, facecolor=figure.get_facecolor())
+
+
+def display_window(voxels: NDArray[Any]) -> tuple[float, float]:
+    """The values shown as black and white: soft tissue for CT, else all but the extreme 0.5 %."""
+    low, high = (float(v) for v in np.percentile(voxels, (0.5, 99.5)))
+    if voxels.dtype.kind == "i" and low < -500 and high > 100:
+        return _CT_WINDOW
+    return (low, high) if high > low else (low - 1, high + 1)
+
+
+def _centre(
+    volume: Volume, outlines: Sequence[Outline], prompts: Sequence[Prompt]
+) -> NDArray[np.int64]:
+    """The voxel the planes go through: of the first object, the one nearest its middle."""
+    for outline in outlines:
+        box = bounding_box(outline.mask_kji)
+        if box is not None:
+            inside = np.argwhere(outline.mask_kji[box])
+            nearest = np.linalg.norm(inside - inside.mean(axis=0), axis=1).argmin()
+            return np.asarray(inside[nearest] + [s.start for s in box])
+    region = _prompted_region(volume, prompts) or Region.whole(volume.geometry.shape_kji)
+    return np.add(region.start_kji, region.stop_kji) // 2
+
+
+def _shown_region(volume: Volume, outlines: Sequence[Outline], prompts: Sequence[Prompt]) -> Region:
+    """The outlines and prompts and as much around them as they are wide."""
+    boxes = [bounding_box(outline.mask_kji) for outline in outlines]
+    regions = [Region.from_slices(box) for box in boxes if box is not None]
+    prompted = _prompted_region(volume, prompts)
+    if prompted is not None:
+        regions.append(prompted)
+    if not regions:
+        return Region.whole(volume.geometry.shape_kji)
+    whole = regions[0]
+    for region in regions[1:]:
+        whole = whole.union(region)
+    widest_mm = max(
+        n * mm for n, mm in zip(whole.shape_kji, volume.geometry.spacing_kji_mm, strict=True)
+    )
+    margin = [int(np.ceil(0.6 * widest_mm / mm)) for mm in volume.geometry.spacing_kji_mm]
+    return whole.grown(margin, volume.geometry.shape_kji)
+
+
+def _prompted_region(volume: Volume, prompts: Sequence[Prompt]) -> Region | None:
+    marks = to_voxels(prompts, volume.geometry)
+    voxels = np.vstack([marks.foreground_kji, marks.background_kji])
+    regions = list(marks.boxes)
+    if len(voxels):
+        regions.append(Region(voxels.min(axis=0), voxels.max(axis=0) + 1))
+    if not regions:
+        return None
+    whole = regions[0]
+    for region in regions[1:]:
+        whole = whole.union(region)
+    return whole
+
+
+def _draw_prompts(
+    axes: Axes, plane: Plane, volume: Volume, prompts: Sequence[Prompt], index: int
+) -> None:
+    """Boxes as rectangles; marks as + and −, faint where they lie in other slices."""
+    from matplotlib.patches import Rectangle
+
+    shape = volume.geometry.shape_kji
+    marks = to_voxels(prompts, volume.geometry)
+    for box in marks.boxes:
+        corners = np.array([box.start_kji, box.stop_kji], dtype=float) - 0.5
+        columns, rows = plane.position(corners, shape)
+        in_plane = box.start_kji[plane.axis_kji] <= index < box.stop_kji[plane.axis_kji]
+        axes.add_patch(
+            Rectangle(
+                (columns.min(), rows.min()),
+                float(np.ptp(columns)),
+                float(np.ptp(rows)),
+                fill=False,
+                edgecolor="white",
+                linewidth=1,
+                linestyle="dotted",
+                alpha=1.0 if in_plane else 0.4,
+            )
+        )
+    for voxels, marker, colour in (
+        (marks.foreground_kji, "P", "#5CFF5C"),
+        (marks.background_kji, "X", "#FF5C5C"),
+    ):
+        columns, rows = plane.position(voxels.astype(float), shape)
+        near = np.abs(voxels[:, plane.axis_kji] - index) <= 1
+        for chosen, alpha in ((near, 1.0), (~near, 0.3)):
+            axes.scatter(
+                columns[chosen],
+                rows[chosen],
+                marker=marker,
+                s=42,
+                c=colour,
+                edgecolors="black",
+                linewidths=0.6,
+                alpha=alpha,
+                zorder=3,
+            )
+
+
+def _frame(axes: Axes, plane: Plane, volume: Volume, shown: Region, index: int) -> None:
+    corners = np.array([shown.start_kji, np.array(shown.stop_kji) - 1], dtype=float)
+    columns, rows = plane.position(corners, volume.geometry.shape_kji)
+    axes.set_xlim(columns.min() - 0.5, columns.max() + 0.5)
+    axes.set_ylim(rows.max() + 0.5, rows.min() - 0.5)
+    axes.set_axis_off()
+    axes.set_title(f"{plane.name}, slice {index}", color="white", fontsize=10)
+    left, right, top, bottom = plane.edge_letters
+    for letter, (x, y) in {left: (0.02, 0.5), right: (0.98, 0.5)}.items():
+        _letter(axes, letter, x, y)
+    for letter, (x, y) in {top: (0.5, 0.98), bottom: (0.5, 0.02)}.items():
+        _letter(axes, letter, x, y)
+
+
+def _letter(axes: Axes, letter: str, x: float, y: float) -> None:
+    axes.text(
+        x,
+        y,
+        letter,
+        transform=axes.transAxes,
+        color="#FFD37F",
+        fontsize=9,
+        ha="left" if x < 0.1 else "right" if x > 0.9 else "center",
+        va="top" if y > 0.9 else "bottom" if y < 0.1 else "center",
+    )
+
+
+def _legend(figure: Figure, outlines: Sequence[Outline], title: str) -> None:
+    from matplotlib.lines import Line2D
+
+    if title:
+        figure.suptitle(title, color="white", fontsize=11)
+    if outlines:
+        figure.legend(
+            handles=[
+                Line2D([], [], color=o.colour, linestyle="--" if o.dashed else "-", label=o.name)
+                for o in outlines
+            ],
+            loc="outside lower center",
+            ncols=min(len(outlines), 6),
+            frameon=False,
+            labelcolor="white",
+        )

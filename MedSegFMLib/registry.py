@@ -1,0 +1,61 @@
+"""The models by name. Only names stand here; a model's module is imported when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, cast
+
+from .errors import ModelError
+from .segmenter import ModelCard, Segmenter
+
+# Each module has a CARD and a function create(device=..., **options).
+MODELS = {
+    "graphcut": "MedSegFMLib.models.graphcut",
+    "ensam": "MedSegFMLib.models.ensam",
+    "ellipsoid": "MedSegFMLib.models.ellipsoid",
+}
+
+# The model that runs where none is named: weights-free until trained weights measure better.
+DEFAULT_MODEL = "graphcut"
+
+
+def card(name: str) -> ModelCard:
+    """The card of a model; needs no package beyond the light installation."""
+    return cast(ModelCard, _module(name).CARD)
+
+
+def cards() -> list[ModelCard]:
+    """The cards of all models."""
+    return [card(name) for name in MODELS]
+
+
+def missing_packages(model_card: ModelCard) -> list[str]:
+    """The packages a model needs and this Python lacks."""
+    return [package for package in model_card.packages if find_spec(package) is None]
+
+
+def create(name: str, device: str = "auto", **options: Any) -> Segmenter:
+    """Load a model, ready to segment.
+
+    device: "auto" (a GPU where the model can use one), "cpu", "cuda" or "cuda:N".
+    options: what the model's own `create` takes, for instance `weights=FILE`.
+
+    Raises ModelError for an unknown model or missing packages, DeviceError for a device that is
+    not there, WeightsError for weights that are missing or damaged.
+    """
+    module = _module(name)
+    missing = missing_packages(module.CARD)
+    if missing:
+        raise ModelError(
+            f"The model {name} needs {', '.join(missing)}, not installed here; run: "
+            'pip install "medsegfm[models]", or use the model graphcut.'
+        )
+    return cast(Segmenter, module.create(device=device, **options))
+
+
+def _module(name: str) -> ModuleType:
+    if name not in MODELS:
+        raise ModelError(f"There is no model '{name}'; the models are {', '.join(MODELS)}.")
+    return import_module(MODELS[name])

@@ -1,0 +1,1 @@
+"""Random labelled volumes made on the spot."""
