@@ -12,6 +12,8 @@ from .segmenter import ModelCard, Prediction, Segmenter
 from .session import Session
 from .volume import Volume
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Box",
     "Geometry",

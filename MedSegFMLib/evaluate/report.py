@@ -7,12 +7,12 @@ import io
 import platform
 from collections import defaultdict
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import __version__
 from ..atomic import write_text
 from ..preview import COLOURS
 from .cases import Case
@@ -130,6 +130,6 @@ def _case_entry(
 
 def _made_by() -> str:
     return (
-        f"medsegfm {metadata.version('medsegfm')}, Python {platform.python_version()}, "
+        f"medsegfm {__version__}, Python {platform.python_version()}, "
         f"numpy {np.__version__}, {platform.system()} {platform.machine()}"
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -147,9 +148,18 @@ def _surfels(mask: Mask, spacing_kji_mm: NDArray[np.float64]) -> _Surfels | None
         )
         code |= inside[neighbour] * np.uint8(neighbour_bit[offset])
     is_surface = (code != 0) & (code != _ALL_INSIDE)
-    area_mm2 = lookup_tables.create_table_neighbour_code_to_surface_area(spacing_kji_mm)
     corner_kji = np.argwhere(is_surface) + [side.start for side in box]
-    return _Surfels(corner_kji, area_mm2[code[is_surface]])
+    return _Surfels(corner_kji, _area_by_code_mm2(*spacing_kji_mm.tolist())[code[is_surface]])
+
+
+@lru_cache(maxsize=8)  # the package builds the table in a Python loop; a case has many labels
+def _area_by_code_mm2(k_mm: float, j_mm: float, i_mm: float) -> NDArray[np.float64]:
+    from surface_distance import lookup_tables
+
+    table: NDArray[np.float64] = lookup_tables.create_table_neighbour_code_to_surface_area(
+        (k_mm, j_mm, i_mm)
+    )
+    return table
 
 
 def _is_within(
@@ -163,7 +173,7 @@ def _is_within(
     from scipy.spatial import cKDTree
 
     at_mm = surfels.corner_kji * spacing_kji_mm
-    tree = cKDTree(others.corner_kji * spacing_kji_mm, leafsize=32)
+    tree = cKDTree(others.corner_kji * spacing_kji_mm, leafsize=32, balanced_tree=False)
     bound_mm = tolerance_mm * (1 + _ROUNDING) + _ROUNDING * float(spacing_kji_mm.min())
     _, nearest = tree.query(at_mm, distance_upper_bound=bound_mm)
     is_within: NDArray[np.bool_] = nearest < len(others.corner_kji)

@@ -21,26 +21,19 @@ from ..progress import Progress, no_progress, part_of
 from ..region import Shape
 from .ensam_attention import InteractionBlock, UnitLinear, unit
 from .ensam_blocks import WIDTHS, Decoder, Encoder, PreviousEncoder
-from .ensam_config import EnsamConfig
-
-# What a prompt token says; the numbers index the learned vectors.
-BOX_START, BOX_END, FOREGROUND, BACKGROUND = range(4)
+from .ensam_config import STRIDE, EnsamConfig, padded_side
 
 _DIM = WIDTHS[-1]
 _HEADS = 4
 _MLP_HIDDEN = 512
 _INTERACTIONS = 2
-# Voxels along each side of one token of the coarsest level.
-_STRIDE = 2 ** (len(WIDTHS) - 1)
-# Instance norm needs more than one token, so every side is padded to two of them.
-_SMALLEST_SIDE = 2 * _STRIDE
 
 
 @dataclass(frozen=True, eq=False)
 class EnsamPrompts:
     """Prompt tokens of one object; their order says nothing.
 
-    kinds: (B, n) int64, BOX_START, BOX_END, FOREGROUND or BACKGROUND.
+    kinds: (B, n) int64, the token kinds of `ensam_config`.
     positions_kji: (B, n, 3) float32, voxel centres of the image given to `encode`, counted from 0.
     """
 
@@ -104,7 +97,7 @@ class Ensam(nn.Module):
     ) -> EnsamFeatures:
         """Look at an image (B, 1, K, J, I), float32 in 0 to 1, of any size.
 
-        It is padded at its ends to multiples of 8 by repeating its outermost voxels.
+        It is padded at its ends to multiples of 8 voxels by repeating its outermost ones.
         spacing_kji_mm: its voxels' size, which counts where the configuration has millimetres.
         """
         k, j, i = image.shape[2:]
@@ -163,11 +156,6 @@ class Ensam(nn.Module):
         return [block for block in self.interactions if isinstance(block, InteractionBlock)]
 
 
-def padded_side(side: int) -> int:
-    """To how many voxels `encode` pads a side of so many."""
-    return max(_SMALLEST_SIDE, math.ceil(side / _STRIDE) * _STRIDE)
-
-
 def _padded(array: Tensor, mode: str) -> Tensor:
     ends = [padded_side(n) - n for n in array.shape[2:]]
     return functional.pad(array, (0, ends[2], 0, ends[1], 0, ends[0]), mode=mode)
@@ -176,7 +164,7 @@ def _padded(array: Tensor, mode: str) -> Tensor:
 def _token_centres(embedding: Tensor) -> Tensor:
     """(1, n, 3) float32: the voxel at the middle of each token, in the order of `flatten`."""
     axes = [
-        (torch.arange(n, device=embedding.device, dtype=torch.float32) + 0.5) * _STRIDE - 0.5
+        (torch.arange(n, device=embedding.device, dtype=torch.float32) + 0.5) * STRIDE - 0.5
         for n in embedding.shape[2:]
     ]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(1, -1, 3)

@@ -7,6 +7,7 @@ instead of group norm. Arrays are (B, C, K, J, I).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -50,11 +51,10 @@ class Encoder(nn.Module):
         super().__init__()
         self.stem = convolution(1, WIDTHS[0])
         self.downs = nn.ModuleList(
-            convolution(wide, wider, stride=2)
-            for wide, wider in zip(WIDTHS[:-1], WIDTHS[1:], strict=True)
+            convolution(wide, wider, stride=2) for wide, wider in pairwise(WIDTHS)
         )
         self.levels = nn.ModuleList(
-            nn.ModuleList(ResidualBlock(width) for _ in range(count))
+            nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
             for width, count in zip(WIDTHS, _BLOCKS_DOWN, strict=True)
         )
 
@@ -62,12 +62,11 @@ class Encoder(nn.Module):
         """The features of each level, finest first, of an image (B, 1, K, J, I)."""
         features = self.stem(image)
         outputs: list[Tensor] = []
-        for number, blocks in enumerate(self.levels):
+        for number, level in enumerate(self.levels):
+            progress(number / len(WIDTHS), "Looking at the image")
             if number:
                 features = self.downs[number - 1](features)
-            progress(number / len(WIDTHS), "Looking at the image")
-            for block in blocks:  # type: ignore[union-attr]
-                features = block(features)
+            features = level(features)
             outputs.append(features)
         return outputs
 
@@ -82,8 +81,7 @@ class PreviousEncoder(nn.Module):
         super().__init__()
         widths = (1, *_PREVIOUS_WIDTHS)
         self.downs = nn.ModuleList(
-            convolution(wide, wider, stride=2)
-            for wide, wider in zip(widths[:-1], widths[1:], strict=True)
+            convolution(wide, wider, stride=2) for wide, wider in pairwise(widths)
         )
         self.out = convolution(widths[-1], WIDTHS[-1], size=1)
 
@@ -110,7 +108,7 @@ class Decoder(nn.Module):
         )
         self.blocks = nn.ModuleList(ResidualBlock(width) for width in finer)
         self.head = nn.Conv3d(WIDTHS[0], 1, 1)
-        nn.init.constant_(_bias_of(self.head), _HEAD_BIAS)
+        nn.init.constant_(self.head.bias, _HEAD_BIAS)
 
     def forward(self, features: Tensor, skips: Sequence[Tensor], progress: Progress) -> Tensor:
         """Logits (B, 1, K, J, I) of `features` (B, 128, K/8, J/8, I/8) and finer `skips`."""
@@ -125,9 +123,3 @@ class Decoder(nn.Module):
             features = self.blocks[number](features)
         result: Tensor = self.head(features)
         return result
-
-
-def _bias_of(layer: nn.Conv3d) -> Tensor:
-    if layer.bias is None:
-        raise TypeError("The head has no bias.")
-    return layer.bias

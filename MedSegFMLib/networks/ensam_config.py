@@ -1,8 +1,9 @@
-"""What can differ between one ENSAM network and another: data, stored beside its weights."""
+"""What there is to know about an ENSAM network without torch: its choices, tokens and sizes."""
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -10,6 +11,14 @@ from ..errors import ModelError
 
 Skip = Literal["concat", "add"]
 PositionKind = Literal["liere", "rope"]
+
+# What a prompt token says; the numbers index the learned vectors.
+BOX_START, BOX_END, FOREGROUND, BACKGROUND = range(4)
+
+# Voxels along each side of one token at the coarsest level.
+STRIDE = 8
+# Instance norm needs more than one token, so every side is padded to two of them.
+_SMALLEST_SIDE = 2 * STRIDE
 
 
 @dataclass(frozen=True)
@@ -59,3 +68,8 @@ class EnsamConfig:
                 f"ENSAM's configuration is {text[:200]}; it must give {', '.join(sorted(known))}."
             )
         return cls(**values)
+
+
+def padded_side(side: int) -> int:
+    """To how many voxels the network pads a side of so many: a multiple of 8, 16 or more."""
+    return max(_SMALLEST_SIDE, math.ceil(side / STRIDE) * STRIDE)

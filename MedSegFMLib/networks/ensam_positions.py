@@ -61,9 +61,7 @@ class RopePositions(nn.Module):
 
     def __init__(self, heads: int, head_dim: int) -> None:
         super().__init__()
-        speeds = torch.logspace(
-            math.log10(_ROPE_SLOWEST), math.log10(_ROPE_FASTEST), head_dim // 2
-        )
+        speeds = torch.logspace(math.log10(_ROPE_SLOWEST), math.log10(_ROPE_FASTEST), head_dim // 2)
         directions = nn.functional.normalize(torch.randn(3, heads, head_dim // 2), dim=0)
         self.frequencies = nn.Parameter(directions * speeds)
 

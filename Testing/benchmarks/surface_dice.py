@@ -1,8 +1,9 @@
 """Surface Dice of MedSegFM beside MONAI's, on a pair of 512 x 512 x 300 masks.
 
 Run from an environment that holds MedSegFM and MONAI: python Testing/benchmarks/surface_dice.py
-Each implementation runs in a process of its own, fed the same two files; memory is the growth of
-that process's peak over the masks and the imports, and both are warmed up on a corner of the pair.
+Each implementation has a process of its own, which reads the same two files and warms up on a
+corner of them; the two take turns, so that a busy machine slows both. Memory is the growth of the
+process's peak over masks and imports, as Linux tells it in /proc.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
-import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,7 @@ TOLERANCE_MM = 2.0
 Score = Callable[[NDArray[np.bool_], NDArray[np.bool_]], float]
 
 
-class Measurement(NamedTuple):
+class Turn(NamedTuple):
     seconds: float
     peak_mib: float
     value: float
@@ -44,7 +45,7 @@ def blob(center_kji: tuple[int, int, int], phase: float) -> NDArray[np.bool_]:
     return np.asarray(k**2 + j**2 + i**2 < (1 + 0.12 * waves) ** 2)
 
 
-def ours() -> Score:
+def medsegfm() -> Score:
     from MedSegFMLib.metrics import surface_dice
 
     return lambda reference, prediction: surface_dice(
@@ -54,7 +55,7 @@ def ours() -> Score:
 
 def monai() -> Score:
     import torch
-    from monai.metrics import compute_surface_dice
+    from monai.metrics.surface_dice import compute_surface_dice
 
     def score(reference: NDArray[np.bool_], prediction: NDArray[np.bool_]) -> float:
         value = compute_surface_dice(
@@ -70,53 +71,76 @@ def monai() -> Score:
     return score
 
 
-IMPLEMENTATIONS = {"MedSegFM": ours, "MONAI": monai}
+IMPLEMENTATIONS = {"MedSegFM": medsegfm, "MONAI": monai}
 
 
 def peak_mib() -> float:
-    import resource
+    # Not getrusage: its peak begins with that of the process that started this one.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**10
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+class Worker:
+    """What one process keeps between its turns."""
+
+    score: Score
+    reference: NDArray[np.bool_]
+    prediction: NDArray[np.bool_]
+    idle_mib: float
 
 
-def measure(name: str, folder: str, repeats: int) -> Measurement:
+def prepare(name: str, folder: str) -> None:
     warnings.simplefilter("ignore")  # MONAI warns about its own deprecated arguments
-    reference, prediction = (np.load(Path(folder, f"{mask}.npy")) for mask in ("a", "b"))
-    score = IMPLEMENTATIONS[name]()
+    Worker.score = staticmethod(IMPLEMENTATIONS[name]())
+    Worker.reference, Worker.prediction = (
+        np.load(Path(folder, f"{mask}.npy")) for mask in ("reference", "prediction")
+    )
     corner = np.s_[120:150, 180:210, 180:210]
-    score(reference[corner].copy(), prediction[corner].copy())
-    before_mib = peak_mib()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        value = score(reference, prediction)
-        seconds.append(time.perf_counter() - start)
-    return Measurement(statistics.median(seconds), peak_mib() - before_mib, value)
+    Worker.score(Worker.reference[corner].copy(), Worker.prediction[corner].copy())
+    Worker.idle_mib = peak_mib()
+
+
+def take_turn() -> Turn:
+    start = time.perf_counter()
+    value = Worker.score(Worker.reference, Worker.prediction)
+    return Turn(time.perf_counter() - start, peak_mib() - Worker.idle_mib, value)
+
+
+def measure(repeats: int) -> dict[str, list[Turn]]:
+    turns: dict[str, list[Turn]] = {name: [] for name in IMPLEMENTATIONS}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as processes:
+        np.save(Path(folder, "reference.npy"), blob((150, 250, 260), phase=0.0))
+        np.save(Path(folder, "prediction.npy"), blob((152, 253, 258), phase=0.5))
+        workers = {
+            name: processes.enter_context(
+                ProcessPoolExecutor(1, get_context("spawn"), prepare, (name, folder))
+            )
+            for name in IMPLEMENTATIONS
+        }
+        for worker in workers.values():
+            worker.submit(peak_mib).result()  # waits until it is prepared
+        for _ in range(repeats):
+            for name, worker in workers.items():
+                turns[name].append(worker.submit(take_turn).result())
+    return turns
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each, default 3")
+    parser = argparse.ArgumentParser(description="Surface Dice of MedSegFM beside MONAI's.")
+    parser.add_argument("--repeats", type=int, default=5, help="turns of each, default 5")
     repeats = parser.parse_args().repeats
-    results = {}
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder, "a.npy"), blob((150, 250, 260), phase=0.0))
-        np.save(Path(folder, "b.npy"), blob((152, 253, 258), phase=0.5))
-        for name in IMPLEMENTATIONS:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-                results[name] = process.submit(measure, name, folder, repeats).result()
-
-    print(f"Masks of {' x '.join(map(str, SHAPE_KJI))} voxels, {platform.machine()} CPU,")
-    print(f"median of {repeats} runs, peak memory beside the masks.\n")
+    turns = measure(repeats)
+    print(f"Masks of {' x '.join(map(str, SHAPE_KJI))} voxels (K, J, I), {platform.machine()} CPU;")
+    print(f"median of {repeats} turns; peak memory beside the masks.\n")
     print("| surface Dice by | seconds | peak memory, MiB | value |")
     print("|---|---|---|---|")
-    for name, result in results.items():
-        print(f"| {name} | {result.seconds:.2f} | {result.peak_mib:.0f} | {result.value:.7f} |")
-    mine, theirs = results["MedSegFM"], results["MONAI"]
-    print(f"\n{theirs.seconds / mine.seconds:.1f} times as fast as MONAI, ", end="")
-    print(f"{theirs.peak_mib / mine.peak_mib:.0f} times less memory, ", end="")
-    print(f"absolute difference {abs(mine.value - theirs.value):.1e}")
+    for name, those in turns.items():
+        seconds = statistics.median(turn.seconds for turn in those)
+        print(f"| {name} | {seconds:.2f} | {those[-1].peak_mib:.0f} | {those[-1].value:.7f} |")
+    pairs = list(zip(turns["MedSegFM"], turns["MONAI"], strict=True))
+    faster = statistics.median(monai.seconds / ours.seconds for ours, monai in pairs)
+    difference = max(abs(monai.value - ours.value) for ours, monai in pairs)
+    print(f"\nMONAI takes {faster:.1f} times as long; absolute difference {difference:.1e}.")
 
 
 if __name__ == "__main__":

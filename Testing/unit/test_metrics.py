@@ -219,7 +219,7 @@ def test_surface_scores_equal_those_of_the_challenge_code(
 @pytest.mark.parametrize("seed", range(8))
 def test_surface_dice_equals_monai_with_subvoxels(seed: int) -> None:
     import torch
-    from monai.metrics import compute_surface_dice
+    from monai.metrics.surface_dice import compute_surface_dice
 
     generator = np.random.default_rng(seed)
     a, b = random_blobs(generator), random_blobs(generator)

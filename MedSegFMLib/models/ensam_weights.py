@@ -1,0 +1,81 @@
+"""ENSAM's weights as a file: safetensors whose metadata hold the network's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..atomic import atomic_path
+from ..errors import ModelError, WeightsError
+from ..networks.ensam_config import EnsamConfig
+from ..weights.safetensors_header import Header, read_header
+
+if TYPE_CHECKING:
+    from ..networks.ensam import Ensam
+
+_FORMAT = "medsegfm.ensam"
+_VERSION = "1"
+
+_MOST_NAMED = 3
+
+
+def save(network: Ensam, path: Path) -> None:
+    """Write the weights and configuration of a network, whole or not at all."""
+    from safetensors.torch import save_file
+
+    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
+    metadata = {"format": _FORMAT, "version": _VERSION, "config": network.config.to_json()}
+    with atomic_path(path) as beside:
+        save_file(tensors, str(beside), metadata)
+
+
+def load(path: Path) -> Ensam:
+    """The network that `save` wrote, on the CPU, in evaluation mode, float32.
+
+    Raises WeightsError where the file is missing, truncated or of another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from ..networks.ensam import Ensam
+
+    header = read_header(path)
+    network = Ensam(_config(header, path))
+    _check_layout(header, {n: tuple(t.shape) for n, t in network.state_dict().items()}, path)
+    try:
+        network.load_state_dict(load_file(str(path)))
+    except SafetensorError as error:
+        raise WeightsError(f"{path} cannot be read as safetensors ({error}).") from error
+    network.requires_grad_(False)
+    network.eval()
+    return network
+
+
+def _config(header: Header, path: Path) -> EnsamConfig:
+    found = (header.metadata.get("format"), header.metadata.get("version"))
+    if found != (_FORMAT, _VERSION):
+        raise WeightsError(
+            f"{path} holds {found[0] or 'another network'} {found[1] or ''}, not {_FORMAT} "
+            f"{_VERSION}; give weights that MedSegFM's training wrote."
+        )
+    try:
+        return EnsamConfig.from_json(header.metadata.get("config", ""))
+    except ModelError as error:
+        raise WeightsError(f"{path} cannot be used: {error}") from error
+
+
+def _check_layout(header: Header, expected: dict[str, tuple[int, ...]], path: Path) -> None:
+    faults = [f"{name} is missing" for name in expected if name not in header.shapes]
+    faults += [f"{name} is unknown" for name in header.shapes if name not in expected]
+    faults += [
+        f"{name} is {header.shapes[name]} instead of {shape}"
+        for name, shape in expected.items()
+        if header.shapes.get(name, shape) != shape
+    ]
+    if faults:
+        more = len(faults) - _MOST_NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        raise WeightsError(
+            f"{path} is of another network than its configuration says: "
+            f"{', '.join(faults[:_MOST_NAMED])}{rest}; give the file as training wrote it."
+        )
