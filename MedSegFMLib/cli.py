@@ -11,7 +11,7 @@ from typing import NoReturn
 from .errors import MedSegFMError
 
 # Each is a module in `commands` with SUMMARY, add_arguments(parser) and run(arguments).
-COMMANDS = ("demo", "segment", "evaluate")
+COMMANDS = ("demo", "models", "segment", "evaluate", "weights")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -38,7 +38,7 @@ class Plane:
 
     def cut(self, array_kji: NDArray[Any], index: int) -> NDArray[Any]:
         """The 2D picture (rows, columns) at `index` along the cut axis; a view where possible."""
-        picture = np.take(array_kji, index, axis=self.axis_kji)
+        picture: NDArray[Any] = np.take(array_kji, index, axis=self.axis_kji)
         if self.rows_kji > self.columns_kji:
             picture = picture.T
         if self.flip_rows:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .atomic import atomic_path
+from .errors import OutputError
 from .masks import bounding_box
 from .planes import Plane, planes
 from .prompt_voxels import to_voxels
@@ -76,6 +77,12 @@ def draw_preview(
         _frame(axes, plane, volume, shown, index)
     _legend(figure, outlines, title)
     return figure
+
+
+def check_picture_ending(path: Path) -> None:
+    """Raise OutputError where no picture is written under this name."""
+    if path.suffix.lower() not in (".png", ".jpg"):
+        raise OutputError(f"{path} is no picture's name; let it end in .png or .jpg.")
 
 
 def write_preview(figure: Figure, path: Path | str) -> None:

@@ -52,6 +52,8 @@ def create(name: str, device: str = "auto", **options: Any) -> Segmenter:
             f"The model {name} needs {', '.join(missing)}, not installed here; run: "
             'pip install "medsegfm[models]", or use the model graphcut.'
         )
+    if "weights" in options and module.CARD.weights is None:
+        raise ModelError(f"The model {name} takes no weights; leave them out.")
     return cast(Segmenter, module.create(device=device, **options))
 
 

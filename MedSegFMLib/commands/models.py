@@ -8,7 +8,7 @@ import json
 
 from ..registry import DEFAULT_MODEL, cards, missing_packages
 from ..segmenter import ModelCard
-from ..weights.store import is_present
+from ..weights import store
 from .console import print_table
 
 SUMMARY = "list the models: what they take, whether they can run here, licences, memory"
@@ -46,9 +46,14 @@ def _readiness(card: ModelCard) -> str:
     missing = missing_packages(card)
     if missing:
         return f"needs {', '.join(missing)}"
-    if card.weights and not is_present(card.weights):
-        return "weights missing"
-    return "yes"
+    return "weights missing" if _weights_present(card) is False else "yes"
+
+
+def _weights_present(card: ModelCard) -> bool | None:
+    """Whether the weights are here; None for a model that needs none."""
+    if card.weights is None:
+        return None
+    return card.weights in {item.name for item in store.installed()}
 
 
 def _record(card: ModelCard) -> dict[str, object]:
@@ -56,5 +61,5 @@ def _record(card: ModelCard) -> dict[str, object]:
         **dataclasses.asdict(card),
         "default": card.name == DEFAULT_MODEL,
         "missing_packages": missing_packages(card),
-        "weights_present": None if card.weights is None else is_present(card.weights),
+        "weights_present": _weights_present(card),
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..atomic import check_writable
 from ..errors import OutputError
-from ..preview import COLOURS, Outline, draw_preview, write_preview
+from ..preview import COLOURS, Outline, check_picture_ending, draw_preview, write_preview
 from ..prompt_json import write_prompts
 from ..registry import DEFAULT_MODEL, create
 from ..session import Session
@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
     outputs = [arguments.out, arguments.preview, arguments.prompts_out]
     _check_outputs([Path(o) for o in outputs if o], Path(arguments.volume))
     check_ending(Path(arguments.out))
+    if arguments.preview:
+        check_picture_ending(Path(arguments.preview))
     volume = Volume.read(arguments.volume, arguments.series)
     prompts = prompts_of(arguments, volume.geometry)
     options = {"weights": arguments.weights} if arguments.weights else {}

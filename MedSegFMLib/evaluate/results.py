@@ -8,7 +8,7 @@ import io
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,12 @@ from ..errors import CasesError
 from ..metrics import interaction_auc
 from .protocol import Protocol, Row
 
-_CONVERT = {"int": int, "float": float, "str": str, "bool": lambda text: text == "True"}
+_CONVERT: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": lambda text: text == "True",
+}
 # As in the challenge: a case that is mostly missed gets no credit for its surface.
 _LEAST_DSC_FOR_NSD = 0.2
 

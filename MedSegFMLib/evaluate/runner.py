@@ -66,7 +66,7 @@ def evaluate(
     tasks = [Task(case, model) for case in cases for model in models]
     wanted = {(task.case.name, task.model) for task in tasks}
     kept = read_rows(folder / "results.csv")
-    rows = {(row.case, row.model): [] for row in kept}
+    rows: dict[tuple[str, str], list[Row]] = {(row.case, row.model): [] for row in kept}
     for row in kept:
         rows[row.case, row.model].append(row)
     rows = {key: held for key, held in rows.items() if _complete(held, protocol)}

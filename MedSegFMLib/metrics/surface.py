@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..masks import Mask, bounding_box, check_masks
 
 _ALL_INSIDE = 255
-_ROUNDING = 1e-9  # relative: wider than any rounding here, narrower than any step of a voxel grid
+_MOST_STEPS = 5000  # a box of 17 voxels a side; beyond it a distance transform is faster
 
 
 class _Surfels(NamedTuple):
@@ -93,13 +93,15 @@ def hausdorff95(
     ours, theirs = _surfels(reference, spacing), _surfels(prediction, spacing)
     if ours is None or theirs is None:
         return 0.0 if ours is theirs else math.inf
-    distance_ours_mm, area_ours_mm2 = _sorted_distances(ours, theirs, spacing)
-    distance_theirs_mm, area_theirs_mm2 = _sorted_distances(theirs, ours, spacing)
+    to_theirs_mm = _distance_mm(ours, theirs, spacing)
+    to_ours_mm = _distance_mm(theirs, ours, spacing)
+    ours_sorted = np.lexsort((ours.area_mm2, to_theirs_mm))
+    theirs_sorted = np.lexsort((theirs.area_mm2, to_ours_mm))
     surfaces = {
-        "distances_gt_to_pred": distance_ours_mm,
-        "surfel_areas_gt": area_ours_mm2,
-        "distances_pred_to_gt": distance_theirs_mm,
-        "surfel_areas_pred": area_theirs_mm2,
+        "distances_gt_to_pred": to_theirs_mm[ours_sorted],
+        "surfel_areas_gt": ours.area_mm2[ours_sorted],
+        "distances_pred_to_gt": to_ours_mm[theirs_sorted],
+        "surfel_areas_pred": theirs.area_mm2[theirs_sorted],
     }
     return float(compute_robust_hausdorff(surfaces, 95))
 
@@ -167,48 +169,60 @@ def _is_within(
 ) -> NDArray[np.bool_]:
     """Which surfels have one of the others at the tolerance or nearer.
 
-    A bounded search in a k-d tree: its time and memory go with the surface and the tolerance, not
-    with the volume nor with how far apart the surfaces are.
+    Tries every step on the grid that is short enough, the shortest first: for tolerances of a few
+    voxels several times faster than a distance transform, and the same to the last bit.
     """
-    from scipy.spatial import cKDTree
-
-    at_mm = surfels.corner_kji * spacing_kji_mm
-    tree = cKDTree(others.corner_kji * spacing_kji_mm, leafsize=32, balanced_tree=False)
-    bound_mm = tolerance_mm * (1 + _ROUNDING) + _ROUNDING * float(spacing_kji_mm.min())
-    _, nearest = tree.query(at_mm, distance_upper_bound=bound_mm)
-    is_within: NDArray[np.bool_] = nearest < len(others.corner_kji)
-    # The tree rounds millimetres. Whether a distance equals the tolerance or just exceeds it is
-    # decided on voxel steps, as the distance transform in the challenge's code does; and there
-    # steps of one length, such as (3, 4, 0) and (5, 0, 0), round apart, so any of them may agree.
-    found = np.flatnonzero(is_within)
-    step_kji = surfels.corner_kji[found] - others.corner_kji[nearest[found]]
-    doubtful = found[_length_mm(step_kji, spacing_kji_mm) > tolerance_mm]
-    rivals = tree.query_ball_point(at_mm[doubtful], bound_mm)
-    for surfel, near in zip(doubtful, rivals, strict=True):
-        step_kji = surfels.corner_kji[surfel] - others.corner_kji[near]
-        is_within[surfel] = bool(np.any(_length_mm(step_kji, spacing_kji_mm) <= tolerance_mm))
+    steps_kji = _steps_within(tolerance_mm, spacing_kji_mm)
+    if steps_kji is None:
+        return _distance_mm(surfels, others, spacing_kji_mm) <= tolerance_mm
+    reach_kji = steps_kji.max(axis=0)
+    start = others.corner_kji.min(axis=0) - 2 * reach_kji
+    shape = others.corner_kji.max(axis=0) + 2 * reach_kji + 1 - start
+    is_other = np.zeros(shape, dtype=bool)
+    is_other[tuple((others.corner_kji - start).T)] = True
+    local = surfels.corner_kji - start
+    waiting = np.flatnonzero(((local >= reach_kji) & (local < shape - reach_kji)).all(axis=1))
+    stride_kji = np.array([shape[1] * shape[2], shape[2], 1])
+    at = local[waiting] @ stride_kji
+    is_within = np.zeros(len(local), dtype=bool)
+    for offset in steps_kji @ stride_kji:
+        hit = is_other.ravel()[at + offset]
+        is_within[waiting[hit]] = True
+        waiting, at = waiting[~hit], at[~hit]
     return is_within
 
 
-def _sorted_distances(
+def _steps_within(
+    tolerance_mm: float, spacing_kji_mm: NDArray[np.float64]
+) -> NDArray[np.int64] | None:
+    """Steps (n, 3) on the grid no longer than the tolerance, ascending; None if far too many."""
+    reach = np.floor(tolerance_mm / spacing_kji_mm) + 1
+    if np.prod(2 * reach + 1) > _MOST_STEPS:
+        return None
+    steps_kji: NDArray[np.int64]
+    steps_kji = np.argwhere(np.ones((2 * reach + 1).astype(int), dtype=bool)) - reach.astype(int)
+    length_mm = _length_mm(steps_kji, spacing_kji_mm)
+    shortest_first = np.argsort(length_mm, kind="stable")
+    steps_kji = steps_kji[shortest_first[: np.count_nonzero(length_mm <= tolerance_mm)]]
+    return steps_kji
+
+
+def _distance_mm(
     surfels: _Surfels, others: _Surfels, spacing_kji_mm: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Millimetres from each surfel to the nearest of the others, ascending, and the areas."""
+) -> NDArray[np.float64]:
+    """Millimetres (n,) from each surfel to the nearest of the others."""
     from scipy.ndimage import distance_transform_edt
 
-    # A distance transform, for a k-d tree slows down where the surfaces are far apart. Asked for
-    # the nearest corners alone it needs a quarter of the memory of a map of distances.
     start = np.minimum(surfels.corner_kji.min(axis=0), others.corner_kji.min(axis=0))
     stop = np.maximum(surfels.corner_kji.max(axis=0), others.corner_kji.max(axis=0)) + 1
     is_free = np.ones(stop - start, dtype=bool)
     is_free[tuple((others.corner_kji - start).T)] = False
+    # Asked for nearest corners it needs a quarter of the memory of a whole map of distances.
     nearest = distance_transform_edt(
         is_free, sampling=spacing_kji_mm, return_distances=False, return_indices=True
     )
     local = surfels.corner_kji - start
-    distance_mm = _length_mm(local - nearest[:, *local.T].T, spacing_kji_mm)
-    order = np.lexsort((surfels.area_mm2, distance_mm))
-    return distance_mm[order], surfels.area_mm2[order]
+    return _length_mm(local - nearest[:, *local.T].T, spacing_kji_mm)
 
 
 def _length_mm(

@@ -53,15 +53,15 @@ def pooled(array_kji: NDArray[Any], factors: Sequence[int], by: Literal["max", "
         if factor > 1:
             count = array.shape[axis] // factor
             blocks = array.reshape(*array.shape[:axis], count, factor, *array.shape[axis + 1 :])
-            array = blocks.max(axis + 1) if by == "max" else blocks.mean(axis + 1)
-    result: Floats = np.ascontiguousarray(array, dtype=np.float32)
-    return result
+            reduced = blocks.max(axis + 1) if by == "max" else blocks.mean(axis + 1)
+            array = np.asarray(reduced, dtype=np.float32)
+    return np.asarray(array, dtype=np.float32, order="C")
 
 
 def pooled_positions(positions_kji: ArrayLike, factors: Sequence[int]) -> Floats:
     """(n, 3) voxel positions on the pooled grid: the centre of a block is its mean position."""
     positions = np.asarray(positions_kji, dtype=np.float64).reshape(-1, 3)
-    return ((positions + 0.5) / np.array(factors) - 0.5).astype(np.float32)
+    return np.asarray((positions + 0.5) / np.array(factors) - 0.5, dtype=np.float32)
 
 
 def intensity_bounds(array_kji: NDArray[Any]) -> tuple[float, float]:

@@ -1,10 +1,11 @@
 """ENSAM: native 3D segmentation after boxes and clicks, in 5.5 million parameters.
 
 Stenhede, Bjørnstad and Ranjbar, "ENSAM: an efficient foundation model for interactive segmentation
-of 3D medical images", 2025 (arXiv 2509.15874), written anew after the paper. The paper does not
-say where biases and affine norms are; the arrangement here (no biases but the head's, affine norms
-in the residual blocks, a gated MLP, one set of LieRE generators per interaction block) is one that
-gives exactly its 5,484,819 parameters, and 5,474,067 with additive skips.
+of 3D medical images", 2025 (arXiv 2509.15874), written anew after its description. Where that
+leaves biases, norms and sharing open, the arrangement here (no biases but the head's, affine norms
+in the residual blocks, a gated MLP, one scale per attention, one set of LieRE generators per
+interaction block) is the simplest found that gives exactly its 5,484,819 parameters, and 5,474,067
+with additive skips; it need not be that of the authors, whose weights are not known to fit.
 """
 
 from __future__ import annotations

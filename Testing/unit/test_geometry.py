@@ -10,9 +10,7 @@ from MedSegFMLib import Geometry, Region
 from MedSegFMLib.errors import GeometryError
 
 ORIENTATIONS = [
-    "".join(letters)
-    for pairs in permutations(["RL", "AP", "SI"])
-    for letters in product(*pairs)
+    "".join(letters) for pairs in permutations(["RL", "AP", "SI"]) for letters in product(*pairs)
 ]
 
 

@@ -93,6 +93,13 @@ def test_two_voxels_two_mm_apart(tolerance_mm: float, expected: float) -> None:
     assert hausdorff95(reference, prediction, (3.0, 2.0, 1.0)) == 2.0
 
 
+@pytest.mark.parametrize(("tolerance_mm", "expected"), [(3.5, 0.0), (3.6, 0.5), (4.0, 1.0)])
+def test_a_tolerance_of_many_voxels_is_held_too(tolerance_mm: float, expected: float) -> None:
+    # Corners at i = 5, 6 and at i = 15, 16, which is 9 and 10 voxels of 0.4 mm.
+    reference, prediction = block((9, 9, 5), (10, 10, 6)), block((9, 9, 15), (10, 10, 16))
+    assert surface_dice(reference, prediction, (0.4, 0.4, 0.4), tolerance_mm) == expected
+
+
 @pytest.mark.parametrize(("axis", "expected_mm"), [(0, 6.0), (1, 3.0), (2, 1.5)])
 def test_a_cube_moved_three_voxels_is_three_voxel_sizes_away(axis: int, expected_mm: float) -> None:
     # One face of six, far more than 5 % of the area, lies a full shift outside the other cube.

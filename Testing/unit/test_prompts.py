@@ -215,7 +215,7 @@ def test_a_damaged_prompt_file_says_what_is_wrong(
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
 def test_what_is_no_prompt_file_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text(text)
-    with pytest.raises(PromptError, match="p.json"):
+    with pytest.raises(PromptError, match=r"p\.json"):
         read_prompts(tmp_path / "p.json")
     with pytest.raises(PromptError, match="cannot be read"):
         read_prompts(tmp_path / "none.json")

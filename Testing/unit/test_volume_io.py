@@ -36,9 +36,7 @@ def test_a_volume_comes_back_as_it_was_written(
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_simpleitk_agrees_where_voxels_are(
-    ending: str, geometry: Geometry, tmp_path: Path
-) -> None:
+def test_simpleitk_agrees_where_voxels_are(ending: str, geometry: Geometry, tmp_path: Path) -> None:
     path = tmp_path / f"v{ending}"
     random_volume(geometry).write(path)
     image, read = sitk.ReadImage(str(path)), Volume.read(path)
@@ -102,9 +100,7 @@ def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:
         Volume.read(tmp_path)
 
 
-def write_dicom(
-    volume: Volume, folder: Path, series: str = "1.2.3.1", prefix: str = "s"
-) -> Volume:
+def write_dicom(volume: Volume, folder: Path, series: str = "1.2.3.1", prefix: str = "s") -> Volume:
     """Write one slice per file and return the volume with slices in the order GDCM sorts them."""
     geometry = volume.geometry
     lps = _LPS @ geometry.ijk_to_ras
@@ -299,9 +295,7 @@ def test_every_real_case_is_read(real_data: Path) -> None:
         ("../labels/labels_frog/frogtissue.mhd", "compressed voxels"),
     ],
 )
-def test_real_files_that_are_no_volume_are_refused(
-    name: str, said: str, real_data: Path
-) -> None:
+def test_real_files_that_are_no_volume_are_refused(name: str, said: str, real_data: Path) -> None:
     with pytest.raises(MedSegFMError, match=said):
         Volume.read(real_data / "geometry" / name)
 

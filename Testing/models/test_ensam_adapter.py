@@ -1,0 +1,454 @@
+"""ENSAM as a model: loading, the way to the network's grid and back, marks, errors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+from MedSegFMLib.errors import (  # noqa: E402
+    DeviceError,
+    ModelError,
+    PromptError,
+    VolumeError,
+    WeightsError,
+)
+from MedSegFMLib.geometry import Geometry  # noqa: E402
+from MedSegFMLib.models import ensam, ensam_grid, ensam_weights  # noqa: E402
+from MedSegFMLib.models.ensam import CLICK_LOGIT, EnsamSegmenter  # noqa: E402
+from MedSegFMLib.models.ensam_tokens import MOST_TOKENS_PER_SIGN, prompt_tokens  # noqa: E402
+from MedSegFMLib.device import choose_device, memory_errors  # noqa: E402
+from MedSegFMLib.networks.ensam import Ensam  # noqa: E402
+from MedSegFMLib.networks.ensam_config import EnsamConfig, padded_side  # noqa: E402
+from MedSegFMLib.progress import no_progress  # noqa: E402
+from MedSegFMLib.prompts import Box, Point, Scribble, Text  # noqa: E402
+from MedSegFMLib.region import Region  # noqa: E402
+from MedSegFMLib.segmenter import Prediction  # noqa: E402
+from MedSegFMLib.volume import Volume  # noqa: E402
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Echoed:
+    image: Any
+    nbytes: int = 0
+
+
+class Echo:
+    """A network whose logits are a function of the image it was given."""
+
+    def __init__(self, answer: Callable[[Any], Any] = lambda image: image) -> None:
+        self.answer = answer
+        self.spacing: Sequence[float] = ()
+        self.previous: Any = None
+        self.prompts: Any = None
+
+    def encode(self, image: Any, spacing_kji_mm: Sequence[float], progress: Any) -> Any:
+        self.spacing = spacing_kji_mm
+        return Echoed(image)
+
+    def decode(self, features: Any, prompts: Any, previous_logits: Any, progress: Any) -> Any:
+        self.previous, self.prompts = previous_logits, prompts
+        return self.answer(features.image)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    ensam_weights.save(Ensam(), path)
+    return path
+
+
+@pytest.fixture
+def empty_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path / "store"))
+    return tmp_path / "store"
+
+
+def ramp_volume(shape_kji: tuple[int, int, int], axis: int = 0) -> Volume:
+    """Voxels that grow linearly along one axis, from 0 to 1 but for the percentiles."""
+    ramp = np.linspace(0, 1, shape_kji[axis], dtype=np.float32)
+    array = np.broadcast_to(np.moveaxis(ramp[:, None, None], 0, axis), shape_kji)
+    return Volume(np.array(array), Geometry.from_spacing(shape_kji, (0.7, 0.8, 2.5)))
+
+
+def noise_volume(shape_kji: tuple[int, int, int]) -> Volume:
+    array = np.random.default_rng(0).normal(100, 20, shape_kji).astype(np.float32)
+    return Volume(array, Geometry.from_spacing(shape_kji, (0.7, 0.8, 2.5), origin_ras=(5, -3, 40)))
+
+
+def predict(
+    model: EnsamSegmenter, volume: Volume, prompts: Sequence[Any], region: Region | None = None
+) -> Prediction:
+    return model.predict(model.encode(volume, region, no_progress), prompts, None, no_progress)
+
+
+def test_importing_the_adapter_needs_numpy_alone() -> None:
+    code = (
+        "import sys, MedSegFMLib.models.ensam as m\n"
+        "assert m.CARD.name == 'ensam'\n"
+        "heavy = {'torch', 'safetensors', 'scipy', 'SimpleITK'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_random_weights_segment_through_the_real_loading_path(weights: Path) -> None:
+    volume = noise_volume((13, 30, 21))
+    model = ensam.create("cpu", weights)
+    box = Box.from_ijk(volume.geometry, (3, 4, 2), (15, 20, 10))
+    region = Region((1, 2, 0), (13, 28, 20))
+    encoding = model.encode(volume, region, no_progress)
+    first = model.predict(encoding, [box], None, no_progress)
+    assert first.region == region and first.logits_kji.dtype == np.float32
+    assert first.geometry is volume.geometry and encoding.nbytes > 0
+    click = Point.from_ijk(volume.geometry, (8, 9, 5))
+    second = model.predict(encoding, [box, click], first, no_progress)
+    alone = model.predict(encoding, [box, click], None, no_progress)
+    assert np.abs(second.logits_kji - alone.logits_kji).max() > 1e-3
+    again = predict(ensam.create("cpu", weights), volume, [box], region)
+    assert np.array_equal(again.logits_kji, first.logits_kji)
+
+
+def test_volume_is_not_written_to(weights: Path) -> None:
+    volume = noise_volume((9, 17, 12))
+    before = volume.array_kji.copy()
+    volume.array_kji.setflags(write=False)
+    predict(ensam.create("cpu", weights), volume, [Point.from_ijk(volume.geometry, (3, 4, 5))])
+    assert np.array_equal(volume.array_kji, before)
+
+
+def test_configuration_travels_with_the_weights(tmp_path: Path) -> None:
+    config = EnsamConfig("add", "rope", True)
+    ensam_weights.save(Ensam(config), tmp_path / "w.safetensors")
+    assert ensam_weights.load(tmp_path / "w.safetensors").config == config
+
+
+@pytest.mark.parametrize(
+    "shape", [(512, 512, 512), (40, 512, 512), (1, 4096, 4096), (700, 300, 20), (160, 160, 160)]
+)
+def test_every_region_is_pooled_until_it_fits(shape: tuple[int, int, int]) -> None:
+    factors = ensam_grid.pool_factors(shape)
+    grid = [-(-n // f) for n, f in zip(shape, factors, strict=True)]
+    assert prod(map(padded_side, grid)) <= ensam_grid.LARGEST_GRID
+    assert factors[int(np.argmin(shape))] == min(factors)
+
+
+def test_small_region_is_not_pooled_and_thick_slices_are_kept() -> None:
+    assert ensam_grid.pool_factors((160, 160, 160)) == (1, 1, 1)
+    assert ensam_grid.pool_factors((40, 512, 512)) == (1, 2, 2)
+
+
+def test_pooling_takes_maximum_or_mean_of_blocks_and_of_rests() -> None:
+    array = np.arange(5, dtype=np.int16).reshape(1, 1, 5)
+    assert ensam_grid.pooled(array, (1, 1, 2), "max").ravel().tolist() == [1, 3, 4]
+    assert ensam_grid.pooled(array, (1, 1, 2), "mean").ravel().tolist() == [0.5, 2.5, 4]
+
+
+def test_position_on_the_pooled_grid_is_that_of_the_block() -> None:
+    # Voxels 0 and 1 make block 0, whose centre is half way between them.
+    positions = ensam_grid.pooled_positions([[0, 0.5, 3]], (1, 2, 2))
+    assert positions.tolist() == [[0, 0, 1.25]]
+
+
+def test_percentiles_become_zero_and_one() -> None:
+    array = np.arange(1001, dtype=np.int16).reshape(7, 11, 13)
+    low, high = ensam_grid.intensity_bounds(array)
+    assert (low, high) == pytest.approx((5, 995))
+    image = ensam_grid.normalised(array.astype(np.float32), (low, high))
+    assert (image.min(), image.max()) == (0, 1)
+    assert image[3, 5, 6] == pytest.approx(0.5)
+
+
+def test_constant_region_is_seen_as_zeros() -> None:
+    volume = Volume(np.full((4, 5, 6), 7, np.int16), Geometry.from_spacing((4, 5, 6)))
+    assert not predict(EnsamSegmenter(Echo(), CPU), volume, []).logits_kji.any()
+
+
+def test_region_with_nan_is_refused() -> None:
+    array = np.ones((4, 5, 6), np.float32)
+    array[1, 2, 3] = np.nan
+    volume = Volume(array, Geometry.from_spacing((4, 5, 6)))
+    with pytest.raises(VolumeError, match="NaN"):
+        EnsamSegmenter(Echo(), CPU).encode(volume, None, no_progress)
+
+
+def test_without_pooling_every_voxel_comes_back_to_its_place() -> None:
+    volume = noise_volume((7, 9, 11))
+    region = Region((1, 2, 3), (6, 9, 10))
+    prediction = predict(EnsamSegmenter(Echo(), CPU), volume, [], region)
+    inside = volume.array_kji[region.slices]
+    expected = ensam_grid.normalised(inside, ensam_grid.intensity_bounds(inside))
+    assert prediction.offset_kji == (1, 2, 3)
+    assert np.array_equal(prediction.logits_kji, expected)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_pooled_ramp_comes_back_aligned(axis: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ensam, "pool_factors", lambda shape: (1, 2, 4))
+    shape = (6, 22, 42)
+    prediction = predict(EnsamSegmenter(Echo(), CPU), ramp_volume(shape, axis), [])
+    line = np.moveaxis(prediction.logits_kji, axis, 0)[:, 3, 3]
+    factor = (1, 2, 4)[axis]
+    low, high = ensam_grid.intensity_bounds(ramp_volume(shape, axis).array_kji)
+    ramp = (np.linspace(0, 1, shape[axis]) - low) / (high - low)
+    # The maximum of a block lies (factor - 1) / 2 voxels above its centre, and nowhere else.
+    shift = (factor - 1) / 2 / (shape[axis] - 1) / (high - low)
+    inner = slice(factor, -2 * factor)
+    np.testing.assert_allclose(line[inner], (ramp + shift)[inner], atol=1e-5)
+    assert prediction.logits_kji.shape == shape
+
+
+def test_network_hears_the_spacing_of_its_own_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ensam, "pool_factors", lambda shape: (1, 2, 4))
+    network = Echo()
+    EnsamSegmenter(network, CPU).encode(ramp_volume((6, 8, 8)), None, no_progress)
+    assert list(network.spacing) == pytest.approx([2.5, 1.6, 2.8])
+
+
+def test_prompts_reach_the_network_on_its_own_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ensam, "pool_factors", lambda shape: (1, 2, 2))
+    network, volume = Echo(), ramp_volume((6, 20, 20))
+    box = Box.from_ijk(volume.geometry, (6, 4, 1), (10, 12, 5))
+    predict(EnsamSegmenter(network, CPU), volume, [box], Region((1, 2, 2), (6, 20, 20)))
+    # Voxels 4..7 and 2..9 of the region along i and j are blocks 2..3 and 1..4.
+    assert network.prompts.kinds.tolist() == [[0, 1]]
+    expected = [[[0, 0.75, 1.75], [3, 4.25, 3.25]]]
+    np.testing.assert_allclose(network.prompts.positions_kji.numpy(), expected)
+
+
+def test_big_anisotropic_region_fits_and_comes_back_whole() -> None:
+    volume = noise_volume((3, 700, 900))
+    network = Echo()
+    prediction = predict(EnsamSegmenter(network, CPU), volume, [])
+    assert prediction.logits_kji.shape == (3, 700, 900)
+    seen = network.spacing[1] / volume.geometry.spacing_kji_mm[1]
+    assert seen == 2
+
+
+def test_previous_answer_is_laid_where_it_belongs() -> None:
+    network, volume = Echo(), ramp_volume((6, 8, 10))
+    model = EnsamSegmenter(network, CPU)
+    encoding = model.encode(volume, Region((1, 2, 3), (5, 8, 9)), no_progress)
+    earlier = Prediction(volume.geometry, (0, 0, 4), np.full((3, 4, 3), 2.5, np.float32))
+    model.predict(encoding, [], earlier, no_progress)
+    expected = np.zeros(volume.geometry.shape_kji, np.float32)
+    expected[0:3, 0:4, 4:7] = 2.5
+    assert np.array_equal(network.previous[0, 0].numpy(), expected[1:5, 2:8, 3:9])
+
+
+def test_marked_voxels_are_never_contradicted() -> None:
+    volume = noise_volume((8, 12, 12))
+    geometry = volume.geometry
+    stroke = [tuple(geometry.ras_from_ijk((i, 2, 3)).tolist()) for i in (1, 9)]
+    prompts = [
+        Point.from_ijk(geometry, (5, 6, 4)),
+        Point.from_ijk(geometry, (6, 6, 4), positive=False),
+        Scribble(tuple(stroke), positive=False),
+    ]
+    for constant in (-9.0, 9.0):
+        network = Echo(lambda image, constant=constant: torch.full_like(image, constant))
+        logits = predict(EnsamSegmenter(network, CPU), volume, prompts).logits_kji
+        assert logits[4, 6, 5] == max(constant, CLICK_LOGIT)
+        assert logits[4, 6, 6] == min(constant, -CLICK_LOGIT)
+        assert (logits[3, 2, 1:10] == min(constant, -CLICK_LOGIT)).all()
+        assert logits[7, 11, 11] == constant
+
+
+def test_prompts_outside_the_region_say_nothing() -> None:
+    volume, network = noise_volume((8, 12, 12)), Echo()
+    far = Point.from_ijk(volume.geometry, (11, 11, 7))
+    near = Point.from_ijk(volume.geometry, (2, 3, 1))
+    predict(EnsamSegmenter(network, CPU), volume, [far, near], Region((0, 0, 0), (4, 8, 8)))
+    assert network.prompts.positions_kji.tolist() == [[[1, 3, 2]]]
+
+
+def test_region_without_any_prompt_still_gets_an_answer(weights: Path) -> None:
+    volume = noise_volume((8, 12, 12))
+    far = Point.from_ijk(volume.geometry, (11, 11, 7))
+    region = Region((0, 0, 0), (4, 8, 8))
+    logits = predict(ensam.create("cpu", weights), volume, [far], region).logits_kji
+    assert np.isfinite(logits).all()
+
+
+def test_prompt_outside_the_volume_is_refused() -> None:
+    volume = noise_volume((8, 12, 12))
+    with pytest.raises(PromptError, match="outside the volume"):
+        predict(EnsamSegmenter(Echo(), CPU), volume, [Point((900.0, 0.0, 0.0))])
+
+
+def test_text_is_refused() -> None:
+    with pytest.raises(PromptError, match="ensam takes no text prompts; it takes box, point"):
+        predict(EnsamSegmenter(Echo(), CPU), noise_volume((8, 12, 12)), [Text("liver")])
+
+
+def test_long_stroke_is_thinned_but_clicks_are_kept() -> None:
+    geometry = Geometry.from_spacing((4, 4, 200))
+    ends = (geometry.ras_from_ijk((0, 0, 0)), geometry.ras_from_ijk((199, 0, 0)))
+    stroke = Scribble(tuple(tuple(end.tolist()) for end in ends))
+    clicks = [Point.from_ijk(geometry, (i, 3, 2)) for i in (10, 20)]
+    tokens = prompt_tokens([clicks[0], stroke, clicks[1]], geometry, Region.whole((4, 4, 200)))
+    assert len(tokens.kinds) == MOST_TOKENS_PER_SIGN
+    positions = tokens.positions_kji.tolist()
+    assert [2, 3, 10] in positions and [2, 3, 20] in positions
+    assert [0, 0, 0] in positions and [0, 0, 199] in positions
+    assert len(tokens.marks.foreground_kji) == 202
+
+
+def test_latest_of_very_many_clicks_are_kept() -> None:
+    geometry = Geometry.from_spacing((4, 4, 200))
+    clicks = [Point.from_ijk(geometry, (i, 0, 0)) for i in range(40)]
+    tokens = prompt_tokens(clicks, geometry, Region.whole((4, 4, 200)))
+    assert tokens.positions_kji[:, 2].tolist() == list(range(8, 40))
+
+
+def test_cancelling_stops_the_work(weights: Path) -> None:
+    def stop(fraction: float, phrase: str) -> None:
+        if fraction > 0.2:
+            raise KeyboardInterrupt
+
+    model, volume = ensam.create("cpu", weights), noise_volume((8, 12, 12))
+    with pytest.raises(KeyboardInterrupt):
+        model.encode(volume, None, stop)
+    encoding = model.encode(volume, None, no_progress)
+    with pytest.raises(KeyboardInterrupt):
+        model.predict(encoding, [Point.from_ijk(volume.geometry, (5, 5, 5))], None, stop)
+
+
+def test_encoding_of_another_model_is_refused() -> None:
+    from MedSegFMLib.segmenter import Encoding
+
+    volume = noise_volume((8, 12, 12))
+    other = Encoding(volume.geometry, Region.whole((8, 12, 12)), 0)
+    with pytest.raises(TypeError, match="Encoding"):
+        EnsamSegmenter(Echo(), CPU).predict(other, [], None, no_progress)
+
+
+def test_missing_weights_name_the_ways_out(empty_store: Path) -> None:
+    with pytest.raises(WeightsError, match=r"weights import ensam FILE.*--weights FILE.*graphcut"):
+        ensam.create("cpu")
+
+
+def test_imported_weights_are_found_and_checked(empty_store: Path, weights: Path) -> None:
+    from MedSegFMLib.weights import store
+
+    path = store.import_file("ensam", weights)
+    assert ensam.create("cpu").card is ensam.CARD
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(WeightsError, match="has the SHA-256"):
+        ensam.create("cpu")
+
+
+def test_absent_weights_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"none\.safetensors cannot be read"):
+        ensam.create("cpu", tmp_path / "none.safetensors")
+
+
+def test_truncated_weights_are_refused(tmp_path: Path, weights: Path) -> None:
+    path = tmp_path / "half.safetensors"
+    path.write_bytes(weights.read_bytes()[:100_000])
+    with pytest.raises(WeightsError, match="truncated"):
+        ensam.create("cpu", path)
+
+
+def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("These are no weights, but a text that is long enough.")
+    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+        ensam.create("cpu", path)
+
+
+def test_weights_of_another_program_are_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.zeros(3)}, str(tmp_path / "w.safetensors"))
+    with pytest.raises(WeightsError, match="holds another network"):
+        ensam.create("cpu", tmp_path / "w.safetensors")
+
+
+def test_mismatching_tensors_are_named(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    tensors = dict(Ensam().state_dict())
+    tensors["extra"] = torch.zeros(2)
+    del tensors["decoder.head.bias"]
+    tensors["prompt_vectors"] = torch.zeros(4, 64)
+    metadata = {"format": "medsegfm.ensam", "version": "1", "config": EnsamConfig().to_json()}
+    path = tmp_path / "w.safetensors"
+    save_file(tensors, str(path), metadata)
+    with pytest.raises(WeightsError) as caught:
+        ensam.create("cpu", path)
+    for words in (
+        "decoder.head.bias is missing",
+        "extra is unknown",
+        "prompt_vectors is (4, 64) instead of (4, 128)",
+    ):
+        assert words in str(caught.value)
+
+
+def test_unusable_configuration_in_the_weights_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    values = {"skip": "sum", "positions": "liere", "millimetres": False}
+    metadata = {"format": "medsegfm.ensam", "version": "1", "config": json.dumps(values)}
+    save_file({"w": torch.zeros(1)}, str(tmp_path / "w.safetensors"), metadata)
+    with pytest.raises(WeightsError, match="skip is 'sum'"):
+        ensam.create("cpu", tmp_path / "w.safetensors")
+
+
+def test_missing_torch_is_named(monkeypatch: pytest.MonkeyPatch, weights: Path) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModelError, match=r"needs torch.*medsegfm\[models\]"):
+        ensam.create("cpu", weights)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "tpu", "cuda:-1", ""])
+def test_device_that_is_not_there_is_refused(device: str, weights: Path) -> None:
+    with pytest.raises(DeviceError, match="is not there; this computer has cpu"):
+        ensam.create(device, weights)
+
+
+def test_auto_takes_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [str(choose_device(d)) for d in ("auto", "cuda", "cuda:1", "cpu")] == [
+        "cuda:0",
+        "cuda:0",
+        "cuda:1",
+        "cpu",
+    ]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert str(choose_device("auto")) == "cpu"
+    with pytest.raises(DeviceError):
+        choose_device("cuda")
+
+
+def test_full_gpu_is_a_device_error_with_advice() -> None:
+    with (
+        pytest.raises(DeviceError, match=r"no memory left for the model ensam; draw a smaller box"),
+        memory_errors("ensam"),
+    ):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
