@@ -46,6 +46,16 @@ class VoxelMarks:
         )
 
 
+def honour_marks(logits_kji: NDArray[np.float32], marks: VoxelMarks, least_logit: float) -> None:
+    """Bring every marked voxel to the side its mark says, at least `least_logit` from 0, in place.
+
+    logits_kji: float32 on the grid that `marks` are counted on.
+    """
+    inside, outside = tuple(marks.foreground_kji.T), tuple(marks.background_kji.T)
+    logits_kji[inside] = np.maximum(logits_kji[inside], least_logit)
+    logits_kji[outside] = np.minimum(logits_kji[outside], -least_logit)
+
+
 def to_voxels(prompts: Sequence[Prompt], geometry: Geometry) -> VoxelMarks:
     """Bring the prompts for one object to voxels of `geometry`.
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import PromptError
 from .geometry import Geometry
 from .progress import Progress
-from .prompts import Prompt
+from .prompts import Prompt, prompt_name
 from .region import Region, Shape, shape_triple
 from .volume import Volume
 
@@ -61,6 +62,15 @@ class ModelCard:
     uses_previous: bool = False
     base_bytes: int = 0
     bytes_per_voxel: int = 0
+
+    def check_takes(self, prompts: Iterable[Prompt]) -> None:
+        """Raise PromptError, which names what it takes, for a prompt the model does not take."""
+        for name in map(prompt_name, prompts):
+            if name not in self.prompts:
+                raise PromptError(
+                    f"The model {self.name} takes no {name} prompts; it takes "
+                    f"{', '.join(self.prompts)}."
+                )
 
     def memory_bytes(self, region_voxels: int) -> int:
         """Estimated peak memory of a prediction on a region of so many voxels."""

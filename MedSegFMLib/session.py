@@ -14,7 +14,7 @@ from .progress import Progress, no_progress, part_of
 from .prompt_list import PromptList
 from .prompt_region import prompt_region, touched_faces
 from .prompt_voxels import to_voxels
-from .prompts import Box, Prompt, prompt_name
+from .prompts import Box, Prompt
 from .region import Region
 from .segmenter import Encoding, Prediction, Segmenter
 from .volume import Volume
@@ -168,12 +168,7 @@ class Session:
         return Volume(array, self.volume.geometry)
 
     def _check(self, prompt: Prompt) -> None:
-        card = self.segmenter.card
-        if prompt_name(prompt) not in card.prompts:
-            raise PromptError(
-                f"The model {card.name} takes no {prompt_name(prompt)} prompts; it takes "
-                f"{', '.join(card.prompts)}."
-            )
+        self.segmenter.card.check_takes([prompt])
         to_voxels([prompt], self.volume.geometry)
 
     def _keep_label(self) -> None:

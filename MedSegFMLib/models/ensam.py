@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..device import choose_device, memory_errors
-from ..errors import ModelError, PromptError
 from ..progress import Progress, part_of
-from ..prompts import Prompt, prompt_name
+from ..prompt_voxels import honour_marks
+from ..prompts import Prompt
 from ..region import Region, Shape
 from ..segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule
 from ..volume import Volume
@@ -89,17 +88,9 @@ def create(device: str = "auto", weights: str | Path | None = None) -> EnsamSegm
 
     device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
 
-    Raises ModelError where torch or safetensors is not installed, DeviceError for a device that is
-    not there, WeightsError for weights that are missing, altered, truncated or of another network.
+    Raises DeviceError for a device that is not there, WeightsError for weights that are missing,
+    altered, truncated or of another network. `registry.create` has checked that torch is here.
     """
-    for package in CARD.packages:
-        try:
-            import_module(package)
-        except ImportError as error:
-            raise ModelError(
-                f"The model {CARD.name} needs {package}, which cannot be imported here ({error}); "
-                'run: pip install "medsegfm[models]", or use the model graphcut.'
-            ) from error
     chosen = choose_device(device)
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
@@ -154,7 +145,7 @@ class EnsamSegmenter:
 
         if not isinstance(encoding, EnsamEncoding):
             raise TypeError(f"ENSAM cannot predict from a {type(encoding).__name__} of a model.")
-        _refuse_untaken(prompts)
+        CARD.check_takes(prompts)
         progress(0.0, "Reading the prompts")
         tokens = prompt_tokens(prompts, encoding.geometry, encoding.region)
         with torch.inference_mode(), memory_errors(CARD.name):
@@ -165,7 +156,7 @@ class EnsamSegmenter:
                 part_of(progress, 0.1, 0.9),
             )
             array = _on_region(logits, encoding)
-        _honour(array, tokens)
+        honour_marks(array, tokens.marks, CLICK_LOGIT)
         progress(1.0, "The object is drawn")
         return Prediction(encoding.geometry, encoding.region.start_kji, array)
 
@@ -206,19 +197,3 @@ def _on_region(logits: Tensor, encoding: EnsamEncoding) -> Logits:
     k, j, i = encoding.region.shape_kji
     array: Logits = logits[0, 0, :k, :j, :i].float().cpu().numpy()
     return np.array(array, order="C")
-
-
-def _honour(logits: Logits, tokens: Tokens) -> None:
-    """Bring the marked voxels to the right side, in place."""
-    inside, outside = tuple(tokens.marks.foreground_kji.T), tuple(tokens.marks.background_kji.T)
-    logits[inside] = np.maximum(logits[inside], CLICK_LOGIT)
-    logits[outside] = np.minimum(logits[outside], -CLICK_LOGIT)
-
-
-def _refuse_untaken(prompts: Sequence[Prompt]) -> None:
-    for name in map(prompt_name, prompts):
-        if name not in CARD.prompts:
-            raise PromptError(
-                f"The model {CARD.name} takes no {name} prompts; it takes "
-                f"{', '.join(CARD.prompts)}."
-            )

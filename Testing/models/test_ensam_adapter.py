@@ -13,29 +13,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("safetensors")
-
-from MedSegFMLib.errors import (  # noqa: E402
+from MedSegFMLib.device import choose_device, memory_errors
+from MedSegFMLib.errors import (
     DeviceError,
     ModelError,
     PromptError,
     VolumeError,
     WeightsError,
 )
-from MedSegFMLib.geometry import Geometry  # noqa: E402
-from MedSegFMLib.models import ensam, ensam_grid, ensam_weights  # noqa: E402
-from MedSegFMLib.models.ensam import CLICK_LOGIT, EnsamSegmenter  # noqa: E402
-from MedSegFMLib.models.ensam_tokens import MOST_TOKENS_PER_SIGN, prompt_tokens  # noqa: E402
-from MedSegFMLib.device import choose_device, memory_errors  # noqa: E402
-from MedSegFMLib.networks.ensam import Ensam  # noqa: E402
-from MedSegFMLib.networks.ensam_config import EnsamConfig, padded_side  # noqa: E402
-from MedSegFMLib.progress import no_progress  # noqa: E402
-from MedSegFMLib.prompts import Box, Point, Scribble, Text  # noqa: E402
-from MedSegFMLib.region import Region  # noqa: E402
-from MedSegFMLib.segmenter import Prediction  # noqa: E402
-from MedSegFMLib.volume import Volume  # noqa: E402
+from MedSegFMLib.geometry import Geometry
+from MedSegFMLib.models import ensam, ensam_grid, ensam_weights
+from MedSegFMLib.models.ensam import CLICK_LOGIT, EnsamSegmenter
+from MedSegFMLib.models.ensam_tokens import MOST_TOKENS_PER_SIGN, prompt_tokens
+from MedSegFMLib.networks.ensam import Ensam
+from MedSegFMLib.networks.ensam_config import EnsamConfig, padded_side
+from MedSegFMLib.progress import no_progress
+from MedSegFMLib.prompts import Box, Point, Scribble, Text
+from MedSegFMLib.region import Region
+from MedSegFMLib.registry import create
+from MedSegFMLib.segmenter import Prediction
+from MedSegFMLib.volume import Volume
 
 CPU = torch.device("cpu")
 
@@ -422,7 +421,7 @@ def test_unusable_configuration_in_the_weights_is_refused(tmp_path: Path) -> Non
 def test_missing_torch_is_named(monkeypatch: pytest.MonkeyPatch, weights: Path) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ModelError, match=r"needs torch.*medsegfm\[models\]"):
-        ensam.create("cpu", weights)
+        create("ensam", "cpu", weights=weights)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "tpu", "cuda:-1", ""])

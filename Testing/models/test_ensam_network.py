@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from MedSegFMLib.errors import ModelError  # noqa: E402
-from MedSegFMLib.networks.ensam import Ensam, EnsamPrompts  # noqa: E402
-from MedSegFMLib.networks.ensam_attention import UnitLinear  # noqa: E402
-from MedSegFMLib.networks.ensam_config import (  # noqa: E402
+from MedSegFMLib.errors import ModelError
+from MedSegFMLib.networks.ensam import Ensam, EnsamPrompts
+from MedSegFMLib.networks.ensam_attention import UnitLinear
+from MedSegFMLib.networks.ensam_config import (
     BACKGROUND,
     BOX_END,
     BOX_START,
@@ -20,7 +19,7 @@ from MedSegFMLib.networks.ensam_config import (  # noqa: E402
     EnsamConfig,
     padded_side,
 )
-from MedSegFMLib.networks.ensam_positions import LierePositions, RopePositions  # noqa: E402
+from MedSegFMLib.networks.ensam_positions import LierePositions, RopePositions
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ def test_box_is_the_same_for_any_memory_order() -> None:
     assert bounding_box(np.asfortranarray(mask)) == bounding_box(mask)
 
 
+@settings(deadline=None)
 @given(arrays(bool, array_shapes(min_dims=3, max_dims=3, max_side=5), elements=st.booleans()))
 def test_box_holds_every_voxel_and_touches_one_on_each_side(mask: NDArray[np.bool_]) -> None:
     box = bounding_box(mask)

@@ -55,6 +55,7 @@ def test_dice_counts_a_voxel_once_whatever_its_value() -> None:
 
 
 @given(masks, masks)
+@settings(deadline=None)
 def test_dice_is_symmetric_and_lies_from_zero_to_one(
     a: NDArray[np.bool_], b: NDArray[np.bool_]
 ) -> None:
@@ -316,6 +317,7 @@ def test_auc_leaves_the_box_out_and_weighs_both_ends_by_half() -> None:
     assert interaction_auc([0.0, 0.25, 0.5, 0.25, 0.0]) == 1.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.0, 1.0), min_size=5, max_size=9))
 def test_auc_is_the_trapezoid_and_lies_from_zero_to_four(scores: list[float]) -> None:
     from scipy.integrate import trapezoid
