@@ -26,6 +26,10 @@ class PromptError(MedSegFMError, ValueError):
     """A prompt that is outside the volume, degenerate, not finite or not taken by the model."""
 
 
+class MaskError(MedSegFMError, ValueError):
+    """An array that is no mask, or two masks that do not lie on the same grid."""
+
+
 class ModelError(MedSegFMError, ValueError):
     """An unknown model, or one whose packages are not installed."""
 

@@ -7,14 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import MedSegFMError
+from .errors import MaskError
 
 Mask = NDArray[Any]
 """A 3D array (K, J, I) of bool or any integer type; every voxel that is not 0 belongs to it."""
-
-
-class MaskError(MedSegFMError, ValueError):
-    """An array that is no mask, or two masks that do not lie on the same grid."""
 
 
 def check_mask(mask: Mask, name: str) -> None:

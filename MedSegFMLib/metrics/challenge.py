@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks import Mask, MaskError, bounding_box, check_masks
+from ..errors import MaskError
+from ..masks import Mask, bounding_box, check_masks
 from .overlap import dice
 from .surface import checked_spacing, checked_tolerance, surface_dice
 

@@ -46,6 +46,7 @@ class Ellipsoid:
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
         """Nothing of the image is kept."""
+        progress(1.0, "nothing to prepare")
         return Encoding(volume.geometry, region or Region.whole(volume.geometry.shape_kji), 0)
 
     def predict(
@@ -56,6 +57,7 @@ class Ellipsoid:
         progress: Progress,
     ) -> Prediction:
         """The union of the ellipsoids of all boxes within the encoded region."""
+        CARD.check_takes(prompts)
         region = encoding.region
         logits = np.full(region.shape_kji, -1, dtype=np.float32)
         for box in to_voxels(prompts, encoding.geometry).within(region).boxes:
@@ -66,4 +68,5 @@ class Ellipsoid:
                 )
             k, j, i = np.ix_(*squares)
             logits[box.slices] = np.maximum(logits[box.slices], 1 - (k + j + i))
+        progress(1.0, "the box is filled")
         return Prediction(encoding.geometry, region.start_kji, logits)

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks import Mask, MaskError, bounding_box, check_mask
+from ..errors import MaskError
+from ..masks import Mask, bounding_box, check_mask
 
 Voxel = tuple[int, int, int]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_blob
 from test_volume_io import BAD_FILES
+from volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.cli import main

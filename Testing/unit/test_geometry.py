@@ -4,7 +4,7 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-from conftest import DIRECTIONS, directions_of
+from volumes import DIRECTIONS, directions_of
 
 from MedSegFMLib import Geometry, Region
 from MedSegFMLib.errors import GeometryError

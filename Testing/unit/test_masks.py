@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from MedSegFMLib.masks import MaskError, bounding_box, check_mask, check_masks
+from MedSegFMLib.errors import MaskError
+from MedSegFMLib.masks import bounding_box, check_mask, check_masks
 
 
 def test_box_of_one_voxel_is_that_voxel() -> None:

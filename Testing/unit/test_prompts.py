@@ -274,7 +274,7 @@ def test_from_voxels_to_prompts_and_back_is_stable(
     spacing: tuple[float, float, float],
     origin: tuple[float, float, float],
 ) -> None:
-    from conftest import rotation
+    from volumes import rotation
 
     shape = data.draw(st.tuples(*[st.integers(1, 600)] * 3))
     geometry = Geometry.from_spacing(shape, spacing, rotation(*angles), origin)
