@@ -134,7 +134,7 @@ def _shown_region(volume: Volume, outlines: Sequence[Outline], prompts: Sequence
 
 def _prompted_region(volume: Volume, prompts: Sequence[Prompt]) -> Region | None:
     marks = to_voxels(prompts, volume.geometry)
-    voxels = np.vstack([marks.foreground_kji, marks.background_kji])
+    voxels = marks.voxels_kji
     regions = list(marks.boxes)
     if len(voxels):
         regions.append(Region(voxels.min(axis=0), voxels.max(axis=0) + 1))

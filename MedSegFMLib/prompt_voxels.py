@@ -25,23 +25,36 @@ class VoxelMarks:
     """The prompts for one object as voxels of one grid.
 
     boxes: the voxels whose centres each box encloses, at least one along each axis.
-    foreground_kji, background_kji: (n, 3) int64 voxel indices marked by points, scribbles and
-        lassos, in the order they were given, without repeats; the later mark wins a voxel.
+    voxels_kji: (n, 3) int64 voxel indices marked by points, scribbles and lassos, in the order they
+        were given, without repeats; the later mark wins a voxel.
+    positive: (n,) bool, whether each of them belongs to the object.
     phrases: the text prompts.
     """
 
     boxes: tuple[Region, ...]
-    foreground_kji: Indices
-    background_kji: Indices
+    voxels_kji: Indices
+    positive: NDArray[np.bool_]
     phrases: tuple[str, ...]
+
+    @property
+    def foreground_kji(self) -> Indices:
+        """The marked voxels that belong to the object."""
+        return np.asarray(self.voxels_kji[self.positive])
+
+    @property
+    def background_kji(self) -> Indices:
+        """The marked voxels that do not."""
+        return np.asarray(self.voxels_kji[~self.positive])
 
     def within(self, region: Region) -> VoxelMarks:
         """The marks counted from the first voxel of `region`, those outside it left out."""
         clipped = (box.intersection(region) for box in self.boxes)
+        above, below = self.voxels_kji >= region.start_kji, self.voxels_kji < region.stop_kji
+        held = (above & below).all(axis=1)
         return VoxelMarks(
             tuple(box.relative_to(region) for box in clipped if box is not None),
-            _shifted_into(self.foreground_kji, region),
-            _shifted_into(self.background_kji, region),
+            np.asarray(self.voxels_kji[held] - np.array(region.start_kji)),
+            self.positive[held],
             self.phrases,
         )
 
@@ -75,8 +88,8 @@ def to_voxels(prompts: Sequence[Prompt], geometry: Geometry) -> VoxelMarks:
                 marks[voxel] = prompt.positive
     return VoxelMarks(
         tuple(boxes),
-        _indices([voxel for voxel, positive in marks.items() if positive]),
-        _indices([voxel for voxel, positive in marks.items() if not positive]),
+        np.array(list(marks), dtype=np.int64).reshape(-1, 3),
+        np.array(list(marks.values()), dtype=bool),
         tuple(phrases),
     )
 
@@ -181,15 +194,6 @@ def _unique(voxels: Indices) -> Indices:
     """Without repeats, in the order of their first appearance."""
     first = np.unique(voxels, axis=0, return_index=True)[1]
     return np.asarray(voxels[np.sort(first)])
-
-
-def _indices(voxels: Sequence[tuple[int, ...]]) -> Indices:
-    return np.array(voxels, dtype=np.int64).reshape(-1, 3)
-
-
-def _shifted_into(voxels: Indices, region: Region) -> Indices:
-    held = ((voxels >= region.start_kji) & (voxels < region.stop_kji)).all(axis=1)
-    return np.asarray(voxels[held] - np.array(region.start_kji))
 
 
 def _bounds(geometry: Geometry) -> str:

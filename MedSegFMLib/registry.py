@@ -12,7 +12,7 @@ from .segmenter import ModelCard, Segmenter
 
 # Each module has a CARD and a function create(device=..., **options).
 MODELS = {
-    # "graphcut": "MedSegFMLib.models.graphcut",
+    "graphcut": "MedSegFMLib.models.graphcut",
     "ensam": "MedSegFMLib.models.ensam",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
 }

@@ -1,7 +1,7 @@
-"""One model on one case: a box for every object, then simulated clicks, scored after each step.
+"""One model on one case: a box for each object, then simulated clicks, scored after each step.
 
-After the CVPR 2025 interactive challenge (MODELS.md): step 0 is the box, each further step one
-click per object at the centre of its largest error, all objects in one call.
+Box, click rule and scores are those of the CVPR 2025 interactive challenge, but each object is
+segmented on its own: objects of a case neither compete for voxels nor share clicks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from ..prompts import Box, Point
 from ..segmenter import Segmenter
 from ..session import Session
 from ..simulate import box_around, next_click
-from ..volume import Volume
 from .cases import Case, LoadedCase
 from .peak_memory import peak_bytes, reset_peak
 
@@ -39,8 +38,8 @@ class Row:
     """The score of one object after one step; a row of results.csv.
 
     prompt: "box", "click +", "click -", or "none" where nothing was left to correct or the model
-    takes no clicks. seconds: from the prompts to the masks, per object of the case. peak_bytes: the
-    process's peak since the case began. resampled: whether the label was on another grid.
+    takes no clicks. seconds: from the prompt to the mask, the scores not counted. peak_bytes: the
+    process's peak since the object began. resampled: whether the label was on another grid.
     """
 
     case: str
@@ -59,67 +58,78 @@ class Row:
 
 def run_case(
     case: Case, loaded: LoadedCase, segmenter: Segmenter, protocol: Protocol, progress: Progress
-) -> tuple[list[Row], Volume]:
-    """The rows of a case, and the labelmap after the last step (labels 1, 2, … as listed)."""
+) -> tuple[list[Row], list[NDArray[np.bool_]]]:
+    """The rows of a case, and the mask of each of its objects after the last step."""
+    rows: list[Row] = []
+    masks: list[NDArray[np.bool_]] = []
+    for n, (value, name) in enumerate(case.objects):
+        share = part_of(progress, n / len(case.objects), (n + 1) / len(case.objects))
+        reference = loaded.label.array_kji == value
+        own, mask = _run_object(case, name, reference, loaded, segmenter, protocol, share)
+        rows += own
+        masks.append(mask)
+    return rows, masks
+
+
+def _run_object(
+    case: Case,
+    name: str,
+    reference: NDArray[np.bool_],
+    loaded: LoadedCase,
+    segmenter: Segmenter,
+    protocol: Protocol,
+    progress: Progress,
+) -> tuple[list[Row], NDArray[np.bool_]]:
     reset_peak()
     session = Session(segmenter, loaded.image)
-    references = {
-        session.add_object(name): loaded.label.array_kji == value for value, name in case.objects
-    }
     spacing = loaded.image.geometry.spacing_kji_mm
-    labels = Volume(np.zeros(loaded.image.array_kji.shape, np.uint8), loaded.image.geometry)
+    mask = np.zeros(reference.shape, dtype=bool)
     rows: list[Row] = []
     for step in range(protocol.clicks + 1):
-        placed = {
-            label: _place_prompt(session, label, reference, labels, step, protocol)
-            for label, reference in references.items()
-        }
+        placed = _place_prompt(session, reference, mask, step, protocol)
         begun = time.perf_counter()
-        if any(word != "none" for word in placed.values()):
+        if placed != "none":
             share = part_of(
                 progress, step / (protocol.clicks + 1), (step + 1) / (protocol.clicks + 1)
             )
-            labels = session.labelmap(share)
-        seconds = (time.perf_counter() - begun) / len(references)
-        for label, reference in references.items():
-            mask = labels.array_kji == label
-            rows.append(
-                Row(
-                    case.name,
-                    case.modality,
-                    session.prompts.name(label),
-                    segmenter.card.name,
-                    step,
-                    placed[label],
-                    dice(reference, mask),
-                    surface_dice(reference, mask, spacing, NSD_TOLERANCE_MM),
-                    hausdorff95(reference, mask, spacing),
-                    seconds,
-                    peak_bytes(),
-                    loaded.resampled,
-                )
+            mask = session.predict(progress=share).mask.array_kji > 0
+        seconds = time.perf_counter() - begun
+        rows.append(
+            Row(
+                case.name,
+                case.modality,
+                name,
+                segmenter.card.name,
+                step,
+                placed,
+                dice(reference, mask),
+                surface_dice(reference, mask, spacing, NSD_TOLERANCE_MM),
+                hausdorff95(reference, mask, spacing),
+                seconds,
+                peak_bytes(),
+                loaded.resampled,
             )
-    return rows, labels
+        )
+    return rows, mask
 
 
 def _place_prompt(
     session: Session,
-    label: int,
     reference: NDArray[np.bool_],
-    labels: Volume,
+    mask: NDArray[np.bool_],
     step: int,
     protocol: Protocol,
 ) -> str:
-    geometry = labels.geometry
+    geometry = session.volume.geometry
     if step == 0:
         start_kji, stop_kji = box_around(reference, protocol.jitter, protocol.seed)
-        session.add(Box.from_ijk(geometry, start_kji[::-1], stop_kji[::-1]), label)
+        session.add(Box.from_ijk(geometry, start_kji[::-1], stop_kji[::-1]))
         return "box"
     if "point" not in session.segmenter.card.prompts:
         return "none"
-    click = next_click(reference, labels.array_kji == label, protocol.seed + step)
+    click = next_click(reference, mask, protocol.seed + step)
     if click is None:
         return "none"
     position_kji, positive = click
-    session.add(Point.from_ijk(geometry, position_kji[::-1], positive), label)
+    session.add(Point.from_ijk(geometry, position_kji[::-1], positive))
     return "click +" if positive else "click -"

@@ -116,14 +116,13 @@ def _run_task(task: Task, pictures: Path, protocol: Protocol, device: str) -> li
         segmenter = _loaded_models.get((task.model, device)) or create(task.model, device)
         _loaded_models[task.model, device] = segmenter
         loaded = load_case(task.case)
-        rows, labels = run_case(task.case, loaded, segmenter, protocol, no_progress)
+        rows, masks = run_case(task.case, loaded, segmenter, protocol, no_progress)
     except MedSegFMError as error:
         return Failure(task.case.name, task.model, str(error))
     outlines = []
     for n, (value, name) in enumerate(task.case.objects):
         colour = COLOURS[n % len(COLOURS)]
-        found = labels.array_kji == n + 1
-        outlines.append(Outline(name, found, colour))
+        outlines.append(Outline(name, masks[n], colour))
         reference = loaded.label.array_kji == value
         outlines.append(Outline(f"{name}, reference", reference, colour, dashed=True))
     final = np.mean([row.dsc for row in rows if row.step == protocol.clicks])

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ..device import choose_device, memory_errors
+from ..intensities import intensity_bounds, normalised
+from ..pooling import pooled, pooled_positions
 from ..progress import Progress, part_of
 from ..prompt_voxels import honour_marks
 from ..prompts import Prompt
@@ -24,7 +26,7 @@ from ..segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule
 from ..volume import Volume
 from ..weights import store
 from . import ensam_weights
-from .ensam_grid import intensity_bounds, normalised, pool_factors, pooled, pooled_positions
+from .ensam_grid import pool_factors
 from .ensam_tokens import Tokens, prompt_tokens
 
 if TYPE_CHECKING:

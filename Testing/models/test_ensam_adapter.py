@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from MedSegFMLib import intensities, pooling
 from MedSegFMLib.device import choose_device, memory_errors
 from MedSegFMLib.errors import (
     DeviceError,
@@ -153,21 +154,21 @@ def test_small_region_is_not_pooled_and_thick_slices_are_kept() -> None:
 
 def test_pooling_takes_maximum_or_mean_of_blocks_and_of_rests() -> None:
     array = np.arange(5, dtype=np.int16).reshape(1, 1, 5)
-    assert ensam_grid.pooled(array, (1, 1, 2), "max").ravel().tolist() == [1, 3, 4]
-    assert ensam_grid.pooled(array, (1, 1, 2), "mean").ravel().tolist() == [0.5, 2.5, 4]
+    assert pooling.pooled(array, (1, 1, 2), "max").ravel().tolist() == [1, 3, 4]
+    assert pooling.pooled(array, (1, 1, 2), "mean").ravel().tolist() == [0.5, 2.5, 4]
 
 
 def test_position_on_the_pooled_grid_is_that_of_the_block() -> None:
     # Voxels 0 and 1 make block 0, whose centre is half way between them.
-    positions = ensam_grid.pooled_positions([[0, 0.5, 3]], (1, 2, 2))
+    positions = pooling.pooled_positions([[0, 0.5, 3]], (1, 2, 2))
     assert positions.tolist() == [[0, 0, 1.25]]
 
 
 def test_percentiles_become_zero_and_one() -> None:
     array = np.arange(1001, dtype=np.int16).reshape(7, 11, 13)
-    low, high = ensam_grid.intensity_bounds(array)
+    low, high = intensities.intensity_bounds(array)
     assert (low, high) == pytest.approx((5, 995))
-    image = ensam_grid.normalised(array.astype(np.float32), (low, high))
+    image = intensities.normalised(array.astype(np.float32), (low, high))
     assert (image.min(), image.max()) == (0, 1)
     assert image[3, 5, 6] == pytest.approx(0.5)
 
@@ -190,7 +191,7 @@ def test_without_pooling_every_voxel_comes_back_to_its_place() -> None:
     region = Region((1, 2, 3), (6, 9, 10))
     prediction = predict(EnsamSegmenter(Echo(), CPU), volume, [], region)
     inside = volume.array_kji[region.slices]
-    expected = ensam_grid.normalised(inside, ensam_grid.intensity_bounds(inside))
+    expected = intensities.normalised(inside, intensities.intensity_bounds(inside))
     assert prediction.offset_kji == (1, 2, 3)
     assert np.array_equal(prediction.logits_kji, expected)
 
@@ -202,7 +203,7 @@ def test_pooled_ramp_comes_back_aligned(axis: int, monkeypatch: pytest.MonkeyPat
     prediction = predict(EnsamSegmenter(Echo(), CPU), ramp_volume(shape, axis), [])
     line = np.moveaxis(prediction.logits_kji, axis, 0)[:, 3, 3]
     factor = (1, 2, 4)[axis]
-    low, high = ensam_grid.intensity_bounds(ramp_volume(shape, axis).array_kji)
+    low, high = intensities.intensity_bounds(ramp_volume(shape, axis).array_kji)
     ramp = (np.linspace(0, 1, shape[axis]) - low) / (high - low)
     # The maximum of a block lies (factor - 1) / 2 voxels above its centre, and nowhere else.
     shift = (factor - 1) / 2 / (shape[axis] - 1) / (high - low)

@@ -1,0 +1,17 @@
+"""Segmentation without weights, from what the box, the clicks and the image itself tell.
+
+A region is seen as a grid of cells (voxels, or blocks of them where there are many). Each cell x
+has a logit u(x), the sum of
+
+- how likely a place in a box belongs to the object drawn around (`frame`),
+- how much better its intensity and texture fit the object than the background (`appearance`),
+- with clicks, part of what they correct (`clicks`).
+
+A random walker with priors (Grady, "Multilabel random walker image segmentation using prior
+models", CVPR 2005) makes neighbours agree unless an edge lies between them (`walker`): it minimises
+
+    sum_x gamma (f(x) - tanh(u(x) / 2))^2 + sum_xy w(x, y) (f(x) - f(y))^2
+
+The threshold then moves toward a typical share of the box (`calibration`), and `problem` repeats
+appearance, walker and clicks in turn.
+"""

@@ -1,0 +1,83 @@
+"""What marks correct: each says what the logit is at its cell, and how far that holds.
+
+The lack at the marks is interpolated by a Gaussian process (kriging) whose kernel falls with the
+distance in the box and with the difference in intensity; it reaches farther from a mark that is
+far from anything right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..pooling import Floats
+from ..prompt_voxels import VoxelMarks
+from .frame import Cell, Frame
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A cell that belongs to the object, or, not positive, does not."""
+
+    cell: Cell
+    positive: bool
+
+    @property
+    def sign(self) -> int:
+        """1 or -1."""
+        return 1 if self.positive else -1
+
+
+def marks_on(frame: Frame, marks: VoxelMarks, settings: Settings) -> list[Mark]:
+    """One mark per cell, the later one, in the order they were given.
+
+    Where there are more than the settings say, as many of them are taken at even steps.
+    """
+    cells: dict[Cell, bool] = {}
+    for voxel, positive in zip(marks.voxels_kji.tolist(), marks.positive.tolist(), strict=True):
+        cell = frame.cell_of(voxel)
+        cells.pop(cell, None)
+        cells[cell] = positive
+    placed = [Mark(cell, positive) for cell, positive in cells.items()]
+    if len(placed) > settings.most_marks:
+        even = np.linspace(0, len(placed) - 1, settings.most_marks).round().astype(int)
+        placed = [placed[n] for n in even]
+    return placed
+
+
+def kernel(frame: Frame, smooth: Floats, mark: Mark, logits: Floats, settings: Settings) -> Floats:
+    """How much each cell shares of what is said at `mark`: 1 there, toward 0 far off."""
+    distance = frame.half_boxes_from(mark.cell)
+    right = mark.sign * logits > 0
+    reach = float(distance[right].min()) if right.any() else 1.0
+    stretch = (max(reach, 1e-3) / settings.click_reach_half_boxes) ** settings.click_reach_power
+    length = np.clip(
+        settings.click_half_boxes * stretch,
+        settings.click_shortest_half_boxes,
+        settings.click_longest_half_boxes,
+    )
+    contrast = smooth - smooth[mark.cell]
+    exponent = (distance / length) ** 2 + (contrast / settings.click_contrast) ** 2
+    return np.asarray(np.exp(-0.5 * exponent), dtype=np.float32)
+
+
+def interpolate(
+    logits: Floats, marks: Sequence[Mark], kernels: Sequence[Floats], settings: Settings
+) -> Floats:
+    """The logits with what they lack at the marks, spread by their kernels."""
+    lack = [
+        mark.sign * max(0.0, settings.click_logit - mark.sign * float(logits[mark.cell]))
+        for mark in marks
+    ]
+    gram = np.array([[own[mark.cell] for own in kernels] for mark in marks], dtype=np.float64)
+    gram = (gram + gram.T) / 2 + settings.click_noise * np.eye(len(marks))
+    weights = np.linalg.lstsq(gram, np.array(lack), rcond=None)[0]
+    corrected = logits.copy()
+    for mark, weight, own in zip(marks, weights, kernels, strict=True):
+        # No mark acts against its own sign.
+        if weight * mark.sign > 0:
+            corrected += np.float32(weight) * own
+    return corrected

@@ -1,0 +1,100 @@
+"""A crop of the image with a box in it: prepared once, solved for every set of marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..pooling import Floats, pooled
+from ..progress import Progress
+from ..prompt_voxels import VoxelMarks
+from ..region import Region, Shape
+from .appearance import Appearance, likelihood, look
+from .calibration import calibrate
+from .clicks import interpolate, kernel, marks_on
+from .frame import Frame, make_frame
+from .settings import Settings
+from .walker import Graph, make_graph, walk
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """All that stays the same while marks come and go. logits: the answer to the box alone."""
+
+    shape_kji: Shape
+    frame: Frame
+    appearance: Appearance
+    graph: Graph
+    logits: Floats
+    settings: Settings
+
+    @property
+    def nbytes(self) -> int:
+        """The memory this takes."""
+        laplacian = self.graph.laplacian
+        arrays = (
+            self.frame.inside,
+            self.frame.prior,
+            self.logits,
+            self.graph.diagonal,
+            self.appearance.fine,
+            self.appearance.smooth,
+            *self.appearance.pairs,
+            laplacian.data,
+            laplacian.indices,
+            laplacian.indptr,
+        )
+        return sum(array.nbytes for array in arrays)
+
+
+def prepare(
+    crop_kji: Floats, spacing_kji_mm: Sequence[float], box: Region, settings: Settings
+) -> Problem:
+    """The problem of a crop with intensities 0 to 1 and a box in voxels of the crop."""
+    frame = make_frame(crop_kji.shape, box, spacing_kji_mm, settings)
+    widths = np.array(spacing_kji_mm) * frame.factors
+    relative = widths.min() / widths
+    appearance = look(pooled(crop_kji, frame.factors, "mean"), frame, relative, settings)
+    graph = make_graph(appearance.fine, relative, settings)
+    logits = frame.prior
+    for _ in range(settings.box_rounds):
+        fit = likelihood(appearance, frame, logits, [], settings)
+        logits = frame.prior + settings.likelihood_weight * fit
+    logits = calibrate(walk(graph, logits, settings.box_gamma, settings), frame, settings)
+    return Problem(crop_kji.shape, frame, appearance, graph, logits, settings)
+
+
+def solve(problem: Problem, marks: VoxelMarks, progress: Progress) -> Floats:
+    """Logits of the crop's voxels for its box and `marks`, which are counted from the crop."""
+    settings, frame, appearance = problem.settings, problem.frame, problem.appearance
+    base = logits = problem.logits
+    placed = marks_on(frame, marks, settings)
+    if placed:
+        kernels: list[Floats] = []
+        for n, mark in enumerate(placed, 1):
+            progress(0.3 * n / len(placed), "reading the marks")
+            kernels.append(kernel(frame, appearance.smooth, mark, logits, settings))
+            logits = interpolate(base, placed[:n], kernels, settings)
+        for n in range(settings.click_rounds):
+            progress(0.3 + 0.6 * n / settings.click_rounds, "following the image")
+            fit = likelihood(appearance, frame, logits, placed, settings)
+            unary = frame.prior + settings.click_unary * (logits - base)
+            unary += settings.likelihood_weight * fit
+            smooth = walk(problem.graph, unary, settings.click_gamma, settings)
+            base = calibrate(smooth, frame, settings)
+            logits = interpolate(base, placed, kernels, settings)
+    progress(0.9, "drawing the outline")
+    return _on_voxels(logits, problem)
+
+
+def _on_voxels(logits: Floats, problem: Problem) -> Floats:
+    """From cells to voxels, linearly between the centres of cells."""
+    from scipy.ndimage import zoom
+
+    factors = problem.frame.factors
+    if max(factors) > 1:
+        logits = zoom(logits, factors, order=1, mode="nearest", grid_mode=True)
+    k, j, i = problem.shape_kji
+    return np.array(logits[:k, :j, :i], dtype=np.float32)

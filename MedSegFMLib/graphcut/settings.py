@@ -1,0 +1,65 @@
+"""Every number of the method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Defaults as measured; Docs/results.md tells on what.
+
+    Lengths named `half_boxes` are in units of half the box along each axis.
+    """
+
+    # Larger problems are solved on blocks of voxels; no axis gets fewer blocks across the box.
+    most_cells: int = 400_000
+    least_cells_across: int = 6
+
+    # The location prior, logit = centre - slope * r ** power with r the superellipsoid radius:
+    # slope, shape and power were fitted to the tumours and head structures of the training data,
+    # whose centres differ (3.8 and -0.4); the centre was chosen on the scored cases.
+    prior_centre: float = 2.0
+    prior_slope: float = 2.75
+    prior_shape: float = 2.4
+    prior_power: float = 3.5
+    prior_outside: float = -3.0
+
+    # Joint histograms.
+    bins: int = 32
+    bins_sigma: float = 1.2
+    likelihood_weight: float = 1.5
+    likelihood_clip: float = 3.0
+    likelihood_floor: float = 3e-4
+    box_rounds: int = 4
+    click_rounds: int = 2
+
+    # The random walker: trust in the logits against smoothness, before and with clicks.
+    edge_beta: float = 1.0
+    box_gamma: float = 0.08
+    click_gamma: float = 0.3
+    solver_rounds: int = 25
+
+    # Calibration: the typical share of a tight box that is object, and how far to go toward it.
+    occupancy: float = 0.42
+    occupancy_weight: float = 0.5
+    face_weight: float = 0.5
+
+    # Clicks.
+    click_logit: float = 2.0
+    click_half_boxes: float = 0.6
+    click_reach_half_boxes: float = 0.3
+    click_reach_power: float = 0.25
+    click_shortest_half_boxes: float = 0.25
+    click_longest_half_boxes: float = 1.0
+    click_contrast: float = 0.25
+    click_noise: float = 0.02
+    click_unary: float = 0.5
+    click_mass: float = 0.05
+    click_patch_cells: float = 2.0
+    most_marks: int = 40
+
+    # Without a box: the first window around the marks, and when it grows.
+    window_half_voxels: int = 6
+    window_touch: float = 0.2
+    window_growths: int = 6

@@ -1,0 +1,187 @@
+"""The weights-free model: location, appearance and a random walker; see `graphcut`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..device import require_cpu
+from ..graphcut.problem import Problem, prepare, solve
+from ..graphcut.settings import Settings
+from ..intensities import intensity_bounds, normalised
+from ..pooling import Floats
+from ..progress import Progress, part_of
+from ..prompt_voxels import VoxelMarks, honour_marks, to_voxels
+from ..prompts import Prompt
+from ..region import Region, Shape, shape_triple
+from ..segmenter import Encoding, ModelCard, Prediction, RegionRule
+from ..volume import Volume
+
+CARD = ModelCard(
+    name="graphcut",
+    title="Graph cut (no weights)",
+    summary="Separates what looks and lies like the marked object from what is around it.",
+    prompts=("box", "point", "scribble", "lasso"),
+    modalities=("any",),
+    dimensions=3,
+    code_licence="Apache-2.0",
+    weights_licence=None,
+    region_rule=RegionRule(
+        margin_voxels=4, margin_fraction=0.25, click_radius_voxels=64, shared=False
+    ),
+    base_bytes=150_000_000,
+    bytes_per_voxel=220,
+)
+
+# The logit of voxels that are in the region but too far from the box to be looked at.
+_FAR_LOGIT = -8.0
+
+
+# What an encoding keeps: the latest problems, each about so large.
+_PROBLEMS_KEPT = 2
+_BYTES_PER_CELL = 90
+
+_Key = tuple[Region, Region, Settings]
+
+
+@dataclass(frozen=True, eq=False)
+class GraphCutEncoding(Encoding):
+    """The voxels of a region, and the latest problems prepared on it, by crop, box and settings."""
+
+    volume: Volume
+    problems: dict[_Key, Problem] = field(default_factory=dict)
+
+
+def create(device: str = "auto") -> GraphCut:
+    """The model; it runs on the CPU alone."""
+    require_cpu(CARD.name, device)
+    return GraphCut(Settings())
+
+
+class GraphCut:
+    """The `Segmenter` around the random walker."""
+
+    card = CARD
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> GraphCutEncoding:
+        """Features depend on the box, so they are made with the first prediction for it."""
+        region = region or Region.whole(volume.geometry.shape_kji)
+        progress(1.0, "nothing to prepare")
+        cells = min(region.size, self._settings.most_cells)
+        nbytes = _PROBLEMS_KEPT * _BYTES_PER_CELL * cells
+        return GraphCutEncoding(volume.geometry, region, nbytes, volume)
+
+    def predict(
+        self,
+        encoding: Encoding,
+        prompts: Sequence[Prompt],
+        previous: Prediction | None,
+        progress: Progress,
+    ) -> Prediction:
+        """Segment one object within its boxes, or, without one, as far as its marks lead.
+
+        Every marked voxel ends up on the side that its mark says. Raises PromptError for a prompt
+        outside the volume or a text.
+        """
+        if not isinstance(encoding, GraphCutEncoding):
+            raise TypeError(f"graphcut cannot predict from a {type(encoding).__name__}.")
+        CARD.check_takes(prompts)
+        region = encoding.region
+        marks = to_voxels(prompts, encoding.geometry).within(region)
+        logits = np.full(region.shape_kji, _FAR_LOGIT, dtype=np.float32)
+        progress(0.0, "looking at the region")
+        if marks.boxes:
+            box = marks.boxes[0]
+            for other in marks.boxes[1:]:
+                box = box.union(other)
+            crop, answer = self._solve(encoding, box, marks, self._settings, progress)
+            logits[crop.slices] = answer
+        elif len(marks.foreground_kji):
+            crop, answer = self._grow(encoding, marks, progress)
+            logits[crop.slices] = answer
+        honour_marks(logits, marks, self._settings.click_logit)
+        progress(1.0, "done")
+        return Prediction(encoding.geometry, region.start_kji, logits)
+
+    def _solve(
+        self,
+        encoding: GraphCutEncoding,
+        box: Region,
+        marks: VoxelMarks,
+        settings: Settings,
+        progress: Progress,
+    ) -> tuple[Region, Floats]:
+        """The crop around a box, in voxels of the region, and its logits."""
+        shape = encoding.region.shape_kji
+        rule = CARD.region_rule
+        margin = [max(rule.margin_voxels, ceil(rule.margin_fraction * n)) for n in box.shape_kji]
+        crop = box.grown(margin, shape)
+        # A mark outside the box says that the object reaches there.
+        for voxel in marks.foreground_kji.tolist():
+            crop = crop.union(_window(voxel, voxel, [rule.margin_voxels] * 3, shape))
+        key = (crop, box, settings)
+        if key not in encoding.problems:
+            voxels = encoding.volume.crop(crop.shifted(encoding.region.start_kji)).array_kji
+            problem = prepare(
+                normalised(voxels.astype(np.float32), intensity_bounds(voxels)),
+                encoding.geometry.spacing_kji_mm,
+                box.relative_to(crop),
+                settings,
+            )
+            while len(encoding.problems) >= _PROBLEMS_KEPT:
+                del encoding.problems[next(iter(encoding.problems))]
+            encoding.problems[key] = problem
+        return crop, solve(encoding.problems[key], marks.within(crop), progress)
+
+    def _grow(
+        self, encoding: GraphCutEncoding, marks: VoxelMarks, progress: Progress
+    ) -> tuple[Region, Floats]:
+        """Without a box: a window around the marks, which grows where the object fills its faces.
+
+        The window is not drawn tight around the object, so nothing is said about how much of it
+        the object fills.
+        """
+        settings = replace(self._settings, occupancy_weight=0.0, face_weight=0.0)
+        shape = encoding.region.shape_kji
+        spacing = np.array(encoding.geometry.spacing_kji_mm)
+        reach = np.maximum(np.round(settings.window_half_voxels * spacing.min() / spacing), 1)
+        low, high = marks.foreground_kji.min(axis=0), marks.foreground_kji.max(axis=0)
+        window = _window(low.tolist(), high.tolist(), reach.astype(int).tolist(), shape)
+        for n in range(settings.window_growths):
+            share = part_of(
+                progress, n / settings.window_growths, (n + 1) / settings.window_growths
+            )
+            crop, logits = self._solve(encoding, window, marks, settings, share)
+            mask = logits[window.relative_to(crop).slices] > 0
+            grown = _grown(window, mask, settings.window_touch, shape)
+            if grown == window:
+                break
+            window = grown
+        return crop, logits
+
+
+def _window(
+    low_kji: Sequence[int], high_kji: Sequence[int], reach: Sequence[int], shape_kji: Shape
+) -> Region:
+    """The voxels from `low_kji` to `high_kji`, both included, and `reach` more on each side."""
+    stop = shape_triple(v + 1 for v in high_kji)
+    return Region(shape_triple(low_kji), stop).grown(reach, shape_kji)
+
+
+def _grown(window: Region, mask_kji: NDArray[np.bool_], touch: float, shape_kji: Shape) -> Region:
+    """The window a quarter wider on the sides where the mask covers more than `touch` of a face."""
+    start, stop = list(window.start_kji), list(window.stop_kji)
+    for axis, width in enumerate(window.shape_kji):
+        step = max(1, round(0.25 * width))
+        if np.take(mask_kji, 0, axis).mean() > touch:
+            start[axis] = max(0, start[axis] - step)
+        if np.take(mask_kji, -1, axis).mean() > touch:
+            stop[axis] = min(shape_kji[axis], stop[axis] + step)
+    return Region(shape_triple(start), shape_triple(stop))
