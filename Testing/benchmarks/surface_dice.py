@@ -1,6 +1,6 @@
 """Surface Dice of MedSegFM beside MONAI's, on a pair of 512 x 512 x 300 masks.
 
-Run from an environment that holds MedSegFM and MONAI: python Testing/benchmarks/surface_dice.py
+Run from the checkout: PYTHONPATH=. python Testing/benchmarks/surface_dice.py
 Each implementation has a process of its own, which reads the same two files and warms up on a
 corner of them; the two take turns, so that a busy machine slows both. Memory is the growth of the
 process's peak over masks and imports, as Linux tells it in /proc.
