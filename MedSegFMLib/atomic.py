@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError
@@ -12,10 +12,16 @@ from .errors import OutputError
 
 def check_writable(path: Path) -> None:
     """Raise OutputError where `path` could not be written, before any work is spent on it."""
-    folder = path.resolve().parent
-    if not folder.is_dir():
+    try:
+        folder = path.resolve().parent
+        folder_exists, is_folder = folder.is_dir(), path.is_dir()
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror}); choose another name or folder."
+        ) from error
+    if not folder_exists:
         raise OutputError(f"The folder {folder} does not exist; create it or choose another.")
-    if path.is_dir():
+    if is_folder:
         raise OutputError(f"{path} is a folder; give the name of a file in it.")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"The folder {folder} cannot be written to; choose another.")
@@ -30,8 +36,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     target = Path(path)
     check_writable(target)
-    # The whole name follows the prefix: writers choose the format by the ending.
-    beside = target.with_name(f".tmp{os.getpid()}-{target.name}")
+    # Writers choose the format by the ending, which they know in lower case; the whole name could
+    # be too long with a prefix.
+    beside = target.with_name(f".tmp{os.getpid()}-{target.name[-16:].lower()}")
     try:
         yield beside
         beside.replace(target)
@@ -41,7 +48,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             "choose another folder."
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
 
 
 def write_text(path: Path | str, text: str) -> None:

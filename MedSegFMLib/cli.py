@@ -3,47 +3,94 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from . import __version__
 from .errors import MedSegFMError
 
-# Each is a module in `commands` with SUMMARY, add_arguments(parser) and run(arguments).
-COMMANDS = ("demo", "models", "segment", "evaluate", "weights")
+# Each is a module in `commands` with SUMMARY, add_arguments(parser) and run(arguments), which
+# returns the exit status or None for 0.
+COMMANDS = ("demo", "models", "show", "segment", "evaluate", "weights")
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line; the usage is one --help away."""
 
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        # argparse takes -1e-5 for an option.
+        self._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help.\n")
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help.\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (sys.argv by default) and return the exit status."""
+    _mend_streams()
+    try:
+        try:
+            parsed = _parser().parse_args(arguments)
+            return int(parsed.run(parsed) or 0)
+        finally:
+            sys.stdout.flush()
+    except MedSegFMError as error:
+        return _refused(" ".join(str(error).split()))
+    except BrokenPipeError:
+        # The reader, for instance `head`, has seen enough.
+        _drop_what_stdout_refuses()
+        return 141
+    except OSError as error:
+        _drop_what_stdout_refuses()
+        what = f"{error.filename}: " if error.filename else ""
+        return _refused(f"{what}{error.strerror or error}; check permissions and free space.")
+    except MemoryError:
+        return _refused("not enough memory; give a smaller box or volume.")
+    except KeyboardInterrupt:
+        print("medsegfm: stopped; run the same command again to go on.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> _Parser:
     parser = _Parser(prog="medsegfm", description="Interactive 3D medical image segmentation.")
+    parser.add_argument("--version", action="version", version=f"medsegfm {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         module = import_module(f"{__package__}.commands.{name}")
         subparser = subparsers.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
-    parsed = parser.parse_args(arguments)
+    return parser
+
+
+def _refused(sentence: str) -> int:
+    print(f"medsegfm: {sentence}", file=sys.stderr)
+    return 2
+
+
+def _mend_streams() -> None:
+    """Closed streams lead nowhere, and letters that a terminal cannot show become "?"."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(nowhere, "w", encoding="utf-8", errors="replace"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _drop_what_stdout_refuses() -> None:
+    """Python flushes stdout once more when it ends, and would complain again."""
     try:
-        parsed.run(parsed)
-    except MedSegFMError as error:
-        sentence = " ".join(str(error).split())
-        print(f"medsegfm: {sentence}", file=sys.stderr)
-        return 2
-    except MemoryError:
-        print("medsegfm: not enough memory; give a smaller box or volume.", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("medsegfm: stopped; nothing more was written.", file=sys.stderr)
-        return 130
-    return 0
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

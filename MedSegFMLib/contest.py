@@ -6,23 +6,24 @@ object with no voxel gets 2^k added inside its box, at most ten rounds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from .region import Region
+from .prompt_voxels import VoxelMarks
 from .segmenter import Prediction
 
 _ROUNDS = 10
 
 
 def settle(
-    predictions: Mapping[int, Prediction], boxes: Mapping[int, Sequence[Region]]
+    predictions: Mapping[int, Prediction], marks: Mapping[int, VoxelMarks]
 ) -> dict[int, Prediction]:
     """The predictions with logits that are above 0 for at most one object per voxel.
 
     predictions: the model's answer for each label, on the same volume.
-    boxes: for each label the voxels of its boxes in the volume; labels without one may lack.
+    marks: for each label its boxes and marked voxels in the volume. A voxel marked as background
+        stays background, even where that leaves its object empty.
 
     Where another object is higher, a voxel gets its distance to that object's logit, which is
     negative; of equal logits the lower label wins. The given predictions are not changed.
@@ -30,10 +31,12 @@ def settle(
     raised = dict(predictions)
     settled = {label: _lowered(label, raised) for label in sorted(raised)}
     for k in range(_ROUNDS):
-        empty = [label for label in settled if boxes.get(label) and not _holds_any(settled[label])]
+        empty = [
+            label for label in settled if marks[label].boxes and not _holds_any(settled[label])
+        ]
         if not empty:
             break
-        raised.update({label: _raised(predictions[label], boxes[label], 2.0**k) for label in empty})
+        raised.update({label: _raised(predictions[label], marks[label], 2.0**k) for label in empty})
         settled = {label: _lowered(label, raised) for label in sorted(raised)}
     return settled
 
@@ -62,10 +65,11 @@ def _lowered(label: int, predictions: Mapping[int, Prediction]) -> Prediction:
     return own.with_logits(logits)
 
 
-def _raised(prediction: Prediction, boxes: Sequence[Region], amount: float) -> Prediction:
+def _raised(prediction: Prediction, marks: VoxelMarks, amount: float) -> Prediction:
+    here = marks.within(prediction.region)
     logits = prediction.logits_kji.copy()
-    for box in boxes:
-        common = box.intersection(prediction.region)
-        if common is not None:
-            logits[common.relative_to(prediction.region).slices] += np.float32(amount)
+    for box in here.boxes:
+        logits[box.slices] += np.float32(amount)
+    background = tuple(here.background_kji.T)
+    logits[background] = prediction.logits_kji[background]
     return prediction.with_logits(logits)

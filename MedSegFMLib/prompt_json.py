@@ -15,10 +15,12 @@ from typing import Any
 from .atomic import write_text
 from .errors import PromptError
 from .prompt_list import PromptList
-from .prompts import PROMPT_NAMES, Prompt, prompt_name
+from .prompts import PROMPT_NAMES, Prompt, is_positive, prompt_name
 
 FORMAT = "medsegfm-prompts"
 VERSION = 1
+# A labelmap holds 16-bit numbers.
+_LARGEST_LABEL = 65535
 
 _TYPES = {name: prompt_type for prompt_type, name in PROMPT_NAMES.items()}
 
@@ -43,7 +45,7 @@ def prompts_from_json(text: str) -> PromptList:
     """The list that `prompts_to_json` wrote; PromptError for anything else."""
     try:
         document = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise PromptError(f"The prompts are not JSON ({error}).") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise PromptError(f'The prompts do not say "format": "{FORMAT}"; is it another file?')
@@ -51,12 +53,17 @@ def prompts_from_json(text: str) -> PromptList:
         raise PromptError(
             f"The prompts are of version {document.get('version')}; this program reads {VERSION}."
         )
+    if (document.get("space"), document.get("unit")) != ("RAS", "mm"):
+        raise PromptError(
+            f"The prompts are in {document.get('space')!r} and {document.get('unit')!r}; bring "
+            'them to "space": "RAS" and "unit": "mm".'
+        )
     try:
         return PromptList(
-            tuple((int(item["label"]), str(item["name"])) for item in document["objects"]),
-            tuple((int(item["object"]), _prompt(item)) for item in document["prompts"]),
+            tuple((_label(item["label"]), str(item["name"])) for item in document["objects"]),
+            tuple((_label(item["object"]), _prompt(item)) for item in document["prompts"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, PromptError):
             raise
         raise PromptError(f"The prompts are incomplete or damaged ({error!r}).") from error
@@ -65,10 +72,12 @@ def prompts_from_json(text: str) -> PromptList:
 def read_prompts(path: Path | str) -> PromptList:
     """Read a prompt file; PromptError names the file where it cannot be used."""
     try:
-        return prompts_from_json(Path(path).read_text(encoding="utf-8"))
+        return prompts_from_json(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise PromptError(f"{path} cannot be read ({error.strerror}).") from error
-    except ValueError as error:
+    except UnicodeDecodeError as error:
+        raise PromptError(f"{path} is no UTF-8 text; give a file of --prompts-out.") from error
+    except PromptError as error:
         raise PromptError(f"{path}: {error}") from error
 
 
@@ -84,7 +93,18 @@ def _prompt(item: dict[str, Any]) -> Prompt:
         )
     prompt_type = _TYPES[item["type"]]
     fields = {f.name: _tuples(item[f.name]) for f in dataclasses.fields(prompt_type)}
-    return prompt_type(**fields)
+    prompt: Prompt = prompt_type(**fields)
+    if not isinstance(is_positive(prompt), bool):
+        raise PromptError(f"A prompt has positive {item['positive']!r}; give true or false.")
+    return prompt
+
+
+def _label(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= _LARGEST_LABEL:
+        raise PromptError(
+            f"An object has the label {value!r}; give a whole number from 1 to {_LARGEST_LABEL}."
+        )
+    return value
 
 
 def _tuples(value: Any) -> Any:

@@ -147,16 +147,21 @@ def _enclosed(outline_ras: Sequence[Position], geometry: Geometry, corners: Indi
     points = np.array(outline_ras)
     middle = points.mean(axis=0)
     axes = np.linalg.svd(points - middle)[2]
-    # Half the extent of a voxel along the normal; a slice's own plane then takes that slice alone.
-    reach_mm = np.abs(axes[2] @ geometry.ijk_to_ras[:3, :3]).max() / 2
-    low, high = corners.min(axis=0), corners.max(axis=0) + 1
-    grid = np.stack(
-        np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), -1
-    ).reshape(-1, 3)
-    offsets = (geometry.ras_from_ijk(grid[:, ::-1]) - middle) @ axes.T
-    near = (offsets[:, 2] >= -reach_mm) & (offsets[:, 2] < reach_mm)
     outline = (points - middle) @ axes.T
-    return np.asarray(grid[near][_in_polygon(offsets[near][:, :2], outline[:, :2])])
+    # Half the extent of a voxel along the normal: a slice's own plane takes that slice alone, and
+    # one halfway between two slices takes both.
+    reach_mm = np.abs(axes[2] @ geometry.ijk_to_ras[:3, :3]).max() / 2 * (1 + 1e-6)
+    low = np.maximum(corners.min(axis=0) - 1, 0)
+    high = np.minimum(corners.max(axis=0) + 2, geometry.shape_kji)
+    j, i = (a.ravel() for a in np.mgrid[low[1] : high[1], low[2] : high[2]])
+    found = [np.empty((0, 3), dtype=np.int64)]
+    # Slice by slice, so that an outline across a large volume needs little memory.
+    for k in range(low[0], high[0]):
+        voxels = np.column_stack([np.full_like(j, k), j, i])
+        offsets = (geometry.ras_from_ijk(voxels[:, ::-1]) - middle) @ axes.T
+        near = np.abs(offsets[:, 2]) <= reach_mm
+        found.append(voxels[near][_in_polygon(offsets[near][:, :2], outline[:, :2])])
+    return np.vstack(found)
 
 
 def _in_polygon(points: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArray[np.bool_]:

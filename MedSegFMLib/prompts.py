@@ -194,7 +194,7 @@ def as_background(prompt: Prompt) -> Prompt | None:
 def _position(values: Iterable[float], what: str) -> Position:
     try:
         numbers = [float(v) for v in values]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise PromptError(f"The {what} is {values!r}; give three numbers.") from error
     if len(numbers) != 3:
         raise PromptError(f"The {what} has {len(numbers)} numbers; give three.")

@@ -50,7 +50,7 @@ def create(name: str, device: str = "auto", **options: Any) -> Segmenter:
     if missing:
         raise ModelError(
             f"The model {name} needs {', '.join(missing)}, not installed here; run: "
-            'pip install "medsegfm[models]", or use the model graphcut.'
+            f"pip install {' '.join(missing)}, or use the model graphcut."
         )
     if "weights" in options and module.CARD.weights is None:
         raise ModelError(f"The model {name} takes no weights; leave them out.")

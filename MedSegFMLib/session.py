@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from .byte_cache import ByteCache
 from .contest import settle
 from .errors import PromptError
 from .progress import Progress, no_progress, part_of
 from .prompt_list import PromptList
 from .prompt_region import prompt_region, touched_faces
 from .prompt_voxels import to_voxels
-from .prompts import Box, Prompt
+from .prompts import Box, Prompt, is_positive
 from .region import Region
 from .segmenter import Encoding, Prediction, Segmenter
 from .volume import Volume
 
 # An object that runs out of its region is looked at in a larger one, this often.
 _MOST_GROWTHS = 4
+
+
+_Chain = tuple[Region | None, tuple[tuple[Prompt, ...], ...]]
 
 
 @dataclass(frozen=True)
@@ -30,29 +33,45 @@ class _Step:
     prediction: Prediction
     region: Region
 
+    @property
+    def nbytes(self) -> int:
+        """The memory of the answer."""
+        planes = self.prediction.planes or ()
+        return sum(array.nbytes for array in (self.prediction.logits_kji, *planes))
+
 
 class Session:
     """Volume, model, and the prompts for one or several objects.
 
     The prompts are a `PromptList`, and so is every earlier state: undo and redo go through those,
     as far as the user likes. Predictions depend on the volume, the model and the prompts alone,
-    not on the way that led to them; those already computed are kept.
+    not on the way that led to them. Encodings and predictions are kept while they fit, each kind,
+    into `budget_bytes`.
 
     Raises VolumeError for a volume that cannot be segmented (constant, NaN).
     """
 
-    def __init__(
-        self, segmenter: Segmenter, volume: Volume, encoding_budget_bytes: int = 1 << 30
-    ) -> None:
+    def __init__(self, segmenter: Segmenter, volume: Volume, budget_bytes: int = 1 << 29) -> None:
         volume.intensity_range()
-        self.segmenter = segmenter
-        self.volume = volume
+        self._segmenter = segmenter
+        self._volume = volume
         self.current_label = 1
-        self._budget_bytes = encoding_budget_bytes
-        self._encodings: OrderedDict[Region, Encoding] = OrderedDict()
-        self._steps: dict[tuple[Region | None, tuple[Prompt, ...]], _Step] = {}
+        self._encodings: ByteCache[Region, Encoding] = ByteCache(budget_bytes, lambda e: e.nbytes)
+        # Under the region that objects share and all the steps up to this one: what a model that
+        # continues answers depends on where it began.
+        self._steps: ByteCache[_Chain, _Step] = ByteCache(budget_bytes, lambda s: s.nbytes)
         self._done: list[PromptList] = [PromptList()]
         self._undone: list[PromptList] = []
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """The model."""
+        return self._segmenter
+
+    @property
+    def volume(self) -> Volume:
+        """The volume, which is never written to."""
+        return self._volume
 
     @property
     def prompts(self) -> PromptList:
@@ -86,10 +105,10 @@ class Session:
         nothing changes then.
         """
         prompts = self.prompts
-        label = self.current_label if label is None else label
-        if not prompts.labels:
+        if label is None and not prompts.labels:
             prompts = prompts.with_object()
-            label = prompts.labels[0]
+            self.current_label = prompts.labels[0]
+        label = self.current_label if label is None else label
         self.change(prompts.added(label, prompt))
         self.current_label = label
 
@@ -135,29 +154,35 @@ class Session:
         Raises PromptError where the object has no prompts, and what the model raises.
         """
         label = self.current_label if label is None else label
-        self.prompts.name(label)
-        predictions = self.predict_all(progress)
-        if label not in predictions:
+        if not any(owner == label for owner, _ in self.prompts.entries):
             raise PromptError(
                 f"The object {label} has no prompts yet; place a box or click on it first."
             )
-        return predictions[label]
+        return self.predict_all(progress)[label]
 
     def predict_all(self, progress: Progress = no_progress) -> dict[int, Prediction]:
-        """Segment every object that has prompts; no voxel belongs to two of them."""
+        """Segment every object that has prompts; no voxel belongs to two of them.
+
+        Raises PromptError for an object of which only the background is marked.
+        """
         steps = {label: self.prompts.steps(label) for label in self.prompts.labels}
         steps = {label: taken for label, taken in steps.items() if taken}
+        for label, taken in steps.items():
+            if not any(map(is_positive, taken[-1])):
+                raise PromptError(
+                    f"Of {self.prompts.name(label)} only background is marked; add a box or a "
+                    "click on the object."
+                )
         answers: dict[int, Prediction] = {}
         for n, (label, taken) in enumerate(steps.items()):
             share = part_of(progress, n / len(steps), (n + 1) / len(steps))
             answers[label] = self._answer(taken, share).prediction
-        boxes = {
-            label: to_voxels(
-                [prompt for prompt in taken[-1] if isinstance(prompt, Box)], self.volume.geometry
-            ).boxes
-            for label, taken in steps.items()
+        marks = {
+            label: to_voxels(taken[-1], self.volume.geometry) for label, taken in steps.items()
         }
-        return settle(answers, boxes)
+        settled = settle(answers, marks)
+        progress(1.0, "done")
+        return settled
 
     def labelmap(self, progress: Progress = no_progress) -> Volume:
         """All objects on the whole grid: uint8 (uint16 past 255), each with its label."""
@@ -185,15 +210,19 @@ class Session:
         if not self.segmenter.card.uses_previous:
             taken = taken[-1:]
         shared = self._shared_region()
-        first = next(
-            (n for n in reversed(range(len(taken))) if (shared, taken[n]) in self._steps), -1
-        )
-        step = self._steps[shared, taken[first]] if first >= 0 else None
-        missing = taken[first + 1 :]
-        for n, prompts in enumerate(missing):
-            share = part_of(progress, n / len(missing), (n + 1) / len(missing))
-            step = self._predict_step(prompts, shared, step, share)
-            self._steps[shared, prompts] = step
+        chains = [(shared, tuple(taken[: n + 1])) for n in range(len(taken))]
+        step: _Step | None = None
+        known = len(taken)
+        while step is None and known > 0:
+            known -= 1
+            step = self._steps.get(chains[known])
+        first = 0 if step is None else known + 1
+        for n in range(first, len(taken)):
+            share = part_of(
+                progress, (n - first) / (len(taken) - first), (n + 1 - first) / (len(taken) - first)
+            )
+            step = self._predict_step(taken[n], shared, step, share)
+            self._steps.put(chains[n], step)
         assert step is not None, "taken holds at least one step"
         return step
 
@@ -210,11 +239,11 @@ class Session:
             region = region.union(before.region)
         boxed = any(isinstance(prompt, Box) for prompt in prompts)
         previous = before.prediction if before else None
-        for _ in range(_MOST_GROWTHS):
-            encoding = self._encode(region, part_of(progress, 0, 0.5))
-            prediction = self.segmenter.predict(
-                encoding, prompts, previous, part_of(progress, 0.5, 1)
-            )
+        for n in range(_MOST_GROWTHS):
+            # Each try takes half of what is left: nobody knows how many there will be.
+            share = part_of(progress, 1 - 0.5**n, 1 - 0.5 ** (n + 1))
+            encoding = self._encode(region, part_of(share, 0, 0.5))
+            prediction = self.segmenter.predict(encoding, prompts, previous, part_of(share, 0.5, 1))
             # A box says how far the object reaches; without one the object itself tells.
             grown = touched_faces(prediction.logits_kji > 0, region, geometry)
             if boxed or grown is None:
@@ -223,14 +252,10 @@ class Session:
         return _Step(prediction, prediction.region)
 
     def _encode(self, region: Region, progress: Progress) -> Encoding:
-        if region in self._encodings:
-            self._encodings.move_to_end(region)
-            return self._encodings[region]
-        encoding = self.segmenter.encode(self.volume, region, progress)
-        self._encodings[region] = encoding
-        held = sum(item.nbytes for item in self._encodings.values())
-        while held > self._budget_bytes and len(self._encodings) > 1:
-            held -= self._encodings.popitem(last=False)[1].nbytes
+        encoding = self._encodings.get(region)
+        if encoding is None:
+            encoding = self.segmenter.encode(self.volume, region, progress)
+            self._encodings.put(region, encoding)
         return encoding
 
     def _shared_region(self) -> Region | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .atomic import atomic_path
-from .dicom import read_series
+from .dicom import MODALITY_TAG, check_is_image, read_series
 from .errors import GeometryError, OutputError, VolumeError
 from .geometry import Geometry
 from .header_checks import check_header
@@ -27,18 +28,27 @@ _GRID_WORDS = ("orthonormal", "Refusing to change spacing", "Bad direction", "ir
 
 def read_volume(path: Path, series_uid: str | None = None) -> Volume:
     """Read one 3D scalar volume from a file or a folder of DICOM slices; see `Volume.read`."""
+    try:
+        image = _read_image(path, series_uid)
+    except OSError as error:
+        raise VolumeError(
+            f"{path} cannot be read ({error.strerror or error}); check the path and its "
+            "permissions."
+        ) from error
+    return volume_from_sitk(image, str(path))
+
+
+def _read_image(path: Path, series_uid: str | None) -> SimpleITK.Image:
     if not path.exists():
         raise VolumeError(f"{path} does not exist; check the path.")
     if path.is_dir():
         with _quiet_itk():
-            image = _in_our_words(path, lambda: read_series(path, series_uid))
-    else:
-        if path.stat().st_size == 0:
-            raise VolumeError(f"{path} is empty (0 bytes); copy or download it again.")
-        check_header(path)
-        with _quiet_itk():
-            image = _in_our_words(path, lambda: _read_file(path))
-    return volume_from_sitk(image, str(path))
+            return _in_our_words(path, lambda: read_series(path, series_uid))
+    if path.stat().st_size == 0:
+        raise VolumeError(f"{path} is empty (0 bytes); copy or download it again.")
+    check_header(path)
+    with _quiet_itk():
+        return _in_our_words(path, lambda: _read_file(path))
 
 
 def write_volume(volume: Volume, path: Path) -> None:
@@ -49,7 +59,7 @@ def write_volume(volume: Volume, path: Path) -> None:
     image = sitk_from_volume(volume)
     with atomic_path(path) as beside, _quiet_itk():
         try:
-            sitk.WriteImage(image, str(beside), useCompression=path.suffix != ".nii")
+            sitk.WriteImage(image, str(beside), useCompression=path.suffix.lower() != ".nii")
         except RuntimeError as error:
             raise OSError(_without_prefix(str(error).strip().splitlines()[-1])) from error
 
@@ -87,7 +97,10 @@ def volume_from_sitk(image: SimpleITK.Image, name: str = "The image") -> Volume:
 
 
 def sitk_from_volume(volume: Volume) -> SimpleITK.Image:
-    """An image with the same voxels (copied; bool becomes uint8, float16 float32) and grid.
+    """An image with the same voxels and grid.
+
+    The voxels are copied, in this machine's byte order; bool becomes uint8, float16 float32, and
+    floats of more than 64 bits float64.
 
     Raises GeometryError for a sheared grid, which ITK cannot hold.
     """
@@ -100,12 +113,19 @@ def sitk_from_volume(volume: Volume) -> SimpleITK.Image:
             "it to an upright grid first."
         )
     array = volume.array_kji
-    stored = {"bool": np.uint8, "float16": np.float32}.get(array.dtype.name, array.dtype)
-    image = sitk.GetImageFromArray(array.astype(stored, copy=False))
+    image = sitk.GetImageFromArray(array.astype(_stored_type(array.dtype), copy=False))
     image.SetSpacing(geometry.spacing_ijk_mm)
     image.SetOrigin(_LPS_TO_RAS @ np.array(geometry.origin_ras))
     image.SetDirection((_LPS_TO_RAS @ geometry.directions).ravel())
     return image
+
+
+def _stored_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
+    if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+        return np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
+    return dtype.newbyteorder("=")
 
 
 def _read_file(path: Path) -> SimpleITK.Image:
@@ -113,7 +133,11 @@ def _read_file(path: Path) -> SimpleITK.Image:
 
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
+    if path.suffix in (".MHA", ".MHD"):
+        # ITK knows these endings in lower case alone.
+        reader.SetImageIO("MetaImageIO")
     reader.ReadImageInformation()
+    check_is_image(path, _metadata(reader, MODALITY_TAG))
     size = reader.GetSize()
     # ITK hands a trailing axis of length 1 as a fourth dimension of its own.
     if len(size) > 3 and all(n == 1 for n in size[3:]):
@@ -157,7 +181,8 @@ def _in_our_words(path: Path, read: Callable[[], SimpleITK.Image]) -> SimpleITK.
 
 
 def _without_prefix(line: str) -> str:
-    return line.split("ERROR: ", 1)[-1].rstrip(".")
+    """ITK's words without the name and address of the object that says them."""
+    return re.sub(r"\w* ?\(0x[0-9a-fA-F]+\):? ?", "", line.split("ERROR: ", 1)[-1]).rstrip(".")
 
 
 @contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..progress import Progress, no_progress
+
+_WIDTH = 100
 
 
 @contextmanager
@@ -19,7 +22,7 @@ def progress_bar(title: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(title, total=1.0)
 
@@ -30,14 +33,17 @@ def progress_bar(title: str) -> Iterator[Progress]:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table on stdout, as wide as the terminal, or as its cells where there is none."""
+    """A plain table on stdout, as wide as the terminal; without one, as COLUMNS says, or 100."""
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=SIMPLE)
     for name in header:
-        table.add_column(name, overflow="fold")
+        table.add_column(Text(name), overflow="fold")
     for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+        # Names may hold brackets, which are no markup.
+        table.add_row(*map(Text, row))
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    Console(width=None if known else _WIDTH).print(table)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from ..atomic import write_text
-from ..errors import CasesError, OutputError
+from ..errors import CasesError
 from ..registry import card
 from .console import print_table, progress_bar
 
@@ -32,28 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Evaluate, write results.csv, summary.json and report.html, and print the summary."""
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate, write results.csv, summary.json and report.html, and print the summary.
+
+    Returns the exit status: 1 where something was not done, else 0.
+    """
     from ..evaluate.cases import read_cases
     from ..evaluate.protocol import Protocol
     from ..evaluate.report import write_report
-    from ..evaluate.results import summarise
     from ..evaluate.runner import evaluate
+    from ..evaluate.summary import COLUMNS, summarise
 
-    if arguments.clicks < 0 or not 0 <= arguments.jitter < 0.5:
-        raise CasesError(
-            f"--clicks is {arguments.clicks} and --jitter {arguments.jitter}; clicks must be 0 or "
-            "more, jitter between 0 and 0.5."
-        )
-    models = list(dict.fromkeys(arguments.models.split(",")))
+    _check_numbers(arguments)
+    models = list(dict.fromkeys(name.strip() for name in arguments.models.split(",")))
     for model in models:
         card(model)
     cases = read_cases(Path(arguments.cases))
     folder = Path(arguments.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made ({error.strerror}).") from error
     protocol = Protocol(arguments.clicks, arguments.seed, arguments.jitter)
     with progress_bar("evaluate") as progress:
         rows, failures = evaluate(
@@ -64,14 +60,23 @@ def run(arguments: argparse.Namespace) -> None:
     summary = summarise(rows)
     write_text(folder / "summary.json", json.dumps(summary, indent=1))
     write_report(rows, failures, cases, folder, protocol)
-    keys = ("dsc_box", "dsc_final", "dsc_auc", "nsd_final", "nsd_auc", "seconds_per_click", "n")
     print_table(
-        ["model", *keys],
+        ["model", *COLUMNS.values()],
         [
-            [model, *("–" if scores[key] is None else f"{scores[key]:g}" for key in keys)]
+            [model, *("–" if scores[key] is None else f"{scores[key]:g}" for key in COLUMNS)]
             for model, scores in summary.items()
         ],
     )
-    for failure in failures:
-        print(f"Not done: {failure.case}, {failure.model}: {failure.reason}")
     print(f"{folder / 'report.html'} shows every case.")
+    for failure in failures:
+        print(f"Not done: {failure.case}, {failure.model}: {failure.reason}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    for name, least in (("clicks", 0), ("seed", 0), ("jobs", 1)):
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            raise CasesError(f"--{name} is {value}; give {least} or more.")
+    if not 0 <= arguments.jitter < 0.5:
+        raise CasesError(f"--jitter is {arguments.jitter}; give 0 or more, and less than 0.5.")

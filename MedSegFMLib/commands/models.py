@@ -27,15 +27,15 @@ def run(arguments: argparse.Namespace) -> None:
         print(json.dumps([_record(card) for card in cards()], indent=1))
         return
     print_table(
-        ["model", "what it does", "prompts", "ready", "licence of code / weights", "memory at 96³"],
+        ["model", "what it does", "prompts", "ready", "licence of code / weights", "MB at 96³"],
         [
             [
-                card.name + (" (default)" if card.name == DEFAULT_MODEL else ""),
+                card.name + ("\n(default)" if card.name == DEFAULT_MODEL else ""),
                 card.summary,
                 ", ".join(card.prompts),
                 _readiness(card),
                 f"{card.code_licence} / {card.weights_licence or 'none needed'}",
-                f"{card.memory_bytes(_REGION_VOXELS) / 1e6:.0f} MB",
+                f"{card.memory_bytes(_REGION_VOXELS) / 1e6:.0f}",
             ]
             for card in cards()
         ],
@@ -43,17 +43,22 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _readiness(card: ModelCard) -> str:
-    missing = missing_packages(card)
-    if missing:
-        return f"needs {', '.join(missing)}"
-    return "weights missing" if _weights_present(card) is False else "yes"
+    """What a model lacks here, that which takes longest to get first."""
+    packages = ", ".join(missing_packages(card))
+    weights = _weights_fault(card)
+    if not weights:
+        return f"needs {packages}" if packages else "yes"
+    return f"{weights}; also needs {packages}" if packages else weights
 
 
-def _weights_present(card: ModelCard) -> bool | None:
-    """Whether the weights are here; None for a model that needs none."""
+def _weights_fault(card: ModelCard) -> str:
+    """What is wrong with the weights of a model in words; empty where it has them or needs none."""
     if card.weights is None:
-        return None
-    return card.weights in {item.name for item in store.installed()}
+        return ""
+    here = {item.name: item for item in store.installed()}
+    if card.weights not in here:
+        return "no weights yet"
+    return "weights damaged" if here[card.weights].fault else ""
 
 
 def _record(card: ModelCard) -> dict[str, object]:
@@ -61,5 +66,5 @@ def _record(card: ModelCard) -> dict[str, object]:
         **dataclasses.asdict(card),
         "default": card.name == DEFAULT_MODEL,
         "missing_packages": missing_packages(card),
-        "weights_present": _weights_present(card),
+        "weights_present": None if card.weights is None else not _weights_fault(card),
     }

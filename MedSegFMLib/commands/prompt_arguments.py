@@ -17,7 +17,7 @@ _Maker = Callable[[Geometry, Sequence[Any]], Prompt]
 _OPTIONS: dict[str, tuple[tuple[str, ...], str, _Maker]] = {
     "--box": (
         ("I0", "J0", "K0", "I1", "J1", "K1"),
-        "a box by half-open voxel bounds; each --box begins another object",
+        "a box by half-open voxel bounds; a second one begins another object",
         lambda geometry, v: Box.from_ijk(geometry, v[:3], v[3:]),
     ),
     "--box-ras": (
@@ -65,10 +65,12 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the prompt options to `medsegfm segment`."""
     group = parser.add_argument_group(
         "prompts",
-        "Marks belong to the box typed before them. Several boxes are several objects, saved as "
-        "labels 1, 2, ….",
+        "Boxes and marks belong to the object typed before them. --object begins another, as does "
+        "a box where the object has one already; whatever comes before that is the first object. "
+        "Objects are saved as labels 1, 2 and so on.",
     )
     group.set_defaults(typed=[])
+    group.add_argument("--object", metavar="NAME", help="begin an object", action=_Typed)
     for option, (metavar, text, _) in _OPTIONS.items():
         group.add_argument(
             option, nargs=len(metavar), type=float, metavar=metavar, help=text, action=_Typed
@@ -81,7 +83,11 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
 def prompts_of(arguments: argparse.Namespace, geometry: Geometry) -> PromptList:
     """The prompt list of a command line; PromptError where there is none or one is refused."""
     prompts = read_prompts(arguments.prompts) if arguments.prompts else PromptList()
+    read = prompts.labels
     for option, values in arguments.typed:
+        if option == "--object":
+            prompts = prompts.with_object(values)
+            continue
         begins = option in ("--box", "--box-ras")
         label = max(prompts.labels, default=0)
         boxed = any(owner == label and isinstance(prompt, Box) for owner, prompt in prompts.entries)
@@ -93,5 +99,10 @@ def prompts_of(arguments: argparse.Namespace, geometry: Geometry) -> PromptList:
     if not prompts.entries:
         raise PromptError(
             "There are no prompts; give at least one --box, --point or --prompts FILE.json."
+        )
+    for label in set(prompts.labels) - {owner for owner, _ in prompts.entries} - set(read):
+        raise PromptError(
+            f"The object '{prompts.name(label)}' has no prompts; give a --box or --point after its "
+            "--object."
         )
     return prompts

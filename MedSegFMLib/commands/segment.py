@@ -6,7 +6,6 @@ import argparse
 import time
 from pathlib import Path
 
-from ..atomic import check_writable
 from ..errors import OutputError
 from ..preview import COLOURS, Outline, check_picture_ending, draw_preview, write_preview
 from ..prompt_json import write_prompts
@@ -14,6 +13,7 @@ from ..registry import DEFAULT_MODEL, create
 from ..session import Session
 from ..volume import Volume
 from .console import print_table, progress_bar
+from .outputs import check_outputs
 from .prompt_arguments import add_prompt_arguments, prompts_of
 
 SUMMARY = "segment one or more objects of a volume after boxes, clicks or words"
@@ -43,10 +43,15 @@ def run(arguments: argparse.Namespace) -> None:
     from ..volume_io import check_ending
 
     outputs = [arguments.out, arguments.preview, arguments.prompts_out]
-    _check_outputs([Path(o) for o in outputs if o], Path(arguments.volume))
+    inputs = [arguments.prompts, arguments.weights]
+    check_outputs(
+        [Path(o) for o in outputs if o], Path(arguments.volume), [Path(i) for i in inputs if i]
+    )
     check_ending(Path(arguments.out))
     if arguments.preview:
         check_picture_ending(Path(arguments.preview))
+    if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
+        raise OutputError(f"{arguments.prompts_out} is no prompt file's name; end it in .json.")
     volume = Volume.read(arguments.volume, arguments.series)
     prompts = prompts_of(arguments, volume.geometry)
     options = {"weights": arguments.weights} if arguments.weights else {}
@@ -83,13 +88,3 @@ def label_outlines(labels: Volume, session: Session) -> list[Outline]:
         Outline(name, labels.array_kji == label, COLOURS[n % len(COLOURS)])
         for n, (label, name) in enumerate(session.prompts.objects)
     ]
-
-
-def _check_outputs(outputs: list[Path], volume: Path) -> None:
-    """Nothing is computed for a file that cannot be written, and the volume is never written to."""
-    for path in outputs:
-        check_writable(path)
-        if path.resolve() == volume.resolve():
-            raise OutputError(f"{path} is the volume itself; give the output another name.")
-    if len({path.resolve() for path in outputs}) < len(outputs):
-        raise OutputError("Two outputs have the same name; give each its own.")

@@ -47,7 +47,7 @@ def _list() -> None:
     rows = []
     for name, entry in catalogue.entries().items():
         item = here.get(name)
-        place = "not installed" if item is None else str(item.path)
+        place = "not installed" if item is None else item.fault or str(item.path)
         size = "" if item is None else f"{item.bytes / 1e6:.1f} MB"
         rows.append([name, entry.licence, place, size])
     print_table(["model", "licence of the weights", "where", "size"], rows)

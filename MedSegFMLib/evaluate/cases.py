@@ -7,6 +7,7 @@ to the file. Only the labels listed under `objects` are scored.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,14 @@ from ..volume import Volume
 
 @dataclass(frozen=True)
 class Case:
-    """A labelled volume. objects: (label, name) of what is scored, in the order of the file."""
+    """A labelled volume. objects: (label, name) of what is scored, in the order of the file.
+
+    folder: where the file lies that names image and label, and what their paths begin with unless
+    they were given as absolute.
+    """
 
     name: str
+    folder: Path
     image: Path
     label: Path
     modality: str
@@ -39,17 +45,19 @@ def read_cases(path: Path) -> list[Case]:
     """The cases of a file; CasesError where it cannot be used or a name stands twice."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        cases = [_case(item, path.parent) for item in document["cases"]]
     except OSError as error:
         raise CasesError(f"{path} cannot be read ({error.strerror}).") from error
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CasesError(f"{path} is no list of cases ({error!r}); see the user guide.") from error
-    names = [case.name for case in cases]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise CasesError(f"{path} names {', '.join(twice)} twice; give each case its own name.")
-    if not cases:
+    except ValueError as error:
+        raise CasesError(f"{path} is no JSON text ({error}); see the user guide.") from error
+    items = document.get("cases") if isinstance(document, dict) else None
+    if not isinstance(items, list):
+        raise CasesError(f"{path} lacks the list 'cases'; see the user guide.")
+    if not items:
         raise CasesError(f"{path} holds no cases.")
+    cases = [_case(item, number, path) for number, item in enumerate(items, 1)]
+    twice = _twice([case.name for case in cases])
+    if twice:
+        raise CasesError(f"{path} names {twice} twice; give each case its own name.")
     return cases
 
 
@@ -74,11 +82,30 @@ def load_case(case: Case) -> LoadedCase:
     return LoadedCase(image, label, resampled)
 
 
-def _case(item: dict[str, Any], folder: Path) -> Case:
-    return Case(
-        str(item["name"]),
-        folder / item["image"],
-        folder / item["label"],
-        str(item["modality"]),
-        tuple((int(label), str(name)) for label, name in item["objects"].items()),
-    )
+def _case(item: Any, number: int, path: Path) -> Case:
+    which = f"case {item.get('name', number) if isinstance(item, dict) else number}"
+    try:
+        case = Case(
+            str(item["name"]),
+            path.parent,
+            path.parent / item["image"],
+            path.parent / item["label"],
+            str(item["modality"]),
+            tuple((int(label), str(name)) for label, name in item["objects"].items()),
+        )
+    except KeyError as error:
+        raise CasesError(f"{path}: {which} lacks {error}; see the user guide.") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise CasesError(
+            f"{path}: {which} is not as a case should be ({error}); see the user guide."
+        ) from error
+    if not case.objects:
+        raise CasesError(f"{path}: {which} lists no objects; give at least one label and its name.")
+    twice = _twice([name for _, name in case.objects])
+    if twice:
+        raise CasesError(f"{path}: {which} has {twice} twice; give each object its own name.")
+    return case
+
+
+def _twice(names: Sequence[str]) -> str:
+    return ", ".join(sorted({name for name in names if names.count(name) > 1}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from pathlib import Path
 
@@ -20,10 +19,14 @@ def reset_peak() -> None:
 
 
 def peak_bytes() -> int:
-    """The peak resident size since `reset_peak`, or of the process's life."""
+    """The peak resident size since `reset_peak`, or of the process's life; 0 on Windows."""
     if _STATUS.exists():
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
+    try:
+        import resource
+    except ImportError:
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -7,6 +7,7 @@ segmented on its own: objects of a case neither compete for voxels nor share cli
 from __future__ import annotations
 
 import time
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,17 +21,28 @@ from ..session import Session
 from ..simulate import box_around, next_click
 from .cases import Case, LoadedCase
 from .peak_memory import peak_bytes, reset_peak
+from .picture import PICTURED
 
 NSD_TOLERANCE_MM = 2.0
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How prompts are placed. jitter: how far the faces of a box are off, as part of its width."""
+    """How prompts are placed.
+
+    clicks: for each object, after its box. seed: 0 or more; boxes and clicks are drawn from it, the
+    name of the case, that of the object and the step (`seed_of`). jitter: how far each face of a
+    box may be off, as part of the box's width; 0 is the tight box.
+    """
 
     clicks: int = 5
     seed: int = 0
     jitter: float = 0.0
+
+    def seed_of(self, case: str, name: str, step: int) -> int:
+        """The seed of the prompt of one step: another one everywhere, the same in every run."""
+        entropy = [self.seed, zlib.crc32(f"{case}/{name}".encode()), step]
+        return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
 @dataclass(frozen=True)
@@ -58,17 +70,22 @@ class Row:
 
 def run_case(
     case: Case, loaded: LoadedCase, segmenter: Segmenter, protocol: Protocol, progress: Progress
-) -> tuple[list[Row], list[NDArray[np.bool_]]]:
-    """The rows of a case, and the mask of each of its objects after the last step."""
+) -> tuple[list[Row], NDArray[np.uint8]]:
+    """The rows of a case, and the masks after the last step, as a picture needs them.
+
+    The masks come as one array (K, J, I) for all objects: bit n is set in what belongs to object n,
+    for the first PICTURED objects. As bool arrays those of a case with many would fill the memory.
+    """
     rows: list[Row] = []
-    masks: list[NDArray[np.bool_]] = []
+    masks_kji = np.zeros(loaded.label.array_kji.shape, dtype=np.uint8)
     for n, (value, name) in enumerate(case.objects):
         share = part_of(progress, n / len(case.objects), (n + 1) / len(case.objects))
         reference = loaded.label.array_kji == value
         own, mask = _run_object(case, name, reference, loaded, segmenter, protocol, share)
         rows += own
-        masks.append(mask)
-    return rows, masks
+        if n < PICTURED:
+            masks_kji[mask] |= 1 << n
+    return rows, masks_kji
 
 
 def _run_object(
@@ -86,7 +103,8 @@ def _run_object(
     mask = np.zeros(reference.shape, dtype=bool)
     rows: list[Row] = []
     for step in range(protocol.clicks + 1):
-        placed = _place_prompt(session, reference, mask, step, protocol)
+        seed = protocol.seed_of(case.name, name, step)
+        placed = _place_prompt(session, reference, mask, step, protocol.jitter, seed)
         begun = time.perf_counter()
         if placed != "none":
             share = part_of(
@@ -118,16 +136,17 @@ def _place_prompt(
     reference: NDArray[np.bool_],
     mask: NDArray[np.bool_],
     step: int,
-    protocol: Protocol,
+    jitter: float,
+    seed: int,
 ) -> str:
     geometry = session.volume.geometry
     if step == 0:
-        start_kji, stop_kji = box_around(reference, protocol.jitter, protocol.seed)
+        start_kji, stop_kji = box_around(reference, jitter, seed)
         session.add(Box.from_ijk(geometry, start_kji[::-1], stop_kji[::-1]))
         return "box"
     if "point" not in session.segmenter.card.prompts:
         return "none"
-    click = next_click(reference, mask, protocol.seed + step)
+    click = next_click(reference, mask, seed)
     if click is None:
         return "none"
     position_kji, positive = click

@@ -16,9 +16,10 @@ from .. import __version__
 from ..atomic import write_text
 from ..preview import COLOURS
 from .cases import Case
+from .picture import picture_name
 from .protocol import NSD_TOLERANCE_MM, Protocol, Row
-from .results import summarise
-from .runner import Failure, Task
+from .summary import COLUMNS, summarise
+from .task import Failure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,12 +46,12 @@ def write_report(
     html = environment.get_template("report.html.jinja").render(
         models=models,
         summary=summarise(rows),
+        columns=COLUMNS,
         curves=_curves(rows, models),
         cases=[_case_entry(case, rows, models, folder) for case in cases],
         failures=failures,
         protocol=protocol,
         tolerance_mm=NSD_TOLERANCE_MM,
-        last_step=protocol.clicks,
         made_by=_made_by(),
     )
     write_text(folder / "report.html", html)
@@ -107,10 +108,10 @@ def _cycle(number: int) -> list[str]:
 def _case_entry(
     case: Case, rows: Sequence[Row], models: Sequence[str], folder: Path
 ) -> dict[str, Any]:
-    own = [row for row in rows if row.case == case.name]
+    own = [row for row in rows if row.case == case.name and row.prompt != "none"]
     pictures = []
-    for model in models:
-        path = folder / "pictures" / Task(case, model).picture
+    for model in dict.fromkeys(row.model for row in own):
+        path = folder / "pictures" / picture_name(case.name, model)
         if path.exists():
             pictures.append((model, base64.b64encode(path.read_bytes()).decode("ascii")))
     objects = []

@@ -2,46 +2,25 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
+import itertools
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-
-from ..errors import MedSegFMError
-from ..preview import COLOURS, Outline, draw_preview, write_preview
+from ..errors import OutputError
 from ..progress import Progress, no_progress
-from ..registry import create
-from ..segmenter import Segmenter
-from .cases import Case, load_case
-from .protocol import Protocol, Row, run_case
-from .results import check_same_protocol, read_rows, write_rows
+from .cases import Case
+from .fingerprint import fingerprint
+from .processes import Died, run_in_processes
+from .protocol import Protocol, Row
+from .protocol_file import read_fingerprints, write_protocol
+from .results import read_rows, write_rows
+from .task import Failure, Task, run_task
 
-
-@dataclass(frozen=True)
-class Task:
-    """One model on one case."""
-
-    case: Case
-    model: str
-
-    @property
-    def picture(self) -> str:
-        """The file name of the task's picture."""
-        safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.case.name)
-        return f"{safe}--{self.model}.jpg"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A task that could not be done, and why in one sentence."""
-
-    case: str
-    model: str
-    reason: str
+# By case and model.
+_Rows = dict[tuple[str, str], list[Row]]
 
 
 def evaluate(
@@ -55,88 +34,97 @@ def evaluate(
 ) -> tuple[list[Row], list[Failure]]:
     """Run what is not yet in `folder`/results.csv and write it there after every task.
 
-    jobs: processes; one per core by default, where 1 runs in this process. Rows come back in the
-    order of cases, models and steps, whatever the order in which they were made. A case that fails
-    is listed, and tried again by the next run. Raises CasesError where the folder holds results of
-    another protocol.
+    jobs: processes; one per core by default, where 1 runs in this process. The rows of the cases
+    come back, those that other models left there in earlier runs among them, in the order of
+    cases, models and steps, whatever the order in which they were made. A task that fails is
+    listed, and tried again by the next run; so is what was done on other files, or only in part.
+
+    Raises CasesError where the folder holds results of another protocol or damaged ones,
+    OutputError where it cannot be written to.
     """
     pictures = folder / "pictures"
-    pictures.mkdir(parents=True, exist_ok=True)
-    check_same_protocol(folder, protocol)
+    try:
+        pictures.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {pictures} cannot be made ({error.strerror}).") from error
+    rows = _kept_rows(folder, cases, protocol)
+    all_models = list(dict.fromkeys([*(model for _, model in rows), *models]))
+    order = [(case.name, model) for case in cases for model in all_models]
+    others = [key for key in rows if key not in set(order)]
     tasks = [Task(case, model) for case in cases for model in models]
-    wanted = {(task.case.name, task.model) for task in tasks}
-    kept = read_rows(folder / "results.csv")
-    rows: dict[tuple[str, str], list[Row]] = {(row.case, row.model): [] for row in kept}
-    for row in kept:
-        rows[row.case, row.model].append(row)
-    rows = {key: held for key, held in rows.items() if _complete(held, protocol)}
-    missing = [task for task in tasks if (task.case.name, task.model) not in rows]
-    failures: list[Failure] = []
-    progress((len(tasks) - len(missing)) / len(tasks), "starting")
-    for done, (task, outcome) in enumerate(_run(missing, pictures, protocol, jobs, device), 1):
-        if isinstance(outcome, Failure):
-            failures.append(outcome)
-        else:
-            rows[task.case.name, task.model] = outcome
-            write_rows(_ordered(rows, tasks), folder / "results.csv")
-        fraction = (len(tasks) - len(missing) + done) / len(tasks)
-        progress(fraction, f"{task.case.name}, {task.model}")
-    return [row for row in _ordered(rows, tasks) if (row.case, row.model) in wanted], failures
+    missing = [task for task in tasks if task.key not in rows]
+    done = len(tasks) - len(missing)
+    failures: dict[tuple[str, str], Failure] = {}
+    progress(done / len(tasks), f"{done} of {len(tasks)} done")
+    with closing(_run(missing, pictures, protocol, jobs or _cores(), device)) as outcomes:
+        for task, outcome in outcomes:
+            if isinstance(outcome, Failure):
+                failures[task.key] = outcome
+            else:
+                rows[task.key] = outcome
+                write_rows(_in_order(rows, [*order, *others]), folder / "results.csv")
+            done += 1
+            progress(done / len(tasks), f"{done} of {len(tasks)} done")
+    return _in_order(rows, order), [failures[t.key] for t in tasks if t.key in failures]
+
+
+def _kept_rows(folder: Path, cases: Sequence[Case], protocol: Protocol) -> _Rows:
+    """What earlier runs left, less the rows of `cases` that are not whole or of other files.
+
+    Files that are not there at the moment count as unchanged.
+    """
+    before = read_fingerprints(folder, protocol)
+    rows: _Rows = {}
+    for row in read_rows(folder / "results.csv"):
+        rows.setdefault((row.case, row.model), []).append(row)
+    listed = {case.name: case for case in cases}
+    now = {name: fingerprint(case) or before.get(name, "") for name, case in listed.items()}
+    kept = {
+        (name, model): own
+        for (name, model), own in rows.items()
+        if name not in listed
+        or (before.get(name) == now[name] and _complete(own, listed[name], protocol))
+    }
+    # In this order: once the new fingerprints stand there, no older row may.
+    if kept != rows:
+        write_rows(_in_order(kept, kept), folder / "results.csv")
+    write_protocol(folder, protocol, {**before, **now})
+    return kept
+
+
+def _complete(rows: Sequence[Row], case: Case, protocol: Protocol) -> bool:
+    names = [name for _, name in case.objects]
+    wanted = itertools.product(names, range(protocol.clicks + 1))
+    return sorted((row.object, row.step) for row in rows) == sorted(wanted)
 
 
 def _run(
-    tasks: Sequence[Task], pictures: Path, protocol: Protocol, jobs: int | None, device: str
-) -> Iterator[tuple[Task, list[Row] | Failure]]:
-    jobs = min(jobs or len(os.sched_getaffinity(0)), max(1, len(tasks)))
+    tasks: Sequence[Task], pictures: Path, protocol: Protocol, jobs: int, device: str
+) -> Generator[tuple[Task, list[Row] | Failure], None, None]:
+    work = functools.partial(run_task, pictures=pictures, protocol=protocol, device=device)
     if jobs == 1:
         for task in tasks:
-            yield task, _run_task(task, pictures, protocol, device)
+            yield task, work(task)
         return
-    # One thread each, so that processes do not fight for cores; read when their libraries load.
-    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        try:
-            futures = {
-                pool.submit(_run_task, task, pictures, protocol, device): task for task in tasks
-            }
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with closing(run_in_processes(tasks, work, jobs)) as outcomes:
+        for task, outcome in outcomes:
+            yield task, _failure(task, outcome) if isinstance(outcome, Died) else outcome
 
 
-_loaded_models: dict[tuple[str, str], Segmenter] = {}
+def _failure(task: Task, died: Died) -> Failure:
+    code = died.exit_code or 0
+    how = f"signal {-code}" if code < 0 else f"exit status {code}"
+    return Failure(
+        *task.key, f"The process died ({how}), even alone; the memory may not be enough for it."
+    )
 
 
-def _run_task(task: Task, pictures: Path, protocol: Protocol, device: str) -> list[Row] | Failure:
-    try:
-        # A process loads each model once.
-        segmenter = _loaded_models.get((task.model, device)) or create(task.model, device)
-        _loaded_models[task.model, device] = segmenter
-        loaded = load_case(task.case)
-        rows, masks = run_case(task.case, loaded, segmenter, protocol, no_progress)
-    except MedSegFMError as error:
-        return Failure(task.case.name, task.model, str(error))
-    outlines = []
-    for n, (value, name) in enumerate(task.case.objects):
-        colour = COLOURS[n % len(COLOURS)]
-        outlines.append(Outline(name, masks[n], colour))
-        reference = loaded.label.array_kji == value
-        outlines.append(Outline(f"{name}, reference", reference, colour, dashed=True))
-    final = np.mean([row.dsc for row in rows if row.step == protocol.clicks])
-    figure = draw_preview(loaded.image, outlines, title=f"{task.model}, Dice {final:.3f}")
-    write_preview(figure, pictures / task.picture)
-    return rows
+def _cores() -> int:
+    """The cores that this process may use; not every system tells, and then all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def _complete(rows: Sequence[Row], protocol: Protocol) -> bool:
-    return {row.step for row in rows} == set(range(protocol.clicks + 1))
-
-
-def _ordered(rows: dict[tuple[str, str], list[Row]], tasks: Sequence[Task]) -> list[Row]:
-    """Rows of the tasks in their order, then those of earlier runs with other models or cases."""
-    keys = [(task.case.name, task.model) for task in tasks]
-    keys += [key for key in rows if key not in set(keys)]
+def _in_order(rows: _Rows, keys: Iterable[tuple[str, str]]) -> list[Row]:
     return [row for key in keys for row in rows.get(key, [])]

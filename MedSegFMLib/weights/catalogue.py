@@ -17,6 +17,8 @@ class Entry:
     file: their name beside the package or in the store; format: "safetensors" or "torch".
     sha256, url, bytes: None as long as none are published.
     licence: of the weights, which may differ from that of the code.
+    network: what a safetensors file's metadata must say under "format"; None where it may say
+        anything.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Entry:
     url: str | None
     licence: str
     bytes: int | None
+    network: str | None = None
 
 
 @cache

@@ -24,29 +24,38 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Installed:
-    """Weights that are here. shipped: with the package, so that they cannot be removed."""
+    """Weights that are here.
+
+    shipped: with the package, so that they cannot be removed.
+    fault: why they cannot be loaded, in a sentence; None where their SHA-256 is known.
+    """
 
     name: str
     path: Path
     sha256: str | None
     bytes: int
     shipped: bool
+    fault: str | None = None
 
 
 def folder() -> Path:
     """The user's folder for weights, which may not exist yet; MEDSEGFM_WEIGHTS names another."""
     named = os.environ.get("MEDSEGFM_WEIGHTS")
-    if named:
-        return Path(named).expanduser()
-    return _data_folder() / "medsegfm" / "weights"
+    try:
+        return Path(named).expanduser() if named else _data_folder() / "medsegfm" / "weights"
+    except RuntimeError as error:
+        raise WeightsError(
+            "There is no home folder to keep weights in; name a folder in MEDSEGFM_WEIGHTS."
+        ) from error
 
 
 def find(name: str) -> Path:
     """The file with the weights of a model; WeightsError, with the way out, where there is none."""
     item = entry(name)
-    for path in (_PACKAGE / item.file, folder() / item.file):
-        if path.is_file():
-            return path
+    if (_PACKAGE / item.file).is_file():
+        return _PACKAGE / item.file
+    if _is_file(folder() / item.file):
+        return folder() / item.file
     raise WeightsError(
         f"No trained weights of {name} are installed, and none are shipped yet; run "
         f"'medsegfm weights import {name} FILE', give --weights FILE, or use the model graphcut, "
@@ -63,8 +72,13 @@ def installed() -> list[Installed]:
         except WeightsError:
             continue
         shipped = path.parent == _PACKAGE
-        digest = item.sha256 if shipped else _recorded(path)
-        records.append(Installed(name, path, digest, path.stat().st_size, shipped))
+        digest, fault = item.sha256, None
+        if not shipped:
+            try:
+                digest = _recorded(path)
+            except WeightsError as error:
+                digest, fault = None, str(error)
+        records.append(Installed(name, path, digest, path.stat().st_size, shipped, fault))
     return records
 
 
@@ -77,7 +91,7 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
     same name stays then.
     """
     item, source = entry(name), Path(path)
-    if not source.is_file():
+    if not _is_file(source):
         raise WeightsError(f"There is no file {source}; give the weights to import.")
     _check_format(item, source)
     digest = sha256_of(source)
@@ -98,7 +112,7 @@ def remove(name: str) -> None:
     Raises WeightsError where there are none; shipped ones belong to the package and stay.
     """
     path = folder() / entry(name).file
-    if not path.is_file():
+    if not _is_file(path):
         raise WeightsError(f"There are no weights of {name} in {folder()}; nothing to remove.")
     path.unlink()
     _sidecar(path).unlink(missing_ok=True)
@@ -151,8 +165,14 @@ def _data_folder() -> Path:
 
 
 def _check_format(item: Entry, path: Path) -> None:
-    if item.format == "safetensors":
-        read_header(path)
+    if item.format != "safetensors":
+        return
+    said = read_header(path).metadata.get("format")
+    if item.network not in (None, said):
+        raise WeightsError(
+            f"{path} holds {said or 'an unknown network'}, not {item.network}; give weights that "
+            "MedSegFM's training wrote."
+        )
 
 
 def _compare(path: Path, found: str, expected: str) -> None:
@@ -161,6 +181,16 @@ def _compare(path: Path, found: str, expected: str) -> None:
             f"{path} has the SHA-256 {found}, not {expected.lower()}; it is altered or damaged, "
             "fetch or import it again."
         )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise WeightsError(
+            f"{path} cannot be read ({error.strerror}); check its permissions, or name another "
+            "folder in MEDSEGFM_WEIGHTS."
+        ) from error
 
 
 def _sidecar(path: Path) -> Path:

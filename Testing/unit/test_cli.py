@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from test_volume_io import BAD_FILES
 from volumes import make_blob
 
-from MedSegFMLib import Geometry, Volume
+from MedSegFMLib import Geometry, Volume, __version__
 from MedSegFMLib.cli import main
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.registry import MODELS
@@ -87,6 +89,68 @@ def test_several_boxes_are_several_labels(plain: Path, tmp_path: Path) -> None:
     assert labels[8, 10, 8] == 1 and labels[8, 10, 15] == 2
 
 
+def test_objects_are_begun_and_named_by_hand(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, saved = tmp_path / "seg.nrrd", tmp_path / "p.json"
+    words = "--object [/x] --point 8 10 8 --object b --negative 1 1 1 --box 12 4 3 20 18 15".split()
+    assert run("segment", plain, "--out", out, *words, "--prompts-out", saved) == 0
+    assert "[/x]" in capsys.readouterr().out
+    document = json.loads(saved.read_text())
+    assert [item["name"] for item in document["objects"]] == ["[/x]", "b"]
+    assert [item["object"] for item in document["prompts"]] == [1, 2, 2]
+    assert "'a' has no prompts" in refused(
+        capsys, "segment", plain, "--out", out, "--object", "a", "--object", "b", *BOX
+    )
+
+
+def test_marks_before_the_first_box_belong_to_its_object(plain: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "p.json"
+    words = ["--point", 8, 10, 8, *BOX, *BOX, "--prompts-out", saved]
+    assert run("segment", plain, "--out", tmp_path / "s.nrrd", *words) == 0
+    prompts = json.loads(saved.read_text())["prompts"]
+    assert [item["object"] for item in prompts] == [1, 1, 2]
+
+
+def test_negative_numbers_may_have_exponents(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--point-ras", "-1e-5", "-.5E1", "-2."]
+    error = refused(capsys, "segment", plain, "--out", tmp_path / "s.nrrd", *words)
+    assert "(-1e-05, -5, -2)" in error
+
+
+def test_show_tells_what_a_volume_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    array = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    Volume(array, Geometry.from_spacing((3, 4, 5), (1, 1, 2.5))).write(tmp_path / "v.nrrd")
+    assert run("show", tmp_path / "v.nrrd") == 0
+    assert [" ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()] == [
+        "5 x 4 x 3 voxels (i x j x k)",
+        "1 x 1 x 2.5 mm",
+        "RAS (where i, j and k grow to)",
+        "R -0.5 to 4.5, A -0.5 to 3.5, S -1.2 to 6.2 mm",
+        "type int16",
+        "values 0 to 59",
+    ]
+
+
+@pytest.mark.parametrize("at", [[], ["--at", "3", "2", "1"]])
+def test_show_draws_the_volume(at: list[str], plain: Path, tmp_path: Path) -> None:
+    preview = tmp_path / "p.png"
+    assert run("show", plain, "--preview", preview, *at) == 0
+    assert preview.read_bytes().startswith(b"\x89PNG")
+
+
+def test_show_refuses_what_it_cannot_show(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preview = ["--preview", tmp_path / "p.png"]
+    assert "outside the volume" in refused(capsys, "show", plain, *preview, "--at", 99, 0, 0)
+    assert "is read by" in refused(capsys, "show", plain, "--preview", plain)
+    assert ".png" in refused(capsys, "show", plain, "--preview", tmp_path / "p.txt")
+    assert list(tmp_path.iterdir()) == [plain.parent]
+
+
 def test_the_preview_is_a_picture(plain: Path, tmp_path: Path) -> None:
     preview = tmp_path / "p.png"
     assert run("segment", plain, "--out", tmp_path / "s.nrrd", "--preview", preview, *BOX) == 0
@@ -112,6 +176,21 @@ def test_models_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models") == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in MODELS)
+    assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_models_names_missing_weights_before_missing_packages(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr("MedSegFMLib.registry.find_spec", lambda package: None)
+    assert run("models") == 0
+    assert "no weights yet; also needs torch" in capsys.readouterr().out
+    words = ["segment", "v.nrrd", "--out", tmp_path / "s.nrrd", "--model", "ensam"]
+    make_blob(Geometry.from_spacing((18, 22, 24)))[0].write(tmp_path / "v.nrrd")
+    monkeypatch.chdir(tmp_path)
+    assert "pip install torch safetensors" in refused(capsys, *words, *BOX)
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
@@ -208,8 +287,38 @@ def test_the_same_name_for_two_outputs_is_refused(
     plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     same = tmp_path / "s.nrrd"
-    words = ["--out", same, "--prompts-out", same]
+    words = ["--out", same, "--preview", same]
     assert "same name" in refused(capsys, "segment", plain, *words, *BOX)
+
+
+def test_no_output_replaces_what_is_read(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", tmp_path / "s.nrrd"]
+    saved = tmp_path / "p.json"
+    assert run("segment", plain, *out, *BOX, "--prompts-out", saved) == 0
+    capsys.readouterr()
+    words = ["--prompts", saved, "--prompts-out", saved]
+    assert "is read by this command" in refused(capsys, "segment", plain, *out, *words)
+    assert "end it in .json" in refused(
+        capsys, "segment", plain, *out, *BOX, "--prompts-out", tmp_path / "p.txt"
+    )
+    inside = ["--out", plain.parent / "s.nrrd", *BOX]
+    assert "inside the volume's folder" in refused(capsys, "segment", plain.parent, *inside)
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [("v.mhd", "ElementDataFile = raw.nrrd"), ("v.nhdr", "data file: raw.nrrd")],
+)
+def test_the_voxels_that_a_header_names_are_not_replaced(
+    header: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / header).write_text(f"ObjectType = Image\n{line}\n")
+    raw = tmp_path / "raw.nrrd"
+    raw.write_bytes(b"voxels")
+    assert "is read by" in refused(capsys, "segment", tmp_path / header, "--out", raw, *BOX)
+    assert raw.read_bytes() == b"voxels"
 
 
 def test_a_read_only_volume_is_enough(plain: Path, tmp_path: Path) -> None:
@@ -222,137 +331,61 @@ def test_a_command_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -
     assert "COMMAND" in refused(capsys)
 
 
-@pytest.fixture
-def cases_path(tmp_path: Path) -> Path:
-    """Two labelled cases: one with two objects, one whose label is on a flipped grid."""
-    folder = tmp_path / "cases"
-    folder.mkdir()
-    entries = []
-    for n, name in enumerate(["two", "flipped"]):
-        volume, mask = make_blob(Geometry.from_spacing((18, 22, 24), (0.9, 0.9, 2.1)), seed=n)
-        labels = mask.astype(np.uint8)
-        if name == "two":
-            volume.array_kji[:, :, 12:][mask[:, :, 12:]] += 100
-            labels[:, :, 12:] *= 2
-        label = Volume(labels, volume.geometry)
-        volume.write(folder / f"{name}.nrrd")
-        (label if name == "two" else label.flip(0).flip(2)).write(folder / f"{name}-label.nrrd")
-        entries.append(
-            {
-                "name": name,
-                "image": f"{name}.nrrd",
-                "label": f"{name}-label.nrrd",
-                "modality": "MR",
-                "objects": {"1": "left", "2": "right"} if name == "two" else {"1": "ball"},
-            }
-        )
-    (folder / "cases.json").write_text(json.dumps({"cases": entries}))
-    return folder / "cases.json"
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"medsegfm {__version__}\n"
 
 
-def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    words = ["--models", "ellipsoid,graphcut", "--jobs", 1]
-    assert run("evaluate", cases_path, "--out", out, *words) == 0
-    rows = (out / "results.csv").read_text().splitlines()
-    assert rows[0].startswith(
-        "case,modality,object,model,step,prompt,dsc,nsd,hd95_mm,seconds,peak_bytes"
-    )
-    assert len(rows) == 1 + 3 * 2 * 6
-    summary = json.loads((out / "summary.json").read_text())
-    assert set(summary) == {"ellipsoid", "graphcut"} and summary["graphcut"]["n"] == 2
-    assert summary["graphcut"]["dsc_final"] > 0.9
-    # The label on the flipped grid was brought to the image's.
-    assert next(row for row in rows if row.startswith("flipped")).endswith("True")
-    html = (out / "report.html").read_text()
-    assert html.count("data:image/jpeg") == 4 and "<svg" in html
-    assert "http" not in html.replace("http://www.w3.org", "").replace(
-        "http://purl.org", ""
-    ).replace("http://creativecommons.org", "").replace("https://matplotlib.org", "")
-
-
-def test_evaluate_goes_on_where_it_was_stopped(
-    cases_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from MedSegFMLib.evaluate import runner
-
-    words = ["evaluate", cases_path, "--models", "graphcut", "--jobs", 1, "--out"]
-    assert run(*words, tmp_path / "whole") == 0
-    done: list[str] = []
-    really = runner.run_case
-
-    def stopped_after_one(case, *rest):  # type: ignore[no-untyped-def]
-        if done:
-            raise KeyboardInterrupt
-        done.append(case.name)
-        return really(case, *rest)
-
-    monkeypatch.setattr(runner, "run_case", stopped_after_one)
-    assert run(*words, tmp_path / "parts") == 130
-    monkeypatch.setattr(
-        runner, "run_case", lambda case, *rest: (done.append(case.name), really(case, *rest))[1]
-    )
-    assert run(*words, tmp_path / "parts") == 0
-    assert done == ["two", "flipped"]
-
-    def without_times(folder: str) -> list[list[str]]:
-        lines = (tmp_path / folder / "results.csv").read_text().splitlines()
-        return [line.split(",")[:9] for line in lines]
-
-    assert without_times("parts") == without_times("whole")
-
-
-def test_several_processes_give_the_same_rows_as_one(cases_path: Path, tmp_path: Path) -> None:
-    for jobs in (1, 2):
-        out = tmp_path / f"jobs{jobs}"
-        words = ["--models", "graphcut", "--jobs", jobs, "--clicks", 1]
-        assert run("evaluate", cases_path, "--out", out, *words) == 0
-    one, two = (
-        [line.split(",")[:9] for line in (tmp_path / d / "results.csv").read_text().splitlines()]
-        for d in ("jobs1", "jobs2")
-    )
-    assert one == two
-
-
-def test_a_case_that_fails_does_not_stop_the_others(
-    cases_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (cases_path.parent / "two.nrrd").unlink()
-    words = ["--models", "ellipsoid", "--jobs", 1]
-    assert run("evaluate", cases_path, "--out", tmp_path / "out", *words) == 0
-    assert "Not done: two, ellipsoid: Case two:" in capsys.readouterr().out
-    assert "two.nrrd does not exist" in (tmp_path / "out" / "report.html").read_text()
+def test_what_a_command_returns_is_the_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    for status, expected in ((None, 0), (0, 0), (1, 1)):
+        monkeypatch.setattr("MedSegFMLib.commands.models.run", lambda _, status=status: status)
+        assert run("models") == expected
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("error", "status", "said"),
     [
-        (lambda d: d.update(cases=[]), "holds no cases"),
-        (lambda d: d["cases"].append(d["cases"][0]), "two twice"),
-        (lambda d: d["cases"][0].pop("image"), "no list of cases"),
-        (lambda d: d["cases"][0]["objects"].update(x="y"), "no list of cases"),
-        (lambda d: [c["objects"].update({"7": "ghost"}) for c in d["cases"]], "labelled ghost"),
+        (KeyboardInterrupt(), 130, "run the same command again to go on"),
+        (PermissionError(13, "Permission denied", "x.nii"), 2, "x.nii: Permission denied"),
+        (MemoryError(), 2, "not enough memory"),
     ],
 )
-def test_a_bad_list_of_cases_is_refused(  # type: ignore[no-untyped-def]
-    change, said: str, cases_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_what_stops_a_command_is_told_in_one_sentence(
+    error: BaseException,
+    status: int,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    document = json.loads(cases_path.read_text())
-    change(document)
-    cases_path.write_text(json.dumps(document))
-    words = ["--models", "ellipsoid", "--jobs", 1, "--out", tmp_path / "out"]
-    assert said in refused(capsys, "evaluate", cases_path, *words)
+    def stopped(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("MedSegFMLib.commands.models.run", stopped)
+    assert run("models") == status
+    assert said in (told := capsys.readouterr().err) and told.count("\n") == 1
 
 
-def test_results_of_another_protocol_are_not_mixed(
-    cases_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", tmp_path / "o"]
-    assert run(*words) == 0
-    capsys.readouterr()
-    assert "another protocol" in refused(capsys, *words, "--seed", 1)
-    assert "no model" in refused(capsys, *words, "--models", "unet")
-    assert "--clicks" in refused(capsys, *words, "--clicks", -1)
-    shutil.rmtree(tmp_path / "o")
-    (tmp_path / "o").write_text("a file in the way")
-    assert "cannot be made" in refused(capsys, *words)
+@pytest.mark.skipif(os.name != "posix", reason="streams are closed and full as in a shell")
+@pytest.mark.parametrize(
+    ("after", "status"),
+    [
+        ("weights list | true", 0),
+        ("models >&-", 0),
+        ("models 2>&-", 0),
+        ("models >/dev/full", 2),
+        ("show ∅.nrrd 2>&-", 2),
+        ("show ∅.nrrd >&-", 2),
+    ],
+)
+def test_closed_full_and_plain_streams_end_without_a_traceback(after: str, status: int) -> None:
+    ascii_only = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"'{sys.executable}' -m MedSegFMLib {after}"],
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, **ascii_only},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == status
+    assert done.stderr.count(b"\n") <= 1 and b"Traceback" not in done.stderr
+    assert b"does not exist" not in done.stdout

@@ -11,8 +11,8 @@ import pytest
 from MedSegFMLib import Box, Geometry, Point, Prediction, Prompt, Region, Session, Text, Volume
 from MedSegFMLib.contest import settle
 from MedSegFMLib.errors import Cancelled, PromptError, VolumeError
-from MedSegFMLib.progress import Progress, no_progress
-from MedSegFMLib.prompt_voxels import to_voxels
+from MedSegFMLib.progress import Progress
+from MedSegFMLib.prompt_voxels import VoxelMarks, to_voxels
 from MedSegFMLib.segmenter import Encoding, ModelCard, RegionRule
 
 CARD = ModelCard(
@@ -140,8 +140,13 @@ def test_a_moved_click_acts_where_it_is_now(blob: tuple[Volume, np.ndarray], box
 def test_a_moved_box_keeps_its_size(blob: tuple[Volume, np.ndarray], box: Box) -> None:
     session = Session(Threshold(), blob[0])
     session.add(box)
-    session.move(0, box.center_ras)
-    assert session.prompts.entries[0][1] == box
+    before = session.predict().mask.array_kji.sum()
+    place = np.array(box.center_ras) + blob[0].geometry.ijk_to_ras[:3, 0]
+    session.move(0, place.tolist())
+    moved = session.prompts.entries[0][1]
+    assert isinstance(moved, Box) and moved.edges_ras == box.edges_ras
+    assert moved.center_ras == pytest.approx(tuple(place))
+    assert session.predict().mask.array_kji.sum() == before
 
 
 def test_a_click_for_one_object_is_background_for_the_others(
@@ -186,9 +191,61 @@ def test_the_object_is_followed_out_of_the_first_region_where_there_is_no_box() 
     assert np.array_equal(session.predict().mask.array_kji > 0, volume.array_kji > 50)
 
 
+def test_answers_past_the_budget_are_let_go_and_computed_again(
+    blob: tuple[Volume, np.ndarray], box: Box
+) -> None:
+    model = Threshold()
+    session = Session(model, blob[0], budget_bytes=1)
+    session.add(box)
+    first = session.predict().logits_kji
+    session.add(click(blob[0], (5, 6, 4), False))
+    session.predict()
+    session.undo()
+    assert np.array_equal(session.predict().logits_kji, first)
+    assert len(model.predicted) == 3
+
+
+def test_a_chain_that_began_elsewhere_is_not_taken_for_this_one(
+    blob: tuple[Volume, np.ndarray], box: Box
+) -> None:
+    volume = blob[0]
+    mark = click(volume, (5, 6, 4))
+    used, fresh = (Session(Threshold(uses_previous=True), volume) for _ in range(2))
+    for session in (used, fresh):
+        session.add_object("first")
+        session.add_object("second")
+    # The first object sees the same prompts in both, but begins at another one.
+    used.add(click(volume, (5, 6, 4), False), 1)
+    used.add(box, 1)
+    used.labelmap()
+    used.undo()
+    used.undo()
+    for session in (used, fresh):
+        session.add(mark, 2)
+        session.add(box, 1)
+    assert np.array_equal(used.predict(1).logits_kji, fresh.predict(1).logits_kji)
+
+
+def test_an_object_with_background_marks_alone_is_refused(
+    blob: tuple[Volume, np.ndarray],
+) -> None:
+    session = Session(Threshold(), blob[0])
+    session.add(click(blob[0], (5, 6, 4), False))
+    with pytest.raises(PromptError, match="only background"):
+        session.predict()
+
+
+def test_a_prompt_for_an_object_that_is_not_there_is_refused(
+    blob: tuple[Volume, np.ndarray], box: Box
+) -> None:
+    session = Session(Threshold(), blob[0])
+    with pytest.raises(PromptError, match="no object 5"):
+        session.add(box, label=5)
+
+
 def test_encodings_past_the_budget_are_let_go(blob: tuple[Volume, np.ndarray]) -> None:
     model = Threshold()
-    session = Session(model, blob[0], encoding_budget_bytes=2500)
+    session = Session(model, blob[0], budget_bytes=2500)
     for n, ijk in enumerate([(1, 1, 1), (9, 12, 7), (1, 12, 1)]):
         session.add_object()
         session.add(Box.from_ijk(blob[0].geometry, ijk, np.add(ijk, 1)))
@@ -225,7 +282,7 @@ def test_an_object_without_prompts_or_that_is_not_there_is_refused(
     blob: tuple[Volume, np.ndarray],
 ) -> None:
     session = Session(Threshold(), blob[0])
-    with pytest.raises(PromptError, match="no object 1"):
+    with pytest.raises(PromptError, match="no prompts yet"):
         session.predict()
     session.add_object("empty")
     with pytest.raises(PromptError, match="no prompts yet"):
@@ -266,12 +323,23 @@ def prediction(values: list[float], start: int = 0) -> Prediction:
     return Prediction(geometry, (0, 0, start), np.array(values, np.float32).reshape(1, 1, -1))
 
 
+def marks_with(boxes: list[Region], background: list[int]) -> VoxelMarks:
+    voxels = np.array([(0, 0, i) for i in background], dtype=np.int64).reshape(-1, 3)
+    return VoxelMarks(tuple(boxes), voxels, np.zeros(len(voxels), dtype=bool), ())
+
+
 def settled_masks(
-    predictions: dict[int, Prediction], boxes: dict[int, list[Region]] | None = None
+    predictions: dict[int, Prediction],
+    boxes: dict[int, list[Region]] | None = None,
+    background: dict[int, list[int]] | None = None,
 ) -> dict[int, list[int]]:
+    marks = {
+        label: marks_with((boxes or {}).get(label, []), (background or {}).get(label, []))
+        for label in predictions
+    }
     return {
         label: np.flatnonzero(p.mask.array_kji).tolist()
-        for label, p in settle(predictions, boxes or {}).items()
+        for label, p in settle(predictions, marks).items()
     }
 
 
@@ -296,12 +364,14 @@ def test_an_object_that_lost_all_its_voxels_gets_some_back() -> None:
     assert found == {1: [0, 1, 3], 2: [2]}
 
 
+def test_an_empty_object_is_not_raised_where_the_user_said_no() -> None:
+    box = [Region((0, 0, 1), (1, 1, 3))]
+    assert settled_masks({1: prediction([-9, -1, -2, -9])}, {1: box}, {1: [1]}) == {1: [2]}
+    assert settled_masks({1: prediction([-9, -1, -2, -9])}, {1: box}, {1: [1, 2]}) == {1: []}
+
+
 def test_settling_changes_no_given_prediction() -> None:
     given = {1: prediction([3, 3]), 2: prediction([4, 1])}
     before = [p.logits_kji.copy() for p in given.values()]
-    settle(given, {})
+    settle(given, {label: marks_with([], []) for label in given})
     assert all(np.array_equal(p.logits_kji, b) for p, b in zip(given.values(), before, strict=True))
-
-
-def test_no_progress_is_silent() -> None:
-    no_progress(0.5, "half")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import struct
 from pathlib import Path
 
@@ -100,8 +101,50 @@ def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:
         Volume.read(tmp_path)
 
 
-def write_dicom(volume: Volume, folder: Path, series: str = "1.2.3.1", prefix: str = "s") -> Volume:
+@pytest.mark.parametrize("written", ["oops", " nan", "1e99"])
+def test_damaged_positions_of_slices_are_refused_by_name(written: str, tmp_path: Path) -> None:
+    write_dicom(random_volume(Geometry.from_spacing((3, 4, 5), origin_ras=(-7.25, 0, 0))), tmp_path)
+    path = tmp_path / "s001.dcm"
+    assert b"7.25" in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(b"7.25", written.encode()))
+    with pytest.raises(MedSegFMError) as caught:
+        Volume.read(tmp_path)
+    assert tmp_path.name in str(caught.value)
+
+
+def test_the_choice_of_series_says_what_each_is(tmp_path: Path) -> None:
+    volume = random_volume(Geometry((3, 4, 5), _LPS))
+    write_dicom(volume, tmp_path, "1.2.3.1", "a", {"0008|103e": "t1_mpr"})
+    write_dicom(volume, tmp_path, "1.2.3.2", "b")
+    with pytest.raises(VolumeError, match=r"MR 't1_mpr', 3 slices: --series 1\.2\.3\.1.*MR ''"):
+        Volume.read(tmp_path)
+
+
+def test_a_segmentation_beside_a_series_is_left_out(tmp_path: Path) -> None:
+    volume = write_dicom(random_volume(Geometry((3, 4, 5), _LPS)), tmp_path, "1.2.3.1", "a")
+    write_dicom(volume.flip(1), tmp_path, "1.2.3.2", "b", {"0008|0060": "SEG"})
+    assert np.array_equal(Volume.read(tmp_path).array_kji, volume.array_kji)
+    with pytest.raises(VolumeError, match="is a DICOM segmentation, not an image"):
+        Volume.read(tmp_path / "b000.dcm")
+
+
+def test_a_folder_of_folders_names_those(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    write_dicom(random_volume(Geometry((3, 4, 5), _LPS)), tmp_path / "inside")
+    with pytest.raises(VolumeError, match="give one of its folders: inside"):
+        Volume.read(tmp_path)
+
+
+def write_dicom(
+    volume: Volume,
+    folder: Path,
+    series: str = "1.2.3.1",
+    prefix: str = "s",
+    tags: dict[str, str] | None = None,
+) -> Volume:
     """Write one slice per file and return the volume with slices in the order GDCM sorts them."""
+    folder.mkdir(exist_ok=True)
+    others = tags or {}
     geometry = volume.geometry
     lps = _LPS @ geometry.ijk_to_ras
     rows, columns = lps[:3, 0] / geometry.spacing_ijk_mm[0], lps[:3, 1] / geometry.spacing_ijk_mm[1]
@@ -120,6 +163,7 @@ def write_dicom(volume: Volume, folder: Path, series: str = "1.2.3.1", prefix: s
             "0020|0032": "\\".join(f"{v:.10g}" for v in position),
             "0020|0037": "\\".join(f"{v:.10g}" for v in (*rows, *columns)),
             "0018|0050": f"{geometry.spacing_ijk_mm[2]:.10g}",
+            **others,
         }
         for tag, value in tags.items():
             image.SetMetaData(tag, value)
@@ -199,9 +243,71 @@ def _text(folder: Path) -> Path:
     return folder / "text.nii.gz"
 
 
+def _changed_nifti(form: str, offset: int, *values: float):  # type: ignore[no-untyped-def]
+    return lambda folder: _nifti(folder / "c.nii", change=(form, offset, values))
+
+
+def _metaimage(*lines: str, voxels: str = "1 2 3 4 5 6 7 8"):  # type: ignore[no-untyped-def]
+    fields = {
+        "NDims": "3",
+        "BinaryData": "False",
+        "DimSize": "2 2 2",
+        "ElementSpacing": "1 1 1",
+        "ElementType": "MET_SHORT",
+        **dict(line.split(" = ") for line in lines),
+    }
+    data = {"ElementDataFile": fields.pop("ElementDataFile", "LOCAL")}
+
+    def make(folder: Path) -> Path:
+        head = "".join(f"{key} = {value}\n" for key, value in (fields | data).items())
+        (folder / "m.mha").write_text(f"ObjectType = Image\n{head}{voxels}\n")
+        return folder / "m.mha"
+
+    return make
+
+
+def _plain_in_gz(folder: Path) -> Path:
+    return _nifti(folder / "p.nii").rename(folder / "p.nii.gz")
+
+
+def _mixed_case(folder: Path) -> Path:
+    return _nifti(folder / "p.nii").rename(folder / "p.Nii")
+
+
+def _bad_gzip(folder: Path) -> Path:
+    path = _short(".nii.gz", 1)(folder)
+    data = bytearray(path.read_bytes())
+    data[10:40] = bytes(30)
+    path.write_bytes(bytes(data))
+    return path
+
+
+def _nifti_2(folder: Path) -> Path:
+    nibabel.save(nibabel.Nifti2Image(np.zeros((3, 4, 5), np.int16), np.eye(4)), folder / "2.nii.gz")
+    return folder / "2.nii.gz"
+
+
+def _long_name(folder: Path) -> Path:
+    return folder / f"{'long' * 80}.nii.gz"
+
+
 # What cannot be read as a volume: also used by the tests of the command line.
 BAD_FILES = {
     "missing": (_missing, "does not exist"),
+    "not gzip": (_plain_in_gz, "not gzip-compressed"),
+    "damaged gzip": (_bad_gzip, "cannot be unzipped"),
+    "mixed case": (_mixed_case, "rename it"),
+    "NIfTI-2": (_nifti_2, "NIfTI-2"),
+    "no axes": (_changed_nifti("<h", 40, 0), "its axes are"),
+    "nine axes": (_changed_nifti("<h", 40, 9), "its axes are"),
+    "negative axis": (_changed_nifti("<h", 44, -3), "its axes are"),
+    "unknown voxels": (_changed_nifti("<h", 70, 77), "type is 77"),
+    "NaN offset": (_changed_nifti("<f", 108, float("nan")), "byte nan"),
+    "infinite offset": (_changed_nifti("<f", 108, float("inf")), "byte inf"),
+    "no data file": (_metaimage("ElementDataFile = "), "ElementDataFile ''"),
+    "text as size": (_metaimage("CompressedDataSize = many"), "damaged"),
+    "no voxels": (_metaimage("DimSize = 2 0 2"), "DimSize 2 0 2"),
+    "short ASCII": (_metaimage(voxels="1 2 3"), "cut short"),
     "empty": (_empty, "empty"),
     "text": (_text, "NIfTI header"),
     **{f"half a {e}": (_short(e, 0.5), "cut short|cannot be read") for e in ENDINGS},
@@ -235,6 +341,89 @@ def test_a_file_that_is_no_volume_is_refused_by_name(name: str, tmp_path: Path) 
         Volume.read(path)
     assert path.name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_name_too_long_is_refused_for_reading_and_can_nearly_be_for_writing(
+    tmp_path: Path,
+) -> None:
+    volume = random_volume(Geometry((3, 3, 3), np.eye(4)))
+    with pytest.raises(VolumeError, match="cannot be read"):
+        Volume.read(_long_name(tmp_path))
+    with pytest.raises(OutputError, match="cannot be written"):
+        volume.write(_long_name(tmp_path))
+    volume.write(tmp_path / f"{'l' * 248}.nii.gz")
+    assert [len(path.name) for path in tmp_path.iterdir()] == [255]
+
+
+def test_a_locked_file_or_folder_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _nifti(tmp_path / "locked.nii")
+
+    def locked(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", locked)
+    with pytest.raises(VolumeError, match=r"locked\.nii cannot be read \(Permission denied\)"):
+        Volume.read(path)
+    monkeypatch.setattr(Path, "exists", locked)
+    with pytest.raises(VolumeError, match="Permission denied"):
+        Volume.read(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_endings_in_capitals_are_read_and_written(ending: str, tmp_path: Path) -> None:
+    volume = random_volume(Geometry((3, 4, 5), np.eye(4)))
+    path = tmp_path / f"SEG{ending.upper()}"
+    volume.write(path)
+    assert np.array_equal(Volume.read(path).array_kji, volume.array_kji)
+    lower = path.rename(tmp_path / f"seg{ending}")
+    assert np.array_equal(Volume.read(lower).array_kji, volume.array_kji)
+    assert list(tmp_path.iterdir()) == [lower]
+
+
+def test_voxels_in_ascii_are_read(tmp_path: Path) -> None:
+    path = _metaimage()(tmp_path)
+    assert Volume.read(path).array_kji.ravel().tolist() == [*range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "back"), [(">i2", "int16"), (">f8", "float64"), (np.longdouble, "float64")]
+)
+def test_voxels_of_other_machines_are_written_as_this_ones(
+    dtype: object, back: str, tmp_path: Path
+) -> None:
+    array = np.arange(60).reshape(3, 4, 5).astype(dtype)  # type: ignore[call-overload]
+    Volume(array, Geometry(array.shape, np.eye(4))).write(tmp_path / "v.nrrd")
+    read = Volume.read(tmp_path / "v.nrrd").array_kji
+    assert read.dtype == back and np.array_equal(read, array)
+
+
+def test_words_of_itk_carry_no_addresses(tmp_path: Path) -> None:
+    (tmp_path / "v.nrrd").write_text("NRRD0004\nbad")
+    (tmp_path / "v.vtk").write_text("# vtk DataFile Version 3.0\nx\nASCII\nDATASET NONE\n")
+    for path in tmp_path.iterdir():
+        with pytest.raises(VolumeError) as caught:
+            Volume.read(path)
+        assert "(0x" not in str(caught.value)
+
+
+def test_two_grids_in_one_nifti_file_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, geometry: Geometry
+) -> None:
+    image = nibabel.Nifti1Image(np.zeros((11, 14, 9), np.int16), geometry.ijk_to_ras)
+    image.set_sform(geometry.ijk_to_ras, 1)
+    image.set_qform(geometry.ijk_to_ras, 1)
+    nibabel.save(image, tmp_path / "one.nii.gz")
+    moved = geometry.ijk_to_ras.copy()
+    moved[0, 3] += 5
+    image.set_qform(moved, 1)
+    nibabel.save(image, tmp_path / "two.nii.gz")
+    with caplog.at_level(logging.WARNING, "MedSegFMLib"):
+        Volume.read(tmp_path / "one.nii.gz")
+        assert not caplog.messages
+        Volume.read(tmp_path / "two.nii.gz")
+    assert ["two.nii.gz" in m and "5 mm apart" in m for m in caplog.messages] == [True]
 
 
 def test_a_gzip_of_several_members_is_not_taken_for_truncated(tmp_path: Path) -> None:

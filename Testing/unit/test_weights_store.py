@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from MedSegFMLib.cli import main
 from MedSegFMLib.errors import OutputError, WeightsError
 from MedSegFMLib.weights import catalogue, store
 from MedSegFMLib.weights.safetensors_header import read_header
@@ -24,7 +25,7 @@ def source(tmp_path: Path) -> Path:
     """The smallest whole safetensors file: one tensor of two floats."""
     header = json.dumps(
         {
-            "__metadata__": {"format": "test"},
+            "__metadata__": {"format": "medsegfm.ensam"},
             "w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
         }
     ).encode()
@@ -120,6 +121,46 @@ def test_empty_hash_file_is_refused(source: Path) -> None:
         store.verify_recorded(path)
 
 
+def test_one_bad_hash_file_is_told_and_does_not_hide_the_weights(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = store.import_file("ensam", source)
+    path.with_name(f"{path.name}.sha256").write_bytes(b"\xff\xfe")
+    (record,) = store.installed()
+    assert record.sha256 is None and "cannot be read" in str(record.fault)
+    assert main(["weights", "list"]) == 0 and main(["models"]) == 0
+    assert "damaged" in capsys.readouterr().out
+
+
+def test_weights_of_another_network_are_refused(folder: Path, source: Path) -> None:
+    source.write_bytes(source.read_bytes().replace(b"medsegfm.ensam", b"medsegfm.other"))
+    with pytest.raises(WeightsError, match=r"holds medsegfm\.other, not medsegfm\.ensam"):
+        store.import_file("ensam", source)
+    assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(folder / ("long" * 80)))
+    with pytest.raises(WeightsError, match="name another folder in MEDSEGFM_WEIGHTS"):
+        store.find("ensam")
+
+
+def test_no_home_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("MEDSEGFM_WEIGHTS")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(store.sys, "platform", "linux")
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(WeightsError, match="no home folder"):
+        store.folder()
+    assert store.installed() == []
+
+
 def test_failed_import_leaves_the_earlier_file(folder: Path, source: Path) -> None:
     path = store.import_file("ensam", source)
     before = path.read_bytes()
@@ -188,7 +229,7 @@ def test_folder_is_where_each_system_keeps_data(
 
 def test_header_tells_metadata_and_shapes(source: Path) -> None:
     header = read_header(source)
-    assert header.metadata == {"format": "test"}
+    assert header.metadata == {"format": "medsegfm.ensam"}
     assert header.shapes == {"w": (2,)}
 
 

@@ -1,0 +1,533 @@
+"""`medsegfm evaluate`: what is run, what is kept, and what is said when something goes wrong."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_cli import refused, run
+from volumes import make_blob
+
+from MedSegFMLib import Geometry, Volume, create
+from MedSegFMLib.evaluate import peak_memory, picture, protocol, runner, task
+from MedSegFMLib.evaluate.cases import Case, LoadedCase, read_cases
+from MedSegFMLib.evaluate.fingerprint import fingerprint
+from MedSegFMLib.evaluate.picture import picture_name
+from MedSegFMLib.evaluate.processes import run_in_processes
+from MedSegFMLib.evaluate.protocol import Protocol, Row
+from MedSegFMLib.evaluate.results import read_rows, write_rows
+from MedSegFMLib.evaluate.task import Failure, Task, run_task
+from MedSegFMLib.progress import no_progress
+
+
+@pytest.fixture
+def cases_path(tmp_path: Path) -> Path:
+    """Two labelled cases: one with two objects, one whose label is on a flipped grid."""
+    folder = tmp_path / "cases"
+    folder.mkdir()
+    entries = []
+    for n, name in enumerate(["two", "flipped"]):
+        volume, mask = make_blob(Geometry.from_spacing((18, 22, 24), (0.9, 0.9, 2.1)), seed=n)
+        labels = mask.astype(np.uint8)
+        if name == "two":
+            volume.array_kji[:, :, 12:][mask[:, :, 12:]] += 100
+            labels[:, :, 12:] *= 2
+        label = Volume(labels, volume.geometry)
+        volume.write(folder / f"{name}.nrrd")
+        (label if name == "two" else label.flip(0).flip(2)).write(folder / f"{name}-label.nrrd")
+        entries.append(
+            {
+                "name": name,
+                "image": f"{name}.nrrd",
+                "label": f"{name}-label.nrrd",
+                "modality": "MR",
+                "objects": {"1": "left", "2": "right"} if name == "two" else {"1": "ball"},
+            }
+        )
+    (folder / "cases.json").write_text(json.dumps({"cases": entries}))
+    return folder / "cases.json"
+
+
+def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["--models", "ellipsoid,graphcut", "--jobs", 1]
+    assert run("evaluate", cases_path, "--out", out, *words) == 0
+    rows = (out / "results.csv").read_text().splitlines()
+    assert rows[0].startswith(
+        "case,modality,object,model,step,prompt,dsc,nsd,hd95_mm,seconds,peak_bytes"
+    )
+    assert len(rows) == 1 + 3 * 2 * 6
+    summary = json.loads((out / "summary.json").read_text())
+    assert set(summary) == {"ellipsoid", "graphcut"} and summary["graphcut"]["n"] == 2
+    assert summary["graphcut"]["dsc_final"] > 0.9
+    # The label on the flipped grid was brought to the image's.
+    assert next(row for row in rows if row.startswith("flipped")).endswith("True")
+    html = (out / "report.html").read_text()
+    assert html.count("data:image/jpeg") == 4 and "<svg" in html
+    assert "http" not in html.replace("http://www.w3.org", "").replace(
+        "http://purl.org", ""
+    ).replace("http://creativecommons.org", "").replace("https://matplotlib.org", "")
+
+
+def test_evaluate_goes_on_where_it_was_stopped(
+    cases_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["evaluate", cases_path, "--models", "graphcut", "--jobs", 1, "--out"]
+    assert run(*words, tmp_path / "whole") == 0
+    done: list[str] = []
+    really = protocol.run_case
+
+    def stopped_after_one(case, *rest):  # type: ignore[no-untyped-def]
+        if done:
+            raise KeyboardInterrupt
+        done.append(case.name)
+        return really(case, *rest)
+
+    monkeypatch.setattr(task, "run_case", stopped_after_one)
+    assert run(*words, tmp_path / "parts") == 130
+    monkeypatch.setattr(
+        task, "run_case", lambda case, *rest: (done.append(case.name), really(case, *rest))[1]
+    )
+    assert run(*words, tmp_path / "parts") == 0
+    assert done == ["two", "flipped"]
+
+    def without_times(folder: str) -> list[list[str]]:
+        lines = (tmp_path / folder / "results.csv").read_text().splitlines()
+        return [line.split(",")[:9] for line in lines]
+
+    assert without_times("parts") == without_times("whole")
+
+
+def test_several_processes_give_the_same_rows_as_one(cases_path: Path, tmp_path: Path) -> None:
+    for jobs in (1, 2):
+        out = tmp_path / f"jobs{jobs}"
+        words = ["--models", "graphcut", "--jobs", jobs, "--clicks", 1]
+        assert run("evaluate", cases_path, "--out", out, *words) == 0
+    one, two = (
+        [line.split(",")[:9] for line in (tmp_path / d / "results.csv").read_text().splitlines()]
+        for d in ("jobs1", "jobs2")
+    )
+    assert one == two
+
+
+def test_a_case_that_fails_does_not_stop_the_others(
+    cases_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    (cases_path.parent / "two.nrrd").unlink()
+    words = ["--models", "ellipsoid", "--jobs", 1]
+    assert run("evaluate", cases_path, "--out", tmp_path / "out", *words) == 1
+    captured = capsys.readouterr()
+    assert "Not done: two, ellipsoid: Case two:" in captured.err
+    assert "Not done" not in captured.out and "Dice AUC (0-4)" in captured.out
+    assert "two.nrrd does not exist" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_an_unexpected_error_is_a_failure_of_its_task_alone(
+    cases_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails_on_two(case, *rest):  # type: ignore[no-untyped-def]
+        if case.name == "two":
+            raise ZeroDivisionError("division\nby zero")
+        return protocol.run_case(case, *rest)
+
+    monkeypatch.setattr(task, "run_case", fails_on_two)
+    out = tmp_path / "out"
+    assert run("evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", out) == 1
+    said = "Not done: two, ellipsoid: Unexpected ZeroDivisionError (division by zero).\n"
+    assert capsys.readouterr().err == said
+    assert json.loads((out / "summary.json").read_text())["ellipsoid"]["n"] == 1
+
+
+def _killed_on_two(task: Task, **others: Any) -> list[Row] | Failure:
+    """Runs in the worker processes."""
+    if task.case.name == "two":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return run_task(task, **others)
+
+
+def test_a_process_that_is_killed_is_a_failure_of_its_task_alone(
+    cases_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner, "run_task", _killed_on_two)
+    out = tmp_path / "out"
+    words = ["--models", "ellipsoid,graphcut", "--clicks", 1, "--jobs", 2]
+    assert run("evaluate", cases_path, "--out", out, *words) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[1] for line in lines] == [" two, ellipsoid", " two, graphcut"]
+    assert all("The process died (signal 9)" in line for line in lines)
+    assert set(json.loads((out / "summary.json").read_text())) == {"ellipsoid", "graphcut"}
+    assert "The process died" in (out / "report.html").read_text()
+
+
+def _killed_at_first(path: Path) -> str:
+    if not path.exists():
+        path.write_text("begun")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return path.read_text()
+
+
+def test_what_a_killed_process_was_at_is_tried_once_more(tmp_path: Path) -> None:
+    paths = [tmp_path / "a", tmp_path / "b"]
+    assert dict(run_in_processes(paths, _killed_at_first, 2)) == dict.fromkeys(paths, "begun")
+
+
+def _environment(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def test_worker_processes_compute_with_one_thread_and_this_one_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"]
+    before = dict(os.environ)
+    assert dict(run_in_processes(names, _environment, 1)) == dict.fromkeys(names, "1")
+    assert dict(os.environ) == before
+
+
+_SLOW_ON_FLIPPED = """
+import os, sys, time
+from MedSegFMLib.cli import main
+from MedSegFMLib.evaluate import runner
+from MedSegFMLib.evaluate.task import run_task
+
+def slow(task, **others):
+    if task.case.name == "flipped":
+        print(os.getpid(), flush=True)
+        time.sleep(60)
+    return run_task(task, **others)
+
+if __name__ == "__main__":
+    runner.run_task = slow
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_stops_at_once_and_keeps_what_is_done(cases_path: Path, tmp_path: Path) -> None:
+    script, out = tmp_path / "slow.py", tmp_path / "out"
+    script.write_text(_SLOW_ON_FLIPPED)
+    words = ["evaluate", cases_path, "--models", "ellipsoid", "--jobs", "2", "--out", out]
+    with subprocess.Popen(
+        [sys.executable, script, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        start_new_session=True,
+    ) as program:
+        assert program.stdout is not None and program.stderr is not None
+        worker = int(program.stdout.readline())
+        while not (out / "results.csv").exists():
+            time.sleep(0.02)
+        begun = time.monotonic()
+        # As a terminal does: to every process of the group.
+        os.killpg(program.pid, signal.SIGINT)
+        assert program.wait(10) == 130
+        assert time.monotonic() - begun < 2
+        assert program.stderr.read().startswith("medsegfm: stopped")
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+    assert {row.case for row in read_rows(out / "results.csv")} == {"two"}
+
+
+@pytest.fixture
+def cases_run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the cases that are run from now on, in this process."""
+    names: list[str] = []
+
+    def noted(case, *rest):  # type: ignore[no-untyped-def]
+        names.append(case.name)
+        return protocol.run_case(case, *rest)
+
+    monkeypatch.setattr(task, "run_case", noted)
+    return names
+
+
+def test_what_is_done_in_part_is_run_again(
+    cases_path: Path, tmp_path: Path, cases_run: list[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", out]
+    assert run(*words) == 0
+    whole = read_rows(out / "results.csv")
+    for broken in (whole[1:], [*whole, whole[0]]):
+        cases_run.clear()
+        write_rows(broken, out / "results.csv")
+        assert run(*words) == 0
+        assert cases_run == ["two"]
+        assert [row.step for row in read_rows(out / "results.csv")] == [row.step for row in whole]
+    # The steps are all there, but not those of every object.
+    cases_run.clear()
+    write_rows([row for row in whole if row.object != "right"], out / "results.csv")
+    assert run(*words) == 0
+    assert cases_run == ["two"]
+
+
+def test_a_case_that_changed_is_run_again(
+    cases_path: Path, tmp_path: Path, cases_run: list[str]
+) -> None:
+    words = ["evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", tmp_path / "o"]
+    assert run(*words) == 0 and run(*words) == 0
+    assert cases_run == ["two", "flipped"]
+    os.utime(cases_path.parent / "flipped.nrrd", (1, 1))
+    assert run(*words) == 0
+    document = json.loads(cases_path.read_text())
+    document["cases"][0]["objects"] = {"1": "right", "2": "left"}
+    cases_path.write_text(json.dumps(document))
+    assert run(*words) == 0
+    assert cases_run[2:] == ["flipped", "two"]
+    # Where it cannot be run any more, neither its rows nor its picture stay.
+    (cases_path.parent / "two.nrrd").write_bytes(b"no volume")
+    assert run(*words) == 1
+    assert {row.case for row in read_rows(tmp_path / "o" / "results.csv")} == {"flipped"}
+    assert (tmp_path / "o" / "report.html").read_text().count("data:image/jpeg") == 1
+
+
+def test_results_stay_while_the_files_are_away(
+    cases_path: Path, tmp_path: Path, cases_run: list[str]
+) -> None:
+    words = ["evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", tmp_path / "o"]
+    assert run(*words) == 0
+    (cases_path.parent / "two.nrrd").unlink()
+    assert run(*words) == 0
+    assert cases_run == ["two", "flipped"]
+
+
+def test_a_folder_of_slices_counts_with_its_files(tmp_path: Path) -> None:
+    (tmp_path / "ct").mkdir()
+    (tmp_path / "ct" / "1.dcm").write_bytes(b"one")
+    (tmp_path / "label.nrrd").write_bytes(b"label")
+    case = Case("a", tmp_path, tmp_path / "ct", tmp_path / "label.nrrd", "CT", ((1, "liver"),))
+    before = fingerprint(case)
+    assert fingerprint(case) == before is not None
+    (tmp_path / "ct" / "2.dcm").write_bytes(b"two")
+    assert fingerprint(case) != before
+
+
+def test_a_later_run_with_another_model_keeps_the_earlier_one(
+    cases_path: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ["evaluate", cases_path, "--jobs", 1, "--clicks", 1, "--out", out, "--models"]
+    assert run(*words, "graphcut") == 0
+    assert run(*words, "ellipsoid") == 0
+    assert list(json.loads((out / "summary.json").read_text())) == ["graphcut", "ellipsoid"]
+    assert (out / "report.html").read_text().count("data:image/jpeg") == 4
+
+
+def test_prompts_differ_by_case_and_object_and_not_by_run() -> None:
+    hasty = Protocol(jitter=0.3, seed=4)
+    seeds = {hasty.seed_of(case, name, step) for case in "ab" for name in "cd" for step in range(3)}
+    assert len(seeds) == 12
+    assert hasty.seed_of("ct01", "liver", 2) == 4042005419
+    assert hasty.seed_of("ct01", "liver", 2) != Protocol(seed=5).seed_of("ct01", "liver", 2)
+
+
+def test_pictures_of_like_named_cases_are_two() -> None:
+    names = {picture_name(case, "graphcut") for case in ("a b", "a_b", "a/b", "x" * 300)}
+    assert len(names) == 4
+    assert all(len(name) < 120 and not set(name) & set(' /\\:*?"<>|') for name in names)
+
+
+def test_a_picture_of_many_objects_says_what_it_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume, _ = make_blob(Geometry.from_spacing((6, 8, 9), (1, 1, 1)))
+    labels = np.zeros((6, 8, 9), np.uint8)
+    labels[1:5, 2:6, :] = np.arange(1, 10)
+    objects = tuple((n, f"organ {n}") for n in range(1, 10))
+    case = Case("many", tmp_path, tmp_path / "i", tmp_path / "l", "CT", objects)
+    loaded = LoadedCase(volume, Volume(labels, volume.geometry), False)
+    rows, masks = protocol.run_case(case, loaded, create("ellipsoid"), Protocol(1), no_progress)
+    assert len(rows) == 18
+    drawn: list[Any] = []
+    monkeypatch.setattr(picture, "draw_preview", lambda *a, **k: drawn.append((a, k)))
+    monkeypatch.setattr(picture, "write_preview", lambda *_: None)
+    picture.write_picture(case, loaded, masks, "ellipsoid", tmp_path / "p.jpg")
+    ((_, outlines), named) = drawn[0]
+    assert named["title"] == "ellipsoid, the first 7 of 9 objects"
+    assert len(outlines) == 14
+    for n, (result, reference) in enumerate(zip(outlines[::2], outlines[1::2], strict=True), 1):
+        assert (reference.colour, reference.dashed) == ("#FFFFFF", True) != (result.colour, True)
+        assert reference.name == f"organ {n}, reference" and not result.dashed
+        assert np.array_equal(reference.mask_kji, labels == n)
+        assert 0 < result.mask_kji.sum() <= reference.mask_kji.sum() and result.mask_kji.max() == 1
+
+
+def test_the_report_shows_no_steps_at_which_nothing_was_placed(
+    cases_path: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run("evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", out) == 0
+    assert len(read_rows(out / "results.csv")) == 3 * 6
+    html = (out / "report.html").read_text()
+    assert html.count(">box</td>") == 3 and ">none</td>" not in html
+    assert "references in white dashes" in html
+
+
+def test_progress_says_how_many_are_done(cases_path: Path, tmp_path: Path) -> None:
+    said: list[tuple[float, str]] = []
+    runner.evaluate(
+        read_cases(cases_path),
+        ["ellipsoid"],
+        tmp_path,
+        Protocol(clicks=0),
+        jobs=1,
+        progress=lambda *words: said.append(words),
+    )
+    assert said == [(0, "0 of 2 done"), (0.5, "1 of 2 done"), (1, "2 of 2 done")]
+
+
+def test_a_system_without_affinity_and_resource_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert runner._cores() == 3
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setattr(peak_memory, "_STATUS", Path("nowhere"))
+    assert peak_memory.peak_bytes() == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.update(cases=[]), "holds no cases"),
+        (lambda d: d["cases"].append(d["cases"][0]), "two twice"),
+        (lambda d: d.pop("cases"), "lacks the list 'cases'"),
+        (lambda d: d["cases"][0].pop("image"), "case two lacks 'image'"),
+        (lambda d: d["cases"][1].pop("name"), "case 2 lacks 'name'"),
+        (lambda d: d["cases"].append("three"), "case 3 is not as a case should be"),
+        (lambda d: d["cases"][0]["objects"].update(x="y"), "case two is not as a case should be"),
+        (lambda d: d["cases"][0].update(objects={}), "case two lists no objects"),
+        (lambda d: d["cases"][0]["objects"].update({"3": "left"}), "case two has left twice"),
+        (lambda d: [c["objects"].update({"7": "ghost"}) for c in d["cases"]], "labelled ghost"),
+    ],
+)
+def test_a_bad_list_of_cases_is_refused(  # type: ignore[no-untyped-def]
+    change, said: str, cases_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(cases_path.read_text())
+    change(document)
+    cases_path.write_text(json.dumps(document))
+    words = ["--models", "ellipsoid", "--jobs", 1, "--out", tmp_path / "out"]
+    assert said in refused(capsys, "evaluate", cases_path, *words)
+
+
+def test_results_of_another_protocol_are_not_mixed(
+    cases_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", tmp_path / "o"]
+    assert run(*words) == 0
+    capsys.readouterr()
+    error = refused(capsys, *words, "--seed", 1, "--clicks", 3)
+    assert "another protocol (clicks 5 there, 3 asked; seed 0 there, 1 asked)" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--models unet", "no model 'unet'"),
+        ("--clicks -1", "--clicks is -1"),
+        ("--seed -1", "--seed is -1"),
+        ("--jobs 0", "--jobs is 0"),
+        ("--jitter 0.5", "--jitter is 0.5"),
+        ("--jitter nan", "--jitter is nan"),
+    ],
+)
+def test_choices_that_are_none_are_refused(
+    words: str, said: str, cases_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = ["evaluate", cases_path, "--models", "ellipsoid", "--out", tmp_path / "out"]
+    assert said in refused(capsys, *start, *words.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_may_be_given_with_spaces(cases_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["--models", "ellipsoid, graphcut", "--clicks", 0, "--jobs", 1]
+    assert run("evaluate", cases_path, "--out", out, *words) == 0
+    assert list(json.loads((out / "summary.json").read_text())) == ["ellipsoid", "graphcut"]
+
+
+def _a_file_in_the_way(out: Path) -> None:
+    out.write_text("a file")
+
+
+def _results_that_are_a_folder(out: Path) -> None:
+    (out / "results.csv").mkdir(parents=True)
+
+
+def _protocol_with(text: str) -> Callable[[Path], None]:
+    def make(out: Path) -> None:
+        out.mkdir()
+        (out / "protocol.json").write_text(text)
+
+    return make
+
+
+def _protocol_that_is_a_folder(out: Path) -> None:
+    (out / "protocol.json").mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (_a_file_in_the_way, "cannot be made"),
+        (_results_that_are_a_folder, "results.csv cannot be read"),
+        (_protocol_with('{"clicks": 5'), "protocol.json is damaged"),
+        (_protocol_with("[5]"), "protocol.json is damaged"),
+        (_protocol_with('{"cases": 3}'), "protocol.json is damaged"),
+        (_protocol_with("{}"), "clicks none there, 5 asked"),
+        (_protocol_that_is_a_folder, "protocol.json cannot be read"),
+    ],
+)
+def test_a_folder_that_will_not_do_is_refused(
+    make: Callable[[Path], None],
+    said: str,
+    cases_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make(tmp_path / "o")
+    words = ["--models", "ellipsoid", "--jobs", 1, "--out", tmp_path / "o"]
+    assert said in refused(capsys, "evaluate", cases_path, *words)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(
+    cases_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ["evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", tmp_path / "o"]
+
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    # Whoever runs the tests as root may write to a folder that is read-only.
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert "cannot be made (Permission denied)" in refused(capsys, *words)
+    monkeypatch.undo()
+    (tmp_path / "o" / "pictures").mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "cannot be written to" in refused(capsys, *words)
