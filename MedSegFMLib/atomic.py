@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 from .errors import OutputError
 
@@ -38,7 +39,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     check_writable(target)
     # Writers choose the format by the ending, which they know in lower case; the whole name could
     # be too long with a prefix.
-    beside = target.with_name(f".tmp{os.getpid()}-{target.name[-16:].lower()}")
+    beside = target.with_name(f".tmp-{token_hex(8)}-{target.name[-16:].lower()}")
     try:
         yield beside
         beside.replace(target)

@@ -43,17 +43,22 @@ def draw_preview(
     outlines: Sequence[Outline],
     prompts: Sequence[Prompt] = (),
     title: str = "",
+    at_ijk: Sequence[float] | None = None,
 ) -> Figure:
     """The axial, coronal and sagittal plane through the first outline that is not empty.
 
-    The picture is cut to the surroundings of the outlines, keeps the voxels' true proportions and
-    shows in words what each colour is. Without any outline it shows the middle of the boxes, or of
-    the volume.
+    The picture is cut to the surroundings of the outlines, keeps the voxels' true proportions, has
+    voxel indices at its sides and shows in words what each colour is. Without any outline it shows
+    the middle of the boxes, or of the volume. at_ijk: planes through this voxel, uncut.
     """
     from matplotlib.figure import Figure
 
-    centre = _centre(volume, outlines, prompts)
-    shown = _shown_region(volume, outlines, prompts)
+    if at_ijk is None:
+        centre = _centre(volume, outlines, prompts)
+        shown = _shown_region(volume, outlines, prompts)
+    else:
+        centre = np.round(at_ijk).astype(np.int64)[::-1]
+        shown = Region.whole(volume.geometry.shape_kji)
     window = display_window(volume.crop(shown).array_kji)
     figure = Figure(figsize=(12, 4.6), layout="constrained", facecolor="black")
     for axes, plane in zip(figure.subplots(1, 3), planes(volume.geometry), strict=True):
@@ -68,11 +73,8 @@ def draw_preview(
         )
         for outline in outlines:
             cut = plane.cut(outline.mask_kji, index)
-            if cut.any() and not cut.all() and min(cut.shape) > 1:
-                style = "dashed" if outline.dashed else "solid"
-                axes.contour(
-                    cut, levels=[0.5], colors=[outline.colour], linewidths=1.5, linestyles=style
-                )
+            if cut.any():
+                _draw_outline(axes, cut, outline)
         _draw_prompts(axes, plane, volume, prompts, index)
         _frame(axes, plane, volume, shown, index)
     _legend(figure, outlines, title)
@@ -122,9 +124,7 @@ def _shown_region(volume: Volume, outlines: Sequence[Outline], prompts: Sequence
         regions.append(prompted)
     if not regions:
         return Region.whole(volume.geometry.shape_kji)
-    whole = regions[0]
-    for region in regions[1:]:
-        whole = whole.union(region)
+    whole = Region.around(regions)
     widest_mm = max(
         n * mm for n, mm in zip(whole.shape_kji, volume.geometry.spacing_kji_mm, strict=True)
     )
@@ -138,26 +138,36 @@ def _prompted_region(volume: Volume, prompts: Sequence[Prompt]) -> Region | None
     regions = list(marks.boxes)
     if len(voxels):
         regions.append(Region(voxels.min(axis=0), voxels.max(axis=0) + 1))
-    if not regions:
-        return None
-    whole = regions[0]
-    for region in regions[1:]:
-        whole = whole.union(region)
-    return whole
+    return Region.around(regions) if regions else None
+
+
+def _draw_outline(axes: Axes, cut: NDArray[Any], outline: Outline) -> None:
+    # A rim of zeros closes the line at the border of the volume.
+    padded = np.pad(cut, 1)
+    axes.contour(
+        np.arange(-1, cut.shape[1] + 1),
+        np.arange(-1, cut.shape[0] + 1),
+        padded,
+        levels=[0.5],
+        colors=[outline.colour],
+        linewidths=1.5,
+        linestyles="dashed" if outline.dashed else "solid",
+    )
 
 
 def _draw_prompts(
     axes: Axes, plane: Plane, volume: Volume, prompts: Sequence[Prompt], index: int
 ) -> None:
-    """Boxes as rectangles; marks as + and −, faint where they lie in other slices."""
+    """Boxes of this slice as rectangles, marks of this slice or the next as + and x."""
     from matplotlib.patches import Rectangle
 
     shape = volume.geometry.shape_kji
     marks = to_voxels(prompts, volume.geometry)
     for box in marks.boxes:
+        if not box.start_kji[plane.axis_kji] <= index < box.stop_kji[plane.axis_kji]:
+            continue
         corners = np.array([box.start_kji, box.stop_kji], dtype=float) - 0.5
         columns, rows = plane.position(corners, shape)
-        in_plane = box.start_kji[plane.axis_kji] <= index < box.stop_kji[plane.axis_kji]
         axes.add_patch(
             Rectangle(
                 (columns.min(), rows.min()),
@@ -167,36 +177,48 @@ def _draw_prompts(
                 edgecolor="white",
                 linewidth=1,
                 linestyle="dotted",
-                alpha=1.0 if in_plane else 0.4,
             )
         )
     for voxels, marker, colour in (
         (marks.foreground_kji, "P", "#5CFF5C"),
         (marks.background_kji, "X", "#FF5C5C"),
     ):
-        columns, rows = plane.position(voxels.astype(float), shape)
-        near = np.abs(voxels[:, plane.axis_kji] - index) <= 1
-        for chosen, alpha in ((near, 1.0), (~near, 0.3)):
-            axes.scatter(
-                columns[chosen],
-                rows[chosen],
-                marker=marker,
-                s=42,
-                c=colour,
-                edgecolors="black",
-                linewidths=0.6,
-                alpha=alpha,
-                zorder=3,
-            )
+        near = voxels[np.abs(voxels[:, plane.axis_kji] - index) <= 1]
+        columns, rows = plane.position(near.astype(float), shape)
+        axes.scatter(
+            columns,
+            rows,
+            marker=marker,
+            s=42,
+            c=colour,
+            edgecolors="black",
+            linewidths=0.6,
+            zorder=3,
+        )
 
 
 def _frame(axes: Axes, plane: Plane, volume: Volume, shown: Region, index: int) -> None:
+    shape = volume.geometry.shape_kji
     corners = np.array([shown.start_kji, np.array(shown.stop_kji) - 1], dtype=float)
-    columns, rows = plane.position(corners, volume.geometry.shape_kji)
+    columns, rows = plane.position(corners, shape)
     axes.set_xlim(columns.min() - 0.5, columns.max() + 0.5)
     axes.set_ylim(rows.max() + 0.5, rows.min() - 0.5)
-    axes.set_axis_off()
-    axes.set_title(f"{plane.name}, slice {index}", color="white", fontsize=10)
+    names = "kji"
+    axes.set_title(f"{plane.name}, {names[plane.axis_kji]} = {index}", color="white", fontsize=10)
+    # Ticks tell voxel indices, whichever way they run in the picture.
+    for axis, array_axis, flipped in (
+        (axes.xaxis, plane.columns_kji, plane.flip_columns),
+        (axes.yaxis, plane.rows_kji, plane.flip_rows),
+    ):
+        start, stop = shown.start_kji[array_axis], shown.stop_kji[array_axis]
+        step = max(1, round((stop - start) / 5, -1 if stop - start > 50 else 0))
+        indices = np.arange(-(-start // step) * step, stop, step)
+        axis.set_ticks(shape[array_axis] - 1 - indices if flipped else indices)
+        axis.set_ticklabels([str(int(v)) for v in indices])
+        axis.set_label_text(names[array_axis], color="#9A9A9A", fontsize=8)
+    axes.tick_params(colors="#9A9A9A", labelsize=7, length=2)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
     left, right, top, bottom = plane.edge_letters
     for letter, (x, y) in {left: (0.02, 0.5), right: (0.98, 0.5)}.items():
         _letter(axes, letter, x, y)
@@ -205,12 +227,15 @@ def _frame(axes: Axes, plane: Plane, volume: Volume, shown: Region, index: int) 
 
 
 def _letter(axes: Axes, letter: str, x: float, y: float) -> None:
+    from matplotlib.patheffects import withStroke
+
     axes.text(
         x,
         y,
         letter,
         transform=axes.transAxes,
         color="#FFD37F",
+        path_effects=[withStroke(linewidth=2, foreground="black")],
         fontsize=9,
         ha="left" if x < 0.1 else "right" if x > 0.9 else "center",
         va="top" if y > 0.9 else "bottom" if y < 0.1 else "center",
@@ -221,9 +246,9 @@ def _legend(figure: Figure, outlines: Sequence[Outline], title: str) -> None:
     from matplotlib.lines import Line2D
 
     if title:
-        figure.suptitle(title, color="white", fontsize=11)
+        figure.suptitle(title, color="white", fontsize=11, parse_math=False)
     if outlines:
-        figure.legend(
+        legend = figure.legend(
             handles=[
                 Line2D([], [], color=o.colour, linestyle="--" if o.dashed else "-", label=o.name)
                 for o in outlines
@@ -233,3 +258,5 @@ def _legend(figure: Figure, outlines: Sequence[Outline], title: str) -> None:
             frameon=False,
             labelcolor="white",
         )
+        for text in legend.get_texts():
+            text.set_parse_math(False)

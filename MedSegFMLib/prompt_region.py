@@ -50,17 +50,9 @@ def touched_faces(mask_kji: np.ndarray, region: Region, geometry: Geometry) -> R
 
 def _seed(marks: VoxelMarks, rule: RegionRule, geometry: Geometry) -> Region | None:
     if marks.boxes:
-        regions = [
-            box.grown(
-                [max(rule.margin_voxels, ceil(rule.margin_fraction * n)) for n in box.shape_kji],
-                geometry.shape_kji,
-            )
-            for box in marks.boxes
-        ]
-        whole = regions[0]
-        for region in regions[1:]:
-            whole = whole.union(region)
-        return whole
+        return Region.around(
+            [box.grown(rule.margin(box), geometry.shape_kji) for box in marks.boxes]
+        )
     first = marks.foreground_kji if len(marks.foreground_kji) else marks.background_kji
     if not len(first):
         return None

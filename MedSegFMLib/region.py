@@ -39,6 +39,14 @@ class Region:
         """The region of three slices with explicit bounds, as `masks.bounding_box` gives them."""
         return cls(shape_triple(s.start for s in slices), shape_triple(s.stop for s in slices))
 
+    @classmethod
+    def around(cls, regions: Sequence[Region]) -> Region:
+        """The smallest region that holds all of `regions`, one at least."""
+        return cls(
+            shape_triple(map(min, zip(*(r.start_kji for r in regions), strict=True))),
+            shape_triple(map(max, zip(*(r.stop_kji for r in regions), strict=True))),
+        )
+
     @property
     def shape_kji(self) -> Shape:
         """The number of voxels along each axis."""
@@ -71,10 +79,7 @@ class Region:
 
     def union(self, other: Region) -> Region:
         """The smallest region that holds both."""
-        return Region(
-            shape_triple(map(min, self.start_kji, other.start_kji)),
-            shape_triple(map(max, self.stop_kji, other.stop_kji)),
-        )
+        return Region.around([self, other])
 
     def grown(self, margin_kji: Sequence[int], shape_kji: Sequence[int]) -> Region:
         """The region with `margin_kji` voxels more on both sides, clipped to `shape_kji`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +34,12 @@ class RegionRule:
     margin_fraction: float
     click_radius_voxels: int
     shared: bool
+
+    def margin(self, box: Region) -> Shape:
+        """How many voxels beyond a box the model looks, along k, j and i."""
+        return shape_triple(
+            max(self.margin_voxels, ceil(self.margin_fraction * n)) for n in box.shape_kji
+        )
 
 
 @dataclass(frozen=True)

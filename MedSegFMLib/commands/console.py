@@ -46,4 +46,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         # Names may hold brackets, which are no markup.
         table.add_row(*map(Text, row))
     known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    Console(width=None if known else _WIDTH).print(table)
+    console = Console(width=None if known else _WIDTH)
+    # Printed by us: rich would end the program with status 1 where the reader has gone.
+    with console.capture() as captured:
+        console.print(table)
+    print(captured.get(), end="")

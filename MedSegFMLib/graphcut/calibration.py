@@ -9,16 +9,16 @@ from .frame import Frame
 from .settings import Settings
 
 
-def calibrate(logits: Floats, frame: Frame, settings: Settings) -> Floats:
+def calibrate(logits: Floats, frame: Frame, settings: Settings, weight: float) -> Floats:
     """The logits shifted so that the object fills the box about as objects do.
 
     First toward a typical share of the box, then so that the object comes near the faces of a box
-    that was drawn tight around it.
+    that was drawn tight around it. weight: how much of both, 0 to 1.
     """
     inside = logits[frame.inside]
     found = float(np.clip((inside > 0).mean(), 1e-3, 1 - 1e-3))
-    weight = settings.occupancy_weight
-    wanted = _sigmoid((1 - weight) * _logit(found) + weight * _logit(settings.occupancy))
+    share = weight * settings.occupancy_weight
+    wanted = _sigmoid((1 - share) * _logit(found) + share * _logit(settings.occupancy))
     logits = logits - np.float32(np.clip(np.quantile(inside, 1 - wanted), -4, 2))
     box = logits[frame.box_slices()]
     faces = [
@@ -26,7 +26,7 @@ def calibrate(logits: Floats, frame: Frame, settings: Settings) -> Floats:
         for axis in range(3)
         for end in (0, box.shape[axis] - 1)
     ]
-    shift = settings.face_weight * float(np.clip(np.median(faces), -3, 0.5))
+    shift = weight * settings.face_weight * float(np.clip(np.median(faces), -3, 0.5))
     return np.asarray(logits - np.float32(shift), dtype=np.float32)
 
 

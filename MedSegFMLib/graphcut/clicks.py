@@ -1,8 +1,8 @@
 """What marks correct: each says what the logit is at its cell, and how far that holds.
 
-The lack at the marks is interpolated by a Gaussian process (kriging) whose kernel falls with the
-distance in the box and with the difference in intensity; it reaches farther from a mark that is
-far from anything right.
+The lack at the marks is interpolated by a Gaussian process (kriging). Its kernel falls with the
+length of the way through the image and with the difference in intensity, and ends about as far
+beyond the mark as the mark is from what was right.
 """
 
 from __future__ import annotations
@@ -48,20 +48,52 @@ def marks_on(frame: Frame, marks: VoxelMarks, settings: Settings) -> list[Mark]:
     return placed
 
 
-def kernel(frame: Frame, smooth: Floats, mark: Mark, logits: Floats, settings: Settings) -> Floats:
-    """How much each cell shares of what is said at `mark`: 1 there, toward 0 far off."""
-    distance = frame.half_boxes_from(mark.cell)
+def path_from(frame: Frame, smooth: Floats, mark: Mark, settings: Settings) -> Floats:
+    """The shortest way through the image from a mark to every cell, in half boxes.
+
+    A step costs more the more the intensity there differs from that at the mark, once it differs
+    by more than `path_contrast`; what is too far to matter is 1000. SimpleITK's fast marching.
+    """
+    import SimpleITK as sitk
+
+    contrast = np.abs(smooth - smooth[mark.cell])
+    excess = np.clip(contrast / settings.path_contrast - 1, 0, 2)
+    speed = sitk.GetImageFromArray((1 / (1 + settings.path_cost * excess)).astype(np.float32))
+    speed.SetSpacing(frame.cell_half_boxes[::-1].tolist())
+    march = sitk.FastMarchingImageFilter()
+    march.SetStoppingValue(settings.path_longest_half_boxes)
+    march.SetTrialPoints([mark.cell[::-1]])
+    path: Floats = sitk.GetArrayFromImage(march.Execute(speed))
+    return np.minimum(path, np.float32(1000))
+
+
+def kernel(
+    frame: Frame, smooth: Floats, path: Floats, mark: Mark, logits: Floats, settings: Settings
+) -> Floats:
+    """How much each cell shares of what is said at `mark`: 1 there, toward 0 far off.
+
+    path: `path_from` the mark. logits: the answer that the mark corrects.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    contrast = smooth - smooth[mark.cell]
+    exponent = (contrast / settings.click_contrast) ** 2
+    reach = 1.0
     right = mark.sign * logits > 0
-    reach = float(distance[right].min()) if right.any() else 1.0
+    if right.any():
+        # Users click in the middle of what is wrong: it ends about as far on the other side.
+        depth = distance_transform_edt(~right, sampling=frame.cell_half_boxes).astype(np.float32)
+        reach = float(depth[mark.cell])
+        band = settings.click_band * reach + settings.click_band_half_boxes
+        exponent += (np.maximum(depth - reach, 0) / band) ** 2
     stretch = (max(reach, 1e-3) / settings.click_reach_half_boxes) ** settings.click_reach_power
     length = np.clip(
         settings.click_half_boxes * stretch,
         settings.click_shortest_half_boxes,
         settings.click_longest_half_boxes,
     )
-    contrast = smooth - smooth[mark.cell]
-    exponent = (distance / length) ** 2 + (contrast / settings.click_contrast) ** 2
-    return np.asarray(np.exp(-0.5 * exponent), dtype=np.float32)
+    exponent += (path / length) ** 2
+    return np.asarray(np.exp(-0.5 * np.minimum(exponent, 200)), dtype=np.float32)
 
 
 def interpolate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,15 +13,21 @@ from ..prompt_voxels import VoxelMarks
 from ..region import Region, Shape
 from .appearance import Appearance, likelihood, look
 from .calibration import calibrate
-from .clicks import interpolate, kernel, marks_on
-from .frame import Frame, make_frame
+from .clicks import Mark, interpolate, kernel, marks_on, path_from
+from .frame import Cell, Frame, make_frame
+from .islands import without_islands
 from .settings import Settings
 from .walker import Graph, make_graph, walk
+
+_PATHS_KEPT = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """All that stays the same while marks come and go. logits: the answer to the box alone."""
+    """All that stays the same while marks come and go.
+
+    logits: the answer to the box alone. paths: those from the latest marks, by cell.
+    """
 
     shape_kji: Shape
     frame: Frame
@@ -29,24 +35,17 @@ class Problem:
     graph: Graph
     logits: Floats
     settings: Settings
+    paths: dict[Cell, Floats] = field(default_factory=dict)
 
-    @property
-    def nbytes(self) -> int:
-        """The memory this takes."""
-        laplacian = self.graph.laplacian
-        arrays = (
-            self.frame.inside,
-            self.frame.prior,
-            self.logits,
-            self.graph.diagonal,
-            self.appearance.fine,
-            self.appearance.smooth,
-            *self.appearance.pairs,
-            laplacian.data,
-            laplacian.indices,
-            laplacian.indptr,
-        )
-        return sum(array.nbytes for array in arrays)
+    def path(self, mark: Mark) -> Floats:
+        """`path_from` a mark, which is looked for once."""
+        if mark.cell not in self.paths:
+            while len(self.paths) >= _PATHS_KEPT:
+                del self.paths[next(iter(self.paths))]
+            self.paths[mark.cell] = path_from(
+                self.frame, self.appearance.smooth, mark, self.settings
+            )
+        return self.paths[mark.cell]
 
 
 def prepare(
@@ -61,8 +60,8 @@ def prepare(
     logits = frame.prior
     for _ in range(settings.box_rounds):
         fit = likelihood(appearance, frame, logits, [], settings)
-        logits = frame.prior + settings.likelihood_weight * fit
-    logits = calibrate(walk(graph, logits, settings.box_gamma, settings), frame, settings)
+        logits = settings.prior_weight * frame.prior + settings.likelihood_weight * fit
+    logits = calibrate(walk(graph, logits, settings.box_gamma, settings), frame, settings, 1.0)
     return Problem(crop_kji.shape, frame, appearance, graph, logits, settings)
 
 
@@ -75,18 +74,19 @@ def solve(problem: Problem, marks: VoxelMarks, progress: Progress) -> Floats:
         kernels: list[Floats] = []
         for n, mark in enumerate(placed, 1):
             progress(0.3 * n / len(placed), "reading the marks")
-            kernels.append(kernel(frame, appearance.smooth, mark, logits, settings))
+            path = problem.path(mark)
+            kernels.append(kernel(frame, appearance.smooth, path, mark, logits, settings))
             logits = interpolate(base, placed[:n], kernels, settings)
         for n in range(settings.click_rounds):
             progress(0.3 + 0.6 * n / settings.click_rounds, "following the image")
             fit = likelihood(appearance, frame, logits, placed, settings)
-            unary = frame.prior + settings.click_unary * (logits - base)
+            unary = settings.prior_weight * frame.prior + settings.click_unary * (logits - base)
             unary += settings.likelihood_weight * fit
             smooth = walk(problem.graph, unary, settings.click_gamma, settings)
-            base = calibrate(smooth, frame, settings)
+            base = calibrate(smooth, frame, settings, 1 / (1 + len(placed)))
             logits = interpolate(base, placed, kernels, settings)
     progress(0.9, "drawing the outline")
-    return _on_voxels(logits, problem)
+    return _on_voxels(without_islands(logits, placed, settings), problem)
 
 
 def _on_voxels(logits: Floats, problem: Problem) -> Floats:

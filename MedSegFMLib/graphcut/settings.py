@@ -24,6 +24,7 @@ class Settings:
     prior_shape: float = 2.4
     prior_power: float = 3.5
     prior_outside: float = -3.0
+    prior_weight: float = 1.0
 
     # Joint histograms.
     bins: int = 32
@@ -40,7 +41,8 @@ class Settings:
     click_gamma: float = 0.3
     solver_rounds: int = 25
 
-    # Calibration: the typical share of a tight box that is object, and how far to go toward it.
+    # Calibration: the typical share of a tight box that is object, and how far to go toward it
+    # (less with every mark, which says more than what is typical).
     occupancy: float = 0.42
     occupancy_weight: float = 0.5
     face_weight: float = 0.5
@@ -53,6 +55,12 @@ class Settings:
     click_shortest_half_boxes: float = 0.25
     click_longest_half_boxes: float = 1.0
     click_contrast: float = 0.25
+    click_band: float = 0.5
+    click_band_half_boxes: float = 0.05
+    path_contrast: float = 0.4
+    path_cost: float = 6.0
+    path_longest_half_boxes: float = 3.0
+    smallest_island: float = 0.05
     click_noise: float = 0.02
     click_unary: float = 0.5
     click_mass: float = 0.05

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from ..device import require_cpu
 from ..graphcut.problem import Problem, prepare, solve
 from ..graphcut.settings import Settings
+from ..graphcut.window import window_around
 from ..intensities import intensity_bounds, normalised
 from ..pooling import Floats
 from ..progress import Progress, part_of
@@ -98,9 +98,7 @@ class GraphCut:
         logits = np.full(region.shape_kji, _FAR_LOGIT, dtype=np.float32)
         progress(0.0, "looking at the region")
         if marks.boxes:
-            box = marks.boxes[0]
-            for other in marks.boxes[1:]:
-                box = box.union(other)
+            box = Region.around(marks.boxes)
             crop, answer = self._solve(encoding, box, marks, self._settings, progress)
             logits[crop.slices] = answer
         elif len(marks.foreground_kji):
@@ -121,8 +119,7 @@ class GraphCut:
         """The crop around a box, in voxels of the region, and its logits."""
         shape = encoding.region.shape_kji
         rule = CARD.region_rule
-        margin = [max(rule.margin_voxels, ceil(rule.margin_fraction * n)) for n in box.shape_kji]
-        crop = box.grown(margin, shape)
+        crop = box.grown(rule.margin(box), shape)
         # A mark outside the box says that the object reaches there.
         for voxel in marks.foreground_kji.tolist():
             crop = crop.union(_window(voxel, voxel, [rule.margin_voxels] * 3, shape))
@@ -143,17 +140,21 @@ class GraphCut:
     def _grow(
         self, encoding: GraphCutEncoding, marks: VoxelMarks, progress: Progress
     ) -> tuple[Region, Floats]:
-        """Without a box: a window around the marks, which grows where the object fills its faces.
+        """Without a box: within a window that `window_around` finds, as in one.
 
         The window is not drawn tight around the object, so nothing is said about how much of it
-        the object fills.
+        the object fills. It grows where the object fills its faces.
         """
         settings = replace(self._settings, occupancy_weight=0.0, face_weight=0.0)
         shape = encoding.region.shape_kji
         spacing = np.array(encoding.geometry.spacing_kji_mm)
         reach = np.maximum(np.round(settings.window_half_voxels * spacing.min() / spacing), 1)
-        low, high = marks.foreground_kji.min(axis=0), marks.foreground_kji.max(axis=0)
-        window = _window(low.tolist(), high.tolist(), reach.astype(int).tolist(), shape)
+        voxels = encoding.volume.crop(encoding.region).array_kji
+        window = window_around(
+            normalised(voxels.astype(np.float32), intensity_bounds(voxels)),
+            marks,
+            shape_triple(reach.astype(int).tolist()),
+        )
         for n in range(settings.window_growths):
             share = part_of(
                 progress, n / settings.window_growths, (n + 1) / settings.window_growths

@@ -1,6 +1,6 @@
 """`medsegfm segment` on a 512 x 512 x 300 volume, from the command's start to the file written.
 
-Run from the checkout: PYTHONPATH=. python Testing/benchmarks/segment_large.py [--model graphcut] [--repeats 3]
+Run from the checkout: PYTHONPATH=. python Testing/benchmarks/segment_large.py
 The volume is a CT-like phantom of int16 in a compressed NIfTI file; the box has 100 x 100 x 60
 voxels. Time and peak memory are those of the whole process, as the system accounts for it.
 """

@@ -413,7 +413,7 @@ def test_unusable_configuration_in_the_weights_is_refused(tmp_path: Path) -> Non
 
 def test_missing_torch_is_named(monkeypatch: pytest.MonkeyPatch, weights: Path) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ModelError, match=r"needs torch.*medsegfm\[models\]"):
+    with pytest.raises(ModelError, match=r"needs torch.*pip install torch"):
         create("ensam", "cpu", weights=weights)
 
 

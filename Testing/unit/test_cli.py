@@ -369,7 +369,6 @@ def test_what_stops_a_command_is_told_in_one_sentence(
 @pytest.mark.parametrize(
     ("after", "status"),
     [
-        ("weights list | true", 0),
         ("models >&-", 0),
         ("models 2>&-", 0),
         ("models >/dev/full", 2),
@@ -389,3 +388,18 @@ def test_closed_full_and_plain_streams_end_without_a_traceback(after: str, statu
     assert done.returncode == status
     assert done.stderr.count(b"\n") <= 1 and b"Traceback" not in done.stderr
     assert b"does not exist" not in done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pipe that breaks is a matter of POSIX")
+def test_a_reader_that_has_seen_enough_ends_the_program_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "MedSegFMLib", "weights", "list"],
+        cwd=Path(__file__).resolve().parents[2],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -1,0 +1,73 @@
+"""How far the object reaches where nobody drew a box: as far as what looks like the marks does.
+
+A marked voxel's surroundings are flooded at a rising tolerance of intensity. An object that is set
+off from what is around it keeps its size over a range of tolerances, until the flood leaks out and
+grows by more than its own size; what it held before that is taken.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..masks import bounding_box
+from ..pooling import Floats, pooled
+from ..prompt_voxels import Indices, VoxelMarks
+from ..region import Region, Shape, shape_triple
+
+_MOST_CELLS = 300_000
+_TOLERANCES = 0.02 * 1.2 ** np.arange(20)
+_NOISE_TOLERANCE = 3.0
+_LEAST_CELLS = 20
+_LEAK = 2.0
+
+
+def window_around(voxels_kji: Floats, marks: VoxelMarks, least_reach: Shape) -> Region:
+    """The box around what the foreground marks belong to, at least `least_reach` on each side.
+
+    voxels_kji: intensities 0 to 1, on which `marks` are counted; one foreground mark at least.
+    """
+    factor = 1
+    while voxels_kji.size > _MOST_CELLS * factor**3:
+        factor += 1
+    factors = tuple(min(factor, n) for n in voxels_kji.shape)
+    cells = _smooth(pooled(voxels_kji, factors, "mean"))
+    inside, outside = (v // factors for v in (marks.foreground_kji, marks.background_kji))
+    # The first mark tells where the object is; later ones, at its edge, would flood what is beyond.
+    box = bounding_box(_flood(cells, inside[0].tolist(), outside))
+    low, high = marks.foreground_kji.min(axis=0), marks.foreground_kji.max(axis=0) + 1
+    whole = Region(shape_triple(low), shape_triple(high)).grown(least_reach, voxels_kji.shape)
+    if box is not None:
+        start = [s.start * f for s, f in zip(box, factors, strict=True)]
+        stop = [min(s.stop * f, n) for s, f, n in zip(box, factors, voxels_kji.shape, strict=True)]
+        whole = whole.union(Region(shape_triple(start), shape_triple(stop)))
+    return whole
+
+
+def _smooth(cells: Floats) -> Floats:
+    from scipy.ndimage import gaussian_filter
+
+    return np.asarray(gaussian_filter(cells, 1.0, mode="nearest"), dtype=np.float32)
+
+
+def _flood(cells: Floats, seed: list[int], outside: Indices) -> NDArray[np.bool_]:
+    """The cells taken by the flood from `seed` before it leaks, or meets a cell `outside`."""
+    from scipy.ndimage import label
+
+    around = cells[tuple(slice(max(0, c - 1), c + 2) for c in seed)]
+    contrast = np.abs(cells - around.mean())
+    noise = float(np.median(np.abs(np.diff(cells, axis=-1)))) if cells.shape[-1] > 1 else 0.0
+    least = min(_NOISE_TOLERANCE * noise, _TOLERANCES[-1])
+    last = np.zeros(cells.shape, dtype=bool)
+    for tolerance in _TOLERANCES[least <= _TOLERANCES]:
+        pieces, _ = label(contrast <= tolerance)
+        own = pieces[tuple(seed)]
+        wet = pieces == own
+        size = int(last.sum())
+        if own and (
+            wet[tuple(outside.T)].any() or (size >= _LEAST_CELLS and wet.sum() > _LEAK * size)
+        ):
+            break
+        if own:
+            last = wet
+    return last
