@@ -19,15 +19,22 @@ _PERCENTILES = (0.5, 99.5)
 def intensity_bounds(array_kji: NDArray[Any]) -> tuple[float, float]:
     """The 0.5 and 99.5 percentile of a region, which become 0 and 1.
 
-    Those of a regular sample where the region is large. Raises VolumeError for NaN or infinity.
+    Those of a regular sample where the region is large. Raises VolumeError for NaN, infinity and
+    values beyond 32-bit floats.
     """
-    if not (np.isfinite(array_kji.min()) and np.isfinite(array_kji.max())):
+    extremes = float(array_kji.min()), float(array_kji.max())
+    if not np.isfinite(extremes).all():
         raise VolumeError(
             "The region around the prompts holds NaN or infinite values; replace them before "
             "segmenting."
         )
+    if max(map(abs, extremes)) > np.finfo(np.float32).max:
+        raise VolumeError(
+            f"The region around the prompts holds values from {extremes[0]:g} to {extremes[1]:g}, "
+            "more than 32-bit floats hold; rescale the volume."
+        )
     step = max(1, round((array_kji.size / _SAMPLE_VOXELS) ** (1 / 3)))
-    sample = np.asarray(array_kji[::step, ::step, ::step], dtype=np.float32)
+    sample = array_kji[::step, ::step, ::step].astype(np.float64)
     low, high = np.percentile(sample, _PERCENTILES)
     return float(low), float(high)
 
@@ -37,5 +44,8 @@ def normalised(array_kji: Floats, bounds: tuple[float, float]) -> Floats:
     low, high = bounds
     if low == high:
         return np.zeros_like(array_kji)
-    scaled: Floats = (array_kji - np.float32(low)) / np.float32(high - low)
-    return scaled.clip(0, 1)
+    # Clipped first: a lone extreme value would overflow.
+    scaled: Floats = array_kji.clip(np.float32(low), np.float32(high))
+    scaled -= np.float32(low)
+    scaled /= np.float32(high - low)
+    return scaled.clip(0, 1, out=scaled)

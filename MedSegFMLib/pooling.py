@@ -10,13 +10,26 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float32]
 
+_SLAB_VOXELS = 1 << 22
+
 
 def pooled(array_kji: NDArray[Any], factors: Sequence[int], by: Literal["max", "mean"]) -> Floats:
     """The maximum or mean of each block of `factors` voxels, float32.
 
     A side that the factor does not divide is rounded up: its last block repeats the last voxel.
     """
-    array = np.asarray(array_kji, dtype=np.float32)
+    counts = [-(-n // f) for n, f in zip(array_kji.shape, factors, strict=True)]
+    cells = np.empty(counts, dtype=np.float32)
+    # Slab by slab, so that a large integer volume is never held as floats.
+    slab = max(1, _SLAB_VOXELS // (array_kji[0].size * factors[0]))
+    for start in range(0, counts[0], slab):
+        voxels = array_kji[start * factors[0] : (start + slab) * factors[0]]
+        cells[start : start + slab] = _pooled_slab(voxels, factors, by)
+    return cells
+
+
+def _pooled_slab(voxels: NDArray[Any], factors: Sequence[int], by: str) -> NDArray[Any]:
+    array = np.asarray(voxels, dtype=np.float32)
     ends = [(0, -n % f) for n, f in zip(array.shape, factors, strict=True)]
     if any(end for _, end in ends):
         array = np.pad(array, ends, mode="edge")
@@ -25,9 +38,8 @@ def pooled(array_kji: NDArray[Any], factors: Sequence[int], by: Literal["max", "
         if factor > 1:
             count = array.shape[axis] // factor
             blocks = array.reshape(*array.shape[:axis], count, factor, *array.shape[axis + 1 :])
-            reduced = blocks.max(axis + 1) if by == "max" else blocks.mean(axis + 1)
-            array = np.asarray(reduced, dtype=np.float32)
-    return np.asarray(array, dtype=np.float32, order="C")
+            array = blocks.max(axis + 1) if by == "max" else blocks.mean(axis + 1, np.float64)
+    return array
 
 
 def pooled_positions(positions_kji: ArrayLike, factors: Sequence[int]) -> Floats:

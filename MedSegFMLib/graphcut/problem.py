@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..intensities import intensity_bounds, normalised
 from ..pooling import Floats, pooled
 from ..progress import Progress
 from ..prompt_voxels import VoxelMarks
@@ -49,18 +52,26 @@ class Problem:
 
 
 def prepare(
-    crop_kji: Floats, spacing_kji_mm: Sequence[float], box: Region, settings: Settings
+    crop_kji: NDArray[Any],
+    spacing_kji_mm: Sequence[float],
+    box: Region,
+    settings: Settings,
+    progress: Progress,
 ) -> Problem:
-    """The problem of a crop with intensities 0 to 1 and a box in voxels of the crop."""
+    """The problem of a crop, of any real type, and a box in voxels of the crop."""
+    progress(0.0, "looking at the image")
     frame = make_frame(crop_kji.shape, box, spacing_kji_mm, settings)
     widths = np.array(spacing_kji_mm) * frame.factors
     relative = widths.min() / widths
-    appearance = look(pooled(crop_kji, frame.factors, "mean"), frame, relative, settings)
+    cells = normalised(pooled(crop_kji, frame.factors, "mean"), intensity_bounds(crop_kji))
+    appearance = look(cells, frame, relative, settings)
     graph = make_graph(appearance.fine, relative, settings)
     logits = frame.prior
-    for _ in range(settings.box_rounds):
+    for n in range(settings.box_rounds):
+        progress(0.4 + 0.4 * n / settings.box_rounds, "telling object and background apart")
         fit = likelihood(appearance, frame, logits, [], settings)
         logits = settings.prior_weight * frame.prior + settings.likelihood_weight * fit
+    progress(0.8, "following the image")
     logits = calibrate(walk(graph, logits, settings.box_gamma, settings), frame, settings, 1.0)
     return Problem(crop_kji.shape, frame, appearance, graph, logits, settings)
 
@@ -97,4 +108,4 @@ def _on_voxels(logits: Floats, problem: Problem) -> Floats:
     if max(factors) > 1:
         logits = zoom(logits, factors, order=1, mode="nearest", grid_mode=True)
     k, j, i = problem.shape_kji
-    return np.array(logits[:k, :j, :i], dtype=np.float32)
+    return np.ascontiguousarray(logits[:k, :j, :i], dtype=np.float32)

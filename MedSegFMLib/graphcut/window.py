@@ -7,9 +7,12 @@ grows by more than its own size; what it held before that is taken.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ..intensities import intensity_bounds, normalised
 from ..masks import bounding_box
 from ..pooling import Floats, pooled
 from ..prompt_voxels import Indices, VoxelMarks
@@ -22,16 +25,16 @@ _LEAST_CELLS = 20
 _LEAK = 2.0
 
 
-def window_around(voxels_kji: Floats, marks: VoxelMarks, least_reach: Shape) -> Region:
+def window_around(voxels_kji: NDArray[Any], marks: VoxelMarks, least_reach: Shape) -> Region:
     """The box around what the foreground marks belong to, at least `least_reach` on each side.
 
-    voxels_kji: intensities 0 to 1, on which `marks` are counted; one foreground mark at least.
+    voxels_kji: of any real type; `marks` are counted on it, one foreground mark at least.
     """
     factor = 1
     while voxels_kji.size > _MOST_CELLS * factor**3:
         factor += 1
     factors = tuple(min(factor, n) for n in voxels_kji.shape)
-    cells = _smooth(pooled(voxels_kji, factors, "mean"))
+    cells = _smooth(normalised(pooled(voxels_kji, factors, "mean"), intensity_bounds(voxels_kji)))
     inside, outside = (v // factors for v in (marks.foreground_kji, marks.background_kji))
     # The first mark tells where the object is; later ones, at its edge, would flood what is beyond.
     box = bounding_box(_flood(cells, inside[0].tolist(), outside))

@@ -12,7 +12,6 @@ from ..device import require_cpu
 from ..graphcut.problem import Problem, prepare, solve
 from ..graphcut.settings import Settings
 from ..graphcut.window import window_around
-from ..intensities import intensity_bounds, normalised
 from ..pooling import Floats
 from ..progress import Progress, part_of
 from ..prompt_voxels import VoxelMarks, honour_marks, to_voxels
@@ -95,15 +94,19 @@ class GraphCut:
         CARD.check_takes(prompts)
         region = encoding.region
         marks = to_voxels(prompts, encoding.geometry).within(region)
-        logits = np.full(region.shape_kji, _FAR_LOGIT, dtype=np.float32)
         progress(0.0, "looking at the region")
         if marks.boxes:
             box = Region.around(marks.boxes)
-            crop, answer = self._solve(encoding, box, marks, self._settings, progress)
-            logits[crop.slices] = answer
+            crop, logits = self._solve(encoding, box, marks, self._settings, progress)
         elif len(marks.foreground_kji):
-            crop, answer = self._grow(encoding, marks, progress)
-            logits[crop.slices] = answer
+            crop, logits = self._grow(encoding, marks, progress)
+        else:
+            crop = Region.whole(region.shape_kji)
+            logits = np.full(region.shape_kji, _FAR_LOGIT, dtype=np.float32)
+        if crop.shape_kji != region.shape_kji:
+            whole = np.full(region.shape_kji, _FAR_LOGIT, dtype=np.float32)
+            whole[crop.slices] = logits
+            logits = whole
         honour_marks(logits, marks, self._settings.click_logit)
         progress(1.0, "done")
         return Prediction(encoding.geometry, region.start_kji, logits)
@@ -127,15 +130,16 @@ class GraphCut:
         if key not in encoding.problems:
             voxels = encoding.volume.crop(crop.shifted(encoding.region.start_kji)).array_kji
             problem = prepare(
-                normalised(voxels.astype(np.float32), intensity_bounds(voxels)),
+                voxels,
                 encoding.geometry.spacing_kji_mm,
                 box.relative_to(crop),
                 settings,
+                part_of(progress, 0, 0.5),
             )
             while len(encoding.problems) >= _PROBLEMS_KEPT:
                 del encoding.problems[next(iter(encoding.problems))]
             encoding.problems[key] = problem
-        return crop, solve(encoding.problems[key], marks.within(crop), progress)
+        return crop, solve(encoding.problems[key], marks.within(crop), part_of(progress, 0.5, 1))
 
     def _grow(
         self, encoding: GraphCutEncoding, marks: VoxelMarks, progress: Progress
@@ -151,7 +155,7 @@ class GraphCut:
         reach = np.maximum(np.round(settings.window_half_voxels * spacing.min() / spacing), 1)
         voxels = encoding.volume.crop(encoding.region).array_kji
         window = window_around(
-            normalised(voxels.astype(np.float32), intensity_bounds(voxels)),
+            voxels,
             marks,
             shape_triple(reach.astype(int).tolist()),
         )

@@ -57,7 +57,7 @@ def main() -> None:
                 mask = session.predict().mask.array_kji > 0
                 (clicks if step else boxes).append(time.perf_counter() - begun)
                 click = next_click(reference, mask, seed)
-                if click is not None:
+                if click is not None and "point" in segmenter.card.prompts:
                     session.add(Point.from_ijk(volume.geometry, click[0][::-1], click[1]))
             scores.append(dice(reference, mask))
         print(
