@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clicks", type=int, default=5, help="clicks per object (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of boxes and clicks (%(default)s)")
     parser.add_argument(
+        "--no-box", action="store_true", help="begin with a click in the middle of the object"
+    )
+    parser.add_argument(
         "--jitter",
         type=float,
         default=0.0,
@@ -50,7 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
         card(model)
     cases = read_cases(Path(arguments.cases))
     folder = Path(arguments.out)
-    protocol = Protocol(arguments.clicks, arguments.seed, arguments.jitter)
+    protocol = Protocol(
+        arguments.clicks, arguments.seed, arguments.jitter, box=not arguments.no_box
+    )
     with progress_bar("evaluate") as progress:
         rows, failures = evaluate(
             cases, models, folder, protocol, arguments.jobs, arguments.device, progress

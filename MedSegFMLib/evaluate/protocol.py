@@ -32,12 +32,14 @@ class Protocol:
 
     clicks: for each object, after its box. seed: 0 or more; boxes and clicks are drawn from it, the
     name of the case, that of the object and the step (`seed_of`). jitter: how far each face of a
-    box may be off, as part of the box's width; 0 is the tight box.
+    box may be off, as part of the box's width; 0 is the tight box. box: whether the first prompt is
+    a box; if not, it is a click in the middle of the object.
     """
 
     clicks: int = 5
     seed: int = 0
     jitter: float = 0.0
+    box: bool = True
 
     def seed_of(self, case: str, name: str, step: int) -> int:
         """The seed of the prompt of one step: another one everywhere, the same in every run."""
@@ -104,7 +106,7 @@ def _run_object(
     rows: list[Row] = []
     for step in range(protocol.clicks + 1):
         seed = protocol.seed_of(case.name, name, step)
-        placed = _place_prompt(session, reference, mask, step, protocol.jitter, seed)
+        placed = _place_prompt(session, reference, mask, step, protocol, seed)
         begun = time.perf_counter()
         if placed != "none":
             share = part_of(
@@ -136,12 +138,12 @@ def _place_prompt(
     reference: NDArray[np.bool_],
     mask: NDArray[np.bool_],
     step: int,
-    jitter: float,
+    protocol: Protocol,
     seed: int,
 ) -> str:
     geometry = session.volume.geometry
-    if step == 0:
-        start_kji, stop_kji = box_around(reference, jitter, seed)
+    if step == 0 and protocol.box:
+        start_kji, stop_kji = box_around(reference, protocol.jitter, seed)
         session.add(Box.from_ijk(geometry, start_kji[::-1], stop_kji[::-1]))
         return "box"
     if "point" not in session.segmenter.card.prompts:

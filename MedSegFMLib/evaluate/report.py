@@ -95,7 +95,7 @@ def _curve_panel(axes: Axes, rows: Sequence[Row], models: Sequence[str]) -> None
         axes.fill_between(clicks, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(clicks, scores.mean(axis=0), marker="o", color=colour, label=model)
     axes.set_ylim(0, 1)
-    axes.set_xlabel("clicks after the box")
+    axes.set_xlabel("clicks after the first prompt")
     axes.set_ylabel("Dice")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower right")

@@ -15,7 +15,7 @@ from .protocol import Row
 # What a table shows of each model, in this order, and the words above it.
 COLUMNS = {
     "n": "cases",
-    "dsc_box": "Dice after the box",
+    "dsc_box": "Dice after the first prompt",
     "dsc_final": "Dice at the end",
     "dsc_auc": "Dice AUC (0-4)",
     "nsd_final": "surface Dice at the end",

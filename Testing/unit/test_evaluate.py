@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -531,3 +532,12 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
     (tmp_path / "o" / "pictures").mkdir(parents=True)
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "cannot be written to" in refused(capsys, *words)
+
+
+def test_an_object_can_be_begun_by_a_click(cases_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["--models", "graphcut", "--jobs", 1, "--clicks", 0, "--no-box"]
+    assert run("evaluate", cases_path, "--out", out, *words) == 0
+    rows = list(csv.DictReader((out / "results.csv").open(encoding="utf-8")))
+    assert {row["prompt"] for row in rows} == {"click +"}
+    assert "A first click and 0 clicks" in (out / "report.html").read_text(encoding="utf-8")
