@@ -70,7 +70,9 @@ def _curves(rows: Sequence[Row], models: Sequence[str]) -> str:
     for axes, modality in zip(all_axes, panels, strict=False):
         chosen = [row for row in rows if modality in ("all", row.modality)]
         _curve_panel(axes, chosen, models)
-        axes.set_title(f"{modality} ({len({row.case for row in chosen})} cases)", fontsize=10)
+        axes.set_title(
+            f"{modality} ({len({row.case for row in chosen})} cases)", fontsize=10, parse_math=False
+        )
     for axes in all_axes[len(panels) :]:
         axes.set_axis_off()
     text = io.StringIO()

@@ -1,8 +1,8 @@
 """How far the object reaches where nobody drew a box: as far as what looks like the marks does.
 
-A marked voxel's surroundings are flooded at a rising tolerance of intensity. An object that is set
-off from what is around it keeps its size over a range of tolerances, until the flood leaks out and
-grows by more than its own size; what it held before that is taken.
+The surroundings of the first marked voxel are flooded at a rising tolerance of intensity, until the
+flood leaks: it doubles from one tolerance to the next, fills little of the box around it, or meets a
+voxel that is marked as background.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _TOLERANCES = 0.02 * 1.2 ** np.arange(20)
 _NOISE_TOLERANCE = 3.0
 _LEAST_CELLS = 20
 _LEAK = 2.0
+_LEAST_FILLING = 0.4
 
 
 def window_around(voxels_kji: NDArray[Any], marks: VoxelMarks, least_reach: Shape) -> Region:
@@ -67,10 +68,16 @@ def _flood(cells: Floats, seed: list[int], outside: Indices) -> NDArray[np.bool_
         own = pieces[tuple(seed)]
         wet = pieces == own
         size = int(last.sum())
-        if own and (
-            wet[tuple(outside.T)].any() or (size >= _LEAST_CELLS and wet.sum() > _LEAK * size)
-        ):
+        if not own:
+            continue
+        leaks = size >= _LEAST_CELLS and wet.sum() > _LEAK * size
+        if leaks or wet[tuple(outside.T)].any() or _filling(wet) < _LEAST_FILLING:
             break
-        if own:
-            last = wet
+        last = wet
     return last
+
+
+def _filling(wet: NDArray[np.bool_]) -> float:
+    """The part of its box that a flood fills: little, where it runs along thin ways."""
+    box = bounding_box(wet)
+    return 0.0 if box is None else float(wet[box].mean())
