@@ -1,8 +1,8 @@
 """How far the object reaches where nobody drew a box: as far as what looks like the marks does.
 
 The surroundings of the first marked voxel are flooded at a rising tolerance of intensity until the
-flood leaks: it doubles from one tolerance to the next, fills little of the box around it, or meets a
-voxel that is marked as background.
+flood leaks: it doubles from one tolerance to the next, fills little of the box around it, or meets
+a voxel that is marked as background.
 """
 
 from __future__ import annotations
