@@ -16,7 +16,7 @@ from .masks import bounding_box
 from .planes import Plane, planes
 from .prompt_voxels import to_voxels
 from .prompts import Prompt
-from .region import Region
+from .region import Region, shape_triple
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ def _prompted_region(volume: Volume, prompts: Sequence[Prompt]) -> Region | None
     voxels = marks.voxels_kji
     regions = list(marks.boxes)
     if len(voxels):
-        regions.append(Region(voxels.min(axis=0), voxels.max(axis=0) + 1))
+        low, high = voxels.min(axis=0).tolist(), (voxels.max(axis=0) + 1).tolist()
+        regions.append(Region(shape_triple(low), shape_triple(high)))
     return Region.around(regions) if regions else None
 
 
@@ -248,14 +249,17 @@ def _legend(figure: Figure, outlines: Sequence[Outline], title: str) -> None:
     if title:
         figure.suptitle(title, color="white", fontsize=11, parse_math=False)
     if outlines:
+        # Outlines of one name, such as the references of several objects, are explained once.
+        named = {outline.name: outline for outline in outlines}.values()
         legend = figure.legend(
             handles=[
                 Line2D([], [], color=o.colour, linestyle="--" if o.dashed else "-", label=o.name)
-                for o in outlines
+                for o in named
             ],
             loc="outside lower center",
-            ncols=min(len(outlines), 6),
+            ncols=min(len(named), 4),
             frameon=False,
+            fontsize=9,
             labelcolor="white",
         )
         for text in legend.get_texts():

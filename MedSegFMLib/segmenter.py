@@ -112,6 +112,10 @@ class Prediction:
     logits_kji: Logits
     planes: tuple[Logits, Logits, Logits] | None = None
 
+    def __repr__(self) -> str:
+        voxels = int((self.logits_kji > 0).sum())
+        return f"<Prediction of {voxels} voxels in {self.region}>"
+
     @property
     def region(self) -> Region:
         """The voxels that `logits_kji` covers."""

@@ -48,6 +48,14 @@ class Volume:
             )
         object.__setattr__(self, "array_kji", np.ascontiguousarray(array))
 
+    def __repr__(self) -> str:
+        k, j, i = self.array_kji.shape
+        spacing = " x ".join(f"{mm:.4g}" for mm in self.geometry.spacing_ijk_mm)
+        return (
+            f"<Volume {i} x {j} x {k} voxels of {self.array_kji.dtype}, {spacing} mm, "
+            f"{self.geometry.axis_codes}>"
+        )
+
     @classmethod
     def read(cls, path: Path | str, series_uid: str | None = None) -> Volume:
         """Read a NIfTI, NRRD or MetaImage file, or a folder with one DICOM series.

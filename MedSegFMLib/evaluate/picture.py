@@ -33,7 +33,7 @@ def write_picture(
     for n, (value, name) in enumerate(case.objects[:PICTURED]):
         outlines.append(Outline(name, (masks_kji >> n) & 1, COLOURS[n]))
         reference = loaded.label.array_kji == value
-        outlines.append(Outline(f"{name}, reference", reference, _REFERENCE_COLOUR, dashed=True))
+        outlines.append(Outline("reference", reference, _REFERENCE_COLOUR, dashed=True))
     if len(case.objects) > PICTURED:
         title += f", the first {PICTURED} of {len(case.objects)} objects"
     write_preview(draw_preview(loaded.image, outlines, title=title), path)

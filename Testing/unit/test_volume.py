@@ -106,6 +106,12 @@ def test_what_cannot_be_segmented_says_why(value: float, said: str) -> None:
         Volume(array, Geometry((2, 2, 2), np.eye(4))).intensity_range()
 
 
+def test_a_volume_is_told_in_one_line(geometry: Geometry) -> None:
+    told = repr(random_volume(geometry))
+    assert told.startswith("<Volume 11 x 14 x 9 voxels of int16, 0.7 x 1.3 x 3.1 mm, ")
+    assert "\n" not in told
+
+
 def test_voxels_are_contiguous_and_not_copied_without_need(geometry: Geometry) -> None:
     array = np.zeros(geometry.shape_kji)
     assert Volume(array, geometry).array_kji is array
