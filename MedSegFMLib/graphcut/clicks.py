@@ -67,31 +67,37 @@ def path_from(frame: Frame, smooth: Floats, mark: Mark, settings: Settings) -> F
     return np.minimum(path, np.float32(1000))
 
 
-def kernel(
-    frame: Frame, smooth: Floats, path: Floats, mark: Mark, logits: Floats, settings: Settings
-) -> Floats:
-    """How much each cell shares of what is said at `mark`: 1 there, toward 0 far off.
+def depth_of(frame: Frame, mark: Mark, logits: Floats) -> Floats:
+    """How far each cell is from what `logits` have right by `mark`, in half boxes.
 
-    path: `path_from` the mark. logits: the answer that the mark corrects.
+    1 everywhere where nothing is: as good as half a box.
     """
     from scipy.ndimage import distance_transform_edt
 
-    contrast = smooth - smooth[mark.cell]
-    exponent = (contrast / settings.click_contrast) ** 2
-    reach = 1.0
-    right = mark.sign * logits > 0
-    if right.any():
-        # Users click in the middle of what is wrong: it ends about as far on the other side.
-        depth = distance_transform_edt(~right, sampling=frame.cell_half_boxes).astype(np.float32)
-        reach = float(depth[mark.cell])
-        band = settings.click_band * reach + settings.click_band_half_boxes
-        exponent += (np.maximum(depth - reach, 0) / band) ** 2
+    wrong = mark.sign * logits <= 0
+    if wrong.all():
+        return np.ones(frame.shape, dtype=np.float32)
+    depth = distance_transform_edt(wrong, sampling=frame.cell_half_boxes)
+    return np.asarray(depth, dtype=np.float32)
+
+
+def kernel(smooth: Floats, path: Floats, depth: Floats, mark: Mark, settings: Settings) -> Floats:
+    """How much each cell shares of what is said at `mark`: 1 there, toward 0 far off.
+
+    path: `path_from` the mark. depth: `depth_of` the answer that it corrects.
+    """
+    # Users click in the middle of what is wrong: it ends about as far on the other side.
+    reach = float(depth[mark.cell])
+    band = settings.click_band * reach + settings.click_band_half_boxes
     stretch = (max(reach, 1e-3) / settings.click_reach_half_boxes) ** settings.click_reach_power
     length = np.clip(
         settings.click_half_boxes * stretch,
         settings.click_shortest_half_boxes,
         settings.click_longest_half_boxes,
     )
+    contrast = smooth - smooth[mark.cell]
+    exponent = (contrast / settings.click_contrast) ** 2
+    exponent += (np.maximum(depth - reach, 0) / band) ** 2
     exponent += (path / length) ** 2
     return np.asarray(np.exp(-0.5 * np.minimum(exponent, 200)), dtype=np.float32)
 

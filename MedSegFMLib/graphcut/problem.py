@@ -16,7 +16,7 @@ from ..prompt_voxels import VoxelMarks
 from ..region import Region, Shape
 from .appearance import Appearance, likelihood, look
 from .calibration import calibrate
-from .clicks import Mark, interpolate, kernel, marks_on, path_from
+from .clicks import Mark, depth_of, interpolate, kernel, marks_on, path_from
 from .frame import Cell, Frame, make_frame
 from .islands import without_islands
 from .settings import Settings
@@ -83,18 +83,25 @@ def solve(problem: Problem, marks: VoxelMarks, progress: Progress) -> Floats:
     placed = marks_on(frame, marks, settings)
     if placed:
         kernels: list[Floats] = []
+        reach = 0.0
         for n, mark in enumerate(placed, 1):
             progress(0.3 * n / len(placed), "reading the marks")
+            depth = depth_of(frame, mark, logits)
+            reach = max(reach, float(depth[mark.cell]))
             path = problem.path(mark)
-            kernels.append(kernel(frame, appearance.smooth, path, mark, logits, settings))
+            kernels.append(kernel(appearance.smooth, path, depth, mark, settings))
             logits = interpolate(base, placed[:n], kernels, settings)
+        # Marks far from anything right say that the whole answer was off; those near the outline
+        # leave the rest of it as it is.
+        renewed = min(1.0, reach / settings.renewal_reach_half_boxes)
         for n in range(settings.click_rounds):
             progress(0.3 + 0.6 * n / settings.click_rounds, "following the image")
             fit = likelihood(appearance, frame, logits, placed, settings)
             unary = settings.prior_weight * frame.prior + settings.click_unary * (logits - base)
             unary += settings.likelihood_weight * fit
             smooth = walk(problem.graph, unary, settings.click_gamma, settings)
-            base = calibrate(smooth, frame, settings, 1 / (1 + len(placed)))
+            fresh = calibrate(smooth, frame, settings, 1 / (1 + len(placed)))
+            base = problem.logits + np.float32(renewed) * (fresh - problem.logits)
             logits = interpolate(base, placed, kernels, settings)
     progress(0.9, "drawing the outline")
     return _on_voxels(without_islands(logits, placed, settings), problem)

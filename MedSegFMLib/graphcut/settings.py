@@ -63,6 +63,7 @@ class Settings:
     smallest_island: float = 0.05
     click_noise: float = 0.02
     click_unary: float = 0.5
+    renewal_reach_half_boxes: float = 0.3
     click_mass: float = 0.05
     click_patch_cells: float = 2.0
     most_marks: int = 40

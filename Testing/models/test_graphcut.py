@@ -13,7 +13,7 @@ from MedSegFMLib import Box, Geometry, Point, Region, Scribble, Session, Volume,
 from MedSegFMLib.evaluate.cases import load_case, read_cases
 from MedSegFMLib.graphcut.appearance import likelihood, look
 from MedSegFMLib.graphcut.calibration import calibrate
-from MedSegFMLib.graphcut.clicks import Mark, interpolate, kernel, marks_on, path_from
+from MedSegFMLib.graphcut.clicks import Mark, depth_of, interpolate, kernel, marks_on, path_from
 from MedSegFMLib.graphcut.frame import make_frame
 from MedSegFMLib.graphcut.islands import without_islands
 from MedSegFMLib.graphcut.settings import Settings
@@ -123,7 +123,13 @@ def test_marks_get_the_logit_they_ask_for_and_keep_their_sign() -> None:
     logits = np.full(frame.shape, -1, np.float32)
     logits[10:] = 1
     kernels = [
-        kernel(frame, smooth, path_from(frame, smooth, mark, SETTINGS), mark, logits, SETTINGS)
+        kernel(
+            smooth,
+            path_from(frame, smooth, mark, SETTINGS),
+            depth_of(frame, mark, logits),
+            mark,
+            SETTINGS,
+        )
         for mark in marks
     ]
     corrected = interpolate(logits, marks, kernels, SETTINGS)
@@ -131,6 +137,18 @@ def test_marks_get_the_logit_they_ask_for_and_keep_their_sign() -> None:
     # A mark that is already right changes nothing.
     right = interpolate(corrected - 9, [Mark((1, 1, 1), False)], kernels[:1], SETTINGS)
     assert np.array_equal(right, corrected - 9)
+
+
+def test_a_mark_near_the_outline_leaves_the_rest_as_it_is() -> None:
+    phantom = make_abdomen()
+    reference = phantom.labels.array_kji == phantom.label("spleen")
+    session = session_on(phantom.image, reference)
+    before = session.predict().mask.array_kji > 0
+    click = next_click(reference, before, 0)
+    assert click is not None
+    session.add(Point.from_ijk(phantom.image.geometry, click[0][::-1], click[1]))
+    changed = np.argwhere(before != (session.predict().mask.array_kji > 0))
+    assert len(changed) < 0.15 * before.sum()
 
 
 def test_many_marks_are_thinned_and_of_two_in_one_cell_the_later_counts() -> None:
@@ -187,7 +205,7 @@ def kernel_of_a_click(image: np.ndarray, voxel: tuple[int, int, int]) -> np.ndar
     smooth, mark = image.astype(np.float32), Mark(voxel, True)
     path = path_from(frame, smooth, mark, SETTINGS)
     nothing = np.full(shape, -1, np.float32)
-    return kernel(frame, smooth, path, mark, nothing, SETTINGS)
+    return kernel(smooth, path, depth_of(frame, mark, nothing), mark, SETTINGS)
 
 
 def test_a_click_does_not_reach_across_a_gap_to_another_object() -> None:
