@@ -113,6 +113,8 @@ def interpolate(
     gram = np.array([[own[mark.cell] for own in kernels] for mark in marks], dtype=np.float64)
     gram = (gram + gram.T) / 2 + settings.click_noise * np.eye(len(marks))
     weights = np.linalg.lstsq(gram, np.array(lack), rcond=None)[0]
+    # Marks of both signs side by side would need ever larger weights to be told apart.
+    weights = np.clip(weights, -settings.click_most, settings.click_most)
     corrected = logits.copy()
     for mark, weight, own in zip(marks, weights, kernels, strict=True):
         # No mark acts against its own sign.

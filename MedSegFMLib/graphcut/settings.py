@@ -62,6 +62,7 @@ class Settings:
     path_longest_half_boxes: float = 3.0
     smallest_island: float = 0.05
     click_noise: float = 0.02
+    click_most: float = 6.0
     click_unary: float = 0.5
     renewal_reach_half_boxes: float = 0.3
     click_mass: float = 0.05
