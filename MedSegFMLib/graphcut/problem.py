@@ -93,7 +93,8 @@ def solve(problem: Problem, marks: VoxelMarks, progress: Progress) -> Floats:
             logits = interpolate(base, placed[:n], kernels, settings)
         # Marks far from anything right say that the whole answer was off; those near the outline
         # leave the rest of it as it is.
-        renewed = min(1.0, reach / settings.renewal_reach_half_boxes)
+        most = settings.renewal_reach_half_boxes
+        renewed = min(1.0, reach / most) if most > 0 else 1.0
         for n in range(settings.click_rounds):
             progress(0.3 + 0.6 * n / settings.click_rounds, "following the image")
             fit = likelihood(appearance, frame, logits, placed, settings)

@@ -147,9 +147,12 @@ class GraphCut:
         """Without a box: within a window that `window_around` finds, as in one.
 
         The window is not drawn tight around the object, so nothing is said about how much of it
-        the object fills. It grows where the object fills its faces.
+        the object fills, and marks are all there is to go by. It grows where the object fills its
+        faces.
         """
-        settings = replace(self._settings, occupancy_weight=0.0, face_weight=0.0)
+        settings = replace(
+            self._settings, occupancy_weight=0.0, face_weight=0.0, renewal_reach_half_boxes=0.0
+        )
         shape = encoding.region.shape_kji
         spacing = np.array(encoding.geometry.spacing_kji_mm)
         reach = np.maximum(np.round(settings.window_half_voxels * spacing.min() / spacing), 1)
