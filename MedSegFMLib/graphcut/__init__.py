@@ -12,6 +12,7 @@ models", CVPR 2005) makes neighbours agree unless an edge lies between them (`wa
 
     sum_x gamma (f(x) - tanh(u(x) / 2))^2 + sum_xy w(x, y) (f(x) - f(y))^2
 
-The threshold then moves toward a typical share of the box (`calibration`), and `problem` repeats
-appearance, walker and clicks in turn.
+The threshold then moves toward a typical share of the box (`calibration`), `problem` repeats
+appearance, walker and clicks in turn, and small pieces that hold no mark go (`islands`). Where
+nobody drew a box, `window` finds one around the first mark.
 """

@@ -70,7 +70,7 @@ def prepare(
     for n in range(settings.box_rounds):
         progress(0.4 + 0.4 * n / settings.box_rounds, "telling object and background apart")
         fit = likelihood(appearance, frame, logits, [], settings)
-        logits = settings.prior_weight * frame.prior + settings.likelihood_weight * fit
+        logits = frame.prior + settings.likelihood_weight * fit
     progress(0.8, "following the image")
     logits = calibrate(walk(graph, logits, settings.box_gamma, settings), frame, settings, 1.0)
     return Problem(crop_kji.shape, frame, appearance, graph, logits, settings)
@@ -98,7 +98,7 @@ def solve(problem: Problem, marks: VoxelMarks, progress: Progress) -> Floats:
         for n in range(settings.click_rounds):
             progress(0.3 + 0.6 * n / settings.click_rounds, "following the image")
             fit = likelihood(appearance, frame, logits, placed, settings)
-            unary = settings.prior_weight * frame.prior + settings.click_unary * (logits - base)
+            unary = frame.prior + settings.click_unary * (logits - base)
             unary += settings.likelihood_weight * fit
             smooth = walk(problem.graph, unary, settings.click_gamma, settings)
             fresh = calibrate(smooth, frame, settings, 1 / (1 + len(placed)))

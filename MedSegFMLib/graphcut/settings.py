@@ -24,7 +24,6 @@ class Settings:
     prior_shape: float = 2.4
     prior_power: float = 3.5
     prior_outside: float = -3.0
-    prior_weight: float = 1.0
 
     # Joint histograms.
     bins: int = 32
