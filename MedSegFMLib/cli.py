@@ -16,7 +16,7 @@ from .errors import MedSegFMError
 
 # Each is a module in `commands` with SUMMARY, add_arguments(parser) and run(arguments), which
 # returns the exit status or None for 0.
-COMMANDS = ("demo", "models", "show", "segment", "evaluate", "weights")
+COMMANDS = ("demo", "models", "show", "segment", "evaluate", "pack", "train", "weights", "worker")
 
 
 class _Parser(argparse.ArgumentParser):

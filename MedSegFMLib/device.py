@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from .errors import DeviceError
@@ -16,6 +19,37 @@ def require_cpu(model: str, device: str) -> None:
     """Raise DeviceError where a model that knows the CPU alone is asked for another device."""
     if device not in ("auto", "cpu"):
         raise DeviceError(f"The model {model} runs on the CPU alone, not on '{device}'; use cpu.")
+
+
+def is_cpu(device: str) -> bool:
+    """Whether a model runs on the CPU where it is asked for `device`, as in `choose_device`.
+
+    torch is loaded only where it is installed and either a GPU may be here or one is asked for.
+    """
+    if device == "cpu":
+        return True
+    if find_spec("torch") is None:
+        if device == "auto":
+            return True
+        if device.startswith("cuda"):
+            raise DeviceError(
+                f"The device '{device}' needs torch, not installed here; run: "
+                "pip install torch, or use cpu."
+            )
+        raise DeviceError(f"The device '{device}' is not there; use cpu, cuda or auto.")
+    if device == "auto" and not _has_driver():
+        return True
+    kind: str = choose_device(device).type
+    return kind == "cpu"
+
+
+def _has_driver() -> bool:
+    """Whether the driver of a CUDA device is installed, without waking it."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def choose_device(device: str) -> torch.device:
@@ -37,14 +71,23 @@ def choose_device(device: str) -> torch.device:
 
 @contextmanager
 def memory_errors(model: str) -> Iterator[None]:
-    """Turn CUDA's out-of-memory within the block into a DeviceError with a way out."""
-    import torch
+    """Turn an out-of-memory within the block, of GPU or computer, into a DeviceError.
 
+    It names a way out. Any other error stays as it is.
+    """
     try:
         yield
-    except torch.cuda.OutOfMemoryError as error:
-        torch.cuda.empty_cache()
-        raise DeviceError(
-            f"The GPU has no memory left for the model {model}; draw a smaller box, close other "
-            "programs that use the GPU, or run on the CPU."
-        ) from error
+    except (MemoryError, RuntimeError) as error:
+        torch = sys.modules.get("torch")
+        if torch is not None and isinstance(error, torch.cuda.OutOfMemoryError):
+            torch.cuda.empty_cache()
+            raise DeviceError(
+                f"The GPU has no memory left for the model {model}; draw a smaller box, close "
+                "other programs that use the GPU, or run on the CPU."
+            ) from error
+        if isinstance(error, MemoryError) or "alloc" in str(error):
+            raise DeviceError(
+                f"The computer has no memory left for the model {model}; close other programs, "
+                "or use the model graphcut."
+            ) from error
+        raise

@@ -50,6 +50,14 @@ class OutputError(MedSegFMError, OSError):
     """A result that cannot be written: no folder, no permission, a full disk, an unknown format."""
 
 
+class TrainingError(MedSegFMError, ValueError):
+    """Settings, data or a checkpoint that training cannot go on with."""
+
+
+class WorkerError(MedSegFMError, RuntimeError):
+    """The process that predicts ended, cannot be started, or says what nobody can read."""
+
+
 class Cancelled(MedSegFMError):
     """The user asked for the work to stop; nothing was changed."""
 

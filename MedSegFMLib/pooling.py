@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
@@ -40,9 +40,3 @@ def _pooled_slab(voxels: NDArray[Any], factors: Sequence[int], by: str) -> NDArr
             blocks = array.reshape(*array.shape[:axis], count, factor, *array.shape[axis + 1 :])
             array = blocks.max(axis + 1) if by == "max" else blocks.mean(axis + 1, np.float64)
     return array
-
-
-def pooled_positions(positions_kji: ArrayLike, factors: Sequence[int]) -> Floats:
-    """(n, 3) voxel positions on the pooled grid: the centre of a block is its mean position."""
-    positions = np.asarray(positions_kji, dtype=np.float64).reshape(-1, 3)
-    return np.asarray((positions + 0.5) / np.array(factors) - 0.5, dtype=np.float32)

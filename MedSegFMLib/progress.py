@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 # Called with the fraction done, 0 to 1, and a phrase for the user; it may raise `Cancelled`.
 # Every loop that can take longer than about 0.2 s calls it.
@@ -20,3 +21,11 @@ def part_of(progress: Progress, start: float, stop: float) -> Progress:
         progress(start + (stop - start) * fraction, phrase)
 
     return report
+
+
+def parts_of(
+    progress: Progress, count: int, first: float = 0.0, last: float = 1.0
+) -> list[Progress]:
+    """Progress of each of `count` parts of equal length between two fractions of the whole."""
+    bounds = [first + (last - first) * n / count for n in range(count)] + [last]
+    return [part_of(progress, start, stop) for start, stop in pairwise(bounds)]

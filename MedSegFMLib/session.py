@@ -10,7 +10,8 @@ import numpy as np
 from .byte_cache import ByteCache
 from .contest import settle
 from .errors import PromptError
-from .progress import Progress, no_progress, part_of
+from .progress import Progress, no_progress, part_of, parts_of
+from .prompt_history import PromptHistory
 from .prompt_list import PromptList
 from .prompt_region import prompt_region, touched_faces
 from .prompt_voxels import to_voxels
@@ -60,8 +61,7 @@ class Session:
         # Under the region that objects share and all the steps up to this one: what a model that
         # continues answers depends on where it began.
         self._steps: ByteCache[_Chain, _Step] = ByteCache(budget_bytes, lambda s: s.nbytes)
-        self._done: list[PromptList] = [PromptList()]
-        self._undone: list[PromptList] = []
+        self._history = PromptHistory()
 
     @property
     def segmenter(self) -> Segmenter:
@@ -76,17 +76,17 @@ class Session:
     @property
     def prompts(self) -> PromptList:
         """The objects and their prompts as they stand."""
-        return self._done[-1]
+        return self._history.present
 
     @property
     def can_undo(self) -> bool:
         """Whether there is an earlier state."""
-        return len(self._done) > 1
+        return self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether a state was undone and nothing changed since."""
-        return bool(self._undone)
+        return self._history.can_redo
 
     def add_object(self, name: str | None = None) -> int:
         """Begin another object and make it the current one; returns its label."""
@@ -128,25 +128,20 @@ class Session:
         """Make `prompts` the present state, after checking each; the last one can be undone to."""
         for _, prompt in prompts.entries:
             self._check(prompt)
-        self._done.append(prompts)
-        self._undone.clear()
+        self._history.change(prompts)
         self._keep_label()
 
     def undo(self) -> bool:
         """Go back one change; False where there is none."""
-        if not self.can_undo:
-            return False
-        self._undone.append(self._done.pop())
+        moved = self._history.undo()
         self._keep_label()
-        return True
+        return moved
 
     def redo(self) -> bool:
         """Go forward one undone change; False where there is none."""
-        if not self._undone:
-            return False
-        self._done.append(self._undone.pop())
+        moved = self._history.redo()
         self._keep_label()
-        return True
+        return moved
 
     def predict(self, label: int | None = None, progress: Progress = no_progress) -> Prediction:
         """Segment one object (the current one), beside all others.
@@ -174,8 +169,8 @@ class Session:
                     "click on the object."
                 )
         answers: dict[int, Prediction] = {}
-        for n, (label, taken) in enumerate(steps.items()):
-            share = part_of(progress, n / len(steps), (n + 1) / len(steps))
+        shares = parts_of(progress, len(steps))
+        for (label, taken), share in zip(steps.items(), shares, strict=True):
             answers[label] = self._answer(taken, share).prediction
         marks = {
             label: to_voxels(taken[-1], self.volume.geometry) for label, taken in steps.items()
@@ -217,10 +212,7 @@ class Session:
             known -= 1
             step = self._steps.get(chains[known])
         first = 0 if step is None else known + 1
-        for n in range(first, len(taken)):
-            share = part_of(
-                progress, (n - first) / (len(taken) - first), (n + 1 - first) / (len(taken) - first)
-            )
+        for n, share in enumerate(parts_of(progress, len(taken) - first), first):
             step = self._predict_step(taken[n], shared, step, share)
             self._steps.put(chains[n], step)
         assert step is not None, "taken holds at least one step"

@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from ..errors import OutputError
+from ..atomic import make_folder
 from ..metrics import dice
 from ..preview import draw_preview, write_preview
 from ..prompts import Box, Point
@@ -33,12 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Make the phantom, box two organs, click once on each, and write what came out."""
     folder = Path(arguments.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another with --out."
-        ) from error
+    make_folder(folder, "choose another with --out")
     with progress_bar("demo") as progress:
         progress(0, "making a phantom")
         phantom = make_abdomen()

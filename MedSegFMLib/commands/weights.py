@@ -6,40 +6,61 @@ import argparse
 from pathlib import Path
 
 from ..weights import catalogue, store
-from .console import print_table
+from .console import print_table, progress_bar
 
-SUMMARY = "list, import, verify or remove the weights of models"
+SUMMARY = "list, fetch, import, verify or remove the weights of models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's actions and their arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("list", help="what is known and what is here")
+    fetching = actions.add_parser("fetch", help="download the published weights of a model")
+    fetching.add_argument("model")
+    fetching.add_argument(
+        "--accept-licence",
+        action="store_true",
+        help="I have read the licence of these weights and accept it",
+    )
     importing = actions.add_parser("import", help="take a file as the weights of a model")
     importing.add_argument("model")
     importing.add_argument("file")
     importing.add_argument("--sha256", help="what its publisher says it must be")
     for action, text in (
         ("verify", "check that the weights are still what they were"),
-        ("remove", "delete the imported weights of a model"),
+        ("remove", "delete the imported or downloaded weights of a model"),
     ):
         actions.add_parser(action, help=text).add_argument("model")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Do what the action says and print what came of it."""
+    name = "" if arguments.action == "list" else arguments.model
     if arguments.action == "list":
         _list()
+    elif arguments.action == "fetch":
+        _fetch(name, arguments.accept_licence)
     elif arguments.action == "import":
-        path = store.import_file(arguments.model, Path(arguments.file), arguments.sha256)
-        print(f"The weights of {arguments.model} are now {path}.")
+        path = store.import_file(name, Path(arguments.file), arguments.sha256)
+        instead = ", used instead of the shipped ones" if store.shipped(name) else ""
+        print(f"The weights of {name} are now {path}{instead}.")
     elif arguments.action == "verify":
-        path = store.find(arguments.model)
+        path = store.find(name)
         store.verify_recorded(path)
         print(f"{path} is what it was when it was published or imported.")
     else:
-        store.remove(arguments.model)
-        print(f"The weights of {arguments.model} are removed.")
+        store.remove(name)
+        back = "; the shipped ones are used again" if store.shipped(name) else ""
+        print(f"The weights of {name} are removed{back}.")
+
+
+def _fetch(name: str, accept_licence: bool) -> None:
+    # Imported here: network code would slow down the start of every other command.
+    from ..weights.fetch import fetch
+
+    with progress_bar(f"weights of {name}") as progress:
+        path = fetch(name, accept_licence, progress)
+    print(f"The weights of {name} are {path}, licence {catalogue.entry(name).licence}.")
 
 
 def _list() -> None:
@@ -47,8 +68,24 @@ def _list() -> None:
     rows = []
     for name, entry in catalogue.entries().items():
         item = here.get(name)
-        place = "not installed" if item is None else item.fault or str(item.path)
-        size = "" if item is None else f"{item.bytes / 1e6:.1f} MB"
-        rows.append([name, entry.licence, place, size])
-    print_table(["model", "licence of the weights", "where", "size"], rows)
-    print(f"Imported weights lie in {store.folder()}; MEDSEGFM_WEIGHTS names another folder.")
+        licence = entry.licence if entry.permissive else f"{entry.licence} (to be accepted)"
+        place, size = "", entry.bytes
+        if item is not None:
+            place, size = item.fault or str(item.path), item.bytes
+        rows.append([name, licence, _state(entry, item), _megabytes(size), place])
+    print_table(["model", "licence of the weights", "state", "size", "where"], rows)
+    print(f"Your own weights lie in {store.folder()}; MEDSEGFM_WEIGHTS names another folder.")
+
+
+def _state(entry: catalogue.Entry, item: store.Installed | None) -> str:
+    if item is None:
+        return "can be fetched" if entry.is_published else "not published yet"
+    if item.fault is not None:
+        return "damaged"
+    if item.shipped:
+        return "shipped"
+    return "published" if item.sha256 == entry.sha256 else "your own"
+
+
+def _megabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:.1f} MB"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import dice, hausdorff95, surface_dice
-from ..progress import Progress, part_of
+from ..progress import Progress, parts_of
 from ..prompts import Box, Point
 from ..segmenter import Segmenter
 from ..session import Session
@@ -80,8 +80,8 @@ def run_case(
     """
     rows: list[Row] = []
     masks_kji = np.zeros(loaded.label.array_kji.shape, dtype=np.uint8)
-    for n, (value, name) in enumerate(case.objects):
-        share = part_of(progress, n / len(case.objects), (n + 1) / len(case.objects))
+    shares = parts_of(progress, len(case.objects))
+    for n, ((value, name), share) in enumerate(zip(case.objects, shares, strict=True)):
         reference = loaded.label.array_kji == value
         own, mask = _run_object(case, name, reference, loaded, segmenter, protocol, share)
         rows += own
@@ -104,14 +104,11 @@ def _run_object(
     spacing = loaded.image.geometry.spacing_kji_mm
     mask = np.zeros(reference.shape, dtype=bool)
     rows: list[Row] = []
-    for step in range(protocol.clicks + 1):
+    for step, share in enumerate(parts_of(progress, protocol.clicks + 1)):
         seed = protocol.seed_of(case.name, name, step)
         placed = _place_prompt(session, reference, mask, step, protocol, seed)
         begun = time.perf_counter()
         if placed != "none":
-            share = part_of(
-                progress, step / (protocol.clicks + 1), (step + 1) / (protocol.clicks + 1)
-            )
             mask = session.predict(progress=share).mask.array_kji > 0
         seconds = time.perf_counter() - begun
         rows.append(

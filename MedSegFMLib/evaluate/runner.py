@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from ..errors import OutputError
+from ..atomic import make_folder
 from ..progress import Progress, no_progress
 from .cases import Case
 from .fingerprint import fingerprint
@@ -43,10 +43,7 @@ def evaluate(
     OutputError where it cannot be written to.
     """
     pictures = folder / "pictures"
-    try:
-        pictures.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {pictures} cannot be made ({error.strerror}).") from error
+    make_folder(pictures, "choose another with --out")
     rows = _kept_rows(folder, cases, protocol)
     all_models = list(dict.fromkeys([*(model for _, model in rows), *models]))
     order = [(case.name, model) for case in cases for model in all_models]

@@ -1,39 +1,37 @@
 """ENSAM as a model: a region is encoded once, each set of prompts is decoded from it.
 
 Stenhede, Bjørnstad and Ranjbar, "ENSAM: an efficient foundation model for interactive segmentation
-of 3D medical images", 2025. The region's intensities go from their 0.5 and 99.5 percentile to 0
-and 1; it is max-pooled by 2 on all but its shortest axis until it has 4,194,304 voxels, and its
-logits are interpolated back.
+of 3D medical images", 2025. Where the paper's network sees the region's voxels, ours sees the
+region on a fixed number of cells, with its 0.5 and 99.5 percentile at 0 and 1, and windows of it
+once more where those cells are coarse; its logits are interpolated back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ..device import choose_device, memory_errors
+from ..device import choose_device, is_cpu
+from ..errors import ModelError
 from ..intensities import intensity_bounds, normalised
-from ..pooling import pooled, pooled_positions
-from ..progress import Progress, part_of
-from ..prompt_voxels import honour_marks
-from ..prompts import Prompt
-from ..region import Region, Shape
+from ..networks.ensam_graphs import graphs
+from ..progress import Progress, parts_of
+from ..prompt_voxels import honour_marks, to_voxels
+from ..prompts import Box, Prompt
+from ..region import Region
+from ..resampling import cell_positions, resampled
 from ..segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule
 from ..volume import Volume
 from ..weights import store
 from . import ensam_weights
-from .ensam_grid import pool_factors
+from .ensam_mirrors import Mirrored
+from .ensam_runtime import Features, NetworkPrompts, Runtime
 from .ensam_tokens import Tokens, prompt_tokens
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from ..networks.ensam import EnsamFeatures, EnsamPrompts
+from .ensam_windows import Window, blended, holds_object, window_regions
 
 CARD = ModelCard(
     name="ensam",
@@ -45,44 +43,27 @@ CARD = ModelCard(
     code_licence="Apache-2.0",
     weights_licence="Apache-2.0",
     region_rule=RegionRule(
-        margin_voxels=32, margin_fraction=0.0, click_radius_voxels=16, shared=True
+        margin_voxels=2, margin_fraction=0.25, click_radius_voxels=16, shared=False
     ),
-    packages=("torch", "safetensors"),
+    packages=("safetensors",),
     weights="ensam",
     uses_previous=True,
-    # Peak on the CPU over 96, 128 and 160 cubed: 536, 512 and 506 bytes a voxel above 0.28 GB.
-    base_bytes=300_000_000,
-    bytes_per_voxel=540,
+    # Growth over a box and five clicks, their answers kept: 218, 288, 569 and 1277 MB for regions
+    # of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
+    base_bytes=230_000_000,
+    bytes_per_voxel=65,
 )
 
 # A clicked voxel gets at least this logit in the click's direction, whatever the network says.
 CLICK_LOGIT = 1.0
 
 
-class Network(Protocol):
-    """What the adapter asks of `networks.ensam.Ensam`."""
-
-    def encode(
-        self, image: Tensor, spacing_kji_mm: Sequence[float], progress: Progress
-    ) -> EnsamFeatures:
-        """Look at an image (1, 1, K, J, I), float32 in 0 to 1."""
-
-    def decode(
-        self,
-        features: EnsamFeatures,
-        prompts: EnsamPrompts,
-        previous_logits: Tensor | None,
-        progress: Progress,
-    ) -> Tensor:
-        """Logits (1, 1, K, J, I) of the image."""
-
-
 @dataclass(frozen=True, eq=False)
 class EnsamEncoding(Encoding):
-    """The network's features of a region, which it saw pooled by `factors`."""
+    """The network's features of a region, and of windows of it where it is large."""
 
-    features: EnsamFeatures
-    factors: Shape
+    features: Features
+    windows: tuple[Window, ...]
 
 
 def create(device: str = "auto", weights: str | Path | None = None) -> EnsamSegmenter:
@@ -90,46 +71,77 @@ def create(device: str = "auto", weights: str | Path | None = None) -> EnsamSegm
 
     device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
 
-    Raises DeviceError for a device that is not there, WeightsError for weights that are missing,
-    altered, truncated or of another network. `registry.create` has checked that torch is here.
+    OpenVINO runs the network on a CPU, torch on a GPU and where there is no OpenVINO or no graph
+    of the weights' configuration. Raises DeviceError for a device that is not there, ModelError
+    where neither can run it, WeightsError for weights that are missing, altered, truncated or of
+    another network.
     """
-    chosen = choose_device(device)
+    on_cpu = is_cpu(device)
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
-    with memory_errors(CARD.name):
-        return EnsamSegmenter(ensam_weights.load(path).to(chosen), chosen)
+    return EnsamSegmenter(_cpu_runtime(path) if on_cpu else _torch_runtime(path, device))
+
+
+def _cpu_runtime(path: Path) -> Runtime:
+    config = ensam_weights.read_config(path)
+    if graphs(config).there and find_spec("openvino") is not None:
+        from . import ensam_openvino
+
+        return ensam_openvino.load(path)
+    if find_spec("torch") is not None:
+        return _torch_runtime(path, "cpu")
+    fault = (
+        "openvino is not here"
+        if graphs(config).there
+        else "there is no graph of their configuration"
+    )
+    raise ModelError(
+        f"The weights {path} need torch, not installed here, because {fault}; run: "
+        "pip install torch, or use the model graphcut."
+    )
+
+
+def _torch_runtime(path: Path, device: str) -> Runtime:
+    from .ensam_torch import TorchRuntime
+
+    chosen = choose_device(device)
+    return TorchRuntime(ensam_weights.load(path).to(chosen), chosen)
 
 
 class EnsamSegmenter:
-    """The `Segmenter` around an ENSAM network on a device."""
+    """The `Segmenter` around a loaded network."""
 
     card = CARD
 
-    def __init__(self, network: Network, device: torch.device) -> None:
-        self._network = network
-        self._device = device
+    def __init__(self, runtime: Runtime) -> None:
+        # The whole region decides most, so the mean over mirror images is worth its time there.
+        self._whole = Mirrored(runtime)
+        self._closer = runtime
+        self._cells = (runtime.config.cells,) * 3
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> EnsamEncoding:
         """One encoder pass over a region (None: all), which is never written to.
 
         Raises VolumeError where the region holds NaN or infinity, DeviceError without memory.
         """
-        import torch
-
         progress(0.0, "Preparing the image")
         region = region or Region.whole(volume.geometry.shape_kji)
         array = volume.array_kji[region.slices]
-        factors = pool_factors(region.shape_kji)
-        bounds = intensity_bounds(array)
-        image = normalised(pooled(array, factors, "max"), bounds)
         spacing = volume.geometry.spacing_kji_mm
-        pooled_spacing = [mm * factor for mm, factor in zip(spacing, factors, strict=True)]
-        with torch.inference_mode(), memory_errors(CARD.name):
-            features = self._network.encode(
-                self._tensor(image), pooled_spacing, part_of(progress, 0.1, 1.0)
-            )
+        cells = resampled(array, self._cells)
+        bounds = intensity_bounds(cells)
+        regions = window_regions(region.shape_kji, self._cells[0])
+        share, *shares = parts_of(progress, 1 + len(regions), first=0.1)
+        image = normalised(cells, bounds)
+        features = self._whole.encode(image, self._cell_mm(region, spacing), share)
+        windows = []
+        for window, share in zip(regions, shares, strict=True):
+            image = normalised(resampled(array[window.slices], self._cells), bounds)
+            seen = self._closer.encode(image, self._cell_mm(window, spacing), share)
+            windows.append(Window(window, seen))
         progress(1.0, "The image is prepared")
-        return EnsamEncoding(volume.geometry, region, features.nbytes, features, factors)
+        nbytes = features.nbytes + sum(window.features.nbytes for window in windows)
+        return EnsamEncoding(volume.geometry, region, nbytes, features, tuple(windows))
 
     def predict(
         self,
@@ -140,62 +152,72 @@ class EnsamSegmenter:
     ) -> Prediction:
         """Decode one object; every marked voxel ends up on the side that its mark says.
 
-        Prompts outside the region say nothing. Raises PromptError for a prompt outside the volume
-        or a text, DeviceError without memory.
+        A last mark that the answer before already heeds changes nothing. Prompts outside the region
+        say nothing. Raises PromptError for a prompt outside the volume or a text, DeviceError
+        without memory.
         """
-        import torch
-
         if not isinstance(encoding, EnsamEncoding):
             raise TypeError(f"ENSAM cannot predict from a {type(encoding).__name__} of a model.")
         CARD.check_takes(prompts)
         progress(0.0, "Reading the prompts")
-        tokens = prompt_tokens(prompts, encoding.geometry, encoding.region)
-        with torch.inference_mode(), memory_errors(CARD.name):
-            logits = self._network.decode(
-                encoding.features,
-                self._prompts(tokens, encoding.factors),
-                None if previous is None else self._previous(previous, encoding),
-                part_of(progress, 0.1, 0.9),
-            )
-            array = _on_region(logits, encoding)
+        region = encoding.region
+        tokens = prompt_tokens(prompts, encoding.geometry, region)
+        if previous is not None and _heeds(previous, prompts, encoding):
+            return previous
+        before = None if previous is None else _before(previous, region)
+        share, *shares = parts_of(progress, 1 + len(encoding.windows), last=0.9)
+        array = self._decoded(self._whole, encoding.features, tokens, region, before, share)
+        closer = []
+        for window, share in zip(encoding.windows, shares, strict=True):
+            part = window.region
+            if holds_object(array, part):
+                own, known = tokens.within(part), array[part.slices]
+                closer.append(
+                    (part, self._decoded(self._closer, window.features, own, part, known, share))
+                )
+        array = blended(array, closer)
         honour_marks(array, tokens.marks, CLICK_LOGIT)
         progress(1.0, "The object is drawn")
-        return Prediction(encoding.geometry, encoding.region.start_kji, array)
+        return Prediction(encoding.geometry, region.start_kji, array)
 
-    def _tensor(self, array: Logits) -> Tensor:
-        """(1, 1, K, J, I) on the model's device."""
-        import torch
+    def _cell_mm(self, region: Region, spacing_kji_mm: Sequence[float]) -> list[float]:
+        sides = zip(spacing_kji_mm, region.shape_kji, self._cells, strict=True)
+        return [mm * voxels / cells for mm, voxels, cells in sides]
 
-        return torch.from_numpy(array)[None, None].to(self._device)
-
-    def _prompts(self, tokens: Tokens, factors: Shape) -> EnsamPrompts:
-        import torch
-
-        from ..networks.ensam import EnsamPrompts
-
-        positions = pooled_positions(tokens.positions_kji, factors)
-        return EnsamPrompts(
-            torch.from_numpy(tokens.kinds)[None].to(self._device),
-            torch.from_numpy(positions)[None].to(self._device),
-        )
-
-    def _previous(self, previous: Prediction, encoding: EnsamEncoding) -> Tensor:
-        """The logits of the step before on the network's grid, 0 where it did not look."""
-        logits = np.zeros(encoding.region.shape_kji, dtype=np.float32)
-        shared = encoding.region.intersection(previous.region)
-        if shared is not None:
-            seen = previous.logits_kji[shared.relative_to(previous.region).slices]
-            logits[shared.relative_to(encoding.region).slices] = seen
-        return self._tensor(pooled(logits, encoding.factors, "mean"))
+    def _decoded(
+        self,
+        runtime: Runtime,
+        features: Features,
+        tokens: Tokens,
+        region: Region,
+        before: Logits | None,
+        progress: Progress,
+    ) -> Logits:
+        """The logits (K, J, I) of a region or window, given those of the step before."""
+        positions = cell_positions(tokens.positions_kji, region.shape_kji, self._cells)
+        previous = None if before is None else resampled(before, self._cells)
+        prompts = NetworkPrompts(tokens.kinds, positions)
+        return resampled(runtime.decode(features, prompts, previous, progress), region.shape_kji)
 
 
-def _on_region(logits: Tensor, encoding: EnsamEncoding) -> Logits:
-    """Logits of the pooled grid, interpolated to the voxels of the region."""
-    from torch.nn import functional
+def _heeds(previous: Prediction, prompts: Sequence[Prompt], encoding: Encoding) -> bool:
+    """Whether the step before covers the region, and the last prompt asks for nothing else.
 
-    if max(encoding.factors) > 1:
-        factors = tuple(float(factor) for factor in encoding.factors)
-        logits = functional.interpolate(logits, scale_factor=factors, mode="trilinear")
-    k, j, i = encoding.region.shape_kji
-    array: Logits = logits[0, 0, :k, :j, :i].float().cpu().numpy()
-    return np.array(array, order="C")
+    The network is trained on clicks into errors: one on what is right already, such as a click on a
+    neighbouring object, would make it look for an error elsewhere.
+    """
+    if previous.region != encoding.region or not prompts or isinstance(prompts[-1], Box):
+        return False
+    marks = to_voxels(prompts[-1:], encoding.geometry).within(encoding.region)
+    answered = previous.logits_kji[tuple(marks.voxels_kji.T)] > 0
+    return bool((answered == marks.positive).all())
+
+
+def _before(previous: Prediction, region: Region) -> Logits:
+    """The logits of the step before on a region, 0 where it did not look."""
+    logits = np.zeros(region.shape_kji, dtype=np.float32)
+    shared = region.intersection(previous.region)
+    if shared is not None:
+        seen = previous.logits_kji[shared.relative_to(previous.region).slices]
+        logits[shared.relative_to(region).slices] = seen
+    return logits

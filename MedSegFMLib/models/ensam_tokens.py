@@ -31,6 +31,13 @@ class Tokens:
     positions_kji: NDArray[np.float64]
     marks: VoxelMarks
 
+    def within(self, window: Region) -> Tokens:
+        """The same counted from a window of the region; marks outside it say nothing there."""
+        positions = self.positions_kji - np.array(window.start_kji)
+        inside = ((positions >= 0) & (positions < window.shape_kji)).all(axis=1)
+        kept = inside | np.isin(self.kinds, (BOX_START, BOX_END))
+        return Tokens(self.kinds[kept], positions[kept], self.marks.within(window))
+
 
 def prompt_tokens(prompts: Sequence[Prompt], geometry: Geometry, region: Region) -> Tokens:
     """Two tokens for each box, its first and last voxel, and one for each marked voxel.

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..atomic import atomic_path
 from ..errors import ModelError, WeightsError
 from ..networks.ensam_config import EnsamConfig
+from ..segmenter import Logits
 from ..weights.safetensors_header import Header, read_header
 
 if TYPE_CHECKING:
@@ -19,18 +22,23 @@ _VERSION = "1"
 _MOST_NAMED = 3
 
 
-def save(network: Ensam, path: Path) -> None:
-    """Write the weights and configuration of a network, whole or not at all."""
+def save(network: Ensam, path: Path, half: bool = False) -> None:
+    """Write the weights and configuration of a network, whole or not at all.
+
+    half: as float16, in half the bytes; what reads them makes float32 of them again.
+    """
     from safetensors.torch import save_file
 
     tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
+    if half:
+        tensors = {name: tensor.half() for name, tensor in tensors.items()}
     metadata = {"format": _FORMAT, "version": _VERSION, "config": network.config.to_json()}
     with atomic_path(path) as beside:
         save_file(tensors, str(beside), metadata)
 
 
 def load(path: Path) -> Ensam:
-    """The network that `save` wrote, on the CPU, in evaluation mode, float32.
+    """The network that `save` wrote, on the CPU, in evaluation mode, float32. Needs torch.
 
     Raises WeightsError where the file is missing, truncated or of another network.
     """
@@ -41,7 +49,7 @@ def load(path: Path) -> Ensam:
 
     header = read_header(path)
     network = Ensam(_config(header, path))
-    _check_layout(header, {n: tuple(t.shape) for n, t in network.state_dict().items()}, path)
+    check_layout(header, {n: tuple(t.shape) for n, t in network.state_dict().items()}, path)
     try:
         network.load_state_dict(load_file(str(path)))
     except SafetensorError as error:
@@ -49,6 +57,27 @@ def load(path: Path) -> Ensam:
     network.requires_grad_(False)
     network.eval()
     return network
+
+
+def read_config(path: Path) -> EnsamConfig:
+    """The configuration of the network that `save` wrote; raises as `load` does."""
+    return _config(read_header(path), path)
+
+
+def read_arrays(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Logits]:
+    """The tensors that `save` wrote as float32 arrays, by name; needs no torch.
+
+    shapes: those that the network has. Raises as `load` does.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    check_layout(read_header(path), shapes, path)
+    try:
+        arrays = load_file(str(path))
+    except SafetensorError as error:
+        raise WeightsError(f"{path} cannot be read as safetensors ({error}).") from error
+    return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
 
 
 def _config(header: Header, path: Path) -> EnsamConfig:
@@ -64,7 +93,8 @@ def _config(header: Header, path: Path) -> EnsamConfig:
         raise WeightsError(f"{path} cannot be used: {error}") from error
 
 
-def _check_layout(header: Header, expected: dict[str, tuple[int, ...]], path: Path) -> None:
+def check_layout(header: Header, expected: dict[str, tuple[int, ...]], path: Path) -> None:
+    """Raise WeightsError, which names them, for tensors that are missing, unknown or misshapen."""
     faults = [f"{name} is missing" for name in expected if name not in header.shapes]
     faults += [f"{name} is unknown" for name in header.shapes if name not in expected]
     faults += [

@@ -13,7 +13,7 @@ from ..graphcut.problem import Problem, prepare, solve
 from ..graphcut.settings import Settings
 from ..graphcut.window import window_around
 from ..pooling import Floats
-from ..progress import Progress, part_of
+from ..progress import Progress, part_of, parts_of
 from ..prompt_voxels import VoxelMarks, honour_marks, to_voxels
 from ..prompts import Prompt
 from ..region import Region, Shape, shape_triple
@@ -32,10 +32,10 @@ CARD = ModelCard(
     region_rule=RegionRule(
         margin_voxels=4, margin_fraction=0.25, click_radius_voxels=64, shared=False
     ),
-    # Growth over a box and five clicks, their answers kept: 70, 74, 165 and 561 MB for regions of
-    # 64, 96, 160 and 256 voxels a side.
-    base_bytes=60_000_000,
-    bytes_per_voxel=33,
+    # Growth over a box and five clicks, their answers kept: 157, 213, 431 and 1114 MB for regions
+    # of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
+    base_bytes=155_000_000,
+    bytes_per_voxel=60,
 )
 
 # The logit of voxels that are in the region but too far from the box to be looked at.
@@ -164,10 +164,7 @@ class GraphCut:
             marks,
             shape_triple(reach.astype(int).tolist()),
         )
-        for n in range(settings.window_growths):
-            share = part_of(
-                progress, n / settings.window_growths, (n + 1) / settings.window_growths
-            )
+        for share in parts_of(progress, settings.window_growths):
             crop, logits = self._solve(encoding, window, marks, settings, share)
             mask = logits[window.relative_to(crop).slices] > 0
             grown = _grown(window, mask, settings.window_touch, shape)

@@ -23,6 +23,7 @@ from ..region import Shape
 from .ensam_attention import InteractionBlock, UnitLinear, unit
 from .ensam_blocks import WIDTHS, Decoder, Encoder, PreviousEncoder
 from .ensam_config import STRIDE, EnsamConfig, padded_side
+from .ensam_dense import DensePrompts, drawn
 
 _DIM = WIDTHS[-1]
 _HEADS = 4
@@ -48,7 +49,7 @@ class EnsamFeatures:
 
     skips: features of the three finer levels, finest first; embedding: those of the coarsest.
     rotations: for each interaction block, the rotations of the image tokens.
-    scale_kji: (3,) float32, by which voxel positions are multiplied to run from 0 to about 1.
+    scale_kji: (1 or B, 1, 3) float32; voxel positions times it run from 0 to about 1.
     shape_kji: of the image before it was padded.
     """
 
@@ -72,7 +73,8 @@ class Ensam(nn.Module):
         super().__init__()
         self.config = config or EnsamConfig()
         self.encoder = Encoder()
-        self.previous = PreviousEncoder()
+        self.prompts = DensePrompts() if self.config.dense_prompts else None
+        self.previous = PreviousEncoder() if self.prompts is None else None
         self.prompt_vectors = nn.Parameter(unit(torch.randn(4, _DIM)))
         self.interactions = nn.ModuleList(
             InteractionBlock(_DIM, _HEADS, _MLP_HIDDEN, self.config.positions)
@@ -85,7 +87,7 @@ class Ensam(nn.Module):
         image: Tensor,
         prompts: EnsamPrompts,
         previous_logits: Tensor | None = None,
-        spacing_kji_mm: Sequence[float] = (1.0, 1.0, 1.0),
+        spacing_kji_mm: Sequence[float] | Tensor = (1.0, 1.0, 1.0),
     ) -> Tensor:
         """`encode`, then `decode`."""
         return self.decode(self.encode(image, spacing_kji_mm), prompts, previous_logits)
@@ -93,19 +95,22 @@ class Ensam(nn.Module):
     def encode(
         self,
         image: Tensor,
-        spacing_kji_mm: Sequence[float] = (1.0, 1.0, 1.0),
+        spacing_kji_mm: Sequence[float] | Tensor = (1.0, 1.0, 1.0),
         progress: Progress = no_progress,
     ) -> EnsamFeatures:
         """Look at an image (B, 1, K, J, I), float32 in 0 to 1, of any size.
 
         It is padded at its ends to multiples of 8 voxels by repeating its outermost ones.
-        spacing_kji_mm: its voxels' size, which counts where the configuration has millimetres.
+        spacing_kji_mm: its voxels' size, (3,) or (B, 3), which counts where the configuration has
+        millimetres.
         """
         k, j, i = image.shape[2:]
         *skips, embedding = self.encoder(_padded(image, "replicate") - 0.5, progress)
-        unit_lengths = spacing_kji_mm if self.config.millimetres else (1.0, 1.0, 1.0)
-        longest = max(n * length for n, length in zip((k, j, i), unit_lengths, strict=True))
-        scale = image.new_tensor([length / longest for length in unit_lengths], dtype=torch.float32)
+        lengths = torch.as_tensor(spacing_kji_mm, dtype=torch.float32, device=image.device)
+        if not self.config.millimetres:
+            lengths = torch.ones(3, device=image.device)
+        lengths = lengths.reshape(-1, 1, 3)
+        scale = lengths / (lengths * lengths.new_tensor((k, j, i))).amax(dim=2, keepdim=True)
         positions = _token_centres(embedding) * scale
         rotations = tuple(block.positions(positions) for block in self._blocks())
         return EnsamFeatures(tuple(skips), embedding, rotations, scale, (k, j, i))
@@ -122,16 +127,16 @@ class Ensam(nn.Module):
         previous_logits: those of the step before, same shape; None and zeros mean the same.
         Without prompts only the image and previous logits speak.
         """
-        embedding = features.embedding
         if previous_logits is not None:
-            embedding = embedding + self.previous(_padded(previous_logits, "constant"))
+            previous_logits = _padded(previous_logits, "constant")
+        skips, embedding = self.told(features.skips, features.embedding, prompts, previous_logits)
         image = unit(embedding.flatten(2).transpose(1, 2))
         if prompts.kinds.shape[1]:
-            image = self._interact(image, features, prompts)
+            positions = prompts.positions_kji * features.scale_kji
+            turns = [block.positions(positions) for block in self._blocks()]
+            image = self.met(image, prompts.kinds, turns, features.rotations)
         progress(0.2, "Drawing the object")
-        # Back from length 1 to a variance of about 1, which the convolutions expect.
-        met = image.transpose(1, 2).reshape(embedding.shape) * math.sqrt(_DIM)
-        logits: Tensor = self.decoder(met, features.skips, part_of(progress, 0.2, 1.0))
+        logits = self.logits(image, embedding, skips, part_of(progress, 0.2, 1.0))
         k, j, i = features.shape_kji
         return logits[:, :, :k, :j, :i]
 
@@ -146,12 +151,50 @@ class Ensam(nn.Module):
         with torch.no_grad():
             self.prompt_vectors.copy_(unit(self.prompt_vectors))
 
-    def _interact(self, image: Tensor, features: EnsamFeatures, prompts: EnsamPrompts) -> Tensor:
-        tokens = unit(self.prompt_vectors)[prompts.kinds]
-        positions = prompts.positions_kji * features.scale_kji
-        for block, image_turn in zip(self._blocks(), features.rotations, strict=True):
-            tokens, image = block(tokens, image, block.positions(positions), image_turn)
+    def told(
+        self,
+        skips: Sequence[Tensor],
+        embedding: Tensor,
+        prompts: EnsamPrompts,
+        previous_logits: Tensor | None,
+    ) -> tuple[Sequence[Tensor], Tensor]:
+        """Skips and embedding with what is said voxel by voxel added; first step of `decode`."""
+        if self.prompts is not None:
+            if previous_logits is None:
+                previous_logits = torch.zeros_like(skips[0][:, :1])
+            channels = drawn(prompts.kinds, prompts.positions_kji, previous_logits)
+            *finer, coarsest = self.prompts(channels)
+            pairs = zip(skips, finer, strict=True)
+            return [skip + said for skip, said in pairs], embedding + coarsest
+        if self.previous is not None and previous_logits is not None:
+            return skips, embedding + self.previous(previous_logits)
+        return skips, embedding
+
+    def met(
+        self,
+        image: Tensor,
+        kinds: Tensor,
+        prompt_turns: Sequence[Tensor],
+        image_turns: Sequence[Tensor],
+    ) -> Tensor:
+        """Unit image tokens (B, m, 128) after they met the prompts; second step of `decode`.
+
+        prompt_turns, image_turns: the rotations of both for each interaction block.
+        """
+        tokens = unit(self.prompt_vectors)[kinds]
+        turns = zip(self._blocks(), prompt_turns, image_turns, strict=True)
+        for block, prompt_turn, image_turn in turns:
+            tokens, image = block(tokens, image, prompt_turn, image_turn)
         return image
+
+    def logits(
+        self, image: Tensor, embedding: Tensor, skips: Sequence[Tensor], progress: Progress
+    ) -> Tensor:
+        """Logits of all padded voxels; last step of `decode`."""
+        # Back from length 1 to a variance of about 1, which the convolutions expect.
+        features = image.transpose(1, 2).reshape(embedding.shape) * math.sqrt(_DIM)
+        result: Tensor = self.decoder(features, skips, progress)
+        return result
 
     def _blocks(self) -> list[InteractionBlock]:
         return [block for block in self.interactions if isinstance(block, InteractionBlock)]

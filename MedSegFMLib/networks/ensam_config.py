@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from ..errors import ModelError
 
 Skip = Literal["concat", "add"]
-PositionKind = Literal["liere", "rope"]
+PositionKind = Literal["liere", "rope", "absolute"]
 
 # What a prompt token says; the numbers index the learned vectors.
 BOX_START, BOX_END, FOREGROUND, BACKGROUND = range(4)
@@ -27,10 +27,14 @@ class EnsamConfig:
 
     skip: how the decoder takes the encoder's features, "concat" (then a 1x1x1 convolution) or
         "add".
-    positions: "liere" (learned rotations, only approximately relative) or "rope" (rotations in
-        2x2 blocks, exactly relative).
+    positions: "liere" (learned rotations, only approximately relative), "rope" (rotations in 2x2
+        blocks, exactly relative) or "absolute" (a vector for each place).
     millimetres: whether distances between tokens are counted in millimetres, so that anisotropic
         voxels are seen as they are, or in voxels as in the paper.
+    dense_prompts: whether prompts and previous logits are also drawn at full resolution for the
+        decoder; otherwise they meet the image at the coarsest level alone, as in the paper.
+    cells: to how many cells along each axis a region is resampled before the network sees it, so
+        that a boxed object always has the same size; the paper's network sees the voxels.
 
     Raises ModelError for any other value.
     """
@@ -38,6 +42,8 @@ class EnsamConfig:
     skip: Skip = "concat"
     positions: PositionKind = "liere"
     millimetres: bool = False
+    dense_prompts: bool = False
+    cells: int = 32
 
     def __post_init__(self) -> None:
         for name, allowed in (("skip", get_args(Skip)), ("positions", get_args(PositionKind))):
@@ -46,9 +52,14 @@ class EnsamConfig:
                 raise ModelError(
                     f"ENSAM's {name} is {value!r}; it must be {' or '.join(map(repr, allowed))}."
                 )
-        if not isinstance(self.millimetres, bool):
+        for name in ("millimetres", "dense_prompts"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise ModelError(f"ENSAM's {name} is {value!r}; it must be true or false.")
+        if type(self.cells) is not int or self.cells <= 0 or padded_side(self.cells) != self.cells:
             raise ModelError(
-                f"ENSAM's millimetres is {self.millimetres!r}; it must be true or false."
+                f"ENSAM's cells is {self.cells!r}; it must be a multiple of {STRIDE} from "
+                f"{_SMALLEST_SIDE} on."
             )
 
     def to_json(self) -> str:

@@ -1,4 +1,4 @@
-"""Where tokens are, told to attention by rotating queries and keys.
+"""Where tokens are, told to attention through its queries and keys.
 
 Positions are (B, n, 3) float32 in (k, j, i) order, already divided by the longest side of the
 image, so that they run from 0 to about 1.
@@ -79,9 +79,33 @@ class RopePositions(nn.Module):
         return torch.cat(turned, dim=-1)
 
 
-Positions = LierePositions | RopePositions
+class AbsolutePositions(nn.Module):
+    """No rotation: a vector that tells the place is added to queries and keys.
+
+    What the paper compares with. Fourier features as in Tancik et al., "Fourier features let
+    networks learn high frequency functions in low dimensional domains", 2020, equation 5, learned
+    as the rotations' frequencies are.
+    """
+
+    def __init__(self, heads: int, head_dim: int) -> None:
+        super().__init__()
+        self.waves = RopePositions(heads, head_dim)
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """(B, n, 3) positions to vectors (B, heads, n, d) of length 1."""
+        cosines, sines = self.waves(positions)
+        return nn.functional.normalize(torch.cat((cosines, sines), dim=-1), dim=-1)
+
+    def rotate(self, vectors: Tensor, rotation: Tensor) -> Tensor:
+        """Add the place to (B, heads, n, d) vectors."""
+        return vectors + rotation.to(vectors.dtype)
+
+
+Positions = LierePositions | RopePositions | AbsolutePositions
 
 
 def build_positions(kind: PositionKind, heads: int, head_dim: int) -> Positions:
     """The position encoding that the configuration names."""
-    return LierePositions(head_dim) if kind == "liere" else RopePositions(heads, head_dim)
+    if kind == "liere":
+        return LierePositions(head_dim)
+    return RopePositions(heads, head_dim) if kind == "rope" else AbsolutePositions(heads, head_dim)

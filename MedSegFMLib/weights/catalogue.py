@@ -15,10 +15,14 @@ class Entry:
     """The weights of one model.
 
     file: their name beside the package or in the store; format: "safetensors" or "torch".
-    sha256, url, bytes: None as long as none are published.
-    licence: of the weights, which may differ from that of the code.
+    sha256, bytes: of the file that is shipped or published; None as long as none is.
+    url: where they are published; None where they cannot be downloaded.
+    licence: of the weights, which may differ from that of the code: an SPDX identifier or a title.
     network: what a safetensors file's metadata must say under "format"; None where it may say
         anything.
+    licence_url: where the licence can be read.
+    permissive: whether they may be used for anything, selling included. A licence that forbids
+        some use, or is unclear, is not permissive: the user accepts it before a download.
     """
 
     name: str
@@ -29,6 +33,21 @@ class Entry:
     licence: str
     bytes: int | None
     network: str | None = None
+    licence_url: str | None = None
+    permissive: bool = False
+
+    @property
+    def is_published(self) -> bool:
+        """Whether they can be downloaded, and checked."""
+        return self.url is not None and self.sha256 is not None
+
+    @property
+    def is_self_describing(self) -> bool:
+        """Whether a file says itself that it is whole and of the right network.
+
+        Then a file of the user's own training can take the place of the published one.
+        """
+        return self.format == "safetensors" and self.network is not None
 
 
 @cache

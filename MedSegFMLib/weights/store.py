@@ -1,25 +1,25 @@
 """Where weights lie on this computer, and whether they are still what they were.
 
-A shipped file beside this module comes first, then the user's folder. Each file in that folder has
-its SHA-256 beside it in `<file>.sha256`, written when it is imported and checked before each load.
+What the user imported or downloaded comes first, then a file shipped beside this module. Each file
+in the user's folder has its SHA-256 beside it in `<file>.sha256`, written when it comes there; that
+of a shipped file stands in the catalogue. Either is checked before each load.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..atomic import atomic_path, write_text
-from ..errors import WeightsError
+from ..atomic import atomic_path
+from ..errors import OutputError, WeightsError
 from .catalogue import Entry, entries, entry
+from .checksums import record, recorded, sha256_of, sidecar
 from .safetensors_header import read_header
 
 _PACKAGE = Path(__file__).parent
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -50,72 +50,120 @@ def folder() -> Path:
 
 
 def find(name: str) -> Path:
-    """The file with the weights of a model; WeightsError, with the way out, where there is none."""
+    """The file with the weights of a model: the user's, else the shipped one.
+
+    Raises WeightsError, with the way out, where there is none.
+    """
     item = entry(name)
-    if (_PACKAGE / item.file).is_file():
-        return _PACKAGE / item.file
-    if _is_file(folder() / item.file):
-        return folder() / item.file
+    users = _users(item)
+    path = users if users is not None and _is_file(users) else shipped(name)
+    if path is not None:
+        return path
+    fetch = f"run 'medsegfm weights fetch {name}' or " if item.is_published else "run "
     raise WeightsError(
-        f"No trained weights of {name} are installed, and none are shipped yet; run "
+        f"No trained weights of {name} are installed"
+        f"{'' if item.is_published else ', and none are published yet'}; {fetch}"
         f"'medsegfm weights import {name} FILE', give --weights FILE, or use the model graphcut, "
         "which needs none."
     )
 
 
+def shipped(name: str) -> Path | None:
+    """The file with the weights of a model that came with the package, None where none did."""
+    path = _PACKAGE / entry(name).file
+    return path if path.is_file() else None
+
+
 def installed() -> list[Installed]:
-    """All weights that are here, in the order of the catalogue."""
+    """All weights that are here and would be used, in the order of the catalogue."""
     records = []
-    for name, item in entries().items():
+    for name in entries():
         try:
             path = find(name)
         except WeightsError:
             continue
-        shipped = path.parent == _PACKAGE
-        digest, fault = item.sha256, None
-        if not shipped:
-            try:
-                digest = _recorded(path)
-            except WeightsError as error:
-                digest, fault = None, str(error)
-        records.append(Installed(name, path, digest, path.stat().st_size, shipped, fault))
+        digest, fault = None, None
+        try:
+            digest = _expected(path)
+        except WeightsError as error:
+            fault = str(error)
+        size, is_shipped = path.stat().st_size, path.parent == _PACKAGE
+        records.append(Installed(name, path, digest, size, is_shipped, fault))
     return records
 
 
 def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
     """Copy a file into the user's folder as the weights of a model; returns its new path.
 
-    sha256: what the file must have, as its publisher says. The catalogue's is checked in any case
-    where it has one. Raises WeightsError where the file is missing, empty, truncated, of another
-    format or has another SHA-256, OutputError where it cannot be copied; an earlier file of the
-    same name stays then.
+    It is used from then on, before a shipped file. sha256: what the file must have, as its
+    publisher says. Without it the catalogue's counts, unless the file says itself what it is: one
+    from the user's own training may differ. Raises WeightsError where the file is missing, empty,
+    truncated, of another format or network, or has another SHA-256, OutputError where it cannot be
+    copied; an earlier file of the same name stays then.
     """
     item, source = entry(name), Path(path)
     if not _is_file(source):
         raise WeightsError(f"There is no file {source}; give the weights to import.")
     _check_format(item, source)
     digest = sha256_of(source)
-    for expected in (sha256, item.sha256):
-        if expected is not None:
-            _compare(source, digest, expected)
+    expected = sha256 or (None if item.is_self_describing else item.sha256)
+    if expected is not None:
+        _compare(source, digest, expected)
     target = folder() / item.file
-    _make_folder(target.parent)
+    make_folder(target.parent)
     with atomic_path(target) as beside:
         shutil.copyfile(source, beside)
-    write_text(_sidecar(target), f"{digest}  {target.name}\n")
+    record(target, digest)
     return target
 
 
-def remove(name: str) -> None:
-    """Delete the weights of a model from the user's folder.
+def adopt(name: str, path: Path, digest: str) -> Path:
+    """Rename a file of the user's folder, whose SHA-256 was checked, to the weights of a model.
 
-    Raises WeightsError where there are none; shipped ones belong to the package and stay.
+    Returns its new path. Raises WeightsError where it is of another format or network, OutputError
+    where it cannot be renamed.
     """
-    path = folder() / entry(name).file
-    if not _is_file(path):
-        raise WeightsError(f"There are no weights of {name} in {folder()}; nothing to remove.")
-    path.unlink()
-    _sidecar(path).unlink(missing_ok=True)
+    item = entry(name)
+    _check_format(item, path)
+    target = path.with_name(item.file)
+    record(target, digest)
+    try:
+        path.replace(target)
+    except OSError as error:
+        raise OutputError(
+            f"{target} cannot be written ({error.strerror or error}); end what uses it and try "
+            "again."
+        ) from error
+    return target
+
+
+def partial(item: Entry) -> Path:
+    """Where an unfinished download of published weights lies; another publication has another."""
+    return folder() / f"{item.file}.{(item.sha256 or '')[:8]}.part"
+
+
+def remove(name: str) -> None:
+    """Delete the weights of a model, and unfinished downloads of them, from the user's folder.
+
+    Shipped ones belong to the package: they stay, and are used again. Raises WeightsError where
+    there is nothing to remove.
+    """
+    item = entry(name)
+    path = folder() / item.file
+    rest = sorted(folder().glob(f"{item.file}.*.part"))
+    if not _is_file(path) and not rest:
+        stay = "; the shipped ones belong to the package and stay" if shipped(name) else ""
+        raise WeightsError(
+            f"There are no weights of {name} in {folder()}, nothing to remove{stay}."
+        )
+    try:
+        for file in (path, sidecar(path), *rest):
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise WeightsError(
+            f"{error.filename} cannot be removed ({error.strerror}); end what uses it and check "
+            "its permissions."
+        ) from error
 
 
 def verify(path: Path, sha256: str) -> None:
@@ -130,28 +178,20 @@ def verify_recorded(path: Path) -> None:
     user names may have none; an installed one without is refused with a WeightsError, as is one
     that has changed.
     """
-    shipped = {_PACKAGE / item.file: item.sha256 for item in entries().values()}
-    expected = shipped[path] if path in shipped else _recorded(path)
+    expected = _expected(path)
     if expected is not None:
         verify(path, expected)
-    elif path.parent in (folder(), _PACKAGE):
-        raise WeightsError(
-            f"{path} has no SHA-256 recorded beside it; import it with 'medsegfm weights import'."
-        )
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, read in pieces; WeightsError where it cannot be read."""
-    digest = hashlib.sha256()
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; WeightsError where that is not possible."""
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                digest.update(chunk)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WeightsError(
-            f"The weights {path} cannot be read ({error.strerror or error}); check the path."
+            f"The folder {path} cannot be made ({error.strerror or error}); name another in "
+            "MEDSEGFM_WEIGHTS."
         ) from error
-    return digest.hexdigest()
 
 
 def _data_folder() -> Path:
@@ -162,6 +202,31 @@ def _data_folder() -> Path:
         return Path.home() / "Library" / "Application Support"
     data = os.environ.get("XDG_DATA_HOME")
     return Path(data) if data else Path.home() / ".local" / "share"
+
+
+def _users(item: Entry) -> Path | None:
+    """Where the user's own file lies or would lie; None without a home folder to have it in."""
+    try:
+        return folder() / item.file
+    except WeightsError:
+        return None
+
+
+def _expected(path: Path) -> str | None:
+    """The SHA-256 a file must have; None for one that the user names and nobody knows."""
+    for item in entries().values():
+        if path == _PACKAGE / item.file:
+            if item.sha256 is None:
+                raise WeightsError(
+                    f"{path} has no SHA-256 in the catalogue; install MedSegFM again."
+                )
+            return item.sha256
+        if path == _users(item) and recorded(path) is None:
+            raise WeightsError(
+                f"{path} has no SHA-256 recorded beside it; import it with "
+                f"'medsegfm weights import {item.name} FILE'."
+            )
+    return recorded(path)
 
 
 def _check_format(item: Entry, path: Path) -> None:
@@ -177,9 +242,10 @@ def _check_format(item: Entry, path: Path) -> None:
 
 def _compare(path: Path, found: str, expected: str) -> None:
     if found != expected.lower():
+        again = "install MedSegFM" if path.parent == _PACKAGE else "fetch or import it"
         raise WeightsError(
             f"{path} has the SHA-256 {found}, not {expected.lower()}; it is altered or damaged, "
-            "fetch or import it again."
+            f"{again} again."
         )
 
 
@@ -190,31 +256,4 @@ def _is_file(path: Path) -> bool:
         raise WeightsError(
             f"{path} cannot be read ({error.strerror}); check its permissions, or name another "
             "folder in MEDSEGFM_WEIGHTS."
-        ) from error
-
-
-def _sidecar(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
-def _recorded(path: Path) -> str | None:
-    """The SHA-256 in the file beside `path`, None where there is no such file."""
-    try:
-        words = _sidecar(path).read_text(encoding="utf-8").split()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{_sidecar(path)} cannot be read; import the weights again.") from error
-    if not words:
-        raise WeightsError(f"{_sidecar(path)} is empty; import the weights again.")
-    return words[0]
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WeightsError(
-            f"The folder {path} cannot be made ({error.strerror or error}); name another in "
-            "MEDSEGFM_WEIGHTS."
         ) from error

@@ -12,15 +12,16 @@ import torch
 from MedSegFMLib import Segmenter, create
 from MedSegFMLib.models import ensam_weights
 from MedSegFMLib.networks.ensam import Ensam
+from MedSegFMLib.networks.ensam_export import SHIPPED
 from MedSegFMLib.registry import MODELS, card
 
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random ENSAM weights."""
+    """Random ENSAM weights in the configuration that is shipped."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    ensam_weights.save(Ensam(), path)
+    ensam_weights.save(Ensam(SHIPPED), path)
     return path
 
 

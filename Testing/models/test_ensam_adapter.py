@@ -6,8 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from math import prod
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from MedSegFMLib import intensities, pooling
+from MedSegFMLib import device, intensities, pooling
 from MedSegFMLib.device import choose_device, memory_errors
 from MedSegFMLib.errors import (
     DeviceError,
@@ -25,42 +24,49 @@ from MedSegFMLib.errors import (
     WeightsError,
 )
 from MedSegFMLib.geometry import Geometry
-from MedSegFMLib.models import ensam, ensam_grid, ensam_weights
+from MedSegFMLib.models import ensam, ensam_weights
 from MedSegFMLib.models.ensam import CLICK_LOGIT, EnsamSegmenter
+from MedSegFMLib.models.ensam_mirrors import VIEWS
+from MedSegFMLib.models.ensam_runtime import Features
 from MedSegFMLib.models.ensam_tokens import MOST_TOKENS_PER_SIGN, prompt_tokens
 from MedSegFMLib.networks.ensam import Ensam
-from MedSegFMLib.networks.ensam_config import EnsamConfig, padded_side
+from MedSegFMLib.networks.ensam_config import EnsamConfig
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.prompts import Box, Point, Scribble, Text
 from MedSegFMLib.region import Region
 from MedSegFMLib.registry import create
 from MedSegFMLib.segmenter import Prediction
+from MedSegFMLib.session import Session
 from MedSegFMLib.volume import Volume
 
-CPU = torch.device("cpu")
+CELLS = 16
 
 
-@dataclass(frozen=True)
-class Echoed:
-    image: Any
-    nbytes: int = 0
+class Echoed(Features):
+    def __init__(self, image: Any) -> None:
+        super().__init__(image.nbytes)
+        self.image = image
 
 
 class Echo:
-    """A network whose logits are a function of the image it was given."""
+    """A runtime whose logits are a function of the image; keeps what the first look was given."""
 
-    def __init__(self, answer: Callable[[Any], Any] = lambda image: image) -> None:
+    def __init__(
+        self, answer: Callable[[Any], Any] = lambda image: image, cells: int = CELLS
+    ) -> None:
+        self.config = EnsamConfig(cells=cells)
         self.answer = answer
         self.spacing: Sequence[float] = ()
         self.previous: Any = None
         self.prompts: Any = None
 
     def encode(self, image: Any, spacing_kji_mm: Sequence[float], progress: Any) -> Any:
-        self.spacing = spacing_kji_mm
+        self.spacing = self.spacing or spacing_kji_mm
         return Echoed(image)
 
     def decode(self, features: Any, prompts: Any, previous_logits: Any, progress: Any) -> Any:
-        self.previous, self.prompts = previous_logits, prompts
+        if self.prompts is None:
+            self.previous, self.prompts = previous_logits, prompts
         return self.answer(features.image)
 
 
@@ -137,31 +143,10 @@ def test_configuration_travels_with_the_weights(tmp_path: Path) -> None:
     assert ensam_weights.load(tmp_path / "w.safetensors").config == config
 
 
-@pytest.mark.parametrize(
-    "shape", [(512, 512, 512), (40, 512, 512), (1, 4096, 4096), (700, 300, 20), (160, 160, 160)]
-)
-def test_every_region_is_pooled_until_it_fits(shape: tuple[int, int, int]) -> None:
-    factors = ensam_grid.pool_factors(shape)
-    grid = [-(-n // f) for n, f in zip(shape, factors, strict=True)]
-    assert prod(map(padded_side, grid)) <= ensam_grid.LARGEST_GRID
-    assert factors[int(np.argmin(shape))] == min(factors)
-
-
-def test_small_region_is_not_pooled_and_thick_slices_are_kept() -> None:
-    assert ensam_grid.pool_factors((160, 160, 160)) == (1, 1, 1)
-    assert ensam_grid.pool_factors((40, 512, 512)) == (1, 2, 2)
-
-
 def test_pooling_takes_maximum_or_mean_of_blocks_and_of_rests() -> None:
     array = np.arange(5, dtype=np.int16).reshape(1, 1, 5)
     assert pooling.pooled(array, (1, 1, 2), "max").ravel().tolist() == [1, 3, 4]
     assert pooling.pooled(array, (1, 1, 2), "mean").ravel().tolist() == [0.5, 2.5, 4]
-
-
-def test_position_on_the_pooled_grid_is_that_of_the_block() -> None:
-    # Voxels 0 and 1 make block 0, whose centre is half way between them.
-    positions = pooling.pooled_positions([[0, 0.5, 3]], (1, 2, 2))
-    assert positions.tolist() == [[0, 0, 1.25]]
 
 
 def test_percentiles_become_zero_and_one() -> None:
@@ -175,7 +160,7 @@ def test_percentiles_become_zero_and_one() -> None:
 
 def test_constant_region_is_seen_as_zeros() -> None:
     volume = Volume(np.full((4, 5, 6), 7, np.int16), Geometry.from_spacing((4, 5, 6)))
-    assert not predict(EnsamSegmenter(Echo(), CPU), volume, []).logits_kji.any()
+    assert not predict(EnsamSegmenter(Echo()), volume, []).logits_kji.any()
 
 
 def test_region_with_nan_is_refused() -> None:
@@ -183,13 +168,13 @@ def test_region_with_nan_is_refused() -> None:
     array[1, 2, 3] = np.nan
     volume = Volume(array, Geometry.from_spacing((4, 5, 6)))
     with pytest.raises(VolumeError, match="NaN"):
-        EnsamSegmenter(Echo(), CPU).encode(volume, None, no_progress)
+        EnsamSegmenter(Echo()).encode(volume, None, no_progress)
 
 
-def test_without_pooling_every_voxel_comes_back_to_its_place() -> None:
-    volume = noise_volume((7, 9, 11))
-    region = Region((1, 2, 3), (6, 9, 10))
-    prediction = predict(EnsamSegmenter(Echo(), CPU), volume, [], region)
+def test_region_of_as_many_voxels_as_cells_comes_back_voxel_by_voxel() -> None:
+    volume = noise_volume((18, 20, 19))
+    region = Region((1, 2, 3), (17, 18, 19))
+    prediction = predict(EnsamSegmenter(Echo()), volume, [], region)
     inside = volume.array_kji[region.slices]
     expected = intensities.normalised(inside, intensities.intensity_bounds(inside))
     assert prediction.offset_kji == (1, 2, 3)
@@ -197,57 +182,55 @@ def test_without_pooling_every_voxel_comes_back_to_its_place() -> None:
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_pooled_ramp_comes_back_aligned(axis: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ensam, "pool_factors", lambda shape: (1, 2, 4))
-    shape = (6, 22, 42)
-    prediction = predict(EnsamSegmenter(Echo(), CPU), ramp_volume(shape, axis), [])
-    line = np.moveaxis(prediction.logits_kji, axis, 0)[:, 3, 3]
-    factor = (1, 2, 4)[axis]
-    low, high = intensities.intensity_bounds(ramp_volume(shape, axis).array_kji)
-    ramp = (np.linspace(0, 1, shape[axis]) - low) / (high - low)
-    # The maximum of a block lies (factor - 1) / 2 voxels above its centre, and nowhere else.
-    shift = (factor - 1) / 2 / (shape[axis] - 1) / (high - low)
-    inner = slice(factor, -2 * factor)
-    np.testing.assert_allclose(line[inner], (ramp + shift)[inner], atol=1e-5)
+def test_ramp_comes_back_aligned_from_the_cells(axis: int) -> None:
+    shape = (6, 24, 43)
+    prediction = predict(EnsamSegmenter(Echo()), ramp_volume(shape, axis), [])
     assert prediction.logits_kji.shape == shape
+    line = np.moveaxis(prediction.logits_kji, axis, 0)[:, 3, 3]
+    # The percentiles are those of the cells, so a straight line may have another slope.
+    places = np.arange(shape[axis])
+    inner = slice(shape[axis] // CELLS + 1, -(shape[axis] // CELLS + 1))
+    slope, start = np.polyfit(places[inner], line[inner], 1)
+    np.testing.assert_allclose(line[inner], (slope * places + start)[inner], atol=0.01)
+    assert slope * (shape[axis] - 1) / 2 + start == pytest.approx(0.5, abs=1e-3)
 
 
-def test_network_hears_the_spacing_of_its_own_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ensam, "pool_factors", lambda shape: (1, 2, 4))
+def test_network_hears_the_spacing_of_its_cells() -> None:
     network = Echo()
-    EnsamSegmenter(network, CPU).encode(ramp_volume((6, 8, 8)), None, no_progress)
-    assert list(network.spacing) == pytest.approx([2.5, 1.6, 2.8])
+    EnsamSegmenter(network).encode(ramp_volume((8, 32, 16)), None, no_progress)
+    assert list(network.spacing) == pytest.approx([2.5 / 2, 0.8 * 2, 0.7])
 
 
-def test_prompts_reach_the_network_on_its_own_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ensam, "pool_factors", lambda shape: (1, 2, 2))
-    network, volume = Echo(), ramp_volume((6, 20, 20))
+def test_prompts_reach_the_network_in_cells() -> None:
+    network, volume = Echo(), ramp_volume((9, 34, 34))
     box = Box.from_ijk(volume.geometry, (6, 4, 1), (10, 12, 5))
-    predict(EnsamSegmenter(network, CPU), volume, [box], Region((1, 2, 2), (6, 20, 20)))
-    # Voxels 4..7 and 2..9 of the region along i and j are blocks 2..3 and 1..4.
-    assert network.prompts.kinds.tolist() == [[0, 1]]
-    expected = [[[0, 0.75, 1.75], [3, 4.25, 3.25]]]
-    np.testing.assert_allclose(network.prompts.positions_kji.numpy(), expected)
+    predict(EnsamSegmenter(network), volume, [box], Region((1, 2, 2), (9, 34, 34)))
+    assert network.prompts.kinds.tolist() == [0, 1]
+    # Two cells to a voxel along k, half a cell along j and i; both ends are voxel centres.
+    expected = [[0.5, 0.75, 1.75], [6.5, 4.25, 3.25]]
+    np.testing.assert_allclose(network.prompts.positions_kji, expected)
 
 
-def test_big_anisotropic_region_fits_and_comes_back_whole() -> None:
-    volume = noise_volume((3, 700, 900))
-    network = Echo()
-    prediction = predict(EnsamSegmenter(network, CPU), volume, [])
+def test_region_goes_a_quarter_of_the_box_beyond_it_and_two_voxels_at_least() -> None:
+    box = Region((0, 0, 0), (4, 20, 7))
+    assert ensam.CARD.region_rule.margin(box) == (2, 5, 2)
+    assert not ensam.CARD.region_rule.shared
+
+
+def test_big_anisotropic_region_comes_back_whole() -> None:
+    prediction = predict(EnsamSegmenter(Echo()), noise_volume((3, 700, 900)), [])
     assert prediction.logits_kji.shape == (3, 700, 900)
-    seen = network.spacing[1] / volume.geometry.spacing_kji_mm[1]
-    assert seen == 2
 
 
 def test_previous_answer_is_laid_where_it_belongs() -> None:
-    network, volume = Echo(), ramp_volume((6, 8, 10))
-    model = EnsamSegmenter(network, CPU)
-    encoding = model.encode(volume, Region((1, 2, 3), (5, 8, 9)), no_progress)
+    network, volume = Echo(), ramp_volume((18, 20, 22))
+    model = EnsamSegmenter(network)
+    encoding = model.encode(volume, Region((1, 2, 3), (17, 18, 19)), no_progress)
     earlier = Prediction(volume.geometry, (0, 0, 4), np.full((3, 4, 3), 2.5, np.float32))
     model.predict(encoding, [], earlier, no_progress)
     expected = np.zeros(volume.geometry.shape_kji, np.float32)
     expected[0:3, 0:4, 4:7] = 2.5
-    assert np.array_equal(network.previous[0, 0].numpy(), expected[1:5, 2:8, 3:9])
+    assert np.array_equal(network.previous, expected[1:17, 2:18, 3:19])
 
 
 def test_marked_voxels_are_never_contradicted() -> None:
@@ -260,8 +243,8 @@ def test_marked_voxels_are_never_contradicted() -> None:
         Scribble(tuple(stroke), positive=False),
     ]
     for constant in (-9.0, 9.0):
-        network = Echo(lambda image, constant=constant: torch.full_like(image, constant))
-        logits = predict(EnsamSegmenter(network, CPU), volume, prompts).logits_kji
+        network = Echo(lambda image, constant=constant: np.full_like(image, constant))
+        logits = predict(EnsamSegmenter(network), volume, prompts).logits_kji
         assert logits[4, 6, 5] == max(constant, CLICK_LOGIT)
         assert logits[4, 6, 6] == min(constant, -CLICK_LOGIT)
         assert (logits[3, 2, 1:10] == min(constant, -CLICK_LOGIT)).all()
@@ -272,8 +255,9 @@ def test_prompts_outside_the_region_say_nothing() -> None:
     volume, network = noise_volume((8, 12, 12)), Echo()
     far = Point.from_ijk(volume.geometry, (11, 11, 7))
     near = Point.from_ijk(volume.geometry, (2, 3, 1))
-    predict(EnsamSegmenter(network, CPU), volume, [far, near], Region((0, 0, 0), (4, 8, 8)))
-    assert network.prompts.positions_kji.tolist() == [[[1, 3, 2]]]
+    predict(EnsamSegmenter(network), volume, [far, near], Region((0, 0, 0), (4, 8, 8)))
+    # Of 4 x 8 x 8 voxels each has four, two and two cells.
+    assert network.prompts.positions_kji.tolist() == [[5.5, 6.5, 4.5]]
 
 
 def test_region_without_any_prompt_still_gets_an_answer(weights: Path) -> None:
@@ -287,12 +271,12 @@ def test_region_without_any_prompt_still_gets_an_answer(weights: Path) -> None:
 def test_prompt_outside_the_volume_is_refused() -> None:
     volume = noise_volume((8, 12, 12))
     with pytest.raises(PromptError, match="outside the volume"):
-        predict(EnsamSegmenter(Echo(), CPU), volume, [Point((900.0, 0.0, 0.0))])
+        predict(EnsamSegmenter(Echo()), volume, [Point((900.0, 0.0, 0.0))])
 
 
 def test_text_is_refused() -> None:
     with pytest.raises(PromptError, match="ensam takes no text prompts; it takes box, point"):
-        predict(EnsamSegmenter(Echo(), CPU), noise_volume((8, 12, 12)), [Text("liver")])
+        predict(EnsamSegmenter(Echo()), noise_volume((8, 12, 12)), [Text("liver")])
 
 
 def test_long_stroke_is_thinned_but_clicks_are_kept() -> None:
@@ -317,7 +301,7 @@ def test_latest_of_very_many_clicks_are_kept() -> None:
 
 def test_cancelling_stops_the_work(weights: Path) -> None:
     def stop(fraction: float, phrase: str) -> None:
-        if fraction > 0.2:
+        if fraction > 0.05:
             raise KeyboardInterrupt
 
     model, volume = ensam.create("cpu", weights), noise_volume((8, 12, 12))
@@ -334,10 +318,13 @@ def test_encoding_of_another_model_is_refused() -> None:
     volume = noise_volume((8, 12, 12))
     other = Encoding(volume.geometry, Region.whole((8, 12, 12)), 0)
     with pytest.raises(TypeError, match="Encoding"):
-        EnsamSegmenter(Echo(), CPU).predict(other, [], None, no_progress)
+        EnsamSegmenter(Echo()).predict(other, [], None, no_progress)
 
 
-def test_missing_weights_name_the_ways_out(empty_store: Path) -> None:
+def test_missing_weights_name_the_ways_out(
+    empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("MedSegFMLib.weights.store._PACKAGE", empty_store)
     with pytest.raises(WeightsError, match=r"weights import ensam FILE.*--weights FILE.*graphcut"):
         ensam.create("cpu")
 
@@ -404,17 +391,60 @@ def test_mismatching_tensors_are_named(tmp_path: Path) -> None:
 def test_unusable_configuration_in_the_weights_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    values = {"skip": "sum", "positions": "liere", "millimetres": False}
+    values = {**json.loads(EnsamConfig().to_json()), "skip": "sum"}
     metadata = {"format": "medsegfm.ensam", "version": "1", "config": json.dumps(values)}
     save_file({"w": torch.zeros(1)}, str(tmp_path / "w.safetensors"), metadata)
     with pytest.raises(WeightsError, match="skip is 'sum'"):
         ensam.create("cpu", tmp_path / "w.safetensors")
 
 
-def test_missing_torch_is_named(monkeypatch: pytest.MonkeyPatch, weights: Path) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ModelError, match=r"needs torch.*pip install torch"):
+def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    def found(name: str) -> Any:
+        return None if name in packages else find_spec(name)
+
+    for module in (ensam, device):
+        monkeypatch.setattr(module, "find_spec", found)
+
+
+def test_gpu_without_torch_is_refused_with_a_way_out(
+    monkeypatch: pytest.MonkeyPatch, weights: Path
+) -> None:
+    without(monkeypatch, "torch")
+    with pytest.raises(DeviceError, match=r"'cuda' needs torch.*pip install 'medsegfm\[models\]'"):
+        create("ensam", "cuda", weights=weights)
+    with pytest.raises(DeviceError, match="'tpu' is not there"):
+        create("ensam", "tpu", weights=weights)
+
+
+def test_cpu_with_neither_openvino_nor_torch_is_refused_with_a_way_out(
+    monkeypatch: pytest.MonkeyPatch, weights: Path
+) -> None:
+    without(monkeypatch, "torch", "openvino")
+    with pytest.raises(ModelError, match=r"need torch.*openvino is not here.*graphcut"):
         create("ensam", "cpu", weights=weights)
+
+
+def test_configuration_without_a_graph_needs_torch(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "w.safetensors"
+    ensam_weights.save(Ensam(EnsamConfig(cells=16)), path)
+    volume = noise_volume((8, 12, 12))
+    assert predict(create("ensam", "cpu", weights=path), volume, []).logits_kji.any()
+    without(monkeypatch, "torch")
+    with pytest.raises(ModelError, match="no graph of their configuration"):
+        create("ensam", "cpu", weights=path)
+
+
+def test_without_openvino_torch_gives_the_same_mask(
+    monkeypatch: pytest.MonkeyPatch, weights: Path
+) -> None:
+    volume = noise_volume((13, 30, 21))
+    box = Box.from_ijk(volume.geometry, (3, 4, 2), (15, 20, 10))
+    first = predict(create("ensam", "cpu", weights=weights), volume, [box])
+    without(monkeypatch, "openvino")
+    second = predict(create("ensam", "cpu", weights=weights), volume, [box])
+    np.testing.assert_allclose(second.logits_kji, first.logits_kji, atol=1e-3)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "tpu", "cuda:-1", ""])
@@ -438,9 +468,113 @@ def test_auto_takes_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> 
         choose_device("cuda")
 
 
+def test_auto_takes_the_cpu_without_loading_torch_where_no_driver_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "_has_driver", lambda: False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(device, "find_spec", lambda name: name)
+    assert device.is_cpu("auto")
+
+
 def test_full_gpu_is_a_device_error_with_advice() -> None:
     with (
         pytest.raises(DeviceError, match=r"no memory left for the model ensam; draw a smaller box"),
         memory_errors("ensam"),
     ):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+
+def test_full_computer_is_a_device_error_with_advice() -> None:
+    for full in (MemoryError(), RuntimeError("std::bad_alloc")):
+        with (
+            pytest.raises(DeviceError, match="computer has no memory left for the model ensam"),
+            memory_errors("ensam"),
+        ):
+            raise full
+    with pytest.raises(RuntimeError, match="shape"), memory_errors("ensam"):
+        raise RuntimeError("wrong shape")
+
+
+def test_large_region_is_seen_once_more_in_windows() -> None:
+    # Two windows along i, in which a ramp of the whole is found again at finer cells.
+    volume = ramp_volume((CELLS, CELLS, 6 * CELLS), axis=2)
+    seen: list[tuple[float, float]] = []
+
+    def answer(image: Any) -> Any:
+        seen.append((float(image.min()), float(image.max())))
+        return image
+
+    prediction = predict(
+        EnsamSegmenter(Echo(answer)),
+        volume,
+        [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12))],
+    )
+    assert len(seen) == len(VIEWS) + 2
+    whole, (first, second) = seen[0], seen[-2:]
+    # One scale of intensities for all, so that the windows look like parts of the whole.
+    assert (
+        first[0] == whole[0] and second[1] == whole[1] and first[1] == pytest.approx(0.6, abs=0.02)
+    )
+    assert np.abs(np.diff(prediction.logits_kji[8, 8])).max() < 0.05
+
+
+def test_window_far_from_the_object_is_not_decoded() -> None:
+    volume = ramp_volume((CELLS, CELLS, 6 * CELLS), axis=2)
+    calls = []
+
+    def answer(image: Any) -> Any:
+        calls.append(image)
+        return image * 40 - 38
+
+    predict(
+        EnsamSegmenter(Echo(answer)),
+        volume,
+        [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12))],
+    )
+    assert len(calls) == len(VIEWS) + 1
+
+
+def test_click_outside_a_window_is_not_told_there() -> None:
+    volume = noise_volume((CELLS, CELLS, 6 * CELLS))
+    told = []
+
+    class Listening(Echo):
+        def decode(self, features: Any, prompts: Any, previous: Any, progress: Any) -> Any:
+            told.append(prompts.kinds.tolist())
+            return features.image
+
+    prompts = [
+        Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)),
+        Point.from_ijk(volume.geometry, (10, 8, 8), True),
+    ]
+    predict(EnsamSegmenter(Listening()), volume, prompts)
+    assert told == [*[[0, 1, 2]] * len(VIEWS), [0, 1, 2], [0, 1]]
+
+
+@pytest.mark.parametrize(("ijk", "positive"), [((8, 8, 11), True), ((8, 8, 2), False)])
+def test_click_on_what_is_right_already_changes_nothing(
+    ijk: tuple[int, int, int], positive: bool
+) -> None:
+    volume = ramp_volume((CELLS, CELLS, CELLS))
+    model = EnsamSegmenter(Echo(lambda image: image * 2 - 1))
+    box = Box.from_ijk(volume.geometry, (2, 2, 2), (14, 14, 14))
+    encoding = model.encode(volume, None, no_progress)
+    before = model.predict(encoding, [box], None, no_progress)
+    click = Point.from_ijk(volume.geometry, ijk, positive)
+    assert model.predict(encoding, [box, click], before, no_progress) is before
+    contrary = Point.from_ijk(volume.geometry, ijk, not positive)
+    after = model.predict(encoding, [box, contrary], before, no_progress)
+    assert (after.logits_kji[ijk[::-1]] > 0) == (not positive)
+
+
+def test_click_on_a_neighbour_leaves_an_object_as_it_is(weights: Path) -> None:
+    volume = noise_volume((24, 26, 28))
+    session = Session(create("ensam", "cpu", weights=weights), volume)
+    first = session.add_object()
+    session.add(Box.from_ijk(volume.geometry, (3, 3, 3), (12, 12, 12)), first)
+    before = session.predict_all()[first].mask.array_kji
+    outside = np.argwhere(before == 0)[-1].tolist()
+    second = session.add_object()
+    session.add(Point.from_ijk(volume.geometry, outside[::-1], True), second)
+    np.testing.assert_array_equal(session.predict_all()[first].mask.array_kji, before)

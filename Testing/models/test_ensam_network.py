@@ -60,6 +60,12 @@ def test_unknown_choice_is_refused() -> None:
         EnsamConfig(millimetres=1)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("cells", [8, 20, 0, -16, 32.0])
+def test_cells_that_the_network_would_pad_are_refused(cells: float) -> None:
+    with pytest.raises(ModelError, match="multiple of 8 from 16 on"):
+        EnsamConfig(cells=cells)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"skip": "add"}', '{"skip": 1'])
 def test_text_that_is_no_configuration_is_refused(text: str) -> None:
     with pytest.raises(ModelError):
@@ -107,13 +113,14 @@ def test_liere_depends_on_more_than_distances() -> None:
     assert shift_error(LierePositions) > 0.05
 
 
-@pytest.mark.parametrize("positions", ["liere", "rope"])
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("positions", ["liere", "rope", "absolute"])
 @pytest.mark.parametrize("skip", ["concat", "add"])
 @pytest.mark.parametrize("shape", [(1, 5, 33), (16, 17, 23), (24, 16, 8)])
 def test_output_has_the_shape_of_an_image_of_any_size(
-    shape: tuple[int, int, int], skip: str, positions: str
+    shape: tuple[int, int, int], skip: str, positions: str, dense: bool
 ) -> None:
-    net = network(EnsamConfig(skip=skip, positions=positions))
+    net = network(EnsamConfig(skip=skip, positions=positions, dense_prompts=dense))
     with torch.inference_mode():
         logits = net(image(*shape), prompts(*BOX, *CLICKS), torch.ones(1, 1, *shape))
     assert logits.shape == (1, 1, *shape)
@@ -171,15 +178,17 @@ def test_kind_and_place_of_a_prompt_say_something() -> None:
         assert float((answers[0] - other).abs().max()) > 1e-3
 
 
-def test_no_prompts_leave_the_image_alone_to_speak() -> None:
-    net = network()
+@pytest.mark.parametrize("dense", [False, True])
+def test_no_prompts_leave_the_image_alone_to_speak(dense: bool) -> None:
+    net = network(EnsamConfig(dense_prompts=dense))
     with torch.inference_mode():
         logits = net(image(16, 16, 16), prompts())
     assert bool(torch.isfinite(logits).all())
 
 
-def test_previous_logits_change_the_answer_and_zeros_are_none() -> None:
-    net = network()
+@pytest.mark.parametrize("dense", [False, True])
+def test_previous_logits_change_the_answer_and_zeros_are_none(dense: bool) -> None:
+    net = network(EnsamConfig(dense_prompts=dense))
     with torch.inference_mode():
         features = net.encode(image(16, 16, 16))
         without = net.decode(features, prompts(*BOX))
@@ -205,8 +214,8 @@ def test_positions_are_divided_by_the_longest_side() -> None:
     with torch.inference_mode():
         voxels = network().encode(image(16, 16, 20), (2.0, 1.0, 1.0)).scale_kji
         lengths = network(EnsamConfig(millimetres=True)).encode(image(16, 16, 20), (2.0, 1.0, 1.0))
-    torch.testing.assert_close(voxels, torch.full((3,), 1 / 20))
-    torch.testing.assert_close(lengths.scale_kji, torch.tensor([2 / 32, 1 / 32, 1 / 32]))
+    torch.testing.assert_close(voxels.flatten(), torch.full((3,), 1 / 20))
+    torch.testing.assert_close(lengths.scale_kji.flatten(), torch.tensor([2 / 32, 1 / 32, 1 / 32]))
 
 
 def test_batch_of_two_equals_one_after_the_other() -> None:
@@ -224,9 +233,10 @@ def test_batch_of_two_equals_one_after_the_other() -> None:
     torch.testing.assert_close(both[1:], alone, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("positions", ["liere", "rope"])
-def test_gradients_reach_every_parameter(positions: str) -> None:
-    net = network(EnsamConfig(positions=positions)).train()
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("positions", ["liere", "rope", "absolute"])
+def test_gradients_reach_every_parameter(positions: str, dense: bool) -> None:
+    net = network(EnsamConfig(positions=positions, dense_prompts=dense)).train()
     logits = net(image(16, 16, 24), prompts(*BOX, *CLICKS), image(16, 16, 24, seed=7))
     torch.nn.functional.softplus(logits).sum().backward()
     silent = [

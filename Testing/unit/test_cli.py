@@ -17,7 +17,7 @@ from volumes import make_blob
 from MedSegFMLib import Geometry, Volume, __version__
 from MedSegFMLib.cli import main
 from MedSegFMLib.metrics import dice
-from MedSegFMLib.registry import MODELS
+from MedSegFMLib.registry import DEFAULT_MODEL, MODELS
 
 BOX = ["--box", "4", "4", "3", "20", "18", "15"]
 
@@ -172,7 +172,8 @@ def test_models_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models", "--json") == 0
     records = {record["name"]: record for record in json.loads(capsys.readouterr().out)}
     assert set(records) == set(MODELS)
-    assert records["graphcut"]["default"] and records["graphcut"]["weights_present"] is None
+    assert [name for name, record in records.items() if record["default"]] == [DEFAULT_MODEL]
+    assert records["ensam"]["weights_present"] and records["graphcut"]["weights_present"] is None
     assert run("models") == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in MODELS)
@@ -183,14 +184,15 @@ def test_models_names_missing_weights_before_missing_packages(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr("MedSegFMLib.weights.store._PACKAGE", tmp_path)
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.setattr("MedSegFMLib.registry.find_spec", lambda package: None)
     assert run("models") == 0
-    assert "no weights yet; also needs torch" in capsys.readouterr().out
+    assert "no weights yet; also needs safetensors" in capsys.readouterr().out
     words = ["segment", "v.nrrd", "--out", tmp_path / "s.nrrd", "--model", "ensam"]
     make_blob(Geometry.from_spacing((18, 22, 24)))[0].write(tmp_path / "v.nrrd")
     monkeypatch.chdir(tmp_path)
-    assert "pip install torch safetensors" in refused(capsys, *words, *BOX)
+    assert "pip install safetensors" in refused(capsys, *words, *BOX)
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
@@ -243,7 +245,7 @@ def test_voxels_that_cannot_be_segmented_are_refused(
         ("--box 4 4 3 20 18 15 --device gpu", "gpu"),
         ("--box 4 4 3 20 18 15 --preview nowhere/p.png", "does not exist"),
         ("--box 4 4 3 20 18 15 --preview p.docx", "p.docx"),
-        ("--box 4 4 3 20 18 15 --weights w.bin", "takes no weights"),
+        ("--box 4 4 3 20 18 15 --model graphcut --weights w.bin", "takes no weights"),
         ("--volume", "unrecognized"),
     ],
 )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +18,35 @@ from MedSegFMLib.weights.safetensors_header import read_header
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder, which is not there yet."""
     monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path / "store"))
     return tmp_path / "store"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package's folder, without weights, and a catalogue that knows no file yet."""
+    (tmp_path / "package").mkdir()
+    monkeypatch.setattr(store, "_PACKAGE", tmp_path / "package")
+    know(monkeypatch, sha256=None, url=None)
+    return tmp_path / "package"
+
+
+def know(monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
+    """Let the catalogue say something else of ENSAM's weights."""
+    item = replace(catalogue.entry("ensam"), **values)
+    monkeypatch.setattr(catalogue, "entries", lambda: {"ensam": item})
+    monkeypatch.setattr(store, "entries", lambda: {"ensam": item})
+
+
+@pytest.fixture
+def shipped(package: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Weights that came with the package, other than those to import."""
+    path = package / "ensam.safetensors"
+    path.write_bytes(source.read_bytes()[:-1] + b"s")
+    know(monkeypatch, sha256=digest_of(path))
+    return path
 
 
 @pytest.fixture
@@ -40,6 +69,14 @@ def digest_of(path: Path) -> str:
 
 def test_missing_weights_name_the_way_out() -> None:
     with pytest.raises(WeightsError, match=r"medsegfm weights import ensam FILE"):
+        store.find("ensam")
+
+
+def test_missing_weights_that_are_published_can_be_fetched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    know(monkeypatch, sha256="1" * 64, url="https://example.org/e")
+    with pytest.raises(WeightsError, match="installed; run 'medsegfm weights fetch ensam' or"):
         store.find("ensam")
 
 
@@ -89,11 +126,20 @@ def test_right_hash_is_accepted_in_capitals(source: Path) -> None:
     store.import_file("ensam", source, sha256=digest_of(source).upper())
 
 
-def test_hash_of_the_catalogue_is_checked(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    item = catalogue.Entry("ensam", "ensam.safetensors", "safetensors", "1" * 64, None, "x", None)
-    monkeypatch.setattr(store, "entry", lambda name: item)
+def test_hash_of_the_catalogue_is_checked_where_the_file_does_not_say_what_it_is(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    know(monkeypatch, sha256="1" * 64, network=None)
     with pytest.raises(WeightsError, match="1" * 64):
         store.import_file("ensam", source)
+    store.import_file("ensam", source, sha256=digest_of(source))
+
+
+def test_weights_of_the_users_own_training_may_differ_from_the_published(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    know(monkeypatch, sha256="1" * 64)
+    store.verify_recorded(store.import_file("ensam", source))
 
 
 def test_altered_file_is_refused_before_it_is_loaded(source: Path) -> None:
@@ -108,6 +154,7 @@ def test_file_laid_into_the_store_by_hand_is_refused(folder: Path, source: Path)
     (folder / "ensam.safetensors").write_bytes(source.read_bytes())
     with pytest.raises(WeightsError, match="import it with"):
         store.verify_recorded(store.find("ensam"))
+    assert "import it with" in str(store.installed()[0].fault)
 
 
 def test_file_that_the_user_names_needs_no_recorded_hash(source: Path) -> None:
@@ -191,23 +238,67 @@ def test_verify_names_a_file_that_is_not_there(tmp_path: Path) -> None:
         store.verify(tmp_path / "nowhere", "0" * 64)
 
 
-def test_shipped_file_comes_first_and_needs_the_catalogues_hash(
-    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+def test_shipped_file_is_found_and_checked_against_the_catalogue(
+    shipped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path / "package"
-    package.mkdir()
-    monkeypatch.setattr(store, "_PACKAGE", package)
-    store.import_file("ensam", source)
-    shipped = package / "ensam.safetensors"
-    shipped.write_bytes(source.read_bytes())
+    assert store.find("ensam") == store.shipped("ensam") == shipped
+    store.verify_recorded(shipped)
+    (item,) = store.installed()
+    assert (item.shipped, item.sha256, item.fault) == (True, digest_of(shipped), None)
+    know(monkeypatch, sha256="2" * 64)
+    with pytest.raises(WeightsError, match=f"not {'2' * 64}.*install MedSegFM again"):
+        store.verify_recorded(shipped)
+    know(monkeypatch, sha256=None)
+    with pytest.raises(WeightsError, match="no SHA-256 in the catalogue"):
+        store.verify_recorded(shipped)
+    (item,) = store.installed()
+    assert item.shipped and "no SHA-256" in str(item.fault)
+
+
+def test_imported_file_comes_before_the_shipped_and_removing_it_brings_that_back(
+    shipped: Path, source: Path
+) -> None:
+    path = store.import_file("ensam", source)
+    assert store.find("ensam") == path
+    store.verify_recorded(path)
+    assert [item.shipped for item in store.installed()] == [False]
+    store.remove("ensam")
+    assert store.find("ensam") == shipped and store.installed()[0].shipped
+    with pytest.raises(WeightsError, match="the shipped ones belong to the package and stay"):
+        store.remove("ensam")
+    assert shipped.is_file()
+
+
+def test_shipped_file_is_found_without_a_home_folder(
+    shipped: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise WeightsError("There is no home folder.")
+
+    monkeypatch.setattr(store, "folder", homeless)
     assert store.find("ensam") == shipped
-    assert store.installed()[0].shipped
-    with pytest.raises(WeightsError, match="no SHA-256"):
-        store.verify_recorded(shipped)
-    item = catalogue.Entry("ensam", shipped.name, "safetensors", "2" * 64, None, "x", None)
-    monkeypatch.setattr(store, "entries", lambda: {"ensam": item})
-    with pytest.raises(WeightsError, match="2" * 64):
-        store.verify_recorded(shipped)
+    store.verify_recorded(shipped)
+    store.verify_recorded(source)
+
+
+def test_removing_takes_unfinished_downloads_along(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "ensam.safetensors.01234567.part").write_bytes(b"half")
+    store.remove("ensam")
+    assert list(folder.iterdir()) == []
+
+
+def test_the_command_says_which_weights_are_used(
+    shipped: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for words in ("list", f"import ensam {source}", "list", "verify ensam", "remove ensam"):
+        assert main(["weights", *words.split()]) == 0
+        said.append(capsys.readouterr().out)
+    assert "shipped" in said[0] and "Apache-2.0" in said[0]
+    assert "used instead of the shipped ones" in said[1]
+    assert "your own" in said[2]
+    assert "the shipped ones are used again" in said[4]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +333,19 @@ def test_header_of_another_form_is_refused(tmp_path: Path, header: bytes) -> Non
 
 
 def test_catalogue_is_complete() -> None:
-    for name, item in catalogue.entries().items():
-        assert item.name == name and item.licence
+    text = Path(catalogue.__file__).with_name("catalogue.json").read_text(encoding="utf-8")
+    for name, values in json.loads(text).items():
+        item = catalogue.Entry(name=name, **values)
         assert item.format in ("safetensors", "torch")
         assert Path(item.file).name == item.file
+        assert item.licence and str(item.licence_url).startswith("https://")
+        # Whoever may not sell with them, or cannot tell, is asked first.
+        assert not (item.permissive and any(word in item.licence for word in ("NC", "ND", "SA")))
+        assert item.sha256 is None or re.fullmatch("[0-9a-f]{64}", item.sha256)
+        if item.url is not None:
+            assert item.url.startswith("https://") and item.is_published and item.bytes
+
+
+def test_a_licence_is_not_permissive_unless_the_catalogue_says_so() -> None:
+    item = catalogue.Entry("new", "new.pt", "torch", None, None, "see the paper", None)
+    assert not item.permissive and not item.is_published and not item.is_self_describing

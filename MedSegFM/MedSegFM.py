@@ -1,0 +1,178 @@
+"""The Slicer module: what Slicer reads of it, its parameters, and the way into the panel."""
+
+import importlib.util
+import sys
+from enum import Enum
+from pathlib import Path
+
+import slicer
+from slicer import vtkMRMLScalarVolumeNode
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+if importlib.util.find_spec("MedSegFMLib") is None:
+    # A source checkout: the library lies beside the module's folder.
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from MedSegFMLib.registry import DEFAULT_MODEL, MODELS, card
+
+
+def _choices(name, labels):
+    """An Enum of what can be chosen, the default first; `labels`: what the panel calls each."""
+    found = Enum(name, {value: value for value in labels})
+    found.label = lambda self: labels[self.value]
+    return found
+
+
+ModelChoice = _choices("ModelChoice", {name: card(name).title for name in (DEFAULT_MODEL, *MODELS)})
+DeviceChoice = _choices("DeviceChoice", {"auto": _("Auto"), "cpu": _("CPU"), "cuda": _("GPU")})
+OverwriteChoice = _choices(
+    "OverwriteChoice",
+    {
+        "none": _("Keep them; segments may overlap"),
+        "visible": _("Take voxels from visible ones"),
+        "all": _("Take voxels from all"),
+    },
+)
+
+
+class MedSegFM(ScriptedLoadableModule):
+    """What Slicer lists."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        parent.title = "MedSegFM"
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        parent.dependencies = []
+        parent.contributors = [_("The MedSegFM developers")]
+        parent.helpText = _(
+            "Interactive 3D segmentation with foundation models: load a volume, draw a box around "
+            "an object or click on it, and get a segment. Every prompt can be moved, deleted and "
+            "undone, and your data stays on your computer unless you name a worker host."
+        )
+        parent.acknowledgementText = _(
+            "MedSegFM builds on published work on cross-plane SAM, SAM3D, Medical SAM3 and ENSAM; "
+            "the model cards in the documentation name papers, authors and licences."
+        )
+        slicer.app.connect("startupCompleted()", _register_sample_data)
+
+
+@parameterNodeWrapper
+class MedSegFMParameterNode:
+    """What is chosen in the panel, saved with the scene.
+
+    volume: what to segment. model, device: with what and where. autoRun: after each prompt.
+    overwrite: which other segments may lose voxels. showChanges: as a short-lived overlay.
+    """
+
+    volume: vtkMRMLScalarVolumeNode
+    model: ModelChoice
+    device: DeviceChoice
+    autoRun: bool = True
+    overwrite: OverwriteChoice
+    showChanges: bool = True
+
+
+class MedSegFMWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Connects Slicer's ways (enter, exit, scene close) with the panel."""
+
+    def __init__(self, parent=None):
+        # With no parent the base class calls setup() before it returns.
+        VTKObservationMixin.__init__(self)
+        self.panel = None
+        # Kept for good: a wrapper that is collected while its node lives takes Slicer down.
+        self._wrapped = None
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+
+    def setup(self):
+        """Build the panel; nothing is installed, downloaded or started here."""
+        from MedSegFMPanel.panel import Panel
+
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSegFM.ui"))
+        self.layout.addWidget(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        self.ui.volumeSelector.setMRMLScene(slicer.mrmlScene)
+        self.panel = Panel(uiWidget, self.ui, self.resourcePath)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+
+    def enter(self):
+        """The module is shown: its keys work, and it looks after the worker."""
+        self.panel.use(self._parameters())
+        self.panel.enter()
+
+    def exit(self):
+        """Another module is shown."""
+        self.panel.exit()
+
+    def cleanup(self):
+        """The module goes: the worker process with it."""
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.close()
+            self.panel = None
+
+    def onSceneStartClose(self, caller, event):
+        """The nodes are about to go."""
+        self.panel.use(None)
+
+    def onSceneEndClose(self, caller, event):
+        """An empty scene has parameters of its own."""
+        self.panel.use(self._parameters())
+
+    def onSceneEndImport(self, caller, event):
+        """A scene was loaded, perhaps with prompts in it."""
+        self.panel.use(self._parameters())
+        self.panel.restore()
+
+    def _parameters(self):
+        node = MedSegFMLogic().getParameterNode()
+        for name, choices in (
+            ("model", ModelChoice),
+            ("device", DeviceChoice),
+            ("overwrite", OverwriteChoice),
+        ):
+            # A scene of another version may name what this one does not have.
+            if node.GetParameter(name) not in choices.__members__:
+                node.UnsetParameter(name)
+        if self._wrapped is None or self._wrapped.parameterNode is not node:
+            self._wrapped = MedSegFMParameterNode(node)
+        return self._wrapped
+
+
+class MedSegFMLogic(ScriptedLoadableModuleLogic):
+    """Owns the parameter node; the work is done by MedSegFMLib.mrml."""
+
+
+class MedSegFMTest(ScriptedLoadableModuleTest):
+    """The self test: `MedSegFMPanel.self_test` says what it asserts."""
+
+    def setUp(self):
+        """Begin with an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        """Run every check on a small phantom, each in an empty scene."""
+        from MedSegFMPanel import self_test
+
+        for check in self_test.CHECKS:
+            self.setUp()
+            self.delayDisplay(check.__doc__)
+            check(self)
+
+
+def _register_sample_data():
+    from MedSegFMPanel.sample_data import register
+
+    register()

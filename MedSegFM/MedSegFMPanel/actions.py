@@ -1,0 +1,102 @@
+"""What the buttons of the panel do, beside those that draw prompts."""
+
+import qt
+from slicer.i18n import tr as _
+
+from MedSegFMLib.prompts import Text
+
+from . import sample_data
+
+# The user's own setting: a scene of somebody else's must not send volumes anywhere.
+_HOST_KEY = "MedSegFM/workerHost"
+
+
+class Actions:
+    """Connects buttons with the scene logic; what is refused becomes the panel's status line."""
+
+    def __init__(self, panel):
+        self._panel = panel
+        self._ui, self._logic = panel.ui, panel.logic
+        for button, action in self._clicks():
+            button.connect("clicked(bool)", lambda _on, action=action: panel.attempt(action))
+        self._ui.workerHost.text = qt.QSettings().value(_HOST_KEY) or ""
+        self._use_host()
+        self._ui.workerHost.connect("editingFinished()", self._use_host)
+
+    def keys(self):
+        """(shortcut, what it clicks) of the buttons that are used most."""
+        ui = self._ui
+        return [
+            ("Shift+N", ui.nextSegmentButton),
+            ("Shift+Z", ui.undoButton),
+            ("Shift+Y", ui.redoButton),
+            ("Shift+C", ui.cancelButton),
+        ]
+
+    def _clicks(self):
+        ui, logic = self._ui, self._logic
+        return (
+            (ui.loadButton, lambda: self._panel.dialogs.load_volume()),
+            (ui.sampleButton, self._load_sample),
+            (ui.recoverButton, lambda: self._panel.recovery.recover(logic)),
+            (ui.addSegmentButton, logic.add_object),
+            (ui.nextSegmentButton, logic.add_object),
+            (ui.removeSegmentButton, lambda: logic.remove_object(logic.current_label)),
+            (ui.exportButton, self._export),
+            (ui.textButton, self._add_text),
+            (ui.undoButton, logic.undo),
+            (ui.redoButton, logic.redo),
+            (ui.resetButton, logic.reset),
+            (ui.deletePromptButton, self._delete),
+            (ui.movePromptButton, self._move),
+            (ui.runButton, self._run),
+            (ui.cancelButton, self._cancel),
+            (ui.restartButton, self._restart),
+        )
+
+    def _load_sample(self):
+        self._panel.parameters.volume = sample_data.make_phantom()
+
+    def _export(self):
+        path = self._panel.dialogs.save_file(_("Save the segments"), "segments.nii.gz")
+        if path:
+            self._logic.labels().write(path)
+            self._panel.status.tell(_("The segments were saved to {path}.").format(path=path))
+
+    def _add_text(self):
+        self._logic.add(Text(self._ui.textEdit.text))
+        self._ui.textEdit.clear()
+
+    def _delete(self):
+        index = self._panel.prompt_table.index()
+        if index is not None:
+            self._logic.delete(index)
+
+    def _move(self):
+        panel, index = self._panel, self._panel.prompt_table.index()
+        if panel.placement.active == "pick" or index is None:
+            panel.placement.stop()
+        else:
+            panel.placement.pick(lambda place: panel.attempt(self._logic.move, index, place))
+
+    def _run(self):
+        gate = self._panel.gate
+        gate.is_open = True
+        self._logic.predict()
+        gate.is_open = self._panel.parameters.autoRun
+
+    def _cancel(self):
+        self._panel.models.cancel_download()
+        self._logic.cancel()
+
+    def _use_host(self):
+        host = self._ui.workerHost.text.strip()
+        qt.QSettings().setValue(_HOST_KEY, host)
+        if self._panel.gate.set_host(host) and self._logic.is_predicting:
+            self._logic.predict()
+
+    def _restart(self):
+        self._panel.restart_worker()
+        self._panel.status.tell(
+            _("The model was restarted; your prompts and segments are as they were.")
+        )

@@ -1,0 +1,40 @@
+"""How much memory is free, as far as the system tells."""
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+
+class _WindowsMemory(ctypes.Structure):
+    """MEMORYSTATUSEX of the Windows API."""
+
+    _fields_ = [
+        ("length", ctypes.c_ulong),
+        ("load", ctypes.c_ulong),
+        *[
+            (name, ctypes.c_ulonglong)
+            for name in ("total", "free", "pages", "free_pages", "virtual", "free_virtual", "more")
+        ],
+    ]
+
+
+def free_bytes():
+    """The memory that programs can still take, in bytes; None where the system does not tell."""
+    if sys.platform == "win32":
+        status = _WindowsMemory(length=ctypes.sizeof(_WindowsMemory))
+        return (
+            status.free
+            if ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+            else None
+        )
+    try:
+        with Path("/proc/meminfo").open(encoding="ascii") as lines:
+            words = dict(line.split(":") for line in lines)
+        return int(words["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None

@@ -1,0 +1,140 @@
+"""What is installed in this Slicer, and how what a model lacks gets there: on the user's click.
+
+Everything here runs on the main thread: pip in another one takes Slicer down.
+"""
+
+import threading
+from importlib.util import find_spec
+from subprocess import CalledProcessError
+
+from slicer.i18n import tr as _
+
+from MedSegFMLib.errors import ModelError
+from MedSegFMLib.registry import missing_packages
+
+# What runs a network: the first is light, the second comes with the extension PyTorch.
+_RUNTIMES = ("openvino", "torch")
+_FAILED = _(
+    "The installation failed ({reason}); check the network connection, then click Install again. "
+    "Slicer's log has the details."
+)
+
+
+class Installation:
+    """The packages of MedSegFM in this Python.
+
+    light_path: the requirements of the shipped models; model_path: those of the torch models.
+    """
+
+    def __init__(self, light_path, model_path):
+        self._light_path = light_path
+        self._model_path = model_path
+        # Slicer sees some packages only after a restart; they are not asked for again before.
+        self._torch_was_installed = False
+
+    def needs_light(self):
+        """Whether one of the light requirements is missing or too old."""
+        import slicer.packaging
+
+        return not slicer.packaging.pip_check(slicer.packaging.load_requirements(self._light_path))
+
+    def needs_torch(self, card):
+        """Whether a model needs torch and this Python has none."""
+        return "torch" in missing_packages(card)
+
+    def needs_restart(self, card):
+        """Whether torch was installed and can be seen only after a restart."""
+        return self._torch_was_installed and self.needs_torch(card)
+
+    def has_all(self, card):
+        """Whether all packages are here that a model cannot run without."""
+        if missing_packages(card):
+            return False
+        # A network needs one of the two that run it.
+        return card.weights is None or any(map(find_spec, _RUNTIMES))
+
+    def explain(self, card):
+        """What is missing for a model in one sentence, empty where it can run."""
+        missing = missing_packages(card)
+        if self.needs_restart(card):
+            return _("PyTorch is installed; restart Slicer, then {title} is ready.").format(
+                title=card.title
+            )
+        if "torch" in missing:
+            return _(
+                "{title} needs PyTorch (about 1 to 3 GB), which the extension PyTorch installs; "
+                "the other models work without it."
+            ).format(title=card.title)
+        if self.needs_light():
+            return _(
+                "MedSegFM runs its networks with a few small packages (about 80 MB), which are not "
+                "installed yet."
+            )
+        if missing:
+            return _("{title} needs {packages}, small packages that install in seconds.").format(
+                title=card.title, packages=", ".join(missing)
+            )
+        return ""
+
+    def install(self, card):
+        """Install what a model lacks, with Slicer's own questions and progress.
+
+        Raises ModelError where the user declines, an installation fails, or PyTorch cannot be
+        installed from here.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise ModelError("Packages are installed on the main thread alone; click Install.")
+        import slicer.packaging
+
+        if self.needs_light():
+            _ensure(slicer.packaging.load_requirements(self._light_path))
+        if self.needs_torch(card) and not self._torch_was_installed:
+            self._install_torch()
+        others = {name.replace("_", "-") for name in missing_packages(card)} - {"torch"}
+        wanted = [
+            requirement
+            for requirement in slicer.packaging.load_requirements(self._model_path)
+            if requirement.name in others
+        ]
+        if wanted:
+            _ensure(wanted)
+
+    def _install_torch(self):
+        try:
+            import PyTorchUtils
+        except ImportError as error:
+            raise ModelError(
+                _(
+                    "This model needs the extension PyTorch, which is not installed; install it in "
+                    "the Extensions Manager, restart Slicer and choose the model again."
+                )
+            ) from error
+        try:
+            torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
+        except (RuntimeError, ValueError, CalledProcessError) as error:
+            raise ModelError(_FAILED.format(reason=_reason(error))) from error
+        if torch is None:
+            raise ModelError(
+                _("PyTorch was not installed; click Install to try again, or use another model.")
+            )
+        self._torch_was_installed = True
+
+
+def _ensure(requirements):
+    """Slicer's own installation; it raises RuntimeError where the user declines."""
+    import slicer.packaging
+
+    try:
+        slicer.packaging.pip_ensure(requirements, requester="MedSegFM")
+    except RuntimeError as error:
+        raise ModelError(
+            _("Nothing was installed; click Install to try again, or use another model.")
+        ) from error
+    except CalledProcessError as error:
+        raise ModelError(_FAILED.format(reason=_reason(error))) from error
+
+
+def _reason(error):
+    if isinstance(error, CalledProcessError):
+        return _("pip ended with code {code}").format(code=error.returncode)
+    return str(error)

@@ -1,0 +1,296 @@
+"""The panel: buttons and lists around the scene logic, which a timer keeps going."""
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from MedSegFMLib import registry
+from MedSegFMLib.errors import MedSegFMError
+from MedSegFMLib.mrml.autosave import Autosave
+from MedSegFMLib.mrml.logic import SegmentationLogic
+from MedSegFMLib.mrml.updates import VolumeGone, Written
+from MedSegFMLib.weights import store
+from MedSegFMLib.worker.events import Progressed
+
+from . import model_facts, narration, words
+from .actions import Actions
+from .dialogs import Dialogs
+from .handles import show_handles
+from .installation import Installation
+from .model_section import ModelSection
+from .placement import Placement
+from .prompt_buttons import HINTS, PromptButtons, Shortcuts
+from .prompt_table import PromptTable
+from .recovery import Recovery
+from .segment_table import SegmentTable
+from .status_section import StatusSection
+from .worker_gate import WorkerGate, worker_client
+
+_PUMP_MILLISECONDS = 50
+
+
+class Panel:
+    """The controllers of the panel and what connects them.
+
+    widget, ui: the loaded `.ui` file and its named children.
+    resource_path(name): where a file of the module's Resources lies.
+    """
+
+    def __init__(self, widget, ui, resource_path, make_client=worker_client, dialogs=None):
+        self.ui = ui
+        self.dialogs = dialogs or Dialogs()
+        self.gate = WorkerGate(make_client)
+        autosave = Autosave(store.folder().parent / "autosave")
+        self.logic = SegmentationLogic(
+            slicer.mrmlScene,
+            self.gate,
+            slicer.app.applicationLogic(),
+            slicer.modules.terminologies.logic(),
+            autosave,
+        )
+        self.status = StatusSection(ui)
+        self.placement = Placement(
+            slicer.mrmlScene, self.logic.view.draft, self.logic.view.finish, self.refresh
+        )
+        self.buttons = PromptButtons(ui, self.placement)
+        self.prompt_table = PromptTable(ui.promptTable, self._on_prompt_selected)
+        self.segment_table = SegmentTable(
+            ui.segmentTable, self._on_segment_chosen, self._on_segment_renamed
+        )
+        self.installation = Installation(
+            resource_path("requirements.txt"), resource_path("requirements-models.txt")
+        )
+        self.models = ModelSection(
+            ui,
+            self.installation,
+            self.dialogs,
+            self.status,
+            self.attempt,
+            self._on_model_changed,
+            self.restart_worker,
+        )
+        self.recovery = Recovery(autosave)
+        # The parameters that are followed, and those that the widgets show, also while none are.
+        self.parameters = self._connected = self._tags = None
+        # Why the chosen volume node cannot be segmented, and when it was last looked at.
+        self._volume_fault, self._refused_at = "", None
+        self._actions = Actions(self)
+        self._shortcuts = Shortcuts(widget, [*self.buttons.keys(), *self._actions.keys()])
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_PUMP_MILLISECONDS)
+        self._timer.connect("timeout()", self.pump)
+
+    def use(self, parameters):
+        """Follow these parameters; None: of a scene that closes."""
+        self.parameters = parameters
+        if parameters is None:
+            self.placement.stop()
+            return
+        if parameters is not self._connected:
+            self._disconnect()
+            # Some versions of Slicer return nothing here; a first connection has number 0.
+            gui_tag = parameters.connectGui(self.ui) or 0
+            tag = parameters.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.apply())
+            self._connected, self._tags = parameters, (tag, gui_tag)
+        self.apply()
+
+    def enter(self):
+        """The module is shown."""
+        self._shortcuts.enable(True)
+        self._timer.start()
+        self.models.look_again()
+        self.refresh()
+
+    def exit(self):
+        """Another module is shown; answers on their way are still written."""
+        self._shortcuts.enable(False)
+        self.placement.stop()
+
+    def close(self):
+        """The module goes for good; work that ends in order needs no recovery."""
+        self._timer.stop()
+        self.use(None)
+        self._disconnect()
+        self._shortcuts.remove()
+        self.models.cancel_download()
+        self.logic.close()
+        self.recovery.discard()
+
+    def restore(self):
+        """A scene was loaded: go on with the prompts in it."""
+        self.pump()
+        if self.logic.volume_node is not None:
+            self.parameters.volume = self.logic.volume_node
+        self.apply()
+
+    def restart_worker(self):
+        """End the model's process and begin a new one; what was asked of it is asked again."""
+        was_predicting = self.logic.is_predicting
+        self.gate.restart()
+        if was_predicting:
+            self.logic.predict()
+
+    def attempt(self, action, *words):
+        """Run an action; what is wrong becomes the status line. Whether it went well."""
+        try:
+            action(*words)
+        except MedSegFMError as error:
+            self.status.warn(str(error))
+            return False
+        finally:
+            self.refresh()
+        return True
+
+    def apply(self):
+        """Bring the logic to the parameters, where they say something else."""
+        chosen = self.parameters
+        if chosen is None or slicer.mrmlScene.IsImporting():
+            # Half a scene is none; its end is told as well.
+            return
+        self.gate.is_open = chosen.autoRun
+        self.logic.overwrite = chosen.overwrite.value
+        if chosen.volume is not self.logic.volume_node:
+            self._choose_volume(chosen.volume)
+        wanted = (chosen.model.value, chosen.device.value)
+        if wanted != (self.logic.model, self.logic.device) and not self.attempt(
+            self.logic.set_model, *wanted
+        ):
+            chosen.model = type(chosen.model)[self.logic.model]
+        if chosen.autoRun and self.gate.holds and self.logic.is_predicting:
+            # What waited for Run need not wait any more.
+            self.logic.predict()
+        self.refresh()
+
+    def pump(self):
+        """Follow worker, scene and downloads; the timer calls it on the main thread."""
+        self._look_again()
+        updates = self.logic.pump()
+        for update in updates:
+            self._take(update)
+        self.models.pump()
+        if any(not isinstance(update, Progressed) for update in updates):
+            self.refresh()
+        self._show_busy()
+
+    def refresh(self):
+        """Bring all widgets to the state."""
+        if self.parameters is None:
+            return
+        ui, logic = self.ui, self.logic
+        self._show_model(self.parameters.model.value)
+        has_volume = logic.volume is not None
+        usable = has_volume and self.models.can_run
+        self.buttons.show(self.models.card, usable)
+        self.buttons.show_active()
+        hint = words.volume_hint(has_volume, self._volume_fault)
+        ui.volumeHint.text, ui.volumeHint.visible = hint, bool(hint)
+        ui.segmentHint.visible = not logic.prompts.labels
+        ui.segmentTable.visible = bool(logic.prompts.labels)
+        ui.promptTable.visible = bool(logic.prompts.entries)
+        ui.promptHint.text = words.prompt_hint(
+            has_volume,
+            self.models.can_run,
+            logic.prompts,
+            HINTS.get(self.placement.active),
+            self.gate.holds and logic.is_predicting,
+        )
+        self.prompt_table.show(logic.prompts)
+        ids = [logic.segments.ids[n] for n in logic.prompts.labels if n in logic.segments.ids]
+        current = logic.segments.ids.get(logic.current_label)
+        self.segment_table.show(logic.segments.node, ids, current)
+        index = self.prompt_table.index()
+        selected = index is not None
+        if self.placement.active != "box":
+            show_handles(slicer.mrmlScene, logic.prompts, index)
+        ui.undoButton.enabled, ui.redoButton.enabled = logic.can_undo, logic.can_redo
+        ui.deletePromptButton.enabled = selected
+        ui.movePromptButton.enabled = selected
+        ui.resetButton.enabled = bool(logic.prompts.entries)
+        ui.runButton.visible = not self.parameters.autoRun
+        ui.runButton.enabled = usable and bool(logic.prompts.entries)
+        ui.addSegmentButton.enabled = ui.nextSegmentButton.enabled = usable
+        ui.removeSegmentButton.enabled = bool(ids)
+        ui.exportButton.enabled = bool(ids)
+        ui.recoverButton.visible = has_volume and self.recovery.fits(logic)
+        self._show_busy()
+
+    def _disconnect(self):
+        if self._connected is not None:
+            tag, gui_tag = self._tags
+            self._connected.RemoveObserver(tag)
+            self._connected.disconnectGui(gui_tag)
+            self._connected = None
+
+    def _take(self, update):
+        if isinstance(update, VolumeGone):
+            self.placement.stop()
+            self._volume_fault = ""
+        elif isinstance(update, Written) and self.parameters is not None:
+            if not self.parameters.showChanges:
+                self.logic.overlay.clear()
+        narration.tell(update, self.status, self.logic)
+
+    def _show_busy(self):
+        predicting = self.logic.is_predicting and not self.gate.holds
+        self.status.busy(predicting or self.models.is_downloading, _("The model is being started…"))
+
+    def _choose_volume(self, node):
+        self._volume_fault = ""
+        try:
+            self.logic.set_volume(node)
+        except MedSegFMError as error:
+            self._volume_fault, self._refused_at = str(error), node.GetMTime()
+            return
+        self.placement.stop()
+        self.status.clear()
+        if node is not None:
+            self.parameters.model = type(self.parameters.model)[self.logic.model]
+            self._warm_up()
+
+    def _look_again(self):
+        """A volume node that was refused may have got its voxels since; loading takes two steps."""
+        node = self.parameters.volume if self.parameters is not None else None
+        if self._volume_fault and node is not None and node.GetMTime() != self._refused_at:
+            self._choose_volume(node)
+            self.refresh()
+
+    def _warm_up(self):
+        self._show_model(self.logic.model)
+        if self.models.can_run and not self.logic.is_predicting:
+            self.gate.warm_up(self.logic.model, self.logic.device)
+
+    def _show_model(self, name):
+        logic = self.logic
+        geometry = None if logic.volume is None else logic.volume.geometry
+        model_card = registry.card(name)
+        self.models.show(
+            name,
+            model_facts.region_voxels(model_card, logic.prompts, logic.current_label, geometry),
+        )
+
+    def _on_model_changed(self):
+        self.models.look_again()
+        self.refresh()
+        self._warm_up()
+
+    def _on_prompt_selected(self, index):
+        if index is not None:
+            label, prompt = self.logic.prompts.entries[index]
+            self.logic.select(label)
+            place = getattr(prompt, "position_ras", None) or getattr(prompt, "center_ras", None)
+            if place is not None:
+                slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *place)
+        self.refresh()
+
+    def _on_segment_chosen(self, segment_id):
+        self.attempt(self.logic.select, self._label(segment_id))
+
+    def _on_segment_renamed(self, segment_id, name):
+        if name.strip():
+            self.attempt(self.logic.rename, self._label(segment_id), name.strip())
+        else:
+            self.refresh()
+
+    def _label(self, segment_id):
+        return next(n for n, known in self.logic.segments.ids.items() if known == segment_id)

@@ -1,0 +1,52 @@
+"""Data for a first try: a CT of Slicer's collection, and a phantom made on the spot."""
+
+import slicer
+from slicer.i18n import tr as _
+
+_CT_SHA256 = "e16eae0ae6fefa858c5c11e58f0f1bb81834d81b7102e021571056324ef6f37e"
+_CT_URL = f"https://github.com/Slicer/SlicerTestingData/releases/download/SHA256/{_CT_SHA256}"
+
+
+def register():
+    """List both in Slicer's Sample Data module, where that is there."""
+    try:
+        import SampleData
+    except ImportError:
+        return
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="MedSegFM",
+        sampleName="MedSegFMAbdomenCT",
+        uris=_CT_URL,
+        fileNames="CTLiver.nrrd",
+        nodeNames="MedSegFM abdomen CT",
+        checksums=f"SHA256:{_CT_SHA256}",
+    )
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="MedSegFM",
+        sampleName="MedSegFMPhantom",
+        customDownloader=lambda source: make_phantom(),
+    )
+
+
+def make_phantom():
+    """A CT-like abdomen as a volume node, made without any download."""
+    from MedSegFMLib.synthesis.phantom import make_abdomen
+
+    image = make_abdomen().image
+    node = slicer.util.addVolumeFromArray(
+        image.array_kji, image.geometry.ijk_to_ras, _("MedSegFM phantom")
+    )
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevel(400, 40)
+    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    show_volume(node)
+    return node
+
+
+def show_volume(node):
+    """Show a volume in the slice views."""
+    logic = slicer.app.applicationLogic()
+    logic.GetSelectionNode().SetActiveVolumeID(node.GetID())
+    logic.PropagateVolumeSelection(1)

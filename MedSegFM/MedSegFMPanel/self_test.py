@@ -1,0 +1,212 @@
+"""What the module's self test asserts, on a small phantom with the default model and a real worker.
+
+It runs in Slicer's Self Tests module and, beside slicer-core, in the tests of the sources.
+"""
+
+import os
+import signal
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import numpy as np
+import slicer
+
+from MedSegFMLib.mrml.logic import SegmentationLogic
+from MedSegFMLib.mrml.prompt_nodes import box_from_roi, show_prompt
+from MedSegFMLib.mrml.updates import Written
+from MedSegFMLib.mrml.volume_nodes import volume_from_node
+from MedSegFMLib.prompts import Box, Point
+from MedSegFMLib.worker.client import WorkerClient
+from MedSegFMLib.worker.events import Restarted, Stopped
+from MedSegFMLib.worker.launchers import LocalLauncher
+
+_SHAPE_KJI = (24, 30, 34)
+_BALL_IJK, _RADIUS = (17, 15, 12), 7
+_PATIENCE_SECONDS = 60
+# The default model is weights-free, and a ball of 15 voxels has much surface.
+_GOOD_DICE = 0.75
+
+
+def check_geometry(test):
+    """A box in an oblique, anisotropic, left-handed volume comes back as it was."""
+    node = _add_ball()
+    geometry = volume_from_node(node).geometry
+    box = Box.from_ijk(geometry, (8, 6, 4), (26, 24, 20))
+    roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
+    show_prompt(roi, box)
+    ours, theirs = (_sorted(b.corners_ras()) for b in (box, box_from_roi(roi)))
+    test.assertLess(float(np.abs(ours - theirs).max()), 1e-3)
+
+
+def check_prompt_gives_segment(test):
+    """A box gives a segment where the object is."""
+    with _segmentation() as (logic, node):
+        logic.add(_box(node))
+        _wait(logic)
+        mask = _mask(logic, node, 1)
+        test.assertGreater(_dice(mask, _ball()), _GOOD_DICE)
+
+
+def check_overlap_policy(test):
+    """A neighbour keeps its voxels unless overwriting is asked for, and while it is locked."""
+    for overwrite, locked, keeps in (
+        ("none", False, True),
+        ("all", True, True),
+        ("all", False, False),
+    ):
+        with _segmentation() as (logic, node):
+            logic.overwrite = overwrite
+            logic.add_object("neighbour")
+            half = _ball() & (np.indices(_SHAPE_KJI)[2] < _BALL_IJK[0])
+            slicer.util.updateSegmentBinaryLabelmapFromArray(
+                half.astype(np.uint8), logic.segments.node, logic.segments.ids[1], node
+            )
+            logic.set_locked(1, locked)
+            logic.add_object("object")
+            logic.add(_box(node))
+            _wait(logic)
+            test.assertEqual(np.array_equal(_mask(logic, node, 1), half), keeps)
+            overlaps = bool((_mask(logic, node, 1) & _mask(logic, node, 2)).any())
+            test.assertEqual(overlaps, overwrite == "none")
+        slicer.mrmlScene.Clear()
+
+
+def check_undo_and_redo(test):
+    """Undo and redo bring the segments of those prompts back."""
+    with _segmentation() as (logic, node):
+        logic.add(_box(node))
+        _wait(logic)
+        first = _mask(logic, node, 1)
+        logic.add(Point.from_ijk(logic.volume.geometry, _BALL_IJK, positive=False))
+        _wait(logic)
+        second = _mask(logic, node, 1)
+        test.assertFalse(np.array_equal(first, second))
+        logic.undo()
+        _wait(logic)
+        test.assertTrue(np.array_equal(_mask(logic, node, 1), first))
+        logic.redo()
+        _wait(logic)
+        test.assertTrue(np.array_equal(_mask(logic, node, 1), second))
+
+
+def check_save_and_load(test):
+    """A saved scene comes back with its prompts, and goes on."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "scene.mrb")
+        with _segmentation() as (logic, node):
+            logic.add(_box(node))
+            _wait(logic)
+            prompts = logic.prompts
+            test.assertTrue(slicer.mrmlScene.WriteToMRB(path))
+        slicer.mrmlScene.Clear()
+        with _logic() as logic:
+            test.assertTrue(slicer.mrmlScene.ReadFromMRB(path))
+            _wait(logic)
+            test.assertEqual(logic.prompts, prompts)
+            logic.add(Point.from_ijk(logic.volume.geometry, _BALL_IJK))
+            _wait(logic)
+            test.assertGreater(_dice(_mask(logic, logic.volume_node, 1), _ball()), _GOOD_DICE)
+
+
+def check_cancel(test):
+    """Cancel ends a prediction, and the prompts stay."""
+    with _segmentation() as (logic, node):
+        logic.add(_box(node))
+        logic.cancel()
+        updates = _wait(logic)
+        test.assertTrue(any(isinstance(update, Stopped | Written) for update in updates))
+        test.assertEqual(len(logic.prompts.entries), 1)
+
+
+def check_crash(test):
+    """A worker that is killed is started again, and answers."""
+    with _logic() as logic:
+        client = logic.client
+        node = _add_ball()
+        logic.set_volume(node)
+        logic.add(_box(node))
+        _wait(logic)
+        os.kill(client.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        logic.add(Point.from_ijk(logic.volume.geometry, _BALL_IJK))
+        updates = _wait(logic)
+        test.assertTrue(any(isinstance(update, Restarted | Written) for update in updates))
+        test.assertGreater(_dice(_mask(logic, node, 1), _ball()), _GOOD_DICE)
+
+
+CHECKS = (
+    check_geometry,
+    check_prompt_gives_segment,
+    check_overlap_policy,
+    check_undo_and_redo,
+    check_save_and_load,
+    check_cancel,
+    check_crash,
+)
+
+
+@contextmanager
+def _logic():
+    client = WorkerClient(LocalLauncher())
+    logic = SegmentationLogic(slicer.mrmlScene, client, slicer.app.applicationLogic())
+    logic.client = client
+    try:
+        yield logic
+    finally:
+        logic.close()
+
+
+@contextmanager
+def _segmentation():
+    with _logic() as logic:
+        node = _add_ball()
+        logic.set_volume(node)
+        yield logic, node
+
+
+def _add_ball():
+    turn = np.deg2rad(20)
+    axes = np.array([[-np.cos(turn), np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = axes * (1.0, 1.2, 2.0), (12.5, -40.0, 7.0)
+    voxels = np.where(_ball(), 300, 40) + np.random.default_rng(0).normal(0, 10, _SHAPE_KJI)
+    return slicer.util.addVolumeFromArray(voxels.astype(np.int16), matrix, "Ball")
+
+
+def _ball():
+    k, j, i = np.indices(_SHAPE_KJI)
+    x, y, z = _BALL_IJK
+    return (i - x) ** 2 + (j - y) ** 2 + (k - z) ** 2 <= _RADIUS**2
+
+
+def _box(node):
+    low = [v - _RADIUS - 1 for v in _BALL_IJK]
+    high = [v + _RADIUS + 2 for v in _BALL_IJK]
+    return Box.from_ijk(volume_from_node(node).geometry, low, high)
+
+
+def _mask(logic, volume_node, label):
+    found = slicer.util.arrayFromSegmentBinaryLabelmap(
+        logic.segments.node, logic.segments.ids[label], volume_node
+    )
+    return np.zeros(_SHAPE_KJI, bool) if found is None else found > 0
+
+
+def _dice(first, second):
+    return 2 * (first & second).sum() / (first.sum() + second.sum())
+
+
+def _sorted(corners):
+    return np.array(sorted(map(tuple, np.round(corners, 4))))
+
+
+def _wait(logic):
+    updates, end = [], monotonic() + _PATIENCE_SECONDS
+    while True:
+        updates += logic.pump()
+        if not logic.is_predicting:
+            return updates
+        if monotonic() > end:
+            raise AssertionError(f"No answer within {_PATIENCE_SECONDS} s: {updates}")
+        sleep(0.01)

@@ -1,0 +1,74 @@
+"""What the panel says, and when: plain sentences made from the state."""
+
+from slicer.i18n import tr as _
+
+from MedSegFMLib.worker.events import Failed, Noted, Restarted, Started, Stopped
+
+
+def volume_hint(has_volume, fault):
+    """What to do about the volume; empty where one is chosen and fine."""
+    if fault:
+        return fault
+    if not has_volume:
+        return _("Load a volume, or click Sample to try it on a phantom.")
+    return ""
+
+
+def prompt_hint(has_volume, can_run, prompts, drawing, waits):
+    """What to do next with prompts.
+
+    drawing: what to do in the views while drawing, or None. waits: whether the model waits for Run.
+    """
+    if not has_volume:
+        return _("First choose a volume above.")
+    if not can_run:
+        return _("The model cannot run yet: see what it lacks above, or choose another.")
+    if drawing:
+        return drawing
+    if not prompts.entries:
+        return _("Draw a box around the object, or click on it.")
+    if waits:
+        return _("Click Run to segment with these prompts, or add more first.")
+    return _("Click where the segment is wrong, or go on with the next segment.")
+
+
+def locked_sentence(name):
+    """Why an answer changed nothing."""
+    return _("{name} is locked and stays as it is; untick Lock before the next prompt.").format(
+        name=name
+    )
+
+
+def change_text(written, prompts):
+    """Voxels gained and lost by the last prompt, by segment."""
+    lines = [
+        _("{name}: +{added:,} −{removed:,} voxels").format(
+            name=prompts.name(label),
+            added=written.added.get(label, 0),
+            removed=written.removed.get(label, 0),
+        )
+        for label in prompts.labels
+        if written.added.get(label) or written.removed.get(label)
+    ]
+    return "\n".join(lines)
+
+
+def event_sentence(event):
+    """A worker's event in words, and whether it is a warning; None: there is nothing to say."""
+    if isinstance(event, Started):
+        return _("The model's process is ready ({seconds:.1f} s).").format(
+            seconds=event.seconds
+        ), False
+    if isinstance(event, Noted):
+        return event.sentence, False
+    if isinstance(event, Failed):
+        return str(event.error), True
+    if isinstance(event, Stopped):
+        return _("Stopped; your prompts and segments are as they were."), False
+    if isinstance(event, Restarted):
+        if event.after_cancel:
+            return _("The model did not stop when asked, so its process was ended."), False
+        return _(
+            "The model's process ended unexpectedly and was started again; nothing was lost."
+        ), True
+    return None

@@ -1,0 +1,45 @@
+"""`medsegfm pack`: real volumes gathered into the one file that training reads."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .console import progress_bar
+from .outputs import check_outputs
+
+SUMMARY = "pack volumes and label maps to train on"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "sources",
+        metavar="SOURCES.json",
+        help="the volumes with their licences (Docs/training.md tells its form)",
+    )
+    parser.add_argument("--out", required=True, metavar="PACK.npz", help="the pack to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the pack and say what is in it."""
+    from ..synthesis.pack import read_sources, recording
+    from ..synthesis.recorded import save_recordings
+
+    sources_path, out = Path(arguments.sources), Path(arguments.out)
+    sources = read_sources(sources_path)
+    files = [path for s in sources for path in (s.image, s.label) if path is not None]
+    check_outputs([out], sources_path, files)
+    recordings = []
+    with progress_bar("pack") as progress:
+        for number, source in enumerate(sources):
+            progress(number / len(sources), source.name)
+            recordings.append(recording(source))
+        progress(1.0, "writing")
+        save_recordings(recordings, out)
+    images = sum(r.image is not None for r in recordings)
+    labelled = sum(r.labels is not None for r in recordings)
+    print(
+        f"{out}: {len(recordings)} recordings, {images} with an image, {labelled} with labels, "
+        f"{out.stat().st_size / 1e6:.1f} MB."
+    )

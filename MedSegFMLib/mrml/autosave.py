@@ -1,0 +1,116 @@
+"""Prompts and accepted segments in a folder, so that nothing is lost with a crash of Slicer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from ..atomic import write_text
+from ..errors import OutputError, PromptError
+from ..geometry import Geometry
+from .holding import Holding
+from .scene_state import (
+    SceneState,
+    geometry_from_json,
+    geometry_to_json,
+    holding_from_json,
+    holding_to_json,
+    state_from_json,
+    state_to_json,
+)
+
+_FORMAT = "medsegfm-autosave"
+_FILE = "medsegfm-autosave.json"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is saved: the state, the volume it is for, and all voxels of the objects' segments.
+
+    grid: that of the segmentation, in RAS millimetres.
+    segments: for each label its voxels on `grid`.
+    """
+
+    state: SceneState
+    volume_name: str
+    grid: Geometry
+    segments: Mapping[int, Holding]
+
+
+class Autosave:
+    """Saves at most every `seconds`; one file, which is whole at any time."""
+
+    def __init__(
+        self, folder: Path, seconds: float = 5.0, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self.path = Path(folder) / _FILE
+        self._seconds = seconds
+        self._clock = clock
+        self._saved_at = float("-inf")
+        self._warned = False
+
+    def is_due(self) -> bool:
+        """Whether enough time has passed since the last save."""
+        return self._clock() - self._saved_at >= self._seconds
+
+    def save(self, snapshot: Snapshot) -> str | None:
+        """Save; where that fails, the sentence for the user, once until a save succeeds again."""
+        self._saved_at = self._clock()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self.path, snapshot_to_json(snapshot))
+        except OSError as error:
+            if self._warned:
+                return None
+            self._warned = True
+            reason = str(error) if isinstance(error, OutputError) else f"{self.path}: {error}."
+            return f"Your work goes on, but it is not saved automatically: {reason}"
+        self._warned = False
+        return None
+
+    def read(self) -> Snapshot | None:
+        """What was saved last; None where nothing was. Raises PromptError for a damaged file."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise PromptError(f"{self.path} cannot be read ({error}); remove it.") from error
+        return snapshot_from_json(text)
+
+    def discard(self) -> None:
+        """Remove the file: the work was saved with the scene, or is not wanted back."""
+        self.path.unlink(missing_ok=True)
+
+
+def snapshot_to_json(snapshot: Snapshot) -> str:
+    """The snapshot as JSON text."""
+    document = {
+        "format": _FORMAT,
+        "volume": snapshot.volume_name,
+        "grid": geometry_to_json(snapshot.grid),
+        "state": json.loads(state_to_json(snapshot.state)),
+        "segments": {str(n): holding_to_json(mask) for n, mask in snapshot.segments.items()},
+    }
+    return json.dumps(document)
+
+
+def snapshot_from_json(text: str) -> Snapshot:
+    """What `snapshot_to_json` wrote; PromptError for anything else."""
+    try:
+        document = json.loads(text)
+        if document["format"] != _FORMAT:
+            raise PromptError(f"'{document['format']}' is no autosave of MedSegFM; remove it.")
+        return Snapshot(
+            state_from_json(json.dumps(document["state"])),
+            str(document["volume"]),
+            geometry_from_json(document["grid"]),
+            {int(n): holding_from_json(item) for n, item in document["segments"].items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        if isinstance(error, PromptError):
+            raise
+        raise PromptError(f"The autosave is damaged ({error!r}); remove it.") from error

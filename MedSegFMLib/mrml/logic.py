@@ -1,0 +1,162 @@
+"""Interactive segmentation in a scene: volume, prompts, answers and segments, kept in step.
+
+    logic = SegmentationLogic(scene, WorkerClient(LocalLauncher()))
+    logic.set_volume(volume_node)
+    logic.add(Box.from_ijk(...))            # or the user draws into logic.view.draft("box")
+    for update in logic.pump(): ...         # from a timer, on the main thread
+
+Undo and redo go through the prompt list. The segments follow at once where the answer to a state
+is remembered, otherwise when it has been predicted again. An answer to a state that is gone is
+dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import MaskError
+from ..prompts import Box, Prompt
+from ..registry import card
+from .masking import is_locked, set_locked
+from .prompt_edits import renamed, with_boxes, with_prompt, without_prompts
+from .scene_follower import SceneFollower
+from .segment_grid import check_holds_labelmaps
+from .updates import Update
+
+
+class SegmentationLogic(SceneFollower):
+    """One volume, one segmentation node and the prompts of its objects.
+
+    scene: the vtkMRMLScene. client: who predicts.
+    application_logic, terminologies: Slicer's own, where there are.
+    autosave: where to save now and then; None: nowhere.
+    """
+
+    def use_segmentation(self, node: Any | None) -> None:
+        """Write to this segmentation node, into segments of our own; None: to a new one.
+
+        Raises MaskError where its segments are stored as surfaces.
+        """
+        if node is not None:
+            check_holds_labelmaps(node)
+        self._take_edits()
+        self._asking.drop()
+        self.segments.use(node)
+        self._state.forget()
+        self._present_changed()
+
+    def set_model(self, name: str, device: str = "auto", **options: Any) -> None:
+        """Predict with another model, and replay the present prompts with it.
+
+        Raises ModelError for an unknown one, PromptError where it does not take a present prompt.
+        """
+        card(name).check_takes([prompt for _, prompt in self.prompts.entries])
+        if self._asking.set_model(name, device, options):
+            self._predict_anew()
+            self._store()
+
+    def add_object(self, name: str | None = None) -> int:
+        """Begin another object with a segment of its own and make it current; its label."""
+        self._take_edits()
+        self._change(self.prompts.with_object(name), select=-1)
+        return self.current_label
+
+    def remove_object(self, label: int) -> None:
+        """Take an object, its prompts and its segment away; undo brings them back."""
+        self._take_edits()
+        self._change(self.prompts.without_object(label))
+
+    def rename(self, label: int, name: str) -> None:
+        """Name an object; its segment gets the terminology and colour of that name."""
+        self._take_edits()
+        self._change(renamed(self.prompts, label, name))
+        self.segments.rename(label, name)
+
+    def select(self, label: int) -> None:
+        """Make an object the one that new prompts are for."""
+        self._take_edits()
+        self.prompts.name(label)
+        self.current_label = label
+
+    def set_locked(self, label: int, locked: bool) -> None:
+        """Lock an object's segment: no answer changes it or takes voxels from it.
+
+        Raises MaskError where it has none.
+        """
+        self.prompts.name(label)
+        if not self.segments.is_there(label):
+            raise MaskError(
+                f"{self.prompts.name(label)} has no segment to lock yet; predict it first."
+            )
+        set_locked(self.segments.node, self.segments.ids[label], locked)
+
+    def is_locked(self, label: int) -> bool:
+        """Whether an object's segment is locked."""
+        node, segment_id = self.segments.node, self.segments.ids.get(label)
+        return node is not None and segment_id is not None and is_locked(node, segment_id)
+
+    def add(self, prompt: Prompt, label: int | None = None) -> None:
+        """Add a prompt for an object (the current one), which is begun where there is none.
+
+        Raises PromptError for a prompt outside the volume or not taken by the model, VolumeError
+        where no volume is chosen; nothing changes then.
+        """
+        self._take_edits()
+        label = self.current_label if label is None else label
+        prompts, label = with_prompt(self.prompts, prompt, label, self.new_object_per_box)
+        self._change(prompts)
+        self.current_label = label
+
+    def add_boxes(self, boxes: Sequence[Box]) -> list[int]:
+        """Add one object for each box, all predicted in one run; their labels."""
+        self._take_edits()
+        prompts, labels = with_boxes(self.prompts, boxes)
+        self._change(prompts, select=-1)
+        return labels
+
+    def delete(self, index: int) -> None:
+        """Delete the prompt `index` of the list, however early it was given."""
+        self._take_edits()
+        self._change(self.prompts.deleted(index))
+
+    def move(self, index: int, position_ras: Sequence[float]) -> None:
+        """Move the click or box `index` of the list to a place in RAS millimetres."""
+        self._take_edits()
+        self._change(self.prompts.moved(index, position_ras))
+
+    def reset(self) -> None:
+        """Take all prompts and what they gave away; the objects stay. Undo brings all back."""
+        self._take_edits()
+        self._change(without_prompts(self.prompts))
+
+    def undo(self) -> bool:
+        """Go back one change of the prompts; False where there is none."""
+        self._take_edits()
+        return self._history.undo() and self._present_changed(recall=True)
+
+    def redo(self) -> bool:
+        """Go forward one undone change; False where there is none."""
+        self._take_edits()
+        return self._history.redo() and self._present_changed(recall=True)
+
+    def pump(self) -> list[Update]:
+        """Follow the scene and the user's markups, take the worker's events, write answers.
+
+        Call it from a timer on the main thread; it never waits.
+        """
+        self._follow_scene()
+        for event, asked in self._asking.poll():
+            self._take_event(event, asked)
+        self.overlay.expire()
+        self._save_now_and_then()
+        updates, self._updates = self._updates, []
+        return updates
+
+    def close(self) -> None:
+        """Let go of the scene and end the worker."""
+        self._asking.drop()
+        self._watch.close()
+        self.view.clear()
+        self.overlay.clear()
+        self._asking.close()

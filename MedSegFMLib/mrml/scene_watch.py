@@ -1,0 +1,71 @@
+"""What others do to the scene: noted by observers, asked for by the logic when it is pumped.
+
+Only a scene that closes is told at once, as its nodes are about to go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import slicer
+from vtkmodules.util.misc import calldata_type
+from vtkmodules.util.vtkConstants import VTK_OBJECT
+
+
+class SceneWatch:
+    """Observers on a scene and on one volume node in it.
+
+    on_close: called when the scene begins to close.
+    on_removed: called with the identifier of each node that leaves the scene otherwise.
+    """
+
+    def __init__(
+        self, scene: Any, on_close: Callable[[], None], on_removed: Callable[[str], None]
+    ) -> None:
+        self.volume_changed = False
+        self.imported = False
+        self._volume_node: Any | None = None
+        self._volume_tags: list[int] = []
+        self._scene = scene
+
+        def removed(_caller: Any, _event: str, node: Any) -> None:
+            if not scene.IsClosing():
+                on_removed(node.GetID() or "")
+
+        with_node = calldata_type(VTK_OBJECT)(removed)
+        self._scene_tags = [
+            scene.AddObserver(slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, with_node),
+            scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, lambda *_: on_close()),
+            scene.AddObserver(slicer.vtkMRMLScene.EndImportEvent, self._on_imported),
+            scene.AddObserver(slicer.vtkMRMLScene.EndRestoreEvent, self._on_imported),
+        ]
+
+    def watch_volume(self, node: Any | None) -> None:
+        """Notice changes of this volume's voxels, grid and transforms; None: of no volume."""
+        if self._volume_node is not None:
+            for tag in self._volume_tags:
+                self._volume_node.RemoveObserver(tag)
+        self._volume_node, self._volume_tags, self.volume_changed = node, [], False
+        if node is not None:
+            self._volume_tags = [
+                node.AddObserver(event, self._on_volume)
+                for event in (
+                    slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
+                    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+                    "ModifiedEvent",
+                )
+            ]
+
+    def close(self) -> None:
+        """Remove all observers."""
+        self.watch_volume(None)
+        for tag in self._scene_tags:
+            self._scene.RemoveObserver(tag)
+        self._scene_tags = []
+
+    def _on_volume(self, *_: object) -> None:
+        self.volume_changed = True
+
+    def _on_imported(self, *_: object) -> None:
+        self.imported = True

@@ -1,0 +1,127 @@
+"""One step of the work: a change of the prompts, and what view, segments and worker make of it."""
+
+from __future__ import annotations
+
+from ..errors import MedSegFMError
+from ..prompt_list import PromptList
+from ..registry import card
+from ..worker.events import Event, Predicted
+from .prompt_edits import check_new, edited
+from .updates import PromptsChanged, Warned
+from .work import Work
+
+
+class Steps(Work):
+    """Keeps markups, segments and requests in step with the prompts.
+
+    new_object_per_box: whether a box for an object that has one begins another object.
+    """
+
+    new_object_per_box = False
+
+    def predict(self) -> None:
+        """Ask for the answer to the present prompts, also where one is remembered."""
+        if self.volume is not None and self.prompts.entries:
+            self._asking.ask(self.prompts)
+        else:
+            self._asking.drop()
+
+    def cancel(self) -> None:
+        """Stop predicting; the prompts stay."""
+        self._asking.cancel()
+
+    def _check(self, prompts: PromptList, before: PromptList) -> None:
+        check_new(prompts, before, card(self.model), self._chosen().geometry)
+
+    def _change(self, prompts: PromptList, select: int | None = None) -> None:
+        before = self.prompts
+        self._check(prompts, before)
+        for label in set(prompts.labels) - set(before.labels):
+            self._state.release(label)
+        self._history.change(prompts)
+        if select is not None and prompts.labels:
+            self.current_label = prompts.labels[select]
+        same_entries = prompts.entries == before.entries
+        if same_entries:
+            self._state.remember_as(self.model, before, prompts)
+        self._present_changed(recall=same_entries)
+
+    def _present_changed(self, recall: bool = False) -> bool:
+        """Bring view, segments and worker to the present prompts.
+
+        recall: take what these prompts gave before, where that is remembered.
+        """
+        labels = self.prompts.labels
+        if labels and self.current_label not in labels:
+            self.current_label = labels[-1]
+        self._updates.append(PromptsChanged())
+        self.view.show(self.prompts)
+        if self.volume is None or self.volume_node is None:
+            return True
+        if labels or self.segments.node is not None:
+            self.segments.ensure_node(self.volume_node)
+            try:
+                self._bring_segments(recall or not self.prompts.entries)
+            except MedSegFMError as error:
+                self._updates.append(Warned(str(error)))
+                # What is awaited is for other prompts.
+                self.predict()
+        self._store()
+        return True
+
+    def _bring_segments(self, recall: bool) -> None:
+        node, geometry = self.volume_node, self._chosen().geometry
+        for label, name in self.prompts.objects:
+            self.segments.ensure(label, name)
+        written = self._state.recall(node, geometry, self.model, self.prompts) if recall else None
+        if written is None:
+            self.predict()
+            self._state.drop_objects(node, geometry, self.prompts)
+        else:
+            self._asking.drop()
+            self._updates.append(written)
+
+    def _predict_anew(self) -> None:
+        """All answers so far are of another model or volume."""
+        self._state.forget_remembered()
+        self.predict()
+
+    def _take_edits(self) -> None:
+        """What the user drew, moved and deleted; what cannot be taken is told and undone."""
+        edits = self.view.collect()
+        if not edits:
+            return
+        try:
+            found = edited(
+                self.prompts, self.current_label, edits, self._check, self.new_object_per_box
+            )
+            self._updates += map(Warned, found.refused)
+            if found.prompts != self.prompts:
+                self._change(found.prompts)
+                self.current_label = found.label
+        except MedSegFMError as error:
+            self._updates.append(Warned(str(error)))
+        self.view.show(self.prompts)
+
+    def _take_event(self, event: Event, asked: PromptList | None) -> None:
+        self._updates.append(event)
+        if not isinstance(event, Predicted) or asked is None or self.volume is None:
+            return
+        try:
+            written = self._state.write_answers(
+                self.volume_node, self.volume.geometry, asked, event.answers
+            )
+        except MedSegFMError as error:
+            self._updates.append(Warned(str(error)))
+            return
+        self._state.remember(self.model, asked)
+        self._updates.append(written)
+        self._updates += [Warned(self._cut_off_sentence(label)) for label in written.cut_off]
+        self._store()
+
+    def _cut_off_sentence(self, label: int) -> str:
+        return (
+            f"A part of {self.prompts.name(label)} lies outside the voxels that "
+            f"{self.segments.node.GetName()} has room for; choose a new segmentation to have it "  # type: ignore[union-attr]
+            "whole."
+        )

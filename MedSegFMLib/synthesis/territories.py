@@ -1,0 +1,47 @@
+"""The voxels nearest to each of some points: cells and neurites."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .canvas import Canvas
+from .shapes import distances
+
+
+@dataclass(frozen=True, eq=False)
+class Territories:
+    """The voxels nearest to each of some points.
+
+    owner: (K, J, I) the nearest point. nearest: the distance to it. gap: how much farther away the
+    next one is, which is 0 on the border.
+    """
+
+    centers: NDArray[np.float64]
+    owner: Tensor
+    nearest: Tensor
+    gap: Tensor
+
+    def label(self, canvas: Canvas, count: int) -> Tensor:
+        """Labels of the territories in the middle, as new objects of the canvas."""
+        table = np.zeros(len(self.centers), dtype=np.int16)
+        for middle in np.argsort((self.centers**2).sum(1))[:count]:
+            table[middle] = canvas.new_object()
+        return torch.from_numpy(table).to(self.owner.device)[self.owner]
+
+
+def territories(canvas: Canvas, count: int, bend: float = 0.06) -> Territories:
+    """Territories of random points, with borders bent by up to about `bend`."""
+    rng = canvas.frame.chance.host
+    centers = rng.uniform(-1.15, 1.15, (count, 3))
+    bent = canvas.position + bend * canvas.frame.fields(4, 3)
+    gap = distances(bent, centers, canvas.frame)
+    nearest, owner = gap.min(0, keepdim=True)
+    further = gap.scatter_(0, owner, torch.inf).amin(0)
+    shape = canvas.frame.shape_kji
+    gap = (further - nearest[0]).reshape(shape)
+    return Territories(centers, owner.reshape(shape), nearest.reshape(shape), gap)

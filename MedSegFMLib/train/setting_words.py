@@ -1,0 +1,103 @@
+"""Settings, a dataclass, from key=value words, and what they mean from its docstring.
+
+Its entries read "name: meaning" or "name, name: meaning", further lines indented.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from ..errors import TrainingError
+
+Settings = TypeVar("Settings")
+
+_ENTRY = re.compile(r"(\w+(?:, \w+)*): (.*)")
+
+
+@dataclass(frozen=True)
+class Described:
+    """A setting for the user to read; the default is "" where one must be given."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+def parse(kind: type[Settings], words: Sequence[str]) -> Settings:
+    """Settings from words such as "minutes=30".
+
+    Raises TrainingError for an unknown or missing key, a key given twice and a bad value.
+    """
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or key not in hints:
+            raise TrainingError(
+                f"'{word}' is no setting; write key=value with one of {', '.join(hints)}."
+            )
+        if key in values:
+            raise TrainingError(f"{key} is given twice; give it once.")
+        values[key] = _value(key, text, hints[key])
+    if "out" in hints and "out" not in values:
+        raise TrainingError("Training needs a folder for its results; give out=FOLDER.")
+    return kind(**values)
+
+
+def described(kind: type[Any]) -> list[Described]:
+    """The settings in their order, with defaults as they are typed."""
+    meanings = _meanings(inspect.getdoc(kind) or "")
+    return [
+        Described(field.name, _typed(field.default), meanings.get(field.name, ""))
+        for field in fields(kind)
+    ]
+
+
+def _meanings(docstring: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in docstring.splitlines():
+        entry = _ENTRY.fullmatch(line)
+        if entry:
+            names = entry[1].split(", ")
+            found |= dict.fromkeys(names, entry[2])
+        elif names and line.startswith("    "):
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+        else:
+            names = []
+    return found
+
+
+def _typed(default: Any) -> str:
+    if default is MISSING or default is None:
+        return ""
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _value(key: str, text: str, hint: Any) -> Any:
+    if hint in (Path, Path | None):
+        if not text:
+            raise TrainingError(f"{key} is empty; give a path.")
+        return Path(text)
+    if choices := get_args(hint):
+        if text not in choices:
+            raise TrainingError(f"{key} is '{text}'; it must be {' or '.join(choices)}.")
+        return text
+    if hint is bool:
+        if text not in ("true", "false"):
+            raise TrainingError(f"{key} is '{text}'; it must be true or false.")
+        return text == "true"
+    try:
+        value = hint(text)
+    except ValueError as error:
+        kind = {int: "a whole number", float: "a number"}[hint]
+        raise TrainingError(f"{key} is '{text}'; it must be {kind}.") from error
+    if hint is float and not math.isfinite(value):
+        raise TrainingError(f"{key} is '{text}'; it must be finite.")
+    return value

@@ -1,0 +1,49 @@
+"""Being stopped between two steps, where the state of training is whole."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass
+class Stop:
+    """Why training is to stop after this step, None to go on."""
+
+    reason: BaseException | None = None
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """Within the block SIGINT and SIGTERM set the reason to KeyboardInterrupt.
+
+    A second signal acts at once, as before the block. Outside the main thread, where no signals
+    arrive, nothing is changed.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            # None: a handler from outside Python, which cannot be put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def asked(number: int, frame: FrameType | None) -> None:
+        stop.reason = KeyboardInterrupt()
+        restore()
+
+    for number in _SIGNALS:
+        signal.signal(number, asked)
+    try:
+        yield stop
+    finally:
+        restore()

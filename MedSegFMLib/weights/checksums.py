@@ -1,0 +1,52 @@
+"""SHA-256 sums: of a file, and the one recorded beside it in `<file>.sha256`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ..atomic import write_text
+from ..errors import WeightsError
+from ..progress import Progress, no_progress
+
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256_of(path: Path, progress: Progress = no_progress) -> str:
+    """The SHA-256 of a file, read in pieces; WeightsError where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        size, done = path.stat().st_size, 0
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                done += len(chunk)
+                progress(min(done / size, 1.0) if size else 1.0, "checking")
+    except OSError as error:
+        raise WeightsError(
+            f"The weights {path} cannot be read ({error.strerror or error}); check the path."
+        ) from error
+    return digest.hexdigest()
+
+
+def sidecar(path: Path) -> Path:
+    """The file beside `path` that holds its SHA-256, in the format of `sha256sum`."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def record(path: Path, digest: str) -> None:
+    """Write the SHA-256 of `path` beside it; OutputError where that cannot be written."""
+    write_text(sidecar(path), f"{digest}  {path.name}\n")
+
+
+def recorded(path: Path) -> str | None:
+    """The SHA-256 recorded beside `path`, None where there is none; WeightsError for a bad one."""
+    try:
+        words = sidecar(path).read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{sidecar(path)} cannot be read; import the weights again.") from error
+    if not words:
+        raise WeightsError(f"{sidecar(path)} is empty; import the weights again.")
+    return words[0]

@@ -1,0 +1,1 @@
+"""Inference in one process of its own: frames over its stdin and stdout. See `client`."""

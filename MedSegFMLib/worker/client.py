@@ -1,0 +1,300 @@
+"""A worker as its user sees it: give a volume, make requests, poll for events. Nothing blocks.
+
+    client = WorkerClient(LocalLauncher())
+    client.set_volume(volume)
+    number = client.request(Request("graphcut", prompts))
+    for event in client.poll():    # now and then, from a timer
+        ...
+
+Each request ends in exactly one of `Predicted`, `Failed` and `Stopped`. Methods are called from
+one thread, the one that polls.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..errors import VolumeError, WorkerError
+from ..volume import Volume
+from .asked import Asked, Cancel
+from .connection import Connection, Ended
+from .events import (
+    Answer,
+    Event,
+    Failed,
+    Noted,
+    Predicted,
+    Progressed,
+    Request,
+    Restarted,
+    Started,
+    Stopped,
+)
+from .frames import Frame, to_json
+from .launchers import Launcher, LocalLauncher, SshLauncher
+from .messages import Job, parse_event
+from .parcel import Parcel, contents_of
+
+__all__ = [
+    "Answer",
+    "Event",
+    "Failed",
+    "Launcher",
+    "LocalLauncher",
+    "Noted",
+    "Predicted",
+    "Progressed",
+    "Request",
+    "Restarted",
+    "SshLauncher",
+    "Started",
+    "Stopped",
+    "WorkerClient",
+]
+
+# So long after a cancel the user is told that it is done, whatever the worker does.
+_STOPPED_SECONDS = 1.0
+# So many workers in a row may die before a request, or the wait for one, is given up.
+_MOST_DEATHS = 2
+
+
+class WorkerClient:
+    """Volume and requests on one side, a worker that may die on the other.
+
+    launcher: how workers are started. The first starts with the first volume, or with `start`.
+
+    The latest request counts: it takes the place of one that is not answered yet. Where a worker
+    dies another is started and gets the volume and the request again; where that dies too the
+    request fails.
+    """
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._connection: Connection | None = None
+        self._called = 0.0
+        self._ready = False
+        self._parcel: Parcel | None = None
+        self._volumes = 0
+        self._requests = 0
+        self._asked: Asked | None = None
+        self._cancel: Cancel | None = None
+        self._deaths = 0
+        self._events: list[Event] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is not answered yet."""
+        return self._asked is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker runs and listens."""
+        return self._ready
+
+    @property
+    def pid(self) -> int | None:
+        """The process on this computer, the worker or ssh; None where there is none."""
+        return self._connection.pid if self._connection else None
+
+    @property
+    def log(self) -> str:
+        """The last lines that the present worker wrote to its stderr."""
+        return self._connection.last_words if self._connection else ""
+
+    def start(self) -> None:
+        """Start a worker, where none is, without waiting for it."""
+        if self._connection is None:
+            self._called = time.monotonic()
+            self._connection = Connection(self._launcher)
+
+    def set_volume(self, volume: Volume) -> bool:
+        """Segment this volume from now on; returns whether it is another than before.
+
+        It is sent once, and again only when a voxel or its grid has changed, also in place: call
+        this before each request, it takes 15 ms for 150 MB. The array must not change before it is
+        sent. A request for the volume before is stopped.
+        """
+        contents = contents_of(volume)
+        if self._parcel is not None and self._parcel.contents == contents:
+            return False
+        if self._asked is not None:
+            self._tell_cancel(self._asked.job.number)
+            self._stop()
+        self._volumes += 1
+        self._parcel = Parcel(self._volumes, volume, contents, self._parcel)
+        self._deaths = 0
+        self.start()
+        if self._ready:
+            self._send_volume()
+        else:
+            self._prepare_volume()
+        return True
+
+    def request(self, request: Request) -> int:
+        """Ask for all objects of a prompt list; returns the number that events will name.
+
+        Raises VolumeError before there is a volume, WorkerError for options that JSON cannot hold.
+        """
+        if self._parcel is None:
+            raise VolumeError("There is no volume to segment; load one first.")
+        try:
+            to_json(dict(request.options))
+        except (TypeError, ValueError) as error:
+            raise WorkerError(
+                f"The options {dict(request.options)!r} cannot be sent to a worker ({error}); "
+                "give numbers, words and paths."
+            ) from error
+        self._stop()
+        self._requests += 1
+        job = Job(self._requests, self._parcel.number, request)
+        self._asked = Asked(job, time.monotonic())
+        self._deaths = 0
+        self.start()
+        if self._ready:
+            self._send_request()
+        else:
+            self._events.append(Progressed(job.number, 0.0, "starting the worker", 0.0))
+        return job.number
+
+    def cancel(self) -> None:
+        """Stop the present request; `Stopped` follows within about a second."""
+        if self._asked is None:
+            return
+        number = self._asked.job.number
+        self._tell_cancel(number)
+        if not self._asked.sent:
+            # It waits for a worker to start or behind a volume on its way.
+            self._stop()
+        elif self._cancel is None or self._cancel.number < number:
+            self._cancel = Cancel(number, time.monotonic())
+
+    def poll(self) -> list[Event]:
+        """What happened since the last time, in order; never waits."""
+        while self._connection is not None:
+            item = self._connection.receive()
+            if item is None:
+                break
+            if isinstance(item, Ended):
+                self._bury(item)
+            else:
+                self._take(item)
+        if self._cancel is not None:
+            self._hurry(time.monotonic() - self._cancel.since)
+        events, self._events = self._events, []
+        return events
+
+    def close(self) -> None:
+        """End the worker; the present request is stopped, and volume and copy are let go."""
+        self._let_go()
+        self._stop()
+        self._parcel = None
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind == "volume_unreachable":
+            self._send_raw(frame.data.get("number"))
+            return
+        since = self._asked.since if self._asked and self._ready else self._called
+        try:
+            event = parse_event(frame, time.monotonic() - since)
+        except WorkerError as error:
+            assert self._connection is not None, "a frame came through it"
+            self._connection.kill(str(error))
+            return
+        if isinstance(event, Started):
+            self._ready = True
+            self._events.append(event)
+            if self._parcel is not None:
+                self._send_volume()
+            if self._asked is not None:
+                self._send_request()
+            return
+        assert not isinstance(event, Restarted), "no worker tells that"
+        final = not isinstance(event, Progressed | Noted)
+        if final:
+            self._deaths = 0
+        cancelled = self._cancel is not None and self._cancel.covers(event.number)
+        if final and self._cancel is not None and event.number >= self._cancel.number:
+            self._cancel = None
+        if self._asked is None or event.number != self._asked.job.number:
+            return
+        if cancelled:
+            # The user asked for no change, and gets none where the answer was quicker.
+            if final:
+                self._stop()
+        elif not isinstance(event, Stopped):
+            # A worker stops what is not cancelled only to have it again with its volume.
+            self._asked = None if final else self._asked
+            self._events.append(event)
+
+    def _bury(self, ended: Ended) -> None:
+        """Go on after a worker's death."""
+        self._stop_cancelled()
+        self._let_go()
+        self._deaths += 1
+        if self._deaths >= _MOST_DEATHS:
+            number = self._asked.job.number if self._asked else 0
+            self._asked = None
+            self._events.append(Failed(number, ended.error, ended.last_words))
+            return
+        self._events.append(Restarted(ended.last_words))
+        self.start()
+
+    def _hurry(self, waited_seconds: float) -> None:
+        """Go on where a cancel is not heeded: tell the user, then end the worker."""
+        if waited_seconds > _STOPPED_SECONDS:
+            self._stop_cancelled()
+        if waited_seconds > self._launcher.patience_seconds:
+            words = self.log
+            self._let_go()
+            self._events.append(Restarted(words, after_cancel=True))
+            self.start()
+
+    def _stop_cancelled(self) -> None:
+        """The present request ends as stopped if it is cancelled."""
+        if self._asked and self._cancel and self._cancel.covers(self._asked.job.number):
+            self._stop()
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            self._connection.kill()
+        self._connection = None
+        self._cancel = None
+        self._ready = False
+        if self._asked is not None:
+            self._asked.sent = False
+
+    def _stop(self) -> None:
+        """The present request, where there is one, ends as stopped."""
+        if self._asked is not None:
+            self._asked.withdrawn = True
+            self._events.append(Stopped(self._asked.job.number))
+            self._asked = None
+
+    def _send_volume(self) -> None:
+        parcel, shares = self._parcel, self._launcher.shares_memory
+        assert self._connection is not None and parcel is not None, "both are there by now"
+        self._connection.send(lambda: parcel.frame(shares))
+
+    def _prepare_volume(self) -> None:
+        """Copy the volume while the worker starts; there is nothing to send yet."""
+        parcel, shares = self._parcel, self._launcher.shares_memory
+        assert self._connection is not None and parcel is not None, "both are there by now"
+        self._connection.send(lambda: parcel.prepare(shares))
+
+    def _send_request(self) -> None:
+        assert self._connection is not None and self._asked is not None, "both are there by now"
+        self._connection.send(self._asked.frame)
+
+    def _send_raw(self, number: Any) -> None:
+        """The worker cannot map the volume, so it gets the voxels themselves."""
+        if self._parcel is None or self._parcel.number != number:
+            return
+        self._parcel.voxels.reachable = False
+        self._send_volume()
+        if self._asked is not None:
+            self._send_request()
+
+    def _tell_cancel(self, number: int) -> None:
+        if self._connection is not None and self._ready:
+            self._connection.send(lambda: Frame("cancel", {"number": number}))

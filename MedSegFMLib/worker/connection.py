@@ -1,0 +1,151 @@
+"""One worker process and its pipes. Threads do all that can block; nothing here does."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ..errors import WorkerError
+from .frames import Frame, FrameCutOffError, read_frame, skip_greeting, write_frame
+from .launchers import Launcher
+from .process_tree import ProcessTree, exit_words
+
+_LOG = logging.getLogger(__name__)
+
+_LAST_WORDS_LINES = 40
+# How long the pipes of an ended process may still give what it wrote.
+_DRAIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The worker is gone; `error` says how, and what to do."""
+
+    error: WorkerError
+    last_words: str
+
+
+class Connection:
+    """A worker that is being started, runs, or has ended.
+
+    Frames to send are given as functions that make them, so that large ones are made in the thread
+    that sends them; a function that gives None has nothing to send any more.
+    """
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._inbox: queue.SimpleQueue[Frame | Ended] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[Callable[[], Frame | None] | None] = queue.SimpleQueue()
+        self._words: deque[str] = deque(maxlen=_LAST_WORDS_LINES)
+        self._fault: str | None = None
+        self._tree: ProcessTree | None = None
+        self._doomed = threading.Event()
+        threading.Thread(target=self._live, name="worker process", daemon=True).start()
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process on this computer; None until it is there."""
+        return self._tree.process.pid if self._tree else None
+
+    @property
+    def last_words(self) -> str:
+        """The last lines that the worker wrote to its stderr."""
+        return "".join(self._words.copy()).strip()
+
+    def send(self, make_frame: Callable[[], Frame | None]) -> None:
+        """Send what `make_frame` gives, after all before it."""
+        self._outbox.put(make_frame)
+
+    def receive(self) -> Frame | Ended | None:
+        """The next frame from the worker, or that it ended; None where there is nothing new."""
+        with contextlib.suppress(queue.Empty):
+            return self._inbox.get_nowait()
+        return None
+
+    def kill(self, fault: str | None = None) -> None:
+        """End the worker and all it started; `fault` is a sentence that says why."""
+        self._fault = self._fault or fault
+        self._doomed.set()
+        if self._tree is not None:
+            self._tree.kill()
+
+    def _live(self) -> None:
+        if self._doomed.is_set():
+            return
+        try:
+            tree = ProcessTree(self._launcher.arguments(), self._launcher.environment())
+        except (OSError, WorkerError) as error:
+            reason = str(error).rstrip(".")
+            self._finish(
+                f"The worker{self._launcher.place} cannot be started ({reason}); "
+                f"{self._launcher.advice}."
+            )
+            return
+        self._tree = tree
+        if self._doomed.is_set():
+            tree.kill()
+        process = tree.process
+        assert process.stdin and process.stdout and process.stderr, "all three are pipes"
+        sender = _start(self._send, process.stdin)
+        readers = [_start(self._read, process.stdout), _start(self._listen, process.stderr)]
+        status = tree.wait()
+        self._outbox.put(None)
+        for thread in (*readers, sender):
+            thread.join(_DRAIN_SECONDS)
+        words = self.last_words.splitlines()
+        said = f": {words[-1].strip().rstrip('.')}" if words else ""
+        how = f"The worker{self._launcher.place} {exit_words(status)}{said}"
+        self._finish(self._fault or f"{how}; {self._launcher.advice}.")
+
+    def _finish(self, sentence: str) -> None:
+        self._inbox.put(Ended(WorkerError(sentence), self.last_words))
+
+    def _send(self, stream: BinaryIO) -> None:
+        """Write frames until the process is gone."""
+        try:
+            while make_frame := self._outbox.get():
+                frame = make_frame()
+                if frame is not None:
+                    write_frame(stream, frame)
+        except (OSError, MemoryError, WorkerError) as error:
+            # Windows says EINVAL where nobody reads any more.
+            if getattr(error, "errno", None) not in (errno.EPIPE, errno.EINVAL):
+                self.kill(f"Nothing can be sent to the worker{self._launcher.place} ({error}).")
+        with contextlib.suppress(OSError):
+            stream.close()
+
+    def _read(self, stream: BinaryIO) -> None:
+        """Take frames until the process is gone."""
+        try:
+            greeting, stream = skip_greeting(stream)
+            if greeting:
+                _LOG.info("before its first frame the worker wrote %r", greeting)
+            while frame := read_frame(stream):
+                self._inbox.put(frame)
+        except FrameCutOffError:
+            _LOG.debug("the worker's last frame was cut off")
+        except WorkerError as error:
+            self.kill(str(error))
+        except (OSError, ValueError, MemoryError) as error:
+            self.kill(f"Nothing can be read from the worker{self._launcher.place} ({error}).")
+
+    def _listen(self, stream: BinaryIO) -> None:
+        """Keep the last of what the process writes to its stderr."""
+        with contextlib.suppress(OSError, ValueError):
+            while line := stream.readline(4096):
+                text = line.decode(errors="replace")
+                self._words.append(text)
+                _LOG.debug("worker: %s", text.rstrip())
+
+
+def _start(work: Callable[[BinaryIO], None], stream: object) -> threading.Thread:
+    thread = threading.Thread(target=work, args=(stream,), name=work.__name__, daemon=True)
+    thread.start()
+    return thread

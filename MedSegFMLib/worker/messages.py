@@ -1,0 +1,190 @@
+"""Requests and events as frames, and back. Whatever is damaged is a WorkerError."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .. import errors
+from ..errors import MedSegFMError, WorkerError
+from ..geometry import Geometry
+from ..prompt_json import prompts_from_json, prompts_to_json
+from ..region import shape_triple
+from ..volume import Volume
+from .events import Answer, Event, Failed, Noted, Predicted, Progressed, Request, Started, Stopped
+from .frames import Array, Frame
+from .shared import open_shared
+
+# Raised by one with each change that an older worker or client would not understand.
+PROTOCOL = 1
+
+Parsed = TypeVar("Parsed")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request as the worker gets it: for the volume of that number."""
+
+    number: int
+    volume_number: int
+    request: Request
+
+
+def volume_frame(
+    number: int, volume: Volume, shared_address: Mapping[str, Any] | None = None
+) -> Frame:
+    """A volume under a number; its voxels are in the frame, or shared at an address."""
+    array = volume.array_kji
+    if array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    data = {
+        "number": number,
+        "dtype": array.dtype.str,
+        "shape_kji": array.shape,
+        "ijk_to_ras": volume.geometry.ijk_to_ras.tolist(),
+        "shared": None if shared_address is None else dict(shared_address),
+    }
+    return Frame("volume", data, {"voxels": array} if shared_address is None else {})
+
+
+def number_of(frame: Frame) -> int:
+    """The number of what a message is about."""
+    return _parse(frame, lambda data: int(data["number"]))
+
+
+def parse_volume(frame: Frame) -> Volume:
+    """The volume; WorkerError where its voxels cannot be reached."""
+
+    def parse(data: Mapping[str, Any]) -> Volume:
+        geometry = Geometry(shape_triple(data["shape_kji"]), np.array(data["ijk_to_ras"]))
+        voxels: Array
+        if data["shared"] is None:
+            voxels = frame.arrays["voxels"]
+        else:
+            voxels = open_shared(data["shared"], data["dtype"], data["shape_kji"])
+        return Volume(voxels, geometry)
+
+    return _parse(frame, parse)
+
+
+def request_frame(job: Job) -> Frame:
+    """A request as a frame."""
+    request = job.request
+    data = {
+        "number": job.number,
+        "volume": job.volume_number,
+        "model": request.model,
+        "prompts": prompts_to_json(request.prompts),
+        "device": request.device,
+        "options": dict(request.options),
+        "extras": list(request.extras),
+    }
+    return Frame("request", data)
+
+
+def parse_request(frame: Frame) -> Job:
+    """What `request_frame` wrote."""
+
+    def parse(data: Mapping[str, Any]) -> Job:
+        request = Request(
+            str(data["model"]),
+            prompts_from_json(data["prompts"]),
+            str(data["device"]),
+            dict(data["options"]),
+            tuple(data["extras"]),
+        )
+        return Job(int(data["number"]), int(data["volume"]), request)
+
+    return _parse(frame, parse)
+
+
+def event_frame(event: Event) -> Frame:
+    """An event of the worker as a frame."""
+    match event:
+        case Started(_, version):
+            return Frame("started", {"version": version, "protocol": PROTOCOL})
+        case Progressed(number, fraction, phrase):
+            return Frame("progress", {"number": number, "fraction": fraction, "phrase": phrase})
+        case Noted(number, sentence):
+            return Frame("noted", {"number": number, "sentence": sentence})
+        case Stopped(number):
+            return Frame("stopped", {"number": number})
+        case Failed(number, error):
+            name = type(error).__name__
+            return Frame("failed", {"number": number, "class": name, "sentence": str(error)})
+        case Predicted(number, answers):
+            offsets = {str(label): answer.offset_kji for label, answer in answers.items()}
+            arrays: dict[str, Array] = {}
+            for label, answer in answers.items():
+                arrays[f"{label} mask"] = answer.mask_kji
+                if answer.logits is not None:
+                    arrays[f"{label} logits"] = answer.logits
+                for n, plane in enumerate(answer.planes or ()):
+                    arrays[f"{label} plane {n}"] = plane
+            return Frame("predicted", {"number": number, "offsets_kji": offsets}, arrays)
+    raise WorkerError(f"A worker does not tell {event!r}.")
+
+
+def parse_event(frame: Frame, seconds: float) -> Event:
+    """What `event_frame` wrote; `seconds` have passed since the start or the request.
+
+    Raises WorkerError for a damaged event, or a worker of another protocol.
+    """
+
+    def parse(data: Mapping[str, Any]) -> Event:
+        if frame.kind == "started":
+            if data["protocol"] != PROTOCOL:
+                raise WorkerError(
+                    f"The worker is of MedSegFM {data['version']} with protocol "
+                    f"{data['protocol']}, which is not {PROTOCOL}; install the same version of "
+                    "medsegfm at both ends."
+                )
+            return Started(seconds, str(data["version"]))
+        number = int(data["number"])
+        match frame.kind:
+            case "progress":
+                return Progressed(number, float(data["fraction"]), str(data["phrase"]), seconds)
+            case "noted":
+                return Noted(number, str(data["sentence"]))
+            case "stopped":
+                return Stopped(number)
+            case "failed":
+                return Failed(number, _error(data["class"], str(data["sentence"])))
+            case "predicted":
+                offsets = data["offsets_kji"]
+                return Predicted(number, {int(n): _answer(frame, n, offsets[n]) for n in offsets})
+        raise WorkerError(f"The worker tells '{frame.kind}', which this version does not know.")
+
+    return _parse(frame, parse)
+
+
+def _answer(frame: Frame, label: str, offset_kji: list[int]) -> Answer:
+    arrays = frame.arrays
+    mask = arrays[f"{label} mask"]
+    if mask.dtype != np.uint8 or mask.ndim != 3:
+        raise ValueError(f"a mask of {mask.dtype} with {mask.ndim} axes")
+    planes = [arrays.get(f"{label} plane {n}") for n in range(3)]
+    first, second, third = planes
+    return Answer(
+        shape_triple(offset_kji),
+        mask,
+        arrays.get(f"{label} logits"),
+        None if first is None or second is None or third is None else (first, second, third),
+    )
+
+
+def _error(name: str, sentence: str) -> MedSegFMError:
+    known = getattr(errors, name, None)
+    if isinstance(known, type) and issubclass(known, MedSegFMError):
+        return known(sentence)
+    return WorkerError(sentence)
+
+
+def _parse(frame: Frame, parse: Callable[[Mapping[str, Any]], Parsed]) -> Parsed:
+    try:
+        return parse(frame.data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WorkerError(f"A message '{frame.kind}' is damaged ({error!r}).") from error

@@ -1,0 +1,168 @@
+"""The worker: reads frames, predicts, writes frames, and ends when its input does.
+
+One thread reads, so that a cancel is heard while the main thread predicts. Errors that a user can
+mend go back as events; any other ends the process, and the client starts a fresh one.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from typing import BinaryIO
+
+from .. import __version__
+from ..errors import Cancelled, DeviceError, MedSegFMError, WorkerError
+from .answers import answer_of
+from .events import Event, Failed, Noted, Predicted, Progressed, Started, Stopped
+from .frames import Frame, FrameCutOffError, read_frame, write_frame
+from .messages import Job, event_frame, number_of, parse_request, parse_volume
+from .standard_streams import take_standard_streams
+from .workplace import Workplace
+
+_PROGRESS_SECONDS = 0.05
+
+
+def main() -> None:
+    """Serve the client at this process's stdin and stdout until it is gone; does not return."""
+    faulthandler.enable()
+    source, sink = take_standard_streams()
+    try:
+        Server(source, sink).run()
+    except BrokenPipeError:
+        _end(0)
+
+
+class Server:
+    """What is read from `source` is done, in order; what there is to tell is written to `sink`."""
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+        self._source = source
+        self._sink = sink
+        self._inbox: queue.SimpleQueue[Frame | Job] = queue.SimpleQueue()
+        self._workplace = Workplace()
+        self._volume_number = 0
+        # Written by the reading thread alone.
+        self._latest: Job | None = None
+        self._cancelled = 0
+
+    def run(self) -> None:
+        """Serve until the input ends, which ends the process."""
+        threading.Thread(target=self._read, name="frames", daemon=True).start()
+        self._tell(Started(0.0, __version__))
+        while True:
+            item = self._inbox.get()
+            if isinstance(item, Job):
+                self._answer(item)
+            else:
+                self._take_volume(item)
+
+    def _read(self) -> None:
+        """Sort what comes; the end of the input is the end of the client."""
+        status = 0
+        try:
+            while frame := read_frame(self._source):
+                self._sort(frame)
+        except FrameCutOffError:
+            # The client was killed while it wrote.
+            status = 0
+        except (WorkerError, OSError, MemoryError) as error:
+            sys.stderr.write(f"The worker's input is damaged: {error}\n")
+            sys.stderr.flush()
+            status = 3
+        _end(status)
+
+    def _sort(self, frame: Frame) -> None:
+        if frame.kind == "request":
+            self._latest = parse_request(frame)
+            self._inbox.put(self._latest)
+        elif frame.kind == "cancel":
+            self._cancelled = number_of(frame)
+        elif frame.kind == "volume":
+            self._inbox.put(frame)
+        else:
+            raise WorkerError(f"A message '{frame.kind}' is not known to this version.")
+
+    def _take_volume(self, frame: Frame) -> None:
+        # What was made of the old one goes first: both may not fit.
+        self._workplace.put(None)
+        self._volume_number = 0
+        number = number_of(frame)
+        try:
+            volume = parse_volume(frame)
+        except WorkerError as error:
+            sys.stderr.write(f"{error}\n")
+            write_frame(self._sink, Frame("volume_unreachable", {"number": number}))
+            return
+        self._workplace.put(volume)
+        self._volume_number = number
+
+    def _answer(self, job: Job) -> None:
+        # Where the volume could not be had the client sends both again.
+        here = job.volume_number == self._volume_number
+        self._tell(self._outcome(job) if here else Stopped(job.number))
+
+    def _outcome(self, job: Job) -> Event:
+        told = 0.0
+
+        def progress(fraction: float, phrase: str) -> None:
+            nonlocal told
+            if self._is_unwanted(job):
+                raise Cancelled("The request was cancelled.")
+            now = time.monotonic()
+            if now - told >= _PROGRESS_SECONDS:
+                told = now
+                self._tell(Progressed(job.number, fraction, phrase, 0.0))
+
+        def note(sentence: str) -> None:
+            self._tell(Noted(job.number, sentence))
+
+        if self._is_unwanted(job, begun=False):
+            return Stopped(job.number)
+        try:
+            predictions = self._workplace.predict(job.request, progress, note)
+        except Cancelled:
+            return Stopped(job.number)
+        except MedSegFMError as error:
+            return Failed(job.number, error)
+        except MemoryError:
+            return Failed(
+                job.number,
+                DeviceError(
+                    "The computer has no memory left for the model "
+                    f"{job.request.model}; draw a smaller box or close other programs."
+                ),
+            )
+        answers = {
+            label: answer_of(prediction, job.request.extras)
+            for label, prediction in predictions.items()
+        }
+        return Predicted(job.number, answers)
+
+    def _is_unwanted(self, job: Job, begun: bool = True) -> bool:
+        latest = self._latest or job
+        if self._cancelled >= job.number:
+            return True
+        if latest.number == job.number:
+            return False
+        same_volume = latest.volume_number == job.volume_number
+        return not (
+            begun and same_volume and self._workplace.continues(job.request, latest.request)
+        )
+
+    def _tell(self, event: Event) -> None:
+        write_frame(self._sink, event_frame(event))
+
+
+def _end(status: int) -> None:
+    """End this process at once, whatever its threads do.
+
+    Where nobody is left to do it, what it started ends with it: its group, if it leads one.
+    """
+    if status == 0 and sys.platform != "win32" and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(status)

@@ -1,0 +1,54 @@
+"""How much memory a model takes for a region, over a box and five clicks, their answers kept.
+
+Run from the checkout: PYTHONPATH=. python Testing/benchmarks/memory.py [--models ensam,graphcut]
+Each row is a process of its own; peak growth from before the model is loaded. What the models'
+cards estimate is printed beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+
+SIDES = (48, 96, 160, 256)
+
+
+def growth_mb(model: str, side: int) -> tuple[float, float]:
+    """Peak growth of this process, and the card's estimate, in MB."""
+    from MedSegFMLib import Box, Geometry, Point, Session, Volume, create
+
+    rng = np.random.default_rng(0)
+    geometry = Geometry.from_spacing((side, side, side))
+    volume = Volume(rng.integers(0, 1000, geometry.shape_kji).astype(np.int16), geometry)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    session = Session(create(model, device="cpu"), volume)
+    margin = side // 6
+    session.add(Box.from_ijk(geometry, [margin] * 3, [side - margin] * 3))
+    for click in range(5):
+        mask = session.predict().mask.array_kji > 0
+        positive = click % 2 == 1
+        voxels = np.argwhere(mask != positive)
+        if len(voxels):
+            session.add(Point.from_ijk(geometry, voxels[len(voxels) // 2][::-1].tolist(), positive))
+    session.predict()
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (after - before) * 1024 / 1e6, session.segmenter.card.memory_bytes(side**3) / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", default="ensam,graphcut")
+    print("| model | side | grows by, MB | card says, MB |\n|---|---|---|---|")
+    for model in parser.parse_args().models.split(","):
+        for side in SIDES:
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                grown, said = pool.submit(growth_mb, model, side).result()
+            print(f"| {model} | {side} | {grown:.0f} | {said:.0f} |")
+
+
+if __name__ == "__main__":
+    main()

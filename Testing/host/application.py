@@ -1,0 +1,170 @@
+"""Starts the host: `qt`, `ctk`, and what the real `slicer` of slicer-core lacks of the desktop.
+
+Slicer's own Python files (ScriptedLoadableModule, parameterNodeWrapper, packaging, i18n) are used
+where SLICER_BASE_PYTHON names the folder that holds `slicer/ScriptedLoadableModule.py`; stand-ins
+serve without it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+_STAND_INS = Path(__file__).with_name("base_python")
+
+
+class _ModuleManager:
+    """Only what a module's base class connects to."""
+
+    def connect(self, *_: Any) -> None: ...
+
+    disconnect = connect
+
+
+class HostApplication:
+    """`slicer.app` with what modules ask of it; `core` is the real scene and logic."""
+
+    applicationName = "Slicer"
+    documentationBaseUrl = "https://slicer.readthedocs.io/"
+
+    def __init__(self, core: Any, qt_application: Any) -> None:
+        self.core = core
+        self._qt = qt_application
+        self.started: list[Callable[[], None]] = []
+        self.temporaryPath = tempfile.mkdtemp(prefix="slicer-host-")
+
+    def connect(self, signal: str, slot: Callable[[], None]) -> None:
+        """Keep what waits for the end of the start-up; nothing else is ever emitted here."""
+        if signal == "startupCompleted()":
+            self.started.append(slot)
+
+    def testingEnabled(self) -> bool:
+        return True
+
+    def moduleManager(self) -> _ModuleManager:
+        return _ModuleManager()
+
+    def applicationLogic(self) -> Any:
+        return self.core.app_logic
+
+    def layoutManager(self) -> None:
+        """There is no desktop to lay out."""
+
+    def topLevelWidgets(self) -> list[Any]:
+        """No main window among them."""
+        return []
+
+    def translate(self, _context: str, text: str) -> str:
+        return text
+
+    def moduleDocumentationUrl(self, name: str) -> str:
+        return f"{self.documentationBaseUrl}{name}"
+
+    def processEvents(self) -> None:
+        self._qt.processEvents()
+
+    def settings(self) -> Any:
+        import qt
+
+        return qt.QSettings()
+
+    userSettings = settings
+
+
+@cache
+def start() -> HostApplication:
+    """Start the host once per process; afterwards `import slicer, qt, ctk, vtk` work as at home."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    base_python = _base_python()
+    import slicer
+    import slicer.util
+    import vtk  # noqa: F401
+    from PySide6.QtCore import QCoreApplication, QSettings
+    from PySide6.QtWidgets import QApplication
+    from trame_slicer.core import SlicerApp
+
+    from . import pythonqt, widgets
+
+    qt_application = QApplication.instance() or QApplication(["Slicer"])
+    QCoreApplication.setOrganizationName("SlicerHost")
+    QSettings.setDefaultFormat(QSettings.Format.IniFormat)
+    QSettings.setPath(
+        QSettings.Format.IniFormat, QSettings.Scope.UserScope, tempfile.mkdtemp(prefix="settings-")
+    )
+    sys.modules["qt"] = pythonqt.qt_module(widgets.stand_in)
+    ctk = sys.modules["ctk"] = ModuleType("ctk")
+    ctk.__getattr__ = slicer.__getattr__ = widgets.stand_in_or_raise  # type: ignore[method-assign]
+    tree_views = sys.modules["qSlicerSubjectHierarchyModuleWidgetsPythonQt"] = ModuleType("tree")
+    tree_views.__getattr__ = widgets.stand_in_or_raise  # type: ignore[method-assign]
+
+    slicer.app = HostApplication(SlicerApp(), qt_application)
+    slicer.modules = SimpleNamespace()
+    slicer.__path__.insert(0, str(base_python / "slicer"))
+    use_scene()
+    return slicer.app
+
+
+def use_scene() -> None:
+    """Make the host's scene and logics Slicer's own again, whoever used others meanwhile."""
+    import slicer
+
+    core = slicer.app.core
+    slicer.mrmlScene = core.scene
+    logics = {
+        "segmentations": core.segmentations_logic,
+        "volumes": core.volumes_logic,
+        "markups": core.app_logic.GetModuleLogic("Markups"),
+        "terminologies": core.terminologies_logic,
+    }
+    for name, logic in logics.items():
+        setattr(slicer.modules, name, SimpleNamespace(logic=lambda logic=logic: logic))
+
+
+def load_module(path: Path) -> Any:
+    """Import a scripted module's file and construct its module object, as Slicer does at start."""
+    import slicer
+
+    name = path.stem
+    # Slicer has the folders of its modules on the path.
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    parent = SimpleNamespace(path=str(path), title="", name=name)
+    parent.instance = getattr(module, name)(parent)
+    setattr(slicer.modules, name.lower(), parent)
+    return module
+
+
+def open_panel(module: Any) -> Any:
+    """The module's widget in a parent with a layout, set up and entered as on the user's click."""
+    import qt
+    import slicer
+
+    parent = slicer.qMRMLWidget()
+    parent.setLayout(qt.QVBoxLayout())
+    parent.layout().setContentsMargins(0, 0, 0, 0)
+    parent.setMRMLScene(slicer.mrmlScene)
+    widget = getattr(module, f"{module.__name__}Widget")(parent)
+    widget.setup()
+    widget.enter()
+    return widget
+
+
+def _base_python() -> Path:
+    named = os.environ.get("SLICER_BASE_PYTHON")
+    if named and not (Path(named) / "slicer" / "ScriptedLoadableModule.py").is_file():
+        raise FileNotFoundError(
+            f"SLICER_BASE_PYTHON is {named}, which has no slicer/ScriptedLoadableModule.py; name "
+            "Slicer's folder Base/Python, or leave it unset."
+        )
+    return Path(named) if named else _STAND_INS

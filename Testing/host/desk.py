@@ -1,0 +1,135 @@
+"""A user in front of the panel, for tests and for the photographs in the guide."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class Dialogs:
+    """Answers what the panel asks with files; nothing pops up."""
+
+    path = ""
+    folder = ""
+
+    def open_file(self, _title: str) -> str:
+        return self.path
+
+    def save_file(self, _title: str, _name: str) -> str:
+        return self.path
+
+    def show_folder(self, path: str) -> None:
+        self.folder = path
+
+    def load_volume(self) -> None: ...
+
+
+class Desk:
+    """A user in front of the panel: clicks, waits, and looks."""
+
+    # Slicer has one widget of a module for its life, so nothing of a closed one is collected.
+    _closed: list[Any] = []  # noqa: RUF012
+
+    def __init__(self, module: Any) -> None:
+        from host import application
+
+        self.widget = application.open_panel(module)
+        self.panel = self.widget.panel
+        self.panel.dialogs = self.panel.models._dialogs = Dialogs()
+        self.ui = self.widget.ui
+
+    def wait(self, until: Callable[[], bool] | None = None, seconds: float = 60) -> None:
+        """Let the timer run until something is so; without, until no answer is awaited."""
+        import slicer
+
+        end = time.monotonic() + seconds
+        slicer.app.processEvents()
+        self.panel.pump()
+        until = until or (lambda: not self.panel.logic.is_predicting)
+        while not until():
+            assert time.monotonic() < end, f"nothing came of it: {self.ui.statusLabel.text}"
+            slicer.app.processEvents()
+            time.sleep(0.01)
+        self.panel.refresh()
+
+    def load(self, shape: tuple[int, int, int] = (24, 30, 34)) -> Any:
+        """Load a small volume with a bright ball of radius 7 in its middle."""
+        import slicer
+
+        k, j, i = np.indices(shape)
+        middle = [n // 2 for n in shape]
+        ball = (k - middle[0]) ** 2 + (j - middle[1]) ** 2 + (i - middle[2]) ** 2 <= 49
+        noise = np.random.default_rng(0).normal(0, 10, shape)
+        voxels = (np.where(ball, 300, 40) + noise).astype(np.int16)
+        node = slicer.util.addVolumeFromArray(voxels, np.diag([1.0, 1.0, 1.5, 1.0]), "Ball")
+        self.wait()
+        self.ball = ball
+        return node
+
+    def draw_box(self, low: tuple[float, float, float], high: tuple[float, float, float]) -> None:
+        """Click Box, then two corners in RAS millimetres in the views."""
+        import slicer
+
+        self.ui.boxButton.click()
+        selection = slicer.app.applicationLogic().GetSelectionNode()
+        roi = slicer.mrmlScene.GetNodeByID(selection.GetActivePlaceNodeID())
+        roi.AddControlPointWorld(*low)
+        roi.AddControlPointWorld(*high)
+        self.leave_place_mode()
+
+    def click_in_view(self, place: tuple[float, float, float]) -> None:
+        """Place a control point, as a click in a slice view does in place mode."""
+        import slicer
+
+        selection = slicer.app.applicationLogic().GetSelectionNode()
+        node = slicer.mrmlScene.GetNodeByID(selection.GetActivePlaceNodeID())
+        node.AddControlPointWorld(*place)
+
+    def leave_place_mode(self) -> None:
+        """As the views do when a shape is complete."""
+        import slicer
+
+        interaction = slicer.app.applicationLogic().GetInteractionNode()
+        interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+
+    def box_the_ball(self) -> None:
+        """Draw a box around the ball and wait for its segment."""
+        self.draw_box((8, 6, 6), (26, 24, 30))
+        self.wait(lambda: bool(self.panel.logic.prompts.entries))
+        self.wait()
+
+    def mask(self, label: int = 1) -> Any:
+        """The segment on the volume's grid, bool (k, j, i)."""
+        import slicer
+
+        logic = self.panel.logic
+        found = slicer.util.arrayFromSegmentBinaryLabelmap(
+            logic.segments.node, logic.segments.ids[label], logic.volume_node
+        )
+        return found > 0 if found is not None and found.size else np.zeros(self.ball.shape, bool)
+
+    def photograph(self, path: Path) -> None:
+        """Save what the panel looks like, 400 pixels wide."""
+        import slicer
+
+        parent = self.widget.parent
+        parent.show()
+        for _ in range(3):
+            parent.resize(400, parent.layout().sizeHint().height())
+            slicer.app.processEvents()
+        parent.grab().save(str(path))
+
+    def close(self) -> None:
+        """Slicer unloads the module."""
+        import slicer
+
+        self._closed.append(self.widget)
+        self.widget.exit()
+        self.widget.cleanup()
+        self.ui.volumeSelector.setMRMLScene(None)
+        self.widget.parent.deleteLater()
+        slicer.app.processEvents()

@@ -1,0 +1,104 @@
+"""Takes the pictures of the guide: `python -m host.photographs FOLDER` with Testing on the path."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# What the terminology calls organs of the phantom.
+_SEGMENTS = {"kidney L": "left kidney", "kidney R": "right kidney"}
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(folder: Path) -> None:
+    """Save the panel in its main states, and the four views of a segmented phantom."""
+    os.environ["MEDSEGFM_WEIGHTS"] = str(Path(tempfile.mkdtemp()) / "weights")
+    from host import application
+    from host.desk import Desk
+    from host.views import FourUp
+
+    app = application.start()
+
+    module = application.load_module(_ROOT / "MedSegFM" / "MedSegFM.py")
+    _bare(module, folder / "panel-install.png")
+    views = FourUp(app.core)
+    desk = Desk(module)
+    desk.photograph(folder / "panel-empty.png")
+    desk.ui.sampleButton.click()
+    desk.wait(lambda: desk.panel.logic.volume is not None)
+    phantom = _Phantom()
+    for name in ("liver", "spleen", "kidney L", "kidney R"):
+        if name != "liver":
+            desk.ui.nextSegmentButton.click()
+        else:
+            desk.ui.addSegmentButton.click()
+        desk.panel.logic.rename(desk.panel.logic.current_label, _SEGMENTS.get(name, name))
+        desk.draw_box(*phantom.box(name))
+        count = len(desk.panel.logic.prompts.entries)
+        desk.wait(lambda count=count: len(desk.panel.logic.prompts.entries) > count)
+        if name == "liver":
+            desk.photograph(folder / "panel-busy.png")
+        desk.wait()
+    desk.ui.positiveButton.click()
+    desk.click_in_view(phantom.center("kidney R"))
+    desk.wait(lambda: len(desk.panel.logic.prompts.entries) == 5)
+    desk.wait()
+    desk.ui.positiveButton.click()
+    desk.photograph(folder / "panel-segmented.png")
+    desk.panel.logic.overlay.clear()
+    segmentation = desk.panel.logic.segments.node
+    segmentation.CreateClosedSurfaceRepresentation()
+    views.show(desk.panel.logic.volume_node, phantom.center("lesion"))
+    views.photograph(folder / "slicer-views.png")
+    desk.ui.advancedSection.collapsed = False
+    desk.ui.weightsFolder.text = "~/.local/share/medsegfm/weights"
+    desk.photograph(folder / "panel-advanced.png")
+    desk.close()
+
+
+def _bare(module: Any, path: Path) -> None:
+    """The panel of a Slicer without the light requirements."""
+    import slicer.packaging
+
+    from host.desk import Desk
+
+    check = slicer.packaging.pip_check
+    slicer.packaging.pip_check = lambda *_: False
+    desk = Desk(module)
+    desk.photograph(path)
+    desk.close()
+    slicer.packaging.pip_check = check
+
+
+class _Phantom:
+    """Where the organs of the sample are, in RAS millimetres."""
+
+    def __init__(self) -> None:
+        from MedSegFMLib.synthesis.phantom import make_abdomen
+
+        self._phantom = make_abdomen()
+
+    def _places(self, organ: str) -> np.ndarray:
+        labels = self._phantom.labels
+        kji = np.argwhere(labels.array_kji == self._phantom.label(organ))
+        matrix = labels.geometry.ijk_to_ras
+        return kji[:, ::-1] @ matrix[:3, :3].T + matrix[:3, 3]
+
+    def box(self, organ: str) -> tuple[Any, Any]:
+        """Two opposite corners around an organ."""
+        places = self._places(organ)
+        return tuple(places.min(axis=0) - 3), tuple(places.max(axis=0) + 3)
+
+    def center(self, organ: str) -> Any:
+        """A place in an organ: the voxel nearest to its centre."""
+        places = self._places(organ)
+        return tuple(places[np.argmin(np.linalg.norm(places - places.mean(axis=0), axis=1))])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
