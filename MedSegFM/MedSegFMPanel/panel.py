@@ -226,9 +226,8 @@ class Panel:
         if isinstance(update, VolumeGone):
             self.placement.stop()
             self._volume_fault = ""
-        elif isinstance(update, Written) and self.parameters is not None:
-            if not self.parameters.showChanges:
-                self.logic.overlay.clear()
+        elif isinstance(update, Written) and self.parameters and not self.parameters.showChanges:
+            self.logic.overlay.clear()
         narration.tell(update, self.status, self.logic)
 
     def _show_busy(self):

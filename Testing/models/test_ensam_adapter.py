@@ -410,7 +410,7 @@ def test_gpu_without_torch_is_refused_with_a_way_out(
     monkeypatch: pytest.MonkeyPatch, weights: Path
 ) -> None:
     without(monkeypatch, "torch")
-    with pytest.raises(DeviceError, match=r"'cuda' needs torch.*pip install 'medsegfm\[models\]'"):
+    with pytest.raises(DeviceError, match=r"'cuda' needs torch.*pip install torch"):
         create("ensam", "cuda", weights=weights)
     with pytest.raises(DeviceError, match="'tpu' is not there"):
         create("ensam", "tpu", weights=weights)
