@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from .atomic import atomic_path
 from .errors import OutputError
+from .intensities import looks_like_ct
 from .masks import bounding_box
 from .planes import Plane, planes
 from .prompt_voxels import to_voxels
 from .prompts import Prompt
-from .region import Region, shape_triple
+from .region import Region, Shape, shape_triple
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def draw_preview(
 
     if at_ijk is None:
         centre = _centre(volume, outlines, prompts)
-        shown = _shown_region(volume, outlines, prompts)
+        boxes = [bounding_box(outline.mask_kji) for outline in outlines]
+        regions = [Region.from_slices(box) for box in boxes if box is not None]
+        shown = shown_region(volume, regions, prompts)
     else:
         centre = np.round(at_ijk).astype(np.int64)[::-1]
         shown = Region.whole(volume.geometry.shape_kji)
@@ -74,10 +77,11 @@ def draw_preview(
         for outline in outlines:
             cut = plane.cut(outline.mask_kji, index)
             if cut.any():
-                _draw_outline(axes, cut, outline)
-        _draw_prompts(axes, plane, volume, prompts, index)
-        _frame(axes, plane, volume, shown, index)
-    _legend(figure, outlines, title)
+                draw_outline(axes, cut, outline.colour, outline.dashed)
+        draw_prompts(axes, plane, volume, prompts, index)
+        draw_frame(axes, plane, volume.geometry.shape_kji, shown, index)
+    # Outlines of one name, such as the references of several objects, are explained once.
+    draw_legend(figure, {o.name: (o.colour, o.dashed) for o in outlines}, title)
     return figure
 
 
@@ -96,7 +100,7 @@ def write_preview(figure: Figure, path: Path | str) -> None:
 def display_window(voxels: NDArray[Any]) -> tuple[float, float]:
     """The values shown as black and white: soft tissue for CT, else all but the extreme 0.5 %."""
     low, high = (float(v) for v in np.percentile(voxels, (0.5, 99.5)))
-    if voxels.dtype.kind == "i" and low < -500 and high > 100:
+    if looks_like_ct(voxels):
         return _CT_WINDOW
     return (low, high) if high > low else (low - 1, high + 1)
 
@@ -106,25 +110,30 @@ def _centre(
 ) -> NDArray[np.int64]:
     """The voxel the planes go through: of the first object, the one nearest its middle."""
     for outline in outlines:
-        box = bounding_box(outline.mask_kji)
-        if box is not None:
-            inside = np.argwhere(outline.mask_kji[box])
-            nearest = np.linalg.norm(inside - inside.mean(axis=0), axis=1).argmin()
-            return np.asarray(inside[nearest] + [s.start for s in box])
+        middle = middle_voxel(outline.mask_kji)
+        if middle is not None:
+            return middle
     region = _prompted_region(volume, prompts) or Region.whole(volume.geometry.shape_kji)
     return np.add(region.start_kji, region.stop_kji) // 2
 
 
-def _shown_region(volume: Volume, outlines: Sequence[Outline], prompts: Sequence[Prompt]) -> Region:
-    """The outlines and prompts and as much around them as they are wide."""
-    boxes = [bounding_box(outline.mask_kji) for outline in outlines]
-    regions = [Region.from_slices(box) for box in boxes if box is not None]
+def middle_voxel(mask_kji: NDArray[Any]) -> NDArray[np.int64] | None:
+    """(3,) (k, j, i): the voxel of a mask nearest to its middle; None where it is empty."""
+    box = bounding_box(mask_kji)
+    if box is None:
+        return None
+    inside = np.argwhere(mask_kji[box])
+    nearest = np.linalg.norm(inside - inside.mean(axis=0), axis=1).argmin()
+    return np.asarray(inside[nearest] + [s.start for s in box])
+
+
+def shown_region(volume: Volume, regions: Sequence[Region], prompts: Sequence[Prompt]) -> Region:
+    """The regions and prompts and as much around them as they are wide; without any, all."""
     prompted = _prompted_region(volume, prompts)
-    if prompted is not None:
-        regions.append(prompted)
-    if not regions:
+    around = [*regions, *([] if prompted is None else [prompted])]
+    if not around:
         return Region.whole(volume.geometry.shape_kji)
-    whole = Region.around(regions)
+    whole = Region.around(around)
     widest_mm = max(
         n * mm for n, mm in zip(whole.shape_kji, volume.geometry.spacing_kji_mm, strict=True)
     )
@@ -142,7 +151,10 @@ def _prompted_region(volume: Volume, prompts: Sequence[Prompt]) -> Region | None
     return Region.around(regions) if regions else None
 
 
-def _draw_outline(axes: Axes, cut: NDArray[Any], outline: Outline) -> None:
+def draw_outline(
+    axes: Axes, cut: NDArray[Any], colour: str, dashed: bool = False, width: float = 1.5
+) -> None:
+    """The edge of a mask's picture (rows, columns), as `Plane.cut` gives it."""
     # A rim of zeros closes the line at the border of the volume.
     padded = np.pad(cut, 1)
     axes.contour(
@@ -150,13 +162,13 @@ def _draw_outline(axes: Axes, cut: NDArray[Any], outline: Outline) -> None:
         np.arange(-1, cut.shape[0] + 1),
         padded,
         levels=[0.5],
-        colors=[outline.colour],
-        linewidths=1.5,
-        linestyles="dashed" if outline.dashed else "solid",
+        colors=[colour],
+        linewidths=width,
+        linestyles="dashed" if dashed else "solid",
     )
 
 
-def _draw_prompts(
+def draw_prompts(
     axes: Axes, plane: Plane, volume: Volume, prompts: Sequence[Prompt], index: int
 ) -> None:
     """Boxes of this slice as rectangles, marks of this slice or the next as + and x."""
@@ -198,8 +210,8 @@ def _draw_prompts(
         )
 
 
-def _frame(axes: Axes, plane: Plane, volume: Volume, shown: Region, index: int) -> None:
-    shape = volume.geometry.shape_kji
+def draw_frame(axes: Axes, plane: Plane, shape: Shape, shown: Region, index: int) -> None:
+    """Cut a slice's picture to `shown` of a volume of `shape` voxels (k, j, i); name its sides."""
     corners = np.array([shown.start_kji, np.array(shown.stop_kji) - 1], dtype=float)
     columns, rows = plane.position(corners, shape)
     axes.set_xlim(columns.min() - 0.5, columns.max() + 0.5)
@@ -243,21 +255,20 @@ def _letter(axes: Axes, letter: str, x: float, y: float) -> None:
     )
 
 
-def _legend(figure: Figure, outlines: Sequence[Outline], title: str) -> None:
+def draw_legend(figure: Figure, lines: Mapping[str, tuple[str, bool]], title: str) -> None:
+    """A title, and below the pictures what the lines are: by name their colour, and if dashed."""
     from matplotlib.lines import Line2D
 
     if title:
         figure.suptitle(title, color="white", fontsize=11, parse_math=False)
-    if outlines:
-        # Outlines of one name, such as the references of several objects, are explained once.
-        named = {outline.name: outline for outline in outlines}.values()
+    if lines:
         legend = figure.legend(
             handles=[
-                Line2D([], [], color=o.colour, linestyle="--" if o.dashed else "-", label=o.name)
-                for o in named
+                Line2D([], [], color=colour, linestyle="--" if dashed else "-", label=name)
+                for name, (colour, dashed) in lines.items()
             ],
             loc="outside lower center",
-            ncols=min(len(named), 4),
+            ncols=min(len(lines), 4),
             frameon=False,
             fontsize=9,
             labelcolor="white",

@@ -14,6 +14,8 @@ from .segmenter import ModelCard, Segmenter
 MODELS = {
     "ensam": "MedSegFMLib.models.ensam",
     "graphcut": "MedSegFMLib.models.graphcut",
+    "sam": "MedSegFMLib.models.sam",
+    "medsam": "MedSegFMLib.models.medsam",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
 }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Protocol
 
@@ -18,6 +18,9 @@ from .region import Region, Shape, shape_triple
 from .volume import Volume
 
 Logits = NDArray[np.float32]
+
+# Beyond this a probability is 0 or 1 in 32 bits, and the exponential does not overflow.
+_MOST_LOGIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -103,14 +106,14 @@ class Prediction:
     geometry: the grid of the whole volume.
     offset_kji: where the region begins in it.
     logits_kji: float32, (k, j, i) of the region; above 0 is the object.
-    planes: the probabilities, 0 to 1 on the same region, that a model has seen in the axial,
-        coronal and sagittal plane; None for models that do not look at planes.
+    planes: for models that look at planes, the probabilities, 0 to 1 on the same region, that each
+        gave: of "axial", "coronal" and "sagittal" those that were looked at.
     """
 
     geometry: Geometry
     offset_kji: Shape
     logits_kji: Logits
-    planes: tuple[Logits, Logits, Logits] | None = None
+    planes: Mapping[str, Logits] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         voxels = int((self.logits_kji > 0).sum())
@@ -131,6 +134,15 @@ class Prediction:
     def with_logits(self, logits_kji: Logits) -> Prediction:
         """Other logits on the same region."""
         return replace(self, logits_kji=logits_kji)
+
+
+def probabilities(logits: Logits) -> Logits:
+    """float32 in 0 to 1: the logistic function of logits of any shape."""
+    result = np.clip(logits, -_MOST_LOGIT, _MOST_LOGIT)
+    np.negative(result, out=result)
+    np.exp(result, out=result)
+    result += 1
+    return np.reciprocal(result, out=result)
 
 
 class Segmenter(Protocol):

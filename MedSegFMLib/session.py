@@ -37,8 +37,8 @@ class _Step:
     @property
     def nbytes(self) -> int:
         """The memory of the answer."""
-        planes = self.prediction.planes or ()
-        return sum(array.nbytes for array in (self.prediction.logits_kji, *planes))
+        arrays = (self.prediction.logits_kji, *self.prediction.planes.values())
+        return sum(array.nbytes for array in arrays)
 
 
 class Session:

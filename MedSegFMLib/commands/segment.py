@@ -8,10 +8,12 @@ from pathlib import Path
 
 from ..errors import OutputError
 from ..preview import COLOURS, Outline, check_picture_ending, draw_preview, write_preview
+from ..progress import part_of
 from ..prompt_json import write_prompts
 from ..registry import DEFAULT_MODEL, create
 from ..session import Session
 from ..volume import Volume
+from .consistency_output import COLUMNS, cells, compare, disagreement_map, next_clicks, write_figure
 from .console import print_table, progress_bar
 from .outputs import check_outputs
 from .prompt_arguments import add_prompt_arguments, prompts_of
@@ -24,6 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("volume", help="NIfTI, NRRD or MetaImage file, or a folder of DICOM slices")
     parser.add_argument("--out", required=True, metavar="SEG.nii.gz", help="the labelmap to write")
     parser.add_argument("--preview", metavar="P.png", help="a picture of three planes to write")
+    parser.add_argument(
+        "--consistency",
+        metavar="MAP.nii.gz",
+        help="write where the model's three planes disagree, 0 to 1, and say how far they agree "
+        "and where to click next; takes about three times as long",
+    )
+    parser.add_argument(
+        "--consistency-figure",
+        metavar="F.png",
+        help="a picture of that, for the object with the lowest expected Dice",
+    )
     parser.add_argument("--series", metavar="UID", help="the series, where a folder has several")
     add_model_arguments(parser)
     add_prompt_arguments(parser)
@@ -42,43 +55,51 @@ def run(arguments: argparse.Namespace) -> None:
     """Segment, write, and print what was found."""
     from ..volume_io import check_ending
 
-    outputs = [arguments.out, arguments.preview, arguments.prompts_out]
-    inputs = [arguments.prompts, arguments.weights]
-    check_outputs(
-        [Path(o) for o in outputs if o], Path(arguments.volume), [Path(i) for i in inputs if i]
-    )
-    check_ending(Path(arguments.out))
-    if arguments.preview:
-        check_picture_ending(Path(arguments.preview))
+    volumes = [Path(o) for o in (arguments.out, arguments.consistency) if o]
+    pictures = [Path(o) for o in (arguments.preview, arguments.consistency_figure) if o]
+    others = [Path(arguments.prompts_out)] if arguments.prompts_out else []
+    inputs = [Path(i) for i in (arguments.prompts, arguments.weights) if i]
+    check_outputs([*volumes, *pictures, *others], Path(arguments.volume), inputs)
+    for path in volumes:
+        check_ending(path)
+    for path in pictures:
+        check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} is no prompt file's name; end it in .json.")
     volume = Volume.read(arguments.volume, arguments.series)
     prompts = prompts_of(arguments, volume.geometry)
     options = {"weights": arguments.weights} if arguments.weights else {}
+    comparing = bool(arguments.consistency or arguments.consistency_figure)
     begun = time.perf_counter()
     with progress_bar(arguments.model) as progress:
         progress(0, "loading the model")
         session = Session(create(arguments.model, arguments.device, **options), volume)
         session.change(prompts)
-        labels = session.labelmap(progress)
+        labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
+        compared = compare(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - begun
     labels.write(arguments.out)
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
+    title = f"{Path(arguments.volume).name}, {arguments.model}"
     if arguments.preview:
-        preview = draw_preview(
-            volume,
-            label_outlines(labels, session),
-            [prompt for _, prompt in prompts.entries],
-            f"{Path(arguments.volume).name}, {arguments.model}",
-        )
+        shown = [prompt for _, prompt in prompts.entries]
+        preview = draw_preview(volume, label_outlines(labels, session), shown, title)
         write_preview(preview, arguments.preview)
+    if arguments.consistency:
+        disagreement_map(compared, volume).write(arguments.consistency)
+    if arguments.consistency_figure:
+        write_figure(compared, volume, title, arguments.consistency_figure)
     rows = []
     for label, name in prompts.objects:
         voxels = int((labels.array_kji == label).sum())
         millilitres = voxels * volume.geometry.voxel_volume_mm3 / 1000
-        rows.append([str(label), name, str(voxels), f"{millilitres:.2f}"])
-    print_table(["label", "object", "voxels", "ml"], rows)
+        row = [str(label), name, str(voxels), f"{millilitres:.2f}"]
+        rows.append([*row, *(cells(compared.get(label)) if comparing else [])])
+    print_table(["label", "object", "voxels", "ml", *(COLUMNS if comparing else [])], rows)
+    if "point" in session.segmenter.card.prompts:
+        for line in next_clicks(compared):
+            print(line)
     print(f"{arguments.out} written; {arguments.model} took {seconds:.1f} s.")
 
 

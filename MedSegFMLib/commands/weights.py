@@ -79,12 +79,14 @@ def _list() -> None:
 
 def _state(entry: catalogue.Entry, item: store.Installed | None) -> str:
     if item is None:
+        if entry.page is not None:
+            return f"to be imported, from {entry.page}"
         return "can be fetched" if entry.is_published else "not published yet"
     if item.fault is not None:
         return "damaged"
     if item.shipped:
         return "shipped"
-    return "published" if item.sha256 == entry.sha256 else "your own"
+    return "published" if item.sha256 in entry.accepted else "your own"
 
 
 def _megabytes(size: int | None) -> str:

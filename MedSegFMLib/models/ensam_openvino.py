@@ -6,11 +6,9 @@ is an input of the graph, which becomes a constant before OpenVINO compiles it.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -36,8 +34,7 @@ from ..segmenter import Logits
 from .ensam_positions import Positions, parameter
 from .ensam_runtime import Features, NetworkPrompts
 from .ensam_weights import read_arrays, read_config
-
-Precision = Literal["f32", "bf16"]
+from .openvino_cpu import Precision, quiet_openvino, settings
 
 _OF_DECODER = {*FEATURES, KINDS, POSITIONS, *PROMPT_TURNS, *IMAGE_TURNS, PREVIOUS, MEETS}
 
@@ -130,7 +127,7 @@ def load(path: Path, precision: Precision = "f32", files: Graphs | None = None) 
 
     Raises WeightsError where the weights are missing, truncated or of another network.
     """
-    openvino = _quiet_openvino()
+    openvino = quiet_openvino()
     config = read_config(path)
     files = files or graphs(config)
     core = openvino.Core()
@@ -142,17 +139,12 @@ def load(path: Path, precision: Precision = "f32", files: Graphs | None = None) 
             if name != IMAGE and name not in _OF_DECODER:
                 shapes[name] = tuple(node.partial_shape.to_shape())
     arrays = read_arrays(path, shapes)
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": _threads(),
-    }
     compiled = []
     with memory_errors("ensam"):
         for model in models:
             _fill(model, arrays, openvino)
             model.reshape(_shapes(model, config))
-            compiled.append(core.compile_model(model, "CPU", settings))
+            compiled.append(core.compile_model(model, "CPU", settings(precision)))
     positions = [Positions(config.positions, block, arrays) for block in range(BLOCKS)]
     return OpenVinoRuntime(config, compiled[0], compiled[1], positions)
 
@@ -185,24 +177,3 @@ def _shapes(model: Any, config: EnsamConfig) -> dict[str, list[int]]:
             sides[start : start + 3] = [config.cells // coarser.get(name, 1)] * 3
             shapes[name] = sides
     return shapes
-
-
-def _threads() -> int:
-    """As many as OMP_NUM_THREADS says, as torch does; 0 leaves it to OpenVINO."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return int(wanted) if wanted.isdecimal() else 0
-
-
-def _quiet_openvino() -> Any:
-    """The package, imported without the message that it sends to its makers at each import."""
-    reporter = "openvino_telemetry"
-    if "openvino" in sys.modules or reporter in sys.modules:
-        import openvino
-    else:
-        # As if the reporting package were not installed, which OpenVINO provides for.
-        sys.modules[reporter] = None  # type: ignore[assignment]
-        try:
-            import openvino
-        finally:
-            del sys.modules[reporter]
-    return openvino

@@ -11,6 +11,7 @@ from ..atomic import atomic_path
 from ..errors import ModelError, WeightsError
 from ..networks.ensam_config import EnsamConfig
 from ..segmenter import Logits
+from ..weights.layout import check_layout
 from ..weights.safetensors_header import Header, read_header
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 _FORMAT = "medsegfm.ensam"
 _VERSION = "1"
-
-_MOST_NAMED = 3
 
 
 def save(network: Ensam, path: Path, half: bool = False) -> None:
@@ -49,7 +48,7 @@ def load(path: Path) -> Ensam:
 
     header = read_header(path)
     network = Ensam(_config(header, path))
-    check_layout(header, {n: tuple(t.shape) for n, t in network.state_dict().items()}, path)
+    _check(header, {n: tuple(t.shape) for n, t in network.state_dict().items()}, path)
     try:
         network.load_state_dict(load_file(str(path)))
     except SafetensorError as error:
@@ -72,7 +71,7 @@ def read_arrays(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Log
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    check_layout(read_header(path), shapes, path)
+    _check(read_header(path), shapes, path)
     try:
         arrays = load_file(str(path))
     except SafetensorError as error:
@@ -93,19 +92,6 @@ def _config(header: Header, path: Path) -> EnsamConfig:
         raise WeightsError(f"{path} cannot be used: {error}") from error
 
 
-def check_layout(header: Header, expected: dict[str, tuple[int, ...]], path: Path) -> None:
-    """Raise WeightsError, which names them, for tensors that are missing, unknown or misshapen."""
-    faults = [f"{name} is missing" for name in expected if name not in header.shapes]
-    faults += [f"{name} is unknown" for name in header.shapes if name not in expected]
-    faults += [
-        f"{name} is {header.shapes[name]} instead of {shape}"
-        for name, shape in expected.items()
-        if header.shapes.get(name, shape) != shape
-    ]
-    if faults:
-        more = len(faults) - _MOST_NAMED
-        rest = f" and {more} more" if more > 0 else ""
-        raise WeightsError(
-            f"{path} is of another network than its configuration says: "
-            f"{', '.join(faults[:_MOST_NAMED])}{rest}; give the file as training wrote it."
-        )
+def _check(header: Header, expected: dict[str, tuple[int, ...]], path: Path) -> None:
+    network, way_out = "its configuration says", "give the file as training wrote it"
+    check_layout(header.shapes, expected, path, network, way_out)

@@ -21,6 +21,8 @@ class Entry:
     network: what a safetensors file's metadata must say under "format"; None where it may say
         anything.
     licence_url: where the licence can be read.
+    also: SHA-256 of other publications, such as larger ones, that can be imported in its place.
+    page: where the user finds those that cannot be downloaded from here, to be imported.
     permissive: whether they may be used for anything, selling included. A licence that forbids
         some use, or is unclear, is not permissive: the user accepts it before a download.
     """
@@ -35,11 +37,19 @@ class Entry:
     network: str | None = None
     licence_url: str | None = None
     permissive: bool = False
+    also: tuple[str, ...] = ()
+    page: str | None = None
 
     @property
     def is_published(self) -> bool:
         """Whether they can be downloaded, and checked."""
         return self.url is not None and self.sha256 is not None
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The SHA-256 of all files that are known as publications, in small letters."""
+        own = () if self.sha256 is None else (self.sha256,)
+        return tuple(digest.lower() for digest in (*own, *self.also))
 
     @property
     def is_self_describing(self) -> bool:
@@ -54,7 +64,11 @@ class Entry:
 def entries() -> dict[str, Entry]:
     """All entries by name."""
     text = Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8")
-    return {name: Entry(name=name, **values) for name, values in json.loads(text).items()}
+    items = json.loads(text).items()
+    return {
+        name: Entry(name=name, **{**values, "also": tuple(values.get("also", ()))})
+        for name, values in items
+    }
 
 
 def entry(name: str) -> Entry:

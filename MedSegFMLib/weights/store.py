@@ -18,6 +18,7 @@ from ..errors import OutputError, WeightsError
 from .catalogue import Entry, entries, entry
 from .checksums import record, recorded, sha256_of, sidecar
 from .safetensors_header import read_header
+from .torch_file import check_torch_file
 
 _PACKAGE = Path(__file__).parent
 
@@ -60,9 +61,11 @@ def find(name: str) -> Path:
     if path is not None:
         return path
     fetch = f"run 'medsegfm weights fetch {name}' or " if item.is_published else "run "
+    where = "" if item.is_published else ", and none are published yet"
+    if item.page is not None:
+        where = f", get them from {item.page}"
     raise WeightsError(
-        f"No trained weights of {name} are installed"
-        f"{'' if item.is_published else ', and none are published yet'}; {fetch}"
+        f"No trained weights of {name} are installed{where}; {fetch}"
         f"'medsegfm weights import {name} FILE', give --weights FILE, or use the model graphcut, "
         "which needs none."
     )
@@ -96,19 +99,19 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
     """Copy a file into the user's folder as the weights of a model; returns its new path.
 
     It is used from then on, before a shipped file. sha256: what the file must have, as its
-    publisher says. Without it the catalogue's counts, unless the file says itself what it is: one
-    from the user's own training may differ. Raises WeightsError where the file is missing, empty,
-    truncated, of another format or network, or has another SHA-256, OutputError where it cannot be
-    copied; an earlier file of the same name stays then.
+    publisher says. Without it those of the catalogue count, where it has any, unless the file says
+    itself what it is: one from the user's own training may differ. Raises WeightsError where the
+    file is missing, empty, truncated, of another format or network, or has another SHA-256,
+    OutputError where it cannot be copied; an earlier file of the same name stays then.
     """
     item, source = entry(name), Path(path)
     if not _is_file(source):
         raise WeightsError(f"There is no file {source}; give the weights to import.")
     _check_format(item, source)
     digest = sha256_of(source)
-    expected = sha256 or (None if item.is_self_describing else item.sha256)
-    if expected is not None:
-        _compare(source, digest, expected)
+    expected = (sha256,) if sha256 else () if item.is_self_describing else item.accepted
+    if expected:
+        _compare(source, digest, *expected)
     target = folder() / item.file
     make_folder(target.parent)
     with atomic_path(target) as beside:
@@ -157,13 +160,21 @@ def remove(name: str) -> None:
             f"There are no weights of {name} in {folder()}, nothing to remove{stay}."
         )
     try:
-        for file in (path, sidecar(path), *rest):
+        for file in (path, sidecar(path), *rest, *made_of(path)):
             file.unlink(missing_ok=True)
     except OSError as error:
         raise WeightsError(
             f"{error.filename} cannot be removed ({error.strerror}); end what uses it and check "
             "its permissions."
         ) from error
+
+
+def made_of(path: Path) -> list[Path]:
+    """What runtimes keep beside a weights file, made of it or of an earlier one of its name.
+
+    They are called `<file>.<first 8 of its SHA-256>.graph.<what>`.
+    """
+    return sorted(path.parent.glob(f"{path.name}.????????.graph.*"))
 
 
 def verify(path: Path, sha256: str) -> None:
@@ -231,6 +242,7 @@ def _expected(path: Path) -> str | None:
 
 def _check_format(item: Entry, path: Path) -> None:
     if item.format != "safetensors":
+        check_torch_file(path)
         return
     said = read_header(path).metadata.get("format")
     if item.network not in (None, said):
@@ -240,11 +252,13 @@ def _check_format(item: Entry, path: Path) -> None:
         )
 
 
-def _compare(path: Path, found: str, expected: str) -> None:
-    if found != expected.lower():
+def _compare(path: Path, found: str, *expected: str) -> None:
+    """Raise WeightsError where a file has none of the SHA-256 that it may have."""
+    known = [digest.lower() for digest in expected]
+    if found not in known:
         again = "install MedSegFM" if path.parent == _PACKAGE else "fetch or import it"
         raise WeightsError(
-            f"{path} has the SHA-256 {found}, not {expected.lower()}; it is altered or damaged, "
+            f"{path} has the SHA-256 {found}, not {' or '.join(known)}; it is altered or damaged, "
             f"{again} again."
         )
 

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..consistency import Consistency
 from ..errors import MedSegFMError
 from ..prompt_list import PromptList
 from ..region import Region, Shape, shape_triple
-
-Floats = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Request:
     """Segment all objects of a prompt list in the volume.
 
     model, device, options: as `registry.create` takes them; options hold what JSON can, and paths.
-    extras: "logits", "planes" or both, to have them in the answers.
+    consistency: whether the answers shall tell where the planes disagree, which takes longer.
 
     A request without prompts loads the model, so that the first prompt finds it ready.
     """
@@ -30,7 +29,7 @@ class Request:
     prompts: PromptList
     device: str = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)
-    extras: tuple[str, ...] = ()
+    consistency: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +38,13 @@ class Answer:
 
     offset_kji: where the arrays begin in the volume.
     mask_kji: uint8, (k, j, i), 1 inside. It covers the smallest box that holds the object, none
-        (0, 0, 0) where the object is empty; with extras it covers the region the model looked at.
-    logits: float16 on the same voxels, above 0 is the object but for rounding; None unless asked.
-    planes: three float16 arrays on the same voxels, the axial, coronal and sagittal probability, 0
-        to 1; None unless asked for, and for models that do not look at planes.
+        (0, 0, 0) where the object is empty.
+    consistency: how well the model's planes agree; None unless asked for.
     """
 
     offset_kji: Shape
     mask_kji: NDArray[np.uint8]
-    logits: Floats | None = None
-    planes: tuple[Floats, Floats, Floats] | None = None
+    consistency: Consistency | None = None
 
     @property
     def region(self) -> Region | None:

@@ -14,12 +14,13 @@ from ..geometry import Geometry
 from ..prompt_json import prompts_from_json, prompts_to_json
 from ..region import shape_triple
 from ..volume import Volume
+from .consistency_parts import from_parts, to_parts
 from .events import Answer, Event, Failed, Noted, Predicted, Progressed, Request, Started, Stopped
 from .frames import Array, Frame
 from .shared import open_shared
 
 # Raised by one with each change that an older worker or client would not understand.
-PROTOCOL = 1
+PROTOCOL = 2
 
 Parsed = TypeVar("Parsed")
 
@@ -80,7 +81,7 @@ def request_frame(job: Job) -> Frame:
         "prompts": prompts_to_json(request.prompts),
         "device": request.device,
         "options": dict(request.options),
-        "extras": list(request.extras),
+        "consistency": request.consistency,
     }
     return Frame("request", data)
 
@@ -94,7 +95,7 @@ def parse_request(frame: Frame) -> Job:
             prompts_from_json(data["prompts"]),
             str(data["device"]),
             dict(data["options"]),
-            tuple(data["extras"]),
+            bool(data["consistency"]),
         )
         return Job(int(data["number"]), int(data["volume"]), request)
 
@@ -117,14 +118,15 @@ def event_frame(event: Event) -> Frame:
             return Frame("failed", {"number": number, "class": name, "sentence": str(error)})
         case Predicted(number, answers):
             offsets = {str(label): answer.offset_kji for label, answer in answers.items()}
+            data: dict[str, Any] = {"number": number, "offsets_kji": offsets, "consistency": {}}
             arrays: dict[str, Array] = {}
             for label, answer in answers.items():
                 arrays[f"{label} mask"] = answer.mask_kji
-                if answer.logits is not None:
-                    arrays[f"{label} logits"] = answer.logits
-                for n, plane in enumerate(answer.planes or ()):
-                    arrays[f"{label} plane {n}"] = plane
-            return Frame("predicted", {"number": number, "offsets_kji": offsets}, arrays)
+                if answer.consistency is not None:
+                    numbers, parts = to_parts(answer.consistency)
+                    data["consistency"][str(label)] = numbers
+                    arrays |= {f"{label} {name}": array for name, array in parts.items()}
+            return Frame("predicted", data, arrays)
     raise WorkerError(f"A worker does not tell {event!r}.")
 
 
@@ -166,14 +168,10 @@ def _answer(frame: Frame, label: str, offset_kji: list[int]) -> Answer:
     mask = arrays[f"{label} mask"]
     if mask.dtype != np.uint8 or mask.ndim != 3:
         raise ValueError(f"a mask of {mask.dtype} with {mask.ndim} axes")
-    planes = [arrays.get(f"{label} plane {n}") for n in range(3)]
-    first, second, third = planes
-    return Answer(
-        shape_triple(offset_kji),
-        mask,
-        arrays.get(f"{label} logits"),
-        None if first is None or second is None or third is None else (first, second, third),
-    )
+    numbers = frame.data["consistency"].get(label)
+    own = {name.removeprefix(f"{label} "): array for name, array in arrays.items()}
+    consistency = None if numbers is None else from_parts(numbers, own)
+    return Answer(shape_triple(offset_kji), mask, consistency)
 
 
 def _error(name: str, sentence: str) -> MedSegFMError:

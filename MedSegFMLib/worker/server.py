@@ -17,7 +17,6 @@ from typing import BinaryIO
 
 from .. import __version__
 from ..errors import Cancelled, DeviceError, MedSegFMError, WorkerError
-from .answers import answer_of
 from .events import Event, Failed, Noted, Predicted, Progressed, Started, Stopped
 from .frames import Frame, FrameCutOffError, read_frame, write_frame
 from .messages import Job, event_frame, number_of, parse_request, parse_volume
@@ -124,7 +123,7 @@ class Server:
         if self._is_unwanted(job, begun=False):
             return Stopped(job.number)
         try:
-            predictions = self._workplace.predict(job.request, progress, note)
+            answers = self._workplace.predict(job.request, progress, note)
         except Cancelled:
             return Stopped(job.number)
         except MedSegFMError as error:
@@ -137,10 +136,6 @@ class Server:
                     f"{job.request.model}; draw a smaller box or close other programs."
                 ),
             )
-        answers = {
-            label: answer_of(prediction, job.request.extras)
-            for label, prediction in predictions.items()
-        }
         return Predicted(job.number, answers)
 
     def _is_unwanted(self, job: Job, begun: bool = True) -> bool:

@@ -6,13 +6,15 @@ import gc
 import sys
 from collections.abc import Callable, Mapping
 
+from ..consistency import PlaneViews, measure
 from ..errors import MedSegFMError, ModelError
 from ..progress import Progress
 from ..registry import create
-from ..segmenter import Prediction, Segmenter
+from ..segmenter import Segmenter
 from ..session import Session
 from ..volume import Volume
-from .events import Request
+from .answers import answer_of
+from .events import Answer, Request
 from .frames import to_json
 
 _Key = tuple[str, str, str]
@@ -26,11 +28,12 @@ class Workplace:
         self._key: _Key | None = None
         self._segmenter: Segmenter | None = None
         self._session: Session | None = None
+        self._views: PlaneViews | None = None
         self._note = ""
 
     def put(self, volume: Volume | None) -> None:
         """Take another volume, or none; the model stays."""
-        self._session = None
+        self._session = self._views = None
         self._volume = volume
         if self._note:
             self._drop()
@@ -38,16 +41,17 @@ class Workplace:
     def continues(self, request: Request, later: Request) -> bool:
         """Whether the work for `request` is needed for `later` too, once that is begun.
 
-        So it is where later prompts are added at the end and the model goes on from each answer.
+        So it is where later prompts are added at the end and the model goes on from each answer. A
+        comparison of planes is of no use to anything later.
         """
-        if self._segmenter is None or not self._segmenter.card.uses_previous:
+        if request.consistency or self._segmenter is None or not self._segmenter.card.uses_previous:
             return False
         entries = request.prompts.entries
         return _key(request) == _key(later) and later.prompts.entries[: len(entries)] == entries
 
     def predict(
         self, request: Request, progress: Progress, note: Callable[[str], None]
-    ) -> Mapping[int, Prediction]:
+    ) -> Mapping[int, Answer]:
         """The answers for all objects of a request.
 
         Where a GPU has no memory left the CPU takes over, until another model or volume is asked
@@ -74,9 +78,7 @@ class Workplace:
         """Whether the loaded model is the one asked for, but on the CPU."""
         return bool(self._note) and self._key == _key(request)
 
-    def _answers(
-        self, request: Request, device: str, progress: Progress
-    ) -> Mapping[int, Prediction]:
+    def _answers(self, request: Request, device: str, progress: Progress) -> Mapping[int, Answer]:
         if self._volume is None:
             raise ModelError("There is no volume to segment; load one first.")
         if self._key != _key(request) or self._segmenter is None:
@@ -91,10 +93,19 @@ class Workplace:
             self._session = Session(self._segmenter, self._volume)
         # Each request carries all its prompts: their history is the client's.
         self._session.change(request.prompts)
-        return self._session.predict_all(progress)
+        if not request.consistency:
+            predictions = self._session.predict_all(progress)
+            return {label: answer_of(found) for label, found in predictions.items()}
+        self._views = self._views or PlaneViews(self._session)
+        predictions = self._views.predict_all(progress)
+        progress(1.0, "comparing the planes")
+        return {
+            label: answer_of(found, measure(found, request.prompts.steps(label)[-1]))
+            for label, found in predictions.items()
+        }
 
     def _drop(self) -> None:
-        self._key = self._segmenter = self._session = None
+        self._key = self._segmenter = self._session = self._views = None
         self._note = ""
         gc.collect()
         torch = sys.modules.get("torch")

@@ -3,7 +3,8 @@
     python Testing/benchmarks/scene.py [--shape 300 512 512] [--change 128] [--steps 20]
 
 A volume of `shape` (k, j, i); each step the user drags a click, and the answer, a ball in a cube of
-`change` voxels a side, comes back from a client that answers at once. Needs slicer-core.
+`change` voxels a side, comes back from a client that answers at once. Then the same with the planes
+compared on that cube: map, three outlines, chart and suggestion. Needs slicer-core.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +25,10 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / 
 
 from scene_helpers import add_volume_node  # noqa: E402
 
-from MedSegFMLib import Geometry, Volume  # noqa: E402
+from MedSegFMLib import Geometry, Prediction, Volume  # noqa: E402
+from MedSegFMLib.consistency import measure  # noqa: E402
 from MedSegFMLib.mrml.logic import SegmentationLogic  # noqa: E402
+from MedSegFMLib.segmenter import probabilities  # noqa: E402
 from MedSegFMLib.worker.events import Answer, Event, Predicted, Request  # noqa: E402
 
 
@@ -33,14 +38,14 @@ class Ready:
     def __init__(self, answers: list[Answer]) -> None:
         self._answers = answers
         self._number = 0
-        self._pending = False
+        self._pending = self._compares = False
 
     def set_volume(self, volume: Volume) -> None:
         """Nothing to do."""
 
     def request(self, request: Request) -> int:
         self._number += 1
-        self._pending = True
+        self._pending, self._compares = True, request.consistency
         return self._number
 
     def poll(self) -> list[Event]:
@@ -48,6 +53,8 @@ class Ready:
             return []
         self._pending = False
         answer = self._answers[self._number % len(self._answers)]
+        if not self._compares:
+            answer = replace(answer, consistency=None)
         return [Predicted(self._number, {1: answer})]
 
     def cancel(self) -> None:
@@ -62,10 +69,17 @@ def balls(shape: tuple[int, int, int], side: int) -> list[Answer]:
     axes = np.ogrid[:side, :side, :side]
     offset = tuple((n - side) // 2 for n in shape)
     answers = []
+    geometry = Geometry.from_spacing(shape, (0.7, 0.7, 1.5))
+    squares = sum((axis - side / 2) ** 2 for axis in axes)
     for radius in (0.49, 0.4):
-        squares = sum((axis - side / 2) ** 2 for axis in axes)
         mask = (squares <= (radius * side) ** 2).astype(np.uint8)
-        answers.append(Answer(offset, mask))  # type: ignore[arg-type]
+        # Each plane sees a ball of another size, with a soft edge of a few voxels.
+        logits = [(radius * side + n - np.sqrt(squares)).astype(np.float32) for n in (0, -4, 3)]
+        planes = dict(
+            zip(("axial", "coronal", "sagittal"), map(probabilities, logits), strict=True)
+        )
+        seen = Prediction(geometry, offset, logits[0], planes)  # type: ignore[arg-type]
+        answers.append(Answer(offset, mask, measure(seen, ())))  # type: ignore[arg-type]
     return answers
 
 
@@ -86,9 +100,10 @@ def main() -> None:
     array = np.random.default_rng(0).integers(-1000, 1000, shape, dtype=np.int16)
     geometry = Geometry.from_spacing(shape, (0.7, 0.7, 1.5))
     node = add_volume_node(app.scene, Volume(array, geometry))
+    made = balls(shape, arguments.change)
     logic = SegmentationLogic(
         app.scene,
-        Ready(balls(shape, arguments.change)),
+        Ready(made),
         app.app_logic,
         app.terminologies_logic,
     )
@@ -104,6 +119,24 @@ def main() -> None:
         for step in range(arguments.steps):
             points.SetNthControlPointPositionWorld(0, (middle + step % 9).tolist())
             rows[key].append(timed(logic.pump))
+    shown, clear = logic.consistency_view, logic.consistency_view.clear
+    found = [answer.consistency for answer in made]
+    for name, part in (
+        ("planes: map", lambda c: shown.overlay.show(node, c.region, c.disagreement_kji)),
+        ("planes: outlines", lambda c: shown.contours.show(node, c.region, c.masks)),
+        ("planes: chart", lambda c: shown.plot.show(geometry, c.region, c.slices, "ball")),
+    ):
+        rows[name] = [timed(partial(part, found[n % 2])) for n in range(arguments.steps)]
+    clear()
+    logic.compares = True
+    rows["planes, all, first"] = [timed(logic.pump)]
+    rows["planes, all, next prompt"] = []
+    for step in range(arguments.steps):
+        points.SetNthControlPointPositionWorld(0, (middle + step % 9 + 0.5).tolist())
+        logic.pump()
+        rows["planes, all, next prompt"].append(timed(logic.pump))
+        assert logic.consistency is not None
+    logic.compares = False
     rows["undo"] = [timed(logic.undo) for _ in range(arguments.steps)]
     rows["idle pump"] = [timed(logic.pump) for _ in range(arguments.steps)]
     print(f"shape {shape}, change {arguments.change}^3, milliseconds on the main thread")

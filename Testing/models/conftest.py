@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from sam_checkpoints import tiny_is_published, write_checkpoint
 
 from MedSegFMLib import Segmenter, create
 from MedSegFMLib.models import ensam_weights
@@ -25,12 +26,34 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def sam_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random SAM weights with a tiny image encoder."""
+    return write_checkpoint(tmp_path_factory.mktemp("weights") / "tiny.pth")
+
+
+@pytest.fixture(scope="session")
+def models() -> dict[str, Segmenter]:
+    """The models that a test already asked for: some take long to get ready."""
+    return {}
+
+
 @pytest.fixture(params=MODELS)
-def model(request: pytest.FixtureRequest, weights: Path) -> Iterator[Segmenter]:
+def model(
+    request: pytest.FixtureRequest,
+    models: dict[str, Segmenter],
+    weights: Path,
+    sam_weights: Path,
+) -> Iterator[Segmenter]:
     """Every registered model, so that a new one is tested without writing a test."""
-    options: dict[str, Any] = {"weights": weights} if card(request.param).weights else {}
+    files = {"ensam": weights, "sam": sam_weights, "medsam": sam_weights}
     threads = torch.get_num_threads()
     # Two threads beside other work block one another: several times slower than one.
     torch.set_num_threads(1)
-    yield create(request.param, "cpu", **options)
+    if request.param not in models:
+        name = card(request.param).weights
+        options: dict[str, Any] = {"weights": files[name]} if name else {}
+        with tiny_is_published():
+            models[request.param] = create(request.param, "cpu", **options)
+    yield models[request.param]
     torch.set_num_threads(threads)

@@ -21,6 +21,7 @@ from worker_helpers import (
 )
 
 from MedSegFMLib import Point, Session, create
+from MedSegFMLib.consistency import PlaneViews, measure
 from MedSegFMLib.errors import ModelError, PromptError, VolumeError, WeightsError, WorkerError
 from MedSegFMLib.masks import bounding_box
 from MedSegFMLib.prompt_list import PromptList
@@ -77,21 +78,25 @@ def test_answers_are_those_of_a_session_in_this_process_on_the_object_alone() ->
         client.set_volume(volume)
         number = client.request(Request("graphcut", prompts))
         last = final_of(client, number, 60)[-1]
-        detailed = Request("graphcut", prompts, extras=("logits", "planes"))
-        with_logits = final_of(client, client.request(detailed))[-1]
+        compared = Request("graphcut", prompts, consistency=True)
+        told = final_of(client, client.request(compared), 60)[-1]
     finally:
         client.close()
     assert isinstance(last, Predicted) and list(last.answers) == [1, 2]
-    assert isinstance(with_logits, Predicted)
+    assert isinstance(told, Predicted)
+    views = PlaneViews(session).predict_all()
     for label, prediction in expected.items():
         assert np.array_equal(mask_of(last, volume, label), prediction.mask.array_kji)
         extent = bounding_box(prediction.mask.array_kji > 0)
         region = last.answers[label].region
         assert region is not None and region.slices == extent
-        whole = with_logits.answers[label]
-        assert whole.region == prediction.region and whole.planes is None
-        assert whole.logits is not None and whole.logits.dtype == np.float16
-        assert np.allclose(whole.logits, prediction.logits_kji, rtol=1e-3, atol=1e-6)
+        assert last.answers[label].consistency is None
+        assert np.array_equal(mask_of(told, volume, label), prediction.mask.array_kji)
+        found = told.answers[label].consistency
+        wanted = measure(views[label], prompts.steps(label)[-1])
+        assert found is not None and found.region == wanted.region == prediction.region
+        assert (found.agreement, found.expected_dice) == (wanted.agreement, wanted.expected_dice)
+        assert found.suggestion == wanted.suggestion
 
 
 def test_a_request_without_prompts_loads_the_model_and_answers_nothing(

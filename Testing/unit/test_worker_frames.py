@@ -10,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from consistency_fakes import noisy_answer
 from worker_helpers import one_box, small_volume
 
+from MedSegFMLib import Geometry
+from MedSegFMLib.consistency import measure
 from MedSegFMLib.errors import WeightsError, WorkerError
 from MedSegFMLib.worker.events import (
     Answer,
@@ -118,7 +121,7 @@ def test_what_a_remote_shell_prints_first_is_skipped() -> None:
 
 
 def test_requests_and_events_survive_the_way() -> None:
-    job = Job(3, 2, Request("m", one_box(small_volume()), "cuda:1", {"weights": "f"}, ("logits",)))
+    job = Job(3, 2, Request("m", one_box(small_volume()), "cuda:1", {"weights": "f"}, True))
     assert parse_request(travelled(request_frame(job))) == job
     with_path = Job(3, 2, Request("m", one_box(small_volume()), options={"weights": Path("f")}))
     assert parse_request(travelled(request_frame(with_path))).request.options == {"weights": "f"}
@@ -127,19 +130,25 @@ def test_requests_and_events_survive_the_way() -> None:
     failed = parse_event(travelled(event_frame(Failed(1, WeightsError("Gone; import it.")))), 0)
     assert isinstance(failed, Failed)
     assert type(failed.error) is WeightsError and str(failed.error) == "Gone; import it."
-    halves = np.full((2, 2, 2), 0.5, np.float16)
-    answer = Answer((1, 2, 3), np.ones((2, 2, 2), np.uint8), halves, (halves, halves, halves))
+    consistency = measure(noisy_answer(Geometry.from_spacing((8, 10, 12))), [])
+    answer = Answer((1, 2, 3), np.ones((2, 2, 2), np.uint8), consistency)
     empty = Answer((1, 2, 3), np.zeros((0, 0, 0), np.uint8))
     back = parse_event(travelled(event_frame(Predicted(1, {1: answer, 7: empty}))), 0)
     assert isinstance(back, Predicted) and back.answers[7].region is None
-    assert back.answers[1].region == answer.region and back.answers[1].planes is not None
-    assert np.array_equal(back.answers[1].planes[2], halves)
+    assert back.answers[7].consistency is None
+    assert back.answers[1].region == answer.region and back.answers[1].consistency is not None
+    assert back.answers[1].consistency.hot_spots == consistency.hot_spots
 
 
 @pytest.mark.parametrize(
     "frame",
     [
-        Frame("predicted", {"number": 1, "offsets_kji": {"1": [0, 0, 0]}}),
+        Frame("predicted", {"number": 1, "offsets_kji": {"1": [0, 0, 0]}, "consistency": {}}),
+        Frame(
+            "predicted",
+            {"number": 1, "offsets_kji": {"1": [0, 0, 0]}, "consistency": {"1": {}}},
+            {"1 mask": np.ones((2, 2, 2), np.uint8)},
+        ),
         Frame("progress", {"number": "x"}),
         Frame("surprise", {"number": 1}),
         Frame("started", {"version": "9", "protocol": 99}),

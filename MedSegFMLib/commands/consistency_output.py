@@ -1,0 +1,83 @@
+"""What `medsegfm segment` tells of the planes: a map, a figure, columns and the next clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..consistency import Consistency, PlaneViews, measure
+from ..consistency.figure import draw_consistency
+from ..preview import write_preview
+from ..progress import Progress
+from ..segmenter import Prediction
+from ..session import Session
+from ..volume import Volume
+
+COLUMNS = ("agreement", "expected Dice")
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """An object's answer with its planes, and how well these agree."""
+
+    name: str
+    prediction: Prediction
+    consistency: Consistency
+
+
+def compare(session: Session, progress: Progress) -> dict[int, Compared]:
+    """Every object of a session that has prompts, by its label."""
+    prompts = session.prompts
+    return {
+        label: Compared(
+            prompts.name(label), prediction, measure(prediction, prompts.steps(label)[-1])
+        )
+        for label, prediction in PlaneViews(session).predict_all(progress).items()
+    }
+
+
+def disagreement_map(compared: Mapping[int, Compared], volume: Volume) -> Volume:
+    """The disagreement of the planes on the volume's grid: float32, 0 to 1.
+
+    The greatest of all objects; 0 where no model looked.
+    """
+    array = np.zeros(volume.geometry.shape_kji, dtype=np.float32)
+    for item in compared.values():
+        part = array[item.consistency.region.slices]
+        np.maximum(part, item.consistency.disagreement_kji, out=part)
+    return volume.with_array(array)
+
+
+def write_figure(
+    compared: Mapping[int, Compared], volume: Volume, title: str, path: Path | str
+) -> None:
+    """The figure of the object with the lowest expected Dice."""
+    worst = min(compared.values(), key=lambda item: item.consistency.expected_dice or 0.0)
+    heading = f"{worst.name}, {title}"
+    write_preview(draw_consistency(volume, worst.prediction, worst.consistency, heading), path)
+
+
+def cells(item: Compared | None) -> list[str]:
+    """What stands in `COLUMNS` for an object; a dash for what cannot be told."""
+    if item is None:
+        return ["-"] * len(COLUMNS)
+    numbers = (item.consistency.agreement, item.consistency.expected_dice)
+    return ["-" if number is None else f"{number:.3f}" for number in numbers]
+
+
+def next_clicks(compared: Mapping[int, Compared]) -> list[str]:
+    """A line for each object: the arguments that place the suggested click."""
+    lines = []
+    for item in compared.values():
+        whose = f" for '{item.name}', after its other prompts" if len(compared) > 1 else ""
+        spot = item.consistency.suggestion
+        if spot is None:
+            lines.append(f"Next click{whose}: none is suggested")
+        else:
+            k, j, i = spot.click_kji
+            option = "--point" if spot.positive else "--negative"
+            lines.append(f"Next click{whose}: {option} {i} {j} {k}")
+    return lines

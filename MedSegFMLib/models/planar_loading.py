@@ -1,0 +1,45 @@
+"""From a checkpoint in SAM's layout to a model of volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..device import choose_device
+from ..segmenter import ModelCard
+from ..weights import store
+from .planar import PlanarSegmenter, check_options
+from .sam_pictures import Pictures
+
+
+def create_planar(
+    card: ModelCard,
+    pictures: Callable[[str], Pictures],
+    device: str,
+    weights: str | Path | None,
+    size: str | None,
+    fusion: str,
+    planes: Sequence[str],
+    cache_bytes: int,
+) -> PlanarSegmenter:
+    """Load the weights of the store, or those in a file, and put them to work.
+
+    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+    size: "1024", as published, "native", the region as its pixels are, or "224" or "448", the
+        region with its longest side brought to so many pixels; None: "1024" on a GPU and "native"
+        on a CPU, where 1024 takes seconds for each slice.
+    fusion: "reliable", "mean" or "majority"; see `fusion`.
+    planes: those of "axial", "coronal" and "sagittal" to look at.
+    cache_bytes: how much memory the features of slices may take.
+
+    Raises ModelError for an option that there is not, DeviceError for a device that is not there,
+    WeightsError for weights that are missing, altered, truncated or of another network.
+    """
+    from . import sam_loading
+
+    chosen = choose_device(device)
+    size = size or ("native" if chosen.type == "cpu" else "1024")
+    check_options(size, fusion, planes, cache_bytes)
+    path = store.find(card.name) if weights is None else Path(weights)
+    runtime = sam_loading.load(path, str(chosen), card.name)
+    return PlanarSegmenter(card, runtime, pictures(size), fusion, planes, cache_bytes)

@@ -1,0 +1,1 @@
+"""Volumes looked at slice by slice, in the three patient planes."""

@@ -1,0 +1,40 @@
+"""Random SAM checkpoints in the published layout, most of them with a tiny image encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+
+from MedSegFMLib.networks.sam import Sam
+from MedSegFMLib.networks.sam_config import PUBLISHED, SamConfig
+
+TINY = SamConfig("tiny", dim=32, depth=2, heads=2, global_blocks=(1,))
+
+
+def random_sam(config: SamConfig = TINY, seed: int = 0) -> Sam:
+    """A network with random weights, those that begin at 0 included."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = Sam(config)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                if not parameter.any():
+                    parameter.normal_(std=0.2)
+    return network.requires_grad_(False)
+
+
+def write_checkpoint(path: Path, config: SamConfig = TINY, seed: int = 0) -> Path:
+    """Save such a network as SAM is published: torch's format, the state dict alone."""
+    torch.save(random_sam(config, seed).state_dict(), path)
+    return path
+
+
+@contextmanager
+def tiny_is_published() -> Iterator[None]:
+    """Within the block weights with the tiny encoder are taken as if they were published."""
+    with patch.dict(PUBLISHED, {TINY.name: TINY}):
+        yield
