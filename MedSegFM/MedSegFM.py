@@ -71,6 +71,7 @@ class MedSegFMParameterNode:
 
     volume: what to segment. model, device: with what and where. autoRun: after each prompt.
     overwrite: which other segments may lose voxels. showChanges: as a short-lived overlay.
+    showConsistency: where the planes disagree. showContours: what each plane takes for the object.
     """
 
     volume: vtkMRMLScalarVolumeNode
@@ -79,6 +80,8 @@ class MedSegFMParameterNode:
     autoRun: bool = True
     overwrite: OverwriteChoice
     showChanges: bool = True
+    showConsistency: bool = False
+    showContours: bool = True
 
 
 class MedSegFMWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

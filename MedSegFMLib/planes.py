@@ -17,6 +17,8 @@ from .region import Shape
 
 # For each plane: the pair of directions it is cut along, and those to which columns and rows grow.
 _DIRECTIONS = {"axial": ("SI", "L", "P"), "coronal": ("AP", "L", "I"), "sagittal": ("RL", "P", "I")}
+# To which side of the patient the place of a slice is counted.
+SLICE_SIDES = {"axial": "S", "coronal": "A", "sagittal": "R"}
 
 
 @dataclass(frozen=True)
@@ -86,3 +88,16 @@ def planes(geometry: Geometry) -> list[Plane]:
             )
         )
     return found
+
+
+def slice_positions_mm(geometry: Geometry, plane: Plane) -> NDArray[np.float64]:
+    """(n,) how far each slice of a plane is from the RAS origin along the slices' axis.
+
+    It grows towards `SLICE_SIDES`; where the axis is straight it is the coordinate.
+    """
+    axis_ijk = 2 - plane.axis_kji
+    direction = geometry.directions[:, axis_ijk]
+    direction = direction * np.sign(direction["RAS".index(SLICE_SIDES[plane.name])] or 1)
+    ijk = np.zeros((geometry.shape_kji[plane.axis_kji], 3))
+    ijk[:, axis_ijk] = np.arange(len(ijk))
+    return np.asarray(geometry.ras_from_ijk(ijk) @ direction)

@@ -92,8 +92,8 @@ class Actions:
     def _use_host(self):
         host = self._ui.workerHost.text.strip()
         qt.QSettings().setValue(_HOST_KEY, host)
-        if self._panel.gate.set_host(host) and self._logic.is_predicting:
-            self._logic.predict()
+        if self._panel.gate.set_host(host):
+            self._logic.ask_again()
 
     def _restart(self):
         self._panel.restart_worker()

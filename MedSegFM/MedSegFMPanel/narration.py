@@ -2,7 +2,14 @@
 
 from slicer.i18n import tr as _
 
-from MedSegFMLib.mrml.updates import PromptsChanged, VolumeGone, Warned, Written
+from MedSegFMLib.mrml.updates import (
+    Compared,
+    Comparing,
+    PromptsChanged,
+    VolumeGone,
+    Warned,
+    Written,
+)
 from MedSegFMLib.worker.events import Failed, Progressed, Restarted, Started
 
 from . import words
@@ -10,10 +17,12 @@ from . import words
 
 def tell(update, status, logic):
     """Say what an update of `logic.pump()` means to the user; some mean nothing."""
-    if isinstance(update, PromptsChanged):
+    if isinstance(update, PromptsChanged | Compared):
         return
     if isinstance(update, Progressed):
         status.progress(update.fraction, update.phrase)
+    elif isinstance(update, Comparing):
+        status.comparing(update.fraction)
     elif isinstance(update, Warned):
         status.warn(update.sentence)
     elif isinstance(update, VolumeGone):

@@ -9,12 +9,13 @@ from MedSegFMLib import registry
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.mrml.autosave import Autosave
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.updates import VolumeGone, Written
+from MedSegFMLib.mrml.updates import Comparing, VolumeGone, Written
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.events import Progressed
 
 from . import model_facts, narration, words
 from .actions import Actions
+from .consistency_section import ConsistencySection
 from .dialogs import Dialogs
 from .handles import show_handles
 from .installation import Installation
@@ -70,13 +71,15 @@ class Panel:
             self._on_model_changed,
             self.restart_worker,
         )
+        self.consistency = ConsistencySection(ui, self.logic, self.attempt)
         self.recovery = Recovery(autosave)
         # The parameters that are followed, and those that the widgets show, also while none are.
         self.parameters = self._connected = self._tags = None
         # Why the chosen volume node cannot be segmented, and when it was last looked at.
         self._volume_fault, self._refused_at = "", None
         self._actions = Actions(self)
-        self._shortcuts = Shortcuts(widget, [*self.buttons.keys(), *self._actions.keys()])
+        keys = [*self.buttons.keys(), *self._actions.keys(), *self.consistency.keys()]
+        self._shortcuts = Shortcuts(widget, keys)
         self._timer = qt.QTimer()
         self._timer.setInterval(_PUMP_MILLISECONDS)
         self._timer.connect("timeout()", self.pump)
@@ -114,6 +117,7 @@ class Panel:
         self._disconnect()
         self._shortcuts.remove()
         self.models.cancel_download()
+        self.consistency.close()
         self.logic.close()
         self.recovery.discard()
 
@@ -126,10 +130,8 @@ class Panel:
 
     def restart_worker(self):
         """End the model's process and begin a new one; what was asked of it is asked again."""
-        was_predicting = self.logic.is_predicting
         self.gate.restart()
-        if was_predicting:
-            self.logic.predict()
+        self.logic.ask_again()
 
     def attempt(self, action, *words):
         """Run an action; what is wrong becomes the status line. Whether it went well."""
@@ -157,6 +159,7 @@ class Panel:
             self.logic.set_model, *wanted
         ):
             chosen.model = type(chosen.model)[self.logic.model]
+        self.consistency.apply(chosen)
         if chosen.autoRun and self.gate.holds and self.logic.is_predicting:
             # What waited for Run need not wait any more.
             self.logic.predict()
@@ -169,7 +172,7 @@ class Panel:
         for update in updates:
             self._take(update)
         self.models.pump()
-        if any(not isinstance(update, Progressed) for update in updates):
+        if any(not isinstance(update, Progressed | Comparing) for update in updates):
             self.refresh()
         self._show_busy()
 
@@ -204,14 +207,13 @@ class Panel:
         if self.placement.active != "box":
             show_handles(slicer.mrmlScene, logic.prompts, index)
         ui.undoButton.enabled, ui.redoButton.enabled = logic.can_undo, logic.can_redo
-        ui.deletePromptButton.enabled = selected
-        ui.movePromptButton.enabled = selected
+        ui.deletePromptButton.enabled = ui.movePromptButton.enabled = selected
         ui.resetButton.enabled = bool(logic.prompts.entries)
         ui.runButton.visible = not self.parameters.autoRun
         ui.runButton.enabled = usable and bool(logic.prompts.entries)
         ui.addSegmentButton.enabled = ui.nextSegmentButton.enabled = usable
-        ui.removeSegmentButton.enabled = bool(ids)
-        ui.exportButton.enabled = bool(ids)
+        ui.removeSegmentButton.enabled = ui.exportButton.enabled = bool(ids)
+        self.consistency.show()
         ui.recoverButton.visible = has_volume and self.recovery.fits(logic)
         self._show_busy()
 
@@ -231,8 +233,10 @@ class Panel:
         narration.tell(update, self.status, self.logic)
 
     def _show_busy(self):
-        predicting = self.logic.is_predicting and not self.gate.holds
-        self.status.busy(predicting or self.models.is_downloading, _("The model is being started…"))
+        if (self.logic.is_predicting and not self.gate.holds) or self.models.is_downloading:
+            self.status.busy(True, _("The model is being started…"))
+        else:
+            self.status.busy(self.logic.is_comparing)
 
     def _choose_volume(self, node):
         self._volume_fault = ""
@@ -256,7 +260,7 @@ class Panel:
 
     def _warm_up(self):
         self._show_model(self.logic.model)
-        if self.models.can_run and not self.logic.is_predicting:
+        if self.models.can_run and not (self.logic.is_predicting or self.logic.is_comparing):
             self.gate.warm_up(self.logic.model, self.logic.device)
 
     def _show_model(self, name):

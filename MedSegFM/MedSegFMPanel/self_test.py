@@ -91,6 +91,26 @@ def check_undo_and_redo(test):
         test.assertTrue(np.array_equal(_mask(logic, node, 1), second))
 
 
+def check_planes_are_compared(test):
+    """Where the planes disagree is shown after the segment, which stays as it is."""
+    with _segmentation() as (logic, node):
+        logic.add(_box(node))
+        _wait(logic)
+        mask = _mask(logic, node, 1)
+        logic.compares = True
+        _wait(logic)
+        found, overlay = logic.consistency, logic.consistency_view.overlay
+        test.assertTrue(0 <= found.agreement <= 1)
+        test.assertTrue(np.array_equal(_mask(logic, node, 1), mask))
+        shown, expected = volume_from_node(overlay.node), logic.volume.geometry.crop(found.region)
+        test.assertTrue(shown.geometry.matches(expected))
+        test.assertTrue(np.array_equal(shown.array_kji, found.disagreement_kji))
+        test.assertEqual(logic.accept_suggestion(), found.suggestion is not None)
+        logic.compares = False
+        test.assertIsNone(overlay.node)
+        _wait(logic)
+
+
 def check_save_and_load(test):
     """A saved scene comes back with its prompts, and goes on."""
     with tempfile.TemporaryDirectory() as folder:
@@ -140,6 +160,7 @@ CHECKS = (
     check_prompt_gives_segment,
     check_overlap_policy,
     check_undo_and_redo,
+    check_planes_are_compared,
     check_save_and_load,
     check_cancel,
     check_crash,
@@ -205,7 +226,7 @@ def _wait(logic):
     updates, end = [], monotonic() + _PATIENCE_SECONDS
     while True:
         updates += logic.pump()
-        if not logic.is_predicting:
+        if not (logic.is_predicting or logic.is_comparing):
             return updates
         if monotonic() > end:
             raise AssertionError(f"No answer within {_PATIENCE_SECONDS} s: {updates}")

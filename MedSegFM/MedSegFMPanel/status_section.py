@@ -51,20 +51,27 @@ class StatusSection:
 
     def progress(self, fraction, phrase):
         """How far the work is, 0 to 1."""
-        self._begin()
-        self._ui.progressBar.setValue(round(100 * fraction))
+        self._advance(fraction, "%p%")
         self._is_error = False
         self._show(phrase[:1].upper() + phrase[1:])
 
-    def busy(self, is_busy, phrase):
-        """Show or hide progress and Cancel; elapsed time counts from the first busy moment."""
+    def comparing(self, fraction):
+        """How far the comparison of the planes is; what was said of the answer stays in sight."""
+        self._advance(fraction, _("Comparing the planes… %p%"))
+
+    def busy(self, is_busy, phrase=""):
+        """Show or hide progress and Cancel; elapsed time counts from the first busy moment.
+
+        phrase: what to say then, where nothing else has been said yet.
+        """
         if not is_busy:
             self._began = None
         elif self._began is None:
             self._begin()
             self._ui.progressBar.setValue(0)
-            self._is_error = False
-            self._show(phrase)
+            if phrase:
+                self._is_error = False
+                self._show(phrase)
         for widget in (self._ui.progressBar, self._ui.elapsedLabel, self._ui.cancelButton):
             widget.visible = is_busy
         self._ui.cancelButton.enabled = is_busy
@@ -77,6 +84,11 @@ class StatusSection:
         """What the last prompt changed."""
         self._ui.changeLabel.text = text
         self._ui.changeLabel.visible = bool(text)
+
+    def _advance(self, fraction, words):
+        self._begin()
+        self._ui.progressBar.format = words
+        self._ui.progressBar.setValue(round(100 * fraction))
 
     def _begin(self):
         if self._began is None:

@@ -72,3 +72,44 @@ def event_sentence(event):
             "The model's process ended unexpectedly and was started again; nothing was lost."
         ), True
     return None
+
+
+def consistency_hint(compares, prompts, found, predicting, comparing):
+    """What the comparison of the planes waits for, or costs; empty where it is there."""
+    if not compares:
+        return _(
+            "After each answer the model then looks along the other planes too, which takes up to "
+            "three times as long; your segment comes first."
+        )
+    if comparing:
+        return _("Comparing the planes…")
+    if not prompts.entries:
+        return _("Draw a box or click; then the planes are compared.")
+    if predicting:
+        return _("The planes are compared when the segment is there.")
+    if found is None:
+        return _("Nothing was compared for this segment; it is after its next prompt.")
+    return ""
+
+
+def consistency_scores(found):
+    """How well the planes agree, and how good the segment probably is."""
+    sentences = []
+    if found.agreement is None:
+        sentences.append(_("The model looked at one plane alone, so there is nothing to compare."))
+    else:
+        sentences.append(_("The planes agree to {x:.2f}.").format(x=found.agreement))
+    if found.expected_dice is not None:
+        sentences.append(_("Expected Dice: about {x:.2f}.").format(x=found.expected_dice))
+    if not found.hot_spots:
+        sentences.append(_("No part is probably wrong."))
+    return " ".join(sentences)
+
+
+def spot_sentence(spots, index):
+    """Which spot the views show, and what is probably wrong there."""
+    spot = spots[index]
+    words = _("probably missing") if spot.positive else _("probably too much")
+    return _("Spot {n} of {count}: {voxels:,} voxels, {words}").format(
+        n=index + 1, count=len(spots), voxels=spot.voxels, words=words
+    )

@@ -49,8 +49,11 @@ class WorkerGate:
             self._ensure().request(Request(model, PromptList(), device))
 
     def request(self, request):
-        """Ask for an answer, or hold the request back."""
-        self.holds = not self.is_open
+        """Ask for an answer, or hold the request back.
+
+        A comparison passes always: it follows an answer that the user has seen.
+        """
+        self.holds = not self.is_open and not request.consistency
         if self.holds:
             self.cancel()
             return HELD

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..geometry import Geometry
 from ..masks import bounding_box
-from ..planes import Plane, planes
+from ..planes import SLICE_SIDES, Plane, planes, slice_positions_mm
 from ..preview import (
     COLOURS,
     display_window,
@@ -38,8 +38,6 @@ _GREY = "#9A9A9A"
 # painted most opaquely: faint paint would darken the image where there is little to tell.
 _LEAST_SHOWN, _FULLY_SHOWN = 0.05, 0.3
 _OPACITY = 0.7
-# To which side the position of an axial, coronal or sagittal slice is counted, by its RAS axis.
-_SIDES = {"axial": (2, "S"), "coronal": (1, "A"), "sagittal": (0, "R")}
 
 
 def draw_consistency(
@@ -132,19 +130,6 @@ class _Cuts:
         return self._plane.cut(whole, 0)
 
 
-def slice_positions_mm(geometry: Geometry, plane: Plane) -> NDArray[np.float64]:
-    """(n,) how far each slice of a plane is from the RAS origin along the slices' axis.
-
-    It grows toward superior, anterior or right; where the axis is straight it is the coordinate.
-    """
-    world, _ = _SIDES[plane.name]
-    direction = geometry.directions[:, 2 - plane.axis_kji]
-    direction = direction * np.sign(direction[world] or 1)
-    ijk = np.zeros((geometry.shape_kji[plane.axis_kji], 3))
-    ijk[:, 2 - plane.axis_kji] = np.arange(len(ijk))
-    return np.asarray(geometry.ras_from_ijk(ijk) @ direction)
-
-
 def _centre(answer: NDArray[np.bool_], region: Region, spot: HotSpot | None) -> NDArray[np.int64]:
     if spot is not None:
         return np.array(spot.click_kji)
@@ -195,7 +180,7 @@ def _draw_slices(
     axes.set_ylim(-0.03, 1.03)
     axes.set_facecolor("black")
     axes.set_xlabel(
-        f"position of {plane.name} slices, {_SIDES[plane.name][1]} (mm)", color=_GREY, fontsize=8
+        f"position of {plane.name} slices, {SLICE_SIDES[plane.name]} (mm)", color=_GREY, fontsize=8
     )
     axes.set_ylabel("agreement (Dice)", color=_GREY, fontsize=8)
     axes.tick_params(colors=_GREY, labelsize=7, length=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..prompt_list import PromptList
@@ -12,15 +13,24 @@ from ..worker.events import Event, Failed, Noted, Predicted, Progressed, Request
 from .client_protocol import Client
 
 
+@dataclass(frozen=True)
+class Awaited:
+    """A request on its way: its number, its prompts, and whether it is for the planes alone."""
+
+    number: int
+    prompts: PromptList
+    is_comparison: bool
+
+
 class Asking:
-    """A model, and at most one prompt list whose answer is awaited.
+    """A model, and at most one prompt list whose answer, or whose planes, are awaited.
 
     Events about anything else are of the past: their volume, prompts or model are gone.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._awaited: tuple[int, PromptList] | None = None
+        self._awaited: Awaited | None = None
         self.model = DEFAULT_MODEL
         self.device = "auto"
         self.options: dict[str, Any] = {}
@@ -28,7 +38,14 @@ class Asking:
     @property
     def awaited(self) -> PromptList | None:
         """The prompts whose answer is awaited."""
-        return None if self._awaited is None else self._awaited[1]
+        awaited = self._awaited
+        return None if awaited is None or awaited.is_comparison else awaited.prompts
+
+    @property
+    def compared(self) -> PromptList | None:
+        """The prompts for which the agreement of the planes is awaited."""
+        awaited = self._awaited
+        return awaited.prompts if awaited is not None and awaited.is_comparison else None
 
     def set_volume(self, volume: Volume) -> None:
         """Ask about this volume from now on; what was asked of another is dropped."""
@@ -43,8 +60,11 @@ class Asking:
 
     def ask(self, prompts: PromptList) -> None:
         """Ask for the answer to these prompts, in place of what was asked before."""
-        request = Request(self.model, prompts, self.device, self.options)
-        self._awaited = (self._client.request(request), prompts)
+        self._request(prompts, consistency=False)
+
+    def compare(self, prompts: PromptList) -> None:
+        """Ask how well the planes agree for these prompts, in place of what was asked before."""
+        self._request(prompts, consistency=True)
 
     def drop(self) -> None:
         """Await nothing: the state that was asked about is gone."""
@@ -52,27 +72,36 @@ class Asking:
             self._awaited = None
             self._client.cancel()
 
+    def drop_comparison(self) -> None:
+        """Await no comparison; an answer is still awaited."""
+        if self.compared is not None:
+            self.drop()
+
     def cancel(self) -> None:
         """Stop what is awaited; the worker tells when it has stopped."""
         if self._awaited is not None:
             self._client.cancel()
 
-    def poll(self) -> Sequence[tuple[Event, PromptList | None]]:
-        """The events that still matter, each with the prompts that were asked about."""
+    def poll(self) -> Sequence[tuple[Event, Awaited | None]]:
+        """The events that still matter, each with what was awaited when it came."""
         found = []
         for event in self._client.poll():
             awaited = self._awaited
             if isinstance(event, Progressed | Noted | Predicted | Failed | Stopped):
-                ours = awaited is not None and event.number == awaited[0]
+                ours = awaited is not None and event.number == awaited.number
                 # Number 0: there is no worker, whoever asks.
                 if not ours and not (isinstance(event, Failed) and event.number == 0):
                     continue
             if isinstance(event, Predicted | Failed | Stopped):
                 self._awaited = None
-            found.append((event, None if awaited is None else awaited[1]))
+            found.append((event, awaited))
         return found
 
     def close(self) -> None:
         """End the worker."""
         self.drop()
         self._client.close()
+
+    def _request(self, prompts: PromptList, consistency: bool) -> None:
+        request = Request(self.model, prompts, self.device, self.options, consistency)
+        self._awaited = Awaited(self._client.request(request), prompts, consistency)

@@ -78,6 +78,8 @@ class SegmentationLogic(SceneFollower):
         self._take_edits()
         self.prompts.name(label)
         self.current_label = label
+        self._spot = -1
+        self._show_consistency()
 
     def set_locked(self, label: int, locked: bool) -> None:
         """Lock an object's segment: no answer changes it or takes voxels from it.
@@ -107,6 +109,17 @@ class SegmentationLogic(SceneFollower):
         prompts, label = with_prompt(self.prompts, prompt, label, self.new_object_per_box)
         self._change(prompts)
         self.current_label = label
+
+    def accept_suggestion(self, other_sign: bool = False) -> bool:
+        """Add the suggested click to the current object, as any click; False where there is none.
+
+        other_sign: it belongs to the other side than was suggested.
+        """
+        click, label = self.suggested_click(other_sign), self.current_label
+        if click is None:
+            return False
+        self.add(click, label)
+        return True
 
     def add_boxes(self, boxes: Sequence[Box]) -> list[int]:
         """Add one object for each box, all predicted in one run; their labels."""
@@ -146,9 +159,10 @@ class SegmentationLogic(SceneFollower):
         Call it from a timer on the main thread; it never waits.
         """
         self._follow_scene()
-        for event, asked in self._asking.poll():
-            self._take_event(event, asked)
+        for event, awaited in self._asking.poll():
+            self._take_event(event, awaited)
         self.overlay.expire()
+        self._show_consistency()
         self._save_now_and_then()
         updates, self._updates = self._updates, []
         return updates
@@ -159,4 +173,5 @@ class SegmentationLogic(SceneFollower):
         self._watch.close()
         self.view.clear()
         self.overlay.clear()
+        self._forget_comparison()
         self._asking.close()

@@ -51,6 +51,7 @@ class SceneFollower(Steps):
                     self._predict_anew()
             except PromptError as error:
                 self._updates.append(Warned(str(error)))
+        self._compare()
         self._updates.append(PromptsChanged())
 
     def _follow_scene(self) -> None:
@@ -61,6 +62,7 @@ class SceneFollower(Steps):
             self._updates += [VolumeGone(), PromptsChanged()]
         if self._watch.imported:
             self._watch.imported = False
+            self.consistency_view.mend()
             if self.volume_node is None:
                 self._resume_scene()
         self._take_edits()
@@ -88,6 +90,7 @@ class SceneFollower(Steps):
             volume.intensity_range()
         except MedSegFMError as error:
             self._asking.drop()
+            self._forget_comparison()
             self.volume = None
             self._updates.append(Warned(str(error)))
             return
@@ -100,6 +103,7 @@ class SceneFollower(Steps):
 
     def _use_voxels(self, node: Any | None, volume: Volume | None) -> None:
         """See the voxels as they are and where they stand now."""
+        self._forget_comparison()
         self.volume = volume
         self._stood = None if volume is None else volume.geometry
         self._parent_id = None if node is None else node.GetTransformNodeID()
@@ -121,6 +125,7 @@ class SceneFollower(Steps):
 
     def _on_close(self) -> None:
         self._asking.drop()
+        self._forget_comparison()
         self.view.forget()
         self.overlay.forget()
         self.segments.use(None)

@@ -6,12 +6,13 @@ from ..errors import MedSegFMError
 from ..prompt_list import PromptList
 from ..registry import card
 from ..worker.events import Event, Predicted
+from .asking import Awaited
+from .comparing import ComparingWork
 from .prompt_edits import check_new, edited
 from .updates import PromptsChanged, Warned
-from .work import Work
 
 
-class Steps(Work):
+class Steps(ComparingWork):
     """Keeps markups, segments and requests in step with the prompts.
 
     new_object_per_box: whether a box for an object that has one begins another object.
@@ -26,8 +27,16 @@ class Steps(Work):
         else:
             self._asking.drop()
 
+    def ask_again(self) -> None:
+        """Ask anew for what is awaited: another worker takes over."""
+        if self.is_predicting:
+            self.predict()
+        elif self.is_comparing:
+            self._asking.drop()
+            self._compare()
+
     def cancel(self) -> None:
-        """Stop predicting; the prompts stay."""
+        """Stop predicting, or comparing the planes; the prompts stay."""
         self._asking.cancel()
 
     def _check(self, prompts: PromptList, before: PromptList) -> None:
@@ -67,6 +76,7 @@ class Steps(Work):
                 # What is awaited is for other prompts.
                 self.predict()
         self._store()
+        self._show_consistency()
         return True
 
     def _bring_segments(self, recall: bool) -> None:
@@ -80,10 +90,12 @@ class Steps(Work):
         else:
             self._asking.drop()
             self._updates.append(written)
+            self._compare()
 
     def _predict_anew(self) -> None:
         """All answers so far are of another model or volume."""
         self._state.forget_remembered()
+        self._forget_comparison()
         self.predict()
 
     def _take_edits(self) -> None:
@@ -103,10 +115,14 @@ class Steps(Work):
             self._updates.append(Warned(str(error)))
         self.view.show(self.prompts)
 
-    def _take_event(self, event: Event, asked: PromptList | None) -> None:
-        self._updates.append(event)
-        if not isinstance(event, Predicted) or asked is None or self.volume is None:
+    def _take_event(self, event: Event, awaited: Awaited | None) -> None:
+        if awaited is not None and awaited.is_comparison:
+            self._take_comparison(event, awaited)
             return
+        self._updates.append(event)
+        if not isinstance(event, Predicted) or awaited is None or self.volume is None:
+            return
+        asked = awaited.prompts
         try:
             written = self._state.write_answers(
                 self.volume_node, self.volume.geometry, asked, event.answers
@@ -118,6 +134,7 @@ class Steps(Work):
         self._updates.append(written)
         self._updates += [Warned(self._cut_off_sentence(label)) for label in written.cut_off]
         self._store()
+        self._compare()
 
     def _cut_off_sentence(self, label: int) -> str:
         return (

@@ -36,8 +36,20 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Comparing:
+    """The segments are there, and the planes of the answer are being compared: how far, 0 to 1."""
+
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The comparison of the planes is there; `SegmentationLogic.consistency` has it."""
+
+
+@dataclass(frozen=True)
 class VolumeGone:
     """The volume left the scene, or the scene was closed; choose another."""
 
 
-Update = Event | Written | PromptsChanged | Warned | VolumeGone
+Update = Event | Written | PromptsChanged | Comparing | Compared | Warned | VolumeGone

@@ -122,9 +122,21 @@ def use_scene() -> None:
         "volumes": core.volumes_logic,
         "markups": core.app_logic.GetModuleLogic("Markups"),
         "terminologies": core.terminologies_logic,
+        "plots": _plots_logic(core),
     }
     for name, logic in logics.items():
         setattr(slicer.modules, name, SimpleNamespace(logic=lambda logic=logic: logic))
+
+
+@cache
+def _plots_logic(core: Any) -> Any:
+    """Slicer's own logic of charts, which the core does not make itself."""
+    import slicer
+
+    logic = slicer.vtkSlicerPlotsLogic()
+    logic.SetMRMLApplicationLogic(core.app_logic)
+    logic.SetMRMLScene(core.scene)
+    return logic
 
 
 def load_module(path: Path) -> Any:

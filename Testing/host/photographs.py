@@ -55,10 +55,29 @@ def main(folder: Path) -> None:
     segmentation.CreateClosedSurfaceRepresentation()
     views.show(desk.panel.logic.volume_node, phantom.center("lesion"))
     views.photograph(folder / "slicer-views.png")
+    _compared(desk, views, folder)
     desk.ui.advancedSection.collapsed = False
     desk.ui.weightsFolder.text = "~/.local/share/medsegfm/weights"
     desk.photograph(folder / "panel-advanced.png")
     desk.close()
+
+
+def _compared(desk: Any, views: Any, folder: Path) -> None:
+    """The comparison of the planes for the last segment, in the panel and in the views."""
+    import slicer
+
+    ui, logic = desk.ui, desk.panel.logic
+    ui.consistencySection.collapsed = False
+    ui.showConsistency.click()
+    desk.wait(lambda: logic.consistency is not None)
+    ui.worstSpotButton.click()
+    desk.photograph(folder / "panel-consistency.png")
+    for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode"):
+        node.GetDisplayNode().SetHandlesInteractive(False)
+    views.zoom(logic.suggested_click().position_ras, 2.2)
+    views.photograph(folder / "slicer-consistency.png")
+    ui.showConsistency.click()
+    ui.consistencySection.collapsed = True
 
 
 def _bare(module: Any, path: Path) -> None:

@@ -46,6 +46,17 @@ class FourUp:
             view.render_window().Render()
         slicer.vtkMRMLSliceNode.JumpAllSlices(self._core.scene, *center_ras)
 
+    def zoom(self, center_ras: tuple[float, float, float], factor: float) -> None:
+        """Bring the slice views nearer to a place."""
+        import slicer
+
+        centered = slicer.vtkMRMLSliceNode.CenteredJumpSlice
+        slicer.vtkMRMLSliceNode.JumpAllSlices(self._core.scene, *center_ras, centered)
+        for n in range(self._core.scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
+            node = self._core.scene.GetNthNodeByClass(n, "vtkMRMLSliceNode")
+            width, height, depth = node.GetFieldOfView()
+            node.SetFieldOfView(width / factor, height / factor, depth)
+
     def photograph(self, path: Path) -> None:
         """Save all four in one PNG."""
         from PySide6.QtGui import QImage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from MedSegFMLib import Box, Geometry, Prediction, Prompt, Region, Session, Volume
+from MedSegFMLib.consistency import measure
 from MedSegFMLib.errors import MedSegFMError
+from MedSegFMLib.masks import bounding_box
 from MedSegFMLib.mrml.segment_grid import SegmentGrid
 from MedSegFMLib.mrml.transforms import to_vtk
 from MedSegFMLib.progress import Progress
 from MedSegFMLib.prompt_voxels import box_region, honour_marks, to_voxels
 from MedSegFMLib.registry import card
-from MedSegFMLib.segmenter import Encoding
+from MedSegFMLib.segmenter import Encoding, probabilities
 from MedSegFMLib.worker.answers import answer_of
 from MedSegFMLib.worker.events import Event, Failed, Predicted, Request, Stopped
 
@@ -48,12 +51,27 @@ class BoxesAndMarks:
         return Prediction(encoding.geometry, region.start_kji, logits)
 
 
+def with_doubts(prediction: Prediction) -> Prediction:
+    """A prediction around its object, two of its planes seeing it further along the last axis."""
+    box = bounding_box(prediction.logits_kji > 0)
+    if box is not None:
+        low, high = zip(*((max(part.start - 2, 0), part.stop + 2) for part in box), strict=True)
+        logits = np.ascontiguousarray(prediction.logits_kji[tuple(map(slice, low, high))])
+        offset = tuple(n + m for n, m in zip(prediction.offset_kji, low, strict=True))
+        prediction = replace(prediction, offset_kji=offset, logits_kji=logits)
+    seen = probabilities(prediction.logits_kji)
+    names = ("axial", "coronal", "sagittal")
+    planes = {name: np.roll(seen, shift, 2) for name, shift in zip(names, (0, 2, 3), strict=True)}
+    return replace(prediction, planes=planes)
+
+
 class SessionClient:
     """Predicts in this process, when polled; `paused` holds the answers back."""
 
     def __init__(self) -> None:
         self.volumes: list[Volume] = []
         self.requests: list[Request] = []
+        self.compared: list[Request] = []
         self.paused = False
         self.cancelled = 0
         self.late: list[Event] = []
@@ -85,7 +103,12 @@ class SessionClient:
             predicted = session.predict_all()
         except MedSegFMError as error:
             return Failed(number, error)
-        return Predicted(number, {n: answer_of(p, ()) for n, p in predicted.items()})
+        if not request.consistency:
+            return Predicted(number, {n: answer_of(p) for n, p in predicted.items()})
+        self.compared.append(request)
+        seen = {n: with_doubts(p) for n, p in predicted.items()}
+        prompts = {n: request.prompts.steps(n)[-1] for n in seen}
+        return Predicted(number, {n: answer_of(p, measure(p, prompts[n])) for n, p in seen.items()})
 
     def cancel(self) -> None:
         self.cancelled += 1

@@ -144,3 +144,35 @@ def test_a_scene_closed_while_the_worker_loads_or_predicts_leaves_nothing_behind
         assert content(logic, 1).any()
     finally:
         logic.close()
+
+
+def test_the_real_worker_compares_the_planes_after_its_answer_and_takes_its_own_suggestion(
+    slicer_app: Any, scene: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    volume, _ = make_blob(Geometry.from_spacing((20, 24, 28), (1.0, 1.0, 2.0)))
+    logic = real_logic(slicer_app, scene)
+    try:
+        logic.compares = True
+        logic.set_volume(add_volume_node(scene, volume))
+        logic.add(Point.from_ijk(volume.geometry, (10, 9, 7)))
+        wait_for_answer(logic)
+        mask = content(logic, 1)
+        assert mask.any() and logic.consistency is None
+        for _ in range(2):
+            until = time.monotonic() + 60
+            while logic.is_predicting or logic.is_comparing:
+                assert time.monotonic() < until
+                logic.pump()
+                time.sleep(0.01)
+            found = logic.consistency
+            assert found is not None and set(found.masks) == {"axial", "coronal", "sagittal"}
+            assert found.agreement is not None and 0 <= found.agreement <= 1
+            if len(logic.prompts.entries) == 1:
+                assert np.array_equal(content(logic, 1), mask)
+                spot = found.suggestion
+                assert spot is not None and logic.accept_suggestion()
+        assert content(logic, 1)[spot.click_kji] == spot.positive
+        assert found.suggestion is None or found.suggestion.click_kji != spot.click_kji
+    finally:
+        logic.close()

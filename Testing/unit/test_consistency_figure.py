@@ -11,9 +11,9 @@ from matplotlib.colors import to_hex
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.consistency import Consistency, measure
-from MedSegFMLib.consistency.figure import PLANE_COLOURS, draw_consistency, slice_positions_mm
+from MedSegFMLib.consistency.figure import PLANE_COLOURS, draw_consistency
 from MedSegFMLib.consistency.measure import plane_axes
-from MedSegFMLib.planes import planes
+from MedSegFMLib.planes import planes, slice_positions_mm
 from MedSegFMLib.preview import write_preview
 from MedSegFMLib.segmenter import Prediction
 

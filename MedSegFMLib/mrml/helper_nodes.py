@@ -1,0 +1,43 @@
+"""Nodes that only show something: never saved, in no selector, and gone when nobody shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def add_helper(scene: Any, class_name: str, name: str, tag: str = "") -> Any:
+    """A new node in the scene that is neither saved with it nor offered to the user.
+
+    tag: makes it the only one of that tag, with an identifier that no other node ever gets.
+    """
+    node = scene.CreateNodeByClass(class_name)
+    # The scene holds it from here on; Python would keep what it created for ever.
+    node.UnRegister(None)
+    node.SetName(name)
+    if tag:
+        node.SetSingletonTag(tag)
+    # Before it is added: what lists nodes asks only then.
+    node.SetSaveWithScene(False)
+    node.SetHideFromEditors(True)
+    return scene.AddNode(node)
+
+
+def add_display(node: Any) -> Any:
+    """The display node of a helper, made as unsaved as itself."""
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetSaveWithScene(False)
+    display.SetHideFromEditors(True)
+    return display
+
+
+def is_in(scene: Any, node: Any | None) -> bool:
+    """Whether a node is there and still part of the scene."""
+    return node is not None and scene.GetNodeByID(node.GetID() or "") is node
+
+
+def remove(scene: Any, *nodes: Any | None) -> None:
+    """Take nodes out of the scene, where they are in it."""
+    for node in nodes:
+        if node is not None and is_in(scene, node):
+            scene.RemoveNode(node)

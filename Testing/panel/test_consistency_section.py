@@ -1,0 +1,202 @@
+"""The Consistency section, clicked as a user does, with the real model in its real worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtGui import QKeySequence
+
+
+def press(desk: Any, key: str) -> None:
+    """What a key does while the module is open."""
+    (shortcut,) = [s for s in desk.panel._shortcuts._shortcuts if s.key == QKeySequence(key)]
+    assert shortcut.enabled
+    shortcut.activated.emit()
+
+
+def compare(desk: Any, place: tuple[float, float, float] = (12, 12, 12)) -> Any:
+    """One click beside the middle of the ball, the switch on, and what was found."""
+    desk.load()
+    desk.ui.showConsistency.click()
+    desk.ui.positiveButton.click()
+    desk.click_in_view(place)
+    desk.ui.positiveButton.click()
+    desk.wait(lambda: desk.panel.logic.consistency is not None)
+    return desk.panel.logic.consistency
+
+
+def layout_node() -> Any:
+    import slicer
+
+    node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    return node or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLayoutNode")
+
+
+def test_the_section_is_off_and_says_what_it_costs(desk: Any) -> None:
+    desk.load()
+    desk.box_the_ball()
+    ui = desk.ui
+    assert not ui.showConsistency.checked and "three times" in ui.consistencyHint.text
+    for button in (ui.worstSpotButton, ui.acceptButton, ui.otherSignButton, ui.plotButton):
+        assert not button.enabled
+    assert ui.mapRow.isHidden() and ui.contourRow.isHidden()
+    for _ in range(3):
+        desk.panel.pump()
+    assert desk.panel.logic.consistency is None and not desk.panel.logic.is_comparing
+
+
+def test_the_segment_is_there_and_prompts_go_on_while_the_planes_are_compared(desk: Any) -> None:
+    desk.load()
+    desk.ui.showConsistency.click()
+    assert "Draw a box" in desk.ui.consistencyHint.text
+    desk.box_the_ball()
+    assert desk.panel.logic.is_comparing and desk.mask().any()
+    assert desk.ui.statusLabel.text == "Done."
+    assert desk.ui.consistencyHint.text == "Comparing the planes…"
+    desk.panel.pump()
+    assert desk.ui.progressBar.format.startswith("Comparing the planes")
+    assert desk.ui.cancelButton.enabled and desk.ui.boxButton.enabled
+    desk.ui.positiveButton.click()
+    desk.click_in_view((17, 15, 18))
+    desk.wait(lambda: desk.ui.promptTable.rowCount == 2)
+    desk.wait(lambda: desk.panel.logic.consistency is not None)
+    assert desk.ui.statusLabel.text == "Done." and not desk.ui.cancelButton.enabled
+    assert len(desk.panel.logic._found.prompts.entries) == 2
+
+
+def test_what_was_found_is_said_and_a_spot_is_gone_to_with_a_button_or_a_key(desk: Any) -> None:
+    import slicer
+
+    found = compare(desk)
+    ui = desk.ui
+    assert f"agree to {found.agreement:.2f}" in ui.consistencyScores.text
+    assert f"{found.expected_dice:.2f}" in ui.consistencyScores.text
+    assert found.hot_spots and ui.worstSpotButton.enabled and ui.consistencyHint.isHidden()
+    crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    geometry = desk.panel.logic.volume.geometry
+    for n, go in enumerate((ui.worstSpotButton.click, lambda: press(desk, "Shift+W"))):
+        go()
+        spot = found.hot_spots[n % len(found.hot_spots)]
+        place = geometry.ras_from_ijk(spot.click_kji[::-1])
+        assert np.allclose(crosshair.GetCrosshairRAS(), place)
+        assert f"{spot.voxels:,} voxels" in ui.spotLabel.text
+    assert ui.worstSpotButton.text == "Next spot"
+
+
+@pytest.mark.parametrize("how", ["button", "key", "other sign"])
+def test_the_suggested_click_is_taken_as_a_prompt_and_can_be_undone(desk: Any, how: str) -> None:
+    found = compare(desk)
+    ui, spot = desk.ui, found.suggestion
+    sign = "+" if spot.positive else "−"
+    assert ui.acceptButton.text == f"Add {sign} click"
+    if how == "button":
+        ui.acceptButton.click()
+    elif how == "key":
+        press(desk, "Shift+G")
+    else:
+        ui.otherSignButton.click()
+    assert ui.promptTable.rowCount == 2 and not ui.acceptButton.enabled
+    label, click = desk.panel.logic.prompts.entries[-1]
+    assert label == 1 and click.positive == (spot.positive != (how == "other sign"))
+    desk.wait()
+    assert desk.mask()[spot.click_kji] == click.positive
+    ui.undoButton.click()
+    assert ui.promptTable.rowCount == 1
+
+
+def test_cancel_stops_the_comparison_and_the_segment_stays(desk: Any) -> None:
+    desk.load()
+    desk.ui.showConsistency.click()
+    desk.box_the_ball()
+    mask = desk.mask()
+    assert desk.panel.logic.is_comparing
+    desk.ui.cancelButton.click()
+    desk.wait(lambda: not desk.panel.logic.is_comparing, seconds=5)
+    assert np.array_equal(desk.mask(), mask) and not desk.ui.cancelButton.enabled
+    assert "next prompt" in desk.ui.consistencyHint.text
+    desk.ui.showConsistency.click()
+    desk.ui.showConsistency.click()
+    desk.wait(lambda: desk.panel.logic.consistency is not None)
+
+
+def test_without_auto_run_the_comparison_follows_run(desk: Any) -> None:
+    desk.load()
+    desk.ui.autoRun.click()
+    desk.ui.showConsistency.click()
+    desk.draw_box((8, 6, 6), (26, 24, 30))
+    desk.wait(lambda: desk.ui.promptTable.rowCount == 1)
+    assert "when the segment is there" in desk.ui.consistencyHint.text
+    desk.ui.runButton.click()
+    desk.wait(lambda: desk.panel.logic.consistency is not None)
+    assert desk.mask().any() and not desk.panel.gate.holds
+
+
+def test_the_outlines_have_a_switch_and_a_legend(desk: Any) -> None:
+    compare(desk)
+    view = desk.panel.logic.consistency_view
+    assert all(name in desk.ui.planesLegend.text for name in ("axial", "coronal", "sagittal"))
+    assert view.contours.node is not None
+    desk.ui.showContours.click()
+    assert view.contours.node is None and view.overlay.node is not None
+    desk.ui.showContours.click()
+    assert view.contours.node is not None
+
+
+def test_the_chart_comes_into_the_layout_and_leaves_it_as_it_was(desk: Any) -> None:
+    import slicer
+
+    layout = layout_node()
+    layout.SetViewArrangement(layout.SlicerLayoutFourUpView)
+    compare(desk)
+    selection = slicer.app.applicationLogic().GetSelectionNode()
+    desk.ui.plotButton.click()
+    chart = desk.panel.logic.consistency_view.plot.chart
+    assert selection.GetActivePlotChartID() == chart.GetID()
+    assert layout.GetViewArrangement() == layout.SlicerLayoutFourUpPlotView
+    desk.ui.acceptButton.click()
+    desk.wait(lambda: desk.panel.logic.consistency is not None)
+    chart = desk.panel.logic.consistency_view.plot.chart
+    assert selection.GetActivePlotChartID() == chart.GetID()
+    desk.ui.plotButton.click()
+    assert layout.GetViewArrangement() == layout.SlicerLayoutFourUpView
+
+
+def test_the_map_is_in_no_list_of_volumes(desk: Any) -> None:
+    compare(desk)
+    selector = desk.ui.volumeSelector
+    assert [selector.itemText(n) for n in range(selector.count)] == ["Ball"]
+
+
+def test_the_switch_is_saved_with_the_scene_and_what_it_shows_is_not(
+    desk: Any, tmp_path: Path
+) -> None:
+    import slicer
+
+    compare(desk)
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.mrmlScene.WriteToMRB(path)
+    slicer.mrmlScene.Clear()
+    desk.wait()
+    assert not desk.ui.showConsistency.checked and desk.panel.logic.consistency is None
+    assert slicer.mrmlScene.ReadFromMRB(path)
+    assert slicer.mrmlScene.GetFirstNodeByName("MedSegFM planes") is None
+    desk.wait(lambda: desk.panel.logic.consistency is not None)
+    assert desk.ui.showConsistency.checked and desk.ui.promptTable.rowCount == 1
+
+
+@pytest.mark.parametrize("what", ["scene", "volume"])
+def test_what_is_shown_goes_with_the_scene_or_the_volume(desk: Any, what: str) -> None:
+    import slicer
+
+    compare(desk)
+    if what == "scene":
+        slicer.mrmlScene.Clear()
+    else:
+        slicer.mrmlScene.RemoveNode(desk.panel.logic.volume_node)
+    desk.wait()
+    for name in ("MedSegFM disagreement", "MedSegFM planes", "MedSegFM suggestion"):
+        assert slicer.mrmlScene.GetFirstNodeByName(name) is None
+    assert not desk.ui.worstSpotButton.enabled and desk.ui.consistencyScores.text == ""

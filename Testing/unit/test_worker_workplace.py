@@ -1,0 +1,36 @@
+"""What a worker keeps between requests, and which work it may go on with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from worker_helpers import one_box, small_volume
+
+from MedSegFMLib import Point
+from MedSegFMLib.errors import ModelError
+from MedSegFMLib.progress import no_progress
+from MedSegFMLib.worker.events import Request
+from MedSegFMLib.worker.workplace import Workplace
+
+
+def test_a_comparison_tells_of_the_same_answer_and_is_no_step_to_the_next() -> None:
+    volume, workplace = small_volume(), Workplace()
+    workplace.put(volume)
+    prompts = one_box(volume)
+    plain = Request("ensam", prompts, "cpu")
+    compared = replace(plain, consistency=True)
+    (first,) = workplace.predict(plain, no_progress, pytest.fail).values()
+    (second,) = workplace.predict(compared, no_progress, pytest.fail).values()
+    assert first.consistency is None and second.consistency is not None
+    assert (first.mask_kji == second.mask_kji).all() and first.offset_kji == second.offset_kji
+    assert list(second.consistency.masks) == ["axial", "coronal", "sagittal"]
+    later = replace(plain, prompts=prompts.added(1, Point.from_ijk(volume.geometry, (5, 5, 4))))
+    assert workplace.continues(plain, later), "the model goes on from its answer to the box"
+    assert not workplace.continues(compared, later), "a new click need not wait for a comparison"
+
+
+def test_without_a_volume_nothing_is_predicted() -> None:
+    request = Request("graphcut", one_box(small_volume()), "cpu")
+    with pytest.raises(ModelError, match="no volume"):
+        Workplace().predict(request, no_progress, pytest.fail)
