@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from types import ModuleType
 from typing import Any, cast
 
@@ -44,8 +46,8 @@ def create(name: str, device: str = "auto", **options: Any) -> Segmenter:
     device: "auto" (a GPU where the model can use one), "cpu", "cuda" or "cuda:N".
     options: what the model's own `create` takes, for instance `weights=FILE`.
 
-    Raises ModelError for an unknown model or missing packages, DeviceError for a device that is
-    not there, WeightsError for weights that are missing or damaged.
+    Raises ModelError for an unknown model or option, or missing packages, DeviceError for a device
+    that is not there, WeightsError for weights that are missing or damaged.
     """
     module = _module(name)
     missing = missing_packages(module.CARD)
@@ -56,7 +58,19 @@ def create(name: str, device: str = "auto", **options: Any) -> Segmenter:
         )
     if "weights" in options and module.CARD.weights is None:
         raise ModelError(f"The model {name} takes no weights; leave them out.")
+    _check_options(name, module, options)
     return cast(Segmenter, module.create(device=device, **options))
+
+
+def _check_options(name: str, module: ModuleType, options: Iterable[str]) -> None:
+    taken = signature(module.create)
+    known = [option for option in taken.parameters if option != "device"]
+    for option in options:
+        try:
+            taken.bind_partial(**{option: None})
+        except TypeError as error:
+            has = f"its options are {', '.join(known)}" if known else "it has none"
+            raise ModelError(f"The model {name} has no option '{option}'; {has}.") from error
 
 
 def _module(name: str) -> ModuleType:

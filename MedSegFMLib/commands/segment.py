@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import ModelError, OutputError
 from ..preview import COLOURS, Outline, check_picture_ending, draw_preview, write_preview
 from ..progress import part_of
 from ..prompt_json import write_prompts
@@ -49,6 +49,25 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--weights", metavar="FILE", help="weights other than the installed ones")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the model, such as size=1024 or planes=axial,coronal of sam; may be "
+        "repeated",
+    )
+
+
+def model_options(arguments: argparse.Namespace) -> dict[str, str]:
+    """What `create` is given beside model and device; ModelError for an option without a value."""
+    options = {"weights": arguments.weights} if arguments.weights else {}
+    for text in arguments.option:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise ModelError(f"--option {text} is not NAME=VALUE, such as size=1024.")
+        options[name] = value
+    return options
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -68,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise OutputError(f"{arguments.prompts_out} is no prompt file's name; end it in .json.")
     volume = Volume.read(arguments.volume, arguments.series)
     prompts = prompts_of(arguments, volume.geometry)
-    options = {"weights": arguments.weights} if arguments.weights else {}
+    options = model_options(arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     begun = time.perf_counter()
     with progress_bar(arguments.model) as progress:

@@ -15,11 +15,11 @@ from ..region import Region, Shape, shape_triple
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# A voxel that is wrong with less probability is no part of a hot spot.
-_LEAST_PROBABILITY = 0.4
-# A click nearer to an earlier one than this part of the answer's width says little that is new.
-_MARK_REACH = 0.1
-_LEAST_REACH_VOXELS = 2
+# A voxel that is wrong with less probability is no part of a hot spot. Up to 0.4, other thresholds,
+# ranking by depth and a wider reach of earlier clicks measured no better (Docs/consistency.md).
+_LEAST_PROBABILITY = 0.3
+# A click so near to an earlier one says little that is new.
+_MARK_VOXELS = 2
 _MOST_SPOTS = 8
 # Beyond this the depth is measured on a coarser grid: the click need not be in the very middle.
 _MOST_LOOKED_AT = 200_000
@@ -64,16 +64,14 @@ def hot_spots(
     (n, 3) voxels of the region that the user has marked; no click is suggested beside them. A spot
     is 26-connected, and missed and wrongly taken voxels are apart in it.
 
-    The click is where depth, the Euclidean distance to the outside of the spot in voxels, times the
-    error is largest: the challenge's simulated user, who knows the errors, clicks at the deepest.
+    The click is the voxel deepest inside, by Euclidean distance in voxels, a sure error counting up
+    to twice: the challenge's simulated user, who knows the errors, clicks at the deepest voxel.
     """
     found: list[HotSpot] = []
     likely = error_kji > _LEAST_PROBABILITY
-    width = np.count_nonzero(mask_kji) ** (1 / 3)
-    reach = max(_LEAST_REACH_VOXELS, round(_MARK_REACH * width))
     for voxel in marked_kji:
-        low = np.maximum(voxel - reach, 0)
-        likely[tuple(map(slice, low, voxel + reach + 1))] = False
+        low = np.maximum(voxel - _MARK_VOXELS, 0)
+        likely[tuple(map(slice, low, voxel + _MARK_VOXELS + 1))] = False
     box = bounding_box(likely)
     if box is None:
         return ()
@@ -114,5 +112,5 @@ def _deepest(own: Mask, error: Floats) -> Shape:
     if not coarse.any():
         step, coarse = 1, own
     depth = distance_transform_edt(np.pad(coarse, 1))[1:-1, 1:-1, 1:-1]
-    depth *= error[::step, ::step, ::step]
+    depth *= 1 + error[::step, ::step, ::step]
     return shape_triple(step * int(n) for n in np.unravel_index(int(depth.argmax()), coarse.shape))

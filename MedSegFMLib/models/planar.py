@@ -33,8 +33,8 @@ _LOOKING = 0.9
 Asked = tuple[str, int, PicturePrompt]
 
 
-def check_options(size: str, fusion: str, planes: Sequence[str], cache_bytes: int) -> None:
-    """Raise ModelError for an option that there is not."""
+def check_options(size: str, fusion: str, planes: Sequence[str], cache_bytes: int | str) -> int:
+    """The bytes as a number; ModelError for an option that there is not."""
     choices = [("size", size, SIZES), ("fusion", fusion, tuple(FUSIONS))]
     choices += [("plane", plane, PLANE_NAMES) for plane in planes]
     for what, value, known in choices:
@@ -42,8 +42,9 @@ def check_options(size: str, fusion: str, planes: Sequence[str], cache_bytes: in
             raise ModelError(f"There is no {what} '{value}'; choose from {', '.join(known)}.")
     if not planes:
         raise ModelError(f"No plane is named; choose from {', '.join(PLANE_NAMES)}.")
-    if cache_bytes < 0:
-        raise ModelError(f"The memory for slices is {cache_bytes} bytes; give 0 or more.")
+    if not str(cache_bytes).isdecimal():
+        raise ModelError(f"The memory for slices is '{cache_bytes}' bytes; give 0 or more.")
+    return int(cache_bytes)
 
 
 class PlanarSegmenter:

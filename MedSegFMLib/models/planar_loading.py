@@ -19,8 +19,8 @@ def create_planar(
     weights: str | Path | None,
     size: str | None,
     fusion: str,
-    planes: Sequence[str],
-    cache_bytes: int,
+    planes: Sequence[str] | str,
+    cache_bytes: int | str,
 ) -> PlanarSegmenter:
     """Load the weights of the store, or those in a file, and put them to work.
 
@@ -29,8 +29,8 @@ def create_planar(
         region with its longest side brought to so many pixels; None: "1024" on a GPU and "native"
         on a CPU, where 1024 takes seconds for each slice.
     fusion: "reliable", "mean" or "majority"; see `fusion`.
-    planes: those of "axial", "coronal" and "sagittal" to look at.
-    cache_bytes: how much memory the features of slices may take.
+    planes: those of "axial", "coronal" and "sagittal" to look at; as text, with commas between.
+    cache_bytes: how much memory the features of slices may take; as text too.
 
     Raises ModelError for an option that there is not, DeviceError for a device that is not there,
     WeightsError for weights that are missing, altered, truncated or of another network.
@@ -39,7 +39,8 @@ def create_planar(
 
     chosen = choose_device(device)
     size = size or ("native" if chosen.type == "cpu" else "1024")
-    check_options(size, fusion, planes, cache_bytes)
+    names = planes.split(",") if isinstance(planes, str) else planes
+    budget = check_options(size, fusion, names, cache_bytes)
     path = store.find(card.name) if weights is None else Path(weights)
     runtime = sam_loading.load(path, str(chosen), card.name)
-    return PlanarSegmenter(card, runtime, pictures(size), fusion, planes, cache_bytes)
+    return PlanarSegmenter(card, runtime, pictures(size), fusion, names, budget)

@@ -42,8 +42,8 @@ def create(
     weights: str | Path | None = None,
     size: str | None = None,
     fusion: str = "reliable",
-    planes: Sequence[str] = PLANE_NAMES,
-    cache_bytes: int = DEFAULT_CACHE_BYTES,
+    planes: Sequence[str] | str = PLANE_NAMES,
+    cache_bytes: int | str = DEFAULT_CACHE_BYTES,
 ) -> PlanarSegmenter:
     """Load SAM with the weights of the store, or those in the file `weights`.
 

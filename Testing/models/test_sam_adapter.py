@@ -255,7 +255,9 @@ def test_encoding_and_every_slice_can_be_cancelled() -> None:
         ({"fusion": "median"}, "fusion 'median'"),
         ({"planes": ("axial", "oblique")}, "plane 'oblique'"),
         ({"planes": ()}, "No plane"),
-        ({"cache_bytes": -1}, "-1 bytes"),
+        ({"planes": "axial,oblique"}, "plane 'oblique'"),
+        ({"cache_bytes": -1}, "'-1' bytes"),
+        ({"cache_bytes": "much"}, "'much' bytes"),
         ({"size": "768"}, "size '768'"),
     ],
 )

@@ -246,6 +246,9 @@ def test_voxels_that_cannot_be_segmented_are_refused(
         ("--box 4 4 3 20 18 15 --preview nowhere/p.png", "does not exist"),
         ("--box 4 4 3 20 18 15 --preview p.docx", "p.docx"),
         ("--box 4 4 3 20 18 15 --model graphcut --weights w.bin", "takes no weights"),
+        ("--box 4 4 3 20 18 15 --option size", "not NAME=VALUE"),
+        ("--box 4 4 3 20 18 15 --option size=9", "no option 'size'; its options are weights"),
+        ("--box 4 4 3 20 18 15 --model sam --option depth=9", "its options are weights, size"),
         ("--volume", "unrecognized"),
     ],
 )
