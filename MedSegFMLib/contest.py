@@ -7,11 +7,16 @@ object with no voxel gets 2^k added inside its box, at most ten rounds.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .prompt_voxels import VoxelMarks
 from .segmenter import Prediction
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 _ROUNDS = 10
 
@@ -26,7 +31,8 @@ def settle(
         stays background, even where that leaves its object empty.
 
     Where another object is higher, a voxel gets its distance to that object's logit, which is
-    negative; of equal logits the lower label wins. The given predictions are not changed.
+    negative; of equal logits the lower label wins. Planes that the predictions have are settled in
+    the same way, each with the same plane of the others. The given predictions are not changed.
     """
     raised = dict(predictions)
     settled = {label: _lowered(label, raised) for label in sorted(raised)}
@@ -47,22 +53,42 @@ def _holds_any(prediction: Prediction) -> bool:
 
 def _lowered(label: int, predictions: Mapping[int, Prediction]) -> Prediction:
     own = predictions[label]
-    logits = own.logits_kji
+    logits, planes = own.logits_kji, dict(own.planes)
     for other_label, other in predictions.items():
         common = own.region.intersection(other.region) if other_label != label else None
         if common is None:
             continue
         here = common.relative_to(own.region).slices
-        theirs = other.logits_kji[common.relative_to(other.region).slices]
-        ours = own.logits_kji[here]
-        lost = (theirs > ours) | ((theirs == ours) & (other_label < label))
-        lost &= theirs > 0
+        there = common.relative_to(other.region).slices
+        theirs, ours = other.logits_kji[there], own.logits_kji[here]
+        lost = _lost(ours, theirs, 0.0, other_label < label)
         if lost.any():
             logits = logits.copy() if logits is own.logits_kji else logits
             # Equal logits differ by nothing, so the loser goes just below 0.
             distance = np.minimum(ours - theirs, -np.finfo(np.float32).eps)
             logits[here] = np.where(lost, np.minimum(logits[here], distance), logits[here])
-    return own.with_logits(logits)
+        for name in own.planes.keys() & other.planes.keys():
+            theirs, ours = other.planes[name][there], own.planes[name][here]
+            lost = _lost(ours, theirs, 0.5, other_label < label)
+            if lost.any():
+                plane = planes[name]
+                plane = planes[name] = plane.copy() if plane is own.planes[name] else plane
+                plane[here][lost] = np.minimum(plane[here][lost], _beside(ours[lost], theirs[lost]))
+    return replace(own, logits_kji=logits, planes=planes)
+
+
+def _lost(ours: Floats, theirs: Floats, border: float, yields: bool) -> Mask:
+    """Where another object is seen, above a border, and as much as ours; yields: equals lose."""
+    higher: Mask = theirs >= ours if yields else theirs > ours
+    return higher & (theirs > border)
+
+
+def _beside(ours: Floats, theirs: Floats) -> Floats:
+    """The probability whose logit is the distance from that of `theirs` to that of `ours`."""
+    own, other = ours * (1 - theirs), theirs * (1 - ours)
+    total = own + other
+    result: Floats = np.divide(own, total, out=np.full_like(own, 0.5), where=total > 0)
+    return result
 
 
 def _raised(prediction: Prediction, marks: VoxelMarks, amount: float) -> Prediction:

@@ -47,20 +47,19 @@ def positive_bounds(array_kji: NDArray[Any]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def check_values(array_kji: NDArray[Any]) -> tuple[float, float]:
-    """The lowest and highest value.
+def check_values(
+    array_kji: NDArray[Any], what: str = "The region around the prompts"
+) -> tuple[float, float]:
+    """The lowest and highest value; `what` they are of, as the message says it.
 
     Raises VolumeError for NaN, infinity and values beyond 32-bit floats.
     """
     extremes = float(array_kji.min()), float(array_kji.max())
     if not np.isfinite(extremes).all():
-        raise VolumeError(
-            "The region around the prompts holds NaN or infinite values; replace them before "
-            "segmenting."
-        )
+        raise VolumeError(f"{what} holds NaN or infinite values; replace them before segmenting.")
     if max(map(abs, extremes)) > float(np.finfo(np.float32).max):
         raise VolumeError(
-            f"The region around the prompts holds values from {extremes[0]:g} to {extremes[1]:g}, "
+            f"{what} holds values from {extremes[0]:g} to {extremes[1]:g}, "
             "more than 32-bit floats hold; rescale the volume."
         )
     return extremes

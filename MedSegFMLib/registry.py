@@ -40,7 +40,7 @@ def missing_packages(model_card: ModelCard) -> list[str]:
     return [package for package in model_card.packages if find_spec(package) is None]
 
 
-def create(name: str, device: str = "auto", **options: Any) -> Segmenter:
+def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
     """Load a model, ready to segment.
 
     device: "auto" (a GPU where the model can use one), "cpu", "cuda" or "cuda:N".

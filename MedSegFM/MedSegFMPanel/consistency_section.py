@@ -19,8 +19,8 @@ class ConsistencySection:
 
     def __init__(self, ui, logic, attempt):
         self._ui, self._logic = ui, logic
-        # The chart in the plot view, and the layout before it was shown.
-        self._plotted = self._layout_before = None
+        # The chart in the plot view, the layout before it was shown, and the one that shows it.
+        self._plotted = self._layout_before = self._layout_shown = None
         for button, action in (
             (ui.worstSpotButton, logic.go_to_next_spot),
             (ui.acceptButton, logic.accept_suggestion),
@@ -73,17 +73,19 @@ class ConsistencySection:
         self._show_plot()
 
     def _show_plot(self):
-        """Bring Slicer's layout to the button."""
+        """Bring Slicer's layout to the button; one that the user chose meanwhile stays."""
         chart = self._logic.consistency_view.plot.chart
         layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        present = None if layout is None else layout.GetViewArrangement()
         if not self._ui.plotButton.checked:
-            if layout is not None and self._layout_before is not None:
+            if self._layout_before is not None and present == self._layout_shown:
                 layout.SetViewArrangement(self._layout_before)
-            self._plotted = self._layout_before = None
+            self._plotted = self._layout_before = self._layout_shown = None
         elif chart is not None and chart is not self._plotted:
-            if layout is not None and self._layout_before is None:
-                self._layout_before = layout.GetViewArrangement()
+            if present != self._layout_shown:
+                self._layout_before = present
             slicer.modules.plots.logic().ShowChartInLayout(chart)
+            self._layout_shown = None if layout is None else layout.GetViewArrangement()
             self._plotted = chart
 
 

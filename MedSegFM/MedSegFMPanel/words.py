@@ -88,7 +88,7 @@ def consistency_hint(compares, prompts, found, predicting, comparing):
     if predicting:
         return _("The planes are compared when the segment is there.")
     if found is None:
-        return _("Nothing was compared for this segment; it is after its next prompt.")
+        return _("This segment was not compared; its next prompt does that.")
     return ""
 
 
@@ -102,7 +102,7 @@ def consistency_scores(found):
     if found.expected_dice is not None:
         sentences.append(_("Expected Dice: about {x:.2f}.").format(x=found.expected_dice))
     if not found.hot_spots:
-        sentences.append(_("No part is probably wrong."))
+        sentences.append(_("No part is likely to be wrong."))
     return " ".join(sentences)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +29,18 @@ class Compared:
 
 
 def compare(session: Session, progress: Progress) -> dict[int, Compared]:
-    """Every object of a session that has prompts, by its label."""
+    """Every object of a session that has prompts, by its label.
+
+    Nothing is to be clicked where the model takes no clicks.
+    """
     prompts = session.prompts
-    return {
-        label: Compared(
-            prompts.name(label), prediction, measure(prediction, prompts.steps(label)[-1])
-        )
-        for label, prediction in PlaneViews(session).predict_all(progress).items()
-    }
+    compared = {}
+    for label, prediction in PlaneViews(session).predict_all(progress).items():
+        consistency = measure(prediction, prompts.steps(label)[-1])
+        if "point" not in session.segmenter.card.prompts:
+            consistency = replace(consistency, hot_spots=())
+        compared[label] = Compared(prompts.name(label), prediction, consistency)
+    return compared
 
 
 def disagreement_map(compared: Mapping[int, Compared], volume: Volume) -> Volume:

@@ -18,6 +18,9 @@ from .console import print_table, progress_bar
 from .outputs import check_outputs
 from .prompt_arguments import add_prompt_arguments, prompts_of
 
+# Given as options they would get past the checks of these arguments.
+_OWN_ARGUMENTS = ("device", "weights")
+
 SUMMARY = "segment one or more objects of a volume after boxes, clicks or words"
 
 
@@ -30,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--consistency",
         metavar="MAP.nii.gz",
         help="write where the model's three planes disagree, 0 to 1, and say how far they agree "
-        "and where to click next; takes about three times as long",
+        "and where to click next; a model that sees in 3D takes about three times as long",
     )
     parser.add_argument(
         "--consistency-figure",
@@ -60,12 +63,17 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def model_options(arguments: argparse.Namespace) -> dict[str, str]:
-    """What `create` is given beside model and device; ModelError for an option without a value."""
+    """What `create` is given beside model and device.
+
+    ModelError for an option without a value, or one that has an argument of its own.
+    """
     options = {"weights": arguments.weights} if arguments.weights else {}
     for text in arguments.option:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise ModelError(f"--option {text} is not NAME=VALUE, such as size=1024.")
+        if name in _OWN_ARGUMENTS:
+            raise ModelError(f"--option {text} has an argument of its own; give --{name} {value}.")
         options[name] = value
     return options
 

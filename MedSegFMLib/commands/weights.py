@@ -86,6 +86,8 @@ def _state(entry: catalogue.Entry, item: store.Installed | None) -> str:
         return "damaged"
     if item.shipped:
         return "shipped"
+    if not entry.accepted:
+        return "imported"
     return "published" if item.sha256 in entry.accepted else "your own"
 
 

@@ -21,6 +21,9 @@ from ..session import Session
 
 Floats = NDArray[np.float32]
 
+# What each view may keep of its own, twice, for the next prompt.
+_BUDGET_BYTES = 1 << 27
+
 
 @dataclass(frozen=True)
 class _View:
@@ -98,7 +101,8 @@ class PlaneViews:
             order[0], order[plane.axis_kji] = order[plane.axis_kji], order[0]
             axes = shape_triple(order)
             turned = volume.permute(axes).flip(0)
-            views[plane.name] = _View(Session(self._session.segmenter, turned), axes)
+            session = Session(self._session.segmenter, turned, _BUDGET_BYTES)
+            views[plane.name] = _View(session, axes)
         self._crop, self._views = crop, views
 
     def _planes_of(

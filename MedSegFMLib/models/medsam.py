@@ -40,7 +40,7 @@ CARD = ModelCard(
 def create(
     device: str = "auto",
     weights: str | Path | None = None,
-    size: str | None = None,
+    size: str | int | None = None,
     fusion: str = "reliable",
     planes: Sequence[str] | str = PLANE_NAMES,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,

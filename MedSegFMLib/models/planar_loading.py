@@ -9,7 +9,7 @@ from ..device import choose_device
 from ..segmenter import ModelCard
 from ..weights import store
 from .planar import PlanarSegmenter, check_options
-from .sam_pictures import Pictures
+from .sam_pictures import PUBLISHED_SIZE, Pictures
 
 
 def create_planar(
@@ -17,7 +17,7 @@ def create_planar(
     pictures: Callable[[str], Pictures],
     device: str,
     weights: str | Path | None,
-    size: str | None,
+    size: str | int | None,
     fusion: str,
     planes: Sequence[str] | str,
     cache_bytes: int | str,
@@ -25,9 +25,9 @@ def create_planar(
     """Load the weights of the store, or those in a file, and put them to work.
 
     device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-    size: "1024", as published, "native", the region as its pixels are, or "224" or "448", the
-        region with its longest side brought to so many pixels; None: "1024" on a GPU and "native"
-        on a CPU, where 1024 takes seconds for each slice.
+    size: "1024", as published, "native", the region as its pixels are, 1024 a side at most, or
+        "224" or "448", the region with its longest side brought to so many pixels; numbers too.
+        None: "1024" on a GPU and "native" on a CPU, where 1024 takes seconds for each slice.
     fusion: "reliable", "mean" or "majority"; see `fusion`.
     planes: those of "axial", "coronal" and "sagittal" to look at; as text, with commas between.
     cache_bytes: how much memory the features of slices may take; as text too.
@@ -38,8 +38,8 @@ def create_planar(
     from . import sam_loading
 
     chosen = choose_device(device)
-    size = size or ("native" if chosen.type == "cpu" else "1024")
-    names = planes.split(",") if isinstance(planes, str) else planes
+    size = str(size or ("native" if chosen.type == "cpu" else PUBLISHED_SIZE))
+    names = [n.strip() for n in planes.split(",")] if isinstance(planes, str) else planes
     budget = check_options(size, fusion, names, cache_bytes)
     path = store.find(card.name) if weights is None else Path(weights)
     runtime = sam_loading.load(path, str(chosen), card.name)

@@ -2,9 +2,9 @@
 
 At "1024" as published: SAM after segment_anything's SamPredictor, MedSAM after MedSAM_Inference.py.
 Else the network sees the region alone, with zeros at the right and lower side up to a multiple of
-16: at "native" as its pixels are, at "224" and "448" with its longest side brought to so many.
-Those are whole windows of 14 patches: SAM fills its windows with zeros, so that a much smaller
-image still costs half as much.
+16: at "native" as its pixels are, but no side longer than 1024; at "224" and "448" with its longest
+side brought to so many. Those are whole windows of 14 patches: SAM fills its windows with zeros, so
+that a much smaller image still costs half as much.
 """
 
 from __future__ import annotations
@@ -162,8 +162,14 @@ def bicubic(picture: GreyLevels, size: Size) -> GreyLevels:
 
 
 def _of_region(picture: Size, size: str) -> Fit:
-    """A region's slice as it is, or with its longest side brought to a number of pixels."""
-    content = picture if size == "native" else _scaled(picture, int(size))
+    """A region's slice as it is, or with its longest side brought to a number of pixels.
+
+    Beyond 1024 the tables of positions say nothing, and attention takes tens of gigabytes.
+    """
+    if size != "native":
+        content = _scaled(picture, int(size))
+    else:
+        content = picture if max(picture) <= _SIDE else _scaled(picture, _SIDE)
     rows, columns = (-(-side // _PATCH) * _PATCH for side in content)
     return Fit(picture, content, (rows, columns))
 

@@ -73,6 +73,8 @@ def _read(path: Path) -> dict[str, Tensor]:
     for holder in _HOLDERS:
         if isinstance(held, dict) and isinstance(held.get(holder), dict):
             held = held[holder]
-    if not isinstance(held, dict) or not all(isinstance(t, torch.Tensor) for t in held.values()):
+    if not isinstance(held, dict) or not all(
+        isinstance(name, str) and isinstance(t, torch.Tensor) for name, t in held.items()
+    ):
         raise WeightsError(f"{path} holds something else than a network's tensors; {_WAY_OUT}.")
     return held

@@ -35,7 +35,8 @@ class ComparingWork(Work):
         super().__init__(scene, client, *services)
         self._compares = False
         self._found: _Found | None = None
-        self._spot = -1
+        # Which object's hot spot the views were brought to last, and its place among them.
+        self._spot: tuple[int, int] | None = None
         self.consistency_view = ConsistencyView(scene)
 
     @property
@@ -80,7 +81,10 @@ class ComparingWork(Work):
     @property
     def spot(self) -> int | None:
         """Which of the current object's hot spots the views were brought to last."""
-        return self._spot if self.consistency is not None and self._spot >= 0 else None
+        if self._spot is None or self.consistency is None:
+            return None
+        label, place = self._spot
+        return place if label == self.current_label else None
 
     def go_to_next_spot(self) -> HotSpot | None:
         """Bring the views to the worst hot spot, then to the next, and around; None: there is none.
@@ -90,8 +94,9 @@ class ComparingWork(Work):
         consistency = self.consistency
         if consistency is None or not consistency.hot_spots:
             return None
-        self._spot = (self._spot + 1) % len(consistency.hot_spots)
-        spot = consistency.hot_spots[self._spot]
+        place = 0 if self.spot is None else (self.spot + 1) % len(consistency.hot_spots)
+        self._spot = (self.current_label, place)
+        spot = consistency.hot_spots[place]
         self.consistency_view.jump(position_of(spot, self._chosen().geometry))
         return spot
 
@@ -130,7 +135,7 @@ class ComparingWork(Work):
             self._updates.append(Comparing(event.fraction))
         elif isinstance(event, Predicted):
             found = {n: a.consistency for n, a in event.answers.items() if a.consistency}
-            self._found, self._spot = _Found(awaited.prompts, found), -1
+            self._found, self._spot = _Found(awaited.prompts, found), None
             self._updates.append(Compared())
             self._show_consistency()
         elif not isinstance(event, Noted):
@@ -139,7 +144,7 @@ class ComparingWork(Work):
 
     def _forget_comparison(self) -> None:
         """Volume, model or prompts are others."""
-        self._found, self._spot = None, -1
+        self._found = self._spot = None
         self.consistency_view.clear()
 
     def _show_consistency(self) -> None:

@@ -78,7 +78,6 @@ class SegmentationLogic(SceneFollower):
         self._take_edits()
         self.prompts.name(label)
         self.current_label = label
-        self._spot = -1
         self._show_consistency()
 
     def set_locked(self, label: int, locked: bool) -> None:

@@ -17,6 +17,7 @@ from .plane_contours import PLANE_COLORS
 
 _X_TITLE = "Distance from the middle of the compared region, towards S, A or R (mm)"
 _Y_TITLE = "Agreement of the planes (mean Dice)"
+_MARKER_POINTS = 4
 
 
 class SlicePlot:
@@ -74,7 +75,9 @@ class SlicePlot:
             series.SetPlotType(series.PlotTypeScatter)
             series.SetXColumnName(_x_name(name))
             series.SetYColumnName(name)
-            series.SetMarkerStyle(series.MarkerStyleNone)
+            # Points: a slice between two without the object would be no line.
+            series.SetMarkerStyle(series.MarkerStyleCircle)
+            series.SetMarkerSize(_MARKER_POINTS)
             series.SetLineStyle(series.LineStyleSolid)
             series.SetLineWidth(2)
             series.SetColor(*color)

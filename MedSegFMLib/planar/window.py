@@ -36,7 +36,7 @@ class Window:
         Percentiles are those of a regular sample where it is large. Raises VolumeError for NaN,
         infinity and values beyond 32-bit floats.
         """
-        lowest, highest = check_values(array_kji)
+        lowest, highest = check_values(array_kji, "The volume")
         is_ct = looks_like_ct(array_kji)
         low, high = _CT_WINDOW if is_ct else positive_bounds(array_kji)
         low, high = max(low, lowest), min(high, highest)

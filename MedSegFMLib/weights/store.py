@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from ..atomic import atomic_path
@@ -101,8 +102,9 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
     It is used from then on, before a shipped file. sha256: what the file must have, as its
     publisher says. Without it those of the catalogue count, where it has any, unless the file says
     itself what it is: one from the user's own training may differ. Raises WeightsError where the
-    file is missing, empty, truncated, of another format or network, or has another SHA-256,
-    OutputError where it cannot be copied; an earlier file of the same name stays then.
+    file is missing, empty, truncated, of another format or has another SHA-256, and where it says
+    that it is of another network, which torch's format does not; OutputError where it cannot be
+    copied; an earlier file of the same name stays then.
     """
     item, source = entry(name), Path(path)
     if not _is_file(source):
@@ -110,8 +112,11 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
     _check_format(item, source)
     digest = sha256_of(source)
     expected = (sha256,) if sha256 else () if item.is_self_describing else item.accepted
-    if expected:
-        _compare(source, digest, *expected)
+    if expected and digest not in [known.lower() for known in expected]:
+        own = "" if sha256 else ", or confirm weights of your own with --sha256"
+        raise WeightsError(
+            f"{source} has the SHA-256 {digest}, not {' or '.join(expected)}; get it again{own}."
+        )
     target = folder() / item.file
     make_folder(target.parent)
     with atomic_path(target) as beside:
@@ -174,12 +179,18 @@ def made_of(path: Path) -> list[Path]:
 
     They are called `<file>.<first 8 of its SHA-256>.graph.<what>`.
     """
-    return sorted(path.parent.glob(f"{path.name}.????????.graph.*"))
+    return sorted(path.parent.glob(f"{escape(path.name)}.????????.graph.*"))
 
 
 def verify(path: Path, sha256: str) -> None:
     """Raise WeightsError, which names both, where a file has another SHA-256 than it should."""
-    _compare(path, sha256_of(path), sha256)
+    found = sha256_of(path)
+    if found != sha256.lower():
+        again = "install MedSegFM" if path.parent == _PACKAGE else "fetch or import it"
+        raise WeightsError(
+            f"{path} has the SHA-256 {found}, not {sha256.lower()}; it is altered or damaged, "
+            f"{again} again."
+        )
 
 
 def verify_recorded(path: Path) -> None:
@@ -249,17 +260,6 @@ def _check_format(item: Entry, path: Path) -> None:
         raise WeightsError(
             f"{path} holds {said or 'an unknown network'}, not {item.network}; give weights that "
             "MedSegFM's training wrote."
-        )
-
-
-def _compare(path: Path, found: str, *expected: str) -> None:
-    """Raise WeightsError where a file has none of the SHA-256 that it may have."""
-    known = [digest.lower() for digest in expected]
-    if found not in known:
-        again = "install MedSegFM" if path.parent == _PACKAGE else "fetch or import it"
-        raise WeightsError(
-            f"{path} has the SHA-256 {found}, not {' or '.join(known)}; it is altered or damaged, "
-            f"{again} again."
         )
 
 

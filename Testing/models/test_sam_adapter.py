@@ -259,6 +259,7 @@ def test_encoding_and_every_slice_can_be_cancelled() -> None:
         ({"cache_bytes": -1}, "'-1' bytes"),
         ({"cache_bytes": "much"}, "'much' bytes"),
         ({"size": "768"}, "size '768'"),
+        ({"size": 768}, "size '768'"),
     ],
 )
 def test_an_option_that_there_is_not_is_refused(option: dict[str, Any], named: str) -> None:
@@ -286,7 +287,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_on_a_cpu_the_size_is_native_unless_it_is_said(checkpoint: Path) -> None:
     with tiny_is_published():
         chosen = create("sam", "cpu", weights=checkpoint)
-        said = create("medsam", "cpu", weights=checkpoint, size="1024")
+        said = create("medsam", "cpu", weights=checkpoint, size=1024, planes="axial, coronal")
     assert isinstance(chosen, PlanarSegmenter) and chosen._pictures.size == "native"
     assert isinstance(chosen._pictures, SamPictures)
     assert isinstance(said, PlanarSegmenter) and said._pictures.size == "1024"

@@ -119,6 +119,12 @@ def test_at_native_size_pixels_stay_as_they_are(pictures: SamPictures | MedsamPi
     assert logits.shape == (37, 64) and (logits[:, :30] < 0).all() and (logits[:, 34:] > 0).all()
 
 
+def test_at_native_size_a_very_large_picture_is_brought_to_the_published_1024() -> None:
+    fit = SamPictures("native").fit((1500, 3000))
+    assert fit.content == fit.input == (512, 1024)
+    assert SamPictures("native").fit((1000, 1024)).content == (1000, 1024)
+
+
 @pytest.mark.parametrize("kind", [SamPictures, MedsamPictures])
 def test_a_magnified_region_keeps_its_proportions(
     kind: type[SamPictures] | type[MedsamPictures],

@@ -134,7 +134,7 @@ def test_code_in_a_checkpoint_is_not_run(
     assert not (tmp_path / "harm.txt").exists()
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"weight": 3}, torch.zeros(2)])
+@pytest.mark.parametrize("content", [[1, 2], {"weight": 3}, torch.zeros(2), {0: torch.zeros(2)}])
 def test_something_else_than_a_state_dict_is_refused(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "sam.pth")
     with pytest.raises(WeightsError, match="something else than a network's tensors"):
@@ -164,7 +164,7 @@ def published(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 
 def test_only_published_files_are_imported_as_sam(checkpoint: Path, folder: Path) -> None:
-    with pytest.raises(WeightsError, match=" or a7bf3b02"):
+    with pytest.raises(WeightsError, match=r" or a7bf3b02.*; get it again, or confirm"):
         store.import_file("sam", checkpoint)
     assert not folder.exists()
     store.import_file("sam", checkpoint, sha256_of(checkpoint))
@@ -179,9 +179,13 @@ def test_a_larger_published_network_takes_the_place_of_sam(
     assert "published" in capsys.readouterr().out
 
 
-def test_medsam_is_imported_without_a_known_hash(checkpoint: Path, folder: Path) -> None:
+def test_medsam_is_imported_without_a_known_hash(
+    checkpoint: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(WeightsError, match=r"get them from https://github\.com/bowang-lab/MedSAM"):
         store.find("medsam")
     path = store.import_file("medsam", checkpoint)
+    assert main(["weights", "list"]) == 0
+    assert "imported" in capsys.readouterr().out.split("medsam")[1]
     assert path == folder / "medsam_vit_b.pth"
     store.verify_recorded(path)

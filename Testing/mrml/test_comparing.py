@@ -276,6 +276,22 @@ def test_spots_begin_anew_with_each_comparison(boxed: SegmentationLogic) -> None
     assert boxed.spot == 0
 
 
+def test_spots_begin_anew_where_a_removed_object_gives_way_to_another(
+    boxed: SegmentationLogic,
+) -> None:
+    boxed.add_boxes([block(boxed, 9, 12)])
+    boxed.pump()
+    boxed.pump()
+    boxed.select(1)
+    boxed.go_to_next_spot()
+    boxed.go_to_next_spot()
+    boxed.add_object("liver")
+    boxed.remove_object(boxed.current_label)
+    assert boxed.current_label == 2 and boxed.consistency is not None
+    assert boxed.spot is None
+    assert boxed.go_to_next_spot() is boxed.consistency.hot_spots[0]
+
+
 @pytest.mark.parametrize("other", [False, True])
 def test_an_accepted_suggestion_is_a_prompt_like_any_other(
     boxed: SegmentationLogic, other: bool

@@ -323,6 +323,15 @@ def test_the_chart_has_the_agreement_of_every_slice_where_it_lies(
         assert np.allclose(x, distances_mm(geometry, found.region, plane))
 
 
+def test_a_slice_with_gaps_on_both_sides_is_still_seen_in_the_chart(
+    compared: SegmentationLogic,
+) -> None:
+    chart = compared.consistency_view.plot.chart
+    for n in range(3):
+        series = chart.GetNthPlotSeriesNode(n)
+        assert series.GetMarkerStyle() != series.MarkerStyleNone and series.GetMarkerSize() > 0
+
+
 def test_slices_lie_in_millimetres_towards_superior_anterior_and_right(
     geometry: Geometry,
 ) -> None:

@@ -164,6 +164,16 @@ def test_the_chart_comes_into_the_layout_and_leaves_it_as_it_was(desk: Any) -> N
     assert layout.GetViewArrangement() == layout.SlicerLayoutFourUpView
 
 
+def test_a_layout_that_the_user_chose_beside_the_chart_stays(desk: Any) -> None:
+    layout = layout_node()
+    layout.SetViewArrangement(layout.SlicerLayoutFourUpView)
+    compare(desk)
+    desk.ui.plotButton.click()
+    layout.SetViewArrangement(layout.SlicerLayoutOneUpRedSliceView)
+    desk.ui.plotButton.click()
+    assert layout.GetViewArrangement() == layout.SlicerLayoutOneUpRedSliceView
+
+
 def test_the_map_is_in_no_list_of_volumes(desk: Any) -> None:
     compare(desk)
     selector = desk.ui.volumeSelector

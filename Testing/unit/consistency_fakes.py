@@ -16,7 +16,7 @@ from MedSegFMLib.progress import Progress
 from MedSegFMLib.prompt_voxels import to_voxels
 from MedSegFMLib.prompts import Prompt
 from MedSegFMLib.region import Region
-from MedSegFMLib.segmenter import Encoding, Prediction, RegionRule
+from MedSegFMLib.segmenter import Encoding, Prediction, RegionRule, probabilities
 
 CARD = replace(
     ellipsoid.CARD,
@@ -80,6 +80,15 @@ class Planar(Fake):
         answer = super().predict(*given)  # type: ignore[arg-type]
         half = np.full(answer.logits_kji.shape, 0.5, dtype=np.float32)
         return replace(answer, planes={"axial": half, "coronal": half})
+
+
+class Sliced(Fake):
+    """Sees the same in each of its three planes."""
+
+    def predict(self, *given: object) -> Prediction:
+        answer = super().predict(*given)  # type: ignore[arg-type]
+        seen = probabilities(answer.logits_kji)
+        return replace(answer, planes=dict.fromkeys(("axial", "coronal", "sagittal"), seen))
 
 
 def register(monkeypatch: pytest.MonkeyPatch, fake: type[Fake]) -> str:

@@ -249,6 +249,9 @@ def test_voxels_that_cannot_be_segmented_are_refused(
         ("--box 4 4 3 20 18 15 --option size", "not NAME=VALUE"),
         ("--box 4 4 3 20 18 15 --option size=9", "no option 'size'; its options are weights"),
         ("--box 4 4 3 20 18 15 --model sam --option depth=9", "its options are weights, size"),
+        ("--box 4 4 3 20 18 15 --option device=cpu", "give --device cpu"),
+        ("--box 4 4 3 20 18 15 --option weights=w.bin", "give --weights w.bin"),
+        ("--box 4 4 3 20 18 15 --option name=sam", "no option 'name'"),
         ("--volume", "unrecognized"),
     ],
 )

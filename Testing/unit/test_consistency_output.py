@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from test_cli import refused, run
 from volumes import make_blob
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume
+from MedSegFMLib.commands.consistency_output import compare
 from MedSegFMLib.consistency import HotSpot, PlaneViews, measure
+from MedSegFMLib.progress import no_progress
 
 BOX = ["--box", "4", "4", "3", "20", "18", "15"]
 CLICK = ["--point", "11", "10", "8"]
@@ -141,6 +144,17 @@ def test_a_model_that_takes_no_clicks_is_not_told_to_be_clicked(
     assert run("segment", plain, "--out", tmp_path / "s.nrrd", *words) == 0
     told = capsys.readouterr().out
     assert "expected Dice" in told and "Next click" not in told
+
+
+@pytest.mark.parametrize("prompts", [("box",), ("box", "point")])
+def test_the_figure_of_a_model_that_takes_no_clicks_shows_none(
+    plain: Path, monkeypatch: pytest.MonkeyPatch, prompts: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(Unsure, "card", replace(Unsure.card, prompts=prompts))
+    session = Session(Unsure(), Volume.read(plain))
+    session.add(Box.from_ijk(session.volume.geometry, (4, 4, 3), (20, 18, 15)))
+    suggestion = compare(session, no_progress)[1].consistency.suggestion
+    assert (suggestion is not None) == ("point" in prompts)
 
 
 @pytest.mark.parametrize(

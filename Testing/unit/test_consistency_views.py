@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from consistency_fakes import Fake, Liner, Planar
+from consistency_fakes import Fake, Liner, Planar, Sliced
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume, create
 from MedSegFMLib.consistency import PlaneViews, measure
@@ -142,12 +142,13 @@ def test_a_box_in_a_part_that_is_all_the_same_is_answered() -> None:
         assert not array[answer.region.slices].any()
 
 
-def test_several_objects_get_planes_of_their_own_and_share_no_voxel() -> None:
+@pytest.mark.parametrize("model", [Fake, Sliced])
+def test_several_objects_get_planes_of_their_own_and_share_no_voxel(model: type[Fake]) -> None:
     geometry = Geometry.from_spacing((10, 12, 30))
     array = np.random.default_rng(0).normal(0, 5, (10, 12, 30)).astype(np.float32)
     array[3:7, 3:9, 3:10] += 100
     array[3:7, 3:9, 18:27] += 100
-    session = Session(Fake(), Volume(array, geometry))
+    session = Session(model(), Volume(array, geometry))
     session.add(Box.from_ijk(geometry, (2, 2, 2), (20, 10, 8)))
     session.add_object("second")
     session.add(Box.from_ijk(geometry, (8, 2, 2), (28, 10, 8)))
