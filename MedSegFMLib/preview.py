@@ -66,14 +66,7 @@ def draw_preview(
     figure = Figure(figsize=(12, 4.6), layout="constrained", facecolor="black")
     for axes, plane in zip(figure.subplots(1, 3), planes(volume.geometry), strict=True):
         index = int(centre[plane.axis_kji])
-        axes.imshow(
-            plane.cut(volume.array_kji, index),
-            cmap="gray",
-            vmin=window[0],
-            vmax=window[1],
-            aspect=plane.aspect,
-            interpolation="nearest",
-        )
+        draw_slice(axes, plane, volume, index, window)
         for outline in outlines:
             cut = plane.cut(outline.mask_kji, index)
             if cut.any():
@@ -149,6 +142,20 @@ def _prompted_region(volume: Volume, prompts: Sequence[Prompt]) -> Region | None
         low, high = voxels.min(axis=0).tolist(), (voxels.max(axis=0) + 1).tolist()
         regions.append(Region(shape_triple(low), shape_triple(high)))
     return Region.around(regions) if regions else None
+
+
+def draw_slice(
+    axes: Axes, plane: Plane, volume: Volume, index: int, window: tuple[float, float]
+) -> None:
+    """A slice in grey, from the first value of the window, black, to the second, white."""
+    axes.imshow(
+        plane.cut(volume.array_kji, index),
+        cmap="gray",
+        vmin=window[0],
+        vmax=window[1],
+        aspect=plane.aspect,
+        interpolation="nearest",
+    )
 
 
 def draw_outline(

@@ -16,6 +16,7 @@ from ..preview import (
     draw_frame,
     draw_legend,
     draw_outline,
+    draw_slice,
     middle_voxel,
     shown_region,
 )
@@ -64,14 +65,7 @@ def draw_consistency(
     rows = figure.subplots(2, 3, height_ratios=(3, 1))
     for axes, graph, plane in zip(*rows, planes(volume.geometry), strict=True):
         index = int(centre[plane.axis_kji])
-        axes.imshow(
-            plane.cut(volume.array_kji, index),
-            cmap="gray",
-            vmin=window[0],
-            vmax=window[1],
-            aspect=plane.aspect,
-            interpolation="nearest",
-        )
+        draw_slice(axes, plane, volume, index, window)
         cuts = _Cuts(plane, region, volume.geometry.shape_kji, index)
         heat = cuts.of(consistency.disagreement_kji)
         painted = axes.imshow(

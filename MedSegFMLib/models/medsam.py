@@ -10,9 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..planar.stacks import PLANE_NAMES
-from ..segmenter import ModelCard, RegionRule
+from ..segmenter import ModelCard
 from .planar import DEFAULT_CACHE_BYTES, PlanarSegmenter
-from .planar_loading import create_planar
+from .planar_loading import (
+    BASE_BYTES,
+    BYTES_PER_VOXEL,
+    PACKAGES,
+    REGION_RULE,
+    create_planar,
+)
 from .sam_pictures import MedsamPictures
 
 CARD = ModelCard(
@@ -24,16 +30,11 @@ CARD = ModelCard(
     dimensions=2,
     code_licence="Apache-2.0",
     weights_licence="Apache-2.0",
-    region_rule=RegionRule(
-        margin_voxels=8, margin_fraction=0.1, click_radius_voxels=32, shared=False
-    ),
-    packages=("torch", "torchvision", "segment_anything"),
+    region_rule=REGION_RULE,
+    packages=PACKAGES,
     weights="medsam",
-    # ViT-B at native size, growth over a box and three clicks, their answers kept: 730, 778, 969
-    # and 1719 MB for regions of 48, 96, 160 and 256 voxels a side. At 1024 the features of a slice
-    # take two MiB, as far as `cache_bytes` allows, and a CPU's encoder some 5 GB while it is made.
-    base_bytes=730_000_000,
-    bytes_per_voxel=60,
+    base_bytes=BASE_BYTES,
+    bytes_per_voxel=BYTES_PER_VOXEL,
 )
 
 

@@ -1,6 +1,7 @@
 """How much memory a model takes for a region, over a box and five clicks, their answers kept.
 
 Run from the checkout: PYTHONPATH=. python Testing/benchmarks/memory.py [--models ensam,graphcut]
+or, with any weights of that layout, [--models sam --weights FILE].
 Each row is a process of its own; peak growth from before the model is loaded. What the models'
 cards estimate is printed beside it.
 """
@@ -17,7 +18,7 @@ import numpy as np
 SIDES = (48, 96, 160, 256)
 
 
-def growth_mb(model: str, side: int) -> tuple[float, float]:
+def growth_mb(model: str, side: int, weights: str | None) -> tuple[float, float]:
     """Peak growth of this process, and the card's estimate, in MB."""
     from MedSegFMLib import Box, Geometry, Point, Session, Volume, create
 
@@ -25,7 +26,8 @@ def growth_mb(model: str, side: int) -> tuple[float, float]:
     geometry = Geometry.from_spacing((side, side, side))
     volume = Volume(rng.integers(0, 1000, geometry.shape_kji).astype(np.int16), geometry)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    session = Session(create(model, device="cpu"), volume)
+    options = {"weights": weights} if weights else {}
+    session = Session(create(model, device="cpu", **options), volume)
     margin = side // 6
     session.add(Box.from_ijk(geometry, [margin] * 3, [side - margin] * 3))
     for click in range(5):
@@ -42,11 +44,13 @@ def growth_mb(model: str, side: int) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", default="ensam,graphcut")
+    parser.add_argument("--weights")
+    arguments = parser.parse_args()
     print("| model | side | grows by, MB | card says, MB |\n|---|---|---|---|")
-    for model in parser.parse_args().models.split(","):
+    for model in arguments.models.split(","):
         for side in SIDES:
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                grown, said = pool.submit(growth_mb, model, side).result()
+                grown, said = pool.submit(growth_mb, model, side, arguments.weights).result()
             print(f"| {model} | {side} | {grown:.0f} | {said:.0f} |")
 
 
