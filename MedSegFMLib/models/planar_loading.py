@@ -14,10 +14,11 @@ from .sam_pictures import PUBLISHED_SIZE, Pictures
 # What the cards of models around SAM's network share.
 REGION_RULE = RegionRule(margin_voxels=8, margin_fraction=0.1, click_radius_voxels=32, shared=False)
 PACKAGES = ("torch", "torchvision", "segment_anything")
-# ViT-B at native size, growth over a box and clicks, their answers kept: 730, 778, 969 and 1719 MB
-# for regions of 48, 96, 160 and 256 voxels a side. At 1024 the features of a slice take two MiB, as
-# far as `cache_bytes` allows, and a CPU's encoder some 5 GB while it is made.
-BASE_BYTES = 730_000_000
+# ViT-B at native size on a CPU, growth over a box and five clicks, their answers kept: 1561, 1748
+# and 1820 MB for regions of 48, 96 and 160 voxels a side (Testing/benchmarks/memory.py). At 1024 the
+# features of a slice take two MiB, as far as `cache_bytes` allows, and a CPU's encoder some 5 GB
+# while it is made.
+BASE_BYTES = 1_600_000_000
 BYTES_PER_VOXEL = 60
 
 
