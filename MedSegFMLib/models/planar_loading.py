@@ -14,12 +14,12 @@ from .sam_pictures import PUBLISHED_SIZE, Pictures
 # What the cards of models around SAM's network share.
 REGION_RULE = RegionRule(margin_voxels=8, margin_fraction=0.1, click_radius_voxels=32, shared=False)
 PACKAGES = ("torch", "torchvision", "segment_anything")
-# ViT-B at native size on a CPU, growth over a box and five clicks, their answers kept: 1561, 1748
-# and 1820 MB for regions of 48, 96 and 160 voxels a side (Testing/benchmarks/memory.py). At 1024 the
-# features of a slice take two MiB, as far as `cache_bytes` allows, and a CPU's encoder some 5 GB
-# while it is made.
+# ViT-B at native size on a CPU, growth over a box and five clicks, their answers kept: 1561, 1748,
+# 1820 and 2929 MB for regions of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
+# At 1024 the features of a slice take two MiB, as far as `cache_bytes` allows, and a CPU's encoder
+# some 5 GB while it is made.
 BASE_BYTES = 1_600_000_000
-BYTES_PER_VOXEL = 60
+BYTES_PER_VOXEL = 80
 
 
 def create_planar(
