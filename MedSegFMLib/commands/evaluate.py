@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Returns the exit status: 1 where something was not done, else 0.
     """
-    from ..evaluate.cases import read_cases
+    from ..cases import read_cases
     from ..evaluate.protocol import Protocol
     from ..evaluate.report import write_report
     from ..evaluate.runner import evaluate

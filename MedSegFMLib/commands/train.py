@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 from typing import Any
 
 from ..train.recipes import RECIPES, check_packages, recipe
@@ -31,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings", action="store_true", help="only list the settings, defaults and meanings"
     )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only measure the memory and time of a few steps"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -43,23 +45,37 @@ def run(arguments: argparse.Namespace) -> None:
         return
     settings = parse(chosen.Settings, arguments.words)
     check_packages(arguments.recipe)
+    if arguments.dry_run:
+        _say_what_it_takes(arguments.recipe, settings)
+        return
+    from ..train.run import train
+
     with progress_bar(f"train {arguments.recipe}") as progress:
-        weights = chosen.train(settings, progress)
+        trained = train(arguments.recipe, settings, progress)
     # Of several processes that accelerate started the first one speaks.
     if os.environ.get("RANK", "0") == "0":
-        _say_what_came(settings, weights)
+        print(f"{trained.path} holds the result after {trained.samples} samples.")
+        scores = [f"{name} {value:.3f}" for name, value in trained.scores.items()]
+        print(f"Validation: {', '.join(scores)}")
 
 
-def _say_what_came(settings: Any, weights: Path) -> None:
-    from ..train.log import read_log
+def _say_what_it_takes(recipe_name: str, settings: Any) -> None:
+    from ..train.planner import plan
 
-    rows = read_log(settings.out)
-    samples = max((row["samples"] for row in rows), default=0)
-    scores = [
-        f"{row['value']:.3f}"
-        for row in rows
-        if row["samples"] == samples and row["name"].startswith("dice_")
+    with progress_bar(f"plan {recipe_name}") as progress:
+        found = plan(recipe_name, settings, progress)
+    rows = [
+        ["device", found.device],
+        ["memory free", _gigabytes(found.available_bytes)],
+        ["peak memory, predicted", _gigabytes(found.predicted_bytes)],
+        ["peak memory, measured", _gigabytes(found.measured_bytes)],
+        ["seconds a step", f"{found.seconds_per_step:.2f}"],
     ]
-    print(f"{weights} holds the weights after {samples} samples.")
-    if scores:
-        print(f"Validation Dice after the first prompt and each click: {' '.join(scores)}")
+    if found.steps:
+        minutes = found.steps * found.seconds_per_step / 60
+        rows.append([f"minutes for {found.steps} steps", f"{minutes:.1f}"])
+    print_table(["what", "here"], rows)
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB"

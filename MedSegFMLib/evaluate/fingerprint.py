@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from .cases import Case
+from ..cases import Case
 
 
 def fingerprint(case: Case) -> str | None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cases import Case, LoadedCase
 from ..preview import COLOURS, Outline, draw_preview, write_preview
-from .cases import Case, LoadedCase
 
 # As many objects as there are colours; the picture leaves out the others of a case.
 PICTURED = len(COLOURS)

@@ -14,8 +14,8 @@ import numpy as np
 
 from .. import __version__
 from ..atomic import write_text
+from ..cases import Case
 from ..preview import COLOURS
-from .cases import Case
 from .picture import picture_name
 from .protocol import NSD_TOLERANCE_MM, Protocol, Row
 from .summary import COLUMNS, summarise

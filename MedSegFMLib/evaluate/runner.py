@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 from ..atomic import make_folder
+from ..cases import Case
 from ..progress import Progress, no_progress
-from .cases import Case
 from .fingerprint import fingerprint
 from .processes import Died, run_in_processes
 from .protocol import Protocol, Row

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..cases import Case, load_case
 from ..errors import MedSegFMError
 from ..progress import no_progress
 from ..registry import create
 from ..segmenter import Segmenter
-from .cases import Case, load_case
 from .picture import picture_name, write_picture
 from .protocol import Protocol, Row, run_case
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Generator
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import VolumeError
@@ -122,9 +121,3 @@ def validation_batches(batches: Batches) -> list[Batch]:
     held_out = Batches(wanted, torch.device("cpu"), batches.source())
     count = -(-settings.validation_objects // size)
     return [held_out[_FIRST_VALIDATION + number] for number in range(count)]
-
-
-def on_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch with its tensors on a device."""
-    values = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    return Batch(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in values.items()})

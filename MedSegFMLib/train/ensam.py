@@ -7,29 +7,23 @@ a budget, and what else the project adds is in the settings. Imports without tor
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..progress import Progress, no_progress
 from .ensam_settings import EnsamSettings
+
+if TYPE_CHECKING:
+    from .processes import Processes
+    from .task import Task
 
 SUMMARY = "the native 3D network of the model ensam, after boxes and clicks"
 PACKAGES = ("torch", "accelerate", "safetensors")
+SMALLER = "a smaller batch= (with accumulate=), graded= or cells="
+RESULT = "ensam.safetensors"
 Settings = EnsamSettings
 
-WEIGHTS_FILE = "ensam.safetensors"
 
+def task(settings: EnsamSettings, processes: Processes) -> Task:
+    """The network, its optimisers and its scenes."""
+    from .ensam_task import EnsamTask
 
-def train(settings: EnsamSettings, progress: Progress = no_progress) -> Path:
-    """Train, or go on training, in the folder `settings.out`; returns the weights' path.
-
-    A call that is stopped (Cancelled by `progress`, or by SIGINT or SIGTERM as KeyboardInterrupt)
-    ends its step and saves its checkpoint first. Several processes that `accelerate launch` starts
-    share the work. Raises TrainingError for a checkpoint that cannot be gone on from, DeviceError
-    for a device that is missing or full, VolumeError for an unusable pack, WeightsError for
-    unusable weights to start from, OutputError where the folder cannot be written.
-    """
-    from .ensam_run import run
-
-    path = settings.out / WEIGHTS_FILE
-    run(settings, path, progress)
-    return path
+    return EnsamTask(settings, processes)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-
-import torch
-from torch import Tensor
-
-from ..errors import TrainingError
+from collections.abc import Mapping
 
 
 class Meter:
@@ -25,38 +20,29 @@ class Meter:
     @property
     def empty(self) -> bool:
         """Whether nothing was added since the last report."""
-        return not self._losses
+        return not self._steps
 
-    def add(self, loss: Tensor, waited_seconds: float) -> None:
-        """A step's loss, a scalar that stays on its device, and the wait for its batches."""
-        self._losses.append(loss)
+    def add(self, values: Mapping[str, float], waited_seconds: float) -> None:
+        """A step's values, and the wait for its batches."""
+        self._steps += 1
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
         self._waited_seconds += waited_seconds
 
-    def check(self) -> None:
-        """Raise TrainingError where a loss was no number: nothing from here on is worth saving."""
-        if not self.empty and not math.isfinite(self._mean_loss()):
-            raise TrainingError(
-                f"The loss became {self._mean_loss()} after {self._samples} samples; run again to "
-                "go on from the last checkpoint, with a lower rate=."
-            )
-
     def report(self, samples: int) -> dict[str, float]:
-        """Mean loss, samples a second and the part of the time that was waited; begins anew."""
-        self.check()
+        """Mean values, samples a second and the part of the time that was waited; begins anew."""
         seconds = self.seconds
         values = {
-            "loss": self._mean_loss(),
+            **{name: total / self._steps for name, total in self._sums.items()},
             "samples_per_second": (samples - self._samples) / seconds,
             "waiting": self._waited_seconds / seconds,
         }
         self._begin(samples)
         return values
 
-    def _mean_loss(self) -> float:
-        return float(torch.stack(self._losses).mean())
-
     def _begin(self, samples: int) -> None:
         self._begun = time.perf_counter()
         self._samples = samples
-        self._losses: list[Tensor] = []
+        self._steps = 0
+        self._sums: dict[str, float] = {}
         self._waited_seconds = 0.0

@@ -51,7 +51,11 @@ def build_optimisers(
     taken = {id(p) for p in hidden}
     others = [p for p in network.parameters() if id(p) not in taken]
     adam = torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
-    return [MatrixMuon(hidden, rate, weight_decay), adam] if hidden else [adam]
+    built = [MatrixMuon(hidden, rate, weight_decay), adam] if hidden else [adam]
+    for optimiser in built:
+        for group in optimiser.param_groups:
+            group["peak"] = rate
+    return built
 
 
 def _is_hidden_matrix(parameter: nn.Parameter) -> bool:

@@ -5,20 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
 from pathlib import Path
-
-import torch
 
 from ..atomic import make_folder
 from ..errors import OutputError
 from . import preview
-from .ensam_state import Counters
-from .learner import Learner
+from .counters import Counters
 from .log import TrainingLog
 from .meter import Meter
-from .samples import Batch
-from .validation import Validation, validate
+from .task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -36,36 +31,27 @@ def prepare_folder(path: Path) -> None:
 class Outputs:
     """The log and the previews in a folder, of the main process.
 
-    objects: the validation batches. counters: where the call begins.
+    counters: where the call begins. scores: of the last validation, by name.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        learner: Learner,
-        objects: Sequence[Batch],
-        device: torch.device,
-        counters: Counters,
-    ) -> None:
+    def __init__(self, folder: Path, task: Task, counters: Counters) -> None:
         self._folder = folder
-        self._learner = learner
-        self._objects = objects
-        self._device = device
+        self._task = task
         self._log = TrainingLog(folder, counters.samples)
         self._draws = preview.can_draw()
         self._drawn_at = -_PREVIEW_SECONDS
-        self._validated: Validation | None = None
         self._validated_samples = -1
         self._speed = "the first samples are made"
-        self._scores = ""
+        self.scores: dict[str, float] = {}
+        self._said = ""
 
     @property
     def phrase(self) -> str:
         """For the progress line."""
-        return self._speed + self._scores
+        return self._speed + self._said
 
     def report(self, counters: Counters, meter: Meter, rate: float) -> None:
-        """Log what the meter measured; TrainingError where the loss is no number."""
+        """Log what the meter measured."""
         values = meter.report(counters.samples)
         self._log.write(counters.samples, counters.minutes, rate=rate, **values)
         self._speed = (
@@ -74,31 +60,22 @@ class Outputs:
         )
 
     def validate(self, counters: Counters, last: bool = False) -> None:
-        """Score the validation objects, and draw some: now and then, and in the end."""
-        if self._validated is None or counters.samples != self._validated_samples:
+        """Score what is never trained on, and draw some of it: now and then, and in the end."""
+        if counters.samples != self._validated_samples:
             self._score(counters)
-        due = last or time.monotonic() - self._drawn_at >= _PREVIEW_SECONDS
-        if self._draws and due and self._validated is not None:
-            preview.write_preview(
-                self._folder / preview.FILE,
-                self._objects[0],
-                self._validated.first,
-                self._validated.last,
-                f"{counters.samples} samples{self._scores}",
-            )
+        if self._draws and (last or time.monotonic() - self._drawn_at >= _PREVIEW_SECONDS):
+            title = f"{counters.samples} samples{self._said}"
+            self._task.draw(self._folder / preview.FILE, title)
             self._drawn_at = time.monotonic()
 
     def _score(self, counters: Counters) -> None:
-        found = validate(self._learner, self._objects, self._device)
-        self._validated, self._validated_samples = found, counters.samples
-        scores = {f"dice_{step}": value for step, value in enumerate(found.dice)}
-        self._log.write(counters.samples, counters.minutes, **scores)
-        self._scores = f", Dice {found.dice[0]:.3f} to {found.dice[-1]:.3f}"
-        logger.info(
-            "%d samples: validation Dice %s",
-            counters.samples,
-            " ".join(f"{value:.3f}" for value in found.dice),
-        )
+        self.scores = self._task.validate()
+        self._validated_samples = counters.samples
+        self._log.write(counters.samples, counters.minutes, **self.scores)
+        words = [f"{name} {value:.3f}" for name, value in self.scores.items()]
+        # The first and the last are enough for a line.
+        self._said = "".join(f", {word}" for word in dict.fromkeys(words[:1] + words[-1:]))
+        logger.info("%d samples: %s", counters.samples, ", ".join(words))
 
     def close(self) -> None:
         """Close the log."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 
 import torch
-from accelerate import (  # type: ignore[import-untyped]
-    Accelerator,
-    DistributedDataParallelKwargs,
-)
-from torch import Tensor, nn
+from accelerate import Accelerator  # type: ignore[import-untyped]
+from torch import nn
 
 from ..device import choose_device
 
@@ -19,21 +16,14 @@ class Processes:
     """The processes of a training and the device of this one.
 
     device: as `choose_device` takes it; each of several processes gets a GPU of its own.
-    unused_parameters: whether a step may leave parameters without gradient.
     """
 
-    def __init__(self, device: str, unused_parameters: bool) -> None:
+    def __init__(self, device: str) -> None:
         chosen = choose_device(device)
         several = int(os.environ.get("WORLD_SIZE", "1")) > 1
         # accelerate holds one precision and one device for the life of a process, while calls of
         # training may differ: both are set here, and accelerate spreads the work.
-        self._accelerator = Accelerator(
-            mixed_precision="no",
-            cpu=several and chosen.type == "cpu",
-            kwargs_handlers=[
-                DistributedDataParallelKwargs(find_unused_parameters=unused_parameters)
-            ],
-        )
+        self._accelerator = Accelerator(mixed_precision="no", cpu=several and chosen.type == "cpu")
         self.count: int = self._accelerator.num_processes
         self.index: int = self._accelerator.process_index
         self.device = self._accelerator.device if self.count > 1 else chosen
@@ -45,21 +35,16 @@ class Processes:
         """Whether this is the process that writes and reports."""
         return self.index == 0
 
-    def spread(self, module: nn.Module) -> nn.Module:
-        """A module on this process's device; the processes' gradients are averaged."""
-        spread: nn.Module = self._accelerator.prepare_model(module, device_placement=False)
-        return spread
-
-    def backward(self, loss: Tensor) -> None:
-        """Add the gradients of a loss."""
-        self._accelerator.backward(loss)
-
-    def kept_apart(self, module: nn.Module, apart: bool) -> AbstractContextManager[None]:
-        """Where `apart`, gradients are not averaged yet: a later batch of the step will do it."""
-        no_sync: AbstractContextManager[None] = (
-            self._accelerator.no_sync(module) if apart else nullcontext()
-        )
-        return no_sync
+    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Give every process the mean of all processes' gradients, those of none being 0."""
+        if self.count == 1:
+            return
+        there = torch.tensor([float(p.grad is not None) for p in parameters], device=self.device)
+        anywhere = self._accelerator.reduce(there, "sum").tolist()
+        for parameter, found in zip(parameters, anywhere, strict=True):
+            if found:
+                own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                parameter.grad = self._accelerator.reduce(own, "mean")
 
     def agreed(self, used: float, stopped: bool) -> tuple[float, bool]:
         """The main process's `used`, and whether any process was stopped."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ..errors import TrainingError
-from ..progress import Progress
+
+if TYPE_CHECKING:
+    from .processes import Processes
+    from .task import Task
 
 # Each is a module that imports without torch and is a `Recipe`.
 RECIPES = {
@@ -20,17 +22,21 @@ class Recipe(Protocol):
     """What a recipe's module holds.
 
     SUMMARY: what it trains, in a line. PACKAGES: what it needs beyond numpy and scipy.
-    Settings: a dataclass whose docstring tells what each field means (`setting_words`), with `out`
-        for the folder.
-    train: trains, or goes on, in `settings.out` and returns the weights' path.
+    SMALLER: what to give a smaller value where memory is short.
+    RESULT: the name of its result, a file or folder, in the folder of the run.
+    Settings: a dataclass whose docstring tells what each field means (`setting_words`). `run` and
+        `loop` read out, device, threads, accumulate, validate_samples and save_minutes.
+    task: builds what is learned; needs the packages.
     """
 
     SUMMARY: str
     PACKAGES: tuple[str, ...]
+    SMALLER: str
+    RESULT: str
     Settings: type[Any]
 
-    def train(self, settings: Any, progress: Progress) -> Path:
-        """Train until the budget of the settings is spent."""
+    def task(self, settings: Any, processes: Processes) -> Task:
+        """The network, the data and the optimisers of the settings."""
 
 
 def recipe(name: str) -> Recipe:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .batches import on_device
-from .learner import Learner
 from .losses import soft_dice
 from .samples import Batch
+from .tensors import on_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +26,17 @@ class Validation:
     last: Tensor
 
 
-def validate(learner: Learner, batches: Sequence[Batch], device: torch.device) -> Validation:
-    """Answer and score batches, of which there is one at least."""
+def validate(
+    answers_to: Callable[[Batch, int], list[Tensor]], batches: Sequence[Batch], device: torch.device
+) -> Validation:
+    """Answer and score batches, of which there is one at least.
+
+    answers_to: the logits after each prompt of a batch, given a seed for its clicks.
+    """
     scores, drawn = [], []
     for number, batch in enumerate(batches):
         there = on_device(batch, device)
-        answers = learner.answers(there, number)
+        answers = answers_to(there, number)
         truth = (there.target > 0.5).float()
         scores.append(torch.stack([soft_dice((a > 0).float(), truth) for a in answers], dim=1))
         if number == 0:

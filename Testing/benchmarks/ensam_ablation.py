@@ -17,9 +17,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from MedSegFMLib.train.ensam import train
 from MedSegFMLib.train.ensam_settings import EnsamSettings
 from MedSegFMLib.train.log import read_log
+from MedSegFMLib.train.run import train
 
 PAPER = {"dense_prompts": False, "skip": "concat"}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -69,7 +69,7 @@ def run(name: str, seed: int, arguments: argparse.Namespace) -> None:
         validation_objects=32,
         **VARIANTS[name],
     )
-    train(settings)
+    train("ensam", settings)
     (out / "done").touch()
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from MedSegFMLib import Box, Point, Session, create
+from MedSegFMLib.cases import load_case, read_cases
 from MedSegFMLib.consistency import PlaneViews
-from MedSegFMLib.evaluate.cases import load_case, read_cases
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.planar.fusion import FUSIONS

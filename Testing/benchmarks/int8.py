@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume
-from MedSegFMLib.evaluate.cases import load_case, read_cases
+from MedSegFMLib.cases import load_case, read_cases
 from MedSegFMLib.evaluate.protocol import Protocol, run_case
 from MedSegFMLib.models import ensam_openvino
 from MedSegFMLib.models.ensam import EnsamSegmenter

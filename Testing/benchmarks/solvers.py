@@ -17,8 +17,8 @@ import numpy as np
 from scipy.sparse import triu
 
 from MedSegFMLib import create
+from MedSegFMLib.cases import load_case, read_cases
 from MedSegFMLib.errors import CasesError
-from MedSegFMLib.evaluate.cases import load_case, read_cases
 from MedSegFMLib.evaluate.protocol import Protocol, run_case
 from MedSegFMLib.graphcut import problem
 from MedSegFMLib.graphcut.settings import Settings

@@ -23,8 +23,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from MedSegFMLib import Box, Point, Segmenter, Session, create
+from MedSegFMLib.cases import Case, LoadedCase, load_case, read_cases
 from MedSegFMLib.consistency import Consistency, PlaneViews, measure
-from MedSegFMLib.evaluate.cases import Case, LoadedCase, load_case, read_cases
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.region import Region, Shape, shape_triple

@@ -19,10 +19,11 @@ from pathlib import Path
 import torch
 
 from MedSegFMLib.device import choose_device
-from MedSegFMLib.train.batches import Batches, on_device, training_batches
 from MedSegFMLib.train.ensam_settings import EnsamSettings, parse_settings
-from MedSegFMLib.train.learner import Learner
+from MedSegFMLib.train.ensam_task import EnsamTask
 from MedSegFMLib.train.processes import Processes
+from MedSegFMLib.train.run import set_threads
+from MedSegFMLib.train.step import step
 
 _WARM_STEPS = 3
 
@@ -54,28 +55,25 @@ class BusyGpu:
 
 def measure(settings: EnsamSettings, seconds: float) -> dict[str, str]:
     """A row of the table."""
-    processes = Processes(settings.device, unused_parameters=not settings.dense_prompts)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    processes = Processes(settings.device)
+    set_threads(settings.threads)
     device = processes.device
-    learner = Learner(settings, processes)
-    batches = training_batches(Batches(settings, device), 0)
+    task = EnsamTask(settings, processes)
+    batches = task.batches(0, 1)
     waited = 0.0
 
-    def step(number: int) -> None:
+    def one(number: int) -> None:
         nonlocal waited
-        asked = time.perf_counter()
-        taken = [on_device(next(batches), device) for _ in range(settings.accumulate)]
-        waited += time.perf_counter() - asked
-        learner.learn(taken, number * settings.accumulate, settings.rate)
+        first = number * settings.accumulate
+        waited += step(task, batches, processes, settings.accumulate, first, 1.0).waited_seconds
 
     for number in range(_WARM_STEPS):
-        step(number)
+        one(number)
     _finish(device)
     waited, steps, begun = 0.0, 0, time.perf_counter()
     with BusyGpu() as busy:
         while time.perf_counter() - begun < seconds:
-            step(_WARM_STEPS + steps)
+            one(_WARM_STEPS + steps)
             steps += 1
         _finish(device)
         elapsed = time.perf_counter() - begun

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from MedSegFMLib import Box, Point, Session, Volume, create
-from MedSegFMLib.evaluate.cases import load_case, read_cases
+from MedSegFMLib.cases import load_case, read_cases
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.simulate import box_around, next_click
 from MedSegFMLib.synthesis.phantom import make_abdomen

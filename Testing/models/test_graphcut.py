@@ -10,7 +10,7 @@ import pytest
 from volumes import make_blob
 
 from MedSegFMLib import Box, Geometry, Point, Region, Scribble, Session, Volume, create
-from MedSegFMLib.evaluate.cases import load_case, read_cases
+from MedSegFMLib.cases import load_case, read_cases
 from MedSegFMLib.graphcut.appearance import likelihood, look
 from MedSegFMLib.graphcut.calibration import calibrate
 from MedSegFMLib.graphcut.clicks import Mark, depth_of, interpolate, kernel, marks_on, path_from

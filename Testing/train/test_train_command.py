@@ -104,7 +104,7 @@ def test_trained_weights_segment(
     out = tmp_path / "run"
     assert run("train", "ensam", f"out={out}", "samples=16", "minutes=2", *tiny_words) == 0
     said = capsys.readouterr().out
-    assert "after 16 samples" in said and "Validation Dice" in said
+    assert "after 16 samples" in said and "Validation: dice_0" in said
     volume = make_blob(Geometry.from_spacing((18, 22, 24), (0.9, 0.9, 2.1)))[0]
     session = Session(create("ensam", "cpu", weights=out / "ensam.safetensors"), volume)
     session.add(Box.from_ijk(volume.geometry, (4, 4, 3), (20, 18, 15)))
@@ -117,15 +117,15 @@ def test_ctrl_c_says_how_to_go_on(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from MedSegFMLib.train.learner import Learner
+    from MedSegFMLib.train.ensam_task import EnsamTask
 
-    learn = Learner.learn
+    learn = EnsamTask.learn
 
-    def interrupted(self: Learner, *words: object) -> object:
+    def interrupted(self: EnsamTask, *words: object) -> object:
         os.kill(os.getpid(), signal.SIGINT)
         return learn(self, *words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Learner, "learn", interrupted)
+    monkeypatch.setattr(EnsamTask, "learn", interrupted)
     out = tmp_path / "run"
     assert run("train", "ensam", f"out={out}", "samples=99", "optimiser=adam", *tiny_words) == 130
     assert "same command again" in capsys.readouterr().err

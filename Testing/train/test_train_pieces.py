@@ -20,12 +20,13 @@ from MedSegFMLib.networks.ensam import Ensam
 from MedSegFMLib.train import checkpoint, preview
 from MedSegFMLib.train.checkpoint import LARGEST_FILE_BYTES, Checkpoint
 from MedSegFMLib.train.clicks import deepest, next_clicks
+from MedSegFMLib.train.counters import Counters
 from MedSegFMLib.train.log import BOARD_FOLDER, FILE, TrainingLog, read_log
 from MedSegFMLib.train.losses import segmentation_loss, soft_dice
 from MedSegFMLib.train.meter import Meter
 from MedSegFMLib.train.optimisers import MatrixMuon, build_optimisers
+from MedSegFMLib.train.pace import CallPace, WholePace
 from MedSegFMLib.train.samples import Batch
-from MedSegFMLib.train.schedule import Budget, rate_factor
 
 
 def grid(*voxels: tuple[int, int, int], side: int = 9) -> torch.Tensor:
@@ -103,19 +104,39 @@ def test_a_click_falls_into_the_error_on_its_side(seed: int) -> None:
         assert (float(answer[number, 0, k, j, i]) > 0.5) != bool(positive[number])
 
 
-def test_the_budget_is_what_ends_first() -> None:
-    assert Budget(10, 0).used(5, 10**9) == 0.5
-    assert Budget(0, 100).used(10**9, 25) == 0.25
-    assert Budget(10, 100).used(5, 75) == 0.75
-    assert Budget(10, 100).used(11, 75) >= 1
+def test_the_budget_of_a_call_is_what_ends_first() -> None:
+    begun = Counters(samples=1000, minutes=60)
+
+    def used(minutes_given: float, samples_given: int, minutes: float, samples: int) -> float:
+        now = Counters(samples=1000 + samples, minutes=60 + minutes)
+        return CallPace(minutes_given, samples_given, 0, 0).used(now, begun)
+
+    assert used(10, 0, 5, 10**9) == 0.5
+    assert used(0, 100, 10**9, 25) == 0.25
+    assert used(10, 100, 5, 75) == 0.75
+    assert used(10, 100, 11, 75) >= 1
 
 
-def test_the_rate_rises_stays_and_falls_to_nothing() -> None:
-    assert rate_factor(0, 10, 0, 0.2) == pytest.approx(0.1)
-    assert rate_factor(9, 10, 0.1, 0.2) == rate_factor(500, 10, 0.7, 0.2) == 1
-    assert rate_factor(500, 10, 0.9, 0.2) == pytest.approx(0.5)
-    assert rate_factor(500, 10, 1, 0.2) == rate_factor(500, 10, 1.3, 0.2) == 0
-    assert rate_factor(500, 10, 0.99, 0) == rate_factor(0, 0, 0, 0) == 1
+def test_the_rate_of_a_call_rises_stays_and_falls_to_nothing() -> None:
+    pace = CallPace(10, 0, 10, 0.2)
+    first, tenth, late = (Counters(steps=steps) for steps in (0, 9, 500))
+    assert pace.factor(first, 0) == pytest.approx(0.1)
+    assert pace.factor(tenth, 0.1) == pace.factor(late, 0.7) == 1
+    assert pace.factor(late, 0.9) == pytest.approx(0.5)
+    assert pace.factor(late, 1) == pace.factor(late, 1.3) == 0
+    assert pace.keeps(0.8) and not pace.keeps(0.81)
+    level = CallPace(10, 0, 0, 0)
+    assert level.factor(late, 0.99) == level.factor(first, 0) == 1 and level.keeps(0.99)
+
+
+def test_the_rate_of_a_whole_run_falls_as_its_shape_says() -> None:
+    half, nearly = Counters(steps=50), Counters(steps=99)
+    assert WholePace(100, 0, "level").factor(nearly, 0.99) == 1
+    assert WholePace(100, 0, "poly").factor(half, 0.5) == pytest.approx(0.5**0.9)
+    assert WholePace(100, 0, "cosine").factor(half, 0.5) == pytest.approx(0.5)
+    assert WholePace(100, 200, "level").factor(half, 0.5) == pytest.approx(51 / 200)
+    # In however many calls.
+    assert WholePace(100, 0, "poly").used(half, Counters(steps=40)) == 0.5
 
 
 def test_muon_turns_the_parameters_themselves() -> None:
@@ -244,22 +265,12 @@ def test_the_log_does_without_tensorboard(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(read_log(tmp_path)) == 1 and not (tmp_path / BOARD_FOLDER).exists()
 
 
-def test_a_loss_that_is_no_number_is_never_saved() -> None:
-    meter = Meter(8)
-    meter.check()
-    meter.add(torch.tensor(1.0), 0.0)
-    meter.check()
-    meter.add(torch.tensor(float("nan")), 0.0)
-    with pytest.raises(TrainingError, match="nan after 8 samples"):
-        meter.check()
-
-
 def test_the_meter_tells_speed_and_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 14.0, 14.0])
     monkeypatch.setattr("MedSegFMLib.train.meter.time.perf_counter", lambda: next(clock))
     meter = Meter(100)
-    meter.add(torch.tensor(1.0), 0.5)
-    meter.add(torch.tensor(2.0), 0.5)
+    meter.add({"loss": 1.0}, 0.5)
+    meter.add({"loss": 2.0}, 0.5)
     assert meter.report(140) == {"loss": 1.5, "samples_per_second": 10, "waiting": 0.25}
     assert meter.empty
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,25 @@ from test_train_samples import CUBOID, chance
 
 from MedSegFMLib.errors import Cancelled, OutputError, TrainingError, VolumeError, WeightsError
 from MedSegFMLib.networks.ensam import Ensam
-from MedSegFMLib.train import checkpoint, ensam_run
-from MedSegFMLib.train.ensam import WEIGHTS_FILE, train
+from MedSegFMLib.progress import Progress, no_progress
+from MedSegFMLib.train import checkpoint
+from MedSegFMLib.train.ensam import RESULT
 from MedSegFMLib.train.ensam_settings import EnsamSettings
-from MedSegFMLib.train.learner import Learner
+from MedSegFMLib.train.ensam_task import EnsamTask
 from MedSegFMLib.train.log import read_log
+from MedSegFMLib.train.loop import FAILED_BATCH
 from MedSegFMLib.train.preview import FILE as PREVIEW
 from MedSegFMLib.train.processes import Processes
+from MedSegFMLib.train.run import train as train_by_name
 from MedSegFMLib.train.samples import make_batch
+from MedSegFMLib.train.step import step
 
 ROOT = Path(__file__).resolve().parents[2]
 Tiny = Callable[..., EnsamSettings]
+
+
+def train(settings: EnsamSettings, progress: Progress = no_progress) -> Path:
+    return train_by_name("ensam", settings, progress).path
 
 
 def same_weights(*paths: Path) -> bool:
@@ -60,9 +69,10 @@ def cancel() -> None:
 
 def test_twenty_steps_on_one_object_lower_the_loss(tiny: Tiny) -> None:
     settings = tiny(samples=1, optimiser="adam")
-    learner = Learner(settings, Processes("cpu", unused_parameters=False))
-    batch = make_batch(CUBOID, 24, 16, 1, True, chance())
-    losses = [float(learner.learn([batch], step, 2e-3)) for step in range(20)]
+    processes = Processes("cpu")
+    task = EnsamTask(settings, processes)
+    batches = repeat(make_batch(CUBOID, 24, 16, 1, True, chance()))
+    losses = [step(task, batches, processes, 1, n, 1.0).values["loss"] for n in range(20)]
     assert losses[-1] < 0.75 * losses[0]
 
 
@@ -83,7 +93,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(tiny: Tiny) -> None:
     with pytest.raises(Cancelled):
         train(stopped, After(1, cancel))
     assert counted(stopped.out)["samples"] == 4
-    assert not (stopped.out / WEIGHTS_FILE).exists()
+    assert not (stopped.out / RESULT).exists()
     assert same_weights(whole, train(tiny("stopped", samples=4, accumulate=2, seed=3)))
 
 
@@ -134,18 +144,6 @@ def test_a_checkpoint_of_another_network_or_optimiser_is_refused(tiny: Tiny) -> 
             train(tiny(**{"samples": 2, "optimiser": "adam", **change}))
 
 
-def test_the_first_checkpoints_counted_batches(tiny: Tiny) -> None:
-    settings = tiny(samples=2, optimiser="adam")
-    train(settings)
-    index = settings.out / "checkpoint.json"
-    text = index.read_text()
-    for key in ('"recipe": "ensam"', '"samples": 2'):
-        assert f"{key},\n" in text
-    index.write_text(text.replace('"recipe": "ensam",\n', "").replace('"samples": 2,\n', ""))
-    train(settings)
-    assert counted(settings.out)["samples"] == 4
-
-
 def test_weights_are_a_start_for_other_cells(tiny: Tiny) -> None:
     weights = train(tiny("first", samples=2, optimiser="adam"))
     # Rates near 0 leave the weights where they were.
@@ -166,19 +164,21 @@ def test_what_cannot_be_trained_on_or_written_to_is_refused(tiny: Tiny, tmp_path
         train(tiny("file", samples=2))
 
 
-def test_a_run_that_went_wrong_leaves_the_checkpoint(
+def test_a_loss_that_is_no_number_keeps_its_batch_and_what_came_before(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = tiny(samples=2, optimiser="adam")
     train(settings)
 
-    def nan(self: Learner, *words: Any) -> torch.Tensor:
-        return torch.tensor(float("nan"))
+    def nan(self: EnsamTask, *words: Any) -> dict[str, torch.Tensor]:
+        return {"loss": torch.tensor(float("nan"))}
 
-    monkeypatch.setattr(ensam_run.Learner, "learn", nan)
-    with pytest.raises(TrainingError, match="lower rate"):
+    monkeypatch.setattr(EnsamTask, "learn", nan)
+    with pytest.raises(TrainingError, match=f"{FAILED_BATCH}.*lower rate"):
         train(settings)
     assert counted(settings.out)["samples"] == 2
+    batch = load_file(str(settings.out / FAILED_BATCH))
+    assert batch["image"].shape == (2, 1, 16, 16, 16) and "target" in batch
 
 
 def test_two_processes_learn_what_one_learns_from_both_batches(
@@ -211,7 +211,7 @@ def test_two_processes_learn_what_one_learns_from_both_batches(
     said = [process.communicate(timeout=120)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0]
     assert "after 4 samples" in said[0] and "samples" not in said[1]
-    one, two = load_file(str(alone)), load_file(str(tmp_path / "two" / WEIGHTS_FILE))
+    one, two = load_file(str(alone)), load_file(str(tmp_path / "two" / RESULT))
     torch.manual_seed(0)
     first = Ensam(tiny(samples=1).network()).state_dict()
     moved = sum(float((one[name] - first[name]).square().sum()) for name in one)

@@ -19,9 +19,9 @@ import pytest
 from test_cli import refused, run
 from volumes import make_blob
 
-from MedSegFMLib import Geometry, Volume, create
-from MedSegFMLib.evaluate import peak_memory, picture, protocol, runner, task
-from MedSegFMLib.evaluate.cases import Case, LoadedCase, read_cases
+from MedSegFMLib import Geometry, Volume, create, peak_memory
+from MedSegFMLib.cases import Case, LoadedCase, read_cases
+from MedSegFMLib.evaluate import picture, protocol, runner, task
 from MedSegFMLib.evaluate.fingerprint import fingerprint
 from MedSegFMLib.evaluate.picture import picture_name
 from MedSegFMLib.evaluate.processes import run_in_processes

@@ -31,6 +31,8 @@ LAYERS = [
         "pooling",
         "intensities",
         "resampling",
+        "cases",
+        "peak_memory",
     },
     {
         "registry",

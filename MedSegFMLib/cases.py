@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import CasesError, MedSegFMError
-from ..volume import Volume
+from .errors import CasesError, MedSegFMError
+from .volume import Volume
 
 
 @dataclass(frozen=True)

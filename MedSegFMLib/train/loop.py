@@ -1,0 +1,162 @@
+"""One call of training: steps until the budget is spent, and what is written meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import Cancelled, TrainingError
+from ..progress import Progress
+from . import state
+from .meter import Meter
+from .outputs import Outputs
+from .processes import Processes
+from .step import LossError, step
+from .stopping import Stop
+from .task import Task
+from .tensors import save_batch
+
+FAILED_BATCH = "failed-batch.safetensors"
+
+_REPORT_SECONDS = 10.0
+
+
+class Loop:
+    """The state of a call.
+
+    settings: a recipe's, with out, accumulate, validate_samples and save_minutes.
+    started: when the call began, in seconds of `time.perf_counter`.
+    """
+
+    def __init__(
+        self,
+        recipe: str,
+        settings: Any,
+        task: Task,
+        processes: Processes,
+        progress: Progress,
+        stop: Stop,
+        started: float,
+    ) -> None:
+        self._recipe = recipe
+        self._settings = settings
+        self._task = task
+        self._processes = processes
+        self._progress = progress
+        self._stop = stop
+        self._started = started
+        self._counters = state.resume(settings.out, recipe, task)
+        self._begun = replace(self._counters)
+        self._outputs = Outputs(settings.out, task, self._counters) if processes.is_main else None
+        # Whether the checkpoint may be written.
+        self._keeps = True
+
+    @property
+    def samples(self) -> int:
+        """Seen in all calls."""
+        return self._counters.samples
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Of the last validation, by name; the main process has them."""
+        return {} if self._outputs is None else self._outputs.scores
+
+    @property
+    def _minutes(self) -> float:
+        """Of this call."""
+        return (time.perf_counter() - self._started) / 60
+
+    def go(self, result: Path) -> None:
+        """Train until the budget is spent, and write the result."""
+        try:
+            self._task.prepare(self._progress)
+            first = self._counters.batches + self._processes.index
+            batches = self._task.batches(first, self._processes.count)
+            # What makes them ends with it, and with nothing else.
+            with closing(batches):
+                self._learn(batches)
+            if self._keeps:
+                self._save()
+            if self._outputs is not None:
+                self._outputs.validate(self._counters, last=True)
+                self._task.write(result)
+            self._processes.wait()
+        finally:
+            if self._outputs is not None:
+                self._outputs.close()
+
+    def _learn(self, batches: Iterator[Any]) -> None:
+        settings, counters, task = self._settings, self._counters, self._task
+        meter = Meter(counters.samples)
+        rate = 0.0
+        next_save = settings.save_minutes
+        next_validation = counters.samples // settings.validate_samples + 1
+        while (used := self._used()) < 1:
+            rate = task.pace.factor(counters, used)
+            if self._keeps and not task.pace.keeps(used):
+                self._save()
+                self._keeps = False
+            try:
+                done = step(
+                    task, batches, self._processes, settings.accumulate, counters.batches, rate
+                )
+            except LossError as error:
+                raise self._given_up(error) from error
+            meter.add(done.values, done.waited_seconds)
+            together = settings.accumulate * self._processes.count
+            counters.batches += together
+            counters.samples += together * task.samples
+            counters.steps += 1
+            counters.minutes = self._begun.minutes + self._minutes
+            if self._outputs is None:
+                continue
+            if meter.seconds >= _REPORT_SECONDS:
+                self._outputs.report(counters, meter, rate)
+            self._tell(used)
+            if counters.samples >= next_validation * settings.validate_samples:
+                self._outputs.validate(counters)
+                next_validation = counters.samples // settings.validate_samples + 1
+            if self._minutes >= next_save and self._keeps:
+                self._save()
+                next_save = self._minutes + settings.save_minutes
+        if self._outputs is not None and not meter.empty:
+            self._outputs.report(counters, meter, rate)
+
+    def _given_up(self, error: LossError) -> TrainingError:
+        """Keep the bad batch, and what was learned before it; what to tell the user."""
+        kept = self._settings.out / FAILED_BATCH
+        save_batch(error.batch, kept)
+        if self._keeps:
+            self._save()
+        return TrainingError(
+            f"The loss became {error.loss} after {self._counters.samples} samples; look at its "
+            f"batch in {kept}, or run again to go on from the last checkpoint with a lower rate=."
+        )
+
+    def _used(self) -> float:
+        """The used part of the budget; a stopped call saves and ends here."""
+        used, stopped = self._processes.agreed(
+            self._task.pace.used(self._counters, self._begun), self._stop.reason is not None
+        )
+        if stopped:
+            if self._keeps:
+                self._save()
+            raise self._stop.reason or KeyboardInterrupt()
+        return used
+
+    def _tell(self, used: float) -> None:
+        assert self._outputs is not None
+        try:
+            self._progress(used, self._outputs.phrase)
+        except Cancelled as cancelled:
+            # The other processes hear of it before the next step.
+            self._stop.reason = cancelled
+
+    def _save(self) -> None:
+        if self._processes.is_main:
+            settings = self._settings
+            state.save(settings.out, self._recipe, settings, self._task, self._counters)

@@ -1,0 +1,98 @@
+"""What a training will take on this machine: predicted, and measured over a few steps."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import torch
+
+from ..errors import TrainingError
+from ..peak_memory import peak_bytes, reset_peak
+from ..progress import Progress, no_progress, part_of
+from .processes import Processes
+from .recipes import recipe
+from .run import set_threads, told_when_full
+from .step import LossError, step
+
+# The first step fetches and allocates; the others tell how long one takes.
+_STEPS = 4
+_PREPARING = 0.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Of one training.
+
+    device: where it was measured. available_bytes: what was free there before.
+    predicted_bytes, measured_bytes: the peak over the steps; on a CPU the growth of the process.
+    seconds_per_step: the mean after the first. steps: of the whole run, None for a budget of time.
+    """
+
+    device: str
+    available_bytes: int
+    predicted_bytes: int
+    measured_bytes: int
+    seconds_per_step: float
+    steps: int | None
+
+
+def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
+    """Take a few steps and forget them; nothing is written into `settings.out`.
+
+    Raises what `run.train` raises.
+    """
+    chosen = recipe(name)
+    with told_when_full(chosen):
+        processes = Processes(settings.device)
+        set_threads(settings.threads)
+        device = processes.device
+        available, before = _begin(device)
+        task = chosen.task(settings, processes)
+        task.begin()
+        task.prepare(part_of(progress, 0.0, _PREPARING))
+        seconds: list[float] = []
+        with closing(task.batches(processes.index, processes.count)) as batches:
+            for number in range(_STEPS):
+                progress(_PREPARING + number / _STEPS * (1 - _PREPARING), "A step is measured")
+                started = time.perf_counter()
+                first = number * settings.accumulate * processes.count
+                try:
+                    step(task, batches, processes, settings.accumulate, first, 0.0)
+                except LossError as error:
+                    raise TrainingError(
+                        f"The loss of batch {first} became {error.loss}; look at the volumes."
+                    ) from error
+                _wait_for(device)
+                seconds.append(time.perf_counter() - started)
+        return Plan(
+            str(device),
+            available,
+            task.predicted_bytes(),
+            _peak(device) - before,
+            sum(seconds[1:]) / (_STEPS - 1),
+            getattr(settings, "steps", None),
+        )
+
+
+def _begin(device: torch.device) -> tuple[int, int]:
+    """What is free on the device, and what of it this process holds already."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return int(torch.cuda.mem_get_info(device)[0]), int(torch.cuda.memory_allocated(device))
+    reset_peak()
+    return int(psutil.virtual_memory().available), int(psutil.Process().memory_info().rss)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _peak(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return peak_bytes()

@@ -1,0 +1,79 @@
+"""A training from its recipe's name: processes, signals and memory, around the loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import DeviceError
+from ..progress import Progress, no_progress
+from .loop import Loop
+from .outputs import prepare_folder
+from .processes import Processes
+from .recipes import Recipe, recipe
+from .stopping import stop_on_signals
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a call of training came to.
+
+    path: of the result. samples: seen in all calls. scores: of the last validation, by name; only
+        the main process of several has them.
+    """
+
+    path: Path
+    samples: int
+    scores: Mapping[str, float]
+
+
+def train(name: str, settings: Any, progress: Progress = no_progress) -> Trained:
+    """Train, or go on training, in the folder `settings.out`.
+
+    A call that is stopped (Cancelled by `progress`, or by SIGINT or SIGTERM as KeyboardInterrupt)
+    ends its step and saves its checkpoint first. Several processes that `accelerate launch` starts
+    share the work. Raises TrainingError for data, or a checkpoint, that cannot be trained on and
+    for a loss that is no number, DeviceError for a device that is missing or full, CasesError,
+    VolumeError or WeightsError for unusable cases, volumes or weights, OutputError where the
+    folder cannot be written.
+    """
+    started = time.perf_counter()
+    chosen = recipe(name)
+    prepare_folder(settings.out)
+    result = settings.out / chosen.RESULT
+    with stop_on_signals() as stop, told_when_full(chosen):
+        processes = Processes(settings.device)
+        set_threads(settings.threads)
+        task = chosen.task(settings, processes)
+        loop = Loop(name, settings, task, processes, progress, stop, started)
+        loop.go(result)
+    return Trained(result, loop.samples, loop.scores)
+
+
+def set_threads(threads: int) -> None:
+    """Those of torch; 0 leaves them to it. After accelerate, which sets them for many processes."""
+    if threads:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def told_when_full(chosen: Recipe) -> Iterator[None]:
+    """Turn an out-of-memory within the block into a DeviceError that names what takes less."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        on_gpu = isinstance(error, torch.cuda.OutOfMemoryError)
+        if on_gpu:
+            torch.cuda.empty_cache()
+        elif not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise DeviceError(
+            f"The {'GPU' if on_gpu else 'computer'} has no memory left for this training; give "
+            f"{chosen.SMALLER}, and see with --dry-run what that takes."
+        ) from error

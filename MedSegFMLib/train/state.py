@@ -1,0 +1,73 @@
+"""Where a training stands, to and from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import TrainingError
+from . import checkpoint as checkpoints
+from .counters import Counters
+from .task import Task
+
+
+def save(folder: Path, recipe: str, settings: Any, task: Task, counters: Counters) -> None:
+    """Write the checkpoint; OutputError where that fails."""
+    told = {
+        "recipe": recipe,
+        "settings": {key: str(value) for key, value in asdict(settings).items()},
+        "same": {key: str(value) for key, value in task.same.items()},
+        **asdict(counters),
+    }
+    optimisers = [optimiser.state_dict() for optimiser in task.optimisers]
+    checkpoints.save(folder, checkpoints.Checkpoint(task.state(), optimisers, told))
+
+
+def resume(folder: Path, recipe: str, task: Task) -> Counters:
+    """Bring a fresh task to where the folder's checkpoint stands, or have it begin.
+
+    Raises TrainingError where that is of another recipe or network.
+    """
+    found = checkpoints.load(folder)
+    if found is None:
+        task.begin()
+        return Counters()
+    _check_same(folder, recipe, task, found.counters)
+    try:
+        task.restore(found.network)
+        for optimiser, state in zip(task.optimisers, found.optimisers, strict=True):
+            _restore(optimiser, state)
+        return Counters(**{name: found.counters[name] for name in asdict(Counters())})
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(
+            f"The checkpoint in {folder} is of another network or optimiser; train into another "
+            "folder."
+        ) from error
+
+
+def _check_same(folder: Path, recipe: str, task: Task, counters: Mapping[str, Any]) -> None:
+    if counters.get("recipe") != recipe:
+        raise TrainingError(
+            f"{folder} holds a checkpoint of the recipe {counters.get('recipe')}; train into "
+            "another folder."
+        )
+    # Checkpoints from before `same` was kept have all settings.
+    before = {**counters.get("settings", {}), **counters.get("same", {})}
+    for key, value in task.same.items():
+        if before.get(key, str(value)) != str(value):
+            raise TrainingError(
+                f"{key} is {str(value).lower()}, but the checkpoint in {folder} has "
+                f"{key}={before[key].lower()}; give that, or train into another folder."
+            )
+
+
+def _restore(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Take the moments along; rate and decay are those of this call."""
+    own = optimiser.state_dict()["param_groups"]
+    if [g["params"] for g in own] != [g["params"] for g in state["param_groups"]]:
+        raise ValueError("other groups of parameters")
+    optimiser.load_state_dict({"state": state["state"], "param_groups": own})

@@ -1,0 +1,69 @@
+"""One step of the optimisers: batches, gradients, the processes' mean, and a turn."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from .processes import Processes
+from .task import Task
+from .tensors import on_device
+
+
+class LossError(ArithmeticError):
+    """A batch whose loss is no number. Nothing was changed by it."""
+
+    def __init__(self, batch: Any, loss: float) -> None:
+        super().__init__(f"the loss became {loss}")
+        self.batch = batch
+        self.loss = loss
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step told: the mean of its values, and how long its batches were waited for."""
+
+    values: dict[str, float]
+    waited_seconds: float
+
+
+def step(
+    task: Task,
+    batches: Iterator[Any],
+    processes: Processes,
+    accumulate: int,
+    first: int,
+    factor: float,
+) -> Step:
+    """Learn from `accumulate` batches in each process, and turn the weights once.
+
+    first: the number of the first batch of all processes. factor: of the highest rates. Raises
+    LossError before anything is changed.
+    """
+    sums: dict[str, float] = {}
+    waited_seconds = 0.0
+    for place in range(accumulate):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waited_seconds += time.perf_counter() - asked
+        number = first + place * processes.count + processes.index
+        values = task.learn(on_device(batch, processes.device), number, 1 / accumulate)
+        for name, value in values.items():
+            sums[name] = sums.get(name, 0.0) + float(value) / accumulate
+        if not math.isfinite(sums["loss"]):
+            raise LossError(batch, sums["loss"])
+    turned = task.parameters()
+    processes.average_gradients(turned)
+    nn.utils.clip_grad_norm_(turned, task.largest_gradient)
+    for optimiser in task.optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = factor * group["peak"]
+        optimiser.step()
+        optimiser.zero_grad()
+    task.after_step()
+    return Step(sums, waited_seconds)
