@@ -18,6 +18,9 @@ MODELS = {
     "graphcut": "MedSegFMLib.models.graphcut",
     "sam": "MedSegFMLib.models.sam",
     "medsam": "MedSegFMLib.models.medsam",
+    "crossplane": "MedSegFMLib.models.crossplane",
+    "sam3d": "MedSegFMLib.models.sam3d",
+    "medical-sam3": "MedSegFMLib.models.medical_sam3",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
 }
 

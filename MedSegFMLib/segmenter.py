@@ -55,6 +55,7 @@ class ModelCard:
     packages: importable packages it needs beyond the light installation.
     weights: the name of its weights in the catalogue, None where it needs none.
     uses_previous: whether its prediction continues from that of the step before.
+    base: the name in the catalogue of further weights it needs, of a network it sees through.
     base_bytes, bytes_per_voxel: memory estimate for a region of n voxels, base + n * per voxel.
     """
 
@@ -70,6 +71,7 @@ class ModelCard:
     packages: tuple[str, ...] = ()
     weights: str | None = None
     uses_previous: bool = False
+    base: str | None = None
     base_bytes: int = 0
     bytes_per_voxel: int = 0
 
@@ -167,3 +169,24 @@ class Segmenter(Protocol):
         Prompts outside the encoded region but inside the volume are not errors: they say nothing
         here. Raises PromptError for a prompt outside the volume or one the model does not take.
         """
+
+
+def classes_of(segmenter: Segmenter) -> tuple[str, ...]:
+    """The names of the classes that a model knows, without background; () for a promptable one."""
+    return tuple(getattr(segmenter, "classes", ()))
+
+
+def class_numbers(phrases: Sequence[str], classes: Sequence[str], model: str) -> list[int]:
+    """Which of a model's classes, counted from 0, each phrase names; case does not matter.
+
+    Raises PromptError for a phrase that names none of them, and where there is no phrase.
+    """
+    known = [name.strip().casefold() for name in classes]
+    if not phrases:
+        raise PromptError(f"No class is named; the model {model} knows {', '.join(classes)}.")
+    for phrase in phrases:
+        if phrase.strip().casefold() not in known:
+            raise PromptError(
+                f"The model {model} knows no '{phrase}'; it knows {', '.join(classes)}."
+            )
+    return [known.index(phrase.strip().casefold()) for phrase in phrases]

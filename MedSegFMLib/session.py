@@ -15,9 +15,9 @@ from .prompt_history import PromptHistory
 from .prompt_list import PromptList
 from .prompt_region import prompt_region, touched_faces
 from .prompt_voxels import to_voxels
-from .prompts import Box, Prompt, is_positive
+from .prompts import Box, Prompt, Text, is_positive
 from .region import Region
-from .segmenter import Encoding, Prediction, Segmenter
+from .segmenter import Encoding, Prediction, Segmenter, class_numbers, classes_of
 from .volume import Volume
 
 # An object that runs out of its region is looked at in a larger one, this often.
@@ -189,6 +189,9 @@ class Session:
 
     def _check(self, prompt: Prompt) -> None:
         self.segmenter.card.check_takes([prompt])
+        classes = classes_of(self.segmenter)
+        if classes and isinstance(prompt, Text):
+            class_numbers([prompt.phrase], classes, self.segmenter.card.name)
         to_voxels([prompt], self.volume.geometry)
 
     def _keep_label(self) -> None:

@@ -22,6 +22,7 @@ class Actions:
         self._ui.workerHost.text = qt.QSettings().value(_HOST_KEY) or ""
         self._use_host()
         self._ui.workerHost.connect("editingFinished()", self._use_host)
+        self._ui.textEdit.connect("returnPressed()", lambda: panel.attempt(self._add_text))
 
     def keys(self):
         """(shortcut, what it clicks) of the buttons that are used most."""
@@ -44,6 +45,7 @@ class Actions:
             (ui.removeSegmentButton, lambda: logic.remove_object(logic.current_label)),
             (ui.exportButton, self._export),
             (ui.textButton, self._add_text),
+            (ui.classesButton, logic.segment_classes),
             (ui.undoButton, logic.undo),
             (ui.redoButton, logic.redo),
             (ui.resetButton, logic.reset),

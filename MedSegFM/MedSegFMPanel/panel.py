@@ -2,7 +2,6 @@
 
 import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from MedSegFMLib import registry
@@ -15,11 +14,13 @@ from MedSegFMLib.worker.events import Progressed
 
 from . import model_facts, narration, words
 from .actions import Actions
+from .adapt_section import AdaptSection
 from .consistency_section import ConsistencySection
 from .dialogs import Dialogs
 from .handles import show_handles
 from .installation import Installation
 from .model_section import ModelSection
+from .parameter_link import ParameterLink
 from .placement import Placement
 from .prompt_buttons import HINTS, PromptButtons, Shortcuts
 from .prompt_table import PromptTable
@@ -72,9 +73,10 @@ class Panel:
             self.restart_worker,
         )
         self.consistency = ConsistencySection(ui, self.logic, self.attempt)
+        self.adapting = AdaptSection(self)
         self.recovery = Recovery(autosave)
-        # The parameters that are followed, and those that the widgets show, also while none are.
-        self.parameters = self._connected = self._tags = None
+        # The parameters that are followed; the widgets show some also while none are.
+        self.parameters, self._link = None, ParameterLink(ui, self.apply)
         # Why the chosen volume node cannot be segmented, and when it was last looked at.
         self._volume_fault, self._refused_at = "", None
         self._actions = Actions(self)
@@ -89,13 +91,9 @@ class Panel:
         self.parameters = parameters
         if parameters is None:
             self.placement.stop()
+            self.adapting.leave_scene()
             return
-        if parameters is not self._connected:
-            self._disconnect()
-            # Some versions of Slicer return nothing here; a first connection has number 0.
-            gui_tag = parameters.connectGui(self.ui) or 0
-            tag = parameters.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.apply())
-            self._connected, self._tags = parameters, (tag, gui_tag)
+        self._link.use(parameters)
         self.apply()
 
     def enter(self):
@@ -103,6 +101,7 @@ class Panel:
         self._shortcuts.enable(True)
         self._timer.start()
         self.models.look_again()
+        self.adapting.look_again()
         self.refresh()
 
     def exit(self):
@@ -114,10 +113,11 @@ class Panel:
         """The module goes for good; work that ends in order needs no recovery."""
         self._timer.stop()
         self.use(None)
-        self._disconnect()
+        self._link.end()
         self._shortcuts.remove()
         self.models.cancel_download()
         self.consistency.close()
+        self.adapting.close()
         self.logic.close()
         self.recovery.discard()
 
@@ -132,6 +132,12 @@ class Panel:
         """End the model's process and begin a new one; what was asked of it is asked again."""
         self.gate.restart()
         self.logic.ask_again()
+
+    def use_model(self, model):
+        """Weights of a model were imported: predict with them."""
+        self.parameters.model = type(self.parameters.model)[model]
+        self.restart_worker()
+        self._on_model_changed()
 
     def attempt(self, action, *words):
         """Run an action; what is wrong becomes the status line. Whether it went well."""
@@ -155,10 +161,11 @@ class Panel:
         if chosen.volume is not self.logic.volume_node:
             self._choose_volume(chosen.volume)
         wanted = (chosen.model.value, chosen.device.value)
-        if wanted != (self.logic.model, self.logic.device) and not self.attempt(
-            self.logic.set_model, *wanted
-        ):
-            chosen.model = type(chosen.model)[self.logic.model]
+        if wanted != (self.logic.model, self.logic.device):
+            if self.attempt(self.logic.set_model, *wanted):
+                self._warm_up()
+            else:
+                chosen.model = type(chosen.model)[self.logic.model]
         self.consistency.apply(chosen)
         if chosen.autoRun and self.gate.holds and self.logic.is_predicting:
             # What waited for Run need not wait any more.
@@ -172,6 +179,7 @@ class Panel:
         for update in updates:
             self._take(update)
         self.models.pump()
+        self.adapting.pump()
         if any(not isinstance(update, Progressed | Comparing) for update in updates):
             self.refresh()
         self._show_busy()
@@ -184,7 +192,7 @@ class Panel:
         self._show_model(self.parameters.model.value)
         has_volume = logic.volume is not None
         usable = has_volume and self.models.can_run
-        self.buttons.show(self.models.card, usable)
+        self.buttons.show(self.models.card, usable, logic.classes)
         self.buttons.show_active()
         hint = words.volume_hint(has_volume, self._volume_fault)
         ui.volumeHint.text, ui.volumeHint.visible = hint, bool(hint)
@@ -192,9 +200,9 @@ class Panel:
         ui.segmentTable.visible = bool(logic.prompts.labels)
         ui.promptTable.visible = bool(logic.prompts.entries)
         ui.promptHint.text = words.prompt_hint(
-            has_volume,
+            logic,
+            self.models.card,
             self.models.can_run,
-            logic.prompts,
             HINTS.get(self.placement.active),
             self.gate.holds and logic.is_predicting,
         )
@@ -216,13 +224,6 @@ class Panel:
         self.consistency.show()
         ui.recoverButton.visible = has_volume and self.recovery.fits(logic)
         self._show_busy()
-
-    def _disconnect(self):
-        if self._connected is not None:
-            tag, gui_tag = self._tags
-            self._connected.RemoveObserver(tag)
-            self._connected.disconnectGui(gui_tag)
-            self._connected = None
 
     def _take(self, update):
         if isinstance(update, VolumeGone):

@@ -20,6 +20,7 @@ class PromptButtons:
     def __init__(self, ui, placement):
         self._ui = ui
         self._placement = placement
+        self._offered = ()
         for button_name, drawn, _kind, key in _BUTTONS:
             button = getattr(ui, button_name)
             button.connect("clicked(bool)", lambda on, drawn=drawn: self._clicked(drawn, on))
@@ -29,20 +30,39 @@ class PromptButtons:
         """(shortcut, what it clicks) of each button."""
         return [(key, getattr(self._ui, name)) for name, _drawn, _kind, key in _BUTTONS]
 
-    def show(self, card, usable):
-        """Show the buttons that the model takes; let them be used where `usable`."""
+    def show(self, card, usable, classes=()):
+        """Show the buttons that the model takes; let them be used where `usable`.
+
+        classes: what the model knows by name, to be offered where a text is typed.
+        """
         for name, _drawn, kind, _key in _BUTTONS:
             button = getattr(self._ui, name)
             button.visible = kind in card.prompts
             button.enabled = usable
         self._ui.textRow.visible = "text" in card.prompts
         self._ui.textRow.enabled = usable
+        self._ui.classesButton.visible = bool(classes)
+        self._ui.classesButton.enabled = usable
+        if classes != self._offered:
+            self._offer(classes)
 
     def show_active(self):
         """Press the button of what is being drawn, and tell what to do in the views."""
         for name, drawn, _kind, _key in _BUTTONS:
             getattr(self._ui, name).checked = self._placement.active == drawn
         self._ui.movePromptButton.checked = self._placement.active == "pick"
+
+    def _offer(self, classes):
+        """Complete what is typed to one of the names; show them all as the button's tip."""
+        self._offered = classes
+        completer = None
+        if classes:
+            completer = qt.QCompleter(list(classes), self._ui.textEdit)
+            completer.setCaseSensitivity(qt.Qt.CaseInsensitive)
+        self._ui.textEdit.setCompleter(completer)
+        self._ui.classesButton.toolTip = _("One segment for each of: {names}").format(
+            names=", ".join(classes)
+        )
 
     def _clicked(self, drawn, on):
         if on:

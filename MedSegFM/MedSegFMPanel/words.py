@@ -14,21 +14,28 @@ def volume_hint(has_volume, fault):
     return ""
 
 
-def prompt_hint(has_volume, can_run, prompts, drawing, waits):
+def prompt_hint(logic, card, can_run, drawing, waits):
     """What to do next with prompts.
 
     drawing: what to do in the views while drawing, or None. waits: whether the model waits for Run.
     """
-    if not has_volume:
+    if logic.volume is None:
         return _("First choose a volume above.")
     if not can_run:
         return _("The model cannot run yet: see what it lacks above, or choose another.")
     if drawing:
         return drawing
-    if not prompts.entries:
+    draws = any(name != "text" for name in card.prompts)
+    if not logic.prompts.entries and logic.classes:
+        return _("Segment all that the model knows, or name one of it.")
+    if not logic.prompts.entries and not draws:
+        return _("Type what to segment.")
+    if not logic.prompts.entries:
         return _("Draw a box around the object, or click on it.")
     if waits:
         return _("Click Run to segment with these prompts, or add more first.")
+    if not draws:
+        return _("Type what else to segment; mend segments in the Segment Editor.")
     return _("Click where the segment is wrong, or go on with the next segment.")
 
 

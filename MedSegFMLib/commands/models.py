@@ -53,12 +53,14 @@ def _readiness(card: ModelCard) -> str:
 
 def _weights_fault(card: ModelCard) -> str:
     """What is wrong with the weights of a model in words; empty where it has them or needs none."""
-    if card.weights is None:
-        return ""
     here = {item.name: item for item in store.installed()}
-    if card.weights not in here:
-        return "no weights yet"
-    return "weights damaged" if here[card.weights].fault else ""
+    for name in filter(None, (card.weights, card.base)):
+        of = "" if name == card.weights else f" of {name}"
+        if name not in here:
+            return f"no weights{of} yet"
+        if here[name].fault:
+            return f"weights{of} damaged"
+    return ""
 
 
 def _record(card: ModelCard) -> dict[str, object]:

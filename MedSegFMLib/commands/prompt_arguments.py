@@ -66,8 +66,9 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "prompts",
         "Boxes and marks belong to the object typed before them. --object begins another, as does "
-        "a box where the object has one already; whatever comes before that is the first object. "
-        "Objects are saved as labels 1, 2 and so on.",
+        "a box, or a text, where the object has one already; whatever comes before that is the "
+        "first object. Objects are saved as labels 1, 2 and so on. A model that knows classes "
+        "segments them all where none is named by --text.",
     )
     group.set_defaults(typed=[])
     group.add_argument("--object", metavar="NAME", help="begin an object", action=_Typed)
@@ -80,6 +81,19 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--prompts-out", metavar="FILE.json", help="save the prompts of this run")
 
 
+def are_given(arguments: argparse.Namespace) -> bool:
+    """Whether a command line holds any prompt or object."""
+    return bool(arguments.typed or arguments.prompts)
+
+
+def prompts_for(classes: Sequence[str]) -> PromptList:
+    """An object for each class that a model knows, called like it."""
+    prompts = PromptList()
+    for label, name in enumerate(classes, 1):
+        prompts = prompts.with_object(name).added(label, Text(name))
+    return prompts
+
+
 def prompts_of(arguments: argparse.Namespace, geometry: Geometry) -> PromptList:
     """The prompt list of a command line; PromptError where there is none or one is refused."""
     prompts = read_prompts(arguments.prompts) if arguments.prompts else PromptList()
@@ -88,13 +102,14 @@ def prompts_of(arguments: argparse.Namespace, geometry: Geometry) -> PromptList:
         if option == "--object":
             prompts = prompts.with_object(values)
             continue
-        begins = option in ("--box", "--box-ras")
-        label = max(prompts.labels, default=0)
-        boxed = any(owner == label and isinstance(prompt, Box) for owner, prompt in prompts.entries)
-        if not prompts.labels or (begins and boxed):
-            prompts = prompts.with_object()
-            label = prompts.labels[-1]
         prompt = Text(values) if option == "--text" else _OPTIONS[option][2](geometry, values)
+        label = max(prompts.labels, default=0)
+        begins = isinstance(prompt, Box | Text) and any(
+            owner == label and type(given) is type(prompt) for owner, given in prompts.entries
+        )
+        if not prompts.labels or begins:
+            prompts = prompts.with_object(prompt.phrase if isinstance(prompt, Text) else None)
+            label = prompts.labels[-1]
         prompts = prompts.added(label, prompt)
     if not prompts.entries:
         raise PromptError(

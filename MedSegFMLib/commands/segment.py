@@ -10,13 +10,15 @@ from ..errors import ModelError, OutputError
 from ..preview import COLOURS, Outline, check_picture_ending, draw_preview, write_preview
 from ..progress import part_of
 from ..prompt_json import write_prompts
-from ..registry import DEFAULT_MODEL, create
+from ..prompt_list import PromptList
+from ..registry import DEFAULT_MODEL, card, create
+from ..segmenter import classes_of
 from ..session import Session
 from ..volume import Volume
 from .consistency_output import COLUMNS, cells, compare, disagreement_map, next_clicks, write_figure
 from .console import print_table, progress_bar
 from .outputs import check_outputs
-from .prompt_arguments import add_prompt_arguments, prompts_of
+from .prompt_arguments import add_prompt_arguments, are_given, prompts_for, prompts_of
 
 # Given as options they would get past the checks of these arguments.
 _OWN_ARGUMENTS = ("device", "weights")
@@ -94,13 +96,18 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} is no prompt file's name; end it in .json.")
     volume = Volume.read(arguments.volume, arguments.series)
-    prompts = prompts_of(arguments, volume.geometry)
+    # A model that knows classes needs no prompts; which it knows it says when it is loaded.
+    by_class = not are_given(arguments) and "text" in card(arguments.model).prompts
+    prompts = PromptList() if by_class else prompts_of(arguments, volume.geometry)
     options = model_options(arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     begun = time.perf_counter()
     with progress_bar(arguments.model) as progress:
         progress(0, "loading the model")
         session = Session(create(arguments.model, arguments.device, **options), volume)
+        if by_class:
+            known = classes_of(session.segmenter)
+            prompts = prompts_for(known) if known else prompts_of(arguments, volume.geometry)
         session.change(prompts)
         labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
         compared = compare(session, part_of(progress, 1 / 3, 1)) if comparing else {}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import Any
 
+from ..progress import Progress
 from ..train.recipes import RECIPES, check_packages, recipe
 from ..train.setting_words import described, parse
 from .console import print_table, progress_bar
+from .training_events import tell_events
 
 SUMMARY = "train a network; the same command again goes on from its checkpoint"
 
@@ -33,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="only measure the memory and time of a few steps"
     )
+    parser.add_argument(
+        "--events",
+        action="store_true",
+        help="tell progress and result as JSON lines; the end of the input stops the training",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -42,6 +50,9 @@ def run(arguments: argparse.Namespace) -> None:
         settings = described(chosen.Settings)
         rows = [[setting.name, setting.default, setting.meaning] for setting in settings]
         print_table(["setting", "default", "meaning"], rows)
+        return
+    if arguments.events:
+        tell_events(lambda progress: _trained_to_folder(arguments, progress))
         return
     settings = parse(chosen.Settings, arguments.words)
     check_packages(arguments.recipe)
@@ -57,6 +68,15 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{trained.path} holds the result after {trained.samples} samples.")
         scores = [f"{name} {value:.3f}" for name, value in trained.scores.items()]
         print(f"Validation: {', '.join(scores)}")
+
+
+def _trained_to_folder(arguments: argparse.Namespace, progress: Progress) -> tuple[Path, Path]:
+    """Train; the path of the result and the folder it lies in."""
+    settings = parse(recipe(arguments.recipe).Settings, arguments.words)
+    check_packages(arguments.recipe)
+    from ..train.run import train
+
+    return train(arguments.recipe, settings, progress).path, settings.out
 
 
 def _say_what_it_takes(recipe_name: str, settings: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..weights import catalogue, store
 from .console import print_table, progress_bar
 
-SUMMARY = "list, fetch, import, verify or remove the weights of models"
+SUMMARY = "list, fetch, import, verify, remove or merge the weights of models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("model")
     importing.add_argument("file")
     importing.add_argument("--sha256", help="what its publisher says it must be")
+    merging = actions.add_parser("merge", help="multiply an adapter into the SAM that it is of")
+    merging.add_argument("adapter", help="its folder, or the file of its tensors")
+    merging.add_argument("--base", help="the SAM's file; without it the installed one is taken")
+    merging.add_argument("--out", required=True, help="a .safetensors file, for sam or medsam")
     for action, text in (
         ("verify", "check that the weights are still what they were"),
         ("remove", "delete the imported or downloaded weights of a model"),
@@ -35,9 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Do what the action says and print what came of it."""
-    name = "" if arguments.action == "list" else arguments.model
+    name = getattr(arguments, "model", "")
     if arguments.action == "list":
         _list()
+    elif arguments.action == "merge":
+        _merge(Path(arguments.adapter), arguments.base, Path(arguments.out))
     elif arguments.action == "fetch":
         _fetch(name, arguments.accept_licence)
     elif arguments.action == "import":
@@ -61,6 +67,16 @@ def _fetch(name: str, accept_licence: bool) -> None:
     with progress_bar(f"weights of {name}") as progress:
         path = fetch(name, accept_licence, progress)
     print(f"The weights of {name} are {path}, licence {catalogue.entry(name).licence}.")
+
+
+def _merge(adapter: Path, base: str | None, out: Path) -> None:
+    # Imported here: they need torch.
+    from ..models import sam_adapter, sam_weights
+
+    network = sam_adapter.load(adapter, None if base is None else Path(base))
+    sam_weights.save(network, out)
+    prepared = sam_adapter.facts_of(adapter).prepared
+    print(f"{out} holds the adapted SAM; use it with --model {prepared} --weights {out}.")
 
 
 def _list() -> None:

@@ -19,7 +19,7 @@ from ..segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
 from ..volume import Volume
 from .planar_features import SliceFeatures
 from .planar_stacks import PlanarEncoding, Stack, cut_stacks, encoding_of
-from .sam_pictures import PUBLISHED_SIZE, SIZES, Pictures
+from .sam_pictures import PUBLISHED_SIZE, SIZES, Pictures, picture_logits
 from .sam_runtime import SamRuntime
 
 DEFAULT_CACHE_BYTES = 1 << 30
@@ -189,7 +189,7 @@ class PlanarSegmenter:
             ]
             decoded = self._runtime.decode([f for _, f in items], prompts, size)
             for (ask, _), stack, fit, low in zip(items, stacks, fits, decoded, strict=True):
-                logits = stack.of_region(self._pictures.logits(low, fit))
+                logits = stack.of_region(picture_logits(self._pictures, low, fit))
                 # Rounded before the first use as well: the same prompts give the same answer.
                 kept = logits.clip(-FAR_LOGIT, FAR_LOGIT).astype(np.float16)
                 encoding.answers.put(ask, kept)

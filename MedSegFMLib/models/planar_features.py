@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..progress import Progress, parts_of
 from ..volume import Volume
 from .planar_stacks import SliceKey
 from .sam_pictures import Fit, Pictures
-from .sam_runtime import SamRuntime, SliceEmbedding
+from .sam_runtime import SliceEmbedding
 
 # Images of so many pixels together are handed to the network at a time, eight of 1024 by 1024: a
 # GPU takes many in one go.
@@ -25,10 +26,17 @@ Wanted = tuple[int, SliceKey]
 """The volume's number, and the slice's name in it."""
 
 
+class SliceEncoder(Protocol):
+    """The part of a runtime that looks at slices, whatever its features are."""
+
+    def encode(self, images: NDArray[np.float32], progress: Progress) -> list[NDArray[np.float32]]:
+        """The features of each of the images (n, 3, H, W)."""
+
+
 class SliceFeatures:
     """Features of the slices of one volume, in 16 bits; those of another volume replace them."""
 
-    def __init__(self, runtime: SamRuntime, pictures: Pictures, cache_bytes: int) -> None:
+    def __init__(self, runtime: SliceEncoder, pictures: Pictures, cache_bytes: int) -> None:
         self._runtime = runtime
         self._pictures = pictures
         self._cache_bytes = cache_bytes
@@ -62,7 +70,7 @@ class SliceFeatures:
     def of(
         self, wanted: Sequence[Wanted], pictures: GreyLevels, fit: Fit, progress: Progress
     ) -> list[NDArray[np.float16]]:
-        """The features (256, h, w) of slices of one size, those that are not here computed.
+        """The features of slices of one size, those that are not here computed.
 
         pictures: (n, rows, columns), as many as are wanted.
         """

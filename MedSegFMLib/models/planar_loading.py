@@ -49,8 +49,13 @@ def create_planar(
 
     chosen = choose_device(device)
     size = str(size or ("native" if chosen.type == "cpu" else PUBLISHED_SIZE))
-    names = [n.strip() for n in planes.split(",")] if isinstance(planes, str) else planes
+    names = plane_names(planes)
     budget = check_options(size, fusion, names, cache_bytes)
     path = store.find(card.name) if weights is None else Path(weights)
     runtime = sam_loading.load(path, str(chosen), card.name)
     return PlanarSegmenter(card, runtime, pictures(size), fusion, names, budget)
+
+
+def plane_names(planes: Sequence[str] | str) -> list[str]:
+    """The names of planes; as text they have commas between."""
+    return [n.strip() for n in planes.split(",")] if isinstance(planes, str) else list(planes)

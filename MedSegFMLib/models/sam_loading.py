@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..device import choose_device
 from ..weights import store
-from ..weights.checksums import recorded, sha256_of
+from ..weights.checksums import own_sha256
 from . import sam_weights
 from .sam_runtime import SamRuntime
+
+if TYPE_CHECKING:
+    from ..networks.sam import Sam
 
 
 def load(path: Path, device: str = "auto", model: str = "sam") -> SamRuntime:
@@ -20,13 +24,21 @@ def load(path: Path, device: str = "auto", model: str = "sam") -> SamRuntime:
     Raises DeviceError for a device that is not there, WeightsError for weights that are missing,
     altered, truncated or of another network.
     """
+    store.verify_recorded(path)
+    # Before the file is read: what is made of its content later goes by this.
+    sha256 = own_sha256(path)
+    return runtime_of(sam_weights.load(path), path, sha256, device, model)
+
+
+def runtime_of(network: Sam, path: Path, sha256: str, device: str, model: str) -> SamRuntime:
+    """A network ready on a device.
+
+    path, sha256: the file that it is of, and what names its content: graphs made of the network are
+    kept beside the one under the other.
+    """
     from .sam_torch import TorchSamRuntime
 
     chosen = choose_device(device)
-    store.verify_recorded(path)
-    # Before the file is read: what is made of its content later goes by this.
-    sha256 = recorded(path) or sha256_of(path)
-    network = sam_weights.load(path)
     if chosen.type == "cpu" and find_spec("openvino") is not None:
         from .sam_graphs import Source
         from .sam_openvino import OpenVinoSamRuntime

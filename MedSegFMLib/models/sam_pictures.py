@@ -9,7 +9,7 @@ that a much smaller image still costs half as much.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -74,8 +74,16 @@ class Pictures(Protocol):
     def images(self, pictures: GreyLevels, fit: Fit) -> NDArray[np.float32]:
         """(n, 3, H, W): slices (n, rows, columns) as the network takes them."""
 
-    def logits(self, low: Logits, fit: Fit) -> Logits:
-        """(rows, columns): what the network answered, (H/4, W/4), on the slice."""
+    def on_picture(self, low: Tensor, fit: Fit) -> Tensor:
+        """(n, rows, columns) logits: what the network answered, (n, H/4, W/4), on the slices."""
+
+
+def picture_logits(pictures: Pictures, low: Logits, fit: Fit) -> Logits:
+    """(rows, columns) float32: what a network answered, (H/4, W/4), on the slice."""
+    import torch
+
+    there = pictures.on_picture(torch.from_numpy(np.ascontiguousarray(low, np.float32))[None], fit)
+    return np.ascontiguousarray(there[0].numpy())
 
 
 class SamPictures:
@@ -105,10 +113,10 @@ class SamPictures:
             image[:, :rows, :columns] = (picture - _MEAN[:, None, None]) / _STD[:, None, None]
         return images
 
-    def logits(self, low: Logits, fit: Fit) -> Logits:
-        """See `Pictures.logits`; Sam.postprocess_masks of segment_anything."""
-        whole = _resized(_tensor(low), fit.input)[..., : fit.content[0], : fit.content[1]]
-        return _array(_resized(whole, fit.picture))
+    def on_picture(self, low: Tensor, fit: Fit) -> Tensor:
+        """See `Pictures.on_picture`; Sam.postprocess_masks of segment_anything."""
+        whole = _resized(low, fit.input)[:, : fit.content[0], : fit.content[1]]
+        return _resized(whole, fit.picture)
 
 
 class MedsamPictures:
@@ -135,13 +143,17 @@ class MedsamPictures:
             image[:, :rows, :columns] = levels / max(float(levels.max()), 1e-8)
         return images
 
-    def logits(self, low: Logits, fit: Fit) -> Logits:
-        """See `Pictures.logits`; above 0 where the interpolated probability is above a half."""
-        likely = _tensor(low).sigmoid()
+    def on_picture(self, low: Tensor, fit: Fit) -> Tensor:
+        """See `Pictures.on_picture`; above 0 where the interpolated probability is above a half."""
+        likely = low.sigmoid()
         if fit.content != fit.input:
-            likely = _resized(likely, fit.input)[..., : fit.content[0], : fit.content[1]]
+            likely = _resized(likely, fit.input)[:, : fit.content[0], : fit.content[1]]
         likely = _resized(likely, fit.picture)
-        return _array(likely.clamp(_LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY).logit())
+        return likely.clamp(_LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY).logit()
+
+
+# By the model whose way it is.
+PICTURES: dict[str, Callable[[str], Pictures]] = {"sam": SamPictures, "medsam": MedsamPictures}
 
 
 def bicubic(picture: GreyLevels, size: Size) -> GreyLevels:
@@ -181,19 +193,10 @@ def _scaled(picture: Size, longest: int) -> Size:
     return rows, columns
 
 
-def _tensor(low: Logits) -> Tensor:
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(low, np.float32))[None, None]
-
-
 def _resized(values: Tensor, size: Sequence[int]) -> Tensor:
     from torch.nn.functional import interpolate
 
     if tuple(values.shape[-2:]) == tuple(size):
         return values
-    return interpolate(values, tuple(size), mode="bilinear", align_corners=False)
-
-
-def _array(values: Tensor) -> Logits:
-    return np.ascontiguousarray(values[0, 0].numpy())
+    resized = interpolate(values[:, None], tuple(size), mode="bilinear", align_corners=False)
+    return resized[:, 0]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import WeightsError
+from ..atomic import atomic_path
+from ..errors import OutputError, WeightsError
 from ..networks.sam_config import PUBLISHED, SamConfig, config_of
 from ..weights.layout import check_layout
-from ..weights.torch_file import check_torch_file, is_safetensors
+from .state_dict import read_state_dict
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ..networks.sam import Sam
 
 # Under these names training scripts keep the state dict beside their optimiser's.
@@ -34,7 +32,7 @@ def load(path: Path, config: SamConfig | None = None) -> Sam:
 
     from ..networks.sam import Sam
 
-    state = _read(path)
+    state = read_state_dict(path, _HOLDERS, _WAY_OUT)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     config = config or config_of(shapes)
     if config is None:
@@ -50,31 +48,15 @@ def load(path: Path, config: SamConfig | None = None) -> Sam:
     return network
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name."""
-    import torch
+def save(network: Sam, path: Path) -> None:
+    """Write a network's weights as safetensors, named as published; OutputError where that fails."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
 
-    check_torch_file(path)
-    if is_safetensors(path):
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
+    with atomic_path(path) as beside:
         try:
-            tensors: dict[str, Tensor] = load_file(str(path))
+            save_file({n: t.contiguous() for n, t in network.state_dict().items()}, str(beside))
         except SafetensorError as error:
-            raise WeightsError(f"{path} cannot be read as safetensors ({error}).") from error
-        return tensors
-    try:
-        held: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise WeightsError(
-            f"{path} is damaged, or holds more than tensors, which is never loaded; {_WAY_OUT}."
-        ) from error
-    for holder in _HOLDERS:
-        if isinstance(held, dict) and isinstance(held.get(holder), dict):
-            held = held[holder]
-    if not isinstance(held, dict) or not all(
-        isinstance(name, str) and isinstance(t, torch.Tensor) for name, t in held.items()
-    ):
-        raise WeightsError(f"{path} holds something else than a network's tensors; {_WAY_OUT}.")
-    return held
+            raise OutputError(
+                f"{path} could not be written ({error}); free some space and try again."
+            ) from error

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import MaskError
+from ..errors import MaskError, PromptError
 from ..prompts import Box, Prompt
 from ..registry import card
 from .masking import is_locked, set_locked
-from .prompt_edits import renamed, with_boxes, with_prompt, without_prompts
+from .prompt_edits import renamed, with_boxes, with_classes, with_prompt, without_prompts
 from .scene_follower import SceneFollower
 from .segment_grid import check_holds_labelmaps
 from .updates import Update
@@ -126,6 +126,20 @@ class SegmentationLogic(SceneFollower):
         prompts, labels = with_boxes(self.prompts, boxes)
         self._change(prompts, select=-1)
         return labels
+
+    def segment_classes(self) -> None:
+        """Segment all that the model knows: an object for each class that none is named for yet.
+
+        Raises PromptError where the model knows no classes, or is not loaded yet.
+        """
+        if not self.classes:
+            raise PromptError(f"The model {self.model} knows no classes; draw a box or click.")
+        self._take_edits()
+        prompts = with_classes(self.prompts, self.classes)
+        if prompts == self.prompts:
+            self.predict()
+        else:
+            self._change(prompts, select=-1)
 
     def delete(self, index: int) -> None:
         """Delete the prompt `index` of the list, however early it was given."""

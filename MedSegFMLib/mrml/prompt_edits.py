@@ -56,18 +56,43 @@ def with_boxes(prompts: PromptList, boxes: Sequence[Box]) -> tuple[PromptList, l
     return prompts, labels
 
 
+def with_classes(prompts: PromptList, classes: Sequence[str]) -> PromptList:
+    """The list with an object for each class that no text in it names yet, called like it."""
+    named = {p.phrase for _, p in prompts.entries if isinstance(p, Text)}
+    for name in classes:
+        if name not in named:
+            prompts = prompts.with_object(name)
+            prompts = prompts.added(prompts.labels[-1], Text(name))
+    return prompts
+
+
 def with_prompt(
     prompts: PromptList, prompt: Prompt, label: int, new_object_per_box: bool
 ) -> tuple[PromptList, int]:
     """The list with a prompt more, and the label of its object.
 
-    An object is begun where there is none, and, if wanted, for a box where `label` has a box.
+    An object is begun where there is none, for a text where `label` has a text, and, if wanted,
+    for a box where it has a box. One begun with a text is called like it.
     """
-    boxed = any(owner == label and isinstance(p, Box) for owner, p in prompts.entries)
-    if not prompts.labels or (new_object_per_box and isinstance(prompt, Box) and boxed):
-        prompts = prompts.with_object()
+    begun_by = (Text, Box) if new_object_per_box else Text
+    has_one = any(owner == label and type(p) is type(prompt) for owner, p in prompts.entries)
+    if not prompts.labels or (isinstance(prompt, begun_by) and has_one):
+        prompts = prompts.with_object(prompt.phrase if isinstance(prompt, Text) else None)
         label = prompts.labels[-1]
     return prompts.added(label, prompt), label
+
+
+def check_classes(prompts: PromptList, before: PromptList, classes: Sequence[str]) -> None:
+    """Raise PromptError for a text, new in `prompts`, that names none of a model's classes.
+
+    classes: () where any text will do, or where the classes are not known yet.
+    """
+    known = {name.casefold() for name in classes}
+    for _, prompt in prompts.entries[len(before.entries) :]:
+        if known and isinstance(prompt, Text) and prompt.phrase.strip().casefold() not in known:
+            raise PromptError(
+                f"The model knows no '{prompt.phrase}'; it knows {', '.join(classes)}."
+            )
 
 
 def carrier(matrix: Matrix) -> Callable[[PromptList], PromptList]:

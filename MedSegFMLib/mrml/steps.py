@@ -5,10 +5,10 @@ from __future__ import annotations
 from ..errors import MedSegFMError
 from ..prompt_list import PromptList
 from ..registry import card
-from ..worker.events import Event, Predicted
+from ..worker.events import Event, Opened, Predicted
 from .asking import Awaited
 from .comparing import ComparingWork
-from .prompt_edits import check_new, edited
+from .prompt_edits import check_classes, check_new, edited
 from .updates import PromptsChanged, Warned
 
 
@@ -19,6 +19,11 @@ class Steps(ComparingWork):
     """
 
     new_object_per_box = False
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the model knows by name; () where prompts say what, or before it was loaded."""
+        return self._classes.get(self.model, ())
 
     def predict(self) -> None:
         """Ask for the answer to the present prompts, also where one is remembered."""
@@ -41,6 +46,7 @@ class Steps(ComparingWork):
 
     def _check(self, prompts: PromptList, before: PromptList) -> None:
         check_new(prompts, before, card(self.model), self._chosen().geometry)
+        check_classes(prompts, before, self.classes)
 
     def _change(self, prompts: PromptList, select: int | None = None) -> None:
         before = self.prompts
@@ -116,6 +122,10 @@ class Steps(ComparingWork):
         self.view.show(self.prompts)
 
     def _take_event(self, event: Event, awaited: Awaited | None) -> None:
+        if isinstance(event, Opened):
+            self._classes[event.model] = event.classes
+            self._updates.append(event)
+            return
         if awaited is not None and awaited.is_comparison:
             self._take_comparison(event, awaited)
             return

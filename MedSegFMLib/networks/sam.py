@@ -18,6 +18,7 @@ from segment_anything.modeling import (
 )
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from .sam_config import CHANNELS, IMAGE_SIDE, PATCH, WINDOW, SamConfig
 from .sam_two_way import two_way
@@ -29,22 +30,36 @@ MASKS = 4
 
 
 class SamEncoder(nn.Module):
-    """The image encoder, for images of any size."""
+    """The image encoder, for images of any size, in two parts where that is of use."""
 
     def __init__(self, vit: ImageEncoderViT) -> None:
         super().__init__()
         self.vit = vit
 
     def forward(self, images: Tensor) -> Tensor:
-        """(n, 3, H, W), sides multiples of 16 -> features (n, 256, H/16, W/16).
+        """(n, 3, H, W), sides multiples of 16 -> features (n, 256, H/16, W/16)."""
+        return self.features(self.tokens(images, 0), 0)
+
+    def tokens(self, images: Tensor, blocks: int) -> Tensor:
+        """Images as tokens (n, H/16, W/16, c) that went through the first `blocks` blocks.
 
         The table of positions is interpolated where the image is not the one it was learnt on;
         those of relative positions are so in segment_anything's get_rel_pos.
         """
         tokens = self.vit.patch_embed(images)
         tokens = tokens + _resized(self.vit.pos_embed, tokens.shape[1], tokens.shape[2])
-        for block in self.vit.blocks:
+        for block in self.vit.blocks[:blocks]:
             tokens = block(tokens)
+        return tokens
+
+    def features(self, tokens: Tensor, first: int, recomputed: bool = False) -> Tensor:
+        """Features of tokens that went through the first `first` blocks.
+
+        recomputed: whether what a block needs for its gradients is computed again when they are,
+            rather than kept (gradient checkpointing).
+        """
+        for block in self.vit.blocks[first:]:
+            tokens = checkpoint(block, tokens, use_reentrant=False) if recomputed else block(tokens)
         features: Tensor = self.vit.neck(tokens.permute(0, 3, 1, 2))
         return features
 
@@ -53,12 +68,18 @@ class SamDecoder(nn.Module):
     """The mask decoder for many images, each with its own prompt.
 
     After MaskDecoder.predict_masks of segment_anything, which repeats one image for its prompts.
+
+    plain: whether the transformer is segment_anything's own, slower, which calls each of its
+        modules: they may have been replaced by others, as those of LoRA are.
     """
 
-    def __init__(self, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder) -> None:
+    def __init__(
+        self, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder, plain: bool = False
+    ) -> None:
         super().__init__()
         self.prompt_encoder = prompt_encoder
         self.mask_decoder = mask_decoder
+        self._plain = plain
 
     def forward(self, features: Tensor, image_positions: Tensor, prompts: Tensor) -> list[Tensor]:
         """Masks and their predicted quality.
@@ -73,12 +94,16 @@ class SamDecoder(nn.Module):
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
         tokens = torch.cat([own[None].expand(count, -1, -1), prompts], dim=1)
         without_mask = self.prompt_encoder.no_mask_embed.weight.reshape(1, CHANNELS, 1, 1)
-        seen, places = two_way(
-            decoder.transformer,
-            (features + without_mask).flatten(2).transpose(1, 2),
-            image_positions.flatten(2).transpose(1, 2),
-            tokens,
-        )
+        if self._plain:
+            positions = image_positions.expand(count, -1, -1, -1)
+            seen, places = decoder.transformer(features + without_mask, positions, tokens)
+        else:
+            seen, places = two_way(
+                decoder.transformer,
+                (features + without_mask).flatten(2).transpose(1, 2),
+                image_positions.flatten(2).transpose(1, 2),
+                tokens,
+            )
         mixes = [mlp(seen[:, 1 + n]) for n, mlp in enumerate(decoder.output_hypernetworks_mlps)]
         masks = self._fine(places) @ torch.stack(mixes, dim=2)
         # Each place has made 2 by 2, and each of those 2 by 2.
@@ -112,11 +137,15 @@ def _doubled(places: Tensor, convolution: nn.ConvTranspose2d) -> Tensor:
 
 
 class Sam(nn.Module):
-    """The whole network; its state dict has the published layout."""
+    """The whole network; its state dict has the published layout.
+
+    plain_decoder: see `SamDecoder`.
+    """
 
     def __init__(self, config: SamConfig) -> None:
         super().__init__()
         self.config = config
+        self.plain_decoder = False
         self.image_encoder = ImageEncoderViT(
             img_size=IMAGE_SIDE,
             patch_size=PATCH,
@@ -153,7 +182,7 @@ class Sam(nn.Module):
     @property
     def decoder(self) -> SamDecoder:
         """The decoder alone, with this network's weights."""
-        decoder = SamDecoder(self.prompt_encoder, self.mask_decoder)
+        decoder = SamDecoder(self.prompt_encoder, self.mask_decoder, self.plain_decoder)
         decoder.eval()
         return decoder
 

@@ -9,18 +9,11 @@ from typing import Literal
 
 from ..errors import TrainingError
 from ..networks.ensam_config import EnsamConfig, PositionKind, Skip
+from .setting_checks import check_at_least, check_positive, check_shares
 from .setting_words import parse
 
 Precision = Literal["bf16", "no"]
 OptimiserKind = Literal["muon", "adam"]
-
-# The least value of each number that has one, and those that are shares.
-_AT_LEAST = {
-    1: ("batch", "accumulate", "clicks", "graded", "validation_objects", "validate_samples"),
-    0: ("minutes", "samples", "weight_decay", "warmup", "threads", "workers", "seed"),
-    8: ("scene_side",),
-}
-_SHARES = ("recorded_share", "cooldown", "boxed_share")
 
 
 @dataclass(frozen=True)
@@ -96,18 +89,13 @@ class EnsamSettings:
     validation_objects: int = 48
 
     def __post_init__(self) -> None:
-        for least, names in _AT_LEAST.items():
-            for name in names:
-                if getattr(self, name) < least:
-                    raise TrainingError(
-                        f"{name} is {getattr(self, name)}; it must be {least} or more."
-                    )
-        for name in ("rate", "save_minutes"):
-            if getattr(self, name) <= 0:
-                raise TrainingError(f"{name} is {getattr(self, name)}; it must be above 0.")
-        for name in _SHARES:
-            if not 0 <= getattr(self, name) <= 1:
-                raise TrainingError(f"{name} is {getattr(self, name)}; it must be from 0 to 1.")
+        check_at_least(1, self, "batch", "accumulate", "clicks", "graded")
+        check_at_least(1, self, "validation_objects", "validate_samples")
+        check_at_least(0, self, "minutes", "samples", "weight_decay", "warmup")
+        check_at_least(0, self, "threads", "workers", "seed")
+        check_at_least(8, self, "scene_side")
+        check_positive(self, "rate", "save_minutes")
+        check_shares(self, "recorded_share", "cooldown", "boxed_share")
         if not self.minutes and not self.samples:
             raise TrainingError("Training needs a budget; give minutes=30 or samples=10000.")
         if self.graded > self.clicks + 1:

@@ -74,6 +74,7 @@ class Loop:
         """Train until the budget is spent, and write the result."""
         try:
             self._task.prepare(self._progress)
+            self._task.assess(self._progress)
             first = self._counters.batches + self._processes.index
             batches = self._task.batches(first, self._processes.count)
             # What makes them ends with it, and with nothing else.

@@ -28,7 +28,8 @@ class Plan:
     """Of one training.
 
     device: where it was measured. available_bytes: what was free there before.
-    predicted_bytes, measured_bytes: the peak over the steps; on a CPU the growth of the process.
+    predicted_bytes, measured_bytes: the peak over the steps, beyond what this process held before
+        the network was built.
     seconds_per_step: the mean after the first. steps: of the whole run, None for a budget of time.
     """
 
@@ -50,11 +51,12 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
         processes = Processes(settings.device)
         set_threads(settings.threads)
         device = processes.device
-        available, before = _begin(device)
+        available, before = _free(device), _held(device)
         task = chosen.task(settings, processes)
         task.begin()
         task.prepare(part_of(progress, 0.0, _PREPARING))
         seconds: list[float] = []
+        _reset(device)
         with closing(task.batches(processes.index, processes.count)) as batches:
             for number in range(_STEPS):
                 progress(_PREPARING + number / _STEPS * (1 - _PREPARING), "A step is measured")
@@ -72,19 +74,30 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
             str(device),
             available,
             task.predicted_bytes(),
-            _peak(device) - before,
+            max(0, _peak(device) - before),
             sum(seconds[1:]) / (_STEPS - 1),
             getattr(settings, "steps", None),
         )
 
 
-def _begin(device: torch.device) -> tuple[int, int]:
-    """What is free on the device, and what of it this process holds already."""
+def _free(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
+def _held(device: torch.device) -> int:
+    """By this process."""
+    if device.type == "cuda":
+        return int(torch.cuda.memory_allocated(device))
+    return int(psutil.Process().memory_info().rss)
+
+
+def _reset(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-        return int(torch.cuda.mem_get_info(device)[0]), int(torch.cuda.memory_allocated(device))
-    reset_peak()
-    return int(psutil.virtual_memory().available), int(psutil.Process().memory_info().rss)
+    else:
+        reset_peak()
 
 
 def _wait_for(device: torch.device) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # Each is a module that imports without torch and is a `Recipe`.
 RECIPES = {
     "ensam": "MedSegFMLib.train.ensam",
+    "sam3d": "MedSegFMLib.train.sam3d",
+    "crossplane": "MedSegFMLib.train.crossplane",
 }
 
 

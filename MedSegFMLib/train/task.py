@@ -36,6 +36,10 @@ class Task(ABC):
         """Called once before the first step, after the state was restored: what takes a while."""
         return
 
+    def assess(self, progress: Progress) -> None:
+        """Called once after `prepare`, but not for a dry run: what is measured before training."""
+        return
+
     @abstractmethod
     def batches(self, first: int, stride: int) -> Generator[Any, None, None]:
         """Every `stride`-th batch from number `first` on, without end, on the CPU or the device.

@@ -50,3 +50,8 @@ def recorded(path: Path) -> str | None:
     if not words:
         raise WeightsError(f"{sidecar(path)} is empty; import the weights again.")
     return words[0]
+
+
+def own_sha256(path: Path) -> str:
+    """The SHA-256 that is recorded beside a file, else the one it has."""
+    return recorded(path) or sha256_of(path)

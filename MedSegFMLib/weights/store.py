@@ -99,7 +99,8 @@ def installed() -> list[Installed]:
 def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
     """Copy a file into the user's folder as the weights of a model; returns its new path.
 
-    It is used from then on, before a shipped file. sha256: what the file must have, as its
+    It is used from then on, before a shipped file. path: the file, or, where the catalogue says how
+    it is called there, the folder that it lies in. sha256: what the file must have, as its
     publisher says. Without it those of the catalogue count, where it has any, unless the file says
     itself what it is: one from the user's own training may differ. Raises WeightsError where the
     file is missing, empty, truncated, of another format or has another SHA-256, and where it says
@@ -107,6 +108,8 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
     copied; an earlier file of the same name stays then.
     """
     item, source = entry(name), Path(path)
+    if item.in_folder is not None and source.is_dir():
+        source = source / item.in_folder
     if not _is_file(source):
         raise WeightsError(f"There is no file {source}; give the weights to import.")
     _check_format(item, source)

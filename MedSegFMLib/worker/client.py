@@ -24,6 +24,7 @@ from .events import (
     Event,
     Failed,
     Noted,
+    Opened,
     Predicted,
     Progressed,
     Request,
@@ -31,9 +32,9 @@ from .events import (
     Started,
     Stopped,
 )
-from .frames import Frame, to_json
+from .frames import Frame
 from .launchers import Launcher, LocalLauncher, SshLauncher
-from .messages import Job, parse_event
+from .messages import Job, check_options, parse_event
 from .parcel import Parcel, contents_of
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Launcher",
     "LocalLauncher",
     "Noted",
+    "Opened",
     "Predicted",
     "Progressed",
     "Request",
@@ -138,13 +140,7 @@ class WorkerClient:
         """
         if self._parcel is None:
             raise VolumeError("There is no volume to segment; load one first.")
-        try:
-            to_json(dict(request.options))
-        except (TypeError, ValueError) as error:
-            raise WorkerError(
-                f"The options {dict(request.options)!r} cannot be sent to a worker ({error}); "
-                "give numbers, words and paths."
-            ) from error
+        check_options(request)
         self._stop()
         self._requests += 1
         job = Job(self._requests, self._parcel.number, request)
@@ -210,6 +206,9 @@ class WorkerClient:
                 self._send_request()
             return
         assert not isinstance(event, Restarted), "no worker tells that"
+        if isinstance(event, Opened):
+            self._events.append(event)
+            return
         final = not isinstance(event, Progressed | Noted)
         if final:
             self._deaths = 0

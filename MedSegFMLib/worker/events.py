@@ -72,6 +72,18 @@ class Progressed:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A model that knows classes was loaded for a request, and stays whatever becomes of that.
+
+    classes: their names, as a text prompt takes them.
+    """
+
+    number: int
+    model: str
+    classes: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Predicted:
     """A request is answered: each label that has prompts, and its answer."""
@@ -119,4 +131,4 @@ class Restarted:
     after_cancel: bool = False
 
 
-Event = Started | Progressed | Predicted | Noted | Failed | Stopped | Restarted
+Event = Started | Opened | Progressed | Predicted | Noted | Failed | Stopped | Restarted

@@ -14,6 +14,9 @@ from ..errors import WorkerError
 
 _BEFORE_SLICER = "APPLAUNCHER_0_"
 _LIBRARY_FOLDER = Path(__file__).resolve().parents[2]
+_LIBRARY = __name__.partition(".")[0]
+# -P: a numpy.py in the folder where the user happens to be is not numpy.
+_MODULE = ("-P", "-m")
 
 
 class Launcher(Protocol):
@@ -66,13 +69,33 @@ class LocalLauncher:
 
     def arguments(self) -> list[str]:
         """Python with this library's worker; WorkerError where there is no interpreter."""
-        # -P: a numpy.py in the folder where the user happens to be is not numpy.
-        return [self.python or find_python(), "-P", "-m", f"{__package__}"]
+        return [self.python or find_python(), *_MODULE, f"{__package__}"]
 
     def environment(self) -> Mapping[str, str]:
         """This process's own, with the library where Python finds it."""
-        paths = [str(_LIBRARY_FOLDER), os.environ.get("PYTHONPATH", "")]
-        return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        return _library_environment()
+
+
+@dataclass(frozen=True)
+class TrainingLauncher:
+    """A training on this computer that tells what it does (`medsegfm train … --events`).
+
+    recipe, settings: as the command takes them. python: as for a `LocalLauncher`.
+    """
+
+    recipe: str
+    settings: Mapping[str, object]
+    python: str | None = None
+
+    def arguments(self) -> list[str]:
+        """Python with the command; WorkerError where there is no interpreter."""
+        words = [f"{key}={value}" for key, value in self.settings.items()]
+        command = [*_MODULE, _LIBRARY, "train", self.recipe, *words, "--events"]
+        return [self.python or find_python(), *command]
+
+    def environment(self) -> Mapping[str, str]:
+        """This process's own, with the library where Python finds it."""
+        return _library_environment()
 
 
 @dataclass(frozen=True)
@@ -127,6 +150,11 @@ class SshLauncher:
             if name.startswith(_BEFORE_SLICER)
         }
         return before or dict(os.environ)
+
+
+def _library_environment() -> Mapping[str, str]:
+    paths = [str(_LIBRARY_FOLDER), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def find_python() -> str:

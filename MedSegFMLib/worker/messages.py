@@ -15,12 +15,23 @@ from ..prompt_json import prompts_from_json, prompts_to_json
 from ..region import shape_triple
 from ..volume import Volume
 from .consistency_parts import from_parts, to_parts
-from .events import Answer, Event, Failed, Noted, Predicted, Progressed, Request, Started, Stopped
-from .frames import Array, Frame
+from .events import (
+    Answer,
+    Event,
+    Failed,
+    Noted,
+    Opened,
+    Predicted,
+    Progressed,
+    Request,
+    Started,
+    Stopped,
+)
+from .frames import Array, Frame, to_json
 from .shared import open_shared
 
 # Raised by one with each change that an older worker or client would not understand.
-PROTOCOL = 2
+PROTOCOL = 3
 
 Parsed = TypeVar("Parsed")
 
@@ -71,6 +82,17 @@ def parse_volume(frame: Frame) -> Volume:
     return _parse(frame, parse)
 
 
+def check_options(request: Request) -> None:
+    """Raise WorkerError for options that JSON cannot hold."""
+    try:
+        to_json(dict(request.options))
+    except (TypeError, ValueError) as error:
+        raise WorkerError(
+            f"The options {dict(request.options)!r} cannot be sent to a worker ({error}); "
+            "give numbers, words and paths."
+        ) from error
+
+
 def request_frame(job: Job) -> Frame:
     """A request as a frame."""
     request = job.request
@@ -107,6 +129,8 @@ def event_frame(event: Event) -> Frame:
     match event:
         case Started(_, version):
             return Frame("started", {"version": version, "protocol": PROTOCOL})
+        case Opened(number, model, classes):
+            return Frame("opened", {"number": number, "model": model, "classes": classes})
         case Progressed(number, fraction, phrase):
             return Frame("progress", {"number": number, "fraction": fraction, "phrase": phrase})
         case Noted(number, sentence):
@@ -147,6 +171,8 @@ def parse_event(frame: Frame, seconds: float) -> Event:
             return Started(seconds, str(data["version"]))
         number = int(data["number"])
         match frame.kind:
+            case "opened":
+                return Opened(number, str(data["model"]), tuple(map(str, data["classes"])))
             case "progress":
                 return Progressed(number, float(data["fraction"]), str(data["phrase"]), seconds)
             case "noted":

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from .. import __version__
 from ..errors import Cancelled, DeviceError, MedSegFMError, WorkerError
-from .events import Event, Failed, Noted, Predicted, Progressed, Started, Stopped
+from .events import Event, Failed, Noted, Opened, Predicted, Progressed, Started, Stopped
 from .frames import Frame, FrameCutOffError, read_frame, write_frame
 from .messages import Job, event_frame, number_of, parse_request, parse_volume
 from .standard_streams import take_standard_streams
@@ -120,10 +120,13 @@ class Server:
         def note(sentence: str) -> None:
             self._tell(Noted(job.number, sentence))
 
+        def opened(classes: tuple[str, ...]) -> None:
+            self._tell(Opened(job.number, job.request.model, classes))
+
         if self._is_unwanted(job, begun=False):
             return Stopped(job.number)
         try:
-            answers = self._workplace.predict(job.request, progress, note)
+            answers = self._workplace.predict(job.request, progress, note, opened)
         except Cancelled:
             return Stopped(job.number)
         except MedSegFMError as error:

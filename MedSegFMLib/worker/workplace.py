@@ -10,7 +10,7 @@ from ..consistency import PlaneViews, measure
 from ..errors import MedSegFMError, ModelError
 from ..progress import Progress
 from ..registry import create
-from ..segmenter import Segmenter
+from ..segmenter import Segmenter, classes_of
 from ..session import Session
 from ..volume import Volume
 from .answers import answer_of
@@ -18,6 +18,11 @@ from .events import Answer, Request
 from .frames import to_json
 
 _Key = tuple[str, str, str]
+_Opened = Callable[[tuple[str, ...]], None]
+
+
+def _unheard(classes: tuple[str, ...]) -> None:
+    """Nobody asked what the model knows."""
 
 
 class Workplace:
@@ -50,17 +55,21 @@ class Workplace:
         return _key(request) == _key(later) and later.prompts.entries[: len(entries)] == entries
 
     def predict(
-        self, request: Request, progress: Progress, note: Callable[[str], None]
+        self,
+        request: Request,
+        progress: Progress,
+        note: Callable[[str], None],
+        opened: _Opened = _unheard,
     ) -> Mapping[int, Answer]:
         """The answers for all objects of a request.
 
-        Where a GPU has no memory left the CPU takes over, until another model or volume is asked
+        `opened` hears the classes that a model knows, each time one is loaded. Where a GPU has no memory left the CPU takes over, until another model or volume is asked
         for, and `note` hears it with each request. Raises what models and sessions raise.
         """
         try:
             if self._took_cpu(request):
                 note(self._note)
-            return self._answers(request, request.device, progress)
+            return self._answers(request, request.device, progress, opened)
         except RuntimeError as error:
             at_end = request.device == "cpu" or self._took_cpu(request)
             if at_end or not _is_gpu_out_of_memory(error):
@@ -72,13 +81,15 @@ class Workplace:
             "slower; draw a smaller box or close other programs that use the GPU."
         )
         note(self._note)
-        return self._answers(request, "cpu", progress)
+        return self._answers(request, "cpu", progress, opened)
 
     def _took_cpu(self, request: Request) -> bool:
         """Whether the loaded model is the one asked for, but on the CPU."""
         return bool(self._note) and self._key == _key(request)
 
-    def _answers(self, request: Request, device: str, progress: Progress) -> Mapping[int, Answer]:
+    def _answers(
+        self, request: Request, device: str, progress: Progress, opened: _Opened
+    ) -> Mapping[int, Answer]:
         if self._volume is None:
             raise ModelError("There is no volume to segment; load one first.")
         if self._key != _key(request) or self._segmenter is None:
@@ -89,6 +100,8 @@ class Workplace:
             progress(0.0, f"loading the model {request.model}")
             self._segmenter = _load(request, device)
             self._key = _key(request)
+            if classes := classes_of(self._segmenter):
+                opened(classes)
         if self._session is None:
             self._session = Session(self._segmenter, self._volume)
         # Each request carries all its prompts: their history is the client's.

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import medical_sam3_checkpoints
 import pytest
 import torch
+from sam3d_checkpoints import write_decoder
 from sam_checkpoints import tiny_is_published, write_checkpoint
 
 from MedSegFMLib import Segmenter, create
@@ -33,6 +35,18 @@ def sam_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sam3d_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random decoder of SAM3D that knows two classes."""
+    return write_decoder(tmp_path_factory.mktemp("weights") / "sam3d.safetensors")
+
+
+@pytest.fixture(scope="session")
+def sam3_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random SAM3 weights of a tiny network, its configuration and its tokenizer beside them."""
+    return medical_sam3_checkpoints.write_checkpoint(tmp_path_factory.mktemp("sam3"))
+
+
+@pytest.fixture(scope="session")
 def models() -> dict[str, Segmenter]:
     """The models that a test already asked for: some take long to get ready."""
     return {}
@@ -44,16 +58,23 @@ def model(
     models: dict[str, Segmenter],
     weights: Path,
     sam_weights: Path,
+    sam3d_weights: Path,
+    sam3_weights: Path,
 ) -> Iterator[Segmenter]:
     """Every registered model, so that a new one is tested without writing a test."""
-    files = {"ensam": weights, "sam": sam_weights, "medsam": sam_weights}
+    given: dict[str, dict[str, Any]] = {
+        "ensam": {"weights": weights},
+        "sam": {"weights": sam_weights},
+        "medsam": {"weights": sam_weights},
+        "medical-sam3": {"weights": sam3_weights},
+        "sam3d": {"weights": sam3d_weights, "base": sam_weights, "cache_bytes": 0},
+    }
     threads = torch.get_num_threads()
     # Two threads beside other work block one another: several times slower than one.
     torch.set_num_threads(1)
     if request.param not in models:
         name = card(request.param).weights
-        options: dict[str, Any] = {"weights": files[name]} if name else {}
         with tiny_is_published():
-            models[request.param] = create(request.param, "cpu", **options)
+            models[request.param] = create(request.param, "cpu", **(given[name] if name else {}))
     yield models[request.param]
     torch.set_num_threads(threads)

@@ -11,8 +11,9 @@ from volumes import make_blob
 from MedSegFMLib import Box, Geometry, Lasso, Point, Scribble, Segmenter, Session, Text, Volume
 from MedSegFMLib.errors import Cancelled, PromptError
 from MedSegFMLib.progress import no_progress
-from MedSegFMLib.prompts import PROMPT_NAMES
+from MedSegFMLib.prompts import PROMPT_NAMES, Prompt
 from MedSegFMLib.registry import MODELS, cards, missing_packages
+from MedSegFMLib.segmenter import classes_of
 
 
 @pytest.fixture
@@ -23,8 +24,13 @@ def volume(directions: np.ndarray) -> Volume:
 
 def session_with_box(model: Segmenter, volume: Volume) -> Session:
     session = Session(model, volume)
-    session.add(Box.from_ijk(volume.geometry, (4, 3, 1), (20, 18, 11)))
+    session.add(box_or_class(model, Box.from_ijk(volume.geometry, (4, 3, 1), (20, 18, 11))))
     return session
+
+
+def box_or_class(model: Segmenter, box: Box) -> Prompt:
+    """The box, or a class for a model that knows classes and looks everywhere."""
+    return box if "box" in model.card.prompts else Text(classes_of(model)[0])
 
 
 def test_cards_are_complete_and_named_as_registered() -> None:
@@ -96,8 +102,10 @@ def test_prompts_the_card_does_not_name_are_refused_by_the_model(
     model: Segmenter, volume: Volume
 ) -> None:
     encoding = model.encode(volume, None, no_progress)
-    with pytest.raises(PromptError, match="takes no text"):
-        model.predict(encoding, [Text("ball")], None, no_progress)
+    lasso = Lasso(((0, 0, 0), (1, 0, 0), (0, 1, 0)))
+    name, refused = ("lasso", lasso) if "text" in model.card.prompts else ("text", Text("ball"))
+    with pytest.raises(PromptError, match=f"takes no {name}"):
+        model.predict(encoding, [refused], None, no_progress)
 
 
 def test_work_can_be_cancelled(model: Segmenter, volume: Volume) -> None:
@@ -118,7 +126,7 @@ def test_progress_never_goes_back_and_ends_at_one(model: Segmenter, volume: Volu
 def test_thin_volumes_are_segmented(model: Segmenter, shape: tuple[int, int, int]) -> None:
     volume = make_blob(Geometry.from_spacing(shape, (1, 1, 5)))[0]
     session = Session(model, volume)
-    session.add(Box.from_ijk(volume.geometry, (0, 0, 0), shape[::-1]))
+    session.add(box_or_class(model, Box.from_ijk(volume.geometry, (0, 0, 0), shape[::-1])))
     assert session.predict().logits_kji.shape == shape
 
 

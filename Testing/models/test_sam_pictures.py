@@ -10,7 +10,12 @@ from segment_anything.utils.transforms import ResizeLongestSide
 from skimage.transform import resize
 from torch.nn.functional import interpolate
 
-from MedSegFMLib.models.sam_pictures import MedsamPictures, SamPictures, bicubic
+from MedSegFMLib.models.sam_pictures import (
+    MedsamPictures,
+    SamPictures,
+    bicubic,
+    picture_logits,
+)
 from MedSegFMLib.planar.walk import PicturePrompt
 
 SHAPES = [(90, 140), (140, 90), (1100, 300)]
@@ -61,7 +66,7 @@ def test_sam_answers_are_brought_back_as_its_predictor_does(shape: tuple[int, in
 
     sam = Sam(Encoder(), torch.nn.Identity(), torch.nn.Identity())
     expected = sam.postprocess_masks(torch.from_numpy(low)[None, None], fit.content, shape)
-    assert np.abs(pictures.logits(low, fit) - expected[0, 0].numpy()).max() < 1e-5
+    assert np.abs(picture_logits(pictures, low, fit) - expected[0, 0].numpy()).max() < 1e-5
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -94,7 +99,7 @@ def test_medsam_masks_are_those_of_its_published_script(shape: tuple[int, int]) 
     expected = interpolate(
         torch.from_numpy(low)[None, None].sigmoid(), shape, mode="bilinear", align_corners=False
     )[0, 0].numpy()
-    logits = pictures.logits(low, pictures.fit(shape))
+    logits = picture_logits(pictures, low, pictures.fit(shape))
     clear = np.abs(expected - 0.5) > 1e-6
     assert np.array_equal((logits > 0)[clear], (expected > 0.5)[clear])
     assert np.abs(1 / (1 + np.exp(-logits)) - expected).max() < 1e-5
@@ -115,7 +120,7 @@ def test_at_native_size_pixels_stay_as_they_are(pictures: SamPictures | MedsamPi
     low = np.random.default_rng(0).normal(size=(12, 16)).astype(np.float32)
     low[:, :8] = -3
     low[:, 8:] = 3
-    logits = pictures.logits(low, fit)
+    logits = picture_logits(pictures, low, fit)
     assert logits.shape == (37, 64) and (logits[:, :30] < 0).all() and (logits[:, 34:] > 0).all()
 
 
@@ -135,7 +140,7 @@ def test_a_magnified_region_keeps_its_proportions(
     assert pictures.fit((29, 56)).input == (128, 224)
     low = np.full((28, 56), -3, np.float32)
     low[10:20, 30:40] = 3
-    logits = pictures.logits(low, fit)
+    logits = picture_logits(pictures, low, fit)
     # Low-resolution logits of a quarter of 224 pixels are the region's own here.
     assert np.array_equal(logits > 0, low > 0)
     assert fit.prompt(PicturePrompt((10, 20, 21, 41))).box == (80, 40, 160, 80)

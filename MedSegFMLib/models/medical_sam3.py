@@ -1,0 +1,96 @@
+"""Medical SAM3 as a model of volumes: words name the object, which is followed from slice to slice.
+
+Jiang et al., "Medical SAM3", 2026 (arXiv 2601.10880): SAM3 (Carion et al., "SAM 3: Segment
+anything with concepts", 2025) trained further on medical images with words alone. Weights of SAM3
+itself fit as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import ModelError
+from ..segmenter import ModelCard, RegionRule
+from ..weights import store
+from ..weights.checksums import recorded, sha256_of
+from .medical_sam3_segmenter import WordsSegmenter
+from .planar import DEFAULT_CACHE_BYTES, check_options
+from .sam_pictures import PUBLISHED_SIZE
+
+CARD = ModelCard(
+    name="medical-sam3",
+    title="Medical SAM3",
+    summary="Finds what words name, on each slice, with a box or without.",
+    prompts=("text", "box"),
+    modalities=("CT", "MR", "US", "X-ray", "endoscopy", "microscopy"),
+    dimensions=2,
+    code_licence="Apache-2.0",
+    weights_licence="MIT as tagged; derived from weights under the SAM License",
+    region_rule=RegionRule(
+        margin_voxels=8, margin_fraction=0.1, click_radius_voxels=32, shared=False
+    ),
+    packages=("torch", "torchvision", "transformers"),
+    weights="medical-sam3",
+    base_bytes=8_000_000_000,
+    bytes_per_voxel=40,
+)
+
+
+def create(
+    device: str = "auto",
+    weights: str | Path | None = None,
+    tokenizer: str | Path | None = None,
+    adapter: str | Path | None = None,
+    planes: Sequence[str] | str = ("axial",),
+    fusion: str = "reliable",
+    threshold: float | str = 0.1,
+    step_mm: float | str = 10.0,
+    cache_bytes: int | str = DEFAULT_CACHE_BYTES,
+) -> WordsSegmenter:
+    """Load Medical SAM3 with the weights of the store, or those in the file or folder `weights`.
+
+    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+    tokenizer: the folder with tokenizer.json, or vocab.json and merges.txt; None for that of the
+        weights. Nothing is fetched.
+    adapter: a folder that training with mode=lora wrote, on these weights.
+    planes: those of "axial", "coronal" and "sagittal" to look at, in turn; as text, with commas.
+    fusion: how several planes become one: "reliable", "mean" or "majority".
+    threshold: what scores less, from 0 to 1, is not there; 0.1 is what Medical SAM3 is measured at.
+    step_mm: with words alone, slices so far apart are looked at first; 0 looks at every slice.
+    cache_bytes: how much memory the features of slices may take, some 10 MB each; as text too.
+
+    Raises ModelError for an option that there is not, DeviceError for a device that is not there,
+    WeightsError for weights, a tokenizer or adapters that are missing, altered or of another
+    network.
+    """
+    from ..device import choose_device
+    from . import medical_sam3_lora, medical_sam3_weights
+    from .medical_sam3_torch import TorchSam3Runtime
+    from .medical_sam3_words import Words
+
+    chosen = choose_device(device)
+    names = [n.strip() for n in planes.split(",")] if isinstance(planes, str) else list(planes)
+    budget = check_options(PUBLISHED_SIZE, fusion, names, cache_bytes)
+    least = _number("threshold", threshold, 0.0, 1.0)
+    step = _number("step_mm", step_mm, 0.0, 1000.0)
+    path = medical_sam3_weights.file_of(store.find(CARD.name) if weights is None else Path(weights))
+    network = medical_sam3_weights.load(path)
+    if adapter is not None:
+        sha256 = recorded(path) or sha256_of(path)
+        network = medical_sam3_lora.merged(network, Path(adapter), sha256)
+    most = network.config.text_config.max_position_embeddings
+    words = Words(path.parent if tokenizer is None else Path(tokenizer), most)
+    runtime = TorchSam3Runtime(network, words, chosen, CARD.name)
+    return WordsSegmenter(CARD, runtime, fusion, names, least, step, budget)
+
+
+def _number(name: str, value: float | str, least: float, most: float) -> float:
+    """A number that may have been typed; ModelError where it is none or out of bounds."""
+    try:
+        number = float(value)
+    except ValueError as error:
+        raise ModelError(f"The option {name} is '{value}'; give a number.") from error
+    if not least <= number <= most:
+        raise ModelError(f"The option {name} is {value}; give {least:g} to {most:g}.")
+    return number

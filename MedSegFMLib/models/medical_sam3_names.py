@@ -1,0 +1,198 @@
+"""How SAM3's authors name the tensors that transformers names otherwise. Needs no package.
+
+facebookresearch/sam3 keeps query, key and value of an attention in one tensor, a position for a
+class token that nothing reads, and one matrix turned round. Each of transformers' tensors is a part
+of one of theirs, so that a checkpoint is whole where every part is found and no tensor is left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Part = Literal["whole", "query", "key", "value", "turned", "without class"]
+
+Renamed = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a tensor comes from: the authors' name, and the part of that tensor that it is."""
+
+    name: str
+    part: Part = "whole"
+
+
+# In detector and text encoder alike: three maps in one, then the map of what comes out.
+_ATTENTION: Renamed = ((r"\.[qkv]_proj\.", ".in_proj_"), (r"\.o_proj\.", ".out_proj."))
+_MLP: Renamed = ((r"\.mlp\.fc([12])\.", r".linear\1."),)
+_NORMS: Renamed = ((r"\.layer_norm([123])\.", r".norm\1."),)
+_ENCODER_LAYER: Renamed = (
+    (r"\.cross_attn\.", ".cross_attn_image."),
+    *_ATTENTION,
+    *_MLP,
+    *_NORMS,
+)
+# Layers of small perceptrons are counted from 0 and kept in a list.
+_LISTED: Renamed = tuple((rf"\.layer{n}\.", f".layers.{n - 1}.") for n in (1, 2, 3))
+
+# By the beginning of transformers' name: the authors', and what else they call otherwise, in turn.
+_SECTIONS: tuple[tuple[str, str, Renamed], ...] = (
+    (
+        "vision_encoder.backbone.",
+        "backbone.vision_backbone.trunk.",
+        (
+            (r"embeddings\.position_embeddings$", "pos_embed"),
+            (r"embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
+            (r"trunk\.layer_norm\.", "trunk.ln_pre."),
+            (r"\.layers\.", ".blocks."),
+            (r"\.attention\.[qkv]_proj\.", ".attn.qkv."),
+            (r"\.attention\.o_proj\.", ".attn.proj."),
+            *_NORMS,
+        ),
+    ),
+    (
+        "vision_encoder.neck.fpn_layers.",
+        "backbone.vision_backbone.convs.",
+        (
+            (r"\.proj1\.", ".conv_1x1."),
+            (r"\.proj2\.", ".conv_3x3."),
+            # The first level is enlarged twice, the second once; both are a list in transformers.
+            (r"\.0\.scale_layers\.0\.", ".0.dconv_2x2_0."),
+            (r"\.0\.scale_layers\.2\.", ".0.dconv_2x2_1."),
+            (r"\.1\.scale_layers\.0\.", ".1.dconv_2x2."),
+        ),
+    ),
+    (
+        "text_encoder.",
+        "backbone.language_backbone.encoder.",
+        (
+            (r"\.text_model\.", "."),
+            (r"\.embeddings\.token_embedding\.", ".token_embedding."),
+            (r"\.embeddings\.position_embedding\.weight$", ".positional_embedding"),
+            (r"\.text_projection\.weight$", ".text_projection"),
+            (r"\.final_layer_norm\.", ".ln_final."),
+            (r"\.encoder\.encoder\.layers\.", ".encoder.transformer.resblocks."),
+            (r"\.layer_norm([12])\.", r".ln_\1."),
+            (r"\.self_attn\.", ".attn."),
+            *_ATTENTION,
+            (r"\.mlp\.fc1\.", ".mlp.c_fc."),
+            (r"\.mlp\.fc2\.", ".mlp.c_proj."),
+        ),
+    ),
+    ("text_projection.", "backbone.language_backbone.resizer.", ()),
+    (
+        "geometry_encoder.",
+        "geometry_encoder.",
+        (
+            (r"\.vision_layer_norm\.", ".img_pre_norm."),
+            (r"\.prompt_layer_norm\.", ".norm."),
+            (r"\.output_layer_norm\.", ".encode_norm."),
+            (r"\.layers\.", ".encode."),
+            *_ENCODER_LAYER,
+        ),
+    ),
+    ("detr_encoder.", "transformer.encoder.", _ENCODER_LAYER),
+    (
+        "detr_decoder.",
+        "transformer.decoder.",
+        (
+            (r"\.presence_head\.", ".presence_token_head."),
+            (r"\.presence_layer_norm\.", ".presence_token_out_norm."),
+            (r"\.box_head\.", ".bbox_embed."),
+            (r"\.box_rpb_embed_", ".boxRPB_embed_"),
+            (r"decoder\.output_layer_norm\.", "decoder.norm."),
+            (r"\.vision_cross_attn_layer_norm\.", ".norm1."),
+            (r"\.text_cross_attn_layer_norm\.", ".catext_norm."),
+            (r"\.self_attn_layer_norm\.", ".norm2."),
+            (r"\.mlp_layer_norm\.", ".norm3."),
+            (r"\.text_cross_attn\.", ".ca_text."),
+            (r"\.vision_cross_attn\.", ".cross_attn."),
+            *_ATTENTION,
+            *_MLP,
+            *_LISTED,
+        ),
+    ),
+    (
+        "dot_product_scoring.",
+        "dot_prod_scoring.",
+        (
+            (r"\.text_mlp_out_norm\.", ".prompt_mlp.out_norm."),
+            (r"\.text_mlp\.", ".prompt_mlp."),
+            (r"\.text_proj\.", ".prompt_proj."),
+            (r"\.query_proj\.", ".hs_proj."),
+            *_LISTED,
+        ),
+    ),
+    (
+        "mask_decoder.",
+        "segmentation_head.",
+        (
+            (r"\.mask_embedder\.", ".mask_predictor.mask_embed."),
+            (r"\.instance_projection\.", ".instance_seg_head."),
+            (r"\.semantic_projection\.", ".semantic_seg_head."),
+            (r"\.prompt_cross_attn_norm\.", ".cross_attn_norm."),
+            (r"\.prompt_cross_attn\.", ".cross_attend_prompt."),
+            *_ATTENTION,
+        ),
+    ),
+)
+
+_PARTS: dict[str, Part] = {".q_proj.": "query", ".k_proj.": "key", ".v_proj.": "value"}
+# These two scoring maps are no attention's.
+_NO_ATTENTION = "dot_product_scoring."
+
+# The detector's beginnings in both layouts, the longer one first; bare checkpoints have neither.
+_DETECTOR = ("detector_model.", "detector.")
+# The other network of the same checkpoint, which follows objects through videos.
+_TRACKER = ("tracker.", "tracker_model.", "tracker_neck.", "backbone.vision_backbone.sam2_convs.")
+_UPSTREAM = ("backbone.", "transformer.", "dot_prod_scoring.", "segmentation_head.")
+# Tables that the network computes itself, and the encoder of clicks, which the detector never used.
+_LEFT_OVER = re.compile(
+    r"backbone\.vision_backbone\.trunk\.blocks\.\d+\.attn\.freqs_cis(_real|_imag)?"
+    r"|geometry_encoder\.points_(direct_project|pool_project|pos_enc_project)\.(weight|bias)"
+)
+
+
+def source_of(name: str) -> Source:
+    """Where the authors keep a tensor, after transformers' name of it without a prefix."""
+    for beginning, own, renamed in _SECTIONS:
+        if name.startswith(beginning):
+            found = own + name.removeprefix(beginning)
+            for pattern, replacement in renamed:
+                found = re.sub(pattern, replacement, found)
+            return Source(found, _part(name))
+    return Source(name)
+
+
+def bare(name: str) -> str | None:
+    """A tensor's name without the detector's prefix; None for a tensor of the tracker."""
+    for prefix in _DETECTOR:
+        if name.startswith(prefix):
+            name = name.removeprefix(prefix)
+            break
+    return None if name.startswith(_TRACKER) else name
+
+
+def is_upstream(names: Iterable[str]) -> bool:
+    """Whether bare names are the authors' rather than transformers'."""
+    return any(name.startswith(_UPSTREAM) for name in names)
+
+
+def is_left_over(name: str) -> bool:
+    """Whether the detector has no use for a tensor of the authors."""
+    return _LEFT_OVER.fullmatch(name) is not None
+
+
+def _part(name: str) -> Part:
+    if name.endswith("embeddings.position_embeddings"):
+        return "without class"
+    if name == "text_encoder.text_projection.weight":
+        return "turned"
+    if not name.startswith(_NO_ATTENTION):
+        for mark, part in _PARTS.items():
+            if mark in name:
+                return part
+    return "whole"

@@ -1,0 +1,159 @@
+"""Low-rank adapters of SAM as peft saves them, with what tells which SAM they belong to.
+
+A folder with `adapter_config.json` and `adapter_model.safetensors`, which
+`peft.PeftModel.from_pretrained` reads. The metadata of the tensors' file says the same and more, so
+that this file alone can be imported as the weights of a model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..atomic import atomic_path, make_folder, write_text
+from ..errors import OutputError, WeightsError
+from ..networks.sam_config import PUBLISHED
+from ..weights import store
+from ..weights.checksums import own_sha256
+from ..weights.safetensors_header import read_header
+from . import sam_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..networks.sam import Sam
+
+FORMAT = "medsegfm.crossplane"
+TENSORS_FILE = "adapter_model.safetensors"
+CONFIG_FILE = "adapter_config.json"
+
+# The weights of the store that adapters can be trained on.
+BASES = ("sam", "medsam")
+
+
+@dataclass(frozen=True)
+class AdapterFacts:
+    """What an adapter is of.
+
+    base: the name of the SAM it was trained on, a weights' name or a file's; base_sha256: of that
+    file; network: its name in `PUBLISHED`. prepared: how slices were prepared, as for the model
+    "sam" or "medsam"; size: one of `sam_pictures.SIZES`. peft: what peft is told of the adapters.
+    data: what it was trained on (`labelled.manifest`). settings: of the training, as typed.
+    """
+
+    base: str
+    base_sha256: str
+    network: str
+    prepared: str
+    size: str
+    peft: Mapping[str, Any]
+    data: list[dict[str, Any]] = field(default_factory=list)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def write(folder: Path, facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> None:
+    """Write an adapter folder; OutputError where that fails. tensors: as peft names them."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    make_folder(folder, "name another as out=")
+    metadata = {"format": FORMAT, "facts": json.dumps(asdict(facts))}
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        with atomic_path(folder / TENSORS_FILE) as beside:
+            save_file(plain, str(beside), metadata)
+    except SafetensorError as error:
+        raise OutputError(
+            f"{folder / TENSORS_FILE} could not be written ({error}); free some space and run the "
+            "same command again."
+        ) from error
+    write_text(folder / CONFIG_FILE, json.dumps(facts.peft, indent=1))
+
+
+def facts_of(path: Path) -> AdapterFacts:
+    """What an adapter, a folder or its tensors' file, says of itself.
+
+    Raises WeightsError where it is missing, truncated or none that this project wrote.
+    """
+    path = tensors_file(path)
+    metadata = read_header(path).metadata
+    try:
+        if metadata["format"] == FORMAT:
+            return AdapterFacts(**json.loads(metadata["facts"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _no_adapter(path) from error
+    raise _no_adapter(path)
+
+
+def load(path: Path, base: Path | None = None) -> Sam:
+    """The SAM of an adapter with the adapter multiplied into its weights, on the CPU.
+
+    path: the adapter's folder, or its tensors' file. base: the file of the SAM; None for whichever
+    of the installed ones has its SHA-256.
+
+    Raises WeightsError where the adapter is unusable, or the base missing or another.
+    """
+    from safetensors.torch import load_file
+
+    from ..networks.sam_lora import merged
+
+    path = tensors_file(path)
+    store.verify_recorded(path)
+    facts = facts_of(path)
+    found = _base_of(facts, path, base)
+    network = sam_weights.load(found, PUBLISHED.get(facts.network))
+    try:
+        return merged(network, facts.peft, load_file(str(path)))
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{path} does not fit the SAM it says it is of ({error}); train it again."
+        ) from error
+
+
+def tensors_file(path: Path) -> Path:
+    """The tensors' file of an adapter folder; a file is itself."""
+    return path / TENSORS_FILE if path.is_dir() else path
+
+
+def base_weights(base: str) -> tuple[Path, str]:
+    """The file, and its SHA-256, of the SAM that adapters are trained on.
+
+    base: one of `BASES`, from the store, or a path. Raises WeightsError where it is missing or not
+    what it was when it was installed.
+    """
+    path = store.find(base) if base in BASES else Path(base)
+    store.verify_recorded(path)
+    return path, own_sha256(path)
+
+
+def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:
+    if base is not None:
+        store.verify_recorded(base)
+        if own_sha256(base) != facts.base_sha256:
+            raise WeightsError(
+                f"{path} is an adapter of {facts.base} with the SHA-256 {facts.base_sha256}, and "
+                f"{base} is another; give that one as base=."
+            )
+        return base
+    for name in BASES:
+        try:
+            there = store.find(name)
+        except WeightsError:
+            continue
+        if own_sha256(there) == facts.base_sha256:
+            store.verify_recorded(there)
+            return there
+    raise WeightsError(
+        f"{path} is an adapter of {facts.base} with the SHA-256 {facts.base_sha256}, which is not "
+        "installed; import that file with 'medsegfm weights import', or give it as base=."
+    )
+
+
+def _no_adapter(path: Path) -> WeightsError:
+    return WeightsError(
+        f"{path} is no adapter of SAM that MedSegFM's training wrote; give its folder, or the "
+        f"{TENSORS_FILE} in it."
+    )

@@ -1,0 +1,237 @@
+"""Adapting SAM across planes as a task: what a voxel teaches, what is scored, and the adapter."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import get_peft_model_state_dict
+from torch import Tensor
+
+from ..atomic import atomic_path, write_text
+from ..consistency.figure import draw_consistency
+from ..models import sam_adapter, sam_weights
+from ..models.planar import DEFAULT_CACHE_BYTES, PlanarSegmenter
+from ..models.planar_loading import REGION_RULE
+from ..models.sam import CARD
+from ..models.sam_pictures import PICTURES
+from ..models.sam_torch import TorchSamRuntime
+from ..networks.crossplane import CrossPlane
+from ..networks.sam_lora import LoraChoice, load_adapters, with_adapters
+from ..planar.stacks import PLANE_NAMES
+from ..progress import Progress, part_of, parts_of
+from .crossplane_loss import crossplane_loss
+from .crossplane_memory import predicted_bytes
+from .crossplane_network import ViewNetwork
+from .crossplane_samples import Sample, Samples, objects_of
+from .crossplane_scores import SCORES, Seen, find_hot_voxels, scores
+from .crossplane_settings import CrossplaneSettings
+from .gradient_cache import cached_backward, plain_backward
+from .labelled import manifest, open_volumes
+from .pace import WholePace
+from .processes import Processes
+from .task import Task
+
+REPORT_FILE = "report.json"
+
+
+class CrossplaneTask(Task):
+    """Fresh adapters around a SAM, and the volumes to train them on."""
+
+    samples = 1
+
+    def __init__(self, settings: CrossplaneSettings, processes: Processes) -> None:
+        self._started = time.perf_counter()
+        self._settings = settings
+        self._processes = processes
+        device = processes.device
+        path, self._base_sha256 = sam_adapter.base_weights(settings.base)
+        sam = sam_weights.load(path)
+        self._config = sam.config
+        training, held_back = open_volumes(
+            settings.cases, settings.held_back, settings.synthetic, settings.side, settings.seed
+        )
+        rule = REGION_RULE if settings.size == "native" else None
+        self._objects = objects_of(training, rule)
+        self._scored = objects_of(held_back, rule)[: settings.validation_objects]
+        self._manifest = manifest(training)
+        self._prepared = settings.base if settings.base in PICTURES else "sam"
+        self._pictures = PICTURES[self._prepared](settings.size)
+        half = settings.precision == "bf16" or (
+            settings.precision == "auto" and device.type == "cuda"
+        )
+        choice = LoraChoice(
+            settings.rank,
+            settings.alpha,
+            settings.dropout,
+            settings.targets,
+            settings.blocks,
+            settings.decoder,
+        )
+        if half:
+            # The decoder is small, and its masks are the answer.
+            sam.image_encoder.to(torch.bfloat16)
+        torch.manual_seed(settings.seed)
+        self._lora = choice.peft_settings(sam.config)
+        self._peft = with_adapters(sam, self._lora).to(device)
+        self._sam = sam
+        first = choice.first_block(sam.config)
+        self.network = CrossPlane(sam, first, settings.recomputed)
+        self._views = ViewNetwork(
+            self.network, self._pictures, device, half, settings.prefix_bytes if first else 0
+        )
+        self._adapters = [p for p in self._peft.parameters() if p.requires_grad]
+        self.optimisers = [
+            torch.optim.AdamW(self._adapters, settings.rate, weight_decay=settings.weight_decay)
+        ]
+        self.optimisers[0].param_groups[0]["peak"] = settings.rate
+        self.pace = WholePace(settings.steps, settings.warmup, "cosine")
+        self.same = {
+            "base": self._base_sha256,
+            **{key: getattr(settings, key) for key in ("rank", "targets", "blocks", "decoder")},
+        }
+        self._hot: list[Tensor] | None = None
+        self._before: dict[str, float] | None = None
+        self._after: dict[str, float] = {}
+        self._shown: Seen | None = None
+
+    def assess(self, progress: Progress) -> None:
+        """Score the base, and find where its planes disagree, unless a checkpoint knew."""
+        with self._peft.disable_adapter():
+            if self._before is None:
+                self._before, _ = scores(
+                    self._segmenter, self._scored, _told(progress, 0.0, 0.3, "The base is scored")
+                )
+            if self._hot is None:
+                self._hot = self._find_hot(
+                    _told(progress, 0.3, 1.0, "Places where planes disagree are looked for")
+                )
+        for target, voxels in zip(self._objects, self._hot, strict=True):
+            target.hot = voxels.numpy()
+
+    def batches(self, first: int, stride: int) -> Generator[Sample, None, None]:
+        """See `Task.batches`: one voxel each."""
+        settings = self._settings
+        samples = Samples(self._objects, settings.hot_share, settings.seed)
+        return samples.from_number(first, stride)
+
+    def learn(self, batch: Sample, number: int, share: float) -> dict[str, Tensor]:
+        """See `Task.learn`."""
+        settings = self._settings
+        seed = np.random.SeedSequence((settings.seed, number)).generate_state(1)[0]
+        torch.manual_seed(int(seed))
+        # Validation has turned dropout off.
+        self._peft.train()
+        weight = settings.consistency * self._risen(number)
+
+        def loss(answers: list[Tensor]) -> dict[str, Tensor]:
+            return crossplane_loss(
+                answers, batch.views, weight, settings.compared, settings.coronal_sagittal
+            )
+
+        views = self._views.answering(batch)
+        if settings.cached:
+            return cached_backward(views, loss, share, self._processes.device)
+        return plain_backward(views, loss, share)
+
+    def state(self) -> dict[str, Tensor]:
+        """The adapters, and what `assess` found."""
+        state: dict[str, Tensor] = dict(get_peft_model_state_dict(self._peft))
+        assert self._hot is not None and self._before is not None, "nothing is kept before that"
+        state |= {f"hot.{place}": voxels for place, voxels in enumerate(self._hot)}
+        state["before"] = torch.tensor([self._before[name] for name in SCORES])
+        return state
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Task.restore`."""
+        self._hot = [state.pop(f"hot.{place}") for place in range(len(self._objects))]
+        self._before = dict(zip(SCORES, state.pop("before").tolist(), strict=True))
+        load_adapters(self._peft, state)
+
+    def validate(self) -> dict[str, float]:
+        """See `SCORES`."""
+        self._after, self._shown = scores(self._segmenter, self._scored)
+        return dict(self._after)
+
+    def draw(self, path: Path, title: str) -> None:
+        """Where the planes disagree on the first object that was scored."""
+        if self._shown is not None:
+            seen = self._shown
+            figure = draw_consistency(
+                seen.target.volume.image, seen.prediction, seen.consistency, title
+            )
+            with atomic_path(path) as beside:
+                figure.savefig(beside, dpi=90, facecolor="black")
+
+    def write(self, path: Path) -> None:
+        """The adapter's folder, and beside it `report.json` with the scores before and after."""
+        settings = self._settings
+        facts = sam_adapter.AdapterFacts(
+            settings.base if settings.base in sam_adapter.BASES else Path(settings.base).name,
+            self._base_sha256,
+            self._config.name,
+            self._prepared,
+            settings.size,
+            self._lora,
+            self._manifest,
+            {key: str(value) for key, value in asdict(settings).items() if key != "out"},
+        )
+        sam_adapter.write(path, facts, get_peft_model_state_dict(self._peft))
+        report = {
+            "before": self._before,
+            "after": self._after,
+            "held_back": sorted({target.volume.name for target in self._scored}),
+            "objects": len(self._scored),
+            "base": {"name": facts.base, "sha256": facts.base_sha256},
+            "seconds": round(time.perf_counter() - self._started, 1),
+        }
+        write_text(path.parent / REPORT_FILE, json.dumps(report, indent=1))
+
+    def predicted_bytes(self) -> int:
+        """See `Task.predicted_bytes`."""
+        return predicted_bytes(self._settings, self._config, self._adapters, self._sizes())
+
+    def _sizes(self) -> list[list[tuple[int, int]]]:
+        """(rows, columns) of the network's input for each view of each object."""
+        sizes = []
+        for target in self._objects:
+            planes = target.stacks.planes.values()
+            shapes = [plane.shape(target.region.shape_kji)[1:] for plane in planes]
+            sizes.append([self._pictures.fit((rows, columns)).input for rows, columns in shapes])
+        return sizes
+
+    def _find_hot(self, progress: Progress) -> list[Tensor]:
+        if not self._settings.hot_share:
+            return [torch.from_numpy(target.hot) for target in self._objects]
+        segmenter = self._segmenter()
+        parts = parts_of(progress, len(self._objects))
+        return [
+            torch.from_numpy(find_hot_voxels(segmenter, target, part))
+            for target, part in zip(self._objects, parts, strict=True)
+        ]
+
+    def _segmenter(self) -> PlanarSegmenter:
+        """The network as it is now as a model of volumes; a fresh one, as it remembers features."""
+        self._peft.eval()
+        runtime = TorchSamRuntime(self._sam, self._processes.device, "crossplane")
+        return PlanarSegmenter(
+            CARD, runtime, self._pictures, "reliable", PLANE_NAMES, DEFAULT_CACHE_BYTES
+        )
+
+    def _risen(self, number: int) -> float:
+        """How far the weight of the intersection term has risen at a batch, 0 to 1."""
+        settings = self._settings
+        together = settings.steps * settings.accumulate * self._processes.count
+        ramp = settings.ramp * together
+        return min(1.0, number / ramp) if ramp else 1.0
+
+
+def _told(progress: Progress, start: float, stop: float, phrase: str) -> Progress:
+    """Progress of a part that tells the user one phrase, as training has not begun."""
+    part = part_of(progress, start, stop)
+    return lambda fraction, _: part(fraction, phrase)

@@ -1,0 +1,117 @@
+"""Which query of a detector learns which object of its slice: one each, or several for each.
+
+Boxes are (centre x, centre y, width, height) as parts of the slice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+# What a wrong class, box edges and box overlap cost in matching, and the focal loss's two numbers
+# (facebookresearch/sam3, its configuration for fine-tuning).
+_CLASS, _EDGES, _OVERLAP = 2.0, 5.0, 2.0
+_ALPHA, _GAMMA = 0.25, 2.0
+# The share of the score, beside that of the overlap, in one-to-many matching; and the least worth.
+_MANY_ALPHA, _MANY_LEAST = 0.3, 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """The objects of n slices: (t,) the slice of each, (t, 4) boxes, (t, h, w) masks of 0 and 1."""
+
+    slices: Tensor
+    boxes: Tensor
+    masks: Tensor
+    n: int
+
+    @property
+    def present(self) -> Tensor:
+        """(n,) float32: 1 for slices with an object."""
+        there = torch.zeros(self.n, device=self.boxes.device)
+        there[self.slices] = 1.0
+        return there
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """(m,) int64 each: the slice, the query, and the target that it learns."""
+
+    slices: Tensor
+    queries: Tensor
+    targets: Tensor
+
+
+@torch.no_grad()
+def one_to_one(logits: Tensor, boxes: Tensor, targets: Targets) -> Matches:
+    """The assignment of least cost (Carion et al., "End-to-end object detection", 2020, eq. 1).
+
+    logits: (n, q); boxes: (n, q, 4). The class costs as much as a focal loss would change.
+    """
+    found: list[tuple[int, int, int]] = []
+    for number in range(targets.n):
+        own = (targets.slices == number).nonzero()[:, 0]
+        if not len(own):
+            continue
+        score = logits[number].sigmoid()
+        kind = (1 - _ALPHA) * score**_GAMMA * logsigmoid(-logits[number]) - _ALPHA * (
+            1 - score
+        ) ** _GAMMA * logsigmoid(logits[number])
+        edges = torch.cdist(boxes[number], targets.boxes[own], p=1)
+        overlap = generalised_overlap(boxes[number][:, None], targets.boxes[own][None])
+        cost = _CLASS * kind[:, None] + _EDGES * edges - _OVERLAP * overlap
+        # A number that is none would end the solver; the loss tells of it.
+        queries, chosen = linear_sum_assignment(cost.nan_to_num().cpu().numpy())
+        found += [(number, int(q), int(own[t])) for q, t in zip(queries, chosen, strict=True)]
+    return _matches(found, boxes.device)
+
+
+@torch.no_grad()
+def one_to_many(logits: Tensor, boxes: Tensor, targets: Targets, most: int) -> Matches:
+    """For each target the `most` queries whose score and overlap are worth most, where enough.
+
+    DAC-DETR, section 3.3: worth = 0.3 score + 0.7 intersection over union, above 0.4.
+    """
+    found: list[tuple[int, int, int]] = []
+    for target in range(len(targets.boxes)):
+        number = int(targets.slices[target])
+        shared = overlap(boxes[number], targets.boxes[target][None])
+        worth = _MANY_ALPHA * logits[number].sigmoid() + (1 - _MANY_ALPHA) * shared
+        best = worth.topk(min(most, len(worth)))
+        for value, query in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+            if value > _MANY_LEAST:
+                found.append((number, query, target))
+    return _matches(found, boxes.device)
+
+
+def overlap(boxes: Tensor, others: Tensor) -> Tensor:
+    """Intersection over union of boxes (…, 4), shapes broadcast against one another."""
+    return _areas(boxes, others)[0]
+
+
+def generalised_overlap(boxes: Tensor, others: Tensor) -> Tensor:
+    """The same less the empty part of the box around both, from -1 to 1.
+
+    Rezatofighi et al., "Generalized intersection over union", 2019, algorithm 1.
+    """
+    shared, union, around = _areas(boxes, others)
+    return shared - (around - union) / around.clamp(min=1e-9)
+
+
+def _areas(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Intersection over union, the union, and the area of the box around both."""
+    low, high = boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2
+    low2, high2 = others[..., :2] - others[..., 2:] / 2, others[..., :2] + others[..., 2:] / 2
+    shared = (torch.minimum(high, high2) - torch.maximum(low, low2)).clamp(min=0).prod(-1)
+    union = (high - low).prod(-1) + (high2 - low2).prod(-1) - shared
+    around = (torch.maximum(high, high2) - torch.minimum(low, low2)).prod(-1)
+    return shared / union.clamp(min=1e-9), union, around
+
+
+def _matches(found: list[tuple[int, int, int]], device: torch.device) -> Matches:
+    numbers = torch.tensor(found, dtype=torch.int64, device=device).reshape(-1, 3)
+    return Matches(numbers[:, 0], numbers[:, 1], numbers[:, 2])

@@ -1,0 +1,87 @@
+"""Models that take texts: those that know classes, and a phrase that alone gives a segment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from host import class_model
+
+from MedSegFMLib import registry
+from MedSegFMLib.worker.client import WorkerClient
+
+
+@pytest.fixture
+def classy(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The desk with the ball, and a model in its worker that knows "bright" and "very bright"."""
+    monkeypatch.setitem(registry.MODELS, class_model.NAME, "")
+    class_model.register()
+    desk.panel.gate._make_client = lambda _host: WorkerClient(class_model.ClassLauncher())
+    parameters = desk.panel.parameters
+    desk.panel.models.look_again()
+    parameters.model = type(parameters.model)[class_model.NAME]
+    desk.load()
+    desk.wait(lambda: bool(desk.panel.logic.classes))
+    return desk
+
+
+def names(desk: Any) -> list[str]:
+    return [name for _, name in desk.panel.logic.prompts.objects]
+
+
+def test_one_button_makes_a_segment_of_each_class_in_one_step(classy: Any) -> None:
+    ui = classy.ui
+    assert not ui.classesButton.isHidden() and ui.classesButton.enabled
+    assert "bright, very bright" in ui.classesButton.toolTip
+    assert "Segment all that the model knows" in ui.promptHint.text
+    assert ui.boxButton.isHidden() and not ui.textRow.isHidden()
+    ui.classesButton.click()
+    classy.wait()
+    assert names(classy) == ["bright", "very bright"]
+    assert ui.statusLabel.text == "Done." and ui.segmentTable.rowCount == 2
+    both = classy.mask(1) | classy.mask(2)
+    assert np.array_equal(both, classy.ball)
+    ui.classesButton.click()
+    classy.wait()
+    assert names(classy) == ["bright", "very bright"], "what is named already is not named twice"
+    ui.undoButton.click()
+    classy.wait()
+    assert not names(classy)
+
+
+def test_a_text_alone_gives_a_segment_called_like_it(classy: Any) -> None:
+    ui = classy.ui
+    ui.textEdit.text = "bright"
+    ui.textButton.click()
+    classy.wait()
+    assert names(classy) == ["bright"] and np.array_equal(classy.mask(), classy.ball)
+    assert ui.promptTable.item(0, 0).text() == "Text" and not ui.textEdit.text
+    ui.textEdit.text = "very bright"
+    ui.textEdit.returnPressed.emit()
+    classy.wait()
+    assert names(classy) == ["bright", "very bright"], "another name is another segment"
+
+
+def test_the_text_field_offers_the_names_and_refuses_others(classy: Any) -> None:
+    ui = classy.ui
+    completer = ui.textEdit.completer()
+    completer.setCompletionPrefix("VERY")
+    assert completer.currentCompletion() == "very bright"
+    ui.textEdit.text = "liver"
+    ui.textButton.click()
+    assert "knows no 'liver'; it knows bright, very bright" in ui.statusLabel.text
+    assert not names(classy)
+
+
+def test_a_promptable_model_shows_no_classes(desk: Any) -> None:
+    desk.load()
+    assert desk.ui.classesButton.isHidden() and desk.ui.textRow.isHidden()
+    assert "Draw a box" in desk.ui.promptHint.text
+
+
+def test_the_classes_are_told_again_by_a_worker_that_took_over(classy: Any) -> None:
+    classy.panel.logic._classes.clear()
+    classy.ui.restartButton.click()
+    classy.panel._warm_up()
+    classy.wait(lambda: bool(classy.panel.logic.classes))
