@@ -74,7 +74,7 @@ def scores(report, held_back):
     """A table of the scores before and after, as rich text; empty where the report has none."""
     before, after = _sides(report)
     rows = [
-        f"<tr><td>{title}</td><td>{before[key]:.3f}</td><td>→ <b>{after[key]:.3f}</b></td></tr>"
+        f"<tr><td>{title}</td><td>{before[key]:.3f}</td><td><b>{after[key]:.3f}</b></td></tr>"
         for key, title in _SCORES
         if key in before and key in after
     ]

@@ -13,8 +13,10 @@ from time import monotonic, sleep
 import numpy as np
 import slicer
 
+from MedSegFMLib.cases import load_case, read_cases
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.prompt_nodes import box_from_roi, show_prompt
+from MedSegFMLib.mrml.training_set import AcceptedSegments, write_cases
 from MedSegFMLib.mrml.updates import Written
 from MedSegFMLib.mrml.volume_nodes import volume_from_node
 from MedSegFMLib.prompts import Box, Point
@@ -111,6 +113,20 @@ def check_planes_are_compared(test):
         _wait(logic)
 
 
+def check_training_set(test):
+    """Accepted segments become cases: the voxels of volume and segment, where they are."""
+    with tempfile.TemporaryDirectory() as folder, _segmentation() as (logic, node):
+        logic.add(_box(node))
+        _wait(logic)
+        cases = Path(folder) / "cases"
+        for _step in write_cases(AcceptedSegments(slicer.mrmlScene).candidates(), cases):
+            pass
+        (case,) = map(load_case, read_cases(cases / "cases.json"))
+        test.assertTrue(case.image.geometry.matches(logic.volume.geometry, tolerance_mm=1e-3))
+        test.assertTrue(np.array_equal(case.image.array_kji, logic.volume.array_kji))
+        test.assertTrue(np.array_equal(case.label.array_kji == 1, _mask(logic, node, 1)))
+
+
 def check_save_and_load(test):
     """A saved scene comes back with its prompts, and goes on."""
     with tempfile.TemporaryDirectory() as folder:
@@ -161,6 +177,7 @@ CHECKS = (
     check_overlap_policy,
     check_undo_and_redo,
     check_planes_are_compared,
+    check_training_set,
     check_save_and_load,
     check_cancel,
     check_crash,

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import ModelError
 from ..segmenter import ModelCard, RegionRule
 from ..weights import store
-from ..weights.checksums import recorded, sha256_of
+from ..weights.checksums import own_sha256
 from .medical_sam3_segmenter import WordsSegmenter
 from .planar import DEFAULT_CACHE_BYTES, check_options
 from .sam_pictures import PUBLISHED_SIZE
@@ -77,9 +78,9 @@ def create(
     path = medical_sam3_weights.file_of(store.find(CARD.name) if weights is None else Path(weights))
     network = medical_sam3_weights.load(path)
     if adapter is not None:
-        sha256 = recorded(path) or sha256_of(path)
-        network = medical_sam3_lora.merged(network, Path(adapter), sha256)
-    most = network.config.text_config.max_position_embeddings
+        network = medical_sam3_lora.merged(network, Path(adapter), own_sha256(path))
+    config: Any = network.config
+    most = config.text_config.max_position_embeddings
     words = Words(path.parent if tokenizer is None else Path(tokenizer), most)
     runtime = TorchSam3Runtime(network, words, chosen, CARD.name)
     return WordsSegmenter(CARD, runtime, fusion, names, least, step, budget)

@@ -1,104 +1,144 @@
 """Low-rank adapters in SAM3's detector, in peft's own files, bound to the weights below them.
 
-Hu et al., "LoRA: low-rank adaptation of large language models", 2021.
+Hu et al., "LoRA: low-rank adaptation of large language models", 2021. A folder with
+`adapter_config.json` and `adapter_model.safetensors`, whose metadata tells the SHA-256 of the
+weights that the adapters were trained on, what peft is told, and the data.
 """
 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from ..atomic import atomic_path, make_folder, write_text
 from ..errors import WeightsError
+from ..weights import store
+from ..weights.safetensors_header import read_header
 
 if TYPE_CHECKING:
-    from peft import LoraConfig
+    from torch import Tensor
     from transformers import Sam3Model
 
 Targets = Literal["qv", "attention", "all"]
 
-# Beside peft's two files: whose weights the adapters belong to, and what they were trained on.
-FACTS = "medsegfm.json"
-TENSORS = "adapter_model.safetensors"
-_FORMAT = "medsegfm.medical-sam3.adapter"
-_PEFT_CONFIG = "adapter_config.json"
-_WAY_OUT = "give the folder that training medical-sam3 with mode=lora wrote"
+FORMAT = "medsegfm.medical-sam3"
+TENSORS_FILE = "adapter_model.safetensors"
+CONFIG_FILE = "adapter_config.json"
 
 _IN_ATTENTION = {"qv": "[qv]_proj", "attention": "[qkvo]_proj", "all": "[qkvo]_proj"}
 _PLACES = (
     r"(vision_encoder\.backbone\.layers\.\d+\.attention"
-    r"|detr_(en|de)coder\.layers\.\d+\.\w+_attn)"
+    r"|detr_(en|de)coder\.layers\.\d+\.\w*attn)"
 )
 _MLP = r"(vision_encoder\.backbone|detr_(en|de)coder)\.layers\.\d+\.mlp\.fc[12]"
 
 
-def lora_config(rank: int, alpha: float, dropout: float, targets: Targets) -> LoraConfig:
-    """Adapters in the attentions of the vision transformer and of the detector's two transformers.
+def peft_settings(rank: int, alpha: float, dropout: float, targets: Targets) -> dict[str, Any]:
+    """Adapters as a `LoraConfig` of peft takes them, in types of JSON.
 
-    rank: of each product; alpha: it is multiplied by alpha / rank; dropout: of its input.
-    targets: queries and values, whole attentions, or the layers' perceptrons as well.
+    They sit in the vision transformer and in the detector's two transformers. rank: of each
+    product; alpha: it is multiplied by alpha / rank; dropout: of its input. targets: queries and
+    values, whole attentions, or the layers' perceptrons as well.
     """
-    from peft import LoraConfig
-
     names = rf"{_PLACES}\.{_IN_ATTENTION[targets]}"
     if targets == "all":
         names = f"({names}|{_MLP})"
-    return LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names, bias="none"
-    )
+    return {
+        "peft_type": "LORA",
+        "r": rank,
+        "lora_alpha": alpha,
+        "lora_dropout": dropout,
+        "target_modules": names,
+        "bias": "none",
+    }
 
 
-def write_facts(folder: Path, base_sha256: str, more: Mapping[str, Any]) -> None:
-    """Write beside the adapters what they belong to; OutputError where that fails."""
-    from ..atomic import write_text
+def with_adapters(network: Sam3Model, settings: Mapping[str, Any]) -> Any:
+    """A PeftModel around a network, in which fresh adapters are put in place.
 
-    facts = {"format": _FORMAT, "base_sha256": base_sha256, **more}
-    write_text(folder / FACTS, json.dumps(facts, indent=2) + "\n")
-
-
-def merged(network: Sam3Model, folder: Path, base_sha256: str) -> Sam3Model:
-    """The network with the adapters of a folder multiplied into its weights; it is itself changed.
-
-    base_sha256: of the file that the network was read from. Raises WeightsError where the folder
-    holds no adapters of this model, or those of other weights.
+    settings: see `peft_settings`; ValueError or TypeError where they do not fit the network.
     """
-    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
-    from safetensors import SafetensorError
+    from peft import LoraConfig, get_peft_model
+
+    with warnings.catch_warnings():
+        # peft asks transformers for a property under its old name, which is no news for the user.
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(network, LoraConfig(**settings))
+
+
+def write(
+    folder: Path, base_sha256: str, peft: Mapping[str, Any], more: Mapping[str, Any], model: Any
+) -> None:
+    """Write the adapters of a PeftModel; OutputError where that fails.
+
+    base_sha256: of the file that its network was read from. peft: its settings. more: what else
+    the file tells, such as the data.
+    """
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    make_folder(folder, "name another as out=")
+    facts = {"base_sha256": base_sha256, "peft": dict(peft), **more}
+    held: dict[str, Tensor] = get_peft_model_state_dict(model)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in held.items()}
+    with atomic_path(folder / TENSORS_FILE) as beside:
+        save_file(tensors, str(beside), {"format": FORMAT, "facts": json.dumps(facts)})
+    write_text(folder / CONFIG_FILE, json.dumps(peft, indent=1))
+
+
+def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
+    """The network with adapters multiplied into its weights; `network` itself is changed.
+
+    path: the adapters' folder, or the file of their tensors. base_sha256: of the file that the
+    network was read from. Raises WeightsError where the adapters are missing, altered, of another
+    model, or of other weights.
+    """
+    from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
 
-    facts = _facts(folder)
-    theirs = str(facts.get("base_sha256"))
+    path = path / TENSORS_FILE if path.is_dir() else path
+    store.verify_recorded(path)
+    facts = _facts(path)
+    theirs = str(facts["base_sha256"])
     if theirs != base_sha256:
         raise WeightsError(
-            f"The adapters in {folder} were trained on weights with the SHA-256 {theirs[:12]}…, "
-            f"not {base_sha256[:12]}…; give those with --weights, or leave the adapters out."
+            f"The adapters {path} were trained on weights with the SHA-256 {theirs}, not "
+            f"{base_sha256}; give those with --weights, or leave the adapters out."
         )
     try:
-        config = LoraConfig.from_pretrained(str(folder), local_files_only=True)
-        tensors = load_file(str(folder / TENSORS))
-        model = get_peft_model(network, config)
-        found = set_peft_model_state_dict(model, tensors)
-    except (OSError, SafetensorError, ValueError, TypeError, RuntimeError, KeyError) as error:
-        raise WeightsError(f"The adapters in {folder} cannot be read ({error}).") from error
+        model = with_adapters(network, facts["peft"])
+        found: Any = set_peft_model_state_dict(model, load_file(str(path)))
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path} does not fit medical-sam3 ({error}); train it again."
+        ) from error
     faults = [f"{name} is unknown" for name in found.unexpected_keys]
     faults += [f"{name} is missing" for name in found.missing_keys if "lora_" in name]
     if faults:
-        raise WeightsError(f"The adapters in {folder} do not fit: {faults[0]}; {_WAY_OUT}.")
+        raise WeightsError(f"{path} does not fit medical-sam3: {faults[0]}; train it again.")
     whole: Any = model.merge_and_unload()
     whole.requires_grad_(False)
     whole.eval()
     return cast("Sam3Model", whole)
 
 
-def _facts(folder: Path) -> dict[str, Any]:
-    absent = [name for name in (FACTS, _PEFT_CONFIG, TENSORS) if not (folder / name).is_file()]
-    if absent:
-        raise WeightsError(f"The folder {folder} lacks {', '.join(absent)}; {_WAY_OUT}.")
+def _facts(path: Path) -> dict[str, Any]:
+    """What the file of the adapters' tensors tells of itself."""
+    metadata = read_header(path).metadata
     try:
-        facts: Any = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{folder / FACTS} cannot be read ({error}).") from error
-    if not isinstance(facts, dict) or facts.get("format") != _FORMAT:
-        raise WeightsError(f"{folder / FACTS} is not of adapters of medical-sam3; {_WAY_OUT}.")
-    return facts
+        facts = json.loads(metadata["facts"]) if metadata["format"] == FORMAT else {}
+        if isinstance(facts["base_sha256"], str) and isinstance(facts["peft"], dict):
+            return cast("dict[str, Any]", facts)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _no_adapters(path) from error
+    raise _no_adapters(path)
+
+
+def _no_adapters(path: Path) -> WeightsError:
+    return WeightsError(
+        f"{path} holds no adapters of medical-sam3; give the folder that training with mode=lora "
+        "wrote."
+    )

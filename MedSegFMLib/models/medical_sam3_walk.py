@@ -27,7 +27,9 @@ def walk_words(shape: Shape, stride: int) -> Walk:
     asks: list[Ask] = [(index, PicturePrompt(None)) for index in range(first, shape[0], stride)]
     answers = yield asks
     found = {index: logits for (index, _), logits in zip(asks, answers, strict=True)}
-    ways = {index: (-1, 1) for index, logits in found.items() if (logits > 0).any()}
+    ways: dict[int, tuple[int, ...]] = {
+        index: (-1, 1) for index, logits in found.items() if (logits > 0).any()
+    }
     while ways:
         following: dict[int, tuple[PicturePrompt, tuple[int, ...]]] = {}
         for index, steps in ways.items():

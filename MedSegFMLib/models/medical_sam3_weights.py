@@ -58,11 +58,11 @@ def load(path: Path) -> Sam3Model:
     tensors = detector_tensors(read_state_dict(path, _HOLDERS, _WAY_OUT))
     expected = shapes_of(config)
     state = as_transformers(tensors, expected, path)
-    network = empty_network(config)
+    network: Any = empty_network(config)
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
     network.requires_grad_(False)
     network.eval()
-    return network
+    return cast("Sam3Model", network)
 
 
 def empty_network(config: Sam3Config) -> Sam3Model:
@@ -70,7 +70,7 @@ def empty_network(config: Sam3Config) -> Sam3Model:
     from transformers import Sam3Model, initialization
 
     with initialization.no_init_weights():
-        return cast("Sam3Model", Sam3Model(config))
+        return Sam3Model(config)
 
 
 def shapes_of(config: Sam3Config) -> dict[str, tuple[int, ...]]:

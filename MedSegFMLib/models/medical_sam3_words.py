@@ -33,12 +33,10 @@ class Words:
                 "tokenizer.json, or vocab.json and merges.txt, of SAM3 or CLIP there, or name "
                 "their folder with --option tokenizer=FOLDER."
             )
-        from transformers import CLIPTokenizerFast
+        from transformers import CLIPTokenizer
 
         try:
-            self._tokenizer: Any = CLIPTokenizerFast.from_pretrained(
-                str(folder), local_files_only=True
-            )
+            self._tokenizer: Any = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
         # The tokenizers' own library raises nothing more particular for a damaged file.
         except Exception as error:
             raise WeightsError(

@@ -50,8 +50,12 @@ CARD = ModelCard(
     packages=("torch", "torchvision", "segment_anything"),
     weights="sam3d",
     base="sam",
-    base_bytes=1_500_000_000,
-    bytes_per_voxel=60,
+    # ViT-B and three classes, patches of 160 by 160 by 16 on a CPU, growth: 1457, 1476 and 1496 MB
+    # for volumes of 48, 96 and 160 voxels a side (Testing/benchmarks/memory.py); without what the
+    # networks take 257, 763 and 1442 MB for 160, 256 and 320. Each further class adds some 10 bytes
+    # a voxel.
+    base_bytes=1_450_000_000,
+    bytes_per_voxel=45,
 )
 
 # Of a volume's features on disk, in the user's folder of weights.
@@ -213,6 +217,10 @@ class Sam3dSegmenter:
         others = [n for n in range(len(encoding.scores)) if n not in wanted]
         logits: Logits = encoding.scores[wanted].max(axis=0).astype(np.float32)
         logits -= encoding.scores[others].max(axis=0)
+        # In 16 bits classes can be level: the first of them has the voxel, as in an argmax.
+        level = logits == 0
+        won = np.isin(encoding.scores[:, level].argmax(axis=0), wanted)
+        logits[level] = np.where(won, np.finfo(np.float32).eps, 0)
         progress(1.0, "The object is drawn")
         return Prediction(encoding.geometry, encoding.region.start_kji, logits)
 

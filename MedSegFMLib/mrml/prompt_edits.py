@@ -12,19 +12,28 @@ from ..geometry import Geometry, Matrix
 from ..prompt_list import PromptList
 from ..prompt_voxels import to_voxels
 from ..prompts import Box, Point, Position, Prompt, Text
-from ..segmenter import ModelCard
+from ..segmenter import ModelCard, class_numbers
 from .markup_edits import Added, Deleted, Edit, Refused, Replaced
 
 
-def check_new(prompts: PromptList, before: PromptList, card: ModelCard, geometry: Geometry) -> None:
+def check_new(
+    prompts: PromptList,
+    before: PromptList,
+    card: ModelCard,
+    geometry: Geometry,
+    classes: Sequence[str] = (),
+) -> None:
     """Raise PromptError for a prompt that is new in `prompts` and that the model cannot take.
 
-    That is one of a type it does not take, or one outside the volume.
+    That is one of a type it does not take, one outside the volume, or a text that names none of
+    the model's classes. classes: () where any text will do, or where they are not known yet.
     """
     known = {prompt for _, prompt in before.entries}
     new = [prompt for _, prompt in prompts.entries if prompt not in known]
     card.check_takes(new)
-    to_voxels(new, geometry)
+    phrases = to_voxels(new, geometry).phrases
+    if classes and phrases:
+        class_numbers(phrases, classes, card.name)
 
 
 def replaced(prompts: PromptList, index: int, prompt: Prompt) -> PromptList:
@@ -80,19 +89,6 @@ def with_prompt(
         prompts = prompts.with_object(prompt.phrase if isinstance(prompt, Text) else None)
         label = prompts.labels[-1]
     return prompts.added(label, prompt), label
-
-
-def check_classes(prompts: PromptList, before: PromptList, classes: Sequence[str]) -> None:
-    """Raise PromptError for a text, new in `prompts`, that names none of a model's classes.
-
-    classes: () where any text will do, or where the classes are not known yet.
-    """
-    known = {name.casefold() for name in classes}
-    for _, prompt in prompts.entries[len(before.entries) :]:
-        if known and isinstance(prompt, Text) and prompt.phrase.strip().casefold() not in known:
-            raise PromptError(
-                f"The model knows no '{prompt.phrase}'; it knows {', '.join(classes)}."
-            )
 
 
 def carrier(matrix: Matrix) -> Callable[[PromptList], PromptList]:

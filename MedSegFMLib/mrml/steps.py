@@ -8,7 +8,7 @@ from ..registry import card
 from ..worker.events import Event, Opened, Predicted
 from .asking import Awaited
 from .comparing import ComparingWork
-from .prompt_edits import check_classes, check_new, edited
+from .prompt_edits import check_new, edited
 from .updates import PromptsChanged, Warned
 
 
@@ -45,8 +45,7 @@ class Steps(ComparingWork):
         self._asking.cancel()
 
     def _check(self, prompts: PromptList, before: PromptList) -> None:
-        check_new(prompts, before, card(self.model), self._chosen().geometry)
-        check_classes(prompts, before, self.classes)
+        check_new(prompts, before, card(self.model), self._chosen().geometry, self.classes)
 
     def _change(self, prompts: PromptList, select: int | None = None) -> None:
         before = self.prompts

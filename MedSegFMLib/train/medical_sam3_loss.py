@@ -1,8 +1,8 @@
 """What SAM3's detector minimises; transformers' Sam3Model has no loss of its own.
 
 Weights and formulas are those of facebookresearch/sam3 for fine-tuning with masks: its classes
-IABCEMdetr, Boxes and Masks under Sam3LossWrapper. Its loss on the semantic head is left out: nothing
-here reads that head.
+IABCEMdetr, Boxes and Masks under Sam3LossWrapper. Its loss on the semantic head is left out:
+nothing here reads that head.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def detector_loss(
         logits, boxes = many.logits[layer], many.boxes[layer]
         last = layer == len(many.logits) - 1
         matches = (
-            one_to_many(logits, boxes, targets, most) if last else one_to_one(logits, boxes, targets)
+            one_to_many(logits, boxes, targets, most)
+            if last
+            else one_to_one(logits, boxes, targets)
         )
         _add(found, _queries(logits, boxes, targets, matches, count), "many_")
     total = one.logits.new_zeros(())
@@ -83,9 +85,9 @@ def _queries(
     with torch.no_grad():
         score = logits.sigmoid()
         positive[place] = 1.0
-        aims[place] = (
-            score[place] ** _ALPHA * overlap(own, aim_boxes) ** (1 - _ALPHA)
-        ).clamp(min=_LEAST_AIM)
+        aims[place] = (score[place] ** _ALPHA * overlap(own, aim_boxes) ** (1 - _ALPHA)).clamp(
+            min=_LEAST_AIM
+        )
     learnt = binary_cross_entropy_with_logits(logits, aims, reduction="none") * positive * _POSITIVE
     others = binary_cross_entropy_with_logits(logits, torch.zeros_like(logits), reduction="none")
     kind = learnt + others * (1 - positive) * logits.sigmoid() ** _GAMMA

@@ -46,37 +46,37 @@ class Matches:
     targets: Tensor
 
 
-@torch.no_grad()
 def one_to_one(logits: Tensor, boxes: Tensor, targets: Targets) -> Matches:
     """The assignment of least cost (Carion et al., "End-to-end object detection", 2020, eq. 1).
 
     logits: (n, q); boxes: (n, q, 4). The class costs as much as a focal loss would change.
     """
     found: list[tuple[int, int, int]] = []
+    logits, boxes = logits.detach(), boxes.detach()
     for number in range(targets.n):
         own = (targets.slices == number).nonzero()[:, 0]
         if not len(own):
             continue
         score = logits[number].sigmoid()
-        kind = (1 - _ALPHA) * score**_GAMMA * logsigmoid(-logits[number]) - _ALPHA * (
-            1 - score
-        ) ** _GAMMA * logsigmoid(logits[number])
+        learnt = -_ALPHA * (1 - score) ** _GAMMA * logsigmoid(logits[number])
+        left = -(1 - _ALPHA) * score**_GAMMA * logsigmoid(-logits[number])
+        kind = learnt - left
         edges = torch.cdist(boxes[number], targets.boxes[own], p=1)
-        overlap = generalised_overlap(boxes[number][:, None], targets.boxes[own][None])
-        cost = _CLASS * kind[:, None] + _EDGES * edges - _OVERLAP * overlap
+        shared = generalised_overlap(boxes[number][:, None], targets.boxes[own][None])
+        cost = _CLASS * kind[:, None] + _EDGES * edges - _OVERLAP * shared
         # A number that is none would end the solver; the loss tells of it.
         queries, chosen = linear_sum_assignment(cost.nan_to_num().cpu().numpy())
         found += [(number, int(q), int(own[t])) for q, t in zip(queries, chosen, strict=True)]
     return _matches(found, boxes.device)
 
 
-@torch.no_grad()
 def one_to_many(logits: Tensor, boxes: Tensor, targets: Targets, most: int) -> Matches:
     """For each target the `most` queries whose score and overlap are worth most, where enough.
 
-    DAC-DETR, section 3.3: worth = 0.3 score + 0.7 intersection over union, above 0.4.
+    As in DAC-DETR: worth = 0.3 score + 0.7 intersection over union, above 0.4.
     """
     found: list[tuple[int, int, int]] = []
+    logits, boxes = logits.detach(), boxes.detach()
     for target in range(len(targets.boxes)):
         number = int(targets.slices[target])
         shared = overlap(boxes[number], targets.boxes[target][None])
@@ -90,7 +90,8 @@ def one_to_many(logits: Tensor, boxes: Tensor, targets: Targets, most: int) -> M
 
 def overlap(boxes: Tensor, others: Tensor) -> Tensor:
     """Intersection over union of boxes (…, 4), shapes broadcast against one another."""
-    return _areas(boxes, others)[0]
+    with torch.no_grad():
+        return _areas(boxes, others)[0]
 
 
 def generalised_overlap(boxes: Tensor, others: Tensor) -> Tensor:

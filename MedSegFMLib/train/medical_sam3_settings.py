@@ -8,18 +8,11 @@ from typing import Literal
 
 from ..errors import TrainingError
 from ..planar.stacks import PLANE_NAMES
+from .setting_checks import check_at_least, check_positive, check_shares
 
 Precision = Literal["bf16", "no"]
 Mode = Literal["lora", "full"]
 Targets = Literal["qv", "attention", "all"]
-
-_AT_LEAST = {
-    1: ("synthetic", "rank", "batch", "accumulate", "steps", "validate_slices", "validate_samples"),
-    0: ("warmup", "one_to_many", "threads", "seed"),
-    8: ("side",),
-}
-_ABOVE_ZERO = ("alpha", "rate", "save_minutes")
-_SHARES = ("dropout", "absent_share", "layer_decay", "weight_decay")
 
 
 @dataclass(frozen=True)
@@ -92,18 +85,14 @@ class MedicalSam3Settings:
     validate_slices: int = 24
 
     def __post_init__(self) -> None:
-        for least, names in _AT_LEAST.items():
-            for name in names:
-                if getattr(self, name) < least:
-                    raise TrainingError(
-                        f"{name} is {getattr(self, name)}; it must be {least} or more."
-                    )
-        for name in _ABOVE_ZERO:
-            if getattr(self, name) <= 0:
-                raise TrainingError(f"{name} is {getattr(self, name)}; it must be above 0.")
-        for name in _SHARES:
-            if not 0 <= getattr(self, name) <= 1:
-                raise TrainingError(f"{name} is {getattr(self, name)}; it must be from 0 to 1.")
+        check_at_least(1, self, "synthetic", "rank", "batch", "accumulate", "steps")
+        check_at_least(1, self, "validate_samples", "validate_slices")
+        check_at_least(0, self, "warmup", "one_to_many", "threads", "seed", "weight_decay")
+        check_at_least(8, self, "side")
+        check_positive(self, "alpha", "rate", "save_minutes")
+        check_shares(self, "absent_share", "layer_decay")
+        if not 0 <= self.dropout < 1:
+            raise TrainingError(f"dropout is {self.dropout}; it must be 0 or more, and below 1.")
         for name in self.plane_names:
             if name not in PLANE_NAMES:
                 raise TrainingError(

@@ -17,6 +17,7 @@ RECIPES = {
     "ensam": "MedSegFMLib.train.ensam",
     "sam3d": "MedSegFMLib.train.sam3d",
     "crossplane": "MedSegFMLib.train.crossplane",
+    "medical-sam3": "MedSegFMLib.train.medical_sam3",
 }
 
 

@@ -63,8 +63,9 @@ class Workplace:
     ) -> Mapping[int, Answer]:
         """The answers for all objects of a request.
 
-        `opened` hears the classes that a model knows, each time one is loaded. Where a GPU has no memory left the CPU takes over, until another model or volume is asked
-        for, and `note` hears it with each request. Raises what models and sessions raise.
+        `opened` hears the classes that a model knows, each time one is loaded. Where a GPU has no
+        memory left the CPU takes over, until another model or volume is asked for, and `note`
+        hears it with each request. Raises what models and sessions raise.
         """
         try:
             if self._took_cpu(request):

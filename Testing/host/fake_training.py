@@ -9,12 +9,30 @@ MODE: "better" or "worse" train quickly, "slow" until its input ends, "deaf" wha
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 _STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class FakeProgram:
+    """Starts this script in one of its modes."""
+
+    mode: str
+    settings: Mapping[str, object]
+
+    def arguments(self) -> list[str]:
+        words = [f"{key}={value}" for key, value in self.settings.items()]
+        return [sys.executable, __file__, self.mode, *words]
+
+    def environment(self) -> Mapping[str, str]:
+        return os.environ
 
 
 def tell(**event: object) -> None:

@@ -59,6 +59,8 @@ def main(folder: Path) -> None:
     desk.ui.advancedSection.collapsed = False
     desk.ui.weightsFolder.text = "~/.local/share/medsegfm/weights"
     desk.photograph(folder / "panel-advanced.png")
+    desk.ui.advancedSection.collapsed = True
+    _adapted(desk, folder)
     desk.close()
 
 
@@ -78,6 +80,52 @@ def _compared(desk: Any, views: Any, folder: Path) -> None:
     views.photograph(folder / "slicer-consistency.png")
     ui.showConsistency.click()
     ui.consistencySection.collapsed = True
+
+
+def _adapted(desk: Any, folder: Path) -> None:
+    """A training on this volume and two more, on its way; it only pretends to learn."""
+    from MedSegFMPanel import model_facts
+
+    from host.fake_training import FakeProgram
+    from MedSegFMLib.weights.store import Installed
+
+    ui, adapting = desk.ui, desk.panel.adapting.adapting
+    here = model_facts.weights_here
+    model_facts.weights_here = lambda card: Installed(card.name, Path(card.name), "", 1, False)
+    for number in (2, 3):
+        _segmented_volume(f"Abdomen {number}")
+    for section in (ui.volumeSection, ui.segmentSection, ui.modelSection, ui.promptSection):
+        section.collapsed = True
+    ui.adaptSection.collapsed = False
+    desk.panel.pump()
+    adapting._make_program = lambda _recipe, settings: FakeProgram("slow", settings)
+    ui.adaptSteps.value = 400
+    ui.adaptButton.click()
+    desk.wait(lambda: adapting.minutes_left is not None and adapting.fraction > 0.2)
+    desk.photograph(folder / "panel-adapt.png")
+    for _ in range(2):
+        ui.adaptCancelButton.click()
+    desk.wait(lambda: not adapting.is_busy)
+    model_facts.weights_here = here
+
+
+def _segmented_volume(name: str) -> None:
+    """The phantom once more, with its liver and spleen as segments."""
+    import slicer
+
+    from MedSegFMLib.synthesis.phantom import make_abdomen
+
+    phantom = make_abdomen()
+    geometry = phantom.image.geometry
+    volume = slicer.util.addVolumeFromArray(phantom.image.array_kji, geometry.ijk_to_ras, name)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} segmentation")
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    for organ in ("liver", "spleen"):
+        segment_id = node.GetSegmentation().AddEmptySegment("", organ)
+        mask = phantom.labels.array_kji == phantom.label(organ)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(
+            mask.astype(np.uint8), node, segment_id, volume
+        )
 
 
 def _bare(module: Any, path: Path) -> None:

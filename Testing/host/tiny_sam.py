@@ -1,6 +1,6 @@
 """Run as a script: `medsegfm` in a world where SAM with a tiny encoder is published.
 
-    python tiny_sam.py train crossplane … --events        python tiny_sam.py worker
+python tiny_sam.py train crossplane … --events        python tiny_sam.py worker
 """
 
 from __future__ import annotations

@@ -266,7 +266,7 @@ def test_wrong_options_and_missing_files_are_told_in_a_sentence(tmp_path: Path) 
         create("medical-sam3", "cpu", weights=tmp_path.parent)
     with pytest.raises(WeightsError, match="no tokenizer in"):
         create("medical-sam3", "cpu", weights=path, tokenizer=tmp_path.parent)
-    with pytest.raises(WeightsError, match="lacks medsegfm"):
+    with pytest.raises(WeightsError, match="adapter_model"):
         create("medical-sam3", "cpu", weights=path, adapter=tmp_path)
 
 

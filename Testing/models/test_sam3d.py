@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -341,17 +342,9 @@ def test_files_stay_within_their_bytes_and_the_oldest_goes(tmp_path: Path) -> No
     features = np.ones((2, 100), np.float16)
     for number, key in enumerate("abcd"):
         assert files.put(key, (2, 2, 100), [features, features])
-        if number == 0:
-            continue
-        # Used again, a is not the oldest.
+        os.utime(tmp_path / f"{key}.npy", (number, number))
+        # Used again and again, a is never the oldest.
         assert files.get("a", (2, 2, 100)) is not None
-        for name in "abcd":
-            path = tmp_path / f"{name}.npy"
-            if path.exists():
-                newer = 10 if name == "a" else number
-                import os
-
-                os.utime(path, (newer, newer))
     assert sorted(path.stem for path in tmp_path.glob("*.npy")) == ["a", "c", "d"]
     assert not files.put("large", (2, 2, 1000), [])
     assert not (tmp_path / "large.npy").exists()
@@ -422,9 +415,11 @@ def test_the_classes_share_the_volume_between_them(model: Any, volume: Volume) -
     for number, name in enumerate(CLASSES, 1):
         logits = model.predict(encoding, [Text(name)], None, no_progress).logits_kji
         others = np.delete(encoding.scores, number, axis=0).max(axis=0)
-        assert np.array_equal(logits, encoding.scores[number].astype(np.float32) - others)
+        expected = encoding.scores[number].astype(np.float32) - others
+        assert np.allclose(logits, expected, atol=1e-6)
         found[name] = logits > 0
-        assert np.array_equal(found[name], (best == number) & (logits != 0))
+        # Of classes that are level in 16 bits the first has the voxel.
+        assert np.array_equal(found[name], best == number)
     both = model.predict(encoding, [Text(" Spleen"), Text("LIVER")], None, no_progress)
     assert np.array_equal(both.logits_kji > 0, found["liver"] | found["spleen"])
 

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from host import fake_training
+from host.fake_training import FakeProgram
 
 from MedSegFMLib.errors import OutputError, TrainingError
 from MedSegFMLib.mrml.adapting import Adapting, Phase, Plan
 from MedSegFMLib.worker.training_process import Advanced
 
 
-@dataclass(frozen=True)
-class FakeProgram:
-    recipe: str
-    settings: Mapping[str, object]
-
-    def arguments(self) -> list[str]:
-        words = [f"{key}={value}" for key, value in self.settings.items()]
-        return [sys.executable, fake_training.__file__, "better", *words]
-
-    def environment(self) -> Mapping[str, str]:
-        return os.environ
-
-
 @pytest.fixture
 def adapting() -> Iterator[Adapting]:
-    made = Adapting(FakeProgram)
+    made = Adapting(lambda _recipe, settings: FakeProgram("better", settings))
     yield made
     made.close()
 

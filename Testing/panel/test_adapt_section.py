@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from host import tiny_sam
+from host.fake_training import FakeProgram
 
 from MedSegFMLib.cases import load_case, read_cases
 from MedSegFMLib.mrml.adapting import Phase
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.client import WorkerClient
-
-FAKE = Path(__file__).resolve().parents[1] / "host" / "fake_training.py"
-
-
-@dataclass(frozen=True)
-class FakeProgram:
-    """Starts `fake_training.py` in one of its modes."""
-
-    mode: str
-    settings: Mapping[str, object]
-
-    def arguments(self) -> list[str]:
-        words = [f"{key}={value}" for key, value in self.settings.items()]
-        return [sys.executable, str(FAKE), self.mode, *words]
-
-    def environment(self) -> Mapping[str, str]:
-        return os.environ
 
 
 def add_ball(name: str, center_kji: tuple[int, int, int], segments: tuple[str, ...]) -> Any:

@@ -60,7 +60,9 @@ def test_the_end_of_the_input_stops_a_training_which_saves_and_goes_on_later(
         time.sleep(0.01)
     process.stop()
     end = followed(process)[-1]
-    assert (end.result, end.error) == (None, None) and (tmp_path / "run" / "checkpoint.json").is_file()
+    assert (end.result, end.error) == (None, None) and (
+        tmp_path / "run" / "checkpoint.json"
+    ).is_file()
 
 
 def test_what_is_wrong_is_told_in_its_sentence_with_the_usual_status(tmp_path: Path) -> None:

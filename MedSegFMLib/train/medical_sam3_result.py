@@ -1,0 +1,39 @@
+"""What training all of Medical SAM3 leaves: a folder that the model of that name loads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import nn
+
+from ..atomic import atomic_path, make_folder
+from ..models.medical_sam3_lora import FORMAT
+from ..models.medical_sam3_weights import CONFIG, IN_FOLDER, write_config
+
+_TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json")
+
+
+def write_network(
+    network: nn.Module, config: Any, tokenizer: Path, folder: Path, facts: Mapping[str, Any]
+) -> None:
+    """Write all weights in transformers' layout, with configuration and tokenizer beside them.
+
+    tokenizer: the folder of its files. facts: what the weights' file tells of itself. Raises
+    OutputError where that fails.
+    """
+    make_folder(folder, "name another as out=")
+    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
+    with atomic_path(folder / IN_FOLDER) as beside:
+        # transformers reads files whose format is "pt", and no others.
+        told = {"format": "pt", "of": FORMAT, "facts": json.dumps(facts)}
+        save_file(tensors, str(beside), told)
+    write_config(config, folder / CONFIG)
+    for name in _TOKENIZER:
+        if (tokenizer / name).is_file():
+            with atomic_path(folder / name) as beside:
+                shutil.copyfile(tokenizer / name, beside)

@@ -1,0 +1,356 @@
+"""What training SAM across planes costs, bottleneck by bottleneck, and two networks beside it.
+
+Run from the checkout: PYTHONPATH=. python Testing/benchmarks/crossplane.py [--device cuda]
+A volume of 240 x 240 x 155 voxels (as in the paper), so that the axial slice has 240 x 240 pixels,
+the others 240 x 155. Random weights, LoRA of rank 8 on qkv. Each row is a process of its own, which
+takes one step to warm up (not at 1024 on a CPU) and then measures `--steps`. Memory is the growth
+over the steps beyond what was held before them: on a CPU of the process, on a GPU as torch counts
+it; "with weights" adds what the network takes. The gradient is compared with that of the plain row
+of the same size, relative to its largest number. Last the volume is seen by MONAI's DynUNet
+and by SAM3D.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SHAPE_KJI = (155, 240, 240)
+RANK, LAST_BLOCKS = 8, 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to take a step."""
+
+    title: str
+    size: str
+    planes: tuple[str, ...]
+    cached: bool = False
+    recomputed: bool = False
+    blocks: int = 0
+    prefix: bool = False
+
+
+ALL = ("axial", "coronal", "sagittal")
+ROWS = {
+    "single-1024": Row("one view, 1024²", "1024", ("axial",)),
+    "plain-1024": Row("three views, plain, 1024²", "1024", ALL),
+    "cached-1024": Row("+ cached gradient", "1024", ALL, cached=True),
+    "recomputed-1024": Row("+ recomputed blocks", "1024", ALL, cached=True, recomputed=True),
+    "single-native": Row("one view, native", "native", ("axial",)),
+    "plain-native": Row("three views, plain, native", "native", ALL),
+    "cached-native": Row("+ cached gradient", "native", ALL, cached=True),
+    "recomputed-native": Row("+ recomputed blocks", "native", ALL, cached=True, recomputed=True),
+    "single-last": Row("one view, last 2 blocks", "native", ("axial",), blocks=LAST_BLOCKS),
+    "plain-last": Row("three views, last 2 blocks", "native", ALL, blocks=LAST_BLOCKS),
+    "prefix-last": Row("+ frozen prefix", "native", ALL, blocks=LAST_BLOCKS, prefix=True),
+    "cached-last": Row(
+        "+ cached gradient", "native", ALL, cached=True, blocks=LAST_BLOCKS, prefix=True
+    ),
+}
+
+
+def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) -> dict[str, Any]:
+    """A row's numbers; its gradient goes to a file."""
+    import torch
+
+    from MedSegFMLib import Geometry, Volume
+    from MedSegFMLib.models.sam_pictures import SamPictures
+    from MedSegFMLib.networks.crossplane import CrossPlane
+    from MedSegFMLib.networks.sam import Sam
+    from MedSegFMLib.networks.sam_config import PUBLISHED
+    from MedSegFMLib.networks.sam_lora import LoraChoice, with_adapters
+    from MedSegFMLib.train.crossplane_loss import crossplane_loss
+    from MedSegFMLib.train.crossplane_network import ViewNetwork
+    from MedSegFMLib.train.crossplane_samples import Sample, Samples, objects_of
+    from MedSegFMLib.train.gradient_cache import cached_backward, plain_backward
+    from MedSegFMLib.train.labelled import LabelledVolume
+
+    row, device = ROWS[name], torch.device(device_name)
+    half = device.type == "cuda"
+    torch.manual_seed(0)
+    config = PUBLISHED[f"vit_{vit}"]
+    empty = held(device)
+    sam = Sam(config)
+    choice = LoraChoice(RANK, 2.0 * RANK, 0.0, "qkv", row.blocks, "lora")
+    if half:
+        sam.image_encoder.to(torch.bfloat16)
+    model = with_adapters(sam, choice.peft_settings(config)).to(device)
+    for key, parameter in model.named_parameters():
+        if "lora_B" in key:
+            torch.nn.init.normal_(parameter, std=0.02)
+    adapters = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(adapters, 0.0)
+    pictures = SamPictures(row.size)
+    network = CrossPlane(sam, choice.first_block(config), row.recomputed)
+    views_of = ViewNetwork(network, pictures, device, half, (1 << 30) * row.prefix)
+    labels = np.zeros(SHAPE_KJI, np.int16)
+    labels[50:110, 70:160, 80:170] = 1
+    image = np.random.default_rng(0).integers(0, 255, SHAPE_KJI).astype(np.float32)
+    volume = Volume(image, Geometry.from_spacing(SHAPE_KJI))
+    (target,) = objects_of([LabelledVolume("volume", "MR", volume, labels, {1: "box"})], None)
+    whole = Samples([target], 0.0, seed=0)[0]
+    sample = Sample([view for view in whole.views if view.plane.name in row.planes])
+
+    def step() -> float:
+        begun = time.perf_counter()
+
+        def loss(answers: list[Any]) -> dict[str, Any]:
+            return crossplane_loss(answers, sample.views, 1.0, "probabilities", False)
+
+        views = views_of.answering(sample)
+        optimiser.zero_grad()
+        if row.cached:
+            cached_backward(views, loss, 1.0, device)
+        else:
+            plain_backward(views, loss, 1.0)
+        optimiser.step()
+        finish(device)
+        return time.perf_counter() - begun
+
+    # The frozen prefix of a slice is there after its first visit: that is what is measured.
+    warm = row.size == "native" or device.type == "cuda"
+    if warm:
+        step()
+    weights = held(device) - empty
+    begin(device)
+    before = held(device)
+    seconds = [step() for _ in range(steps if warm else 1)]
+    gradient = torch.cat([p.grad.flatten() for p in adapters if p.grad is not None])
+    torch.save(gradient.float().cpu(), gradients / f"{name}.pt")
+    return {
+        "seconds": float(np.median(seconds)),
+        "bytes": peak(device) - before,
+        "weights": weights,
+        "learnt": sum(p.numel() for p in adapters),
+    }
+
+
+def volume_networks(device_name: str) -> None:
+    """The paper's Table 1, on this machine: DynUNet and SAM3D on the whole volume."""
+    import torch
+
+    device = torch.device(device_name)
+    print(
+        "\n| network | parameters, learnt | training: peak | s / volume | inference: s / volume |"
+    )
+    print("|---|---|---|---|---|")
+    for title, make in (("DynUNet (MONAI)", dyn_unet), ("SAM3D", sam3d)):
+        torch.manual_seed(0)
+        learnt, prepare, train_step, infer = make(device)
+        begun = time.perf_counter()
+        prepare()
+        finish(device)
+        prepared = time.perf_counter() - begun
+        train_step()
+        begin(device)
+        before = held(device)
+        begun = time.perf_counter()
+        train_step()
+        finish(device)
+        trained, grown = time.perf_counter() - begun, peak(device) - before
+        begun = time.perf_counter()
+        infer()
+        finish(device)
+        inferred = prepared + time.perf_counter() - begun
+        note = f" (+ {prepared:.1f} once)" if prepared > 0.1 else ""
+        print(
+            f"| {title} | {learnt:,} | {grown / 2**30:.2f} GiB | {trained:.1f}{note} | "
+            f"{inferred:.1f} |",
+            flush=True,
+        )
+
+
+def dyn_unet(device: Any) -> tuple[int, Callable[[], Any], Callable[[], Any], Callable[[], Any]]:
+    """nnU-Net's full-resolution network as MONAI has it, patches of 96 x 128 x 128."""
+    import torch
+    from monai.inferers import sliding_window_inference
+    from monai.networks.nets import DynUNet
+
+    kernels, strides = [3] * 5, [1, 2, 2, 2, 2]
+    network = DynUNet(3, 1, 2, kernels, strides, strides[1:], norm_name="instance").to(device)
+    optimiser = torch.optim.SGD(network.parameters(), 1e-3, momentum=0.99, nesterov=True)
+    patch = (96, 128, 128)
+    # As many patches as cover the volume.
+    count = 2 * 2 * 2
+    volume = torch.rand(1, 1, *SHAPE_KJI, device=device)
+
+    def step() -> None:
+        for _ in range(count):
+            logits = network(torch.rand(1, 1, *patch, device=device))
+            target = torch.zeros(1, *patch, dtype=torch.long, device=device)
+            torch.nn.functional.cross_entropy(logits, target).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+
+    def infer() -> None:
+        with torch.inference_mode():
+            sliding_window_inference(volume, patch, 1, network.eval())
+
+    learnt = sum(p.numel() for p in network.parameters())
+    return learnt, lambda: None, step, infer
+
+
+def sam3d(device: Any) -> tuple[int, Callable[[], Any], Callable[[], Any], Callable[[], Any]]:
+    """The light decoder on embeddings of slices that ViT-B made once, patches of 160 x 160."""
+    import torch
+
+    from MedSegFMLib.networks.sam import Sam
+    from MedSegFMLib.networks.sam3d import Sam3dDecoder
+    from MedSegFMLib.networks.sam3d_config import Sam3dConfig
+    from MedSegFMLib.networks.sam_config import PUBLISHED
+
+    encoder = Sam(PUBLISHED["vit_b"]).encoder.to(device)
+    decoder = Sam3dDecoder(Sam3dConfig(classes=2)).to(device)
+    optimiser = torch.optim.SGD(decoder.parameters(), 1e-3, momentum=0.99, nesterov=True)
+    side, corners = 160, 4
+    kept: list[Any] = []
+
+    def prepare() -> None:
+        with torch.inference_mode():
+            for _ in range(corners):
+                slices = torch.rand(SHAPE_KJI[0], 3, side, side, device=device)
+                kept.append(torch.cat([encoder(part) for part in slices.split(8)]).clone())
+
+    def volume(corner: int) -> Any:
+        return kept[corner].clone().permute(1, 0, 2, 3)[None]
+
+    def step() -> None:
+        for corner in range(corners):
+            logits = decoder(volume(corner))
+            target = torch.zeros(1, *logits.shape[2:], dtype=torch.long, device=device)
+            torch.nn.functional.cross_entropy(logits, target).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+
+    def infer() -> None:
+        with torch.inference_mode():
+            for corner in range(corners):
+                decoder(volume(corner))
+
+    return sum(p.numel() for p in decoder.parameters()), prepare, step, infer
+
+
+def begin(device: Any) -> None:
+    """Count the peak from here."""
+    import torch
+
+    from MedSegFMLib.peak_memory import reset_peak
+
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        reset_peak()
+
+
+def held(device: Any) -> int:
+    """Bytes in use now."""
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.memory_allocated(device))
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak(device: Any) -> int:
+    """The most bytes in use since `begin`."""
+    import torch
+
+    from MedSegFMLib.peak_memory import peak_bytes
+
+    return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else peak_bytes()
+
+
+def finish(device: Any) -> None:
+    """Wait for the GPU."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def apart(gradients: Path, name: str) -> str:
+    """How far a row's gradient is from that of the plain row of its size."""
+    import torch
+
+    plain = gradients / f"plain-{name.split('-')[1]}.pt"
+    if name.startswith(("single", "plain")) or not plain.is_file():
+        return ""
+    judge, own = torch.load(plain), torch.load(gradients / f"{name}.pt")
+    return f"{float((judge - own).abs().max() / judge.abs().max()):.0e}"
+
+
+def print_table(vit: str, found: dict[str, dict[str, Any]], gradients: Path) -> None:
+    """A row for each way, beside the one view of its size."""
+    print(f"\nViT-{vit.upper()}:\n")
+    print("| step | GiB | with weights | s | to one view: memory | time | gradient apart |")
+    print("|---|---|---|---|---|---|---|")
+    for name, values in found.items():
+        one = found.get(f"single-{name.split('-')[1]}")
+        ratios = ["", ""]
+        if one is not None:
+            ratios = [f"{values[key] / max(1e-9, one[key]):.2f}" for key in ("bytes", "seconds")]
+        cells = [
+            ROWS[name].title,
+            f"{values['bytes'] / 2**30:.2f}",
+            f"{(values['bytes'] + values['weights']) / 2**30:.2f}",
+            f"{values['seconds']:.2f}",
+            *ratios,
+            apart(gradients, name),
+        ]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def main() -> None:
+    """Run every row in a process of its own and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--vit", default="b,h")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--rows", default="", help="some of the rows, with commas between")
+    parser.add_argument("--no-volumes", action="store_true", help="leave out DynUNet and SAM3D")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        name, vit, folder = arguments.one
+        values = measure(name, vit, arguments.device, arguments.steps, Path(folder))
+        print(json.dumps(values))
+        return
+    for vit in arguments.vit.split(","):
+        wanted = [name for name in arguments.rows.split(",") if name] or list(ROWS)
+        if vit == "h" and arguments.device == "cpu":
+            # A plain step at 1024 takes 40 GB and many minutes here.
+            wanted = [name for name in wanted if "1024" not in name]
+        found: dict[str, dict[str, Any]] = {}
+        with tempfile.TemporaryDirectory() as folder:
+            for name in wanted:
+                command = [sys.executable, __file__, "--one", name, vit, folder]
+                command += ["--device", arguments.device, "--steps", str(arguments.steps)]
+                done = subprocess.run(
+                    command, env=os.environ, capture_output=True, text=True, check=False
+                )
+                if done.returncode:
+                    print(f"{ROWS[name].title}: {done.stderr.splitlines()[-1:]}", flush=True)
+                    continue
+                found[name] = json.loads(done.stdout.splitlines()[-1])
+                print(name, found[name], file=sys.stderr, flush=True)
+            print_table(vit, found, Path(folder))
+    if not arguments.no_volumes:
+        volume_networks(arguments.device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Whether training across planes trains: the intersection term against none, on synthetic volumes.
+
+Run from the checkout: PYTHONPATH=. python Testing/benchmarks/crossplane_learning.py OUT
+No trained SAM can be had here, so a small one (4 blocks of 128 channels, SAM's own prompt encoder
+and decoder) is trained first, from nothing, on single slices of synthetic volumes with boxes and
+clicks; OUT keeps it, and a second call goes on from there. Then `medsegfm train crossplane` adapts
+it, with `--weights` of the intersection term and each of the seeds, everything else the same: the
+same volumes, voxels and prompts in the same order. Scored are objects of volumes that no training
+saw, segmented as the model `crossplane` segments them, after a box alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import time
+from itertools import count
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from MedSegFMLib.models import sam_weights
+from MedSegFMLib.models.planar_loading import REGION_RULE
+from MedSegFMLib.models.sam_pictures import SamPictures
+from MedSegFMLib.networks.sam import Sam
+from MedSegFMLib.networks.sam_config import PUBLISHED, SamConfig
+from MedSegFMLib.train.crossplane_samples import Samples, objects_of
+from MedSegFMLib.train.crossplane_settings import CrossplaneSettings
+from MedSegFMLib.train.crossplane_task import REPORT_FILE
+from MedSegFMLib.train.labelled import open_volumes
+from MedSegFMLib.train.losses import segmentation_loss
+from MedSegFMLib.train.plane_views import View
+from MedSegFMLib.train.run import train
+
+SMALL = SamConfig("small", dim=128, depth=4, heads=4, global_blocks=(1, 3))
+BASE_FILE = "base.safetensors"
+RESULTS_FILE = "results.csv"
+SIDE = 64
+# Volumes that the base learns from; the adapters learn from others.
+BASE_VOLUMES, BASE_SEED = 160, 77
+VIEWS_IN_STEP = 12
+
+
+def answer(sam: Sam, view: View) -> torch.Tensor:
+    """The logits of a slice, gradients reaching all weights."""
+    pictures = SamPictures("native")
+    fit = pictures.fit((view.picture.shape[0], view.picture.shape[1]))
+    asked = fit.prompt(view.prompt)
+    images = torch.from_numpy(pictures.images(np.asarray(view.picture)[None], fit))
+    features = sam.encoder(images)
+    boxes = None if asked.box is None else torch.tensor([asked.box])
+    points = torch.tensor([[p[:2] for p in asked.points]]).reshape(1, -1, 2)
+    positive = torch.tensor([[p[2] for p in asked.points]])
+    tokens = sam.prompt_tokens(boxes, points, positive, fit.input)
+    masks, _ = sam.decoder(features, sam.image_positions(*features.shape[2:]), tokens)
+    return pictures.on_picture(masks[:, 0], fit)[0]
+
+
+def train_base(path: Path, minutes: float) -> None:
+    """Train the small SAM from nothing on single slices."""
+    torch.manual_seed(0)
+    sam = Sam(SMALL)
+    volumes, _ = open_volumes(None, "", BASE_VOLUMES, SIDE, BASE_SEED)
+    samples = Samples(objects_of(volumes, REGION_RULE), 0.0, seed=0)
+    optimiser = torch.optim.AdamW(sam.parameters(), 5e-4, weight_decay=0.01)
+    begun, shown, losses = time.perf_counter(), 0.0, []
+    for step in count():
+        used = (time.perf_counter() - begun) / 60 / minutes
+        if used >= 1:
+            break
+        rate = 5e-4 * min(1.0, (step + 1) / 100) * min(1.0, (1 - used) / 0.4)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        views = [v for n in range(VIEWS_IN_STEP // 3) for v in samples[4 * step + n].views]
+        for view in views:
+            logits, target = answer(sam, view)[None, None, None], view.target[None, None, None]
+            loss = segmentation_loss(logits, target) / len(views)
+            loss.backward()
+            losses.append(float(loss) * len(views))
+        torch.nn.utils.clip_grad_norm_(sam.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        if time.perf_counter() - begun > shown + 60:
+            shown = time.perf_counter() - begun
+            print(f"base: step {step}, loss {np.mean(losses[-1200:]):.3f}", flush=True)
+    sam_weights.save(sam, path)
+
+
+def adapt(out: Path, weight: float, seed: int, steps: int) -> dict[str, str]:
+    """A row of the table."""
+    folder = out / f"weight-{weight:g}-seed-{seed}"
+    settings = CrossplaneSettings(
+        out=folder,
+        base=str(out / BASE_FILE),
+        synthetic=24,
+        side=SIDE,
+        steps=steps,
+        consistency=weight,
+        rank=16,
+        alpha=32.0,
+        targets="all",
+        rate=1e-3,
+        seed=seed,
+        validation_objects=24,
+        validate_samples=10**9,
+        device="cpu",
+        threads=torch.get_num_threads(),
+    )
+    train("crossplane", settings)
+    report = json.loads((folder / REPORT_FILE).read_text())
+    row = {"weight": f"{weight:g}", "seed": str(seed), "objects": str(report["objects"])}
+    for when in ("before", "after"):
+        row |= {f"{name} {when}": f"{value:.4f}" for name, value in report[when].items()}
+    return row
+
+
+def print_table(rows: list[dict[str, str]]) -> None:
+    """The means over seeds, and how they stand to those without the term."""
+    weights = list(dict.fromkeys(row["weight"] for row in rows))
+
+    def values(weight: str, name: str) -> np.ndarray:
+        return np.array([float(row[name]) for row in rows if row["weight"] == weight])
+
+    print("\n| weight | Dice | agreement | inconsistency | against 0 | per seed |")
+    print("|---|---|---|---|---|---|")
+    names = ("dice", "agreement", "inconsistency")
+    before = [values(weights[0], f"{name} before").mean() for name in names]
+    print(f"| the base | {before[0]:.3f} | {before[1]:.3f} | {before[2]:.3f} | | |")
+    none = values("0", "inconsistency after") if "0" in weights else None
+    for weight in weights:
+        after = [values(weight, f"{name} after").mean() for name in names]
+        apart, each = "", ""
+        if none is not None and weight != "0":
+            ratios = 1 - values(weight, "inconsistency after") / none
+            apart = f"−{100 * (1 - after[2] / none.mean()):.0f} %"
+            gained = values(weight, "dice after") - values("0", "dice after")
+            each = ", ".join(
+                f"−{100 * r:.0f} %, Dice {g:+.3f}" for r, g in zip(ratios, gained, strict=True)
+            )
+        cells = [weight, *(f"{value:.3f}" for value in after), apart, each]
+        print(f"| {' | '.join(cells)} |")
+
+
+def main() -> None:
+    """Train the base where it is not there, adapt it, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--weights", default="0,1,4", help="of the intersection term")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--base-minutes", type=float, default=20.0)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with patch.dict(PUBLISHED, {SMALL.name: SMALL}):
+        if not (arguments.out / BASE_FILE).is_file():
+            train_base(arguments.out / BASE_FILE, arguments.base_minutes)
+        rows = []
+        for seed in range(arguments.seeds):
+            for weight in map(float, arguments.weights.split(",")):
+                rows.append(adapt(arguments.out, weight, seed, arguments.steps))
+                print(rows[-1], flush=True)
+                with (arguments.out / RESULTS_FILE).open("w", newline="") as file:
+                    table = csv.DictWriter(file, rows[0])
+                    table.writeheader()
+                    table.writerows(rows)
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    main()
