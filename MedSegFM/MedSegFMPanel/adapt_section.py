@@ -1,6 +1,6 @@
 """Adapt to my site: a training on the user's own segments, from the button to the result."""
 
-from importlib.util import find_spec
+from dataclasses import replace
 from time import monotonic, strftime
 
 import slicer
@@ -28,7 +28,12 @@ class AdaptSection:
         self._ui = ui = panel.ui
         self.adapting = Adapting()
         self._looked_at = float("-inf")
-        self._candidates, self._bases, self._packages = [], [], []
+        self._candidates, self._bases = [], []
+        # What trains, as the installation knows models, and what it lacks in a sentence; None:
+        # not looked at yet.
+        card = registry.card(RECIPE)
+        self._card = replace(card, packages=recipe(RECIPE).PACKAGES)
+        self._packages = None
         self._listed = {}
         self._accepted = AcceptedSegments(slicer.mrmlScene)
         # What was done with a result, and the title of the volume it was measured on.
@@ -45,6 +50,7 @@ class AdaptSection:
 
     def look_again(self):
         """Packages, weights or segments may be others than before."""
+        self._packages = None
         self._looked_at = float("-inf")
 
     def pump(self):
@@ -75,8 +81,8 @@ class AdaptSection:
             self._candidates = self._accepted.candidates()
             here = [(name, model_facts.weights_here(registry.card(name))) for name in _BASES]
             self._bases = [name for name, found in here if found and not found.fault]
-            needed = recipe(RECIPE).PACKAGES
-            self._packages = [name for name in needed if find_spec(name) is None]
+            if self._packages is None:
+                self._packages = self._panel.installation.explain(self._card)
         self._show()
 
     def _do(self, action):
@@ -86,6 +92,10 @@ class AdaptSection:
 
     def _start(self):
         adapting, ui = self.adapting, self._ui
+        if self._packages:
+            self.look_again()
+            self._panel.installation.install(self._card)
+            return
         if adapting.can_resume:
             adapting.resume()
             return
@@ -119,8 +129,9 @@ class AdaptSection:
         """Bring the widgets to the state."""
         ui, adapting = self._ui, self.adapting
         busy, can_resume = adapting.is_busy, adapting.can_resume
-        title = registry.card(RECIPE).title
-        lacks = adapt_words.lacks(self._candidates, self._bases, self._packages, title)
+        packages = self._packages or ""
+        lacks = packages or adapt_words.lacks(self._candidates, self._bases)
+        restart = packages and self._panel.installation.needs_restart(self._card)
         if busy:
             hint = _("You can go on segmenting meanwhile; both share this computer's memory.")
         else:
@@ -132,6 +143,8 @@ class AdaptSection:
             widget.enabled = not (busy or can_resume or lacks)
         ui.adaptButton.text = _("Continue") if can_resume else _("Adapt")
         ui.adaptButton.enabled = can_resume or not (busy or lacks)
+        if packages and not (busy or can_resume):
+            ui.adaptButton.text, ui.adaptButton.enabled = _("Install"), not restart
         ui.adaptButton.toolTip = "" if can_resume else lacks
         ui.adaptCancelButton.visible = busy or can_resume
         if can_resume:

@@ -11,16 +11,11 @@ _MARGIN = 0.005
 _SCORES = (("dice", _("Dice")), ("agreement", _("Agreement of the planes")))
 
 
-def lacks(candidates, bases, packages, title):
-    """What adapting still needs, in one sentence; empty where it can begin.
+def lacks(candidates, bases):
+    """What adapting still needs beside packages, in one sentence; empty where it can begin.
 
-    bases: the models whose weights are here. packages: those that are missing. title: of the model
-    that is trained.
+    bases: the models whose weights are here.
     """
-    if packages:
-        return _("Adapting needs {packages}: choose {title} under Model and click Install.").format(
-            packages=", ".join(packages), title=title
-        )
     if not bases:
         return _(
             "Adapting starts from the weights of SAM or MedSAM: choose one of them under Model, "
@@ -61,7 +56,8 @@ def status(adapting):
         return words, False
     if not adapting.is_busy:
         return "", False
-    phrase = adapting.phrase[:1].upper() + adapting.phrase[1:]
+    phrase = adapting.phrase or _("training")
+    phrase = phrase[:1].upper() + phrase[1:]
     left = adapting.minutes_left
     if left is None:
         return phrase, False

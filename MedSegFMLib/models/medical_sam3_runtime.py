@@ -29,12 +29,11 @@ class SliceAnswer:
     """The best of the objects that were found on a slice.
 
     score: how surely it is what was asked for, 0 to 1: its own score times that of anything such
-        being on the slice. presence: the latter.
+        being on the slice.
     logits: (h, w) float32 of the whole slice, squashed; None where no object scores enough.
     """
 
     score: float
-    presence: float
     logits: Logits | None
 
 

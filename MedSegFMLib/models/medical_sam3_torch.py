@@ -97,25 +97,23 @@ class TorchSam3Runtime:
         if questions[0].box is not None:
             boxes = np.array([[question.box] for question in questions], np.float32)
             given["input_boxes"] = self._tensor(boxes)
-        with self._fast():
-            output = self._network(
-                vision_embeds=self._pyramid(self._tensor(tokens)),
-                text_embeds=_Pooled(torch.cat([text for text, _ in texts])),
-                attention_mask=torch.cat([mask for _, mask in texts]),
-                **given,
-            )
-        presence = output.presence_logits.float().sigmoid()
-        scores = output.pred_logits.float().sigmoid() * presence
+        # In 32 bits: what pools features in a box cannot be computed in bfloat16, and most of the
+        # work is in looking at the slices.
+        output = self._network(
+            vision_embeds=self._pyramid(self._tensor(tokens)),
+            text_embeds=_Pooled(torch.cat([text for text, _ in texts])),
+            attention_mask=torch.cat([mask for _, mask in texts]),
+            **given,
+        )
+        scores = output.pred_logits.sigmoid() * output.presence_logits.sigmoid()
         chosen, best = chosen_objects(
-            scores, output.pred_boxes.float(), given.get("input_boxes"), threshold
+            scores, output.pred_boxes, given.get("input_boxes"), threshold
         )
         rows = torch.arange(len(questions), device=chosen.device)
-        masks = output.pred_masks[rows, chosen].float().cpu().numpy()
+        masks = output.pred_masks[rows, chosen].cpu().numpy()
         return [
-            SliceAnswer(score, there, mask if score >= threshold else None)
-            for score, there, mask in zip(
-                best.tolist(), presence[:, 0].tolist(), masks, strict=True
-            )
+            SliceAnswer(score, mask if score >= threshold else None)
+            for score, mask in zip(best.tolist(), masks, strict=True)
         ]
 
     def _pyramid(self, tokens: Tensor) -> Any:
@@ -169,7 +167,8 @@ class TorchSam3Runtime:
 
         if self._device.type == "cpu":
             return nullcontext()
-        fast: AbstractContextManager[Any] = torch.autocast(self._device.type, torch.bfloat16)
+        kind = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        fast: AbstractContextManager[Any] = torch.autocast(self._device.type, kind)
         return fast
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:

@@ -100,8 +100,10 @@ class CrossplaneTask(Task):
         self._after: dict[str, float] = {}
         self._shown: Seen | None = None
 
-    def assess(self, progress: Progress) -> None:
+    def prepare(self, progress: Progress, brief: bool) -> None:
         """Score the base, and find where its planes disagree, unless a checkpoint knew."""
+        if brief:
+            return
         with self._peft.disable_adapter():
             if self._before is None:
                 self._before, _ = scores(
@@ -140,7 +142,7 @@ class CrossplaneTask(Task):
         return plain_backward(views, loss, share)
 
     def state(self) -> dict[str, Tensor]:
-        """The adapters, and what `assess` found."""
+        """The adapters, and what `prepare` found."""
         state: dict[str, Tensor] = dict(get_peft_model_state_dict(self._peft))
         assert self._hot is not None and self._before is not None, "nothing is kept before that"
         state |= {f"hot.{place}": voxels for place, voxels in enumerate(self._hot)}

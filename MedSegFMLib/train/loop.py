@@ -73,8 +73,7 @@ class Loop:
     def go(self, result: Path) -> None:
         """Train until the budget is spent, and write the result."""
         try:
-            self._task.prepare(self._progress)
-            self._task.assess(self._progress)
+            self._task.prepare(self._progress, brief=False)
             first = self._counters.batches + self._processes.index
             batches = self._task.batches(first, self._processes.count)
             # What makes them ends with it, and with nothing else.

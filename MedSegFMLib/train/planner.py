@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
@@ -47,14 +49,15 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
     Raises what `run.train` raises.
     """
     chosen = recipe(name)
-    with told_when_full(chosen):
+    with told_when_full(chosen), TemporaryDirectory() as folder:
+        settings = replace(settings, out=Path(folder))
         processes = Processes(settings.device)
         set_threads(settings.threads)
         device = processes.device
         available, before = _free(device), _held(device)
         task = chosen.task(settings, processes)
         task.begin()
-        task.prepare(part_of(progress, 0.0, _PREPARING))
+        task.prepare(part_of(progress, 0.0, _PREPARING), brief=True)
         seconds: list[float] = []
         _reset(device)
         with closing(task.batches(processes.index, processes.count)) as batches:

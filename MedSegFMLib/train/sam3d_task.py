@@ -89,9 +89,13 @@ class Sam3dTask(Task):
         self._volumes: list[PatchVolume] = []
         self._found: list[NDArray[np.uint8]] = []
 
-    def prepare(self, progress: Progress) -> None:
-        """Look at every slice of every variant once; several processes share that."""
-        own, total = self._processes, len(self._training) * self._settings.variants
+    def prepare(self, progress: Progress, brief: bool) -> None:
+        """Look at every slice of every variant once; several processes share that.
+
+        Where brief, at those of one volume.
+        """
+        own = self._processes
+        total = 1 if brief else len(self._training) * self._settings.variants
         shares = parts_of(progress, total)
         for number in range(own.index, total, own.count):
             self._features(self._variant(number), shares[number])

@@ -32,12 +32,11 @@ class Task(ABC):
         """Called once where there is no checkpoint to go on from."""
         return
 
-    def prepare(self, progress: Progress) -> None:
-        """Called once before the first step, after the state was restored: what takes a while."""
-        return
+    def prepare(self, progress: Progress, brief: bool) -> None:
+        """Called once before the first step, after the state was restored: what takes a while.
 
-    def assess(self, progress: Progress) -> None:
-        """Called once after `prepare`, but not for a dry run: what is measured before training."""
+        brief: whether a few batches will do, and no result, as for a dry run.
+        """
         return
 
     @abstractmethod
