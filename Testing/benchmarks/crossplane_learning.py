@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import time
-from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
@@ -27,11 +25,13 @@ from MedSegFMLib.models.planar_loading import REGION_RULE
 from MedSegFMLib.models.sam_pictures import SamPictures
 from MedSegFMLib.networks.sam import Sam
 from MedSegFMLib.networks.sam_config import PUBLISHED, SamConfig
+from MedSegFMLib.train.counters import Counters
 from MedSegFMLib.train.crossplane_samples import Samples, objects_of
 from MedSegFMLib.train.crossplane_settings import CrossplaneSettings
 from MedSegFMLib.train.crossplane_task import REPORT_FILE
 from MedSegFMLib.train.labelled import open_volumes
 from MedSegFMLib.train.losses import segmentation_loss
+from MedSegFMLib.train.pace import WholePace
 from MedSegFMLib.train.plane_views import View
 from MedSegFMLib.train.run import train
 
@@ -42,6 +42,7 @@ SIDE = 64
 # Volumes that the base learns from; the adapters learn from others.
 BASE_VOLUMES, BASE_SEED = 160, 77
 VIEWS_IN_STEP = 12
+BASE_RATE = 1e-3
 
 
 def answer(sam: Sam, view: View) -> torch.Tensor:
@@ -59,33 +60,30 @@ def answer(sam: Sam, view: View) -> torch.Tensor:
     return pictures.on_picture(masks[:, 0], fit)[0]
 
 
-def train_base(path: Path, minutes: float) -> None:
+def train_base(path: Path, steps: int) -> None:
     """Train the small SAM from nothing on single slices."""
     torch.manual_seed(0)
     sam = Sam(SMALL)
     volumes, _ = open_volumes(None, "", BASE_VOLUMES, SIDE, BASE_SEED)
     samples = Samples(objects_of(volumes, REGION_RULE), 0.0, seed=0)
-    optimiser = torch.optim.AdamW(sam.parameters(), 5e-4, weight_decay=0.01)
-    begun, shown, losses = time.perf_counter(), 0.0, []
-    for step in count():
-        used = (time.perf_counter() - begun) / 60 / minutes
-        if used >= 1:
-            break
-        rate = 5e-4 * min(1.0, (step + 1) / 100) * min(1.0, (1 - used) / 0.4)
+    optimiser = torch.optim.AdamW(sam.parameters(), BASE_RATE, weight_decay=0.01)
+    pace = WholePace(steps, 100, "cosine")
+    losses: list[float] = []
+    for step in range(steps):
+        factor = pace.factor(Counters(steps=step), step / steps)
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = BASE_RATE * factor
         views = [v for n in range(VIEWS_IN_STEP // 3) for v in samples[4 * step + n].views]
         for view in views:
             logits, target = answer(sam, view)[None, None, None], view.target[None, None, None]
             loss = segmentation_loss(logits, target) / len(views)
             loss.backward()
-            losses.append(float(loss) * len(views))
+            losses.append(loss.item() * len(views))
         torch.nn.utils.clip_grad_norm_(sam.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
-        if time.perf_counter() - begun > shown + 60:
-            shown = time.perf_counter() - begun
-            print(f"base: step {step}, loss {np.mean(losses[-1200:]):.3f}", flush=True)
+        if step % 100 == 99:
+            print(f"base: step {step + 1}, loss {np.mean(losses[-1200:]):.3f}", flush=True)
     sam_weights.save(sam, path)
 
 
@@ -148,17 +146,17 @@ def main() -> None:
     """Train the base where it is not there, adapt it, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--weights", default="0,1,4", help="of the intersection term")
+    parser.add_argument("--weights", default="0,10,30", help="of the intersection term")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--base-minutes", type=float, default=20.0)
+    parser.add_argument("--base-steps", type=int, default=3000)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with patch.dict(PUBLISHED, {SMALL.name: SMALL}):
         if not (arguments.out / BASE_FILE).is_file():
-            train_base(arguments.out / BASE_FILE, arguments.base_minutes)
+            train_base(arguments.out / BASE_FILE, arguments.base_steps)
         rows = []
         for seed in range(arguments.seeds):
             for weight in map(float, arguments.weights.split(",")):
