@@ -2,6 +2,7 @@
 
 from slicer.i18n import tr as _
 
+from MedSegFMLib import registry
 from MedSegFMLib.errors import WeightsError
 from MedSegFMLib.prompt_region import prompt_region
 from MedSegFMLib.prompts import Text
@@ -45,8 +46,27 @@ def weights_fault(card):
     if found is None:
         if is_published(card):
             return _("Its weights are not here yet: download or import them.")
+        if is_trained_here(card):
+            return _(
+                "Its weights come from your own training: see Adapt to my site, or import some."
+            )
         return _("Its weights are not published yet: import a file, or choose another model.")
+    if not found.fault and card.base is not None:
+        here = {item.name: item for item in store.installed()}
+        if card.base not in here:
+            return _("It looks through {base}: get the weights of that first.").format(
+                base=registry.card(card.base).title
+            )
+        return here[card.base].fault or ""
     return found.fault or ""
+
+
+def is_trained_here(card):
+    """Whether the weights of a model are made by its users alone."""
+    try:
+        return card.weights is not None and entry(card.weights).recipe is not None
+    except WeightsError:
+        return False
 
 
 def is_published(card):

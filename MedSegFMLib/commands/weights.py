@@ -97,6 +97,8 @@ def _state(entry: catalogue.Entry, item: store.Installed | None) -> str:
     if item is None:
         if entry.page is not None:
             return f"to be imported, from {entry.page}"
+        if entry.recipe is not None:
+            return f"to be trained, with medsegfm train {entry.recipe}"
         return "can be fetched" if entry.is_published else "not published yet"
     if item.fault is not None:
         return "damaged"

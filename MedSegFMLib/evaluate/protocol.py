@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from ..cases import Case, LoadedCase
 from ..metrics import dice, hausdorff95, surface_dice
+from ..peak_memory import peak_bytes, reset_peak
 from ..progress import Progress, parts_of
 from ..prompts import Box, Point
 from ..segmenter import Segmenter
 from ..session import Session
 from ..simulate import box_around, next_click
-from ..peak_memory import peak_bytes, reset_peak
 from .picture import PICTURED
 
 NSD_TOLERANCE_MM = 2.0

@@ -11,25 +11,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError
+from ..errors import ModelError, WeightsError
 from ..segmenter import ModelCard, RegionRule
 from ..weights import store
 from ..weights.checksums import own_sha256
 from .medical_sam3_segmenter import WordsSegmenter
+from .medical_sam3_tracker_names import has_tracker
 from .planar import DEFAULT_CACHE_BYTES, check_options
 from .sam_pictures import PUBLISHED_SIZE
 
 # The published network on a CPU with three slices took 4.9 GB at most, of which 3.4 GB are weights;
 # the features of slices take up to `cache_bytes` more.
 _BASE_BYTES = 4_900_000_000 + DEFAULT_CACHE_BYTES
-# Grey levels, answers kept in 16 bits, logits and probabilities of one plane.
-_BYTES_PER_VOXEL = 25
+# Grey levels, answers of detector and tracker kept in 16 bits, logits and probabilities of one
+# plane.
+_BYTES_PER_VOXEL = 29
+
+PROPAGATIONS = ("auto", "boxes", "tracker")
 
 CARD = ModelCard(
     name="medical-sam3",
     title="Medical SAM3",
-    summary="Finds what words name, on each slice, with a box or without.",
-    prompts=("text", "box"),
+    summary="Finds what words name, on each slice, with a box or without; clicks correct it.",
+    prompts=("text", "box", "point"),
     modalities=("CT", "MR", "US", "X-ray", "endoscopy", "microscopy"),
     dimensions=2,
     code_licence="Apache-2.0",
@@ -54,6 +58,7 @@ def create(
     threshold: float | str = 0.1,
     step_mm: float | str = 10.0,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
+    propagation: str = "auto",
 ) -> WordsSegmenter:
     """Load Medical SAM3 with the weights of the store, or those in the file or folder `weights`.
 
@@ -65,7 +70,10 @@ def create(
     fusion: how several planes become one: "reliable", "mean" or "majority".
     threshold: what scores less, from 0 to 1, is not there; 0.1 is what Medical SAM3 is measured at.
     step_mm: with words alone, slices so far apart are looked at first; 0 looks at every slice.
+        The tracker begins at one of them, of a box's too.
     cache_bytes: how much memory the features of slices may take, some 10 MB each; as text too.
+    propagation: from slice to slice by "boxes" around masks, or with SAM3's "tracker", which also
+        takes clicks; "auto": with the tracker where the weights have it.
 
     Raises ModelError for an option that there is not, DeviceError for a device that is not there,
     WeightsError for weights, a tokenizer or adapters that are missing, altered or of another
@@ -74,6 +82,8 @@ def create(
     from ..device import choose_device
     from . import medical_sam3_lora, medical_sam3_weights
     from .medical_sam3_torch import TorchSam3Runtime
+    from .medical_sam3_tracker import TorchSam3Tracker
+    from .medical_sam3_tracker_weights import load_tracker
     from .medical_sam3_words import Words
 
     chosen = choose_device(device)
@@ -81,15 +91,29 @@ def create(
     budget = check_options(PUBLISHED_SIZE, fusion, names, cache_bytes)
     least = _number("threshold", threshold, 0.0, 1.0)
     step = _number("step_mm", step_mm, 0.0, 1000.0)
+    if propagation not in PROPAGATIONS:
+        raise ModelError(
+            f"There is no propagation '{propagation}'; choose from {', '.join(PROPAGATIONS)}."
+        )
     path = medical_sam3_weights.file_of(store.find(CARD.name) if weights is None else Path(weights))
-    network = medical_sam3_weights.load(path)
+    held = medical_sam3_weights.read_checkpoint(path)
+    network = medical_sam3_weights.load_detector(held, path)
+    tracker = None
+    if propagation != "boxes" and has_tracker(held):
+        tracker = TorchSam3Tracker(load_tracker(held, network.config, path), chosen, CARD.name)
+    elif propagation == "tracker":
+        raise WeightsError(
+            f"{path} holds no tracker; give SAM3's own sam3.pt or the model.safetensors of "
+            "transformers' Sam3VideoModel, or leave out propagation=tracker."
+        )
+    del held
     if adapter is not None:
         network = medical_sam3_lora.merged(network, Path(adapter), own_sha256(path))
     config: Any = network.config
     most = config.text_config.max_position_embeddings
     words = Words(path.parent if tokenizer is None else Path(tokenizer), most)
     runtime = TorchSam3Runtime(network, words, chosen, CARD.name)
-    return WordsSegmenter(CARD, runtime, fusion, names, least, step, budget)
+    return WordsSegmenter(CARD, runtime, fusion, names, least, step, budget, tracker)
 
 
 def _number(name: str, value: float | str, least: float, most: float) -> float:

@@ -1,4 +1,4 @@
-"""What the adapter of Medical SAM3 asks of its network: slices in, the object on each slice out."""
+"""What the adapter of Medical SAM3 asks of its networks: slices in, the object on each slice out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from ..segmenter import Logits
 
 RelativeBox = tuple[float, float, float, float]
 """Centre and widths as parts of the slice: (x, y, across, down), each 0 to 1."""
+
+ClickedPlace = tuple[float, float, bool]
+"""x and y in pixels of the network's image, and whether the object is there."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +62,35 @@ class Sam3Runtime(Protocol):
         threshold: objects that score less do not count. Raises PromptError for words that are too
         long, DeviceError without memory.
         """
+
+
+class SliceTrack(Protocol):
+    """One way through a stack, up or down, and what is remembered on it."""
+
+    def hold(self, index: int, features: NDArray[Any], mask: NDArray[np.bool_]) -> None:
+        """Remember that the object is so on a slice: `mask` is (rows, columns) of all of it."""
+
+    def follow(self, index: int, features: NDArray[Any]) -> Logits:
+        """(h, w) float32: the object on a slice, squashed, after all that is remembered.
+
+        Slices are to be followed in turn, after one at least is held. The answer is remembered. Far
+        below 0 everywhere where the object is not.
+        """
+
+
+class SliceTracker(Protocol):
+    """What follows an object from slice to slice; for one thread at a time.
+
+    Features are those of `Sam3Runtime.encode`, in 16 or 32 bits. Raises DeviceError without memory.
+    """
+
+    def clicked(
+        self, features: NDArray[Any], clicks: Sequence[ClickedPlace], before: Logits | None
+    ) -> Logits:
+        """(h, w) float32: the object on a slice, squashed, after clicks, one at least.
+
+        before: (rows, columns) logits of it before those, or None.
+        """
+
+    def begin(self, slices: int, backward: bool) -> SliceTrack:
+        """A way through a stack of so many slices, downward where it goes backward."""

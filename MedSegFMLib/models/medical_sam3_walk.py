@@ -17,14 +17,26 @@ from ..region import Region, Shape
 from ..segmenter import Logits
 
 
+def first_asks(shape: Shape, boxes: tuple[Region, ...], stride: int) -> list[Ask]:
+    """Every `stride`-th slice of a stack (slices, rows, columns), or of those that boxes span.
+
+    A slice in boxes is asked with a box around those that it is in.
+    """
+    marks = Marks(shape, boxes)
+    return [
+        (index, PicturePrompt(marks.rectangle(index)))
+        for run in marks.slices()
+        for index in range(run.start + (len(run) - 1) % stride // 2, run.stop, stride)
+    ]
+
+
 def walk_words(shape: Shape, stride: int) -> Walk:
     """Through a stack (slices, rows, columns): every `stride`-th slice first, with words alone.
 
     From each where the object is, outward both ways: each slice is asked with the words and a box
     around its neighbour's mask, until one says that the object is not there.
     """
-    first = max(0, (shape[0] - 1) % stride // 2)
-    asks: list[Ask] = [(index, PicturePrompt(None)) for index in range(first, shape[0], stride)]
+    asks = first_asks(shape, (), stride)
     answers = yield asks
     found = {index: logits for (index, _), logits in zip(asks, answers, strict=True)}
     ways: dict[int, tuple[int, ...]] = {

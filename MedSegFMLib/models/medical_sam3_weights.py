@@ -7,7 +7,6 @@ published one, with 840,376,374 parameters.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -32,8 +31,6 @@ _HOLDERS = ("model", "state_dict")
 _TYPES = ("sam3", "sam3_video")
 _WAY_OUT = "give a checkpoint of SAM3 or Medical SAM3 as it is published"
 
-_log = logging.getLogger(__name__)
-
 
 def file_of(path: Path) -> Path:
     """The file of weights: the one given, or that of a folder that transformers or training wrote.
@@ -53,11 +50,20 @@ def load(path: Path) -> Sam3Model:
     The tracker's tensors, where the file has them, are left aside. Raises WeightsError where the
     file is missing, altered, truncated, or lacks or adds a tensor.
     """
+    return load_detector(read_checkpoint(path), path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """All tensors of a file by the names they have there; WeightsError as `load` raises it."""
     store.verify_recorded(path)
+    return read_state_dict(path, _HOLDERS, _WAY_OUT)
+
+
+def load_detector(held: Mapping[str, Tensor], path: Path) -> Sam3Model:
+    """What `load` gives, of tensors that were read from `path`; the tracker's are passed over."""
     config = config_beside(path)
-    tensors = detector_tensors(read_state_dict(path, _HOLDERS, _WAY_OUT))
     expected = shapes_of(config)
-    state = as_transformers(tensors, expected, path)
+    state = as_transformers(detector_tensors(held), expected, path)
     network: Any = empty_network(config)
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
     network.requires_grad_(False)
@@ -111,9 +117,6 @@ def config_beside(path: Path) -> Sam3Config:
 def detector_tensors(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The detector's tensors of a checkpoint by bare name."""
     named = {name: bare(name) for name in held}
-    aside = sum(name is None for name in named.values())
-    if aside:
-        _log.info("%d tensors of the tracker are left aside.", aside)
     return {own: held[name] for name, own in named.items() if own is not None}
 
 

@@ -34,16 +34,19 @@ _MORE_DECODED = 16
 class TorchSamRuntime:
     """The `SamRuntime` around a network that is brought to a device.
 
-    model: whose name an error says.
+    model: whose name an error says. half: whether the encoder computes in 16 bits; a GPU's does.
     """
 
-    def __init__(self, network: Sam, device: torch.device, model: str = "sam") -> None:
+    def __init__(
+        self, network: Sam, device: torch.device, model: str = "sam", half: bool = False
+    ) -> None:
         self._config = network.config
         self._network = network.to(device)
         self._encoder = network.encoder
         self._decoder = network.decoder
         self._device = device
         self._model = model
+        self._half = half
         self._patches = _PATCHES_ON_CPU if device.type == "cpu" else _PATCHES_ON_GPU
 
     @property
@@ -150,12 +153,13 @@ class TorchSamRuntime:
         return results
 
     def _fast(self) -> AbstractContextManager[Any]:
-        """Arithmetic in 16 bits where a GPU has it."""
+        """Arithmetic in 16 bits, on a GPU in those that it has."""
         import torch
 
-        if self._device.type == "cpu":
+        on_cpu = self._device.type == "cpu"
+        if on_cpu and not self._half:
             return nullcontext()
-        kind = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        kind = torch.bfloat16 if on_cpu or torch.cuda.is_bf16_supported() else torch.float16
         fast: AbstractContextManager[Any] = torch.autocast(self._device.type, kind)
         return fast
 

@@ -49,7 +49,7 @@ def load(path: Path, config: SamConfig | None = None) -> Sam:
 
 
 def save(network: Sam, path: Path) -> None:
-    """Write a network's weights as safetensors, named as published; OutputError where that fails."""
+    """Write a network's weights as safetensors, named as published; OutputError on failure."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 

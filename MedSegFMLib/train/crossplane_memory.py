@@ -25,12 +25,13 @@ def predicted_bytes(
     config: SamConfig,
     adapters: Sequence[nn.Parameter],
     sizes: Sequence[Sequence[tuple[int, int]]],
+    half: bool,
 ) -> int:
     """The peak of a step: weights, adapters with their moments, and what is kept of the views.
 
-    sizes: (rows, columns) of the input of each view, for each object.
+    sizes: (rows, columns) of the input of each view, for each object. half: whether in 16 bits.
     """
-    number_bytes = 2 if settings.precision == "bf16" else 4
+    number_bytes = 2 if half else 4
     weights = _encoder_weights(config) * number_bytes
     learnt: int = sum(p.numel() for p in adapters) * _BYTES_PER_LEARNT
     views = [[_view_numbers(settings, config, size) for size in views] for views in sizes]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,6 +12,7 @@ from ..networks.crossplane import CrossPlane
 from .crossplane_samples import Sample
 from .gradient_cache import View as Answering
 from .plane_views import View
+from .precision import autocast
 
 # Beyond this a number is infinite in 16 bits.
 _LARGEST_HALF = 6e4
@@ -56,7 +55,7 @@ class ViewNetwork:
 
         def answer() -> Tensor:
             # Its own context for each call: see `cached_backward`.
-            with self._autocast():
+            with autocast(self._device, self._half):
                 low = self._network(tokens, boxes, points, positive)
             return self._pictures.on_picture(low.float() if self._half else low, fit)[0]
 
@@ -66,7 +65,7 @@ class ViewNetwork:
         kept = None if self._cache is None else self._cache.get(view.key)
         if kept is None:
             images = self._pictures.images(np.asarray(view.picture)[None], fit)
-            with self._autocast():
+            with autocast(self._device, self._half):
                 made = self._network.prefix(self._tensor(images))
             if self._cache is None:
                 return made
@@ -82,9 +81,3 @@ class ViewNetwork:
 
     def _tensor(self, values: object) -> Tensor:
         return torch.as_tensor(values, dtype=self._kind, device=self._device)
-
-    def _autocast(self) -> AbstractContextManager[None]:
-        context: AbstractContextManager[None] = torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self._half
-        )
-        return context

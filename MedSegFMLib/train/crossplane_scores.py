@@ -14,7 +14,7 @@ from ..consistency.measure import Consistency, measure
 from ..masks import bounding_box
 from ..metrics import dice
 from ..models.planar import PlanarSegmenter
-from ..progress import Progress, no_progress, parts_of
+from ..progress import Progress, parts_of
 from ..prompts import Box
 from ..segmenter import Prediction
 from ..session import Session
@@ -51,7 +51,7 @@ def look(segmenter: PlanarSegmenter, target: TrainedObject, progress: Progress) 
 def scores(
     make: Callable[[], PlanarSegmenter],
     targets: Sequence[TrainedObject],
-    progress: Progress = no_progress,
+    progress: Progress,
 ) -> tuple[dict[str, float], Seen]:
     """The mean of each of `SCORES` over objects, of which there is one at least, and the first.
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import TrainingError
+from .precision import Precision
 from .setting_checks import check_at_least, check_positive, check_shares
-
-Precision = Literal["auto", "bf16", "no"]
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from .crossplane_settings import CrossplaneSettings
 from .gradient_cache import cached_backward, plain_backward
 from .labelled import manifest, open_volumes
 from .pace import WholePace
+from .precision import is_half
 from .processes import Processes
 from .task import Task
 
@@ -62,9 +63,7 @@ class CrossplaneTask(Task):
         self._manifest = manifest(training)
         self._prepared = settings.base if settings.base in PICTURES else "sam"
         self._pictures = PICTURES[self._prepared](settings.size)
-        half = settings.precision == "bf16" or (
-            settings.precision == "auto" and device.type == "cuda"
-        )
+        self._half = is_half(settings.precision, device)
         choice = LoraChoice(
             settings.rank,
             settings.alpha,
@@ -73,7 +72,7 @@ class CrossplaneTask(Task):
             settings.blocks,
             settings.decoder,
         )
-        if half:
+        if self._half:
             # The decoder is small, and its masks are the answer.
             sam.image_encoder.to(torch.bfloat16)
         torch.manual_seed(settings.seed)
@@ -83,7 +82,7 @@ class CrossplaneTask(Task):
         first = choice.first_block(sam.config)
         self.network = CrossPlane(sam, first, settings.recomputed)
         self._views = ViewNetwork(
-            self.network, self._pictures, device, half, settings.prefix_bytes if first else 0
+            self.network, self._pictures, device, self._half, settings.prefix_bytes if first else 0
         )
         self._adapters = [p for p in self._peft.parameters() if p.requires_grad]
         self.optimisers = [
@@ -155,9 +154,9 @@ class CrossplaneTask(Task):
         self._before = dict(zip(SCORES, state.pop("before").tolist(), strict=True))
         load_adapters(self._peft, state)
 
-    def validate(self) -> dict[str, float]:
+    def validate(self, progress: Progress) -> dict[str, float]:
         """See `SCORES`."""
-        self._after, self._shown = scores(self._segmenter, self._scored)
+        self._after, self._shown = scores(self._segmenter, self._scored, progress)
         return dict(self._after)
 
     def draw(self, path: Path, title: str) -> None:
@@ -196,7 +195,9 @@ class CrossplaneTask(Task):
 
     def predicted_bytes(self) -> int:
         """See `Task.predicted_bytes`."""
-        return predicted_bytes(self._settings, self._config, self._adapters, self._sizes())
+        return predicted_bytes(
+            self._settings, self._config, self._adapters, self._sizes(), self._half
+        )
 
     def _sizes(self) -> list[list[tuple[int, int]]]:
         """(rows, columns) of the network's input for each view of each object."""
@@ -220,7 +221,8 @@ class CrossplaneTask(Task):
     def _segmenter(self) -> PlanarSegmenter:
         """The network as it is now as a model of volumes; a fresh one, as it remembers features."""
         self._peft.eval()
-        runtime = TorchSamRuntime(self._sam, self._processes.device, "crossplane")
+        device = self._processes.device
+        runtime = TorchSamRuntime(self._sam, device, "crossplane", self._half)
         return PlanarSegmenter(
             CARD, runtime, self._pictures, "reliable", PLANE_NAMES, DEFAULT_CACHE_BYTES
         )

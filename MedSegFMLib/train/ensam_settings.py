@@ -9,10 +9,10 @@ from typing import Literal
 
 from ..errors import TrainingError
 from ..networks.ensam_config import EnsamConfig, PositionKind, Skip
+from .precision import Precision
 from .setting_checks import check_at_least, check_positive, check_shares
 from .setting_words import parse
 
-Precision = Literal["bf16", "no"]
 OptimiserKind = Literal["muon", "adam"]
 
 
@@ -47,7 +47,7 @@ class EnsamSettings:
     millimetres: whether the network counts distances in millimetres or in cells.
     dense_prompts: whether prompts are also drawn voxel by voxel for the decoder.
     device: auto, cpu, cuda or cuda:N.
-    precision: bf16, or no for 32 bits throughout.
+    precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
     threads: of torch; 0 leaves them to it.
     workers: processes that make scenes beside a training on the CPU; 0 makes them in it. On a GPU
         they are made on it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,12 +13,14 @@ from torch import Tensor, nn
 from ..errors import TrainingError
 from ..models import ensam_weights
 from ..networks.ensam import Ensam
+from ..progress import Progress
 from . import preview
 from .batches import Batches, training_batches, validation_batches
 from .ensam_settings import EnsamSettings
 from .interaction import Interaction
 from .optimisers import build_optimisers
 from .pace import CallPace
+from .precision import autocast, is_half
 from .processes import Processes
 from .samples import Batch
 from .task import Task
@@ -45,6 +46,7 @@ class EnsamTask(Task):
         self.pace = CallPace(settings.minutes, settings.samples, settings.warmup, settings.cooldown)
         self.same = {**asdict(settings.network()), "optimiser": settings.optimiser}
         self.samples = settings.batch
+        self._half = is_half(settings.precision, processes.device)
         self._interaction = Interaction(self.network)
         self._batches = Batches(settings, processes.device)
         self._objects: list[Batch] = []
@@ -77,7 +79,7 @@ class EnsamTask(Task):
         graded, _ = self._drawn(number - self._processes.index)
         _, seed = self._drawn(number)
         generator = torch.Generator(self._processes.device).manual_seed(seed)
-        with self._autocast():
+        with autocast(self._processes.device, self._half):
             loss, _ = self._interaction(batch, graded, generator)
         (loss * share).backward()
         return {"loss": loss.detach()}
@@ -95,10 +97,10 @@ class EnsamTask(Task):
         """See `Task.restore`."""
         self.network.load_state_dict(state)
 
-    def validate(self) -> dict[str, float]:
+    def validate(self, progress: Progress) -> dict[str, float]:
         """Dice after the box and after each click."""
         self._objects = self._objects or validation_batches(self._batches)
-        self._validated = validate(self.answers, self._objects, self._processes.device)
+        self._validated = validate(self.answers, self._objects, self._processes.device, progress)
         return {f"dice_{step}": value for step, value in enumerate(self._validated.dice)}
 
     def draw(self, path: Path, title: str) -> None:
@@ -115,7 +117,7 @@ class EnsamTask(Task):
         """See `Task.predicted_bytes`."""
         settings = self._settings
         weights: int = sum(p.numel() for p in self.network.parameters()) * _BYTES_PER_WEIGHT
-        number_bytes = 2 if settings.precision == "bf16" else 4
+        number_bytes = 2 if self._half else 4
         saved = settings.batch * settings.graded * settings.cells**3 * _SAVED_PER_CELL
         return weights + saved * number_bytes
 
@@ -127,7 +129,7 @@ class EnsamTask(Task):
         """The logits (B, 1, n, n, n) after the first prompt and after each click."""
         generator = torch.Generator(self._processes.device).manual_seed(seed)
         self.network.eval()
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), autocast(self._processes.device, self._half):
             _, answers = self._interaction(batch, range(self._settings.clicks + 1), generator)
         self.network.train()
         return list(answers)
@@ -138,9 +140,3 @@ class EnsamTask(Task):
         rng = np.random.default_rng((settings.seed, number))
         graded = rng.choice(settings.clicks + 1, settings.graded, replace=False)
         return sorted(graded.tolist()), int(rng.integers(1 << 62))
-
-    def _autocast(self) -> AbstractContextManager[None]:
-        context: AbstractContextManager[None] = torch.autocast(
-            self._processes.device.type, torch.bfloat16, enabled=self._settings.precision == "bf16"
-        )
-        return context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ class Loop:
     def go(self, result: Path) -> None:
         """Train until the budget is spent, and write the result."""
         try:
-            self._task.prepare(self._progress, brief=False)
+            self._task.prepare(self._standing(self._progress), brief=False)
             first = self._counters.batches + self._processes.index
             batches = self._task.batches(first, self._processes.count)
             # What makes them ends with it, and with nothing else.
@@ -82,9 +82,11 @@ class Loop:
             if self._keeps:
                 self._save()
             if self._outputs is not None:
-                self._outputs.validate(self._counters, last=True)
+                self._outputs.validate(self._counters, self._scoring(1.0), last=True)
                 self._task.write(result)
             self._processes.wait()
+        except Cancelled as cancelled:
+            raise self._stop.reason or cancelled from None
         finally:
             if self._outputs is not None:
                 self._outputs.close()
@@ -118,7 +120,9 @@ class Loop:
                 self._outputs.report(counters, meter, rate)
             self._tell(used)
             if counters.samples >= next_validation * settings.validate_samples:
-                self._outputs.validate(counters)
+                # A stop is heard before the next step, where the state is saved.
+                with suppress(Cancelled):
+                    self._outputs.validate(counters, self._scoring(used))
                 next_validation = counters.samples // settings.validate_samples + 1
             if self._minutes >= next_save and self._keeps:
                 self._save()
@@ -155,6 +159,22 @@ class Loop:
         except Cancelled as cancelled:
             # The other processes hear of it before the next step.
             self._stop.reason = cancelled
+
+    def _standing(self, progress: Progress) -> Progress:
+        """Progress of what is no training: it ends where a signal asked for that as well."""
+
+        def report(fraction: float, phrase: str) -> None:
+            try:
+                progress(fraction, phrase)
+            except Cancelled as cancelled:
+                self._stop.reason = cancelled
+            if self._stop.reason is not None:
+                raise Cancelled("The training was stopped.") from self._stop.reason
+
+        return report
+
+    def _scoring(self, used: float) -> Progress:
+        return self._standing(lambda part, phrase: self._progress(used, f"{phrase}, {part:.0%}"))
 
     def _save(self) -> None:
         if self._processes.is_main:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "Medical SAM3 after words, on slices: adapters, or all of its weights"
 PACKAGES = ("torch", "torchvision", "transformers", "peft", "accelerate", "safetensors", "scipy")
-SMALLER = "a smaller batch= (with accumulate=), checkpointing=true, mode=lora or a smaller rank="
+SMALLER = "a smaller batch= (with accumulate=), recomputed=true, mode=lora or a smaller rank="
 RESULT = "medical-sam3"
 Settings = MedicalSam3Settings
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 from ..errors import TrainingError
 from ..planar.stacks import PLANE_NAMES
+from .precision import Precision
 from .setting_checks import check_at_least, check_positive, check_shares
 
-Precision = Literal["bf16", "no"]
 Mode = Literal["lora", "full"]
 Targets = Literal["qv", "attention", "all"]
 
@@ -43,9 +43,9 @@ class MedicalSam3Settings:
     layer_decay: each block of the vision transformer learns so many times as fast as the next.
     weight_decay: of matrices.
     warmup: steps over which the rate rises.
-    checkpointing: whether the vision transformer keeps little and computes it again, for memory.
+    recomputed: whether the vision transformer's blocks are computed twice rather than remembered.
     device: auto, cpu, cuda or cuda:N.
-    precision: bf16, or no for 32 bits throughout.
+    precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
     threads: of torch; 0 leaves them to it.
     seed: of the slices, the adapters and the dropout.
     save_minutes: how often the checkpoint is written.
@@ -75,9 +75,9 @@ class MedicalSam3Settings:
     layer_decay: float = 0.85
     weight_decay: float = 0.1
     warmup: int = 20
-    checkpointing: bool = True
+    recomputed: bool = True
     device: str = "auto"
-    precision: Precision = "bf16"
+    precision: Precision = "auto"
     threads: int = 0
     seed: int = 0
     save_minutes: float = 5.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ..errors import WeightsError
 from ..models import medical_sam3_lora, medical_sam3_weights
 from ..models.medical_sam3_torch import chosen_objects
 from ..models.medical_sam3_words import Words
+from ..progress import Progress
 from ..weights import store
 from ..weights.checksums import own_sha256
 from .labelled import manifest, open_volumes
@@ -27,6 +27,7 @@ from .medical_sam3_result import write_network
 from .medical_sam3_settings import MedicalSam3Settings
 from .medical_sam3_slices import Slices, WordsBatch
 from .pace import WholePace
+from .precision import autocast, is_half
 from .processes import Processes
 from .task import Task
 from .tensors import on_device
@@ -48,6 +49,7 @@ class MedicalSam3Task(Task):
     def __init__(self, settings: MedicalSam3Settings, processes: Processes) -> None:
         self._settings = settings
         self._device = processes.device
+        self._half = is_half(settings.precision, processes.device)
         base = store.find(_NAME) if settings.base is None else settings.base
         self._base = medical_sam3_weights.file_of(base)
         self._sha256 = own_sha256(self._base)
@@ -99,7 +101,7 @@ class MedicalSam3Task(Task):
         with torch.random.fork_rng(devices):
             torch.manual_seed(int(own[0]))
             many = self._settings.one_to_many
-            with self._autocast():
+            with autocast(self._device, self._half):
                 one, others = self._answers(batch, many=many > 0)
             losses = detector_loss(one, others, batch.targets, many)
             (losses["loss"] * share).backward()
@@ -121,12 +123,13 @@ class MedicalSam3Task(Task):
         for name, parameter in own.items():
             parameter.copy_(state[name])
 
-    def validate(self) -> dict[str, float]:
+    def validate(self, progress: Progress) -> dict[str, float]:
         """Dice of the object with the highest score, and the share of slices where one is found."""
         self._trained.eval()
         self._seen, dice, found = [], [], []
-        for batch in self._scored:
-            with torch.inference_mode(), self._autocast():
+        for number, batch in enumerate(self._scored):
+            progress(number / len(self._scored), "Slices are scored")
+            with torch.inference_mode(), autocast(self._device, self._half):
                 one, _ = self._answers(on_device(batch, self._device), many=False)
             assert one.masks is not None, "the competing queries have masks"
             scores = one.logits[-1].sigmoid() * one.presence[-1].sigmoid()[:, None]
@@ -159,7 +162,7 @@ class MedicalSam3Task(Task):
         """See `Task.predicted_bytes`.
 
         Counted from the network's shapes, not measured: what a block of the vision transformer
-        keeps, all of them or, with checkpointing, one and the input of each; and the pyramid's and
+        keeps, all of them or, recomputed, one and the input of each; and the pyramid's and
         the masks' pictures.
         """
         config: Any = self._config
@@ -167,11 +170,11 @@ class MedicalSam3Task(Task):
         backbone = vision.backbone_config
         sizes = [(p.numel(), p.requires_grad) for p in self._trained.parameters()]
         weights = sum(n * (_LEARNT if learns else _FIXED) for n, learns in sizes)
-        number_bytes = 2 if settings.precision == "bf16" else 4
+        number_bytes = 2 if self._half else 4
         tokens = (backbone.image_size // backbone.patch_size) ** 2
         block = tokens * (10 * backbone.hidden_size + 2 * backbone.intermediate_size)
         layers = backbone.num_hidden_layers
-        trunk = layers * tokens * backbone.hidden_size + block if settings.checkpointing else 0
+        trunk = layers * tokens * backbone.hidden_size + block if settings.recomputed else 0
         trunk = trunk or layers * block
         # Four pictures at each of three resolutions, those of the pixel decoder among them.
         pyramid = 4 * (16 + 4 + 1) * tokens * vision.fpn_hidden_size
@@ -191,7 +194,7 @@ class MedicalSam3Task(Task):
                 raise WeightsError(f"{self._base} has no place for adapters ({error}).") from error
         else:
             self._network.requires_grad_(True)
-        if settings.checkpointing:
+        if settings.recomputed:
             checkpoint_blocks(self._network)
         trained.to(self._device)
         trained.train()
@@ -207,9 +210,3 @@ class MedicalSam3Task(Task):
 
     def _answers(self, batch: WordsBatch, many: bool) -> tuple[Answers, Answers | None]:
         return answers(self._network, batch.images, batch.tokens, batch.counts, many)
-
-    def _autocast(self) -> AbstractContextManager[None]:
-        context: AbstractContextManager[None] = torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self._settings.precision == "bf16"
-        )
-        return context

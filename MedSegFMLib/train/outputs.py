@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..atomic import make_folder
 from ..errors import OutputError
+from ..progress import Progress
 from . import preview
 from .counters import Counters
 from .log import TrainingLog
@@ -59,17 +60,17 @@ class Outputs:
             f"{values['samples_per_second']:.1f} samples/s"
         )
 
-    def validate(self, counters: Counters, last: bool = False) -> None:
+    def validate(self, counters: Counters, progress: Progress, last: bool = False) -> None:
         """Score what is never trained on, and draw some of it: now and then, and in the end."""
         if counters.samples != self._validated_samples:
-            self._score(counters)
+            self._score(counters, progress)
         if self._draws and (last or time.monotonic() - self._drawn_at >= _PREVIEW_SECONDS):
             title = f"{counters.samples} samples{self._said}"
             self._task.draw(self._folder / preview.FILE, title)
             self._drawn_at = time.monotonic()
 
-    def _score(self, counters: Counters) -> None:
-        self.scores = self._task.validate()
+    def _score(self, counters: Counters, progress: Progress) -> None:
+        self.scores = self._task.validate(progress)
         self._validated_samples = counters.samples
         self._log.write(counters.samples, counters.minutes, **self.scores)
         words = [f"{name} {value:.3f}" for name, value in self.scores.items()]

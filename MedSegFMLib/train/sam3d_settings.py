@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ..errors import TrainingError
 from ..models.sam3d_weights import SMALLEST_PATCH
 from ..networks.sam_config import PATCH
+from .precision import Precision
 from .setting_checks import check_at_least, check_positive, check_shares
-
-Precision = Literal["auto", "bf16", "no"]
 
 
 @dataclass(frozen=True)

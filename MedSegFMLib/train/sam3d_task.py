@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from ..progress import Progress, no_progress, parts_of
 from ..region import shape_triple
 from .labelled import manifest, open_volumes
 from .pace import WholePace
+from .precision import autocast, is_half
 from .processes import Processes
 from .sam3d_loss import supervised_loss
 from .sam3d_patches import Patches, PatchVolume, make_patches
@@ -64,6 +64,7 @@ class Sam3dTask(Task):
         classes = ONE_CLASS if settings.cases is None else classes_in(self._training)
         self._base = open_base(settings.base, str(processes.device))
         self._facts = Sam3dFacts(classes, settings.patch, settings.depth, self._base.sha256)
+        self._half = is_half(settings.precision, processes.device)
         self._files = FeatureFiles(settings.out / _FOLDER, None)
         torch.manual_seed(settings.seed)
         self.decoder = Sam3dDecoder(Sam3dConfig(1 + len(classes))).to(processes.device)
@@ -114,7 +115,7 @@ class Sam3dTask(Task):
 
     def learn(self, batch: Patches, number: int, share: float) -> dict[str, Tensor]:
         """See `Task.learn`; there is no chance in it."""
-        with self._autocast():
+        with autocast(self._processes.device, self._half):
             answers = self.decoder.supervised(batch.features.float())
         loss = supervised_loss(answers, batch.classes)
         (loss * share).backward()
@@ -129,16 +130,17 @@ class Sam3dTask(Task):
         """See `Task.restore`."""
         self.decoder.load_state_dict(state)
 
-    def validate(self) -> dict[str, float]:
+    def validate(self, progress: Progress) -> dict[str, float]:
         """The mean Dice of each class over the held-back volumes that hold it, and of those."""
         names = self._facts.classes
         found: dict[str, list[float]] = {name: [] for name in names}
         self._found = []
-        for volume in self._scored:
+        shares = parts_of(progress, 2 * len(self._scored))
+        for place, volume in enumerate(self._scored):
             known = class_volume(volume, names)
-            features, windows = self._features(known, no_progress)
+            features, windows = self._features(known, shares[2 * place])
             shape = shape_triple(known.classes_kji.shape)
-            scores = class_scores(self.decoder, features, windows, shape, no_progress)
+            scores = class_scores(self.decoder, features, windows, shape, shares[2 * place + 1])
             answer = scores.argmax(axis=0).astype(np.uint8)
             self._found.append(answer)
             for number, name in enumerate(names, 1):
@@ -173,7 +175,7 @@ class Sam3dTask(Task):
         base_weights = 12 * base.depth * base.dim**2 + _OTHER_BASE_WEIGHTS
         weights = sum(int(p.numel()) for p in self.decoder.parameters())
         saved = saved_bytes(self.decoder.config, settings.batch, settings.depth, settings.patch)
-        kept = saved * _ON_THE_WAY_BACK / (2 if self._is_fast else 1)
+        kept = saved * _ON_THE_WAY_BACK / (2 if self._half else 1)
         return 4 * base_weights + weights * _BYTES_PER_WEIGHT + int(kept) + _WORKING_BYTES
 
     def _variant(self, number: int) -> ClassVolume:
@@ -194,18 +196,6 @@ class Sam3dTask(Task):
             self._base, volume.image_kji, volume.scores, windows, self._files, progress
         )
         return found, windows
-
-    @property
-    def _is_fast(self) -> bool:
-        """Whether a step computes in 16 bits."""
-        auto = bool(self._processes.device.type == "cuda")
-        return {"auto": auto, "bf16": True, "no": False}[self._settings.precision]
-
-    def _autocast(self) -> AbstractContextManager[None]:
-        context: AbstractContextManager[None] = torch.autocast(
-            self._processes.device.type, torch.bfloat16, enabled=self._is_fast
-        )
-        return context
 
 
 def saved_bytes(config: Sam3dConfig, batch: int, depth: int, patch: int) -> int:

@@ -66,8 +66,8 @@ class Task(ABC):
         """Bring back what `state` gave; RuntimeError or KeyError where it is another network's."""
 
     @abstractmethod
-    def validate(self) -> dict[str, float]:
-        """Scores, by name, on what is never trained on."""
+    def validate(self, progress: Progress) -> dict[str, float]:
+        """Scores, by name, on what is never trained on. `progress` may raise Cancelled."""
 
     def draw(self, path: Path, title: str) -> None:
         """Draw some of what was validated last."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..progress import Progress
 from .losses import soft_dice
 from .samples import Batch
 from .tensors import on_device
@@ -27,7 +28,10 @@ class Validation:
 
 
 def validate(
-    answers_to: Callable[[Batch, int], list[Tensor]], batches: Sequence[Batch], device: torch.device
+    answers_to: Callable[[Batch, int], list[Tensor]],
+    batches: Sequence[Batch],
+    device: torch.device,
+    progress: Progress,
 ) -> Validation:
     """Answer and score batches, of which there is one at least.
 
@@ -35,6 +39,7 @@ def validate(
     """
     scores, drawn = [], []
     for number, batch in enumerate(batches):
+        progress(number / len(batches), "Objects are scored")
         there = on_device(batch, device)
         answers = answers_to(there, number)
         truth = (there.target > 0.5).float()

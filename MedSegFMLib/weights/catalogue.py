@@ -23,6 +23,7 @@ class Entry:
     licence_url: where the licence can be read.
     also: SHA-256 of other publications, such as larger ones, that can be imported in its place.
     page: where the user finds those that cannot be downloaded from here, to be imported.
+    recipe: that of `medsegfm train` which makes them, where nobody else does.
     in_folder: what the file is called in a folder that can be given in its place, None for none.
     permissive: whether they may be used for anything, selling included. A licence that forbids
         some use, or is unclear, is not permissive: the user accepts it before a download.
@@ -40,6 +41,7 @@ class Entry:
     permissive: bool = False
     also: tuple[str, ...] = ()
     page: str | None = None
+    recipe: str | None = None
     in_folder: str | None = None
 
     @property

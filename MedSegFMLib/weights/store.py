@@ -65,6 +65,8 @@ def find(name: str) -> Path:
     where = "" if item.is_published else ", and none are published yet"
     if item.page is not None:
         where = f", get them from {item.page}"
+    if item.recipe is not None:
+        where = f", train them with 'medsegfm train {item.recipe} out=FOLDER'"
     raise WeightsError(
         f"No trained weights of {name} are installed{where}; {fetch}"
         f"'medsegfm weights import {name} FILE', give --weights FILE, or use the model graphcut, "

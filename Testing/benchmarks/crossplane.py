@@ -13,6 +13,7 @@ and by SAM3D.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import subprocess
@@ -125,8 +126,8 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
     if warm:
         step()
     weights = held(device) - empty
-    begin(device)
     before = held(device)
+    begin(device)
     seconds = [step() for _ in range(steps if warm else 1)]
     gradient = torch.cat([p.grad.flatten() for p in adapters if p.grad is not None])
     torch.save(gradient.float().cpu(), gradients / f"{name}.pt")
@@ -155,8 +156,8 @@ def volume_networks(device_name: str) -> None:
         finish(device)
         prepared = time.perf_counter() - begun
         train_step()
-        begin(device)
         before = held(device)
+        begin(device)
         begun = time.perf_counter()
         train_step()
         finish(device)
@@ -262,6 +263,9 @@ def held(device: Any) -> int:
 
     if device.type == "cuda":
         return int(torch.cuda.memory_allocated(device))
+    if sys.platform == "linux":
+        # What was freed goes back to the system, so that it does not count.
+        ctypes.CDLL(None).malloc_trim(0)
     return int(psutil.Process().memory_info().rss)
 
 

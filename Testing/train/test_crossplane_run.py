@@ -172,6 +172,16 @@ def test_training_lowers_the_loss_on_its_volumes(made: Made) -> None:
     assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_a_base_in_sixteen_bits_is_trained_on_and_scored(device: str, made: Made) -> None:
+    settings = made(precision="bf16", device=device, recomputed=True, blocks=0)
+    folder = train("crossplane", settings).path
+    adapter = tensors(folder)
+    assert all(tensor.dtype == torch.float32 for tensor in adapter.values())
+    assert any(float(t.abs().max()) > 0 for name, t in adapter.items() if "lora_B" in name)
+    sam_adapter.load(folder, Path(settings.base))
+
+
 def test_cases_are_trained_on_and_the_held_back_one_is_scored(made: Made, tmp_path: Path) -> None:
     settings = made(cases=write_cases(tmp_path, 3), held_back="patient 1")
     folder = train("crossplane", settings).path

@@ -97,6 +97,21 @@ def test_a_run_that_was_stopped_goes_on_exactly(tiny: Tiny) -> None:
     assert same_weights(whole, train(tiny("stopped", samples=4, accumulate=2, seed=3)))
 
 
+def test_a_stop_while_answers_are_scored_saves_what_was_learned(tiny: Tiny) -> None:
+    def stop(fraction: float, phrase: str) -> None:
+        if "scored" in phrase:
+            cancel()
+
+    middle = tiny("middle", samples=8, validate_samples=2, optimiser="adam")
+    with pytest.raises(Cancelled):
+        train(middle, stop)
+    assert counted(middle.out)["samples"] == 2
+    end = tiny("end", samples=4, optimiser="adam")
+    with pytest.raises(Cancelled):
+        train(end, stop)
+    assert counted(end.out)["samples"] == 4 and not (end.out / RESULT).exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_step_and_saves(number: signal.Signals, tiny: Tiny) -> None:
     settings = tiny(samples=100, optimiser="adam")
