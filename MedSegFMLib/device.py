@@ -69,6 +69,21 @@ def choose_device(device: str) -> torch.device:
     return torch.device(wanted)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or the cause of a DeviceError, says that memory is full, a GPU's or not."""
+    if isinstance(error, DeviceError):
+        return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+    return isinstance(error, MemoryError) or (
+        # torch says so in other words on each system.
+        isinstance(error, RuntimeError) and (_is_of_gpu(error) or "alloc" in str(error))
+    )
+
+
+def _is_of_gpu(error: BaseException) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.cuda.OutOfMemoryError)
+
+
 @contextmanager
 def memory_errors(model: str) -> Iterator[None]:
     """Turn an out-of-memory within the block, of GPU or computer, into a DeviceError.
@@ -78,14 +93,13 @@ def memory_errors(model: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        torch = sys.modules.get("torch")
-        if torch is not None and isinstance(error, torch.cuda.OutOfMemoryError):
-            torch.cuda.empty_cache()
+        if _is_of_gpu(error):
+            sys.modules["torch"].cuda.empty_cache()
             raise DeviceError(
                 f"The GPU has no memory left for the model {model}; draw a smaller box, close "
                 "other programs that use the GPU, or run on the CPU."
             ) from error
-        if isinstance(error, MemoryError) or "alloc" in str(error):
+        if not isinstance(error, DeviceError) and is_out_of_memory(error):
             raise DeviceError(
                 f"The computer has no memory left for the model {model}; close other programs, "
                 "or use the model graphcut."

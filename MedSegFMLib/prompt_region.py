@@ -20,12 +20,12 @@ _MARGIN_AROUND_MARKS = 4
 def prompt_region(prompts: Sequence[Prompt], geometry: Geometry, rule: RegionRule) -> Region:
     """The region that holds every box and every foreground mark with the rule's margins.
 
-    Without a box and a mark (a text alone) it is the whole volume. Raises PromptError for a prompt
-    outside the volume.
+    It is the whole volume where there is neither box nor mark, and where words say what is meant
+    and no box where. Raises PromptError for a prompt outside the volume.
     """
     marks = to_voxels(prompts, geometry)
     seed = _seed(marks, rule, geometry)
-    if seed is None:
+    if seed is None or (marks.phrases and not marks.boxes):
         return Region.whole(geometry.shape_kji)
     for voxel in marks.foreground_kji:
         seed = seed.union(_around(voxel.tolist(), _MARGIN_AROUND_MARKS, geometry))

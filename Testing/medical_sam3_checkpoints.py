@@ -9,19 +9,30 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import Sam3Config, Sam3Model
+from transformers import Sam3Config, Sam3Model, Sam3TrackerVideoConfig, Sam3VideoConfig
 
 from MedSegFMLib.models.medical_sam3_names import source_of
+from MedSegFMLib.models.medical_sam3_tracker_names import MODEL, NECK, sources_of
+from MedSegFMLib.models.medical_sam3_tracker_weights import Sam3Tracker, empty_tracker
 from MedSegFMLib.models.medical_sam3_weights import CONFIG, IN_FOLDER, write_config
 
 SIDE = 56
 _WIDTH = 32
-_LAYERS = {"hidden_size": _WIDTH, "num_attention_heads": 4, "intermediate_size": 48}
+# The tracker's memory has 64 channels whatever its configuration says, and more must go into it.
+TRACKED_WIDTH = 128
 
 
-def tiny_config(layers: int = 2) -> Sam3Config:
-    """A network of 56 by 56 pixels, 16 patches and 6 queries; `layers` in each transformer."""
-    numbered = {**_LAYERS, "num_layers": layers}
+def tiny_config(layers: int = 2, width: int = _WIDTH) -> Sam3Config:
+    """A network of 56 by 56 pixels, 16 patches and 6 queries; `layers` in each transformer.
+
+    width: channels of all that is above the vision transformer.
+    """
+    numbered = {
+        "hidden_size": width,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+        "num_layers": layers,
+    }
     backbone = {
         "model_type": "sam3_vit_model",
         "hidden_size": _WIDTH,
@@ -50,14 +61,37 @@ def tiny_config(layers: int = 2) -> Sam3Config:
     return Sam3Config(
         vision_config={
             "backbone_config": backbone,
-            "fpn_hidden_size": _WIDTH,
+            "fpn_hidden_size": width,
             "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
         },
         text_config=text,
         geometry_encoder_config=numbered,
         detr_encoder_config=numbered,
         detr_decoder_config={**numbered, "num_queries": 6},
-        mask_decoder_config={"hidden_size": _WIDTH, "num_attention_heads": 4},
+        mask_decoder_config={"hidden_size": width, "num_attention_heads": 4},
+    )
+
+
+def tiny_tracker_config(detector: Any) -> Sam3TrackerVideoConfig:
+    """A tracker above a tiny network that is `TRACKED_WIDTH` wide."""
+    width = detector.vision_config.fpn_hidden_size
+    return Sam3TrackerVideoConfig(
+        vision_config=detector.vision_config.to_dict(),
+        image_size=SIDE,
+        prompt_encoder_config={"hidden_size": width, "patch_size": 14},
+        mask_decoder_config={
+            "hidden_size": width,
+            "mlp_dim": 48,
+            "num_attention_heads": 4,
+            "iou_head_hidden_dim": 48,
+        },
+        memory_attention_hidden_size=width,
+        memory_attention_num_layers=2,
+        memory_attention_feed_forward_hidden_size=48,
+        memory_encoder_hidden_size=width,
+        mask_downsampler_embed_dim=width,
+        memory_fuser_embed_dim=width,
+        memory_fuser_intermediate_dim=48,
     )
 
 
@@ -66,13 +100,46 @@ def random_sam3(seed: int = 0, config: Sam3Config | None = None) -> Sam3Model:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network: Any = Sam3Model(config or tiny_config())
+        # Wider layers add up more numbers.
+        spread = 0.2 * (_WIDTH / network.config.vision_config.fpn_hidden_size) ** 0.5
         with torch.no_grad():
             for parameter in network.parameters():
                 if parameter.ndim > 1:
-                    parameter.normal_(std=0.2)
+                    parameter.normal_(std=spread)
     network.eval()
     found: Sam3Model = network.requires_grad_(False)
     return found
+
+
+def random_tracker(detector: Any, seed: int = 0) -> Sam3Tracker:
+    """A tracker for a tiny network of that configuration, no two tensors of which are alike."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        tracker = empty_tracker(tiny_tracker_config(detector), detector)
+        parts: tuple[Any, Any] = (tracker.model, tracker.neck)
+        with torch.no_grad():
+            for part in parts:
+                for parameter in part.parameters():
+                    flat = parameter.ndim < 2
+                    fresh = torch.randn_like(parameter) * (0.05 if flat else 0.1)
+                    parameter.copy_(fresh + 1 if flat else fresh)
+            positions = tracker.model.shared_image_embedding.positional_embedding
+            positions.normal_()
+            tracker.model.prompt_encoder.shared_embedding.positional_embedding.copy_(positions)
+    for part in parts:
+        part.requires_grad_(False)
+        part.eval()
+    return tracker
+
+
+def tracker_state(tracker: Sam3Tracker) -> dict[str, Tensor]:
+    """Its tensors, named as in transformers' Sam3VideoModel."""
+    parts = {MODEL: tracker.model, NECK: tracker.neck}
+    return {
+        prefix + name: tensor
+        for prefix, part in parts.items()
+        for name, tensor in part.state_dict().items()
+    }
 
 
 def vocabulary() -> dict[str, int]:
@@ -95,13 +162,36 @@ def write_tokenizer(folder: Path) -> Path:
     return folder
 
 
-def write_checkpoint(folder: Path, seed: int = 0) -> Path:
-    """Weights, configuration and tokenizer in a folder, as transformers lays them out."""
-    network = random_sam3(seed)
+def write_checkpoint(folder: Path, seed: int = 0, tracker: bool = True) -> Path:
+    """Weights, configuration and tokenizer in a folder, as transformers lays them out.
+
+    tracker: as Sam3VideoModel, else as Sam3Model.
+    """
+    network: Any = random_sam3(seed, tiny_config(width=TRACKED_WIDTH) if tracker else None)
+    state: dict[str, Tensor] = network.state_dict()
+    config = network.config
+    if tracker:
+        state = {f"detector_model.{name}": tensor for name, tensor in state.items()}
+        state.update(tracker_state(random_tracker(config, seed)))
+        config = Sam3VideoConfig(
+            detector_config=config.to_dict(),
+            tracker_config=tiny_tracker_config(config).to_dict(),
+        )
     write_tokenizer(folder)
-    save_file(dict(network.state_dict()), str(folder / IN_FOLDER))
-    write_config(network.config, folder / CONFIG)
+    save_file({name: t.contiguous() for name, t in state.items()}, str(folder / IN_FOLDER))
+    write_config(config, folder / CONFIG)
     return folder / IN_FOLDER
+
+
+def upstream_tracker(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A tracker's tensors of transformers as SAM3's authors keep them, the neck's too."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        sources = sources_of(name)
+        parts = dict(zip(sources, tensor.chunk(len(sources)), strict=True))
+        prefix = "detector." if name.startswith(NECK) else ""
+        found.update({prefix + source: part.clone() for source, part in parts.items()})
+    return found
 
 
 def upstream_layout(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -30,13 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("recipe", metavar="RECIPE", help=", ".join(RECIPES))
     parser.add_argument("words", metavar="key=value", nargs="*", help="settings of the recipe")
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--settings", action="store_true", help="only list the settings, defaults and meanings"
     )
-    parser.add_argument(
+    instead.add_argument(
         "--dry-run", action="store_true", help="only measure the memory and time of a few steps"
     )
-    parser.add_argument(
+    instead.add_argument(
         "--events",
         action="store_true",
         help="tell progress and result as JSON lines; the end of the input stops the training",

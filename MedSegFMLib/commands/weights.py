@@ -75,8 +75,11 @@ def _merge(adapter: Path, base: str | None, out: Path) -> None:
 
     network = sam_adapter.load(adapter, None if base is None else Path(base))
     sam_weights.save(network, out)
-    prepared = sam_adapter.facts_of(adapter).prepared
-    print(f"{out} holds the adapted SAM; use it with --model {prepared} --weights {out}.")
+    facts = sam_adapter.facts_of(adapter)
+    print(
+        f"{out} holds the adapted SAM; use it with --model {facts.prepared} --weights {out} "
+        f"--option size={facts.size}."
+    )
 
 
 def _list() -> None:

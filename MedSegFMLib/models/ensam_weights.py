@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..atomic import atomic_path
 from ..errors import ModelError, WeightsError
 from ..networks.ensam_config import EnsamConfig
 from ..segmenter import Logits
 from ..weights.layout import check_layout
 from ..weights.safetensors_header import Header, read_header
+from ..weights.saving import save_tensors
 
 if TYPE_CHECKING:
     from ..networks.ensam import Ensam
@@ -26,14 +26,11 @@ def save(network: Ensam, path: Path, half: bool = False) -> None:
 
     half: as float16, in half the bytes; what reads them makes float32 of them again.
     """
-    from safetensors.torch import save_file
-
-    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
+    tensors = network.state_dict()
     if half:
         tensors = {name: tensor.half() for name, tensor in tensors.items()}
     metadata = {"format": _FORMAT, "version": _VERSION, "config": network.config.to_json()}
-    with atomic_path(path) as beside:
-        save_file(tensors, str(beside), metadata)
+    save_tensors(path, tensors, metadata)
 
 
 def load(path: Path) -> Ensam:

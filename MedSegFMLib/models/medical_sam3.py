@@ -15,14 +15,16 @@ from ..errors import ModelError, WeightsError
 from ..segmenter import ModelCard, RegionRule
 from ..weights import store
 from ..weights.checksums import own_sha256
+from .medical_sam3_card import WITH_TRACKER
 from .medical_sam3_segmenter import WordsSegmenter
 from .medical_sam3_tracker_names import has_tracker
 from .planar import DEFAULT_CACHE_BYTES, check_options
 from .sam_pictures import PUBLISHED_SIZE
 
 # The published network on a CPU with three slices took 4.9 GB at most, of which 3.4 GB are weights;
-# the features of slices take up to `cache_bytes` more.
-_BASE_BYTES = 4_900_000_000 + DEFAULT_CACHE_BYTES
+# the features of slices take up to `cache_bytes` more. The tracker's weights are 0.1 GB, and the
+# 0.6 GB that it works in are less than looking at a slice has given back by then.
+_BASE_BYTES = 5_000_000_000 + DEFAULT_CACHE_BYTES
 # Grey levels, answers of detector and tracker kept in 16 bits, logits and probabilities of one
 # plane.
 _BYTES_PER_VOXEL = 29
@@ -103,8 +105,7 @@ def create(
         tracker = TorchSam3Tracker(load_tracker(held, network.config, path), chosen, CARD.name)
     elif propagation == "tracker":
         raise WeightsError(
-            f"{path} holds no tracker; give SAM3's own sam3.pt or the model.safetensors of "
-            "transformers' Sam3VideoModel, or leave out propagation=tracker."
+            f"{path} holds no tracker; give {WITH_TRACKER}, or leave out propagation=tracker."
         )
     del held
     if adapter is not None:

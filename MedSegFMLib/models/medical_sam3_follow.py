@@ -109,9 +109,7 @@ class Follower:
         )
         return self._on_region(low)
 
-    def _through(
-        self, known: Mapping[int, HalfLogits], marks: Marks, progress: Progress
-    ) -> Walked:
+    def _through(self, known: Mapping[int, HalfLogits], marks: Marks, progress: Progress) -> Walked:
         """Both ways from the slices that are known, which stay as they are."""
         allowed = {index for run in marks.slices() for index in run}
         ways = {step: runs(known, allowed, step) for step in (1, -1)}

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from ..atomic import atomic_path, make_folder, write_text
+from ..atomic import make_folder, write_text
 from ..errors import WeightsError
 from ..weights import store
 from ..weights.safetensors_header import read_header
+from ..weights.saving import save_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,14 +79,12 @@ def write(
     the file tells, such as the data.
     """
     from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
 
     make_folder(folder, "name another as out=")
     facts = {"base_sha256": base_sha256, "peft": dict(peft), **more}
-    held: dict[str, Tensor] = get_peft_model_state_dict(model)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in held.items()}
-    with atomic_path(folder / TENSORS_FILE) as beside:
-        save_file(tensors, str(beside), {"format": FORMAT, "facts": json.dumps(facts)})
+    tensors: dict[str, Tensor] = get_peft_model_state_dict(model)
+    metadata = {"format": FORMAT, "facts": json.dumps(facts)}
+    save_tensors(folder / TENSORS_FILE, tensors, metadata)
     write_text(folder / CONFIG_FILE, json.dumps(peft, indent=1))
 
 

@@ -1,4 +1,4 @@
-"""What the adapter of Medical SAM3 asks of its networks: slices in, the object on each slice out."""
+"""What the adapter of Medical SAM3 asks of networks: slices in, the object on each slice out."""
 
 from __future__ import annotations
 

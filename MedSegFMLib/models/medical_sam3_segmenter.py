@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import PromptError
 from ..planar.fusion import FAR_LOGIT, FUSIONS
 from ..planar.walk import Ask, Marks, walk
 from ..progress import Progress, part_of, parts_of
@@ -25,6 +24,7 @@ from .medical_sam3_answers import (
     WordsEncoding,
     answer_caches,
 )
+from .medical_sam3_card import without_clicks
 from .medical_sam3_follow import Follower, Walked
 from .medical_sam3_pictures import Sam3Pictures
 from .medical_sam3_runtime import Sam3Runtime, SliceTracker
@@ -60,7 +60,7 @@ class WordsSegmenter:
         cache_bytes: int,
         tracker: SliceTracker | None = None,
     ) -> None:
-        self.card = card
+        self.card = card if tracker is not None else without_clicks(card)
         self._pictures = Sam3Pictures(runtime.side)
         self._fused = FUSIONS[fusion]
         self._planes = tuple(planes)
@@ -107,9 +107,7 @@ class WordsSegmenter:
         self.card.check_takes(prompts)
         progress(0.0, "Reading the prompts")
         region = encoding.region
-        everywhere = to_voxels(prompts, encoding.geometry)
-        self._check_clicks(everywhere)
-        marks = everywhere.within(region)
+        marks = to_voxels(prompts, encoding.geometry).within(region)
         asked = bool(marks.boxes or marks.phrases)
         phrase = ", ".join(marks.phrases) or VISUAL
         by_plane: dict[str, Logits] = {}
@@ -139,14 +137,6 @@ class WordsSegmenter:
         progress(1.0, "The object is drawn")
         likely = {name: probabilities(logits) for name, logits in by_plane.items()}
         return Prediction(encoding.geometry, region.start_kji, fused, likely)
-
-    def _check_clicks(self, marks: VoxelMarks) -> None:
-        if self._tracker is None and len(marks.voxels_kji):
-            raise PromptError(
-                f"The model {self.card.name} takes clicks with SAM3's tracker alone, which these "
-                "weights lack or propagation=boxes leaves out; give SAM3's own sam3.pt or the "
-                "model.safetensors of transformers' Sam3VideoModel, or words or a box instead."
-            )
 
     def _stride(self, stack: Stack) -> int:
         """How many slices apart those are that words alone are tried on first."""

@@ -89,9 +89,9 @@ class TorchSam3Tracker:
         import torch
 
         array = np.ascontiguousarray(features, np.float32)
-        tokens = torch.from_numpy(array).to(self.device)
-        side = round(len(tokens) ** 0.5)
-        levels, positions = self._neck(tokens.unflatten(0, (side, side)).permute(2, 0, 1)[None])
+        tokens = torch.from_numpy(array).to(self.device)[None]
+        side = round(len(array) ** 0.5)
+        levels, positions = self._neck(tokens.unflatten(1, (side, side)).permute(0, 3, 1, 2))
         decoder = self.network.mask_decoder
         seen = [decoder.conv_s0(levels[0]), decoder.conv_s1(levels[1]), *levels[2:-1]]
         return {

@@ -96,9 +96,7 @@ _SECTIONS: tuple[tuple[str, str, Renamed], ...] = (
     ("occlusion_spatial_embedding_parameter", "no_obj_embed_spatial", ()),
 )
 # Tables that the network computes itself.
-_LEFT_OVER = re.compile(
-    r"tracker\.transformer\.encoder\.layers\.\d+\.\w+\.freqs_cis(_real|_imag)?"
-)
+_LEFT_OVER = re.compile(r"tracker\.transformer\.encoder\.layers\.\d+\.\w+\.freqs_cis(_real|_imag)?")
 
 
 def sources_of(name: str) -> tuple[str, ...]:

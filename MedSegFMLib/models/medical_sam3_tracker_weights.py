@@ -70,11 +70,9 @@ def tracker_config(detector: Sam3Config, path: Path) -> Sam3TrackerVideoConfig:
     vision: Any = detector.vision_config
     try:
         said = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
-        if said.get("tracker_config"):
-            return Sam3TrackerVideoConfig.from_dict(said["tracker_config"])
-        return Sam3TrackerVideoConfig(
-            vision_config=vision.to_dict(), image_size=vision.backbone_config.image_size
-        )
+        side = vision.backbone_config.image_size
+        published = {"vision_config": vision.to_dict(), "image_size": side}
+        return Sam3TrackerVideoConfig.from_dict(said.get("tracker_config") or published)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"{beside} is no configuration of SAM3's tracker ({error}); get it again, or leave "

@@ -24,7 +24,6 @@ from ..region import Region
 from ..segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule, class_numbers
 from ..volume import Volume
 from ..weights import store
-from ..weights.checksums import sha256_of
 from . import sam3d_weights
 from .sam3d_decoding import class_scores
 from .sam3d_embeddings import Base, embeddings
@@ -123,21 +122,10 @@ def open_base(
     sha256: what its file must have, as the file `decoder` says. Raises WeightsError where it is
     missing, altered or another.
     """
-    from . import sam_weights
+    from . import sam_base, sam_weights
     from .sam_torch import TorchSamRuntime
 
-    if base is None:
-        try:
-            path = store.find("sam")
-        except WeightsError as error:
-            raise WeightsError(
-                "SAM3D sees through SAM's image encoder, whose weights are not installed; run "
-                "'medsegfm weights fetch sam', or give base=FILE."
-            ) from error
-    else:
-        path = Path(base)
-    store.verify_recorded(path)
-    found = sha256_of(path)
+    path, found = sam_base.base_weights(str(base or CARD.base))
     if sha256 not in (None, found):
         raise WeightsError(
             f"{decoder} was trained on the SAM with the SHA-256 {sha256}, but {path} has {found}; "

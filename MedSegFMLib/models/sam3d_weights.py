@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import atomic_path
-from ..errors import ModelError, OutputError, WeightsError
+from ..errors import ModelError, WeightsError
 from ..networks.sam3d_config import config_of
 from ..networks.sam_config import PATCH
 from ..weights.layout import check_layout
 from ..weights.safetensors_header import read_header
+from ..weights.saving import save_tensors
 from ..weights.torch_file import is_safetensors
 from .state_dict import read_state_dict
 
@@ -76,21 +76,13 @@ def save(
 
     data: what it was trained on, a record for each volume.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    tensors = {name: t.detach().cpu().contiguous() for name, t in decoder.state_dict().items()}
     metadata = {
         "format": FORMAT,
         "version": _VERSION,
         "facts": json.dumps(asdict(facts)),
         "data": json.dumps(list(data)),
     }
-    with atomic_path(path) as beside:
-        try:
-            save_file(tensors, str(beside), metadata)
-        except SafetensorError as error:
-            raise OutputError(f"{path} could not be written ({error}); free some space.") from error
+    save_tensors(path, decoder.state_dict(), metadata)
 
 
 def load(path: Path) -> Sam3dDecoder:

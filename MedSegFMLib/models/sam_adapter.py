@@ -13,13 +13,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import atomic_path, make_folder, write_text
-from ..errors import OutputError, WeightsError
+from ..atomic import make_folder, write_text
+from ..errors import WeightsError
 from ..networks.sam_config import PUBLISHED
 from ..weights import store
 from ..weights.checksums import own_sha256
 from ..weights.safetensors_header import read_header
+from ..weights.saving import save_tensors
 from . import sam_weights
+from .sam_base import BASES
+from .sam_pictures import PICTURES, SIZES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,9 +32,6 @@ if TYPE_CHECKING:
 FORMAT = "medsegfm.crossplane"
 TENSORS_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
-
-# The weights of the store that adapters can be trained on.
-BASES = ("sam", "medsam")
 
 
 @dataclass(frozen=True)
@@ -56,20 +56,9 @@ class AdapterFacts:
 
 def write(folder: Path, facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> None:
     """Write an adapter folder; OutputError where that fails. tensors: as peft names them."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     make_folder(folder, "name another as out=")
     metadata = {"format": FORMAT, "facts": json.dumps(asdict(facts))}
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        with atomic_path(folder / TENSORS_FILE) as beside:
-            save_file(plain, str(beside), metadata)
-    except SafetensorError as error:
-        raise OutputError(
-            f"{folder / TENSORS_FILE} could not be written ({error}); free some space and run the "
-            "same command again."
-        ) from error
+    save_tensors(folder / TENSORS_FILE, tensors, metadata)
     write_text(folder / CONFIG_FILE, json.dumps(facts.peft, indent=1))
 
 
@@ -81,8 +70,9 @@ def facts_of(path: Path) -> AdapterFacts:
     path = tensors_file(path)
     metadata = read_header(path).metadata
     try:
-        if metadata["format"] == FORMAT:
-            return AdapterFacts(**json.loads(metadata["facts"]))
+        facts = AdapterFacts(**json.loads(metadata["facts"]))
+        if metadata["format"] == FORMAT and facts.prepared in PICTURES and facts.size in SIZES:
+            return facts
     except (KeyError, TypeError, ValueError) as error:
         raise _no_adapter(path) from error
     raise _no_adapter(path)
@@ -116,17 +106,6 @@ def load(path: Path, base: Path | None = None) -> Sam:
 def tensors_file(path: Path) -> Path:
     """The tensors' file of an adapter folder; a file is itself."""
     return path / TENSORS_FILE if path.is_dir() else path
-
-
-def base_weights(base: str) -> tuple[Path, str]:
-    """The file, and its SHA-256, of the SAM that adapters are trained on.
-
-    base: one of `BASES`, from the store, or a path. Raises WeightsError where it is missing or not
-    what it was when it was installed.
-    """
-    path = store.find(base) if base in BASES else Path(base)
-    store.verify_recorded(path)
-    return path, own_sha256(path)
 
 
 def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:

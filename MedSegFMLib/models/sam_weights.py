@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..atomic import atomic_path
-from ..errors import OutputError, WeightsError
+from ..errors import WeightsError
 from ..networks.sam_config import PUBLISHED, SamConfig, config_of
 from ..weights.layout import check_layout
+from ..weights.saving import save_tensors
 from .state_dict import read_state_dict
 
 if TYPE_CHECKING:
@@ -50,13 +50,4 @@ def load(path: Path, config: SamConfig | None = None) -> Sam:
 
 def save(network: Sam, path: Path) -> None:
     """Write a network's weights as safetensors, named as published; OutputError on failure."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    with atomic_path(path) as beside:
-        try:
-            save_file({n: t.contiguous() for n, t in network.state_dict().items()}, str(beside))
-        except SafetensorError as error:
-            raise OutputError(
-                f"{path} could not be written ({error}); free some space and try again."
-            ) from error
+    save_tensors(path, network.state_dict())

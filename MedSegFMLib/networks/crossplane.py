@@ -35,18 +35,24 @@ class CrossPlane(nn.Module):
         tokens: Tensor = self._encoder.tokens(images, self._first)
         return tokens
 
-    def forward(
-        self, tokens: Tensor, boxes: Tensor | None, points: Tensor, positive: Tensor
-    ) -> Tensor:
-        """The single mask's logits (1, H/4, W/4) after a prompt.
+    def features(self, tokens: Tensor) -> Tensor:
+        """The features (1, 256, H/16, W/16) of what `prefix` gave."""
+        return self._encoder.features(tokens, self._first, self._recomputed)
 
-        tokens: as `prefix` gives them. boxes: (1, 4), or None; points: (1, p, 2); positive: (1, p);
-        see `Sam.prompt_tokens`.
+    def decode(
+        self, features: Tensor, boxes: Tensor | None, points: Tensor, positive: Tensor
+    ) -> Tensor:
+        """The logits (1, H/4, W/4) after a prompt: what `SamRuntime.decode` would give.
+
+        boxes: (1, 4), or None; points: (1, p, 2); positive: (1, p); see `Sam.prompt_tokens`. After
+        a single point alone it is the mask that the network thinks the best of its three.
         """
-        features = self._encoder.features(tokens, self._first, self._recomputed)
         high, wide = features.shape[2:]
         size = (high * PATCH, wide * PATCH)
         prompts = self.sam.prompt_tokens(boxes, points, positive, size)
-        masks, _ = self._decoder(features, self.sam.image_positions(high, wide), prompts)
-        logits: Tensor = masks[:, 0]
+        masks, qualities = self._decoder(features, self.sam.image_positions(high, wide), prompts)
+        chosen = 0
+        if boxes is None and points.shape[1] == 1:
+            chosen = 1 + int(qualities[0, 1:].argmax())
+        logits: Tensor = masks[:, chosen]
         return logits

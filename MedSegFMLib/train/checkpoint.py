@@ -10,8 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..atomic import atomic_path, write_text
-from ..errors import OutputError, TrainingError
+from ..atomic import write_text
+from ..errors import TrainingError
+from ..weights.saving import save_tensors
 
 # Small enough for most ways of moving files about.
 LARGEST_FILE_BYTES = 15_000_000
@@ -48,7 +49,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     files = []
     for number, part in enumerate(_parts(tensors)):
         files.append(f"checkpoint-{generation}-{number}.safetensors")
-        _write_part(part, folder / files[-1])
+        save_tensors(folder / files[-1], part)
     index = {
         "version": _VERSION,
         "generation": generation,
@@ -112,20 +113,6 @@ def _sorted_out(
             number, place, name = name.split(".", 2)
             optimisers[int(number)]["state"].setdefault(int(place), {})[name] = tensor
     return Checkpoint(network, optimisers, dict(counters))
-
-
-def _write_part(tensors: Mapping[str, Tensor], path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    with atomic_path(path) as beside:
-        try:
-            save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, str(beside))
-        except SafetensorError as error:
-            raise OutputError(
-                f"{path} could not be written ({error}); free some space and run again to go on "
-                "from the checkpoint before."
-            ) from error
 
 
 def _generation(folder: Path) -> int:

@@ -28,10 +28,10 @@ def crossplane_loss(
     compared: Compared,
     coronal_sagittal: bool,
 ) -> dict[str, Tensor]:
-    """Scalars: "segmentation", "inconsistency", and "loss", the first plus `weight` times that.
+    """Scalars: "segmentation_loss", "intersection_loss" and "loss", their weighted sum.
 
-    answers: the logits (rows, columns) of each view. "inconsistency" is the sum over the pairs of
-    planes of the mean squared difference on the line in which they meet.
+    answers: the logits (rows, columns) of each view. "intersection_loss" is the sum over the pairs
+    of planes of the mean squared difference on the line in which they meet.
     """
     learned = [
         segmentation_loss(answer[None, None, None], view.target[None, None, None])
@@ -47,6 +47,6 @@ def crossplane_loss(
             inconsistency = inconsistency + gap.square().mean()
     return {
         "loss": segmentation + weight * inconsistency,
-        "segmentation": segmentation,
-        "inconsistency": inconsistency,
+        "segmentation_loss": segmentation,
+        "intersection_loss": inconsistency,
     }

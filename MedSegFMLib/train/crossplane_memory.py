@@ -30,15 +30,15 @@ def predicted_bytes(
     """The peak of a step: weights, adapters with their moments, and what is kept of the views.
 
     sizes: (rows, columns) of the input of each view, for each object. half: whether in 16 bits.
+    What the frozen blocks make is kept in the computer's memory, within `prefix_bytes`, and the
+    volumes are there as well; neither is counted.
     """
     number_bytes = 2 if half else 4
     weights = _encoder_weights(config) * number_bytes
     learnt: int = sum(p.numel() for p in adapters) * _BYTES_PER_LEARNT
     views = [[_view_numbers(settings, config, size) for size in views] for views in sizes]
     kept = max(max(of_object) if settings.cached else sum(of_object) for of_object in views)
-    prefix = settings.prefix_bytes if settings.blocks else 0
-    slices = sum(rows * columns // PATCH**2 for views_of in sizes for rows, columns in views_of)
-    return weights + learnt + kept * number_bytes + min(prefix, slices * config.dim * 2)
+    return weights + learnt + kept * number_bytes
 
 
 def _encoder_weights(config: SamConfig) -> int:

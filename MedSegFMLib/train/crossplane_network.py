@@ -56,8 +56,9 @@ class ViewNetwork:
         def answer() -> Tensor:
             # Its own context for each call: see `cached_backward`.
             with autocast(self._device, self._half):
-                low = self._network(tokens, boxes, points, positive)
-            return self._pictures.on_picture(low.float() if self._half else low, fit)[0]
+                features = self._network.features(tokens)
+            low = self._network.decode(features.to(self._kind), boxes, points, positive)
+            return self._pictures.on_picture(low, fit)[0]
 
         return answer
 
@@ -71,11 +72,13 @@ class ViewNetwork:
                 return made
             kept = made.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().cpu()
             self._cache.put(view.key, kept)
-        return kept.to(self._device, self._kind)
+        # As the encoder's own, in 16 bits or 32.
+        kind = next(self._network.sam.image_encoder.parameters()).dtype
+        return kept.to(self._device, kind)
 
     @property
     def _kind(self) -> torch.dtype:
-        """Of the adapters' input; 64 bits where a test computes in them."""
+        """Of the decoder: 32 bits, or 64 where a test computes in them."""
         kind: torch.dtype = next(self._network.sam.mask_decoder.parameters()).dtype
         return kind
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,15 +60,20 @@ def objects_of(volumes: Sequence[LabelledVolume], rule: RegionRule | None) -> li
     found = []
     for volume in volumes:
         check_thick_enough(volume)
-        stacks = PlaneStacks(volume)
+        shape = volume.labels_kji.shape
+        tight: dict[int, Region] = {}
         for label in volume.objects:
-            mask = volume.labels_kji == label
-            box = bounding_box(mask)
+            box = bounding_box(volume.labels_kji == label)
             assert box is not None, "labels without voxels are refused where they are read"
-            tight = Region.from_slices(box)
-            whole = Region.whole(mask.shape)
-            region = whole if rule is None else tight.grown(rule.margin(tight), mask.shape)
-            found.append(TrainedObject(volume, stacks, label, region, _surface(mask, tight)))
+            tight[label] = Region.from_slices(box)
+        regions = {
+            label: Region.whole(shape) if rule is None else own.grown(rule.margin(own), shape)
+            for label, own in tight.items()
+        }
+        stacks = PlaneStacks(volume, Region.around(list(regions.values())))
+        for label, region in regions.items():
+            surface = _surface(volume.labels_kji == label, tight[label])
+            found.append(TrainedObject(volume, stacks, label, region, surface))
     return found
 
 
@@ -80,6 +85,15 @@ def check_thick_enough(volume: LabelledVolume) -> None:
             f"{volume.name} has {shape} voxels, but three planes need {LEAST_SIDE} along each "
             "axis; leave it out."
         )
+
+
+def spread(objects: Sequence[TrainedObject], most: int) -> list[TrainedObject]:
+    """At most so many objects, of as many volumes as there are: each gives one in turn."""
+    by_volume: dict[str, list[TrainedObject]] = {}
+    for target in objects:
+        by_volume.setdefault(target.volume.name, []).append(target)
+    turns = zip_longest(*by_volume.values())
+    return [target for turn in turns for target in turn if target is not None][:most]
 
 
 class Samples:

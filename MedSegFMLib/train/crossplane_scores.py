@@ -55,7 +55,8 @@ def scores(
 ) -> tuple[dict[str, float], Seen]:
     """The mean of each of `SCORES` over objects, of which there is one at least, and the first.
 
-    make: the segmenter as it is now. An object that planes do not see agrees nowhere.
+    make: the segmenter as it is now. An object that was not found at all agrees nowhere and counts
+    nothing for the inconsistency, which is NaN where none was found.
     """
     segmenter = make()
     rows, shown = [], None
@@ -65,12 +66,14 @@ def scores(
         rows.append(
             (
                 dice(target.mask_kji, seen.prediction.mask.array_kji),
-                seen.consistency.agreement or 0.0,
-                seen.consistency.intersection or 0.0,
+                (seen.consistency.agreement or 0.0) * bool(seen.prediction.mask.array_kji.any()),
+                np.nan if seen.consistency.intersection is None else seen.consistency.intersection,
             )
         )
     assert shown is not None, "there is one object at least"
-    return dict(zip(SCORES, np.mean(rows, axis=0).tolist(), strict=True)), shown
+    columns = [[v for v in column if not np.isnan(v)] for column in zip(*rows, strict=True)]
+    means = [float(np.mean(column)) if column else float("nan") for column in columns]
+    return dict(zip(SCORES, means, strict=True)), shown
 
 
 def find_hot_voxels(

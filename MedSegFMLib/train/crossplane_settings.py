@@ -18,6 +18,8 @@ class CrossplaneSettings:
     out: the folder for adapter, checkpoint, log, report and preview; a run that finds its
         checkpoint there goes on from it.
     base: the SAM to adapt, which stays as it is: sam or medsam, as installed, or a file.
+    prepared: how slices are brought to grey levels and back, as for sam or medsam; auto is as for
+        base where that is one of them, and as for sam where it is a file.
     cases: a CASES.json with the labelled volumes; without it they are synthetic.
     held_back: names of cases that are scored and never trained on, with commas between; without
         it the last one.
@@ -55,6 +57,7 @@ class CrossplaneSettings:
 
     out: Path
     base: str = "sam"
+    prepared: Literal["auto", "sam", "medsam"] = "auto"
     cases: Path | None = None
     held_back: str = ""
     synthetic: int = 8

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..models import sam_adapter, sam_weights
 from ..models.planar import DEFAULT_CACHE_BYTES, PlanarSegmenter
 from ..models.planar_loading import REGION_RULE
 from ..models.sam import CARD
+from ..models.sam_base import BASES, base_weights
 from ..models.sam_pictures import PICTURES
 from ..models.sam_torch import TorchSamRuntime
 from ..networks.crossplane import CrossPlane
@@ -28,11 +30,11 @@ from ..progress import Progress, part_of, parts_of
 from .crossplane_loss import crossplane_loss
 from .crossplane_memory import predicted_bytes
 from .crossplane_network import ViewNetwork
-from .crossplane_samples import Sample, Samples, objects_of
+from .crossplane_samples import Sample, Samples, objects_of, spread
 from .crossplane_scores import SCORES, Seen, find_hot_voxels, scores
 from .crossplane_settings import CrossplaneSettings
 from .gradient_cache import cached_backward, plain_backward
-from .labelled import manifest, open_volumes
+from .labelled import digest, manifest, open_volumes
 from .pace import WholePace
 from .precision import is_half
 from .processes import Processes
@@ -51,7 +53,7 @@ class CrossplaneTask(Task):
         self._settings = settings
         self._processes = processes
         device = processes.device
-        path, self._base_sha256 = sam_adapter.base_weights(settings.base)
+        path, self._base_sha256 = base_weights(settings.base)
         sam = sam_weights.load(path)
         self._config = sam.config
         training, held_back = open_volumes(
@@ -59,9 +61,10 @@ class CrossplaneTask(Task):
         )
         rule = REGION_RULE if settings.size == "native" else None
         self._objects = objects_of(training, rule)
-        self._scored = objects_of(held_back, rule)[: settings.validation_objects]
+        self._scored = spread(objects_of(held_back, rule), settings.validation_objects)
         self._manifest = manifest(training)
-        self._prepared = settings.base if settings.base in PICTURES else "sam"
+        own_way = settings.base if settings.base in PICTURES else "sam"
+        self._prepared = own_way if settings.prepared == "auto" else settings.prepared
         self._pictures = PICTURES[self._prepared](settings.size)
         self._half = is_half(settings.precision, device)
         choice = LoraChoice(
@@ -90,9 +93,12 @@ class CrossplaneTask(Task):
         ]
         self.optimisers[0].param_groups[0]["peak"] = settings.rate
         self.pace = WholePace(settings.steps, settings.warmup, "cosine")
+        own = ("rank", "alpha", "targets", "blocks", "decoder", "size")
         self.same = {
             "base": self._base_sha256,
-            **{key: getattr(settings, key) for key in ("rank", "targets", "blocks", "decoder")},
+            # Of them the checkpoint holds scores and places.
+            "set of volumes": digest([*self._manifest, *manifest(held_back)]),
+            **{key: getattr(settings, key) for key in own},
         }
         self._hot: list[Tensor] | None = None
         self._before: dict[str, float] | None = None
@@ -173,7 +179,7 @@ class CrossplaneTask(Task):
         """The adapter's folder, and beside it `report.json` with the scores before and after."""
         settings = self._settings
         facts = sam_adapter.AdapterFacts(
-            settings.base if settings.base in sam_adapter.BASES else Path(settings.base).name,
+            settings.base if settings.base in BASES else Path(settings.base).name,
             self._base_sha256,
             self._config.name,
             self._prepared,
@@ -184,8 +190,8 @@ class CrossplaneTask(Task):
         )
         sam_adapter.write(path, facts, get_peft_model_state_dict(self._peft))
         report = {
-            "before": self._before,
-            "after": self._after,
+            "before": _numbers(self._before),
+            "after": _numbers(self._after),
             "held_back": sorted({target.volume.name for target in self._scored}),
             "objects": len(self._scored),
             "base": {"name": facts.base, "sha256": facts.base_sha256},
@@ -239,3 +245,8 @@ def _told(progress: Progress, start: float, stop: float, phrase: str) -> Progres
     """Progress of a part that tells the user one phrase, as training has not begun."""
     part = part_of(progress, start, stop)
     return lambda fraction, _: part(fraction, phrase)
+
+
+def _numbers(found: Mapping[str, float] | None) -> dict[str, float | None]:
+    """Scores as JSON has them: what is no number is null."""
+    return {name: None if isnan(value) else value for name, value in (found or {}).items()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,12 +90,21 @@ def _of_cases(
     for case in listed:
         loaded = load_case(case)
         kept = dict(case.objects)
-        labels = np.where(
-            np.isin(loaded.label.array_kji, list(kept)), loaded.label.array_kji, 0
-        ).astype(np.int16)
+        labels = _only(case.name, loaded.label.array_kji, list(kept))
         volume = LabelledVolume(case.name, case.modality, loaded.image, labels, kept)
         (scored if case.name in held_back else training).append(volume)
     return training, scored
+
+
+def _only(case: str, labels_kji: NDArray[Any], kept: Sequence[int]) -> NDArray[np.int16]:
+    """The labels to learn from, the others 0. Raises TrainingError for one beyond 16 bits."""
+    most = np.iinfo(np.int16).max
+    for label in kept:
+        if not 0 < label <= most:
+            raise TrainingError(
+                f"Case {case}: the label {label} is not from 1 to {most}; give it another number."
+            )
+    return np.where(np.isin(labels_kji, kept), labels_kji, 0).astype(np.int16)
 
 
 def _scene(number: int, side: int, seed: int) -> LabelledVolume:
@@ -115,6 +125,11 @@ def _scene(number: int, side: int, seed: int) -> LabelledVolume:
         labels,
         {int(label): f"object {label}" for label in np.unique(labels) if label},
     )
+
+
+def digest(records: Sequence[Mapping[str, Any]]) -> str:
+    """One SHA-256 for all of a manifest."""
+    return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(array: NDArray[Any]) -> str:

@@ -49,7 +49,7 @@ class Loop:
         self._progress = progress
         self._stop = stop
         self._started = started
-        self._counters = state.resume(settings.out, recipe, task)
+        self._counters = state.resume(settings.out, recipe, settings, task)
         self._begun = replace(self._counters)
         self._outputs = Outputs(settings.out, task, self._counters) if processes.is_main else None
         # Whether the checkpoint may be written.
@@ -131,14 +131,15 @@ class Loop:
             self._outputs.report(counters, meter, rate)
 
     def _given_up(self, error: LossError) -> TrainingError:
-        """Keep the bad batch, and what was learned before it; what to tell the user."""
+        """Keep the bad batch; what to tell the user.
+
+        The checkpoint stays the one from before: what led to this may be in the weights already.
+        """
         kept = self._settings.out / FAILED_BATCH
         save_batch(error.batch, kept)
-        if self._keeps:
-            self._save()
         return TrainingError(
-            f"The loss became {error.loss} after {self._counters.samples} samples; look at its "
-            f"batch in {kept}, or run again to go on from the last checkpoint with a lower rate=."
+            f"{error} after {self._counters.samples} samples; look at its batch in {kept}, or run "
+            "again to go on from the last checkpoint with a lower rate=."
         )
 
     def _used(self) -> float:

@@ -21,7 +21,14 @@ from .medical_sam3_matching import (
     overlap,
 )
 
-WEIGHTS = {"class": 20.0, "presence": 20.0, "edges": 5.0, "overlap": 2.0, "mask": 200.0, "dice": 10}
+WEIGHTS = {
+    "class": 20.0,
+    "presence": 20.0,
+    "edges": 5.0,
+    "overlap": 2.0,
+    "mask": 200.0,
+    "mask_dice": 10,
+}
 MANY_WEIGHT = 2.0
 
 _POSITIVE = 10.0
@@ -111,7 +118,7 @@ def _masks(masks: Tensor, targets: Targets, matches: Matches, count: int) -> dic
     both = 2 * (likely * aims).sum(1) + 1
     dice = 1 - both / (likely.sum(1) + aims.sum(1) + 1)
     # Means of none would be no numbers.
-    return {"mask": focal.sum() / (max(1, own.shape[1]) * count), "dice": dice.sum() / count}
+    return {"mask": focal.sum() / (max(1, own.shape[1]) * count), "mask_dice": dice.sum() / count}
 
 
 def _add(found: dict[str, Tensor], parts: dict[str, Tensor], prefix: str) -> None:

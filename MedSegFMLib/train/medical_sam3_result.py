@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import nn
 
 from ..atomic import atomic_path, make_folder
 from ..models.medical_sam3_lora import FORMAT
 from ..models.medical_sam3_weights import CONFIG, IN_FOLDER, write_config
+from ..weights.saving import save_tensors
 
 _TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json")
 
@@ -27,11 +27,9 @@ def write_network(
     OutputError where that fails.
     """
     make_folder(folder, "name another as out=")
-    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
-    with atomic_path(folder / IN_FOLDER) as beside:
-        # transformers reads files whose format is "pt", and no others.
-        told = {"format": "pt", "of": FORMAT, "facts": json.dumps(facts)}
-        save_file(tensors, str(beside), told)
+    # transformers reads files whose format is "pt", and no others.
+    told = {"format": "pt", "of": FORMAT, "facts": json.dumps(facts)}
+    save_tensors(folder / IN_FOLDER, network.state_dict(), told)
     write_config(config, folder / CONFIG)
     for name in _TOKENIZER:
         if (tokenizer / name).is_file():

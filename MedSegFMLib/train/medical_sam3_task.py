@@ -80,7 +80,7 @@ class MedicalSam3Task(Task):
         ]
         self.pace = WholePace(settings.steps, settings.warmup, "cosine")
         chosen = ("rank", "alpha", "targets") if lora else ()
-        self.same = {"mode": settings.mode, "base_sha256": self._sha256} | {
+        self.same = {"mode": settings.mode, "base": self._sha256} | {
             name: getattr(settings, name) for name in chosen
         }
         self.samples = settings.batch

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..planar.stacks import StackPlane, stack_planes
 from ..planar.walk import PicturePrompt
 from ..planar.window import GreyLevels, Window
-from ..region import Region, Shape
+from ..region import Region
 from .labelled import LabelledVolume
 
 # How far in pixels a side of the box may lie beyond the object, as a walk's own boxes do.
@@ -56,44 +56,51 @@ class View:
 
 
 class PlaneStacks:
-    """A labelled volume as contiguous stacks of grey levels and labels in each plane."""
+    """A labelled volume as contiguous stacks of grey levels and labels in each plane.
 
-    def __init__(self, volume: LabelledVolume) -> None:
+    shown: the part of it that views are asked for.
+    """
+
+    def __init__(self, volume: LabelledVolume, shown: Region) -> None:
         self.name = volume.name
-        self.shape: Shape = volume.image.geometry.shape_kji
+        self.shown = shown
         array = volume.image.array_kji
-        grey = Window.of(array).grey_levels(array, Region.whole(self.shape))
+        grey = Window.of(array).grey_levels(array, shown)
+        labels = volume.labels_kji[shown.slices]
+        labels = labels.astype(np.min_scalar_type(int(labels.max())))
         self.planes = stack_planes(volume.image.geometry)
         self._grey = {name: plane.stack(grey) for name, plane in self.planes.items()}
-        self._labels = {name: plane.stack(volume.labels_kji) for name, plane in self.planes.items()}
+        self._labels = {name: plane.stack(labels) for name, plane in self.planes.items()}
 
     def views(
         self, label: int, region: Region, voxel_kji: Sequence[int], rng: np.random.Generator
     ) -> list[View]:
         """The axial, coronal and sagittal view of a region through a voxel of an object in it.
 
+        region, voxel_kji: in the whole volume.
         The prompt is a box around what the slice shows of the object, for three of four samples;
         for the others, and for half of those with a box, the voxel is clicked.
         """
         boxed = bool(rng.random() < 0.75)
         clicked = bool(rng.random() < 0.5) if boxed else True
-        return [
-            self._view(name, label, region, voxel_kji, boxed, clicked, rng) for name in self.planes
-        ]
+        own = region.relative_to(self.shown)
+        voxel = np.array([voxel_kji]) - np.array(self.shown.start_kji)
+        return [self._view(name, label, own, voxel, boxed, clicked, rng) for name in self.planes]
 
     def _view(
         self,
         name: str,
         label: int,
         region: Region,
-        voxel_kji: Sequence[int],
+        voxel_kji: NDArray[np.int64],
         boxed: bool,
         clicked: bool,
         rng: np.random.Generator,
     ) -> View:
         plane = self.planes[name]
-        index, row, column = plane.voxels(np.array([voxel_kji]), self.shape)[0].tolist()
-        own = plane.region(region, self.shape)
+        shape = self.shown.shape_kji
+        index, row, column = plane.voxels(voxel_kji, shape)[0].tolist()
+        own = plane.region(region, shape)
         bounds = own.slices[1:]
         mask: NDArray[np.bool_] = self._labels[name][index][bounds] == label
         crossed = (row - own.start_kji[1], column - own.start_kji[2])

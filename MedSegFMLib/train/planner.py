@@ -49,7 +49,7 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
     Raises what `run.train` raises.
     """
     chosen = recipe(name)
-    with told_when_full(chosen), TemporaryDirectory() as folder:
+    with told_when_full(chosen), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         settings = replace(settings, out=Path(folder))
         processes = Processes(settings.device)
         set_threads(settings.threads)
@@ -69,7 +69,7 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
                     step(task, batches, processes, settings.accumulate, first, 0.0)
                 except LossError as error:
                     raise TrainingError(
-                        f"The loss of batch {first} became {error.loss}; look at the volumes."
+                        f"{error} at batch {first}; look at the volumes."
                     ) from error
                 _wait_for(device)
                 seconds.append(time.perf_counter() - started)

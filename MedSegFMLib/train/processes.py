@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 
 import torch
-from accelerate import Accelerator  # type: ignore[import-untyped]
+from accelerate import Accelerator, InitProcessGroupKwargs  # type: ignore[import-untyped]
 from torch import nn
 
 from ..device import choose_device
+
+# The first process scores and writes while the others wait.
+_PATIENCE = timedelta(hours=12)
 
 
 class Processes:
@@ -23,7 +27,11 @@ class Processes:
         several = int(os.environ.get("WORLD_SIZE", "1")) > 1
         # accelerate holds one precision and one device for the life of a process, while calls of
         # training may differ: both are set here, and accelerate spreads the work.
-        self._accelerator = Accelerator(mixed_precision="no", cpu=several and chosen.type == "cpu")
+        self._accelerator = Accelerator(
+            mixed_precision="no",
+            cpu=several and chosen.type == "cpu",
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+        )
         self.count: int = self._accelerator.num_processes
         self.index: int = self._accelerator.process_index
         self.device = self._accelerator.device if self.count > 1 else chosen

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..device import is_out_of_memory
 from ..errors import DeviceError
 from ..progress import Progress, no_progress
 from .loop import Loop
@@ -68,12 +69,11 @@ def told_when_full(chosen: Recipe) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        on_gpu = isinstance(error, torch.cuda.OutOfMemoryError)
-        if on_gpu:
-            torch.cuda.empty_cache()
-        elif not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
         raise DeviceError(
-            f"The {'GPU' if on_gpu else 'computer'} has no memory left for this training; give "
-            f"{chosen.SMALLER}, and see with --dry-run what that takes."
+            f"There is no memory left for this training; give {chosen.SMALLER}, and see with "
+            "--dry-run what that takes."
         ) from error

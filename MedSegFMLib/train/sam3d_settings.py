@@ -18,7 +18,7 @@ class Sam3dSettings:
 
     out: the folder for decoder, features, checkpoint, log and preview; a run that finds its
         checkpoint there goes on from it.
-    base: a file with the SAM to see through, which stays as it is; without it the installed one.
+    base: the SAM to see through, which stays as it is: sam or medsam, as installed, or a file.
     cases: a CASES.json with the labelled volumes, whose objects' names are the classes; without it
         they are synthetic, and all that is no background is one class called object.
     held_back: names of cases that are scored and never trained on, with commas between; without
@@ -46,7 +46,7 @@ class Sam3dSettings:
     """
 
     out: Path
-    base: Path | None = None
+    base: str = "sam"
     cases: Path | None = None
     held_back: str = ""
     synthetic: int = 8

@@ -80,7 +80,7 @@ class Sam3dTask(Task):
         self.optimisers = [optimiser]
         self.pace = WholePace(settings.steps, settings.warmup, "poly")
         self.same = {
-            "classes": ",".join(classes),
+            "set of classes": ",".join(classes),
             "patch": settings.patch,
             "depth": settings.depth,
             "base": self._base.sha256,

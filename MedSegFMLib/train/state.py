@@ -27,7 +27,7 @@ def save(folder: Path, recipe: str, settings: Any, task: Task, counters: Counter
     checkpoints.save(folder, checkpoints.Checkpoint(task.state(), optimisers, told))
 
 
-def resume(folder: Path, recipe: str, task: Task) -> Counters:
+def resume(folder: Path, recipe: str, settings: Any, task: Task) -> Counters:
     """Bring a fresh task to where the folder's checkpoint stands, or have it begin.
 
     Raises TrainingError where that is of another recipe or network.
@@ -36,7 +36,7 @@ def resume(folder: Path, recipe: str, task: Task) -> Counters:
     if found is None:
         task.begin()
         return Counters()
-    _check_same(folder, recipe, task, found.counters)
+    _check_same(folder, recipe, settings, task, found.counters)
     try:
         task.restore(found.network)
         for optimiser, state in zip(task.optimisers, found.optimisers, strict=True):
@@ -49,7 +49,9 @@ def resume(folder: Path, recipe: str, task: Task) -> Counters:
         ) from error
 
 
-def _check_same(folder: Path, recipe: str, task: Task, counters: Mapping[str, Any]) -> None:
+def _check_same(
+    folder: Path, recipe: str, settings: Any, task: Task, counters: Mapping[str, Any]
+) -> None:
     if counters.get("recipe") != recipe:
         raise TrainingError(
             f"{folder} holds a checkpoint of the recipe {counters.get('recipe')}; train into "
@@ -58,11 +60,16 @@ def _check_same(folder: Path, recipe: str, task: Task, counters: Mapping[str, An
     # Checkpoints from before `same` was kept have all settings.
     before = {**counters.get("settings", {}), **counters.get("same", {})}
     for key, value in task.same.items():
-        if before.get(key, str(value)) != str(value):
+        if before.get(key, str(value)) == str(value):
+            continue
+        if getattr(settings, key, None) != value:
             raise TrainingError(
-                f"{key} is {str(value).lower()}, but the checkpoint in {folder} has "
-                f"{key}={before[key].lower()}; give that, or train into another folder."
+                f"The checkpoint in {folder} is of another {key}; train into another folder."
             )
+        raise TrainingError(
+            f"{key} is {str(value).lower()}, but the checkpoint in {folder} has "
+            f"{key}={before[key].lower()}; give that, or train into another folder."
+        )
 
 
 def _restore(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:

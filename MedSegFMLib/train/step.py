@@ -16,10 +16,14 @@ from .tensors import on_device
 
 
 class LossError(ArithmeticError):
-    """A batch whose loss is no number. Nothing was changed by it."""
+    """A batch whose loss, or the gradient of it, is no number. Nothing was changed by it.
+
+    batch: of several processes, the one that this one had then.
+    """
 
     def __init__(self, batch: Any, loss: float) -> None:
-        super().__init__(f"the loss became {loss}")
+        named = f"gradient of a loss of {loss:.4g} became no number"
+        super().__init__(f"The {named if math.isfinite(loss) else f'loss became {loss}'}")
         self.batch = batch
         self.loss = loss
 
@@ -56,10 +60,18 @@ def step(
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + float(value) / accumulate
         if not math.isfinite(sums["loss"]):
-            raise LossError(batch, sums["loss"])
+            break
+    # All processes hear of it where one has met a loss that is no number.
+    _, bad = processes.agreed(0.0, not math.isfinite(sums["loss"]))
     turned = task.parameters()
-    processes.average_gradients(turned)
-    nn.utils.clip_grad_norm_(turned, task.largest_gradient)
+    if not bad:
+        processes.average_gradients(turned)
+        norm = float(nn.utils.clip_grad_norm_(turned, task.largest_gradient))
+        bad = not math.isfinite(norm)
+    if bad:
+        for optimiser in task.optimisers:
+            optimiser.zero_grad()
+        raise LossError(batch, sums["loss"])
     for optimiser in task.optimisers:
         for group in optimiser.param_groups:
             group["lr"] = factor * group["peak"]

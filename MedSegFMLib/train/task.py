@@ -18,7 +18,8 @@ class Task(ABC):
     """A network to train, its data, and its result.
 
     optimisers: each of their groups holds "peak", its highest learning rate.
-    same: choices, by the setting's name, that a checkpoint must share to be gone on from.
+    same: what a checkpoint must share to be gone on from: settings by their names, and other things
+        by a word that "another" can stand before.
     samples: in a batch. largest_gradient: the norm that gradients are clipped to.
     """
 

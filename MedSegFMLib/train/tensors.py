@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..atomic import atomic_path
+from ..weights.saving import save_tensors
 
 
 def on_device(batch: Any, device: torch.device) -> Any:
@@ -20,13 +20,14 @@ def on_device(batch: Any, device: torch.device) -> Any:
 
 
 def save_batch(batch: Any, path: Path) -> None:
-    """Write a batch's tensors as safetensors, named by where they stand in it."""
-    from safetensors.torch import save_file
+    """Write a batch as safetensors, named by where things stand in it; OutputError if that fails.
 
-    found: dict[str, Tensor] = {}
-    _collect(batch, "", found)
-    with atomic_path(path) as beside:
-        save_file(found, str(beside))
+    What is no tensor, such as the name of a volume and the prompt, is told in the metadata.
+    """
+    tensors: dict[str, Tensor] = {}
+    told: dict[str, str] = {}
+    _collect(batch, "", tensors, told)
+    save_tensors(path, tensors, told)
 
 
 def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
@@ -42,16 +43,27 @@ def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return value
 
 
-def _collect(value: Any, name: str, found: dict[str, Tensor]) -> None:
+def _collect(value: Any, name: str, tensors: dict[str, Tensor], told: dict[str, str]) -> None:
     if isinstance(value, np.ndarray):
         value = torch.from_numpy(np.ascontiguousarray(value))
     if isinstance(value, Tensor):
-        found[name or "batch"] = value.detach().cpu().contiguous().clone()
-        return
-    if is_dataclass(value) and not isinstance(value, type):
-        value = {f.name: getattr(value, f.name) for f in fields(value)}
-    if isinstance(value, list | tuple):
-        value = {str(n): part for n, part in enumerate(value)}
-    if isinstance(value, Mapping):
+        tensors[name or "batch"] = value.clone()
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            _collect(getattr(value, field.name), _inner(name, field.name), tensors, told)
+    elif isinstance(value, Mapping):
         for key, part in value.items():
-            _collect(part, f"{name}.{key}" if name else str(key), found)
+            _collect(part, _inner(name, str(key)), tensors, told)
+    elif isinstance(value, list | tuple) and any(_holds_tensors(part) for part in value):
+        for number, part in enumerate(value):
+            _collect(part, _inner(name, str(number)), tensors, told)
+    else:
+        told[name or "batch"] = str(value)
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, Tensor | np.ndarray | Mapping) or is_dataclass(value)
+
+
+def _inner(name: str, part: str) -> str:
+    return f"{name}.{part}" if name else part

@@ -55,6 +55,9 @@ ROWS = {
     "cached-native": Row("+ cached gradient", "native", ALL, cached=True),
     "recomputed-native": Row("+ recomputed blocks", "native", ALL, cached=True, recomputed=True),
     "single-last": Row("one view, last 2 blocks", "native", ("axial",), blocks=LAST_BLOCKS),
+    "prefixed-last": Row(
+        "one view + frozen prefix", "native", ("axial",), blocks=LAST_BLOCKS, prefix=True
+    ),
     "plain-last": Row("three views, last 2 blocks", "native", ALL, blocks=LAST_BLOCKS),
     "prefix-last": Row("+ frozen prefix", "native", ALL, blocks=LAST_BLOCKS, prefix=True),
     "cached-last": Row(
@@ -291,7 +294,7 @@ def apart(gradients: Path, name: str) -> str:
     import torch
 
     plain = gradients / f"plain-{name.split('-')[1]}.pt"
-    if name.startswith(("single", "plain")) or not plain.is_file():
+    if name.startswith(("single", "plain", "prefixed")) or not plain.is_file():
         return ""
     judge, own = torch.load(plain), torch.load(gradients / f"{name}.pt")
     return f"{float((judge - own).abs().max() / judge.abs().max()):.0e}"

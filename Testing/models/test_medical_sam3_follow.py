@@ -10,10 +10,18 @@ import numpy as np
 import pytest
 import torch
 from medical_sam3_checkpoints import SIDE as TINY_SIDE
-from medical_sam3_checkpoints import random_sam3, random_tracker, tiny_config, write_checkpoint
+from medical_sam3_checkpoints import (
+    TRACKED_WIDTH,
+    random_sam3,
+    random_tracker,
+    tiny_config,
+    write_checkpoint,
+)
 from numpy.typing import NDArray
 from test_medical_sam3_adapter import SIDE, Bright, segmenter
+from test_medical_sam3_tracker import features_of, transformers_own
 from test_sam_adapter import ball
+from transformers import Sam3TrackerVideoInferenceSession
 
 from MedSegFMLib import Box, Geometry, Point, Session, Text, Volume, create
 from MedSegFMLib.errors import Cancelled, PromptError
@@ -181,7 +189,8 @@ def test_a_click_corrects_its_slice_and_the_way_is_gone_again_from_both() -> Non
     row, column = np.argwhere(mask[clicked])[0]
     tracker.told.clear()
     asked = len(runtime.asked)
-    session.add(Point.from_ijk(volume.geometry, (int(column), int(row), clicked), positive=False))
+    click = Point.from_ijk(volume.geometry, (int(column), int(row), clicked), positive=False)
+    session.add(click)
     second = session.predict()
     assert stack.plane.axes_kji[0] == 0 and len(runtime.asked) == asked
     # What was found before the click is remembered.
@@ -193,9 +202,8 @@ def test_a_click_corrects_its_slice_and_the_way_is_gone_again_from_both() -> Non
     changed = (first.logits_kji > 0) != (second.logits_kji > 0)
     assert changed.any(axis=(1, 2)).nonzero()[0].tolist() == [clicked]
     assert not second.mask.array_kji[clicked, row, column]
-    again = model.predict(
-        model.encode(volume, None, no_progress), session.prompts, None, no_progress
-    )
+    encoding = model.encode(volume, None, no_progress)
+    again = model.predict(encoding, [Text("ball"), click], None, no_progress)
     assert np.array_equal(again.logits_kji > 0, second.mask.array_kji > 0)
 
 
@@ -252,19 +260,23 @@ def test_following_can_be_cancelled_at_every_slice() -> None:
 def test_clicks_without_a_tracker_are_refused_in_a_sentence(tmp_path: Path) -> None:
     volume, _, box = ball(Geometry.from_spacing((30, 40, 36), (0.8, 1.0, 1.5)))
     click = Point.from_ijk(volume.geometry, (18, 20, 15))
+    plain = segmenter(Bright())
+    assert plain.card.prompts == ("text", "box")
     with pytest.raises(PromptError, match=r"tracker alone.*sam3\.pt.*or words or a box"):
-        session_of(segmenter(Bright()), volume, box, click).predict()
+        session_of(plain, volume, box, click)
+    with pytest.raises(PromptError, match="tracker alone"):
+        plain.predict(plain.encode(volume, None, no_progress), [box, click], None, no_progress)
     path = write_checkpoint(tmp_path)
     model = create("medical-sam3", "cpu", weights=path, propagation="boxes")
     with pytest.raises(PromptError, match="propagation=boxes leaves out"):
-        session_of(model, volume, click).predict()
+        session_of(model, volume, click)
     for propagation in ("auto", "tracker"):
         model = create("medical-sam3", "cpu", weights=path, propagation=propagation)
         assert session_of(model, volume, click).predict().mask.array_kji[15, 20, 18]
 
 
 def test_a_volume_is_followed_as_transformers_follows_its_slices() -> None:
-    network: Any = random_sam3(config=tiny_config(width=64))
+    network: Any = random_sam3(config=tiny_config(width=TRACKED_WIDTH))
     tracker = random_tracker(network.config)
     device = torch.device("cpu")
     shape = (7, TINY_SIDE, TINY_SIDE)
@@ -275,11 +287,7 @@ def test_a_volume_is_followed_as_transformers_follows_its_slices() -> None:
     stack = cut_stacks(array, volume.geometry, region, window, ["axial"], True)["axial"]
     pictures = Sam3Pictures(TINY_SIDE)
     frames = torch.from_numpy(pictures.images(stack.pictures, pictures.fit(shape[1:])))
-    with torch.inference_mode():
-        features = network.vision_encoder.backbone(frames).last_hidden_state.numpy()
-    from test_medical_sam3_tracker import transformers_own
-    from transformers import Sam3TrackerVideoInferenceSession
-
+    features = features_of(frames, network)
     rows, columns = np.ogrid[:TINY_SIDE, :TINY_SIDE]
     logits = halved(np.where((rows - 20) ** 2 + (columns - 30) ** 2 < 150, 8.0, -8.0))
     follower = Follower(

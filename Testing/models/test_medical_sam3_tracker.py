@@ -152,7 +152,7 @@ def whole_checkpoint(upstream: bool) -> tuple[dict[str, torch.Tensor], Sam3Confi
 
 def test_every_tensor_of_the_published_tracker_has_its_place_in_both_layouts() -> None:
     shapes = medical_sam3_tracker_weights.shapes_of(Sam3TrackerVideoConfig(), Sam3Config())
-    assert len(shapes) == 309
+    assert len(shapes) == 329
     # Sam3VideoModel without its detector, and two tables of positions that are no parameters.
     positions = 2 * 2 * 128
     assert sum(torch.Size(shape).numel() for shape in shapes.values()) == (
@@ -162,6 +162,7 @@ def test_every_tensor_of_the_published_tracker_has_its_place_in_both_layouts() -
         theirs = upstream_tracker({name: torch.empty(shape) for name, shape in shapes.items()})
     # One table of positions for two of transformers', and four kinds of clicks for its one.
     assert len(theirs) == len(shapes) - 1 + 3
+    assert sum(name.startswith("tracker.") for name in theirs) == 309
     own = medical_sam3_tracker_weights.tracker_tensors(theirs)
     found = medical_sam3_tracker_weights.as_transformers(own, shapes, Path("sam3.pt"))
     assert {name: tuple(tensor.shape) for name, tensor in found.items()} == shapes
@@ -202,23 +203,42 @@ def test_a_trackers_missing_and_extra_tensors_are_named(tmp_path: Path, upstream
         load_tracker({**state, extra: torch.zeros(2)}, config, path)
 
 
+def test_without_a_configuration_of_its_own_the_tracker_is_the_published_one(
+    tmp_path: Path,
+) -> None:
+    tracker_config = medical_sam3_tracker_weights.tracker_config
+    detector: Any = tiny_config()
+    found = tracker_config(detector, tmp_path / "sam3.pt")
+    assert found.image_size == SIDE and found.memory_attention_num_layers == 4
+    path = write_checkpoint(tmp_path)
+    assert tracker_config(detector, path).memory_attention_num_layers == 2
+    path.with_name("config.json").write_text('{"tracker_config": 3}', encoding="utf-8")
+    with pytest.raises(WeightsError, match=r"no configuration of SAM3's tracker"):
+        tracker_config(detector, path)
+
+
 def test_propagation_is_chosen_by_name_and_needs_a_tracker_to_be_there(tmp_path: Path) -> None:
     without = write_checkpoint(tmp_path / "without", tracker=False)
     with pytest.raises(ModelError, match="no propagation 'video'; choose from auto"):
         create("medical-sam3", "cpu", weights=without, propagation="video")
-    with pytest.raises(WeightsError, match="holds no tracker; give SAM3's own sam3.pt"):
+    with pytest.raises(WeightsError, match=r"holds no tracker; give SAM3's own sam3\.pt"):
         create("medical-sam3", "cpu", weights=without, propagation="tracker")
 
 
-def frames_and_features(width: int) -> tuple[torch.Tensor, list[np.ndarray], Any, Sam3Tracker]:
+def frames_and_features() -> tuple[torch.Tensor, list[np.ndarray], Any, Sam3Tracker]:
     """Pictures, what a detector's vision transformer makes of them, both networks."""
-    network: Any = random_sam3(config=tiny_config(width=width))
+    network: Any = random_sam3(config=tiny_config(width=TRACKED_WIDTH))
     tracker = random_tracker(network.config)
     generator = torch.Generator().manual_seed(1)
     frames = torch.randn(FRAMES, 3, SIDE, SIDE, generator=generator)
+    return frames, features_of(frames, network), network, tracker
+
+
+def features_of(frames: torch.Tensor, network: Any) -> list[np.ndarray]:
+    """Of each frame by itself: sums are ordered otherwise where there are several at a time."""
     with torch.inference_mode():
-        tokens = network.vision_encoder.backbone(frames).last_hidden_state
-    return frames, list(tokens.numpy()), network, tracker
+        seen = [network.vision_encoder.backbone(frame[None]) for frame in frames]
+    return [output.last_hidden_state[0].numpy() for output in seen]
 
 
 def transformers_own(network: Any, tracker: Sam3Tracker) -> Any:
@@ -237,12 +257,9 @@ def disc(centre: int) -> np.ndarray:
     return np.asarray((rows - centre) ** 2 + (columns - 25) ** 2 < 150)
 
 
-@pytest.mark.parametrize("width", [64, 128])
 @pytest.mark.parametrize("held", [{4: 20}, {2: 20, 6: 40}])
-def test_following_is_transformers_own_inference_on_videos(
-    width: int, held: dict[int, int]
-) -> None:
-    frames, features, network, tracker = frames_and_features(width)
+def test_following_is_transformers_own_inference_on_videos(held: dict[int, int]) -> None:
+    frames, features, network, tracker = frames_and_features()
     mine = TorchSam3Tracker(tracker, torch.device("cpu"))
     theirs = transformers_own(network, tracker)
     for backward in (False, True):
@@ -264,7 +281,7 @@ def test_following_is_transformers_own_inference_on_videos(
 
 
 def test_a_click_is_answered_as_on_a_videos_first_prompt() -> None:
-    frames, features, network, tracker = frames_and_features(64)
+    frames, features, network, tracker = frames_and_features()
     with torch.no_grad():
         tracker.model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(1e3)
     mine = TorchSam3Tracker(tracker, torch.device("cpu"))
@@ -284,7 +301,7 @@ def test_a_click_is_answered_as_on_a_videos_first_prompt() -> None:
 
 
 def test_what_the_network_does_not_see_is_there_after_a_click_on_it() -> None:
-    _, features, _, tracker = frames_and_features(64)
+    _, features, _, tracker = frames_and_features()
     with torch.no_grad():
         tracker.model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(-1e3)
     mine = TorchSam3Tracker(tracker, torch.device("cpu"))
@@ -294,7 +311,7 @@ def test_what_the_network_does_not_see_is_there_after_a_click_on_it() -> None:
 
 
 def test_only_what_is_needed_again_is_remembered() -> None:
-    _, features, _, tracker = frames_and_features(64)
+    _, features, _, tracker = frames_and_features()
     tracker.model.config.max_object_pointers_in_encoder = 3
     tracker.model.config.num_maskmem = 3
     track = TorchSam3Tracker(tracker, torch.device("cpu")).begin(FRAMES, backward=False)

@@ -177,7 +177,7 @@ def test_another_network_and_an_altered_file_are_refused(tmp_path: Path) -> None
 
 
 def test_a_configuration_of_the_video_network_gives_the_detectors(tmp_path: Path) -> None:
-    path = write_checkpoint(tmp_path)
+    path = write_checkpoint(tmp_path, tracker=False)
     said = json.loads(path.with_name(CONFIG).read_text(encoding="utf-8"))
     path.with_name(CONFIG).write_text(
         json.dumps({"model_type": "sam3_video", "detector_config": said}), encoding="utf-8"

@@ -19,9 +19,16 @@ from MedSegFMLib.consistency.intersection import intersection_map
 from MedSegFMLib.consistency.measure import plane_axes
 from MedSegFMLib.errors import TrainingError
 from MedSegFMLib.models.planar_loading import REGION_RULE
-from MedSegFMLib.models.sam_pictures import MedsamPictures, Pictures, SamPictures
+from MedSegFMLib.models.sam_pictures import (
+    MedsamPictures,
+    Pictures,
+    SamPictures,
+    picture_logits,
+)
+from MedSegFMLib.models.sam_torch import TorchSamRuntime
 from MedSegFMLib.networks.crossplane import CrossPlane
 from MedSegFMLib.networks.sam_lora import LoraChoice, with_adapters
+from MedSegFMLib.progress import no_progress
 from MedSegFMLib.train.crossplane_loss import Compared, crossplane_loss
 from MedSegFMLib.train.crossplane_network import ViewNetwork
 from MedSegFMLib.train.crossplane_samples import Sample, Samples, objects_of
@@ -173,10 +180,8 @@ def test_views_meet_in_the_same_voxels(directions: np.ndarray) -> None:
         views = Samples([target], 0.0, seed=n)[n].views
         shown = []
         for view in views:
-            own = view.plane.region(target.region, volume.labels_kji.shape)
-            stack = torch.from_numpy(view.plane.stack(numbers.numpy()))
-            index = view.key[2]
-            shown.append(stack[index][own.slices[1:]])
+            part = numbers[target.region.slices].numpy()
+            shown.append(torch.from_numpy(view.plane.stack(part))[view.key[2]])
         crossed = [int(s[v.crossed]) for s, v in zip(shown, views, strict=True)]
         assert len(set(crossed)) == 1
         for a in range(3):
@@ -253,9 +258,31 @@ def test_the_intersection_term_is_the_measure_of_consistency(
         pair = {name: seen[name] for name in ("axial", other)}
         line = 3 - axes["axial"] - axes[other]
         by_axis.append(intersection_map(pair, axes)[tuple(voxel)] / shape[line])
-    assert float(values["inconsistency"]) == pytest.approx(sum(by_axis), rel=1e-4)
+    assert float(values["intersection_loss"]) == pytest.approx(sum(by_axis), rel=1e-4)
     with_third = crossplane_loss(answers, sample.views, 1.0, compared, True)
-    assert float(with_third["inconsistency"]) > float(values["inconsistency"])
+    assert float(with_third["intersection_loss"]) > float(values["intersection_loss"])
+
+
+def test_what_is_trained_is_what_the_model_answers() -> None:
+    """After a box, a box and a click, and a click alone, of which three masks may be meant."""
+    sam = random_sam(TINY)
+    network = CrossPlane(sam, 0, recomputed=False)
+    pictures = SamPictures("native")
+    views = ViewNetwork(network, pictures, CPU, half=False, prefix_bytes=0)
+    runtime = TorchSamRuntime(sam, CPU)
+    kinds = set()
+    for number in range(12):
+        sample = sample_of(grid(), number)
+        with torch.inference_mode():
+            answers = [answer() for answer in views.answering(sample)]
+        for view, answer in zip(sample.views, answers, strict=True):
+            fit = pictures.fit((view.picture.shape[0], view.picture.shape[1]))
+            features = runtime.encode(pictures.images(view.picture[None], fit), no_progress)
+            (low,) = runtime.decode(features, [fit.prompt(view.prompt)], fit.input)
+            expected = picture_logits(pictures, low, fit)
+            np.testing.assert_allclose(answer.numpy(), expected, atol=1e-4)
+            kinds.add((view.prompt.box is not None, len(view.prompt.points)))
+    assert len(kinds) == 3
 
 
 def test_two_lines_that_differ_by_a_half_cost_a_quarter() -> None:
@@ -263,8 +290,8 @@ def test_two_lines_that_differ_by_a_half_cost_a_quarter() -> None:
     answers = [torch.full_like(view.target, 0.0) for view in sample.views]
     answers[0] += 1e9
     values = crossplane_loss(answers, sample.views, 2.0, "probabilities", False)
-    assert float(values["inconsistency"]) == pytest.approx(2 * 0.25)
-    expected = float(values["segmentation"]) + 2.0 * 0.5
+    assert float(values["intersection_loss"]) == pytest.approx(2 * 0.25)
+    expected = float(values["segmentation_loss"]) + 2.0 * 0.5
     assert float(values["loss"]) == pytest.approx(expected)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from MedSegFMLib.errors import (
 from MedSegFMLib.models import sam_adapter, sam_weights
 from MedSegFMLib.train import crossplane_task
 from MedSegFMLib.train.crossplane import RESULT
+from MedSegFMLib.train.crossplane_samples import spread
 from MedSegFMLib.train.crossplane_settings import CrossplaneSettings
 from MedSegFMLib.train.crossplane_task import REPORT_FILE, CrossplaneTask
 from MedSegFMLib.train.log import read_log
@@ -163,7 +165,7 @@ def test_training_lowers_the_loss_on_its_volumes(made: Made) -> None:
 
     def noted(self: CrossplaneTask, *given: Any) -> dict[str, torch.Tensor]:
         values = learn(self, *given)
-        losses.append(float(values["segmentation"]))
+        losses.append(float(values["segmentation_loss"]))
         return values
 
     with pytest.MonkeyPatch.context() as patch:
@@ -173,8 +175,11 @@ def test_training_lowers_the_loss_on_its_volumes(made: Made) -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def test_a_base_in_sixteen_bits_is_trained_on_and_scored(device: str, made: Made) -> None:
-    settings = made(precision="bf16", device=device, recomputed=True, blocks=0)
+@pytest.mark.parametrize("blocks", [0, 1])
+def test_a_base_in_sixteen_bits_is_trained_on_and_scored(
+    device: str, blocks: int, made: Made
+) -> None:
+    settings = made(precision="bf16", device=device, recomputed=True, blocks=blocks)
     folder = train("crossplane", settings).path
     adapter = tensors(folder)
     assert all(tensor.dtype == torch.float32 for tensor in adapter.values())
@@ -191,7 +196,9 @@ def test_cases_are_trained_on_and_the_held_back_one_is_scored(made: Made, tmp_pa
     facts = sam_adapter.facts_of(folder)
     assert [volume["name"] for volume in facts.data] == ["patient 0", "patient 2"]
     assert len(facts.data[0]["image_sha256"]) == 64 and facts.settings["rank"] == "8"
-    assert {row["name"] for row in read_log(settings.out)} >= {"loss", "inconsistency", "dice"}
+    assert {row["name"] for row in read_log(settings.out)} >= {
+        *("loss", "segmentation_loss", "intersection_loss", "dice", "inconsistency"),
+    }
 
 
 def test_an_adapter_segments_by_name_and_in_the_command_line(
@@ -244,10 +251,20 @@ def test_an_adapter_of_another_base_is_refused(made: Made, tmp_path: Path) -> No
     other = write_checkpoint(tmp_path / "other.pth", seed=5)
     with pytest.raises(WeightsError, match=r"adapter of tiny\.pth.*is another"):
         create("crossplane", "cpu", weights=folder, base=other)
-    with pytest.raises(TrainingError, match=r"base is .* has base="):
+    with pytest.raises(TrainingError, match="is of another base; train into another folder"):
         train("crossplane", made(base=str(other)))
     with pytest.raises(TrainingError, match=r"rank is 4.*has rank=8"):
         train("crossplane", made(rank=4))
+    with pytest.raises(TrainingError, match=r"alpha is 4\.0.*has alpha=16\.0"):
+        train("crossplane", made(alpha=4.0))
+
+
+def test_a_checkpoint_of_other_volumes_is_refused(made: Made, tmp_path: Path) -> None:
+    cases = write_cases(tmp_path, 3)
+    train("crossplane", made(cases=cases))
+    for change in ({"cases": None}, {"cases": cases, "held_back": "patient 0"}):
+        with pytest.raises(TrainingError, match="is of another set of volumes"):
+            train("crossplane", made(**change))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "metadata", "missing", "shapes"])
@@ -293,6 +310,29 @@ def test_a_loss_that_is_no_number_stops_with_its_batch(
     assert batch["views.0.picture"].shape == batch["views.0.target"].shape
     monkeypatch.undo()
     assert train("crossplane", settings).samples == 4
+
+
+def test_a_training_that_blew_up_leaves_the_checkpoint_from_before(made: Made) -> None:
+    """A rate so high that the next gradient is no number: what was saved can be gone on from."""
+    first = made(steps=2, save_minutes=1e-9, warmup=0)
+    train("crossplane", first)
+    saved = load_file(str(next(first.out.glob("checkpoint-*.safetensors"))))
+    with pytest.raises(TrainingError, match="lower rate"):
+        train("crossplane", made(steps=60, rate=1e30, save_minutes=100))
+    kept = load_file(str(next(first.out.glob("checkpoint-*.safetensors"))))
+    assert all(torch.equal(saved[name], kept[name]) for name in saved)
+    assert train("crossplane", made(steps=4)).samples == 4
+
+
+def test_objects_to_score_are_spread_over_volumes() -> None:
+    volumes = {"a": 3, "b": 1, "c": 2}
+    objects: list[Any] = [
+        SimpleNamespace(volume=SimpleNamespace(name=name), label=label)
+        for name, count in volumes.items()
+        for label in range(count)
+    ]
+    chosen = [(target.volume.name, target.label) for target in spread(objects, 5)]
+    assert chosen == [("a", 0), ("b", 0), ("c", 0), ("a", 1), ("c", 1)]
 
 
 def test_memory_that_is_short_is_told_with_a_way_out(

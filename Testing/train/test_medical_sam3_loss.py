@@ -78,7 +78,7 @@ def test_the_loss_of_two_queries_is_what_the_formulas_give_by_hand() -> None:
     assert float(found["edges"]) == 0 and float(found["overlap"]) == pytest.approx(0, abs=1e-6)
     # Four pixels of probability 1/2, one of them the object's: (0.25 + 3 * 0.75) * 0.25 * ln 2.
     assert float(found["mask"]) == pytest.approx(2.5 * 0.25 * math.log(2) / 4)
-    assert float(found["dice"]) == pytest.approx(1 - (2 * 0.5 + 1) / (2 + 1 + 1))
+    assert float(found["mask_dice"]) == pytest.approx(1 - (2 * 0.5 + 1) / (2 + 1 + 1))
     whole = sum(WEIGHTS[name] * float(value) for name, value in found.items() if name != "loss")
     assert float(found["loss"]) == pytest.approx(whole)
 
@@ -86,7 +86,9 @@ def test_the_loss_of_two_queries_is_what_the_formulas_give_by_hand() -> None:
 def test_on_a_slice_without_the_object_presence_alone_is_learnt() -> None:
     found = detector_loss(two_queries((3.0, 3.0)), None, targets(), 0)
     assert float(found["presence"]) == pytest.approx(math.log(2) / 2)
-    assert all(float(found[name]) == 0 for name in ("class", "edges", "overlap", "mask", "dice"))
+    assert all(
+        float(found[name]) == 0 for name in ("class", "edges", "overlap", "mask", "mask_dice")
+    )
 
 
 def test_the_one_to_many_pass_counts_twice_and_has_no_masks() -> None:

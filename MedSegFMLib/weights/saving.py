@@ -1,0 +1,31 @@
+"""Tensors to a safetensors file, whole or not at all. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..atomic import atomic_path
+from ..errors import OutputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors, from whatever device, by name; OutputError where that fails."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as beside:
+        try:
+            save_file(held, str(beside), None if metadata is None else dict(metadata))
+        except SafetensorError as error:
+            raise OutputError(
+                f"{path} could not be written ({error}); free some space and run the same command "
+                "again."
+            ) from error
