@@ -101,6 +101,9 @@ def _case(item: Any, number: int, path: Path) -> Case:
         ) from error
     if not case.objects:
         raise CasesError(f"{path}: {which} lists no objects; give at least one label and its name.")
+    unnamed = [label for label, name in case.objects if not name.strip()]
+    if unnamed:
+        raise CasesError(f"{path}: {which} gives label {unnamed[0]} no name; give it one.")
     twice = _twice([name for _, name in case.objects])
     if twice:
         raise CasesError(f"{path}: {which} has {twice} twice; give each object its own name.")

@@ -55,6 +55,8 @@ class ModelCard:
     packages: importable packages it needs beyond the light installation.
     weights: the name of its weights in the catalogue, None where it needs none.
     uses_previous: whether its prediction continues from that of the step before.
+    may_be_absent: whether an empty answer means that the object is not there, in a box too; else a
+        box always holds something.
     base: the name in the catalogue of further weights it needs, of a network it sees through.
     base_bytes, bytes_per_voxel: memory estimate for a region of n voxels, base + n * per voxel.
     """
@@ -71,6 +73,7 @@ class ModelCard:
     packages: tuple[str, ...] = ()
     weights: str | None = None
     uses_previous: bool = False
+    may_be_absent: bool = False
     base: str | None = None
     base_bytes: int = 0
     bytes_per_voxel: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -175,6 +175,12 @@ class Session:
         marks = {
             label: to_voxels(taken[-1], self.volume.geometry) for label, taken in steps.items()
         }
+        if self.segmenter.card.may_be_absent:
+            # A box in which the model sees nothing is left empty rather than filled.
+            marks = {
+                label: own if (answers[label].logits_kji > 0).any() else replace(own, boxes=())
+                for label, own in marks.items()
+            }
         settled = settle(answers, marks)
         progress(1.0, "done")
         return settled

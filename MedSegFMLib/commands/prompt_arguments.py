@@ -47,6 +47,9 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], str, _Maker]] = {
     ),
 }
 
+# Options that messages advise, where the model takes prompts of that name.
+_ADVISED = ("text", "box", "point")
+
 
 class _Typed(argparse.Action):
     """Keeps all prompt options in one list, so that their order is known."""
@@ -94,8 +97,14 @@ def prompts_for(classes: Sequence[str]) -> PromptList:
     return prompts
 
 
-def prompts_of(arguments: argparse.Namespace, geometry: Geometry) -> PromptList:
-    """The prompt list of a command line; PromptError where there is none or one is refused."""
+def prompts_of(
+    arguments: argparse.Namespace, geometry: Geometry, taken: Sequence[str]
+) -> PromptList:
+    """The prompt list of a command line; PromptError where there is none or one is refused.
+
+    taken: the names of the prompts that the model takes, which messages advise.
+    """
+    options = [f"--{name}" for name in _ADVISED if name in taken]
     prompts = read_prompts(arguments.prompts) if arguments.prompts else PromptList()
     read = prompts.labels
     for option, values in arguments.typed:
@@ -113,11 +122,11 @@ def prompts_of(arguments: argparse.Namespace, geometry: Geometry) -> PromptList:
         prompts = prompts.added(label, prompt)
     if not prompts.entries:
         raise PromptError(
-            "There are no prompts; give at least one --box, --point or --prompts FILE.json."
+            f"There are no prompts; give at least one {', '.join(options)} or --prompts FILE.json."
         )
     for label in set(prompts.labels) - {owner for owner, _ in prompts.entries} - set(read):
         raise PromptError(
-            f"The object '{prompts.name(label)}' has no prompts; give a --box or --point after its "
-            "--object."
+            f"The object '{prompts.name(label)}' has no prompts; give a {' or '.join(options)} "
+            "after its --object."
         )
     return prompts

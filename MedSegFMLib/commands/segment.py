@@ -96,9 +96,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} is no prompt file's name; end it in .json.")
     volume = Volume.read(arguments.volume, arguments.series)
-    # A model that knows classes needs no prompts; which it knows it says when it is loaded.
-    by_class = not are_given(arguments) and "text" in card(arguments.model).prompts
-    prompts = PromptList() if by_class else prompts_of(arguments, volume.geometry)
+    # A model that knows classes takes text alone and needs no prompts; which it knows it says when
+    # it is loaded.
+    taken = card(arguments.model).prompts
+    by_class = not are_given(arguments) and taken == ("text",)
+    prompts = PromptList() if by_class else prompts_of(arguments, volume.geometry, taken)
     options = model_options(arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     begun = time.perf_counter()
@@ -107,7 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
         session = Session(create(arguments.model, arguments.device, **options), volume)
         if by_class:
             known = classes_of(session.segmenter)
-            prompts = prompts_for(known) if known else prompts_of(arguments, volume.geometry)
+            prompts = prompts_for(known) if known else prompts_of(arguments, volume.geometry, taken)
         session.change(prompts)
         labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
         compared = compare(session, part_of(progress, 1 / 3, 1)) if comparing else {}

@@ -60,13 +60,14 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         _say_what_it_takes(arguments.recipe, settings)
         return
+    from ..train.outputs import samples_text
     from ..train.run import train
 
     with progress_bar(f"train {arguments.recipe}") as progress:
         trained = train(arguments.recipe, settings, progress)
     # Of several processes that accelerate started the first one speaks.
     if os.environ.get("RANK", "0") == "0":
-        print(f"{trained.path} holds the result after {trained.samples} samples.")
+        print(f"{trained.path} holds the result after {samples_text(trained.samples)}.")
         scores = [f"{name} {value:.3f}" for name, value in trained.scores.items()]
         print(f"Validation: {', '.join(scores)}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import OutputError
 from ..weights import catalogue, store
 from .console import print_table, progress_bar
 
@@ -73,6 +74,8 @@ def _merge(adapter: Path, base: str | None, out: Path) -> None:
     # Imported here: they need torch.
     from ..models import sam_adapter, sam_weights
 
+    if out.suffix.lower() != ".safetensors":
+        raise OutputError(f"{out} is no safetensors file's name; end it in .safetensors.")
     network = sam_adapter.load(adapter, None if base is None else Path(base))
     sam_weights.save(network, out)
     facts = sam_adapter.facts_of(adapter)

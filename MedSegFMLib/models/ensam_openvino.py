@@ -34,7 +34,7 @@ from ..segmenter import Logits
 from .ensam_positions import Positions, parameter
 from .ensam_runtime import Features, NetworkPrompts
 from .ensam_weights import read_arrays, read_config
-from .openvino_cpu import Precision, quiet_openvino, settings
+from .openvino_cpu import Precision, core, quiet_openvino, settings
 
 _OF_DECODER = {*FEATURES, KINDS, POSITIONS, *PROMPT_TURNS, *IMAGE_TURNS, PREVIOUS, MEETS}
 
@@ -130,8 +130,7 @@ def load(path: Path, precision: Precision = "f32", files: Graphs | None = None) 
     openvino = quiet_openvino()
     config = read_config(path)
     files = files or graphs(config)
-    core = openvino.Core()
-    models = [core.read_model(file) for file in (files.encoder, files.decoder)]
+    models = [core().read_model(file) for file in (files.encoder, files.decoder)]
     shapes = dict(parameter(config.positions, block) for block in range(BLOCKS))
     for model in models:
         for node in model.get_parameters():
@@ -144,7 +143,7 @@ def load(path: Path, precision: Precision = "f32", files: Graphs | None = None) 
         for model in models:
             _fill(model, arrays, openvino)
             model.reshape(_shapes(model, config))
-            compiled.append(core.compile_model(model, "CPU", settings(precision)))
+            compiled.append(core().compile_model(model, "CPU", settings(precision)))
     positions = [Positions(config.positions, block, arrays) for block in range(BLOCKS)]
     return OpenVinoRuntime(config, compiled[0], compiled[1], positions)
 

@@ -45,6 +45,7 @@ CARD = ModelCard(
     ),
     packages=("torch", "torchvision", "transformers"),
     weights="medical-sam3",
+    may_be_absent=True,
     base_bytes=_BASE_BYTES,
     bytes_per_voxel=_BYTES_PER_VOXEL,
 )

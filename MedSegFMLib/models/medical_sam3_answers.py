@@ -19,11 +19,6 @@ from .planar_features import SliceFeatures
 from .planar_stacks import Stack
 from .sam_pictures import picture_logits
 
-# Of each voxel and plane, the answers to so many sets of words are remembered, two bytes each, and
-# as many ways of the tracker.
-ANSWERS_REMEMBERED = 2
-BYTES_PER_LOGIT = 2
-
 # Of the time of a slice, this part is for looking at it.
 _LOOKING = 0.85
 

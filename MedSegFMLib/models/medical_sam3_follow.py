@@ -53,18 +53,18 @@ class Follower:
     def found(
         self,
         marks: Marks,
-        key: tuple[int, HalfLogits] | None,
+        keys: Walked,
         recall: Recall,
         progress: Progress,
     ) -> Walked:
         """The object's logits by slice, (rows, columns) of the region.
 
-        key: a slice where it is, and how; without one it begins at the first click on the object.
+        keys: slices where it is, and how; without any it begins at the first click on the object.
         Without boxes in `marks` a way ends where the object does, with boxes where they do.
         """
         first = next((point for point in marks.points if point[3]), None)
         seed: tuple[tuple[int, int, int, bool], ...] = ()
-        if key is None:
+        if not keys:
             if first is None:
                 return {}
             seed = (first,)
@@ -72,23 +72,23 @@ class Follower:
         share = progress if seed == marks.points else part_of(progress, 0.0, 0.5)
 
         def followed() -> Walked:
-            at, logits = key or (seed[0][0], self._clicked(before, seed[0][0], None, share))
-            return self._through({at: logits}, before, share)
+            known = keys or {at: self._clicked(before, at, None, share) for at, *_ in seed}
+            return self._through(known, before, share)
 
         found = recall(before, followed)
         if before == marks:
             return found
-        at = seed[0][0] if key is None else key[0]
+        begun = list(keys) or [point[0] for point in seed]
         rest = part_of(progress, 0.5, 1.0)
         return recall(
-            marks, lambda: self._through(self._corrected(marks, at, found, rest), marks, rest)
+            marks, lambda: self._through(self._corrected(marks, begun, found, rest), marks, rest)
         )
 
     def _corrected(
-        self, marks: Marks, key: int, found: Walked, progress: Progress
+        self, marks: Marks, begun: Iterable[int], found: Walked, progress: Progress
     ) -> dict[int, HalfLogits]:
-        """The known slices: the key slice and those with clicks, as the clicks say."""
-        known = {key: found[key]}
+        """The known slices: those it began at and those with clicks, as the clicks say."""
+        known = {index: found[index] for index in begun}
         for index in dict.fromkeys(point[0] for point in marks.points):
             before = found.get(index)
             there = before is not None and bool((before > 0).any())
@@ -110,16 +110,20 @@ class Follower:
         return self._on_region(low)
 
     def _through(self, known: Mapping[int, HalfLogits], marks: Marks, progress: Progress) -> Walked:
-        """Both ways from the slices that are known, which stay as they are."""
-        allowed = {index for run in marks.slices() for index in run}
-        ways = {step: runs(known, allowed, step) for step in (1, -1)}
+        """Both ways from the slices that are known, which stay as they are.
+
+        One that clicks have emptied is remembered, and ends the ways that come to it.
+        """
+        held = {index for index, logits in known.items() if (logits > 0).any()}
+        visited = {index for run in marks.slices() for index in run}
+        allowed = visited - (known.keys() - held)
+        ways = {step: runs(held, allowed, step) for step in (1, -1)}
         most = max(1, sum(len(run) for way in ways.values() for run in way.values()))
         done = 0
         found = dict(known)
         for step, way in ways.items():
-            starts = [at for at, run in way.items() if run and (known[at] > 0).any()]
+            starts = [at for at, run in way.items() if run]
             if not starts:
-                done += sum(map(len, way.values()))
                 continue
             here = part_of(progress, done / most, done / most)
             track = self._tracker.begin(marks.shape[0], backward=step < 0)
@@ -148,23 +152,18 @@ class Follower:
         return picture
 
 
-def runs(known: Iterable[int], allowed: Collection[int], step: int) -> dict[int, list[int]]:
+def runs(known: Collection[int], allowed: Collection[int], step: int) -> dict[int, list[int]]:
     """The slices to follow from each known one upward (step 1) or downward (-1), in turn.
 
-    Each as far as the slices allowed go and no other known one is nearer; of two that are as near
-    the one with the lower number reaches a slice.
+    Each as far as the slices allowed go, or halfway to the next known one that they lead to; of
+    two that are as near the one with the lower number reaches a slice.
     """
-    ordered = sorted(known, reverse=step < 0)
     found: dict[int, list[int]] = {}
-    for start in ordered:
+    for start in sorted(known, reverse=step < 0):
         run = []
         index = start + step
-        while index in allowed and _nearest(index, ordered) == start:
+        while index in allowed and index not in known:
             run.append(index)
             index += step
-        found[start] = run
+        found[start] = run[: (len(run) + (step > 0)) // 2] if index in known else run
     return found
-
-
-def _nearest(index: int, known: Collection[int]) -> int:
-    return min(known, key=lambda at: (abs(at - index), at))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..planar.fusion import FAR_LOGIT, FUSIONS
+from ..planar.fusion import FUSIONS
 from ..planar.walk import Ask, Marks, walk
 from ..progress import Progress, part_of, parts_of
 from ..prompt_voxels import VoxelMarks, honour_marks, to_voxels
@@ -17,8 +17,6 @@ from ..region import Region
 from ..segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
 from ..volume import Volume
 from .medical_sam3_answers import (
-    ANSWERS_REMEMBERED,
-    BYTES_PER_LOGIT,
     HalfLogits,
     SliceAsker,
     WordsEncoding,
@@ -31,10 +29,7 @@ from .medical_sam3_runtime import Sam3Runtime, SliceTracker
 from .medical_sam3_walk import drive, first_asks, region_of, walk_words
 from .medical_sam3_words import VISUAL
 from .planar_features import SliceFeatures
-from .planar_stacks import Stack, cut_stacks
-
-# A clicked voxel gets at least this logit in the click's direction, whatever the tracker says.
-_CLICK_LOGIT = 1.0
+from .planar_stacks import BYTES_PER_LOGIT, CLICK_LOGIT, WALKS_REMEMBERED, Stack, cut_stacks
 
 # Of the way through a stack, this part is for the slice where the object is surest.
 _FINDING = 0.3
@@ -84,7 +79,7 @@ class WordsSegmenter:
         found = cut_stacks(array, geometry, region, window, self._planes, whole_pictures=True)
         stacks = {name: found[name] for name in self._planes if name in found}
         progress(1.0, "The slices are prepared")
-        budget = ANSWERS_REMEMBERED * BYTES_PER_LOGIT * len(stacks) * region.size
+        budget = WALKS_REMEMBERED * BYTES_PER_LOGIT * len(stacks) * region.size
         held = sum(stack.pictures.nbytes for stack in stacks.values()) + 2 * budget
         return WordsEncoding(geometry, region, held, number, stacks, *answer_caches(budget))
 
@@ -125,15 +120,17 @@ class WordsSegmenter:
                     found = self._followed(
                         self._tracker, encoding, name, on_stack, phrase if asked else None, part
                     )
-            by_plane[name] = _on_region(stack, found)
+            by_plane[name] = stack.on_region(found)
             if not boxes and not absent:
                 # The other planes look where the first one found it: a box, and the words again.
                 there = region_of(by_plane[name] > 0)
                 boxes, absent = ((there,), False) if there is not None else ((), True)
         progress(0.95, "Bringing the planes together")
         planes = {name: stack.plane for name, stack in encoding.stacks.items()}
-        fused = self._fused(by_plane, planes)
-        honour_marks(fused, marks, _CLICK_LOGIT)
+        # Planes in which it was not found say little where another one found it.
+        finders = {name: logits for name, logits in by_plane.items() if (logits > 0).any()}
+        fused = self._fused(finders or by_plane, planes)
+        honour_marks(fused, marks, CLICK_LOGIT)
         progress(1.0, "The object is drawn")
         likely = {name: probabilities(logits) for name, logits in by_plane.items()}
         return Prediction(encoding.geometry, region.start_kji, fused, likely)
@@ -152,7 +149,9 @@ class WordsSegmenter:
             return [np.asarray(answer.logits, np.float32) for answer in found]
 
         stride = self._stride(encoding.stacks[name])
-        going = walk(marks) if marks.boxes else walk_words(marks.shape, stride)
+        going = (
+            walk(marks) if marks.boxes else walk_words(marks.shape, stride, again=self._step_mm > 0)
+        )
         return drive(going, marks, asked, progress)
 
     def _followed(
@@ -178,44 +177,35 @@ class WordsSegmenter:
             return known
 
         rest = progress
-        key = None
+        keys: Walked = {}
         if phrase is not None:
             rest = part_of(progress, _FINDING, 1.0)
-            key = self._surest(encoding, name, marks, phrase, part_of(progress, 0.0, _FINDING))
+            keys = self._surest(encoding, name, marks, phrase, part_of(progress, 0.0, _FINDING))
         stack = encoding.stacks[name]
-        return Follower(tracker, stack, self._pictures, look).found(marks, key, recall, rest)
+        return Follower(tracker, stack, self._pictures, look).found(marks, keys, recall, rest)
 
     def _surest(
         self, encoding: WordsEncoding, name: str, marks: Marks, phrase: str, progress: Progress
-    ) -> tuple[int, HalfLogits] | None:
-        """The slice where the detector is surest of the object, and the object on it.
+    ) -> dict[int, HalfLogits]:
+        """Of each run of slices that boxes span: where the detector is surest, the object on it.
 
-        Slices `step_mm` apart are asked, of the boxes where there are any; of several that are as
-        sure the first counts. None where the object is on none of them.
+        Slices `step_mm` apart are asked; without boxes they are one run. Of several that are as
+        sure the first counts; a run on none of which the object is has none.
         """
         stride = self._stride(encoding.stacks[name])
         asks = first_asks(marks.shape, marks.boxes, stride)
         progress(0.0, "Looking for the slice that shows it best")
         answers = self._asker.ask(encoding, name, asks, phrase, progress)
-        found = [
-            (answer.score, -index, answer.logits)
+        found = {
+            index: answer
             for (index, _), answer in zip(asks, answers, strict=True)
             if (answer.logits > 0).any()
-        ]
-        if not found:
-            return None
-        _, index, logits = max(found, key=lambda item: item[:2])
-        return -index, logits
+        }
+        runs = [found.keys() & set(run) for run in Marks(marks.shape, marks.boxes).slices()]
+        keys = [max(run, key=lambda index: (found[index].score, -index)) for run in runs if run]
+        return {index: found[index].logits for index in keys}
 
 
 def _boxed(marks: VoxelMarks, boxes: tuple[Region, ...]) -> VoxelMarks:
     """The same words and clicks with other boxes."""
     return VoxelMarks(boxes, marks.voxels_kji, marks.positive, marks.phrases)
-
-
-def _on_region(stack: Stack, walked: Walked | Mapping[int, Logits]) -> Logits:
-    """The logits (K, J, I) of the region, far below 0 on slices that were not asked."""
-    logits = np.full(stack.shape, -FAR_LOGIT, np.float32)
-    for index, picture in walked.items():
-        logits[index] = picture
-    return stack.plane.unstack(logits)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..planar.walk import SLACK, Ask, Marks, PicturePrompt, Rectangle, Walk
-from ..progress import Progress
+from ..planar.walk import SLACK, Ask, Marks, PicturePrompt, Walk, box_after
+from ..progress import Progress, part_of
 from ..region import Region, Shape
 from ..segmenter import Logits
 
@@ -30,11 +30,12 @@ def first_asks(shape: Shape, boxes: tuple[Region, ...], stride: int) -> list[Ask
     ]
 
 
-def walk_words(shape: Shape, stride: int) -> Walk:
+def walk_words(shape: Shape, stride: int, again: bool) -> Walk:
     """Through a stack (slices, rows, columns): every `stride`-th slice first, with words alone.
 
     From each where the object is, outward both ways: each slice is asked with the words and a box
-    around its neighbour's mask, until one says that the object is not there.
+    around its neighbour's mask, until one says that the object is not there. again: whether a slice
+    that said so to words alone is asked again when a neighbour's box reaches it.
     """
     asks = first_asks(shape, (), stride)
     answers = yield asks
@@ -42,34 +43,23 @@ def walk_words(shape: Shape, stride: int) -> Walk:
     ways: dict[int, tuple[int, ...]] = {
         index: (-1, 1) for index, logits in found.items() if (logits > 0).any()
     }
+    whole = (0, 0, *shape[1:])
+    settled = set(ways) if again else set(found)
     while ways:
         following: dict[int, tuple[PicturePrompt, tuple[int, ...]]] = {}
         for index, steps in ways.items():
             for step in steps:
                 reached = index + step
-                if 0 <= reached < shape[0] and reached not in found and reached not in following:
-                    following[reached] = PicturePrompt(box_around(found[index])), (step,)
+                if 0 <= reached < shape[0] and reached not in settled and reached not in following:
+                    following[reached] = PicturePrompt(box_after(found[index], whole)), (step,)
         if not following:
             break
         asks = [(index, prompt) for index, (prompt, _) in following.items()]
         answers = yield asks
+        settled.update(following)
         found.update((index, logits) for (index, _), logits in zip(asks, answers, strict=True))
         ways = {index: steps for index, (_, steps) in following.items() if (found[index] > 0).any()}
     return found
-
-
-def box_around(logits: Logits) -> Rectangle | None:
-    """A box around a slice's mask, five pixels wider on each side; None where it is empty."""
-    mask: NDArray[np.bool_] = logits > 0
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return None
-    return (
-        max(int(rows[0]) - SLACK, 0),
-        max(int(columns[0]) - SLACK, 0),
-        min(int(rows[-1]) + 1 + SLACK, mask.shape[0]),
-        min(int(columns[-1]) + 1 + SLACK, mask.shape[1]),
-    )
 
 
 def drive(
@@ -87,7 +77,7 @@ def drive(
     try:
         asks = next(walk)
         while True:
-            share = _between(progress, min(done / most, 1.0), min((done + len(asks)) / most, 1.0))
+            share = part_of(progress, min(done / most, 1.0), min((done + len(asks)) / most, 1.0))
             share(0.0, "Following the object from slice to slice")
             answers = ask(asks, share)
             done += len(asks)
@@ -108,10 +98,3 @@ def region_of(mask_kji: NDArray[np.bool_]) -> Region | None:
     )
     shape = mask_kji.shape
     return tight.grown([SLACK] * 3, (shape[0], shape[1], shape[2]))
-
-
-def _between(progress: Progress, start: float, stop: float) -> Progress:
-    def told(fraction: float, phrase: str) -> None:
-        progress(start + (stop - start) * fraction, phrase)
-
-    return told

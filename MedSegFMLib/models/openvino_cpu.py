@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from typing import Any, Literal
 
 Precision = Literal["f32", "bf16"]
@@ -20,6 +21,17 @@ def settings(precision: Precision) -> dict[str, Any]:
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": int(wanted) if wanted.isdecimal() else 0,
     }
+
+
+@cache
+def core() -> Any:
+    """The one core of this process.
+
+    Each core that is made gives the main thread a stack for signals, and puts the one from before
+    in its place when it goes. Of two, the first to go leaves the other's behind freed, and the next
+    signal, such as Ctrl-C, ends the process.
+    """
+    return quiet_openvino().Core()
 
 
 def quiet_openvino() -> Any:

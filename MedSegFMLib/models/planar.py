@@ -18,14 +18,11 @@ from ..region import Region
 from ..segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
 from ..volume import Volume
 from .planar_features import SliceFeatures
-from .planar_stacks import PlanarEncoding, Stack, cut_stacks, encoding_of
+from .planar_stacks import CLICK_LOGIT, PlanarEncoding, Stack, cut_stacks, encoding_of
 from .sam_pictures import PUBLISHED_SIZE, SIZES, Pictures, picture_logits
 from .sam_runtime import SamRuntime
 
 DEFAULT_CACHE_BYTES = 1 << 30
-
-# A clicked voxel gets at least this logit in the click's direction, whatever the network says.
-_CLICK_LOGIT = 1.0
 
 # Of a prediction that has slices to look at, this part is for looking at them.
 _LOOKING = 0.9
@@ -119,9 +116,9 @@ class PlanarSegmenter:
         )
         progress(0.95, "Bringing the planes together")
         planes = {name: stack.plane for name, stack in encoding.stacks.items()}
-        by_plane = {name: _on_region(encoding.stacks[name], walked[name]) for name in planes}
+        by_plane = {name: encoding.stacks[name].on_region(walked[name]) for name in planes}
         fused = self._fused(by_plane, planes)
-        honour_marks(fused, marks, _CLICK_LOGIT)
+        honour_marks(fused, marks, CLICK_LOGIT)
         progress(1.0, "The object is drawn")
         likely = {name: probabilities(logits) for name, logits in by_plane.items()}
         return Prediction(encoding.geometry, encoding.region.start_kji, fused, likely)
@@ -195,11 +192,3 @@ class PlanarSegmenter:
                 encoding.answers.put(ask, kept)
                 found[ask] = kept
         return [np.asarray(found[ask], np.float32) for ask in asked]
-
-
-def _on_region(stack: Stack, walked: dict[int, Logits]) -> Logits:
-    """The logits (K, J, I) of the region, far below 0 on slices where no walk came."""
-    logits = np.full(stack.shape, -FAR_LOGIT, np.float32)
-    for index, picture in walked.items():
-        logits[index] = picture
-    return stack.plane.unstack(logits)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..byte_cache import ByteCache
 from ..geometry import Geometry
+from ..planar.fusion import FAR_LOGIT
 from ..planar.stacks import StackPlane, looked_at, stack_planes
 from ..planar.walk import Marks, PicturePrompt, Rectangle
 from ..planar.window import GreyLevels, Window
 from ..prompt_voxels import VoxelMarks
 from ..region import Region, Shape
-from ..segmenter import Encoding
+from ..segmenter import Encoding, Logits
 from ..volume import Array
 
 # Of each voxel and plane, the answers of so many walks are remembered, two bytes each.
-_WALKS_REMEMBERED = 2
-_BYTES_PER_LOGIT = 2
+WALKS_REMEMBERED = 2
+BYTES_PER_LOGIT = 2
+# A clicked voxel gets at least this logit in the click's direction, whatever the network says.
+CLICK_LOGIT = 1.0
 
 SliceKey = tuple[str, int, int, int, int, int]
 """A picture among all of a volume: plane, slice, and its bounds as a `Rectangle`."""
@@ -60,6 +64,16 @@ class Stack:
         """The region's part of something (rows, columns) on a picture."""
         (down, across), (_, rows, columns) = self.corner, self.shape
         return picture[down : down + rows, across : across + columns]
+
+    def on_region(self, walked: Mapping[int, NDArray[np.floating[Any]]]) -> Logits:
+        """The logits (K, J, I) of the region, of those (rows, columns) of slices.
+
+        Far below 0 on slices where no walk came.
+        """
+        logits = np.full(self.shape, -FAR_LOGIT, np.float32)
+        for index, picture in walked.items():
+            logits[index] = picture
+        return np.asarray(self.plane.unstack(logits))
 
     def marks(self, marks: VoxelMarks, shape_kji: Shape) -> Marks:
         """An object's prompts, counted on the region, of `shape_kji`, on this stack."""
@@ -123,7 +137,7 @@ def encoding_of(
     geometry: Geometry, region: Region, volume_id: int, stacks: dict[str, Stack]
 ) -> PlanarEncoding:
     """The encoding of a region with room for the answers of two walks."""
-    budget = _WALKS_REMEMBERED * _BYTES_PER_LOGIT * len(stacks) * region.size
+    budget = WALKS_REMEMBERED * BYTES_PER_LOGIT * len(stacks) * region.size
     answers: ByteCache[tuple[str, int, PicturePrompt], NDArray[np.float16]] = ByteCache(
         budget, lambda logits: logits.nbytes
     )

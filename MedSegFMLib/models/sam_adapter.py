@@ -114,7 +114,7 @@ def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:
         if own_sha256(base) != facts.base_sha256:
             raise WeightsError(
                 f"{path} is an adapter of {facts.base} with the SHA-256 {facts.base_sha256}, and "
-                f"{base} is another; give that one as base=."
+                f"{base} is another; name that file as the base."
             )
         return base
     for name in BASES:
@@ -127,7 +127,7 @@ def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:
             return there
     raise WeightsError(
         f"{path} is an adapter of {facts.base} with the SHA-256 {facts.base_sha256}, which is not "
-        "installed; import that file with 'medsegfm weights import', or give it as base=."
+        "installed; import that file with 'medsegfm weights import', or name it as the base."
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import WeightsError
 from ..weights import store
+from ..weights.catalogue import entry
 from ..weights.checksums import own_sha256
 
 # The weights of the store that hold a SAM.
@@ -23,9 +24,10 @@ def base_weights(base: str) -> tuple[Path, str]:
         try:
             path = store.find(base)
         except WeightsError as error:
+            fetch = f"'medsegfm weights fetch {base}' or " if entry(base).is_published else ""
             raise WeightsError(
-                f"The weights of {base}, to begin from, are not installed; run 'medsegfm weights "
-                f"fetch {base}' or 'medsegfm weights import {base} FILE', or give base=FILE."
+                f"The weights of {base} are not installed; run {fetch}'medsegfm weights import "
+                f"{base} FILE', or name its file as the base."
             ) from error
     store.verify_recorded(path)
     return path, own_sha256(path)

@@ -21,7 +21,7 @@ from ..networks.sam_config import CHANNELS, IMAGE_SIDE
 from ..progress import Progress
 from ..weights.checksums import record, recorded, sha256_of
 from ..weights.store import made_of
-from .openvino_cpu import quiet_openvino
+from .openvino_cpu import core, quiet_openvino
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -98,7 +98,7 @@ def _read(path: Path) -> Any | None:
     try:
         if any(recorded(file) != sha256_of(file) for file in (path, path.with_suffix(".bin"))):
             return None
-        return quiet_openvino().Core().read_model(path)
+        return core().read_model(path)
     except (WeightsError, RuntimeError) as error:
         _log.info("There is no usable graph %s: %s", path, error)
         return None

@@ -12,7 +12,7 @@ from ..device import memory_errors
 from ..networks.sam_config import IMAGE_SIDE
 from ..progress import Progress, no_progress, part_of
 from ..segmenter import Logits
-from .openvino_cpu import Precision, quiet_openvino, settings
+from .openvino_cpu import Precision, core, settings
 from .sam_graphs import Source, decoder_graph, encoder_graph
 from .sam_torch import TorchSamRuntime
 
@@ -43,7 +43,7 @@ class OpenVinoSamRuntime(TorchSamRuntime):
 
         super().__init__(network, torch.device("cpu"), model)
         self._source, self._precision = source, precision
-        self._core = quiet_openvino().Core()
+        self._core = core()
         self._encoding: Any = None
         self._decoder_graph: Any = None
         self._decoding: OrderedDict[tuple[int, int], Any] = OrderedDict()

@@ -202,7 +202,7 @@ def _spread(
         ways: dict[int, tuple[int, ...]] = {}
         for index in asks:
             prompt, logits = found[index]
-            box = _box_after(logits, limit)
+            box = box_after(logits, limit)
             if box is None and marks.boxes:
                 box = prompt.box or last_resort
             if box is None:
@@ -215,7 +215,7 @@ def _spread(
     return found
 
 
-def _box_after(logits: Logits, limit: Rectangle) -> Rectangle | None:
+def box_after(logits: Logits, limit: Rectangle) -> Rectangle | None:
     """The next slice's box: around this one's mask, as far as the object may reach."""
     mask: NDArray[np.bool_] = logits > 0
     top, left, bottom, right = limit

@@ -16,6 +16,8 @@ _KEPT_OF_TOKENS = 13
 _MAPS_AT_ONCE = 3
 # What the decoder keeps of a place of the features, in numbers.
 _KEPT_BY_DECODER = 256 * 48
+# What torch and its libraries take for themselves while they compute, as measured on a CPU.
+_WORKING_BYTES = 400_000_000
 # A number that is learnt, with its gradient and its two moments.
 _BYTES_PER_LEARNT = 16
 
@@ -38,7 +40,7 @@ def predicted_bytes(
     learnt: int = sum(p.numel() for p in adapters) * _BYTES_PER_LEARNT
     views = [[_view_numbers(settings, config, size) for size in views] for views in sizes]
     kept = max(max(of_object) if settings.cached else sum(of_object) for of_object in views)
-    return weights + learnt + kept * number_bytes
+    return weights + learnt + kept * number_bytes + _WORKING_BYTES
 
 
 def _encoder_weights(config: SamConfig) -> int:

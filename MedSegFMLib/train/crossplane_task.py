@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..atomic import atomic_path, write_text
 from ..consistency.figure import draw_consistency
+from ..errors import TrainingError
 from ..models import sam_adapter, sam_weights
 from ..models.planar import DEFAULT_CACHE_BYTES, PlanarSegmenter
 from ..models.planar_loading import REGION_RULE
@@ -42,6 +43,9 @@ from .task import Task
 
 REPORT_FILE = "report.json"
 
+# Settings that an adapter does not tell: where files lie is nobody else's business.
+_PATHS = ("out", "cases", "base")
+
 
 class CrossplaneTask(Task):
     """Fresh adapters around a SAM, and the volumes to train them on."""
@@ -67,6 +71,10 @@ class CrossplaneTask(Task):
         self._prepared = own_way if settings.prepared == "auto" else settings.prepared
         self._pictures = PICTURES[self._prepared](settings.size)
         self._half = is_half(settings.precision, device)
+        if settings.blocks > sam.config.depth:
+            raise TrainingError(
+                f"blocks is {settings.blocks}, but this SAM has {sam.config.depth}; give fewer."
+            )
         choice = LoraChoice(
             settings.rank,
             settings.alpha,
@@ -186,7 +194,7 @@ class CrossplaneTask(Task):
             settings.size,
             self._lora,
             self._manifest,
-            {key: str(value) for key, value in asdict(settings).items() if key != "out"},
+            {key: str(value) for key, value in asdict(settings).items() if key not in _PATHS},
         )
         sam_adapter.write(path, facts, get_peft_model_state_dict(self._peft))
         report = {

@@ -50,7 +50,7 @@ def open_volumes(
         numbers = [*range(synthetic), *(_FIRST_HELD_BACK + n for n in range(scored))]
         made = [_scene(number, side, seed) for number in numbers]
         return made[:synthetic], made[synthetic:]
-    return _of_cases(cases, [name.strip() for name in held_back.split(",") if name.strip()])
+    return _of_cases(cases, held_back)
 
 
 def manifest(volumes: Sequence[LabelledVolume]) -> list[dict[str, Any]]:
@@ -66,14 +66,15 @@ def manifest(volumes: Sequence[LabelledVolume]) -> list[dict[str, Any]]:
     ]
 
 
-def _of_cases(
-    path: Path, held_back: list[str]
-) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
+def _of_cases(path: Path, asked: str) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
     # Reading them takes SimpleITK, which a machine for training on synthesis may lack.
     from ..cases import load_case, read_cases
 
     listed = read_cases(path)
     names = [case.name for case in listed]
+    # A name may have a comma itself.
+    parts = [name.strip() for name in asked.split(",") if name.strip()]
+    held_back = [asked] if asked in names else parts
     absent = [name for name in held_back if name not in names]
     if absent:
         raise TrainingError(

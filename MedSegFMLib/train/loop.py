@@ -66,6 +66,12 @@ class Loop:
         return {} if self._outputs is None else self._outputs.scores
 
     @property
+    def _rate(self) -> float:
+        """The learning rate of the last step, of what learns fastest."""
+        groups = [group for o in self._task.optimisers for group in o.param_groups]
+        return max(float(group["lr"]) for group in groups)
+
+    @property
     def _minutes(self) -> float:
         """Of this call."""
         return (time.perf_counter() - self._started) / 60
@@ -74,6 +80,9 @@ class Loop:
         """Train until the budget is spent, and write the result."""
         try:
             self._task.prepare(self._standing(self._progress), brief=False)
+            if not self._counters.steps:
+                # A run that is stopped before its first step need not prepare again.
+                self._save()
             first = self._counters.batches + self._processes.index
             batches = self._task.batches(first, self._processes.count)
             # What makes them ends with it, and with nothing else.
@@ -94,17 +103,16 @@ class Loop:
     def _learn(self, batches: Iterator[Any]) -> None:
         settings, counters, task = self._settings, self._counters, self._task
         meter = Meter(counters.samples)
-        rate = 0.0
         next_save = settings.save_minutes
         next_validation = counters.samples // settings.validate_samples + 1
         while (used := self._used()) < 1:
-            rate = task.pace.factor(counters, used)
+            factor = task.pace.factor(counters, used)
             if self._keeps and not task.pace.keeps(used):
                 self._save()
                 self._keeps = False
             try:
                 done = step(
-                    task, batches, self._processes, settings.accumulate, counters.batches, rate
+                    task, batches, self._processes, settings.accumulate, counters.batches, factor
                 )
             except LossError as error:
                 raise self._given_up(error) from error
@@ -117,7 +125,7 @@ class Loop:
             if self._outputs is None:
                 continue
             if meter.seconds >= _REPORT_SECONDS:
-                self._outputs.report(counters, meter, rate)
+                self._outputs.report(counters, meter, self._rate)
             self._tell(used)
             if counters.samples >= next_validation * settings.validate_samples:
                 # A stop is heard before the next step, where the state is saved.
@@ -128,7 +136,7 @@ class Loop:
                 self._save()
                 next_save = self._minutes + settings.save_minutes
         if self._outputs is not None and not meter.empty:
-            self._outputs.report(counters, meter, rate)
+            self._outputs.report(counters, meter, self._rate)
 
     def _given_up(self, error: LossError) -> TrainingError:
         """Keep the bad batch; what to tell the user.

@@ -21,6 +21,10 @@ from torch.utils.checkpoint import checkpoint
 # Keeps the logit of a box at the border of the slice finite, as in SAM3.
 _LEAST = 1e-3
 
+# The parts of a Sam3Model that `answers` does not go through: boxes as prompts, and a head that the
+# loss leaves out.
+UNREAD = ("geometry_encoder.", "mask_decoder.semantic_projection.")
+
 
 @dataclass(frozen=True, eq=False)
 class Answers:

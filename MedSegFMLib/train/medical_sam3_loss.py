@@ -27,7 +27,7 @@ WEIGHTS = {
     "edges": 5.0,
     "overlap": 2.0,
     "mask": 200.0,
-    "mask_dice": 10,
+    "mask_dice": 10.0,
 }
 MANY_WEIGHT = 2.0
 

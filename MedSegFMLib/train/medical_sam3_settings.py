@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from ..errors import TrainingError
 from ..planar.stacks import PLANE_NAMES
@@ -93,6 +93,11 @@ class MedicalSam3Settings:
         check_shares(self, "absent_share", "layer_decay")
         if not 0 <= self.dropout < 1:
             raise TrainingError(f"dropout is {self.dropout}; it must be 0 or more, and below 1.")
+        for name, known in (("mode", get_args(Mode)), ("targets", get_args(Targets))):
+            if getattr(self, name) not in known:
+                raise TrainingError(
+                    f"There is no {name} '{getattr(self, name)}'; choose from {', '.join(known)}."
+                )
         for name in self.plane_names:
             if name not in PLANE_NAMES:
                 raise TrainingError(

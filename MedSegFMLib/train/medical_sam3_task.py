@@ -19,8 +19,9 @@ from ..progress import Progress
 from ..weights import store
 from ..weights.checksums import own_sha256
 from .labelled import manifest, open_volumes
-from .medical_sam3_forward import Answers, answers, checkpoint_blocks
+from .medical_sam3_forward import UNREAD, Answers, answers, checkpoint_blocks
 from .medical_sam3_loss import detector_loss
+from .medical_sam3_memory import HALF_BYTES, WHOLE_BYTES, remembered_numbers
 from .medical_sam3_preview import draw_slices
 from .medical_sam3_rates import build_optimiser
 from .medical_sam3_result import write_network
@@ -161,25 +162,15 @@ class MedicalSam3Task(Task):
     def predicted_bytes(self) -> int:
         """See `Task.predicted_bytes`.
 
-        Counted from the network's shapes, not measured: what a block of the vision transformer
-        keeps, all of them or, recomputed, one and the input of each; and the pyramid's and
-        the masks' pictures.
+        Counted from the network's shapes, not measured; see `medical_sam3_memory`.
         """
-        config: Any = self._config
-        settings, vision = self._settings, config.vision_config
-        backbone = vision.backbone_config
+        settings = self._settings
         sizes = [(p.numel(), p.requires_grad) for p in self._trained.parameters()]
         weights = sum(n * (_LEARNT if learns else _FIXED) for n, learns in sizes)
-        number_bytes = 2 if self._half else 4
-        tokens = (backbone.image_size // backbone.patch_size) ** 2
-        block = tokens * (10 * backbone.hidden_size + 2 * backbone.intermediate_size)
-        layers = backbone.num_hidden_layers
-        trunk = layers * tokens * backbone.hidden_size + block if settings.recomputed else 0
-        trunk = trunk or layers * block
-        # Four pictures at each of three resolutions, those of the pixel decoder among them.
-        pyramid = 4 * (16 + 4 + 1) * tokens * vision.fpn_hidden_size
-        masks = 2 * 16 * tokens * config.detr_decoder_config.num_queries
-        return int(weights + settings.batch * number_bytes * (trunk + pyramid + masks))
+        numbers = remembered_numbers(
+            self._config, settings.recomputed, settings.one_to_many > 0, settings.mode == "full"
+        )
+        return int(weights + settings.batch * numbers * (HALF_BYTES if self._half else WHOLE_BYTES))
 
     def _prepared(self) -> nn.Module:
         """What learns, on the device: the network, or the network with fresh adapters."""
@@ -193,7 +184,9 @@ class MedicalSam3Task(Task):
             except ValueError as error:
                 raise WeightsError(f"{self._base} has no place for adapters ({error}).") from error
         else:
-            self._network.requires_grad_(True)
+            for name, parameter in self._network.named_parameters():
+                # What nothing learns from would only take memory.
+                parameter.requires_grad_(not name.startswith(UNREAD))
         if settings.recomputed:
             checkpoint_blocks(self._network)
         trained.to(self._device)

@@ -29,6 +29,11 @@ def prepare_folder(path: Path) -> None:
         raise OutputError(f"The folder {path} cannot be written to; name another as out=.")
 
 
+def samples_text(count: int) -> str:
+    """So many samples, in words."""
+    return f"{count} sample" if count == 1 else f"{count} samples"
+
+
 class Outputs:
     """The log and the previews in a folder, of the main process.
 
@@ -42,7 +47,10 @@ class Outputs:
         self._draws = preview.can_draw()
         self._drawn_at = -_PREVIEW_SECONDS
         self._validated_samples = -1
-        self._speed = "the first samples are made"
+        seen = counters.samples
+        self._speed = (
+            f"Going on after {samples_text(seen)}" if seen else "The first samples are made"
+        )
         self.scores: dict[str, float] = {}
         self._said = ""
 
@@ -56,7 +64,7 @@ class Outputs:
         values = meter.report(counters.samples)
         self._log.write(counters.samples, counters.minutes, rate=rate, **values)
         self._speed = (
-            f"{counters.samples} samples, loss {values['loss']:.3f}, "
+            f"{samples_text(counters.samples)}, loss {values['loss']:.3f}, "
             f"{values['samples_per_second']:.1f} samples/s"
         )
 
@@ -65,7 +73,7 @@ class Outputs:
         if counters.samples != self._validated_samples:
             self._score(counters, progress)
         if self._draws and (last or time.monotonic() - self._drawn_at >= _PREVIEW_SECONDS):
-            title = f"{counters.samples} samples{self._said}"
+            title = f"{samples_text(counters.samples)}{self._said}"
             self._task.draw(self._folder / preview.FILE, title)
             self._drawn_at = time.monotonic()
 
@@ -76,7 +84,7 @@ class Outputs:
         words = [f"{name} {value:.3f}" for name, value in self.scores.items()]
         # The first and the last are enough for a line.
         self._said = "".join(f", {word}" for word in dict.fromkeys(words[:1] + words[-1:]))
-        logger.info("%d samples: %s", counters.samples, ", ".join(words))
+        logger.info("%s: %s", samples_text(counters.samples), ", ".join(words))
 
     def close(self) -> None:
         """Close the log."""

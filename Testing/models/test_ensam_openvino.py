@@ -140,6 +140,24 @@ def test_an_earlier_encoding_is_not_changed_by_a_later_one(by_openvino: OpenVino
     assert first.nbytes > 4 * 16 * CELLS**3
 
 
+def test_ctrl_c_is_heard_after_one_model_took_anothers_place(weights: Path) -> None:
+    """With a core for each of two networks the signal would end the process."""
+    code = """
+import os, signal, sys
+from pathlib import Path
+from MedSegFMLib.models.ensam_openvino import load
+signal.signal(signal.SIGINT, lambda *_: print("heard"))
+one, other = (load(Path(sys.argv[1])) for _ in range(2))
+del one
+del other
+os.kill(os.getpid(), signal.SIGINT)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(weights)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+
+
 def test_work_can_be_cancelled(by_openvino: OpenVinoRuntime) -> None:
     def cancel(fraction: float, phrase: str) -> None:
         raise Cancelled("stopped")

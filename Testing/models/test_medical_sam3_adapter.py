@@ -24,6 +24,7 @@ from MedSegFMLib.models.medical_sam3_pictures import Sam3Pictures, relative
 from MedSegFMLib.models.medical_sam3_runtime import SliceAnswer, SliceQuestion
 from MedSegFMLib.models.medical_sam3_segmenter import WordsSegmenter
 from MedSegFMLib.models.medical_sam3_torch import TorchSam3Runtime, chosen_objects
+from MedSegFMLib.models.medical_sam3_walk import walk_words
 from MedSegFMLib.models.medical_sam3_words import Words
 from MedSegFMLib.progress import Progress, no_progress
 
@@ -157,6 +158,55 @@ def test_what_is_not_there_gives_nothing_and_spares_the_other_planes() -> None:
     assert not prediction.mask.array_kji.any() and np.isfinite(prediction.logits_kji).all()
     assert set(prediction.planes) == {"axial", "coronal", "sagittal"}
     assert runtime.looked <= 10
+
+
+def test_a_box_without_what_the_words_name_stays_empty() -> None:
+    volume, _, box = ball(Geometry.from_spacing((30, 40, 36), (0.8, 1.0, 1.5)))
+    session = session_of(segmenter(Bright()), volume, Text("nothing"), box)
+    assert not session.predict().mask.array_kji.any()
+
+
+def test_a_no_to_words_alone_is_asked_again_with_a_neighbours_box() -> None:
+    there = np.where(np.pad(np.ones((4, 4)), 3) > 0, 1.0, -1.0).astype(np.float32)
+
+    def answered(again: bool) -> tuple[list[tuple[int, bool]], list[int]]:
+        going, asked = walk_words((6, 10, 10), 2, again=again), []
+        asks = next(going)
+        try:
+            while True:
+                asked += [(index, prompt.box is not None) for index, prompt in asks]
+                # Words alone find it on slice 2 alone, with a box it is on 1 to 4.
+                asks = going.send(
+                    [
+                        there if n == 2 or (1 <= n <= 4 and prompt.box is not None) else -(there**2)
+                        for n, prompt in asks
+                    ]
+                )
+        except StopIteration as end:
+            return asked, sorted(n for n, logits in end.value.items() if (logits > 0).any())
+
+    asked, found = answered(again=True)
+    assert found == [1, 2, 3, 4] and len(asked) == len(set(asked))
+    assert {(0, False), (0, True), (4, False), (4, True)} <= set(asked)
+    assert answered(again=False)[1] == [1, 2, 3]
+
+
+def test_planes_that_say_it_is_not_there_do_not_outvote_the_one_that_found_it() -> None:
+    volume, mask, box = ball(Geometry.from_spacing((30, 40, 36), (0.8, 1.0, 1.5)))
+    model = segmenter(Bright(), ("axial", "coronal", "sagittal"))
+    whole = segmenter(Bright()).encode(volume, None, no_progress)
+    alone = segmenter(Bright()).predict(whole, [Text("ball"), box], None, no_progress)
+    seen = model._walked
+
+    def blind(encoding: Any, name: str, *given: Any) -> Any:
+        return seen(encoding, name, *given) if name == "axial" else {}
+
+    with patch.object(model, "_walked", blind):
+        encoding = model.encode(volume, None, no_progress)
+        found = model.predict(encoding, [Text("ball"), box], None, no_progress)
+    assert dice(mask, found.mask.array_kji) > 0.9
+    assert np.array_equal(found.logits_kji, alone.logits_kji)
+    assert set(found.planes) == {"axial", "coronal", "sagittal"}
 
 
 def test_several_texts_are_several_objects_that_look_at_a_slice_once() -> None:

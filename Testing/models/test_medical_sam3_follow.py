@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -126,6 +127,8 @@ def test_slices_are_reached_from_the_nearest_known_one() -> None:
     assert runs([2, 6], range(9), 1) == {2: [3, 4], 6: [7, 8]}
     assert runs([2, 6], range(9), -1) == {6: [5], 2: [1, 0]}
     assert runs([2, 7], {1, 2, 3, 6, 7}, 1) == {2: [3], 7: []}
+    # What is nearer beyond a gap reaches nothing.
+    assert runs([0, 20], {0, *range(3, 21)}, -1) == {20: [*range(19, 2, -1)], 0: []}
 
 
 def test_words_begin_where_they_are_surest_and_go_forward_then_backward(grid: Geometry) -> None:
@@ -156,6 +159,22 @@ def test_a_box_is_asked_for_its_surest_slice_and_bounds_the_way() -> None:
     assert all(question.box is not None for question in runtime.asked)
     spanned = int(mask.any(axis=(1, 2)).sum())
     assert len(tracker.indices("follow")) == spanned - 1
+
+
+def test_each_of_several_boxes_is_followed() -> None:
+    geometry = Geometry.from_spacing((30, 40, 36), (0.8, 1.0, 1.5))
+    array = np.full(geometry.shape_kji, 10, np.float32)
+    array[3:9, 8:20, 6:16] = array[17:27, 15:33, 14:30] = 100
+    volume = Volume(array, geometry)
+    first = Box.from_ijk(geometry, (6, 8, 3), (16, 20, 9))
+    second = Box.from_ijk(geometry, (14, 15, 17), (30, 33, 27))
+    model, tracker, _ = following()
+    found = model.predict(
+        model.encode(volume, None, no_progress), [first, second], None, no_progress
+    )
+    assert dice(array > 50, found.mask.array_kji) > 0.9
+    assert len(set(tracker.indices("hold"))) == 2
+    assert len(tracker.indices("follow")) == 5 + 9
 
 
 def test_clicks_alone_are_enough(grid: Geometry) -> None:
@@ -205,6 +224,24 @@ def test_a_click_corrects_its_slice_and_the_way_is_gone_again_from_both() -> Non
     encoding = model.encode(volume, None, no_progress)
     again = model.predict(encoding, [Text("ball"), click], None, no_progress)
     assert np.array_equal(again.logits_kji > 0, second.mask.array_kji > 0)
+
+
+def test_a_click_that_empties_its_slice_ends_the_way_there_and_takes_nothing_before_it() -> None:
+    volume, _, _ = ball(Geometry.from_spacing((30, 40, 36), (0.8, 1.0, 1.5)))
+    model, tracker, _ = following()
+    session = session_of(model, volume, Text("ball"))
+    first = session.predict().mask.array_kji
+    key = tracker.indices("hold")[0]
+    last = int(np.flatnonzero(first.any(axis=(1, 2)))[-1])
+    emptied = last - 1
+    row, column = np.argwhere(first[emptied])[0]
+    tracker.told.clear()
+    session.add(Point.from_ijk(volume.geometry, (column, row, emptied), positive=False))
+    with patch.object(tracker, "clicked", lambda *_: np.full((SIDE, SIDE), -8, np.float32)):
+        second = session.predict().mask.array_kji
+    assert key < emptied - 1 and emptied in tracker.indices("hold")
+    assert np.array_equal(second[:emptied], first[:emptied])
+    assert not second[emptied:].any()
 
 
 def test_background_where_the_object_does_not_reach_changes_nothing_else() -> None:
@@ -295,7 +332,7 @@ def test_a_volume_is_followed_as_transformers_follows_its_slices() -> None:
     )
     # A box on every slice, so that the way does not end where the random network sees nothing.
     marks = Marks(shape, (region,))
-    found = follower.found(marks, (3, logits), lambda _, find: find(), no_progress)
+    found = follower.found(marks, {3: logits}, lambda _, find: find(), no_progress)
     theirs = transformers_own(network, tracker)
     reached = {3}
     for backward in (False, True):

@@ -96,7 +96,7 @@ def test_the_one_to_many_pass_counts_twice_and_has_no_masks() -> None:
     both = detector_loss(one, Answers(one.logits, one.boxes, one.presence, None), targets(BOX), 1)
     alone = detector_loss(one, None, targets(BOX), 1)
     assert float(both["many_class"]) == pytest.approx(float(alone["class"]))
-    assert not {"many_mask", "many_dice", "many_presence"} & set(both)
+    assert not {"many_mask", "many_mask_dice", "many_presence"} & set(both)
     more = float(both["loss"]) - float(alone["loss"])
     assert more == pytest.approx(MANY_WEIGHT * WEIGHTS["class"] * float(alone["class"]), rel=1e-4)
 

@@ -15,7 +15,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
-from medical_sam3_checkpoints import SIDE, random_sam3, write_checkpoint  # noqa: E402
+from medical_sam3_checkpoints import (  # noqa: E402
+    SIDE,
+    random_sam3,
+    tiny_config,
+    write_checkpoint,
+)
 from peft import PeftConfig  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
@@ -25,6 +30,11 @@ from MedSegFMLib.models.medical_sam3_lora import CONFIG_FILE, TENSORS_FILE  # no
 from MedSegFMLib.models.medical_sam3_words import Words  # noqa: E402
 from MedSegFMLib.train.labelled import open_volumes  # noqa: E402
 from MedSegFMLib.train.medical_sam3_forward import answers, checkpoint_blocks  # noqa: E402
+from MedSegFMLib.train.medical_sam3_memory import (  # noqa: E402
+    HALF_BYTES,
+    WHOLE_BYTES,
+    remembered_numbers,
+)
 from MedSegFMLib.train.medical_sam3_settings import MedicalSam3Settings  # noqa: E402
 from MedSegFMLib.train.medical_sam3_slices import Slices  # noqa: E402
 from MedSegFMLib.train.medical_sam3_task import MedicalSam3Task  # noqa: E402
@@ -106,7 +116,7 @@ def test_the_pass_of_training_answers_what_the_network_answers() -> None:
 
 def test_checkpointed_blocks_give_the_same_gradients() -> None:
     images, tokens = torch.randn(1, 3, SIDE, SIDE), torch.tensor([[0, 5, 41, 1]])
-    found = []
+    found, calls = [], []
     for kept in (True, False):
         network = random_sam3().requires_grad_(True)
         network.train()
@@ -115,10 +125,57 @@ def test_checkpointed_blocks_give_the_same_gradients() -> None:
                 module.p = 0.0
         if not kept:
             checkpoint_blocks(network)
+        count = [0]
+        calls.append(count)
+        for layer in network.vision_encoder.backbone.layers:
+            layer.mlp.register_forward_pre_hook(lambda *_, count=count: count.append(1))
         one, _ = answers(network, images, tokens, torch.ones_like(tokens), many=False)
         one.masks.square().mean().backward()
         found.append(network.vision_encoder.backbone.layers[0].mlp.fc1.weight.grad)
     assert torch.allclose(found[0], found[1], rtol=1e-4, atol=1e-7)
+    # Each of the two blocks was computed once, and once more.
+    assert [sum(count) for count in calls] == [2, 4]
+
+
+@pytest.mark.parametrize(("many", "half"), [(False, False), (True, False), (True, True)])
+def test_the_memory_that_is_predicted_is_what_autograd_saves(many: bool, half: bool) -> None:
+    config = tiny_config(layers=2, width=64)
+    side = 24
+    backbone = config.vision_config.backbone_config
+    backbone.image_size, config.detr_decoder_config.num_queries = 14 * side, 40
+    config.vision_config.backbone_feature_sizes = [[n * side] * 2 for n in (4, 2, 1)]
+    network = random_sam3(config=config).requires_grad_(True)
+    network.train()
+    held = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    saved: dict[int, torch.UntypedStorage] = {}
+
+    def remember(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in held:
+            saved[storage.data_ptr()] = storage
+        return tensor
+
+    tokens = torch.tensor([[0, 5, 41, 1]])
+    with (
+        torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=half),
+    ):
+        kept = answers(
+            network, torch.randn(1, 3, 14 * side, 14 * side), tokens, torch.ones_like(tokens), many
+        )
+    measured = sum(storage.nbytes() for storage in saved.values())
+    numbers = remembered_numbers(config, recomputed=False, many=many, full=True)
+    assert kept[0].masks is not None
+    assert 0.8 < numbers * (HALF_BYTES if half else WHOLE_BYTES) / measured < 1.25
+
+
+def test_where_all_weights_learn_none_is_without_a_gradient(settings: Callable[..., Any]) -> None:
+    task = MedicalSam3Task(settings(mode="full", absent_share=0.0), Processes("cpu"))
+    task.learn(next(task.batches(0, 1)), 0, 1.0)
+    learns = {n: p for n, p in task._network.named_parameters() if p.requires_grad}
+    assert [name for name, parameter in learns.items() if parameter.grad is None] == []
+    assert learns.keys() == task.state().keys()
+    assert not any(name.startswith("geometry_encoder.") for name in learns)
 
 
 def test_slices_show_the_object_their_words_name(base: Path) -> None:
@@ -235,6 +292,8 @@ def test_settings_that_cannot_be_are_told(tmp_path: Path) -> None:
         ({"planes": "axial,up"}, "no plane 'up'"),
         ({"layer_decay": 1.5}, "from 0 to 1"),
         ({"rate": 0.0}, "above 0"),
+        ({"mode": "x"}, "There is no mode 'x'; choose from lora, full"),
+        ({"targets": "x"}, "There is no targets 'x'; choose from qv"),
     ]:
         with pytest.raises(TrainingError, match=match):
             MedicalSam3Settings(out=tmp_path, **changes)

@@ -168,7 +168,7 @@ def test_synthetic_volumes_have_one_class(tiny: Tiny) -> None:
 def test_a_checkpoint_of_another_base_is_not_gone_on_from(tiny: Tiny, tmp_path: Path) -> None:
     train(tiny(steps=1))
     other = write_checkpoint(tmp_path / "other.pth", seed=1)
-    with pytest.raises(TrainingError, match=r"base is .*, but the checkpoint"):
+    with pytest.raises(TrainingError, match="is of another base"):
         train(tiny(steps=2, base=other))
 
 

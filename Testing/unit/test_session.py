@@ -398,3 +398,13 @@ def test_settling_changes_no_given_prediction() -> None:
     before = [array.copy() for array in arrays]
     settle(given, {label: marks_with([], []) for label in given})
     assert all(np.array_equal(a, b) for a, b in zip(arrays, before, strict=True))
+
+
+def test_a_model_that_may_find_nothing_leaves_its_box_empty(
+    blob: tuple[Volume, np.ndarray],
+) -> None:
+    far = Box.from_ijk(blob[0].geometry, (0, 0, 0), (1, 1, 1))
+    for may_be_absent in (False, True):
+        session = Session(Threshold(may_be_absent=may_be_absent), blob[0])
+        session.add(far)
+        assert session.predict().mask.array_kji.any() != may_be_absent
