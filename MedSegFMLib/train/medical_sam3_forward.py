@@ -21,10 +21,6 @@ from torch.utils.checkpoint import checkpoint
 # Keeps the logit of a box at the border of the slice finite, as in SAM3.
 _LEAST = 1e-3
 
-# The parts of a Sam3Model that `answers` does not go through: boxes as prompts, and a head that the
-# loss leaves out.
-UNREAD = ("geometry_encoder.", "mask_decoder.semantic_projection.")
-
 
 @dataclass(frozen=True, eq=False)
 class Answers:
@@ -74,6 +70,23 @@ def answers(
     with _without_self_attention(network.detr_decoder):
         others = _decoded(network, encoded, told)
     return one, _read(network, others, encoded, told, None)
+
+
+def unread(config: Any) -> tuple[str, ...]:
+    """How the names of those tensors of a Sam3Model begin from which no loss on `answers` learns.
+
+    Boxes as prompts, a head that the loss leaves out, and what belongs to the coarsest level of the
+    pyramid, which SAM3 drops.
+    """
+    levels = len(config.vision_config.scale_factors) - 1
+    return (
+        "geometry_encoder.",
+        "text_encoder.text_projection.",
+        "mask_decoder.semantic_projection.",
+        f"mask_decoder.pixel_decoder.conv_layers.{levels - 1}.",
+        f"mask_decoder.pixel_decoder.norms.{levels - 1}.",
+        f"vision_encoder.neck.fpn_layers.{levels}.",
+    )
 
 
 def checkpoint_blocks(network: nn.Module) -> None:

@@ -19,7 +19,7 @@ from ..progress import Progress
 from ..weights import store
 from ..weights.checksums import own_sha256
 from .labelled import manifest, open_volumes
-from .medical_sam3_forward import UNREAD, Answers, answers, checkpoint_blocks
+from .medical_sam3_forward import Answers, answers, checkpoint_blocks, unread
 from .medical_sam3_loss import detector_loss
 from .medical_sam3_memory import HALF_BYTES, WHOLE_BYTES, remembered_numbers
 from .medical_sam3_preview import draw_slices
@@ -184,9 +184,10 @@ class MedicalSam3Task(Task):
             except ValueError as error:
                 raise WeightsError(f"{self._base} has no place for adapters ({error}).") from error
         else:
+            left = unread(self._config)
             for name, parameter in self._network.named_parameters():
                 # What nothing learns from would only take memory.
-                parameter.requires_grad_(not name.startswith(UNREAD))
+                parameter.requires_grad_(not name.startswith(left))
         if settings.recomputed:
             checkpoint_blocks(self._network)
         trained.to(self._device)
