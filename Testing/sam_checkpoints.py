@@ -8,9 +8,13 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
+from peft import get_peft_model_state_dict
 
+from MedSegFMLib.models import sam_adapter
 from MedSegFMLib.networks.sam import Sam
 from MedSegFMLib.networks.sam_config import PUBLISHED, SamConfig
+from MedSegFMLib.networks.sam_lora import LoraChoice, with_adapters
+from MedSegFMLib.weights.checksums import own_sha256
 
 TINY = SamConfig("tiny", dim=32, depth=2, heads=2, global_blocks=(1,))
 
@@ -31,6 +35,23 @@ def write_checkpoint(path: Path, config: SamConfig = TINY, seed: int = 0) -> Pat
     """Save such a network as SAM is published: torch's format, the state dict alone."""
     torch.save(random_sam(config, seed).state_dict(), path)
     return path
+
+
+def write_adapter(folder: Path, base: Path, config: SamConfig = TINY) -> Path:
+    """Save random adapters of the network in the file `base`, as training writes them."""
+    choice = LoraChoice(4, 8.0, 0.0, "qkv", 1, "lora")
+    settings = choice.peft_settings(config)
+    network = with_adapters(random_sam(config), settings)
+    random = torch.Generator().manual_seed(1)
+    tensors = {
+        name: torch.randn(tensor.shape, generator=random) * 0.05
+        for name, tensor in get_peft_model_state_dict(network).items()
+    }
+    facts = sam_adapter.AdapterFacts(
+        base.name, own_sha256(base), config.name, "sam", "native", settings
+    )
+    sam_adapter.write(folder, facts, tensors)
+    return folder
 
 
 @contextmanager

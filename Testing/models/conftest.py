@@ -10,7 +10,7 @@ import medical_sam3_checkpoints
 import pytest
 import torch
 from sam3d_checkpoints import write_decoder
-from sam_checkpoints import tiny_is_published, write_checkpoint
+from sam_checkpoints import tiny_is_published, write_adapter, write_checkpoint
 
 from MedSegFMLib import Segmenter, create
 from MedSegFMLib.models import ensam_weights
@@ -32,6 +32,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sam_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random SAM weights with a tiny image encoder."""
     return write_checkpoint(tmp_path_factory.mktemp("weights") / "tiny.pth")
+
+
+@pytest.fixture(scope="session")
+def adapter(tmp_path_factory: pytest.TempPathFactory, sam_weights: Path) -> Path:
+    """Random adapters of the random SAM."""
+    return write_adapter(tmp_path_factory.mktemp("weights") / "adapter", sam_weights)
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +64,7 @@ def model(
     models: dict[str, Segmenter],
     weights: Path,
     sam_weights: Path,
+    adapter: Path,
     sam3d_weights: Path,
     sam3_weights: Path,
 ) -> Iterator[Segmenter]:
@@ -66,6 +73,7 @@ def model(
         "ensam": {"weights": weights},
         "sam": {"weights": sam_weights},
         "medsam": {"weights": sam_weights},
+        "crossplane": {"weights": adapter, "base": sam_weights},
         "medical-sam3": {"weights": sam3_weights},
         "sam3d": {"weights": sam3d_weights, "base": sam_weights, "cache_bytes": 0},
     }
