@@ -14,6 +14,7 @@ from ..planar.stacks import PLANE_NAMES
 from ..segmenter import ModelCard
 from ..weights import store
 from ..weights.checksums import own_sha256
+from .adapter_files import tensors_file
 from .planar import DEFAULT_CACHE_BYTES, PlanarSegmenter, check_options
 from .planar_loading import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, plane_names
 from .sam_pictures import PICTURES
@@ -60,6 +61,6 @@ def create(
     size, names = str(size or facts.size), plane_names(planes)
     budget = check_options(size, fusion, names, cache_bytes)
     network = sam_adapter.load(path, None if base is None else Path(base))
-    file = sam_adapter.tensors_file(path)
+    file = tensors_file(path)
     runtime = sam_loading.runtime_of(network, file, own_sha256(file), device, CARD.name)
     return PlanarSegmenter(CARD, runtime, PICTURES[facts.prepared](size), fusion, names, budget)

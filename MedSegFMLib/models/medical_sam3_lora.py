@@ -13,21 +13,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from ..atomic import make_folder, write_text
 from ..errors import WeightsError
+from ..networks.lora import load_adapters, lora_settings
 from ..weights import store
 from ..weights.safetensors_header import read_header
-from ..weights.saving import save_tensors
+from .adapter_files import tensors_file, write_adapters
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import Sam3Model
 
 Targets = Literal["qv", "attention", "all"]
 
 FORMAT = "medsegfm.medical-sam3"
-TENSORS_FILE = "adapter_model.safetensors"
-CONFIG_FILE = "adapter_config.json"
 
 _IN_ATTENTION = {"qv": "[qv]_proj", "attention": "[qkvo]_proj", "all": "[qkvo]_proj"}
 _PLACES = (
@@ -47,14 +44,7 @@ def peft_settings(rank: int, alpha: float, dropout: float, targets: Targets) -> 
     names = rf"{_PLACES}\.{_IN_ATTENTION[targets]}"
     if targets == "all":
         names = f"({names}|{_MLP})"
-    return {
-        "peft_type": "LORA",
-        "r": rank,
-        "lora_alpha": alpha,
-        "lora_dropout": dropout,
-        "target_modules": names,
-        "bias": "none",
-    }
+    return lora_settings(rank, alpha, dropout, names)
 
 
 def with_adapters(network: Sam3Model, settings: Mapping[str, Any]) -> Any:
@@ -80,12 +70,8 @@ def write(
     """
     from peft import get_peft_model_state_dict
 
-    make_folder(folder, "name another as out=")
     facts = {"base_sha256": base_sha256, "peft": dict(peft), **more}
-    tensors: dict[str, Tensor] = get_peft_model_state_dict(model)
-    metadata = {"format": FORMAT, "facts": json.dumps(facts)}
-    save_tensors(folder / TENSORS_FILE, tensors, metadata)
-    write_text(folder / CONFIG_FILE, json.dumps(peft, indent=1))
+    write_adapters(folder, FORMAT, facts, get_peft_model_state_dict(model))
 
 
 def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
@@ -95,10 +81,9 @@ def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
     network was read from. Raises WeightsError where the adapters are missing, altered, of another
     model, or of other weights.
     """
-    from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
 
-    path = path / TENSORS_FILE if path.is_dir() else path
+    path = tensors_file(path)
     store.verify_recorded(path)
     facts = _facts(path)
     theirs = str(facts["base_sha256"])
@@ -109,15 +94,11 @@ def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
         )
     try:
         model = with_adapters(network, facts["peft"])
-        found: Any = set_peft_model_state_dict(model, load_file(str(path)))
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        load_adapters(model, load_file(str(path)))
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise WeightsError(
             f"{path} does not fit medical-sam3 ({error}); train it again."
         ) from error
-    faults = [f"{name} is unknown" for name in found.unexpected_keys]
-    faults += [f"{name} is missing" for name in found.missing_keys if "lora_" in name]
-    if faults:
-        raise WeightsError(f"{path} does not fit medical-sam3: {faults[0]}; train it again.")
     whole: Any = model.merge_and_unload()
     whole.requires_grad_(False)
     whole.eval()

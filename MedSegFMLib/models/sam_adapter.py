@@ -13,14 +13,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import make_folder, write_text
 from ..errors import WeightsError
 from ..networks.sam_config import PUBLISHED
 from ..weights import store
 from ..weights.checksums import own_sha256
 from ..weights.safetensors_header import read_header
-from ..weights.saving import save_tensors
 from . import sam_weights
+from .adapter_files import TENSORS_FILE, tensors_file, write_adapters
 from .sam_base import BASES
 from .sam_pictures import PICTURES, SIZES
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from ..networks.sam import Sam
 
 FORMAT = "medsegfm.crossplane"
-TENSORS_FILE = "adapter_model.safetensors"
-CONFIG_FILE = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -56,10 +53,7 @@ class AdapterFacts:
 
 def write(folder: Path, facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> None:
     """Write an adapter folder; OutputError where that fails. tensors: as peft names them."""
-    make_folder(folder, "name another as out=")
-    metadata = {"format": FORMAT, "facts": json.dumps(asdict(facts))}
-    save_tensors(folder / TENSORS_FILE, tensors, metadata)
-    write_text(folder / CONFIG_FILE, json.dumps(facts.peft, indent=1))
+    write_adapters(folder, FORMAT, asdict(facts), tensors)
 
 
 def facts_of(path: Path) -> AdapterFacts:
@@ -101,11 +95,6 @@ def load(path: Path, base: Path | None = None) -> Sam:
         raise WeightsError(
             f"{path} does not fit the SAM it says it is of ({error}); train it again."
         ) from error
-
-
-def tensors_file(path: Path) -> Path:
-    """The tensors' file of an adapter folder; a file is itself."""
-    return path / TENSORS_FILE if path.is_dir() else path
 
 
 def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:

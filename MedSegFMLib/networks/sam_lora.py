@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor
 
+from .lora import load_adapters, lora_settings
 from .sam import Sam
 from .sam_config import SamConfig
 
@@ -54,14 +55,7 @@ class LoraChoice:
         names = rf"image_encoder\.blocks\.({numbers})\.{_IN_BLOCKS[self.targets]}"
         if self.decoder == "lora":
             names = f"({names}|{_IN_DECODER})"
-        return {
-            "peft_type": "LORA",
-            "r": self.rank,
-            "lora_alpha": self.alpha,
-            "lora_dropout": self.dropout,
-            "target_modules": names,
-            "bias": "none",
-        }
+        return lora_settings(self.rank, self.alpha, self.dropout, names)
 
 
 def with_adapters(network: Sam, settings: Mapping[str, Any]) -> PeftModel:
@@ -73,18 +67,6 @@ def with_adapters(network: Sam, settings: Mapping[str, Any]) -> PeftModel:
     network.requires_grad_(False)
     network.plain_decoder = True
     return get_peft_model(network, LoraConfig(**settings))
-
-
-def load_adapters(model: PeftModel, tensors: dict[str, Tensor]) -> None:
-    """Give a network's adapters their trained values, as peft names them.
-
-    Raises KeyError, which names one, where they are not those of the model, RuntimeError for other
-    shapes.
-    """
-    found: Any = set_peft_model_state_dict(model, tensors)
-    absent = [name for name in found.missing_keys if "lora_" in name]
-    for name in (*found.unexpected_keys, *absent):
-        raise KeyError(name)
 
 
 def merged(network: Sam, settings: Mapping[str, Any], tensors: dict[str, Tensor]) -> Sam:

@@ -25,7 +25,8 @@ from ..models.sam_base import BASES, base_weights
 from ..models.sam_pictures import PICTURES
 from ..models.sam_torch import TorchSamRuntime
 from ..networks.crossplane import CrossPlane
-from ..networks.sam_lora import LoraChoice, load_adapters, with_adapters
+from ..networks.lora import load_adapters
+from ..networks.sam_lora import LoraChoice, with_adapters
 from ..planar.stacks import PLANE_NAMES
 from ..progress import Progress, part_of, parts_of
 from .crossplane_loss import crossplane_loss

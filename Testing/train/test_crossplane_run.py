@@ -29,6 +29,7 @@ from MedSegFMLib.errors import (
     WeightsError,
 )
 from MedSegFMLib.models import sam_adapter, sam_weights
+from MedSegFMLib.models.adapter_files import tensors_file
 from MedSegFMLib.train import crossplane_task
 from MedSegFMLib.train.crossplane import RESULT
 from MedSegFMLib.train.crossplane_samples import spread
@@ -95,7 +96,7 @@ def write_cases(folder: Path, count: int = 2) -> Path:
 
 
 def tensors(path: Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = load_file(str(sam_adapter.tensors_file(path)))
+    found: dict[str, torch.Tensor] = load_file(str(tensors_file(path)))
     return found
 
 
@@ -272,7 +273,7 @@ def test_a_damaged_adapter_is_refused(damage: str, made: Made, tmp_path: Path) -
     from safetensors.torch import save_file
 
     settings = made()
-    file = sam_adapter.tensors_file(train("crossplane", settings).path)
+    file = tensors_file(train("crossplane", settings).path)
     held = load_file(str(file))
     if damage == "truncated":
         file.write_bytes(file.read_bytes()[:-10])

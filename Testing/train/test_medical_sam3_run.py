@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from MedSegFMLib import Session, Text, create  # noqa: E402
 from MedSegFMLib.errors import Cancelled, TrainingError, WeightsError  # noqa: E402
-from MedSegFMLib.models.medical_sam3_lora import CONFIG_FILE, TENSORS_FILE  # noqa: E402
+from MedSegFMLib.models.adapter_files import CONFIG_FILE, TENSORS_FILE  # noqa: E402
 from MedSegFMLib.models.medical_sam3_words import Words  # noqa: E402
 from MedSegFMLib.train.labelled import open_volumes  # noqa: E402
 from MedSegFMLib.train.medical_sam3_forward import answers, checkpoint_blocks  # noqa: E402
