@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", required=True, metavar="a,b", help="models, with commas")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     parser.add_argument("--clicks", type=int, default=5, help="clicks per object (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of boxes and clicks (%(default)s)")
+    parser.add_argument(
+        "--seed", default="0", metavar="0,1", help="of boxes and clicks, several with commas (0)"
+    )
     parser.add_argument(
         "--no-box", action="store_true", help="begin with a click in the middle of the object"
     )
@@ -48,17 +50,16 @@ def run(arguments: argparse.Namespace) -> int:
     from ..evaluate.summary import COLUMNS, summarise
 
     _check_numbers(arguments)
+    seeds = _seeds(arguments.seed)
     models = list(dict.fromkeys(name.strip() for name in arguments.models.split(",")))
     for model in models:
         card(model)
     cases = read_cases(Path(arguments.cases))
     folder = Path(arguments.out)
-    protocol = Protocol(
-        arguments.clicks, arguments.seed, arguments.jitter, box=not arguments.no_box
-    )
+    protocol = Protocol(arguments.clicks, arguments.jitter, box=not arguments.no_box)
     with progress_bar("evaluate") as progress:
         rows, failures = evaluate(
-            cases, models, folder, protocol, arguments.jobs, arguments.device, progress
+            cases, models, seeds, folder, protocol, arguments.jobs, arguments.device, progress
         )
     if not rows:
         raise CasesError(f"No case could be evaluated: {failures[0].reason}")
@@ -79,9 +80,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:
-    for name, least in (("clicks", 0), ("seed", 0), ("jobs", 1)):
+    for name, least in (("clicks", 0), ("jobs", 1)):
         value = getattr(arguments, name)
         if value is not None and value < least:
             raise CasesError(f"--{name} is {value}; give {least} or more.")
     if not 0 <= arguments.jitter < 0.5:
         raise CasesError(f"--jitter is {arguments.jitter}; give 0 or more, and less than 0.5.")
+
+
+def _seeds(text: str) -> list[int]:
+    """The seeds given, each once."""
+    parts = list(dict.fromkeys(part.strip() for part in text.split(",")))
+    if not all(part.isdecimal() for part in parts):
+        raise CasesError(f"--seed is '{text}'; give whole numbers of 0 or more, with commas.")
+    return [int(part) for part in parts]

@@ -10,16 +10,21 @@ from numpy.typing import NDArray
 
 from ..cases import Case, LoadedCase
 from ..preview import COLOURS, Outline, draw_preview, write_preview
+from .records import Key
 
 # As many objects as there are colours; the picture leaves out the others of a case.
 PICTURED = len(COLOURS)
 _REFERENCE_COLOUR = "#FFFFFF"
 
 
-def picture_name(case: str, model: str) -> str:
-    """A file name that is valid everywhere and that no other case or model has."""
-    safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in case)[:80]
-    return f"{safe}-{zlib.crc32(case.encode()):08x}--{model}.jpg"
+def picture_name(key: Key) -> str:
+    """A file name that is valid everywhere and that no other task has."""
+    case, model, seed = key
+    return f"{_safe(case)}--{_safe(model)}-{seed}-{zlib.crc32(repr(key).encode()):08x}.jpg"
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)[:80]
 
 
 def write_picture(

@@ -17,9 +17,9 @@ from ..atomic import write_text
 from ..cases import Case
 from ..preview import COLOURS
 from .picture import picture_name
-from .protocol import NSD_TOLERANCE_MM, Protocol, Row
+from .protocol import NSD_TOLERANCE_MM, Protocol
+from .records import Failure, Row
 from .summary import COLUMNS, summarise
-from .task import Failure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,10 +112,10 @@ def _case_entry(
 ) -> dict[str, Any]:
     own = [row for row in rows if row.case == case.name and row.prompt != "none"]
     pictures = []
-    for model in dict.fromkeys(row.model for row in own):
-        path = folder / "pictures" / picture_name(case.name, model)
+    for key in dict.fromkeys(row.key for row in own):
+        path = folder / "pictures" / picture_name(key)
         if path.exists():
-            pictures.append((model, base64.b64encode(path.read_bytes()).decode("ascii")))
+            pictures.append((key[1], base64.b64encode(path.read_bytes()).decode("ascii")))
     objects = []
     for name in dict.fromkeys(row.object for row in own):
         for model in models:

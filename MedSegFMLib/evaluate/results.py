@@ -11,7 +11,7 @@ from typing import Any
 
 from ..atomic import write_text
 from ..errors import CasesError
-from .protocol import Row
+from .records import Row
 
 _CONVERT: dict[str, Callable[[str], Any]] = {
     "int": int,

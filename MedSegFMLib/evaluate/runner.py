@@ -14,18 +14,19 @@ from ..cases import Case
 from ..progress import Progress, no_progress
 from .fingerprint import fingerprint
 from .processes import Died, run_in_processes
-from .protocol import Protocol, Row
+from .protocol import Protocol
 from .protocol_file import read_fingerprints, write_protocol
+from .records import Failure, Key, Row, Task
 from .results import read_rows, write_rows
-from .task import Failure, Task, run_task
+from .task import run_task
 
-# By case and model.
-_Rows = dict[tuple[str, str], list[Row]]
+_Rows = dict[Key, list[Row]]
 
 
 def evaluate(
     cases: Sequence[Case],
     models: Sequence[str],
+    seeds: Sequence[int],
     folder: Path,
     protocol: Protocol,
     jobs: int | None = None,
@@ -36,7 +37,7 @@ def evaluate(
 
     jobs: processes; one per core by default, where 1 runs in this process. The rows of the cases
     come back, those that other models left there in earlier runs among them, in the order of
-    cases, models and steps, whatever the order in which they were made. A task that fails is
+    cases, models, seeds and steps, whatever the order in which they were made. A task that fails is
     listed, and tried again by the next run; so is what was done on other files, or only in part.
 
     Raises CasesError where the folder holds results of another protocol or damaged ones,
@@ -45,10 +46,11 @@ def evaluate(
     pictures = folder / "pictures"
     make_folder(pictures, "choose another with --out")
     rows = _kept_rows(folder, cases, protocol)
-    all_models = list(dict.fromkeys([*(model for _, model in rows), *models]))
-    order = [(case.name, model) for case in cases for model in all_models]
+    all_models = list(dict.fromkeys([*(model for _, model, _ in rows), *models]))
+    all_seeds = sorted({*(seed for _, _, seed in rows), *seeds})
+    order = list(itertools.product((case.name for case in cases), all_models, all_seeds))
     others = [key for key in rows if key not in set(order)]
-    tasks = [Task(case, model) for case in cases for model in models]
+    tasks = list(itertools.starmap(Task, itertools.product(cases, models, seeds)))
     missing = [task for task in tasks if task.key not in rows]
     done = len(tasks) - len(missing)
     failures: dict[tuple[str, str], Failure] = {}
@@ -73,13 +75,13 @@ def _kept_rows(folder: Path, cases: Sequence[Case], protocol: Protocol) -> _Rows
     before = read_fingerprints(folder, protocol)
     rows: _Rows = {}
     for row in read_rows(folder / "results.csv"):
-        rows.setdefault((row.case, row.model), []).append(row)
+        rows.setdefault(row.key, []).append(row)
     listed = {case.name: case for case in cases}
     now = {name: fingerprint(case) or before.get(name, "") for name, case in listed.items()}
     kept = {
-        (name, model): own
-        for (name, model), own in rows.items()
-        if name not in listed
+        key: own
+        for key, own in rows.items()
+        if (name := key[0]) not in listed
         or (before.get(name) == now[name] and _complete(own, listed[name], protocol))
     }
     # In this order: once the new fingerprints stand there, no older row may.
@@ -123,5 +125,5 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _in_order(rows: _Rows, keys: Iterable[tuple[str, str]]) -> list[Row]:
+def _in_order(rows: _Rows, keys: Iterable[Key]) -> list[Row]:
     return [row for key in keys for row in rows.get(key, [])]

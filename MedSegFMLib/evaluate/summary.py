@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..metrics import interaction_auc
-from .protocol import Row
+from .records import Row
 
 # What a table shows of each model, in this order, and the words above it.
 COLUMNS = {

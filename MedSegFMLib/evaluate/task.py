@@ -1,42 +1,21 @@
-"""One model on one case, the smallest piece of work that a run keeps."""
+"""The work of a task, in any process."""
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..cases import Case, load_case
+from ..cases import load_case
 from ..errors import MedSegFMError
 from ..progress import no_progress
 from ..registry import create
 from ..segmenter import Segmenter
 from .picture import picture_name, write_picture
-from .protocol import Protocol, Row, run_case
-
-
-@dataclass(frozen=True)
-class Task:
-    """One model on one case."""
-
-    case: Case
-    model: str
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What the task's rows are found by."""
-        return self.case.name, self.model
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A task that could not be done, and why in one sentence."""
-
-    case: str
-    model: str
-    reason: str
+from .protocol import Protocol
+from .records import Failure, Row, Task
+from .run_case import run_case
 
 
 def run_task(task: Task, pictures: Path, protocol: Protocol, device: str) -> list[Row] | Failure:
@@ -44,10 +23,10 @@ def run_task(task: Task, pictures: Path, protocol: Protocol, device: str) -> lis
     try:
         segmenter = _model(task.model, device)
         loaded = load_case(task.case)
-        rows, masks_kji = run_case(task.case, loaded, segmenter, protocol, no_progress)
+        rows, masks_kji = run_case(task, loaded, segmenter, protocol, no_progress)
         final = np.mean([row.dsc for row in rows if row.step == protocol.clicks])
         title = f"{task.model}, Dice {final:.3f}"
-        write_picture(task.case, loaded, masks_kji, title, pictures / picture_name(*task.key))
+        write_picture(task.case, loaded, masks_kji, title, pictures / picture_name(task.key))
     except MedSegFMError as error:
         return Failure(*task.key, _one_line(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks go on

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -26,7 +27,7 @@ from MedSegFMLib.models.sam_pictures import SamPictures
 from MedSegFMLib.networks.sam import Sam
 from MedSegFMLib.networks.sam_config import PUBLISHED, SamConfig
 from MedSegFMLib.train.counters import Counters
-from MedSegFMLib.train.crossplane_samples import Samples, objects_of
+from MedSegFMLib.train.crossplane_samples import TrainedObject, objects_of
 from MedSegFMLib.train.crossplane_settings import CrossplaneSettings
 from MedSegFMLib.train.crossplane_task import REPORT_FILE
 from MedSegFMLib.train.labelled import open_volumes
@@ -38,26 +39,41 @@ from MedSegFMLib.train.run import train
 SMALL = SamConfig("small", dim=128, depth=4, heads=4, global_blocks=(1, 3))
 BASE_FILE = "base.safetensors"
 RESULTS_FILE = "results.csv"
-SIDE = 64
+SIDE = 96
 # Volumes that the base learns from; the adapters learn from others.
-BASE_VOLUMES, BASE_SEED = 160, 77
-VIEWS_IN_STEP = 12
+BASE_VOLUMES, BASE_SEED = 300, 77
+OBJECTS_IN_STEP, VIEWS_IN_PASS = 4, 4
 BASE_RATE = 1e-3
 
 
-def answer(sam: Sam, view: View) -> torch.Tensor:
-    """The logits of a slice, gradients reaching all weights."""
+def answers(sam: Sam, views: Sequence[View]) -> torch.Tensor:
+    """The logits (views, rows, columns) of slices of one shape, gradients reaching all weights.
+
+    Their prompts are of one kind: all have a box or none has, and as many clicks.
+    """
     pictures = SamPictures("native")
-    fit = pictures.fit((view.picture.shape[0], view.picture.shape[1]))
-    asked = fit.prompt(view.prompt)
-    images = torch.from_numpy(pictures.images(np.asarray(view.picture)[None], fit))
+    fit = pictures.fit((views[0].picture.shape[0], views[0].picture.shape[1]))
+    asked = [fit.prompt(view.prompt) for view in views]
+    images = torch.from_numpy(pictures.images(np.stack([view.picture for view in views]), fit))
     features = sam.encoder(images)
-    boxes = None if asked.box is None else torch.tensor([asked.box])
-    points = torch.tensor([[p[:2] for p in asked.points]]).reshape(1, -1, 2)
-    positive = torch.tensor([[p[2] for p in asked.points]])
+    boxes = None if asked[0].box is None else torch.tensor([one.box for one in asked])
+    points = torch.tensor([[p[:2] for p in one.points] for one in asked]).reshape(len(views), -1, 2)
+    positive = torch.tensor([[p[2] for p in one.points] for one in asked])
     tokens = sam.prompt_tokens(boxes, points, positive, fit.input)
     masks, _ = sam.decoder(features, sam.image_positions(*features.shape[2:]), tokens)
-    return pictures.on_picture(masks[:, 0], fit)[0]
+    return pictures.on_picture(masks[:, 0], fit)
+
+
+def views_of(target: TrainedObject, seed: tuple[int, ...]) -> list[list[View]]:
+    """For each plane, views of an object through some of its voxels, prompted in one way."""
+    chosen = np.random.default_rng(seed).integers(len(target.surface), size=VIEWS_IN_PASS)
+    samples = [
+        target.stacks.views(
+            target.label, target.region, target.surface[n].tolist(), np.random.default_rng(seed)
+        )
+        for n in chosen
+    ]
+    return [list(views) for views in zip(*samples, strict=True)]
 
 
 def train_base(path: Path, steps: int) -> None:
@@ -65,7 +81,7 @@ def train_base(path: Path, steps: int) -> None:
     torch.manual_seed(0)
     sam = Sam(SMALL)
     volumes, _ = open_volumes(None, "", BASE_VOLUMES, SIDE, BASE_SEED)
-    samples = Samples(objects_of(volumes, REGION_RULE), 0.0, seed=0)
+    objects = objects_of(volumes, REGION_RULE)
     optimiser = torch.optim.AdamW(sam.parameters(), BASE_RATE, weight_decay=0.01)
     pace = WholePace(steps, 100, "cosine")
     losses: list[float] = []
@@ -73,17 +89,23 @@ def train_base(path: Path, steps: int) -> None:
         factor = pace.factor(Counters(steps=step), step / steps)
         for group in optimiser.param_groups:
             group["lr"] = BASE_RATE * factor
-        views = [v for n in range(VIEWS_IN_STEP // 3) for v in samples[4 * step + n].views]
-        for view in views:
-            logits, target = answer(sam, view)[None, None, None], view.target[None, None, None]
-            loss = segmentation_loss(logits, target) / len(views)
-            loss.backward()
-            losses.append(loss.item() * len(views))
+        drawn = np.random.default_rng((0, step)).integers(len(objects), size=OBJECTS_IN_STEP)
+        passes = [
+            views for n, place in enumerate(drawn) for views in views_of(objects[place], (step, n))
+        ]
+        for views in passes:
+            target = torch.stack([view.target for view in views])
+            loss = segmentation_loss(answers(sam, views)[:, None, None], target[:, None, None])
+            (loss / len(passes)).backward()
+            losses.append(loss.item())
         torch.nn.utils.clip_grad_norm_(sam.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
         if step % 100 == 99:
-            print(f"base: step {step + 1}, loss {np.mean(losses[-1200:]):.3f}", flush=True)
+            recent = np.mean(losses[-100 * len(passes) :])
+            print(f"base: step {step + 1}, loss {recent:.3f}", flush=True)
+        if step % 500 == 499:
+            sam_weights.save(sam, path.with_suffix(".partial"))
     sam_weights.save(sam, path)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from MedSegFMLib import Box, Point, Session, create
 from MedSegFMLib.cases import load_case, read_cases
 from MedSegFMLib.consistency import PlaneViews
-from MedSegFMLib.evaluate.protocol import Protocol
+from MedSegFMLib.evaluate.protocol import seed_of
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.planar.fusion import FUSIONS
 from MedSegFMLib.planar.stacks import stack_planes
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("--model", default="ensam")
     arguments = parser.parse_args()
-    model, protocol = create(arguments.model, "cpu"), Protocol()
+    model = create(arguments.model, "cpu")
     scores: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for case in read_cases(arguments.cases):
         loaded = load_case(case)
@@ -65,7 +65,7 @@ def main() -> None:
                     (prediction,) = views.predict_all().values()
                     for way, answer in fused(prediction).items():
                         scores[way][step].append(dice(reference, answer.mask.array_kji))
-                click = next_click(reference, mask, protocol.seed_of(case.name, name, step + 1))
+                click = next_click(reference, mask, seed_of(0, case.name, name, step + 1))
                 if click is not None and "point" in model.card.prompts:
                     session.add(Point.from_ijk(geometry, click[0][::-1], click[1]))
     print(f"{arguments.model}, mean Dice over {len(scores['mean'][0])} objects\n")

@@ -19,7 +19,9 @@ import numpy as np
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume
 from MedSegFMLib.cases import load_case, read_cases
-from MedSegFMLib.evaluate.protocol import Protocol, run_case
+from MedSegFMLib.evaluate.protocol import Protocol
+from MedSegFMLib.evaluate.records import Task
+from MedSegFMLib.evaluate.run_case import run_case
 from MedSegFMLib.models import ensam_openvino
 from MedSegFMLib.models.ensam import EnsamSegmenter
 from MedSegFMLib.progress import no_progress
@@ -119,7 +121,7 @@ def main() -> None:
         rows = [
             row
             for case, loaded in cases
-            for row in run_case(case, loaded, segmenter, protocol, no_progress)[0]
+            for row in run_case(Task(case, variant, 0), loaded, segmenter, protocol, no_progress)[0]
         ]
         scores = [
             statistics.mean(row.dsc for row in rows if row.step == step)

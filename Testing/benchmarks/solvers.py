@@ -19,7 +19,9 @@ from scipy.sparse import triu
 from MedSegFMLib import create
 from MedSegFMLib.cases import load_case, read_cases
 from MedSegFMLib.errors import CasesError
-from MedSegFMLib.evaluate.protocol import Protocol, run_case
+from MedSegFMLib.evaluate.protocol import Protocol
+from MedSegFMLib.evaluate.records import Task
+from MedSegFMLib.evaluate.run_case import run_case
 from MedSegFMLib.graphcut import problem
 from MedSegFMLib.graphcut.settings import Settings
 from MedSegFMLib.graphcut.walker import Graph, walk
@@ -64,7 +66,8 @@ def main() -> None:
                 return answer
 
             problem.walk = timed
-            rows = run_case(case, loaded, create("graphcut"), Protocol(), no_progress)[0]
+            asked = Task(case, name, 0)
+            rows = run_case(asked, loaded, create("graphcut"), Protocol(), no_progress)[0]
             for label in dict.fromkeys(row.object for row in rows):
                 scores[name].append([row.dsc for row in rows if row.object == label])
     print("| solver | objects | Dice after the box | after five clicks | seconds in all |")

@@ -25,7 +25,7 @@ from scipy.stats import spearmanr
 from MedSegFMLib import Box, Point, Segmenter, Session, create
 from MedSegFMLib.cases import Case, LoadedCase, load_case, read_cases
 from MedSegFMLib.consistency import Consistency, PlaneViews, measure
-from MedSegFMLib.evaluate.protocol import Protocol
+from MedSegFMLib.evaluate.protocol import seed_of
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.region import Region, Shape, shape_triple
 from MedSegFMLib.simulate import box_around, next_click
@@ -95,7 +95,7 @@ class Play:
 def by_oracle(play: Play, step: int) -> Shape | None:
     """The middle of the largest error."""
     mask = play.session.predict().mask.array_kji > 0
-    seed = Protocol().seed_of(play.case, play.name, step + 1)
+    seed = seed_of(0, play.case, play.name, step + 1)
     click = next_click(play.reference, mask, seed)
     return None if click is None else click[0]
 
@@ -110,7 +110,7 @@ def at_random(run: int) -> Callable[[Play, int], Shape | None]:
     """Anywhere in the box and a tenth of its width around it."""
 
     def place(play: Play, step: int) -> Shape | None:
-        seed = Protocol(seed=1000 + run).seed_of(play.case, play.name, step + 1)
+        seed = seed_of(1000 + run, play.case, play.name, step + 1)
         margin = [round(0.1 * n) for n in play.box.shape_kji]
         around = play.box.grown(margin, play.reference.shape)
         rng = np.random.default_rng(seed)

@@ -21,13 +21,14 @@ from volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume, create, peak_memory
 from MedSegFMLib.cases import Case, LoadedCase, read_cases
-from MedSegFMLib.evaluate import picture, protocol, runner, task
+from MedSegFMLib.evaluate import picture, run_case, runner, task
 from MedSegFMLib.evaluate.fingerprint import fingerprint
 from MedSegFMLib.evaluate.picture import picture_name
 from MedSegFMLib.evaluate.processes import run_in_processes
-from MedSegFMLib.evaluate.protocol import Protocol, Row
+from MedSegFMLib.evaluate.protocol import Protocol, seed_of
+from MedSegFMLib.evaluate.records import Failure, Row, Task
 from MedSegFMLib.evaluate.results import read_rows, write_rows
-from MedSegFMLib.evaluate.task import Failure, Task, run_task
+from MedSegFMLib.evaluate.task import run_task
 from MedSegFMLib.progress import no_progress
 
 
@@ -65,7 +66,7 @@ def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Pat
     assert run("evaluate", cases_path, "--out", out, *words) == 0
     rows = (out / "results.csv").read_text().splitlines()
     assert rows[0].startswith(
-        "case,modality,object,model,step,prompt,dsc,nsd,hd95_mm,seconds,peak_bytes"
+        "case,modality,object,model,seed,step,prompt,dsc,nsd,hd95_mm,seconds,peak_bytes"
     )
     assert len(rows) == 1 + 3 * 2 * 6
     summary = json.loads((out / "summary.json").read_text())
@@ -86,25 +87,27 @@ def test_evaluate_goes_on_where_it_was_stopped(
     words = ["evaluate", cases_path, "--models", "graphcut", "--jobs", 1, "--out"]
     assert run(*words, tmp_path / "whole") == 0
     done: list[str] = []
-    really = protocol.run_case
+    really = run_case.run_case
 
-    def stopped_after_one(case, *rest):  # type: ignore[no-untyped-def]
+    def stopped_after_one(asked, *rest):  # type: ignore[no-untyped-def]
         if done:
             raise KeyboardInterrupt
-        done.append(case.name)
-        return really(case, *rest)
+        done.append(asked.case.name)
+        return really(asked, *rest)
 
     monkeypatch.setattr(task, "run_case", stopped_after_one)
     assert run(*words, tmp_path / "parts") == 130
     monkeypatch.setattr(
-        task, "run_case", lambda case, *rest: (done.append(case.name), really(case, *rest))[1]
+        task,
+        "run_case",
+        lambda asked, *rest: (done.append(asked.case.name), really(asked, *rest))[1],
     )
     assert run(*words, tmp_path / "parts") == 0
     assert done == ["two", "flipped"]
 
     def without_times(folder: str) -> list[list[str]]:
         lines = (tmp_path / folder / "results.csv").read_text().splitlines()
-        return [line.split(",")[:9] for line in lines]
+        return [line.split(",")[:10] for line in lines]
 
     assert without_times("parts") == without_times("whole")
 
@@ -115,7 +118,7 @@ def test_several_processes_give_the_same_rows_as_one(cases_path: Path, tmp_path:
         words = ["--models", "graphcut", "--jobs", jobs, "--clicks", 1]
         assert run("evaluate", cases_path, "--out", out, *words) == 0
     one, two = (
-        [line.split(",")[:9] for line in (tmp_path / d / "results.csv").read_text().splitlines()]
+        [line.split(",")[:10] for line in (tmp_path / d / "results.csv").read_text().splitlines()]
         for d in ("jobs1", "jobs2")
     )
     assert one == two
@@ -143,10 +146,10 @@ def test_an_unexpected_error_is_a_failure_of_its_task_alone(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fails_on_two(case, *rest):  # type: ignore[no-untyped-def]
-        if case.name == "two":
+    def fails_on_two(asked, *rest):  # type: ignore[no-untyped-def]
+        if asked.case.name == "two":
             raise ZeroDivisionError("division\nby zero")
-        return protocol.run_case(case, *rest)
+        return run_case.run_case(asked, *rest)
 
     monkeypatch.setattr(task, "run_case", fails_on_two)
     out = tmp_path / "out"
@@ -257,9 +260,9 @@ def cases_run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the cases that are run from now on, in this process."""
     names: list[str] = []
 
-    def noted(case, *rest):  # type: ignore[no-untyped-def]
-        names.append(case.name)
-        return protocol.run_case(case, *rest)
+    def noted(asked, *rest):  # type: ignore[no-untyped-def]
+        names.append(asked.case.name)
+        return run_case.run_case(asked, *rest)
 
     monkeypatch.setattr(task, "run_case", noted)
     return names
@@ -338,15 +341,14 @@ def test_a_later_run_with_another_model_keeps_the_earlier_one(
 
 
 def test_prompts_differ_by_case_and_object_and_not_by_run() -> None:
-    hasty = Protocol(jitter=0.3, seed=4)
-    seeds = {hasty.seed_of(case, name, step) for case in "ab" for name in "cd" for step in range(3)}
+    seeds = {seed_of(4, case, name, step) for case in "ab" for name in "cd" for step in range(3)}
     assert len(seeds) == 12
-    assert hasty.seed_of("ct01", "liver", 2) == 4042005419
-    assert hasty.seed_of("ct01", "liver", 2) != Protocol(seed=5).seed_of("ct01", "liver", 2)
+    assert seed_of(4, "ct01", "liver", 2) == 4042005419
+    assert seed_of(4, "ct01", "liver", 2) != seed_of(5, "ct01", "liver", 2)
 
 
 def test_pictures_of_like_named_cases_are_two() -> None:
-    names = {picture_name(case, "graphcut") for case in ("a b", "a_b", "a/b", "x" * 300)}
+    names = {picture_name((case, "graphcut", 0)) for case in ("a b", "a_b", "a/b", "x" * 300)}
     assert len(names) == 4
     assert all(len(name) < 120 and not set(name) & set(' /\\:*?"<>|') for name in names)
 
@@ -360,7 +362,8 @@ def test_a_picture_of_many_objects_says_what_it_leaves_out(
     objects = tuple((n, f"organ {n}") for n in range(1, 10))
     case = Case("many", tmp_path, tmp_path / "i", tmp_path / "l", "CT", objects)
     loaded = LoadedCase(volume, Volume(labels, volume.geometry), False)
-    rows, masks = protocol.run_case(case, loaded, create("ellipsoid"), Protocol(1), no_progress)
+    asked = Task(case, "ellipsoid", 0)
+    rows, masks = run_case.run_case(asked, loaded, create("ellipsoid"), Protocol(1), no_progress)
     assert len(rows) == 18
     drawn: list[Any] = []
     monkeypatch.setattr(picture, "draw_preview", lambda *a, **k: drawn.append((a, k)))
@@ -392,6 +395,7 @@ def test_progress_says_how_many_are_done(cases_path: Path, tmp_path: Path) -> No
     runner.evaluate(
         read_cases(cases_path),
         ["ellipsoid"],
+        [0],
         tmp_path,
         Protocol(clicks=0),
         jobs=1,
@@ -440,8 +444,8 @@ def test_results_of_another_protocol_are_not_mixed(
     words = ["evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", tmp_path / "o"]
     assert run(*words) == 0
     capsys.readouterr()
-    error = refused(capsys, *words, "--seed", 1, "--clicks", 3)
-    assert "another protocol (clicks 5 there, 3 asked; seed 0 there, 1 asked)" in error
+    error = refused(capsys, *words, "--clicks", 3)
+    assert "another protocol (clicks 5 there, 3 asked)" in error
 
 
 @pytest.mark.parametrize(
@@ -449,7 +453,7 @@ def test_results_of_another_protocol_are_not_mixed(
     [
         ("--models unet", "no model 'unet'"),
         ("--clicks -1", "--clicks is -1"),
-        ("--seed -1", "--seed is -1"),
+        ("--seed -1", "--seed is '-1'"),
         ("--jobs 0", "--jobs is 0"),
         ("--jitter 0.5", "--jitter is 0.5"),
         ("--jitter nan", "--jitter is nan"),
@@ -461,6 +465,23 @@ def test_choices_that_are_none_are_refused(
     start = ["evaluate", cases_path, "--models", "ellipsoid", "--out", tmp_path / "out"]
     assert said in refused(capsys, *start, *words.split())
     assert not (tmp_path / "out").exists()
+
+
+def test_every_seed_is_a_run_of_its_own(cases_path: Path, tmp_path: Path) -> None:
+    words = ["evaluate", cases_path, "--models", "graphcut", "--jobs", 1, "--clicks", 1, "--out"]
+    assert run(*words, tmp_path / "two", "--seed", "0,1", "--jitter", 0.2) == 0
+    assert run(*words, tmp_path / "one", "--seed", "1", "--jitter", 0.2) == 0
+    two, one = (read_rows(tmp_path / name / "results.csv") for name in ("two", "one"))
+    scores = {
+        seed: [(row.case, row.object, row.dsc) for row in two if row.seed == seed]
+        for seed in (0, 1)
+    }
+    assert scores[0] != scores[1]
+    assert scores[1] == [(row.case, row.object, row.dsc) for row in one]
+    # A seed that is asked for later is run alone, beside those that are there.
+    assert run(*words, tmp_path / "one", "--seed", "0", "--jitter", 0.2) == 0
+    both = read_rows(tmp_path / "one" / "results.csv")
+    assert [row.seed for row in both] == [row.seed for row in two]
 
 
 def test_models_may_be_given_with_spaces(cases_path: Path, tmp_path: Path) -> None:
