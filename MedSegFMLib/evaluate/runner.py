@@ -53,7 +53,7 @@ def evaluate(
     tasks = list(itertools.starmap(Task, itertools.product(cases, models, seeds)))
     missing = [task for task in tasks if task.key not in rows]
     done = len(tasks) - len(missing)
-    failures: dict[tuple[str, str], Failure] = {}
+    failures: dict[Key, Failure] = {}
     progress(done / len(tasks), f"{done} of {len(tasks)} done")
     with closing(_run(missing, pictures, protocol, jobs or _cores(), device)) as outcomes:
         for task, outcome in outcomes:
