@@ -11,6 +11,7 @@ from ..preview import COLOURS, Outline, check_picture_ending, draw_preview, writ
 from ..progress import part_of
 from ..prompt_json import write_prompts
 from ..prompt_list import PromptList
+from ..prompt_voxels import to_voxels
 from ..registry import DEFAULT_MODEL, card, create
 from ..segmenter import classes_of
 from ..session import Session
@@ -101,6 +102,10 @@ def run(arguments: argparse.Namespace) -> None:
     taken = card(arguments.model).prompts
     by_class = not are_given(arguments) and taken == ("text",)
     prompts = PromptList() if by_class else prompts_of(arguments, volume.geometry, taken)
+    # Said before a large network is loaded, not after.
+    for _, prompt in prompts.entries:
+        card(arguments.model).check_takes([prompt])
+        to_voxels([prompt], volume.geometry)
     options = model_options(arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     begun = time.perf_counter()

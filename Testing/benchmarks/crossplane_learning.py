@@ -41,7 +41,7 @@ BASE_FILE = "base.safetensors"
 RESULTS_FILE = "results.csv"
 SIDE = 96
 # Volumes that the base learns from; the adapters learn from others.
-BASE_VOLUMES, BASE_SEED = 300, 77
+BASE_VOLUMES, BASE_SEED = 160, 77
 OBJECTS_IN_STEP, VIEWS_IN_PASS = 4, 4
 BASE_RATE = 1e-3
 
@@ -115,16 +115,17 @@ def adapt(out: Path, weight: float, seed: int, steps: int) -> dict[str, str]:
     settings = CrossplaneSettings(
         out=folder,
         base=str(out / BASE_FILE),
-        synthetic=24,
+        synthetic=64,
         side=SIDE,
         steps=steps,
         consistency=weight,
+        hot_share=0.0,
         rank=16,
         alpha=32.0,
         targets="all",
         rate=1e-3,
         seed=seed,
-        validation_objects=24,
+        validation_objects=32,
         validate_samples=10**9,
         device="cpu",
         threads=torch.get_num_threads(),
@@ -168,10 +169,10 @@ def main() -> None:
     """Train the base where it is not there, adapt it, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--weights", default="0,10,30", help="of the intersection term")
+    parser.add_argument("--weights", default="0,3", help="of the intersection term")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--base-steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--base-steps", type=int, default=1800)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
