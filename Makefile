@@ -6,14 +6,14 @@ demo:
 	@venv=$$(tools/environment) && PYTHONPATH=. $$venv/bin/python -m MedSegFMLib demo --out demo
 
 test:
-	@venv=$$(tools/environment models browser test) && export PYTHONPATH=. && set -x && \
+	@venv=$$(tools/environment models browser cluster test) && export PYTHONPATH=. && set -x && \
 	$$venv/bin/python -m ruff check . && \
 	$$venv/bin/python -m ruff format --check . && \
 	$$venv/bin/python -m mypy && \
 	$$venv/bin/python -m pytest
 
 format:
-	@venv=$$(tools/environment models browser test) && \
+	@venv=$$(tools/environment models browser cluster test) && \
 	$$venv/bin/python -m ruff check --fix . && $$venv/bin/python -m ruff format .
 
 clean:

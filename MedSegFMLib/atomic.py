@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
-from .errors import OutputError
+from .errors import MedSegFMError, OutputError
 
 
 def check_writable(path: Path) -> None:
@@ -65,6 +66,37 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path` to fill; it takes the name `path` once the block has ended.
+
+    What was called so before is deleted then. Where the block fails the half-filled folder is
+    removed, an earlier one stays as it was, and a failure of the file system becomes an
+    OutputError.
+    """
+    beside = path.with_name(f".tmp-{token_hex(8)}")
+    earlier = path.with_name(f".tmp-{token_hex(8)}")
+    try:
+        beside.mkdir()
+        yield beside
+        if path.exists():
+            path.replace(earlier)
+        beside.replace(path)
+    except MedSegFMError:
+        # Some of these are errors of the system as well.
+        raise
+    except OSError as error:
+        if earlier.exists():
+            earlier.replace(path)
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}); free some space or choose "
+            "another folder."
+        ) from error
+    finally:
+        for rest in (beside, earlier):
+            shutil.rmtree(rest, ignore_errors=True)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -21,6 +21,8 @@ MODELS = {
     "crossplane": "MedSegFMLib.models.crossplane",
     "sam3d": "MedSegFMLib.models.sam3d",
     "medical-sam3": "MedSegFMLib.models.medical_sam3",
+    "nnunet": "MedSegFMLib.models.nnunet",
+    "segresnet": "MedSegFMLib.models.segresnet",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
 }
 

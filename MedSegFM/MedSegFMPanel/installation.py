@@ -71,7 +71,7 @@ class Installation:
                 "installed yet."
             )
         if missing:
-            return _("{title} needs {packages}, small packages that install in seconds.").format(
+            return _("{title} needs {packages}, which Install gets.").format(
                 title=card.title, packages=", ".join(missing)
             )
         return ""

@@ -115,7 +115,9 @@ class ModelSection:
         self._changed()
 
     def _import(self):
-        path = self._dialogs.open_file(_("Weights of {title}").format(title=self.card.title))
+        in_folder = bool(entry(self.card.weights).parts)
+        ask = self._dialogs.open_folder if in_folder else self._dialogs.open_file
+        path = ask(_("Weights of {title}").format(title=self.card.title))
         if path:
             store.import_file(self.card.weights, path)
             self._weights_changed()

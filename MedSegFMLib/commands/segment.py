@@ -54,7 +54,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", default=DEFAULT_MODEL, help="see medsegfm models (default: %(default)s)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--weights", metavar="FILE", help="weights other than the installed ones")
+    parser.add_argument(
+        "--weights", metavar="PATH", help="file or folder of weights other than the installed ones"
+    )
     parser.add_argument(
         "--option",
         action="append",

@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="I have read the licence of these weights and accept it",
     )
-    importing = actions.add_parser("import", help="take a file as the weights of a model")
+    importing = actions.add_parser("import", help="take a file or folder as the weights of a model")
     importing.add_argument("model")
-    importing.add_argument("file")
+    importing.add_argument("path", metavar="FILE", help="for some models a folder")
     importing.add_argument("--sha256", help="what its publisher says it must be")
     merging = actions.add_parser("merge", help="multiply an adapter into the SAM that it is of")
     merging.add_argument("adapter", help="its folder, or the file of its tensors")
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.action == "fetch":
         _fetch(name, arguments.accept_licence)
     elif arguments.action == "import":
-        path = store.import_file(name, Path(arguments.file), arguments.sha256)
+        path = store.import_file(name, Path(arguments.path), arguments.sha256)
         instead = ", used instead of the shipped ones" if store.shipped(name) else ""
         print(f"The weights of {name} are now {path}{instead}.")
     elif arguments.action == "verify":

@@ -36,6 +36,7 @@ CARD = ModelCard(
     # of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=155_000_000,
     bytes_per_voxel=60,
+    cpu_alone=True,
 )
 
 # The logit of voxels that are in the region but too far from the box to be looked at.

@@ -28,21 +28,37 @@ def read_state_dict(path: Path, holders: Sequence[str], way_out: str) -> dict[st
     Its SHA-256 is for the caller to check first. Raises WeightsError where the file is missing or
     truncated, or holds anything but tensors, numbers and words, which is never loaded.
     """
-    import torch
-
     check_torch_file(path)
     if is_safetensors(path):
         return _read_safetensors(path)
+    held = read_checkpoint(path, way_out)
+    for holder in holders:
+        if isinstance(held, dict) and isinstance(held.get(holder), dict):
+            held = held[holder]
+    return check_state_dict(held, path, way_out)
+
+
+def read_checkpoint(path: Path, way_out: str) -> Any:
+    """All that a file in torch's format holds, tensors, numbers and words alone.
+
+    Raises WeightsError as `read_state_dict` does.
+    """
+    import torch
+
+    check_torch_file(path)
     try:
         with torch.serialization.safe_globals(_numpy_globals()):
-            held: Any = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise WeightsError(
             f"{path} is damaged, or holds more than tensors, which is never loaded; {way_out}."
         ) from error
-    for holder in holders:
-        if isinstance(held, dict) and isinstance(held.get(holder), dict):
-            held = held[holder]
+
+
+def check_state_dict(held: object, path: Path, way_out: str) -> dict[str, Tensor]:
+    """What was read, where it is tensors by name; WeightsError else."""
+    import torch
+
     if not isinstance(held, dict) or not all(
         isinstance(name, str) and isinstance(t, torch.Tensor) for name, t in held.items()
     ):

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..errors import WeightsError
 
@@ -14,7 +15,8 @@ from ..errors import WeightsError
 class Entry:
     """The weights of one model.
 
-    file: their name beside the package or in the store; format: "safetensors" or "torch".
+    file: their name beside the package or in the store; format: "safetensors", "torch", or
+        "folder", of which `parts` says what is in it.
     sha256, bytes: of the file that is shipped or published; None as long as none is.
     url: where they are published; None where they cannot be downloaded.
     licence: of the weights, which may differ from that of the code: an SPDX identifier or a title.
@@ -25,6 +27,8 @@ class Entry:
     page: where the user finds those that cannot be downloaded from here, to be imported.
     recipe: that of `medsegfm train` which makes them, where nobody else does.
     in_folder: what the file is called in a folder that can be given in its place, None for none.
+    parts: of a folder, patterns of the paths in it that count; each must match one or more files.
+    folder_hint: which folder that is, as a message says it.
     permissive: whether they may be used for anything, selling included. A licence that forbids
         some use, or is unclear, is not permissive: the user accepts it before a download.
     """
@@ -43,6 +47,13 @@ class Entry:
     page: str | None = None
     recipe: str | None = None
     in_folder: str | None = None
+    parts: tuple[str, ...] = ()
+    folder_hint: str = ""
+
+    @property
+    def given_as(self) -> str:
+        """What the user gives, as a command shows it."""
+        return "FOLDER" if self.parts else "FILE"
 
     @property
     def is_published(self) -> bool:
@@ -69,10 +80,11 @@ def entries() -> dict[str, Entry]:
     """All entries by name."""
     text = Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8")
     items = json.loads(text).items()
-    return {
-        name: Entry(name=name, **{**values, "also": tuple(values.get("also", ()))})
-        for name, values in items
-    }
+    return {name: Entry(name=name, **_with_tuples(values)) for name, values in items}
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
 
 
 def entry(name: str) -> Entry:

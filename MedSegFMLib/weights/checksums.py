@@ -1,4 +1,4 @@
-"""SHA-256 sums: of a file, and the one recorded beside it in `<file>.sha256`."""
+"""SHA-256 sums: of a file or folder, and the one recorded beside it in `<name>.sha256`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from pathlib import Path
 
 from ..atomic import write_text
 from ..errors import WeightsError
-from ..progress import Progress, no_progress
+from ..progress import Progress, no_progress, parts_of
 
 _CHUNK_BYTES = 1 << 20
 
 
 def sha256_of(path: Path, progress: Progress = no_progress) -> str:
-    """The SHA-256 of a file, read in pieces; WeightsError where it cannot be read."""
+    """The SHA-256 of a file, read in pieces; WeightsError where it cannot be read.
+
+    Of a folder it is that of the lines which `sha256sum` prints for all files in it, sorted by
+    their path in the folder.
+    """
+    if path.is_dir():
+        return _sha256_of_folder(path, progress)
     digest = hashlib.sha256()
     try:
         size, done = path.stat().st_size, 0
@@ -29,8 +35,18 @@ def sha256_of(path: Path, progress: Progress = no_progress) -> str:
     return digest.hexdigest()
 
 
+def _sha256_of_folder(folder: Path, progress: Progress) -> str:
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    parts = parts_of(progress, len(names))
+    lines = [
+        f"{sha256_of(folder / name, part)}  {name}\n"
+        for name, part in zip(names, parts, strict=True)
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def sidecar(path: Path) -> Path:
-    """The file beside `path` that holds its SHA-256, in the format of `sha256sum`."""
+    """The file beside `path` that holds its SHA-256; of a file, in the format of `sha256sum`."""
     return path.with_name(f"{path.name}.sha256")
 
 

@@ -90,5 +90,5 @@ def _check_published(item: Entry) -> None:
         back = f", or go back to the shipped ones with 'medsegfm weights remove {item.name}'"
     raise WeightsError(
         f"No weights of {item.name} are published for download; import a file with 'medsegfm "
-        f"weights import {item.name} FILE'{back}."
+        f"weights import {item.name} {item.given_as}'{back}."
     )

@@ -2,7 +2,8 @@
 
 What the user imported or downloaded comes first, then a file shipped beside this module. Each file
 in the user's folder has its SHA-256 beside it in `<file>.sha256`, written when it comes there; that
-of a shipped file stands in the catalogue. Either is checked before each load.
+of a shipped file stands in the catalogue. Either is checked before each load. Where the weights of
+a model are a folder (`Entry.parts`) all this holds for it as for a file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..atomic import atomic_path
 from ..errors import OutputError, WeightsError
 from .catalogue import Entry, entries, entry
 from .checksums import record, recorded, sha256_of, sidecar
+from .folders import check_parts, copy_parts
 from .safetensors_header import read_header
 from .torch_file import check_torch_file
 
@@ -52,13 +54,13 @@ def folder() -> Path:
 
 
 def find(name: str) -> Path:
-    """The file with the weights of a model: the user's, else the shipped one.
+    """The file, or folder, with the weights of a model: the user's, else the shipped one.
 
     Raises WeightsError, with the way out, where there is none.
     """
     item = entry(name)
     users = _users(item)
-    path = users if users is not None and _is_file(users) else shipped(name)
+    path = users if users is not None and _is_there(item, users) else shipped(name)
     if path is not None:
         return path
     fetch = f"run 'medsegfm weights fetch {name}' or " if item.is_published else "run "
@@ -69,8 +71,8 @@ def find(name: str) -> Path:
         where = f", train them with 'medsegfm train {item.recipe} out=FOLDER'"
     raise WeightsError(
         f"No trained weights of {name} are installed{where}; {fetch}"
-        f"'medsegfm weights import {name} FILE', give --weights FILE, or use the model graphcut, "
-        "which needs none."
+        f"'medsegfm weights import {name} {item.given_as}', give --weights {item.given_as}, or use "
+        "the model graphcut, which needs none."
     )
 
 
@@ -93,7 +95,7 @@ def installed() -> list[Installed]:
             digest = _expected(path)
         except WeightsError as error:
             fault = str(error)
-        size, is_shipped = path.stat().st_size, path.parent == _PACKAGE
+        size, is_shipped = _size(path), path.parent == _PACKAGE
         records.append(Installed(name, path, digest, size, is_shipped, fault))
     return records
 
@@ -102,7 +104,8 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
     """Copy a file into the user's folder as the weights of a model; returns its new path.
 
     It is used from then on, before a shipped file. path: the file, or, where the catalogue says how
-    it is called there, the folder that it lies in. sha256: what the file must have, as its
+    it is called there, the folder that it lies in; where the weights are a folder, that folder, of
+    which the files that count are copied. sha256: what the file must have, as its
     publisher says. Without it those of the catalogue count, where it has any, unless the file says
     itself what it is: one from the user's own training may differ. Raises WeightsError where the
     file is missing, empty, truncated, of another format or has another SHA-256, and where it says
@@ -110,9 +113,19 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
     copied; an earlier file of the same name stays then.
     """
     item, source = entry(name), Path(path)
-    if item.in_folder is not None and source.is_dir():
+    target = folder() / item.file
+    if item.parts:
+        files = check_parts(item, source)
+        make_folder(target.parent)
+        record(target, copy_parts(files, source, target, sha256))
+        return target
+    if source.is_dir():
+        if item.in_folder is None:
+            raise WeightsError(
+                f"{source} is a folder; the weights of {name} are one file, give that in it."
+            )
         source = source / item.in_folder
-    if not _is_file(source):
+    if not _is_there(item, source):
         raise WeightsError(f"There is no file {source}; give the weights to import.")
     _check_format(item, source)
     digest = sha256_of(source)
@@ -122,7 +135,6 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
         raise WeightsError(
             f"{source} has the SHA-256 {digest}, not {' or '.join(expected)}; get it again{own}."
         )
-    target = folder() / item.file
     make_folder(target.parent)
     with atomic_path(target) as beside:
         shutil.copyfile(source, beside)
@@ -164,12 +176,14 @@ def remove(name: str) -> None:
     item = entry(name)
     path = folder() / item.file
     rest = sorted(folder().glob(f"{item.file}.*.part"))
-    if not _is_file(path) and not rest:
+    if not _is_there(item, path) and not rest:
         stay = "; the shipped ones belong to the package and stay" if shipped(name) else ""
         raise WeightsError(
             f"There are no weights of {name} in {folder()}, nothing to remove{stay}."
         )
     try:
+        if path.is_dir():
+            shutil.rmtree(path)
         for file in (path, sidecar(path), *rest, *made_of(path)):
             file.unlink(missing_ok=True)
     except OSError as error:
@@ -251,7 +265,7 @@ def _expected(path: Path) -> str | None:
         if path == _users(item) and recorded(path) is None:
             raise WeightsError(
                 f"{path} has no SHA-256 recorded beside it; import it with "
-                f"'medsegfm weights import {item.name} FILE'."
+                f"'medsegfm weights import {item.name} {item.given_as}'."
             )
     return recorded(path)
 
@@ -268,9 +282,14 @@ def _check_format(item: Entry, path: Path) -> None:
         )
 
 
-def _is_file(path: Path) -> bool:
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _is_there(item: Entry, path: Path) -> bool:
     try:
-        return path.is_file()
+        return path.is_dir() if item.parts else path.is_file()
     except OSError as error:
         raise WeightsError(
             f"{path} cannot be read ({error.strerror}); check its permissions, or name another "

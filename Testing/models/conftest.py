@@ -8,6 +8,7 @@ from typing import Any
 
 import medical_sam3_checkpoints
 import pytest
+import segresnet_bundles
 import torch
 from sam3d_checkpoints import write_decoder
 from sam_checkpoints import tiny_is_published, write_adapter, write_checkpoint
@@ -53,36 +54,52 @@ def sam3_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def nnunet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random nnU-Net of two classes, as its training writes it."""
+    from nnunet_folders import write_folder
+
+    return write_folder(tmp_path_factory.mktemp("nnunet") / "trained")
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random SegResNet of three classes, as a MONAI bundle."""
+    return segresnet_bundles.write_bundle(tmp_path_factory.mktemp("segresnet") / "bundle")
+
+
+@pytest.fixture(scope="session")
 def models() -> dict[str, Segmenter]:
     """The models that a test already asked for: some take long to get ready."""
     return {}
 
 
+# What each kind of weights is loaded with: the names of fixtures above.
+_GIVEN = {
+    "ensam": {"weights": "weights"},
+    "sam": {"weights": "sam_weights"},
+    "medsam": {"weights": "sam_weights"},
+    "crossplane": {"weights": "adapter", "base": "sam_weights"},
+    "medical-sam3": {"weights": "sam3_weights"},
+    "sam3d": {"weights": "sam3d_weights", "base": "sam_weights"},
+    "nnunet": {"weights": "nnunet_folder"},
+    "segresnet": {"weights": "bundle"},
+}
+_OPTIONS: dict[str, dict[str, Any]] = {"sam3d": {"cache_bytes": 0}}
+
+
 @pytest.fixture(params=MODELS)
-def model(
-    request: pytest.FixtureRequest,
-    models: dict[str, Segmenter],
-    weights: Path,
-    sam_weights: Path,
-    adapter: Path,
-    sam3d_weights: Path,
-    sam3_weights: Path,
-) -> Iterator[Segmenter]:
+def model(request: pytest.FixtureRequest, models: dict[str, Segmenter]) -> Iterator[Segmenter]:
     """Every registered model, so that a new one is tested without writing a test."""
-    given: dict[str, dict[str, Any]] = {
-        "ensam": {"weights": weights},
-        "sam": {"weights": sam_weights},
-        "medsam": {"weights": sam_weights},
-        "crossplane": {"weights": adapter, "base": sam_weights},
-        "medical-sam3": {"weights": sam3_weights},
-        "sam3d": {"weights": sam3d_weights, "base": sam_weights, "cache_bytes": 0},
-    }
     threads = torch.get_num_threads()
     # Two threads beside other work block one another: several times slower than one.
     torch.set_num_threads(1)
     if request.param not in models:
         name = card(request.param).weights
+        fixtures = _GIVEN[name] if name else {}
+        given = {option: request.getfixturevalue(own) for option, own in fixtures.items()}
         with tiny_is_published():
-            models[request.param] = create(request.param, "cpu", **(given[name] if name else {}))
+            models[request.param] = create(
+                request.param, "cpu", **given, **_OPTIONS.get(request.param, {})
+            )
     yield models[request.param]
     torch.set_num_threads(threads)

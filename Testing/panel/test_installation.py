@@ -349,3 +349,18 @@ def test_imported_weights_go_before_the_shipped_ones_until_they_are_removed(
     assert store.find("ensam") == shipped and "shipped" in desk.ui.statusLabel.text
     assert not desk.ui.removeWeightsButton.enabled and desk.panel.models.can_run
     desk.close()
+
+
+def test_a_model_whose_weights_are_a_folder_is_imported_as_one(bare: Any, tmp_path: Path) -> None:
+    from models.segresnet_bundles import write_bundle
+
+    desk = Desk(bare)
+    choose(desk, "segresnet")
+    desk.panel.dialogs.path = str(tmp_path)
+    desk.ui.importButton.click()
+    assert "configs/metadata.json" in desk.ui.statusLabel.text
+    desk.panel.dialogs.path = str(write_bundle(tmp_path / "bundle"))
+    desk.ui.importButton.click()
+    assert store.find("segresnet").is_dir() and desk.panel.models.can_run
+    desk.ui.removeWeightsButton.click()
+    desk.close()

@@ -336,7 +336,8 @@ def test_catalogue_is_complete() -> None:
     text = Path(catalogue.__file__).with_name("catalogue.json").read_text(encoding="utf-8")
     for name, values in json.loads(text).items():
         item = catalogue.Entry(name=name, **values)
-        assert item.format in ("safetensors", "torch")
+        assert item.format in ("safetensors", "torch", "folder")
+        assert bool(item.parts and item.folder_hint) == (item.format == "folder")
         assert Path(item.file).name == item.file
         assert item.licence and str(item.licence_url).startswith("https://")
         # Whoever may not sell with them, or cannot tell, is asked first.
