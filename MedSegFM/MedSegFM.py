@@ -42,6 +42,10 @@ OverwriteChoice = _choices(
         "all": _("Take voxels from all"),
     },
 )
+ArrangementChoice = _choices(
+    "ArrangementChoice",
+    {"rows": _("A row for each model"), "outlines": _("All outlines in your views")},
+)
 
 
 class MedSegFM(ScriptedLoadableModule):
@@ -72,6 +76,8 @@ class MedSegFMParameterNode:
     volume: what to segment. model, device: with what and where. autoRun: after each prompt.
     overwrite: which other segments may lose voxels. showChanges: as a short-lived overlay.
     showConsistency: where the planes disagree. showContours: what each plane takes for the object.
+    compareModels: names with commas between. compareConsistency: whether their planes are compared
+    too. compareArrangement: how their results are shown.
     """
 
     volume: vtkMRMLScalarVolumeNode
@@ -82,6 +88,9 @@ class MedSegFMParameterNode:
     showChanges: bool = True
     showConsistency: bool = False
     showContours: bool = True
+    compareModels: str = "ensam,graphcut"
+    compareConsistency: bool = False
+    compareArrangement: ArrangementChoice
 
 
 class MedSegFMWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -145,6 +154,7 @@ class MedSegFMWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             ("model", ModelChoice),
             ("device", DeviceChoice),
             ("overwrite", OverwriteChoice),
+            ("compareArrangement", ArrangementChoice),
         ):
             # A scene of another version may name what this one does not have.
             if node.GetParameter(name) not in choices.__members__:

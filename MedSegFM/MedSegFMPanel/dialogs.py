@@ -14,9 +14,13 @@ class Dialogs:
         """A file to read; empty where the user thought better of it."""
         return qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, "", "")
 
-    def save_file(self, title, name):
-        """A file to write; empty where the user thought better of it."""
-        kinds = _("Labelmaps (*.nii.gz *.nii *.nrrd *.mha)")
+    def open_folder(self, title):
+        """A folder to read; empty where the user thought better of it."""
+        return qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, "")
+
+    def save_file(self, title, name, kinds=None):
+        """A file to write; empty where the user thought better of it. kinds: None for labelmaps."""
+        kinds = kinds or _("Labelmaps (*.nii.gz *.nii *.nrrd *.mha)")
         return qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, name, kinds)
 
     def show_folder(self, path):

@@ -15,6 +15,7 @@ from MedSegFMLib.worker.events import Progressed
 from . import model_facts, narration, words
 from .actions import Actions
 from .adapt_section import AdaptSection
+from .compare_section import CompareSection
 from .consistency_section import ConsistencySection
 from .dialogs import Dialogs
 from .handles import show_handles
@@ -73,6 +74,7 @@ class Panel:
             self.restart_worker,
         )
         self.consistency = ConsistencySection(ui, self.logic, self.attempt)
+        self.comparing = CompareSection(self)
         self.adapting = AdaptSection(self)
         self.recovery = Recovery(autosave)
         # The parameters that are followed; the widgets show some also while none are.
@@ -91,6 +93,7 @@ class Panel:
         self.parameters = parameters
         if parameters is None:
             self.placement.stop()
+            self.comparing.leave_scene()
             self.adapting.leave_scene()
             return
         self._link.use(parameters)
@@ -117,12 +120,14 @@ class Panel:
         self._shortcuts.remove()
         self.models.cancel_download()
         self.consistency.close()
+        self.comparing.close()
         self.adapting.close()
         self.logic.close()
         self.recovery.discard()
 
     def restore(self):
         """A scene was loaded: go on with the prompts in it."""
+        self.comparing.restore()
         self.pump()
         if self.logic.volume_node is not None:
             self.parameters.volume = self.logic.volume_node
@@ -163,10 +168,11 @@ class Panel:
         wanted = (chosen.model.value, chosen.device.value)
         if wanted != (self.logic.model, self.logic.device):
             if self.attempt(self.logic.set_model, *wanted):
-                self._warm_up()
+                self.warm_up()
             else:
                 chosen.model = type(chosen.model)[self.logic.model]
         self.consistency.apply(chosen)
+        self.comparing.apply(chosen)
         if chosen.autoRun and self.gate.holds and self.logic.is_predicting:
             # What waited for Run need not wait any more.
             self.logic.predict()
@@ -179,6 +185,7 @@ class Panel:
         for update in updates:
             self._take(update)
         self.models.pump()
+        self.comparing.pump()
         self.adapting.pump()
         if any(not isinstance(update, Progressed | Comparing) for update in updates):
             self.refresh()
@@ -222,6 +229,7 @@ class Panel:
         ui.addSegmentButton.enabled = ui.nextSegmentButton.enabled = usable
         ui.removeSegmentButton.enabled = ui.exportButton.enabled = bool(ids)
         self.consistency.show()
+        self.comparing.show()
         ui.recoverButton.visible = has_volume and self.recovery.fits(logic)
         self._show_busy()
 
@@ -250,7 +258,7 @@ class Panel:
         self.status.clear()
         if node is not None:
             self.parameters.model = type(self.parameters.model)[self.logic.model]
-            self._warm_up()
+            self.warm_up()
 
     def _look_again(self):
         """A volume node that was refused may have got its voxels since; loading takes two steps."""
@@ -259,7 +267,8 @@ class Panel:
             self._choose_volume(node)
             self.refresh()
 
-    def _warm_up(self):
+    def warm_up(self):
+        """Let the worker load the chosen model, where it has nothing else to do."""
         self._show_model(self.logic.model)
         if self.models.can_run and not (self.logic.is_predicting or self.logic.is_comparing):
             self.gate.warm_up(self.logic.model, self.logic.device)
@@ -276,7 +285,7 @@ class Panel:
     def _on_model_changed(self):
         self.models.look_again()
         self.refresh()
-        self._warm_up()
+        self.warm_up()
 
     def _on_prompt_selected(self, index):
         if index is not None:

@@ -15,6 +15,7 @@ import slicer
 
 from MedSegFMLib.cases import load_case, read_cases
 from MedSegFMLib.mrml.logic import SegmentationLogic
+from MedSegFMLib.mrml.model_comparison import ModelComparison
 from MedSegFMLib.mrml.prompt_nodes import box_from_roi, show_prompt
 from MedSegFMLib.mrml.training_set import AcceptedSegments, write_cases
 from MedSegFMLib.mrml.updates import Written
@@ -113,6 +114,31 @@ def check_planes_are_compared(test):
         _wait(logic)
 
 
+def check_models_are_compared(test):
+    """Models get the same prompts, the segment stays, and a result can be taken and given back."""
+    with _segmentation() as (logic, node):
+        logic.add(_box(node))
+        _wait(logic)
+        mask = _mask(logic, node, 1)
+        comparison = ModelComparison(logic)
+        comparison.start(["ellipsoid", "graphcut"])
+        end = monotonic() + _PATIENCE_SECONDS
+        while comparison.is_computing:
+            test.assertLess(monotonic(), end)
+            logic.pump()
+            comparison.pump()
+            sleep(0.01)
+        test.assertTrue(np.array_equal(_mask(logic, node, 1), mask))
+        found = comparison.result("graphcut").masks[1]
+        expected = np.zeros(_SHAPE_KJI, bool)
+        expected[found.region.slices] = found.mask_kji
+        comparison.take("graphcut", 1)
+        test.assertTrue(np.array_equal(_mask(logic, node, 1), expected))
+        logic.undo()
+        test.assertTrue(np.array_equal(_mask(logic, node, 1), mask))
+        comparison.shut_down()
+
+
 def check_training_set(test):
     """Accepted segments become cases: the voxels of volume and segment, where they are."""
     with tempfile.TemporaryDirectory() as folder, _segmentation() as (logic, node):
@@ -177,6 +203,7 @@ CHECKS = (
     check_overlap_policy,
     check_undo_and_redo,
     check_planes_are_compared,
+    check_models_are_compared,
     check_training_set,
     check_save_and_load,
     check_cancel,

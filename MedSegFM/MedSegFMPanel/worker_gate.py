@@ -51,8 +51,11 @@ class WorkerGate:
     def request(self, request):
         """Ask for an answer, or hold the request back.
 
-        A comparison passes always: it follows an answer that the user has seen.
+        Two pass always: the planes' comparison, which follows an answer that the user has seen, and
+        one afresh, for a comparison of models that the user has begun.
         """
+        if request.afresh:
+            return self._ensure().request(request)
         self.holds = not self.is_open and not request.consistency
         if self.holds:
             self.cancel()

@@ -16,7 +16,10 @@ class Client(Protocol):
         """Predict in this volume from now on."""
 
     def request(self, request: Request) -> int:
-        """Ask for the segmentation of a prompt list, in place of what was asked before."""
+        """Ask for the segmentation of a prompt list, in place of what was asked before.
+
+        The number that events will name; below 0 where it waits until the user says so.
+        """
 
     def poll(self) -> Sequence[Event]:
         """What happened since the last call."""

@@ -1,4 +1,4 @@
-"""The disagreement of the planes as colours over the slice views."""
+"""Disagreement, of a model's planes or between models, as colours over the slice views."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .helper_nodes import add_display, add_helper, is_in, remove
 from .slice_foreground import SliceForeground
 from .transforms import to_numpy, to_vtk
 
-_TAG = "MedSegFMDisagreement"
+_CLASS, _TAG = "vtkMRMLScalarVolumeNode", "MedSegFMDisagreement"
 _OPACITY = 0.6
 # Less disagreement than this is not shown.
 _LEAST = 0.05
@@ -34,10 +34,13 @@ class DisagreementOverlay:
     """A volume that is the slice views' foreground while it is shown, and in the scene only then.
 
     node: the vtkMRMLScalarVolumeNode; None while nothing is shown.
+    kind: "" for that of the planes; another has nodes of its own. Views show one at a time, the
+        one that came first.
     """
 
-    def __init__(self, scene: Any) -> None:
+    def __init__(self, scene: Any, kind: str = "") -> None:
         self._scene = scene
+        self._tag = _TAG + kind
         self._colors: Any | None = None
         self._foreground = SliceForeground(scene, _OPACITY)
         self.node: Any | None = None
@@ -70,14 +73,12 @@ class DisagreementOverlay:
     def mend(self) -> None:
         """A scene was loaded that was saved while this was shown: give its views theirs back."""
         if self.node is None:
-            self._foreground.restore(f"vtkMRMLScalarVolumeNode{_TAG}")
+            self._foreground.restore(f"{_CLASS}{self._tag}")
 
     def _make(self) -> None:
         self.clear()
         self._colors = _color_table(self._scene)
-        self.node = add_helper(
-            self._scene, "vtkMRMLScalarVolumeNode", "MedSegFM disagreement", _TAG
-        )
+        self.node = add_helper(self._scene, _CLASS, "MedSegFM disagreement", self._tag)
         display = add_display(self.node)
         display.SetAndObserveColorNodeID(self._colors.GetID())
         display.AutoWindowLevelOff()

@@ -16,13 +16,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import MaskError, PromptError
+from ..prompt_list import PromptList
+from ..prompt_voxels import to_voxels
 from ..prompts import Box, Prompt
 from ..registry import card
+from .holding import Holding
 from .masking import is_locked, set_locked
 from .prompt_edits import renamed, with_boxes, with_classes, with_prompt, without_prompts
 from .scene_follower import SceneFollower
 from .segment_grid import check_holds_labelmaps
-from .updates import Update
+from .updates import PromptsChanged, Update, Written
 
 
 class SegmentationLogic(SceneFollower):
@@ -157,14 +160,44 @@ class SegmentationLogic(SceneFollower):
         self._change(without_prompts(self.prompts))
 
     def undo(self) -> bool:
-        """Go back one change of the prompts; False where there is none."""
+        """Go back one change of the prompts, or what was taken; False where there is neither."""
         self._take_edits()
+        if self._state.takes.can_undo(self.prompts):
+            return self._put_back(redo=False)
         return self._history.undo() and self._present_changed(recall=True)
 
     def redo(self) -> bool:
         """Go forward one undone change; False where there is none."""
         self._take_edits()
+        if self._state.takes.can_redo(self.prompts):
+            return self._put_back(redo=True)
         return self._history.redo() and self._present_changed(recall=True)
+
+    def take(self, label: int, mask: Holding) -> None:
+        """Make an object's segment hold exactly these voxels of the volume; undo brings it back.
+
+        Raises MaskError where it is locked. The prompts stay, and the next one is answered as ever.
+        """
+        self._take_edits()
+        name = self.prompts.name(label)
+        if self.is_locked(label):
+            raise MaskError(f"{name} is locked; untick Lock before you take another result for it.")
+        self._asking.drop()
+        self.segments.ensure_node(self.volume_node)
+        self.segments.ensure(label, name)
+        self._wrote(
+            self._state.take(self.volume_node, self._chosen().geometry, self.prompts, label, mask)
+        )
+
+    def add_segment(self, name: str, mask: Holding) -> str:
+        """A new segment beside the objects', with these voxels of the volume; its identifier."""
+        geometry = self._chosen().geometry
+        self.segments.ensure_node(self.volume_node)
+        return self._state.add_segment(self.volume_node, geometry, name, mask)
+
+    def check_inside(self, prompts: PromptList) -> None:
+        """Raise PromptError for a prompt outside the volume, VolumeError where there is none."""
+        to_voxels([prompt for _, prompt in prompts.entries], self._chosen().geometry)
 
     def pump(self) -> list[Update]:
         """Follow the scene and the user's markups, take the worker's events, write answers.
@@ -179,6 +212,17 @@ class SegmentationLogic(SceneFollower):
         self._save_now_and_then()
         updates, self._updates = self._updates, []
         return updates
+
+    def _put_back(self, redo: bool) -> bool:
+        self._asking.drop()
+        geometry = self._chosen().geometry
+        self._wrote(self._state.put_back(self.volume_node, geometry, self.prompts, redo))
+        return True
+
+    def _wrote(self, written: Written) -> None:
+        self._state.remember(self.model, self.prompts)
+        self._updates += [written, PromptsChanged()]
+        self._store()
 
     def close(self) -> None:
         """Let go of the scene and end the worker."""

@@ -16,7 +16,8 @@ _TAG = "MedSegFM.Fill"
 class SegmentFill:
     """At most one segment is drawn without its fill in the slice views; its outline stays.
 
-    Where the user has set the fill since, that stays.
+    Where the user has set the fill since, that stays. Where another one of these has taken it away
+    already, that gives it back.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -30,7 +31,7 @@ class SegmentFill:
         self.restore()
         segment = segmentation_node.GetSegmentation().GetSegment(segment_id)
         display = segmentation_node.GetDisplayNode()
-        if segment is None or display is None:
+        if segment is None or display is None or segment.HasTag(_TAG):
             return
         segment.SetTag(_TAG, str(display.GetSegmentOpacity2DFill(segment_id)))
         display.SetSegmentOpacity2DFill(segment_id, 0.0)

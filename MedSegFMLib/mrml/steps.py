@@ -34,6 +34,7 @@ class Steps(ComparingWork):
 
     def ask_again(self) -> None:
         """Ask anew for what is awaited: another worker takes over."""
+        self._shared.start_over()
         if self.is_predicting:
             self.predict()
         elif self.is_comparing:
@@ -50,6 +51,7 @@ class Steps(ComparingWork):
     def _change(self, prompts: PromptList, select: int | None = None) -> None:
         before = self.prompts
         self._check(prompts, before)
+        self._state.takes.change(before)
         for label in set(prompts.labels) - set(before.labels):
             self._state.release(label)
         self._history.change(prompts)

@@ -17,6 +17,7 @@ from .asking import Asking
 from .autosave import Autosave, Snapshot
 from .change_overlay import ChangeOverlay
 from .client_protocol import Client
+from .client_sharing import Background, SharedClient
 from .exporting import add_labelmap_node, labels_of_segments
 from .masking import Overwrite
 from .prompt_edits import carrier
@@ -24,7 +25,7 @@ from .prompt_storage import PromptStorage, Stored
 from .prompt_view import PromptView
 from .scene_state import SceneState
 from .segment_grid import give_grid
-from .segment_state import SegmentState
+from .segment_taking import TakingState
 from .segments import Segments
 from .updates import Update, Warned
 
@@ -46,7 +47,8 @@ class Work:
         autosave: Autosave | None = None,
     ) -> None:
         self._scene = scene
-        self._asking = Asking(client)
+        self._shared = SharedClient(client)
+        self._asking = Asking(self._shared)
         self._autosave = autosave
         self._storage = PromptStorage(scene)
         self._history = PromptHistory()
@@ -61,7 +63,7 @@ class Work:
         self.view = PromptView(scene)
         self.overlay = ChangeOverlay(scene)
         self.segments = Segments(scene, terminologies)
-        self._state = SegmentState(scene, self.segments, self.overlay, application_logic)
+        self._state = TakingState(scene, self.segments, self.overlay, application_logic)
         self.volume_node: Any | None = None
         self.volume: Volume | None = None
         self.current_label = 1
@@ -74,12 +76,12 @@ class Work:
     @property
     def can_undo(self) -> bool:
         """Whether there is an earlier state."""
-        return self._history.can_undo
+        return self._history.can_undo or self._state.takes.can_undo(self.prompts)
 
     @property
     def can_redo(self) -> bool:
         """Whether a state was undone and nothing changed since."""
-        return self._history.can_redo
+        return self._history.can_redo or self._state.takes.can_redo(self.prompts)
 
     @property
     def is_predicting(self) -> bool:
@@ -90,6 +92,11 @@ class Work:
     def model(self) -> str:
         """The name of the model that predicts."""
         return self._asking.model
+
+    @property
+    def background(self) -> Background:
+        """The worker as others may use it while nothing is asked of it here."""
+        return self._shared.background
 
     @property
     def device(self) -> str:

@@ -21,6 +21,7 @@ from .asked import Asked, Cancel
 from .connection import Connection, Ended
 from .events import (
     Answer,
+    Cost,
     Event,
     Failed,
     Noted,
@@ -39,6 +40,7 @@ from .parcel import Parcel, contents_of
 
 __all__ = [
     "Answer",
+    "Cost",
     "Event",
     "Failed",
     "Launcher",

@@ -21,6 +21,8 @@ class Request:
 
     model, device, options: as `registry.create` takes them; options hold what JSON can, and paths.
     consistency: whether the answers shall tell where the planes disagree, which takes longer.
+    afresh: whether the worker forgets what it made of the volume before, so that what the request
+        costs can be compared with other models.
 
     A request without prompts loads the model, so that the first prompt finds it ready.
     """
@@ -30,6 +32,24 @@ class Request:
     device: str = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)
     consistency: bool = False
+    afresh: bool = False
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a request took in the worker.
+
+    seconds: from the prompts to the masks, with the model loaded. loading_seconds: to load it; 0
+        where it was there.
+    peak_bytes: the most memory meanwhile, of the GPU where the model used one, of the worker's
+        process otherwise, with the model and the volume in it; 0 where the system does not tell.
+    on_gpu: which of the two.
+    """
+
+    seconds: float
+    loading_seconds: float
+    peak_bytes: int
+    on_gpu: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +106,11 @@ class Opened:
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """A request is answered: each label that has prompts, and its answer."""
+    """A request is answered: each label that has prompts, its answer, and what they took."""
 
     number: int
     answers: Mapping[int, Answer]
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)

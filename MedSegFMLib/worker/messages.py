@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..volume import Volume
 from .consistency_parts import from_parts, to_parts
 from .events import (
     Answer,
+    Cost,
     Event,
     Failed,
     Noted,
@@ -31,7 +32,7 @@ from .frames import Array, Frame, to_json
 from .shared import open_shared
 
 # Raised by one with each change that an older worker or client would not understand.
-PROTOCOL = 3
+PROTOCOL = 4
 
 Parsed = TypeVar("Parsed")
 
@@ -104,6 +105,7 @@ def request_frame(job: Job) -> Frame:
         "device": request.device,
         "options": dict(request.options),
         "consistency": request.consistency,
+        "afresh": request.afresh,
     }
     return Frame("request", data)
 
@@ -118,6 +120,7 @@ def parse_request(frame: Frame) -> Job:
             str(data["device"]),
             dict(data["options"]),
             bool(data["consistency"]),
+            bool(data["afresh"]),
         )
         return Job(int(data["number"]), int(data["volume"]), request)
 
@@ -140,9 +143,10 @@ def event_frame(event: Event) -> Frame:
         case Failed(number, error):
             name = type(error).__name__
             return Frame("failed", {"number": number, "class": name, "sentence": str(error)})
-        case Predicted(number, answers):
+        case Predicted(number, answers, cost):
             offsets = {str(label): answer.offset_kji for label, answer in answers.items()}
             data: dict[str, Any] = {"number": number, "offsets_kji": offsets, "consistency": {}}
+            data["cost"] = None if cost is None else asdict(cost)
             arrays: dict[str, Array] = {}
             for label, answer in answers.items():
                 arrays[f"{label} mask"] = answer.mask_kji
@@ -182,8 +186,9 @@ def parse_event(frame: Frame, seconds: float) -> Event:
             case "failed":
                 return Failed(number, _error(data["class"], str(data["sentence"])))
             case "predicted":
-                offsets = data["offsets_kji"]
-                return Predicted(number, {int(n): _answer(frame, n, offsets[n]) for n in offsets})
+                offsets, cost = data["offsets_kji"], data["cost"]
+                answers = {int(n): _answer(frame, n, offsets[n]) for n in offsets}
+                return Predicted(number, answers, None if cost is None else Cost(**cost))
         raise WorkerError(f"The worker tells '{frame.kind}', which this version does not know.")
 
     return _parse(frame, parse)

@@ -126,7 +126,7 @@ class Server:
         if self._is_unwanted(job, begun=False):
             return Stopped(job.number)
         try:
-            answers = self._workplace.predict(job.request, progress, note, opened)
+            answers, cost = self._workplace.predict(job.request, progress, note, opened)
         except Cancelled:
             return Stopped(job.number)
         except MedSegFMError as error:
@@ -139,7 +139,7 @@ class Server:
                     f"{job.request.model}; draw a smaller box or close other programs."
                 ),
             )
-        return Predicted(job.number, answers)
+        return Predicted(job.number, answers, cost)
 
     def _is_unwanted(self, job: Job, begun: bool = True) -> bool:
         latest = self._latest or job

@@ -14,7 +14,8 @@ from ..segmenter import Segmenter, classes_of
 from ..session import Session
 from ..volume import Volume
 from .answers import answer_of
-from .events import Answer, Request
+from .cost import Meter
+from .events import Answer, Cost, Request
 from .frames import to_json
 
 _Key = tuple[str, str, str]
@@ -60,8 +61,8 @@ class Workplace:
         progress: Progress,
         note: Callable[[str], None],
         opened: _Opened = _unheard,
-    ) -> Mapping[int, Answer]:
-        """The answers for all objects of a request.
+    ) -> tuple[Mapping[int, Answer], Cost]:
+        """The answers for all objects of a request, and what they took.
 
         `opened` hears the classes that a model knows, each time one is loaded. Where a GPU has no
         memory left the CPU takes over, until another model or volume is asked for, and `note`
@@ -90,9 +91,12 @@ class Workplace:
 
     def _answers(
         self, request: Request, device: str, progress: Progress, opened: _Opened
-    ) -> Mapping[int, Answer]:
+    ) -> tuple[Mapping[int, Answer], Cost]:
         if self._volume is None:
             raise ModelError("There is no volume to segment; load one first.")
+        if request.afresh:
+            self._session = self._views = None
+        meter = Meter()
         if self._key != _key(request) or self._segmenter is None:
             kept_note = self._note if device != request.device else ""
             # The old model goes before the new one comes: both may not fit.
@@ -101,6 +105,7 @@ class Workplace:
             progress(0.0, f"loading the model {request.model}")
             self._segmenter = _load(request, device)
             self._key = _key(request)
+            meter.loaded()
             if classes := classes_of(self._segmenter):
                 opened(classes)
         if self._session is None:
@@ -109,14 +114,16 @@ class Workplace:
         self._session.change(request.prompts)
         if not request.consistency:
             predictions = self._session.predict_all(progress)
-            return {label: answer_of(found) for label, found in predictions.items()}
+            answers = {label: answer_of(found) for label, found in predictions.items()}
+            return answers, meter.cost()
         self._views = self._views or PlaneViews(self._session)
         predictions = self._views.predict_all(progress)
         progress(1.0, "comparing the planes")
-        return {
+        answers = {
             label: answer_of(found, measure(found, request.prompts.steps(label)[-1]))
             for label, found in predictions.items()
         }
+        return answers, meter.cost()
 
     def _drop(self) -> None:
         self._key = self._segmenter = self._session = self._views = None

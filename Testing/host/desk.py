@@ -19,7 +19,10 @@ class Dialogs:
     def open_file(self, _title: str) -> str:
         return self.path
 
-    def save_file(self, _title: str, _name: str) -> str:
+    def open_folder(self, _title: str) -> str:
+        return self.path
+
+    def save_file(self, _title: str, _name: str, _kinds: str | None = None) -> str:
         return self.path
 
     def show_folder(self, path: str) -> None:

@@ -56,6 +56,7 @@ def main(folder: Path) -> None:
     views.show(desk.panel.logic.volume_node, phantom.center("lesion"))
     views.photograph(folder / "slicer-views.png")
     _compared(desk, views, folder)
+    _models(desk, views, phantom, folder)
     desk.ui.advancedSection.collapsed = False
     desk.ui.weightsFolder.text = "~/.local/share/medsegfm/weights"
     desk.photograph(folder / "panel-advanced.png")
@@ -80,6 +81,47 @@ def _compared(desk: Any, views: Any, folder: Path) -> None:
     views.photograph(folder / "slicer-consistency.png")
     ui.showConsistency.click()
     ui.consistencySection.collapsed = True
+
+
+def _models(desk: Any, views: Any, phantom: _Phantom, folder: Path) -> None:
+    """Three models on the same boxes: the panel, a row of views for each, and all outlines."""
+    import qt
+    import slicer
+
+    from host.views import ModelRows
+    from MedSegFMLib.prompt_json import write_prompts
+    from MedSegFMLib.prompt_list import PromptList
+
+    ui, section, logic = desk.ui, desk.panel.comparing, desk.panel.logic
+    boxes = [entry for entry in logic.prompts.entries if hasattr(entry[1], "edges_ras")]
+    desk.panel.dialogs.path = str(Path(tempfile.mkdtemp()) / "boxes.json")
+    write_prompts(PromptList(logic.prompts.objects, tuple(boxes)), desk.panel.dialogs.path)
+    for n in range(ui.compareModels.count):
+        item = ui.compareModels.item(n)
+        wanted = item.data(qt.Qt.UserRole) in ("ensam", "graphcut", "ellipsoid")
+        item.setCheckState(qt.Qt.Checked if wanted else qt.Qt.Unchecked)
+    for other in (ui.volumeSection, ui.segmentSection, ui.modelSection, ui.promptSection):
+        other.collapsed = True
+    ui.compareSection.collapsed = False
+    truth = phantom.add_reference("liver", logic.volume_node)
+    ui.compareConsistency.click()
+    rows = ModelRows(views._core, 3)
+    ui.comparePromptsButton.click()
+    desk.wait(lambda: bool(section.comparison.results) and not section.comparison.is_running, 300)
+    ui.compareReference.setCurrentIndex(ui.compareReference.count - 1)
+    desk.wait(lambda: not section.comparison.scoring.is_busy)
+    ui.compareTable.selectRow(0)
+    desk.photograph(folder / "panel-compare.png")
+    rows.photograph(folder / "slicer-models.png")
+    ui.compareArrangement.setCurrentIndex(1)
+    ui.compareMap.click()
+    desk.wait(lambda: section.view.overlay.node is not None)
+    views.photograph(folder / "slicer-models-outlines.png")
+    ui.compareCloseButton.click()
+    slicer.mrmlScene.RemoveNode(truth)
+    ui.compareSection.collapsed = True
+    for other in (ui.volumeSection, ui.segmentSection, ui.modelSection, ui.promptSection):
+        other.collapsed = False
 
 
 def _adapted(desk: Any, folder: Path) -> None:
@@ -160,6 +202,21 @@ class _Phantom:
         """Two opposite corners around an organ."""
         places = self._places(organ)
         return tuple(places.min(axis=0) - 3), tuple(places.max(axis=0) + 3)
+
+    def add_reference(self, organ: str, volume_node: Any) -> Any:
+        """What an organ really is, as a segmentation of its own that the views do not show."""
+        import slicer
+
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Truth")
+        node.CreateDefaultDisplayNodes()
+        node.GetDisplayNode().SetVisibility(False)
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+        segment_id = node.GetSegmentation().AddEmptySegment("", organ)
+        mask = self._phantom.labels.array_kji == self._phantom.label(organ)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(
+            mask.astype(np.uint8), node, segment_id, volume_node
+        )
+        return node
 
     def center(self, organ: str) -> Any:
         """A place in an organ: the voxel nearest to its centre."""

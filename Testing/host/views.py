@@ -1,4 +1,4 @@
-"""Slicer's four views of the host's scene, rendered off screen and put into one picture."""
+"""Slicer's views of the host's scene, rendered off screen and put into one picture."""
 
 from __future__ import annotations
 
@@ -59,13 +59,70 @@ class FourUp:
 
     def photograph(self, path: Path) -> None:
         """Save all four in one PNG."""
-        from PySide6.QtGui import QImage
-
         pixels = [_pixels(view.render_window()) for view in self.views]
-        top, bottom = (np.hstack(pair) for pair in (pixels[:2], pixels[2:]))
-        picture = np.ascontiguousarray(np.vstack((top, bottom)))
-        height, width, _ = picture.shape
-        QImage(picture.data, width, height, 3 * width, QImage.Format.Format_RGB888).save(str(path))
+        _save([pixels[:2], pixels[2:]], path)
+        _shrink(path)
+
+
+class ModelRows:
+    """The views of a comparison of models, as its layout has them; make them before it begins.
+
+    count: how many models. size: of each view in pixels.
+    """
+
+    def __init__(self, core: Any, count: int, size: tuple[int, int] = (270, 210)) -> None:
+        from trame_slicer.views import ViewLayoutDefinition, ViewProps, ViewType
+
+        from MedSegFMLib.mrml.model_rows import ORIENTATIONS, view_tag
+
+        layouts = [
+            ViewLayoutDefinition(
+                view_tag(row, orientation), ViewType.SLICE_VIEW, ViewProps(orientation=orientation)
+            )
+            for row in range(count)
+            for orientation in ORIENTATIONS
+        ]
+        # They stay with the views that are there already.
+        shown = core.view_manager.get_current_view_ids()
+        self.views = [core.view_manager.create_view(layout) for layout in layouts]
+        core.view_manager.set_current_view_ids([*shown, *(n.singleton_tag for n in layouts)])
+        for view in self.views:
+            view.render_window().SetSize(*size)
+            view._update_slice_size()
+
+    def photograph(self, path: Path) -> None:
+        """Save all in one PNG, each row with the name that Slicer shows above its views."""
+        from PySide6.QtGui import QColor, QFont, QImage, QPainter
+
+        for view in self.views:
+            view.render_window().Render()
+        pixels = [_pixels(view.render_window()) for view in self.views]
+        _save([pixels[n : n + 3] for n in range(0, len(pixels), 3)], path)
+        picture = QImage(str(path))
+        painter = QPainter(picture)
+        painter.setFont(QFont("sans", 10))
+        for n, view in enumerate(self.views[::3]):
+            node = view.get_view_node()
+            painter.setPen(QColor.fromRgbF(*node.GetLayoutColor()))
+            painter.drawText(8, 18 + n * pixels[0].shape[0], node.GetLayoutLabel())
+        painter.end()
+        picture.save(str(path))
+        _shrink(path)
+
+
+def _save(rows: list[list[np.ndarray]], path: Path) -> None:
+    from PySide6.QtGui import QImage
+
+    picture = np.ascontiguousarray(np.vstack([np.hstack(row) for row in rows]))
+    height, width, _ = picture.shape
+    QImage(picture.data, width, height, 3 * width, QImage.Format.Format_RGB888).save(str(path))
+
+
+def _shrink(path: Path) -> None:
+    """Keep the 256 colours that matter most: a third of the bytes is saved, and nothing is seen."""
+    from PIL import Image
+
+    Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def _pixels(window: Any) -> np.ndarray:

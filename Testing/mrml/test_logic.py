@@ -53,7 +53,7 @@ def test_segments_follow_five_undos_and_redos(logic: SegmentationLogic, plain: A
         logic.pump()
         masks.append(content(logic, 1))
         assert masks[-1].sum() == n + 1
-    asked = len(logic._asking._client.requests)
+    asked = len(logic._shared._client.requests)
     for mask in masks[-2::-1]:
         assert logic.undo()
         assert np.array_equal(content(logic, 1), mask)
@@ -61,7 +61,7 @@ def test_segments_follow_five_undos_and_redos(logic: SegmentationLogic, plain: A
     for mask in masks:
         assert logic.redo()
         assert np.array_equal(content(logic, 1), mask)
-    assert len(logic._asking._client.requests) == asked
+    assert len(logic._shared._client.requests) == asked
 
 
 def test_a_state_that_was_never_answered_is_predicted_after_undo(

@@ -83,5 +83,5 @@ def test_a_promptable_model_shows_no_classes(desk: Any) -> None:
 def test_the_classes_are_told_again_by_a_worker_that_took_over(classy: Any) -> None:
     classy.panel.logic._classes.clear()
     classy.ui.restartButton.click()
-    classy.panel._warm_up()
+    classy.panel.warm_up()
     classy.wait(lambda: bool(classy.panel.logic.classes))

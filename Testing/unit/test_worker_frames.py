@@ -18,6 +18,7 @@ from MedSegFMLib.consistency import measure
 from MedSegFMLib.errors import WeightsError, WorkerError
 from MedSegFMLib.worker.events import (
     Answer,
+    Cost,
     Failed,
     Noted,
     Predicted,
@@ -123,6 +124,8 @@ def test_what_a_remote_shell_prints_first_is_skipped() -> None:
 def test_requests_and_events_survive_the_way() -> None:
     job = Job(3, 2, Request("m", one_box(small_volume()), "cuda:1", {"weights": "f"}, True))
     assert parse_request(travelled(request_frame(job))) == job
+    afresh = Job(3, 2, Request("m", one_box(small_volume()), afresh=True))
+    assert parse_request(travelled(request_frame(afresh))) == afresh
     with_path = Job(3, 2, Request("m", one_box(small_volume()), options={"weights": Path("f")}))
     assert parse_request(travelled(request_frame(with_path))).request.options == {"weights": "f"}
     for event in (Started(2.5, "1.0"), Progressed(1, 0.5, "x", 2.5), Noted(1, "y"), Stopped(4)):
@@ -133,8 +136,10 @@ def test_requests_and_events_survive_the_way() -> None:
     consistency = measure(noisy_answer(Geometry.from_spacing((8, 10, 12))), [])
     answer = Answer((1, 2, 3), np.ones((2, 2, 2), np.uint8), consistency)
     empty = Answer((1, 2, 3), np.zeros((0, 0, 0), np.uint8))
-    back = parse_event(travelled(event_frame(Predicted(1, {1: answer, 7: empty}))), 0)
+    cost = Cost(1.5, 0.25, 1 << 40, True)
+    back = parse_event(travelled(event_frame(Predicted(1, {1: answer, 7: empty}, cost))), 0)
     assert isinstance(back, Predicted) and back.answers[7].region is None
+    assert back.cost == cost
     assert back.answers[7].consistency is None
     assert back.answers[1].region == answer.region and back.answers[1].consistency is not None
     assert back.answers[1].consistency.hot_spots == consistency.hot_spots
@@ -144,9 +149,15 @@ def test_requests_and_events_survive_the_way() -> None:
     "frame",
     [
         Frame("predicted", {"number": 1, "offsets_kji": {"1": [0, 0, 0]}, "consistency": {}}),
+        Frame("predicted", {"number": 1, "offsets_kji": {}, "consistency": {}, "cost": {"s": 1}}),
         Frame(
             "predicted",
-            {"number": 1, "offsets_kji": {"1": [0, 0, 0]}, "consistency": {"1": {}}},
+            {
+                "number": 1,
+                "offsets_kji": {"1": [0, 0, 0]},
+                "consistency": {"1": {}},
+                "cost": None,
+            },
             {"1 mask": np.ones((2, 2, 2), np.uint8)},
         ),
         Frame("progress", {"number": "x"}),

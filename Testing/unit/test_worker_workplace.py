@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -20,8 +21,8 @@ def test_a_comparison_tells_of_the_same_answer_and_is_no_step_to_the_next() -> N
     prompts = one_box(volume)
     plain = Request("ensam", prompts, "cpu")
     compared = replace(plain, consistency=True)
-    (first,) = workplace.predict(plain, no_progress, pytest.fail).values()
-    (second,) = workplace.predict(compared, no_progress, pytest.fail).values()
+    (first,) = workplace.predict(plain, no_progress, pytest.fail)[0].values()
+    (second,) = workplace.predict(compared, no_progress, pytest.fail)[0].values()
     assert first.consistency is None and second.consistency is not None
     assert (first.mask_kji == second.mask_kji).all() and first.offset_kji == second.offset_kji
     assert list(second.consistency.masks) == ["axial", "coronal", "sagittal"]
@@ -34,3 +35,15 @@ def test_without_a_volume_nothing_is_predicted() -> None:
     request = Request("graphcut", one_box(small_volume()), "cpu")
     with pytest.raises(ModelError, match="no volume"):
         Workplace().predict(request, no_progress, pytest.fail)
+
+
+def test_a_request_afresh_costs_what_the_first_one_did() -> None:
+    volume, workplace = small_volume(), Workplace()
+    workplace.put(volume)
+    request = Request("ensam", one_box(volume), "cpu")
+    _, first = workplace.predict(request, no_progress, pytest.fail)
+    _, known = workplace.predict(request, no_progress, pytest.fail)
+    _, afresh = workplace.predict(replace(request, afresh=True), no_progress, pytest.fail)
+    assert first.loading_seconds > 0 and known.loading_seconds == afresh.loading_seconds == 0
+    assert afresh.seconds > 5 * known.seconds, "an answer that is known takes no time"
+    assert (not first.on_gpu and first.peak_bytes > 1 << 24) or sys.platform == "win32"

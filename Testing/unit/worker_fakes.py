@@ -132,7 +132,11 @@ def main() -> None:
     register("dies_loading", dies, while_loading=True)
     register("goes_on", loops, while_loading=False, goes_on=True)
     torch = types.SimpleNamespace(
-        OutOfMemoryError=OutOfMemoryError, empty_cache=lambda: None, is_available=lambda: True
+        OutOfMemoryError=OutOfMemoryError,
+        empty_cache=lambda: None,
+        is_available=lambda: True,
+        reset_peak_memory_stats=lambda: None,
+        max_memory_allocated=lambda: 0,
     )
     sys.modules["torch"] = types.SimpleNamespace(cuda=torch)  # type: ignore[assignment]
     if "FAKE_WORKER_DIES_STARTING" in os.environ:

@@ -1,0 +1,99 @@
+"""Segments brought to contents that no answer gave: results taken over, and segments added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..geometry import Geometry
+from ..prompt_list import PromptList
+from ..volume import Volume
+from ..worker.events import Answer
+from .holding import Holding
+from .masking import Masking
+from .segment_state import SegmentState
+from .taking import Taken, Takes
+from .updates import Written
+
+
+class TakingState(SegmentState):
+    """A `SegmentState` whose segments can be replaced, with undo at each state of the prompts."""
+
+    def forget_remembered(self) -> None:
+        """As `SegmentState`; what was taken is forgotten too."""
+        super().forget_remembered()
+        self.takes = Takes()
+
+    def write_answers(
+        self, volume_node: Any, volume: Geometry, prompts: PromptList, answers: Mapping[int, Answer]
+    ) -> Written:
+        """As `SegmentState`; what was taken at these prompts is replaced."""
+        self.takes.forget(prompts)
+        return super().write_answers(volume_node, volume, prompts, answers)
+
+    def take(
+        self, volume_node: Any, volume: Geometry, prompts: PromptList, label: int, mask: Holding
+    ) -> Written:
+        """Make an object's segment hold these voxels of the volume and no others.
+
+        The next answer replaces them; where the object has no prompts none does.
+        """
+        before, held = self.contents(volume, [label]).get(label), self.held.get(label)
+        wanted = self._brought(mask, volume)
+        written = self._put(volume_node, volume, prompts, label, wanted, self.masking())
+        if all(owner != label for owner, _ in prompts.entries):
+            self.held.pop(label, None)
+        after = self.contents(volume, [label]).get(label)
+        self.takes.add(prompts, Taken(label, before, held, after))
+        return written
+
+    def put_back(
+        self, volume_node: Any, volume: Geometry, prompts: PromptList, redo: bool
+    ) -> Written:
+        """Undo what was taken last at these prompts, or redo it."""
+        taken = self.takes.redo(prompts) if redo else self.takes.undo(prompts)
+        label, wanted = taken.label, taken.after if redo else taken.before
+        masking = Masking(self.masking().overwrite)
+        written = self._put(volume_node, volume, prompts, label, wanted, masking)
+        has_prompts = any(owner == label for owner, _ in prompts.entries)
+        held = (taken.after if has_prompts else None) if redo else taken.held_before
+        if held is None:
+            self.held.pop(label, None)
+        else:
+            self.held[label] = held
+        return written
+
+    def add_segment(self, volume_node: Any, volume: Geometry, name: str, mask: Holding) -> str:
+        """A new segment beside those of the objects, with these voxels of the volume."""
+        segment_id = str(self._segments.node.GetSegmentation().AddEmptySegment("", name))  # type: ignore[union-attr]
+        brought = self._brought(mask, volume)
+        if brought is not None:
+            grid = self._segments.grid(volume)
+            self._editor.look_at(self._segments.node, volume_node)
+            self._editor.add(grid, segment_id, brought.mask_kji, brought.region, Masking())
+        return segment_id
+
+    def _brought(self, mask: Holding, volume: Geometry) -> Holding | None:
+        """Voxels of the volume on the segmentation's grid."""
+        part = Volume(mask.mask_kji, volume.crop(mask.region))
+        brought = self._segments.grid(volume).bring(part, mask.region.start_kji, volume)
+        return None if brought is None else Holding(*brought)
+
+    def _put(
+        self,
+        volume_node: Any,
+        volume: Geometry,
+        prompts: PromptList,
+        label: int,
+        wanted: Holding | None,
+        masking: Masking,
+    ) -> Written:
+        """Bring one segment to this content, whoever put there what it holds; the others stay."""
+        now = self.contents(volume, [label]).get(label)
+        self.held.pop(label, None)
+        if now is not None:
+            self.held[label] = now
+        targets = {n: held for n, held in self.held.items() if n != label}
+        if wanted is not None:
+            targets[label] = wanted
+        return self._write(volume_node, volume, prompts, targets, masking)
