@@ -16,7 +16,18 @@ from .errors import MedSegFMError
 
 # Each is a module in `commands` with SUMMARY, add_arguments(parser) and run(arguments), which
 # returns the exit status or None for 0.
-COMMANDS = ("demo", "models", "show", "segment", "evaluate", "pack", "train", "weights", "worker")
+COMMANDS = (
+    "demo",
+    "models",
+    "show",
+    "segment",
+    "evaluate",
+    "convert",
+    "pack",
+    "train",
+    "weights",
+    "worker",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -36,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _mend_streams()
     try:
         try:
-            parsed = _parser().parse_args(arguments)
+            words = list(sys.argv[1:] if arguments is None else arguments)
+            parsed = _parser().parse_args(words, argparse.Namespace(words=words))
             return int(parsed.run(parsed) or 0)
         finally:
             sys.stdout.flush()

@@ -58,6 +58,10 @@ class WorkerError(MedSegFMError, RuntimeError):
     """The process that predicts ended, cannot be started, or says what nobody can read."""
 
 
+class ClusterError(MedSegFMError, RuntimeError):
+    """A cluster that is not there, cannot be reached, or that this program does not fit."""
+
+
 class Cancelled(MedSegFMError):
     """The user asked for the work to stop; nothing was changed."""
 

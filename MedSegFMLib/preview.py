@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, told apart by colour-blind readers as well.
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+# Of a picture, in inches.
+_WIDTH, _HEIGHT, _LEGEND_LINE = 12.0, 4.6, 0.22
+_LEGEND_COLUMNS = 4
 _CT_WINDOW = (-160.0, 240.0)
 
 
@@ -50,20 +53,25 @@ def draw_preview(
 
     The picture is cut to the surroundings of the outlines, keeps the voxels' true proportions, has
     voxel indices at its sides and shows in words what each colour is. Without any outline it shows
-    the middle of the boxes, or of the volume. at_ijk: planes through this voxel, uncut.
+    the middle of the boxes, or of the volume. at_ijk: planes through this voxel instead.
     """
     from matplotlib.figure import Figure
 
     if at_ijk is None:
         centre = _centre(volume, outlines, prompts)
-        boxes = [bounding_box(outline.mask_kji) for outline in outlines]
-        regions = [Region.from_slices(box) for box in boxes if box is not None]
-        shown = shown_region(volume, regions, prompts)
     else:
         centre = np.round(at_ijk).astype(np.int64)[::-1]
-        shown = Region.whole(volume.geometry.shape_kji)
+    boxes = [bounding_box(outline.mask_kji) for outline in outlines]
+    regions = [Region.from_slices(box) for box in boxes if box is not None]
+    shown = shown_region(volume, regions, prompts)
     window = display_window(volume.crop(shown).array_kji)
-    figure = Figure(figsize=(12, 4.6), layout="constrained", facecolor="black")
+    # Outlines of one name, such as the references of several objects, are explained once.
+    lines = {o.name: (o.colour, o.dashed) for o in outlines}
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), facecolor="black")
+    # Measured layouts take as long as drawing; here the same room is left everywhere.
+    legend = _LEGEND_LINE * -(-len(lines) // _LEGEND_COLUMNS)
+    bottom, top = (0.45 + legend) / _HEIGHT, 1 - (0.65 if title else 0.35) / _HEIGHT
+    figure.subplots_adjust(left=0.04, right=0.99, bottom=bottom, top=top, wspace=0.12)
     for axes, plane in zip(figure.subplots(1, 3), planes(volume.geometry), strict=True):
         index = int(centre[plane.axis_kji])
         draw_slice(axes, plane, volume, index, window)
@@ -73,8 +81,7 @@ def draw_preview(
                 draw_outline(axes, cut, outline.colour, outline.dashed)
         draw_prompts(axes, plane, volume, prompts, index)
         draw_frame(axes, plane, volume.geometry.shape_kji, shown, index)
-    # Outlines of one name, such as the references of several objects, are explained once.
-    draw_legend(figure, {o.name: (o.colour, o.dashed) for o in outlines}, title)
+    draw_legend(figure, lines, title, "lower center")
     return figure
 
 
@@ -262,8 +269,16 @@ def _letter(axes: Axes, letter: str, x: float, y: float) -> None:
     )
 
 
-def draw_legend(figure: Figure, lines: Mapping[str, tuple[str, bool]], title: str) -> None:
-    """A title, and below the pictures what the lines are: by name their colour, and if dashed."""
+def draw_legend(
+    figure: Figure,
+    lines: Mapping[str, tuple[str, bool]],
+    title: str,
+    place: Literal["lower center", "outside lower center"] = "outside lower center",
+) -> None:
+    """A title, and below the pictures what the lines are: by name their colour, and if dashed.
+
+    place: as matplotlib calls it; "outside" makes room for itself where the layout is constrained.
+    """
     from matplotlib.lines import Line2D
 
     if title:
@@ -274,8 +289,8 @@ def draw_legend(figure: Figure, lines: Mapping[str, tuple[str, bool]], title: st
                 Line2D([], [], color=colour, linestyle="--" if dashed else "-", label=name)
                 for name, (colour, dashed) in lines.items()
             ],
-            loc="outside lower center",
-            ncols=min(len(lines), 4),
+            loc=place,
+            ncols=min(len(lines), _LEGEND_COLUMNS),
             frameon=False,
             fontsize=9,
             labelcolor="white",

@@ -59,6 +59,7 @@ class ModelCard:
         box always holds something.
     base: the name in the catalogue of further weights it needs, of a network it sees through.
     base_bytes, bytes_per_voxel: memory estimate for a region of n voxels, base + n * per voxel.
+    cpu_alone: whether no GPU is of use to it.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ModelCard:
     base: str | None = None
     base_bytes: int = 0
     bytes_per_voxel: int = 0
+    cpu_alone: bool = False
 
     def check_takes(self, prompts: Iterable[Prompt]) -> None:
         """Raise PromptError, which names what it takes, for a prompt the model does not take."""

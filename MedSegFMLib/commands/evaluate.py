@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import argparse
-import json
+import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ..atomic import write_text
 from ..errors import CasesError
-from ..registry import card
 from .console import print_table, progress_bar
+
+if TYPE_CHECKING:
+    from ..evaluate.protocol import Protocol
+    from ..evaluate.summary import Summary
 
 SUMMARY = "measure models on labelled cases: a box and simulated clicks for each object"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("cases", metavar="CASES.json", help="the labelled cases")
-    parser.add_argument("--models", required=True, metavar="a,b", help="models, with commas")
+    parser.add_argument(
+        "cases", metavar="CASES.json", help="the labelled cases, or a folder of the challenge's npz"
+    )
+    parser.add_argument(
+        "--models",
+        required=True,
+        metavar="a,b=WEIGHTS",
+        help="models, with commas; =WEIGHTS names a file or folder of a model's weights",
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
-    parser.add_argument("--clicks", type=int, default=5, help="clicks per object (%(default)s)")
+    parser.add_argument(
+        "--protocol",
+        default="clicks",
+        metavar="NAME",
+        help="how prompts are placed: clicks, clinical, cvpr25 or a FILE.json (%(default)s)",
+    )
+    parser.add_argument("--clicks", type=int, help="clicks per object (default: the protocol's)")
     parser.add_argument(
         "--seed", default="0", metavar="0,1", help="of boxes and clicks, several with commas (0)"
     )
@@ -30,11 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jitter",
         type=float,
-        default=0.0,
         metavar="PART",
-        help="how far each face of a box may be off, as part of its width (%(default)s: tight)",
+        help="how far each face of a box may be off, as part of its width; 0: tight",
     )
-    parser.add_argument("--jobs", type=int, help="processes (default: one per core)")
+    parser.add_argument(
+        "--save-segs", action="store_true", help="keep the label maps of all steps, as npz"
+    )
+    parser.add_argument("--jobs", type=int, help="processes (default: one per core or GPU)")
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="run on a Ray cluster: its address, auto to find one, local to start one here",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
 
@@ -44,39 +68,75 @@ def run(arguments: argparse.Namespace) -> int:
     Returns the exit status: 1 where something was not done, else 0.
     """
     from ..cases import read_cases
-    from ..evaluate.protocol import Protocol
-    from ..evaluate.report import write_report
+    from ..evaluate.outputs import write_outputs
+    from ..evaluate.records import Row
+    from ..evaluate.results import read_records
+    from ..evaluate.run_record import RunRecord, add_run, now
     from ..evaluate.runner import evaluate
-    from ..evaluate.summary import COLUMNS, summarise
+    from ..evaluate.weights_used import weights_used
 
     _check_numbers(arguments)
     seeds = _seeds(arguments.seed)
     models = list(dict.fromkeys(name.strip() for name in arguments.models.split(",")))
-    for model in models:
-        card(model)
+    protocol = _protocol(arguments)
     cases = read_cases(Path(arguments.cases))
     folder = Path(arguments.out)
-    protocol = Protocol(arguments.clicks, arguments.jitter, box=not arguments.no_box)
+    before = set(read_records(folder / "results.csv", Row))
+    begun, machines = now(), list[dict[str, Any]]()
     with progress_bar("evaluate") as progress:
         rows, failures = evaluate(
-            cases, models, seeds, folder, protocol, arguments.jobs, arguments.device, progress
+            cases,
+            models,
+            seeds,
+            folder,
+            protocol,
+            arguments.jobs,
+            arguments.device,
+            progress,
+            arguments.ray,
+            machines,
         )
     if not rows:
         raise CasesError(f"No case could be evaluated: {failures[0].reason}")
-    summary = summarise(rows)
-    write_text(folder / "summary.json", json.dumps(summary, indent=1))
-    write_report(rows, failures, cases, folder, protocol)
-    print_table(
-        ["model", *COLUMNS.values()],
-        [
-            [model, *("–" if scores[key] is None else f"{scores[key]:g}" for key in COLUMNS)]
-            for model, scores in summary.items()
-        ],
-    )
+    done = len({row.key for row in rows if row not in before})
+    command = shlex.join(["medsegfm", *arguments.words])
+    weights = weights_used(models)
+    record = RunRecord(command, seeds, begun, done, len(failures), machines, weights)
+    runs = add_run(folder, record)
+    _print_models(write_outputs(rows, failures, cases, protocol, runs, folder))
     print(f"{folder / 'report.html'} shows every case.")
     for failure in failures:
         print(f"Not done: {failure.case}, {failure.model}: {failure.reason}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _print_models(summary: Summary) -> None:
+    from ..evaluate.summary import COLUMNS
+
+    table = []
+    for model, scores in summary.as_json().items():
+        low, high = scores["intervals"]["dsc_final"]
+        cells = {key: "–" if scores[key] is None else f"{scores[key]:g}" for key in COLUMNS}
+        if low is not None:
+            cells["dsc_final"] += f" [{low:g}, {high:g}]"
+        table.append([model, *cells.values()])
+    print_table(["model", *COLUMNS.values()], table)
+
+
+def _protocol(arguments: argparse.Namespace) -> Protocol:
+    """The protocol, with what was said beside it."""
+    from ..evaluate.protocols import read_protocol
+
+    changes: dict[str, Any] = {
+        name: value
+        for name in ("clicks", "jitter")
+        if (value := getattr(arguments, name)) is not None
+    }
+    if arguments.no_box:
+        changes["box"] = False
+    if arguments.save_segs:
+        changes["save_segs"] = True
+    return replace(read_protocol(arguments.protocol), **changes)
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:
@@ -84,7 +144,7 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, name)
         if value is not None and value < least:
             raise CasesError(f"--{name} is {value}; give {least} or more.")
-    if not 0 <= arguments.jitter < 0.5:
+    if arguments.jitter is not None and not 0 <= arguments.jitter < 0.5:
         raise CasesError(f"--jitter is {arguments.jitter}; give 0 or more, and less than 0.5.")
 
 

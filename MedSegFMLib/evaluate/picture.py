@@ -1,15 +1,17 @@
-"""The picture of a case with a model: results and reference in three planes."""
+"""The picture of a case with a model: results and reference in three planes at the worst place."""
 
 from __future__ import annotations
 
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cases import Case, LoadedCase
-from ..preview import COLOURS, Outline, draw_preview, write_preview
+from ..metrics import dice
+from ..preview import COLOURS, Outline, draw_preview, middle_voxel, write_preview
 from .records import Key
 
 # As many objects as there are colours; the picture leaves out the others of a case.
@@ -32,13 +34,27 @@ def write_picture(
 ) -> None:
     """Draw each object's result in its colour, its reference in white dashes.
 
+    The planes go through the middle of the errors in the slice, along K, that has most of them, of
+    the object with the lowest Dice.
     masks_kji: as `run_case` gives it, bit n for object n.
     """
     outlines = []
+    pairs = []
     for n, (value, name) in enumerate(case.objects[:PICTURED]):
-        outlines.append(Outline(name, (masks_kji >> n) & 1, COLOURS[n]))
+        mask = (masks_kji >> n) & 1
         reference = loaded.label.array_kji == value
+        outlines.append(Outline(name, mask, COLOURS[n]))
         outlines.append(Outline("reference", reference, _REFERENCE_COLOUR, dashed=True))
+        pairs.append((reference, mask))
+    at_ijk = _worst_place(*min(pairs, key=lambda pair: dice(*pair)))
     if len(case.objects) > PICTURED:
         title += f", the first {PICTURED} of {len(case.objects)} objects"
-    write_preview(draw_preview(loaded.image, outlines, title=title), path)
+    write_preview(draw_preview(loaded.image, outlines, title=title, at_ijk=at_ijk), path)
+
+
+def _worst_place(reference: NDArray[Any], mask: NDArray[Any]) -> list[int] | None:
+    """A voxel (i, j, k) among the errors; None where the masks are equal."""
+    error = reference != mask
+    worst = int(np.count_nonzero(error, axis=(1, 2)).argmax())
+    place = middle_voxel(error[worst : worst + 1])
+    return None if place is None else [int(place[2]), int(place[1]), worst]

@@ -1,4 +1,4 @@
-"""The same work on many items, in processes that can die without taking the others with them."""
+"""A crew of processes of this machine, which can die without taking one another with them."""
 
 from __future__ import annotations
 
@@ -6,107 +6,111 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from typing import Any
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from .crew import Died, Load, News, Ready, Refused, Work
+from .records import Task
 
 # Windows waits for no more than 63 things at once.
 _MOST_PROCESSES = 60
+# The environment of a process that computes with one thread.
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-@dataclass(frozen=True)
-class Died:
-    """In place of a result: the process ended while it worked on the item."""
+class Processes:
+    """A crew (see `crew.Crew`) of so many processes, each of which computes with one thread.
 
-    exit_code: int | None
-
-
-def run_in_processes(
-    items: Sequence[Item], work: Callable[[Item], Result], processes: int
-) -> Generator[tuple[Item, Result | Died], None, None]:
-    """Each item with `work` of it, in the order in which they are done.
-
-    work: found by its name in a fresh Python, and so are items and results pickled. An item whose
-    process dies is tried once more, alone, after all others: there may be memory enough then.
-    Closing the iterator, or an exception such as KeyboardInterrupt, ends all processes at once.
+    load, work: found by their names in a fresh Python; these, tasks and outcomes are pickled.
     """
-    again: list[Item] = []
-    with contextlib.closing(_run_once(items, work, min(processes, _MOST_PROCESSES))) as outcomes:
-        for item, result in outcomes:
-            if isinstance(result, Died):
-                again.append(item)
-            else:
-                yield item, result
-    yield from _run_once(again, work, 1)
 
+    alone = True
 
-def _run_once(
-    items: Sequence[Item], work: Callable[[Item], Result], processes: int
-) -> Generator[tuple[Item, Result | Died], None, None]:
-    waiting = deque(items)
-    workers: list[_Worker] = []
-    idle: list[_Worker] = []
-    busy: dict[Any, tuple[_Worker, Item]] = {}
-    try:
-        while waiting or busy:
-            while waiting and len(busy) < processes:
-                if not idle:
-                    workers.append(_Worker(work))
-                    idle.append(workers[-1])
-                worker = idle.pop()
-                item = waiting.popleft()
-                worker.give(item)
-                busy[worker.connection] = worker, item
-            for connection in wait(list(busy)):
-                worker, item = busy.pop(connection)
-                result = worker.take()
-                if not isinstance(result, Died):
-                    idle.append(worker)
-                yield item, result
-    finally:
-        for worker in workers:
+    def __init__(self, load: Load, work: Work, device: str, processes: int) -> None:
+        self.places: Mapping[str, int] = {"process": min(processes, _MOST_PROCESSES)}
+        self._duty = load, work, device
+        self._workers: dict[int, _Worker] = {}
+        self._busy: dict[Any, int] = {}
+        self._hired = 0
+
+    def kind(self, model: str) -> str:
+        """All processes are alike."""
+        return "process"
+
+    def hire(self, model: str) -> int:
+        """Start a process that loads the model."""
+        self._hired += 1
+        worker = _Worker(model, *self._duty)
+        self._workers[self._hired] = worker
+        self._busy[worker.connection] = self._hired
+        return self._hired
+
+    def give(self, worker: int, task: Task) -> None:
+        """Send the task."""
+        self._workers[worker].give(task)
+        self._busy[self._workers[worker].connection] = worker
+
+    def wait(self) -> list[tuple[int, News]]:
+        """The news of all that have some, as soon as one has."""
+        workers = [self._busy.pop(connection) for connection in wait(list(self._busy))]
+        return [(worker, self._workers[worker].take()) for worker in workers]
+
+    def dismiss(self, worker: int) -> None:
+        """End the process."""
+        self._workers.pop(worker).end()
+
+    def close(self) -> None:
+        """End all processes."""
+        for worker in self._workers.values():
             worker.process.terminate()
-        for worker in workers:
-            worker.process.join()
-            worker.connection.close()
+        while self._workers:
+            self._workers.popitem()[1].end()
 
 
 class _Worker:
     """A process and the pipe to it."""
 
-    def __init__(self, work: Callable[[Any], Any]) -> None:
+    def __init__(self, model: str, load: Load, work: Work, device: str) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        self.process = context.Process(
+            target=_serve, args=(theirs, model, load, work, device), daemon=True
+        )
         with _one_thread():
             self.process.start()
         theirs.close()
 
-    def give(self, item: object) -> None:
-        """Hand an item over; where the process is dead, `take` tells."""
+    def give(self, task: Task) -> None:
+        """Hand a task over; where the process is dead, `take` tells."""
         with contextlib.suppress(OSError):
-            self.connection.send(item)
+            self.connection.send(task)
 
-    def take(self) -> Any:
-        """The result for the item, or Died."""
+    def take(self) -> News:
+        """What the process says, or Died."""
         try:
-            return self.connection.recv()
+            news: News = self.connection.recv()
         except (EOFError, OSError):
             self.process.join()
-            return Died(self.process.exitcode)
+            code = self.process.exitcode or 0
+            return Died(f"signal {-code}" if code < 0 else f"exit status {code}")
+        return news
+
+    def end(self) -> None:
+        """End it and wait for that."""
+        self.process.terminate()
+        self.process.join()
+        self.connection.close()
 
 
-def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
+def _serve(connection: Connection, model: str, load: Load, work: Work, device: str) -> None:
     # Ctrl-C reaches every process of a terminal; what happens then is the parent's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError):
+        loaded = load(model, device)
+        connection.send(loaded if isinstance(loaded, Refused) else Ready())
         while True:
-            connection.send(work(connection.recv()))
+            connection.send(work(connection.recv(), loaded))
 
 
 @contextlib.contextmanager
@@ -115,9 +119,8 @@ def _one_thread() -> Iterator[None]:
 
     Libraries read this from the environment while they load: only a process yet to start is bound.
     """
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)
     try:
         yield
     finally:

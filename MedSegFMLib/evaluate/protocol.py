@@ -2,26 +2,113 @@
 
 from __future__ import annotations
 
+import math
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..errors import CasesError
+
+if TYPE_CHECKING:
+    from .records import Row
 
 NSD_TOLERANCE_MM = 2.0
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How prompts are placed.
+    """How prompts are placed, what is scored, and what counts as a failure.
 
-    clicks: for each object, after its box. jitter: how far each face of a
-    box may be off, as part of the box's width; 0 is the tight box. box: whether the first prompt is
-    a box; if not, it is a click in the middle of the object.
+    clicks: for each object at most, after its first prompt.
+    jitter: how far each face of a box may be off, as part of the box's width; 0 is the tight box.
+    box: whether the first prompt is a box for models that take one; else it is a click in the
+        middle of the object.
+    name: what the user calls the protocol.
+    box_rule: "around" for a user's box, with the jitter; "challenge" for the box that the case's
+        npz file brings, none where it brings none, and for other files one drawn by the
+        challenge's rule.
+    text_first: whether a model that takes words gets the object's name, even if it takes boxes. A
+        model that takes neither boxes nor clicks gets it in any case.
+    click_ties: which of equally deep voxels is clicked: "seed" as the seed says, "challenge" the
+        one that the challenge's script takes.
+    together: whether all objects of a case are segmented at once, each step with one click for
+        each, and compete for voxels; else each is alone in the volume.
+    target_dice: an object gets no more clicks once it has so much; None for all clicks.
+    seconds_per_object: what is segmented at once may take so long for each of its objects, all
+        steps together, or it has failed; None for any time.
+    failures: whether an object that failed counts "zero" in the means, or is to "omit".
+    nsd_tolerance: of the surface Dice, in the units of the spacing.
+    nsd_spacing: "geometry" for the voxel sizes along K, J and I; "stored" for the three numbers as
+        they stand in an npz file, or (i, j, k) of another, taken for those along K, J and I.
+    save_segs: whether the label maps of all steps are kept as npz files.
+
+    Raises CasesError for a value out of range.
     """
 
     clicks: int = 5
     jitter: float = 0.0
     box: bool = True
+    name: str = "clicks"
+    box_rule: str = "around"
+    text_first: bool = False
+    click_ties: str = "seed"
+    together: bool = False
+    target_dice: float | None = None
+    seconds_per_object: float | None = None
+    failures: str = "omit"
+    nsd_tolerance: float = NSD_TOLERANCE_MM
+    nsd_spacing: str = "geometry"
+    save_segs: bool = False
+
+    def __post_init__(self) -> None:
+        for field, (fits, words) in _RULES.items():
+            value = getattr(self, field)
+            if not fits(value):
+                raise CasesError(f"The protocol's {field} is {value!r}; give {words}.")
+        if self.together and self.target_dice is not None:
+            raise CasesError(
+                f"The protocol's target_dice is {self.target_dice} and its objects are together, "
+                "but each object has its own last click; leave one of the two out."
+            )
+
+    def complete(self, rows: Sequence[Row]) -> bool:
+        """Whether these, in their order, are all rows of one object."""
+        if [row.step for row in rows] != list(range(len(rows))) or not rows:
+            return False
+        return len(rows) == self.clicks + 1 or self.reached(rows[-1].dsc)
+
+    def reached(self, dsc: float) -> bool:
+        """Whether an object with this Dice gets no more clicks."""
+        return self.target_dice is not None and dsc >= self.target_dice
+
+    def counts(self, row: Row) -> bool:
+        """Whether a row belongs to the means: all but those of failures to omit."""
+        return self.failures == "zero" or not row.failed
+
+    def sentence(self) -> str:
+        """The protocol in words, for a report."""
+        first = "a click in the middle"
+        if self.box and self.box_rule == "challenge":
+            first = "the box of the CVPR 2025 challenge"
+        elif self.box and self.jitter:
+            first = f"a box, each face off by up to {100 * self.jitter:g} % of its width"
+        elif self.box:
+            first = "a tight box"
+        clicks = f"{self.clicks} click{'' if self.clicks == 1 else 's'}"
+        if self.target_dice is not None:
+            clicks = f"clicks until its Dice is {self.target_dice:g}, {self.clicks} at most"
+        how = "all objects of a case at once" if self.together else "each object alone"
+        limit = ""
+        if self.seconds_per_object is not None:
+            limit = f"; what takes over {self.seconds_per_object:g} s per object has failed"
+        failed = "count 0" if self.failures == "zero" else "are left out of the means"
+        return (
+            f"{self.name}: {first}, then {clicks} for each object, {how}{limit}. "
+            f"Failures {failed}. Surface Dice at {self.nsd_tolerance:g} mm."
+        )
 
 
 def seed_of(seed: int, case: str, name: str, step: int) -> int:
@@ -31,3 +118,43 @@ def seed_of(seed: int, case: str, name: str, step: int) -> int:
     """
     entropy = [seed, zlib.crc32(f"{case}/{name}".encode()), step]
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _truth(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _one_of(*words: str) -> tuple[Callable[[Any], bool], str]:
+    return lambda value: value in words, " or ".join(f"'{word}'" for word in words)
+
+
+# What fits into each field, and in words.
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "clicks": (
+        lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
+        "a whole number of 0 or more",
+    ),
+    "jitter": (lambda v: _is_number(v) and 0 <= v < 0.5, "0 or more, and less than 0.5"),
+    "box": (_truth, "true or false"),
+    "name": (lambda v: isinstance(v, str) and bool(v.strip()), "a name"),
+    "box_rule": _one_of("around", "challenge"),
+    "text_first": (_truth, "true or false"),
+    "click_ties": _one_of("seed", "challenge"),
+    "together": (_truth, "true or false"),
+    "target_dice": (
+        lambda v: v is None or (_is_number(v) and 0 < v <= 1),
+        "a number above 0, 1 at most, or null for none",
+    ),
+    "seconds_per_object": (
+        lambda v: v is None or (_is_number(v) and v > 0),
+        "a number above 0, or null for any time",
+    ),
+    "failures": _one_of("zero", "omit"),
+    "nsd_tolerance": (lambda v: _is_number(v) and v >= 0, "a number of 0 or more"),
+    "nsd_spacing": _one_of("geometry", "stored"),
+    "save_segs": (_truth, "true or false"),
+}

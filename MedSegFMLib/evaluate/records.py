@@ -9,6 +9,9 @@ from ..cases import Case
 Key = tuple[str, str, int]
 """Case, model and seed."""
 
+# In place of a case's name in the failure of a model that cannot be loaded at all.
+ALL_CASES = "(all cases)"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -29,7 +32,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Failure:
-    """A task that could not be done, and why in one sentence."""
+    """A task that could not be done, and why in one sentence; a row of failures.csv.
+
+    case: ALL_CASES where the model could not be loaded, so that none of its tasks was done.
+    """
 
     case: str
     model: str
@@ -43,12 +49,19 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Crash(Failure):
+    """A failure that nobody foresaw, after which the process is not to be trusted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """The score of one object after one step of a task; a row of results.csv.
 
-    prompt: "box", "click +", "click -", or "none" where nothing was left to correct or the model
-    takes no clicks. seconds: from the prompt to the mask, the scores not counted. peak_bytes: the
-    process's peak since the object began. resampled: whether the label was on another grid.
+    prompt: "box", "text", "click +", "click -", or "none" where nothing was left to correct or the
+    model takes no clicks. seconds: from the prompt to the mask, the scores not counted; where all
+    objects are segmented at once, those of the step, in each row. peak_bytes: the process's peak
+    since the object, or all at once, began. resampled: whether the label was on another grid.
+    failed: why the object has no result that counts, its scores being the worst; else empty.
     """
 
     case: str
@@ -64,8 +77,21 @@ class Row:
     seconds: float
     peak_bytes: int
     resampled: bool
+    failed: str = ""
 
     @property
     def key(self) -> Key:
         """That of the task."""
         return self.case, self.model, self.seed
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a task gave: its rows, its picture as JPEG, and the seconds it took in all."""
+
+    rows: list[Row]
+    picture: bytes
+    seconds: float
+
+
+Outcome = Done | Failure

@@ -1,38 +1,55 @@
-"""report.html: one file with the curves, the tables and a picture of every case."""
+"""report.html: one file with the figures, the tables, the worst cases and how all was made."""
 
 from __future__ import annotations
 
-import base64
-import io
-import platform
+import dataclasses
+import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from .. import __version__
 from ..atomic import write_text
 from ..cases import Case
-from ..preview import COLOURS
-from .picture import picture_name
-from .protocol import NSD_TOLERANCE_MM, Protocol
-from .records import Failure, Row
-from .summary import COLUMNS, summarise
+from . import figures
+from .protocol import Protocol
+from .protocol_file import read_fingerprints
+from .records import Failure, Key, Row
+from .report_pictures import Album, open_album
+from .run_record import RunRecord
+from .statistics import LEAST_CASES
+from .summary import Summary
+from .table import number
+from .tables import tables
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+# A page with more rows of steps than these is slow to open; results.csv has them all.
+_MOST_STEPS = 3000
+
+
+@dataclass(frozen=True)
+class _Results:
+    """One object with one model and seed."""
+
+    object: str
+    model: str
+    seed: int
+    steps: list[Row]
 
 
 def write_report(
+    summary: Summary,
     rows: Sequence[Row],
     failures: Sequence[Failure],
     cases: Sequence[Case],
-    folder: Path,
     protocol: Protocol,
+    runs: Sequence[RunRecord],
+    folder: Path,
 ) -> None:
-    """Write folder/report.html, self-contained, from the rows and folder/pictures."""
+    """Write folder/report.html, self-contained, from what was found and folder/pictures.
+
+    rows: as they were made, for the steps of each case. runs: who made them.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -42,97 +59,80 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    models = list(dict.fromkeys(row.model for row in rows))
+    environment.filters["number"] = number
+    album = open_album(summary, rows, folder / "pictures")
     html = environment.get_template("report.html.jinja").render(
-        models=models,
-        summary=summarise(rows),
-        columns=COLUMNS,
-        curves=_curves(rows, models),
-        cases=[_case_entry(case, rows, models, folder) for case in cases],
-        failures=failures,
         protocol=protocol,
-        tolerance_mm=NSD_TOLERANCE_MM,
-        made_by=_made_by(),
+        protocol_data=json.dumps(dataclasses.asdict(protocol), indent=1),
+        tables={table.name: table for table in tables(summary)},
+        curves=figures.curves(summary),
+        strips=figures.strips(summary),
+        stability=figures.stability(summary.rankings) if summary.rankings else "",
+        targets=figures.targets(summary) if summary.targets else "",
+        least_cases=LEAST_CASES,
+        case_count=len({row.case for row in summary.rows}),
+        failures=failures,
+        failed_objects=_failed_objects(rows),
+        worst=album.worst,
+        album=album,
+        runs=runs,
+        machines=_machines(runs),
+        cases=_case_entries(cases, rows, album, folder, protocol),
+        steps_shown=len(rows) <= _MOST_STEPS,
+        row_count=len(rows),
     )
     write_text(folder / "report.html", html)
 
 
-def _curves(rows: Sequence[Row], models: Sequence[str]) -> str:
-    """An SVG: Dice against clicks, for all cases and for each modality."""
-    from matplotlib.figure import Figure
-
-    modalities = list(dict.fromkeys(row.modality for row in rows))
-    panels = ["all", *(modalities if len(modalities) > 1 else [])]
-    columns = min(3, len(panels))
-    lines = -(-len(panels) // columns)
-    figure = Figure(figsize=(4.2 * columns, 3.1 * lines), layout="constrained")
-    all_axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axes, modality in zip(all_axes, panels, strict=False):
-        chosen = [row for row in rows if modality in ("all", row.modality)]
-        _curve_panel(axes, chosen, models)
-        axes.set_title(
-            f"{modality} ({len({row.case for row in chosen})} cases)", fontsize=10, parse_math=False
-        )
-    for axes in all_axes[len(panels) :]:
-        axes.set_axis_off()
-    text = io.StringIO()
-    figure.savefig(text, format="svg")
-    return text.getvalue()[text.getvalue().index("<svg") :]
+def _failed_objects(rows: Sequence[Row]) -> list[Row]:
+    """A row of each object that a model gave no result for, though its task went on."""
+    failed = {(*row.key, row.object): row for row in rows if row.failed}
+    return list(failed.values())
 
 
-def _curve_panel(axes: Axes, rows: Sequence[Row], models: Sequence[str]) -> None:
-    """The mean over cases, and a band from the first to the third quartile."""
-    for model, colour in zip(models, _cycle(len(models)), strict=True):
-        by_case: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for row in rows:
-            if row.model == model:
-                by_case[row.case][row.step].append(row.dsc)
-        if not by_case:
-            continue
-        scores = np.array(
-            [[np.mean(steps[step]) for step in sorted(steps)] for steps in by_case.values()]
-        )
-        clicks = np.arange(scores.shape[1])
-        low, high = np.percentile(scores, (25, 75), axis=0)
-        axes.fill_between(clicks, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.plot(clicks, scores.mean(axis=0), marker="o", color=colour, label=model)
-    axes.set_ylim(0, 1)
-    axes.set_xlabel("clicks after the first prompt")
-    axes.set_ylabel("Dice")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
-
-
-def _cycle(number: int) -> list[str]:
-    return [COLOURS[n % len(COLOURS)] for n in range(number)]
-
-
-def _case_entry(
-    case: Case, rows: Sequence[Row], models: Sequence[str], folder: Path
-) -> dict[str, Any]:
-    own = [row for row in rows if row.case == case.name and row.prompt != "none"]
-    pictures = []
-    for key in dict.fromkeys(row.key for row in own):
-        path = folder / "pictures" / picture_name(key)
-        if path.exists():
-            pictures.append((key[1], base64.b64encode(path.read_bytes()).decode("ascii")))
-    objects = []
-    for name in dict.fromkeys(row.object for row in own):
-        for model in models:
-            steps = [row for row in own if row.object == name and row.model == model]
-            if steps:
-                objects.append((name, model, steps))
-    return {
-        "name": case.name,
-        "modality": case.modality,
-        "resampled": any(row.resampled for row in own),
-        "objects": objects,
-        "pictures": pictures,
+def _machines(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
+    """Each machine once, of the calls that computed something; of any call, where none did."""
+    computing = [run for run in runs if run.done] or list(runs)
+    distinct = {
+        json.dumps(machine, sort_keys=True): machine
+        for run in computing
+        for machine in run.machines
     }
+    return list(distinct.values())
 
 
-def _made_by() -> str:
-    return (
-        f"medsegfm {__version__}, Python {platform.python_version()}, "
-        f"numpy {np.__version__}, {platform.system()} {platform.machine()}"
-    )
+def _case_entries(
+    cases: Sequence[Case], rows: Sequence[Row], album: Album, folder: Path, protocol: Protocol
+) -> list[dict[str, Any]]:
+    rows_of: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        rows_of[row.case].append(row)
+    pictures_of: dict[str, list[Key]] = defaultdict(list)
+    for key in album.pictures.keys() - album.among_worst:
+        pictures_of[key[0]].append(key)
+    fingerprints = read_fingerprints(folder, protocol)
+    return [
+        {
+            "name": case.name,
+            "modality": case.modality,
+            "objects": ", ".join(name for _, name in case.objects),
+            "fingerprint": fingerprints.get(case.name, ""),
+            "resampled": any(row.resampled for row in rows_of[case.name]),
+            "results": _results(rows_of[case.name]),
+            "pictures": sorted(pictures_of[case.name]),
+        }
+        for case in cases
+    ]
+
+
+def _results(rows: Sequence[Row]) -> list[_Results]:
+    """In the order of objects, then models and seeds."""
+    steps: dict[str, dict[tuple[str, int], list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row.prompt != "none":
+            steps[row.object][row.model, row.seed].append(row)
+    return [
+        _Results(name, model, seed, own)
+        for name, tasks in steps.items()
+        for (model, seed), own in tasks.items()
+    ]

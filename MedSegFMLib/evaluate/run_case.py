@@ -1,27 +1,33 @@
-"""One model on one case: a box for each object, then simulated clicks, scored after each step.
+"""One model on one case: a first prompt for each object, then simulated clicks, scored each step.
 
-Box, click rule and scores are those of the CVPR 2025 interactive challenge, but each object is
-segmented on its own: objects of a case neither compete for voxels nor share clicks.
+A protocol segments the objects of a case one after another, each alone in the volume, or all at
+once: then they compete for voxels, as in `Session`, and the result is one label map.
 """
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cases import LoadedCase
-from ..metrics import dice, hausdorff95, surface_dice
+from ..errors import PromptError
+from ..metrics import References, Scores
 from ..peak_memory import peak_bytes, reset_peak
 from ..progress import Progress, parts_of
-from ..prompts import Box, Point
 from ..segmenter import Segmenter
 from ..session import Session
-from ..simulate import box_around, next_click
 from .picture import PICTURED
-from .protocol import NSD_TOLERANCE_MM, Protocol, seed_of
+from .prompting import click, first_prompt
+from .protocol import Protocol, seed_of
 from .records import Row, Task
+from .segs import Segs
+from .steps import failed_rows
+
+_WORST = Scores(0.0, 0.0, math.inf)
 
 
 def run_case(
@@ -30,83 +36,191 @@ def run_case(
     segmenter: Segmenter,
     protocol: Protocol,
     progress: Progress,
+    segs: Segs | None = None,
 ) -> tuple[list[Row], NDArray[np.uint8]]:
     """The rows of a case, and the masks after the last step, as a picture needs them.
 
     The masks come as one array (K, J, I) for all objects: bit n is set in what belongs to object n,
     for the first PICTURED objects. As bool arrays those of a case with many would fill the memory.
+    segs: takes the label maps of all steps.
+
+    An object that the model cannot be asked for (it knows no class of that name) has rows that say
+    so, and the others go on. What else goes wrong is raised.
     """
+    numbered = list(enumerate(task.case.objects))
+    groups = [numbered] if protocol.together else [[item] for item in numbered]
     rows: list[Row] = []
     masks_kji = np.zeros(loaded.label.array_kji.shape, dtype=np.uint8)
-    shares = parts_of(progress, len(task.case.objects))
-    for n, ((value, name), share) in enumerate(zip(task.case.objects, shares, strict=True)):
-        reference = loaded.label.array_kji == value
-        own, mask = _run_object(task, name, reference, loaded, segmenter, protocol, share)
-        rows += own
-        if n < PICTURED:
-            masks_kji[mask] |= 1 << n
+    for group, share in zip(groups, parts_of(progress, len(groups)), strict=True):
+        objects = [_Object(n, value, name) for n, (value, name) in group]
+        run = _Run(task, objects, loaded, segmenter, protocol)
+        run.go(share, segs)
+        rows += [row for each in objects for row in each.rows]
+        for each in objects:
+            if each.n < PICTURED:
+                masks_kji[run.drawn_kji == each.number] |= 1 << each.n
     return rows, masks_kji
 
 
-def _run_object(
-    task: Task,
-    name: str,
-    reference: NDArray[np.bool_],
-    loaded: LoadedCase,
-    segmenter: Segmenter,
-    protocol: Protocol,
-    progress: Progress,
-) -> tuple[list[Row], NDArray[np.bool_]]:
-    reset_peak()
-    session = Session(segmenter, loaded.image)
-    spacing = loaded.image.geometry.spacing_kji_mm
-    mask = np.zeros(reference.shape, dtype=bool)
-    rows: list[Row] = []
-    for step, share in enumerate(parts_of(progress, protocol.clicks + 1)):
-        seed = seed_of(task.seed, task.case.name, name, step)
-        placed = _place_prompt(session, reference, mask, step, protocol, seed)
-        begun = time.perf_counter()
-        if placed != "none":
-            mask = session.predict(progress=share).mask.array_kji > 0
-        seconds = time.perf_counter() - begun
-        rows.append(
-            Row(
-                task.case.name,
-                task.case.modality,
-                name,
-                task.model,
-                task.seed,
-                step,
-                placed,
-                dice(reference, mask),
-                surface_dice(reference, mask, spacing, NSD_TOLERANCE_MM),
-                hausdorff95(reference, mask, spacing),
-                seconds,
-                peak_bytes(),
-                loaded.resampled,
+@dataclass
+class _Object:
+    """An object as it is segmented. number: what it has in the group's label maps, 1 or more."""
+
+    n: int
+    value: int
+    name: str
+    number: int = 0
+    label: int = 0
+    rows: list[Row] = field(default_factory=list)
+    done: bool = False
+
+
+class _Run:
+    """The steps of the objects that are segmented at once."""
+
+    def __init__(
+        self,
+        task: Task,
+        objects: list[_Object],
+        loaded: LoadedCase,
+        segmenter: Segmenter,
+        protocol: Protocol,
+    ) -> None:
+        reset_peak()
+        self.task, self.objects, self.loaded = task, objects, loaded
+        self.segmenter, self.protocol = segmenter, protocol
+        self.session = Session(segmenter, loaded.image)
+        shape, dtype = loaded.label.array_kji.shape, np.min_scalar_type(len(objects))
+        self.reference_kji = np.zeros(shape, dtype)
+        self.drawn_kji = np.zeros(shape, dtype)
+        for number, each in enumerate(objects, 1):
+            each.number, each.label = number, self.session.add_object(each.name)
+            self.reference_kji[loaded.label.array_kji == each.value] = number
+        numbers = range(1, len(objects) + 1)
+        millimetres = loaded.image.geometry.spacing_kji_mm
+        self.references = References(self.reference_kji, numbers, millimetres)
+        # Distances are in millimetres, whatever the surface Dice takes its spacing for.
+        stored = loaded.stored_spacing
+        self.stored = None
+        if protocol.nsd_spacing == "stored" and stored != millimetres:
+            self.stored = References(self.reference_kji, numbers, stored)
+
+    def go(self, progress: Progress, segs: Segs | None) -> None:
+        """Fill the rows of the objects."""
+        limit = self.protocol.seconds_per_object
+        allowed = math.inf if limit is None else limit * len(self.objects)
+        spent = 0.0
+        scores = [_WORST] * len(self.objects)
+        for step, share in enumerate(parts_of(progress, self.protocol.clicks + 1)):
+            placed = {each.number: self._place(each, step) for each in self.objects}
+            seconds = 0.0
+            if any(words != "none" for words in placed.values()):
+                seconds = self._predict(share)
+            if step == 0 or seconds:
+                scores = self._scores()
+            self._paint(segs, step)
+            spent += seconds
+            peak = peak_bytes()
+            for each, own in zip(self.objects, scores, strict=True):
+                if not each.done:
+                    each.rows.append(self._row(each, step, placed[each.number], own, seconds, peak))
+                    each.done = self.protocol.reached(own.dsc)
+            if spent > allowed:
+                self._too_slow(spent, allowed)
+            if all(each.done for each in self.objects):
+                for later in range(step + 1, self.protocol.clicks + 1):
+                    self._paint(segs, later)
+                return
+
+    def _paint(self, segs: Segs | None, step: int) -> None:
+        if segs is not None:
+            for each in self.objects:
+                segs.paint(step, each.value, self.drawn_kji == each.number)
+
+    def _place(self, each: _Object, step: int) -> str:
+        """Place the prompt of a step, and say what a row calls it."""
+        if each.done:
+            return "none"
+        seed = seed_of(self.task.seed, self.task.case.name, each.name, step)
+        card, loaded, protocol = self.segmenter.card, self.loaded, self.protocol
+        reference = self.reference_kji == each.number
+        if step == 0:
+            prompt, words = first_prompt(
+                card, each.name, each.value, reference, loaded, protocol, seed
             )
+        else:
+            mask = self.drawn_kji == each.number
+            prompt, words = click(card, reference, mask, loaded, protocol, seed)
+        try:
+            if prompt is not None:
+                self.session.add(prompt, each.label)
+        except PromptError as error:
+            self._fail(each, str(error))
+            return "none"
+        return words
+
+    def _predict(self, progress: Progress) -> float:
+        """Draw the model's answer, and tell how many seconds it took."""
+        begun = time.perf_counter()
+        try:
+            answers = self.session.predict_all(progress)
+        except PromptError as error:
+            self._fail_all(str(error))
+            return 0.0
+        seconds = time.perf_counter() - begun
+        self.drawn_kji[...] = 0
+        for each in self.objects:
+            answer = answers.get(each.label)
+            if answer is not None:
+                self.drawn_kji[answer.region.slices][answer.logits_kji > 0] = each.number
+        return seconds
+
+    def _scores(self) -> list[Scores]:
+        tolerance = self.protocol.nsd_tolerance
+        scores = self.references.scores(self.drawn_kji, tolerance)
+        if self.stored is None:
+            return scores
+        stored = self.stored.scores(self.drawn_kji, tolerance)
+        return [replace(a, nsd=b.nsd) for a, b in zip(scores, stored, strict=True)]
+
+    def _row(
+        self, each: _Object, step: int, placed: str, own: Scores, seconds: float, peak: int
+    ) -> Row:
+        return Row(
+            self.task.case.name,
+            self.task.case.modality,
+            each.name,
+            self.task.model,
+            self.task.seed,
+            step,
+            placed,
+            own.dsc,
+            own.nsd,
+            own.hd95_mm,
+            seconds if placed != "none" else 0.0,
+            peak,
+            self.loaded.resampled,
         )
-    return rows, mask
 
+    def _too_slow(self, spent: float, allowed: float) -> None:
+        self._fail_all(
+            f"The model took {spent:.1f} s, over the protocol's {allowed:g} s for "
+            f"{len(self.objects)} object{'' if len(self.objects) == 1 else 's'}."
+        )
 
-def _place_prompt(
-    session: Session,
-    reference: NDArray[np.bool_],
-    mask: NDArray[np.bool_],
-    step: int,
-    protocol: Protocol,
-    seed: int,
-) -> str:
-    geometry = session.volume.geometry
-    if step == 0 and protocol.box:
-        start_kji, stop_kji = box_around(reference, protocol.jitter, seed)
-        session.add(Box.from_ijk(geometry, start_kji[::-1], stop_kji[::-1]))
-        return "box"
-    if "point" not in session.segmenter.card.prompts:
-        return "none"
-    click = next_click(reference, mask, seed)
-    if click is None:
-        return "none"
-    position_kji, positive = click
-    session.add(Point.from_ijk(geometry, position_kji[::-1], positive))
-    return "click +" if positive else "click -"
+    def _fail_all(self, reason: str) -> None:
+        for each in self.objects:
+            if not (each.rows and each.rows[0].failed):
+                self._fail(each, reason)
+
+    def _fail(self, each: _Object, reason: str) -> None:
+        """Give an object the rows of a failure; what was placed and how long it took stays."""
+        rows = failed_rows(
+            self.task.case, self.task.model, self.task.seed, each.name, reason, self.protocol
+        )
+        rows = [replace(row, resampled=self.loaded.resampled) for row in rows]
+        for step, row in enumerate(each.rows):
+            rows[step] = replace(
+                rows[step], prompt=row.prompt, seconds=row.seconds, peak_bytes=row.peak_bytes
+            )
+        each.rows, each.done = rows, True

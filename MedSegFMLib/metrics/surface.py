@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..masks import Mask, bounding_box, check_masks
+from .distances import distances_within, exact_distances
 
 _ALL_INSIDE = 255
-_MOST_STEPS = 5000  # a box of 17 voxels a side; beyond it a distance transform is faster
-
-
-class _Surfels(NamedTuple):
-    corner_kji: NDArray[np.int64]  # (n, 3); corner c lies between voxels c - 1 and c
-    area_mm2: NDArray[np.float64]  # (n,)
+_PERCENTILE = 0.95
+# Without a tolerance, distances are first looked for within so many of the largest voxel sizes.
+_REACH_VOXELS = 2
 
 
 def surface_dice(
@@ -56,14 +55,7 @@ def surface_dice(
     check_masks(reference, prediction)
     spacing = checked_spacing(spacing_kji_mm)
     tolerance = checked_tolerance(tolerance_mm)
-    ours, theirs = _surfels(reference, spacing), _surfels(prediction, spacing)
-    if ours is None or theirs is None:
-        return float(ours is theirs)
-    agreeing_mm2 = (
-        ours.area_mm2[_is_within(ours, theirs, spacing, tolerance)].sum()
-        + theirs.area_mm2[_is_within(theirs, ours, spacing, tolerance)].sum()
-    )
-    return float(agreeing_mm2 / (ours.area_mm2.sum() + theirs.area_mm2.sum()))
+    return compare(surface_of(reference, spacing), surface_of(prediction, spacing), tolerance).dice
 
 
 def hausdorff95(
@@ -86,24 +78,123 @@ def hausdorff95(
         MaskError: an array is no 3D mask, or the shapes differ.
         ValueError: the spacing is out of range.
     """
-    from surface_distance import compute_robust_hausdorff
-
     check_masks(reference, prediction)
     spacing = checked_spacing(spacing_kji_mm)
-    ours, theirs = _surfels(reference, spacing), _surfels(prediction, spacing)
+    near_mm = _REACH_VOXELS * float(spacing.max())
+    return compare(
+        surface_of(reference, spacing), surface_of(prediction, spacing), near_mm
+    ).hausdorff95_mm()
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """The surface elements of a mask.
+
+    corner_kji: (n, 3), in array order; corner c lies between voxels c - 1 and c.
+    area_mm2: (n,). spacing_kji_mm: (3,), of the grid.
+    """
+
+    corner_kji: NDArray[np.int64]
+    area_mm2: NDArray[np.float64]
+    spacing_kji_mm: NDArray[np.float64]
+
+
+def surface_of(
+    mask: Mask, spacing_kji_mm: NDArray[np.float64], first_kji: Sequence[int] = (0, 0, 0)
+) -> Surface | None:
+    """The surface of a mask (K, J, I), or None where it is empty.
+
+    first_kji: where the mask's first voxel lies in the grid that corners are counted in.
+    """
+    # Slices without the object part it: a stray voxel far away makes no piece of them larger.
+    occupied = np.flatnonzero(mask.any(axis=(1, 2)))
+    if occupied.size == 0:
+        return None
+    runs = np.split(occupied, np.flatnonzero(np.diff(occupied) > 1) + 1)
+    pieces = [_piece(mask, int(run[0]), int(run[-1]) + 1) for run in runs]
+    code = np.concatenate([code for _, code in pieces])
+    corner_kji = np.concatenate([corners for corners, _ in pieces]) + np.asarray(first_kji)
+    return Surface(corner_kji, _area_by_code_mm2(*spacing_kji_mm.tolist())[code], spacing_kji_mm)
+
+
+def _piece(mask: Mask, start_k: int, stop_k: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Corners (n, 3), in array order, and codes (n,) of what some slices hold of a mask."""
+    box = bounding_box(mask[start_k:stop_k])
+    assert box is not None, "the slices are occupied"
+    # One voxel of zeros on every side closes the surface of an object at the border of the grid.
+    code: NDArray[Any] = np.pad(mask[start_k:stop_k][box] != 0, 1).view(np.uint8)
+    # Eight voxels make a byte, an axis at a time; the bits lie as in the package's kernel.
+    code = code[:, :, :-1] << 1 | code[:, :, 1:]
+    code = code[:, :-1] << 2 | code[:, 1:]
+    code = code[:-1] << 4 | code[1:]
+    at = np.flatnonzero((code != 0) & (code != _ALL_INSIDE))
+    corner_kji = np.stack(np.unravel_index(at, code.shape), axis=1)
+    first_kji = np.array([start_k, box[1].start, box[2].start])
+    return corner_kji + first_kji, code.ravel()[at]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two surfaces, None for an empty mask's, and what their distances tell.
+
+    dice: their surface Dice. ours_mm, theirs_mm: (n,) from each element to the other surface,
+    infinity where that is beyond the tolerance.
+    """
+
+    ours: Surface | None
+    theirs: Surface | None
+    dice: float
+    ours_mm: NDArray[np.float64]
+    theirs_mm: NDArray[np.float64]
+
+    def hausdorff95_mm(self) -> float:
+        """Millimetres, as `hausdorff95` gives them."""
+        if self.ours is None or self.theirs is None:
+            return 0.0 if self.ours is self.theirs else math.inf
+        return max(
+            _percentile_mm(self.ours, self.theirs, self.ours_mm),
+            _percentile_mm(self.theirs, self.ours, self.theirs_mm),
+        )
+
+
+def compare(ours: Surface | None, theirs: Surface | None, tolerance_mm: float) -> Comparison:
+    """Two surfaces of one grid at a tolerance; both distances are computed once."""
     if ours is None or theirs is None:
-        return 0.0 if ours is theirs else math.inf
-    to_theirs_mm = _distance_mm(ours, theirs, spacing)
-    to_ours_mm = _distance_mm(theirs, ours, spacing)
-    ours_sorted = np.lexsort((ours.area_mm2, to_theirs_mm))
-    theirs_sorted = np.lexsort((theirs.area_mm2, to_ours_mm))
-    surfaces = {
-        "distances_gt_to_pred": to_theirs_mm[ours_sorted],
-        "surfel_areas_gt": ours.area_mm2[ours_sorted],
-        "distances_pred_to_gt": to_ours_mm[theirs_sorted],
-        "surfel_areas_pred": theirs.area_mm2[theirs_sorted],
-    }
-    return float(compute_robust_hausdorff(surfaces, 95))
+        nothing = np.zeros(0)
+        return Comparison(ours, theirs, float(ours is theirs), nothing, nothing)
+    spacing = ours.spacing_kji_mm
+    ours_mm = distances_within(ours.corner_kji, theirs.corner_kji, spacing, tolerance_mm)
+    theirs_mm = distances_within(theirs.corner_kji, ours.corner_kji, spacing, tolerance_mm)
+    agreeing_mm2 = (
+        ours.area_mm2[ours_mm <= tolerance_mm].sum()
+        + theirs.area_mm2[theirs_mm <= tolerance_mm].sum()
+    )
+    dice = float(agreeing_mm2 / (ours.area_mm2.sum() + theirs.area_mm2.sum()))
+    return Comparison(ours, theirs, dice, ours_mm, theirs_mm)
+
+
+def _percentile_mm(surface: Surface, other: Surface, known_mm: NDArray[np.float64]) -> float:
+    """The distance within which 95 % of a surface's area lies.
+
+    known_mm: infinity where only as much is known as that no finite distance is longer.
+    """
+    area_mm2 = surface.area_mm2
+    share = _share_within(known_mm, area_mm2)
+    if not np.isfinite(share):
+        far = np.flatnonzero(~np.isfinite(known_mm))
+        known_mm = known_mm.copy()
+        known_mm[far] = exact_distances(
+            surface.corner_kji[far], other.corner_kji, surface.spacing_kji_mm
+        )
+        share = _share_within(known_mm, area_mm2)
+    return share
+
+
+def _share_within(distance_mm: NDArray[np.float64], area_mm2: NDArray[np.float64]) -> float:
+    order = np.lexsort((area_mm2, distance_mm))
+    share = np.cumsum(area_mm2[order]) / np.sum(area_mm2[order])
+    at = min(int(np.searchsorted(share, _PERCENTILE)), len(order) - 1)
+    return float(distance_mm[order[at]])
 
 
 def checked_spacing(spacing: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:
@@ -133,27 +224,6 @@ def checked_tolerance(tolerance: float) -> float:
     return float(tolerance)
 
 
-def _surfels(mask: Mask, spacing_kji_mm: NDArray[np.float64]) -> _Surfels | None:
-    """Corners and areas of a mask's surface elements, or None where the mask is empty."""
-    from surface_distance import lookup_tables
-
-    box = bounding_box(mask)
-    if box is None:
-        return None
-    # One voxel of zeros on every side closes the surface of an object at the border of the grid.
-    inside = np.pad(mask[box] != 0, 1).view(np.uint8)
-    neighbour_bit = lookup_tables.ENCODE_NEIGHBOURHOOD_3D_KERNEL
-    code = np.zeros([size - 1 for size in inside.shape], dtype=np.uint8)
-    for offset in np.ndindex(2, 2, 2):
-        neighbour = tuple(
-            slice(step, step + size) for step, size in zip(offset, code.shape, strict=True)
-        )
-        code |= inside[neighbour] * np.uint8(neighbour_bit[offset])
-    is_surface = (code != 0) & (code != _ALL_INSIDE)
-    corner_kji = np.argwhere(is_surface) + [side.start for side in box]
-    return _Surfels(corner_kji, _area_by_code_mm2(*spacing_kji_mm.tolist())[code[is_surface]])
-
-
 @lru_cache(maxsize=8)  # the package builds the table in a Python loop; a case has many labels
 def _area_by_code_mm2(k_mm: float, j_mm: float, i_mm: float) -> NDArray[np.float64]:
     from surface_distance import lookup_tables
@@ -162,71 +232,3 @@ def _area_by_code_mm2(k_mm: float, j_mm: float, i_mm: float) -> NDArray[np.float
         (k_mm, j_mm, i_mm)
     )
     return table
-
-
-def _is_within(
-    surfels: _Surfels, others: _Surfels, spacing_kji_mm: NDArray[np.float64], tolerance_mm: float
-) -> NDArray[np.bool_]:
-    """Which surfels have one of the others at the tolerance or nearer.
-
-    Tries every step on the grid that is short enough, the shortest first: for tolerances of a few
-    voxels several times faster than a distance transform, and the same to the last bit.
-    """
-    steps_kji = _steps_within(tolerance_mm, spacing_kji_mm)
-    if steps_kji is None:
-        return _distance_mm(surfels, others, spacing_kji_mm) <= tolerance_mm
-    reach_kji = steps_kji.max(axis=0)
-    start = others.corner_kji.min(axis=0) - 2 * reach_kji
-    shape = others.corner_kji.max(axis=0) + 2 * reach_kji + 1 - start
-    is_other = np.zeros(shape, dtype=bool)
-    is_other[tuple((others.corner_kji - start).T)] = True
-    local = surfels.corner_kji - start
-    waiting = np.flatnonzero(((local >= reach_kji) & (local < shape - reach_kji)).all(axis=1))
-    stride_kji = np.array([shape[1] * shape[2], shape[2], 1])
-    at = local[waiting] @ stride_kji
-    is_within = np.zeros(len(local), dtype=bool)
-    for offset in steps_kji @ stride_kji:
-        hit = is_other.ravel()[at + offset]
-        is_within[waiting[hit]] = True
-        waiting, at = waiting[~hit], at[~hit]
-    return is_within
-
-
-def _steps_within(
-    tolerance_mm: float, spacing_kji_mm: NDArray[np.float64]
-) -> NDArray[np.int64] | None:
-    """Steps (n, 3) on the grid no longer than the tolerance, ascending; None if far too many."""
-    reach = np.floor(tolerance_mm / spacing_kji_mm) + 1
-    if np.prod(2 * reach + 1) > _MOST_STEPS:
-        return None
-    steps_kji: NDArray[np.int64]
-    steps_kji = np.argwhere(np.ones((2 * reach + 1).astype(int), dtype=bool)) - reach.astype(int)
-    length_mm = _length_mm(steps_kji, spacing_kji_mm)
-    shortest_first = np.argsort(length_mm, kind="stable")
-    steps_kji = steps_kji[shortest_first[: np.count_nonzero(length_mm <= tolerance_mm)]]
-    return steps_kji
-
-
-def _distance_mm(
-    surfels: _Surfels, others: _Surfels, spacing_kji_mm: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Millimetres (n,) from each surfel to the nearest of the others."""
-    from scipy.ndimage import distance_transform_edt
-
-    start = np.minimum(surfels.corner_kji.min(axis=0), others.corner_kji.min(axis=0))
-    stop = np.maximum(surfels.corner_kji.max(axis=0), others.corner_kji.max(axis=0)) + 1
-    is_free = np.ones(stop - start, dtype=bool)
-    is_free[tuple((others.corner_kji - start).T)] = False
-    # Asked for nearest corners it needs a quarter of the memory of a whole map of distances.
-    nearest = distance_transform_edt(
-        is_free, sampling=spacing_kji_mm, return_distances=False, return_indices=True
-    )
-    local = surfels.corner_kji - start
-    return _length_mm(local - nearest[:, *local.T].T, spacing_kji_mm)
-
-
-def _length_mm(
-    step_kji: NDArray[np.int64], spacing_kji_mm: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    length_mm: NDArray[np.float64] = np.sqrt(((step_kji * spacing_kji_mm) ** 2).sum(axis=1))
-    return length_mm

@@ -47,7 +47,9 @@ def box_around(reference: Mask, jitter: float, seed: int) -> tuple[Voxel, Voxel]
     return _voxel(start), _voxel(stop)
 
 
-def challenge_box(reference: Mask, jitter_voxels: int, seed: int) -> tuple[Voxel, Voxel]:
+def challenge_box(
+    reference: Mask, jitter_voxels: int, seed: int, slice_side: int | None = None
+) -> tuple[Voxel, Voxel]:
     """The box of the CVPR 2025 challenge: exact in K, drawn on one slice in J and I.
 
     K spans the object. J and I span what the object shows on its middle slice (the one that holds
@@ -56,9 +58,12 @@ def challenge_box(reference: Mask, jitter_voxels: int, seed: int) -> tuple[Voxel
 
     Args:
         reference: (K, J, I), bool or integer; every voxel that is not 0 belongs to the object.
-        jitter_voxels: the most that a side moves outward, 0 (exact) or more. The challenge draws 0
-            to 5 for a slice of 256 voxels, and more in proportion for a wider one.
+        jitter_voxels: the most that a side moves outward, 0 (exact) or more; the challenge draws
+            from 0 to 5.
         seed: for `numpy.random.default_rng`; the same seed gives the same box.
+        slice_side: how many voxels wide the slice is that the jitter is meant for. Along an axis of
+            n voxels the draw counts n / slice_side times as much, rounded down, as in the
+            challenge's get_boxes.py with 256. None: as it is, whatever the slice.
 
     Returns:
         Half-open voxel bounds ((k0, j0, i0), (k1, j1, i1)), inside the grid.
@@ -77,7 +82,9 @@ def challenge_box(reference: Mask, jitter_voxels: int, seed: int) -> tuple[Voxel
     voxels_up_to_k = np.cumsum([np.count_nonzero(plane) for plane in reference[k0:k1]])
     middle = k0 + int(np.searchsorted(voxels_up_to_k, voxels_up_to_k[-1] // 2, side="right"))
     plane_start, plane_stop = _tight_bounds(reference[middle : middle + 1])
-    shift = np.random.default_rng(seed).integers(jitter_voxels, endpoint=True)
+    drawn = int(np.random.default_rng(seed).integers(jitter_voxels, endpoint=True))
+    sides = reference.shape[1:]
+    shift = [drawn if slice_side is None else drawn * side // slice_side for side in sides]
     start[1:] = np.maximum(plane_start[1:] - shift, 0)
     stop[1:] = np.minimum(plane_stop[1:] + shift, reference.shape[1:])
     return _voxel(start), _voxel(stop)

@@ -6,12 +6,16 @@ import csv
 import errno
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,15 +25,20 @@ from volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume, create, peak_memory
 from MedSegFMLib.cases import Case, LoadedCase, read_cases
+from MedSegFMLib.commands import console
 from MedSegFMLib.evaluate import picture, run_case, runner, task
+from MedSegFMLib.evaluate.crew import work_off
+from MedSegFMLib.evaluate.environment import usable_cores
 from MedSegFMLib.evaluate.fingerprint import fingerprint
 from MedSegFMLib.evaluate.picture import picture_name
-from MedSegFMLib.evaluate.processes import run_in_processes
+from MedSegFMLib.evaluate.processes import Processes
 from MedSegFMLib.evaluate.protocol import Protocol, seed_of
-from MedSegFMLib.evaluate.records import Failure, Row, Task
+from MedSegFMLib.evaluate.records import Done, Failure, Outcome, Task
 from MedSegFMLib.evaluate.results import read_rows, write_rows
+from MedSegFMLib.evaluate.schedule import Schedule
 from MedSegFMLib.evaluate.task import run_task
 from MedSegFMLib.progress import no_progress
+from MedSegFMLib.weights import store
 
 
 @pytest.fixture
@@ -73,7 +82,7 @@ def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Pat
     assert set(summary) == {"ellipsoid", "graphcut"} and summary["graphcut"]["n"] == 2
     assert summary["graphcut"]["dsc_final"] > 0.9
     # The label on the flipped grid was brought to the image's.
-    assert next(row for row in rows if row.startswith("flipped")).endswith("True")
+    assert next(row for row in rows if row.startswith("flipped")).endswith("True,")
     html = (out / "report.html").read_text()
     assert html.count("data:image/jpeg") == 4 and "<svg" in html
     assert "http" not in html.replace("http://www.w3.org", "").replace(
@@ -159,11 +168,11 @@ def test_an_unexpected_error_is_a_failure_of_its_task_alone(
     assert json.loads((out / "summary.json").read_text())["ellipsoid"]["n"] == 1
 
 
-def _killed_on_two(task: Task, **others: Any) -> list[Row] | Failure:
+def _killed_on_two(task: Task, *others: Any, **options: Any) -> Outcome:
     """Runs in the worker processes."""
     if task.case.name == "two":
         os.kill(os.getpid(), signal.SIGKILL)
-    return run_task(task, **others)
+    return run_task(task, *others, **options)
 
 
 def test_a_process_that_is_killed_is_a_failure_of_its_task_alone(
@@ -176,37 +185,51 @@ def test_a_process_that_is_killed_is_a_failure_of_its_task_alone(
     out = tmp_path / "out"
     words = ["--models", "ellipsoid,graphcut", "--clicks", 1, "--jobs", 2]
     assert run("evaluate", cases_path, "--out", out, *words) == 1
-    lines = capsys.readouterr().err.splitlines()
+    said = capsys.readouterr().err.splitlines()
+    lines = [line for line in said if line.startswith("Not done")]
     assert [line.split(":")[1] for line in lines] == [" two, ellipsoid", " two, graphcut"]
     assert all("The process died (signal 9)" in line for line in lines)
     assert set(json.loads((out / "summary.json").read_text())) == {"ellipsoid", "graphcut"}
     assert "The process died" in (out / "report.html").read_text()
 
 
-def _killed_at_first(path: Path) -> str:
-    if not path.exists():
-        path.write_text("begun")
+def _load_nothing(model: str, device: str) -> None:
+    return None
+
+
+def _outcomes(work: Any, tasks: list[Task], processes: int) -> list[Outcome]:
+    """The last outcome of each task by so many processes, in the order in which they come."""
+    crew = Processes(_load_nothing, work, "cpu", processes)
+    return [outcome for done, outcome in work_off(Schedule(tasks, crew), crew) if done]
+
+
+def _killed_at_first(task: Task, _: None) -> Outcome:
+    if not task.case.image.exists():
+        task.case.image.write_text("begun")
         os.kill(os.getpid(), signal.SIGKILL)
-    return path.read_text()
+    return Done([], b"", 1.0)
 
 
 def test_what_a_killed_process_was_at_is_tried_once_more(tmp_path: Path) -> None:
-    paths = [tmp_path / "a", tmp_path / "b"]
-    assert dict(run_in_processes(paths, _killed_at_first, 2)) == dict.fromkeys(paths, "begun")
+    cases = [Case(name, tmp_path, tmp_path / name, tmp_path, "CT", ()) for name in "ab"]
+    tasks = [Task(case, "any", 0) for case in cases]
+    assert _outcomes(_killed_at_first, tasks, 2) == [Done([], b"", 1.0)] * 2
 
 
-def _environment(name: str) -> str | None:
-    return os.environ.get(name)
+def _tell_environment(task: Task, _: None) -> Outcome:
+    return Failure(*task.key, os.environ.get(task.case.name, "unset"))
 
 
 def test_worker_processes_compute_with_one_thread_and_this_one_as_before(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"]
     before = dict(os.environ)
-    assert dict(run_in_processes(names, _environment, 1)) == dict.fromkeys(names, "1")
+    tasks = [Task(Case(name, tmp_path, tmp_path, tmp_path, "CT", ()), "any", 0) for name in names]
+    outcomes = _outcomes(_tell_environment, tasks, 1)
+    assert [outcome.reason for outcome in outcomes] == ["1", "1"]  # type: ignore[union-attr]
     assert dict(os.environ) == before
 
 
@@ -216,11 +239,11 @@ from MedSegFMLib.cli import main
 from MedSegFMLib.evaluate import runner
 from MedSegFMLib.evaluate.task import run_task
 
-def slow(task, **others):
+def slow(task, *others, **options):
     if task.case.name == "flipped":
         print(os.getpid(), flush=True)
         time.sleep(60)
-    return run_task(task, **others)
+    return run_task(task, *others, **options)
 
 if __name__ == "__main__":
     runner.run_task = slow
@@ -242,14 +265,15 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(cases_path: Path, tmp_path:
     ) as program:
         assert program.stdout is not None and program.stderr is not None
         worker = int(program.stdout.readline())
-        while not (out / "results.csv").exists():
+        while not read_rows(out / "results.csv"):
             time.sleep(0.02)
         begun = time.monotonic()
         # As a terminal does: to every process of the group.
         os.killpg(program.pid, signal.SIGINT)
         assert program.wait(10) == 130
         assert time.monotonic() - begun < 2
-        assert program.stderr.read().startswith("medsegfm: stopped")
+        said = program.stderr.read().splitlines()[-2:]
+        assert said[0] == "medsegfm: stopping" and said[1].startswith("medsegfm: stopped")
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
     assert {row.case for row in read_rows(out / "results.csv")} == {"two"}
@@ -401,13 +425,15 @@ def test_progress_says_how_many_are_done(cases_path: Path, tmp_path: Path) -> No
         jobs=1,
         progress=lambda *words: said.append(words),
     )
-    assert said == [(0, "0 of 2 done"), (0.5, "1 of 2 done"), (1, "2 of 2 done")]
+    assert [fraction for fraction, _ in said] == [0, 0.5, 1]
+    assert all(phrase.startswith(f"{n} of 2 done") for n, (_, phrase) in enumerate(said))
+    assert re.fullmatch(r"1 of 2 done, about \d+ s left", said[1][1])
 
 
 def test_a_system_without_affinity_and_resource_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    assert runner._cores() == 3
+    assert usable_cores() == 3
     monkeypatch.setitem(sys.modules, "resource", None)
     monkeypatch.setattr(peak_memory, "_STATUS", Path("nowhere"))
     assert peak_memory.peak_bytes() == 0
@@ -561,4 +587,83 @@ def test_an_object_can_be_begun_by_a_click(cases_path: Path, tmp_path: Path) -> 
     assert run("evaluate", cases_path, "--out", out, *words) == 0
     rows = list(csv.DictReader((out / "results.csv").open(encoding="utf-8")))
     assert {row["prompt"] for row in rows} == {"click +"}
-    assert "A first click and 0 clicks" in (out / "report.html").read_text(encoding="utf-8")
+    assert "a click in the middle, then 0 clicks" in (out / "report.html").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_a_run_that_was_cut_off_in_the_middle_of_a_line_goes_on(
+    cases_path: Path, tmp_path: Path, cases_run: list[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", out]
+    assert run(*words) == 0
+    whole = (out / "results.csv").read_bytes()
+    (out / "results.csv").write_bytes(whole[:-20])
+    cases_run.clear()
+    assert run(*words) == 0
+    assert cases_run == ["flipped"]
+    assert len(read_rows(out / "results.csv")) == 3 * 6
+
+
+def test_two_weights_of_a_model_are_two_models(cases_path: Path, tmp_path: Path) -> None:
+    out, weights = tmp_path / "out", tmp_path / "mine.safetensors"
+    shutil.copy(store.find("ensam"), weights)
+    models = ["ensam", f"ensam={weights}"]
+    words = ["--models", ",".join(models), "--jobs", 1, "--clicks", 0, "--out", out]
+    assert run("evaluate", cases_path, *words) == 0
+    rows = read_rows(out / "results.csv")
+    installed, named = ([row.dsc for row in rows if row.model == name] for name in models)
+    assert len(installed) == 3 and installed == named
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("ensam=", "The weights of 'ensam=' are not there"),
+        ("ensam=nowhere.safetensors", "The weights of 'ensam=nowhere.safetensors' are not there"),
+        ("graphcut=x", "graphcut takes no weights"),
+        ("unet=x", "no model 'unet'"),
+    ],
+)
+def test_weights_that_are_not_there_are_refused_before_anything_is_done(
+    model: str, said: str, cases_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--models", f"ellipsoid,{model}", "--out", tmp_path / "out"]
+    assert said in refused(capsys, "evaluate", cases_path, *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_without_weights_is_listed_once_and_the_others_go_on(
+    cases_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path / "none"))
+    out = tmp_path / "out"
+    words = ["--models", "sam,ellipsoid", "--clicks", 0, "--jobs", 1, "--out", out]
+    assert run("evaluate", cases_path, *words) == 1
+    said = capsys.readouterr().err
+    assert said.count("Not done") == 1 and "(all cases), sam: No trained weights of sam" in said
+    assert {row.model for row in read_rows(out / "results.csv")} == {"ellipsoid"}
+    # A later run with another model does not forget it.
+    assert run("evaluate", cases_path, *["--models", "graphcut"], *words[2:]) == 1
+    assert "(all cases), sam:" in capsys.readouterr().err
+
+
+def test_a_log_hears_of_progress_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with console.progress_bar("evaluate") as progress:
+        for n in range(401):
+            now[0] = n * 2.0
+            progress(n / 400, f"{n} of 400 done")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "evaluate: 8 %, 30 of 400 done"
+    said_at = [2 * int(line.split(" %, ")[1].split()[0]) for line in lines]
+    assert {later - earlier for earlier, later in pairwise([0, *said_at])} <= set(range(30, 61))
+    # A tenth takes 80 s: each that ends is told, unless a line stood there just before.
+    assert all(any(0 <= at - tenth < 30 for at in said_at) for tenth in range(80, 721, 80))

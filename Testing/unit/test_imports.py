@@ -19,7 +19,7 @@ LAYERS = [
     {"geometry"},
     {"volume", "volume_io", "header_checks", "dicom"},
     {"prompts"},
-    {"prompt_voxels", "prompt_list"},
+    {"prompt_voxels", "prompt_list", "challenge_files"},
     {"prompt_json", "prompt_history"},
     {"segmenter"},
     {
@@ -42,6 +42,7 @@ LAYERS = [
         "session",
         "simulate",
         "metrics",
+        "consensus",
         "synthesis",
     },
     {"models", "preview"},

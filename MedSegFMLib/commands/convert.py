@@ -1,0 +1,132 @@
+"""`medsegfm convert`: cases between the challenge's npz files and volumes with a CASES.json."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..challenge_files import DEFAULT_SPACING_ORDER, SPACING_ORDERS
+from ..errors import CasesError
+from .console import progress_bar
+
+if TYPE_CHECKING:
+    from ..cases import Case
+
+SUMMARY = "convert cases between the CVPR 2025 challenge's npz and NIfTI with a CASES.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a CASES.json or an image (with --label), or an npz file or a folder of them",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="OUT",
+        help="a new folder; a .npz for one image; a .json to list npz files where they are",
+    )
+    parser.add_argument("--label", metavar="FILE", help="the label map of an image or npz file")
+    parser.add_argument(
+        "--labels", metavar="DIR", help="npz files of the same names that hold the labels"
+    )
+    parser.add_argument(
+        "--objects", metavar="1=liver,2=spleen", help="the objects of an image (default: all)"
+    )
+    parser.add_argument("--modality", default="unknown", help="of an image (%(default)s)")
+    parser.add_argument(
+        "--spacing-order",
+        choices=SPACING_ORDERS,
+        default=DEFAULT_SPACING_ORDER,
+        help="of the numbers in an npz's spacing (%(default)s, as MedSAM's script writes them)",
+    )
+    parser.add_argument(
+        "--boxes", action="store_true", help="write a box for each label, by the challenge's rule"
+    )
+    parser.add_argument(
+        "--window",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="grey values that become 0 and 255 in an npz, as in the challenge's (default: kept)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Convert, and say what was written."""
+    from ..evaluate.conversion import Npz, list_npz, npz_to_volumes, volumes_to_npz
+
+    source, out, order = Path(arguments.source), Path(arguments.out), arguments.spacing_order
+    to_npz = not (source.is_dir() or source.suffix.lower() == ".npz")
+    if to_npz:
+        cases = _volume_cases(arguments, source)
+        settings = Npz(order, arguments.boxes, _window(arguments))
+        with progress_bar("convert") as progress:
+            written = volumes_to_npz(cases, out, settings, progress)
+    else:
+        cases = _npz_cases(arguments, source)
+        if out.suffix.lower() == ".json":
+            written = list_npz(cases, out)
+        else:
+            with progress_bar("convert") as progress:
+                written = npz_to_volumes(cases, out, progress)
+    for sentence in written.notes:
+        print(sentence, file=sys.stderr)
+    print(f"{written.path}: {len(cases)} case{'' if len(cases) == 1 else 's'}.")
+
+
+def _volume_cases(arguments: argparse.Namespace, source: Path) -> list[Case]:
+    from ..cases import read_cases
+
+    if source.suffix.lower() == ".json":
+        return read_cases(source)
+    if arguments.label is None:
+        raise CasesError(f"{source} is an image without labels; name its label map with --label.")
+    return [_volume_case(arguments, source)]
+
+
+def _volume_case(arguments: argparse.Namespace, source: Path) -> Case:
+    from ..cases import Case
+    from ..evaluate.conversion import present_objects, stem_of
+
+    label = Path(arguments.label)
+    objects = _objects(arguments.objects) if arguments.objects else present_objects(label)
+    return Case(stem_of(source), source.parent, source, label, arguments.modality, objects)
+
+
+def _npz_cases(arguments: argparse.Namespace, source: Path) -> list[Case]:
+    from ..cases import challenge_case, challenge_cases
+
+    order = arguments.spacing_order
+    if source.is_dir():
+        labels = Path(arguments.labels) if arguments.labels else None
+        return challenge_cases(source, labels, order)
+    label = Path(arguments.label) if arguments.label else source
+    return [challenge_case(source, label, order)]
+
+
+def _objects(text: str) -> tuple[tuple[int, str], ...]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    objects = [(number.strip(), name.strip()) for number, _, name in pairs]
+    numbers = [number for number, _ in objects]
+    names = [name for _, name in objects]
+    good = all(number.isdecimal() and int(number) and name for number, name in objects)
+    if not good or len(set(numbers)) < len(numbers) or len(set(names)) < len(names):
+        raise CasesError(
+            f"--objects is '{text}'; give each label above 0 and its own name, as in "
+            "1=liver,2=spleen."
+        )
+    return tuple((int(number), name) for number, name in objects)
+
+
+def _window(arguments: argparse.Namespace) -> tuple[float, float] | None:
+    if arguments.window is None:
+        return None
+    low, high = arguments.window
+    if not low < high < float("inf"):
+        raise CasesError(f"--window is {low:g} {high:g}; give the lower value first.")
+    return low, high

@@ -1,0 +1,247 @@
+"""Cases between the CVPR 2025 challenge's npz files and volumes that are listed in a CASES.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atomic import check_writable, write_text
+from ..cases import Case, load_case
+from ..challenge_files import (
+    DEFAULT_SPACING_ORDER,
+    SPACING_ORDERS,
+    VoxelBox,
+    is_challenge_file,
+    read_spacing,
+    tells_grid,
+    write_case,
+)
+from ..errors import CasesError, MedSegFMError, OutputError
+from ..progress import Progress
+from ..simulate import challenge_box
+from ..volume import Volume
+from .protocol import seed_of
+
+# What the challenge draws its boxes with, in get_boxes.py.
+_BOX_SEED, _BOX_JITTER, _BOX_SLICE_SIDE = 2025, 5, 256
+_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".npz")
+
+
+@dataclass(frozen=True)
+class Npz:
+    """How npz files are written.
+
+    spacing_order: "xyz" or "zyx". boxes: whether each label gets one, by the challenge's rule.
+    window: the grey values that become 0 and 255; None keeps values and type.
+    """
+
+    spacing_order: str = DEFAULT_SPACING_ORDER
+    boxes: bool = False
+    window: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """The file or folder that was written, and sentences about what npz files do not tell."""
+
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
+def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Progress) -> Written:
+    """Write each case as an npz file: into a new folder with a CASES.json, or one as `out`.npz.
+
+    Only the objects of a case are in its `gts`. Raises CasesError for a case that cannot be read,
+    OutputError for an `out` that cannot be written or holds something; nothing is left then.
+    """
+    if is_challenge_file(out):
+        if len(cases) > 1:
+            raise CasesError(f"{out} is one file for {len(cases)} cases; give a folder.")
+        _write_npz(cases[0], out, settings)
+        return Written(out)
+    with _new_folder(out) as folder:
+        entries = []
+        for n, case in enumerate(cases):
+            progress(n / len(cases), case.name)
+            name = f"{_file_name(case)}.npz"
+            _write_npz(case, folder / name, settings)
+            order = {"spacing_order": settings.spacing_order}
+            entries.append({**_entry(case, name), **order})
+        _write_list(entries, folder / "cases.json")
+    return Written(out)
+
+
+def npz_to_volumes(cases: Sequence[Case], out: Path, progress: Progress) -> Written:
+    """Write the image and label map of each npz case as NIfTI, into a new folder with a CASES.json.
+
+    Raises CasesError and OutputError as `volumes_to_npz`; nothing is left then.
+    """
+    with _new_folder(out) as folder:
+        entries = []
+        for n, case in enumerate(cases):
+            progress(n / len(cases), case.name)
+            loaded, name = load_case(case), _file_name(case)
+            _storable(loaded.image).write(folder / f"{name}.nii.gz")
+            _storable(loaded.label).write(folder / f"{name}-label.nii.gz")
+            entries.append({**_entry(case, f"{name}.nii.gz"), "label": f"{name}-label.nii.gz"})
+        _write_list(entries, folder / "cases.json")
+    return Written(out, _notes(cases))
+
+
+def list_npz(cases: Sequence[Case], out: Path) -> Written:
+    """Write a CASES.json that names npz files where they are; raises OutputError."""
+    check_writable(out)
+    entries = [
+        {
+            **_entry(case, _path_from(out, case.image)),
+            "label": _path_from(out, case.label),
+            "spacing_order": case.spacing_order,
+        }
+        for case in cases
+    ]
+    _write_list(entries, out)
+    return Written(out, _notes(cases))
+
+
+def present_objects(label: Path) -> tuple[tuple[int, str], ...]:
+    """The labels above 0 in a file, with names such as "label 7"; CasesError where it has none."""
+    try:
+        found = np.unique(Volume.read(label).array_kji)
+    except MedSegFMError as error:
+        raise CasesError(str(error)) from error
+    objects = tuple((int(value), f"label {int(value)}") for value in found if value > 0)
+    if not objects:
+        raise CasesError(f"{label} holds no label above 0; give the label map of the image.")
+    return objects
+
+
+def stem_of(path: Path) -> str:
+    """A file's name without the ending of a volume."""
+    for ending in _ENDINGS:
+        if path.name.lower().endswith(ending):
+            return path.name[: -len(ending)]
+    return path.name
+
+
+def _write_npz(case: Case, path: Path, settings: Npz) -> None:
+    loaded = load_case(case)
+    values = [value for value, _ in case.objects]
+    if min(values) < 1 or max(values) > np.iinfo(np.uint16).max:
+        raise CasesError(
+            f"Case {case.name}: it has the label {min(values) if min(values) < 1 else max(values)}"
+            ", but npz files hold labels from 1 to 65535; give it another number."
+        )
+    kept = np.where(np.isin(loaded.label.array_kji, values), loaded.label.array_kji, 0)
+    labels = kept.astype(np.uint8 if max(values) < 256 else np.uint16)
+    boxes = _boxes(case, labels) if settings.boxes else None
+    image = loaded.image.with_array(_windowed(loaded.image.array_kji, settings.window))
+    write_case(path, image, labels, dict(case.objects), settings.spacing_order, boxes)
+
+
+def _boxes(case: Case, labels: NDArray[Any]) -> dict[int, VoxelBox]:
+    return {
+        value: challenge_box(
+            labels == value,
+            _BOX_JITTER,
+            seed_of(_BOX_SEED, case.name, name, 0),
+            _BOX_SLICE_SIDE,
+        )
+        for value, name in case.objects
+    }
+
+
+def _windowed(voxels: NDArray[Any], window: tuple[float, float] | None) -> NDArray[Any]:
+    if window is None:
+        return voxels
+    low, high = window
+    scaled = (np.clip(voxels.astype(np.float32), low, high) - low) * (255 / (high - low))
+    grey: NDArray[np.uint8] = np.rint(scaled).astype(np.uint8)
+    return grey
+
+
+def _storable(volume: Volume) -> Volume:
+    """NIfTI has no type for a truth, nor 16-bit fractions."""
+    array = volume.array_kji
+    if array.dtype == bool:
+        return volume.with_array(array.astype(np.uint8))
+    return volume.with_array(array.astype(np.float32)) if array.dtype == np.float16 else volume
+
+
+def _notes(cases: Sequence[Case]) -> tuple[str, ...]:
+    """What the files do not tell, once for all of them."""
+    notes = []
+    silent = [case for case in cases if not tells_grid(case.image)]
+    if silent:
+        notes.append(
+            "npz files hold no directions: i, j and k are taken to grow to the patient's left, "
+            f"back and head in {len(silent)} of {len(cases)} cases."
+        )
+    doubtful = [case.name for case in silent if _looks_otherwise(case)]
+    if doubtful:
+        order = cases[0].spacing_order
+        other = next(each for each in SPACING_ORDERS if each != order)
+        notes.append(
+            f"The spacing of {len(doubtful)} cases, {doubtful[0]} the first, looks as if it were "
+            f"{other}, not {order} (equal numbers are mostly those in the slice): compare one with "
+            "its source, and give --spacing-order."
+        )
+    return tuple(notes)
+
+
+def _looks_otherwise(case: Case) -> bool:
+    first, middle, last = read_spacing(case.image)
+    return (middle == last != first) if case.spacing_order == "xyz" else (first == middle != last)
+
+
+def _entry(case: Case, image: str) -> dict[str, Any]:
+    objects = {str(value): name for value, name in case.objects}
+    return {"name": case.name, "image": image, "modality": case.modality, "objects": objects}
+
+
+def _write_list(entries: Sequence[dict[str, Any]], path: Path) -> None:
+    write_text(path, json.dumps({"cases": entries}, indent=1, ensure_ascii=False))
+
+
+def _file_name(case: Case) -> str:
+    """The case's name where it can be a file's; two cases never get one name."""
+    if not case.name.strip(". ") or set(case.name) & set('/\\:*?"<>|\0'):
+        raise CasesError(
+            f"The case '{case.name}' cannot be a file's name; name it without / \\ : * ? \" < > |."
+        )
+    return case.name
+
+
+def _path_from(out: Path, path: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), out.resolve().parent)).as_posix()
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """A folder that takes the name `out` once the block has ended, and else is gone."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(f"{out} is there and not an empty folder; choose another name.")
+    check_writable(out.with_name(f"{out.name}-"))
+    beside = out.with_name(f".tmp-{token_hex(8)}")
+    try:
+        beside.mkdir()
+        yield beside
+        if out.exists():
+            out.rmdir()
+        beside.replace(out)
+    except OSError as error:
+        raise OutputError(
+            f"{out} could not be written ({error.strerror or error}); free some space or choose "
+            "another folder."
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,93 @@
+"""Which place each model takes, and whether another draw of cases would have given it another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .statistics import CONFIDENCE, DIGITS, LEAST_CASES, resampled_means
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Which place each model takes, and how firmly; models that are equal share the better place.
+
+    models: in the order of their places. by_mean: the place of each by its mean over cases;
+    by_places: by the mean of its places in single cases. frequencies: (models, places) how often
+    each took each place when the cases were drawn anew. low, high: between which places 95 % lie.
+    agreement: Kendall's tau-b of by_mean and by_places; stability: the mean tau-b of by_mean and
+    of the rankings of the drawn cases; NaN where all are equal. cases: those that all models did.
+    """
+
+    models: tuple[str, ...]
+    cases: int
+    by_mean: tuple[int, ...]
+    by_places: tuple[int, ...]
+    frequencies: NDArray[np.float64]
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+    agreement: float
+    stability: float
+
+
+def rank_models(scores: Mapping[str, Mapping[str, float]]) -> Ranking | None:
+    """The ranking and its stability under the bootstrap, as challengeR shows it.
+
+    After Wiesenfarth et al., "Methods and open-source toolkit for analyzing and visualizing
+    challenge results", Scientific Reports 11, 2369 (2021). None for one model or below six cases.
+    scores: one score of each case, larger being better, by model and case.
+    """
+    names = list(scores)
+    common = [case for case in scores[names[0]] if all(case in scores[name] for name in names)]
+    if len(names) < 2 or len(common) < LEAST_CASES:
+        return None
+    table = np.array([[scores[name][case] for case in common] for name in names])
+    by_mean = places(table.mean(axis=1))
+    by_places = places(-places(table.T).mean(axis=0))
+    drawn = places(resampled_means(table))
+    order = sorted(range(len(names)), key=lambda n: (by_mean[n], by_places[n], n))
+    all_places = np.arange(1, len(names) + 1)
+    tail = 50 * (1 - CONFIDENCE)
+    # Places are whole, so the limits are places that were taken.
+    low, high = np.percentile(drawn, (tail, 100 - tail), axis=0, method="inverted_cdf")
+    rankings, times = np.unique(drawn, axis=0, return_counts=True)
+    taus = _taus(by_mean, rankings)
+    known = ~np.isnan(taus)
+    return Ranking(
+        tuple(names[n] for n in order),
+        len(common),
+        tuple(int(by_mean[n]) for n in order),
+        tuple(int(by_places[n]) for n in order),
+        (drawn[:, order, None] == all_places).mean(axis=0),
+        tuple(int(low[n]) for n in order),
+        tuple(int(high[n]) for n in order),
+        float(_taus(by_mean, by_places[None])[0]),
+        float(np.average(taus[known], weights=times[known])) if known.any() else math.nan,
+    )
+
+
+def places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(…, models) the place of each along the last axis, 1 for the largest; ties share the best."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(-np.round(scores, DIGITS), method="min", axis=-1)
+    return np.asarray(ranks, dtype=np.int64)
+
+
+def _taus(ranking: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Kendall's tau-b of a ranking (models,) and each of others (rankings, models).
+
+    NaN where either has all models in one place.
+    """
+    first, second = np.triu_indices(len(ranking), 1)
+    ours = np.sign(ranking[first] - ranking[second])
+    theirs = np.sign(others[:, first] - others[:, second])
+    untied = (ours**2).sum() * (theirs**2).sum(axis=1)
+    agreeing = (theirs @ ours).astype(float)
+    taus: NDArray[np.float64] = np.full(len(others), np.nan)
+    np.divide(agreeing, np.sqrt(untied), out=taus, where=untied > 0)
+    return taus

@@ -1,0 +1,160 @@
+"""Dice, surface Dice and HD95 at once: what they share is computed once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..masks import Mask, bounding_box, check_mask, check_masks
+from .surface import Surface, checked_spacing, checked_tolerance, compare, surface_of
+
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Dice and surface Dice, 0 to 1, and HD95 in millimetres; see the functions of these names."""
+
+    dsc: float
+    nsd: float
+    hd95_mm: float
+
+
+class References:
+    """The objects of a case that one prediction after another is scored against.
+
+    labels_kji: (K, J, I), integer. labels: of the objects, above 0; one that is nowhere agrees with
+    an empty prediction. spacing_kji_mm: voxel size along K, J and I. threads: objects at once; by
+    default as OMP_NUM_THREADS says, else one per core.
+
+    Raises MaskError for what is no 3D array of integers, ValueError for a spacing out of range.
+    """
+
+    def __init__(
+        self,
+        labels_kji: Mask,
+        labels: Iterable[int],
+        spacing_kji_mm: Sequence[float] | NDArray[Any],
+        threads: int | None = None,
+    ) -> None:
+        check_mask(labels_kji, "reference")
+        self.labels_kji = labels_kji
+        self.labels = list(labels)
+        self._spacing = checked_spacing(spacing_kji_mm)
+        self._threads = threads or cores()
+        boxes = _boxes(labels_kji)
+        with ThreadPoolExecutor(self._threads) as pool:
+            self._objects = dict(
+                zip(
+                    self.labels,
+                    pool.map(
+                        lambda label: _cut(labels_kji, label, boxes.get(label), self._spacing),
+                        self.labels,
+                    ),
+                    strict=True,
+                )
+            )
+
+    def scores(self, predicted_kji: Mask, tolerance_mm: float) -> list[Scores]:
+        """Of the labels, in their order, in a prediction of the same shape with the same numbers.
+
+        tolerance_mm: of the surface Dice. Raises MaskError where the shapes differ, ValueError for
+        a tolerance out of range.
+        """
+        check_masks(self.labels_kji, predicted_kji)
+        tolerance = checked_tolerance(tolerance_mm)
+        boxes = _boxes(predicted_kji)
+
+        def score(label: int) -> Scores:
+            other = _cut(predicted_kji, label, boxes.get(label), self._spacing)
+            return _scores(self._objects[label], other, tolerance)
+
+        # The largest first, so that no thread is left with it in the end.
+        largest_first = sorted(set(self.labels), key=lambda label: -self._objects[label].voxels)
+        with ThreadPoolExecutor(self._threads) as pool:
+            scored = dict(zip(largest_first, pool.map(score, largest_first), strict=True))
+        return [scored[label] for label in self.labels]
+
+
+@dataclass(frozen=True, eq=False)
+class _Object:
+    """A mask cut to its bounding box `box`, both None where it is empty."""
+
+    mask: NDArray[np.bool_] | None
+    box: Box | None
+    voxels: int
+    surface: Surface | None
+
+
+def _cut(
+    labels_kji: Mask, label: int, box: Box | None, spacing_kji_mm: NDArray[np.float64]
+) -> _Object:
+    if box is None:
+        return _Object(None, None, 0, None)
+    own: NDArray[np.bool_] = labels_kji[box] == label
+    surface = surface_of(own, spacing_kji_mm, [side.start for side in box])
+    return _Object(own, box, int(np.count_nonzero(own)), surface)
+
+
+def _scores(reference: _Object, prediction: _Object, tolerance_mm: float) -> Scores:
+    total = reference.voxels + prediction.voxels
+    dsc = 2.0 * _shared_voxels(reference, prediction) / total if total else 1.0
+    compared = compare(reference.surface, prediction.surface, tolerance_mm)
+    return Scores(dsc, compared.dice, compared.hausdorff95_mm())
+
+
+def _shared_voxels(a: _Object, b: _Object) -> int:
+    if a.mask is None or b.mask is None or a.box is None or b.box is None:
+        return 0
+    common = [
+        slice(max(one.start, other.start), min(one.stop, other.stop))
+        for one, other in zip(a.box, b.box, strict=True)
+    ]
+    if any(side.start >= side.stop for side in common):
+        return 0
+    here, there = (
+        tuple(
+            slice(side.start - own.start, side.stop - own.start)
+            for side, own in zip(common, box, strict=True)
+        )
+        for box in (a.box, b.box)
+    )
+    return int(np.count_nonzero(a.mask[here] & b.mask[there]))
+
+
+def _boxes(labels: Mask) -> dict[int, Box]:
+    """The bounding box of each label above 0."""
+    from scipy.ndimage import find_objects
+
+    outer = bounding_box(labels)
+    if outer is None:
+        return {}
+    cut = labels[outer]
+    k, j, i = (side.start for side in outer)
+    return {
+        label: (_moved(box[0], k), _moved(box[1], j), _moved(box[2], i))
+        for label, box in enumerate(
+            find_objects(cut.view(np.uint8) if cut.dtype == bool else cut), 1
+        )
+        if box is not None
+    }
+
+
+def _moved(side: slice, by: int) -> slice:
+    return slice(side.start + by, side.stop + by)
+
+
+def cores() -> int:
+    """How many threads this process may compute with."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
