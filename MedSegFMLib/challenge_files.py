@@ -98,6 +98,8 @@ def read_objects(path: Path) -> dict[int, str]:
     with _opened(path) as arrays:
         labels = _array(arrays, "gts", path)
         named = json.loads(str(arrays[_OBJECTS])) if _OBJECTS in arrays else {}
+        if not isinstance(named, dict):
+            raise VolumeError(f"{path}: '{_OBJECTS}' holds no names by label; leave it out.")
     present = _present(labels)
     return {label: str(named.get(str(label), f"label {label}")) for label in present}
 
@@ -128,6 +130,7 @@ def read_boxes(path: Path, labels_kji: NDArray[Any]) -> dict[int, VoxelBox]:
         zipfile.BadZipFile,
         zlib.error,
         EOFError,
+        RuntimeError,
         pickle.UnpicklingError,
         AttributeError,
         IndexError,
@@ -161,7 +164,9 @@ def write_case(
         _OBJECTS: np.array(json.dumps({str(label): name for label, name in objects.items()})),
     }
     if boxes is not None:
-        dicts = [_box_dict(boxes[label]) for label in _present(labels)]
+        dicts = [
+            _box_dict(boxes[label], middle_slice(labels == label)) for label in _present(labels)
+        ]
         arrays["boxes"] = np.array(dicts, dtype=object)
     with atomic_path(path) as beside:
         np.savez_compressed(beside, **arrays)
@@ -171,6 +176,12 @@ def write_segs(path: Path, maps: NDArray[Any]) -> None:
     """Write label maps (steps, K, J, I): `segs`, the last, and `all_segs`; whole or not at all."""
     with atomic_path(path) as beside:
         np.savez_compressed(beside, segs=maps[-1], all_segs=maps)
+
+
+def middle_slice(mask_kji: NDArray[Any]) -> int:
+    """The k that the challenge draws an object's box on: of its middle voxel in array order."""
+    voxels_up_to_k = np.cumsum(np.count_nonzero(mask_kji, axis=(1, 2)))
+    return int(np.searchsorted(voxels_up_to_k, voxels_up_to_k[-1] // 2, side="right"))
 
 
 @contextmanager
@@ -184,7 +195,8 @@ def _opened(path: Path) -> Iterator[Any]:
             yield arrays
     except VolumeError:
         raise
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        # RuntimeError: an archive with a password, or packed in a way that Python does not know.
         raise VolumeError(
             f"{path} cannot be read as npz ({error}); copy or download it again."
         ) from error
@@ -251,8 +263,8 @@ def _bounds(inclusive: Sequence[int]) -> VoxelBox:
     return (k0, j0, i0), (k1 + 1, j1 + 1, i1 + 1)
 
 
-def _box_dict(box: VoxelBox) -> dict[str, int]:
+def _box_dict(box: VoxelBox, middle_k: int) -> dict[str, int]:
     (k0, j0, i0), (k1, j1, i1) = box
     return dict(zip(_BOX_KEYS, (k0, j0, i0, k1 - 1, j1 - 1, i1 - 1), strict=True)) | {
-        "z_mid": (k0 + k1 - 1) // 2
+        "z_mid": middle_k
     }

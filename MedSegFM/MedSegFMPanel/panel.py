@@ -199,7 +199,7 @@ class Panel:
         self._show_model(self.parameters.model.value)
         has_volume = logic.volume is not None
         usable = has_volume and self.models.can_run
-        self.buttons.show(self.models.card, usable, logic.classes)
+        self.buttons.show(logic.card, usable, logic.classes)
         self.buttons.show_active()
         hint = words.volume_hint(has_volume, self._volume_fault)
         ui.volumeHint.text, ui.volumeHint.visible = hint, bool(hint)
@@ -208,7 +208,6 @@ class Panel:
         ui.promptTable.visible = bool(logic.prompts.entries)
         ui.promptHint.text = words.prompt_hint(
             logic,
-            self.models.card,
             self.models.can_run,
             HINTS.get(self.placement.active),
             self.gate.holds and logic.is_predicting,

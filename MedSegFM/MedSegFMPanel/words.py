@@ -14,7 +14,7 @@ def volume_hint(has_volume, fault):
     return ""
 
 
-def prompt_hint(logic, card, can_run, drawing, waits):
+def prompt_hint(logic, can_run, drawing, waits):
     """What to do next with prompts.
 
     drawing: what to do in the views while drawing, or None. waits: whether the model waits for Run.
@@ -25,7 +25,7 @@ def prompt_hint(logic, card, can_run, drawing, waits):
         return _("The model cannot run yet: see what it lacks above, or choose another.")
     if drawing:
         return drawing
-    draws = any(name != "text" for name in card.prompts)
+    draws = any(name != "text" for name in logic.card.prompts)
     if not logic.prompts.entries and logic.classes:
         return _("Segment all that the model knows, or name one of it.")
     if not logic.prompts.entries and not draws:

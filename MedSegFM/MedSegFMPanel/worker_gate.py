@@ -51,12 +51,12 @@ class WorkerGate:
     def request(self, request):
         """Ask for an answer, or hold the request back.
 
-        Two pass always: the planes' comparison, which follows an answer that the user has seen, and
-        one afresh, for a comparison of models that the user has begun.
+        Two pass always, and leave held what is: the planes' comparison, which follows an answer
+        that the user has seen, and one afresh, for a comparison of models that the user has begun.
         """
-        if request.afresh:
+        if request.afresh or request.consistency:
             return self._ensure().request(request)
-        self.holds = not self.is_open and not request.consistency
+        self.holds = not self.is_open
         if self.holds:
             self.cancel()
             return HELD

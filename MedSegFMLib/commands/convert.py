@@ -63,6 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
     source, out, order = Path(arguments.source), Path(arguments.out), arguments.spacing_order
     to_npz = not (source.is_dir() or source.suffix.lower() == ".npz")
     if to_npz:
+        if out.suffix.lower() == ".json":
+            raise CasesError(f"{out} would list npz files, but {source} is none; give a folder.")
         cases = _volume_cases(arguments, source)
         settings = Npz(order, arguments.boxes, _window(arguments))
         with progress_bar("convert") as progress:

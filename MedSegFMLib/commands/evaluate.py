@@ -53,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save-segs", action="store_true", help="keep the label maps of all steps, as npz"
     )
-    parser.add_argument("--jobs", type=int, help="processes (default: one per core or GPU)")
+    parser.add_argument(
+        "--jobs", type=int, help="processes (default: one per core; with --ray, per GPU or core)"
+    )
     parser.add_argument(
         "--ray",
         metavar="ADDRESS",

@@ -31,7 +31,6 @@ class _Worker:
 
     actor: Any
     model: str
-    since: float
     called: str = ""
     reference: Any = field(default=None, repr=False)
 
@@ -69,6 +68,8 @@ class RayCrew:
         self._workers: dict[int, _Worker] = {}
         self._refused: list[tuple[int, News]] = []
         self._numbers = itertools.count(1)
+        # When anything last went on; no worker has waited in vain for longer.
+        self._moved = time.monotonic()
         self._gpus = 0 if device == "cpu" else int(self._total("GPU"))
         self.places = self._count_places(jobs)
 
@@ -97,8 +98,9 @@ class RayCrew:
             )
             .remote(model, load, work, self._device_of(need))
         )
-        self._workers[number] = _Worker(actor, model, time.monotonic())
+        self._workers[number] = _Worker(actor, model)
         self._call(number, "about")
+        self._moved = time.monotonic()
         return number
 
     def give(self, worker: int, task: Task) -> None:
@@ -114,6 +116,7 @@ class RayCrew:
         waited = list(references)
         if not self._ray.wait(waited, timeout=_WAIT_SECONDS)[0]:
             return self._stuck()
+        self._moved = time.monotonic()
         ready, _ = self._ray.wait(waited, num_returns=len(waited), timeout=0)
         found = [(references[reference], self._take(references[reference])) for reference in ready]
         return [(number, news) for number, news in found if news is not None]
@@ -158,14 +161,16 @@ class RayCrew:
 
     def _stuck(self) -> list[tuple[int, News]]:
         """Workers that have waited too long for a place, with nobody at work who could make one."""
+        now = time.monotonic()
         if any(worker.called != "about" for worker in self._workers.values()):
+            self._moved = now
+        if now - self._moved < _START_SECONDS:
             return []
-        late = time.monotonic() - _START_SECONDS
         reason = (
             f"The cluster had no place for a worker in {_START_SECONDS / 60:g} minutes; free some, "
             "or ask for fewer with --jobs."
         )
-        return [(n, Refused(reason)) for n, own in self._workers.items() if own.since < late]
+        return [(number, Refused(reason)) for number in self._workers]
 
     def _need(self, model: str) -> dict[str, int]:
         memory = card(self._names[model]).base_bytes

@@ -86,6 +86,7 @@ def npz_to_volumes(cases: Sequence[Case], out: Path, progress: Progress) -> Writ
 
     Raises CasesError and OutputError as `volumes_to_npz`; nothing is left then.
     """
+    _check_no_label_is_an_image(cases)
     with _new_folder(out) as folder:
         entries = []
         for n, case in enumerate(cases):
@@ -221,6 +222,17 @@ def _file_name(case: Case) -> str:
     return case.name
 
 
+def _check_no_label_is_an_image(cases: Sequence[Case]) -> None:
+    """Raise CasesError where the label map of one case would have the name of another's image."""
+    names = {case.name for case in cases}
+    taken = [name for name in names if f"{name}-label" in names]
+    if taken:
+        raise CasesError(
+            f"There are cases '{taken[0]}' and '{taken[0]}-label', but the label map of the first "
+            "takes the name of the second; rename one."
+        )
+
+
 def _path_from(out: Path, path: Path) -> str:
     return Path(os.path.relpath(path.resolve(), out.resolve().parent)).as_posix()
 
@@ -228,6 +240,8 @@ def _path_from(out: Path, path: Path) -> str:
 @contextmanager
 def _new_folder(out: Path) -> Iterator[Path]:
     """A folder that takes the name `out` once the block has ended, and else is gone."""
+    if not out.name:
+        raise OutputError(f"{out} is the current folder; give the name of a new one.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out} is there and not an empty folder; choose another name.")
     check_writable(out.with_name(f"{out.name}-"))

@@ -80,9 +80,9 @@ class Crew(Protocol):
 def work_off(schedule: Schedule, crew: Crew) -> Generator[tuple[list[Task], Outcome], None, None]:
     """Do all tasks of a schedule; the outcomes as they come, each with the tasks it settles.
 
-    That is one task, none where a failed one is yet to be tried again, and all that are left of a
-    model that cannot be loaded. Closing the iterator, or an exception such as KeyboardInterrupt,
-    ends the workers at once.
+    That is one task, none where a failed one is yet to be tried again, and all that are left,
+    with one seed, of a model that cannot be loaded. Closing the iterator, or an exception such as
+    KeyboardInterrupt, ends the workers at once.
     """
     with closing(crew):
         while not schedule.finished:

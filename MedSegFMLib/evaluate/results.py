@@ -55,8 +55,10 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
     if not path.exists():
         return []
     try:
-        text = path.read_text(encoding="utf-8")
-        lines = csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline=""), strict=True)
+        held = path.read_bytes()
+        # Cut before it is decoded: the last line may end within a letter.
+        text = held[: held.rfind(b"\n") + 1].decode("utf-8")
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = next(lines, [])
         fields = [field for field in dataclasses.fields(kind) if _is_needed(field, header)]
         columns = [(header.index(f.name), _CONVERT[str(f.type)]) for f in fields]

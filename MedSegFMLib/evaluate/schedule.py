@@ -149,8 +149,11 @@ class Schedule:
             reason = f"The process died while it loaded the model ({news.how}); {_OUT_OF_MEMORY}"
         else:
             reason = news.reason
-        if tasks:
-            yield tasks, Failure(ALL_CASES, model, tasks[0].seed, reason)
+        by_seed: dict[int, list[Task]] = defaultdict(list)
+        for task in tasks:
+            by_seed[task.seed].append(task)
+        for seed, own in by_seed.items():
+            yield own, Failure(ALL_CASES, model, seed, reason)
 
     def _forget(self, worker: int) -> None:
         del self._model_of[worker]

@@ -63,10 +63,11 @@ def counted_rows(
     """
     failed: dict[tuple[Key, str], list[Row]] = {}
     there = {row.key for row in rows}
+    meant = {ALL_CASES: cases, **{case.name: [case] for case in cases}}
     for failure in failures if protocol.failures == "zero" else ():
-        for case in cases:
+        for case in meant.get(failure.case, ()):
             key = case.name, failure.model, failure.seed
-            if failure.case not in (case.name, ALL_CASES) or key in there:
+            if key in there:
                 continue
             for _, name in case.objects:
                 failed[key, name] = failed_rows(

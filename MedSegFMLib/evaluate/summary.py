@@ -146,12 +146,13 @@ def summarise(
     known = {score: held for score, held in compared.items() if held and all(held.values())}
     rankings = {score: rank_models(held) for score, held in known.items()}
     of_model = {model: [row for row in counted if row.model == model] for model in scores}
+    asked = dict.fromkeys([*(row.model for row in rows), *(failure.model for failure in failures)])
     return Summary(
         rows=counted,
         scores=scores,
         models={
             **{model: _group(model, held) for model, held in scores.items()},
-            **{f.model: _group(f.model, {}) for f in failures if f.model not in scores},
+            **{model: _group(model, {}) for model in asked if model not in scores},
         },
         modalities=_groups(by_modality(counted)),
         objects=_groups(by_object(counted)),

@@ -151,7 +151,10 @@ def united(drawn: Sequence[tuple[Region, Logits]]) -> tuple[Region, Logits]:
 
 
 def _short(values: NDArray[np.floating]) -> Scores:
-    short: Scores = np.clip(values, -_LARGEST, _LARGEST).astype(np.float16, copy=False)
+    short = np.empty(values.shape, np.float16)
+    for own, part in zip(short, values, strict=True):
+        # Part by part: another copy of the scores of all classes may not fit into memory.
+        own[:] = np.clip(part, -_LARGEST, _LARGEST)
     return short
 
 

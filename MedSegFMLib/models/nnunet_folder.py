@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from pydoc import ErrorDuringImport, locate
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, WeightsError
@@ -154,8 +155,23 @@ def _check_plans(plans: dict[str, Any], folder: Path) -> None:
             layer = architecture["arch_kwargs"].get(key)
             named.update({} if layer is None else {layer: _LAYERS})
         for name, package in named.items():
-            if not str(name).startswith(package):
+            if not _is_part(str(name), package):
                 raise WeightsError(
-                    f"{folder} names {name} for import, which is not of {package[:-1]} and is not "
-                    f"run; {_WAY_OUT}."
+                    f"{folder} names {name} for import, which is no network or layer of "
+                    f"{package[:-1]} and is not run; {_WAY_OUT}."
                 )
+
+
+def _is_part(name: str, package: str) -> bool:
+    """Whether a name is that of a network or layer which the package defines.
+
+    A path through a package may end outside it: what its modules import lies in them too.
+    """
+    from torch.nn import Module
+
+    try:
+        found = locate(name) if name.startswith(package) else None
+    except ErrorDuringImport:
+        return False
+    is_module = isinstance(found, type) and issubclass(found, Module)
+    return is_module and found.__module__.startswith(package)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..prompt_list import PromptList
 from ..registry import DEFAULT_MODEL
 from ..volume import Volume
-from ..worker.events import Event, Failed, Noted, Predicted, Progressed, Request, Stopped
+from ..worker.events import Event, Failed, Noted, Opened, Predicted, Progressed, Request, Stopped
 from .client_protocol import Client
+from .holding import Holding
 
 
 @dataclass(frozen=True)
 class Awaited:
-    """A request on its way: its number, its prompts, and whether it is for the planes alone."""
+    """A request on its way: its number, its prompts, and whether it is for the planes alone.
+
+    taken: what was taken for objects meanwhile, by label, in place of what comes for them.
+    """
 
     number: int
     prompts: PromptList
     is_comparison: bool
+    taken: dict[int, Holding] = field(default_factory=dict)
 
 
 class Asking:
@@ -34,6 +39,8 @@ class Asking:
         self.model = DEFAULT_MODEL
         self.device = "auto"
         self.options: dict[str, Any] = {}
+        # What models take and know, each as it was told when it was loaded last.
+        self.opened: dict[str, Opened] = {}
 
     @property
     def awaited(self) -> PromptList | None:
@@ -46,6 +53,12 @@ class Asking:
         """The prompts for which the agreement of the planes is awaited."""
         awaited = self._awaited
         return awaited.prompts if awaited is not None and awaited.is_comparison else None
+
+    @property
+    def taken(self) -> dict[int, Holding]:
+        """What stands in place of an awaited answer, by label; not kept where none is awaited."""
+        awaited = self._awaited
+        return {} if awaited is None or awaited.is_comparison else awaited.taken
 
     def set_volume(self, volume: Volume) -> None:
         """Ask about this volume from now on; what was asked of another is dropped."""

@@ -33,7 +33,8 @@ class SharedClient:
         return self._client.set_volume(volume)
 
     def request(self, request: Request) -> int:
-        """As `Client`; a request of the background waits from here on."""
+        """As `Client`; a request of the background is stopped, and waits from here on."""
+        self.background.start_over()
         number = self._client.request(request)
         self._asked = number if number >= 0 else None
         return number

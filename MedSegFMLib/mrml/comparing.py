@@ -6,13 +6,14 @@ Nothing here writes to segments. What was found holds for the prompts that it wa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..consistency import Consistency, HotSpot
 from ..prompt_list import PromptList
 from ..prompts import Point
 from ..registry import card
+from ..segmenter import ModelCard
 from ..worker.events import Event, Noted, Predicted, Progressed
 from .asking import Awaited
 from .autosave import Snapshot
@@ -38,6 +39,12 @@ class ComparingWork(Work):
         # Which object's hot spot the views were brought to last, and its place among them.
         self._spot: tuple[int, int] | None = None
         self.consistency_view = ConsistencyView(scene)
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model takes and costs; once it was loaded, what it takes with its weights."""
+        told = self._asking.opened.get(self.model)
+        return card(self.model) if told is None else replace(card(self.model), prompts=told.prompts)
 
     @property
     def is_comparing(self) -> bool:
@@ -107,7 +114,7 @@ class ComparingWork(Work):
         """
         consistency = self.consistency if self._is_visible(self.current_label) else None
         spot = None if consistency is None else consistency.suggestion
-        if spot is None or "point" not in card(self.model).prompts:
+        if spot is None or "point" not in self.card.prompts:
             return None
         place = position_of(spot, self._chosen().geometry)
         return Point(place, spot.positive != other_sign)

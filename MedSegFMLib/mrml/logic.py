@@ -25,7 +25,7 @@ from .masking import is_locked, set_locked
 from .prompt_edits import renamed, with_boxes, with_classes, with_prompt, without_prompts
 from .scene_follower import SceneFollower
 from .segment_grid import check_holds_labelmaps
-from .updates import PromptsChanged, Update, Written
+from .updates import Update
 
 
 class SegmentationLogic(SceneFollower):
@@ -176,21 +176,22 @@ class SegmentationLogic(SceneFollower):
     def take(self, label: int, mask: Holding) -> None:
         """Make an object's segment hold exactly these voxels of the volume; undo brings it back.
 
-        Raises MaskError where it is locked. The prompts stay, and the next one is answered as ever.
+        Raises MaskError where it is locked. The prompts stay, and the next one is answered as ever;
+        of an answer that is awaited the other objects get theirs.
         """
         self._take_edits()
         name = self.prompts.name(label)
         if self.is_locked(label):
             raise MaskError(f"{name} is locked; untick Lock before you take another result for it.")
-        self._asking.drop()
-        self.segments.ensure_node(self.volume_node)
-        self.segments.ensure(label, name)
-        self._wrote(
-            self._state.take(self.volume_node, self._chosen().geometry, self.prompts, label, mask)
-        )
+        self._take(label, mask)
+        self._asking.taken[label] = mask
 
     def add_segment(self, name: str, mask: Holding) -> str:
-        """A new segment beside the objects', with these voxels of the volume; its identifier."""
+        """A new segment beside the objects', with these voxels of the volume; its identifier.
+
+        It is numbered where another one has that name. Raises MaskError where the segmentation has
+        no room for it.
+        """
         geometry = self._chosen().geometry
         self.segments.ensure_node(self.volume_node)
         return self._state.add_segment(self.volume_node, geometry, name, mask)
@@ -214,15 +215,11 @@ class SegmentationLogic(SceneFollower):
         return updates
 
     def _put_back(self, redo: bool) -> bool:
-        self._asking.drop()
+        # An answer that is awaited counts again.
+        self._asking.taken.clear()
         geometry = self._chosen().geometry
         self._wrote(self._state.put_back(self.volume_node, geometry, self.prompts, redo))
         return True
-
-    def _wrote(self, written: Written) -> None:
-        self._state.remember(self.model, self.prompts)
-        self._updates += [written, PromptsChanged()]
-        self._store()
 
     def close(self) -> None:
         """Let go of the scene and end the worker."""

@@ -36,8 +36,7 @@ def volume_ml(mask: Holding | None, geometry: Geometry) -> float:
     """Millilitres of an object; None: an empty one."""
     if mask is None:
         return 0.0
-    voxel_mm3 = abs(float(np.linalg.det(geometry.ijk_to_ras[:3, :3])))
-    return float(np.count_nonzero(mask.mask_kji)) * voxel_mm3 / 1000
+    return float(np.count_nonzero(mask.mask_kji)) * geometry.voxel_volume_mm3 / 1000
 
 
 class Bench:
@@ -54,10 +53,14 @@ class Bench:
 
     def put(self, key: Hashable, function: Callable[..., Any], *words: Any) -> None:
         """Compute `function(*words)`, in place of what is not begun of the same key."""
-        before = self._jobs.pop(key, None)
-        if before is not None:
-            before.cancel()
+        self.drop(key)
         self._jobs[key] = self._pool.submit(function, *words)
+
+    def drop(self, key: Hashable) -> None:
+        """Drop what is not there yet of one key."""
+        job = self._jobs.pop(key, None)
+        if job is not None:
+            job.cancel()
 
     def poll(self) -> list[tuple[Hashable, Any]]:
         """What is there now: key and value, or the MedSegFMError that came instead."""

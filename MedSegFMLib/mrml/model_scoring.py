@@ -14,6 +14,9 @@ from .model_scores import Bench, agreement_of, surface_agreement_of, volume_ml
 from .model_votes import consensus_of, disagreement_of
 from .reference_segment import ReferenceSegment
 
+# The numbers of a result against a reference.
+_AGAINST = ("dice", "surface dice")
+
 
 class Scoring:
     """Scores for each object, computed as results come; what is not there yet is None.
@@ -150,8 +153,10 @@ class Scoring:
         self._stamps[label] = stamp
         self._reference_masks.pop(label, None)
         self.faults.pop(label, None)
-        for key in [k for k in self._values if k[0] in ("dice", "surface dice") and k[1] == label]:
-            del self._values[key]
+        for key in [(name, label, model) for name in _AGAINST for model in self._masks]:
+            # Also what is still being computed against the reference as it was.
+            self._bench.drop(key)
+            self._values.pop(key, None)
         if reference is not None and self._geometry is not None:
             try:
                 mask, resampled = reference.read(self._geometry)

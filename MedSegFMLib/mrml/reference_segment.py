@@ -9,9 +9,12 @@ import numpy as np
 
 from ..errors import MaskError
 from ..geometry import Geometry
+from ..region import Region
 from ..volume import Volume
 from .holding import Holding, tight
+from .images import labels_of
 from .segment_grid import SegmentGrid, check_holds_labelmaps
+from .transforms import local_to_ras
 
 _LABELMAP = "Binary labelmap"
 
@@ -40,7 +43,7 @@ class ReferenceSegment:
         return (
             0 if image is None else image.GetMTime(),
             segment.GetLabelValue(),
-            0 if transform is None else transform.GetMTime(),
+            0 if transform is None else transform.GetTransformToWorldMTime(),
         )
 
     def read(self, geometry: Geometry) -> tuple[Holding, bool]:
@@ -52,28 +55,45 @@ class ReferenceSegment:
         if not self.stamp():
             raise MaskError("The reference segment left the scene; choose another.")
         check_holds_labelmaps(self.node)
-        grid = SegmentGrid.of(self.node, geometry)
-        region = grid.bounds(self.node, self.segment_id)
-        found = None if region is None else tight(self._mask(grid, region), region)
-        if found is None:
+        own = self._own()
+        if own is None:
             raise MaskError(f"The reference {self.title} has no voxels; choose another.")
-        where, mask = found
-        same = geometry.matches(grid.geometry)
-        if not same:
-            part = Volume(mask.astype(np.uint8), grid.geometry.crop(where))
+        start = np.rint(geometry.ijk_from_ras([own.geometry.origin_ras]))[0]
+        matrix = geometry.ijk_to_ras.copy()
+        matrix[:3, 3] = geometry.ras_from_ijk(start[None])[0]
+        same = Geometry(own.geometry.shape_kji, matrix).matches(own.geometry)
+        if same:
+            where = Region.whole(own.geometry.shape_kji).shifted([int(n) for n in start[::-1]])
+            inside = where.intersection(Region.whole(geometry.shape_kji))
+            held = Holding(where, own.array_kji != 0)
+            brought = None if inside is None else (inside, held.on(inside))
+        else:
             here = SegmentGrid(geometry, np.eye(4))
-            brought = here.bring(part, where.start_kji, grid.geometry)
-            found = None if brought is None else tight(brought[1], brought[0])
-            if found is None:
-                raise MaskError(
-                    f"The reference {self.title} lies outside the volume; choose one that was "
-                    "drawn on it."
-                )
-            where, mask = found
-        return Holding(where, mask), not same
+            brought = here.bring(own, (0, 0, 0), own.geometry)
+        found = None if brought is None else tight(brought[1], brought[0])
+        if found is None:
+            raise MaskError(
+                f"The reference {self.title} lies outside the volume; choose one that was drawn "
+                "on it."
+            )
+        return Holding(*found), not same
 
-    def _mask(self, grid: SegmentGrid, region: Any) -> Any:
-        return grid.read(self.node, self.segment_id, region)
+    def _own(self) -> Volume | None:
+        """The part of its image with voxels, 1 inside, as it stands; None where it has none."""
+        segment = self.node.GetSegmentation().GetSegment(self.segment_id)
+        image = segment.GetRepresentation(_LABELMAP)
+        if image is None:
+            return None
+        labels, start, matrix = labels_of(image)
+        if not labels.size:
+            return None
+        found = tight(labels == segment.GetLabelValue(), Region.whole(labels.shape).shifted(start))
+        if found is None:
+            return None
+        where, mask = found
+        to_ras = local_to_ras(self.node) @ matrix
+        to_ras[:3, 3] += to_ras[:3, :3] @ where.start_kji[::-1]
+        return Volume(mask.astype(np.uint8), Geometry(where.shape_kji, to_ras))
 
 
 def reference_choices(scene: Any) -> list[ReferenceSegment]:

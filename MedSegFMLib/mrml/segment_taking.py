@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
+from ..errors import MaskError
 from ..geometry import Geometry
 from ..prompt_list import PromptList
 from ..volume import Volume
 from ..worker.events import Answer
-from .holding import Holding
+from .holding import Holding, PackedHolding
 from .masking import Masking
 from .segment_state import SegmentState
 from .taking import Taken, Takes
@@ -44,7 +46,7 @@ class TakingState(SegmentState):
         if all(owner != label for owner, _ in prompts.entries):
             self.held.pop(label, None)
         after = self.contents(volume, [label]).get(label)
-        self.takes.add(prompts, Taken(label, before, held, after))
+        self.takes.add(prompts, Taken(label, _packed(before), _packed(held), _packed(after)))
         return written
 
     def put_back(
@@ -52,11 +54,11 @@ class TakingState(SegmentState):
     ) -> Written:
         """Undo what was taken last at these prompts, or redo it."""
         taken = self.takes.redo(prompts) if redo else self.takes.undo(prompts)
-        label, wanted = taken.label, taken.after if redo else taken.before
+        label, wanted = taken.label, _unpacked(taken.after if redo else taken.before)
         masking = Masking(self.masking().overwrite)
         written = self._put(volume_node, volume, prompts, label, wanted, masking)
         has_prompts = any(owner == label for owner, _ in prompts.entries)
-        held = (taken.after if has_prompts else None) if redo else taken.held_before
+        held = (wanted if has_prompts else None) if redo else _unpacked(taken.held_before)
         if held is None:
             self.held.pop(label, None)
         else:
@@ -64,13 +66,26 @@ class TakingState(SegmentState):
         return written
 
     def add_segment(self, volume_node: Any, volume: Geometry, name: str, mask: Holding) -> str:
-        """A new segment beside those of the objects, with these voxels of the volume."""
-        segment_id = str(self._segments.node.GetSegmentation().AddEmptySegment("", name))  # type: ignore[union-attr]
+        """A new segment beside those of the objects, with these voxels of the volume.
+
+        Where there is a segment of that name the new one has a number behind it. Raises MaskError
+        where the segmentation has no room for any of the voxels.
+        """
+        node: Any = self._segments.node
         brought = self._brought(mask, volume)
-        if brought is not None:
-            grid = self._segments.grid(volume)
-            self._editor.look_at(self._segments.node, volume_node)
-            self._editor.add(grid, segment_id, brought.mask_kji, brought.region, Masking())
+        if brought is None:
+            raise MaskError(
+                f"{name} lies outside the voxels that {node.GetName()} has room for; choose a new "
+                "segmentation for it."
+            )
+        segments = node.GetSegmentation()
+        known = {segments.GetSegment(n).GetName() for n in segments.GetSegmentIDs()}
+        numbered = (name if n == 1 else f"{name} {n}" for n in count(1))
+        unused = next(own for own in numbered if own not in known)
+        segment_id = str(segments.AddEmptySegment("", unused))
+        self._editor.look_at(node, volume_node)
+        grid = self._segments.grid(volume)
+        self._editor.add(grid, segment_id, brought.mask_kji, brought.region, Masking())
         return segment_id
 
     def _brought(self, mask: Holding, volume: Geometry) -> Holding | None:
@@ -97,3 +112,11 @@ class TakingState(SegmentState):
         if wanted is not None:
             targets[label] = wanted
         return self._write(volume_node, volume, prompts, targets, masking)
+
+
+def _packed(held: Holding | None) -> PackedHolding | None:
+    return None if held is None else PackedHolding.of(held)
+
+
+def _unpacked(packed: PackedHolding | None) -> Holding | None:
+    return None if packed is None else packed.unpacked()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ..errors import MedSegFMError
 from ..prompt_list import PromptList
-from ..registry import card
 from ..worker.events import Event, Opened, Predicted
 from .asking import Awaited
 from .comparing import ComparingWork
+from .holding import Holding
 from .prompt_edits import check_new, edited
-from .updates import PromptsChanged, Warned
+from .updates import PromptsChanged, Warned, Written
 
 
 class Steps(ComparingWork):
@@ -23,7 +23,8 @@ class Steps(ComparingWork):
     @property
     def classes(self) -> tuple[str, ...]:
         """What the model knows by name; () where prompts say what, or before it was loaded."""
-        return self._classes.get(self.model, ())
+        told = self._asking.opened.get(self.model)
+        return () if told is None else told.classes
 
     def predict(self) -> None:
         """Ask for the answer to the present prompts, also where one is remembered."""
@@ -46,7 +47,7 @@ class Steps(ComparingWork):
         self._asking.cancel()
 
     def _check(self, prompts: PromptList, before: PromptList) -> None:
-        check_new(prompts, before, card(self.model), self._chosen().geometry, self.classes)
+        check_new(prompts, before, self.card, self._chosen().geometry, self.classes)
 
     def _change(self, prompts: PromptList, select: int | None = None) -> None:
         before = self.prompts
@@ -124,7 +125,7 @@ class Steps(ComparingWork):
 
     def _take_event(self, event: Event, awaited: Awaited | None) -> None:
         if isinstance(event, Opened):
-            self._classes[event.model] = event.classes
+            self._asking.opened[event.model] = event
             self._updates.append(event)
             return
         if awaited is not None and awaited.is_comparison:
@@ -144,8 +145,22 @@ class Steps(ComparingWork):
         self._state.remember(self.model, asked)
         self._updates.append(written)
         self._updates += [Warned(self._cut_off_sentence(label)) for label in written.cut_off]
+        for label, mask in awaited.taken.items():
+            self._take(label, mask)
         self._store()
         self._compare()
+
+    def _take(self, label: int, mask: Holding) -> None:
+        """Bring an object's segment to these voxels of the volume."""
+        self.segments.ensure_node(self.volume_node)
+        self.segments.ensure(label, self.prompts.name(label))
+        geometry = self._chosen().geometry
+        self._wrote(self._state.take(self.volume_node, geometry, self.prompts, label, mask))
+
+    def _wrote(self, written: Written) -> None:
+        self._state.remember(self.model, self.prompts)
+        self._updates += [written, PromptsChanged()]
+        self._store()
 
     def _cut_off_sentence(self, label: int) -> str:
         return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..prompt_list import PromptList
-from .holding import Holding
+from .holding import PackedHolding
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,9 +16,9 @@ class Taken:
     """
 
     label: int
-    before: Holding | None
-    held_before: Holding | None
-    after: Holding | None
+    before: PackedHolding | None
+    held_before: PackedHolding | None
+    after: PackedHolding | None
 
 
 class Takes:

@@ -53,8 +53,6 @@ class Work:
         self._storage = PromptStorage(scene)
         self._history = PromptHistory()
         self._updates: list[Update] = []
-        # What models know, each as it was told when it was loaded last.
-        self._classes: dict[str, tuple[str, ...]] = {}
         self._unsaved = False
         self._stamp = 0
         # Where the voxels stood that the prompts were placed on, and under which transform node.

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ..challenge_files import middle_slice
 from ..errors import MaskError
 from ..masks import Mask, bounding_box, check_mask
 
@@ -79,8 +80,7 @@ def challenge_box(
             "0 for an exact box, or a few voxels."
         )
     k0, k1 = int(start[0]), int(stop[0])
-    voxels_up_to_k = np.cumsum([np.count_nonzero(plane) for plane in reference[k0:k1]])
-    middle = k0 + int(np.searchsorted(voxels_up_to_k, voxels_up_to_k[-1] // 2, side="right"))
+    middle = k0 + middle_slice(reference[k0:k1])
     plane_start, plane_stop = _tight_bounds(reference[middle : middle + 1])
     drawn = int(np.random.default_rng(seed).integers(jitter_voxels, endpoint=True))
     sides = reference.shape[1:]

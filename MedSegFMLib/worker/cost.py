@@ -11,13 +11,15 @@ from .events import Cost
 
 
 class Meter:
-    """Measures from when it is made; the model may be loaded meanwhile."""
+    """Measures from when it is made; the model may be loaded meanwhile.
+
+    What is held by then counts, so an earlier model is to be let go before.
+    """
 
     def __init__(self) -> None:
         reset_peak()
-        cuda = _cuda()
-        if cuda is not None:
-            cuda.reset_peak_memory_stats()
+        for number, cuda in _gpus():
+            cuda.reset_peak_memory_stats(number)
         self._loading_seconds = 0.0
         self._began = time.monotonic()
 
@@ -29,12 +31,14 @@ class Meter:
     def cost(self) -> Cost:
         """What was taken so far."""
         seconds = time.monotonic() - self._began
-        cuda = _cuda()
-        on_gpu = 0 if cuda is None else int(cuda.max_memory_allocated())
+        on_gpu = sum(int(cuda.max_memory_allocated(number)) for number, cuda in _gpus())
         return Cost(seconds, self._loading_seconds, on_gpu or peak_bytes(), on_gpu > 0)
 
 
-def _cuda() -> Any | None:
-    """`torch.cuda` where torch is loaded and a GPU is there."""
+def _gpus() -> list[tuple[int, Any]]:
+    """The GPUs of this process by number, each with `torch.cuda`; none before torch used one."""
     torch = sys.modules.get("torch")
-    return torch.cuda if torch is not None and torch.cuda.is_available() else None
+    # Asked for its peak before that, torch refuses.
+    if torch is None or not torch.cuda.is_initialized():
+        return []
+    return [(number, torch.cuda) for number in range(torch.cuda.device_count())]

@@ -94,13 +94,16 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Opened:
-    """A model that knows classes was loaded for a request, and stays whatever becomes of that.
+    """A model was loaded for a request, and stays whatever becomes of that.
 
-    classes: their names, as a text prompt takes them.
+    prompts: the names of those that it takes; with some weights a model takes fewer than its card
+        in the registry says.
+    classes: what it knows by name, as a text prompt takes them; () where prompts say what.
     """
 
     number: int
     model: str
+    prompts: tuple[str, ...]
     classes: tuple[str, ...]
 
 

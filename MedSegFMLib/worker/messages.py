@@ -32,7 +32,7 @@ from .frames import Array, Frame, to_json
 from .shared import open_shared
 
 # Raised by one with each change that an older worker or client would not understand.
-PROTOCOL = 4
+PROTOCOL = 5
 
 Parsed = TypeVar("Parsed")
 
@@ -132,8 +132,9 @@ def event_frame(event: Event) -> Frame:
     match event:
         case Started(_, version):
             return Frame("started", {"version": version, "protocol": PROTOCOL})
-        case Opened(number, model, classes):
-            return Frame("opened", {"number": number, "model": model, "classes": classes})
+        case Opened(number, model, prompts, classes):
+            told = {"number": number, "model": model, "prompts": prompts, "classes": classes}
+            return Frame("opened", told)
         case Progressed(number, fraction, phrase):
             return Frame("progress", {"number": number, "fraction": fraction, "phrase": phrase})
         case Noted(number, sentence):
@@ -176,7 +177,8 @@ def parse_event(frame: Frame, seconds: float) -> Event:
         number = int(data["number"])
         match frame.kind:
             case "opened":
-                return Opened(number, str(data["model"]), tuple(map(str, data["classes"])))
+                prompts, classes = (tuple(map(str, data[name])) for name in ("prompts", "classes"))
+                return Opened(number, str(data["model"]), prompts, classes)
             case "progress":
                 return Progressed(number, float(data["fraction"]), str(data["phrase"]), seconds)
             case "noted":

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from .. import __version__
 from ..errors import Cancelled, DeviceError, MedSegFMError, WorkerError
+from ..segmenter import Segmenter, classes_of
 from .events import Event, Failed, Noted, Opened, Predicted, Progressed, Started, Stopped
 from .frames import Frame, FrameCutOffError, read_frame, write_frame
 from .messages import Job, event_frame, number_of, parse_request, parse_volume
@@ -120,8 +121,9 @@ class Server:
         def note(sentence: str) -> None:
             self._tell(Noted(job.number, sentence))
 
-        def opened(classes: tuple[str, ...]) -> None:
-            self._tell(Opened(job.number, job.request.model, classes))
+        def opened(model: Segmenter) -> None:
+            name, prompts = job.request.model, model.card.prompts
+            self._tell(Opened(job.number, name, prompts, classes_of(model)))
 
         if self._is_unwanted(job, begun=False):
             return Stopped(job.number)

@@ -10,7 +10,7 @@ from ..consistency import PlaneViews, measure
 from ..errors import MedSegFMError, ModelError
 from ..progress import Progress
 from ..registry import create
-from ..segmenter import Segmenter, classes_of
+from ..segmenter import Segmenter
 from ..session import Session
 from ..volume import Volume
 from .answers import answer_of
@@ -19,11 +19,11 @@ from .events import Answer, Cost, Request
 from .frames import to_json
 
 _Key = tuple[str, str, str]
-_Opened = Callable[[tuple[str, ...]], None]
+_Opened = Callable[[Segmenter], None]
 
 
-def _unheard(classes: tuple[str, ...]) -> None:
-    """Nobody asked what the model knows."""
+def _unheard(model: Segmenter) -> None:
+    """Nobody asked what the model takes."""
 
 
 class Workplace:
@@ -64,9 +64,9 @@ class Workplace:
     ) -> tuple[Mapping[int, Answer], Cost]:
         """The answers for all objects of a request, and what they took.
 
-        `opened` hears the classes that a model knows, each time one is loaded. Where a GPU has no
-        memory left the CPU takes over, until another model or volume is asked for, and `note`
-        hears it with each request. Raises what models and sessions raise.
+        `opened` hears of each model that is loaded. Where a GPU has no memory left the CPU takes
+        over, until another model or volume is asked for, and `note` hears it with each request.
+        Raises what models and sessions raise.
         """
         try:
             if self._took_cpu(request):
@@ -96,18 +96,18 @@ class Workplace:
             raise ModelError("There is no volume to segment; load one first.")
         if request.afresh:
             self._session = self._views = None
-        meter = Meter()
-        if self._key != _key(request) or self._segmenter is None:
+        if self._key != _key(request):
             kept_note = self._note if device != request.device else ""
             # The old model goes before the new one comes: both may not fit.
             self._drop()
             self._note = kept_note
+        meter = Meter()
+        if self._segmenter is None:
             progress(0.0, f"loading the model {request.model}")
             self._segmenter = _load(request, device)
             self._key = _key(request)
             meter.loaded()
-            if classes := classes_of(self._segmenter):
-                opened(classes)
+            opened(self._segmenter)
         if self._session is None:
             self._session = Session(self._segmenter, self._volume)
         # Each request carries all its prompts: their history is the client's.

@@ -3,10 +3,10 @@
 Run from the checkout: PYTHONPATH=. python Testing/benchmarks/crossplane_learning.py OUT
 No trained SAM can be had here, so a small one (4 blocks of 128 channels, SAM's own prompt encoder
 and decoder) is trained first, from nothing, on single slices of synthetic volumes with boxes and
-clicks; OUT keeps it, and a second call goes on from there. Then `medsegfm train crossplane` adapts
-it, with `--weights` of the intersection term and each of the seeds, everything else the same: the
-same volumes, voxels and prompts in the same order. Scored are objects of volumes that no training
-saw, segmented as the model `crossplane` segments them, after a box alone.
+clicks; OUT keeps it and each row, and a second call goes on from there. Then `medsegfm train
+crossplane` adapts it, with `--weights` of the intersection term and each of the seeds, everything
+else the same: the same volumes, voxels and prompts in the same order. Scored are objects of volumes
+that no training saw, segmented as the model `crossplane` segments them, after a box alone.
 """
 
 from __future__ import annotations
@@ -138,6 +138,19 @@ def adapt(out: Path, weight: float, seed: int, steps: int) -> dict[str, str]:
     return row
 
 
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of earlier calls."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def place(row: dict[str, str]) -> tuple[int, float]:
+    """Where a row stands in the table."""
+    return int(row["seed"]), float(row["weight"])
+
+
 def print_table(rows: list[dict[str, str]]) -> None:
     """The means over seeds, and how they stand to those without the term."""
     weights = list(dict.fromkeys(row["weight"] for row in rows))
@@ -180,16 +193,17 @@ def main() -> None:
     with patch.dict(PUBLISHED, {SMALL.name: SMALL}):
         if not (arguments.out / BASE_FILE).is_file():
             train_base(arguments.out / BASE_FILE, arguments.base_steps)
-        rows = []
-        for seed in range(arguments.seeds):
-            for weight in map(float, arguments.weights.split(",")):
-                rows.append(adapt(arguments.out, weight, seed, arguments.steps))
+        rows = read_rows(arguments.out / RESULTS_FILE)
+        wanted = [(w, str(n)) for n in range(arguments.seeds) for w in arguments.weights.split(",")]
+        for weight, seed in wanted:
+            if (weight, seed) not in {(row["weight"], row["seed"]) for row in rows}:
+                rows.append(adapt(arguments.out, float(weight), int(seed), arguments.steps))
                 print(rows[-1], flush=True)
                 with (arguments.out / RESULTS_FILE).open("w", newline="") as file:
                     table = csv.DictWriter(file, rows[0])
                     table.writeheader()
                     table.writerows(rows)
-    print_table(rows)
+    print_table(sorted((r for r in rows if (r["weight"], r["seed"]) in wanted), key=place))
 
 
 if __name__ == "__main__":

@@ -214,6 +214,18 @@ def test_a_checkpoint_that_would_run_something_is_never_unpickled(tmp_path: Path
     assert not target.exists()
 
 
+def test_a_path_through_torchs_own_modules_to_other_code_is_refused(tmp_path: Path) -> None:
+    folder, target = write_folder(tmp_path / "trained"), tmp_path / "harm"
+    plans = nnunet_folders.plans()
+    arguments = plans["configurations"][CONFIGURATION]["architecture"]["arch_kwargs"]
+    arguments["nonlin"] = "torch.nn.functional.torch.os.mkdir"
+    arguments["nonlin_kwargs"] = {"path": str(target)}
+    rewritten(folder, "plans.json", **plans)
+    with pytest.raises(WeightsError, match=r"os\.mkdir for import, which is no network or layer"):
+        create("nnunet", "cpu", weights=folder)
+    assert not target.exists()
+
+
 @pytest.mark.parametrize("key", ["network_class_name", "conv_op"])
 def test_plans_that_name_other_code_are_refused(key: str, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "trained")
@@ -274,7 +286,7 @@ def broken(folder: Path, fault: str) -> Path:
         ("weights alone", "does not say all that nnU-Net writes"),
         ("photographs", "NaturalImage2DIO"),
         ("cascade", "second stage of a cascade"),
-        ("layer unknown", "cannot be built"),
+        ("layer unknown", "names torch.nn.Conv9d"),
         ("names twice", "calls two classes 'liver'"),
     ],
 )

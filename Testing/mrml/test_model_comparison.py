@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,17 +11,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scene_helpers import SessionClient, add_volume_node, content, paint, paint_segment
+import slicer
+from scene_helpers import (
+    SessionClient,
+    add_transform,
+    add_volume_node,
+    content,
+    paint,
+    paint_segment,
+)
 
 from MedSegFMLib import Box, Geometry, Point, Region, Volume
 from MedSegFMLib.errors import MaskError, ModelError, PromptError, VolumeError
 from MedSegFMLib.metrics import dice, surface_dice
+from MedSegFMLib.mrml.images import image_from_mask
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.model_comparison import ModelComparison
 from MedSegFMLib.mrml.model_results import Stage
 from MedSegFMLib.mrml.model_table import table_of
 from MedSegFMLib.mrml.reference_segment import ReferenceSegment, reference_choices
 from MedSegFMLib.mrml.segment_grid import give_grid
+from MedSegFMLib.mrml.transforms import to_vtk
 from MedSegFMLib.prompt_json import prompts_from_json, prompts_to_json
 from MedSegFMLib.prompt_list import PromptList
 from MedSegFMLib.prompts import Text
@@ -221,6 +232,21 @@ def test_the_users_own_prompts_come_first_and_no_answer_is_lost(
     assert content(boxed_logic, 1)[8, 9, 10] and not boxed_logic.is_predicting
     assert stages(comparison) == [Stage.DONE] * 3
     assert all(mask_of(comparison, model).sum() == 125 for model in MODELS)
+
+
+def test_a_comparison_that_ends_takes_no_answer_from_the_work_that_cut_in(
+    boxed_logic: SegmentationLogic, comparison: ModelComparison, client: ModelsClient
+) -> None:
+    for end in (comparison.cancel, comparison.close, lambda: comparison.start(MODELS)):
+        comparison.start(MODELS)
+        client.paused = True
+        boxed_logic.pump()
+        boxed_logic.add(Point.from_ijk(boxed_logic.volume.geometry, (10, 9, 8)))
+        end()
+        client.paused = False
+        boxed_logic.pump()
+        assert content(boxed_logic, 1)[8, 9, 10]
+        boxed_logic.undo()
 
 
 def test_a_late_answer_to_the_work_is_not_taken_for_a_models(
@@ -431,6 +457,33 @@ def test_taking_one_object_leaves_the_others_alone(
     assert np.array_equal(content(boxed_logic, 1), mask_of(comparison, "graphcut"))
 
 
+def test_what_is_taken_while_an_answer_is_awaited_leaves_the_other_objects_theirs(
+    boxed_logic: SegmentationLogic, comparison: ModelComparison, client: ModelsClient
+) -> None:
+    geometry = boxed_logic.volume.geometry
+    boxed_logic.add_boxes([Box.from_ijk(geometry, (9, 3, 3), (13, 8, 8))])
+    boxed_logic.pump()
+    predicted = content(boxed_logic, 1)
+    comparison.start(MODELS)
+    finish(boxed_logic, comparison)
+    for undone in (False, True):
+        client.paused = True
+        boxed_logic.add(Point.from_ijk(geometry, (14, 12, 10)), 2)
+        comparison.take("graphcut", 1)
+        if undone:
+            boxed_logic.undo()
+        client.paused = False
+        boxed_logic.pump()
+        expected = predicted if undone else mask_of(comparison, "graphcut")
+        assert np.array_equal(content(boxed_logic, 1), expected)
+        assert content(boxed_logic, 2)[10, 12, 14]
+        if not undone:
+            assert boxed_logic.undo() and np.array_equal(content(boxed_logic, 1), predicted)
+        boxed_logic.undo()
+        boxed_logic.pump()
+        assert not content(boxed_logic, 2)[10, 12, 14]
+
+
 def test_a_locked_segment_and_an_empty_result_are_not_taken(
     boxed_logic: SegmentationLogic, comparison: ModelComparison
 ) -> None:
@@ -481,6 +534,35 @@ def test_a_consensus_is_a_segment_of_its_own(
     assert np.array_equal(content(boxed_logic, 1), before) and boxed_logic.prompts.labels == (1,)
 
 
+def test_a_second_consensus_of_one_name_is_numbered(
+    boxed_logic: SegmentationLogic, comparison: ModelComparison
+) -> None:
+    comparison.start(MODELS)
+    finish(boxed_logic, comparison)
+    for _ in range(3):
+        comparison.ask_consensus(1, "majority")
+        finish(boxed_logic, comparison)
+    segments = boxed_logic.segments.node.GetSegmentation()
+    names = [segments.GetSegment(n).GetName() for n in segments.GetSegmentIDs()]
+    name = "liver consensus (majority)"
+    assert names == ["liver", name, f"{name} 2", f"{name} 3"]
+
+
+def test_a_consensus_that_the_segmentation_has_no_room_for_is_refused_without_a_segment(
+    boxed_logic: SegmentationLogic, comparison: ModelComparison, scene: Any
+) -> None:
+    comparison.start(MODELS)
+    finish(boxed_logic, comparison)
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "small")
+    give_grid(node, Geometry.from_spacing((4, 4, 4), origin_ras=(900.0, 0.0, 0.0)))
+    boxed_logic.use_segmentation(node)
+    before = node.GetSegmentation().GetNumberOfSegments()
+    comparison.ask_consensus(1, "majority")
+    finish(boxed_logic, comparison)
+    (said,) = comparison.complaints()
+    assert "has room for" in said and node.GetSegmentation().GetNumberOfSegments() == before
+
+
 def test_a_consensus_needs_two_answers(
     boxed_logic: SegmentationLogic, comparison: ModelComparison
 ) -> None:
@@ -527,6 +609,65 @@ def test_a_reference_on_another_grid_is_resampled_and_said_so(
     comparison.scoring.use_reference(1, ReferenceSegment(node, segment_id))
     finish(boxed_logic, comparison)
     assert "resampled" in comparison.scoring.faults[1] and row(comparison, "ensam")["Dice"] == 1
+
+
+def test_a_reference_that_is_put_away_leaves_no_number_that_was_on_its_way(
+    boxed_logic: SegmentationLogic, comparison: ModelComparison
+) -> None:
+    comparison.start(MODELS[:2])
+    finish(boxed_logic, comparison)
+    busy = threading.Event()
+    comparison.scoring._bench._pool.submit(busy.wait)
+    reference = ReferenceSegment(boxed_logic.segments.node, boxed_logic.segments.ids[1])
+    comparison.scoring.use_reference(1, reference)
+    comparison.pump()
+    comparison.scoring.use_reference(1, None)
+    comparison.pump()
+    busy.set()
+    finish(boxed_logic, comparison)
+    assert row(comparison, "ensam")["Dice"] is None
+
+
+def test_a_reference_is_read_from_its_own_voxels_and_left_as_it_is(
+    boxed_logic: SegmentationLogic, scene: Any
+) -> None:
+    geometry = boxed_logic.volume.geometry
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "truth")
+    fine = geometry.resampled([n / 2 for n in geometry.spacing_ijk_mm])
+    image = image_from_mask(np.ones((10, 10, 10), bool), (6, 6, 6), fine.ijk_to_ras)
+    segment_id = node.AddSegmentFromBinaryLabelmapRepresentation(image, "liver")
+    found, resampled = ReferenceSegment(node, segment_id).read(geometry)
+    assert resampled and np.array_equal(
+        found.on(Region.whole(geometry.shape_kji)), content(boxed_logic, 1)
+    )
+    key = slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
+    # A node that says no grid of its own is not given ours.
+    assert node.GetSegmentation().GetConversionParameter(key) == ""
+    empty = node.GetSegmentation().AddEmptySegment("", "nothing")
+    with pytest.raises(MaskError, match="no voxels"):
+        ReferenceSegment(node, empty).read(geometry)
+
+
+def test_a_reference_moves_with_every_transform_above_it(
+    boxed_logic: SegmentationLogic, comparison: ModelComparison, scene: Any
+) -> None:
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "truth")
+    geometry = boxed_logic.volume.geometry
+    segment_id = node.GetSegmentation().AddEmptySegment("", "liver")
+    paint_segment(node, segment_id, geometry, Region((3, 3, 3), (8, 8, 8)))
+    parent, above = add_transform(scene, np.eye(4)), add_transform(scene, np.eye(4))
+    parent.SetAndObserveTransformNodeID(above.GetID())
+    node.SetAndObserveTransformNodeID(parent.GetID())
+    comparison.start(MODELS[:2])
+    comparison.scoring.use_reference(1, ReferenceSegment(node, segment_id))
+    finish(boxed_logic, comparison)
+    assert row(comparison, "ensam")["Dice"] == 1
+    one_voxel = np.eye(4)
+    one_voxel[:3, 3] = geometry.ijk_to_ras[:3, 0]
+    above.SetMatrixTransformToParent(to_vtk(one_voxel))
+    comparison.pump()
+    finish(boxed_logic, comparison)
+    assert (row(comparison, "ensam")["Dice"], row(comparison, "graphcut")["Dice"]) == (0.8, 1)
 
 
 def test_a_reference_outside_the_volume_is_refused(

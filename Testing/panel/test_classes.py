@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from host import class_model
 
-from MedSegFMLib import registry
+from MedSegFMLib import Box, registry
+from MedSegFMLib.errors import PromptError
 from MedSegFMLib.worker.client import WorkerClient
 
 
@@ -74,6 +77,22 @@ def test_the_text_field_offers_the_names_and_refuses_others(classy: Any) -> None
     assert not names(classy)
 
 
+def test_tools_that_the_loaded_weights_do_not_take_are_put_away(
+    classy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = replace(class_model.CARD, prompts=("text", "box"))
+    monkeypatch.setattr(sys.modules["class_model_module"], "CARD", more)
+    assert "box" in registry.card(class_model.NAME).prompts
+    classy.panel.refresh()
+    assert classy.ui.boxButton.isHidden()
+    logic = classy.panel.logic
+    with pytest.raises(PromptError, match="takes no box prompts"):
+        logic.add(Box.from_ijk(logic.volume.geometry, (3, 3, 3), (8, 8, 8)))
+    logic._asking.opened.clear()
+    classy.panel.refresh()
+    assert not classy.ui.boxButton.isHidden(), "the card counts until the model is loaded"
+
+
 def test_a_promptable_model_shows_no_classes(desk: Any) -> None:
     desk.load()
     assert desk.ui.classesButton.isHidden() and desk.ui.textRow.isHidden()
@@ -81,7 +100,7 @@ def test_a_promptable_model_shows_no_classes(desk: Any) -> None:
 
 
 def test_the_classes_are_told_again_by_a_worker_that_took_over(classy: Any) -> None:
-    classy.panel.logic._classes.clear()
+    classy.panel.logic._asking.opened.clear()
     classy.ui.restartButton.click()
     classy.panel.warm_up()
     classy.wait(lambda: bool(classy.panel.logic.classes))

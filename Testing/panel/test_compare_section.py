@@ -200,6 +200,7 @@ def test_without_auto_run_a_comparison_runs_and_the_users_prompts_wait(boxed: An
     boxed.draw_box((8, 6, 6), (26, 24, 30))
     boxed.wait(lambda: boxed.ui.promptTable.rowCount == 1)
     assert boxed.panel.gate.holds
+    boxed.ui.compareConsistency.checked = True
     boxed.ui.compareButton.click()
     finish(boxed)
     stages = [found.stage for found in boxed.panel.comparing.comparison.results]

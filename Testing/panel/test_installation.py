@@ -358,7 +358,7 @@ def test_a_model_whose_weights_are_a_folder_is_imported_as_one(bare: Any, tmp_pa
     choose(desk, "segresnet")
     desk.panel.dialogs.path = str(tmp_path)
     desk.ui.importButton.click()
-    assert "configs/metadata.json" in desk.ui.statusLabel.text
+    assert "give the folder of a MONAI bundle" in desk.ui.statusLabel.text
     desk.panel.dialogs.path = str(write_bundle(tmp_path / "bundle"))
     desk.ui.importButton.click()
     assert store.find("segresnet").is_dir() and desk.panel.models.can_run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.cases import load_case, read_cases
-from MedSegFMLib.challenge_files import read_boxes, read_image
+from MedSegFMLib.challenge_files import read_boxes, read_image, read_objects, write_case
 from MedSegFMLib.errors import VolumeError
 from MedSegFMLib.simulate import challenge_box
 
@@ -215,6 +216,39 @@ def test_files_that_are_no_npz_are_refused(
     assert not (tmp_path / "o").exists()
 
 
+def test_an_archive_with_a_password_is_refused(tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "a.npz", boxes=np.array([{}]))
+    content = bytearray(path.read_bytes())
+    # The flag of encryption, in each file's head and in the list of files.
+    for mark, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        for found in re.finditer(re.escape(mark), bytes(content)):
+            content[found.start() + offset] |= 1
+    path.write_bytes(content)
+    with pytest.raises(VolumeError, match="password"):
+        read_image(path)
+    with pytest.raises(VolumeError, match="password"):
+        read_boxes(path, np.ones((2, 2, 2), np.uint8))
+
+
+def test_names_that_belong_to_no_label_are_refused(tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "a.npz", medsegfm_objects=np.array("[1]"))
+    with pytest.raises(VolumeError, match="holds no names by label"):
+        read_objects(path)
+
+
+def test_a_box_tells_the_slice_that_it_was_drawn_on(tmp_path: Path) -> None:
+    labels = np.zeros((9, 8, 7), np.uint8)
+    # Two blobs with nothing between: most voxels lie in the last slices.
+    labels[0, 2, 2] = labels[7:, 2:5, 2:5] = 3
+    image = Volume(labels, Geometry.from_spacing(labels.shape, (1, 1, 1)))
+    write_case(tmp_path / "a.npz", image, labels, {3: "x"}, boxes={3: ((0, 2, 2), (9, 5, 5))})
+    with np.load(tmp_path / "a.npz", allow_pickle=True) as arrays:
+        (box,) = arrays["boxes"]
+    # As get_boxes.py finds it.
+    k = np.where(labels > 0)[0]
+    assert box["z_mid"] == k[len(k) // 2] == 7 and (box["z_min"], box["z_max"]) == (0, 8)
+
+
 def test_boxes_that_would_run_code_are_refused(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -232,8 +266,17 @@ def test_boxes_that_would_run_code_are_refused(tmp_path: Path) -> None:
     assert (tmp_path / "ran").exists() and pickle.HIGHEST_PROTOCOL
 
 
-def test_converting_never_writes_over_what_is_there(
+def test_no_label_map_takes_the_name_of_an_image(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "a-label"):
+        write_npz(tmp_path / "npz" / f"{name}.npz")
+    said = refused(capsys, "convert", tmp_path / "npz", "--out", tmp_path / "o")
+    assert "cases 'a' and 'a-label'" in said and not (tmp_path / "o").exists()
+
+
+def test_converting_never_writes_over_what_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cases = write_pair(tmp_path / "in", Geometry.from_spacing((6, 8, 9), SPACING))
     said = refused(capsys, "convert", cases, "--out", cases.parent)
@@ -246,6 +289,13 @@ def test_converting_never_writes_over_what_is_there(
     said = refused(capsys, "convert", cases, "--out", tmp_path / "o")
     assert "'a/b' cannot be a file's name" in said and not (tmp_path / "o").exists()
     assert "one file for 2 cases" in refused(capsys, "convert", cases, "--out", tmp_path / "o.npz")
+    said = refused(capsys, "convert", cases, "--out", tmp_path / "o.json")
+    assert "give a folder" in said
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert "is the current folder" in refused(capsys, "convert", cases, "--out", ".")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").rmdir()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
 
 

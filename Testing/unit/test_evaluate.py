@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evaluate_rows import steps_of
 from test_cli import refused, run
 from volumes import make_blob
 
@@ -604,6 +605,14 @@ def test_a_run_that_was_cut_off_in_the_middle_of_a_line_goes_on(
     assert run(*words) == 0
     assert cases_run == ["flipped"]
     assert len(read_rows(out / "results.csv")) == 3 * 6
+
+
+def test_a_line_may_be_cut_off_within_a_letter(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    write_rows(steps_of("graphcut", "Läsion", 0.5), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex("ä".encode()) + 1])
+    assert [row.step for row in read_rows(path)] == [0, 1, 2, 3, 4]
 
 
 def test_two_weights_of_a_model_are_two_models(cases_path: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume, __version__
 from MedSegFMLib.cases import read_cases
-from MedSegFMLib.evaluate import cluster_connection, runner
+from MedSegFMLib.evaluate import cluster, cluster_connection, runner
+from MedSegFMLib.evaluate.crew import Ready, Refused
+from MedSegFMLib.evaluate.environment import machine
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import ALL_CASES, Crash, Failure, Outcome, Row, Task
 from MedSegFMLib.evaluate.results import read_records, read_rows
@@ -145,6 +148,62 @@ def test_a_model_that_no_node_has_room_for_is_a_failure_that_says_so(
     rows, failures = evaluate(*words, ray=address, device="cuda")
     assert rows == [] and [one.case for one in failures] == [ALL_CASES]
     assert "ensam needs a core with a GPU with 0.2 GB in one node" in failures[0].reason
+
+
+class FullCluster:
+    """Stands for Ray; ready: the calls, such as "a load", that have come to their ends."""
+
+    exceptions = ray.exceptions
+
+    def __init__(self) -> None:
+        self.ready: set[str] = set()
+        self.names = iter("ab")
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 2.0}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": {"CPU": 2.0, "memory": 1e12}}]
+
+    def remote(self, kind: type) -> Any:
+        return SimpleNamespace(options=lambda **asked: SimpleNamespace(remote=self.actor))
+
+    def actor(self, *words: Any) -> Any:
+        name = next(self.names)
+        calls = {own: f"{name} {own}" for own in ("about", "load", "work")}
+        return SimpleNamespace(
+            **{own: SimpleNamespace(remote=lambda *_, at=at: at) for own, at in calls.items()}
+        )
+
+    def wait(self, waited: list[str], **options: Any) -> tuple[list[str], list[str]]:
+        return [one for one in waited if one in self.ready], []
+
+    def get(self, reference: str) -> Any:
+        return machine() if reference.endswith("about") else Ready()
+
+    def kill(self, actor: Any) -> None:
+        """It is gone."""
+
+
+def test_a_worker_that_waited_while_others_worked_is_given_time_to_take_their_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there, clock = FullCluster(), [0.0]
+    monkeypatch.setattr(cluster, "connect", lambda address, jobs: (there, lambda: None))
+    monkeypatch.setattr(cluster, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    crew = cluster.RayCrew(print, print, "cpu", "auto", {"graphcut": "graphcut"})  # type: ignore[arg-type]
+    first, second = crew.hire("graphcut"), crew.hire("graphcut")
+    there.ready = {"a about", "a load"}
+    assert crew.wait() == [] and crew.wait() == [(first, Ready())]
+    crew.give(first, None)  # type: ignore[arg-type]
+    clock[0] = 5000.0
+    assert crew.wait() == []
+    crew.dismiss(first)
+    clock[0] += 1
+    assert crew.wait() == []
+    clock[0] += 601
+    ((worker, news),) = crew.wait()
+    assert worker == second and isinstance(news, Refused) and "no place" in news.reason
 
 
 _SLOW_ON_D = """

@@ -212,6 +212,16 @@ def test_what_failed_is_listed_with_its_reason(tmp_path: Path) -> None:
     assert "case 0, spleen, ensam, seed 0: It knows no &lt;spleen&gt;." in html
 
 
+def test_a_model_whose_results_all_failed_stands_without_numbers(tmp_path: Path) -> None:
+    failed = steps_of("nnunet", "case 0", 0, failed="It knows no liver.")
+    summary = written(tmp_path, [*rows_of(EIGHT), *failed])
+    assert list(summary.models) == [*EIGHT, "nnunet"] and summary.models["nnunet"].n == 0
+    written(tmp_path, failed)
+    page = Page(html_of(tmp_path))
+    assert page.open == [] and "case 0, liver, nnunet, seed 0: It knows no liver." in page.texts
+    assert "No case has a result that counts." in page.texts and "curves" not in html_of(tmp_path)
+
+
 def ugly_rows() -> list[Row]:
     return [
         row

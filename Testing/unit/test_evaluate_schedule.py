@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,17 @@ def test_a_model_that_cannot_be_loaded_is_one_failure(news: News) -> None:
     assert [(n, one.case, one.model) for n, one in failures] == [(1000, ALL_CASES, "b")]
     assert sum(isinstance(one, Done) for _, one in settled) == 20
     assert crew.loads.count("b") <= 4 + 1
+
+
+def test_a_model_that_cannot_be_loaded_has_failed_with_every_seed() -> None:
+    crew = SimulatedCrew(lambda task: done_in(1.0), {"gpu": 1})
+    crew.opened = lambda model: (Refused("No weights."), 1.0)
+    tasks = [replace(task, seed=seed) for task in tasks_of({"a": 3}) for seed in (0, 1)]
+    settled = list(work_off(Schedule(tasks, crew, crew.clock), crew))
+    assert [(len(own), one.key) for own, one in settled if isinstance(one, Failure)] == [
+        (3, (ALL_CASES, "a", 0)),
+        (3, (ALL_CASES, "a", 1)),
+    ]
 
 
 def test_a_node_without_the_weights_does_not_stop_those_that_have_them() -> None:

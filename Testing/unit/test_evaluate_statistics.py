@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from evaluate_rows import a_row, cases_of, rows_of, steps_of
 from scipy import stats
 
+from MedSegFMLib.cases import Case
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.ranking import rank_models
 from MedSegFMLib.evaluate.records import ALL_CASES, Failure, Row
+from MedSegFMLib.evaluate.scores import counted_rows
 from MedSegFMLib.evaluate.statistics import (
     compare_models,
     holm,
@@ -237,6 +241,16 @@ def test_a_model_that_could_not_be_loaded_is_listed_and_the_others_are_compared(
     assert [pair.other for pair in summary.comparisons["dsc_final"]] == ["b"]
     assert found(rows, failure, protocol=ZERO).models["c"].means["dsc_final"] == 0
     assert found(rows, failure, protocol=ZERO).models["c"].n == 6
+
+
+def test_thousands_of_failures_are_counted_in_no_time() -> None:
+    here = Path()
+    cases = [Case(f"{n}", here, here, here, "CT", ((1, "liver"),)) for n in range(4000)]
+    failures = [Failure(case.name, "a", 0, "No.") for case in cases]
+    begun = time.process_time()
+    assert len(counted_rows([], failures, cases, ZERO)) == 4000 * (ZERO.clicks + 1)
+    # Each failure compared with each case takes over a second.
+    assert time.process_time() - begun < 0.7
 
 
 def test_distances_without_end_or_number_do_not_spoil_the_rest() -> None:

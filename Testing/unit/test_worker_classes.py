@@ -1,4 +1,4 @@
-"""What a worker tells of a model that knows classes, and how a training is started."""
+"""What a worker tells of a model that it has loaded, and how a training is started."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def test_the_classes_are_told_once_where_the_model_is_loaded_and_name_its_answer
         events = final_of(client, client.request(Request(NAME, PromptList())))
         (opened,) = [event for event in events if isinstance(event, Opened)]
         assert (opened.model, opened.classes) == (NAME, tuple(CLASSES))
+        assert opened.prompts == ("text",)
         events = final_of(client, client.request(Request(NAME, texts("bright"))))
         assert not any(isinstance(event, Opened) for event in events)
         expected = volume.array_kji > CLASSES["bright"]
@@ -43,8 +44,8 @@ def test_the_classes_are_told_once_where_the_model_is_loaded_and_name_its_answer
         client.close()
 
 
-def test_classes_go_through_a_frame_as_they_are() -> None:
-    event = Opened(3, "sam3d", ("liver", "Milz é"))
+def test_prompts_and_classes_go_through_a_frame_as_they_are() -> None:
+    event = Opened(3, "sam3d", ("text", "box"), ("liver", "Milz é"))
     assert parse_event(event_frame(event), 0.0) == event
     with pytest.raises(WorkerError, match="damaged"):
         parse_event(Frame("opened", {"number": 3, "model": "sam3d"}), 0.0)

@@ -224,7 +224,8 @@ def test_killed_while_predicting_the_request_is_made_again(
     pump(client, has_phrase("going round"))
     kill(client)
     events = final_of(client, number)
-    assert kinds(events)[-4:] == ["Restarted", "Started", "Progressed", "Predicted"]
+    loaded = ["Progressed", "Opened", "Progressed", "Predicted"]
+    assert kinds(events)[-6:] == ["Restarted", "Started", *loaded]
     assert np.array_equal(mask_of(events[-1], small_volume()), expected)
 
 

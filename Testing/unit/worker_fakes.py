@@ -134,9 +134,7 @@ def main() -> None:
     torch = types.SimpleNamespace(
         OutOfMemoryError=OutOfMemoryError,
         empty_cache=lambda: None,
-        is_available=lambda: True,
-        reset_peak_memory_stats=lambda: None,
-        max_memory_allocated=lambda: 0,
+        is_initialized=lambda: False,
     )
     sys.modules["torch"] = types.SimpleNamespace(cuda=torch)  # type: ignore[assignment]
     if "FAKE_WORKER_DIES_STARTING" in os.environ:
