@@ -254,15 +254,14 @@ def draw_frame(axes: Axes, plane: Plane, shape: Shape, shown: Region, index: int
 
 
 def _letter(axes: Axes, letter: str, x: float, y: float) -> None:
-    from matplotlib.patheffects import withStroke
-
     axes.text(
         x,
         y,
         letter,
         transform=axes.transAxes,
         color="#FFD37F",
-        path_effects=[withStroke(linewidth=2, foreground="black")],
+        # A rim around the letter itself would take as long as the slice.
+        bbox={"facecolor": "black", "alpha": 0.5, "pad": 1.0, "linewidth": 0},
         fontsize=9,
         ha="left" if x < 0.1 else "right" if x > 0.9 else "center",
         va="top" if y > 0.9 else "bottom" if y < 0.1 else "center",
