@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Points = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+_BLOCK_VOXELS = 3
 _MOST_STEPS = 5000  # a box of 17 voxels a side; beyond it the tree is faster
 
 
@@ -26,7 +27,7 @@ def distances_within(
     """
     steps_kji, length_mm = _steps_within(most_mm, spacing_kji_mm)
     if steps_kji is None:
-        exact_mm = exact_distances(points_kji, others_kji, spacing_kji_mm)
+        exact_mm = Nearest(others_kji, spacing_kji_mm).distances(points_kji)
         return np.where(exact_mm <= most_mm, exact_mm, np.inf)
     reach_kji = steps_kji.max(axis=0, initial=0)
     # Steps must not run out of the grid that the others are marked on.
@@ -46,14 +47,37 @@ def distances_within(
     return found_mm
 
 
-def exact_distances(points_kji: Points, others_kji: Points, spacing_kji_mm: Floats) -> Floats:
-    """(n,) from each point (n, 3) to the nearest of the others (m, 3), m at least 1."""
-    from scipy.spatial import cKDTree
+class Nearest:
+    """The points (m, 3) of a grid, m at least 1, that distances are measured to."""
 
-    # Balancing takes longer than it saves: points of a surface are spread evenly.
-    tree = cKDTree(others_kji * spacing_kji_mm, balanced_tree=False, compact_nodes=False)
-    _, nearest = tree.query(points_kji * spacing_kji_mm)
-    return _length_mm(points_kji - others_kji[nearest], spacing_kji_mm)
+    def __init__(self, others_kji: Points, spacing_kji_mm: Floats) -> None:
+        from scipy.spatial import cKDTree
+
+        self._others_kji, self._spacing = others_kji, spacing_kji_mm
+        # Balancing takes longer than it saves: points of a surface are spread evenly.
+        self._tree = cKDTree(others_kji * spacing_kji_mm, balanced_tree=False, compact_nodes=False)
+
+    def distances(self, points_kji: Points) -> Floats:
+        """(n,) from each point (n, 3)."""
+        _, nearest = self._tree.query(points_kji * self._spacing)
+        return _length_mm(points_kji - self._others_kji[nearest], self._spacing)
+
+    def bounds(self, points_kji: Points) -> tuple[Floats, Floats]:
+        """(n,) the least and the most that the distance from each point (n, 3) can be.
+
+        The farther away, the longer a search takes. So it is made for one point of each block of
+        a few voxels; no other one's distance differs from its by more than they are apart.
+        """
+        voxel_mm = float(np.cbrt(self._spacing.prod()))
+        block = np.maximum(1, np.round(_BLOCK_VOXELS * voxel_mm / self._spacing)).astype(np.int64)
+        block_kji = points_kji // block
+        block_kji -= block_kji.min(axis=0)
+        number = np.ravel_multi_index(tuple(block_kji.T), tuple(block_kji.max(axis=0) + 1))
+        _, first, of_block = np.unique(number, return_index=True, return_inverse=True)
+        asked = points_kji[first]
+        middle_mm = self.distances(asked)[of_block]
+        apart_mm = _length_mm(points_kji - asked[of_block], self._spacing)
+        return middle_mm - apart_mm, middle_mm + apart_mm
 
 
 def _steps_within(most_mm: float, spacing_kji_mm: Floats) -> tuple[Points | None, Floats]:

@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..masks import Mask, bounding_box, check_masks
-from .distances import distances_within, exact_distances
+from .distances import Nearest, distances_within
 
 _ALL_INSIDE = 255
 _PERCENTILE = 0.95
 # Without a tolerance, distances are first looked for within so many of the largest voxel sizes.
 _REACH_VOXELS = 2
+_ROUNDING_MM = 1e-6
 
 
 def surface_dice(
@@ -180,14 +181,18 @@ def _percentile_mm(surface: Surface, other: Surface, known_mm: NDArray[np.float6
     """
     area_mm2 = surface.area_mm2
     share = _share_within(known_mm, area_mm2)
-    if not np.isfinite(share):
-        far = np.flatnonzero(~np.isfinite(known_mm))
-        known_mm = known_mm.copy()
-        known_mm[far] = exact_distances(
-            surface.corner_kji[far], other.corner_kji, surface.spacing_kji_mm
-        )
-        share = _share_within(known_mm, area_mm2)
-    return share
+    if np.isfinite(share):
+        return share
+    # Only distances that may be the one that is asked for have to be exact.
+    far = np.flatnonzero(~np.isfinite(known_mm))
+    nearest = Nearest(other.corner_kji, surface.spacing_kji_mm)
+    least_mm, most_mm = known_mm.copy(), known_mm.copy()
+    least_mm[far], most_mm[far] = nearest.bounds(surface.corner_kji[far])
+    low = _share_within(least_mm, area_mm2) - _ROUNDING_MM
+    high = _share_within(most_mm, area_mm2) + _ROUNDING_MM
+    unsure = far[(most_mm[far] >= low) & (least_mm[far] <= high)]
+    least_mm[unsure] = nearest.distances(surface.corner_kji[unsure])
+    return _share_within(least_mm, area_mm2)
 
 
 def _share_within(distance_mm: NDArray[np.float64], area_mm2: NDArray[np.float64]) -> float:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from MedSegFMLib.errors import MaskError
 from MedSegFMLib.metrics import References, dice, hausdorff95, surface_dice
-from MedSegFMLib.metrics.distances import distances_within, exact_distances
+from MedSegFMLib.metrics.distances import Nearest, distances_within
+from MedSegFMLib.metrics.surface import surface_of
 
 SPACING = (2.5, 0.8, 1.1)
 
@@ -83,6 +84,32 @@ def test_distances_are_those_of_every_pair_as_far_as_was_asked(seed: int, most_m
     spacing = np.array(SPACING)
     apart = (points[:, None] - others[None]) * spacing
     expected = np.sqrt((apart**2).sum(axis=2)).min(axis=1)
-    assert np.allclose(exact_distances(points, others, spacing), expected, rtol=1e-14)
+    nearest = Nearest(others, spacing)
+    assert np.allclose(nearest.distances(points), expected, rtol=1e-14)
+    least, most = nearest.bounds(points)
+    assert (least <= expected + 1e-9).all() and (expected <= most + 1e-9).all()
     found = distances_within(points, others, spacing, most_mm)
     assert np.allclose(found, np.where(expected <= most_mm, expected, np.inf), rtol=1e-14)
+
+
+def test_the_hausdorff_distance_of_far_surfaces_is_exact_where_most_are_only_bounded() -> None:
+    rng = np.random.default_rng(3)
+    spacing = np.array([3.0, 0.7, 0.9])
+    reference = np.zeros((14, 60, 60), bool)
+    reference[4:9, 5:30, 8:20] = True
+    for _ in range(4):
+        prediction = np.zeros_like(reference)
+        k, j, i = rng.integers((1, 20, 25), (6, 40, 40))
+        prediction[k : k + 6, j : j + 18, i : i + 15] = True
+        prediction[tuple(rng.integers(0, n, 30) for n in reference.shape)] = True
+        ours, theirs = (surface_of(mask, spacing) for mask in (reference, prediction))
+        assert ours is not None and theirs is not None
+        directed = []
+        for one, other in ((ours, theirs), (theirs, ours)):
+            far = np.linalg.norm(
+                (one.corner_kji[:, None] - other.corner_kji[None]) * spacing, axis=2
+            ).min(axis=1)
+            order = np.argsort(far, kind="stable")
+            share = np.cumsum(one.area_mm2[order]) / one.area_mm2.sum()
+            directed.append(far[order[np.searchsorted(share, 0.95)]])
+        assert abs(hausdorff95(reference, prediction, spacing) - max(directed)) < 1e-9
