@@ -27,6 +27,7 @@ from .prompt_buttons import HINTS, PromptButtons, Shortcuts
 from .prompt_table import PromptTable
 from .recovery import Recovery
 from .segment_table import SegmentTable
+from .selection import Selection
 from .status_section import StatusSection
 from .worker_gate import WorkerGate, worker_client
 
@@ -57,9 +58,10 @@ class Panel:
             slicer.mrmlScene, self.logic.view.draft, self.logic.view.finish, self.refresh
         )
         self.buttons = PromptButtons(ui, self.placement)
-        self.prompt_table = PromptTable(ui.promptTable, self._on_prompt_selected)
+        selection = Selection(self)
+        self.prompt_table = PromptTable(ui.promptTable, selection.take_prompt)
         self.segment_table = SegmentTable(
-            ui.segmentTable, self._on_segment_chosen, self._on_segment_renamed
+            ui.segmentTable, selection.take_segment, selection.rename_segment
         )
         self.installation = Installation(
             resource_path("requirements.txt"), resource_path("requirements-models.txt")
@@ -285,24 +287,3 @@ class Panel:
         self.models.look_again()
         self.refresh()
         self.warm_up()
-
-    def _on_prompt_selected(self, index):
-        if index is not None:
-            label, prompt = self.logic.prompts.entries[index]
-            self.logic.select(label)
-            place = getattr(prompt, "position_ras", None) or getattr(prompt, "center_ras", None)
-            if place is not None:
-                slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *place)
-        self.refresh()
-
-    def _on_segment_chosen(self, segment_id):
-        self.attempt(self.logic.select, self._label(segment_id))
-
-    def _on_segment_renamed(self, segment_id, name):
-        if name.strip():
-            self.attempt(self.logic.rename, self._label(segment_id), name.strip())
-        else:
-            self.refresh()
-
-    def _label(self, segment_id):
-        return next(n for n, known in self.logic.segments.ids.items() if known == segment_id)

@@ -71,8 +71,6 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from ..cases import read_cases
     from ..evaluate.outputs import write_outputs
-    from ..evaluate.records import Row
-    from ..evaluate.results import read_records
     from ..evaluate.run_record import RunRecord, add_run, now
     from ..evaluate.runner import evaluate
     from ..evaluate.weights_used import weights_used
@@ -83,10 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
     protocol = _protocol(arguments)
     cases = read_cases(Path(arguments.cases))
     folder = Path(arguments.out)
-    before = set(read_records(folder / "results.csv", Row))
-    begun, machines = now(), list[dict[str, Any]]()
+    begun = now()
     with progress_bar("evaluate") as progress:
-        rows, failures = evaluate(
+        finished = evaluate(
             cases,
             models,
             seeds,
@@ -96,14 +93,15 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.device,
             progress,
             arguments.ray,
-            machines,
         )
+    rows, failures = finished.rows, finished.failures
     if not rows:
         raise CasesError(f"No case could be evaluated: {failures[0].reason}")
-    done = len({row.key for row in rows if row not in before})
     command = shlex.join(["medsegfm", *arguments.words])
     weights = weights_used(models)
-    record = RunRecord(command, seeds, begun, done, len(failures), machines, weights)
+    record = RunRecord(
+        command, seeds, begun, finished.done, len(failures), finished.machines, weights
+    )
     runs = add_run(folder, record)
     _print_models(write_outputs(rows, failures, cases, protocol, runs, folder))
     print(f"{folder / 'report.html'} shows every case.")

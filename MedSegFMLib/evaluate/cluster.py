@@ -55,8 +55,8 @@ class RayCrew:
         device: str,
         address: str,
         names: Mapping[str, str],
-        jobs: int | None = None,
-        machines: list[dict[str, Any]] | None = None,
+        jobs: int | None,
+        machines: list[dict[str, Any]],
     ) -> None:
         if device.startswith("cuda:"):
             raise ClusterError(f"--device is {device}, but Ray chooses the GPU; give cuda or auto.")
@@ -64,7 +64,7 @@ class RayCrew:
         self._duty = load, work
         self._device = device
         self._names = names
-        self._machines = machines if machines is not None else []
+        self._machines = machines
         self._workers: dict[int, _Worker] = {}
         self._refused: list[tuple[int, News]] = []
         self._numbers = itertools.count(1)

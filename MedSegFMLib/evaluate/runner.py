@@ -6,6 +6,7 @@ import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,24 @@ from .model_choice import ModelChoice, read_choice
 from .pace import in_words
 from .processes import Processes
 from .protocol import Protocol
-from .records import Failure, Outcome, Row, Task
+from .records import Done, Failure, Outcome, Row, Task
 from .results_folder import ResultsFolder
 from .schedule import Schedule
 from .task import open_model, run_task
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What stands in the folder after a run, and what the run did.
+
+    rows, failures: of the cases of the run. done: tasks that it computed. machines: the computers
+    of a cluster that did, as `environment.machine` describes them; none without one.
+    """
+
+    rows: list[Row]
+    failures: list[Failure]
+    done: int
+    machines: list[dict[str, Any]]
 
 
 def evaluate(
@@ -36,14 +51,12 @@ def evaluate(
     device: str = "auto",
     progress: Progress = no_progress,
     ray: str | None = None,
-    machines: list[dict[str, Any]] | None = None,
-) -> tuple[list[Row], list[Failure]]:
+) -> Finished:
     """Run what is not yet in `folder`/results.csv, where it is added after every task.
 
     models: each NAME or NAME=WEIGHTS, what its rows are called. jobs: processes; one per core by
     default, where 1 runs in this process. ray: the address of a cluster, "auto" to find one, or
-    "local" for one that lives as long as the run; jobs are then its workers at most. machines: a
-    list that takes in what the computers of a cluster are.
+    "local" for one that lives as long as the run; jobs are then its workers at most.
 
     The rows of the cases come back, those that other models left there in earlier runs among them,
     in the order of cases, models, seeds and steps, whatever the order in which they were made; and
@@ -58,7 +71,8 @@ def evaluate(
     results = ResultsFolder(folder, cases, protocol)
     tasks = list(itertools.starmap(Task, itertools.product(cases, models, seeds)))
     missing = [task for task in tasks if task not in results]
-    done = len(tasks) - len(missing)
+    done, computed = len(tasks) - len(missing), 0
+    machines: list[dict[str, Any]] = []
     progress(done / len(tasks), f"{done} of {len(tasks)} done")
     if missing:
         segs = folder.resolve() / "segs" if protocol.save_segs else None
@@ -71,10 +85,11 @@ def evaluate(
         with closing(work_off(schedule, crew)) as outcomes:
             for settled, outcome in outcomes:
                 results.add(outcome)
+                computed += isinstance(outcome, Done)
                 done += len(settled)
                 progress(done / len(tasks), _phrase(done, len(tasks), schedule))
         results.finish()
-    return results.of_listed_cases()
+    return Finished(*results.of_listed_cases(), computed, machines)
 
 
 def _crew(
@@ -83,7 +98,7 @@ def _crew(
     jobs: int | None,
     device: str,
     ray: str | None,
-    machines: list[dict[str, Any]] | None,
+    machines: list[dict[str, Any]],
 ) -> Crew:
     load = functools.partial(open_model, choices=choices)
     if ray is not None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ..device import memory_errors
 from ..errors import ModelError, WeightsError
+from ..geometry import Geometry
 from ..progress import Progress
 from ..prompt_voxels import to_voxels
 from ..prompts import Prompt
@@ -82,15 +83,24 @@ class ClassSegmenter:
             raise TypeError(
                 f"{self.card.title} cannot predict from a {type(encoding).__name__} of a model."
             )
-        self.card.check_takes(prompts)
         progress(0.0, "Reading the prompts")
-        phrases = to_voxels(prompts, encoding.geometry).phrases
-        numbers = class_numbers(phrases, self.classes, self.card.name)
+        numbers = asked_classes(self.card, self.classes, prompts, encoding.geometry)
         with memory_errors(self.card.name):
             found, logits = united([encoding.maps.draw(number) for number in numbers])
         progress(1.0, "The object is drawn")
         offset = found.shifted(encoding.region.start_kji).start_kji
         return Prediction(encoding.geometry, offset, logits)
+
+
+def asked_classes(
+    card: ModelCard, classes: Sequence[str], prompts: Sequence[Prompt], geometry: Geometry
+) -> list[int]:
+    """Which of a model's classes, counted from 0, the prompts for an object name.
+
+    Raises PromptError for a text that names none of them and for any other prompt.
+    """
+    card.check_takes(prompts)
+    return class_numbers(to_voxels(prompts, geometry).phrases, classes, card.name)
 
 
 def check_classes(classes: Sequence[str], source: object) -> None:

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from ..device import choose_device
 from ..errors import ModelError, WeightsError
 from ..progress import Progress, part_of
-from ..prompt_voxels import to_voxels
 from ..prompts import Prompt
 from ..region import Region
-from ..segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule, class_numbers
+from ..segmenter import Encoding, Logits, ModelCard, Prediction
 from ..volume import Volume
 from ..weights import store
 from . import sam3d_weights
+from .class_segmenter import WHOLE_VOLUME, asked_classes
 from .sam3d_decoding import class_scores
 from .sam3d_embeddings import Base, embeddings
 from .sam3d_files import FeatureFiles
@@ -43,9 +43,7 @@ CARD = ModelCard(
     dimensions=3,
     code_licence="Apache-2.0",
     weights_licence="not stated by its authors",
-    region_rule=RegionRule(
-        margin_voxels=0, margin_fraction=0.0, click_radius_voxels=0, shared=False
-    ),
+    region_rule=WHOLE_VOLUME,
     packages=("torch", "torchvision", "segment_anything"),
     weights="sam3d",
     base="sam",
@@ -198,10 +196,9 @@ class Sam3dSegmenter:
         """
         if not isinstance(encoding, Sam3dEncoding):
             raise TypeError(f"SAM3D cannot predict from a {type(encoding).__name__} of a model.")
-        CARD.check_takes(prompts)
         progress(0.0, "Reading the prompts")
-        phrases = to_voxels(prompts, encoding.geometry).phrases
-        wanted = [1 + number for number in class_numbers(phrases, self.classes, CARD.name)]
+        asked = asked_classes(CARD, self.classes, prompts, encoding.geometry)
+        wanted = [1 + number for number in asked]
         others = [n for n in range(len(encoding.scores)) if n not in wanted]
         logits: Logits = encoding.scores[wanted].max(axis=0).astype(np.float32)
         logits -= encoding.scores[others].max(axis=0)

@@ -82,7 +82,7 @@ def crew_of(model: str, jobs: int, ray: bool, clicks: int) -> Crew:
         return Processes(load, work, "cpu", jobs)
     from MedSegFMLib.evaluate.cluster import RayCrew
 
-    return RayCrew(load, work, "cpu", "local", {model: model}, jobs)
+    return RayCrew(load, work, "cpu", "local", {model: model}, jobs, [])
 
 
 def measure_workers(arguments: argparse.Namespace) -> None:
@@ -175,7 +175,7 @@ def measure_driver(arguments: argparse.Namespace) -> None:
     print(f"a task there and back, a process: {1000 * took / len(few):.2f} ms")
     from MedSegFMLib.evaluate.cluster import RayCrew
 
-    crew_there = RayCrew(load_nothing, nothing, "cpu", "local", {"any": "ellipsoid"}, 1)
+    crew_there = RayCrew(load_nothing, nothing, "cpu", "local", {"any": "ellipsoid"}, 1, [])
     whole, took = seconds_of(crew_there, one_model)
     print(
         f"a task there and back, Ray: {1000 * took / len(few):.2f} ms; "

@@ -20,6 +20,15 @@ from MedSegFMLib.networks.ensam_export import SHIPPED
 from MedSegFMLib.registry import MODELS, card
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """torch computes with one thread, so that sums come out the same."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random ENSAM weights in the configuration that is shipped."""

@@ -12,6 +12,7 @@ import nnunet_folders
 import numpy as np
 import pytest
 import torch
+from class_labelmaps import labelmap_of
 from nnunet_folders import CONFIGURATION, LABELS, REGIONS, write_folder
 from volumes import make_blob
 
@@ -20,29 +21,15 @@ from MedSegFMLib.cli import main
 from MedSegFMLib.errors import Cancelled, ModelError, VolumeError, WeightsError
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.region import Region
-from MedSegFMLib.segmenter import Segmenter, classes_of
+from MedSegFMLib.segmenter import classes_of
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
 def volume(directions: np.ndarray) -> Volume:
     geometry = Geometry.from_spacing((12, 22, 24), (0.9, 0.8, 2.1), directions, (5, -6, 70))
     return make_blob(geometry)[0]
-
-
-def labelmap_of(model: Segmenter, volume: Volume, classes: tuple[str, ...] = ()) -> np.ndarray:
-    """Every class as an object with its number."""
-    session = Session(model, volume)
-    for name in classes or classes_of(model):
-        session.add(Text(name), session.add_object(name))
-    return session.labelmap().array_kji
 
 
 def nnunets_own(folder: Path, volume: Volume) -> Any:

@@ -13,35 +13,22 @@ import pytest
 import segresnet_bundles
 import torch
 import yaml
+from class_labelmaps import labelmap_of
 from segresnet_bundles import CLASSES, inference, write_bundle
 from volumes import make_blob
 
-from MedSegFMLib import Geometry, Session, Text, Volume, create
+from MedSegFMLib import Geometry, Volume, create
 from MedSegFMLib.cli import main
 from MedSegFMLib.errors import Cancelled, ModelError, WeightsError
-from MedSegFMLib.segmenter import Segmenter, classes_of
+from MedSegFMLib.segmenter import classes_of
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
 def volume(directions: np.ndarray) -> Volume:
     geometry = Geometry.from_spacing((14, 30, 33), (0.9, 0.8, 2.1), directions, (5, -6, 70))
     return make_blob(geometry)[0]
-
-
-def labelmap_of(model: Segmenter, volume: Volume) -> np.ndarray:
-    """Every class as an object with its number."""
-    session = Session(model, volume)
-    for name in classes_of(model):
-        session.add(Text(name), session.add_object(name))
-    return session.labelmap().array_kji
 
 
 def run_by_monai(folder: Path, image: Volume | Path, **changes: Any) -> np.ndarray:

@@ -89,9 +89,9 @@ def test_every_row_comes_though_a_worker_is_killed(
     protocol = Protocol(clicks=1, jitter=0.1)
     evaluate(*words, tmp_path / "alone", protocol, jobs=1)
     monkeypatch.setattr(runner, "run_task", _worker_killed_once_on_b)
-    machines: list[dict[str, Any]] = []
-    rows, failures = evaluate(*words, tmp_path / "ray", protocol, ray=address, machines=machines)
-    assert (cases_path.parent / "killed").exists() and failures == []
+    finished = evaluate(*words, tmp_path / "ray", protocol, ray=address)
+    rows, machines = finished.rows, finished.machines
+    assert (cases_path.parent / "killed").exists() and finished.failures == []
     assert len(rows) == 4 * 2 * 2 and rows == read_rows(tmp_path / "ray" / "results.csv")
     assert without_costs(tmp_path / "ray") == without_costs(tmp_path / "alone")
     alone, there = (
@@ -145,8 +145,11 @@ def test_a_model_that_no_node_has_room_for_is_a_failure_that_says_so(
     address: str, cases_path: Path, tmp_path: Path
 ) -> None:
     words = read_cases(cases_path), ["ensam"], [0], tmp_path / "o", Protocol()
-    rows, failures = evaluate(*words, ray=address, device="cuda")
-    assert rows == [] and [one.case for one in failures] == [ALL_CASES]
+    finished = evaluate(*words, ray=address, device="cuda")
+    failures = finished.failures
+    assert (
+        finished.rows == [] and finished.done == 0 and [one.case for one in failures] == [ALL_CASES]
+    )
     assert "ensam needs a core with a GPU with 0.2 GB in one node" in failures[0].reason
 
 
@@ -191,7 +194,8 @@ def test_a_worker_that_waited_while_others_worked_is_given_time_to_take_their_pl
     there, clock = FullCluster(), [0.0]
     monkeypatch.setattr(cluster, "connect", lambda address, jobs: (there, lambda: None))
     monkeypatch.setattr(cluster, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    crew = cluster.RayCrew(print, print, "cpu", "auto", {"graphcut": "graphcut"})  # type: ignore[arg-type]
+    names = {"graphcut": "graphcut"}
+    crew = cluster.RayCrew(print, print, "cpu", "auto", names, None, [])  # type: ignore[arg-type]
     first, second = crew.hire("graphcut"), crew.hire("graphcut")
     there.ready = {"a about", "a load"}
     assert crew.wait() == [] and crew.wait() == [(first, Ready())]
