@@ -61,6 +61,13 @@ def kill(client: WorkerClient) -> None:
     os.kill(client.pid or 0, signal.SIGKILL)
 
 
+def pump_until_it_hangs(client: WorkerClient, model: str) -> None:
+    """Poll until nothing more comes of a model that hangs while it loads or when it is open."""
+    loads = has_phrase("loading the model")
+    pump(client, loads if model == "loads_slowly" else lambda events: "Opened" in kinds(events))
+    time.sleep(0.1)
+
+
 def restarts(events: list[object]) -> list[Restarted]:
     return [event for event in events if isinstance(event, Restarted)]
 
@@ -82,8 +89,7 @@ def test_a_model_that_never_tells_its_progress_is_ended_and_the_next_request_wor
     client: WorkerClient, model: str, expected: np.ndarray
 ) -> None:
     first = ask(client, model)
-    pump(client, has_phrase("loading the model"))
-    time.sleep(0.1)
+    pump_until_it_hangs(client, model)
     pid, begun = client.pid, time.monotonic()
     client.cancel()
     events = final_of(client, first)
@@ -98,8 +104,7 @@ def test_a_request_made_after_a_cancel_that_is_not_heeded_is_answered(
     client: WorkerClient,
 ) -> None:
     first = ask(client, "sleeps")
-    pump(client, has_phrase("loading the model"))
-    time.sleep(0.1)
+    pump_until_it_hangs(client, "sleeps")
     client.cancel()
     second = ask(client, "behaves")
     events = final_of(client, second, 10)
@@ -123,8 +128,7 @@ def test_far_away_the_user_hears_of_the_stop_before_the_worker_is_ended() -> Non
     try:
         client.set_volume(small_volume())
         first = ask(client, "sleeps", seconds=1.6)
-        pump(client, has_phrase("loading the model"))
-        time.sleep(0.1)
+        pump_until_it_hangs(client, "sleeps")
         pid, begun = client.pid, time.monotonic()
         client.cancel()
         assert kinds(final_of(client, first)) == ["Stopped"]
