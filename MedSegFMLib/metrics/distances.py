@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Points = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_BLOCK_VOXELS = 3
+_BLOCK_VOXELS = 4
 _MOST_STEPS = 5000  # a box of 17 voxels a side; beyond it the tree is faster
 
 
@@ -65,19 +65,24 @@ class Nearest:
     def bounds(self, points_kji: Points) -> tuple[Floats, Floats]:
         """(n,) the least and the most that the distance from each point (n, 3) can be.
 
-        The farther away, the longer a search takes. So it is made for one point of each block of
-        a few voxels; no other one's distance differs from its by more than they are apart.
+        A search is made for the middle of each block of a few voxels. What is nearest to it is not
+        far from being nearest to the block's points, so the most is close to the distance itself;
+        the least is what remains where a point lies as much nearer as it lies off the middle.
         """
         voxel_mm = float(np.cbrt(self._spacing.prod()))
-        block = np.maximum(1, np.round(_BLOCK_VOXELS * voxel_mm / self._spacing)).astype(np.int64)
-        block_kji = points_kji // block
-        block_kji -= block_kji.min(axis=0)
-        number = np.ravel_multi_index(tuple(block_kji.T), tuple(block_kji.max(axis=0) + 1))
-        _, first, of_block = np.unique(number, return_index=True, return_inverse=True)
-        asked = points_kji[first]
-        middle_mm = self.distances(asked)[of_block]
-        apart_mm = _length_mm(points_kji - asked[of_block], self._spacing)
-        return middle_mm - apart_mm, middle_mm + apart_mm
+        side_kji = np.maximum(1, np.round(_BLOCK_VOXELS * voxel_mm / self._spacing))
+        first_kji = points_kji.min(axis=0)
+        block_kji = ((points_kji - first_kji) // side_kji).astype(np.int64)
+        shape = block_kji.max(axis=0) + 1
+        of_block = np.ravel_multi_index(tuple(block_kji.T), tuple(shape))
+        asked, of_block = np.unique(of_block, return_inverse=True)
+        block_kji = np.stack(np.unravel_index(asked, shape)).T
+        middle_kji = first_kji + (block_kji + 0.5) * side_kji - 0.5
+        _, nearest = self._tree.query(middle_kji * self._spacing)
+        middle_mm = _length_mm(middle_kji - self._others_kji[nearest], self._spacing)
+        off_mm = _length_mm(points_kji - middle_kji[of_block], self._spacing)
+        most_mm = _length_mm(points_kji - self._others_kji[nearest[of_block]], self._spacing)
+        return middle_mm[of_block] - off_mm, most_mm
 
 
 def _steps_within(most_mm: float, spacing_kji_mm: Floats) -> tuple[Points | None, Floats]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ _PERCENTILE = 0.95
 # Without a tolerance, distances are first looked for within so many of the largest voxel sizes.
 _REACH_VOXELS = 2
 _ROUNDING_MM = 1e-6
+_ROUNDED_UP = 1 + 1e-9
 
 
 def surface_dice(
@@ -99,6 +100,11 @@ class Surface:
     area_mm2: NDArray[np.float64]
     spacing_kji_mm: NDArray[np.float64]
 
+    @cached_property
+    def nearest(self) -> Nearest:
+        """What distances to it are measured with; a reference's is made once."""
+        return Nearest(self.corner_kji, self.spacing_kji_mm)
+
 
 def surface_of(
     mask: Mask, spacing_kji_mm: NDArray[np.float64], first_kji: Sequence[int] = (0, 0, 0)
@@ -129,7 +135,7 @@ def _piece(mask: Mask, start_k: int, stop_k: int) -> tuple[NDArray[np.int64], ND
     code = code[:, :-1] << 2 | code[:, 1:]
     code = code[:-1] << 4 | code[1:]
     at = np.flatnonzero((code != 0) & (code != _ALL_INSIDE))
-    corner_kji = np.stack(np.unravel_index(at, code.shape), axis=1)
+    corner_kji = np.stack(np.unravel_index(at, code.shape)).T
     first_kji = np.array([start_k, box[1].start, box[2].start])
     return corner_kji + first_kji, code.ravel()[at]
 
@@ -179,20 +185,30 @@ def _percentile_mm(surface: Surface, other: Surface, known_mm: NDArray[np.float6
 
     known_mm: infinity where only as much is known as that no finite distance is longer.
     """
-    area_mm2 = surface.area_mm2
-    share = _share_within(known_mm, area_mm2)
-    if np.isfinite(share):
-        return share
-    # Only distances that may be the one that is asked for have to be exact.
-    far = np.flatnonzero(~np.isfinite(known_mm))
-    nearest = Nearest(other.corner_kji, surface.spacing_kji_mm)
-    least_mm, most_mm = known_mm.copy(), known_mm.copy()
-    least_mm[far], most_mm[far] = nearest.bounds(surface.corner_kji[far])
-    low = _share_within(least_mm, area_mm2) - _ROUNDING_MM
-    high = _share_within(most_mm, area_mm2) + _ROUNDING_MM
-    unsure = far[(most_mm[far] >= low) & (least_mm[far] <= high)]
-    least_mm[unsure] = nearest.distances(surface.corner_kji[unsure])
-    return _share_within(least_mm, area_mm2)
+    far = np.flatnonzero(np.isinf(known_mm))
+    corner_kji, area_mm2 = surface.corner_kji[far], surface.area_mm2[far]
+    beyond_mm2 = (1 - _PERCENTILE) * float(surface.area_mm2.sum())
+    if area_mm2.sum() < beyond_mm2 * _ROUNDED_UP:
+        within_mm = _share_within(known_mm, surface.area_mm2)
+        if np.isfinite(within_mm):
+            return within_mm
+    # Only distances that may be the one that is asked for have to be exact. It is no longer than
+    # what it is where each is as long as it can be, and so of no element that is surely farther;
+    # it is exactly that where no other one that may be nearer counts as farther.
+    least_mm, most_mm = other.nearest.bounds(corner_kji)
+    unsure = np.ones(len(far), dtype=bool)
+    window_mm = float(surface.spacing_kji_mm.min())
+    while True:
+        farthest_first = np.argsort(-most_mm)
+        at = np.searchsorted(np.cumsum(area_mm2[farthest_first]), beyond_mm2, side="right")
+        within_mm = float(most_mm[farthest_first[min(int(at), len(far) - 1)]])
+        candidate = unsure & (least_mm <= within_mm + _ROUNDING_MM)
+        if not (candidate & (most_mm >= within_mm)).any():
+            return within_mm
+        # With those that are a little nearer, which would be asked for next.
+        asked = np.flatnonzero(candidate & (most_mm >= within_mm - window_mm))
+        most_mm[asked] = other.nearest.distances(corner_kji[asked])
+        unsure[asked] = False
 
 
 def _share_within(distance_mm: NDArray[np.float64], area_mm2: NDArray[np.float64]) -> float:
