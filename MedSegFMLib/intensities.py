@@ -23,7 +23,7 @@ def looks_like_ct(array_kji: NDArray[Any]) -> bool:
     """
     if array_kji.dtype.kind != "i":
         return False
-    low, high = np.percentile(_sample(array_kji), _PERCENTILES)
+    low, high = np.percentile(regular_sample(array_kji), _PERCENTILES)
     return bool(low < -500 and high > 100)
 
 
@@ -34,14 +34,14 @@ def intensity_bounds(array_kji: NDArray[Any]) -> tuple[float, float]:
     values beyond 32-bit floats.
     """
     check_values(array_kji)
-    low, high = np.percentile(_sample(array_kji), _PERCENTILES)
+    low, high = np.percentile(regular_sample(array_kji), _PERCENTILES)
     return float(low), float(high)
 
 
 def positive_bounds(array_kji: NDArray[Any]) -> tuple[float, float]:
     """`intensity_bounds` of the values above 0 alone; of all where none is."""
     check_values(array_kji)
-    sample = _sample(array_kji)
+    sample = regular_sample(array_kji)
     positive = sample[sample > 0]
     low, high = np.percentile(positive if len(positive) else sample, _PERCENTILES)
     return float(low), float(high)
@@ -77,6 +77,7 @@ def normalised(array_kji: Floats, bounds: tuple[float, float]) -> Floats:
     return scaled.clip(0, 1, out=scaled)
 
 
-def _sample(array_kji: NDArray[Any]) -> NDArray[np.float64]:
+def regular_sample(array_kji: NDArray[Any]) -> NDArray[np.float64]:
+    """Voxels (K, J, I) at regular steps: all of a small region, about a million of a large one."""
     step = max(1, round((array_kji.size / _SAMPLE_VOXELS) ** (1 / 3)))
     return array_kji[::step, ::step, ::step].astype(np.float64)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cases import Case, LoadedCase
 from ..metrics import dice
-from ..preview import COLOURS, Outline, draw_preview, middle_voxel, write_preview
+from ..preview import COLOURS, Outline, blank_figure, draw_preview, middle_voxel, write_preview
 from .records import Key
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # As many objects as there are colours; the picture leaves out the others of a case.
 PICTURED = len(COLOURS)
@@ -49,7 +53,16 @@ def write_picture(
     at_ijk = _worst_place(*min(pairs, key=lambda pair: dice(*pair)))
     if len(case.objects) > PICTURED:
         title += f", the first {PICTURED} of {len(case.objects)} objects"
-    write_preview(draw_preview(loaded.image, outlines, title=title, at_ijk=at_ijk), path)
+    drawn = draw_preview(
+        loaded.image, outlines, title=title, at_ijk=at_ijk, indices=False, figure=_figure()
+    )
+    write_preview(drawn, path)
+
+
+@lru_cache(maxsize=1)
+def _figure() -> Figure:
+    """That of all pictures of this process, one after another."""
+    return blank_figure()
 
 
 def _worst_place(reference: NDArray[Any], mask: NDArray[Any]) -> list[int] | None:

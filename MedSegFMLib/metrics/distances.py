@@ -55,7 +55,9 @@ class Nearest:
 
         self._others_kji, self._spacing = others_kji, spacing_kji_mm
         # Balancing takes longer than it saves: points of a surface are spread evenly.
-        self._tree = cKDTree(others_kji * spacing_kji_mm, balanced_tree=False, compact_nodes=False)
+        self._tree = cKDTree(
+            others_kji * spacing_kji_mm, balanced_tree=False, compact_nodes=False, leafsize=32
+        )
 
     def distances(self, points_kji: Points) -> Floats:
         """(n,) from each point (n, 3)."""
@@ -75,7 +77,11 @@ class Nearest:
         block_kji = ((points_kji - first_kji) // side_kji).astype(np.int64)
         shape = block_kji.max(axis=0) + 1
         of_block = np.ravel_multi_index(tuple(block_kji.T), tuple(shape))
-        asked, of_block = np.unique(of_block, return_inverse=True)
+        number = np.zeros(int(shape.prod()), dtype=np.int64)
+        number[of_block] = 1
+        asked = np.flatnonzero(number)
+        number[asked] = np.arange(asked.size)
+        of_block = number[of_block]
         block_kji = np.stack(np.unravel_index(asked, shape)).T
         middle_kji = first_kji + (block_kji + 0.5) * side_kji - 0.5
         _, nearest = self._tree.query(middle_kji * self._spacing)

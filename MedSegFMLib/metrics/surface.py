@@ -26,7 +26,8 @@ _PERCENTILE = 0.95
 # Without a tolerance, distances are first looked for within so many of the largest voxel sizes.
 _REACH_VOXELS = 2
 _ROUNDING_MM = 1e-6
-_ROUNDED_UP = 1 + 1e-9
+_ROUNDING = 1e-9
+_WINDOW_VOXELS = 0.25
 
 
 def surface_dice(
@@ -188,27 +189,45 @@ def _percentile_mm(surface: Surface, other: Surface, known_mm: NDArray[np.float6
     far = np.flatnonzero(np.isinf(known_mm))
     corner_kji, area_mm2 = surface.corner_kji[far], surface.area_mm2[far]
     beyond_mm2 = (1 - _PERCENTILE) * float(surface.area_mm2.sum())
-    if area_mm2.sum() < beyond_mm2 * _ROUNDED_UP:
-        within_mm = _share_within(known_mm, surface.area_mm2)
-        if np.isfinite(within_mm):
-            return within_mm
+    if area_mm2.sum() < beyond_mm2 * (1 - _ROUNDING):
+        return _share_within(known_mm, surface.area_mm2)
     # Only distances that may be the one that is asked for have to be exact. It is no longer than
     # what it is where each is as long as it can be, and so of no element that is surely farther;
     # it is exactly that where no other one that may be nearer counts as farther.
     least_mm, most_mm = other.nearest.bounds(corner_kji)
     unsure = np.ones(len(far), dtype=bool)
-    window_mm = float(surface.spacing_kji_mm.min())
+    # Those that are a little nearer would be asked for next.
+    window_mm = _WINDOW_VOXELS * float(surface.spacing_kji_mm.min())
     while True:
-        farthest_first = np.argsort(-most_mm)
-        at = np.searchsorted(np.cumsum(area_mm2[farthest_first]), beyond_mm2, side="right")
-        within_mm = float(most_mm[farthest_first[min(int(at), len(far) - 1)]])
+        within_mm = _beyond_which(most_mm, area_mm2, beyond_mm2)
+        if within_mm is None:
+            exact_mm = known_mm.copy()
+            exact_mm[far] = other.nearest.distances(corner_kji)
+            return _share_within(exact_mm, surface.area_mm2)
         candidate = unsure & (least_mm <= within_mm + _ROUNDING_MM)
         if not (candidate & (most_mm >= within_mm)).any():
             return within_mm
-        # With those that are a little nearer, which would be asked for next.
         asked = np.flatnonzero(candidate & (most_mm >= within_mm - window_mm))
         most_mm[asked] = other.nearest.distances(corner_kji[asked])
         unsure[asked] = False
+
+
+def _beyond_which(
+    distance_mm: NDArray[np.float64], area_mm2: NDArray[np.float64], beyond_mm2: float
+) -> float | None:
+    """The longest distance that, with all longer ones, has more than an area.
+
+    None where an error of rounding decides.
+    """
+    # Only the farthest need be in order: mostly twice as many as have that area on average.
+    many = min(len(distance_mm), 1 + int(2 * beyond_mm2 / area_mm2.mean()))
+    farthest = np.argpartition(distance_mm, -many)[-many:]
+    if area_mm2[farthest].sum() <= beyond_mm2 * (1 + _ROUNDING):
+        farthest = np.arange(len(distance_mm))
+    farthest = farthest[np.argsort(-distance_mm[farthest])]
+    reached_mm2 = np.cumsum(area_mm2[farthest])
+    at, surely = np.searchsorted(reached_mm2, beyond_mm2 * (1 + np.array([-1, 1]) * _ROUNDING))
+    return float(distance_mm[farthest[at]]) if at == surely < len(farthest) else None
 
 
 def _share_within(distance_mm: NDArray[np.float64], area_mm2: NDArray[np.float64]) -> float:
