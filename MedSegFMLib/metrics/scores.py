@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from ..masks import Mask, bounding_box, check_mask, check_masks
 from .surface import Surface, checked_spacing, checked_tolerance, compare, surface_of
 
 Box = tuple[slice, slice, slice]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,8 @@ class References:
         self._spacing = checked_spacing(spacing_kji_mm)
         self._threads = threads or cores()
         boxes = _boxes(labels_kji)
-        with ThreadPoolExecutor(self._threads) as pool:
-            self._objects = dict(
-                zip(
-                    self.labels,
-                    pool.map(
-                        lambda label: _cut(labels_kji, label, boxes.get(label), self._spacing),
-                        self.labels,
-                    ),
-                    strict=True,
-                )
-            )
+        cut = partial(_cut, labels_kji, boxes=boxes, spacing_kji_mm=self._spacing)
+        self._objects = dict(zip(self.labels, self._for_each(cut, self.labels), strict=True))
 
     def scores(self, predicted_kji: Mask, tolerance_mm: float) -> list[Scores]:
         """Of the labels, in their order, in a prediction of the same shape with the same numbers.
@@ -72,14 +65,20 @@ class References:
         boxes = _boxes(predicted_kji)
 
         def score(label: int) -> Scores:
-            other = _cut(predicted_kji, label, boxes.get(label), self._spacing)
+            other = _cut(predicted_kji, label, boxes, self._spacing)
             return _scores(self._objects[label], other, tolerance)
 
         # The largest first, so that no thread is left with it in the end.
         largest_first = sorted(set(self.labels), key=lambda label: -self._objects[label].voxels)
-        with ThreadPoolExecutor(self._threads) as pool:
-            scored = dict(zip(largest_first, pool.map(score, largest_first), strict=True))
+        scored = dict(zip(largest_first, self._for_each(score, largest_first), strict=True))
         return [scored[label] for label in self.labels]
+
+    def _for_each(self, work: Callable[[int], _T], labels: Sequence[int]) -> list[_T]:
+        threads = min(self._threads, len(labels))
+        if threads < 2:
+            return [work(label) for label in labels]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(work, labels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +92,9 @@ class _Object:
 
 
 def _cut(
-    labels_kji: Mask, label: int, box: Box | None, spacing_kji_mm: NDArray[np.float64]
+    labels_kji: Mask, label: int, boxes: Mapping[int, Box], spacing_kji_mm: NDArray[np.float64]
 ) -> _Object:
+    box = boxes.get(label)
     if box is None:
         return _Object(None, None, 0, None)
     own: NDArray[np.bool_] = labels_kji[box] == label
