@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from ..cases import read_cases
     from ..evaluate.outputs import write_outputs
-    from ..evaluate.run_record import RunRecord, add_run, now
+    from ..evaluate.run_record import RunRecord, add_run, now, read_runs
     from ..evaluate.runner import evaluate
     from ..evaluate.weights_used import weights_used
 
@@ -81,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     protocol = _protocol(arguments)
     cases = read_cases(Path(arguments.cases))
     folder = Path(arguments.out)
+    # A damaged record is refused before anything is computed.
+    read_runs(folder)
     begun = now()
     with progress_bar("evaluate") as progress:
         finished = evaluate(

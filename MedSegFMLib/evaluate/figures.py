@@ -53,7 +53,8 @@ def curves(summary: Summary) -> str:
         }
         _curve_panel(axes, scores)
         cases = len(set(itertools.chain(*scores.values())))
-        axes.set_title(f"{_short(modality or 'all')} ({cases} cases)", parse_math=False)
+        counted = f"{cases} case{'' if cases == 1 else 's'}"
+        axes.set_title(f"{_short(modality or 'all')} ({counted})", parse_math=False)
     _legend(figure, list(summary.scores))
     return _svg(figure, "Mean Dice after each prompt, by model")
 

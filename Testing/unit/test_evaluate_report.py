@@ -321,7 +321,7 @@ def test_many_models_and_modalities_are_drawn() -> None:
         for row in steps_of(f"model {n}", f"{case}", float(RNG.random()), modality=f"M{case}")
     ]
     summary = summarise(rows, [], cases_of(rows), Protocol())
-    assert figures.curves(summary).count("(1 cases)") == 11
+    assert figures.curves(summary).count("(1 case)") == 11
     assert figures.stability(summary.rankings).startswith("<svg")
 
 
@@ -447,3 +447,9 @@ def test_the_command_leaves_all_of_it_in_the_folder(tmp_path: Path) -> None:
     command = read_runs(out)[0].command
     assert command.startswith("medsegfm evaluate ") and command.endswith("a folder'")
     assert math.isclose(json.loads((out / "summary.json").read_text())["ellipsoid"]["n"], 2)
+    # Nothing is computed for a folder whose record is damaged.
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "runs.json").write_text("[1]")
+    assert run("evaluate", tmp_path / "cases.json", *words[:-1], damaged) == 2
+    assert [path.name for path in damaged.iterdir()] == ["runs.json"]

@@ -61,6 +61,33 @@ def test_a_picture_is_drawn_whatever_there_is_to_show(
         assert (tmp_path / f"{n}.png").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize("indices", [True, False])
+def test_a_figure_drawn_on_again_shows_what_a_new_one_does(
+    blob: tuple[Volume, np.ndarray], tmp_path: Path, indices: bool
+) -> None:
+    volume, mask = blob
+    ball, rest = Outline("ball", mask, "#E69F00"), Outline("rest", ~mask, "#56B4E9", dashed=True)
+    prompts = [Box.from_ijk(volume.geometry, (1, 2, 1), (9, 12, 8))]
+    used = draw_preview(volume, [ball, rest], prompts, "a title", indices=indices)
+    for again in (used, None):
+        figure = draw_preview(volume, [ball], at_ijk=(5, 6, 4), indices=indices, figure=again)
+        write_preview(figure, tmp_path / f"{again is None}.png")
+    assert (tmp_path / "True.png").read_bytes() == (tmp_path / "False.png").read_bytes()
+
+
+def test_an_outline_runs_between_the_mask_and_what_is_around_it() -> None:
+    mask = np.zeros((8, 9, 10), bool)
+    mask[2:5, 0:4, 3:7] = True
+    volume = Volume(mask.astype(np.float32), Geometry.from_spacing(mask.shape))
+    figure = draw_preview(volume, [Outline("block", mask, "#E69F00")], at_ijk=(4, 2, 3))
+    for axes, plane in zip(figure.axes, planes(volume.geometry), strict=True):
+        ((line,),) = [collection.get_segments() for collection in axes.collections]
+        rows, columns = np.nonzero(plane.cut(mask, (3, 2, 4)[plane.axis_kji]))
+        assert np.array_equal(line[0], line[-1]), "it is closed, also at the volume's border"
+        assert line.min(axis=0).tolist() == [columns.min() - 0.5, rows.min() - 0.5]
+        assert line.max(axis=0).tolist() == [columns.max() + 0.5, rows.max() + 0.5]
+
+
 def test_a_single_slice_can_be_shown(tmp_path: Path) -> None:
     volume = Volume(np.eye(30)[None], Geometry.from_spacing((1, 30, 30), (1, 1, 5)))
     figure = draw_preview(volume, [Outline("line", volume.array_kji > 0, "#E69F00")])
