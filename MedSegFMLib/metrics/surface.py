@@ -20,14 +20,11 @@ from numpy.typing import NDArray
 
 from ..masks import Mask, bounding_box, check_masks
 from .distances import Nearest, distances_within
+from .percentile import percentile_mm
 
 _ALL_INSIDE = 255
-_PERCENTILE = 0.95
 # Without a tolerance, distances are first looked for within so many of the largest voxel sizes.
 _REACH_VOXELS = 2
-_ROUNDING_MM = 1e-6
-_ROUNDING = 1e-9
-_WINDOW_VOXELS = 0.25
 
 
 def surface_dice(
@@ -160,8 +157,8 @@ class Comparison:
         if self.ours is None or self.theirs is None:
             return 0.0 if self.ours is self.theirs else math.inf
         return max(
-            _percentile_mm(self.ours, self.theirs, self.ours_mm),
-            _percentile_mm(self.theirs, self.ours, self.theirs_mm),
+            percentile_mm(self.ours, self.theirs, self.ours_mm),
+            percentile_mm(self.theirs, self.ours, self.theirs_mm),
         )
 
 
@@ -179,62 +176,6 @@ def compare(ours: Surface | None, theirs: Surface | None, tolerance_mm: float) -
     )
     dice = float(agreeing_mm2 / (ours.area_mm2.sum() + theirs.area_mm2.sum()))
     return Comparison(ours, theirs, dice, ours_mm, theirs_mm)
-
-
-def _percentile_mm(surface: Surface, other: Surface, known_mm: NDArray[np.float64]) -> float:
-    """The distance within which 95 % of a surface's area lies.
-
-    known_mm: infinity where only as much is known as that no finite distance is longer.
-    """
-    far = np.flatnonzero(np.isinf(known_mm))
-    corner_kji, area_mm2 = surface.corner_kji[far], surface.area_mm2[far]
-    beyond_mm2 = (1 - _PERCENTILE) * float(surface.area_mm2.sum())
-    if area_mm2.sum() < beyond_mm2 * (1 - _ROUNDING):
-        return _share_within(known_mm, surface.area_mm2)
-    # Only distances that may be the one that is asked for have to be exact. It is no longer than
-    # what it is where each is as long as it can be, and so of no element that is surely farther;
-    # it is exactly that where no other one that may be nearer counts as farther.
-    least_mm, most_mm = other.nearest.bounds(corner_kji)
-    unsure = np.ones(len(far), dtype=bool)
-    # Those that are a little nearer would be asked for next.
-    window_mm = _WINDOW_VOXELS * float(surface.spacing_kji_mm.min())
-    while True:
-        within_mm = _beyond_which(most_mm, area_mm2, beyond_mm2)
-        if within_mm is None:
-            exact_mm = known_mm.copy()
-            exact_mm[far] = other.nearest.distances(corner_kji)
-            return _share_within(exact_mm, surface.area_mm2)
-        candidate = unsure & (least_mm <= within_mm + _ROUNDING_MM)
-        if not (candidate & (most_mm >= within_mm)).any():
-            return within_mm
-        asked = np.flatnonzero(candidate & (most_mm >= within_mm - window_mm))
-        most_mm[asked] = other.nearest.distances(corner_kji[asked])
-        unsure[asked] = False
-
-
-def _beyond_which(
-    distance_mm: NDArray[np.float64], area_mm2: NDArray[np.float64], beyond_mm2: float
-) -> float | None:
-    """The longest distance that, with all longer ones, has more than an area.
-
-    None where an error of rounding decides.
-    """
-    # Only the farthest need be in order: mostly twice as many as have that area on average.
-    many = min(len(distance_mm), 1 + int(2 * beyond_mm2 / area_mm2.mean()))
-    farthest = np.argpartition(distance_mm, -many)[-many:]
-    if area_mm2[farthest].sum() <= beyond_mm2 * (1 + _ROUNDING):
-        farthest = np.arange(len(distance_mm))
-    farthest = farthest[np.argsort(-distance_mm[farthest])]
-    reached_mm2 = np.cumsum(area_mm2[farthest])
-    at, surely = np.searchsorted(reached_mm2, beyond_mm2 * (1 + np.array([-1, 1]) * _ROUNDING))
-    return float(distance_mm[farthest[at]]) if at == surely < len(farthest) else None
-
-
-def _share_within(distance_mm: NDArray[np.float64], area_mm2: NDArray[np.float64]) -> float:
-    order = np.lexsort((area_mm2, distance_mm))
-    share = np.cumsum(area_mm2[order]) / np.sum(area_mm2[order])
-    at = min(int(np.searchsorted(share, _PERCENTILE)), len(order) - 1)
-    return float(distance_mm[order[at]])
 
 
 def checked_spacing(spacing: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:
