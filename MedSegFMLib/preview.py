@@ -71,7 +71,7 @@ def draw_preview(
     window = display_window(volume.crop(shown).array_kji)
     # Outlines of one name, such as the references of several objects, are explained once.
     lines = {o.name: (o.colour, o.dashed) for o in outlines}
-    figure = _wiped(figure) if figure else blank_figure()
+    figure = blank_figure() if figure is None else _wiped(figure)
     # Measured layouts take as long as drawing; here the same room is left everywhere.
     legend = _LEGEND_LINE * -(-len(lines) // _LEGEND_COLUMNS)
     bottom, top = (0.45 + legend) / _HEIGHT, 1 - (0.65 if title else 0.35) / _HEIGHT
@@ -101,6 +101,7 @@ def blank_figure() -> Figure:
 def _wiped(figure: Figure) -> Figure:
     """Take away what `draw_preview` drew, but for what it draws anew in its place."""
     for axes in figure.axes:
+        axes.set_axis_on()
         for artist in (*axes.images, *axes.collections, *axes.patches, *axes.texts):
             artist.remove()
     for legend in list(figure.legends):

@@ -61,7 +61,7 @@ def write_picture(
 
 @lru_cache(maxsize=1)
 def _figure() -> Figure:
-    """That of all pictures of this process, one after another."""
+    """That of all pictures of this process: one after another, not of several threads at once."""
     return blank_figure()
 
 

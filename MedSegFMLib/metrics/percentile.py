@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from .surface import Surface
 
 _PERCENTILE = 0.95
-# Bounds of distances are off by rounding, and so are sums of areas, by such a part.
+# How far a bound may be off by rounding, and which part of an area a sum may be.
 _ROUNDING_MM = 1e-6
 _ROUNDING = 1e-9
+# Of elements this much nearer than the present answer, distances are measured with it.
 _WINDOW_VOXELS = 0.25
 
 
@@ -31,12 +32,10 @@ def percentile_mm(surface: Surface, other: Surface, known_mm: NDArray[np.float64
     beyond_mm2 = (1 - _PERCENTILE) * float(surface.area_mm2.sum())
     if area_mm2.sum() < beyond_mm2 * (1 - _ROUNDING):
         return _share_within(known_mm, surface.area_mm2)
-    # Only distances that may be the one that is asked for have to be exact. It is no longer than
-    # what it is where each is as long as it can be, and so of no element that is surely farther;
-    # it is exactly that where no other one that may be nearer counts as farther.
+    # With each element as far as it can be the answer is never too short. It is the answer once no
+    # element that is not measured counts as that far and may be nearer.
     least_mm, most_mm = other.nearest.bounds(corner_kji)
     unsure = np.ones(len(far), dtype=bool)
-    # Those that are a little nearer would be asked for next.
     window_mm = _WINDOW_VOXELS * float(surface.spacing_kji_mm.min())
     while True:
         within_mm = _beyond_which(most_mm, area_mm2, beyond_mm2)

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..masks import Mask, bounding_box, check_masks
-from .distances import Nearest, distances_within
+from ..nearest import Nearest
+from .distances import distances_within
 from .percentile import percentile_mm
 
 _ALL_INSIDE = 255

@@ -2,8 +2,9 @@
 
 How deep a voxel lies is the length of the shortest step that leads out of the component. It is
 measured for a few voxels. The others are dropped where a step leads out that is shorter than the
-deepest of those: mostly one of the first that are tried does. So few voxels are measured, where a
-distance transform would look at all of the grid.
+deepest of those: mostly one of the first that are tried does. Of what lies deeper than the steps
+that are tried, depths are bounded first. So few voxels are measured, where a distance transform
+would look at all of the grid.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ..nearest import Nearest
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# Steps of up to so many voxels are tried. What lies deeper, or would need more than so many tries,
-# is measured in a tree of what is around.
+# Steps of up to so many voxels are tried, and from so many voxels all of them where about so many
+# tries are enough.
 _LONGEST = 20
-_MOST_TRIES = 10_000_000
+_MANY_TRIES = 10_000_000
 # So many voxels are measured to begin with, and so many steps tried to drop others.
 _SAMPLE, _DROPPING = 200, 60
+# So many cells are looked up at once: they are held in memory.
 _AT_ONCE = 1_000_000
+_ROUNDING = 1e-6
 
 
 def deepest_voxels(component: Bools) -> Ints:
@@ -34,7 +39,7 @@ def deepest_voxels(component: Bools) -> Ints:
     from scipy.ndimage import find_objects
 
     (box,) = find_objects(component.view(np.uint8))
-    # No step leads farther than the rim.
+    # The border of the grid is outside. With this rim no step from a voxel leads out of it.
     inside = np.pad(component[box], _LONGEST)
     deepest = np.stack(np.unravel_index(_deepest(inside), inside.shape), axis=1)
     deepest += np.array([side.start - _LONGEST for side in box])
@@ -47,6 +52,8 @@ def _deepest(inside: Bools) -> Ints:
     offsets = steps @ np.array([inside.shape[1] * inside.shape[2], inside.shape[2], 1])
     cells = inside.ravel()
     voxels, shorter = np.flatnonzero(cells), 0
+    # Only the steps before number `shorter` may drop a voxel: those shorter than the depth of the
+    # deepest of a sample. With each round the sample is of deeper voxels.
     while True:
         # A voxel that no step leads out of is at least as deep as the longest is long.
         sampled = np.minimum(_first_out(_sample(voxels), cells, offsets), len(offsets) - 1)
@@ -56,15 +63,11 @@ def _deepest(inside: Bools) -> Ints:
         shorter = bound
         for offset in offsets[:shorter][:: max(1, shorter // _DROPPING)][::-1]:
             voxels = voxels[cells[voxels + offset]]
-    squared_depth = None
-    if voxels.size * shorter <= _MOST_TRIES:
+    if voxels.size * shorter <= _MANY_TRIES:
         first = _first_out(voxels, cells, offsets)
         if first.max() < len(offsets):
-            squared_depth = squared_length[first]
-    if squared_depth is None:
-        squared_depth = _squared_distance_out(voxels, inside)
-    deepest: Ints = voxels[squared_depth == squared_depth.max()]
-    return deepest
+            return _where_most(voxels, squared_length[first])
+    return _deepest_far_inside(voxels, inside)
 
 
 @lru_cache(maxsize=1)
@@ -98,14 +101,20 @@ def _first_out(voxels: Ints, cells: Bools, offsets: Ints) -> Ints:
     return first
 
 
-def _squared_distance_out(voxels: Ints, inside: Bools) -> Ints:
-    """(n,) from each voxel to the nearest outside."""
+def _deepest_far_inside(voxels: Ints, inside: Bools) -> Ints:
+    """The deepest of some voxels (n,), however deep they are."""
     from scipy.ndimage import binary_dilation
-    from scipy.spatial import cKDTree
 
-    # That has a neighbour inside: one on the way to it.
-    around = np.argwhere(binary_dilation(inside) & ~inside)
+    # The nearest voxel outside has a neighbour inside: one on the way to it.
+    around = Nearest(np.argwhere(binary_dilation(inside) & ~inside), np.ones(3))
     points = np.stack(np.unravel_index(voxels, inside.shape), axis=1)
-    _, nearest = cKDTree(around, balanced_tree=False, compact_nodes=False).query(points)
-    squared: Ints = ((points - around[nearest]) ** 2).sum(axis=1)
-    return squared
+    least, most = around.bounds(points)
+    reached = max(least.max(), around.distances(points[[most.argmax()]])[0])
+    kept = most >= reached - _ROUNDING
+    squared_depth = np.round(around.distances(points[kept]) ** 2).astype(np.int64)
+    return _where_most(voxels[kept], squared_depth)
+
+
+def _where_most(voxels: Ints, depth: Ints) -> Ints:
+    most: Ints = voxels[depth == depth.max()]
+    return most

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
+from scipy.spatial import cKDTree
 
 from MedSegFMLib.simulate.depth import deepest_voxels
 
@@ -30,7 +31,9 @@ def shell(radius: float, thickness: float, side: int) -> Component:
 COMPONENTS = {
     "one voxel": np.pad(np.ones((1, 1, 1), dtype=bool), 2),
     "a ball shallower than the steps that are tried": ball(11, 26),
+    "a ball a little deeper than the steps that are tried": ball(22, 52),
     "a ball deeper than the steps that are tried": ball(27.3, 58),
+    "a ball much deeper": ball(45, 92),
     "a deep ball with a few single voxels missing": pitted(ball(26, 56), 0.0005),
     "a ball with many single voxels missing": pitted(ball(20, 44), 0.05),
     "a thin shell": shell(24, 1.5, 52),
@@ -48,3 +51,17 @@ def test_they_are_those_that_a_distance_transform_finds(name: str) -> None:
     depth = np.round(distance_transform_edt(np.pad(component, 1))[1:-1, 1:-1, 1:-1] ** 2)
     expected = np.argwhere(depth == depth.max())
     assert np.array_equal(deepest_voxels(component), expected)
+
+
+def test_of_a_thick_component_few_voxels_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Counting(cKDTree):
+        def query(self, points: NDArray[np.float64]) -> object:
+            asked.append(len(np.atleast_2d(points)))
+            return super().query(points)
+
+    monkeypatch.setattr("scipy.spatial.cKDTree", Counting)
+    component = ball(45, 92)
+    deepest_voxels(component)
+    assert 0 < sum(asked) < 0.05 * component.sum()

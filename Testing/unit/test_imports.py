@@ -15,7 +15,7 @@ LIBRARY = ROOT / "MedSegFMLib"
 # A module may import from its own layer's module, and from all layers before it.
 LAYERS = [
     {"errors", "progress"},
-    {"atomic", "byte_cache", "masks", "region"},
+    {"atomic", "byte_cache", "masks", "nearest", "region"},
     {"geometry"},
     {"volume", "volume_io", "header_checks", "dicom"},
     {"prompts"},

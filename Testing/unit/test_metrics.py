@@ -224,6 +224,22 @@ def test_surface_scores_equal_those_of_the_challenge_code(
     assert hausdorff95(a, b, spacing) == compute_robust_hausdorff(distances, 95)
 
 
+@pytest.mark.parametrize("voxels", [20, 40, 60])
+@pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")
+def test_where_exactly_95_percent_lie_within_rounding_decides_as_in_the_challenge_code(
+    voxels: int,
+) -> None:
+    from surface_distance import compute_robust_hausdorff, compute_surface_distances
+
+    # Far from the other one, each has a surface of the same area.
+    a, b = np.zeros((2, 3, 3, 4 * voxels + 30), bool)
+    a[1, 1, 25 : 25 + 4 * voxels : 4] = True
+    b[1, 1, 1] = True
+    for spacing in ((1, 1, 1), (0.7, 0.7, 1.3), (2.4, 0.4, 0.8)):
+        expected = compute_robust_hausdorff(compute_surface_distances(a, b, spacing), 95)
+        assert hausdorff95(a, b, spacing) == expected
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_surface_dice_equals_monai_with_subvoxels(seed: int) -> None:
     import torch

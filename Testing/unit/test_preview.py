@@ -68,7 +68,9 @@ def test_a_figure_drawn_on_again_shows_what_a_new_one_does(
     volume, mask = blob
     ball, rest = Outline("ball", mask, "#E69F00"), Outline("rest", ~mask, "#56B4E9", dashed=True)
     prompts = [Box.from_ijk(volume.geometry, (1, 2, 1), (9, 12, 8))]
-    used = draw_preview(volume, [ball, rest], prompts, "a title", indices=indices)
+    used = None
+    for before in (indices, not indices):
+        used = draw_preview(volume, [ball, rest], prompts, "a title", indices=before, figure=used)
     for again in (used, None):
         figure = draw_preview(volume, [ball], at_ijk=(5, 6, 4), indices=indices, figure=again)
         write_preview(figure, tmp_path / f"{again is None}.png")
