@@ -64,7 +64,7 @@ class CrossplaneSettings:
     side: int = 64
     steps: int = 400
     consistency: float = 1.0
-    ramp: float = 0.2
+    ramp: float = 0.7
     compared: Literal["probabilities", "logits"] = "probabilities"
     coronal_sagittal: bool = False
     rank: int = 8

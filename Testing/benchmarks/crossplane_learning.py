@@ -182,7 +182,7 @@ def main() -> None:
     """Train the base where it is not there, adapt it, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--weights", default="0,3", help="of the intersection term")
+    parser.add_argument("--weights", default="0,4.5", help="of the intersection term")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--base-steps", type=int, default=1800)
