@@ -10,18 +10,10 @@ from numpy.typing import NDArray
 from ..geometry import Geometry
 from ..masks import bounding_box
 from ..planes import SLICE_SIDES, Plane, planes, slice_positions_mm
-from ..preview import (
-    COLOURS,
-    display_window,
-    draw_frame,
-    draw_legend,
-    draw_outline,
-    draw_slice,
-    middle_voxel,
-    shown_region,
-)
+from ..preview import COLOURS, middle_voxel, shown_region
 from ..region import Region
 from ..segmenter import Prediction
+from ..slice_drawing import display_window, draw_frame, draw_legend, draw_outline, draw_slice
 from ..volume import Volume
 from .hot_spots import HotSpot
 from .measure import Consistency

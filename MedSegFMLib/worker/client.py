@@ -129,10 +129,7 @@ class WorkerClient:
         self._parcel = Parcel(self._volumes, volume, contents, self._parcel)
         self._deaths = 0
         self.start()
-        if self._ready:
-            self._send_volume()
-        else:
-            self._prepare_volume()
+        self._send_volume()
         return True
 
     def request(self, request: Request) -> int:
@@ -273,15 +270,11 @@ class WorkerClient:
             self._asked = None
 
     def _send_volume(self) -> None:
+        """Send the volume; while the worker starts, copy it, as there is nothing to send yet."""
         parcel, shares = self._parcel, self._launcher.shares_memory
         assert self._connection is not None and parcel is not None, "both are there by now"
-        self._connection.send(lambda: parcel.frame(shares))
-
-    def _prepare_volume(self) -> None:
-        """Copy the volume while the worker starts; there is nothing to send yet."""
-        parcel, shares = self._parcel, self._launcher.shares_memory
-        assert self._connection is not None and parcel is not None, "both are there by now"
-        self._connection.send(lambda: parcel.prepare(shares))
+        work = parcel.frame if self._ready else parcel.prepare
+        self._connection.send(lambda: work(shares))
 
     def _send_request(self) -> None:
         assert self._connection is not None and self._asked is not None, "both are there by now"

@@ -43,6 +43,7 @@ LAYERS = [
         "simulate",
         "metrics",
         "consensus",
+        "slice_drawing",
         "synthesis",
     },
     {"models", "preview"},
