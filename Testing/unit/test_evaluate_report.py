@@ -172,6 +172,7 @@ def test_one_case_and_one_model_make_a_report_that_says_what_it_lacks(tmp_path: 
     written(tmp_path, rows_of({"a": [0.5]}))
     html = html_of(tmp_path)
     assert "There is one model" in html and "it takes two models and 6 cases" in html
+    assert "1 case, 1 model. Protocol" in html
     document = json.loads((tmp_path / "summary.json").read_text())
     assert document["a"]["intervals"]["dsc_final"] == [None, None]
     assert document["a"]["against"] == document["a"]["places"] == {}
