@@ -22,6 +22,7 @@ from .shapes import (
     random_shape,
     random_turn,
     rounded_box,
+    sparse_shape,
     tree,
     tube,
 )
@@ -64,6 +65,38 @@ def single(canvas: Canvas) -> None:
         vessel = placed(canvas, np.full(3, rng.uniform(0.4, 1.0)), True)
         canvas.paint(torch.minimum(tree(vessel, canvas.frame), level), canvas.add("vessel"), label)
     neighbours(canvas, int(rng.integers(0, 3)), cover=True)
+
+
+def sparse(canvas: Canvas) -> None:
+    """A large object that fills little of its box, and often another that looks like it."""
+    rng = canvas.frame.chance.host
+    surroundings(canvas)
+    neighbours(canvas, int(rng.integers(0, 5)))
+    tissue = canvas.add("soft", *maybe_near(canvas), rim=0.3 * (rng.random() < 0.3))
+    level = sparse_shape(placed(canvas, dominant_radii(canvas)), canvas.frame)
+    if rng.random() < 0.4:
+        # What touches its like ends at a border that the image hardly shows.
+        like = canvas.add("soft", tissue, float(rng.choice((0.0, 0.05, 0.15))))
+        other = random_shape(placed(canvas, dominant_radii(canvas)), canvas.frame)
+        canvas.paint(other, like, canvas.new_object() if rng.random() < 0.5 else 0)
+    canvas.paint(level, tissue, canvas.new_object())
+    neighbours(canvas, int(rng.integers(0, 3)), cover=rng.random() < 0.3)
+
+
+def specks(canvas: Canvas) -> None:
+    """One to six small round objects, each of its own or all of them one."""
+    rng = canvas.frame.chance.host
+    surroundings(canvas)
+    neighbours(canvas, int(rng.integers(0, 4)))
+    tissue = canvas.add("lesion", *maybe_near(canvas))
+    apart = rng.random() < 0.5
+    label = canvas.new_object()
+    for number in range(int(rng.integers(1, 7))):
+        label = canvas.new_object() if apart and number else label
+        radii = np.exp(rng.uniform(np.log(0.08), np.log(0.3))) * rng.uniform(0.8, 1.2, 3)
+        shape = (ball, blob)[int(rng.random() < 0.4)]
+        p = placed(canvas, np.asarray(radii), number > 0)
+        canvas.paint(shape(p, canvas.frame), tissue, label)
 
 
 def tumour(canvas: Canvas) -> None:
@@ -259,13 +292,15 @@ def neurites(canvas: Canvas) -> None:
 # What a scene may be of, and how often.
 KINDS: dict[Callable[[Canvas], None], float] = {
     organs: 5,
-    single: 6,
+    single: 5,
+    sparse: 5,
+    specks: 2,
     tumour: 3,
     halves: 2,
     heart: 4,
     head: 2.5,
     cord: 1.5,
-    vessels: 1,
+    vessels: 1.5,
     uptake: 2,
     cells: 2,
     neurites: 1.5,

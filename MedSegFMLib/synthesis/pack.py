@@ -1,8 +1,9 @@
 """Packs real images and label maps into the file that training reads them from.
 
-From a JSON file: {"sources": [{"name", "image", "label", "licence", "attribution", "groups"}]},
-paths relative to the file; one of image and label may be null. "groups", which may be absent, are
-lists of label values that make one object together. For packing alone: reads files with SimpleITK.
+From a JSON file: {"sources": [{"name", "image", "label", "licence", "attribution", "groups",
+"most_labels"}]}, paths relative to the file; one of image and label may be null. Two keys are
+optional: "groups" are lists of label values that make one object together; "most_labels" keeps at
+most that many labels, those with the most voxels. For packing alone: reads files with SimpleITK.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class PackSource:
     licence: str
     attribution: str
     groups: tuple[tuple[int, ...], ...] = ()
+    most_labels: int | None = None
 
 
 def write_pack(sources_json: Path, pack: Path) -> None:
@@ -64,6 +66,7 @@ def read_sources(path: Path) -> list[PackSource]:
                 str(item["licence"]),
                 str(item["attribution"]),
                 tuple(tuple(map(int, group)) for group in item.get("groups", ())),
+                int(item["most_labels"]) if item.get("most_labels") else None,
             )
             for item in items
         ]
@@ -110,7 +113,9 @@ def recording(source: PackSource) -> Recording:
     arrays: dict[str, Any] = {}
     groups: tuple[tuple[int, ...], ...] = ()
     if label:
-        values, arrays["labels"] = _numbered(label.array_kji[region.slices], factors)
+        values, arrays["labels"] = _numbered(
+            label.array_kji[region.slices], factors, source.most_labels
+        )
         arrays["boxes"] = label_boxes(arrays["labels"], len(values) + 1)[1:]
         arrays["sizes"] = np.bincount(arrays["labels"].ravel())[1:].astype(np.int32)
         pairs = touching_pairs(arrays["labels"])[0]
@@ -140,8 +145,13 @@ def _box(filled: NDArray[np.bool_]) -> Region:
     return Region.from_slices([slice(int(side[0]), int(side[-1]) + 1) for side in sides])
 
 
-def _numbered(labels: NDArray[Any], factors: Sequence[int]) -> tuple[list[int], NDArray[np.uint8]]:
-    """The values of the labels that are left, and the labels as 1, 2, … in their order."""
+def _numbered(
+    labels: NDArray[Any], factors: Sequence[int], most: int | None
+) -> tuple[list[int], NDArray[np.uint8]]:
+    """The values of the labels that are left, and the labels as 1, 2, … in their order.
+
+    most: keep as many labels at most, the largest ones.
+    """
     # The voxel in the middle of each block.
     picked = labels[
         tuple(
@@ -149,7 +159,10 @@ def _numbered(labels: NDArray[Any], factors: Sequence[int]) -> tuple[list[int], 
         )
     ]
     whole = np.round(picked).astype(np.int64)
-    values = [int(value) for value in np.unique(whole) if value]
+    present, counts = np.unique(whole[whole != 0], return_counts=True)
+    kept = np.argsort(-counts, kind="stable")[:most]
+    values = sorted(present[kept].tolist())
+    whole = np.where(np.isin(whole, values), whole, 0)
     if len(values) > 255:
         raise VolumeError(f"A label map has {len(values)} labels; 255 at most can be packed.")
     return values, np.where(whole == 0, 0, np.searchsorted(values, whole) + 1).astype(np.uint8)

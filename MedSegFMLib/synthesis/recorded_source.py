@@ -23,7 +23,7 @@ from .warp import Placement, positions, random_placement
 
 # How often each use is drawn: real objects on real images, images painted for label maps, regions
 # of real images as objects, and shapes altered in real images.
-USES = {"labelled": 0.35, "painted": 0.25, "regions": 0.25, "altered": 0.15}
+USES = {"labelled": 0.45, "painted": 0.25, "regions": 0.2, "altered": 0.1}
 _TRIES = 6
 # Labels are not drawn finer than they were recorded.
 _FINEST_PAINTED = 0.8

@@ -168,17 +168,39 @@ def atrium(p: Tensor, frame: Frame) -> Level:
 def shell(p: Tensor, frame: Frame) -> Level:
     """A hollow blob, sometimes open on one side."""
     rng = frame.chance.host
-    wall = float(rng.uniform(0.1, 0.25))
-    level = wall - (0.75 + 0.15 * frame.fields(4)[0] - radius(p)).abs()
+    level = _thickness(rng) - (0.75 + 0.15 * frame.fields(4)[0] - radius(p)).abs()
     return torch.minimum(level, p[0] + 0.3) if rng.random() < 0.3 else level
 
 
 def plate(p: Tensor, frame: Frame) -> Level:
     """A thin bent sheet."""
     rng = frame.chance.host
-    bend = p[0] - float(rng.uniform(-0.5, 0.5)) * p[1] ** 2 - 0.1 * frame.fields(4)[0]
-    thickness = float(rng.uniform(0.08, 0.25))
-    return torch.minimum(thickness - bend.abs(), 1 - radius(p))
+    bend = p[0] - float(rng.uniform(-0.8, 0.8)) * p[1] ** 2 - 0.1 * frame.fields(4)[0]
+    return torch.minimum(_thickness(rng) - bend.abs(), 1 - radius(p))
+
+
+def ring(p: Tensor, frame: Frame) -> Level:
+    """A torus, closed or open to an arch: a cartilage, a jaw, a bowel loop."""
+    rng = frame.chance.host
+    across = (p[1] ** 2 + p[2] ** 2).sqrt() - 0.75
+    level = _thickness(rng) * 1.5 - (across**2 + p[0] ** 2).sqrt()
+    return (
+        torch.minimum(level, p[1] + float(rng.uniform(-0.5, 0.6))) if rng.random() < 0.6 else level
+    )
+
+
+def paired(p: Tensor, frame: Frame) -> Level:
+    """Two like parts apart from each other: the left and the right of a structure."""
+    rng = frame.chance.host
+    gap = float(rng.uniform(0.45, 0.75))
+    half = torch.stack([p[0], p[1], p[2].abs() - gap])
+    width = float(rng.uniform(0.4, 0.95)) * (1 - gap)
+    return blob(half / width, frame) * width
+
+
+def _thickness(rng: np.random.Generator) -> float:
+    """Half the thickness of something thin, in units of the object's radius."""
+    return float(np.exp(rng.uniform(np.log(0.04), np.log(0.22))))
 
 
 def lesions(p: Tensor, frame: Frame) -> Level:
@@ -222,9 +244,13 @@ SHAPES: dict[Callable[[Tensor, Frame], Level], float] = {
     atrium: 1.5,
     shell: 0.7,
     plate: 0.8,
+    ring: 0.6,
+    paired: 0.6,
     lesions: 0.7,
     crescent: 1.2,
 }
+# Shapes that fill 1 to 30 % of their box.
+SPARSE = (tube, tree, shell, plate, ring, paired, lesions)
 COMPACT = (blob, ball, superquadric, lobulated, atrium, crescent)
 
 
@@ -233,6 +259,11 @@ def random_shape(p: Tensor, frame: Frame) -> Level:
     chances = np.array(list(SHAPES.values()))
     which = frame.chance.host.choice(len(chances), p=chances / chances.sum())
     return list(SHAPES)[which](p, frame)
+
+
+def sparse_shape(p: Tensor, frame: Frame) -> Level:
+    """The level of a thread, a sheet, a hollow shape, a pair or a scatter."""
+    return SPARSE[frame.chance.host.integers(len(SPARSE))](p, frame)
 
 
 def compact_shape(p: Tensor, frame: Frame) -> Level:

@@ -40,6 +40,8 @@ class EnsamSettings:
         in the paper.
     rate: the optimisers' highest rate.
     weight_decay: that of Muon.
+    average: the result is a running mean of the weights, of which each step keeps this share; 0
+        takes the weights as they are.
     warmup: steps over which the rate rises at the beginning.
     optimiser: muon (Muon for matrices, AdamW for the rest) or adam (AdamW for all).
     skip: how the decoder takes the encoder's features, concat or add.
@@ -73,6 +75,7 @@ class EnsamSettings:
     graded: int = 2
     rate: float = 2e-3
     weight_decay: float = 0.0
+    average: float = 0.999
     warmup: int = 100
     optimiser: OptimiserKind = "muon"
     skip: Skip = "concat"
@@ -95,7 +98,7 @@ class EnsamSettings:
         check_at_least(0, self, "threads", "workers", "seed")
         check_at_least(8, self, "scene_side")
         check_positive(self, "rate", "save_minutes")
-        check_shares(self, "recorded_share", "cooldown", "boxed_share")
+        check_shares(self, "average", "recorded_share", "cooldown", "boxed_share")
         if not self.minutes and not self.samples:
             raise TrainingError("Training needs a budget; give minutes=30 or samples=10000.")
         if self.graded > self.clicks + 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from .samples import Batch
 from .task import Task
 from .validation import Validation, validate
 
+# In a checkpoint, before the names of the averaged weights.
+_AVERAGE = "average."
+_AVERAGED_STEPS = "averaged_steps"
 # Numbers a cell of the finest level keeps for the way back, for each answer graded, as measured.
 _SAVED_PER_CELL = 640
 # What a number takes with its gradient and its optimiser's moments.
@@ -48,6 +52,8 @@ class EnsamTask(Task):
         self.samples = settings.batch
         self._half = is_half(settings.precision, processes.device)
         self._interaction = Interaction(self.network)
+        self._averaged = deepcopy(self.network).requires_grad_(False)
+        self._averaged_steps = 0
         self._batches = Batches(settings, processes.device)
         self._objects: list[Batch] = []
         self._validated: Validation | None = None
@@ -66,6 +72,7 @@ class EnsamTask(Task):
                 f"{start} is of another network; add {' '.join(others)}, or leave out start=."
             )
         self.network.load_state_dict(given.state_dict())
+        self._averaged.load_state_dict(given.state_dict())
 
     def batches(self, first: int, stride: int) -> Generator[Batch, None, None]:
         """See `Task.batches`."""
@@ -87,15 +94,29 @@ class EnsamTask(Task):
     def after_step(self) -> None:
         """Bring the weights back onto the unit sphere."""
         self.network.normalise_weights_()
+        # The mean of few steps is taken over those alone.
+        self._averaged_steps += 1
+        kept = min(self._settings.average, self._averaged_steps / (self._averaged_steps + 10))
+        pairs = zip(self._averaged.parameters(), self.network.parameters(), strict=True)
+        with torch.no_grad():
+            for mean, weight in pairs:
+                mean.lerp_(weight, 1 - kept)
+        self._averaged.normalise_weights_()
 
     def state(self) -> dict[str, Tensor]:
         """See `Task.state`."""
-        state: dict[str, Tensor] = self.network.state_dict()
-        return state
+        averaged = {_AVERAGE + name: t for name, t in self._averaged.state_dict().items()}
+        steps = {_AVERAGED_STEPS: torch.tensor(self._averaged_steps)}
+        return {**self.network.state_dict(), **averaged, **steps}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """See `Task.restore`."""
-        self.network.load_state_dict(state)
+        own = {name: state[name] for name in self.network.state_dict()}
+        self.network.load_state_dict(own)
+        # Checkpoints of earlier versions hold no average.
+        averaged = {name: state.get(_AVERAGE + name, tensor) for name, tensor in own.items()}
+        self._averaged.load_state_dict(averaged)
+        self._averaged_steps = int(state.get(_AVERAGED_STEPS, 0))
 
     def validate(self, progress: Progress) -> dict[str, float]:
         """Dice after the box and after each click."""
@@ -111,7 +132,7 @@ class EnsamTask(Task):
 
     def write(self, path: Path) -> None:
         """See `Task.write`."""
-        ensam_weights.save(self.network, path)
+        ensam_weights.save(self._averaged, path)
 
     def predicted_bytes(self) -> int:
         """See `Task.predicted_bytes`."""
@@ -128,10 +149,9 @@ class EnsamTask(Task):
     def answers(self, batch: Batch, seed: int) -> list[Tensor]:
         """The logits (B, 1, n, n, n) after the first prompt and after each click."""
         generator = torch.Generator(self._processes.device).manual_seed(seed)
-        self.network.eval()
+        interaction = Interaction(self._averaged).eval()
         with torch.inference_mode(), autocast(self._processes.device, self._half):
-            _, answers = self._interaction(batch, range(self._settings.clicks + 1), generator)
-        self.network.train()
+            _, answers = interaction(batch, range(self._settings.clicks + 1), generator)
         return list(answers)
 
     def _drawn(self, number: int) -> tuple[list[int], int]:

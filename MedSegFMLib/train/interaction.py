@@ -13,6 +13,14 @@ from .clicks import deepest, next_clicks
 from .losses import segmentation_loss
 from .samples import Batch
 
+# Without a box: so many batches begin with a stroke, as many points of the object, and so many with
+# a click anywhere on it; the others with a click near its middle.
+_STROKES = 0.15
+_STROKE_POINTS = 8
+_CLICKS_ANYWHERE = 0.35
+# Noise on the depth of a voxel that outweighs any depth.
+_ANYWHERE = 100.0
+
 
 class Interaction(nn.Module):  # type: ignore[misc]
     """The network with the loss of its answers; a module, so that accelerate can spread it."""
@@ -32,11 +40,11 @@ class Interaction(nn.Module):  # type: ignore[misc]
         """
         features = self.network.encode(batch.image, batch.spacing_kji_mm)
         prompts = self._first(batch, generator)
-        logits: Tensor | None = None
+        logits = batch.previous
         answers: list[Tensor] = []
         losses: list[Tensor] = []
         for step in range(max(graded) + 1):
-            if logits is not None:
+            if step and logits is not None:
                 clicks, positive = next_clicks(logits, batch.target, _noise(batch, generator))
                 kinds = torch.where(positive, FOREGROUND, BACKGROUND)
                 prompts = _added(prompts, kinds, clicks)
@@ -52,9 +60,14 @@ class Interaction(nn.Module):  # type: ignore[misc]
         if batch.boxes_kji is not None:
             kinds = torch.tensor([BOX_START, BOX_END], device=batch.image.device)
             return EnsamPrompts(kinds.expand(len(batch.image), 2), batch.boxes_kji)
-        clicks = deepest(batch.target > 0.5, _noise(batch, generator))
-        kinds = torch.full((len(clicks), 1), FOREGROUND, device=clicks.device)
-        return EnsamPrompts(kinds, clicks[:, None].float())
+        style = float(torch.rand((), generator=generator, device=batch.target.device))
+        count = _STROKE_POINTS if style < _STROKES else 1
+        spread = _ANYWHERE if style < _STROKES + _CLICKS_ANYWHERE else 1.0
+        inside = batch.target > 0.5
+        points = [deepest(inside, spread * _noise(batch, generator)) for _ in range(count)]
+        voxels = torch.stack(points, dim=1)
+        kinds = torch.full(voxels.shape[:2], FOREGROUND, device=voxels.device)
+        return EnsamPrompts(kinds, voxels.float())
 
 
 def _added(prompts: EnsamPrompts, kinds: Tensor, voxels: Tensor) -> EnsamPrompts:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from ..errors import TrainingError
 from ..resampling import axis_weights
@@ -21,8 +22,9 @@ _BOX_JITTER = 0.1
 # The margin beyond each face of the box, as a part of its width. In use it is a quarter.
 _MARGINS = (0.15, 0.4)
 _SMALLEST_MARGIN_VOXELS = 2
-# Without a box: half the region's width over half the object's; in use it grows with the answer.
-_REACHES = (0.5, 2.0)
+# Without a box: half the region's width over half the object's. In use several sizes are looked at,
+# so that an object may fill little of what is seen or go on beyond it.
+_REACHES = (0.4, 6.0)
 _SMALLEST_REACH_VOXELS = 4
 _PERCENTILES = (0.005, 0.995)
 # So many scenes end within the object along one axis, as a scan of few slices does; at least this
@@ -30,6 +32,12 @@ _PERCENTILES = (0.005, 0.995)
 _CUT_SCENES = 0.3
 _LEAST_LEFT = 0.15
 _FEWEST_VOXELS_LEFT = 3
+# The share of views that show a part of the region alone, as inference's windows do, and the part
+# of each side that they show.
+_CLOSER_VIEWS = 0.25
+_CLOSER_WIDTH = 0.6
+# The share of batches that begin with a mask that is wrong in places, such as a coarser answer.
+_STARTED_BATCHES = 0.2
 # An object that takes fewer cells teaches little; another one is taken.
 _FEWEST_CELLS = 12
 # So many scenes for each object wanted, and the source is given up.
@@ -45,12 +53,14 @@ class Batch:
     boxes_kji: (B, 2, 3) float32, the centres of the boxes' first and last voxel, in cells; None
         for objects that are only clicked on.
     spacing_kji_mm: (B, 3) float32, the size of a cell.
+    previous: (B, 1, n, n, n) float32, logits to begin from, or None.
     """
 
     image: Tensor
     target: Tensor
     boxes_kji: Tensor | None
     spacing_kji_mm: Tensor
+    previous: Tensor | None = None
 
 
 def make_batch(
@@ -75,11 +85,13 @@ def make_batch(
         )
     images, targets, boxes, spacings = zip(*objects, strict=True)
     device = images[0].device
+    target = torch.stack(targets)[:, None]
     return Batch(
         torch.stack(images)[:, None],
-        torch.stack(targets)[:, None],
+        target,
         torch.tensor(np.stack(boxes), dtype=torch.float32, device=device) if boxed else None,
         torch.tensor(np.stack(spacings), dtype=torch.float32, device=device),
+        started_logits(target, chance) if chance.host.random() < _STARTED_BATCHES else None,
     )
 
 
@@ -104,6 +116,8 @@ def _seen(
         first, end = _around_click(start, stop, chance.host)
     first = np.clip(first, 0, np.array(mask.shape) - 1)
     end = np.clip(end, first + 1, mask.shape)
+    if chance.host.random() < _CLOSER_VIEWS:
+        first, end = _closer(first, end, mask, chance.host)
     window = tuple(slice(int(a), int(b)) for a, b in zip(first, end, strict=True))
     cells_per_voxel = cells / (end - first)
     corners = (np.stack((start, stop - 1)) - first + 0.5) * cells_per_voxel - 0.5
@@ -161,6 +175,36 @@ def _around_click(start: Floats, stop: Floats, host: np.random.Generator) -> tup
     half = max(float((stop - start).max()) / 2, _SMALLEST_REACH_VOXELS)
     reach = half * np.exp(host.uniform(*np.log(_REACHES)))
     return np.floor(middle - reach), np.ceil(middle + reach)
+
+
+def _closer(
+    first: Floats, end: Floats, mask: Tensor, host: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """A part of a region that shows some of the object."""
+    width = np.ceil(_CLOSER_WIDTH * (end - first))
+    inside = mask.nonzero()
+    voxel = inside[int(host.integers(len(inside)))].cpu().numpy()
+    lowest = np.maximum(first, voxel + 1 - width)
+    highest = np.minimum(end - width, voxel)
+    start = np.floor(host.uniform(lowest, np.maximum(lowest, highest) + 1))
+    start = np.clip(start, first, end - width)
+    return start, start + width
+
+
+def started_logits(target: Tensor, chance: Chance) -> Tensor:
+    """Logits (B, 1, n, n, n) of a mask like the target, blurred and wrong in places.
+
+    target: (B, 1, n, n, n) float32. The places are where a smooth random field is large.
+    """
+    noise = torch.randn(target.shape, generator=chance.device, device=target.device)
+    steps = int(chance.host.integers(2, 5))
+    for _ in range(2):
+        noise = functional.avg_pool3d(noise, 2 * steps + 1, 1, steps)
+    noise = noise / noise.std().clamp(min=1e-6)
+    blur = int(chance.host.integers(1, 3))
+    soft = functional.avg_pool3d(target, 2 * blur + 1, 1, blur)
+    wrong = float(chance.host.uniform(0.5, 4.0))
+    return 5.0 * (2 * soft - 1) + wrong * noise
 
 
 def _resampled(array: Tensor, cells: int) -> Tensor:
