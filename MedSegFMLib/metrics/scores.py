@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks import Mask, bounding_box, check_mask, check_masks
+from ..volumes.masks import Mask, bounding_box, check_mask, check_masks
 from .surface import Surface, checked_spacing, checked_tolerance, compare, surface_of
 
 Box = tuple[slice, slice, slice]

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks import Mask, bounding_box, check_masks
-from ..nearest import Nearest
+from ..volumes.masks import Mask, bounding_box, check_masks
+from ..volumes.nearest_points import Nearest
 from .distances import distances_within
 from .percentile import percentile_mm
 

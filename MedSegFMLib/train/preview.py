@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..atomic import atomic_path
-from .samples import Batch
+from ..system.atomic_files import atomic_path
+from .recipes.ensam.samples import Batch
 
 logger = logging.getLogger(__name__)
 

@@ -16,17 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from MedSegFMLib.errors import OutputError, TrainingError
-from MedSegFMLib.networks.ensam import Ensam
+from MedSegFMLib.models.ensam.network.network import Ensam
 from MedSegFMLib.train import checkpoint, preview
 from MedSegFMLib.train.checkpoint import LARGEST_FILE_BYTES, Checkpoint
-from MedSegFMLib.train.clicks import deepest, next_clicks
 from MedSegFMLib.train.counters import Counters
 from MedSegFMLib.train.log import BOARD_FOLDER, FILE, TrainingLog, read_log
 from MedSegFMLib.train.losses import segmentation_loss, soft_dice
-from MedSegFMLib.train.meter import Meter
-from MedSegFMLib.train.optimisers import MatrixMuon, build_optimisers
-from MedSegFMLib.train.pace import CallPace, WholePace
-from MedSegFMLib.train.samples import Batch
+from MedSegFMLib.train.recipes.ensam.clicks import deepest, next_clicks
+from MedSegFMLib.train.recipes.ensam.optimisers import MatrixMuon, build_optimisers
+from MedSegFMLib.train.recipes.ensam.samples import Batch
+from MedSegFMLib.train.schedule import CallPace, WholePace
+from MedSegFMLib.train.throughput import Meter
 
 
 def grid(*voxels: tuple[int, int, int], side: int = 9) -> torch.Tensor:
@@ -267,7 +267,7 @@ def test_the_log_does_without_tensorboard(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_meter_tells_speed_and_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 14.0, 14.0])
-    monkeypatch.setattr("MedSegFMLib.train.meter.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("MedSegFMLib.train.throughput.time.perf_counter", lambda: next(clock))
     meter = Meter(100)
     meter.add({"loss": 1.0}, 0.5)
     meter.add({"loss": 2.0}, 0.5)
