@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import CasesError
 
 if TYPE_CHECKING:
-    from .results.records import Row
+    from .records import Row
 
 NSD_TOLERANCE_MM = 2.0
 

@@ -16,17 +16,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import MaskError, PromptError
-from ..prompts.prompt_list import PromptList
-from ..prompts.types import Box, Prompt
-from ..prompts.voxels import to_voxels
-from ..registry import card
-from .prompts.accept_edits import (
+from ..prompts.edits import (
     renamed,
     with_boxes,
     with_classes,
     with_prompt,
     without_prompts,
 )
+from ..prompts.prompt_list import PromptList
+from ..prompts.types import Box, Prompt
+from ..prompts.voxels import to_voxels
+from ..registry import card
 from .scene_follower import SceneFollower
 from .segments.grid import check_holds_labelmaps
 from .segments.masking import is_locked, set_locked

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import MedSegFMError, PromptError, VolumeError
+from ..prompts.edits import carrier
 from ..prompts.history import PromptHistory
 from ..prompts.prompt_list import PromptList
 from ..registry import MODELS
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .autosave import Autosave, Snapshot
-from .prompts.accept_edits import carrier
 from .prompts.storage import PromptStorage, Stored
 from .prompts.view import PromptView
 from .requests.client import Client

@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import OutputError
 from ..progress import Progress
 from ..system.atomic_files import make_folder
-from . import preview
 from .counters import Counters
 from .log import TrainingLog
 from .task import Task
 from .throughput import Meter
 
 logger = logging.getLogger(__name__)
+
+PREVIEW_FILE = "preview.png"
 
 # A picture takes about a second, in which a GPU waits.
 _PREVIEW_SECONDS = 60.0
@@ -34,6 +36,14 @@ def samples_text(count: int) -> str:
     return f"{count} sample" if count == 1 else f"{count} samples"
 
 
+def can_draw() -> bool:
+    """Whether matplotlib is here; if not, the log says so."""
+    if find_spec("matplotlib") is None:
+        logger.info("No previews are drawn: matplotlib is not installed.")
+        return False
+    return True
+
+
 class Outputs:
     """The log and the previews in a folder, of the main process.
 
@@ -44,7 +54,7 @@ class Outputs:
         self._folder = folder
         self._task = task
         self._log = TrainingLog(folder, counters.samples)
-        self._draws = preview.can_draw()
+        self._draws = can_draw()
         self._drawn_at = -_PREVIEW_SECONDS
         self._validated_samples = -1
         seen = counters.samples
@@ -74,7 +84,7 @@ class Outputs:
             self._score(counters, progress)
         if self._draws and (last or time.monotonic() - self._drawn_at >= _PREVIEW_SECONDS):
             title = f"{samples_text(counters.samples)}{self._said}"
-            self._task.draw(self._folder / preview.FILE, title)
+            self._task.draw(self._folder / PREVIEW_FILE, title)
             self._drawn_at = time.monotonic()
 
     def _score(self, counters: Counters, progress: Progress) -> None:

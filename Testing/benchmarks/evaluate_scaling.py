@@ -32,13 +32,14 @@ from simulated_crew import SimulatedCrew
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.datasets.cases import Case, read_cases
+from MedSegFMLib.evaluate.model_choice import read_choice
 from MedSegFMLib.evaluate.protocol import Protocol
+from MedSegFMLib.evaluate.records import Done, Outcome, Row, Task
 from MedSegFMLib.evaluate.results.csv_files import read_rows
-from MedSegFMLib.evaluate.results.records import Done, Outcome, Row, Task
 from MedSegFMLib.evaluate.results.results_folder import ResultsFolder
-from MedSegFMLib.evaluate.run.executor import Crew, News, Ready, work_off
-from MedSegFMLib.evaluate.run.model_choice import read_choice
+from MedSegFMLib.evaluate.run.executor import Crew, News, Ready
 from MedSegFMLib.evaluate.run.process_pool import Processes
+from MedSegFMLib.evaluate.run.run_tasks import work_off
 from MedSegFMLib.evaluate.run.scheduler import Schedule
 from MedSegFMLib.evaluate.run.task import open_model, run_task
 

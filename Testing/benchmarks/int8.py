@@ -20,7 +20,7 @@ import numpy as np
 from MedSegFMLib import Box, Geometry, Point, Session, Volume
 from MedSegFMLib.datasets.cases import load_case, read_cases
 from MedSegFMLib.evaluate.protocol import Protocol
-from MedSegFMLib.evaluate.results.records import Task
+from MedSegFMLib.evaluate.records import Task
 from MedSegFMLib.evaluate.run.run_case import run_case
 from MedSegFMLib.models.ensam import openvino_runtime as ensam_openvino
 from MedSegFMLib.models.ensam.model import EnsamSegmenter

@@ -20,7 +20,7 @@ from MedSegFMLib import create
 from MedSegFMLib.datasets.cases import load_case, read_cases
 from MedSegFMLib.errors import CasesError
 from MedSegFMLib.evaluate.protocol import Protocol
-from MedSegFMLib.evaluate.results.records import Task
+from MedSegFMLib.evaluate.records import Task
 from MedSegFMLib.evaluate.run.run_case import run_case
 from MedSegFMLib.models.randomwalk import solver as problem
 from MedSegFMLib.models.randomwalk.random_walker import Graph, walk

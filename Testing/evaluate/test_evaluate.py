@@ -28,15 +28,15 @@ from MedSegFMLib import Geometry, Volume, create
 from MedSegFMLib.commands import console
 from MedSegFMLib.datasets.cases import Case, LoadedCase, read_cases
 from MedSegFMLib.evaluate.protocol import Protocol, seed_of
-from MedSegFMLib.evaluate.report import case_picture
-from MedSegFMLib.evaluate.report.case_picture import picture_name
+from MedSegFMLib.evaluate.records import Done, Failure, Outcome, Task
+from MedSegFMLib.evaluate.results import case_picture
 from MedSegFMLib.evaluate.results.case_digest import fingerprint
+from MedSegFMLib.evaluate.results.case_picture import picture_name
 from MedSegFMLib.evaluate.results.csv_files import read_rows, write_rows
 from MedSegFMLib.evaluate.results.environment import usable_cores
-from MedSegFMLib.evaluate.results.records import Done, Failure, Outcome, Task
 from MedSegFMLib.evaluate.run import run_case, runner, task
-from MedSegFMLib.evaluate.run.executor import work_off
 from MedSegFMLib.evaluate.run.process_pool import Processes
+from MedSegFMLib.evaluate.run.run_tasks import work_off
 from MedSegFMLib.evaluate.run.scheduler import Schedule
 from MedSegFMLib.evaluate.run.task import run_task
 from MedSegFMLib.progress import no_progress

@@ -22,16 +22,9 @@ from sample_volumes import make_blob
 from MedSegFMLib import Geometry, Volume, __version__
 from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.evaluate.protocol import Protocol
+from MedSegFMLib.evaluate.records import ALL_CASES, Crash, Failure, Outcome, Row, Task
 from MedSegFMLib.evaluate.results.csv_files import read_records, read_rows
 from MedSegFMLib.evaluate.results.environment import machine
-from MedSegFMLib.evaluate.results.records import (
-    ALL_CASES,
-    Crash,
-    Failure,
-    Outcome,
-    Row,
-    Task,
-)
 from MedSegFMLib.evaluate.run import ray_connection, ray_executor, runner
 from MedSegFMLib.evaluate.run.executor import Ready, Refused
 from MedSegFMLib.evaluate.run.runner import evaluate

@@ -10,15 +10,9 @@ import pytest
 from simulated_crew import SimulatedCrew
 
 from MedSegFMLib.datasets.cases import Case
-from MedSegFMLib.evaluate.results.records import (
-    ALL_CASES,
-    Crash,
-    Done,
-    Failure,
-    Outcome,
-    Task,
-)
-from MedSegFMLib.evaluate.run.executor import Died, News, Ready, Refused, work_off
+from MedSegFMLib.evaluate.records import ALL_CASES, Crash, Done, Failure, Outcome, Task
+from MedSegFMLib.evaluate.run.executor import Died, News, Ready, Refused
+from MedSegFMLib.evaluate.run.run_tasks import work_off
 from MedSegFMLib.evaluate.run.scheduler import Schedule
 from MedSegFMLib.evaluate.run.time_left import Pace, in_words
 

@@ -16,7 +16,7 @@ from MedSegFMLib.datasets.cases import Case, LoadedCase
 from MedSegFMLib.errors import CasesError
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.protocols import read_protocol, shipped_protocols
-from MedSegFMLib.evaluate.results.records import Row, Task
+from MedSegFMLib.evaluate.records import Row, Task
 from MedSegFMLib.evaluate.results.target import to_target
 from MedSegFMLib.evaluate.run.label_map_output import Segs
 from MedSegFMLib.evaluate.run.run_case import run_case

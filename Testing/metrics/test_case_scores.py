@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from MedSegFMLib.errors import MaskError
 from MedSegFMLib.metrics import References, dice, hausdorff95, surface_dice
 from MedSegFMLib.metrics.distances import distances_within
-from MedSegFMLib.metrics.surface import surface_of
+from MedSegFMLib.metrics.surface_elements import surface_of
 from MedSegFMLib.volumes.nearest_points import Nearest
 
 SPACING = (2.5, 0.8, 1.1)

@@ -17,8 +17,8 @@ from scene_helpers import (
 
 from MedSegFMLib import Box, Geometry, Lasso, Point, Scribble, Text, Volume
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.prompts.accept_edits import carrier
 from MedSegFMLib.mrml.updates import Warned, Written
+from MedSegFMLib.prompts.edits import carrier
 from MedSegFMLib.prompts.prompt_list import PromptList
 
 MATRIX = np.eye(4)

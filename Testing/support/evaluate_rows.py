@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from MedSegFMLib.datasets.cases import Case
-from MedSegFMLib.evaluate.results.records import Row
+from MedSegFMLib.evaluate.records import Row
 
 STEPS = 6
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from MedSegFMLib.evaluate.results.records import Done, Task
+from MedSegFMLib.evaluate.records import Done, Task
 from MedSegFMLib.evaluate.run.executor import Died, News, Ready
 
 

@@ -30,12 +30,12 @@ from MedSegFMLib.train import checkpoint
 from MedSegFMLib.train.distributed import Processes
 from MedSegFMLib.train.log import read_log
 from MedSegFMLib.train.loop import FAILED_BATCH
-from MedSegFMLib.train.preview import FILE as PREVIEW
 from MedSegFMLib.train.recipes.ensam.recipe import RESULT
 from MedSegFMLib.train.recipes.ensam.samples import make_batch
 from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings
 from MedSegFMLib.train.recipes.ensam.task import EnsamTask
 from MedSegFMLib.train.run import train as train_by_name
+from MedSegFMLib.train.run_log import PREVIEW_FILE as PREVIEW
 from MedSegFMLib.train.step import step
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...datasets.cases import Case
 from ...metrics import interaction_auc
 from ..protocol import Protocol
-from ..results.records import ALL_CASES, Failure, Key, Row
+from ..records import ALL_CASES, Failure, Key, Row
 from ..results.target import failed_rows
 
 # The scores that are averaged, compared and ranked, and the words for them.

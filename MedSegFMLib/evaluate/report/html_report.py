@@ -13,8 +13,8 @@ from typing import Any
 from ...datasets.cases import Case
 from ...system.atomic_files import write_text
 from ..protocol import Protocol
+from ..records import Failure, Key, Row
 from ..results.protocol_record import read_fingerprints
-from ..results.records import Failure, Key, Row
 from ..results.run_log import RunRecord
 from . import figures
 from .report_pictures import Album, open_album

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..results.records import Key, Row
-from .case_picture import picture_name
+from ..records import Key, Row
+from ..results.case_picture import picture_name
 from .summary import Summary
 
 WORST = 5

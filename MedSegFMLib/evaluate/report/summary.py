@@ -11,7 +11,7 @@ import numpy as np
 
 from ...datasets.cases import Case
 from ..protocol import Protocol
-from ..results.records import Failure, Row
+from ..records import Failure, Row
 from .case_scores import (
     SCORES,
     CaseScore,

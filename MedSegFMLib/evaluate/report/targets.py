@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..protocol import Protocol
-from ..results.records import Row
+from ..records import Row
 from ..results.target import to_target
 from .statistics import mean_intervals
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ...datasets.cases import Case
 from ...system.atomic_files import write_text
 from ..protocol import Protocol
-from ..results.records import Failure, Row
+from ..records import Failure, Row
 from ..results.run_log import RunRecord
 from .html_report import write_report
 from .summary import Summary, summarise

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ...errors import CasesError, OutputError
 from ...system.atomic_files import write_text
-from .records import Failure, Row
+from ..records import Failure, Row
 
 Record = TypeVar("Record", Row, Failure)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from ...datasets.cases import Case
 from ...system.atomic_files import atomic_path, make_folder
 from ..protocol import Protocol
-from ..report.case_picture import picture_name
+from ..records import ALL_CASES, Done, Failure, Key, Outcome, Row, Task
 from .case_digest import fingerprints
+from .case_picture import picture_name
 from .csv_files import append_records, read_records, write_records
 from .protocol_record import read_fingerprints, write_protocol
-from .records import ALL_CASES, Done, Failure, Key, Outcome, Row, Task
 
 
 class ResultsFolder:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...datasets.cases import Case
 from ..protocol import Protocol
-from .records import Row
+from ..records import Row
 
 
 @dataclass(frozen=True)

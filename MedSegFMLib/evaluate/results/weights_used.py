@@ -8,7 +8,7 @@ from ...errors import WeightsError
 from ...registry import card
 from ...weights.checksums import own_sha256
 from ...weights.store import installed
-from ..run.model_choice import read_choice
+from ..model_choice import read_choice
 
 
 def weights_used(models: Iterable[str]) -> dict[str, str]:

@@ -1,20 +1,16 @@
-"""Tasks done by workers, here or on other machines: what a crew is, and the loop that leads one.
+"""Tasks done by workers, here or on other machines: what a crew is.
 
 A crew only starts workers, hands them tasks and tells what became of these. What comes next is
-decided by `Schedule`, for every crew alike.
+decided by `Schedule`, for every crew alike; `run_tasks` is the loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from ..results.records import Outcome, Task
-
-if TYPE_CHECKING:
-    from .scheduler import Schedule
+from ..records import Outcome, Task
 
 # What a worker does: load the model that the user named so, for a device, and a task with it.
 Load = Callable[[str, str], Any]
@@ -75,23 +71,3 @@ class Crew(Protocol):
 
     def close(self) -> None:
         """End all workers at once."""
-
-
-def work_off(schedule: Schedule, crew: Crew) -> Generator[tuple[list[Task], Outcome], None, None]:
-    """Do all tasks of a schedule; the outcomes as they come, each with the tasks it settles.
-
-    That is one task, none where a failed one is yet to be tried again, and all that are left,
-    with one seed, of a model that cannot be loaded. Closing the iterator, or an exception such as
-    KeyboardInterrupt, ends the workers at once.
-    """
-    with closing(crew):
-        while not schedule.finished:
-            while (model := schedule.next_hire()) is not None:
-                schedule.hired(crew.hire(model), model)
-            for worker, news in crew.wait():
-                yield from schedule.heard(worker, news)
-                task = schedule.next_task(worker)
-                if task is None:
-                    crew.dismiss(worker)
-                else:
-                    crew.give(worker, task)

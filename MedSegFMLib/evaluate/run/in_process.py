@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..results.records import Task
+from ..records import Task
 from .executor import Load, News, Ready, Refused, Work
 
 

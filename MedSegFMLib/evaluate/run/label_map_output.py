@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ...datasets.challenge_npz import write_segs
 from ..protocol import Protocol
-from ..report.case_picture import picture_name
-from ..results.records import Key
+from ..records import Key
+from ..results.case_picture import picture_name
 
 
 def segs_name(key: Key) -> str:

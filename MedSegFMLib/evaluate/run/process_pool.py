@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ..results.records import Task
+from ..records import Task
 from .executor import Died, Load, News, Ready, Refused, Work
 
 # Windows waits for no more than 63 things at once.

@@ -13,8 +13,8 @@ from typing import Any
 from ... import __version__
 from ...errors import ClusterError
 from ...registry import card
+from ..records import Task
 from ..results.environment import machine
-from ..results.records import Task
 from .executor import Died, Load, News, Ready, Refused, Work
 from .ray_connection import connect
 

@@ -21,8 +21,8 @@ from ...segmenter import Segmenter
 from ...session.session import Session
 from ...system.peak_memory import peak_bytes, reset_peak
 from ..protocol import Protocol, seed_of
-from ..report.case_picture import PICTURED
-from ..results.records import Row, Task
+from ..records import Row, Task
+from ..results.case_picture import PICTURED
 from ..results.target import failed_rows
 from .label_map_output import Segs
 from .simulated_prompts import click, first_prompt

@@ -14,14 +14,15 @@ from ...datasets.cases import Case
 from ...progress import Progress, no_progress
 from ...segmenter import Segmenter
 from ...system.atomic_files import make_folder
+from ..model_choice import ModelChoice, read_choice
 from ..protocol import Protocol
+from ..records import Done, Failure, Outcome, Row, Task
 from ..results.environment import usable_cores
-from ..results.records import Done, Failure, Outcome, Row, Task
 from ..results.results_folder import ResultsFolder
-from .executor import Crew, work_off
+from .executor import Crew
 from .in_process import ThisProcess
-from .model_choice import ModelChoice, read_choice
 from .process_pool import Processes
+from .run_tasks import work_off
 from .scheduler import Schedule
 from .task import open_model, run_task
 from .time_left import in_words

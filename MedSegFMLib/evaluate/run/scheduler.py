@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterable
 
-from ..results.records import ALL_CASES, Crash, Done, Failure, Key, Outcome, Task
+from ..records import ALL_CASES, Crash, Done, Failure, Key, Outcome, Task
 from .executor import Crew, Died, News, Ready, Refused
 from .time_left import Pace
 

@@ -14,12 +14,12 @@ from ...datasets.cases import LoadedCase, load_case
 from ...errors import MedSegFMError
 from ...progress import no_progress
 from ...segmenter import Segmenter
+from ..model_choice import ModelChoice
 from ..protocol import Protocol
-from ..report.case_picture import write_picture
-from ..results.records import Crash, Done, Failure, Outcome, Row, Task
+from ..records import Crash, Done, Failure, Outcome, Row, Task
+from ..results.case_picture import write_picture
 from .executor import Refused
 from .label_map_output import Segs, segs_name
-from .model_choice import ModelChoice
 from .run_case import run_case
 
 

@@ -14,11 +14,11 @@ from ....errors import TrainingError
 from ....models.ensam import weights as ensam_weights
 from ....models.ensam.network.network import Ensam
 from ....progress import Progress
-from ... import preview
 from ...distributed import Processes
 from ...precision import autocast, is_half
 from ...schedule import CallPace
 from ...task import Task
+from . import preview
 from .batches import Batches, training_batches, validation_batches
 from .optimisers import build_optimisers
 from .samples import Batch

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import ModelError, WeightsError
-from ...registry import card, create
-from ...segmenter import Segmenter
+from ..errors import ModelError, WeightsError
+from ..registry import card, create
+from ..segmenter import Segmenter
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -11,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..system.atomic_files import atomic_path
-from .recipes.ensam.samples import Batch
+from ....system.atomic_files import atomic_path
+from .samples import Batch
 
-logger = logging.getLogger(__name__)
-
-FILE = "preview.png"
 _MOST_OBJECTS = 4
 _PLANES = "kji"
 _INCHES = 2.2
@@ -26,14 +21,6 @@ _LINES: tuple[tuple[str, str, Literal["-", "--", ":"]], ...] = (
     ("after the box", "#E69F00", ":"),
     ("after the last click", "#56B4E9", "--"),
 )
-
-
-def can_draw() -> bool:
-    """Whether matplotlib is here; if not, the log says so."""
-    if find_spec("matplotlib") is None:
-        logger.info("No previews are drawn: matplotlib is not installed.")
-        return False
-    return True
 
 
 def write_preview(path: Path, batch: Batch, first: Tensor, last: Tensor, title: str) -> None:

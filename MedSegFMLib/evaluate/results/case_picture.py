@@ -20,7 +20,7 @@ from ...drawing.preview import (
     write_preview,
 )
 from ...metrics import dice
-from ..results.records import Key
+from ..records import Key
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
