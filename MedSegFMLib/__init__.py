@@ -4,13 +4,13 @@ Importing it needs numpy alone; SimpleITK, scipy, torch and the rest load where 
 """
 
 from .errors import MedSegFMError
-from .geometry import Geometry
-from .prompts import Box, Lasso, Point, Prompt, Scribble, Text
-from .region import Region
+from .prompts.types import Box, Lasso, Point, Prompt, Scribble, Text
 from .registry import cards, create
 from .segmenter import ModelCard, Prediction, Segmenter
-from .session import Session
-from .volume import Volume
+from .session.session import Session
+from .volumes.geometry import Geometry
+from .volumes.region import Region
+from .volumes.volume import Volume
 
 __version__ = "0.1.0"
 

@@ -14,15 +14,15 @@ from .segmenter import ModelCard, Segmenter
 
 # Each module has a CARD and a function create(device=..., **options).
 MODELS = {
-    "ensam": "MedSegFMLib.models.ensam",
-    "graphcut": "MedSegFMLib.models.graphcut",
-    "sam": "MedSegFMLib.models.sam",
-    "medsam": "MedSegFMLib.models.medsam",
-    "crossplane": "MedSegFMLib.models.crossplane",
-    "sam3d": "MedSegFMLib.models.sam3d",
-    "medical-sam3": "MedSegFMLib.models.medical_sam3",
-    "nnunet": "MedSegFMLib.models.nnunet",
-    "segresnet": "MedSegFMLib.models.segresnet",
+    "ensam": "MedSegFMLib.models.ensam.model",
+    "graphcut": "MedSegFMLib.models.randomwalk.model",
+    "sam": "MedSegFMLib.models.sam.model",
+    "medsam": "MedSegFMLib.models.sam.medsam",
+    "crossplane": "MedSegFMLib.models.sam.crossplane",
+    "sam3d": "MedSegFMLib.models.sam3d.model",
+    "medical-sam3": "MedSegFMLib.models.medical_sam3.model",
+    "nnunet": "MedSegFMLib.models.nnunet.model",
+    "segresnet": "MedSegFMLib.models.segresnet.model",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
 }
 

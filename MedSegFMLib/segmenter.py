@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import PromptError
-from .geometry import Geometry
 from .progress import Progress
-from .prompts import Prompt, prompt_name
-from .region import Region, Shape, shape_triple
-from .volume import Volume
+from .prompts.types import Prompt, prompt_name
+from .volumes.geometry import Geometry
+from .volumes.region import Region, Shape, shape_triple
+from .volumes.volume import Volume
 
 Logits = NDArray[np.float32]
 

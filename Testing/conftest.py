@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from volumes import DIRECTIONS, make_blob
+from sample_volumes import DIRECTIONS, make_blob
 
 from MedSegFMLib import Geometry, Volume
 

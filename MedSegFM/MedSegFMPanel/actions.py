@@ -3,7 +3,7 @@
 import qt
 from slicer.i18n import tr as _
 
-from MedSegFMLib.prompts import Text
+from MedSegFMLib.prompts.types import Text
 
 from . import sample_data
 

@@ -12,24 +12,26 @@ from MedSegFMLib.mrml.updates import Comparing, VolumeGone, Written
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.events import Progressed
 
-from . import model_facts, narration, words
+from . import messages as words
+from . import status_messages
 from .actions import Actions
-from .adapt_section import AdaptSection
-from .compare_section import CompareSection
-from .consistency_section import ConsistencySection
+from .comparison.section import CompareSection
+from .consistency.section import ConsistencySection
 from .dialogs import Dialogs
-from .handles import show_handles
-from .installation import Installation
-from .model_section import ModelSection
+from .model import messages as model_facts
+from .model.installation import Installation
+from .model.section import ModelSection
 from .parameter_link import ParameterLink
-from .placement import Placement
-from .prompt_buttons import HINTS, PromptButtons, Shortcuts
-from .prompt_table import PromptTable
+from .prompts.buttons import HINTS, PromptButtons, Shortcuts
+from .prompts.place_mode import Placement
+from .prompts.roi_handles import show_handles
+from .prompts.table import PromptTable
 from .recovery import Recovery
-from .segment_table import SegmentTable
-from .selection import Selection
+from .request_gate import WorkerGate, worker_client
+from .segments.table import SegmentTable
 from .status_section import StatusSection
-from .worker_gate import WorkerGate, worker_client
+from .table_selection import Selection
+from .training.section import AdaptSection
 
 _PUMP_MILLISECONDS = 50
 
@@ -240,7 +242,7 @@ class Panel:
             self._volume_fault = ""
         elif isinstance(update, Written) and self.parameters and not self.parameters.showChanges:
             self.logic.overlay.clear()
-        narration.tell(update, self.status, self.logic)
+        status_messages.tell(update, self.status, self.logic)
 
     def _show_busy(self):
         if (self.logic.is_predicting and not self.gate.holds) or self.models.is_downloading:

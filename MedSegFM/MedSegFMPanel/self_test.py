@@ -13,14 +13,14 @@ from time import monotonic, sleep
 import numpy as np
 import slicer
 
-from MedSegFMLib.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.mrml.comparison.comparison import ModelComparison
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.model_comparison import ModelComparison
-from MedSegFMLib.mrml.prompt_nodes import box_from_roi, show_prompt
-from MedSegFMLib.mrml.training_set import AcceptedSegments, write_cases
+from MedSegFMLib.mrml.nodes.volume_nodes import volume_from_node
+from MedSegFMLib.mrml.prompts.nodes import box_from_roi, show_prompt
+from MedSegFMLib.mrml.training.training_set import AcceptedSegments, write_cases
 from MedSegFMLib.mrml.updates import Written
-from MedSegFMLib.mrml.volume_nodes import volume_from_node
-from MedSegFMLib.prompts import Box, Point
+from MedSegFMLib.prompts.types import Box, Point
 from MedSegFMLib.worker.client import WorkerClient
 from MedSegFMLib.worker.events import Restarted, Stopped
 from MedSegFMLib.worker.launchers import LocalLauncher

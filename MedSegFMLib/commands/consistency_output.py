@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ..consistency import Consistency, PlaneViews, measure
-from ..consistency.figure import draw_consistency
-from ..preview import write_preview
+from ..drawing.consistency_figure import draw_consistency
+from ..drawing.preview import write_preview
 from ..progress import Progress
 from ..segmenter import Prediction
-from ..session import Session
-from ..volume import Volume
+from ..session.session import Session
+from ..volumes.volume import Volume
 
 COLUMNS = ("agreement", "expected Dice")
 

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..challenge_files import DEFAULT_SPACING_ORDER, SPACING_ORDERS
+from ..datasets.challenge_npz import DEFAULT_SPACING_ORDER, SPACING_ORDERS
 from ..errors import CasesError
 from .console import progress_bar
 
 if TYPE_CHECKING:
-    from ..cases import Case
+    from ..datasets.cases import Case
 
 SUMMARY = "convert cases between the CVPR 2025 challenge's npz and NIfTI with a CASES.json"
 
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _volume_cases(arguments: argparse.Namespace, source: Path) -> list[Case]:
-    from ..cases import read_cases
+    from ..datasets.cases import read_cases
 
     if source.suffix.lower() == ".json":
         return read_cases(source)
@@ -92,7 +92,7 @@ def _volume_cases(arguments: argparse.Namespace, source: Path) -> list[Case]:
 
 
 def _volume_case(arguments: argparse.Namespace, source: Path) -> Case:
-    from ..cases import Case
+    from ..datasets.cases import Case
     from ..evaluate.conversion import present_objects, stem_of
 
     label = Path(arguments.label)
@@ -101,7 +101,7 @@ def _volume_case(arguments: argparse.Namespace, source: Path) -> Case:
 
 
 def _npz_cases(arguments: argparse.Namespace, source: Path) -> list[Case]:
-    from ..cases import challenge_case, challenge_cases
+    from ..datasets.cases import challenge_case, challenge_cases
 
     order = arguments.spacing_order
     if source.is_dir():

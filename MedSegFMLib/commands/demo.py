@@ -6,14 +6,14 @@ import argparse
 import time
 from pathlib import Path
 
-from ..atomic import make_folder
+from ..drawing.preview import draw_preview, write_preview
 from ..metrics import dice
-from ..preview import draw_preview, write_preview
-from ..prompts import Box, Point
+from ..prompts.types import Box, Point
 from ..registry import DEFAULT_MODEL, create
-from ..session import Session
+from ..session.session import Session
 from ..simulate import box_around, next_click
 from ..synthesis.phantom import make_abdomen
+from ..system.atomic_files import make_folder
 from .console import print_table, progress_bar
 from .segment import label_outlines
 

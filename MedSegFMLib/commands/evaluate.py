@@ -14,7 +14,7 @@ from .console import print_table, progress_bar
 
 if TYPE_CHECKING:
     from ..evaluate.protocol import Protocol
-    from ..evaluate.summary import Summary
+    from ..evaluate.report.summary import Summary
 
 SUMMARY = "measure models on labelled cases: a box and simulated clicks for each object"
 
@@ -69,11 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     Returns the exit status: 1 where something was not done, else 0.
     """
-    from ..cases import read_cases
-    from ..evaluate.outputs import write_outputs
-    from ..evaluate.run_record import RunRecord, add_run, now, read_runs
-    from ..evaluate.runner import evaluate
-    from ..evaluate.weights_used import weights_used
+    from ..datasets.cases import read_cases
+    from ..evaluate.report.write_outputs import write_outputs
+    from ..evaluate.results.run_log import RunRecord, add_run, now, read_runs
+    from ..evaluate.results.weights_used import weights_used
+    from ..evaluate.run.runner import evaluate
 
     _check_numbers(arguments)
     seeds = _seeds(arguments.seed)
@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_models(summary: Summary) -> None:
-    from ..evaluate.summary import COLUMNS
+    from ..evaluate.report.summary import COLUMNS
 
     table = []
     for model, scores in summary.as_json().items():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .check_outputs import check_outputs
 from .console import progress_bar
-from .outputs import check_outputs
 
 SUMMARY = "pack volumes and label maps to train on"
 
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the pack and say what is in it."""
-    from ..synthesis.pack import read_sources, recording
-    from ..synthesis.recorded import save_recordings
+    from ..synthesis.recorded.pack import read_sources, recording
+    from ..synthesis.recorded.pack_format import save_recordings
 
     sources_path, out = Path(arguments.sources), Path(arguments.out)
     sources = read_sources(sources_path)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import PromptError
-from ..geometry import Geometry
-from ..prompt_json import read_prompts
-from ..prompt_list import PromptList
-from ..prompts import Box, Point, Prompt, Text
+from ..prompts.json_format import read_prompts
+from ..prompts.prompt_list import PromptList
+from ..prompts.types import Box, Point, Prompt, Text
+from ..volumes.geometry import Geometry
 
 # Of each option: what it takes, what it says, and how a prompt is made of it.
 _Maker = Callable[[Geometry, Sequence[Any]], Prompt]

@@ -6,19 +6,32 @@ import argparse
 import time
 from pathlib import Path
 
+from ..drawing.preview import (
+    COLOURS,
+    Outline,
+    check_picture_ending,
+    draw_preview,
+    write_preview,
+)
 from ..errors import ModelError, OutputError
-from ..preview import COLOURS, Outline, check_picture_ending, draw_preview, write_preview
 from ..progress import part_of
-from ..prompt_json import write_prompts
-from ..prompt_list import PromptList
-from ..prompt_voxels import to_voxels
+from ..prompts.json_format import write_prompts
+from ..prompts.prompt_list import PromptList
+from ..prompts.voxels import to_voxels
 from ..registry import DEFAULT_MODEL, card, create
 from ..segmenter import classes_of
-from ..session import Session
-from ..volume import Volume
-from .consistency_output import COLUMNS, cells, compare, disagreement_map, next_clicks, write_figure
+from ..session.session import Session
+from ..volumes.volume import Volume
+from .check_outputs import check_outputs
+from .consistency_output import (
+    COLUMNS,
+    cells,
+    compare,
+    disagreement_map,
+    next_clicks,
+    write_figure,
+)
 from .console import print_table, progress_bar
-from .outputs import check_outputs
 from .prompt_arguments import add_prompt_arguments, are_given, prompts_for, prompts_of
 
 # Given as options they would get past the checks of these arguments.
@@ -85,7 +98,7 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Segment, write, and print what was found."""
-    from ..volume_io import check_ending
+    from ..volumes.io.image_files import check_ending
 
     volumes = [Path(o) for o in (arguments.out, arguments.consistency) if o]
     pictures = [Path(o) for o in (arguments.preview, arguments.consistency_figure) if o]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..geometry import Geometry
-from ..preview import check_picture_ending, draw_preview, write_preview
-from ..prompts import Point
-from ..volume import Volume
-from .outputs import check_outputs
+from ..drawing.preview import check_picture_ending, draw_preview, write_preview
+from ..prompts.types import Point
+from ..volumes.geometry import Geometry
+from ..volumes.volume import Volume
+from .check_outputs import check_outputs
 
 SUMMARY = "tell a volume's size, grid and values, and draw three planes of it"
 

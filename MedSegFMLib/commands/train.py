@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..progress import Progress
-from ..train.recipes import RECIPES, check_packages, recipe
-from ..train.setting_words import described, parse
+from ..train.registry import RECIPES, check_packages, recipe
+from ..train.settings_text import described, parse
 from .console import print_table, progress_bar
 from .training_events import tell_events
 
@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         _say_what_it_takes(arguments.recipe, settings)
         return
-    from ..train.outputs import samples_text
     from ..train.run import train
+    from ..train.run_log import samples_text
 
     with progress_bar(f"train {arguments.recipe}") as progress:
         trained = train(arguments.recipe, settings, progress)

@@ -72,13 +72,14 @@ def _fetch(name: str, accept_licence: bool) -> None:
 
 def _merge(adapter: Path, base: str | None, out: Path) -> None:
     # Imported here: they need torch.
-    from ..models import sam_adapter, sam_weights
+    from ..models.sam import lora_file
+    from ..models.sam import weights as sam_weights
 
     if out.suffix.lower() != ".safetensors":
         raise OutputError(f"{out} is no safetensors file's name; end it in .safetensors.")
-    network = sam_adapter.load(adapter, None if base is None else Path(base))
+    network = lora_file.load(adapter, None if base is None else Path(base))
     sam_weights.save(network, out)
-    facts = sam_adapter.facts_of(adapter)
+    facts = lora_file.facts_of(adapter)
     print(
         f"{out} holds the adapted SAM; use it with --model {facts.prepared} --weights {out} "
         f"--option size={facts.size}."

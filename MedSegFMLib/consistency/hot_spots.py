@@ -9,8 +9,8 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks import bounding_box
-from ..region import Region, Shape, shape_triple
+from ..volumes.masks import bounding_box
+from ..volumes.region import Region, Shape, shape_triple
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import Geometry
-from ..planes import planes as planes_of
-from ..prompt_voxels import to_voxels
-from ..prompts import Prompt
-from ..region import Region
+from ..prompts.types import Prompt
+from ..prompts.voxels import to_voxels
 from ..segmenter import Prediction
+from ..volumes.geometry import Geometry
+from ..volumes.patient_planes import planes as planes_of
+from ..volumes.region import Region
 from .agreement import agreement, disagreement, slice_agreement
 from .hot_spots import HotSpot, expected_error, hot_spots
 from .intersection import intersection_of_object

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..planes import Plane, planes
 from ..progress import Progress, no_progress, parts_of
-from ..prompt_voxels import to_voxels
-from ..region import Region, Shape, shape_triple
+from ..prompts.voxels import to_voxels
 from ..segmenter import Prediction, probabilities
-from ..session import Session
+from ..session.session import Session
+from ..volumes.patient_planes import Plane, planes
+from ..volumes.region import Region, Shape, shape_triple
 
 Floats = NDArray[np.float32]
 

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import check_writable, write_text
-from ..cases import Case, load_case
-from ..challenge_files import (
+from ..datasets.cases import Case, load_case
+from ..datasets.challenge_npz import (
     DEFAULT_SPACING_ORDER,
     SPACING_ORDERS,
     VoxelBox,
@@ -29,7 +28,8 @@ from ..challenge_files import (
 from ..errors import CasesError, MedSegFMError, OutputError
 from ..progress import Progress
 from ..simulate import challenge_box
-from ..volume import Volume
+from ..system.atomic_files import check_writable, write_text
+from ..volumes.volume import Volume
 from .protocol import seed_of
 
 # What the challenge draws its boxes with, in get_boxes.py.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..cases import Case
+from ..datasets.cases import Case
 
 Key = tuple[str, str, int]
 """Case, model and seed."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MaskError
-from ..masks import Mask, bounding_box, check_masks
+from ..volumes.masks import Mask, bounding_box, check_masks
 from .overlap import dice
 from .surface import checked_spacing, checked_tolerance, surface_dice
 

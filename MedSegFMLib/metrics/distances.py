@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..nearest import Floats, Nearest, Points, lengths_mm
+from ..volumes.nearest_points import Floats, Nearest, Points, lengths_mm
 
 _MOST_STEPS = 5000  # a box of 17 voxels a side; beyond it the tree is faster
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..masks import Mask, check_masks
+from ..volumes.masks import Mask, check_masks
 
 
 def dice(reference: Mask, prediction: Mask) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from .surface import Surface
+    from .surface_elements import Surface
 
 _PERCENTILE = 0.95
 # How far a bound may be off by rounding, and which part of an area a sum may be.

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks import Mask, bounding_box, check_mask, check_masks
-from .surface import Surface, checked_spacing, checked_tolerance, compare, surface_of
+from ..volumes.masks import Mask, bounding_box, check_mask, check_masks
+from .surface import checked_spacing, checked_tolerance, compare
+from .surface_elements import Surface, surface_of
 
 Box = tuple[slice, slice, slice]
 _T = TypeVar("_T")

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..device import require_cpu
 from ..progress import Progress
-from ..prompt_voxels import to_voxels
-from ..prompts import Prompt
-from ..region import Region
+from ..prompts.types import Prompt
+from ..prompts.voxels import to_voxels
 from ..segmenter import Encoding, ModelCard, Prediction, RegionRule
-from ..volume import Volume
+from ..system.device import require_cpu
+from ..volumes.region import Region
+from ..volumes.volume import Volume
 
 CARD = ModelCard(
     name="ellipsoid",

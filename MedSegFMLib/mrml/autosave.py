@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from ..atomic import write_text
 from ..errors import OutputError, PromptError
-from ..geometry import Geometry
-from .holding import Holding
+from ..system.atomic_files import write_text
+from ..volumes.geometry import Geometry
 from .scene_state import (
     SceneState,
     geometry_from_json,
@@ -21,6 +20,7 @@ from .scene_state import (
     state_from_json,
     state_to_json,
 )
+from .segments.model_voxels import Holding
 
 _FORMAT = "medsegfm-autosave"
 _FILE = "medsegfm-autosave.json"

@@ -16,15 +16,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import MaskError, PromptError
-from ..prompt_list import PromptList
-from ..prompt_voxels import to_voxels
-from ..prompts import Box, Prompt
+from ..prompts.edits import (
+    renamed,
+    with_boxes,
+    with_classes,
+    with_prompt,
+    without_prompts,
+)
+from ..prompts.prompt_list import PromptList
+from ..prompts.types import Box, Prompt
+from ..prompts.voxels import to_voxels
 from ..registry import card
-from .holding import Holding
-from .masking import is_locked, set_locked
-from .prompt_edits import renamed, with_boxes, with_classes, with_prompt, without_prompts
 from .scene_follower import SceneFollower
-from .segment_grid import check_holds_labelmaps
+from .segments.grid import check_holds_labelmaps
+from .segments.masking import is_locked, set_locked
+from .segments.model_voxels import Holding
 from .updates import Update
 
 

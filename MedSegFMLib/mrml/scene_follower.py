@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import MedSegFMError, PromptError
-from ..prompt_history import PromptHistory
-from ..volume import Volume
+from ..prompts.history import PromptHistory
+from ..volumes.volume import Volume
 from .autosave import Autosave
-from .client_protocol import Client
-from .scene_watch import SceneWatch
+from .nodes.scene_observer import SceneWatch
+from .nodes.volume_nodes import content_stamp, volume_from_node
+from .requests.client import Client
 from .steps import Steps
 from .updates import PromptsChanged, VolumeGone, Warned
-from .volume_nodes import content_stamp, volume_from_node
 
 
 class SceneFollower(Steps):

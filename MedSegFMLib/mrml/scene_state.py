@@ -18,11 +18,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..errors import MedSegFMError, PromptError
-from ..geometry import Geometry
-from ..prompt_json import prompts_from_json, prompts_to_json
-from ..prompt_list import PromptList
-from ..region import Region, shape_triple
-from .holding import Holding
+from ..prompts.json_format import prompts_from_json, prompts_to_json
+from ..prompts.prompt_list import PromptList
+from ..volumes.geometry import Geometry
+from ..volumes.region import Region, shape_triple
+from .segments.model_voxels import Holding
 
 FORMAT = "medsegfm-scene"
 VERSION = 1

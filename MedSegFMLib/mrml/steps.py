@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ..errors import MedSegFMError
-from ..prompt_list import PromptList
+from ..prompts.prompt_list import PromptList
 from ..worker.events import Event, Opened, Predicted
-from .asking import Awaited
-from .comparing import ComparingWork
-from .holding import Holding
-from .prompt_edits import check_new, edited
+from .consistency.logic import ComparingWork
+from .prompts.accept_edits import check_new, edited
+from .requests.requests import Awaited
+from .segments.model_voxels import Holding
 from .updates import PromptsChanged, Warned, Written
 
 

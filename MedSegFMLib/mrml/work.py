@@ -8,25 +8,25 @@ from typing import Any
 import numpy as np
 
 from ..errors import MedSegFMError, PromptError, VolumeError
-from ..geometry import Geometry
-from ..prompt_history import PromptHistory
-from ..prompt_list import PromptList
+from ..prompts.edits import carrier
+from ..prompts.history import PromptHistory
+from ..prompts.prompt_list import PromptList
 from ..registry import MODELS
-from ..volume import Volume
-from .asking import Asking
+from ..volumes.geometry import Geometry
+from ..volumes.volume import Volume
 from .autosave import Autosave, Snapshot
-from .change_overlay import ChangeOverlay
-from .client_protocol import Client
-from .client_sharing import Background, SharedClient
-from .exporting import add_labelmap_node, labels_of_segments
-from .masking import Overwrite
-from .prompt_edits import carrier
-from .prompt_storage import PromptStorage, Stored
-from .prompt_view import PromptView
+from .prompts.storage import PromptStorage, Stored
+from .prompts.view import PromptView
+from .requests.client import Client
+from .requests.request_queue import Background, SharedClient
+from .requests.requests import Asking
 from .scene_state import SceneState
-from .segment_grid import give_grid
-from .segment_taking import TakingState
-from .segments import Segments
+from .segments.change_overlay import ChangeOverlay
+from .segments.export import add_labelmap_node, labels_of_segments
+from .segments.grid import give_grid
+from .segments.masking import Overwrite
+from .segments.replacements import TakingState
+from .segments.segments import Segments
 from .updates import Update, Warned
 
 _SAME_CORNER_MM = 0.01

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..challenge_files import middle_slice
+from ..datasets.challenge_npz import middle_slice
 from ..errors import MaskError
-from ..masks import Mask, bounding_box, check_mask
+from ..volumes.masks import Mask, bounding_box, check_mask
 
 Voxel = tuple[int, int, int]
 

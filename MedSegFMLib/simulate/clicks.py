@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks import Mask, bounding_box, check_masks
-from .depth import deepest_voxels
+from ..volumes.masks import Mask, bounding_box, check_masks
+from .deepest_voxels import deepest_voxels
 
 # What the challenge's evaluation script seeds numpy's old generator with before each click.
 _CHALLENGE_SEED = 42

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..region import Shape
+from ..volumes.region import Shape
 from .scene import Chance
 
 # Width of a bump in steps of the coarse grid: less shows the grid, more makes bumps alike.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import Geometry
-from ..volume import Volume
+from ..volumes.geometry import Geometry
+from ..volumes.volume import Volume
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..region import Shape
+from ..volumes.region import Shape
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..atomic import write_text
 from ..errors import TrainingError
+from ..system.atomic_files import write_text
 from ..weights.saving import save_tensors
 
 # Small enough for most ways of moving files about.

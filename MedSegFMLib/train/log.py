@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..atomic import write_text
 from ..errors import OutputError
+from ..system.atomic_files import write_text
 
 FILE = "log.csv"
 BOARD_FOLDER = "tensorboard"

@@ -12,13 +12,13 @@ from typing import Any
 from ..errors import Cancelled, TrainingError
 from ..progress import Progress
 from . import state
-from .meter import Meter
-from .outputs import Outputs
-from .processes import Processes
+from .batch_tensors import save_batch
+from .distributed import Processes
+from .run_log import Outputs
 from .step import LossError, step
 from .stopping import Stop
 from .task import Task
-from .tensors import save_batch
+from .throughput import Meter
 
 FAILED_BATCH = "failed-batch.safetensors"
 

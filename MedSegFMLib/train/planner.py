@@ -13,10 +13,10 @@ import psutil  # type: ignore[import-untyped]
 import torch
 
 from ..errors import TrainingError
-from ..peak_memory import peak_bytes, reset_peak
 from ..progress import Progress, no_progress, part_of
-from .processes import Processes
-from .recipes import recipe
+from ..system.peak_memory import peak_bytes, reset_peak
+from .distributed import Processes
+from .registry import recipe
 from .run import set_threads, told_when_full
 from .step import LossError, step
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from ..device import is_out_of_memory
 from ..errors import DeviceError
 from ..progress import Progress, no_progress
+from ..system.device import is_out_of_memory
+from .distributed import Processes
 from .loop import Loop
-from .outputs import prepare_folder
-from .processes import Processes
-from .recipes import Recipe, recipe
+from .registry import Recipe, recipe
+from .run_log import prepare_folder
 from .stopping import stop_on_signals
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import nn
 
-from .processes import Processes
+from .batch_tensors import on_device
+from .distributed import Processes
 from .task import Task
-from .tensors import on_device
 
 
 class LossError(ArithmeticError):

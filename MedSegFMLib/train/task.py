@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..progress import Progress
-from .pace import Pace
+from .schedule import Pace
 
 
 class Task(ABC):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ..atomic import write_text
 from ..errors import WeightsError
 from ..progress import Progress, no_progress, parts_of
+from ..system.atomic_files import write_text
 
 _CHUNK_BYTES = 1 << 20
 

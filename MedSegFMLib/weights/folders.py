@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..atomic import atomic_folder
 from ..errors import WeightsError
+from ..system.atomic_files import atomic_folder
 from .catalogue import Entry
 from .checksums import sha256_of
 from .torch_file import check_torch_file

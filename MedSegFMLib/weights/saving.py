@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..atomic import atomic_path
 from ..errors import OutputError
+from ..system.atomic_files import atomic_path
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
-from ..atomic import atomic_path
 from ..errors import OutputError, WeightsError
+from ..system.atomic_files import atomic_path
 from .catalogue import Entry, entries, entry
 from .checksums import record, recorded, sha256_of, sidecar
 from .folders import check_parts, copy_parts

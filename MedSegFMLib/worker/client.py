@@ -16,8 +16,7 @@ import time
 from typing import Any
 
 from ..errors import VolumeError, WorkerError
-from ..volume import Volume
-from .asked import Asked, Cancel
+from ..volumes.volume import Volume
 from .connection import Connection, Ended
 from .events import (
     Answer,
@@ -36,7 +35,8 @@ from .events import (
 from .frames import Frame
 from .launchers import Launcher, LocalLauncher, SshLauncher
 from .messages import Job, check_options, parse_event
-from .parcel import Parcel, contents_of
+from .pending_request import Asked, Cancel
+from .volume_sender import Parcel, contents_of
 
 __all__ = [
     "Answer",

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..consistency import Consistency
 from ..errors import MedSegFMError
-from ..prompt_list import PromptList
-from ..region import Region, Shape, shape_triple
+from ..prompts.prompt_list import PromptList
+from ..volumes.region import Region, Shape, shape_triple
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 
 from .. import errors
 from ..errors import MedSegFMError, WorkerError
-from ..geometry import Geometry
-from ..prompt_json import prompts_from_json, prompts_to_json
-from ..region import shape_triple
-from ..volume import Volume
-from .consistency_parts import from_parts, to_parts
+from ..prompts.json_format import prompts_from_json, prompts_to_json
+from ..volumes.geometry import Geometry
+from ..volumes.region import shape_triple
+from ..volumes.volume import Volume
+from .consistency_frame import from_parts, to_parts
 from .events import (
     Answer,
     Cost,
@@ -29,7 +29,7 @@ from .events import (
     Stopped,
 )
 from .frames import Array, Frame, to_json
-from .shared import open_shared
+from .shared_memory import open_shared
 
 # Raised by one with each change that an older worker or client would not understand.
 PROTOCOL = 5

@@ -18,11 +18,20 @@ from typing import BinaryIO
 from .. import __version__
 from ..errors import Cancelled, DeviceError, MedSegFMError, WorkerError
 from ..segmenter import Segmenter, classes_of
-from .events import Event, Failed, Noted, Opened, Predicted, Progressed, Started, Stopped
+from .events import (
+    Event,
+    Failed,
+    Noted,
+    Opened,
+    Predicted,
+    Progressed,
+    Started,
+    Stopped,
+)
 from .frames import Frame, FrameCutOffError, read_frame, write_frame
 from .messages import Job, event_frame, number_of, parse_request, parse_volume
+from .model_host import Workplace
 from .standard_streams import take_standard_streams
-from .workplace import Workplace
 
 _PROGRESS_SECONDS = 0.05
 

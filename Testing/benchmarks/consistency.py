@@ -25,12 +25,12 @@ from scipy.ndimage import gaussian_filter
 from MedSegFMLib import Geometry, Point, Volume
 from MedSegFMLib.consistency import measure
 from MedSegFMLib.consistency.agreement import agreement, disagreement, slice_agreement
-from MedSegFMLib.consistency.figure import draw_consistency
 from MedSegFMLib.consistency.hot_spots import expected_error, hot_spots
 from MedSegFMLib.consistency.intersection import intersection_of_object
 from MedSegFMLib.consistency.measure import plane_axes
-from MedSegFMLib.preview import write_preview
-from MedSegFMLib.prompt_voxels import to_voxels
+from MedSegFMLib.drawing.consistency_figure import draw_consistency
+from MedSegFMLib.drawing.preview import write_preview
+from MedSegFMLib.prompts.voxels import to_voxels
 from MedSegFMLib.segmenter import Prediction, probabilities
 from MedSegFMLib.worker.events import Answer, Predicted
 from MedSegFMLib.worker.frames import read_frame, write_frame

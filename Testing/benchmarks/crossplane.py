@@ -71,16 +71,23 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
     import torch
 
     from MedSegFMLib import Geometry, Volume
-    from MedSegFMLib.models.sam_pictures import SamPictures
-    from MedSegFMLib.networks.crossplane import CrossPlane
-    from MedSegFMLib.networks.sam import Sam
-    from MedSegFMLib.networks.sam_config import PUBLISHED
-    from MedSegFMLib.networks.sam_lora import LoraChoice, with_adapters
-    from MedSegFMLib.train.crossplane_loss import crossplane_loss
-    from MedSegFMLib.train.crossplane_network import ViewNetwork
-    from MedSegFMLib.train.crossplane_samples import Sample, Samples, objects_of
-    from MedSegFMLib.train.gradient_cache import cached_backward, plain_backward
-    from MedSegFMLib.train.labelled import LabelledVolume
+    from MedSegFMLib.models.sam.network.config import PUBLISHED
+    from MedSegFMLib.models.sam.network.crossplane import CrossPlane
+    from MedSegFMLib.models.sam.network.lora import LoraChoice, with_adapters
+    from MedSegFMLib.models.sam.network.network import Sam
+    from MedSegFMLib.models.sam.preprocessing import SamPictures
+    from MedSegFMLib.train.labelled_volumes import LabelledVolume
+    from MedSegFMLib.train.recipes.crossplane.gradient_cache import (
+        cached_backward,
+        plain_backward,
+    )
+    from MedSegFMLib.train.recipes.crossplane.loss import crossplane_loss
+    from MedSegFMLib.train.recipes.crossplane.network import ViewNetwork
+    from MedSegFMLib.train.recipes.crossplane.samples import (
+        Sample,
+        Samples,
+        objects_of,
+    )
 
     row, device = ROWS[name], torch.device(device_name)
     half = device.type == "cuda"
@@ -219,10 +226,10 @@ def sam3d(
     """The light decoder on embeddings of slices that ViT-B made once, patches of 160 x 160."""
     import torch
 
-    from MedSegFMLib.networks.sam import Sam
-    from MedSegFMLib.networks.sam3d import Sam3dDecoder
-    from MedSegFMLib.networks.sam3d_config import Sam3dConfig
-    from MedSegFMLib.networks.sam_config import PUBLISHED
+    from MedSegFMLib.models.sam.network.config import PUBLISHED
+    from MedSegFMLib.models.sam.network.network import Sam
+    from MedSegFMLib.models.sam3d.config import Sam3dConfig
+    from MedSegFMLib.models.sam3d.network import Sam3dDecoder
 
     encoder = Sam(PUBLISHED["vit_b"]).encoder.to(device)
     decoder = Sam3dDecoder(Sam3dConfig(classes=2)).to(device)
@@ -259,7 +266,7 @@ def begin(device: Any) -> None:
     """Count the peak from here."""
     import torch
 
-    from MedSegFMLib.peak_memory import reset_peak
+    from MedSegFMLib.system.peak_memory import reset_peak
 
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -284,7 +291,7 @@ def peak(device: Any) -> int:
     """The most bytes in use since `begin`."""
     import torch
 
-    from MedSegFMLib.peak_memory import peak_bytes
+    from MedSegFMLib.system.peak_memory import peak_bytes
 
     return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else peak_bytes()
 

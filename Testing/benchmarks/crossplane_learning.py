@@ -21,20 +21,20 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from MedSegFMLib.models import sam_weights
-from MedSegFMLib.models.planar_loading import REGION_RULE
-from MedSegFMLib.models.sam_pictures import SamPictures
-from MedSegFMLib.networks.sam import Sam
-from MedSegFMLib.networks.sam_config import PUBLISHED, SamConfig
+from MedSegFMLib.models.sam import weights as sam_weights
+from MedSegFMLib.models.sam.create import REGION_RULE
+from MedSegFMLib.models.sam.network.config import PUBLISHED, SamConfig
+from MedSegFMLib.models.sam.network.network import Sam
+from MedSegFMLib.models.sam.preprocessing import SamPictures
 from MedSegFMLib.train.counters import Counters
-from MedSegFMLib.train.crossplane_samples import TrainedObject, objects_of
-from MedSegFMLib.train.crossplane_settings import CrossplaneSettings
-from MedSegFMLib.train.crossplane_task import REPORT_FILE
-from MedSegFMLib.train.labelled import open_volumes
+from MedSegFMLib.train.labelled_volumes import open_volumes
 from MedSegFMLib.train.losses import segmentation_loss
-from MedSegFMLib.train.pace import WholePace
-from MedSegFMLib.train.plane_views import View
+from MedSegFMLib.train.recipes.crossplane.plane_views import View
+from MedSegFMLib.train.recipes.crossplane.samples import TrainedObject, objects_of
+from MedSegFMLib.train.recipes.crossplane.settings import CrossplaneSettings
+from MedSegFMLib.train.recipes.crossplane.task import REPORT_FILE
 from MedSegFMLib.train.run import train
+from MedSegFMLib.train.schedule import WholePace
 
 SMALL = SamConfig("small", dim=128, depth=4, heads=4, global_blocks=(1, 3))
 BASE_FILE = "base.safetensors"

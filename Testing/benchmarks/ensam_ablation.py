@@ -17,8 +17,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from MedSegFMLib.train.ensam_settings import EnsamSettings
 from MedSegFMLib.train.log import read_log
+from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings
 from MedSegFMLib.train.run import train
 
 PAPER = {"dense_prompts": False, "skip": "concat"}

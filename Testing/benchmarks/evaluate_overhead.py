@@ -23,13 +23,13 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from MedSegFMLib import create
-from MedSegFMLib.cases import read_cases
-from MedSegFMLib.evaluate import prompting, run_case, task
+from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.evaluate.protocols import read_protocol
 from MedSegFMLib.evaluate.records import Done, Row, Task
-from MedSegFMLib.evaluate.results import append_records, write_records
+from MedSegFMLib.evaluate.results.csv_files import append_records, write_records
+from MedSegFMLib.evaluate.run import run_case, simulated_prompts, task
 from MedSegFMLib.metrics import References
-from MedSegFMLib.session import Session
+from MedSegFMLib.session.session import Session
 
 MODEL = "model"
 
@@ -63,7 +63,7 @@ def measured(parts: Parts) -> None:
         (task, "load_case", "reading"),
         (task, "_picture", "picture"),
         (run_case, "first_prompt", "prompts"),
-        (prompting, "next_click", "prompts"),
+        (simulated_prompts, "next_click", "prompts"),
         (References, "__init__", "scores"),
         (References, "scores", "scores"),
         (Session, "predict_all", MODEL),

@@ -1,9 +1,9 @@
 """What `medsegfm evaluate` costs beside its models, and what it would cost on a cluster.
 
 Run from the checkout, with the extra `cluster`:
-    PYTHONPATH=.:Testing python Testing/benchmarks/evaluate_scaling.py workers [--ray]
-    PYTHONPATH=.:Testing python Testing/benchmarks/evaluate_scaling.py driver
-    PYTHONPATH=.:Testing python Testing/benchmarks/evaluate_scaling.py cluster RESULTS.csv
+    PYTHONPATH=.:Testing/support python Testing/benchmarks/evaluate_scaling.py workers [--ray]
+    PYTHONPATH=.:Testing/support python Testing/benchmarks/evaluate_scaling.py driver
+    PYTHONPATH=.:Testing/support python Testing/benchmarks/evaluate_scaling.py cluster RESULTS.csv
 
 `workers` runs the same tasks with 1, 2 and 4 workers of one thread each on this machine, several
 times in turn, and tells the best of each. `driver` measures what the driver does for a run of many
@@ -27,20 +27,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from sample_volumes import make_blob
 from simulated_crew import SimulatedCrew
-from volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
-from MedSegFMLib.cases import Case, read_cases
-from MedSegFMLib.evaluate.crew import Crew, News, Ready, work_off
+from MedSegFMLib.datasets.cases import Case, read_cases
 from MedSegFMLib.evaluate.model_choice import read_choice
-from MedSegFMLib.evaluate.processes import Processes
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Done, Outcome, Row, Task
-from MedSegFMLib.evaluate.results import read_rows
-from MedSegFMLib.evaluate.results_folder import ResultsFolder
-from MedSegFMLib.evaluate.schedule import Schedule
-from MedSegFMLib.evaluate.task import open_model, run_task
+from MedSegFMLib.evaluate.results.csv_files import read_rows
+from MedSegFMLib.evaluate.results.results_folder import ResultsFolder
+from MedSegFMLib.evaluate.run.executor import Crew, News, Ready
+from MedSegFMLib.evaluate.run.process_pool import Processes
+from MedSegFMLib.evaluate.run.run_tasks import work_off
+from MedSegFMLib.evaluate.run.scheduler import Schedule
+from MedSegFMLib.evaluate.run.task import open_model, run_task
 
 
 def make_cases(folder: Path, count: int, size: int) -> list[Case]:
@@ -80,7 +81,7 @@ def crew_of(model: str, jobs: int, ray: bool, clicks: int) -> Crew:
     work = functools.partial(run_task, protocol=Protocol(clicks=clicks))
     if not ray:
         return Processes(load, work, "cpu", jobs)
-    from MedSegFMLib.evaluate.cluster import RayCrew
+    from MedSegFMLib.evaluate.run.ray_executor import RayCrew
 
     return RayCrew(load, work, "cpu", "local", {model: model}, jobs, [])
 
@@ -173,7 +174,7 @@ def measure_driver(arguments: argparse.Namespace) -> None:
     one_model = [Task(task.case, "any", 0) for task in few]
     _, took = seconds_of(Processes(load_nothing, nothing, "cpu", 1), one_model)
     print(f"a task there and back, a process: {1000 * took / len(few):.2f} ms")
-    from MedSegFMLib.evaluate.cluster import RayCrew
+    from MedSegFMLib.evaluate.run.ray_executor import RayCrew
 
     crew_there = RayCrew(load_nothing, nothing, "cpu", "local", {"any": "ellipsoid"}, 1, [])
     whole, took = seconds_of(crew_there, one_model)

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from MedSegFMLib import Box, Point, Session, create
-from MedSegFMLib.cases import load_case, read_cases
 from MedSegFMLib.consistency import PlaneViews
+from MedSegFMLib.datasets.cases import load_case, read_cases
 from MedSegFMLib.evaluate.protocol import seed_of
 from MedSegFMLib.metrics import dice
-from MedSegFMLib.planar.fusion import FUSIONS
-from MedSegFMLib.planar.stacks import stack_planes
+from MedSegFMLib.models.planar.fusion import FUSIONS
+from MedSegFMLib.models.planar.stacks import stack_planes
 from MedSegFMLib.segmenter import Prediction
 from MedSegFMLib.simulate import box_around, next_click
 

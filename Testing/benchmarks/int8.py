@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume
-from MedSegFMLib.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import load_case, read_cases
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Task
-from MedSegFMLib.evaluate.run_case import run_case
-from MedSegFMLib.models import ensam_openvino
-from MedSegFMLib.models.ensam import EnsamSegmenter
+from MedSegFMLib.evaluate.run.run_case import run_case
+from MedSegFMLib.models.ensam import openvino_runtime as ensam_openvino
+from MedSegFMLib.models.ensam.model import EnsamSegmenter
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.simulate import box_around, next_click
 
@@ -82,7 +82,7 @@ def calibrate(segmenter: EnsamSegmenter, watched: list[Watched]) -> None:
     """Box synthetic objects and click on them, keeping what the graphs see."""
     import torch
 
-    from MedSegFMLib.synthesis.random_source import RandomSource
+    from MedSegFMLib.synthesis.random.source import RandomSource
     from MedSegFMLib.synthesis.scene import Chance
 
     chance = Chance.seeded(0, torch.device("cpu"))

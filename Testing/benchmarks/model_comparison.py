@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 from trame_slicer.core import SlicerApp
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "mrml")]
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "support")]
 
 from scene_helpers import add_volume_node  # noqa: E402
 
 from MedSegFMLib import Box, Geometry, Volume  # noqa: E402
+from MedSegFMLib.mrml.comparison.comparison import ModelComparison  # noqa: E402
+from MedSegFMLib.mrml.comparison.view import ModelComparisonView  # noqa: E402
 from MedSegFMLib.mrml.logic import SegmentationLogic  # noqa: E402
-from MedSegFMLib.mrml.model_comparison import ModelComparison  # noqa: E402
-from MedSegFMLib.mrml.model_comparison_view import ModelComparisonView  # noqa: E402
-from MedSegFMLib.mrml.reference_segment import ReferenceSegment  # noqa: E402
+from MedSegFMLib.mrml.segments.reference import ReferenceSegment  # noqa: E402
 from MedSegFMLib.worker.events import Answer, Cost, Event, Predicted, Request  # noqa: E402
 
 _SIZE, _RADIUS = 256, 80

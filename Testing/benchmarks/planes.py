@@ -41,8 +41,8 @@ def write_weights(path: Path) -> None:
     """Random ViT-B in SAM's published layout."""
     import torch
 
-    from MedSegFMLib.networks.sam import Sam
-    from MedSegFMLib.networks.sam_config import PUBLISHED
+    from MedSegFMLib.models.sam.network.config import PUBLISHED
+    from MedSegFMLib.models.sam.network.network import Sam
 
     torch.manual_seed(0)
     torch.save(Sam(PUBLISHED["vit_b"]).state_dict(), path)
@@ -51,7 +51,7 @@ def write_weights(path: Path) -> None:
 def print_strided() -> None:
     """What a slice costs, cut from the array and taken from its stack."""
     from MedSegFMLib import Geometry
-    from MedSegFMLib.planar.stacks import stack_planes
+    from MedSegFMLib.models.planar.stacks import stack_planes
 
     geometry = Geometry.from_spacing((STRIDED_SIDE,) * 3)
     array = np.random.default_rng(0).random(geometry.shape_kji, dtype=np.float32)
@@ -81,9 +81,9 @@ def measure(size: str, side: int, weights: Path, looks: int) -> dict[str, float]
     import torch
 
     from MedSegFMLib import Box, Geometry, Volume, create
-    from MedSegFMLib.models.planar import PlanarSegmenter
+    from MedSegFMLib.models.sam.segmenter import PlanarSegmenter
     from MedSegFMLib.progress import no_progress
-    from MedSegFMLib.prompt_region import prompt_region
+    from MedSegFMLib.session.region_of_interest import prompt_region
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     geometry = Geometry.from_spacing((VOLUME_SIDE,) * 3)

@@ -30,9 +30,9 @@ RUNTIMES = ("torch f32", "torch bf16", "openvino f32", "openvino bf16")
 
 def write_weights(path: Path, cells: int) -> None:
     """Random weights that see so many cells along each axis."""
-    from MedSegFMLib.models import ensam_weights
-    from MedSegFMLib.networks.ensam import Ensam
-    from MedSegFMLib.networks.ensam_export import SHIPPED
+    from MedSegFMLib.models.ensam import weights as ensam_weights
+    from MedSegFMLib.models.ensam.network.export import SHIPPED
+    from MedSegFMLib.models.ensam.network.network import Ensam
 
     ensam_weights.save(Ensam(replace(SHIPPED, cells=cells)), path)
 
@@ -40,7 +40,7 @@ def write_weights(path: Path, cells: int) -> None:
 def measure(name: str, weights: Path, repeats: int) -> dict[str, float]:
     """Median seconds of one runtime, with the weights' number of cells."""
     begun = time.perf_counter()
-    from MedSegFMLib.models.ensam_runtime import NetworkPrompts, Runtime
+    from MedSegFMLib.models.ensam.runtime import NetworkPrompts, Runtime
     from MedSegFMLib.progress import no_progress
 
     library, precision = name.split()
@@ -48,14 +48,14 @@ def measure(name: str, weights: Path, repeats: int) -> dict[str, float]:
     if library == "torch":
         import torch
 
-        from MedSegFMLib.models import ensam_weights
-        from MedSegFMLib.models.ensam_torch import TorchRuntime
+        from MedSegFMLib.models.ensam import weights as ensam_weights
+        from MedSegFMLib.models.ensam.torch_runtime import TorchRuntime
 
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16").__enter__()
         runtime = TorchRuntime(ensam_weights.load(weights), torch.device("cpu"))
     else:
-        from MedSegFMLib.models import ensam_openvino
+        from MedSegFMLib.models.ensam import openvino_runtime as ensam_openvino
 
         runtime = ensam_openvino.load(weights, precision)
     ready = time.perf_counter() - begun

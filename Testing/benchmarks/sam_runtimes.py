@@ -33,8 +33,8 @@ def random_network() -> Any:
     """A ViT-B whose weights are all random."""
     import torch
 
-    from MedSegFMLib.networks.sam import Sam
-    from MedSegFMLib.networks.sam_config import PUBLISHED
+    from MedSegFMLib.models.sam.network.config import PUBLISHED
+    from MedSegFMLib.models.sam.network.network import Sam
 
     torch.manual_seed(0)
     network = Sam(PUBLISHED["vit_b"]).requires_grad_(False)
@@ -46,7 +46,7 @@ def random_network() -> Any:
 
 def compiled(graph: Any, shapes: list[list[int]], precision: Any = "f32") -> Any:
     """A graph ready to be asked."""
-    from MedSegFMLib.models.openvino_cpu import quiet_openvino, settings
+    from MedSegFMLib.models.common.openvino_cpu import quiet_openvino, settings
 
     graph.reshape(dict(zip(graph.inputs, shapes, strict=True)))
     model = quiet_openvino().Core().compile_model(graph, "CPU", settings(precision))
@@ -57,7 +57,7 @@ def encoders(side: int, network: Any) -> list[Row]:
     """Ways to encode slices of a size."""
     import torch
 
-    from MedSegFMLib.models.sam_graphs import Source, encoder_graph, made
+    from MedSegFMLib.models.sam.openvino_graphs import Source, encoder_graph, made
     from MedSegFMLib.progress import no_progress
 
     def tensors(count: int) -> Any:
@@ -97,7 +97,7 @@ def decoders(side: int, network: Any) -> list[Row]:
     """Ways to decode slices whose features have so many rows and columns."""
     import torch
 
-    from MedSegFMLib.models.sam_graphs import made
+    from MedSegFMLib.models.sam.openvino_graphs import made
 
     decoder, rows = network.decoder, []
     positions = network.image_positions(side, side)

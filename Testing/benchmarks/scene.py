@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from trame_slicer.core import SlicerApp
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "mrml")]
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "support")]
 
 from scene_helpers import add_volume_node  # noqa: E402
 

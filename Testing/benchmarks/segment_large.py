@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from MedSegFMLib.masks import bounding_box
 from MedSegFMLib.synthesis.phantom import abdomen_geometry, make_abdomen
+from MedSegFMLib.volumes.masks import bounding_box
 
 SHAPE_KJI = (300, 512, 512)
 BOX_IJK = (100, 100, 60)

@@ -17,16 +17,16 @@ import numpy as np
 from scipy.sparse import triu
 
 from MedSegFMLib import create
-from MedSegFMLib.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import load_case, read_cases
 from MedSegFMLib.errors import CasesError
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Task
-from MedSegFMLib.evaluate.run_case import run_case
-from MedSegFMLib.graphcut import problem
-from MedSegFMLib.graphcut.settings import Settings
-from MedSegFMLib.graphcut.walker import Graph, walk
-from MedSegFMLib.pooling import Floats
+from MedSegFMLib.evaluate.run.run_case import run_case
+from MedSegFMLib.models.randomwalk import solver as problem
+from MedSegFMLib.models.randomwalk.random_walker import Graph, walk
+from MedSegFMLib.models.randomwalk.settings import Settings
 from MedSegFMLib.progress import no_progress
+from MedSegFMLib.volumes.pooling import Floats
 
 
 def cut(graph: Graph, logits: Floats, trust: float, settings: Settings) -> Floats:

@@ -23,12 +23,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from MedSegFMLib import Box, Point, Segmenter, Session, create
-from MedSegFMLib.cases import Case, LoadedCase, load_case, read_cases
 from MedSegFMLib.consistency import Consistency, PlaneViews, measure
+from MedSegFMLib.datasets.cases import Case, LoadedCase, load_case, read_cases
 from MedSegFMLib.evaluate.protocol import seed_of
 from MedSegFMLib.metrics import dice
-from MedSegFMLib.region import Region, Shape, shape_triple
 from MedSegFMLib.simulate import box_around, next_click
+from MedSegFMLib.volumes.region import Region, Shape, shape_triple
 
 CLICKS = 5
 RANDOM_RUNS = 3

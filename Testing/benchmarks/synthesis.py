@@ -13,7 +13,7 @@ import time
 
 import torch
 
-from MedSegFMLib.synthesis.random_source import RandomSource
+from MedSegFMLib.synthesis.random.source import RandomSource
 from MedSegFMLib.synthesis.scene import Chance
 
 

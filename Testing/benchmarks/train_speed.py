@@ -18,10 +18,10 @@ from pathlib import Path
 
 import torch
 
-from MedSegFMLib.device import choose_device
-from MedSegFMLib.train.ensam_settings import EnsamSettings, parse_settings
-from MedSegFMLib.train.ensam_task import EnsamTask
-from MedSegFMLib.train.processes import Processes
+from MedSegFMLib.system.device import choose_device
+from MedSegFMLib.train.distributed import Processes
+from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings, parse_settings
+from MedSegFMLib.train.recipes.ensam.task import EnsamTask
 from MedSegFMLib.train.run import set_threads
 from MedSegFMLib.train.step import step
 

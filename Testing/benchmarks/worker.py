@@ -19,7 +19,7 @@ import numpy as np
 
 from MedSegFMLib import Box, Session, Volume, create
 from MedSegFMLib.errors import MedSegFMError
-from MedSegFMLib.prompt_list import PromptList
+from MedSegFMLib.prompts.prompt_list import PromptList
 from MedSegFMLib.synthesis.phantom import abdomen_geometry, make_abdomen
 from MedSegFMLib.worker.client import (
     Event,

@@ -14,9 +14,9 @@ from sam3d_checkpoints import write_decoder
 from sam_checkpoints import tiny_is_published, write_adapter, write_checkpoint
 
 from MedSegFMLib import Segmenter, create
-from MedSegFMLib.models import ensam_weights
-from MedSegFMLib.networks.ensam import Ensam
-from MedSegFMLib.networks.ensam_export import SHIPPED
+from MedSegFMLib.models.ensam import weights as ensam_weights
+from MedSegFMLib.models.ensam.network.export import SHIPPED
+from MedSegFMLib.models.ensam.network.network import Ensam
 from MedSegFMLib.registry import MODELS, card
 
 

@@ -6,12 +6,22 @@ import json
 
 import numpy as np
 import pytest
-from volumes import make_blob
+from sample_volumes import make_blob
 
-from MedSegFMLib import Box, Geometry, Lasso, Point, Scribble, Segmenter, Session, Text, Volume
+from MedSegFMLib import (
+    Box,
+    Geometry,
+    Lasso,
+    Point,
+    Scribble,
+    Segmenter,
+    Session,
+    Text,
+    Volume,
+)
 from MedSegFMLib.errors import Cancelled, PromptError
 from MedSegFMLib.progress import no_progress
-from MedSegFMLib.prompts import PROMPT_NAMES, Prompt
+from MedSegFMLib.prompts.types import PROMPT_NAMES, Prompt
 from MedSegFMLib.registry import MODELS, cards, missing_packages
 from MedSegFMLib.segmenter import classes_of
 

@@ -12,7 +12,7 @@ import pytest
 from host.fake_training import FakeProgram
 
 from MedSegFMLib.errors import OutputError, TrainingError
-from MedSegFMLib.mrml.adapting import Adapting, Phase, Plan
+from MedSegFMLib.mrml.training.adaptation import Adapting, Phase, Plan
 from MedSegFMLib.worker.training_process import Advanced
 
 

@@ -12,9 +12,9 @@ from scene_helpers import add_transform, add_volume_node
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from MedSegFMLib import Box, Geometry, Region, Volume
+from MedSegFMLib.mrml.consistency.slice_plot import distances_mm
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.slice_plot import distances_mm
-from MedSegFMLib.mrml.volume_nodes import volume_from_node
+from MedSegFMLib.mrml.nodes.volume_nodes import volume_from_node
 
 HELPERS = ("MedSegFM disagreement", "MedSegFM planes", "MedSegFM suggestion", "MedSegFM agreement")
 

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from MedSegFMLib import Region
-from MedSegFMLib.mrml.holding import Holding, PackedHolding, merge, tight
+from MedSegFMLib.mrml.segments.model_voxels import Holding, PackedHolding, merge, tight
 
 
 def test_every_case_of_a_voxel() -> None:

@@ -6,13 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scene_helpers import SessionClient, add_volume_node, content, paint, slicer_content
+from scene_helpers import (
+    SessionClient,
+    add_volume_node,
+    content,
+    paint,
+    slicer_content,
+)
 
 from MedSegFMLib import Box, Geometry, Lasso, Point, Region, Scribble, Volume
 from MedSegFMLib.errors import MaskError, PromptError, VolumeError
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.updates import VolumeGone, Warned, Written
-from MedSegFMLib.prompt_voxels import box_region
+from MedSegFMLib.prompts.voxels import box_region
 from MedSegFMLib.registry import DEFAULT_MODEL
 from MedSegFMLib.worker.events import Failed, Stopped
 

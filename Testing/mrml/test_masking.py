@@ -11,8 +11,8 @@ from scene_helpers import content, paint_segment
 
 from MedSegFMLib import Box, Region
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.masking import set_locked
-from MedSegFMLib.mrml.segment_grid import SegmentGrid
+from MedSegFMLib.mrml.segments.grid import SegmentGrid
+from MedSegFMLib.mrml.segments.masking import set_locked
 
 NEIGHBOUR = Region((2, 2, 2), (8, 8, 6))
 OURS = Region((2, 2, 4), (8, 8, 10))

@@ -24,17 +24,17 @@ from scene_helpers import (
 from MedSegFMLib import Box, Geometry, Point, Region, Volume
 from MedSegFMLib.errors import MaskError, ModelError, PromptError, VolumeError
 from MedSegFMLib.metrics import dice, surface_dice
-from MedSegFMLib.mrml.images import image_from_mask
+from MedSegFMLib.mrml.comparison.comparison import ModelComparison
+from MedSegFMLib.mrml.comparison.results import Stage
+from MedSegFMLib.mrml.comparison.table import table_of
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.model_comparison import ModelComparison
-from MedSegFMLib.mrml.model_results import Stage
-from MedSegFMLib.mrml.model_table import table_of
-from MedSegFMLib.mrml.reference_segment import ReferenceSegment, reference_choices
-from MedSegFMLib.mrml.segment_grid import give_grid
-from MedSegFMLib.mrml.transforms import to_vtk
-from MedSegFMLib.prompt_json import prompts_from_json, prompts_to_json
-from MedSegFMLib.prompt_list import PromptList
-from MedSegFMLib.prompts import Text
+from MedSegFMLib.mrml.nodes.transforms import to_vtk
+from MedSegFMLib.mrml.segments.grid import give_grid
+from MedSegFMLib.mrml.segments.oriented_images import image_from_mask
+from MedSegFMLib.mrml.segments.reference import ReferenceSegment, reference_choices
+from MedSegFMLib.prompts.json_format import prompts_from_json, prompts_to_json
+from MedSegFMLib.prompts.prompt_list import PromptList
+from MedSegFMLib.prompts.types import Text
 from MedSegFMLib.worker.client import LocalLauncher, WorkerClient
 from MedSegFMLib.worker.events import Cost, Event, Failed, Noted, Predicted, Request
 
@@ -710,7 +710,7 @@ def test_results_are_taken_on_their_voxels_in_every_orientation(
 def test_the_real_worker_compares_three_models_and_their_numbers_make_sense(
     slicer_app: Any, scene: Any, monkeypatch: Any
 ) -> None:
-    from volumes import make_blob
+    from sample_volumes import make_blob
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     volume, truth = make_blob(Geometry.from_spacing((20, 24, 28), (1.0, 1.0, 2.0)))

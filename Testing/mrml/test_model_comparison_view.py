@@ -14,12 +14,12 @@ import slicer.util
 from test_model_comparison import MODELS, ModelsClient, finish, mask_of
 
 from MedSegFMLib import Box
+from MedSegFMLib.mrml.comparison.comparison import ModelComparison
+from MedSegFMLib.mrml.comparison.row_layout import LAYOUT
+from MedSegFMLib.mrml.comparison.table import table_of
+from MedSegFMLib.mrml.comparison.view import ModelComparisonView
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.model_comparison import ModelComparison
-from MedSegFMLib.mrml.model_comparison_view import ModelComparisonView
-from MedSegFMLib.mrml.model_rows import LAYOUT
-from MedSegFMLib.mrml.model_table import table_of
-from MedSegFMLib.mrml.volume_nodes import volume_from_node
+from MedSegFMLib.mrml.nodes.volume_nodes import volume_from_node
 
 
 @pytest.fixture

@@ -6,14 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scene_helpers import SessionClient, add_transform, add_volume_node, content, slicer_content
-from volumes import rotation
+from sample_volumes import rotation
+from scene_helpers import (
+    SessionClient,
+    add_transform,
+    add_volume_node,
+    content,
+    slicer_content,
+)
 
 from MedSegFMLib import Box, Geometry, Lasso, Point, Scribble, Text, Volume
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.prompt_edits import carrier
 from MedSegFMLib.mrml.updates import Warned, Written
-from MedSegFMLib.prompt_list import PromptList
+from MedSegFMLib.prompts.edits import carrier
+from MedSegFMLib.prompts.prompt_list import PromptList
 
 MATRIX = np.eye(4)
 MATRIX[:3, :3], MATRIX[:3, 3] = rotation(20, -10, 5), (300, -200, 100)

@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sample_volumes import rotation
 from scene_helpers import add_bent_transform, add_transform
-from volumes import rotation
 
 from MedSegFMLib import Box, Geometry, Lasso, Point, Scribble
 from MedSegFMLib.errors import PromptError
-from MedSegFMLib.mrml.prompt_nodes import CLASSES, SIGN, prompts_from_node, show_prompt
-from MedSegFMLib.prompt_voxels import box_region, mark_voxels
+from MedSegFMLib.mrml.prompts.nodes import (
+    CLASSES,
+    SIGN,
+    prompts_from_node,
+    show_prompt,
+)
+from MedSegFMLib.prompts.voxels import box_region, mark_voxels
 
 
 def make(scene: Any, kind: str) -> Any:

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sample_volumes import rotation
 from scene_helpers import add_transform, content, slicer_content
-from volumes import rotation
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from MedSegFMLib import Box, Point, Volume
 from MedSegFMLib.errors import MaskError
-from MedSegFMLib.mrml.change_overlay import ChangeOverlay
 from MedSegFMLib.mrml.logic import SegmentationLogic
+from MedSegFMLib.mrml.nodes.volume_nodes import volume_from_node
+from MedSegFMLib.mrml.segments.change_overlay import ChangeOverlay
 from MedSegFMLib.mrml.updates import Warned, Written
-from MedSegFMLib.mrml.volume_nodes import volume_from_node
 
 
 def test_what_changed_is_counted_and_shown_for_a_while(

@@ -8,17 +8,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scene_helpers import SessionClient, add_volume_node, content, paint, slicer_content
+from scene_helpers import (
+    SessionClient,
+    add_volume_node,
+    content,
+    paint,
+    slicer_content,
+)
 
 from MedSegFMLib import Box, Geometry, Point, Region, Volume
 from MedSegFMLib.errors import PromptError
 from MedSegFMLib.mrml import autosave as autosave_module
 from MedSegFMLib.mrml.autosave import Autosave, snapshot_from_json, snapshot_to_json
-from MedSegFMLib.mrml.holding import Holding
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.scene_state import holding_from_json, holding_to_json, state_from_json
+from MedSegFMLib.mrml.scene_state import (
+    holding_from_json,
+    holding_to_json,
+    state_from_json,
+)
+from MedSegFMLib.mrml.segments.model_voxels import Holding
 from MedSegFMLib.mrml.updates import Warned
-from MedSegFMLib.prompt_voxels import box_region
+from MedSegFMLib.prompts.voxels import box_region
 
 
 def work(logic: SegmentationLogic, node: Any) -> None:

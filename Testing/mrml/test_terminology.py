@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from MedSegFMLib.mrml.terminology import TISSUE, meaning_of
+from MedSegFMLib.mrml.segments.terminology import TISSUE, meaning_of
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,25 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from scene_helpers import add_bent_transform, add_transform, add_volume_node, paint_segment
-from volumes import rotation
+from sample_volumes import rotation
+from scene_helpers import (
+    add_bent_transform,
+    add_transform,
+    add_volume_node,
+    paint_segment,
+)
 
 from MedSegFMLib import Box, Geometry, Region, Volume
-from MedSegFMLib.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import load_case, read_cases
 from MedSegFMLib.errors import GeometryError, MedSegFMError, OutputError
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.segment_grid import give_grid
-from MedSegFMLib.mrml.training_set import AcceptedSegments, safe_names, write_cases
-from MedSegFMLib.mrml.volume_nodes import volume_from_node
+from MedSegFMLib.mrml.nodes.volume_nodes import volume_from_node
+from MedSegFMLib.mrml.segments.grid import give_grid
+from MedSegFMLib.mrml.training.training_set import (
+    AcceptedSegments,
+    safe_names,
+    write_cases,
+)
 
 BLOCK = Region((2, 3, 4), (7, 9, 11))
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sample_volumes import rotation
 from scene_helpers import add_bent_transform, add_transform, add_volume_node
-from volumes import rotation
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from MedSegFMLib import Volume
 from MedSegFMLib.errors import GeometryError, VolumeError
-from MedSegFMLib.mrml.volume_nodes import content_stamp, volume_from_node
+from MedSegFMLib.mrml.nodes.volume_nodes import content_stamp, volume_from_node
 
 
 def test_voxels_are_shared_and_stand_where_the_node_says(

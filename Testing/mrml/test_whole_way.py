@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sample_volumes import make_blob
 from scene_helpers import add_volume_node, content
-from volumes import make_blob
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume, create
 from MedSegFMLib.metrics import dice

@@ -13,8 +13,8 @@ import pytest
 from host import tiny_sam
 from host.fake_training import FakeProgram
 
-from MedSegFMLib.cases import load_case, read_cases
-from MedSegFMLib.mrml.adapting import Phase
+from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.mrml.training.adaptation import Phase
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.client import WorkerClient
 
@@ -43,7 +43,7 @@ def add_ball(name: str, center_kji: tuple[int, int, int], segments: tuple[str, .
 @pytest.fixture
 def site(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The desk with two segmented volumes, weights of SAM by name, and the section open."""
-    from MedSegFMPanel import model_facts
+    from MedSegFMPanel.model import messages as model_facts
 
     here = lambda card: store.Installed(card.name, Path("sam.pth"), "0", 1, False)  # noqa: E731
     monkeypatch.setattr(model_facts, "weights_here", here)
@@ -78,7 +78,7 @@ def wait_for(desk: Any, phase: Phase) -> None:
 def test_what_is_missing_is_said_and_the_button_waits(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from MedSegFMPanel import model_facts
+    from MedSegFMPanel.model import messages as model_facts
 
     ui = desk.ui
     monkeypatch.setattr(desk.panel.installation, "explain", lambda card: "")

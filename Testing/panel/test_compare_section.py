@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from MedSegFMLib.mrml.model_results import Stage
+from MedSegFMLib.mrml.comparison.results import Stage
 
 
 def tick(desk: Any, *names: str) -> None:

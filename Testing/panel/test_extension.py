@@ -36,7 +36,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     cmake = [sys.executable, "-m", "cmake"]
     said = ""
     for words in (
-        ["-S", source, "-B", build, f"-DSlicer_DIR={ROOT / 'Testing/host/cmake'}"],
+        ["-S", source, "-B", build, f"-DSlicer_DIR={ROOT / 'Testing/support/host/cmake'}"],
         ["--build", build],
         ["--install", build, "--prefix", prefix],
     ):
@@ -86,7 +86,7 @@ def test_the_module_opens_from_the_install_tree(
     installed: tuple[Path, str], tmp_path: Path
 ) -> None:
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'Testing')!r})\n"
+        f"import sys; sys.path.insert(0, {str(ROOT / 'Testing/support')!r})\n"
         "from host import application\n"
         "from pathlib import Path\n"
         "application.start()\n"

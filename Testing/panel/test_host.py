@@ -26,7 +26,7 @@ def open_panel(base_python: Path) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
         "SLICER_BASE_PYTHON": str(base_python),
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'Testing'}",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'Testing/support'}",
     }
     return subprocess.run(
         [sys.executable, "-c", OPEN_PANEL],
@@ -39,7 +39,7 @@ def open_panel(base_python: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_files_of_slicer_base_python_are_used(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "Testing/host/base_python/slicer", tmp_path / "slicer")
+    shutil.copytree(ROOT / "Testing/support/host/base_python/slicer", tmp_path / "slicer")
     done = open_panel(tmp_path)
     assert done.returncode == 0, done.stderr
     assert all(line.startswith(str(tmp_path)) for line in done.stdout.split())

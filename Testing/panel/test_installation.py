@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from host.desk import Desk
+from host.panel_driver import Desk
 
 from MedSegFMLib import registry
 from MedSegFMLib.weights import catalogue, store
@@ -100,7 +100,7 @@ def test_a_declined_or_failed_installation_is_one_sentence(
 def test_a_network_waits_for_something_that_runs_it(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from MedSegFMPanel import installation
+    from MedSegFMPanel.model import installation
 
     monkeypatch.setattr(installation, "find_spec", lambda _name: None)
     assert not desk.panel.installation.has_all(registry.card("ensam"))

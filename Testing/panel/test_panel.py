@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from host.desk import Desk
+from host.panel_driver import Desk
 
 from MedSegFMLib import Volume
 from MedSegFMLib.registry import DEFAULT_MODEL

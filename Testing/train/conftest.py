@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from MedSegFMLib.train.ensam_settings import EnsamSettings  # noqa: E402
+from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings  # noqa: E402
 
 TINY: dict[str, Any] = {
     "cells": 16,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from volumes import make_blob
+from sample_volumes import make_blob
 
 pytest.importorskip("peft")
 
@@ -18,22 +18,25 @@ from MedSegFMLib import Geometry
 from MedSegFMLib.consistency.intersection import intersection_map
 from MedSegFMLib.consistency.measure import plane_axes
 from MedSegFMLib.errors import TrainingError
-from MedSegFMLib.models.planar_loading import REGION_RULE
-from MedSegFMLib.models.sam_pictures import (
+from MedSegFMLib.models.sam.create import REGION_RULE
+from MedSegFMLib.models.sam.network.crossplane import CrossPlane
+from MedSegFMLib.models.sam.network.lora import LoraChoice, with_adapters
+from MedSegFMLib.models.sam.preprocessing import (
     MedsamPictures,
     Pictures,
     SamPictures,
     picture_logits,
 )
-from MedSegFMLib.models.sam_torch import TorchSamRuntime
-from MedSegFMLib.networks.crossplane import CrossPlane
-from MedSegFMLib.networks.sam_lora import LoraChoice, with_adapters
+from MedSegFMLib.models.sam.torch_runtime import TorchSamRuntime
 from MedSegFMLib.progress import no_progress
-from MedSegFMLib.train.crossplane_loss import Compared, crossplane_loss
-from MedSegFMLib.train.crossplane_network import ViewNetwork
-from MedSegFMLib.train.crossplane_samples import Sample, Samples, objects_of
-from MedSegFMLib.train.gradient_cache import cached_backward, plain_backward
-from MedSegFMLib.train.labelled import LabelledVolume
+from MedSegFMLib.train.labelled_volumes import LabelledVolume
+from MedSegFMLib.train.recipes.crossplane.gradient_cache import (
+    cached_backward,
+    plain_backward,
+)
+from MedSegFMLib.train.recipes.crossplane.loss import Compared, crossplane_loss
+from MedSegFMLib.train.recipes.crossplane.network import ViewNetwork
+from MedSegFMLib.train.recipes.crossplane.samples import Sample, Samples, objects_of
 
 CPU = torch.device("cpu")
 Gradients = dict[str, torch.Tensor]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command_line import refused, run
 from safetensors.torch import load_file
-from test_cli import refused, run
-from volumes import make_blob
+from sample_volumes import make_blob
 
 pytest.importorskip("peft")
 
@@ -28,16 +28,17 @@ from MedSegFMLib.errors import (
     TrainingError,
     WeightsError,
 )
-from MedSegFMLib.models import sam_adapter, sam_weights
-from MedSegFMLib.models.adapter_files import tensors_file
-from MedSegFMLib.train import crossplane_task
-from MedSegFMLib.train.crossplane import RESULT
-from MedSegFMLib.train.crossplane_samples import spread
-from MedSegFMLib.train.crossplane_settings import CrossplaneSettings
-from MedSegFMLib.train.crossplane_task import REPORT_FILE, CrossplaneTask
+from MedSegFMLib.models.common.adapter_files import tensors_file
+from MedSegFMLib.models.sam import lora_file
+from MedSegFMLib.models.sam import weights as sam_weights
 from MedSegFMLib.train.log import read_log
 from MedSegFMLib.train.loop import FAILED_BATCH
 from MedSegFMLib.train.planner import plan
+from MedSegFMLib.train.recipes.crossplane import task as crossplane_task
+from MedSegFMLib.train.recipes.crossplane.recipe import RESULT
+from MedSegFMLib.train.recipes.crossplane.samples import spread
+from MedSegFMLib.train.recipes.crossplane.settings import CrossplaneSettings
+from MedSegFMLib.train.recipes.crossplane.task import REPORT_FILE, CrossplaneTask
 from MedSegFMLib.train.run import train
 
 TRAINED: dict[str, Any] = {
@@ -137,9 +138,9 @@ def test_fresh_adapters_change_nothing_and_trained_ones_do(made: Made) -> None:
     untouched = train("crossplane", settings).path
     base = Path(settings.base)
     plain = sam_weights.load(base).state_dict()
-    merged = sam_adapter.load(untouched, base).state_dict()
+    merged = lora_file.load(untouched, base).state_dict()
     assert max(float((plain[n] - merged[n]).abs().max()) for n in plain) < 1e-6
-    adapted = sam_adapter.load(train("crossplane", made("other")).path, base).state_dict()
+    adapted = lora_file.load(train("crossplane", made("other")).path, base).state_dict()
     changed = {n for n in plain if not torch.equal(plain[n], adapted[n])}
     assert changed and all("blocks.1.attn.qkv" in n or "mask_decoder" in n for n in changed)
 
@@ -151,7 +152,7 @@ def test_peft_reads_the_adapter_and_computes_the_same(made: Made) -> None:
     network = sam_weights.load(base)
     network.plain_decoder = True
     with_peft = PeftModel.from_pretrained(network, str(folder)).eval()
-    merged = sam_adapter.load(folder, base)
+    merged = lora_file.load(folder, base)
     image = torch.rand(1, 3, 32, 48)
     with torch.inference_mode():
         assert torch.allclose(network.encoder(image), merged.encoder(image), atol=1e-5)
@@ -185,7 +186,7 @@ def test_a_base_in_sixteen_bits_is_trained_on_and_scored(
     adapter = tensors(folder)
     assert all(tensor.dtype == torch.float32 for tensor in adapter.values())
     assert any(float(t.abs().max()) > 0 for name, t in adapter.items() if "lora_B" in name)
-    sam_adapter.load(folder, Path(settings.base))
+    lora_file.load(folder, Path(settings.base))
 
 
 def test_cases_are_trained_on_and_the_held_back_one_is_scored(made: Made, tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_cases_are_trained_on_and_the_held_back_one_is_scored(made: Made, tmp_pa
     report = json.loads((settings.out / REPORT_FILE).read_text())
     assert report["held_back"] == ["patient 1"]
     assert set(report["before"]) == set(report["after"]) == {"dice", "agreement", "inconsistency"}
-    facts = sam_adapter.facts_of(folder)
+    facts = lora_file.facts_of(folder)
     assert [volume["name"] for volume in facts.data] == ["patient 0", "patient 2"]
     assert len(facts.data[0]["image_sha256"]) == 64 and facts.settings["rank"] == "8"
     assert {row["name"] for row in read_log(settings.out)} >= {
@@ -222,7 +223,7 @@ def test_an_adapter_segments_by_name_and_in_the_command_line(
     assert run(*words, "--option", f"base={settings.base}") == 0
     assert Volume.read(out).array_kji.shape == volume.array_kji.shape
     # With the base installed nothing needs to be named.
-    base_sha256 = sam_adapter.facts_of(folder).base_sha256
+    base_sha256 = lora_file.facts_of(folder).base_sha256
     assert run("weights", "import", "sam", settings.base, "--sha256", base_sha256) == 0
     assert run(*words) == 0
 
@@ -280,13 +281,13 @@ def test_a_damaged_adapter_is_refused(damage: str, made: Made, tmp_path: Path) -
     elif damage == "metadata":
         save_file(held, str(file))
     else:
-        facts = sam_adapter.facts_of(file.parent)
+        facts = lora_file.facts_of(file.parent)
         name = next(iter(held))
         if damage == "missing":
             del held[name]
         else:
             held[name] = torch.zeros(3, 5)
-        sam_adapter.write(file.parent, facts, held)
+        lora_file.write(file.parent, facts, held)
     with pytest.raises(WeightsError):
         create("crossplane", "cpu", weights=file.parent, base=settings.base)
 
@@ -421,7 +422,7 @@ def test_a_dry_run_measures_and_writes_nothing(
 
 
 def test_the_weight_of_the_intersection_rises_over_the_ramp(made: Made) -> None:
-    from MedSegFMLib.train.processes import Processes
+    from MedSegFMLib.train.distributed import Processes
 
     task = CrossplaneTask(made(steps=10, accumulate=2, ramp=0.5), Processes("cpu"))
     assert [task._risen(number) for number in (0, 5, 10, 19)] == [0.0, 0.5, 1.0, 1.0]

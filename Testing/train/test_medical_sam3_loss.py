@@ -8,16 +8,20 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from MedSegFMLib.train.medical_sam3_forward import Answers  # noqa: E402
-from MedSegFMLib.train.medical_sam3_loss import MANY_WEIGHT, WEIGHTS, detector_loss  # noqa: E402
-from MedSegFMLib.train.medical_sam3_matching import (  # noqa: E402
+from MedSegFMLib.train.recipes.medical_sam3.forward import Answers  # noqa: E402
+from MedSegFMLib.train.recipes.medical_sam3.loss import (  # noqa: E402
+    MANY_WEIGHT,
+    WEIGHTS,
+    detector_loss,
+)
+from MedSegFMLib.train.recipes.medical_sam3.matching import (  # noqa: E402
     Targets,
     generalised_overlap,
     one_to_many,
     one_to_one,
     overlap,
 )
-from MedSegFMLib.train.medical_sam3_rates import build_optimiser, scale_of  # noqa: E402
+from MedSegFMLib.train.recipes.medical_sam3.rates import build_optimiser, scale_of  # noqa: E402
 
 BOX = [0.5, 0.5, 0.4, 0.4]
 FAR = [0.1, 0.1, 0.1, 0.1]

@@ -26,20 +26,20 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from MedSegFMLib import Session, Text, create  # noqa: E402
 from MedSegFMLib.errors import Cancelled, TrainingError, WeightsError  # noqa: E402
-from MedSegFMLib.models.adapter_files import CONFIG_FILE, TENSORS_FILE  # noqa: E402
-from MedSegFMLib.models.medical_sam3_words import Words  # noqa: E402
-from MedSegFMLib.train.labelled import open_volumes  # noqa: E402
-from MedSegFMLib.train.medical_sam3_forward import answers, checkpoint_blocks  # noqa: E402
-from MedSegFMLib.train.medical_sam3_memory import (  # noqa: E402
+from MedSegFMLib.models.common.adapter_files import CONFIG_FILE, TENSORS_FILE  # noqa: E402
+from MedSegFMLib.models.medical_sam3.tokenizer import Words  # noqa: E402
+from MedSegFMLib.train.distributed import Processes  # noqa: E402
+from MedSegFMLib.train.labelled_volumes import open_volumes  # noqa: E402
+from MedSegFMLib.train.planner import plan  # noqa: E402
+from MedSegFMLib.train.recipes.medical_sam3.forward import answers, checkpoint_blocks  # noqa: E402
+from MedSegFMLib.train.recipes.medical_sam3.memory import (  # noqa: E402
     HALF_BYTES,
     WHOLE_BYTES,
     remembered_numbers,
 )
-from MedSegFMLib.train.medical_sam3_settings import MedicalSam3Settings  # noqa: E402
-from MedSegFMLib.train.medical_sam3_slices import Slices  # noqa: E402
-from MedSegFMLib.train.medical_sam3_task import MedicalSam3Task  # noqa: E402
-from MedSegFMLib.train.planner import plan  # noqa: E402
-from MedSegFMLib.train.processes import Processes  # noqa: E402
+from MedSegFMLib.train.recipes.medical_sam3.settings import MedicalSam3Settings  # noqa: E402
+from MedSegFMLib.train.recipes.medical_sam3.slices import Slices  # noqa: E402
+from MedSegFMLib.train.recipes.medical_sam3.task import MedicalSam3Task  # noqa: E402
 from MedSegFMLib.train.run import Trained, train  # noqa: E402
 from MedSegFMLib.weights.safetensors_header import read_header  # noqa: E402
 

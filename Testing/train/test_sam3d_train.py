@@ -18,19 +18,23 @@ from sam_checkpoints import tiny_is_published, write_checkpoint  # noqa: E402
 
 from MedSegFMLib import Geometry, Session, Text, Volume, create  # noqa: E402
 from MedSegFMLib.errors import Cancelled, TrainingError, WeightsError  # noqa: E402
-from MedSegFMLib.models.sam3d_weights import read_facts  # noqa: E402
-from MedSegFMLib.models.sam3d_windows import Scores, Windows  # noqa: E402
-from MedSegFMLib.networks.sam3d_config import Sam3dConfig  # noqa: E402
+from MedSegFMLib.models.sam3d.config import Sam3dConfig  # noqa: E402
+from MedSegFMLib.models.sam3d.patches import Scores, Windows  # noqa: E402
+from MedSegFMLib.models.sam3d.weights import read_facts  # noqa: E402
 from MedSegFMLib.progress import Progress, no_progress  # noqa: E402
-from MedSegFMLib.train.labelled import LabelledVolume  # noqa: E402
+from MedSegFMLib.train.labelled_volumes import LabelledVolume  # noqa: E402
 from MedSegFMLib.train.log import read_log  # noqa: E402
+from MedSegFMLib.train.recipes.sam3d.loss import class_loss, supervised_loss  # noqa: E402
+from MedSegFMLib.train.recipes.sam3d.patches import PatchVolume, make_patches  # noqa: E402
+from MedSegFMLib.train.recipes.sam3d.settings import Sam3dSettings  # noqa: E402
+from MedSegFMLib.train.recipes.sam3d.task import saved_bytes  # noqa: E402
+from MedSegFMLib.train.recipes.sam3d.volumes import (  # noqa: E402
+    ClassVolume,
+    class_volume,
+    classes_in,
+)
+from MedSegFMLib.train.recipes.sam3d.volumes import variant_of as made_variant  # noqa: E402
 from MedSegFMLib.train.run import train as train_by_name  # noqa: E402
-from MedSegFMLib.train.sam3d_loss import class_loss, supervised_loss  # noqa: E402
-from MedSegFMLib.train.sam3d_patches import PatchVolume, make_patches  # noqa: E402
-from MedSegFMLib.train.sam3d_settings import Sam3dSettings  # noqa: E402
-from MedSegFMLib.train.sam3d_task import saved_bytes  # noqa: E402
-from MedSegFMLib.train.sam3d_volumes import ClassVolume, class_volume, classes_in  # noqa: E402
-from MedSegFMLib.train.sam3d_volumes import variant_of as made_variant  # noqa: E402
 
 Tiny = Callable[..., Sam3dSettings]
 

@@ -13,15 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import refused, run
-from volumes import make_blob
+from command_line import refused, run
+from sample_volumes import make_blob
 
 from MedSegFMLib import Box, Geometry, Session, Volume, create
 from MedSegFMLib.errors import ModelError, TrainingError
-from MedSegFMLib.synthesis.recorded import load_recordings
-from MedSegFMLib.train import recipes, setting_words
-from MedSegFMLib.train.ensam_settings import EnsamSettings, parse_settings
+from MedSegFMLib.synthesis.recorded.pack_format import load_recordings
+from MedSegFMLib.train import registry as recipes
+from MedSegFMLib.train import settings_text
 from MedSegFMLib.train.log import FILE
+from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings, parse_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,14 +69,14 @@ def test_cells_that_the_network_cannot_have_are_refused() -> None:
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_every_recipe_says_what_each_setting_means(name: str) -> None:
     recipe = recipes.recipe(name)
-    described = setting_words.described(recipe.Settings)
+    described = settings_text.described(recipe.Settings)
     assert [d.name for d in described] == [field.name for field in fields(recipe.Settings)]
     assert recipe.SUMMARY and all(d.meaning for d in described)
     # Every default can be typed; a budget that has none must be given.
     words = [f"{d.name}={d.default}" for d in described if d.default] + ["out=a"]
     if "steps" not in recipe.Settings.__dataclass_fields__:
         words = [word for word in words if not word.startswith("samples=")] + ["samples=1"]
-    setting_words.parse(recipe.Settings, words)
+    settings_text.parse(recipe.Settings, words)
 
 
 def test_settings_are_listed_for_reading(capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,7 +119,7 @@ def test_ctrl_c_says_how_to_go_on(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from MedSegFMLib.train.ensam_task import EnsamTask
+    from MedSegFMLib.train.recipes.ensam.task import EnsamTask
 
     learn = EnsamTask.learn
 

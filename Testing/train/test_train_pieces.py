@@ -16,17 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from MedSegFMLib.errors import OutputError, TrainingError
-from MedSegFMLib.networks.ensam import Ensam
-from MedSegFMLib.train import checkpoint, preview
+from MedSegFMLib.models.ensam.network.network import Ensam
+from MedSegFMLib.train import checkpoint, run_log
 from MedSegFMLib.train.checkpoint import LARGEST_FILE_BYTES, Checkpoint
-from MedSegFMLib.train.clicks import deepest, next_clicks
 from MedSegFMLib.train.counters import Counters
 from MedSegFMLib.train.log import BOARD_FOLDER, FILE, TrainingLog, read_log
 from MedSegFMLib.train.losses import segmentation_loss, soft_dice
-from MedSegFMLib.train.meter import Meter
-from MedSegFMLib.train.optimisers import MatrixMuon, build_optimisers
-from MedSegFMLib.train.pace import CallPace, WholePace
-from MedSegFMLib.train.samples import Batch
+from MedSegFMLib.train.recipes.ensam import preview
+from MedSegFMLib.train.recipes.ensam.clicks import deepest, next_clicks
+from MedSegFMLib.train.recipes.ensam.optimisers import MatrixMuon, build_optimisers
+from MedSegFMLib.train.recipes.ensam.samples import Batch
+from MedSegFMLib.train.schedule import CallPace, WholePace
+from MedSegFMLib.train.throughput import Meter
 
 
 def grid(*voxels: tuple[int, int, int], side: int = 9) -> torch.Tensor:
@@ -267,7 +268,7 @@ def test_the_log_does_without_tensorboard(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_meter_tells_speed_and_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 14.0, 14.0])
-    monkeypatch.setattr("MedSegFMLib.train.meter.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("MedSegFMLib.train.throughput.time.perf_counter", lambda: next(clock))
     meter = Meter(100)
     meter.add({"loss": 1.0}, 0.5)
     meter.add({"loss": 2.0}, 0.5)
@@ -280,7 +281,7 @@ def test_a_preview_shows_objects_however_empty_the_answer(tmp_path: Path) -> Non
     image = torch.from_numpy(np.random.default_rng(0).random((2, 1, 9, 9, 9), np.float32))
     target = torch.cat((cube(2, 6), torch.zeros(1, 1, 9, 9, 9)))
     batch = Batch(image, target, None, torch.tensor([[4.0, 1, 1], [1, 1, 1]]))
-    path = tmp_path / preview.FILE
+    path = tmp_path / run_log.PREVIEW_FILE
     preview.write_preview(path, batch, torch.full_like(image, -1), image - 0.5, "8 samples")
     assert path.read_bytes().startswith(b"\x89PNG")
 
@@ -289,7 +290,7 @@ def test_without_matplotlib_the_log_says_that_nothing_is_drawn(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     nothing: Callable[[str], None] = lambda name: None  # noqa: E731
-    monkeypatch.setattr("MedSegFMLib.train.preview.find_spec", nothing)
+    monkeypatch.setattr("MedSegFMLib.train.run_log.find_spec", nothing)
     with caplog.at_level(logging.INFO):
-        assert not preview.can_draw()
+        assert not run_log.can_draw()
     assert "matplotlib" in caplog.text

@@ -17,19 +17,25 @@ import torch
 from safetensors.torch import load_file
 from test_train_samples import CUBOID, chance
 
-from MedSegFMLib.errors import Cancelled, OutputError, TrainingError, VolumeError, WeightsError
-from MedSegFMLib.networks.ensam import Ensam
+from MedSegFMLib.errors import (
+    Cancelled,
+    OutputError,
+    TrainingError,
+    VolumeError,
+    WeightsError,
+)
+from MedSegFMLib.models.ensam.network.network import Ensam
 from MedSegFMLib.progress import Progress, no_progress
 from MedSegFMLib.train import checkpoint
-from MedSegFMLib.train.ensam import RESULT
-from MedSegFMLib.train.ensam_settings import EnsamSettings
-from MedSegFMLib.train.ensam_task import EnsamTask
+from MedSegFMLib.train.distributed import Processes
 from MedSegFMLib.train.log import read_log
 from MedSegFMLib.train.loop import FAILED_BATCH
-from MedSegFMLib.train.preview import FILE as PREVIEW
-from MedSegFMLib.train.processes import Processes
+from MedSegFMLib.train.recipes.ensam.recipe import RESULT
+from MedSegFMLib.train.recipes.ensam.samples import make_batch
+from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings
+from MedSegFMLib.train.recipes.ensam.task import EnsamTask
 from MedSegFMLib.train.run import train as train_by_name
-from MedSegFMLib.train.samples import make_batch
+from MedSegFMLib.train.run_log import PREVIEW_FILE as PREVIEW
 from MedSegFMLib.train.step import step
 
 ROOT = Path(__file__).resolve().parents[2]

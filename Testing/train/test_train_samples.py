@@ -8,20 +8,26 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from MedSegFMLib.train.ensam_settings import EnsamSettings
 
 from MedSegFMLib.errors import TrainingError, VolumeError
-from MedSegFMLib.intensities import intensity_bounds, normalised
-from MedSegFMLib.region import Shape
-from MedSegFMLib.resampling import resampled
 from MedSegFMLib.synthesis.scene import Chance, Scene
-from MedSegFMLib.train.batches import (
+from MedSegFMLib.train.recipes.ensam.batches import (
     Batches,
     MixedSource,
     training_batches,
     validation_batches,
 )
-from MedSegFMLib.train.ensam_settings import EnsamSettings
-from MedSegFMLib.train.samples import _resampled, make_batch, normalised_cells, started_logits
+from MedSegFMLib.train.recipes.ensam.samples import (
+    _resampled,
+    make_batch,
+    normalised_cells,
+    started_logits,
+)
+from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings
+from MedSegFMLib.volumes.intensities import intensity_bounds, normalised
+from MedSegFMLib.volumes.region import Shape
+from MedSegFMLib.volumes.resampling import resampled
 
 CPU = torch.device("cpu")
 Tiny = Callable[..., EnsamSettings]
@@ -91,8 +97,8 @@ def test_the_box_in_cells_bounds_the_object_in_cells(seed: int) -> None:
 def test_a_cell_of_a_tight_window_is_as_large_as_the_window_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("MedSegFMLib.train.samples._CUT_SCENES", 0.0)
-    monkeypatch.setattr("MedSegFMLib.train.samples._CLOSER_VIEWS", 0.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CUT_SCENES", 0.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CLOSER_VIEWS", 0.0)
     # An object that fills the scene leaves no room for a margin.
     whole = Cuboid((0, 0, 0), (24, 24, 24), (3.0, 1.0, 0.5))
     for seed in range(6):
@@ -102,8 +108,8 @@ def test_a_cell_of_a_tight_window_is_as_large_as_the_window_says(
 
 
 def test_some_scenes_end_within_the_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("MedSegFMLib.train.samples._CUT_SCENES", 1.0)
-    monkeypatch.setattr("MedSegFMLib.train.samples._CLOSER_VIEWS", 0.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CUT_SCENES", 1.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CLOSER_VIEWS", 0.0)
     whole = Cuboid((0, 0, 0), (24, 24, 24), (3.0, 1.0, 0.5))
     shortened = set()
     for seed in range(12):
@@ -120,8 +126,8 @@ def test_some_scenes_end_within_the_object(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_closer_view_shows_a_part_of_the_region_and_some_of_the_object(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("MedSegFMLib.train.samples._CUT_SCENES", 0.0)
-    monkeypatch.setattr("MedSegFMLib.train.samples._CLOSER_VIEWS", 1.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CUT_SCENES", 0.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CLOSER_VIEWS", 1.0)
     whole = Cuboid((0, 0, 0), (24, 24, 24), (1.0, 1.0, 1.0))
     beyond = 0
     for seed in range(12):
@@ -155,7 +161,7 @@ def test_regions_at_the_border_of_a_scene_are_clipped(boxed: bool, corner: Shape
 
 
 def test_a_source_without_visible_objects_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("MedSegFMLib.train.samples._FEWEST_CELLS", 16**3 + 1)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._FEWEST_CELLS", 16**3 + 1)
     with pytest.raises(TrainingError, match="scene_side="):
         make_batch(CUBOID, 24, 16, 1, False, chance())
 

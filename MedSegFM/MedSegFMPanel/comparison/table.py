@@ -1,0 +1,112 @@
+"""The table of a comparison in the panel: a row for each model, to sort, hide and select."""
+
+import qt
+from slicer.i18n import tr as _
+
+from ..table_height import ROW_PIXELS, fit_height
+
+_MOST_ROWS = 6
+# The panel is narrow; the whole names stand in the tool tips.
+_SHORT = {
+    "Agreement": _("Agree"),
+    "Volume (ml)": _("ml"),
+    "Time (s)": _("s"),
+    "Peak memory (MB)": _("MB"),
+    "Consistency": _("Consist."),
+}
+_WIDE = ("Volume (ml)", "Consistency")
+_SURFACE, _PAIR = "Surface Dice", "Dice with "
+_MODEL_PIXELS, _NUMBER_PIXELS, _WIDE_PIXELS = 118, 52, 66
+
+
+class CompareTable:
+    """Shows the rows of one object.
+
+    selected(): another row was selected. shown(model, visible): the user ticked a model or not.
+    """
+
+    def __init__(self, table, selected, shown):
+        self._table, self._on_shown = table, shown
+        self._filled = None
+        table.verticalHeader().setVisible(False)
+        table.horizontalHeader().setHighlightSections(False)
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        # In the order of the models until the user clicks on a heading.
+        table.horizontalHeader().setSortIndicator(-1, qt.Qt.AscendingOrder)
+        table.connect("itemSelectionChanged()", selected)
+        table.connect("cellChanged(int,int)", self._on_changed)
+
+    def model(self):
+        """The model of the selected row; None where there is none."""
+        row = self._table.currentRow()
+        if not self._table.selectedItems() or row < 0:
+            return None
+        return self._table.item(row, 0).data(qt.Qt.UserRole)
+
+    def show(self, table, models, colors, hidden):
+        """Fill in a `ModelTable` of one object, where it is another than before."""
+        state = (table, tuple(models), frozenset(hidden))
+        if state == self._filled:
+            return
+        columns = [n for n, column in enumerate(table.columns) if column.name not in _LEFT_OUT]
+        if self._filled is None or self._filled[0].columns != table.columns:
+            self._set_columns([table.columns[n].heading for n in columns])
+        self._filled, selected, widget = state, self.model(), self._table
+        blocked = widget.blockSignals(True)
+        # While rows are filled in they must stay where they are.
+        widget.setSortingEnabled(False)
+        widget.setRowCount(len(table.rows))
+        for row, (model, color, values) in enumerate(zip(models, colors, table.rows, strict=True)):
+            for place, n in enumerate(columns):
+                item = _item(values[n])
+                widget.setItem(row, place, item)
+            first = widget.item(row, 0)
+            first.setData(qt.Qt.UserRole, model)
+            first.setData(qt.Qt.DecorationRole, qt.QColor.fromRgbF(*color))
+            first.setFlags(first.flags() | qt.Qt.ItemIsUserCheckable)
+            first.setCheckState(qt.Qt.Unchecked if model in hidden else qt.Qt.Checked)
+            first.setToolTip(values[-1] or _("Untick to hide this model in the views"))
+            widget.setRowHeight(row, ROW_PIXELS)
+        widget.setSortingEnabled(True)
+        widget.clearSelection()
+        for row in range(widget.rowCount):
+            if selected is not None and widget.item(row, 0).data(qt.Qt.UserRole) == selected:
+                widget.selectRow(row)
+        fit_height(widget, _MOST_ROWS, is_wide=True)
+        widget.blockSignals(blocked)
+
+    def _set_columns(self, headings):
+        self._table.setColumnCount(len(headings))
+        for n, heading in enumerate(headings):
+            item = qt.QTableWidgetItem(_short(heading))
+            item.setToolTip(heading)
+            self._table.setHorizontalHeaderItem(n, item)
+            is_wide = heading.startswith(_PAIR) or heading in _WIDE
+            self._table.setColumnWidth(n, _WIDE_PIXELS if is_wide else _NUMBER_PIXELS)
+        self._table.setColumnWidth(0, _MODEL_PIXELS)
+
+    def _on_changed(self, row, column):
+        if column == 0:
+            item = self._table.item(row, 0)
+            self._on_shown(item.data(qt.Qt.UserRole), item.checkState() == qt.Qt.Checked)
+
+
+# The object is chosen above the table, and the notes stand below it.
+_LEFT_OUT = ("Object", "Note")
+
+
+def _short(heading):
+    if heading.startswith(_SURFACE):
+        return _("Surface")
+    if heading.startswith(_PAIR):
+        return "≈ " + heading[len(_PAIR) :]
+    return _SHORT.get(heading, heading)
+
+
+def _item(value):
+    item = qt.QTableWidgetItem()
+    # A number as such, so that sorting knows it.
+    item.setData(qt.Qt.DisplayRole, "" if value is None else value)
+    if not isinstance(value, str):
+        item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+    return item

@@ -1,0 +1,1 @@
+"""The section that shows where the planes disagree."""

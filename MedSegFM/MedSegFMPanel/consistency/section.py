@@ -1,0 +1,109 @@
+"""Where the planes disagree: what was found, the worst spots, and the suggested click."""
+
+import slicer
+from slicer.i18n import tr as _
+
+from MedSegFMLib.mrml.consistency.contours import PLANE_COLORS
+from MedSegFMLib.mrml.consistency.overlay import COLORS
+
+from .. import messages as words
+
+_PLANES = {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}
+
+
+class ConsistencySection:
+    """Shows the comparison of the current segment, and what can be done with it.
+
+    attempt(action): runs what may raise a MedSegFMError and shows its sentence.
+    """
+
+    def __init__(self, ui, logic, attempt):
+        self._ui, self._logic = ui, logic
+        # The chart in the plot view, the layout before it was shown, and the one that shows it.
+        self._plotted = self._layout_before = self._layout_shown = None
+        for button, action in (
+            (ui.worstSpotButton, logic.go_to_next_spot),
+            (ui.acceptButton, logic.accept_suggestion),
+            (ui.otherSignButton, lambda: logic.accept_suggestion(other_sign=True)),
+        ):
+            button.connect("clicked(bool)", lambda _on, action=action: attempt(action))
+        ui.plotButton.connect("clicked(bool)", lambda _on: self._show_plot())
+        ui.planesLegend.text = _legend()
+        ui.mapLegend.styleSheet = _gradient()
+
+    def keys(self):
+        """(shortcut, what it clicks)."""
+        return [("Shift+W", self._ui.worstSpotButton), ("Shift+G", self._ui.acceptButton)]
+
+    def apply(self, parameters):
+        """Bring the scene logic to the switches."""
+        self._logic.compares = parameters.showConsistency
+        self._logic.shows_contours = parameters.showContours
+
+    def show(self):
+        """Bring the widgets to what was found for the current segment."""
+        ui, logic = self._ui, self._logic
+        found, suggestion = logic.consistency, logic.suggested_click()
+        ui.consistencyHint.text = words.consistency_hint(
+            logic.compares, logic.prompts, found, logic.is_predicting, logic.is_comparing
+        )
+        ui.consistencyHint.visible = bool(ui.consistencyHint.text)
+        ui.consistencyScores.text = "" if found is None else words.consistency_scores(found)
+        ui.consistencyScores.visible = bool(ui.consistencyScores.text)
+        spot = None if found is None or logic.spot is None else logic.spot
+        ui.spotLabel.text = "" if spot is None else words.spot_sentence(found.hot_spots, spot)
+        ui.spotLabel.visible = bool(ui.spotLabel.text)
+        ui.worstSpotButton.text = _("Worst spot") if spot is None else _("Next spot")
+        ui.worstSpotButton.enabled = found is not None and bool(found.hot_spots)
+        sign, other = ("+", "−") if suggestion is None or suggestion.positive else ("−", "+")
+        ui.acceptButton.text = _("Add {sign} click").format(sign=sign)
+        ui.otherSignButton.text = _("Add {sign} instead").format(sign=other)
+        ui.acceptButton.enabled = ui.otherSignButton.enabled = suggestion is not None
+        ui.showContours.enabled = ui.planesLegend.enabled = logic.compares
+        for widget in (ui.mapRow, ui.contourRow):
+            widget.visible = logic.compares
+        ui.plotButton.enabled = ui.plotButton.checked or (
+            found is not None and hasattr(slicer.modules, "plots")
+        )
+        self._show_plot()
+
+    def close(self):
+        """The module goes; the layout is what it was."""
+        self._ui.plotButton.checked = False
+        self._show_plot()
+
+    def _show_plot(self):
+        """Bring Slicer's layout to the button; one that the user chose meanwhile stays."""
+        chart = self._logic.consistency_view.plot.chart
+        layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        present = None if layout is None else layout.GetViewArrangement()
+        if not self._ui.plotButton.checked:
+            if self._layout_before is not None and present == self._layout_shown:
+                layout.SetViewArrangement(self._layout_before)
+            self._plotted = self._layout_before = self._layout_shown = None
+        elif chart is not None and chart is not self._plotted:
+            if present != self._layout_shown:
+                self._layout_before = present
+            slicer.modules.plots.logic().ShowChartInLayout(chart)
+            self._layout_shown = None if layout is None else layout.GetViewArrangement()
+            self._plotted = chart
+
+
+def _hex(color):
+    return "#" + "".join(f"{round(255 * part):02x}" for part in color)
+
+
+def _legend():
+    """Which colour is which plane, as rich text."""
+    return "&nbsp; ".join(
+        f'<span style="color:{_hex(PLANE_COLORS[name])}; font-size:large">■</span>&nbsp;{word}'
+        for name, word in _PLANES.items()
+    )
+
+
+def _gradient():
+    """A style sheet with the colours of the map, from agreement to disagreement."""
+    stops = ", ".join(
+        f"stop:{n / (len(COLORS) - 1)} {_hex(color)}" for n, color in enumerate(COLORS)
+    )
+    return f"background: qlineargradient(x1:0, y1:0, x2:1, y2:0, {stops}); border-radius: 3px;"

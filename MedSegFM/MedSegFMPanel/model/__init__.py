@@ -1,0 +1,1 @@
+"""The choice of a model: its facts, packages and weights."""

@@ -1,0 +1,112 @@
+"""What the panel says of a model: plain words from its card."""
+
+from slicer.i18n import tr as _
+
+from MedSegFMLib import registry
+from MedSegFMLib.errors import WeightsError
+from MedSegFMLib.prompts.types import Text
+from MedSegFMLib.session.region_of_interest import prompt_region
+from MedSegFMLib.volumes.region import Region
+from MedSegFMLib.weights import store
+from MedSegFMLib.weights.catalogue import entry
+
+# The region for which memory is estimated while no prompt says how large the object is.
+_TYPICAL_VOXELS = 96**3
+
+
+def takes(card):
+    """Which prompts a model takes, and of which images."""
+    words = {
+        "box": _("boxes"),
+        "point": _("clicks"),
+        "scribble": _("scribbles"),
+        "lasso": _("lassos"),
+        "text": _("words"),
+    }
+    prompts = ", ".join(words[name] for name in card.prompts)
+    images = ", ".join(card.modalities)
+    if card.modalities == ("any",):
+        images = _("images of any kind")
+    return _("Takes {prompts}; for {images}, in {n}D.").format(
+        prompts=prompts, images=images, n=card.dimensions
+    )
+
+
+def weights_here(card):
+    """The installed weights of a model, None where it has none or needs none."""
+    here = [item for item in store.installed() if item.name == card.weights]
+    return here[0] if here else None
+
+
+def weights_fault(card):
+    """Why a model's weights cannot be loaded; empty where they can or none are needed."""
+    if card.weights is None:
+        return ""
+    found = weights_here(card)
+    if found is None:
+        if is_published(card):
+            return _("Its weights are not here yet: download or import them.")
+        if is_trained_here(card):
+            return _(
+                "Its weights come from your own training: see Adapt to my site, or import some."
+            )
+        return _("Its weights are not published yet: import a file, or choose another model.")
+    if not found.fault and card.base is not None:
+        here = {item.name: item for item in store.installed()}
+        if card.base not in here:
+            return _("It looks through {base}: get the weights of that first.").format(
+                base=registry.card(card.base).title
+            )
+        return here[card.base].fault or ""
+    return found.fault or ""
+
+
+def is_trained_here(card):
+    """Whether the weights of a model are made by its users alone."""
+    try:
+        return card.weights is not None and entry(card.weights).recipe is not None
+    except WeightsError:
+        return False
+
+
+def is_published(card):
+    """Whether the weights of a model can be downloaded."""
+    try:
+        return card.weights is not None and entry(card.weights).is_published
+    except WeightsError:
+        return False
+
+
+def region_voxels(card, prompts, label, geometry):
+    """How many voxels a model would look at for an object; a guess where it has no prompts."""
+    if geometry is None:
+        return _TYPICAL_VOXELS
+    given = [prompt for owner, prompt in prompts.entries if owner == label]
+    if any(isinstance(prompt, Text) for prompt in given):
+        return Region.whole(geometry.shape_kji).size
+    if not given:
+        return min(_TYPICAL_VOXELS, Region.whole(geometry.shape_kji).size)
+    return prompt_region(given, geometry, card.region_rule).size
+
+
+def costs(card, free_bytes, voxels):
+    """Weights, licence, and memory for a region of so many voxels against what is free."""
+    if card.weights is None:
+        weights = _("No weights needed.")
+    else:
+        weights = weights_fault(card) or _("Weights are here.")
+    licence = _("Licence: {licence}.").format(licence=card.weights_licence or card.code_licence)
+    needed = card.memory_bytes(voxels)
+    if free_bytes is None:
+        memory = _("Memory: about {needed}.").format(needed=_size(needed))
+    else:
+        memory = _("Memory: about {needed} of {free} free.").format(
+            needed=_size(needed), free=_size(free_bytes)
+        )
+        if needed > free_bytes:
+            memory += " " + _("Close other programs or draw a smaller box.")
+    return f"{weights} {licence}\n{memory}"
+
+
+def _size(number):
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"

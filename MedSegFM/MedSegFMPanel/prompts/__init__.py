@@ -1,0 +1,1 @@
+"""Prompts in the panel: the buttons, the list and place mode."""

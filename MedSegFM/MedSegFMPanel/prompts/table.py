@@ -1,0 +1,69 @@
+"""The list of prompts: what was asked, in order, with a row to select, delete or move."""
+
+import qt
+from slicer.i18n import tr as _
+
+from MedSegFMLib.prompts.types import is_positive, prompt_name
+
+from ..table_height import ROW_PIXELS, fit_height
+
+_MOST_ROWS = 5
+_WORDS = {
+    ("box", True): _("Box"),
+    ("point", True): _("+ Click"),
+    ("point", False): _("− Click"),
+    ("scribble", True): _("+ Scribble"),
+    ("scribble", False): _("− Scribble"),
+    ("lasso", True): _("+ Lasso"),
+    ("lasso", False): _("− Lasso"),
+    ("text", True): _("Text"),
+}
+
+
+class PromptTable:
+    """Shows a PromptList; `selected(index)` is called with the row the user selects."""
+
+    def __init__(self, table, selected):
+        self._table = table
+        self._selected = selected
+        self._shown = None
+        table.setColumnCount(3)
+        table.setHorizontalHeaderLabels([_("Prompt"), _("Segment"), _("Position R, A, S (mm)")])
+        table.verticalHeader().setVisible(False)
+        table.horizontalHeader().setHighlightSections(False)
+        table.horizontalHeader().setStretchLastSection(True)
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.connect("itemSelectionChanged()", lambda: selected(self.index()))
+
+    def index(self):
+        """The selected prompt, None where there is none."""
+        row = self._table.currentRow()
+        return row if self._table.selectedItems() and row >= 0 else None
+
+    def show(self, prompts):
+        """Fill the table, where the list is another than shown; the newest row is in sight."""
+        if prompts == self._shown:
+            return
+        self._shown = prompts
+        blocked = self._table.blockSignals(True)
+        self._table.clearSelection()
+        self._table.setRowCount(len(prompts.entries))
+        for row, (label, prompt) in enumerate(prompts.entries):
+            words = _WORDS[(prompt_name(prompt), is_positive(prompt))]
+            for column, text in enumerate((words, prompts.name(label), _place(prompt))):
+                self._table.setItem(row, column, qt.QTableWidgetItem(text))
+            self._table.setRowHeight(row, ROW_PIXELS)
+        fit_height(self._table, _MOST_ROWS)
+        self._table.scrollToBottom()
+        self._table.blockSignals(blocked)
+        self._selected(None)
+
+
+def _place(prompt):
+    if hasattr(prompt, "phrase"):
+        return prompt.phrase
+    if hasattr(prompt, "position_ras"):
+        return ", ".join(f"{v:.0f}" for v in prompt.position_ras)
+    if hasattr(prompt, "center_ras"):
+        return ", ".join(f"{v:.0f}" for v in prompt.center_ras)
+    return _("{n} points").format(n=len(prompt.positions_ras))

@@ -1,0 +1,56 @@
+"""What the status section says about each thing that happens."""
+
+from slicer.i18n import tr as _
+
+from MedSegFMLib.mrml.updates import (
+    Compared,
+    Comparing,
+    PromptsChanged,
+    VolumeGone,
+    Warned,
+    Written,
+)
+from MedSegFMLib.worker.events import Failed, Progressed, Restarted, Started
+
+from . import messages as words
+
+
+def tell(update, status, logic):
+    """Say what an update of `logic.pump()` means to the user; some mean nothing."""
+    if isinstance(update, PromptsChanged | Compared):
+        return
+    if isinstance(update, Progressed):
+        status.progress(update.fraction, update.phrase)
+    elif isinstance(update, Comparing):
+        status.comparing(update.fraction)
+    elif isinstance(update, Warned):
+        status.warn(update.sentence)
+    elif isinstance(update, VolumeGone):
+        status.clear()
+        status.tell(_("The volume left the scene; choose another."))
+    elif isinstance(update, Written):
+        _tell_written(update, status, logic)
+    elif isinstance(update, Started):
+        status.log(words.event_sentence(update)[0])
+    elif isinstance(update, Restarted) and not update.after_cancel:
+        status.warn(words.event_sentence(update)[0], keep=True)
+    else:
+        _tell_event(update, status)
+
+
+def _tell_written(update, status, logic):
+    status.changed(words.change_text(update, logic.prompts))
+    label = logic.current_label
+    if logic.is_locked(label):
+        status.tell(words.locked_sentence(logic.prompts.name(label)))
+    else:
+        status.done()
+
+
+def _tell_event(event, status):
+    said = words.event_sentence(event)
+    if said is not None:
+        sentence, is_warning = said
+        (status.warn if is_warning else status.tell)(sentence)
+    if isinstance(event, Failed) and event.last_words:
+        status.log(event.last_words)

@@ -1,0 +1,1 @@
+"""The section "Adapt to my site"."""

@@ -1,0 +1,182 @@
+"""Adapt to my site: a training on the user's own segments, from the button to the result."""
+
+from dataclasses import replace
+from time import monotonic, strftime
+
+import slicer
+from slicer.i18n import tr as _
+
+from MedSegFMLib import registry
+from MedSegFMLib.mrml.training.adaptation import CASES, RECIPE, Adapting, Phase, Plan
+from MedSegFMLib.mrml.training.training_set import AcceptedSegments, write_cases
+from MedSegFMLib.train.registry import recipe
+from MedSegFMLib.weights import store
+
+from ..model import messages as model_facts
+from . import messages as adapt_words
+
+_BASES = ("sam", "medsam")
+_ADAPTER_FILE = "adapter_model.safetensors"
+# Segments change without our being told; so often they are looked at while the section is open.
+_LOOK_SECONDS = 1.0
+
+
+class AdaptSection:
+    """Shows what can be trained on, follows the training, and takes its result into use."""
+
+    def __init__(self, panel):
+        self._panel = panel
+        self._ui = ui = panel.ui
+        self.adapting = Adapting()
+        self._looked_at = float("-inf")
+        self._candidates, self._bases = [], []
+        # What trains, as the installation knows models, and what it lacks in a sentence; None:
+        # not looked at yet.
+        card = registry.card(RECIPE)
+        self._card = replace(card, packages=recipe(RECIPE).PACKAGES)
+        self._packages = None
+        self._listed = {}
+        self._accepted = AcceptedSegments(slicer.mrmlScene)
+        # What was done with a result, and the title of the volume it was measured on.
+        self._said = self._held_back = ""
+        for button, action in (
+            (ui.adaptButton, self._start),
+            (ui.adaptCancelButton, self._cancel),
+            (ui.useAdaptedButton, self._use),
+            (ui.adaptFolderButton, self._open_folder),
+        ):
+            button.connect("clicked(bool)", lambda _on, action=action: self._do(action))
+        ui.adaptSection.connect("contentsCollapsed(bool)", lambda _collapsed: self._look())
+        self._show()
+
+    def look_again(self):
+        """Packages, weights or segments may be others than before."""
+        self._packages = None
+        self._looked_at = float("-inf")
+
+    def pump(self):
+        """Follow the training, and the scene while the section is open."""
+        changed = self.adapting.poll()
+        if monotonic() - self._looked_at >= _LOOK_SECONDS and not self._ui.adaptSection.collapsed:
+            self._look()
+        elif changed:
+            self._show()
+
+    def leave_scene(self):
+        """The scene closes: a training saves what it learned and stops."""
+        self._candidates = []
+        if self.adapting.phase in (Phase.PREPARING, Phase.TRAINING):
+            self.adapting.cancel()
+        self.look_again()
+        self._show()
+
+    def close(self):
+        """The module goes, and a training with it."""
+        self._candidates = []
+        self.adapting.close()
+
+    def _look(self):
+        """See what there is now to train on and to start from."""
+        self._looked_at = monotonic()
+        if not self.adapting.is_busy:
+            self._candidates = self._accepted.candidates()
+            here = [(name, model_facts.weights_here(registry.card(name))) for name in _BASES]
+            self._bases = [name for name, found in here if found and not found.fault]
+            if self._packages is None:
+                self._packages = self._panel.installation.explain(self._card)
+        self._show()
+
+    def _do(self, action):
+        self._said = ""
+        self._panel.attempt(action)
+        self._look()
+
+    def _start(self):
+        adapting, ui = self.adapting, self._ui
+        if self._packages:
+            self.look_again()
+            self._panel.installation.install(self._card)
+            return
+        if adapting.can_resume:
+            adapting.resume()
+            return
+        held_back = self._candidates[max(ui.adaptHeldBack.currentIndex, 0)]
+        self._held_back = held_back.title
+        plan = Plan(
+            store.folder().parent / "adapted" / strftime("%Y-%m-%d-%H%M%S"),
+            held_back.name,
+            self._bases[max(ui.adaptBase.currentIndex, 0)],
+            ui.adaptSteps.value,
+            self._panel.parameters.device.value,
+        )
+        adapting.start(plan, write_cases(self._candidates, plan.folder / CASES))
+
+    def _cancel(self):
+        if self.adapting.can_resume:
+            self.adapting.forget()
+        else:
+            self.adapting.cancel()
+
+    def _use(self):
+        found = self.adapting.result
+        store.import_file(RECIPE, found / _ADAPTER_FILE if found.is_dir() else found)
+        self._panel.use_model(RECIPE)
+        self._said = _("The adapted model was imported and is the chosen one now.")
+
+    def _open_folder(self):
+        self._panel.dialogs.show_folder(str(self.adapting.plan.folder))
+
+    def _show(self):
+        """Bring the widgets to the state."""
+        ui, adapting = self._ui, self.adapting
+        busy, can_resume = adapting.is_busy, adapting.can_resume
+        packages = self._packages or ""
+        lacks = packages or adapt_words.lacks(self._candidates, self._bases)
+        restart = packages and self._panel.installation.needs_restart(self._card)
+        if busy:
+            hint = _("You can go on segmenting meanwhile; both share this computer's memory.")
+        else:
+            hint = lacks or adapt_words.offer(self._candidates)
+        ui.adaptHint.text = hint
+        self._list(ui.adaptBase, [registry.card(name).title for name in self._bases])
+        self._list(ui.adaptHeldBack, [candidate.title for candidate in self._candidates])
+        for widget in (ui.adaptBase, ui.adaptHeldBack, ui.adaptSteps):
+            widget.enabled = not (busy or can_resume or lacks)
+        ui.adaptButton.text = _("Continue") if can_resume else _("Adapt")
+        ui.adaptButton.enabled = can_resume or not (busy or lacks)
+        if packages and not (busy or can_resume):
+            ui.adaptButton.text, ui.adaptButton.enabled = _("Install"), not restart
+        ui.adaptButton.toolTip = "" if can_resume else lacks
+        ui.adaptCancelButton.visible = busy or can_resume
+        if can_resume:
+            ui.adaptCancelButton.text = _("Discard")
+        else:
+            stopping = adapting.phase is Phase.STOPPING
+            ui.adaptCancelButton.text = _("Stop now") if stopping else _("Cancel")
+        ui.adaptProgress.visible = busy
+        ui.adaptProgress.setValue(round(100 * adapting.fraction))
+        self._show_result()
+
+    def _show_result(self):
+        ui, adapting = self._ui, self.adapting
+        said, is_warning = adapt_words.status(adapting)
+        ui.adaptStatus.text = self._said or said
+        ui.adaptStatus.visible = bool(ui.adaptStatus.text)
+        ui.adaptStatus.styleSheet = "color: #b00020; font-weight: bold;" if is_warning else ""
+        done = adapting.phase is Phase.DONE
+        ui.adaptScores.text = adapt_words.scores(adapting.report, self._held_back) if done else ""
+        ui.adaptScores.visible = bool(ui.adaptScores.text)
+        worse = done and adapt_words.verdict(adapting.report)[1] is False
+        ui.useAdaptedButton.text = _("Use it anyway") if worse else _("Use it")
+        ui.useAdaptedButton.visible = done
+        ui.adaptFolderButton.visible = done or adapting.can_resume
+
+    def _list(self, box, words):
+        """Fill a list where it is another than before; what was chosen stays chosen."""
+        if self._listed.get(box.name) == words:
+            return
+        self._listed[box.name] = words
+        before = box.currentText
+        box.clear()
+        box.addItems(words)
+        box.setCurrentIndex(words.index(before) if before in words else 0)

@@ -1,0 +1,1 @@
+"""Pictures of volumes, masks and consistency, drawn with matplotlib."""

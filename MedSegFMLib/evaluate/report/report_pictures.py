@@ -1,0 +1,103 @@
+"""Which pictures stand in the report: the worst cases first, then as many as the file may hold."""
+
+from __future__ import annotations
+
+import base64
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..records import Key, Row
+from ..results.case_picture import picture_name
+from .summary import Summary
+
+WORST = 5
+# Together, as base64: the report stays below some 20 MB, which mail and browsers still take.
+MOST_BYTES = 16_000_000
+
+
+@dataclass(frozen=True)
+class WorstCase:
+    """A case that a model did badly. key: of the seed with the worst result; object: the worst."""
+
+    key: Key
+    modality: str
+    dsc: float
+    nsd: float
+    object: str
+    object_dsc: float
+    object_hd95_mm: float
+
+
+@dataclass(frozen=True)
+class Album:
+    """pictures: those that stand in the report, as base64; left_out: how many do not.
+
+    worst: by model, the worst first.
+    """
+
+    pictures: dict[Key, str]
+    left_out: int
+    worst: dict[str, list[WorstCase]]
+
+    @property
+    def among_worst(self) -> set[Key]:
+        """What stands with the worst cases, and so not again with its case."""
+        return {case.key for held in self.worst.values() for case in held}
+
+
+def open_album(summary: Summary, rows: Sequence[Row], folder: Path) -> Album:
+    """Read the pictures that fit, those of the worst cases before all others."""
+    last = _last_rows(rows)
+    worst = {model: _worst(summary, model, last) for model in summary.scores}
+    keys = [case.key for held in worst.values() for case in held]
+    pictures: dict[Key, str] = {}
+    left_out = 0
+    room = MOST_BYTES
+    for key in dict.fromkeys([*keys, *last]):
+        path = folder / picture_name(key)
+        if not path.exists():
+            continue
+        needed = -(-path.stat().st_size // 3) * 4
+        if needed > room:
+            left_out += 1
+            continue
+        room -= needed
+        pictures[key] = base64.b64encode(path.read_bytes()).decode("ascii")
+    return Album(pictures, left_out, worst)
+
+
+def _last_rows(rows: Sequence[Row]) -> dict[Key, dict[str, Row]]:
+    """The last row of each object of each task."""
+    last: dict[Key, dict[str, Row]] = defaultdict(dict)
+    for row in rows:
+        held = last[row.key].get(row.object)
+        if held is None or row.step >= held.step:
+            last[row.key][row.object] = row
+    return dict(last)
+
+
+def _worst(summary: Summary, model: str, last: dict[Key, dict[str, Row]]) -> list[WorstCase]:
+    """The cases with the lowest Dice at the end, of those with a result."""
+    tasks: dict[str, list[Key]] = defaultdict(list)
+    for key in last:
+        if key[1] == model and key[0] in summary.scores[model]:
+            tasks[key[0]].append(key)
+    scores = summary.scores[model]
+    found = []
+    for case in sorted(tasks, key=lambda name: scores[name].get("dsc_final"))[:WORST]:
+        rows = [(row.dsc, key, row) for key in tasks[case] for row in last[key].values()]
+        _, key, row = min(rows, key=lambda held: held[0])
+        found.append(
+            WorstCase(
+                key,
+                row.modality,
+                scores[case].get("dsc_final"),
+                scores[case].get("nsd_final"),
+                row.object,
+                row.dsc,
+                row.hd95_mm,
+            )
+        )
+    return found

@@ -1,0 +1,246 @@
+"""What is said of the models: in all, by modality and by object, against each other and ranked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ...datasets.cases import Case
+from ..protocol import Protocol
+from ..records import Failure, Row
+from .case_scores import (
+    SCORES,
+    CaseScore,
+    by_modality,
+    by_object,
+    case_scores,
+    counted_rows,
+    values,
+)
+from .ranking import Ranking, rank_models
+from .statistics import Comparison, compare_models, mean_intervals
+from .targets import TargetScore, target_score
+
+# What a table shows of each model, in this order, and the words above it.
+COLUMNS = {"n": "cases", **SCORES, "seconds_per_click": "median seconds per click"}
+# What the models are compared and ranked by.
+COMPARED = ("dsc_final", "nsd_final", "dsc_auc", "nsd_auc")
+
+
+@dataclass(frozen=True)
+class Group:
+    """One model on a group of cases. means, intervals: of SCORES over cases, NaN where untold."""
+
+    model: str
+    n: int
+    means: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Quartiles:
+    """Of what was measured so and so often; NaN where it never was."""
+
+    first: float
+    median: float
+    third: float
+    most: float
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> Quartiles:
+        """The quartiles of some numbers."""
+        if not numbers:
+            return cls(*[math.nan] * 4)
+        return cls(*(float(q) for q in np.percentile(numbers, (25, 50, 75, 100))))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model takes: seconds of a first prompt and of a click, peak bytes of an object."""
+
+    first_seconds: Quartiles
+    click_seconds: Quartiles
+    peak_bytes: Quartiles
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All findings. rows: what is counted, all steps of every object.
+
+    models: in all, those without any result at the end; modalities, objects: by name. scores: by
+    model and case. hd95_mm: by model, the median over cases, and in how many an object is missed
+    altogether. comparisons, rankings: by score. What cannot be told is missing.
+    """
+
+    rows: list[Row]
+    scores: dict[str, dict[str, CaseScore]]
+    models: dict[str, Group]
+    modalities: dict[str, list[Group]]
+    objects: dict[str, list[Group]]
+    hd95_mm: dict[str, tuple[float, int]]
+    costs: dict[str, Cost]
+    comparisons: dict[str, list[Comparison]]
+    rankings: dict[str, Ranking]
+    targets: dict[str, TargetScore]
+
+    def as_json(self) -> dict[str, Any]:
+        """By model, with everything that is said of it; what cannot be told is null."""
+        return {model: _plain(self._of_model(model)) for model in self.models}
+
+    def _of_model(self, model: str) -> dict[str, Any]:
+        found = _group_as_dict(self.models[model])
+        if model not in self.scores:
+            return {**found, "seconds_per_click": math.nan, "modalities": {}, "objects": {}}
+        cost = self.costs[model]
+        median, missed = self.hd95_mm[model]
+        found |= {
+            "seconds_per_click": cost.click_seconds.median,
+            "hd95_mm_median": median,
+            "hd95_mm_infinite": missed,
+            "cost": asdict(cost),
+        }
+        for name, groups in (("modalities", self.modalities), ("objects", self.objects)):
+            found[name] = {
+                key: _group_as_dict(group)
+                for key, held in groups.items()
+                for group in held
+                if group.model == model
+            }
+        found["against"] = {
+            pair.other: {
+                score: {k: v for k, v in asdict(own).items() if k not in ("model", "other")}
+                for score, pairs in self.comparisons.items()
+                for own in pairs
+                if (own.model, own.other) == (model, pair.other)
+            }
+            for pair in next(iter(self.comparisons.values()), [])
+            if pair.model == model
+        }
+        found["places"] = {
+            score: _place(ranking, model)
+            for score, ranking in self.rankings.items()
+            if model in ranking.models
+        }
+        if model in self.targets:
+            found["target"] = asdict(self.targets[model])
+        return found
+
+
+def summarise(
+    rows: Sequence[Row], failures: Sequence[Failure], cases: Sequence[Case], protocol: Protocol
+) -> Summary:
+    """Count the rows and failures of `cases` as the protocol says, and find what can be said."""
+    counted = counted_rows(rows, failures, cases, protocol)
+    scores = case_scores(counted)
+    compared = {
+        score: {model: values(held, score) for model, held in scores.items()} for score in COMPARED
+    }
+    known = {score: held for score, held in compared.items() if held and all(held.values())}
+    rankings = {score: rank_models(held) for score, held in known.items()}
+    of_model = {model: [row for row in counted if row.model == model] for model in scores}
+    asked = dict.fromkeys([*(row.model for row in rows), *(failure.model for failure in failures)])
+    return Summary(
+        rows=counted,
+        scores=scores,
+        models={
+            **{model: _group(model, held) for model, held in scores.items()},
+            **{model: _group(model, {}) for model in asked if model not in scores},
+        },
+        modalities=_groups(by_modality(counted)),
+        objects=_groups(by_object(counted)),
+        hd95_mm={model: _hausdorff(held) for model, held in scores.items()},
+        costs={model: _cost([row for row in rows if row.model == model]) for model in scores},
+        comparisons={score: compare_models(held) for score, held in known.items()},
+        rankings={score: ranking for score, ranking in rankings.items() if ranking},
+        targets={
+            model: target_score(own, protocol)
+            for model, own in of_model.items()
+            if protocol.target_dice is not None
+        },
+    )
+
+
+def _groups(rows_of: dict[str, list[Row]]) -> dict[str, list[Group]]:
+    return {
+        name: [_group(model, held) for model, held in case_scores(rows).items()]
+        for name, rows in rows_of.items()
+    }
+
+
+def _group(model: str, scores: dict[str, CaseScore]) -> Group:
+    table = np.array([[case.get(score) for case in scores.values()] for score in SCORES])
+    known = ~np.isnan(table).any(axis=1) & bool(scores)
+    means = np.full(len(SCORES), np.nan)
+    intervals = np.full((len(SCORES), 2), np.nan)
+    if known.any():
+        means[known] = table[known].mean(axis=1)
+        intervals[known] = mean_intervals(table[known])
+    return Group(
+        model,
+        len(scores),
+        {score: float(mean) for score, mean in zip(SCORES, means, strict=True)},
+        {
+            score: (float(low), float(high))
+            for score, (low, high) in zip(SCORES, intervals, strict=True)
+        },
+    )
+
+
+def _hausdorff(scores: dict[str, CaseScore]) -> tuple[float, int]:
+    distances = [case.hd95_mm for case in scores.values() if not math.isnan(case.hd95_mm)]
+    # The mean of the two in the middle is infinite where the larger one is.
+    median = float(np.median(distances)) if distances else math.nan
+    return median, sum(map(math.isinf, distances))
+
+
+def _cost(rows: Sequence[Row]) -> Cost:
+    placed = [row for row in rows if row.prompt != "none" and not row.failed]
+    last_of_object: dict[tuple[str, int, str], int] = {}
+    for row in placed:
+        key = row.case, row.seed, row.object
+        last_of_object[key] = max(row.peak_bytes, last_of_object.get(key, 0))
+    return Cost(
+        Quartiles.of([row.seconds for row in placed if row.step == 0]),
+        Quartiles.of([row.seconds for row in placed if row.step > 0]),
+        Quartiles.of([float(held) for held in last_of_object.values()]),
+    )
+
+
+def _group_as_dict(group: Group) -> dict[str, Any]:
+    return {"n": group.n, **group.means, "intervals": group.intervals}
+
+
+def _place(ranking: Ranking, model: str) -> dict[str, Any]:
+    at = ranking.models.index(model)
+    return {
+        "place": ranking.by_mean[at],
+        "low": ranking.low[at],
+        "high": ranking.high[at],
+        "by_places": ranking.by_places[at],
+        "frequencies": ranking.frequencies[at].tolist(),
+        "cases": ranking.cases,
+        "agreement": ranking.agreement,
+        "stability": ranking.stability,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Four digits (p-values: three that count); JSON knows no NaN and no infinity: null."""
+    if isinstance(value, dict):
+        return {
+            key: None
+            if isinstance(held, float) and not math.isfinite(held)
+            else float(f"{held:.3g}")
+            if key in ("p", "p_holm")
+            else _plain(held)
+            for key, held in value.items()
+        }
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(held) for held in value]
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value

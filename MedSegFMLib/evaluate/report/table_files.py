@@ -1,0 +1,155 @@
+"""tables.csv, tables.tex and tables.md: the tables beside the report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...system.atomic_files import write_text
+from .case_scores import SCORES
+from .summary import Group, Summary
+from .table import Cell, Table
+from .tables import tables
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "−": "$-$",
+    "–": "--",
+    "∞": r"$\infty$",
+    # After a line's end these would be its options.
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+}
+# More rows than a page takes.
+_PAGE_ROWS = 40
+# Letters in a line of a cell.
+_HEADER_WIDTH = 13
+_WORDS_WIDTH = 34
+_INTERVAL_WIDTH = 18
+
+
+def write_tables(summary: Summary, folder: Path) -> None:
+    """Write tables.csv (numbers alone), tables.tex and tables.md into a folder."""
+    held = tables(summary)
+    write_text(folder / "tables.csv", _csv(summary))
+    write_text(folder / "tables.tex", as_latex(held))
+    write_text(folder / "tables.md", as_markdown(held))
+
+
+def _csv(summary: Summary) -> str:
+    """A row for each model in all, and in each modality and object, with every score."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = [column for score in SCORES for column in (score, f"{score}_low", f"{score}_high")]
+    writer.writerow(["scope", "name", "model", "cases", *columns])
+    for model in summary.models.values():
+        writer.writerow(["all", "", *_csv_cells(model)])
+    for scope, groups in (("modality", summary.modalities), ("object", summary.objects)):
+        for name, held in groups.items():
+            writer.writerows([scope, name, *_csv_cells(group)] for group in held)
+    return text.getvalue()
+
+
+def _csv_cells(group: Group) -> list[str]:
+    numbers = [
+        number for score in SCORES for number in (group.means[score], *group.intervals[score])
+    ]
+    # What is not known stays empty, which every program reads as missing.
+    cells = ["" if number != number else f"{number:.6g}" for number in numbers]
+    return [group.model, str(group.n), *cells]
+
+
+def as_latex(held: Sequence[Table]) -> str:
+    """Tables for \\input in a document with the packages booktabs and longtable."""
+    head = "% Needs \\usepackage{booktabs} and, for tables longer than a page, {longtable}.\n"
+    return head + "\n".join(map(_latex_table, held))
+
+
+def _latex_table(table: Table) -> str:
+    sides = "l" * table.words + "r" * (len(table.header) - table.words)
+    header = _latex_row([_wrapped(words, _HEADER_WIDTH) for words in table.header])
+    caption = f"\\caption{{{escape_latex(table.caption)}}}\\label{{tab:{table.name}}}"
+    width = _WORDS_WIDTH // table.words
+    body = "\n".join(
+        _latex_row(
+            [_wrapped(cell.text, width) for cell in row[: table.words]]
+            + [_number_lines(cell) for cell in row[table.words :]]
+        )
+        for row in table.rows
+    )
+    size = r"\footnotesize\setlength{\tabcolsep}{3pt}"
+    if len(table.rows) > _PAGE_ROWS:
+        head = ["{", size, rf"\begin{{longtable}}{{{sides}}}", caption + r"\\", r"\toprule", header]
+        turn = [r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"]
+        return "\n".join([*head, *turn, body, r"\end{longtable}", "}", ""])
+    head = [r"\begin{table}", r"\centering", size, caption, r"\medskip"]
+    head.append(rf"\begin{{tabular}}{{{sides}}}")
+    end = [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
+    return "\n".join([*head, r"\toprule", header, r"\midrule", body, *end])
+
+
+def _latex_row(cells: Sequence[Sequence[str]]) -> str:
+    """A row whose cells may take several lines, which no end of a page may part."""
+    lines = [" & ".join(line) for line in itertools.zip_longest(*cells, fillvalue="")]
+    row = "\\\\*\n".join(lines) + r" \\"
+    return f"{row}\n\\addlinespace" if len(lines) > 1 else row
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return [escape_latex(line) for line in textwrap.wrap(text, width)]
+
+
+def _number_lines(cell: Cell) -> list[str]:
+    text = escape_latex(cell.text)
+    lines = [rf"\textbf{{{text}}}" if cell.best else text]
+    below = textwrap.wrap(f"[{cell.interval}]", _INTERVAL_WIDTH) if cell.interval else []
+    return [*lines, *(rf"\scriptsize {escape_latex(line)}" for line in below)]
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX shows as it is, on one line."""
+    return "".join(_TEX.get(character, character) for character in " ".join(text.split()))
+
+
+def as_markdown(held: Sequence[Table]) -> str:
+    """Tables in GitHub's Markdown, each with its caption above it."""
+    parts = []
+    for table in held:
+        aligned = ["---"] * table.words + ["--:"] * (len(table.header) - table.words)
+        lines = [[escape_markdown(words) for words in table.header], aligned]
+        lines += [[_markdown_cell(cell) for cell in row] for row in table.rows]
+        rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        parts.append(f"{escape_markdown(table.caption)}\n\n{rows}\n")
+    return "\n".join(parts)
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = escape_markdown(cell.text)
+    if cell.best:
+        text = f"**{text}**"
+    return f"{text} [{escape_markdown(cell.interval)}]" if cell.interval else text
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown shows as it is, on one line; a _ within a word is none of its signs."""
+    plain = re.sub(r"([\\|*`<>\[\]#~&$])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", plain)

@@ -1,0 +1,223 @@
+"""The tables of a summary, each built once for HTML, LaTeX and Markdown alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from .case_scores import SCORES
+from .statistics import LEAST_CASES, RESAMPLES, Comparison
+from .summary import Group, Quartiles, Summary
+from .table import NONE, Cell, Table, number, probability, signed
+
+_OF_GROUPS = ("dsc_box", "dsc_final", "nsd_final")
+
+
+def tables(summary: Summary) -> list[Table]:
+    """All tables that have something to say, the one of the models first."""
+    built = [
+        _models(summary),
+        _groups("modality", "modalities", summary.modalities),
+        _groups("object", "objects", summary.objects),
+        _comparisons(summary.comparisons),
+        _places(summary),
+        _costs(summary),
+        _targets(summary),
+    ]
+    return [table for table in built if table.rows]
+
+
+def _models(summary: Summary) -> Table:
+    rows = []
+    for model, group in summary.models.items():
+        median, missed = summary.hd95_mm.get(model, (math.nan, 0))
+        beside = f"{missed} infinite" if missed else ""
+        rows.append(
+            (
+                Cell(model),
+                Cell(str(group.n)),
+                *_scores(group, tuple(SCORES)),
+                Cell(number(median, 1), beside),
+            )
+        )
+    return Table(
+        "models",
+        "Means over cases; in brackets 95 % confidence intervals (BCa bootstrap of whole cases, "
+        f"{RESAMPLES:,} resamples; none below {LEAST_CASES} cases or where all are equal). "
+        "The Hausdorff distance is the median over cases. Bold: the best, where all models did "
+        "as many cases.",
+        ("model", "cases", *SCORES.values(), "HD95 at the end (mm)"),
+        _marked(rows, range(2, 2 + len(SCORES))),
+    )
+
+
+def _groups(kind: str, kinds: str, groups: Mapping[str, Sequence[Group]]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for name, held in groups.items():
+        own = [
+            (Cell(name), Cell(group.model), Cell(str(group.n)), *_scores(group, _OF_GROUPS))
+            for group in held
+        ]
+        rows += _marked(own, range(3, 3 + len(_OF_GROUPS)))
+    return Table(
+        kinds,
+        f"By {kind}: means over the cases that have it, with 95 % confidence intervals; none below "
+        f"{LEAST_CASES} cases or where all are equal.",
+        (kind, "model", "cases", *(SCORES[score] for score in _OF_GROUPS)),
+        tuple(rows),
+        words=2,
+    )
+
+
+def _scores(group: Group, scores: Sequence[str]) -> list[Cell]:
+    cells = []
+    for score in scores:
+        low, high = group.intervals[score]
+        digits = 2 if score.endswith("auc") else 3
+        interval = "" if math.isnan(low) else f"{number(low, digits)}, {number(high, digits)}"
+        cells.append(Cell(number(group.means[score], digits), interval))
+    return cells
+
+
+def _marked(rows: Sequence[tuple[Cell, ...]], columns: range) -> tuple[tuple[Cell, ...], ...]:
+    """The largest number of each column as the best, all of them where several are shown alike.
+
+    Nothing is marked for one model alone, or where any has too few cases to say so, or other ones.
+    """
+    cases = columns.start - 1
+    counts = [int(row[cases].text) for row in rows if row[cases].text != "0"]
+    if len(counts) < 2 or min(counts) < LEAST_CASES or len(set(counts)) > 1:
+        return tuple(rows)
+    best = {}
+    for column in columns:
+        shown = [row[column].text for row in rows if row[column].text != NONE]
+        best[column] = max(shown, key=float, default="")
+    return tuple(
+        tuple(
+            replace(cell, best=True) if cell.text == best.get(column) else cell
+            for column, cell in enumerate(row)
+        )
+        for row in rows
+    )
+
+
+def _comparisons(comparisons: Mapping[str, Sequence[Comparison]]) -> Table:
+    rows = []
+    for score, pairs in comparisons.items():
+        for pair in pairs:
+            interval = "" if math.isnan(pair.low) else f"{signed(pair.low)}, {signed(pair.high)}"
+            rows.append(
+                (
+                    Cell(SCORES[score]),
+                    Cell(f"{pair.model} − {pair.other}"),
+                    Cell(str(pair.cases)),
+                    Cell(f"{pair.better} / {pair.equal} / {pair.worse}"),
+                    Cell(signed(pair.median), interval),
+                    Cell(probability(pair.p), pair.note),
+                    Cell(probability(pair.p_holm)),
+                )
+            )
+    return Table(
+        "comparisons",
+        "Every two models on the cases that both did: the median difference with its 95 % "
+        "confidence interval (that of the sign test), and the two-sided Wilcoxon signed-rank test, "
+        "in which cases without a difference are left out (scipy's zero_method wilcox). Holm's "
+        "correction is over all pairs of models of one score; scores are not corrected for one "
+        "another.",
+        (
+            "score",
+            "models",
+            "cases",
+            "better / equal / worse",
+            "median difference",
+            "p",
+            "p (Holm)",
+        ),
+        tuple(rows),
+        words=2,
+    )
+
+
+def _places(summary: Summary) -> Table:
+    rows = []
+    for score, ranking in summary.rankings.items():
+        for n, model in enumerate(ranking.models):
+            rows.append(
+                (
+                    Cell(SCORES[score]),
+                    Cell(model),
+                    Cell(str(ranking.by_mean[n]), f"{ranking.low[n]}–{ranking.high[n]}"),
+                    Cell(str(ranking.by_places[n])),
+                    Cell(f"{100 * ranking.frequencies[n, 0]:.1f} %"),
+                    Cell(number(ranking.agreement, 2) if n == 0 else ""),
+                    Cell(number(ranking.stability, 2) if n == 0 else ""),
+                )
+            )
+    return Table(
+        "places",
+        "Places by the mean over cases, with the range of 95 % of the rankings of resampled cases; "
+        "places by the mean of the places in single cases; how often a model came first; Kendall's "
+        "tau between both ways of ranking, and on average between the ranking and those of "
+        "resampled cases.",
+        ("score", "model", "place", "by mean of places", "first", "agreement", "stability"),
+        tuple(rows),
+        words=2,
+    )
+
+
+def _costs(summary: Summary) -> Table:
+    rows = []
+    for model, cost in summary.costs.items():
+        peak = cost.peak_bytes
+        rows.append(
+            (
+                Cell(model),
+                _quartiles(cost.first_seconds, 2),
+                _quartiles(cost.click_seconds, 2),
+                _quartiles(peak, 0, 1e-6),
+                Cell(number(peak.most * 1e-6, 0)),
+            )
+        )
+    return Table(
+        "costs",
+        "Time and memory: medians with quartiles over objects and clicks. Memory is the peak of "
+        "the whole process since the object began, other models that it had loaded among it.",
+        ("model", "first prompt (s)", "click (s)", "peak memory (MB)", "largest peak (MB)"),
+        tuple(rows),
+    )
+
+
+def _quartiles(quartiles: Quartiles, digits: int, unit: float = 1.0) -> Cell:
+    if math.isnan(quartiles.median):
+        return Cell(NONE)
+    first, third = (number(unit * q, digits) for q in (quartiles.first, quartiles.third))
+    return Cell(number(unit * quartiles.median, digits), f"{first}–{third}")
+
+
+def _targets(summary: Summary) -> Table:
+    rows = []
+    for model, target in summary.targets.items():
+        low, high = target.low, target.high
+        interval = "" if math.isnan(low) else f"{100 * low:.1f}, {100 * high:.1f}"
+        rows.append(
+            (
+                Cell(model),
+                Cell(str(target.objects)),
+                Cell(f"{100 * target.reached:.1f} %", interval),
+                Cell(_or_not_reached(target.interactions, 0)),
+                Cell(_or_not_reached(target.seconds, 1)),
+            )
+        )
+    return Table(
+        "targets",
+        "The way to the target Dice: the share of objects that came there, a mean over cases with "
+        "its 95 % confidence interval; the interactions and seconds until then, medians in which "
+        "objects that never came there count as endless and every case weighs the same.",
+        ("model", "objects", "reached", "median interactions", "median seconds"),
+        tuple(rows),
+    )
+
+
+def _or_not_reached(value: float, digits: int) -> str:
+    return number(value, digits) if math.isfinite(value) else "not reached by half"

@@ -1,0 +1,1 @@
+"""Rows, records and files that an evaluation writes and reads back."""

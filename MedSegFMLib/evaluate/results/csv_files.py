@@ -1,0 +1,101 @@
+"""results.csv and failures.csv: added to after every task, read by the next run."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import sys
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ...errors import CasesError, OutputError
+from ...system.atomic_files import write_text
+from ..records import Failure, Row
+
+Record = TypeVar("Record", Row, Failure)
+
+_CONVERT: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    # Cases, objects and models are named in many rows; each name is kept in memory once.
+    "str": sys.intern,
+    "bool": lambda text: text == "True",
+}
+
+
+def write_records(records: Iterable[Record], path: Path, kind: type[Record]) -> None:
+    """Write a file of rows or failures, whole or not at all."""
+    write_text(path, _lines([_names(kind)]) + _lines(map(_values(kind), records)))
+
+
+def append_records(records: Iterable[Record], path: Path, kind: type[Record]) -> None:
+    """Add to a file that `write_records` made; where that breaks off, `read_records` gets over it.
+
+    Raises OutputError where nothing can be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8", newline="") as stream:
+            stream.write(_lines(map(_values(kind), records)))
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}); free some space or choose "
+            "another folder."
+        ) from error
+
+
+def read_records(path: Path, kind: type[Record]) -> list[Record]:
+    """What an earlier run left, none where there is no file; CasesError where it is damaged.
+
+    A last line without an end is that of a run that was cut off, and left out. Fields that have a
+    default, which stand last, may be missing.
+    """
+    if not path.exists():
+        return []
+    try:
+        held = path.read_bytes()
+        # Cut before it is decoded: the last line may end within a letter.
+        text = held[: held.rfind(b"\n") + 1].decode("utf-8")
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = next(lines, [])
+        fields = [field for field in dataclasses.fields(kind) if _is_needed(field, header)]
+        columns = [(header.index(f.name), _CONVERT[str(f.type)]) for f in fields]
+        return [kind(*[convert(line[n]) for n, convert in columns]) for line in lines]
+    except OSError as error:
+        raise CasesError(
+            f"{path} cannot be read ({error.strerror}); remove it or choose another folder."
+        ) from error
+    except (IndexError, ValueError, csv.Error) as error:
+        raise CasesError(
+            f"{path} is no result of this program ({error!r}); remove it or choose another folder."
+        ) from error
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Those of results.csv."""
+    return read_records(path, Row)
+
+
+def write_rows(rows: Iterable[Row], path: Path) -> None:
+    """Those of results.csv."""
+    write_records(rows, path, Row)
+
+
+def _is_needed(field: dataclasses.Field[Any], header: list[str]) -> bool:
+    return field.default is dataclasses.MISSING or field.name in header
+
+
+def _names(kind: type[Record]) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+def _values(kind: type[Record]) -> Callable[[Record], Iterable[Any]]:
+    return attrgetter(*_names(kind))
+
+
+def _lines(table: Iterable[Iterable[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(table)
+    return text.getvalue()

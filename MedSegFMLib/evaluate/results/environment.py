@@ -1,0 +1,101 @@
+"""What a machine is and which versions run on it, as a report has to tell."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+
+# What scores depend on: the library, the numbers below it and what models run on.
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "SimpleITK",
+    "surface-distance",
+    "openvino",
+    "torch",
+    "torchvision",
+    "monai",
+    "transformers",
+    "segment-anything",
+    "peft",
+    "safetensors",
+    "nnunetv2",
+    "ray",
+)
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+def machine() -> dict[str, Any]:
+    """The versions and the hardware of this machine as JSON can hold them; it is not named.
+
+    versions: of what is installed. cores: that this process may use, and all. memory_gb, gpus:
+    0 and none where the system does not tell.
+    """
+    return {
+        "versions": {"medsegfm": __version__, "Python": platform.python_version(), **_installed()},
+        "system": platform.platform(),
+        "cpu": _cpu(),
+        "cores": usable_cores(),
+        "all_cores": os.cpu_count() or 1,
+        "memory_gb": round(_memory_bytes() / 1e9, 1),
+        "gpus": _gpus(),
+    }
+
+
+def usable_cores() -> int:
+    """The cores that this process may use; not every system tells, and then all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _installed() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _cpu() -> str:
+    with suppress(OSError):
+        for line in _CPU_INFO.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    if sys.platform == "darwin":
+        return _said_by("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def _memory_bytes() -> int:
+    with suppress(AttributeError, ValueError, OSError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _gpus() -> list[str]:
+    """Name, memory and driver of each, from the driver's own program: torch need not load."""
+    query = ("--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+    return [line.strip() for line in _said_by("nvidia-smi", *query).splitlines() if line.strip()]
+
+
+def _said_by(program: str, *arguments: str) -> str:
+    """What a program prints; nothing where it is not there or fails."""
+    path = shutil.which(program)
+    if path is None:
+        return ""
+    with suppress(OSError, subprocess.SubprocessError):
+        said = subprocess.run(
+            [path, *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
+        return said.stdout.strip()
+    return ""

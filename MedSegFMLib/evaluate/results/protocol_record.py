@@ -1,0 +1,51 @@
+"""protocol.json: how the results of a folder were made, and of which state of each case."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...errors import CasesError
+from ...system.atomic_files import write_text
+from ..protocol import Protocol
+
+
+def read_fingerprints(folder: Path, protocol: Protocol) -> dict[str, str]:
+    """The fingerprint of each case that `folder` knows, by name; none where it holds no results.
+
+    Raises CasesError where the folder holds results of another protocol, or the file is damaged.
+    """
+    path = folder / "protocol.json"
+    if not path.exists():
+        return {}
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        fingerprints = dict(held.pop("cases", {}))
+    except OSError as error:
+        raise CasesError(
+            f"{path} cannot be read ({error.strerror}); choose another folder."
+        ) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise CasesError(
+            f"{path} is damaged ({error}); remove it and results.csv or choose another folder."
+        ) from error
+    asked = dataclasses.asdict(protocol)
+    if held != asked:
+        differing = [
+            f"{name} {held.get(name, 'none')} there, {asked.get(name, 'none')} asked"
+            for name in asked | held
+            if held.get(name) != asked.get(name)
+        ]
+        raise CasesError(
+            f"{folder} holds results of another protocol ({'; '.join(differing)}); choose another "
+            "folder."
+        )
+    return fingerprints
+
+
+def write_protocol(folder: Path, protocol: Protocol, fingerprints: Mapping[str, str]) -> None:
+    """Write protocol.json, whole or not at all."""
+    document = {**dataclasses.asdict(protocol), "cases": dict(fingerprints)}
+    write_text(folder / "protocol.json", json.dumps(document, indent=1))

@@ -1,0 +1,122 @@
+"""The folder of a run: what earlier runs left in it, and what is added to it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+
+from ...datasets.cases import Case
+from ...system.atomic_files import atomic_path, make_folder
+from ..protocol import Protocol
+from ..records import ALL_CASES, Done, Failure, Key, Outcome, Row, Task
+from .case_digest import fingerprints
+from .case_picture import picture_name
+from .csv_files import append_records, read_records, write_records
+from .protocol_record import read_fingerprints, write_protocol
+
+
+class ResultsFolder:
+    """results.csv, failures.csv and pictures/ of a folder that one run at a time writes to.
+
+    Earlier rows of `cases` that are not whole, or of files that changed since, are dropped. What is
+    done is added to the ends of the files at once; only `begin` and `finish` write them anew, in
+    the order of cases, models, seeds and steps.
+
+    Raises CasesError where the folder holds results of another protocol or damaged ones,
+    OutputError where it cannot be written to.
+    """
+
+    def __init__(self, folder: Path, cases: Sequence[Case], protocol: Protocol) -> None:
+        self._pictures = folder / "pictures"
+        self._rows_path, self._failures_path = folder / "results.csv", folder / "failures.csv"
+        make_folder(self._pictures, "choose another with --out")
+        before = read_fingerprints(folder, protocol)
+        self._rows: dict[Key, list[Row]] = {}
+        for row in read_records(self._rows_path, Row):
+            self._rows.setdefault(row.key, []).append(row)
+        failures = read_records(self._failures_path, Failure)
+        # A run that was cut off leaves those that it went on to do.
+        self._failures = {item.key: item for item in failures if item.key not in self._rows}
+        self._cases = [case.name for case in cases]
+        self._models = list(dict.fromkeys(model for _, model, _ in self._rows))
+        now = {name: mark or before.get(name, "") for name, mark in fingerprints(cases).items()}
+        listed = {case.name: case for case in cases}
+        outdated = [
+            key
+            for key, own in self._rows.items()
+            if (case := listed.get(key[0])) is not None
+            and not (before.get(case.name) == now[case.name] and _is_complete(own, case, protocol))
+        ]
+        for key in outdated:
+            del self._rows[key]
+        # In this order: once the new fingerprints stand there, no older row may.
+        if outdated:
+            self._write()
+        write_protocol(folder, protocol, {**before, **now})
+
+    def __contains__(self, task: Task) -> bool:
+        """Whether the task is done."""
+        return task.key in self._rows
+
+    def begin(self, tasks: Collection[Task]) -> None:
+        """Before these are done: how they failed earlier is past."""
+        self._models = list(dict.fromkeys([*self._models, *(task.model for task in tasks)]))
+        past = {task.key for task in tasks} | {
+            key
+            for key in self._failures
+            if key[0] == ALL_CASES and key[1] in {task.model for task in tasks}
+        }
+        self._failures = {key: own for key, own in self._failures.items() if key not in past}
+        self._write()
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep what became of a task; a task that is done has not failed any more."""
+        if isinstance(outcome, Done):
+            key = outcome.rows[0].key
+            self._rows[key] = outcome.rows
+            self._failures.pop(key, None)
+            with atomic_path(self._pictures / picture_name(key)) as beside:
+                beside.write_bytes(outcome.picture)
+            append_records(outcome.rows, self._rows_path, Row)
+        else:
+            self._failures[outcome.key] = outcome
+            append_records([outcome], self._failures_path, Failure)
+
+    def finish(self) -> None:
+        """Bring both files into order."""
+        self._write()
+
+    def of_listed_cases(self) -> tuple[list[Row], list[Failure]]:
+        """What is there of the cases of this run, in order, that of earlier models among it."""
+        listed = {*self._cases, ALL_CASES}
+        rows = (self._rows[key] for key in self._in_order(self._rows) if key[0] in listed)
+        failures = self._in_order(self._failures)
+        return (
+            list(itertools.chain.from_iterable(rows)),
+            [self._failures[key] for key in failures if key[0] in listed],
+        )
+
+    def _write(self) -> None:
+        rows = (self._rows[key] for key in self._in_order(self._rows))
+        write_records(itertools.chain.from_iterable(rows), self._rows_path, Row)
+        failures = [self._failures[key] for key in self._in_order(self._failures)]
+        write_records(failures, self._failures_path, Failure)
+
+    def _in_order(self, keys: Iterable[Key]) -> list[Key]:
+        """By case, those that are not listed last, then model, then seed."""
+        case_at, model_at = _places(self._cases), _places(self._models)
+        return sorted(keys, key=lambda key: (case_at(key[0]), model_at(key[1]), key[2]))
+
+
+def _places(names: Iterable[str]) -> Callable[[str], int]:
+    """The place of each name; further names come behind, in the order in which they are asked."""
+    places = {name: place for place, name in enumerate(names)}
+    return lambda name: places.setdefault(name, len(places))
+
+
+def _is_complete(rows: Sequence[Row], case: Case, protocol: Protocol) -> bool:
+    own: dict[str, list[Row]] = {name: [] for _, name in case.objects}
+    for row in rows:
+        own.setdefault(row.object, []).append(row)
+    return len(own) == len(case.objects) and all(map(protocol.complete, own.values()))

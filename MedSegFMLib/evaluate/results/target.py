@@ -1,0 +1,55 @@
+"""What the rows of a task say about its steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...datasets.cases import Case
+from ..protocol import Protocol
+from ..records import Row
+
+
+@dataclass(frozen=True)
+class ToTarget:
+    """How an object came to the Dice that a protocol asks for.
+
+    interactions: prompts placed until then, or in all where it was not reached. seconds: those of
+    the model for them.
+    """
+
+    reached: bool
+    interactions: int
+    seconds: float
+
+
+def to_target(rows: Sequence[Row], protocol: Protocol) -> ToTarget:
+    """For the rows of one object, in the order of its steps, under a protocol with a target."""
+    placed = [row for row in rows if row.prompt != "none"]
+    return ToTarget(protocol.reached(rows[-1].dsc), len(placed), sum(row.seconds for row in placed))
+
+
+def failed_rows(
+    case: Case, model: str, seed: int, name: str, reason: str, protocol: Protocol
+) -> list[Row]:
+    """The rows of the object `name` that a model has no result for: every score is the worst."""
+    return [
+        Row(
+            case=case.name,
+            modality=case.modality,
+            object=name,
+            model=model,
+            seed=seed,
+            step=step,
+            prompt="none",
+            dsc=0.0,
+            nsd=0.0,
+            hd95_mm=math.inf,
+            seconds=0.0,
+            peak_bytes=0,
+            resampled=False,
+            failed=reason,
+        )
+        for step in range(protocol.clicks + 1)
+    ]

@@ -1,0 +1,33 @@
+"""Which weights models were run with, as a report has to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...errors import WeightsError
+from ...registry import card
+from ...weights.checksums import own_sha256
+from ...weights.store import installed
+from ..model_choice import read_choice
+
+
+def weights_used(models: Iterable[str]) -> dict[str, str]:
+    """The SHA-256 of the weights of each model that has any, and of the network that it sees by.
+
+    models: as the user named them. Raises ModelError or WeightsError where there is no such model.
+    """
+    known = {own.name: own.sha256 for own in installed()}
+    found: dict[str, str] = {}
+    for text in models:
+        choice = read_choice(text)
+        needed = card(choice.name)
+        if needed.weights is not None:
+            found[text] = known.get(needed.weights) or "unknown"
+        if choice.weights is not None:
+            try:
+                found[text] = own_sha256(choice.weights)
+            except WeightsError:
+                found[text] = "unreadable"
+        if needed.base is not None:
+            found[f"{text}, base {needed.base}"] = known.get(needed.base) or "unknown"
+    return found

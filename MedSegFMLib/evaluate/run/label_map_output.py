@@ -1,0 +1,42 @@
+"""The label maps of a case after each step, kept as the CVPR 2025 challenge keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.challenge_npz import write_segs
+from ..protocol import Protocol
+from ..records import Key
+from ..results.case_picture import picture_name
+
+
+def segs_name(key: Key) -> str:
+    """A file name that is valid everywhere and that no other task has."""
+    return f"{Path(picture_name(key)).stem}.npz"
+
+
+class Segs:
+    """Label maps (steps, K, J, I) of the objects of a case.
+
+    shape_kji: of a map. labels: those of the objects, 0 or more.
+    """
+
+    def __init__(self, shape_kji: Sequence[int], labels: Sequence[int], protocol: Protocol) -> None:
+        dtype = np.uint8 if max(labels) < 256 else np.min_scalar_type(max(labels))
+        self._maps: NDArray[Any] = np.zeros((protocol.clicks + 1, *shape_kji), dtype)
+
+    def paint(self, step: int, label: int, mask_kji: NDArray[np.bool_]) -> None:
+        """Give voxels (K, J, I) a label in the map of a step.
+
+        Where objects were segmented alone they may overlap: the later one is on top.
+        """
+        self._maps[step][mask_kji] = label
+
+    def write(self, path: Path) -> None:
+        """Write `segs`, the last map, and `all_segs`; whole or not at all."""
+        write_segs(path, self._maps)

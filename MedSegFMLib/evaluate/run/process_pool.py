@@ -1,0 +1,131 @@
+"""A crew of processes of this machine, which can die without taking one another with them."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from ..records import Task
+from .executor import Died, Load, News, Ready, Refused, Work
+
+# Windows waits for no more than 63 things at once.
+_MOST_PROCESSES = 60
+# The environment of a process that computes with one thread.
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class Processes:
+    """A crew (see `crew.Crew`) of so many processes, each of which computes with one thread.
+
+    load, work: found by their names in a fresh Python; these, tasks and outcomes are pickled.
+    """
+
+    alone = True
+
+    def __init__(self, load: Load, work: Work, device: str, processes: int) -> None:
+        self.places: Mapping[str, int] = {"process": min(processes, _MOST_PROCESSES)}
+        self._duty = load, work, device
+        self._workers: dict[int, _Worker] = {}
+        self._busy: dict[Any, int] = {}
+        self._hired = 0
+
+    def kind(self, model: str) -> str:
+        """All processes are alike."""
+        return "process"
+
+    def hire(self, model: str) -> int:
+        """Start a process that loads the model."""
+        self._hired += 1
+        worker = _Worker(model, *self._duty)
+        self._workers[self._hired] = worker
+        self._busy[worker.connection] = self._hired
+        return self._hired
+
+    def give(self, worker: int, task: Task) -> None:
+        """Send the task."""
+        self._workers[worker].give(task)
+        self._busy[self._workers[worker].connection] = worker
+
+    def wait(self) -> list[tuple[int, News]]:
+        """The news of all that have some, as soon as one has."""
+        workers = [self._busy.pop(connection) for connection in wait(list(self._busy))]
+        return [(worker, self._workers[worker].take()) for worker in workers]
+
+    def dismiss(self, worker: int) -> None:
+        """End the process."""
+        self._workers.pop(worker).end()
+
+    def close(self) -> None:
+        """End all processes."""
+        for worker in self._workers.values():
+            worker.process.terminate()
+        while self._workers:
+            self._workers.popitem()[1].end()
+
+
+class _Worker:
+    """A process and the pipe to it."""
+
+    def __init__(self, model: str, load: Load, work: Work, device: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_serve, args=(theirs, model, load, work, device), daemon=True
+        )
+        with _one_thread():
+            self.process.start()
+        theirs.close()
+
+    def give(self, task: Task) -> None:
+        """Hand a task over; where the process is dead, `take` tells."""
+        with contextlib.suppress(OSError):
+            self.connection.send(task)
+
+    def take(self) -> News:
+        """What the process says, or Died."""
+        try:
+            news: News = self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            code = self.process.exitcode or 0
+            return Died(f"signal {-code}" if code < 0 else f"exit status {code}")
+        return news
+
+    def end(self) -> None:
+        """End it and wait for that."""
+        self.process.terminate()
+        self.process.join()
+        self.connection.close()
+
+
+def _serve(connection: Connection, model: str, load: Load, work: Work, device: str) -> None:
+    # Ctrl-C reaches every process of a terminal; what happens then is the parent's to decide.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(EOFError):
+        loaded = load(model, device)
+        connection.send(loaded if isinstance(loaded, Refused) else Ready())
+        while True:
+            connection.send(work(connection.recv(), loaded))
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """What starts in here computes with one thread, so that processes do not fight for cores.
+
+    Libraries read this from the environment while they load: only a process yet to start is bound.
+    """
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,226 @@
+"""One model on one case: a first prompt for each object, then simulated clicks, scored each step.
+
+A protocol segments the objects of a case one after another, each alone in the volume, or all at
+once: then they compete for voxels, as in `Session`, and the result is one label map.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.cases import LoadedCase
+from ...errors import PromptError
+from ...metrics import References, Scores
+from ...progress import Progress, parts_of
+from ...segmenter import Segmenter
+from ...session.session import Session
+from ...system.peak_memory import peak_bytes, reset_peak
+from ..protocol import Protocol, seed_of
+from ..records import Row, Task
+from ..results.case_picture import PICTURED
+from ..results.target import failed_rows
+from .label_map_output import Segs
+from .simulated_prompts import click, first_prompt
+
+_WORST = Scores(0.0, 0.0, math.inf)
+
+
+def run_case(
+    task: Task,
+    loaded: LoadedCase,
+    segmenter: Segmenter,
+    protocol: Protocol,
+    progress: Progress,
+    segs: Segs | None = None,
+) -> tuple[list[Row], NDArray[np.uint8]]:
+    """The rows of a case, and the masks after the last step, as a picture needs them.
+
+    The masks come as one array (K, J, I) for all objects: bit n is set in what belongs to object n,
+    for the first PICTURED objects. As bool arrays those of a case with many would fill the memory.
+    segs: takes the label maps of all steps.
+
+    An object that the model cannot be asked for (it knows no class of that name) has rows that say
+    so, and the others go on. What else goes wrong is raised.
+    """
+    numbered = list(enumerate(task.case.objects))
+    groups = [numbered] if protocol.together else [[item] for item in numbered]
+    rows: list[Row] = []
+    masks_kji = np.zeros(loaded.label.array_kji.shape, dtype=np.uint8)
+    for group, share in zip(groups, parts_of(progress, len(groups)), strict=True):
+        objects = [_Object(n, value, name) for n, (value, name) in group]
+        run = _Run(task, objects, loaded, segmenter, protocol)
+        run.go(share, segs)
+        rows += [row for each in objects for row in each.rows]
+        for each in objects:
+            if each.n < PICTURED:
+                masks_kji[run.drawn_kji == each.number] |= 1 << each.n
+    return rows, masks_kji
+
+
+@dataclass
+class _Object:
+    """An object as it is segmented. number: what it has in the group's label maps, 1 or more."""
+
+    n: int
+    value: int
+    name: str
+    number: int = 0
+    label: int = 0
+    rows: list[Row] = field(default_factory=list)
+    done: bool = False
+
+
+class _Run:
+    """The steps of the objects that are segmented at once."""
+
+    def __init__(
+        self,
+        task: Task,
+        objects: list[_Object],
+        loaded: LoadedCase,
+        segmenter: Segmenter,
+        protocol: Protocol,
+    ) -> None:
+        reset_peak()
+        self.task, self.objects, self.loaded = task, objects, loaded
+        self.segmenter, self.protocol = segmenter, protocol
+        self.session = Session(segmenter, loaded.image)
+        shape, dtype = loaded.label.array_kji.shape, np.min_scalar_type(len(objects))
+        self.reference_kji = np.zeros(shape, dtype)
+        self.drawn_kji = np.zeros(shape, dtype)
+        for number, each in enumerate(objects, 1):
+            each.number, each.label = number, self.session.add_object(each.name)
+            self.reference_kji[loaded.label.array_kji == each.value] = number
+        numbers = range(1, len(objects) + 1)
+        millimetres = loaded.image.geometry.spacing_kji_mm
+        self.references = References(self.reference_kji, numbers, millimetres)
+        # Distances are in millimetres, whatever the surface Dice takes its spacing for.
+        stored = loaded.stored_spacing
+        self.stored = None
+        if protocol.nsd_spacing == "stored" and stored != millimetres:
+            self.stored = References(self.reference_kji, numbers, stored)
+
+    def go(self, progress: Progress, segs: Segs | None) -> None:
+        """Fill the rows of the objects."""
+        limit = self.protocol.seconds_per_object
+        allowed = math.inf if limit is None else limit * len(self.objects)
+        spent = 0.0
+        scores = [_WORST] * len(self.objects)
+        for step, share in enumerate(parts_of(progress, self.protocol.clicks + 1)):
+            placed = {each.number: self._place(each, step) for each in self.objects}
+            seconds = 0.0
+            if any(words != "none" for words in placed.values()):
+                seconds = self._predict(share)
+            if step == 0 or seconds:
+                scores = self._scores()
+            self._paint(segs, step)
+            spent += seconds
+            peak = peak_bytes()
+            for each, own in zip(self.objects, scores, strict=True):
+                if not each.done:
+                    each.rows.append(self._row(each, step, placed[each.number], own, seconds, peak))
+                    each.done = self.protocol.reached(own.dsc)
+            if spent > allowed:
+                self._too_slow(spent, allowed)
+            if all(each.done for each in self.objects):
+                for later in range(step + 1, self.protocol.clicks + 1):
+                    self._paint(segs, later)
+                return
+
+    def _paint(self, segs: Segs | None, step: int) -> None:
+        if segs is not None:
+            for each in self.objects:
+                segs.paint(step, each.value, self.drawn_kji == each.number)
+
+    def _place(self, each: _Object, step: int) -> str:
+        """Place the prompt of a step, and say what a row calls it."""
+        if each.done:
+            return "none"
+        seed = seed_of(self.task.seed, self.task.case.name, each.name, step)
+        card, loaded, protocol = self.segmenter.card, self.loaded, self.protocol
+        reference = self.reference_kji == each.number
+        if step == 0:
+            prompt, words = first_prompt(
+                card, each.name, each.value, reference, loaded, protocol, seed
+            )
+        else:
+            mask = self.drawn_kji == each.number
+            prompt, words = click(card, reference, mask, loaded, protocol, seed)
+        try:
+            if prompt is not None:
+                self.session.add(prompt, each.label)
+        except PromptError as error:
+            self._fail(each, str(error))
+            return "none"
+        return words
+
+    def _predict(self, progress: Progress) -> float:
+        """Draw the model's answer, and tell how many seconds it took."""
+        begun = time.perf_counter()
+        try:
+            answers = self.session.predict_all(progress)
+        except PromptError as error:
+            self._fail_all(str(error))
+            return 0.0
+        seconds = time.perf_counter() - begun
+        self.drawn_kji[...] = 0
+        for each in self.objects:
+            answer = answers.get(each.label)
+            if answer is not None:
+                self.drawn_kji[answer.region.slices][answer.logits_kji > 0] = each.number
+        return seconds
+
+    def _scores(self) -> list[Scores]:
+        tolerance = self.protocol.nsd_tolerance
+        scores = self.references.scores(self.drawn_kji, tolerance)
+        if self.stored is None:
+            return scores
+        stored = self.stored.scores(self.drawn_kji, tolerance)
+        return [replace(a, nsd=b.nsd) for a, b in zip(scores, stored, strict=True)]
+
+    def _row(
+        self, each: _Object, step: int, placed: str, own: Scores, seconds: float, peak: int
+    ) -> Row:
+        return Row(
+            self.task.case.name,
+            self.task.case.modality,
+            each.name,
+            self.task.model,
+            self.task.seed,
+            step,
+            placed,
+            own.dsc,
+            own.nsd,
+            own.hd95_mm,
+            seconds if placed != "none" else 0.0,
+            peak,
+            self.loaded.resampled,
+        )
+
+    def _too_slow(self, spent: float, allowed: float) -> None:
+        self._fail_all(
+            f"The model took {spent:.1f} s, over the protocol's {allowed:g} s for "
+            f"{len(self.objects)} object{'' if len(self.objects) == 1 else 's'}."
+        )
+
+    def _fail_all(self, reason: str) -> None:
+        for each in self.objects:
+            if not (each.rows and each.rows[0].failed):
+                self._fail(each, reason)
+
+    def _fail(self, each: _Object, reason: str) -> None:
+        """Give an object the rows of a failure; what was placed and how long it took stays."""
+        rows = failed_rows(
+            self.task.case, self.task.model, self.task.seed, each.name, reason, self.protocol
+        )
+        rows = [replace(row, resampled=self.loaded.resampled) for row in rows]
+        for step, row in enumerate(each.rows):
+            rows[step] = replace(
+                rows[step], prompt=row.prompt, seconds=row.seconds, peak_bytes=row.peak_bytes
+            )
+        each.rows, each.done = rows, True

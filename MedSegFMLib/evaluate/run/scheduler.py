@@ -1,0 +1,163 @@
+"""Which worker does what next: the decisions of a run, apart from anything that carries them out.
+
+A worker stays with one model while there is work for it, so that models are loaded rarely. What
+fails is tried once more after all that has not been tried.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Generator, Iterable
+
+from ..records import ALL_CASES, Crash, Done, Failure, Key, Outcome, Task
+from .executor import Crew, Died, News, Ready, Refused
+from .time_left import Pace
+
+_LOG = logging.getLogger(__name__)
+# A model is given up when it could not be loaded so often in a row and no worker has it.
+_MOST_REFUSALS = 2
+_OUT_OF_MEMORY = "the memory may not be enough for it."
+
+
+class Schedule:
+    """The state of a run: what waits, who works on what, and what has been tried before.
+
+    Workers are numbers. clock: seconds since any moment.
+    """
+
+    def __init__(
+        self, tasks: Iterable[Task], crew: Crew, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._crew = crew
+        self._waiting: dict[str, deque[Task]] = defaultdict(deque)
+        for task in tasks:
+            self._waiting[task.model].append(task)
+        self._kind = {model: crew.kind(model) for model in self._waiting}
+        # With crew.alone, what failed waits here until nothing else is left.
+        self._again: list[Task] = []
+        self._tried: set[Key] = set()
+        self._model_of: dict[int, str] = {}
+        self._starting: set[int] = set()
+        self._running: dict[int, Task] = {}
+        self._refusals: dict[str, int] = defaultdict(int)
+        self._is_last_round = False
+        self.pace = Pace(clock)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every task is settled."""
+        return not (any(self._waiting.values()) or self._running or self._again)
+
+    def seconds_left(self) -> float | None:
+        """Until all is done, None while that cannot be told."""
+        left = {model: len(tasks) for model, tasks in self._waiting.items()}
+        for task in itertools.chain(self._running.values(), self._again):
+            left[task.model] += 1
+        return self.pace.seconds_left(left)
+
+    def next_hire(self) -> str | None:
+        """The model that one more worker should be started for now, None for no model.
+
+        The one with the most work waiting for each worker that it would have then.
+        """
+        if not any(self._waiting.values()) and self._again and not self._model_of:
+            self._is_last_round = True
+            for task in self._again:
+                self._waiting[task.model].append(task)
+            self._again.clear()
+        if self._is_last_round and self._model_of:
+            return None
+        workers = self._count(self._model_of)
+        starting = self._count(self._starting)
+        taken: dict[str, int] = defaultdict(int)
+        for model, number in workers.items():
+            taken[self._kind[model]] += number
+        open_to = [
+            model
+            for model, tasks in self._waiting.items()
+            if len(tasks) > starting[model]
+            and (self._refusals[model] < _MOST_REFUSALS or not workers[model])
+            and taken[self._kind[model]] < self._crew.places[self._kind[model]]
+        ]
+
+        def waiting_work(model: str) -> float:
+            return len(self._waiting[model]) * self.pace.mean(model) / (workers[model] + 1)
+
+        return max(open_to, key=waiting_work, default=None)
+
+    def hired(self, worker: int, model: str) -> None:
+        """A worker is being started for the model."""
+        self._model_of[worker] = model
+        self._starting.add(worker)
+
+    def heard(self, worker: int, news: News) -> Generator[tuple[list[Task], Outcome], None, None]:
+        """Take in what a worker tells; gives the outcomes as `work_off` does."""
+        model = self._model_of[worker]
+        was_starting = worker in self._starting
+        self._starting.discard(worker)
+        if isinstance(news, Ready):
+            self._refusals[model] = 0
+        elif isinstance(news, Refused) or (was_starting and isinstance(news, Died)):
+            self._forget(worker)
+            yield from self._refused(model, news)
+        else:
+            yield self._settled(worker, self._running.pop(worker), news)
+
+    def next_task(self, worker: int) -> Task | None:
+        """What the worker is to do now; None where it is to be dismissed, and known no more."""
+        if worker not in self._model_of:
+            return None
+        tasks = self._waiting[self._model_of[worker]]
+        if not tasks:
+            self._forget(worker)
+            return None
+        self._running[worker] = tasks.popleft()
+        return self._running[worker]
+
+    def _settled(self, worker: int, task: Task, news: Outcome | Died) -> tuple[list[Task], Outcome]:
+        if isinstance(news, Done):
+            self.pace.note(task.model, news.seconds)
+            return [task], news
+        # After what nobody foresaw the process may be damaged, and fail at every further task.
+        if isinstance(news, Died | Crash):
+            self._forget(worker)
+        if isinstance(news, Died):
+            news = Failure(*task.key, f"The process died ({news.how}); {_OUT_OF_MEMORY}")
+        if task.key in self._tried:
+            return [task], news
+        self._tried.add(task.key)
+        _LOG.info("%s with %s is tried again: %s", task.case.name, task.model, news.reason)
+        if self._crew.alone:
+            self._again.append(task)
+        else:
+            self._waiting[task.model].append(task)
+        return [], news
+
+    def _refused(
+        self, model: str, news: Refused | Died
+    ) -> Generator[tuple[list[Task], Outcome], None, None]:
+        self._refusals[model] += 1
+        if self._refusals[model] < _MOST_REFUSALS or model in self._model_of.values():
+            return
+        tasks = [*self._waiting[model], *(task for task in self._again if task.model == model)]
+        self._waiting[model].clear()
+        self._again = [task for task in self._again if task.model != model]
+        if isinstance(news, Died):
+            reason = f"The process died while it loaded the model ({news.how}); {_OUT_OF_MEMORY}"
+        else:
+            reason = news.reason
+        by_seed: dict[int, list[Task]] = defaultdict(list)
+        for task in tasks:
+            by_seed[task.seed].append(task)
+        for seed, own in by_seed.items():
+            yield own, Failure(ALL_CASES, model, seed, reason)
+
+    def _forget(self, worker: int) -> None:
+        del self._model_of[worker]
+
+    def _count(self, workers: Iterable[int]) -> dict[str, int]:
+        """How many of the workers each model has."""
+        return Counter(self._model_of[worker] for worker in workers)

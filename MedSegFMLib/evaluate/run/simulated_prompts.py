@@ -1,0 +1,70 @@
+"""The prompts that a protocol places for an object, as a user would."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.cases import LoadedCase
+from ...prompts.types import Box, Point, Prompt, Text
+from ...segmenter import ModelCard
+from ...simulate import box_around, challenge_box, next_click
+from ..protocol import Protocol
+
+# The challenge moves the sides of its boxes by up to 5 voxels in a slice of 256.
+_CHALLENGE_JITTER_VOXELS = 5
+_CHALLENGE_SLICE_SIDE = 256
+
+# A prompt and what a row calls it; "none" where there is nothing to place.
+Placed = tuple[Prompt | None, str]
+NOTHING: Placed = (None, "none")
+
+
+def first_prompt(
+    card: ModelCard,
+    name: str,
+    value: int,
+    reference: NDArray[np.bool_],
+    loaded: LoadedCase,
+    protocol: Protocol,
+    seed: int,
+) -> Placed:
+    """What an object is begun with, by what the model takes.
+
+    value, name: the object's label and name. reference: (K, J, I). A model that takes no box where
+    the protocol has one gets a click; one that takes neither gets the name.
+    """
+    boxed = protocol.box and "box" in card.prompts
+    if "text" in card.prompts and (protocol.text_first or not (boxed or "point" in card.prompts)):
+        return Text(name), "text"
+    if not boxed:
+        return click(card, reference, np.zeros_like(reference), loaded, protocol, seed)
+    if protocol.box_rule == "around":
+        bounds = box_around(reference, protocol.jitter, seed)
+    elif loaded.boxes is None:
+        bounds = challenge_box(reference, _CHALLENGE_JITTER_VOXELS, seed, _CHALLENGE_SLICE_SIDE)
+    elif value in loaded.boxes:
+        bounds = loaded.boxes[value]
+    else:
+        return NOTHING
+    start_kji, stop_kji = bounds
+    return Box.from_ijk(loaded.image.geometry, start_kji[::-1], stop_kji[::-1]), "box"
+
+
+def click(
+    card: ModelCard,
+    reference: NDArray[np.bool_],
+    mask: NDArray[np.bool_],
+    loaded: LoadedCase,
+    protocol: Protocol,
+    seed: int,
+) -> Placed:
+    """A click in the middle of the largest error of `mask` (K, J, I), if the model takes clicks."""
+    if "point" not in card.prompts:
+        return NOTHING
+    clicked = next_click(reference, mask, None if protocol.click_ties == "challenge" else seed)
+    if clicked is None:
+        return NOTHING
+    position_kji, positive = clicked
+    point = Point.from_ijk(loaded.image.geometry, position_kji[::-1], positive)
+    return point, "click +" if positive else "click -"

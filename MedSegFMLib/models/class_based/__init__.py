@@ -1,0 +1,1 @@
+"""Models that score a fixed list of classes for a whole volume."""

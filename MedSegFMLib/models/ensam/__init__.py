@@ -1,0 +1,1 @@
+"""ENSAM, the shipped model: its card, weights, runtimes and sliding windows."""

@@ -1,0 +1,223 @@
+"""ENSAM as a model: a region is encoded once, each set of prompts is decoded from it.
+
+Stenhede, Bjørnstad and Ranjbar, "ENSAM: an efficient foundation model for interactive segmentation
+of 3D medical images", 2025. Where the paper's network sees the region's voxels, ours sees the
+region on a fixed number of cells, with its 0.5 and 99.5 percentile at 0 and 1, and windows of it
+once more where those cells are coarse; its logits are interpolated back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import ModelError
+from ...progress import Progress, parts_of
+from ...prompts.types import Box, Prompt
+from ...prompts.voxels import honour_marks, to_voxels
+from ...segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule
+from ...system.device import choose_device, is_cpu
+from ...volumes.intensities import intensity_bounds, normalised
+from ...volumes.region import Region
+from ...volumes.resampling import cell_positions, resampled
+from ...volumes.volume import Volume
+from ...weights import store
+from . import weights as ensam_weights
+from .mirror_averaging import Mirrored
+from .network.graphs import graphs
+from .runtime import Features, NetworkPrompts, Runtime
+from .sliding_windows import Window, blended, holds_object, window_regions
+from .tokens import Tokens, prompt_tokens
+
+CARD = ModelCard(
+    name="ensam",
+    title="ENSAM",
+    summary="A small network that sees in 3D; takes boxes, clicks and strokes, on CPU or GPU.",
+    prompts=("box", "point", "scribble", "lasso"),
+    modalities=("CT", "MR", "PET", "US", "microscopy"),
+    dimensions=3,
+    code_licence="Apache-2.0",
+    weights_licence="Apache-2.0",
+    region_rule=RegionRule(
+        margin_voxels=2, margin_fraction=0.25, click_radius_voxels=16, shared=False
+    ),
+    packages=("safetensors",),
+    weights="ensam",
+    uses_previous=True,
+    # Growth over a box and five clicks, their answers kept: 218, 288, 569 and 1277 MB for regions
+    # of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
+    base_bytes=230_000_000,
+    bytes_per_voxel=65,
+)
+
+# A clicked voxel gets at least this logit in the click's direction, whatever the network says.
+CLICK_LOGIT = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class EnsamEncoding(Encoding):
+    """The network's features of a region, and of windows of it where it is large."""
+
+    features: Features
+    windows: tuple[Window, ...]
+
+
+def create(device: str = "auto", weights: str | Path | None = None) -> EnsamSegmenter:
+    """Load the model with the weights of the store, or those in the file `weights`.
+
+    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+
+    OpenVINO runs the network on a CPU, torch on a GPU and where there is no OpenVINO or no graph
+    of the weights' configuration. Raises DeviceError for a device that is not there, ModelError
+    where neither can run it, WeightsError for weights that are missing, altered, truncated or of
+    another network.
+    """
+    on_cpu = is_cpu(device)
+    path = store.find(CARD.name) if weights is None else Path(weights)
+    store.verify_recorded(path)
+    return EnsamSegmenter(_cpu_runtime(path) if on_cpu else _torch_runtime(path, device))
+
+
+def _cpu_runtime(path: Path) -> Runtime:
+    config = ensam_weights.read_config(path)
+    if graphs(config).there and find_spec("openvino") is not None:
+        from . import openvino_runtime as ensam_openvino
+
+        return ensam_openvino.load(path)
+    if find_spec("torch") is not None:
+        return _torch_runtime(path, "cpu")
+    fault = (
+        "openvino is not here"
+        if graphs(config).there
+        else "there is no graph of their configuration"
+    )
+    raise ModelError(
+        f"The weights {path} need torch, not installed here, because {fault}; run: "
+        "pip install torch, or use the model graphcut."
+    )
+
+
+def _torch_runtime(path: Path, device: str) -> Runtime:
+    from .torch_runtime import TorchRuntime
+
+    chosen = choose_device(device)
+    return TorchRuntime(ensam_weights.load(path).to(chosen), chosen)
+
+
+class EnsamSegmenter:
+    """The `Segmenter` around a loaded network."""
+
+    card = CARD
+
+    def __init__(self, runtime: Runtime) -> None:
+        # The whole region decides most, so the mean over mirror images is worth its time there.
+        self._whole = Mirrored(runtime)
+        self._closer = runtime
+        self._cells = (runtime.config.cells,) * 3
+
+    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> EnsamEncoding:
+        """One encoder pass over a region (None: all), which is never written to.
+
+        Raises VolumeError where the region holds NaN or infinity, DeviceError without memory.
+        """
+        progress(0.0, "Preparing the image")
+        region = region or Region.whole(volume.geometry.shape_kji)
+        array = volume.array_kji[region.slices]
+        spacing = volume.geometry.spacing_kji_mm
+        cells = resampled(array, self._cells)
+        bounds = intensity_bounds(cells)
+        regions = window_regions(region.shape_kji, self._cells[0])
+        share, *shares = parts_of(progress, 1 + len(regions), first=0.1)
+        image = normalised(cells, bounds)
+        features = self._whole.encode(image, self._cell_mm(region, spacing), share)
+        windows = []
+        for window, share in zip(regions, shares, strict=True):
+            image = normalised(resampled(array[window.slices], self._cells), bounds)
+            seen = self._closer.encode(image, self._cell_mm(window, spacing), share)
+            windows.append(Window(window, seen))
+        progress(1.0, "The image is prepared")
+        nbytes = features.nbytes + sum(window.features.nbytes for window in windows)
+        return EnsamEncoding(volume.geometry, region, nbytes, features, tuple(windows))
+
+    def predict(
+        self,
+        encoding: Encoding,
+        prompts: Sequence[Prompt],
+        previous: Prediction | None,
+        progress: Progress,
+    ) -> Prediction:
+        """Decode one object; every marked voxel ends up on the side that its mark says.
+
+        A last mark that the answer before already heeds changes nothing. Prompts outside the region
+        say nothing. Raises PromptError for a prompt outside the volume or a text, DeviceError
+        without memory.
+        """
+        if not isinstance(encoding, EnsamEncoding):
+            raise TypeError(f"ENSAM cannot predict from a {type(encoding).__name__} of a model.")
+        CARD.check_takes(prompts)
+        progress(0.0, "Reading the prompts")
+        region = encoding.region
+        tokens = prompt_tokens(prompts, encoding.geometry, region)
+        if previous is not None and _heeds(previous, prompts, encoding):
+            return previous
+        before = None if previous is None else _before(previous, region)
+        share, *shares = parts_of(progress, 1 + len(encoding.windows), last=0.9)
+        array = self._decoded(self._whole, encoding.features, tokens, region, before, share)
+        closer = []
+        for window, share in zip(encoding.windows, shares, strict=True):
+            part = window.region
+            if holds_object(array, part):
+                own, known = tokens.within(part), array[part.slices]
+                closer.append(
+                    (part, self._decoded(self._closer, window.features, own, part, known, share))
+                )
+        array = blended(array, closer)
+        honour_marks(array, tokens.marks, CLICK_LOGIT)
+        progress(1.0, "The object is drawn")
+        return Prediction(encoding.geometry, region.start_kji, array)
+
+    def _cell_mm(self, region: Region, spacing_kji_mm: Sequence[float]) -> list[float]:
+        sides = zip(spacing_kji_mm, region.shape_kji, self._cells, strict=True)
+        return [mm * voxels / cells for mm, voxels, cells in sides]
+
+    def _decoded(
+        self,
+        runtime: Runtime,
+        features: Features,
+        tokens: Tokens,
+        region: Region,
+        before: Logits | None,
+        progress: Progress,
+    ) -> Logits:
+        """The logits (K, J, I) of a region or window, given those of the step before."""
+        positions = cell_positions(tokens.positions_kji, region.shape_kji, self._cells)
+        previous = None if before is None else resampled(before, self._cells)
+        prompts = NetworkPrompts(tokens.kinds, positions)
+        return resampled(runtime.decode(features, prompts, previous, progress), region.shape_kji)
+
+
+def _heeds(previous: Prediction, prompts: Sequence[Prompt], encoding: Encoding) -> bool:
+    """Whether the step before covers the region, and the last prompt asks for nothing else.
+
+    The network is trained on clicks into errors: one on what is right already, such as a click on a
+    neighbouring object, would make it look for an error elsewhere.
+    """
+    if previous.region != encoding.region or not prompts or isinstance(prompts[-1], Box):
+        return False
+    marks = to_voxels(prompts[-1:], encoding.geometry).within(encoding.region)
+    answered = previous.logits_kji[tuple(marks.voxels_kji.T)] > 0
+    return bool((answered == marks.positive).all())
+
+
+def _before(previous: Prediction, region: Region) -> Logits:
+    """The logits of the step before on a region, 0 where it did not look."""
+    logits = np.zeros(region.shape_kji, dtype=np.float32)
+    shared = region.intersection(previous.region)
+    if shared is not None:
+        seen = previous.logits_kji[shared.relative_to(previous.region).slices]
+        logits[shared.relative_to(region).slices] = seen
+    return logits

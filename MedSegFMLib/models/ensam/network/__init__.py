@@ -1,0 +1,1 @@
+"""The architecture of ENSAM in torch, and its ONNX graphs."""

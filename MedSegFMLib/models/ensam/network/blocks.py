@@ -1,0 +1,125 @@
+"""The convolutional half of ENSAM: a SegResNet with four levels, without biases.
+
+Myronenko, "3D MRI brain tumor segmentation using autoencoder regularization", 2018, with instance
+instead of group norm. Arrays are (B, C, K, J, I).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ....progress import Progress
+from .config import Skip
+
+WIDTHS = (16, 32, 64, 128)
+_BLOCKS_DOWN = (1, 1, 2, 4)
+_PREVIOUS_WIDTHS = (4, 16, 64)
+# With this bias a fresh network says "not the object" nearly everywhere, as most voxels are.
+_HEAD_BIAS = -5.0
+
+
+def convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Conv3d:
+    """A convolution without bias that keeps the size, or divides it by `stride`."""
+    return nn.Conv3d(inputs, outputs, size, stride, padding=size // 2, bias=False)
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(act(conv(act(x)))), act: instance norm with learned scale and shift, then ReLU."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.InstanceNorm3d(width, affine=True) for _ in range(2))
+        self.convolutions = nn.ModuleList(convolution(width, width) for _ in range(2))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, width, K, J, I) to the same shape."""
+        update = features
+        for norm, layer in zip(self.norms, self.convolutions, strict=True):
+            update = layer(functional.relu(norm(update), inplace=True))
+        return features + update
+
+
+class Encoder(nn.Module):
+    """The image at four levels; each halves the size of the one before and doubles its width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = convolution(1, WIDTHS[0])
+        self.downs = nn.ModuleList(
+            convolution(wide, wider, stride=2) for wide, wider in pairwise(WIDTHS)
+        )
+        self.levels = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
+            for width, count in zip(WIDTHS, _BLOCKS_DOWN, strict=True)
+        )
+
+    def forward(self, image: Tensor, progress: Progress) -> list[Tensor]:
+        """The features of each level, finest first, of an image (B, 1, K, J, I)."""
+        features = self.stem(image)
+        outputs: list[Tensor] = []
+        for number, level in enumerate(self.levels):
+            progress(number / len(WIDTHS), "Looking at the image")
+            if number:
+                features = self.downs[number - 1](features)
+            features = level(features)
+            outputs.append(features)
+        return outputs
+
+
+class PreviousEncoder(nn.Module):
+    """The logits of the step before at the coarsest level, to be added to the embedding.
+
+    Without biases, logits of 0 everywhere add exactly nothing: they mean that there were none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (1, *_PREVIOUS_WIDTHS)
+        self.downs = nn.ModuleList(
+            convolution(wide, wider, stride=2) for wide, wider in pairwise(widths)
+        )
+        self.out = convolution(widths[-1], WIDTHS[-1], size=1)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """(B, 1, K, J, I) to (B, 128, K/8, J/8, I/8)."""
+        for layer in self.downs:
+            logits = functional.relu(layer(logits), inplace=True)
+        result: Tensor = self.out(logits)
+        return result
+
+
+class Decoder(nn.Module):
+    """From the coarsest level to one logit per voxel, with the encoder's features on the way."""
+
+    def __init__(self, skip: Skip) -> None:
+        super().__init__()
+        finer = WIDTHS[-2::-1]
+        coarser = WIDTHS[:0:-1]
+        self.narrow = nn.ModuleList(
+            convolution(wide, width, size=1) for wide, width in zip(coarser, finer, strict=True)
+        )
+        self.merge = nn.ModuleList(
+            convolution(2 * width, width, size=1) for width in finer if skip == "concat"
+        )
+        self.blocks = nn.ModuleList(ResidualBlock(width) for width in finer)
+        self.head = nn.Conv3d(WIDTHS[0], 1, 1)
+        nn.init.constant_(self.head.bias, _HEAD_BIAS)
+
+    def forward(self, features: Tensor, skips: Sequence[Tensor], progress: Progress) -> Tensor:
+        """Logits (B, 1, K, J, I) of `features` (B, 128, K/8, J/8, I/8) and finer `skips`."""
+        for number, skip in enumerate(reversed(skips)):
+            progress(number / len(skips), "Drawing the object")
+            features = self.narrow[number](features)
+            features = functional.interpolate(features, scale_factor=2, mode="trilinear")
+            if self.merge:
+                features = self.merge[number](torch.cat((features, skip), dim=1))
+            else:
+                features = features + skip
+            features = self.blocks[number](features)
+        result: Tensor = self.head(features)
+        return result

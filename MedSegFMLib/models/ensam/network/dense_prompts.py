@@ -1,0 +1,87 @@
+"""Prompts drawn as images beside the tokens, so that the decoder sees them voxel by voxel.
+
+nnInteractive (Isensee et al., 2025, arXiv 2503.08373) gives its network all prompts as channels at
+full resolution. Here they meet the image in the decoder, so that the image is still encoded once.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .blocks import WIDTHS, convolution
+from .config import BACKGROUND, BOX_START, FOREGROUND
+
+# A click is drawn as a ball that has faded to 0.6 after so many voxels.
+_CLICK_SIGMA_VOXELS = 1.5
+# Logits of the step before are squeezed to -1 to 1; at this one they are at 0.76.
+_PREVIOUS_SCALE = 4.0
+
+# Ellipsoid and cuboid of the boxes, clicks on object and background, the step before.
+CHANNELS = 5
+
+
+class DensePrompts(nn.Module):
+    """Features of the drawn prompts at each level of the network, to be added to the image's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = convolution(CHANNELS, WIDTHS[0])
+        self.downs = nn.ModuleList(
+            convolution(wide, wider, stride=2) for wide, wider in pairwise(WIDTHS)
+        )
+
+    def forward(self, channels: Tensor) -> list[Tensor]:
+        """The features at each level, finest first, of `drawn` channels (B, 5, K, J, I)."""
+        features = self.stem(channels)
+        levels = [features]
+        for down in self.downs:
+            features = down(functional.relu(features))
+            levels.append(features)
+        return levels
+
+
+def drawn(kinds: Tensor, positions_kji: Tensor, previous_logits: Tensor) -> Tensor:
+    """The channels (B, 5, K, J, I) of tokens (B, n) at (B, n, 3) and of logits (B, 1, K, J, I).
+
+    Every channel is a sum over tokens of a product over axes, so that no array of tokens times
+    voxels is made. A box is two tokens, one after the other.
+    """
+    # What follows the last token closes no box; its own place keeps all widths positive.
+    following = torch.cat((positions_kji[:, 1:], positions_kji[:, -1:]), dim=1)
+    # Voxel centres of the first and last voxel; the box ends half a voxel beyond.
+    half_widths = ((following - positions_kji).abs() + 1) / 2
+    middles = (following + positions_kji) / 2
+    boxes = (kinds == BOX_START).to(previous_logits.dtype)
+    balls = torch.stack([(kinds == kind) for kind in (FOREGROUND, BACKGROUND)], dim=1)
+
+    along_ellipsoid, along_cuboid, along_ball = [], [], []
+    for axis, count in enumerate(previous_logits.shape[2:]):
+        voxels = torch.arange(count, device=kinds.device, dtype=torch.float32)
+        beyond = (voxels - middles[:, :, axis, None]) / half_widths[:, :, axis, None]
+        along_ellipsoid.append(torch.exp(-beyond.square()))
+        outside = (beyond.abs() - 1) * half_widths[:, :, axis, None]
+        along_cuboid.append((0.5 - outside).clamp(0, 1))
+        steps = (voxels - positions_kji[:, :, axis, None]) / _CLICK_SIGMA_VOXELS
+        along_ball.append(torch.exp(-0.5 * steps.square()))
+    channels = [
+        _summed(boxes[:, None], along_ellipsoid),
+        _summed(boxes[:, None], along_cuboid),
+        _summed(balls.to(previous_logits.dtype), along_ball),
+    ]
+    previous = torch.tanh(previous_logits / _PREVIOUS_SCALE)
+    return torch.cat((torch.cat(channels, dim=1).clamp(max=1), previous), dim=1)
+
+
+def _summed(weights: Tensor, along: list[Tensor]) -> Tensor:
+    """(B, c, K, J, I): sum over tokens n of weights (B, c, n) times a factor (B, n, side) an axis.
+
+    Written as products of matrices, which every runtime knows.
+    """
+    k, j, i = (factor.shape[2] for factor in along)
+    plane = along[1][:, :, :, None] * along[2][:, :, None, :]
+    rows = (weights[:, :, None, :] * along[0].transpose(1, 2)[:, None]).flatten(1, 2)
+    return torch.matmul(rows, plane.flatten(2)).unflatten(1, (-1, k)).unflatten(3, (j, i))

@@ -1,0 +1,53 @@
+"""Where ENSAM's graphs lie and what goes in and comes out; `ensam_export` makes them from torch.
+
+A graph is the network as ONNX whose weights are inputs of their own, under the names of the state
+dict, so that one small file serves all weights of a configuration: trained, random or fine-tuned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .config import EnsamConfig, PositionKind
+
+BLOCKS = 2
+
+# Encoder: an image (1, 1, n, n, n) in 0 to 1, n a multiple of 8, to the features of each level.
+IMAGE = "image"
+FEATURES = ("skip0", "skip1", "skip2", "embedding")
+
+# Decoder: those features and what follows, to logits.
+KINDS = "kinds"  # (1, n) int64, at least one
+POSITIONS = "positions_kji"  # (1, n, 3) in cells
+PROMPT_TURNS = tuple(f"prompt_turn{block}" for block in range(BLOCKS))
+IMAGE_TURNS = tuple(f"image_turn{block}" for block in range(BLOCKS))
+PREVIOUS = "previous_logits"  # (1, 1, n, n, n), zeros where there are none
+MEETS = "meets"  # bool, whether the tokens speak to the image; false for no prompts
+LOGITS = "logits"
+
+# Which axis of what the positions become counts the tokens. The image's come with three axes in
+# its place, k, j and i.
+TOKEN_AXIS: dict[PositionKind, int] = {"liere": 1, "rope": 3, "absolute": 2}
+
+_FOLDER = Path(__file__).with_name("graphs")
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """The files of one configuration; the encoder is the same for all."""
+
+    encoder: Path
+    decoder: Path
+
+    @property
+    def there(self) -> bool:
+        """Whether both are shipped."""
+        return self.encoder.is_file() and self.decoder.is_file()
+
+
+def graphs(config: EnsamConfig, folder: Path = _FOLDER) -> Graphs:
+    """The files for a configuration, which need not be there."""
+    prompts = "dense" if config.dense_prompts else "sparse"
+    name = f"ensam-decoder-{config.skip}-{config.positions}-{prompts}.onnx"
+    return Graphs(folder / "ensam-encoder.onnx", folder / name)

@@ -1,0 +1,72 @@
+"""A second look, closer: windows of a region that has many more voxels than the network has cells.
+
+The windows overlap and are seen with the answer to the whole region as the step before, so that the
+network decides on finer cells what it knows the rough shape of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import ceil
+
+import numpy as np
+
+from ...segmenter import Logits
+from ...volumes.region import Region, Shape, shape_triple
+from .runtime import Features
+
+# Sides of so many voxels a cell are halved, into two windows of this part of the side each.
+_MOST_VOXELS_PER_CELL = 1.3
+_WIDTH = 0.6
+# A window in which nothing comes nearer to being the object is left as it is.
+_FAR_LOGIT = -3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A part of an encoded region, counted from its first voxel, and what was seen in it."""
+
+    region: Region
+    features: Features
+
+
+def window_regions(shape_kji: Shape, cells: int) -> list[Region]:
+    """The windows of a region, [] where its cells are fine enough; eight at most."""
+    spans = []
+    for side in shape_kji:
+        width = ceil(_WIDTH * side)
+        fine = side <= _MOST_VOXELS_PER_CELL * cells
+        spans.append([(0, side)] if fine else [(0, width), (side - width, side)])
+    corners = [zip(*spans_kji, strict=True) for spans_kji in product(*spans)]
+    regions = [Region(shape_triple(start), shape_triple(stop)) for start, stop in corners]
+    return regions if len(regions) > 1 else []
+
+
+def holds_object(coarse: Logits, window: Region) -> bool:
+    """Whether the answer to the whole region leaves anything to decide in a window."""
+    return bool((coarse[window.slices] > _FAR_LOGIT).any())
+
+
+def blended(coarse: Logits, closer: Sequence[tuple[Region, Logits]]) -> Logits:
+    """The mean of an answer to a region and of those to windows of it, where there are any.
+
+    Where windows overlap, each counts for more in its middle. Arrays are float32 (K, J, I).
+    """
+    total, weights = np.zeros_like(coarse), np.zeros_like(coarse)
+    for window, logits in closer:
+        weight = _middle_first(window.shape_kji)
+        total[window.slices] += weight * logits
+        weights[window.slices] += weight
+    seen = weights > 0
+    return np.where(seen, 0.5 * (coarse + total / np.where(seen, weights, 1)), coarse)
+
+
+def _middle_first(shape_kji: Shape) -> Logits:
+    """(K, J, I) float32, positive, falling from the middle to the nearest face."""
+    ramps = [
+        (np.minimum(np.arange(n) + 1, n - np.arange(n)) / n).astype(np.float32) for n in shape_kji
+    ]
+    k, j, i = np.ix_(*ramps)
+    return np.minimum(np.minimum(k, j), i)

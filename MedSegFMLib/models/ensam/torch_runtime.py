@@ -1,0 +1,82 @@
+"""ENSAM's network run by torch, on the CPU or a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...progress import Progress
+from ...segmenter import Logits
+from ...system.device import memory_errors
+from .network.config import EnsamConfig
+from .runtime import Features, NetworkPrompts
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from .network.network import Ensam, EnsamFeatures
+
+
+class TorchFeatures(Features):
+    """The network's own features."""
+
+    def __init__(self, features: EnsamFeatures) -> None:
+        super().__init__(features.nbytes)
+        self.features = features
+
+
+class TorchRuntime:
+    """The `Runtime` around a network that lies on a device."""
+
+    def __init__(self, network: Ensam, device: torch.device) -> None:
+        self._network = network
+        self._device = device
+
+    @property
+    def config(self) -> EnsamConfig:
+        """The network's choices."""
+        return self._network.config
+
+    def encode(
+        self, image: Logits, spacing_kji_mm: Sequence[float], progress: Progress
+    ) -> TorchFeatures:
+        """See `Runtime.encode`; DeviceError without memory."""
+        import torch
+
+        with torch.inference_mode(), memory_errors("ensam"):
+            features = self._network.encode(self._tensor(image), spacing_kji_mm, progress)
+        return TorchFeatures(features)
+
+    def decode(
+        self,
+        features: Features,
+        prompts: NetworkPrompts,
+        previous_logits: Logits | None,
+        progress: Progress,
+    ) -> Logits:
+        """See `Runtime.decode`; DeviceError without memory."""
+        import torch
+
+        from .network.network import EnsamPrompts
+
+        assert isinstance(features, TorchFeatures), "features are given back where they came from"
+        with torch.inference_mode(), memory_errors("ensam"):
+            logits = self._network.decode(
+                features.features,
+                EnsamPrompts(
+                    torch.from_numpy(prompts.kinds)[None].to(self._device),
+                    torch.from_numpy(prompts.positions_kji)[None].to(self._device),
+                ),
+                None if previous_logits is None else self._tensor(previous_logits),
+                progress,
+            )
+            return np.array(logits[0, 0].float().cpu().numpy(), order="C")
+
+    def _tensor(self, array: Logits) -> Tensor:
+        """(1, 1, K, J, I) on the device."""
+        import torch
+
+        return torch.from_numpy(array)[None, None].to(self._device)

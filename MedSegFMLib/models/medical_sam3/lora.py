@@ -1,0 +1,124 @@
+"""Low-rank adapters in SAM3's detector, in peft's own files, bound to the weights below them.
+
+Hu et al., "LoRA: low-rank adaptation of large language models", 2021. A folder with
+`adapter_config.json` and `adapter_model.safetensors`, whose metadata tells the SHA-256 of the
+weights that the adapters were trained on, what peft is told, and the data.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from ...errors import WeightsError
+from ...weights import store
+from ...weights.safetensors_header import read_header
+from ..common.adapter_files import tensors_file, write_adapters
+from ..common.lora import load_adapters, lora_settings
+
+if TYPE_CHECKING:
+    from transformers import Sam3Model
+
+Targets = Literal["qv", "attention", "all"]
+
+FORMAT = "medsegfm.medical-sam3"
+
+_IN_ATTENTION = {"qv": "[qv]_proj", "attention": "[qkvo]_proj", "all": "[qkvo]_proj"}
+_PLACES = (
+    r"(vision_encoder\.backbone\.layers\.\d+\.attention"
+    r"|detr_(en|de)coder\.layers\.\d+\.\w*attn)"
+)
+_MLP = r"(vision_encoder\.backbone|detr_(en|de)coder)\.layers\.\d+\.mlp\.fc[12]"
+
+
+def peft_settings(rank: int, alpha: float, dropout: float, targets: Targets) -> dict[str, Any]:
+    """Adapters as a `LoraConfig` of peft takes them, in types of JSON.
+
+    They sit in the vision transformer and in the detector's two transformers. rank: of each
+    product; alpha: it is multiplied by alpha / rank; dropout: of its input. targets: queries and
+    values, whole attentions, or the layers' perceptrons as well.
+    """
+    names = rf"{_PLACES}\.{_IN_ATTENTION[targets]}"
+    if targets == "all":
+        names = f"({names}|{_MLP})"
+    return lora_settings(rank, alpha, dropout, names)
+
+
+def with_adapters(network: Sam3Model, settings: Mapping[str, Any]) -> Any:
+    """A PeftModel around a network, in which fresh adapters are put in place.
+
+    settings: see `peft_settings`; ValueError or TypeError where they do not fit the network.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    with warnings.catch_warnings():
+        # peft asks transformers for a property under its old name, which is no news for the user.
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(network, LoraConfig(**settings))
+
+
+def write(
+    folder: Path, base_sha256: str, peft: Mapping[str, Any], more: Mapping[str, Any], model: Any
+) -> None:
+    """Write the adapters of a PeftModel; OutputError where that fails.
+
+    base_sha256: of the file that its network was read from. peft: its settings. more: what else
+    the file tells, such as the data.
+    """
+    from peft import get_peft_model_state_dict
+
+    facts = {"base_sha256": base_sha256, "peft": dict(peft), **more}
+    write_adapters(folder, FORMAT, facts, get_peft_model_state_dict(model))
+
+
+def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
+    """The network with adapters multiplied into its weights; `network` itself is changed.
+
+    path: the adapters' folder, or the file of their tensors. base_sha256: of the file that the
+    network was read from. Raises WeightsError where the adapters are missing, altered, of another
+    model, or of other weights.
+    """
+    from safetensors.torch import load_file
+
+    path = tensors_file(path)
+    store.verify_recorded(path)
+    facts = _facts(path)
+    theirs = str(facts["base_sha256"])
+    if theirs != base_sha256:
+        raise WeightsError(
+            f"The adapters {path} were trained on weights with the SHA-256 {theirs}, not "
+            f"{base_sha256}; give those with --weights, or leave the adapters out."
+        )
+    try:
+        model = with_adapters(network, facts["peft"])
+        load_adapters(model, load_file(str(path)))
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path} does not fit medical-sam3 ({error}); train it again."
+        ) from error
+    whole: Any = model.merge_and_unload()
+    whole.requires_grad_(False)
+    whole.eval()
+    return cast("Sam3Model", whole)
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """What the file of the adapters' tensors tells of itself."""
+    metadata = read_header(path).metadata
+    try:
+        facts = json.loads(metadata["facts"]) if metadata["format"] == FORMAT else {}
+        if isinstance(facts["base_sha256"], str) and isinstance(facts["peft"], dict):
+            return cast("dict[str, Any]", facts)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _no_adapters(path) from error
+    raise _no_adapters(path)
+
+
+def _no_adapters(path: Path) -> WeightsError:
+    return WeightsError(
+        f"{path} holds no adapters of medical-sam3; give the folder that training with mode=lora "
+        "wrote."
+    )

@@ -1,0 +1,130 @@
+"""Medical SAM3 as a model of volumes: words name the object, which is followed from slice to slice.
+
+Jiang et al., "Medical SAM3", 2026 (arXiv 2601.10880): SAM3 (Carion et al., "SAM 3: Segment
+anything with concepts", 2025) trained further on medical images with words alone. Weights of SAM3
+itself fit as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import ModelError, WeightsError
+from ...segmenter import ModelCard, RegionRule
+from ...weights import store
+from ...weights.checksums import own_sha256
+from ..sam.preprocessing import PUBLISHED_SIZE
+from ..sam.segmenter import DEFAULT_CACHE_BYTES, check_options
+from .card import WITH_TRACKER
+from .segmenter import WordsSegmenter
+from .tracker_tensor_names import has_tracker
+
+# The published network on a CPU with three slices took 4.9 GB at most, of which 3.4 GB are weights;
+# the features of slices take up to `cache_bytes` more. The tracker's weights are 0.1 GB, and the
+# 0.6 GB that it works in are less than looking at a slice has given back by then.
+_BASE_BYTES = 5_000_000_000 + DEFAULT_CACHE_BYTES
+# Grey levels, answers of detector and tracker kept in 16 bits, logits and probabilities of one
+# plane.
+_BYTES_PER_VOXEL = 29
+
+PROPAGATIONS = ("auto", "boxes", "tracker")
+
+CARD = ModelCard(
+    name="medical-sam3",
+    title="Medical SAM3",
+    summary="Finds what words name, on each slice, with a box or without; clicks correct it.",
+    prompts=("text", "box", "point"),
+    modalities=("CT", "MR", "US", "X-ray", "endoscopy", "microscopy"),
+    dimensions=2,
+    code_licence="Apache-2.0",
+    weights_licence="MIT as tagged; derived from weights under the SAM License",
+    region_rule=RegionRule(
+        margin_voxels=8, margin_fraction=0.1, click_radius_voxels=32, shared=False
+    ),
+    packages=("torch", "torchvision", "transformers"),
+    weights="medical-sam3",
+    may_be_absent=True,
+    base_bytes=_BASE_BYTES,
+    bytes_per_voxel=_BYTES_PER_VOXEL,
+)
+
+
+def create(
+    device: str = "auto",
+    weights: str | Path | None = None,
+    tokenizer: str | Path | None = None,
+    adapter: str | Path | None = None,
+    planes: Sequence[str] | str = ("axial",),
+    fusion: str = "reliable",
+    threshold: float | str = 0.1,
+    step_mm: float | str = 10.0,
+    cache_bytes: int | str = DEFAULT_CACHE_BYTES,
+    propagation: str = "auto",
+) -> WordsSegmenter:
+    """Load Medical SAM3 with the weights of the store, or those in the file or folder `weights`.
+
+    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+    tokenizer: the folder with tokenizer.json, or vocab.json and merges.txt; None for that of the
+        weights. Nothing is fetched.
+    adapter: a folder that training with mode=lora wrote, on these weights.
+    planes: those of "axial", "coronal" and "sagittal" to look at, in turn; as text, with commas.
+    fusion: how several planes become one: "reliable", "mean" or "majority".
+    threshold: what scores less, from 0 to 1, is not there; 0.1 is what Medical SAM3 is measured at.
+    step_mm: with words alone, slices so far apart are looked at first; 0 looks at every slice.
+        The tracker begins at one of them, of a box's too.
+    cache_bytes: how much memory the features of slices may take, some 10 MB each; as text too.
+    propagation: from slice to slice by "boxes" around masks, or with SAM3's "tracker", which also
+        takes clicks; "auto": with the tracker where the weights have it.
+
+    Raises ModelError for an option that there is not, DeviceError for a device that is not there,
+    WeightsError for weights, a tokenizer or adapters that are missing, altered or of another
+    network.
+    """
+    from ...system.device import choose_device
+    from . import lora as medical_sam3_lora
+    from . import weights as medical_sam3_weights
+    from .tokenizer import Words
+    from .torch_runtime import TorchSam3Runtime
+    from .tracker import TorchSam3Tracker
+    from .tracker_weights import load_tracker
+
+    chosen = choose_device(device)
+    names = [n.strip() for n in planes.split(",")] if isinstance(planes, str) else list(planes)
+    budget = check_options(PUBLISHED_SIZE, fusion, names, cache_bytes)
+    least = _number("threshold", threshold, 0.0, 1.0)
+    step = _number("step_mm", step_mm, 0.0, 1000.0)
+    if propagation not in PROPAGATIONS:
+        raise ModelError(
+            f"There is no propagation '{propagation}'; choose from {', '.join(PROPAGATIONS)}."
+        )
+    path = medical_sam3_weights.file_of(store.find(CARD.name) if weights is None else Path(weights))
+    held = medical_sam3_weights.read_checkpoint(path)
+    network = medical_sam3_weights.load_detector(held, path)
+    tracker = None
+    if propagation != "boxes" and has_tracker(held):
+        tracker = TorchSam3Tracker(load_tracker(held, network.config, path), chosen, CARD.name)
+    elif propagation == "tracker":
+        raise WeightsError(
+            f"{path} holds no tracker; give {WITH_TRACKER}, or leave out propagation=tracker."
+        )
+    del held
+    if adapter is not None:
+        network = medical_sam3_lora.merged(network, Path(adapter), own_sha256(path))
+    config: Any = network.config
+    most = config.text_config.max_position_embeddings
+    words = Words(path.parent if tokenizer is None else Path(tokenizer), most)
+    runtime = TorchSam3Runtime(network, words, chosen, CARD.name)
+    return WordsSegmenter(CARD, runtime, fusion, names, least, step, budget, tracker)
+
+
+def _number(name: str, value: float | str, least: float, most: float) -> float:
+    """A number that may have been typed; ModelError where it is none or out of bounds."""
+    try:
+        number = float(value)
+    except ValueError as error:
+        raise ModelError(f"The option {name} is '{value}'; give a number.") from error
+    if not least <= number <= most:
+        raise ModelError(f"The option {name} is {value}; give {least:g} to {most:g}.")
+    return number

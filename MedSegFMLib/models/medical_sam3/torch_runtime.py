@@ -1,0 +1,212 @@
+"""SAM3's detector run by torch, on the CPU or a GPU.
+
+Carion et al., "SAM 3: Segment anything with concepts", 2025. Looking at a slice is the vision
+transformer; the pyramid above it takes a thirtieth of that and five times the memory, and is
+computed anew for each question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...progress import Progress, parts_of
+from ...system.device import memory_errors
+from .runtime import SliceAnswer, SliceQuestion
+from .tokenizer import Words
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from transformers import Sam3Model
+
+# Slices taken at a time; on a GPU halved where its memory is short.
+_MOST_ON_GPU = 4
+_MOST_ON_CPU = 1
+
+
+class TorchSam3Runtime:
+    """The `Sam3Runtime` around a network that is brought to a device.
+
+    words: the tokenizer. model: whose name an error says.
+    """
+
+    def __init__(
+        self, network: Sam3Model, words: Words, device: torch.device, model: str = "medical-sam3"
+    ) -> None:
+        self._network: Any = network.to(device)
+        self._words = words
+        self._device = device
+        self._model = model
+        self._most = _MOST_ON_CPU if device.type == "cpu" else _MOST_ON_GPU
+        self._texts: dict[str, tuple[Tensor, Tensor]] = {}
+
+    @property
+    def side(self) -> int:
+        """See `Sam3Runtime.side`."""
+        side: int = self._network.config.vision_config.backbone_config.image_size
+        return side
+
+    def encode(self, images: NDArray[np.float32], progress: Progress) -> list[NDArray[np.float32]]:
+        """See `Sam3Runtime.encode`; on a GPU in 16 bits."""
+
+        def seen(part: slice) -> list[NDArray[np.float32]]:
+            with self._fast():
+                backbone = self._network.vision_encoder.backbone
+                tokens = backbone(self._tensor(images[part])).last_hidden_state
+            return list(tokens.float().cpu().numpy())
+
+        return self._in_batches(len(images), seen, "Looking at the slices", progress)
+
+    def decode(
+        self,
+        features: Sequence[NDArray[Any]],
+        questions: Sequence[SliceQuestion],
+        threshold: float,
+        progress: Progress,
+    ) -> list[SliceAnswer]:
+        """See `Sam3Runtime.decode`; slices with a box and those without go separately."""
+        found: dict[int, SliceAnswer] = {}
+        boxed = [n for n, question in enumerate(questions) if question.box is not None]
+        bare = [n for n, question in enumerate(questions) if question.box is None]
+        groups = [alike for alike in (boxed, bare) if alike]
+        for alike, share in zip(groups, parts_of(progress, max(1, len(groups))), strict=False):
+
+            def answered(part: slice, alike: list[int] = alike) -> list[SliceAnswer]:
+                return self._answers(
+                    np.stack([features[n] for n in alike[part]]).astype(np.float32, copy=False),
+                    [questions[n] for n in alike[part]],
+                    threshold,
+                )
+
+            made = self._in_batches(len(alike), answered, "Finding the object", share)
+            found.update(zip(alike, made, strict=True))
+        return [found[n] for n in range(len(questions))]
+
+    def _answers(
+        self, tokens: NDArray[np.float32], questions: Sequence[SliceQuestion], threshold: float
+    ) -> list[SliceAnswer]:
+        import torch
+
+        texts = [self._text(question.phrase) for question in questions]
+        given: dict[str, Any] = {}
+        if questions[0].box is not None:
+            boxes = np.array([[question.box] for question in questions], np.float32)
+            given["input_boxes"] = self._tensor(boxes)
+        # In 32 bits: what pools features in a box cannot be computed in bfloat16, and most of the
+        # work is in looking at the slices.
+        output = self._network(
+            vision_embeds=self._pyramid(self._tensor(tokens)),
+            text_embeds=_Pooled(torch.cat([text for text, _ in texts])),
+            attention_mask=torch.cat([mask for _, mask in texts]),
+            **given,
+        )
+        scores = output.pred_logits.sigmoid() * output.presence_logits.sigmoid()
+        chosen, best = chosen_objects(
+            scores, output.pred_boxes, given.get("input_boxes"), threshold
+        )
+        rows = torch.arange(len(questions), device=chosen.device)
+        masks = output.pred_masks[rows, chosen].cpu().numpy()
+        return [
+            SliceAnswer(score, mask if score >= threshold else None)
+            for score, mask in zip(best.tolist(), masks, strict=True)
+        ]
+
+    def _pyramid(self, tokens: Tensor) -> Any:
+        """The features of several resolutions that are made of the vision transformer's."""
+        from transformers.models.sam3.modeling_sam3 import Sam3VisionEncoderOutput
+
+        side = round(tokens.shape[1] ** 0.5)
+        spatial = tokens.unflatten(1, (side, side)).permute(0, 3, 1, 2)
+        levels, positions = self._network.vision_encoder.neck(spatial)
+        return Sam3VisionEncoderOutput(
+            last_hidden_state=tokens, fpn_hidden_states=levels, fpn_position_encoding=positions
+        )
+
+    def _text(self, phrase: str) -> tuple[Tensor, Tensor]:
+        """The features (1, t, c) of a phrase and which of them count, computed once."""
+        if phrase not in self._texts:
+            tokens, mask = (part.to(self._device) for part in self._words.tokens([phrase]))
+            made = self._network.get_text_features(
+                input_ids=tokens, attention_mask=mask, return_dict=True
+            )
+            self._texts[phrase] = made.pooler_output, mask
+        return self._texts[phrase]
+
+    def _in_batches(
+        self,
+        count: int,
+        compute: Callable[[slice], list[Any]],
+        phrase: str,
+        progress: Progress,
+    ) -> list[Any]:
+        """What `compute` makes of all, some at a time; a GPU without memory gets fewer."""
+        import torch
+
+        made: list[Any] = []
+        while len(made) < count:
+            progress(len(made) / count, phrase)
+            part = slice(len(made), min(len(made) + self._most, count))
+            with torch.inference_mode(), memory_errors(self._model):
+                try:
+                    made.extend(compute(part))
+                except torch.cuda.OutOfMemoryError:
+                    if self._most == 1:
+                        raise
+                    torch.cuda.empty_cache()
+                    self._most //= 2
+        return made
+
+    def _fast(self) -> AbstractContextManager[Any]:
+        """Arithmetic in 16 bits where a GPU has it."""
+        import torch
+
+        if self._device.type == "cpu":
+            return nullcontext()
+        kind = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        fast: AbstractContextManager[Any] = torch.autocast(self._device.type, kind)
+        return fast
+
+    def _tensor(self, array: NDArray[np.float32]) -> Tensor:
+        import torch
+
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+
+class _Pooled:
+    """Text features as the network takes those that were computed before."""
+
+    def __init__(self, features: Tensor) -> None:
+        self.pooler_output = features
+
+
+def chosen_objects(
+    scores: Tensor, boxes: Tensor, asked: Tensor | None, threshold: float
+) -> tuple[Tensor, Tensor]:
+    """Which object of each slice is meant, and its score, 0 where none is.
+
+    scores: (n, q), 0 to 1. boxes: (n, q, 4) from corner to corner, as parts of the slice. asked:
+    (n, 1, 4), a box by centre and widths, or None: then the object with the highest score is meant,
+    as Medical SAM3 is evaluated. SAM3 takes a box for an example and finds all that is like it:
+    with one the object is meant whose score times overlap (intersection over union) is highest,
+    among those with `threshold` or more.
+    """
+    import torch
+
+    if asked is None:
+        best, chosen = scores.max(dim=1)
+        return chosen, best
+    half = asked[..., 2:] / 2
+    low = torch.maximum(boxes[..., :2], asked[..., :2] - half)
+    high = torch.minimum(boxes[..., 2:], asked[..., :2] + half)
+    shared = (high - low).clamp(min=0).prod(dim=-1)
+    own = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(dim=-1)
+    overlap = shared / (own + asked[..., 2:].prod(dim=-1) - shared).clamp(min=1e-9)
+    worth = torch.where(scores >= threshold, scores * overlap, torch.zeros_like(scores))
+    most, chosen = worth.max(dim=1)
+    best = scores.gather(1, chosen[:, None])[:, 0]
+    return chosen, torch.where(most > 0, best, torch.zeros_like(best))

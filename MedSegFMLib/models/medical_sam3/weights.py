@@ -1,0 +1,167 @@
+"""SAM3's weights as a file: of transformers' layout or its authors', safetensors or torch's format.
+
+Beside a file there may be a `config.json` as transformers writes it; without one the network is the
+published one, with 840,376,374 parameters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ...errors import WeightsError
+from ...weights import store
+from ...weights.layout import check_layout
+from ..common.state_dict import read_state_dict
+from .tensor_names import Source, bare, is_left_over, is_upstream, source_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import Sam3Config, Sam3Model
+
+    from ...weights.layout import Shapes
+
+CONFIG = "config.json"
+IN_FOLDER = "model.safetensors"
+
+# Under these names training scripts keep the state dict beside their optimiser's.
+_HOLDERS = ("model", "state_dict")
+_TYPES = ("sam3", "sam3_video")
+_WAY_OUT = "give a checkpoint of SAM3 or Medical SAM3 as it is published"
+
+
+def file_of(path: Path) -> Path:
+    """The file of weights: the one given, or that of a folder that transformers or training wrote.
+
+    Raises WeightsError for a folder without one.
+    """
+    if not path.is_dir():
+        return path
+    if not (path / IN_FOLDER).is_file():
+        raise WeightsError(f"The folder {path} holds no {IN_FOLDER}; give the file of the weights.")
+    return path / IN_FOLDER
+
+
+def load(path: Path) -> Sam3Model:
+    """The network whose weights a file holds, on the CPU, in evaluation mode, float32.
+
+    The tracker's tensors, where the file has them, are left aside. Raises WeightsError where the
+    file is missing, altered, truncated, or lacks or adds a tensor.
+    """
+    return load_detector(read_checkpoint(path), path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """All tensors of a file by the names they have there; WeightsError as `load` raises it."""
+    store.verify_recorded(path)
+    return read_state_dict(path, _HOLDERS, _WAY_OUT)
+
+
+def load_detector(held: Mapping[str, Tensor], path: Path) -> Sam3Model:
+    """What `load` gives, of tensors that were read from `path`; the tracker's are passed over."""
+    config = config_beside(path)
+    expected = shapes_of(config)
+    state = as_transformers(detector_tensors(held), expected, path)
+    network: Any = empty_network(config)
+    network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
+    network.requires_grad_(False)
+    network.eval()
+    return cast("Sam3Model", network)
+
+
+def empty_network(config: Sam3Config) -> Sam3Model:
+    """The network on the CPU, whose weights are not set; what it computes itself is."""
+    from transformers import Sam3Model, initialization
+
+    with initialization.no_init_weights():
+        return Sam3Model(config)
+
+
+def shapes_of(config: Sam3Config) -> dict[str, tuple[int, ...]]:
+    """Of each tensor of the network, in transformers' layout without a prefix."""
+    import torch
+    from transformers import Sam3Model
+
+    with torch.device("meta"):
+        network = Sam3Model(config)
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def config_beside(path: Path) -> Sam3Config:
+    """What `config.json` beside a file says, else the published network's."""
+    from transformers import Sam3Config
+
+    beside = path.with_name(CONFIG)
+    if not beside.is_file():
+        return Sam3Config()
+    try:
+        said = json.loads(beside.read_text(encoding="utf-8"))
+        kind = said.get("model_type")
+        if kind not in _TYPES:
+            raise WeightsError(
+                f"{beside} is of the network {kind}, not of SAM3; put the weights into a folder of "
+                "their own."
+            )
+        # A configuration of the video network holds that of the detector.
+        return Sam3Config.from_dict(said.get("detector_config") or said)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(
+            f"{beside} is no configuration of SAM3 ({error}); take it away, or get it again."
+        ) from error
+
+
+def detector_tensors(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The detector's tensors of a checkpoint by bare name."""
+    named = {name: bare(name) for name in held}
+    return {own: held[name] for name, own in named.items() if own is not None}
+
+
+def as_transformers(
+    tensors: Mapping[str, Tensor], expected: Shapes, path: Path
+) -> dict[str, Tensor]:
+    """A detector's tensors, of either layout, in transformers'.
+
+    expected: transformers' shapes by name. Raises WeightsError, which names them in the layout of
+    the file, for tensors that are missing, unknown or misshapen.
+    """
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if not is_upstream(tensors):
+        check_layout(shapes, expected, path, "SAM3", _WAY_OUT)
+        return {name: tensors[name] for name in expected}
+    sources = {name: source_of(name) for name in expected}
+    theirs = {source.name: _whole(expected[name], source) for name, source in sources.items()}
+    used = {name: shape for name, shape in shapes.items() if not is_left_over(name)}
+    check_layout(used, theirs, path, "SAM3", _WAY_OUT)
+    return {name: _part(tensors[source.name], source) for name, source in sources.items()}
+
+
+def write_config(config: Any, path: Path) -> None:
+    """Write a configuration as transformers reads it; OutputError where that fails."""
+    from ...system.atomic_files import write_text
+
+    write_text(path, config.to_json_string())
+
+
+def _whole(shape: tuple[int, ...], source: Source) -> tuple[int, ...]:
+    """The shape of the authors' tensor of which one of that shape is a part."""
+    if source.part == "turned":
+        return shape[::-1]
+    if source.part == "without class":
+        return (shape[0], shape[1] + 1, *shape[2:])
+    return shape if source.part == "whole" else (3 * shape[0], *shape[1:])
+
+
+def _part(tensor: Tensor, source: Source) -> Tensor:
+    if source.part == "whole":
+        return tensor
+    if source.part == "turned":
+        return tensor.T.contiguous()
+    if source.part == "without class":
+        return tensor[:, 1:].contiguous()
+    # Of their own: parts of one tensor could not be written to a file.
+    third = ("query", "key", "value").index(source.part)
+    return tensor.chunk(3)[third].clone()

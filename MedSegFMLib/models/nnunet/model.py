@@ -1,0 +1,76 @@
+"""nnU-Net as a model: every class of a trained folder, in the whole volume, without a click.
+
+Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image
+segmentation", Nature Methods, 2021. Plans, preprocessing, network and resampling are those of the
+package `nnunetv2`; reading the checkpoints and going through the windows is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...segmenter import ModelCard
+from ...system.device import choose_device
+from ...weights import store
+from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, overlap_of, yes_or_no
+
+CARD = ModelCard(
+    name="nnunet",
+    title="nnU-Net",
+    summary="Segments all classes that a folder of nnU-Net version 2 was trained for.",
+    prompts=("text",),
+    modalities=("as its weights",),
+    dimensions=3,
+    code_licence="Apache-2.0",
+    weights_licence="that of whoever trained them",
+    region_rule=WHOLE_VOLUME,
+    packages=("torch", "nnunetv2"),
+    weights="nnunet",
+    # nnU-Net's usual 3D network (six stages, patches of 128) of 14 classes on a CPU, growth: 3110,
+    # 3147 and 3169 MB for volumes of 48, 96 and 160 voxels of 1 mm a side, a window's pass at most
+    # (Testing/benchmarks/memory.py). A voxel then adds copies of the volume and 2 bytes a class.
+    base_bytes=3_000_000_000,
+    bytes_per_voxel=80,
+)
+
+
+def create(
+    device: str = "auto",
+    weights: str | Path | None = None,
+    folds: Sequence[str | int] | str | int | None = None,
+    checkpoint: str = "checkpoint_final.pth",
+    overlap: float | str = 0.5,
+    mirroring: bool | str = True,
+) -> ClassSegmenter:
+    """Load the imported folder, or the folder `weights`.
+
+    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+    folds: which of its networks answer, their mean is taken: numbers, or "all" for the network of
+        all cases (as text with commas between); None for all that are there.
+    checkpoint: the file of each fold.
+    overlap: of neighbouring windows, as a part of their width, 0 to 0.9; half as published.
+    mirroring: whether the mean over mirror images is taken, as published, where the training
+        allows it; eight times the time.
+
+    Raises ModelError for an option that cannot be, DeviceError for a device that is not there,
+    WeightsError for a folder that is incomplete, altered, of several images a volume, or of a
+    network that it does not describe.
+    """
+    from . import folder
+    from .network import NnunetNetwork
+
+    chosen = choose_device(device)
+    part, mirrored = overlap_of(overlap), yes_or_no("mirroring", mirroring)
+    path = store.find(CARD.name) if weights is None else Path(weights)
+    store.verify_recorded(path)
+    trained = folder.read(path, _folds(folds), checkpoint)
+    return ClassSegmenter(CARD, NnunetNetwork(trained, chosen, 1 - part, mirrored))
+
+
+def _folds(folds: Sequence[str | int] | str | int | None) -> tuple[str, ...] | None:
+    if folds is None:
+        return None
+    if isinstance(folds, str | int):
+        folds = str(folds).split(",")
+    return tuple(str(fold).strip() for fold in folds)

@@ -1,0 +1,203 @@
+"""The networks of a trained nnU-Net folder, asked as `nnunetv2` asks them. Needs torch."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import VolumeError, WeightsError
+from ...progress import Progress, part_of
+from ...segmenter import Logits
+from ...volumes.volume import Volume
+from ...weights.layout import check_layout
+from ..class_based.class_maps import ClassMaps, competing, overlapping
+from ..class_based.segmenter import LOOKING
+from .folder import Trained
+
+if TYPE_CHECKING:
+    import torch
+
+# Where nnU-Net cut the zero border off nothing was seen: sure to be background.
+_UNSEEN = -16.0
+# Squares of such values, as a mean and deviation need them, still fit into 32 bits.
+_LARGEST_INTENSITY = 1e15
+
+# What nnU-Net raises, and the layers it builds, where plans name what is not there.
+_UNDESCRIBED = (
+    RuntimeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ImportError,
+    AssertionError,
+)
+_MOST_WORDS = 200
+
+_WAY_OUT = "give a folder that nnU-Net version 2 wrote"
+
+
+class NnunetNetwork:
+    """The networks of a folder on a device.
+
+    step: from one window to the next, as a part of its width. mirrored: whether mirror images are
+    seen too, where the training allows it.
+    """
+
+    def __init__(self, trained: Trained, device: torch.device, step: float, mirrored: bool) -> None:
+        from .torch_windows import WindowedPredictor
+
+        self._trained = trained
+        with _quiet():
+            try:
+                plans, configuration, network = _build(trained)
+            except WeightsError:
+                raise
+            except _UNDESCRIBED as error:
+                words = " ".join(str(error).split())[:_MOST_WORDS]
+                raise WeightsError(
+                    f"The network of {trained.path} cannot be built ({words}); {_WAY_OUT}."
+                ) from error
+            expected = {n: tuple(t.shape) for n, t in network.state_dict().items()}
+            for state in trained.states:
+                found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+                check_layout(found, expected, trained.path, "its plans describe", _WAY_OUT)
+            self._predictor = WindowedPredictor(step, mirrored, device)
+            self._predictor.manual_initialization(
+                network.requires_grad_(False),
+                plans,
+                configuration,
+                list(trained.states),
+                trained.dataset,
+                trained.trainer,
+                trained.mirroring,
+            )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of dataset.json, without background."""
+        return self._trained.classes
+
+    def look(self, volume: Volume, progress: Progress) -> ClassMaps:
+        """Score every voxel; VolumeError where too few are left in the network's spacing."""
+        import torch
+
+        trained, codes = self._trained, volume.geometry.axis_codes
+        turned = volume if trained.axis_codes is None else volume.reoriented(trained.axis_codes)
+        predictor = self._predictor
+        with _quiet():
+            data, properties = self._prepared(turned)
+        with _same_threads():
+            scores = predictor.scores(torch.from_numpy(data), part_of(progress, 0.05, LOOKING))
+
+        def restore(channel: NDArray[np.floating], number: int) -> Logits:
+            unseen = -_UNSEEN if number == 0 and trained.drawn is None else _UNSEEN
+            with _quiet():
+                own = self._on_grid(channel, properties, unseen)
+            return Volume(own, turned.geometry).reoriented(codes).array_kji
+
+        telling = part_of(progress, LOOKING, 1.0)
+        if trained.drawn is None:
+            channels = [label for (label,) in trained.labels]
+            return competing(scores, channels, restore, telling)
+        members = [
+            [channel for channel, drawn in enumerate(trained.drawn) if drawn in labels]
+            for labels in trained.labels
+        ]
+        return overlapping(scores, members, restore, telling)
+
+    def _prepared(self, volume: Volume) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """The volume as the network takes it, and what nnU-Net notes to undo that."""
+        predictor = self._predictor
+        plans, configuration = predictor.plans_manager, predictor.configuration_manager
+        array = volume.array_kji[None].astype(np.float32)
+        np.clip(array, -_LARGEST_INTENSITY, _LARGEST_INTENSITY, out=array)
+        properties: dict[str, Any] = {"spacing": list(volume.geometry.spacing_kji_mm)}
+        _check_extent(volume, plans.transpose_forward, configuration.spacing)
+        preprocessor = configuration.preprocessor_class(verbose=False)
+        data, _, properties = preprocessor.run_case_npy(
+            array, None, properties, plans, configuration, predictor.dataset_json
+        )
+        return np.asarray(data, np.float32), properties
+
+    def _on_grid(
+        self, channel: NDArray[np.floating], properties: dict[str, Any], unseen: float
+    ) -> Logits:
+        """A channel on the grid of the volume that was prepared, resampled as nnU-Net does."""
+        import torch
+
+        plans = self._predictor.plans_manager
+        configuration = self._predictor.configuration_manager
+        spacing = [properties["spacing"][axis] for axis in plans.transpose_forward]
+        # Networks of slices have no spacing between these.
+        seen_in = [*spacing[: 3 - len(configuration.spacing)], *configuration.spacing]
+        shape = properties["shape_after_cropping_and_before_resampling"]
+        resampled = configuration.resampling_fn_probabilities(
+            torch.from_numpy(channel)[None], shape, seen_in, spacing
+        )
+        whole = np.full(properties["shape_before_cropping"], unseen, np.float32)
+        whole[tuple(slice(*bounds) for bounds in properties["bbox_used_for_cropping"])] = resampled[
+            0
+        ]
+        return whole.transpose(plans.transpose_backward)
+
+
+def _build(trained: Trained) -> tuple[Any, Any, torch.nn.Module]:
+    """nnU-Net's managers of plans and of the configuration, and a network without weights."""
+    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+    from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    plans = PlansManager(trained.plans)
+    configuration = plans.get_configuration(trained.configuration)
+    if configuration.previous_stage_name is not None:
+        raise WeightsError(
+            f"{trained.path} is the second stage of a cascade, which needs the answer of the "
+            "first; give a folder of a configuration that stands alone, such as 3d_fullres."
+        )
+    network = recursive_find_trainer_class_by_name(trained.trainer).build_network_architecture(
+        plans,
+        configuration,
+        determine_num_input_channels(plans, configuration, trained.dataset),
+        plans.get_label_manager(trained.dataset).num_segmentation_heads,
+        enable_deep_supervision=False,
+    )
+    return plans, configuration, network
+
+
+def _check_extent(volume: Volume, axes: list[int], spacing: list[float]) -> None:
+    """Raise VolumeError where nothing is left of an axis in the network's spacing."""
+    geometry = volume.geometry
+    seen = [geometry.shape_kji[axis] * geometry.spacing_kji_mm[axis] for axis in axes]
+    for extent_mm, step_mm in zip(seen[-len(spacing) :], spacing, strict=True):
+        if round(extent_mm / step_mm) < 1:
+            raise VolumeError(
+                f"The volume is {extent_mm:.3g} mm wide on one side, less than half a voxel of "
+                f"{step_mm:.3g} mm as nnU-Net sees it; give one with more slices."
+            )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """nnU-Net prints, and warns of folders that only training needs."""
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _same_threads() -> Iterator[None]:
+    """nnU-Net limits torch's threads, and forgets to undo that where it is stopped."""
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,96 @@
+"""nnU-Net's predictor, but stopped as soon as the user wishes. Needs torch and nnunetv2.
+
+Its own goes through the windows beside a thread that prepares them, which waits forever where
+the way is broken off; here they come one after the other, and progress is told at each.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian
+from numpy.typing import NDArray
+
+from ...errors import ModelError
+from ...progress import Progress, no_progress
+
+_log = logging.getLogger(__name__)
+
+
+class WindowedPredictor(nnUNetPredictor):  # type: ignore[misc]
+    """The predictor; its sums, weights and order of windows are those of nnU-Net's."""
+
+    def __init__(self, step: float, mirrored: bool, device: torch.device) -> None:
+        super().__init__(
+            tile_step_size=step,
+            use_mirroring=mirrored,
+            perform_everything_on_device=False,
+            device=device,
+            allow_tqdm=False,
+        )
+        self._progress: Progress = no_progress
+        self._passes = self._all_passes = 0
+        self._told = 0.0
+
+    def scores(self, data: torch.Tensor, progress: Progress) -> NDArray[np.float16]:
+        """Logits (channels, network's grid) of prepared data, the mean over all folds."""
+        self._progress, self._passes, self._told = progress, 0, 0.0
+        watch = self.network.register_forward_pre_hook(lambda *_: self._tell())
+        try:
+            logits: NDArray[np.float16] = self.predict_logits_from_preprocessed_data(data).numpy()
+        finally:
+            watch.remove()
+            self._progress = no_progress
+        return logits
+
+    def _tell(self) -> None:
+        # Where memory ran out more passes lie ahead than were thought; nobody likes to go back.
+        self._told = max(self._told, min(self._passes / self._all_passes, 1.0))
+        self._progress(self._told, "Looking at the volume")
+        self._passes += 1
+
+    def _internal_predict_sliding_window_return_logits(
+        self, data: torch.Tensor, slicers: Sequence[Any], do_on_device: bool = True
+    ) -> torch.Tensor:
+        axes = self.allowed_mirroring_axes if self.use_mirroring else None
+        self._all_passes = len(self.list_of_parameters) * len(slicers) * 2 ** len(axes or ())
+        if self.device.type == "cuda":
+            try:
+                return self._stitched(data, slicers, self.device)
+            except torch.cuda.OutOfMemoryError:
+                _log.warning("The scores of all classes do not fit on the GPU; the computer's take")
+                torch.cuda.empty_cache()
+        return self._stitched(data, slicers, torch.device("cpu"))
+
+    def _stitched(
+        self, data: torch.Tensor, slicers: Sequence[Any], place: torch.device
+    ) -> torch.Tensor:
+        """The answers to all windows, weighted by nnU-Net's bell, in 16 bits as it has them."""
+        data = data.to(place)
+        bell = compute_gaussian(
+            tuple(self.configuration_manager.patch_size),
+            sigma_scale=1.0 / 8,
+            value_scaling_factor=10,
+            device=place,
+        )
+        heads = self.label_manager.num_segmentation_heads
+        total = torch.zeros((heads, *data.shape[1:]), dtype=torch.half, device=place)
+        weights = torch.zeros(data.shape[1:], dtype=torch.half, device=place)
+        for window in slicers:
+            seen = data[window][None].contiguous().to(self.device)
+            answer = self._internal_maybe_mirror_and_predict(seen)[0].to(place)
+            answer *= bell
+            total[window] += answer
+            weights[window[1:]] += bell
+        total /= weights
+        if not bool(torch.isfinite(total).all()):
+            raise ModelError(
+                "The answer of nnU-Net's network is too large for 16 bits; give it a volume with "
+                "intensities like those that it was trained on."
+            )
+        return total

@@ -1,0 +1,84 @@
+"""Three planes' answers made one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...segmenter import Logits
+from .stacks import StackPlane
+
+# Slices that nobody looked at are outside, as surely as the surest that a network says.
+FAR_LOGIT = 10.0
+
+# The logit of three planes of one mind; below one vote's worth the mean logit breaks ties.
+_UNANIMOUS = 3.0
+_TIE_BREAK = 0.5
+
+# A slice unlike both its neighbours keeps this weight: it may be right where they are wrong.
+_LEAST_RELIABILITY = 0.1
+
+
+def mean(logits: Mapping[str, Logits], planes: Mapping[str, StackPlane]) -> Logits:
+    """The mean logit.
+
+    logits: (K, J, I) float32 by plane, one at least. planes: how each lies in those.
+    """
+    return np.asarray(np.mean(list(logits.values()), axis=0, dtype=np.float32))
+
+
+def majority(logits: Mapping[str, Logits], planes: Mapping[str, StackPlane]) -> Logits:
+    """What most planes say, as logits that count votes; of two that disagree, the surer one."""
+    votes = np.mean([array > 0 for array in logits.values()], axis=0, dtype=np.float32)
+    return np.asarray(
+        _UNANIMOUS * (2 * votes - 1) + _TIE_BREAK * np.tanh(mean(logits, planes)), np.float32
+    )
+
+
+def reliable(logits: Mapping[str, Logits], planes: Mapping[str, StackPlane]) -> Logits:
+    """The mean logit, weighted by how far each slice can be relied on.
+
+    A slice weighs as much as its mask agrees (Dice) with those of its two neighbours, and a plane
+    as much as its pixels are small: by the ratio of the finest plane's pixel width (geometric mean
+    of rows and columns, mm) to its own.
+    """
+    if len(logits) == 1:
+        return mean(logits, planes)
+    widths = {name: float(np.sqrt(np.prod(planes[name].spacing_mm[1:]))) for name in logits}
+    finest = min(widths.values())
+    total = np.zeros(next(iter(logits.values())).shape, np.float32)
+    weights = np.zeros_like(total)
+    for name, array in logits.items():
+        plane = planes[name]
+        weight = reliability(plane.stack(array > 0)) * np.float32(finest / widths[name])
+        along = [1, 1, 1]
+        along[plane.axes_kji[0]] = -1
+        weight_kji = (weight[::-1] if plane.flips[0] else weight).reshape(along)
+        total += weight_kji * array
+        weights += weight_kji
+    return np.asarray(total / weights)
+
+
+def reliability(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(slices,) from 0.1 to 1: mean Dice of each mask (slices, rows, columns) with its neighbours.
+
+    Two empty masks agree. A single slice is relied on.
+    """
+    if len(masks) == 1:
+        return np.ones(1, np.float32)
+    sizes = masks.sum(axis=(1, 2), dtype=np.int64)
+    both = (masks[1:] & masks[:-1]).sum(axis=(1, 2), dtype=np.int64)
+    either = sizes[1:] + sizes[:-1]
+    dice = np.where(either > 0, 2 * both / np.maximum(either, 1), 1.0)
+    below, above = np.r_[dice[:1], dice], np.r_[dice, dice[-1:]]
+    agreement = (below + above) / 2
+    return np.asarray(_LEAST_RELIABILITY + (1 - _LEAST_RELIABILITY) * agreement, np.float32)
+
+
+FUSIONS: dict[str, Callable[[Mapping[str, Logits], Mapping[str, StackPlane]], Logits]] = {
+    "mean": mean,
+    "majority": majority,
+    "reliable": reliable,
+}

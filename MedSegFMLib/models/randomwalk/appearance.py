@@ -1,0 +1,97 @@
+"""How much better intensity and texture fit the object than what is around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...volumes.pooling import Floats
+from .clicks import Mark
+from .frame import Frame
+from .settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """What cells look like.
+
+    fine: float32 0 to 1, intensities lightly smoothed; edges are found in them.
+    smooth: float32 0 to 1, smoothed more, half intensity and half its rank in the box.
+    pairs: for each joint histogram, the bin of every cell.
+    """
+
+    fine: Floats
+    smooth: Floats
+    pairs: tuple[NDArray[np.int32], ...]
+
+
+def look(
+    cells: Floats, frame: Frame, relative: NDArray[np.float64], settings: Settings
+) -> Appearance:
+    """The appearance of cells with intensities 0 to 1.
+
+    relative: for each axis the finest cell width over its own; little is smoothed across thick
+    slices.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    def blurred(array: Floats, cells_wide: float) -> Floats:
+        smooth = gaussian_filter(array, cells_wide * relative, mode="nearest", truncate=2.5)
+        return np.asarray(smooth, dtype=np.float32)
+
+    fine, smooth = blurred(cells, 0.6), blurred(cells, 1.5)
+    deviation = np.sqrt(np.maximum(blurred(cells**2, 1.5) - smooth**2, 0))
+    deviation = deviation / max(float(np.percentile(deviation, 99)), 1e-6)
+    sorted_inside = np.sort(fine[frame.inside])
+
+    def ranked(values: Floats) -> Floats:
+        rank = np.searchsorted(sorted_inside, values) / sorted_inside.size
+        return np.asarray(0.5 * values + 0.5 * rank, dtype=np.float32)
+
+    def binned(values: Floats) -> NDArray[np.int32]:
+        bins = (np.clip(values, 0, 1) * settings.bins).astype(np.int32)
+        return np.minimum(bins, settings.bins - 1)
+
+    ranked_smooth = ranked(smooth)
+    first = binned(ranked(fine)) * settings.bins
+    pairs = (first + binned(ranked_smooth), first + binned(deviation))
+    return Appearance(fine, ranked_smooth, pairs)
+
+
+def likelihood(
+    appearance: Appearance,
+    frame: Frame,
+    logits: Floats,
+    marks: Sequence[Mark],
+    settings: Settings,
+) -> Floats:
+    """Log likelihood ratio of object against background, as the present logits and marks see them.
+
+    The densities are smoothed joint histograms, each cell counted by its probability; every mark
+    adds a share of the whole mass around it to its own side.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    foreground = 1 / (1 + np.exp(-np.clip(logits, -6, 6)))
+    weights = [foreground, 1 - foreground]
+    width = settings.click_patch_cells * float(frame.cell_half_boxes.max())
+    masses = [float(weight.sum()) for weight in weights]
+    for mark in marks:
+        patch = np.exp(-0.5 * (frame.half_boxes_from(mark.cell) / width) ** 2)
+        side = 0 if mark.positive else 1
+        weights[side] = weights[side] + settings.click_mass * masses[side] * patch / patch.sum()
+    total = np.zeros(frame.shape, dtype=np.float32)
+    bins = settings.bins
+    for pair in appearance.pairs:
+        densities = []
+        for weight in weights:
+            counts = np.bincount(pair.ravel(), weight.ravel(), bins**2).reshape(bins, bins)
+            counts = gaussian_filter(counts, settings.bins_sigma, mode="constant")
+            densities.append(counts / max(counts.sum(), 1e-12) + settings.likelihood_floor)
+        ratio = np.log(densities[0] / densities[1])
+        ratio = np.clip(ratio, -settings.likelihood_clip, settings.likelihood_clip)
+        total += ratio.astype(np.float32).ravel()[pair]
+    return total / np.float32(len(appearance.pairs))

@@ -1,0 +1,123 @@
+"""What marks correct: each says what the logit is at its cell, and how far that holds.
+
+The lack at the marks is interpolated by a Gaussian process (kriging). Its kernel falls with the
+length of the way through the image and with the difference in intensity, and ends about as far
+beyond the mark as the mark is from what was right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...prompts.voxels import VoxelMarks
+from ...volumes.pooling import Floats
+from .frame import Cell, Frame
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A cell that belongs to the object, or, not positive, does not."""
+
+    cell: Cell
+    positive: bool
+
+    @property
+    def sign(self) -> int:
+        """1 or -1."""
+        return 1 if self.positive else -1
+
+
+def marks_on(frame: Frame, marks: VoxelMarks, settings: Settings) -> list[Mark]:
+    """One mark per cell, the later one, in the order they were given.
+
+    Where there are more than the settings say, as many of them are taken at even steps.
+    """
+    cells: dict[Cell, bool] = {}
+    for voxel, positive in zip(marks.voxels_kji.tolist(), marks.positive.tolist(), strict=True):
+        cell = frame.cell_of(voxel)
+        cells.pop(cell, None)
+        cells[cell] = positive
+    placed = [Mark(cell, positive) for cell, positive in cells.items()]
+    if len(placed) > settings.most_marks:
+        even = np.linspace(0, len(placed) - 1, settings.most_marks).round().astype(int)
+        placed = [placed[n] for n in even]
+    return placed
+
+
+def path_from(frame: Frame, smooth: Floats, mark: Mark, settings: Settings) -> Floats:
+    """The shortest way through the image from a mark to every cell, in half boxes.
+
+    A step costs more the more the intensity there differs from that at the mark, once it differs
+    by more than `path_contrast`; what is too far to matter is 1000. SimpleITK's fast marching.
+    """
+    import SimpleITK as sitk
+
+    contrast = np.abs(smooth - smooth[mark.cell])
+    excess = np.clip(contrast / settings.path_contrast - 1, 0, 2)
+    speed = sitk.GetImageFromArray((1 / (1 + settings.path_cost * excess)).astype(np.float32))
+    speed.SetSpacing(frame.cell_half_boxes[::-1].tolist())
+    march = sitk.FastMarchingImageFilter()
+    march.SetStoppingValue(settings.path_longest_half_boxes)
+    march.SetTrialPoints([mark.cell[::-1]])
+    path: Floats = sitk.GetArrayFromImage(march.Execute(speed))
+    return np.minimum(path, np.float32(1000))
+
+
+def depth_of(frame: Frame, mark: Mark, logits: Floats) -> Floats:
+    """How far each cell is from what `logits` have right by `mark`, in half boxes.
+
+    1 everywhere where nothing is: as good as half a box.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    wrong = mark.sign * logits <= 0
+    if wrong.all():
+        return np.ones(frame.shape, dtype=np.float32)
+    depth = distance_transform_edt(wrong, sampling=frame.cell_half_boxes)
+    return np.asarray(depth, dtype=np.float32)
+
+
+def kernel(smooth: Floats, path: Floats, depth: Floats, mark: Mark, settings: Settings) -> Floats:
+    """How much each cell shares of what is said at `mark`: 1 there, toward 0 far off.
+
+    path: `path_from` the mark. depth: `depth_of` the answer that it corrects.
+    """
+    # Users click in the middle of what is wrong: it ends about as far on the other side.
+    reach = float(depth[mark.cell])
+    band = settings.click_band * reach + settings.click_band_half_boxes
+    stretch = (max(reach, 1e-3) / settings.click_reach_half_boxes) ** settings.click_reach_power
+    length = np.clip(
+        settings.click_half_boxes * stretch,
+        settings.click_shortest_half_boxes,
+        settings.click_longest_half_boxes,
+    )
+    contrast = smooth - smooth[mark.cell]
+    exponent = (contrast / settings.click_contrast) ** 2
+    exponent += (np.maximum(depth - reach, 0) / band) ** 2
+    exponent += (path / length) ** 2
+    return np.asarray(np.exp(-0.5 * np.minimum(exponent, 200)), dtype=np.float32)
+
+
+def interpolate(
+    logits: Floats, marks: Sequence[Mark], kernels: Sequence[Floats], settings: Settings
+) -> Floats:
+    """The logits with what they lack at the marks, spread by their kernels."""
+    lack = [
+        mark.sign * max(0.0, settings.click_logit - mark.sign * float(logits[mark.cell]))
+        for mark in marks
+    ]
+    gram = np.array([[own[mark.cell] for own in kernels] for mark in marks], dtype=np.float64)
+    gram = (gram + gram.T) / 2 + settings.click_noise * np.eye(len(marks))
+    weights = np.linalg.lstsq(gram, np.array(lack), rcond=None)[0]
+    # Marks of both signs side by side would need ever larger weights to be told apart.
+    weights = np.clip(weights, -settings.click_most, settings.click_most)
+    corrected = logits.copy()
+    for mark, weight, own in zip(marks, weights, kernels, strict=True):
+        # No mark acts against its own sign.
+        if weight * mark.sign > 0:
+            corrected += np.float32(weight) * own
+    return corrected

@@ -1,0 +1,195 @@
+"""The weights-free model: location, appearance and a random walker; see `graphcut`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...progress import Progress, part_of, parts_of
+from ...prompts.types import Prompt
+from ...prompts.voxels import VoxelMarks, honour_marks, to_voxels
+from ...segmenter import Encoding, ModelCard, Prediction, RegionRule
+from ...system.device import require_cpu
+from ...volumes.pooling import Floats
+from ...volumes.region import Region, Shape, shape_triple
+from ...volumes.volume import Volume
+from .flood_window import window_around
+from .settings import Settings
+from .solver import Problem, prepare, solve
+
+CARD = ModelCard(
+    name="graphcut",
+    title="Graph cut (no weights)",
+    summary="Separates what looks and lies like the marked object from what is around it.",
+    prompts=("box", "point", "scribble", "lasso"),
+    modalities=("any",),
+    dimensions=3,
+    code_licence="Apache-2.0",
+    weights_licence=None,
+    region_rule=RegionRule(
+        margin_voxels=4, margin_fraction=0.25, click_radius_voxels=64, shared=False
+    ),
+    # Growth over a box and five clicks, their answers kept: 157, 213, 431 and 1114 MB for regions
+    # of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
+    base_bytes=155_000_000,
+    bytes_per_voxel=60,
+    cpu_alone=True,
+)
+
+# The logit of voxels that are in the region but too far from the box to be looked at.
+_FAR_LOGIT = -8.0
+
+
+# What an encoding keeps: the latest problems, each about so large.
+_PROBLEMS_KEPT = 2
+_BYTES_PER_CELL = 90
+
+_Key = tuple[Region, Region, Settings]
+
+
+@dataclass(frozen=True, eq=False)
+class GraphCutEncoding(Encoding):
+    """The voxels of a region, and the latest problems prepared on it, by crop, box and settings."""
+
+    volume: Volume
+    problems: dict[_Key, Problem] = field(default_factory=dict)
+
+
+def create(device: str = "auto") -> GraphCut:
+    """The model; it runs on the CPU alone."""
+    require_cpu(CARD.name, device)
+    return GraphCut(Settings())
+
+
+class GraphCut:
+    """The `Segmenter` around the random walker."""
+
+    card = CARD
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> GraphCutEncoding:
+        """Features depend on the box, so they are made with the first prediction for it."""
+        region = region or Region.whole(volume.geometry.shape_kji)
+        progress(1.0, "nothing to prepare")
+        cells = min(region.size, self._settings.most_cells)
+        nbytes = _PROBLEMS_KEPT * _BYTES_PER_CELL * cells
+        return GraphCutEncoding(volume.geometry, region, nbytes, volume)
+
+    def predict(
+        self,
+        encoding: Encoding,
+        prompts: Sequence[Prompt],
+        previous: Prediction | None,
+        progress: Progress,
+    ) -> Prediction:
+        """Segment one object within its boxes, or, without one, as far as its marks lead.
+
+        Every marked voxel ends up on the side that its mark says. Raises PromptError for a prompt
+        outside the volume or a text.
+        """
+        if not isinstance(encoding, GraphCutEncoding):
+            raise TypeError(f"graphcut cannot predict from a {type(encoding).__name__}.")
+        CARD.check_takes(prompts)
+        region = encoding.region
+        marks = to_voxels(prompts, encoding.geometry).within(region)
+        progress(0.0, "looking at the region")
+        if marks.boxes:
+            box = Region.around(marks.boxes)
+            crop, logits = self._solve(encoding, box, marks, self._settings, progress)
+        elif len(marks.foreground_kji):
+            crop, logits = self._grow(encoding, marks, progress)
+        else:
+            crop = Region.whole(region.shape_kji)
+            logits = np.full(region.shape_kji, _FAR_LOGIT, dtype=np.float32)
+        if crop.shape_kji != region.shape_kji:
+            whole = np.full(region.shape_kji, _FAR_LOGIT, dtype=np.float32)
+            whole[crop.slices] = logits
+            logits = whole
+        honour_marks(logits, marks, self._settings.click_logit)
+        progress(1.0, "done")
+        return Prediction(encoding.geometry, region.start_kji, logits)
+
+    def _solve(
+        self,
+        encoding: GraphCutEncoding,
+        box: Region,
+        marks: VoxelMarks,
+        settings: Settings,
+        progress: Progress,
+    ) -> tuple[Region, Floats]:
+        """The crop around a box, in voxels of the region, and its logits."""
+        shape = encoding.region.shape_kji
+        rule = CARD.region_rule
+        crop = box.grown(rule.margin(box), shape)
+        # A mark outside the box says that the object reaches there.
+        for voxel in marks.foreground_kji.tolist():
+            crop = crop.union(_window(voxel, voxel, [rule.margin_voxels] * 3, shape))
+        key = (crop, box, settings)
+        if key not in encoding.problems:
+            voxels = encoding.volume.crop(crop.shifted(encoding.region.start_kji)).array_kji
+            problem = prepare(
+                voxels,
+                encoding.geometry.spacing_kji_mm,
+                box.relative_to(crop),
+                settings,
+                part_of(progress, 0, 0.5),
+            )
+            while len(encoding.problems) >= _PROBLEMS_KEPT:
+                del encoding.problems[next(iter(encoding.problems))]
+            encoding.problems[key] = problem
+        return crop, solve(encoding.problems[key], marks.within(crop), part_of(progress, 0.5, 1))
+
+    def _grow(
+        self, encoding: GraphCutEncoding, marks: VoxelMarks, progress: Progress
+    ) -> tuple[Region, Floats]:
+        """Without a box: within a window that `window_around` finds, as in one.
+
+        The window is not drawn tight around the object, so nothing is said about how much of it
+        the object fills, and marks are all there is to go by. It grows where the object fills its
+        faces.
+        """
+        settings = replace(
+            self._settings, occupancy_weight=0.0, face_weight=0.0, renewal_reach_half_boxes=0.0
+        )
+        shape = encoding.region.shape_kji
+        spacing = np.array(encoding.geometry.spacing_kji_mm)
+        reach = np.maximum(np.round(settings.window_half_voxels * spacing.min() / spacing), 1)
+        voxels = encoding.volume.crop(encoding.region).array_kji
+        window = window_around(
+            voxels,
+            marks,
+            shape_triple(reach.astype(int).tolist()),
+        )
+        for share in parts_of(progress, settings.window_growths):
+            crop, logits = self._solve(encoding, window, marks, settings, share)
+            mask = logits[window.relative_to(crop).slices] > 0
+            grown = _grown(window, mask, settings.window_touch, shape)
+            if grown == window:
+                break
+            window = grown
+        return crop, logits
+
+
+def _window(
+    low_kji: Sequence[int], high_kji: Sequence[int], reach: Sequence[int], shape_kji: Shape
+) -> Region:
+    """The voxels from `low_kji` to `high_kji`, both included, and `reach` more on each side."""
+    stop = shape_triple(v + 1 for v in high_kji)
+    return Region(shape_triple(low_kji), stop).grown(reach, shape_kji)
+
+
+def _grown(window: Region, mask_kji: NDArray[np.bool_], touch: float, shape_kji: Shape) -> Region:
+    """The window a quarter wider on the sides where the mask covers more than `touch` of a face."""
+    start, stop = list(window.start_kji), list(window.stop_kji)
+    for axis, width in enumerate(window.shape_kji):
+        step = max(1, round(0.25 * width))
+        if np.take(mask_kji, 0, axis).mean() > touch:
+            start[axis] = max(0, start[axis] - step)
+        if np.take(mask_kji, -1, axis).mean() > touch:
+            stop[axis] = min(shape_kji[axis], stop[axis] + step)
+    return Region(shape_triple(start), shape_triple(stop))

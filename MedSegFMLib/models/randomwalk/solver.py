@@ -1,0 +1,119 @@
+"""A crop of the image with a box in it: prepared once, solved for every set of marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...progress import Progress
+from ...prompts.voxels import VoxelMarks
+from ...volumes.intensities import intensity_bounds, normalised
+from ...volumes.pooling import Floats, pooled
+from ...volumes.region import Region, Shape
+from .appearance import Appearance, likelihood, look
+from .calibration import calibrate
+from .clicks import Mark, depth_of, interpolate, kernel, marks_on, path_from
+from .frame import Cell, Frame, make_frame
+from .random_walker import Graph, make_graph, walk
+from .settings import Settings
+from .small_components import without_islands
+
+_PATHS_KEPT = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """All that stays the same while marks come and go.
+
+    logits: the answer to the box alone. paths: those from the latest marks, by cell.
+    """
+
+    shape_kji: Shape
+    frame: Frame
+    appearance: Appearance
+    graph: Graph
+    logits: Floats
+    settings: Settings
+    paths: dict[Cell, Floats] = field(default_factory=dict)
+
+    def path(self, mark: Mark) -> Floats:
+        """`path_from` a mark, which is looked for once."""
+        if mark.cell not in self.paths:
+            while len(self.paths) >= _PATHS_KEPT:
+                del self.paths[next(iter(self.paths))]
+            self.paths[mark.cell] = path_from(
+                self.frame, self.appearance.smooth, mark, self.settings
+            )
+        return self.paths[mark.cell]
+
+
+def prepare(
+    crop_kji: NDArray[Any],
+    spacing_kji_mm: Sequence[float],
+    box: Region,
+    settings: Settings,
+    progress: Progress,
+) -> Problem:
+    """The problem of a crop, of any real type, and a box in voxels of the crop."""
+    progress(0.0, "looking at the image")
+    frame = make_frame(crop_kji.shape, box, spacing_kji_mm, settings)
+    widths = np.array(spacing_kji_mm) * frame.factors
+    relative = widths.min() / widths
+    cells = normalised(pooled(crop_kji, frame.factors, "mean"), intensity_bounds(crop_kji))
+    appearance = look(cells, frame, relative, settings)
+    graph = make_graph(appearance.fine, relative, settings)
+    logits = frame.prior
+    for n in range(settings.box_rounds):
+        progress(0.4 + 0.4 * n / settings.box_rounds, "telling object and background apart")
+        fit = likelihood(appearance, frame, logits, [], settings)
+        logits = frame.prior + settings.likelihood_weight * fit
+    progress(0.8, "following the image")
+    logits = calibrate(walk(graph, logits, settings.box_gamma, settings), frame, settings, 1.0)
+    return Problem(crop_kji.shape, frame, appearance, graph, logits, settings)
+
+
+def solve(problem: Problem, marks: VoxelMarks, progress: Progress) -> Floats:
+    """Logits of the crop's voxels for its box and `marks`, which are counted from the crop."""
+    settings, frame, appearance = problem.settings, problem.frame, problem.appearance
+    base = logits = problem.logits
+    placed = marks_on(frame, marks, settings)
+    if placed:
+        kernels: list[Floats] = []
+        reach = 0.0
+        for n, mark in enumerate(placed, 1):
+            progress(0.3 * n / len(placed), "reading the marks")
+            depth = depth_of(frame, mark, logits)
+            reach = max(reach, float(depth[mark.cell]))
+            path = problem.path(mark)
+            kernels.append(kernel(appearance.smooth, path, depth, mark, settings))
+            logits = interpolate(base, placed[:n], kernels, settings)
+        # Marks far from anything right say that the whole answer was off; those near the outline
+        # leave the rest of it as it is.
+        most = settings.renewal_reach_half_boxes
+        renewed = min(1.0, reach / most) if most > 0 else 1.0
+        for n in range(settings.click_rounds):
+            progress(0.3 + 0.6 * n / settings.click_rounds, "following the image")
+            fit = likelihood(appearance, frame, logits, placed, settings)
+            unary = frame.prior + settings.click_unary * (logits - base)
+            unary += settings.likelihood_weight * fit
+            smooth = walk(problem.graph, unary, settings.click_gamma, settings)
+            fresh = calibrate(smooth, frame, settings, 1 / (1 + len(placed)))
+            base = problem.logits + np.float32(renewed) * (fresh - problem.logits)
+            logits = interpolate(base, placed, kernels, settings)
+    progress(0.9, "drawing the outline")
+    return _on_voxels(without_islands(logits, placed, settings), problem)
+
+
+def _on_voxels(logits: Floats, problem: Problem) -> Floats:
+    """From cells to voxels, linearly between the centres of cells."""
+    from scipy.ndimage import zoom
+
+    factors = problem.frame.factors
+    if max(factors) > 1:
+        logits = zoom(logits, factors, order=1, mode="nearest", grid_mode=True)
+    k, j, i = problem.shape_kji
+    return np.ascontiguousarray(logits[:k, :j, :i], dtype=np.float32)

@@ -1,0 +1,66 @@
+"""SAM adapted to agree with itself: its weights with adapters trained by the recipe `crossplane`.
+
+After "The Cost of Consistency": one SAM with low-rank adapters sees the axial, coronal and sagittal
+slices, and was taught to say the same where they meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...segmenter import ModelCard
+from ...system.device import choose_device
+from ...weights import store
+from ...weights.checksums import own_sha256
+from ..common.adapter_files import tensors_file
+from ..planar.stacks import PLANE_NAMES
+from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, plane_names
+from .preprocessing import PICTURES
+from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter, check_options
+
+CARD = ModelCard(
+    name="crossplane",
+    title="Cross-plane SAM",
+    summary="SAM or MedSAM adapted to a site with LoRA, so that its three planes agree.",
+    prompts=("box", "point"),
+    modalities=("any",),
+    dimensions=2,
+    code_licence="Apache-2.0",
+    weights_licence="Apache-2.0 (the SAM it adapts)",
+    region_rule=REGION_RULE,
+    packages=(*PACKAGES, "peft"),
+    weights="crossplane",
+    base_bytes=BASE_BYTES,
+    bytes_per_voxel=BYTES_PER_VOXEL,
+)
+
+
+def create(
+    device: str = "auto",
+    weights: str | Path | None = None,
+    base: str | Path | None = None,
+    size: str | int | None = None,
+    fusion: str = "reliable",
+    planes: Sequence[str] | str = PLANE_NAMES,
+    cache_bytes: int | str = DEFAULT_CACHE_BYTES,
+) -> PlanarSegmenter:
+    """Load the imported adapter, or that in the folder or file `weights`, with its SAM.
+
+    base: the file of the SAM that the adapter is of; without it whichever of the installed ones is.
+    size: of the slices; without it the one that the adapter was trained at.
+
+    See `create_planar` for the other options and what is raised; WeightsError also for a base that
+    is not the adapter's.
+    """
+    from . import loading, lora_file
+
+    device = str(choose_device(device))
+    path = store.find(CARD.name) if weights is None else Path(weights)
+    facts = lora_file.facts_of(path)
+    size, names = str(size or facts.size), plane_names(planes)
+    budget = check_options(size, fusion, names, cache_bytes)
+    network = lora_file.load(path, None if base is None else Path(base))
+    file = tensors_file(path)
+    runtime = loading.runtime_of(network, file, own_sha256(file), device, CARD.name)
+    return PlanarSegmenter(CARD, runtime, PICTURES[facts.prepared](size), fusion, names, budget)

@@ -1,0 +1,47 @@
+"""MedSAM as a model of volumes: each slice of three planes is segmented, from slice to slice.
+
+Ma et al., "Segment anything in medical images", Nature Communications, 2024: SAM's ViT-B trained
+further on 1.5 million medical images with boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...segmenter import ModelCard
+from ..planar.stacks import PLANE_NAMES
+from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, create_planar
+from .preprocessing import MedsamPictures
+from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
+
+CARD = ModelCard(
+    name="medsam",
+    title="MedSAM in three planes",
+    summary="Follows a box from slice to slice in three planes; SAM trained on medical images.",
+    prompts=("box",),
+    modalities=("CT", "MR", "PET", "US", "X-ray", "microscopy"),
+    dimensions=2,
+    code_licence="Apache-2.0",
+    weights_licence="Apache-2.0",
+    region_rule=REGION_RULE,
+    packages=PACKAGES,
+    weights="medsam",
+    base_bytes=BASE_BYTES,
+    bytes_per_voxel=BYTES_PER_VOXEL,
+)
+
+
+def create(
+    device: str = "auto",
+    weights: str | Path | None = None,
+    size: str | int | None = None,
+    fusion: str = "reliable",
+    planes: Sequence[str] | str = PLANE_NAMES,
+    cache_bytes: int | str = DEFAULT_CACHE_BYTES,
+) -> PlanarSegmenter:
+    """Load MedSAM with the weights of the store, or those in the file `weights`.
+
+    See `create_planar` for the options and what is raised.
+    """
+    return create_planar(CARD, MedsamPictures, device, weights, size, fusion, planes, cache_bytes)

@@ -1,0 +1,47 @@
+"""SAM as a model of volumes: each slice of three planes is segmented, from slice to slice.
+
+Kirillov et al., "Segment anything", 2023. The network is ViT-B, or ViT-L or ViT-H where such
+weights are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...segmenter import ModelCard
+from ..planar.stacks import PLANE_NAMES
+from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, create_planar
+from .preprocessing import SamPictures
+from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
+
+CARD = ModelCard(
+    name="sam",
+    title="SAM in three planes",
+    summary="Follows boxes and clicks from slice to slice in three planes; trained on photographs.",
+    prompts=("box", "point"),
+    modalities=("any",),
+    dimensions=2,
+    code_licence="Apache-2.0",
+    weights_licence="Apache-2.0",
+    region_rule=REGION_RULE,
+    packages=PACKAGES,
+    weights="sam",
+    base_bytes=BASE_BYTES,
+    bytes_per_voxel=BYTES_PER_VOXEL,
+)
+
+
+def create(
+    device: str = "auto",
+    weights: str | Path | None = None,
+    size: str | int | None = None,
+    fusion: str = "reliable",
+    planes: Sequence[str] | str = PLANE_NAMES,
+    cache_bytes: int | str = DEFAULT_CACHE_BYTES,
+) -> PlanarSegmenter:
+    """Load SAM with the weights of the store, or those in the file `weights`.
+
+    See `create_planar` for the options and what is raised.
+    """
+    return create_planar(CARD, SamPictures, device, weights, size, fusion, planes, cache_bytes)

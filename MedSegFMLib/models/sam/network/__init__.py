@@ -1,0 +1,1 @@
+"""The architecture of SAM in torch, with LoRA and the cross-plane adapter."""

@@ -1,0 +1,58 @@
+"""One SAM that looks at slices of any plane: the siamese network of the cross-plane paper.
+
+"The Cost of Consistency": the axial, coronal and sagittal slice through a voxel go through the same
+SAM with low-rank adapters. What the three have in common with the model `sam` is all but training:
+here features may come from a cache of the frozen blocks, and blocks may be computed twice instead
+of being remembered.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .config import PATCH
+from .network import Sam
+
+
+class CrossPlane(nn.Module):
+    """SAM with adapters, for one slice at a time.
+
+    first: the blocks before it are frozen. recomputed: see `SamEncoder.features`.
+    """
+
+    def __init__(self, sam: Sam, first: int, recomputed: bool) -> None:
+        super().__init__()
+        self.sam = sam
+        self._encoder = sam.encoder
+        self._decoder = sam.decoder
+        self._first = first
+        self._recomputed = recomputed
+
+    @torch.no_grad()
+    def prefix(self, images: Tensor) -> Tensor:
+        """What the frozen blocks make of images (1, 3, H, W): tokens (1, H/16, W/16, c)."""
+        tokens: Tensor = self._encoder.tokens(images, self._first)
+        return tokens
+
+    def features(self, tokens: Tensor) -> Tensor:
+        """The features (1, 256, H/16, W/16) of what `prefix` gave."""
+        return self._encoder.features(tokens, self._first, self._recomputed)
+
+    def decode(
+        self, features: Tensor, boxes: Tensor | None, points: Tensor, positive: Tensor
+    ) -> Tensor:
+        """The logits (1, H/4, W/4) after a prompt: what `SamRuntime.decode` would give.
+
+        boxes: (1, 4), or None; points: (1, p, 2); positive: (1, p); see `Sam.prompt_tokens`. After
+        a single point alone it is the mask that the network thinks the best of its three.
+        """
+        high, wide = features.shape[2:]
+        size = (high * PATCH, wide * PATCH)
+        prompts = self.sam.prompt_tokens(boxes, points, positive, size)
+        masks, qualities = self._decoder(features, self.sam.image_positions(high, wide), prompts)
+        chosen = 0
+        if boxes is None and points.shape[1] == 1:
+            chosen = 1 + int(qualities[0, 1:].argmax())
+        logits: Tensor = masks[:, chosen]
+        return logits

@@ -1,0 +1,194 @@
+"""A network that sees slices as a model of volumes: three planes walked through and made one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ModelError
+from ...progress import Progress, part_of, parts_of
+from ...prompts.types import Prompt
+from ...prompts.voxels import honour_marks, to_voxels
+from ...segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
+from ...volumes.region import Region
+from ...volumes.volume import Volume
+from ..planar.fusion import FAR_LOGIT, FUSIONS
+from ..planar.propagation import Marks, PicturePrompt, walk_together
+from ..planar.stacks import PLANE_NAMES
+from .encoding import CLICK_LOGIT, PlanarEncoding, Stack, cut_stacks, encoding_of
+from .feature_cache import SliceFeatures
+from .preprocessing import PUBLISHED_SIZE, SIZES, Pictures, picture_logits
+from .runtime import SamRuntime
+
+DEFAULT_CACHE_BYTES = 1 << 30
+
+# Of a prediction that has slices to look at, this part is for looking at them.
+_LOOKING = 0.9
+
+Asked = tuple[str, int, PicturePrompt]
+
+
+def check_options(size: str, fusion: str, planes: Sequence[str], cache_bytes: int | str) -> int:
+    """The bytes as a number; ModelError for an option that there is not."""
+    choices = [("size", size, SIZES), ("fusion", fusion, tuple(FUSIONS))]
+    choices += [("plane", plane, PLANE_NAMES) for plane in planes]
+    for what, value, known in choices:
+        if value not in known:
+            raise ModelError(f"There is no {what} '{value}'; choose from {', '.join(known)}.")
+    if not planes:
+        raise ModelError(f"No plane is named; choose from {', '.join(PLANE_NAMES)}.")
+    if not str(cache_bytes).isdecimal():
+        raise ModelError(f"The memory for slices is '{cache_bytes}' bytes; give 0 or more.")
+    return int(cache_bytes)
+
+
+class PlanarSegmenter:
+    """The `Segmenter` around a network of slices.
+
+    fusion: one of `FUSIONS`. planes: which of the three to look at. cache_bytes: how much memory
+    the features of slices may take.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        runtime: SamRuntime,
+        pictures: Pictures,
+        fusion: str,
+        planes: Sequence[str],
+        cache_bytes: int,
+    ) -> None:
+        check_options(pictures.size, fusion, planes, cache_bytes)
+        self.card = card
+        self._runtime = runtime
+        self._pictures = pictures
+        self._fused = FUSIONS[fusion]
+        self._planes = tuple(planes)
+        self._features = SliceFeatures(runtime, pictures, cache_bytes)
+
+    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> PlanarEncoding:
+        """Cut a region (None: all) into slices; the network looks at those that a prompt needs.
+
+        Raises VolumeError where the volume holds NaN or infinity.
+        """
+        progress(0.0, "Preparing the slices")
+        region = region or Region.whole(volume.geometry.shape_kji)
+        number, window = self._features.window_of(volume)
+        progress(0.3, "Preparing the slices")
+        stacks = cut_stacks(
+            volume.array_kji,
+            volume.geometry,
+            region,
+            window,
+            self._planes,
+            whole_pictures=self._pictures.size == PUBLISHED_SIZE,
+        )
+        progress(1.0, "The slices are prepared")
+        return encoding_of(volume.geometry, region, number, stacks)
+
+    def predict(
+        self,
+        encoding: Encoding,
+        prompts: Sequence[Prompt],
+        previous: Prediction | None,
+        progress: Progress,
+    ) -> Prediction:
+        """Walk through the region's planes after one object's prompts, and make one answer of them.
+
+        Every marked voxel ends up on the side that its mark says. Prompts outside the region say
+        nothing. Raises PromptError for a prompt outside the volume or one the model does not take,
+        DeviceError without memory.
+        """
+        if not isinstance(encoding, PlanarEncoding):
+            raise TypeError(f"{self.card.name} cannot predict from a {type(encoding).__name__}.")
+        self.card.check_takes(prompts)
+        progress(0.0, "Reading the prompts")
+        shape = encoding.region.shape_kji
+        marks = to_voxels(prompts, encoding.geometry).within(encoding.region)
+        stacked = {name: stack.marks(marks, shape) for name, stack in encoding.stacks.items()}
+        looked = self._look_ahead(encoding, stacked, part_of(progress, 0.0, _LOOKING))
+        walked = walk_together(
+            stacked,
+            lambda asked, share: self._ask(encoding, asked, share),
+            part_of(progress, _LOOKING if looked else 0.0, 0.95),
+        )
+        progress(0.95, "Bringing the planes together")
+        planes = {name: stack.plane for name, stack in encoding.stacks.items()}
+        by_plane = {name: encoding.stacks[name].on_region(walked[name]) for name in planes}
+        fused = self._fused(by_plane, planes)
+        honour_marks(fused, marks, CLICK_LOGIT)
+        progress(1.0, "The object is drawn")
+        likely = {name: probabilities(logits) for name, logits in by_plane.items()}
+        return Prediction(encoding.geometry, encoding.region.start_kji, fused, likely)
+
+    def _look_ahead(
+        self, encoding: PlanarEncoding, marks: dict[str, Marks], progress: Progress
+    ) -> bool:
+        """Have features of the slices that a box spans, many at a time; whether any were lacking.
+
+        Without a box nobody knows how far a walk leads, and past the memory none would be kept.
+        """
+        lacking: list[tuple[Stack, list[int]]] = []
+        for name, stack in encoding.stacks.items():
+            if not marks[name].boxes:
+                continue
+            indices = [index for run in marks[name].slices() for index in run]
+            keys = [(encoding.volume_id, stack.key(index)) for index in indices]
+            missing = set(self._features.missing(keys))
+            fit = self._pictures.fit(stack.pictures.shape[1:])
+            most = self._features.room_for(fit) // len(encoding.stacks)
+            held = [index for key, index in zip(keys, indices, strict=True) if key in missing]
+            if held and len(indices) <= most:
+                lacking.append((stack, held))
+        for (stack, indices), share in zip(
+            lacking, parts_of(progress, max(1, len(lacking))), strict=False
+        ):
+            self._look(encoding, stack, indices, share)
+        return bool(lacking)
+
+    def _look(
+        self, encoding: PlanarEncoding, stack: Stack, indices: Sequence[int], progress: Progress
+    ) -> list[NDArray[np.float16]]:
+        """The features of some of a stack's slices."""
+        return self._features.of(
+            [(encoding.volume_id, stack.key(index)) for index in indices],
+            stack.pictures[list(indices)],
+            self._pictures.fit(stack.pictures.shape[1:]),
+            progress,
+        )
+
+    def _ask(
+        self, encoding: PlanarEncoding, asked: list[Asked], progress: Progress
+    ) -> list[Logits]:
+        """The logits of slices on the region, those remembered and those decoded now."""
+        found = {ask: encoding.answers.get(ask) for ask in asked}
+        by_plane: dict[str, list[Asked]] = {}
+        for ask in asked:
+            if found[ask] is None:
+                by_plane.setdefault(ask[0], []).append(ask)
+        # Slices of one size go through the decoder together, whichever plane they are of.
+        by_size: dict[tuple[int, int], list[tuple[Asked, NDArray[np.float16]]]] = {}
+        for (name, asks), share in zip(
+            by_plane.items(), parts_of(progress, max(1, len(by_plane))), strict=False
+        ):
+            stack = encoding.stacks[name]
+            features = self._look(encoding, stack, [index for _, index, _ in asks], share)
+            size = self._pictures.fit(stack.pictures.shape[1:]).input
+            by_size.setdefault(size, []).extend(zip(asks, features, strict=True))
+        for size, items in by_size.items():
+            stacks = [encoding.stacks[ask[0]] for ask, _ in items]
+            fits = [self._pictures.fit(stack.pictures.shape[1:]) for stack in stacks]
+            prompts = [
+                fit.prompt(stack.on_picture(ask[2]))
+                for (ask, _), stack, fit in zip(items, stacks, fits, strict=True)
+            ]
+            decoded = self._runtime.decode([f for _, f in items], prompts, size)
+            for (ask, _), stack, fit, low in zip(items, stacks, fits, decoded, strict=True):
+                logits = stack.of_region(picture_logits(self._pictures, low, fit))
+                # Rounded before the first use as well: the same prompts give the same answer.
+                kept = logits.clip(-FAR_LOGIT, FAR_LOGIT).astype(np.float16)
+                encoding.answers.put(ask, kept)
+                found[ask] = kept
+        return [np.asarray(found[ask], np.float32) for ask in asked]

@@ -1,0 +1,177 @@
+"""SAM's network run by torch, on the CPU or a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...progress import Progress, no_progress
+from ...segmenter import Logits
+from ...system.device import memory_errors
+from .network.config import PATCH, SamConfig
+from .runtime import SlicePrompt
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from .network.network import Sam
+
+_PHRASE = "Looking at the slices"
+
+# Patches taken at a time: of four images of 1024 by 1024 on a GPU, halved where its memory is
+# short; a CPU is kept busy by less, and its work can be stopped in between.
+_PATCHES_ON_GPU = 4 * 64 * 64
+_PATCHES_ON_CPU = 1024
+# The decoder takes so many times as many, as it needs less for each.
+_MORE_DECODED = 16
+
+
+class TorchSamRuntime:
+    """The `SamRuntime` around a network that is brought to a device.
+
+    model: whose name an error says. half: whether the encoder computes in 16 bits; a GPU's does.
+    """
+
+    def __init__(
+        self, network: Sam, device: torch.device, model: str = "sam", half: bool = False
+    ) -> None:
+        self._config = network.config
+        self._network = network.to(device)
+        self._encoder = network.encoder
+        self._decoder = network.decoder
+        self._device = device
+        self._model = model
+        self._half = half
+        self._patches = _PATCHES_ON_CPU if device.type == "cpu" else _PATCHES_ON_GPU
+
+    @property
+    def config(self) -> SamConfig:
+        """See `SamRuntime.config`."""
+        return self._config
+
+    def encode(self, images: NDArray[np.float32], progress: Progress) -> list[NDArray[np.float32]]:
+        """See `SamRuntime.encode`; on a GPU in 16 bits, many at a time."""
+        patches = images.shape[2] * images.shape[3] // PATCH**2
+        features: list[NDArray[np.float32]] = []
+        for made in self._in_batches(
+            len(images), patches, lambda part: self._encoded(images[part]), progress
+        ):
+            features.extend(made)
+        return features
+
+    def decode(
+        self,
+        features: Sequence[NDArray[Any]],
+        prompts: Sequence[SlicePrompt],
+        size_hw: tuple[int, int],
+    ) -> list[Logits]:
+        """See `SamRuntime.decode`; prompts of one kind go through the network together."""
+        found: dict[int, Logits] = {}
+        patches = max(1, size_hw[0] * size_hw[1] // PATCH**2 // _MORE_DECODED)
+        for alike in _alike(prompts):
+
+            def decoded(part: slice, alike: list[int] = alike) -> list[Logits]:
+                return self._decoded_alike(
+                    np.stack([features[n] for n in alike[part]]).astype(np.float32, copy=False),
+                    [prompts[n] for n in alike[part]],
+                    size_hw,
+                )
+
+            batches = self._in_batches(len(alike), patches, decoded, no_progress)
+            logits = [each for batch in batches for each in batch]
+            found.update(zip(alike, logits, strict=True))
+        return [found[n] for n in range(len(prompts))]
+
+    def _encoded(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The features of a batch."""
+        with self._fast():
+            features = self._encoder(self._tensor(images))
+        array: NDArray[np.float32] = features.float().cpu().numpy()
+        return array
+
+    def _decoded(
+        self, features: NDArray[np.float32], positions: Tensor, tokens: Tensor
+    ) -> tuple[Logits, Logits]:
+        """The masks and qualities of a batch, as `SamDecoder` gives them."""
+        masks, qualities = self._decoder(self._tensor(features), positions, tokens)
+        return masks.cpu().numpy(), qualities.cpu().numpy()
+
+    def _decoded_alike(
+        self,
+        features: NDArray[np.float32],
+        prompts: Sequence[SlicePrompt],
+        size_hw: tuple[int, int],
+    ) -> list[Logits]:
+        """The logits of a batch under prompts of one kind."""
+        positions = self._network.image_positions(*features.shape[2:])
+        masks, qualities = self._decoded(features, positions, self._tokens(prompts, size_hw))
+        chosen = np.zeros(len(prompts), np.int64)
+        if prompts[0].is_ambiguous:
+            chosen = 1 + qualities[:, 1:].argmax(axis=1)
+        return [mask[n].copy() for mask, n in zip(masks, chosen, strict=True)]
+
+    def _tokens(self, prompts: Sequence[SlicePrompt], size_hw: tuple[int, int]) -> Tensor:
+        """The tokens (n, t, 256) of prompts of one kind."""
+        import torch
+
+        boxes = None
+        if prompts[0].box is not None:
+            boxes = self._tensor(np.array([prompt.box for prompt in prompts], np.float32))
+        points = np.array([prompt.points for prompt in prompts], np.float32)
+        points = points.reshape(len(prompts), -1, 3)
+        positive = torch.from_numpy(points[..., 2] > 0).to(self._device)
+        return self._network.prompt_tokens(boxes, self._tensor(points[..., :2]), positive, size_hw)
+
+    def _in_batches(
+        self, count: int, patches: int, compute: Callable[[slice], Any], progress: Progress
+    ) -> list[Any]:
+        """What `compute` makes of each batch; a GPU without memory gets smaller ones."""
+        import torch
+
+        results, done = [], 0
+        while done < count:
+            progress(done / count, _PHRASE)
+            most = max(1, self._patches // patches)
+            part = slice(done, min(done + most, count))
+            size = part.stop - part.start
+            with torch.inference_mode(), memory_errors(self._model):
+                try:
+                    results.append(compute(part))
+                except torch.cuda.OutOfMemoryError:
+                    if size == 1:
+                        raise
+                    torch.cuda.empty_cache()
+                    self._patches = size // 2 * patches
+                    continue
+            done = part.stop
+        progress(1.0, _PHRASE)
+        return results
+
+    def _fast(self) -> AbstractContextManager[Any]:
+        """Arithmetic in 16 bits, on a GPU in those that it has."""
+        import torch
+
+        on_cpu = self._device.type == "cpu"
+        if on_cpu and not self._half:
+            return nullcontext()
+        kind = torch.bfloat16 if on_cpu or torch.cuda.is_bf16_supported() else torch.float16
+        fast: AbstractContextManager[Any] = torch.autocast(self._device.type, kind)
+        return fast
+
+    def _tensor(self, array: NDArray[np.float32]) -> Tensor:
+        import torch
+
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+
+def _alike(prompts: Sequence[SlicePrompt]) -> list[list[int]]:
+    """The places in the list of prompts of one kind: with a box or without, as many points."""
+    kinds: dict[tuple[bool, int], list[int]] = {}
+    for place, prompt in enumerate(prompts):
+        kinds.setdefault((prompt.box is not None, len(prompt.points)), []).append(place)
+    return list(kinds.values())

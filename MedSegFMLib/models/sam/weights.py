@@ -1,0 +1,53 @@
+"""SAM's weights as a file: torch's format or safetensors, tensors named as published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import WeightsError
+from ...weights.layout import check_layout
+from ...weights.saving import save_tensors
+from ..common.state_dict import read_state_dict
+from .network.config import PUBLISHED, SamConfig, config_of
+
+if TYPE_CHECKING:
+    from .network.network import Sam
+
+# Under these names training scripts keep the state dict beside their optimiser's.
+_HOLDERS = ("model", "state_dict")
+
+_WAY_OUT = "give a checkpoint as segment_anything or MedSAM publishes it"
+
+
+def load(path: Path, config: SamConfig | None = None) -> Sam:
+    """The network whose weights a file holds, on the CPU, in evaluation mode, float32.
+
+    config: what it must be; None for whichever of the published ones it is.
+
+    Its SHA-256 is for the caller to check first. Raises WeightsError where the file is missing,
+    truncated, of another network, or holds anything but tensors.
+    """
+    import torch
+
+    from .network.network import Sam
+
+    state = read_state_dict(path, _HOLDERS, _WAY_OUT)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    config = config or config_of(shapes)
+    if config is None:
+        raise WeightsError(
+            f"{path} holds none of SAM's networks ({', '.join(PUBLISHED)}); {_WAY_OUT}."
+        )
+    with torch.device("meta"):
+        network = Sam(config)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    check_layout(shapes, expected, path, f"SAM's {config.name}", _WAY_OUT)
+    network.load_state_dict({n: t.float() for n, t in state.items()}, assign=True)
+    network.requires_grad_(False)
+    return network
+
+
+def save(network: Sam, path: Path) -> None:
+    """Write a network's weights as safetensors, named as published; OutputError on failure."""
+    save_tensors(path, network.state_dict())

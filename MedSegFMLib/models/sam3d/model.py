@@ -1,0 +1,259 @@
+"""SAM3D as a model: every class that it knows, in the whole volume, without a click.
+
+Bui et al., "SAM3D: Segment Anything Model in volumetric medical images", ISBI 2024. SAM's image
+encoder, as published, looks at every slice; a light decoder makes classes of its features in 3D.
+Slices are those along k, the array's first axis, whatever the orientation; nothing is resampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ModelError, WeightsError
+from ...progress import Progress, part_of
+from ...prompts.types import Prompt
+from ...segmenter import Encoding, Logits, ModelCard, Prediction
+from ...system.device import choose_device
+from ...volumes.region import Region
+from ...volumes.volume import Volume
+from ...weights import store
+from ..class_based.segmenter import WHOLE_VOLUME, asked_classes
+from . import weights as sam3d_weights
+from .decoding import class_scores
+from .encoder_features import Base, embeddings
+from .feature_files import FeatureFiles
+from .patches import Scores, Windows
+from .weights import Sam3dFacts
+
+if TYPE_CHECKING:
+    from .network import Sam3dDecoder
+
+CARD = ModelCard(
+    name="sam3d",
+    title="SAM3D",
+    summary="Segments all classes that its decoder was trained for, through SAM's image encoder.",
+    prompts=("text",),
+    modalities=("as its weights",),
+    dimensions=3,
+    code_licence="Apache-2.0",
+    weights_licence="not stated by its authors",
+    region_rule=WHOLE_VOLUME,
+    packages=("torch", "torchvision", "segment_anything"),
+    weights="sam3d",
+    base="sam",
+    # ViT-B and three classes, patches of 160 by 160 by 16 on a CPU, growth: 1457, 1476 and 1496 MB
+    # for volumes of 48, 96 and 160 voxels a side (Testing/benchmarks/memory.py); without what the
+    # networks take 257, 763 and 1442 MB for 160, 256 and 320. Each further class adds some 10 bytes
+    # a voxel.
+    base_bytes=1_450_000_000,
+    bytes_per_voxel=45,
+)
+
+# Of a volume's features on disk, in the user's folder of weights.
+DEFAULT_CACHE_BYTES = 4 << 30
+_FOLDER = "features"
+
+# Of the time of a volume, the part for looking at its slices.
+_LOOKING = 0.85
+
+
+@dataclass(frozen=True, eq=False)
+class Sam3dEncoding(Encoding):
+    """scores: the logarithm of each class's probability (classes, k, j, i), background first."""
+
+    scores: NDArray[np.float16]
+
+
+def create(
+    device: str = "auto",
+    weights: str | Path | None = None,
+    base: str | Path | None = None,
+    classes: Sequence[str] | str | None = None,
+    patch: int | str | None = None,
+    depth: int | str | None = None,
+    overlap: float | str = 0.5,
+    cache_bytes: int | str = DEFAULT_CACHE_BYTES,
+) -> Sam3dSegmenter:
+    """Load the decoder of the store, or that in the file `weights`, and the SAM it sees through.
+
+    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+    base: a file with SAM's weights, those that the decoder was trained on; None for the store's.
+    classes, patch, depth: for a published checkpoint, which does not tell them: the names without
+        background (as text with commas between), pixels of a side and slices of a patch, as in
+        its training; for instance 160 and 16. Weights that training here wrote tell them.
+    overlap: of neighbouring patches, as a part of their width, 0 to 0.9; half as published, less
+        for less time.
+    cache_bytes: how much of the disk the features of volumes may take in the user's folder of
+        weights, so that a volume is looked at once; 0 keeps none.
+
+    Raises ModelError for an option that cannot be, DeviceError for a device that is not there,
+    WeightsError for weights that are missing, altered, of another network or of another base.
+    """
+    chosen = choose_device(device)
+    part, budget = _numbers(overlap, cache_bytes)
+    path = store.find(CARD.name) if weights is None else Path(weights)
+    store.verify_recorded(path)
+    decoder = sam3d_weights.load(path)
+    named = classes.split(",") if isinstance(classes, str) else classes
+    facts = _facts(path, decoder.config.classes - 1, named, patch, depth)
+    if decoder.config.modalities != 1:
+        raise WeightsError(
+            f"{path} takes {decoder.config.modalities} images of each volume at once; give a "
+            "decoder of one."
+        )
+    seen_through = open_base(base, str(chosen), facts.base_sha256, path)
+    files = FeatureFiles(store.folder() / _FOLDER, budget) if budget else None
+    return Sam3dSegmenter(decoder.to(chosen), facts, seen_through, files, part)
+
+
+def open_base(
+    base: str | Path | None, device: str, sha256: str | None = None, decoder: Path | None = None
+) -> Base:
+    """A SAM to see through: that of a file, or of the store.
+
+    sha256: what its file must have, as the file `decoder` says. Raises WeightsError where it is
+    missing, altered or another.
+    """
+    from ..sam import base as sam_base
+    from ..sam import weights as sam_weights
+    from ..sam.torch_runtime import TorchSamRuntime
+
+    path, found = sam_base.base_weights(str(base or CARD.base))
+    if sha256 not in (None, found):
+        raise WeightsError(
+            f"{decoder} was trained on the SAM with the SHA-256 {sha256}, but {path} has {found}; "
+            "give that one as base=FILE."
+        )
+    chosen = choose_device(device)
+    # Not OpenVINO: its graphs are worth their making for one size of image alone.
+    runtime = TorchSamRuntime(sam_weights.load(path), chosen, CARD.name)
+    return Base(runtime, found, chosen.type)
+
+
+class Sam3dSegmenter:
+    """The `Segmenter` around a decoder and the encoder before it.
+
+    overlap: of neighbouring patches, as a part of their width. files: where features are kept.
+    """
+
+    card = CARD
+
+    def __init__(
+        self,
+        decoder: Sam3dDecoder,
+        facts: Sam3dFacts,
+        base: Base,
+        files: FeatureFiles | None,
+        overlap: float,
+    ) -> None:
+        self._decoder = decoder
+        self._facts = facts
+        self._base = base
+        self._files = files
+        self._overlap = overlap
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What it knows, without background; an object is one of them, named by a text prompt."""
+        return self._facts.classes
+
+    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Sam3dEncoding:
+        """Look at a region (None: all) and tell the classes in it.
+
+        Raises VolumeError where the volume holds NaN or infinity, DeviceError without memory.
+        """
+        progress(0.0, "Preparing the slices")
+        region = region or Region.whole(volume.geometry.shape_kji)
+        facts, shape = self._facts, region.shape_kji
+        windows = Windows.over(shape, facts.patch, facts.depth, self._overlap)
+        features = embeddings(
+            self._base,
+            volume.array_kji[region.slices],
+            Scores.over(volume.array_kji),
+            windows,
+            self._files,
+            part_of(progress, 0.0, _LOOKING),
+        )
+        drawing = part_of(progress, _LOOKING, 1.0)
+        scores = class_scores(self._decoder, features, windows, shape, drawing)
+        return Sam3dEncoding(volume.geometry, region, scores.nbytes, scores)
+
+    def predict(
+        self,
+        encoding: Encoding,
+        prompts: Sequence[Prompt],
+        previous: Prediction | None,
+        progress: Progress,
+    ) -> Prediction:
+        """The class that the texts name, or several together: log p of it less that of any other.
+
+        Raises PromptError for a text that names no class and for any other prompt.
+        """
+        if not isinstance(encoding, Sam3dEncoding):
+            raise TypeError(f"SAM3D cannot predict from a {type(encoding).__name__} of a model.")
+        progress(0.0, "Reading the prompts")
+        asked = asked_classes(CARD, self.classes, prompts, encoding.geometry)
+        wanted = [1 + number for number in asked]
+        others = [n for n in range(len(encoding.scores)) if n not in wanted]
+        logits: Logits = encoding.scores[wanted].max(axis=0).astype(np.float32)
+        logits -= encoding.scores[others].max(axis=0)
+        # In 16 bits classes can be level: the first of them has the voxel, as in an argmax.
+        level = logits == 0
+        won = np.isin(encoding.scores[:, level].argmax(axis=0), wanted)
+        logits[level] = np.where(won, np.finfo(np.float32).eps, 0)
+        progress(1.0, "The object is drawn")
+        return Prediction(encoding.geometry, encoding.region.start_kji, logits)
+
+
+def _facts(
+    path: Path,
+    count: int,
+    classes: Sequence[str] | None,
+    patch: int | str | None,
+    depth: int | str | None,
+) -> Sam3dFacts:
+    """What a decoder of so many classes was trained for, from its file or from the options."""
+    facts = sam3d_weights.read_facts(path)
+    given = {"classes": classes, "patch": patch, "depth": depth}
+    if facts is not None:
+        told = [name for name, value in given.items() if value is not None]
+        if told:
+            raise ModelError(f"{path} says itself what its {told[0]} is; leave out {told[0]}=.")
+    else:
+        lacking = [name for name, value in given.items() if value is None]
+        if lacking or classes is None:
+            raise ModelError(
+                f"{path} does not say for which {', '.join(lacking)} it was trained; give, for "
+                "instance, classes=liver,spleen patch=160 depth=16, as it was."
+            )
+        sides = [_whole(name, str(given[name])) for name in ("patch", "depth")]
+        facts = Sam3dFacts(tuple(name.strip() for name in classes), sides[0], sides[1])
+    if len(facts.classes) != count:
+        raise ModelError(
+            f"{path} tells {count} classes apart beside background, but {len(facts.classes)} are "
+            f"named ({', '.join(facts.classes)}); name each."
+        )
+    return facts
+
+
+def _numbers(overlap: float | str, cache_bytes: int | str) -> tuple[float, int]:
+    """Both options as numbers; ModelError where they are none."""
+    try:
+        part = float(overlap)
+    except ValueError:
+        part = -1.0
+    if not 0 <= part <= 0.9:
+        raise ModelError(f"The overlap is {overlap}; give a number from 0 to 0.9, such as 0.5.")
+    return part, _whole("cache_bytes", str(cache_bytes))
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.isdecimal():
+        raise ModelError(f"{name} is '{text}'; give a whole number of 0 or more.")
+    return int(text)

@@ -1,0 +1,108 @@
+"""How SAM3D sees a volume: z-scores, cut into patches that overlap and are weighed by a bell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...segmenter import Logits
+from ...volumes.intensities import check_values
+from ...volumes.region import Shape
+from ..sam.network.config import PATCH
+
+# As nnU-Net weighs a patch, and so does SAM3D's published inference: the bell's width as a part of
+# the patch's, and the least weight, so that corners seen once count.
+_BELL = 1 / 8
+_LEAST_WEIGHT = 1e-3
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Where the patches of one region lie.
+
+    padding: voxels of value 0 added (before, after) along k, j and i, so that a patch fits.
+    patch, depth: pixels of a side, and slices, of a patch.
+    corners: first row and column of each window, in the padded region.
+    slices: where each patch begins along k in every window.
+    """
+
+    padding: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    patch: int
+    depth: int
+    corners: tuple[tuple[int, int], ...]
+    slices: tuple[int, ...]
+
+    @classmethod
+    def over(cls, shape_kji: Shape, patch: int, depth: int, overlap: float) -> Windows:
+        """Patches over a region of this shape, overlapping by at least that part of their width."""
+        sides = (depth, patch, patch)
+        lacking = [max(0, side - n) for side, n in zip(sides, shape_kji, strict=True)]
+        k, j, i = (
+            _starts(n + more, side, overlap)
+            for n, more, side in zip(shape_kji, lacking, sides, strict=True)
+        )
+        before = [(more // 2, more - more // 2) for more in lacking]
+        return cls(
+            (before[0], before[1], before[2]),
+            patch,
+            depth,
+            tuple((row, column) for row in j for column in i),
+            k,
+        )
+
+    @property
+    def places(self) -> int:
+        """Rows, and columns, of the features of a patch."""
+        return self.patch // PATCH
+
+    def cut(self, region_kji: NDArray[Any], window: int, scores: Scores) -> Logits:
+        """(K, patch, patch) float32: the z-scores of all slices of a window, with its padding."""
+        row, column = self.corners[window]
+        # Along an axis with padding there is one window, which holds all of the region.
+        part = region_kji[:, row : row + self.patch, column : column + self.patch]
+        return np.pad(scores.of(part), self.padding)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What z-scores of a volume are counted from."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def over(cls, array_kji: NDArray[Any]) -> Scores:
+        """Those of a whole volume; VolumeError for NaN, infinity and values past 32 bits."""
+        low, high = check_values(array_kji, "The volume")
+        # Brought within 1 first, and slice by slice: squares could overflow, copies fill memory.
+        scale = max(abs(low), abs(high)) or 1.0
+        mean = float(np.mean([(one / np.float64(scale)).mean() for one in array_kji]))
+        squares = [((one / np.float64(scale) - mean) ** 2).mean() for one in array_kji]
+        deviation = float(np.sqrt(np.mean(squares)))
+        return cls(mean * scale, (deviation or 1.0) * scale)
+
+    def of(self, array_kji: NDArray[Any]) -> Logits:
+        """float32 z-scores of a part of the volume."""
+        scored: Logits = ((array_kji - np.float64(self.mean)) / self.deviation).astype(np.float32)
+        return scored
+
+
+def bell(sides: Sequence[int]) -> Logits:
+    """The weight of each voxel of a patch, float32, 1 in the middle."""
+    weights = np.ones((), np.float32)
+    for side in sides:
+        from_middle = (np.arange(side) - (side - 1) / 2) / (_BELL * side)
+        weights = weights[..., None] * np.exp(-(from_middle**2) / 2).astype(np.float32)
+    raised: Logits = np.maximum(weights / weights.max(), np.float32(_LEAST_WEIGHT))
+    return raised
+
+
+def _starts(size: int, side: int, overlap: float) -> tuple[int, ...]:
+    """Where windows of `side` begin along an axis: evenly, the first and last at its ends."""
+    steps = ceil((size - side) / max(1.0, side * (1 - overlap)))
+    return tuple(int(v) for v in np.rint(np.linspace(0, size - side, steps + 1)))

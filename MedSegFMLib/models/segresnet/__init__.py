@@ -1,0 +1,1 @@
+"""SegResNet models from MONAI bundles."""

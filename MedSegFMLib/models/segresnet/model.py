@@ -1,0 +1,61 @@
+"""MONAI's SegResNet as a model: every class of a bundle, in the whole volume, without a click.
+
+Myronenko, "3D MRI brain tumor segmentation using autoencoder regularization", BrainLes 2018. The
+layout is that of the bundles in MONAI's model zoo, of which `wholeBody_ct_segmentation` knows 104
+classes of CT; network, preprocessing and sliding window are the package's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...segmenter import ModelCard
+from ...system.device import choose_device
+from ...weights import store
+from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, overlap_of, yes_or_no
+
+CARD = ModelCard(
+    name="segresnet",
+    title="SegResNet",
+    summary="Segments all classes of a MONAI bundle, such as the 104 of wholeBody_ct_segmentation.",
+    prompts=("text",),
+    modalities=("as its weights",),
+    dimensions=3,
+    code_licence="Apache-2.0",
+    weights_licence="that of the bundle",
+    region_rule=WHOLE_VOLUME,
+    packages=("torch", "monai"),
+    weights="segresnet",
+    # The network of wholeBody_ct_segmentation with random weights on a CPU, growth: 1897, 1846 and
+    # 3383 MB for volumes of 48, 96 and 160 voxels of 1 mm a side (Testing/benchmarks/memory.py);
+    # each of its 104 classes was everywhere, those of a patient take less.
+    base_bytes=1_500_000_000,
+    bytes_per_voxel=460,
+)
+
+
+def create(
+    device: str = "auto",
+    weights: str | Path | None = None,
+    highres: bool | str | None = None,
+    overlap: float | str | None = None,
+) -> ClassSegmenter:
+    """Load the imported bundle, or the bundle in the folder `weights`.
+
+    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+    highres: for a bundle of two resolutions, whether it is the finer; None for what it says.
+    overlap: of neighbouring windows, as a part of their width, 0 to 0.9; None for the bundle's.
+
+    Raises ModelError for an option that cannot be, DeviceError for a device that is not there,
+    WeightsError for a folder that is incomplete, altered, of several images a volume, of another
+    network, or that asks for preprocessing which is not known here.
+    """
+    from .bundle import read
+    from .network import SegResNetNetwork
+
+    chosen = choose_device(device)
+    part = None if overlap is None else overlap_of(overlap)
+    finer = None if highres is None else yes_or_no("highres", highres)
+    path = store.find(CARD.name) if weights is None else Path(weights)
+    store.verify_recorded(path)
+    return ClassSegmenter(CARD, SegResNetNetwork(read(path, finer), chosen, part))

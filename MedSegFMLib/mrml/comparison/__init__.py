@@ -1,0 +1,1 @@
+"""Results of several models for the same prompts, compared in the scene."""

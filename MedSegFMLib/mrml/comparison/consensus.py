@@ -1,0 +1,45 @@
+"""What all models of a comparison together say of one object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...errors import MaskError
+from ...metrics.consensus import Floats, majority, staple, vote_disagreement
+from ...volumes.region import Region, shape_triple
+from ..segments.model_voxels import Holding, tight
+from ..segments.oriented_images import Mask
+from .results import around
+
+CONSENSUS = {"staple": staple, "majority": majority}
+# A consensus sees so many voxels of background around all masks.
+_MARGIN = 4
+
+
+def consensus_of(masks: Sequence[Holding | None], method: str) -> Holding:
+    """The consensus of masks on one grid by a method of `CONSENSUS`; None: an empty mask.
+
+    Raises MaskError where nothing is left, or there are fewer than two masks.
+    """
+    region = around([mask for mask in masks if mask is not None])
+    if region is None:
+        raise MaskError("No model has found anything of this object; there is no consensus.")
+    shape = shape_triple(n + 2 * _MARGIN for n in region.shape_kji)
+    wide = Region.whole(shape).shifted([start - _MARGIN for start in region.start_kji])
+    found = CONSENSUS[method](_on(masks, wide))[region.relative_to(wide).slices]
+    part = tight(found, region)
+    if part is None:
+        raise MaskError("The models share no part of this object; look at their results.")
+    return Holding(*part)
+
+
+def disagreement_of(masks: Sequence[Holding | None], region: Region) -> tuple[Region, Floats]:
+    """Where masks disagree on a region: see `consensus.vote_disagreement`."""
+    return region, vote_disagreement(_on(masks, region))
+
+
+def _on(masks: Sequence[Holding | None], region: Region) -> list[Mask]:
+    nothing = np.zeros(region.shape_kji, bool)
+    return [nothing if mask is None else mask.on(region) for mask in masks]

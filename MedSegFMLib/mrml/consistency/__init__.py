@@ -1,0 +1,1 @@
+"""Consistency of the three planes, shown in the scene."""

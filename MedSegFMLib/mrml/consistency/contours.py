@@ -1,0 +1,67 @@
+"""What each plane takes for the object, as outlines in the slice views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ...drawing.consistency_figure import PLANE_COLOURS
+from ...volumes.region import Region
+from ..nodes.hidden_nodes import add_display, add_helper, is_in, remove
+from ..nodes.transforms import to_numpy, to_vtk
+from ..segments.model_voxels import tight
+from ..segments.oriented_images import Mask, image_from_mask
+
+# The figure's colours as (R, G, B), 0 to 1.
+PLANE_COLORS = {
+    name: tuple(int(color[n : n + 2], 16) / 255 for n in (1, 3, 5))
+    for name, color in PLANE_COLOURS.items()
+}
+_PIXELS = 2
+
+
+class PlaneContours:
+    """A segmentation of its own with a segment for each plane, drawn as outlines alone.
+
+    node: the vtkMRMLSegmentationNode; None while nothing is shown.
+    """
+
+    def __init__(self, scene: Any) -> None:
+        self._scene = scene
+        self.node: Any | None = None
+
+    def show(self, volume_node: Any, region: Region, masks: Mapping[str, Mask]) -> None:
+        """Show masks, (K, J, I) on `region` of a volume, by the plane's name."""
+        if not is_in(self._scene, self.node):
+            self._make()
+        node = self.node
+        assert node is not None, "it was just made"
+        was_modified = node.StartModify()
+        node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+        node.GetSegmentation().RemoveAllSegments()
+        whole = to_vtk(np.eye(4))
+        volume_node.GetIJKToRASMatrix(whole)
+        matrix = to_numpy(whole)
+        for plane, mask in masks.items():
+            part = tight(mask, region)
+            if part is not None:
+                image = image_from_mask(part[1], part[0].start_kji, matrix)
+                color = PLANE_COLORS[plane]
+                node.AddSegmentFromBinaryLabelmapRepresentation(image, plane, color, plane)
+        node.EndModify(was_modified)
+
+    def clear(self) -> None:
+        """Take the outlines away."""
+        remove(self._scene, self.node)
+        self.node = None
+
+    def _make(self) -> None:
+        self.node = add_helper(self._scene, "vtkMRMLSegmentationNode", "MedSegFM planes")
+        display = add_display(self.node)
+        display.SetVisibility3D(False)
+        display.SetVisibility2DFill(False)
+        display.SetVisibility2DOutline(True)
+        display.SetOpacity2DOutline(1.0)
+        display.SetSliceIntersectionThickness(_PIXELS)

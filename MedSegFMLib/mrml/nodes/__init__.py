@@ -1,0 +1,1 @@
+"""Helpers for MRML nodes: volumes, transforms, hidden nodes and scene observers."""

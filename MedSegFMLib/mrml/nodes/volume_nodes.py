@@ -1,0 +1,51 @@
+"""From a volume node to the `Volume` that models see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+from ...errors import VolumeError
+from ...volumes.geometry import Geometry
+from ...volumes.volume import Volume
+from .transforms import local_to_ras, to_numpy
+
+
+def volume_from_node(node: Any) -> Volume:
+    """The voxels of a vtkMRMLScalarVolumeNode, shared and not copied, where they are in RAS.
+
+    Linear parent transforms are folded into the grid. Raises VolumeError for a node without image
+    data, with a single slice or with several values a voxel, GeometryError for a non-linear parent
+    transform, a spacing of zero or a singular direction matrix.
+    """
+    name = node.GetName()
+    image = node.GetImageData()
+    scalars = image.GetPointData().GetScalars() if image is not None else None
+    if scalars is None or scalars.GetNumberOfTuples() == 0:
+        raise VolumeError(
+            f"The volume {name} holds no image data; load it again or choose another."
+        )
+    i, j, k = image.GetDimensions()
+    if min(i, j, k) < 2:
+        raise VolumeError(
+            f"The volume {name} has {i} x {j} x {k} voxels; a 3D volume with two or more along "
+            "each axis is needed."
+        )
+    if scalars.GetNumberOfComponents() != 1:
+        raise VolumeError(
+            f"The volume {name} has {scalars.GetNumberOfComponents()} values per voxel; one is "
+            "needed, convert it to a scalar volume first."
+        )
+    matrix = vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    geometry = Geometry((k, j, i), local_to_ras(node) @ to_numpy(matrix))
+    return Volume(vtk_to_numpy(scalars).reshape(k, j, i), geometry)
+
+
+def content_stamp(node: Any) -> int:
+    """A number that grows whenever somebody says that the voxels of a node have changed."""
+    image = node.GetImageData()
+    scalars = image.GetPointData().GetScalars() if image is not None else None
+    return max((int(part.GetMTime()) for part in (image, scalars) if part is not None), default=0)

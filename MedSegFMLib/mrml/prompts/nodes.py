@@ -1,0 +1,117 @@
+"""Between markups nodes and prompts: one node or control point for one prompt.
+
+Sign is by node, so that views show it in the node's colour: the attribute MedSegFM.Sign is "+" or
+"-". A node without it is taken as "+".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...errors import GeometryError, PromptError
+from ...prompts.types import Box, Lasso, Point, Position, Prompt, Scribble
+from ..nodes.transforms import local_to_ras, to_numpy, to_vtk
+
+SIGN = "MedSegFM.Sign"
+ROLE = "MedSegFM.Role"
+CLASSES = {
+    "point": "vtkMRMLMarkupsFiducialNode",
+    "box": "vtkMRMLMarkupsROINode",
+    "scribble": "vtkMRMLMarkupsCurveNode",
+    "lasso": "vtkMRMLMarkupsClosedCurveNode",
+}
+
+
+def is_positive_node(node: Any) -> bool:
+    """Whether a markups node marks what belongs to the object."""
+    return bool(node.GetAttribute(SIGN) != "-")
+
+
+def prompts_from_node(node: Any) -> list[Prompt]:
+    """The prompts that a markups node stands for, in RAS millimetres.
+
+    Fiducials give a point for each defined control point, the others one prompt; a curve is taken
+    as it is drawn, with the points between its control points. Parent transforms are folded in.
+
+    Raises PromptError for a ROI of zero size or under a non-linear transform, for a curve with too
+    few points, and for a node of another type.
+    """
+    positive = is_positive_node(node)
+    if node.IsA("vtkMRMLMarkupsROINode"):
+        return [box_from_roi(node)]
+    if node.IsA("vtkMRMLMarkupsClosedCurveNode"):
+        return [Lasso(_drawn(node), positive)]
+    if node.IsA("vtkMRMLMarkupsCurveNode"):
+        return [Scribble(_drawn(node), positive)]
+    if node.IsA("vtkMRMLMarkupsFiducialNode"):
+        return [Point(position, positive) for _, position in defined_points(node)]
+    raise PromptError(
+        f"The node {node.GetName()} is a {node.GetClassName()}; draw a box, a point or a curve."
+    )
+
+
+def box_from_roi(node: Any) -> Box:
+    """The box that a ROI node shows."""
+    try:
+        local_to_ras(node)
+    except GeometryError as error:
+        raise PromptError(
+            f"The box {node.GetName()} stands under a non-linear transform; harden the transform "
+            "or take the box out of it."
+        ) from error
+    matrix = to_numpy(node.GetObjectToWorldMatrix())
+    edges = matrix[:3, :3] * np.array(node.GetSize())
+    first, second, third = (_triple(edge) for edge in edges.T)
+    return Box(_triple(matrix[:3, 3]), (first, second, third))
+
+
+def defined_points(node: Any) -> list[tuple[str, Position]]:
+    """The control points that are placed: the identifier and the position in RAS millimetres."""
+    return [
+        (node.GetNthControlPointID(n), _triple(node.GetNthControlPointPositionWorld(n)))
+        for n in range(node.GetNumberOfControlPoints())
+        if node.GetNthControlPointPositionStatus(n) == node.PositionDefined
+    ]
+
+
+def show_prompt(node: Any, prompt: Box | Scribble | Lasso) -> None:
+    """Give a node of the prompt's class the prompt's place and shape.
+
+    A ROI has edges at right angles: a sheared box is shown with the nearest such edges.
+    """
+    if isinstance(prompt, Box):
+        edges = np.array(prompt.edges_ras).T
+        lengths = np.linalg.norm(edges, axis=0)
+        left, _, right = np.linalg.svd(edges / lengths)
+        axes = left @ right
+        if np.linalg.det(axes) < 0:
+            # A box is the same with an edge reversed, and ROI handles are right-handed.
+            axes[:, 2] *= -1
+        matrix = np.eye(4)
+        matrix[:3, :3], matrix[:3, 3] = axes, prompt.center_ras
+        node.SetSize(*lengths.tolist())
+        node.SetAndObserveObjectToNodeMatrix(to_vtk(matrix))
+        if node.GetNumberOfControlPoints() == 0:
+            node.AddControlPointWorld(*prompt.center_ras)
+        return
+    node.SetCurveTypeToLinear()
+    node.RemoveAllControlPoints()
+    for position in prompt.positions_ras:
+        node.AddControlPointWorld(*position)
+
+
+def _drawn(node: Any) -> tuple[Position, ...]:
+    """The polyline of a curve: its control points where it is linear, else the points between."""
+    if node.GetCurveType() == node.GetCurveGenerator().CURVE_TYPE_LINEAR_SPLINE:
+        return tuple(position for _, position in defined_points(node))
+    points = node.GetCurvePointsWorld()
+    if points is None:
+        return ()
+    return tuple(_triple(points.GetPoint(n)) for n in range(points.GetNumberOfPoints()))
+
+
+def _triple(values: Any) -> Position:
+    x, y, z = (float(v) for v in values)
+    return (x, y, z)

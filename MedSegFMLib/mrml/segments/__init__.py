@@ -1,0 +1,1 @@
+"""Segments of the scene: how they are read, written, replaced and exported."""

@@ -1,0 +1,108 @@
+"""A segment of the scene as the reference that others are measured against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import MaskError
+from ...volumes.geometry import Geometry
+from ...volumes.region import Region
+from ...volumes.volume import Volume
+from ..nodes.transforms import local_to_ras
+from .grid import SegmentGrid, check_holds_labelmaps
+from .model_voxels import Holding, tight
+from .oriented_images import labels_of
+
+_LABELMAP = "Binary labelmap"
+
+
+@dataclass(frozen=True)
+class ReferenceSegment:
+    """Where a reference is: a segmentation node and the identifier of its segment."""
+
+    node: Any
+    segment_id: str
+
+    @property
+    def title(self) -> str:
+        """What the user calls it."""
+        segment = self.node.GetSegmentation().GetSegment(self.segment_id)
+        name = self.segment_id if segment is None else segment.GetName()
+        return f"{name} ({self.node.GetName()})"
+
+    def stamp(self) -> tuple[int, ...]:
+        """Numbers that change when somebody edits it or moves it; () where it is gone."""
+        segment = self.node.GetSegmentation().GetSegment(self.segment_id)
+        if segment is None or self.node.GetScene() is None:
+            return ()
+        image = segment.GetRepresentation(_LABELMAP)
+        transform = self.node.GetParentTransformNode()
+        return (
+            0 if image is None else image.GetMTime(),
+            segment.GetLabelValue(),
+            0 if transform is None else transform.GetTransformToWorldMTime(),
+        )
+
+    def read(self, geometry: Geometry) -> tuple[Holding, bool]:
+        """Its voxels on a volume's grid, and whether they were resampled to it (nearest voxel).
+
+        Raises MaskError where it is gone, has no voxels, is stored as a surface or lies outside
+        the volume, GeometryError under a bent transform.
+        """
+        if not self.stamp():
+            raise MaskError("The reference segment left the scene; choose another.")
+        check_holds_labelmaps(self.node)
+        own = self._own()
+        if own is None:
+            raise MaskError(f"The reference {self.title} has no voxels; choose another.")
+        start = np.rint(geometry.ijk_from_ras([own.geometry.origin_ras]))[0]
+        matrix = geometry.ijk_to_ras.copy()
+        matrix[:3, 3] = geometry.ras_from_ijk(start[None])[0]
+        same = Geometry(own.geometry.shape_kji, matrix).matches(own.geometry)
+        if same:
+            where = Region.whole(own.geometry.shape_kji).shifted([int(n) for n in start[::-1]])
+            inside = where.intersection(Region.whole(geometry.shape_kji))
+            held = Holding(where, own.array_kji != 0)
+            brought = None if inside is None else (inside, held.on(inside))
+        else:
+            here = SegmentGrid(geometry, np.eye(4))
+            brought = here.bring(own, (0, 0, 0), own.geometry)
+        found = None if brought is None else tight(brought[1], brought[0])
+        if found is None:
+            raise MaskError(
+                f"The reference {self.title} lies outside the volume; choose one that was drawn "
+                "on it."
+            )
+        return Holding(*found), not same
+
+    def _own(self) -> Volume | None:
+        """The part of its image with voxels, 1 inside, as it stands; None where it has none."""
+        segment = self.node.GetSegmentation().GetSegment(self.segment_id)
+        image = segment.GetRepresentation(_LABELMAP)
+        if image is None:
+            return None
+        labels, start, matrix = labels_of(image)
+        if not labels.size:
+            return None
+        found = tight(labels == segment.GetLabelValue(), Region.whole(labels.shape).shifted(start))
+        if found is None:
+            return None
+        where, mask = found
+        to_ras = local_to_ras(self.node) @ matrix
+        to_ras[:3, 3] += to_ras[:3, :3] @ where.start_kji[::-1]
+        return Volume(mask.astype(np.uint8), Geometry(where.shape_kji, to_ras))
+
+
+def reference_choices(scene: Any) -> list[ReferenceSegment]:
+    """The segments that the user can choose, in the order of the scene."""
+    found = []
+    name = "vtkMRMLSegmentationNode"
+    for n in range(scene.GetNumberOfNodesByClass(name)):
+        node = scene.GetNthNodeByClass(n, name)
+        if not node.GetHideFromEditors():
+            ids = node.GetSegmentation().GetSegmentIDs()
+            found += [ReferenceSegment(node, segment_id) for segment_id in ids]
+    return found

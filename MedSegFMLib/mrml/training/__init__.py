@@ -1,0 +1,1 @@
+"""Training on the scene's own segments."""

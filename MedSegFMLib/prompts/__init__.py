@@ -1,0 +1,1 @@
+"""Prompts, lists of prompts, and prompts as voxels and as JSON."""

@@ -1,0 +1,98 @@
+"""Changes of a prompt list: each returns another list, and leaves the first as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..volumes.geometry import Matrix
+from .prompt_list import PromptList
+from .types import Box, Point, Position, Prompt, Text
+
+
+def replaced(prompts: PromptList, index: int, prompt: Prompt) -> PromptList:
+    """The list with another prompt in the place of its prompt `index`."""
+    label, _ = prompts.entries[index]
+    entries = prompts.entries
+    return replace(prompts, entries=(*entries[:index], (label, prompt), *entries[index + 1 :]))
+
+
+def renamed(prompts: PromptList, label: int, name: str) -> PromptList:
+    """The list with another name for one object."""
+    prompts.name(label)
+    objects = tuple((n, name if n == label else old) for n, old in prompts.objects)
+    return replace(prompts, objects=objects)
+
+
+def without_prompts(prompts: PromptList) -> PromptList:
+    """The objects of the list without any prompt."""
+    return replace(prompts, entries=())
+
+
+def with_boxes(prompts: PromptList, boxes: Sequence[Box]) -> tuple[PromptList, list[int]]:
+    """The list with one more object for each box, and the labels of those."""
+    labels = []
+    for box in boxes:
+        prompts = prompts.with_object()
+        labels.append(prompts.labels[-1])
+        prompts = prompts.added(labels[-1], box)
+    return prompts, labels
+
+
+def with_classes(prompts: PromptList, classes: Sequence[str]) -> PromptList:
+    """The list with an object for each class that no text in it names yet, called like it."""
+    named = {p.phrase for _, p in prompts.entries if isinstance(p, Text)}
+    for name in classes:
+        if name not in named:
+            prompts = prompts.with_object(name)
+            prompts = prompts.added(prompts.labels[-1], Text(name))
+    return prompts
+
+
+def with_prompt(
+    prompts: PromptList, prompt: Prompt, label: int, new_object_per_box: bool
+) -> tuple[PromptList, int]:
+    """The list with a prompt more, and the label of its object.
+
+    An object is begun where there is none, for a text where `label` has a text, and, if wanted,
+    for a box where it has a box. One begun with a text is called like it.
+    """
+    begun_by = (Text, Box) if new_object_per_box else Text
+    has_one = any(owner == label and type(p) is type(prompt) for owner, p in prompts.entries)
+    if not prompts.labels or (isinstance(prompt, begun_by) and has_one):
+        prompts = prompts.with_object(prompt.phrase if isinstance(prompt, Text) else None)
+        label = prompts.labels[-1]
+    return prompts.added(label, prompt), label
+
+
+def carrier(matrix: Matrix) -> Callable[[PromptList], PromptList]:
+    """Gives lists with each prompt on the same tissue after a matrix has moved that.
+
+    matrix: (4, 4), in RAS millimetres.
+    """
+    known: dict[Prompt, Prompt] = {}
+
+    def carry(prompts: PromptList) -> PromptList:
+        for _, prompt in prompts.entries:
+            if prompt not in known:
+                known[prompt] = _carried(prompt, matrix)
+        return replace(prompts, entries=tuple((n, known[prompt]) for n, prompt in prompts.entries))
+
+    return carry
+
+
+def _carried(prompt: Prompt, matrix: Matrix) -> Prompt:
+    def place(position: Position) -> Position:
+        x, y, z = (matrix[:3, :3] @ position + matrix[:3, 3]).tolist()
+        return (x, y, z)
+
+    if isinstance(prompt, Text):
+        return prompt
+    if isinstance(prompt, Point):
+        return replace(prompt, position_ras=place(prompt.position_ras))
+    if isinstance(prompt, Box):
+        first, second, third = (np.array(prompt.edges_ras) @ matrix[:3, :3].T).tolist()
+        return Box(place(prompt.center_ras), (tuple(first), tuple(second), tuple(third)))
+    return replace(prompt, positions_ras=tuple(map(place, prompt.positions_ras)))

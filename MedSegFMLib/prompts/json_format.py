@@ -1,0 +1,111 @@
+"""Prompt lists as versioned JSON, so that they can be saved, sent and replayed.
+
+{"format": "medsegfm-prompts", "version": 1, "space": "RAS", "unit": "mm",
+ "objects": [{"label": 1, "name": "liver"}],
+ "prompts": [{"object": 1, "type": "point", "position_ras": [1, 2, 3], "positive": true}]}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import PromptError
+from ..system.atomic_files import write_text
+from .prompt_list import PromptList
+from .types import PROMPT_NAMES, Prompt, is_positive, prompt_name
+
+FORMAT = "medsegfm-prompts"
+VERSION = 1
+# A labelmap holds 16-bit numbers.
+_LARGEST_LABEL = 65535
+
+_TYPES = {name: prompt_type for prompt_type, name in PROMPT_NAMES.items()}
+
+
+def prompts_to_json(prompts: PromptList) -> str:
+    """The list as JSON text; floats keep all their digits."""
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "space": "RAS",
+        "unit": "mm",
+        "objects": [{"label": label, "name": name} for label, name in prompts.objects],
+        "prompts": [
+            {"object": label, "type": prompt_name(prompt), **dataclasses.asdict(prompt)}
+            for label, prompt in prompts.entries
+        ],
+    }
+    return json.dumps(document, indent=1)
+
+
+def prompts_from_json(text: str) -> PromptList:
+    """The list that `prompts_to_json` wrote; PromptError for anything else."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PromptError(f"The prompts are not JSON ({error}).") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise PromptError(f'The prompts do not say "format": "{FORMAT}"; is it another file?')
+    if document.get("version") != VERSION:
+        raise PromptError(
+            f"The prompts are of version {document.get('version')}; this program reads {VERSION}."
+        )
+    if (document.get("space"), document.get("unit")) != ("RAS", "mm"):
+        raise PromptError(
+            f"The prompts are in {document.get('space')!r} and {document.get('unit')!r}; bring "
+            'them to "space": "RAS" and "unit": "mm".'
+        )
+    try:
+        return PromptList(
+            tuple((_label(item["label"]), str(item["name"])) for item in document["objects"]),
+            tuple((_label(item["object"]), _prompt(item)) for item in document["prompts"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        if isinstance(error, PromptError):
+            raise
+        raise PromptError(f"The prompts are incomplete or damaged ({error!r}).") from error
+
+
+def read_prompts(path: Path | str) -> PromptList:
+    """Read a prompt file; PromptError names the file where it cannot be used."""
+    try:
+        return prompts_from_json(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise PromptError(f"{path} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise PromptError(f"{path} is no UTF-8 text; give a file of --prompts-out.") from error
+    except PromptError as error:
+        raise PromptError(f"{path}: {error}") from error
+
+
+def write_prompts(prompts: PromptList, path: Path | str) -> None:
+    """Write a prompt file, whole or not at all."""
+    write_text(path, prompts_to_json(prompts))
+
+
+def _prompt(item: dict[str, Any]) -> Prompt:
+    if item["type"] not in _TYPES:
+        raise PromptError(
+            f"A prompt is of type {item['type']!r}; this program knows {', '.join(_TYPES)}."
+        )
+    prompt_type = _TYPES[item["type"]]
+    fields = {f.name: _tuples(item[f.name]) for f in dataclasses.fields(prompt_type)}
+    prompt: Prompt = prompt_type(**fields)
+    if not isinstance(is_positive(prompt), bool):
+        raise PromptError(f"A prompt has positive {item['positive']!r}; give true or false.")
+    return prompt
+
+
+def _label(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= _LARGEST_LABEL:
+        raise PromptError(
+            f"An object has the label {value!r}; give a whole number from 1 to {_LARGEST_LABEL}."
+        )
+    return value
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

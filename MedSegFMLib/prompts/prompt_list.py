@@ -1,0 +1,102 @@
+"""All prompts of a segmentation in the order they were given, each for one object.
+
+The list is immutable: every change gives a new list, so that a history of lists is undo and redo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import PromptError
+from .types import Box, Point, Prompt, as_background, prompt_name
+
+
+@dataclass(frozen=True)
+class PromptList:
+    """Prompts and the objects they are for.
+
+    objects: (label, name) of each object; labels are positive and appear once.
+    entries: (label, prompt) in the order in which the prompts were given.
+    """
+
+    objects: tuple[tuple[int, str], ...] = ()
+    entries: tuple[tuple[int, Prompt], ...] = ()
+
+    def __post_init__(self) -> None:
+        labels = self.labels
+        if len(set(labels)) != len(labels) or any(label < 1 for label in labels):
+            raise PromptError(f"The objects have labels {labels}; each must be 1 or more, once.")
+        unknown = {label for label, _ in self.entries} - set(labels)
+        if unknown:
+            raise PromptError(f"Prompts are given for {sorted(unknown)}, which are no objects.")
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The labels of the objects in the order they were added."""
+        return tuple(label for label, _ in self.objects)
+
+    def name(self, label: int) -> str:
+        """The name of an object; PromptError where there is none with this label."""
+        for known, name in self.objects:
+            if known == label:
+                return name
+        raise PromptError(f"There is no object {label}; the objects are {list(self.labels)}.")
+
+    def with_object(self, name: str | None = None) -> PromptList:
+        """The list with one more object, whose label is the lowest above all others."""
+        label = max(self.labels, default=0) + 1
+        return replace(self, objects=(*self.objects, (label, name or f"Segment_{label}")))
+
+    def without_object(self, label: int) -> PromptList:
+        """The list without an object and its prompts."""
+        self.name(label)
+        return PromptList(
+            tuple(item for item in self.objects if item[0] != label),
+            tuple(entry for entry in self.entries if entry[0] != label),
+        )
+
+    def added(self, label: int, prompt: Prompt) -> PromptList:
+        """The list with one more prompt at its end."""
+        self.name(label)
+        return replace(self, entries=(*self.entries, (label, prompt)))
+
+    def deleted(self, index: int) -> PromptList:
+        """The list without its prompt `index` (0: the earliest)."""
+        self._check(index)
+        return replace(self, entries=self.entries[:index] + self.entries[index + 1 :])
+
+    def moved(self, index: int, position_ras: Sequence[float]) -> PromptList:
+        """The list with its prompt `index` at another place: a click, or a box by its centre."""
+        self._check(index)
+        label, prompt = self.entries[index]
+        if not isinstance(prompt, Point | Box):
+            raise PromptError(
+                f"A {prompt_name(prompt)} cannot be moved; delete it and draw another."
+            )
+        entry = (label, prompt.moved(position_ras))
+        return replace(self, entries=(*self.entries[:index], entry, *self.entries[index + 1 :]))
+
+    def steps(self, label: int) -> list[tuple[Prompt, ...]]:
+        """What a model sees of one object, prompt by prompt, each step with all before it.
+
+        A mark for another object counts as background. Texts and boxes of others say nothing here.
+        Steps begin with the object's own first prompt.
+        """
+        seen: list[Prompt] = []
+        steps: list[tuple[Prompt, ...]] = []
+        started = False
+        for owner, prompt in self.entries:
+            shown = prompt if owner == label else as_background(prompt)
+            started = started or owner == label
+            if shown is not None:
+                seen.append(shown)
+                if started:
+                    steps.append(tuple(seen))
+        return steps
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index < len(self.entries):
+            raise PromptError(
+                f"There is no prompt {index}; the list holds {len(self.entries)}, counted from 0."
+            )

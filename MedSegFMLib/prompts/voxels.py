@@ -1,0 +1,208 @@
+"""From prompts in the patient to voxels of a grid: the one place where this is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PromptError, numbers_text
+from ..volumes.geometry import Geometry
+from ..volumes.region import Region, shape_triple
+from .types import Box, Lasso, Point, Position, Prompt, Scribble, Text, prompt_name
+
+Indices = NDArray[np.int64]
+
+# A voxel bound this close to a face of a box counts as on it: RAS and back costs some 1e-12.
+_FACE_TOLERANCE_VOXELS = 1e-4
+
+
+@dataclass(frozen=True)
+class VoxelMarks:
+    """The prompts for one object as voxels of one grid.
+
+    boxes: the voxels whose centres each box encloses, at least one along each axis.
+    voxels_kji: (n, 3) int64 voxel indices marked by points, scribbles and lassos, in the order they
+        were given, without repeats; the later mark wins a voxel.
+    positive: (n,) bool, whether each of them belongs to the object.
+    phrases: the text prompts.
+    """
+
+    boxes: tuple[Region, ...]
+    voxels_kji: Indices
+    positive: NDArray[np.bool_]
+    phrases: tuple[str, ...]
+
+    @property
+    def foreground_kji(self) -> Indices:
+        """The marked voxels that belong to the object."""
+        return np.asarray(self.voxels_kji[self.positive])
+
+    @property
+    def background_kji(self) -> Indices:
+        """The marked voxels that do not."""
+        return np.asarray(self.voxels_kji[~self.positive])
+
+    def within(self, region: Region) -> VoxelMarks:
+        """The marks counted from the first voxel of `region`, those outside it left out."""
+        clipped = (box.intersection(region) for box in self.boxes)
+        above, below = self.voxels_kji >= region.start_kji, self.voxels_kji < region.stop_kji
+        held = (above & below).all(axis=1)
+        return VoxelMarks(
+            tuple(box.relative_to(region) for box in clipped if box is not None),
+            np.asarray(self.voxels_kji[held] - np.array(region.start_kji)),
+            self.positive[held],
+            self.phrases,
+        )
+
+
+def honour_marks(logits_kji: NDArray[np.float32], marks: VoxelMarks, least_logit: float) -> None:
+    """Bring every marked voxel to the side its mark says, at least `least_logit` from 0, in place.
+
+    logits_kji: float32 on the grid that `marks` are counted on.
+    """
+    inside, outside = tuple(marks.foreground_kji.T), tuple(marks.background_kji.T)
+    logits_kji[inside] = np.maximum(logits_kji[inside], least_logit)
+    logits_kji[outside] = np.minimum(logits_kji[outside], -least_logit)
+
+
+def to_voxels(prompts: Sequence[Prompt], geometry: Geometry) -> VoxelMarks:
+    """Bring the prompts for one object to voxels of `geometry`.
+
+    Raises PromptError for a prompt outside the volume; a box that overlaps it is clipped to it.
+    """
+    boxes: list[Region] = []
+    phrases: list[str] = []
+    marks: dict[tuple[int, ...], bool] = {}
+    for prompt in prompts:
+        if isinstance(prompt, Box):
+            boxes.append(box_region(prompt, geometry))
+        elif isinstance(prompt, Text):
+            phrases.append(prompt.phrase)
+        else:
+            for voxel in map(tuple, mark_voxels(prompt, geometry).tolist()):
+                marks.pop(voxel, None)
+                marks[voxel] = prompt.positive
+    return VoxelMarks(
+        tuple(boxes),
+        np.array(list(marks), dtype=np.int64).reshape(-1, 3),
+        np.array(list(marks.values()), dtype=bool),
+        tuple(phrases),
+    )
+
+
+def box_region(box: Box, geometry: Geometry) -> Region:
+    """The smallest region with every voxel that the box covers by half or more of its width.
+
+    An oblique box gives the region around it. Raises PromptError where none is in the volume.
+    """
+    corners_kji = geometry.ijk_from_ras(box.corners_ras())[:, ::-1]
+    low = np.ceil(corners_kji.min(axis=0) - _FACE_TOLERANCE_VOXELS)
+    high = np.floor(corners_kji.max(axis=0) + _FACE_TOLERANCE_VOXELS) + 1
+    # A box thinner than a voxel may hold no centre: it means the voxel it lies in.
+    thin = high <= low
+    middle = np.round(corners_kji.mean(axis=0))
+    low, high = np.where(thin, middle, low), np.where(thin, middle + 1, high)
+    shape = np.array(geometry.shape_kji)
+    if (high <= 0).any() or (low >= shape).any():
+        raise PromptError(
+            f"The box around {numbers_text(box.center_ras)} RAS mm is outside the volume, "
+            f"{_bounds(geometry)}."
+        )
+    return Region(
+        shape_triple(np.maximum(low, 0).tolist()), shape_triple(np.minimum(high, shape).tolist())
+    )
+
+
+def mark_voxels(prompt: Point | Scribble | Lasso, geometry: Geometry) -> Indices:
+    """(n, 3) int64 (k, j, i): the voxels a point, stroke or outline marks, without repeats.
+
+    Raises PromptError where one of its positions is outside the volume.
+    """
+    if isinstance(prompt, Point):
+        return _voxels_of(geometry, [prompt.position_ras], prompt_name(prompt))
+    corners = _voxels_of(geometry, prompt.positions_ras, prompt_name(prompt))
+    if isinstance(prompt, Scribble):
+        return _unique(np.vstack([corners[:1], *_stroke(prompt.positions_ras, geometry)]))
+    inside = _enclosed(prompt.positions_ras, geometry, corners)
+    return inside if len(inside) else _unique(corners)
+
+
+def _stroke(positions_ras: Sequence[Position], geometry: Geometry) -> list[Indices]:
+    """The voxels along each segment, sampled at half a voxel's smallest width."""
+    ijk = geometry.ijk_from_ras(np.array(positions_ras))
+    parts = []
+    for start, stop in pairwise(ijk):
+        steps = 1 + int(np.ceil(2 * np.abs(stop - start).max()))
+        along = np.linspace(0, 1, steps + 1)[:, None]
+        parts.append(_rounded(start + along * (stop - start), geometry))
+    return parts
+
+
+def _enclosed(outline_ras: Sequence[Position], geometry: Geometry, corners: Indices) -> Indices:
+    """The voxels within half a voxel of the outline's plane whose centres it encloses."""
+    points = np.array(outline_ras)
+    middle = points.mean(axis=0)
+    axes = np.linalg.svd(points - middle)[2]
+    outline = (points - middle) @ axes.T
+    # Half the extent of a voxel along the normal: a slice's own plane takes that slice alone, and
+    # one halfway between two slices takes both.
+    reach_mm = np.abs(axes[2] @ geometry.ijk_to_ras[:3, :3]).max() / 2 * (1 + 1e-6)
+    low = np.maximum(corners.min(axis=0) - 1, 0)
+    high = np.minimum(corners.max(axis=0) + 2, geometry.shape_kji)
+    j, i = (a.ravel() for a in np.mgrid[low[1] : high[1], low[2] : high[2]])
+    found = [np.empty((0, 3), dtype=np.int64)]
+    # Slice by slice, so that an outline across a large volume needs little memory.
+    for k in range(low[0], high[0]):
+        voxels = np.column_stack([np.full_like(j, k), j, i])
+        offsets = (geometry.ras_from_ijk(voxels[:, ::-1]) - middle) @ axes.T
+        near = np.abs(offsets[:, 2]) <= reach_mm
+        found.append(voxels[near][_in_polygon(offsets[near][:, :2], outline[:, :2])])
+    return np.vstack(found)
+
+
+def _in_polygon(points: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The even-odd rule: a ray from a point inside crosses the outline an odd number of times."""
+    inside = np.zeros(len(points), dtype=bool)
+    for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+        if y0 == y1:
+            continue
+        crossed = (points[:, 1] >= min(y0, y1)) & (points[:, 1] < max(y0, y1))
+        inside ^= crossed & (points[:, 0] < x0 + (points[:, 1] - y0) * (x1 - x0) / (y1 - y0))
+    return inside
+
+
+def _voxels_of(geometry: Geometry, positions_ras: Sequence[Position], what: str) -> Indices:
+    ijk = geometry.ijk_from_ras(np.array(positions_ras))
+    size_ijk = np.array(geometry.shape_kji[::-1])
+    reach = 0.5 + _FACE_TOLERANCE_VOXELS
+    outside = ((ijk < -reach) | (ijk > size_ijk - 1 + reach)).any(axis=1)
+    if outside.any():
+        worst = int(np.argmax(outside))
+        raise PromptError(
+            f"The {what} at {numbers_text(positions_ras[worst])} RAS mm, voxel "
+            f"{numbers_text(ijk[worst].tolist())} (i, j, k), is outside the volume, "
+            f"{_bounds(geometry)}."
+        )
+    return _rounded(ijk, geometry)
+
+
+def _rounded(ijk: NDArray[np.float64], geometry: Geometry) -> Indices:
+    nearest = np.floor(ijk[:, ::-1] + 0.5).astype(np.int64)
+    return np.clip(nearest, 0, np.array(geometry.shape_kji) - 1)
+
+
+def _unique(voxels: Indices) -> Indices:
+    """Without repeats, in the order of their first appearance."""
+    first = np.unique(voxels, axis=0, return_index=True)[1]
+    return np.asarray(voxels[np.sort(first)])
+
+
+def _bounds(geometry: Geometry) -> str:
+    i, j, k = geometry.shape_kji[::-1]
+    faces = geometry.ras_from_ijk(geometry.corners_ijk(edge=0.5))
+    low, high = (numbers_text(v.tolist()) for v in (faces.min(axis=0), faces.max(axis=0)))
+    return f"which has {i} x {j} x {k} voxels from {low} to {high} RAS mm"

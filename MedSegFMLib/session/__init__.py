@@ -1,0 +1,1 @@
+"""A session: one volume, one model and its prompts."""

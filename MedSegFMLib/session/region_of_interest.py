@@ -1,0 +1,64 @@
+"""Which part of the volume a model should look at, given the prompts and its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+
+from ..prompts.types import Prompt
+from ..prompts.voxels import VoxelMarks, to_voxels
+from ..segmenter import RegionRule
+from ..volumes.geometry import Geometry
+from ..volumes.region import Region, shape_triple
+
+# A click on the far side of a region still sees this much of what surrounds it.
+_MARGIN_AROUND_MARKS = 4
+
+
+def prompt_region(prompts: Sequence[Prompt], geometry: Geometry, rule: RegionRule) -> Region:
+    """The region that holds every box and every foreground mark with the rule's margins.
+
+    It is the whole volume where there is neither box nor mark, and where words say what is meant
+    and no box where. Raises PromptError for a prompt outside the volume.
+    """
+    marks = to_voxels(prompts, geometry)
+    seed = _seed(marks, rule, geometry)
+    if seed is None or (marks.phrases and not marks.boxes):
+        return Region.whole(geometry.shape_kji)
+    for voxel in marks.foreground_kji:
+        seed = seed.union(_around(voxel.tolist(), _MARGIN_AROUND_MARKS, geometry))
+    return seed
+
+
+def touched_faces(mask_kji: np.ndarray, region: Region, geometry: Geometry) -> Region | None:
+    """The region a mask on `region` should be seen in where it runs into a face of it, or None.
+
+    Each touched face moves out by half the region's width; faces of the volume stay.
+    """
+    start, stop = list(region.start_kji), list(region.stop_kji)
+    for axis, width in enumerate(region.shape_kji):
+        step = ceil(width / 2)
+        if np.take(mask_kji, 0, axis).any():
+            start[axis] = max(0, start[axis] - step)
+        if np.take(mask_kji, -1, axis).any():
+            stop[axis] = min(geometry.shape_kji[axis], stop[axis] + step)
+    grown = Region(shape_triple(start), shape_triple(stop))
+    return None if grown == region else grown
+
+
+def _seed(marks: VoxelMarks, rule: RegionRule, geometry: Geometry) -> Region | None:
+    if marks.boxes:
+        return Region.around(
+            [box.grown(rule.margin(box), geometry.shape_kji) for box in marks.boxes]
+        )
+    first = marks.foreground_kji if len(marks.foreground_kji) else marks.background_kji
+    if not len(first):
+        return None
+    return _around(first[0].tolist(), rule.click_radius_voxels, geometry)
+
+
+def _around(voxel_kji: Sequence[int], radius: int, geometry: Geometry) -> Region:
+    single = Region(shape_triple(voxel_kji), shape_triple(v + 1 for v in voxel_kji))
+    return single.grown([radius] * 3, geometry.shape_kji)

@@ -1,0 +1,268 @@
+"""One segmentation as the user lives it: a volume, a model, objects, prompts, undo and redo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import PromptError
+from ..progress import Progress, no_progress, part_of, parts_of
+from ..prompts.history import PromptHistory
+from ..prompts.prompt_list import PromptList
+from ..prompts.types import Box, Prompt, Text, is_positive
+from ..prompts.voxels import to_voxels
+from ..segmenter import Encoding, Prediction, Segmenter, class_numbers, classes_of
+from ..system.memory_cache import ByteCache
+from ..volumes.region import Region
+from ..volumes.volume import Volume
+from .overlaps import settle
+from .region_of_interest import prompt_region, touched_faces
+
+# An object that runs out of its region is looked at in a larger one, this often.
+_MOST_GROWTHS = 4
+
+
+_Chain = tuple[Region | None, tuple[tuple[Prompt, ...], ...]]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A model's answer for one object after some of its prompts, and where it looked."""
+
+    prediction: Prediction
+    region: Region
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the answer."""
+        arrays = (self.prediction.logits_kji, *self.prediction.planes.values())
+        return sum(array.nbytes for array in arrays)
+
+
+class Session:
+    """Volume, model, and the prompts for one or several objects.
+
+    The prompts are a `PromptList`, and so is every earlier state: undo and redo go through those,
+    as far as the user likes. Predictions depend on the volume, the model and the prompts alone,
+    not on the way that led to them. Encodings and predictions are kept while they fit, each kind,
+    into `budget_bytes`.
+
+    Raises VolumeError for a volume that cannot be segmented (constant, NaN).
+    """
+
+    def __init__(self, segmenter: Segmenter, volume: Volume, budget_bytes: int = 1 << 29) -> None:
+        volume.intensity_range()
+        self._segmenter = segmenter
+        self._volume = volume
+        self.current_label = 1
+        self._encodings: ByteCache[Region, Encoding] = ByteCache(budget_bytes, lambda e: e.nbytes)
+        # Under the region that objects share and all the steps up to this one: what a model that
+        # continues answers depends on where it began.
+        self._steps: ByteCache[_Chain, _Step] = ByteCache(budget_bytes, lambda s: s.nbytes)
+        self._history = PromptHistory()
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """The model."""
+        return self._segmenter
+
+    @property
+    def volume(self) -> Volume:
+        """The volume, which is never written to."""
+        return self._volume
+
+    @property
+    def prompts(self) -> PromptList:
+        """The objects and their prompts as they stand."""
+        return self._history.present
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an earlier state."""
+        return self._history.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a state was undone and nothing changed since."""
+        return self._history.can_redo
+
+    def add_object(self, name: str | None = None) -> int:
+        """Begin another object and make it the current one; returns its label."""
+        self.change(self.prompts.with_object(name))
+        self.current_label = self.prompts.labels[-1]
+        return self.current_label
+
+    def remove_object(self, label: int) -> None:
+        """Take an object and its prompts away."""
+        self.change(self.prompts.without_object(label))
+
+    def add(self, prompt: Prompt, label: int | None = None) -> None:
+        """Add a prompt for an object (the current one), which is begun where there is none.
+
+        Raises PromptError for a prompt that is outside the volume or that the model does not take;
+        nothing changes then.
+        """
+        prompts = self.prompts
+        if label is None and not prompts.labels:
+            prompts = prompts.with_object()
+            self.current_label = prompts.labels[0]
+        label = self.current_label if label is None else label
+        self.change(prompts.added(label, prompt))
+        self.current_label = label
+
+    def delete(self, index: int) -> None:
+        """Delete the prompt `index` of the list, however early it was given."""
+        self.change(self.prompts.deleted(index))
+
+    def move(self, index: int, position_ras: Sequence[float]) -> None:
+        """Move the click or box `index` of the list to a place in RAS millimetres."""
+        self.change(self.prompts.moved(index, position_ras))
+
+    def reset(self) -> None:
+        """Take all objects and prompts away; undo brings them back."""
+        self.change(PromptList())
+
+    def change(self, prompts: PromptList) -> None:
+        """Make `prompts` the present state, after checking each; the last one can be undone to."""
+        for _, prompt in prompts.entries:
+            self._check(prompt)
+        self._history.change(prompts)
+        self._keep_label()
+
+    def undo(self) -> bool:
+        """Go back one change; False where there is none."""
+        moved = self._history.undo()
+        self._keep_label()
+        return moved
+
+    def redo(self) -> bool:
+        """Go forward one undone change; False where there is none."""
+        moved = self._history.redo()
+        self._keep_label()
+        return moved
+
+    def predict(self, label: int | None = None, progress: Progress = no_progress) -> Prediction:
+        """Segment one object (the current one), beside all others.
+
+        Raises PromptError where the object has no prompts, and what the model raises.
+        """
+        label = self.current_label if label is None else label
+        if not any(owner == label for owner, _ in self.prompts.entries):
+            raise PromptError(
+                f"The object {label} has no prompts yet; place a box or click on it first."
+            )
+        return self.predict_all(progress)[label]
+
+    def predict_all(self, progress: Progress = no_progress) -> dict[int, Prediction]:
+        """Segment every object that has prompts; no voxel belongs to two of them.
+
+        Raises PromptError for an object of which only the background is marked.
+        """
+        steps = {label: self.prompts.steps(label) for label in self.prompts.labels}
+        steps = {label: taken for label, taken in steps.items() if taken}
+        for label, taken in steps.items():
+            if not any(map(is_positive, taken[-1])):
+                raise PromptError(
+                    f"Of {self.prompts.name(label)} only background is marked; add a box or a "
+                    "click on the object."
+                )
+        answers: dict[int, Prediction] = {}
+        shares = parts_of(progress, len(steps))
+        for (label, taken), share in zip(steps.items(), shares, strict=True):
+            answers[label] = self._answer(taken, share).prediction
+        marks = {
+            label: to_voxels(taken[-1], self.volume.geometry) for label, taken in steps.items()
+        }
+        if self.segmenter.card.may_be_absent:
+            # A box in which the model sees nothing is left empty rather than filled.
+            marks = {
+                label: own if (answers[label].logits_kji > 0).any() else replace(own, boxes=())
+                for label, own in marks.items()
+            }
+        settled = settle(answers, marks)
+        progress(1.0, "done")
+        return settled
+
+    def labelmap(self, progress: Progress = no_progress) -> Volume:
+        """All objects on the whole grid: uint8 (uint16 past 255), each with its label."""
+        largest = max(self.prompts.labels, default=0)
+        array = np.zeros(self.volume.geometry.shape_kji, np.uint8 if largest < 256 else np.uint16)
+        for label, prediction in self.predict_all(progress).items():
+            array[prediction.region.slices][prediction.logits_kji > 0] = label
+        return Volume(array, self.volume.geometry)
+
+    def _check(self, prompt: Prompt) -> None:
+        self.segmenter.card.check_takes([prompt])
+        classes = classes_of(self.segmenter)
+        if classes and isinstance(prompt, Text):
+            class_numbers([prompt.phrase], classes, self.segmenter.card.name)
+        to_voxels([prompt], self.volume.geometry)
+
+    def _keep_label(self) -> None:
+        labels = self.prompts.labels
+        if labels and self.current_label not in labels:
+            self.current_label = labels[-1]
+
+    def _answer(self, taken: Sequence[tuple[Prompt, ...]], progress: Progress) -> _Step:
+        """The model's answer after the last of `taken`, from the latest one that is known.
+
+        A model that continues from its previous answer goes through every step, so that the same
+        prompts always give the same mask.
+        """
+        if not self.segmenter.card.uses_previous:
+            taken = taken[-1:]
+        shared = self._shared_region()
+        chains = [(shared, tuple(taken[: n + 1])) for n in range(len(taken))]
+        step: _Step | None = None
+        known = len(taken)
+        while step is None and known > 0:
+            known -= 1
+            step = self._steps.get(chains[known])
+        first = 0 if step is None else known + 1
+        for n, share in enumerate(parts_of(progress, len(taken) - first), first):
+            step = self._predict_step(taken[n], shared, step, share)
+            self._steps.put(chains[n], step)
+        assert step is not None, "taken holds at least one step"
+        return step
+
+    def _predict_step(
+        self,
+        prompts: tuple[Prompt, ...],
+        shared: Region | None,
+        before: _Step | None,
+        progress: Progress,
+    ) -> _Step:
+        geometry = self.volume.geometry
+        region = shared or prompt_region(prompts, geometry, self.segmenter.card.region_rule)
+        if before is not None:
+            region = region.union(before.region)
+        boxed = any(isinstance(prompt, Box) for prompt in prompts)
+        previous = before.prediction if before else None
+        for n in range(_MOST_GROWTHS):
+            # Each try takes half of what is left: nobody knows how many there will be.
+            share = part_of(progress, 1 - 0.5**n, 1 - 0.5 ** (n + 1))
+            encoding = self._encode(region, part_of(share, 0, 0.5))
+            prediction = self.segmenter.predict(encoding, prompts, previous, part_of(share, 0.5, 1))
+            # A box says how far the object reaches; without one the object itself tells.
+            grown = touched_faces(prediction.logits_kji > 0, region, geometry)
+            if boxed or grown is None:
+                break
+            region = grown
+        return _Step(prediction, prediction.region)
+
+    def _encode(self, region: Region, progress: Progress) -> Encoding:
+        encoding = self._encodings.get(region)
+        if encoding is None:
+            encoding = self.segmenter.encode(self.volume, region, progress)
+            self._encodings.put(region, encoding)
+        return encoding
+
+    def _shared_region(self) -> Region | None:
+        """For a model that sees all objects at once: the region of all boxes and marks."""
+        rule = self.segmenter.card.region_rule
+        prompts = [prompt for _, prompt in self.prompts.entries]
+        if not rule.shared or not any(isinstance(prompt, Box) for prompt in prompts):
+            return None
+        return prompt_region(prompts, self.volume.geometry, rule)

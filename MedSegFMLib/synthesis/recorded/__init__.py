@@ -1,0 +1,1 @@
+"""Random scenes made from packed real volumes."""

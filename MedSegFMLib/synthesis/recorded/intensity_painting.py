@@ -1,0 +1,72 @@
+"""An image made for a real label map: each label at an intensity of its own, after SynthSeg.
+
+Billot B. et al., SynthSeg: Segmentation of brain MRI scans of any contrast and resolution, 2023.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..fields import Frame
+from ..random.shapes import to_device
+from .pack_format import Recording
+
+# Groups of up to so many labels usually look alike: the left and the right of a structure.
+_ALIKE = 4
+_LEAST_STEP = 0.15
+# Labels of fewer voxels are chosen less often.
+_SMALL = 1000
+
+
+def painted(labels: Tensor, recording: Recording, target: set[int], frame: Frame) -> Tensor:
+    """(K, J, I) float32 intensities about 0 to 1 for (K, J, I) int64 labels of a recording.
+
+    target: the labels of the object that the scene is about; one that has a single intensity is
+    made to differ from what it touches.
+    """
+    rng = frame.chance.host
+    means = _means(recording, target, rng)
+    spreads = rng.uniform(0, 0.08) * rng.uniform(0.2, 1.5, len(means))
+    spreads[0] *= 0.1
+    grain = 0.8 * frame.noise(labels.shape) + 0.6 * frame.fields(rng.uniform(8, 20))[0]
+    return to_device(means, frame)[labels] + to_device(spreads, frame)[labels] * grain
+
+
+def random_labels(recording: Recording, rng: np.random.Generator) -> set[int]:
+    """The labels of an object: one, a group that the pack names, or a few that touch."""
+    assert recording.boxes is not None and recording.sizes is not None
+    kind = rng.random()
+    if kind < 0.5 and recording.groups:
+        return set(recording.groups[rng.integers(len(recording.groups))])
+    # Specks scattered over a large box are no object that anyone would mark.
+    boxed = (recording.boxes[:, 3:] - recording.boxes[:, :3]).astype(np.float64).prod(axis=1)
+    weights = (recording.sizes / boxed) ** 0.5 * np.minimum(recording.sizes, _SMALL) ** 0.5
+    found = {int(rng.choice(len(weights), p=weights / weights.sum())) + 1}
+    if kind > 0.85 and recording.neighbours is not None:
+        for _ in range(int(rng.integers(1, 5))):
+            touching = np.isin(recording.neighbours, list(found)).any(axis=1)
+            if touching.any():
+                pairs = recording.neighbours[touching]
+                found |= set(pairs[rng.integers(len(pairs))].tolist())
+    return found
+
+
+def _means(recording: Recording, target: set[int], rng: np.random.Generator) -> NDArray[np.float64]:
+    assert recording.boxes is not None
+    means = rng.uniform(0, 1, len(recording.boxes) + 1)
+    for group in recording.groups:
+        if len(group) <= _ALIKE and rng.random() < 0.8:
+            means[list(group)] = means[group[0]] + rng.normal(0, 0.02, len(group))
+    # Around a head is air, black in most images.
+    if rng.random() < 0.8:
+        means[0] = rng.uniform(0, 0.05)
+    if len(target) <= 2 and recording.neighbours is not None:
+        near = recording.neighbours[np.isin(recording.neighbours, list(target)).any(axis=1)]
+        around = means[[label for label in np.unique(near) if label not in target]]
+        offers = rng.uniform(0, 1, 12)
+        steps = np.abs(offers[:, None] - around).min(axis=1) if around.size else offers
+        if around.size and np.abs(means[list(target)][0] - around).min() < _LEAST_STEP:
+            means[list(target)] = offers[steps.argmax()]
+    return means

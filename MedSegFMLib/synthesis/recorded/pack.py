@@ -1,0 +1,176 @@
+"""Packs real images and label maps into the file that training reads them from.
+
+From a JSON file: {"sources": [{"name", "image", "label", "licence", "attribution", "groups",
+"most_labels"}]}, paths relative to the file; one of image and label may be null. Two keys are
+optional: "groups" are lists of label values that make one object together; "most_labels" keeps at
+most that many labels, those with the most voxels. For packing alone: reads files with SimpleITK.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import VolumeError
+from ...volumes.intensities import intensity_bounds, normalised
+from ...volumes.pooling import pooled
+from ...volumes.region import Region
+from ...volumes.volume import Volume
+from .adjacency import label_boxes, touching_pairs
+from .pack_format import Recording, save_recordings
+from .supervoxels import region_tree
+
+# Longer sides are pooled. Label maps alone pack well and have thin parts.
+_LONGEST_IMAGE_SIDE = 176
+_LONGEST_LABEL_SIDE = 256
+# Voxels darker than this of 255 at the border of an image are empty.
+_EMPTY = 8
+
+
+@dataclass(frozen=True)
+class PackSource:
+    """One volume to pack; see the module's docstring. groups hold label values of the file."""
+
+    name: str
+    image: Path | None
+    label: Path | None
+    licence: str
+    attribution: str
+    groups: tuple[tuple[int, ...], ...] = ()
+    most_labels: int | None = None
+
+
+def write_pack(sources_json: Path, pack: Path) -> None:
+    """Pack all volumes that a JSON file names.
+
+    Raises VolumeError, OutputError, and ModelError without scikit-image.
+    """
+    save_recordings([recording(source) for source in read_sources(sources_json)], pack)
+
+
+def read_sources(path: Path) -> list[PackSource]:
+    """The volumes that a JSON file names; VolumeError where it cannot be used."""
+    try:
+        items = json.loads(path.read_text(encoding="utf-8"))["sources"]
+        sources = [
+            PackSource(
+                str(item["name"]),
+                path.parent / item["image"] if item["image"] else None,
+                path.parent / item["label"] if item["label"] else None,
+                str(item["licence"]),
+                str(item["attribution"]),
+                tuple(tuple(map(int, group)) for group in item.get("groups", ())),
+                int(item["most_labels"]) if item.get("most_labels") else None,
+            )
+            for item in items
+        ]
+    except OSError as error:
+        raise VolumeError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise VolumeError(f"{path} is no list of sources to pack ({error!r}).") from error
+    names = [source.name for source in sources]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise VolumeError(f"{path} names {', '.join(twice)} twice; give each its own name.")
+    empty = [source.name for source in sources if source.image is None and source.label is None]
+    if empty or not sources:
+        raise VolumeError(
+            f"{path}: {', '.join(empty) or 'the list'} names neither image nor label."
+        )
+    return sources
+
+
+def recording(source: PackSource) -> Recording:
+    """A source read, cropped to what is not empty, pooled where large, and prepared for choosing.
+
+    A label on another grid is brought to its image's. Raises VolumeError where a file cannot be
+    used, and ModelError without scikit-image for an image.
+    """
+    image = Volume.read(source.image) if source.image else None
+    label = Volume.read(source.label) if source.label else None
+    if image and label and not label.geometry.matches(image.geometry):
+        label = label.resample(image.geometry, order=0)
+    grey = _bytes(image) if image else None
+    filled = np.zeros(0, bool)
+    if grey is not None:
+        filled = grey.array_kji > _EMPTY
+    if label:
+        filled = filled | (label.array_kji != 0) if grey is not None else label.array_kji != 0
+    volume = grey or label
+    assert volume is not None
+    if not filled.any():
+        raise VolumeError(f"{source.name} is empty; leave it out.")
+    region = _box(filled)
+    longest = _LONGEST_IMAGE_SIDE if grey else _LONGEST_LABEL_SIDE
+    factors = [-(-n // longest) for n in region.shape_kji]
+    spacing = np.array(volume.geometry.spacing_kji_mm) * factors
+    arrays: dict[str, Any] = {}
+    groups: tuple[tuple[int, ...], ...] = ()
+    if label:
+        values, arrays["labels"] = _numbered(
+            label.array_kji[region.slices], factors, source.most_labels
+        )
+        arrays["boxes"] = label_boxes(arrays["labels"], len(values) + 1)[1:]
+        arrays["sizes"] = np.bincount(arrays["labels"].ravel())[1:].astype(np.int32)
+        pairs = touching_pairs(arrays["labels"])[0]
+        arrays["neighbours"] = pairs[pairs[:, 0] > 0].astype(np.uint8)
+        groups = _in_numbers(source.groups, values)
+    spacing_kji_mm = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
+    if grey:
+        small = pooled(grey.array_kji[region.slices], factors, "mean")
+        arrays["image"] = np.round(small).astype(np.uint8)
+        arrays |= vars(region_tree(arrays["image"], spacing_kji_mm))
+    return Recording(
+        source.name, spacing_kji_mm, source.licence, source.attribution, groups, **arrays
+    )
+
+
+def _bytes(image: Volume) -> Volume:
+    """The intensities between their 0.5 and 99.5 percentile brought to 0 to 255."""
+    image.intensity_range()
+    floats = image.array_kji.astype(np.float32)
+    return image.with_array(
+        np.round(255 * normalised(floats, intensity_bounds(floats))).astype(np.uint8)
+    )
+
+
+def _box(filled: NDArray[np.bool_]) -> Region:
+    sides = [np.flatnonzero(filled.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    return Region.from_slices([slice(int(side[0]), int(side[-1]) + 1) for side in sides])
+
+
+def _numbered(
+    labels: NDArray[Any], factors: Sequence[int], most: int | None
+) -> tuple[list[int], NDArray[np.uint8]]:
+    """The values of the labels that are left, and the labels as 1, 2, … in their order.
+
+    most: keep as many labels at most, the largest ones.
+    """
+    # The voxel in the middle of each block.
+    picked = labels[
+        tuple(
+            slice(min(f // 2, n - 1), None, f) for f, n in zip(factors, labels.shape, strict=True)
+        )
+    ]
+    whole = np.round(picked).astype(np.int64)
+    present, counts = np.unique(whole[whole != 0], return_counts=True)
+    kept = np.argsort(-counts, kind="stable")[:most]
+    values = sorted(present[kept].tolist())
+    whole = np.where(np.isin(whole, values), whole, 0)
+    if len(values) > 255:
+        raise VolumeError(f"A label map has {len(values)} labels; 255 at most can be packed.")
+    return values, np.where(whole == 0, 0, np.searchsorted(values, whole) + 1).astype(np.uint8)
+
+
+def _in_numbers(
+    groups: Sequence[Sequence[int]], values: Sequence[int]
+) -> tuple[tuple[int, ...], ...]:
+    numbers = {value: number for number, value in enumerate(values, 1)}
+    found = (tuple(numbers[value] for value in group if value in numbers) for group in groups)
+    return tuple(group for group in found if group)

@@ -1,0 +1,122 @@
+"""Real volumes in one file that torch and numpy alone can read: the pack.
+
+A pack is an .npz without pickles: its array "index" holds a JSON list of what each recording is,
+the arrays of recording n are called "n/image", "n/labels" and so on.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import VolumeError
+from ...system.atomic_files import atomic_path
+
+FORMAT = "MedSegFM recordings 1"
+_LABEL_ARRAYS = ("labels", "boxes", "sizes", "neighbours")
+_IMAGE_ARRAYS = ("image", "supervoxels", "ranges", "range_boxes", "salience")
+_DAMAGE = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A real image, its labels, or both, on one grid, with where it comes from.
+
+    image: (K, J, I) uint8, or None for a label map without an image.
+    labels: (K, J, I) uint8, 0 for no object, or None.
+    boxes: (labels, 6) int16, the half-open box (start kji, stop kji) of label 1, 2, …
+    sizes: (labels,) int32, how many voxels these labels have.
+    neighbours: (n, 2) uint8, pairs of labels that touch.
+    groups: label numbers that make one object together.
+    supervoxels: (K, J, I) uint16, small regions of even intensity, or None without an image.
+    ranges: (m, 2) int32; supervoxels start to stop - 1 together are a region with a visible border.
+    range_boxes: (m, 6) int16, the half-open boxes of these regions.
+    salience: (m,) float32, how much each looks like an object: its contrast over its own spread,
+        less for what is thin or winding.
+    """
+
+    name: str
+    spacing_kji_mm: tuple[float, float, float]
+    licence: str
+    attribution: str
+    groups: tuple[tuple[int, ...], ...] = ()
+    image: NDArray[np.uint8] | None = None
+    labels: NDArray[np.uint8] | None = None
+    boxes: NDArray[np.int16] | None = None
+    sizes: NDArray[np.int32] | None = None
+    neighbours: NDArray[np.uint8] | None = None
+    supervoxels: NDArray[np.uint16] | None = None
+    ranges: NDArray[np.int32] | None = None
+    range_boxes: NDArray[np.int16] | None = None
+    salience: NDArray[np.float32] | None = None
+
+    @property
+    def shape_kji(self) -> tuple[int, int, int]:
+        """The shape of image and labels."""
+        array = self.labels if self.image is None else self.image
+        assert array is not None
+        k, j, i = array.shape
+        return k, j, i
+
+
+def save_recordings(recordings: Sequence[Recording], path: Path) -> None:
+    """Write a pack, whole or not at all; raises OutputError where it cannot be written."""
+    arrays: dict[str, NDArray[Any]] = {}
+    index = []
+    for number, recording in enumerate(recordings):
+        held = [
+            name
+            for name in (*_LABEL_ARRAYS, *_IMAGE_ARRAYS)
+            if getattr(recording, name) is not None
+        ]
+        arrays |= {f"{number}/{name}": getattr(recording, name) for name in held}
+        index.append(
+            {
+                "name": recording.name,
+                "spacing_kji_mm": recording.spacing_kji_mm,
+                "licence": recording.licence,
+                "attribution": recording.attribution,
+                "groups": recording.groups,
+                "arrays": held,
+            }
+        )
+    arrays["index"] = np.array([FORMAT, json.dumps(index)])
+    with atomic_path(path) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def load_recordings(path: Path) -> list[Recording]:
+    """The recordings of a pack; raises VolumeError where it is missing, damaged or no pack."""
+    if not path.is_file():
+        raise VolumeError(f"There is no pack {path}; make one with medsegfm's write_pack.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            form, text = (str(part) for part in file["index"])
+            recordings = [_recording(file, n, item) for n, item in enumerate(json.loads(text))]
+    except _DAMAGE as error:
+        raise VolumeError(
+            f"{path} cannot be read as a pack of recordings ({error}); copy or make it again."
+        ) from error
+    if form != FORMAT or not recordings:
+        raise VolumeError(f"{path} holds no recordings of this version's format; make it again.")
+    return recordings
+
+
+def _recording(file: Any, number: int, item: dict[str, Any]) -> Recording:
+    k, j, i = (float(mm) for mm in item["spacing_kji_mm"])
+    return Recording(
+        item["name"],
+        (k, j, i),
+        item["licence"],
+        item["attribution"],
+        tuple(tuple(group) for group in item["groups"]),
+        **{name: file[f"{number}/{name}"] for name in item["arrays"]},
+    )

@@ -1,0 +1,1 @@
+"""Files, memory and devices of the computer."""

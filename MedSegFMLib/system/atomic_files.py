@@ -1,0 +1,105 @@
+"""Output files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+
+from ..errors import MedSegFMError, OutputError
+
+
+def check_writable(path: Path) -> None:
+    """Raise OutputError where `path` could not be written, before any work is spent on it."""
+    try:
+        folder = path.resolve().parent
+        folder_exists, is_folder = folder.is_dir(), path.is_dir()
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror}); choose another name or folder."
+        ) from error
+    if not folder_exists:
+        raise OutputError(f"The folder {folder} does not exist; create it or choose another.")
+    if is_folder:
+        raise OutputError(f"{path} is a folder; give the name of a file in it.")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"The folder {folder} cannot be written to; choose another.")
+
+
+def make_folder(path: Path, way_out: str) -> None:
+    """Make a folder and those above it, unless they are there.
+
+    Raises OutputError where that is not possible; way_out: what the user can do then, such as
+    "name another as out=".
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The folder {path} cannot be made ({error.strerror or error}); {way_out}."
+        ) from error
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it takes the name `path` once the block has ended.
+
+    Where the block fails the half-written file is removed, an earlier `path` stays as it was, and
+    a failure of the file system becomes an OutputError.
+    """
+    target = Path(path)
+    check_writable(target)
+    # Writers choose the format by the ending, which they know in lower case; the whole name could
+    # be too long with a prefix.
+    beside = target.with_name(f".tmp-{token_hex(8)}-{target.name[-16:].lower()}")
+    try:
+        yield beside
+        beside.replace(target)
+    except OSError as error:
+        raise OutputError(
+            f"{target} could not be written ({error.strerror or error}); free some space or "
+            "choose another folder."
+        ) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink()
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path` to fill; it takes the name `path` once the block has ended.
+
+    What was called so before is deleted then. Where the block fails the half-filled folder is
+    removed, an earlier one stays as it was, and a failure of the file system becomes an
+    OutputError.
+    """
+    beside = path.with_name(f".tmp-{token_hex(8)}")
+    earlier = path.with_name(f".tmp-{token_hex(8)}")
+    try:
+        beside.mkdir()
+        yield beside
+        if path.exists():
+            path.replace(earlier)
+        beside.replace(path)
+    except MedSegFMError:
+        # Some of these are errors of the system as well.
+        raise
+    except OSError as error:
+        if earlier.exists():
+            earlier.replace(path)
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}); free some space or choose "
+            "another folder."
+        ) from error
+    finally:
+        for rest in (beside, earlier):
+            shutil.rmtree(rest, ignore_errors=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` to `path` as UTF-8, whole or not at all."""
+    with atomic_path(path) as beside:
+        beside.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The recipes, one folder each: settings, data, loss and task."""

@@ -1,0 +1,1 @@
+"""Trains the cross-plane adapter of SAM."""

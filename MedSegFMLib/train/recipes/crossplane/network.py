@@ -1,0 +1,86 @@
+"""A slice through SAM with adapters: preparation, frozen blocks from memory, and the answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ....models.sam.network.crossplane import CrossPlane
+from ....models.sam.preprocessing import Fit, Pictures
+from ....system.memory_cache import ByteCache
+from ...precision import autocast
+from .gradient_cache import View as Answering
+from .plane_views import View
+from .samples import Sample
+
+# Beyond this a number is infinite in 16 bits.
+_LARGEST_HALF = 6e4
+
+
+class ViewNetwork:
+    """Makes of each view of a sample a function that answers it.
+
+    prefix_bytes: memory for what the frozen blocks make of pictures, 0 for none. What is taken from
+    there was rounded to 16 bits; so is what is put there, so that both are the same.
+    """
+
+    def __init__(
+        self,
+        network: CrossPlane,
+        pictures: Pictures,
+        device: torch.device,
+        half: bool,
+        prefix_bytes: int,
+    ) -> None:
+        self._network = network
+        self._pictures = pictures
+        self._device = device
+        self._half = half
+        self._cache: ByteCache[tuple[object, ...], Tensor] | None = None
+        if prefix_bytes:
+            self._cache = ByteCache(prefix_bytes, lambda tokens: tokens.nbytes)
+
+    def answering(self, sample: Sample) -> list[Answering]:
+        """A function for each view, which gives its logits (rows, columns), float32."""
+        return [self._answering(view) for view in sample.views]
+
+    def _answering(self, view: View) -> Answering:
+        fit = self._pictures.fit((view.picture.shape[0], view.picture.shape[1]))
+        tokens = self._tokens(view, fit)
+        asked = fit.prompt(view.prompt)
+        boxes = None if asked.box is None else self._tensor([asked.box])
+        points = self._tensor([[point[:2] for point in asked.points]]).reshape(1, -1, 2)
+        positive = torch.tensor([[point[2] for point in asked.points]], device=self._device)
+
+        def answer() -> Tensor:
+            # Its own context for each call: see `cached_backward`.
+            with autocast(self._device, self._half):
+                features = self._network.features(tokens)
+            low = self._network.decode(features.to(self._kind), boxes, points, positive)
+            return self._pictures.on_picture(low, fit)[0]
+
+        return answer
+
+    def _tokens(self, view: View, fit: Fit) -> Tensor:
+        kept = None if self._cache is None else self._cache.get(view.key)
+        if kept is None:
+            images = self._pictures.images(np.asarray(view.picture)[None], fit)
+            with autocast(self._device, self._half):
+                made = self._network.prefix(self._tensor(images))
+            if self._cache is None:
+                return made
+            kept = made.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().cpu()
+            self._cache.put(view.key, kept)
+        # As the encoder's own, in 16 bits or 32.
+        kind = next(self._network.sam.image_encoder.parameters()).dtype
+        return kept.to(self._device, kind)
+
+    @property
+    def _kind(self) -> torch.dtype:
+        """Of the decoder: 32 bits, or 64 where a test computes in them."""
+        kind: torch.dtype = next(self._network.sam.mask_decoder.parameters()).dtype
+        return kind
+
+    def _tensor(self, values: object) -> Tensor:
+        return torch.as_tensor(values, dtype=self._kind, device=self._device)

@@ -1,0 +1,262 @@
+"""Adapting SAM across planes as a task: what a voxel teaches, what is scored, and the adapter."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import asdict
+from math import isnan
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import get_peft_model_state_dict
+from torch import Tensor
+
+from ....drawing.consistency_figure import draw_consistency
+from ....errors import TrainingError
+from ....models.common.lora import load_adapters
+from ....models.planar.stacks import PLANE_NAMES
+from ....models.sam import lora_file
+from ....models.sam import weights as sam_weights
+from ....models.sam.base import BASES, base_weights
+from ....models.sam.create import REGION_RULE
+from ....models.sam.model import CARD
+from ....models.sam.network.crossplane import CrossPlane
+from ....models.sam.network.lora import LoraChoice, with_adapters
+from ....models.sam.preprocessing import PICTURES
+from ....models.sam.segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
+from ....models.sam.torch_runtime import TorchSamRuntime
+from ....progress import Progress, part_of, parts_of
+from ....system.atomic_files import atomic_path, write_text
+from ...distributed import Processes
+from ...labelled_volumes import digest, manifest, open_volumes
+from ...precision import is_half
+from ...schedule import WholePace
+from ...task import Task
+from .gradient_cache import cached_backward, plain_backward
+from .loss import crossplane_loss
+from .memory import predicted_bytes
+from .network import ViewNetwork
+from .samples import Sample, Samples, objects_of, spread
+from .scores import SCORES, Seen, find_hot_voxels, scores
+from .settings import CrossplaneSettings
+
+REPORT_FILE = "report.json"
+
+# Settings that an adapter does not tell: where files lie is nobody else's business.
+_PATHS = ("out", "cases", "base")
+
+
+class CrossplaneTask(Task):
+    """Fresh adapters around a SAM, and the volumes to train them on."""
+
+    samples = 1
+
+    def __init__(self, settings: CrossplaneSettings, processes: Processes) -> None:
+        self._started = time.perf_counter()
+        self._settings = settings
+        self._processes = processes
+        device = processes.device
+        path, self._base_sha256 = base_weights(settings.base)
+        sam = sam_weights.load(path)
+        self._config = sam.config
+        training, held_back = open_volumes(
+            settings.cases, settings.held_back, settings.synthetic, settings.side, settings.seed
+        )
+        rule = REGION_RULE if settings.size == "native" else None
+        self._objects = objects_of(training, rule)
+        self._scored = spread(objects_of(held_back, rule), settings.validation_objects)
+        self._manifest = manifest(training)
+        own_way = settings.base if settings.base in PICTURES else "sam"
+        self._prepared = own_way if settings.prepared == "auto" else settings.prepared
+        self._pictures = PICTURES[self._prepared](settings.size)
+        self._half = is_half(settings.precision, device)
+        if settings.blocks > sam.config.depth:
+            raise TrainingError(
+                f"blocks is {settings.blocks}, but this SAM has {sam.config.depth}; give fewer."
+            )
+        choice = LoraChoice(
+            settings.rank,
+            settings.alpha,
+            settings.dropout,
+            settings.targets,
+            settings.blocks,
+            settings.decoder,
+        )
+        if self._half:
+            # The decoder is small, and its masks are the answer.
+            sam.image_encoder.to(torch.bfloat16)
+        torch.manual_seed(settings.seed)
+        self._lora = choice.peft_settings(sam.config)
+        self._peft = with_adapters(sam, self._lora).to(device)
+        self._sam = sam
+        first = choice.first_block(sam.config)
+        self.network = CrossPlane(sam, first, settings.recomputed)
+        self._views = ViewNetwork(
+            self.network, self._pictures, device, self._half, settings.prefix_bytes if first else 0
+        )
+        self._adapters = [p for p in self._peft.parameters() if p.requires_grad]
+        self.optimisers = [
+            torch.optim.AdamW(self._adapters, settings.rate, weight_decay=settings.weight_decay)
+        ]
+        self.optimisers[0].param_groups[0]["peak"] = settings.rate
+        self.pace = WholePace(settings.steps, settings.warmup, "cosine")
+        own = ("rank", "alpha", "targets", "blocks", "decoder", "size")
+        self.same = {
+            "base": self._base_sha256,
+            # Of them the checkpoint holds scores and places.
+            "set of volumes": digest([*self._manifest, *manifest(held_back)]),
+            **{key: getattr(settings, key) for key in own},
+        }
+        self._hot: list[Tensor] | None = None
+        self._before: dict[str, float] | None = None
+        self._after: dict[str, float] = {}
+        self._shown: Seen | None = None
+
+    def prepare(self, progress: Progress, brief: bool) -> None:
+        """Score the base, and find where its planes disagree, unless a checkpoint knew."""
+        if brief:
+            return
+        with self._peft.disable_adapter():
+            if self._before is None:
+                self._before, _ = scores(
+                    self._segmenter, self._scored, _told(progress, 0.0, 0.3, "The base is scored")
+                )
+            if self._hot is None:
+                self._hot = self._find_hot(
+                    _told(progress, 0.3, 1.0, "Places where planes disagree are looked for")
+                )
+        for target, voxels in zip(self._objects, self._hot, strict=True):
+            target.hot = voxels.numpy()
+
+    def batches(self, first: int, stride: int) -> Generator[Sample, None, None]:
+        """See `Task.batches`: one voxel each."""
+        settings = self._settings
+        samples = Samples(self._objects, settings.hot_share, settings.seed)
+        return samples.from_number(first, stride)
+
+    def learn(self, batch: Sample, number: int, share: float) -> dict[str, Tensor]:
+        """See `Task.learn`."""
+        settings = self._settings
+        seed = np.random.SeedSequence((settings.seed, number)).generate_state(1)[0]
+        torch.manual_seed(int(seed))
+        # Validation has turned dropout off.
+        self._peft.train()
+        weight = settings.consistency * self._risen(number)
+
+        def loss(answers: list[Tensor]) -> dict[str, Tensor]:
+            return crossplane_loss(
+                answers, batch.views, weight, settings.compared, settings.coronal_sagittal
+            )
+
+        views = self._views.answering(batch)
+        if settings.cached:
+            return cached_backward(views, loss, share, self._processes.device)
+        return plain_backward(views, loss, share)
+
+    def state(self) -> dict[str, Tensor]:
+        """The adapters, and what `prepare` found."""
+        state: dict[str, Tensor] = dict(get_peft_model_state_dict(self._peft))
+        assert self._hot is not None and self._before is not None, "nothing is kept before that"
+        state |= {f"hot.{place}": voxels for place, voxels in enumerate(self._hot)}
+        state["before"] = torch.tensor([self._before[name] for name in SCORES])
+        return state
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Task.restore`."""
+        self._hot = [state.pop(f"hot.{place}") for place in range(len(self._objects))]
+        self._before = dict(zip(SCORES, state.pop("before").tolist(), strict=True))
+        load_adapters(self._peft, state)
+
+    def validate(self, progress: Progress) -> dict[str, float]:
+        """See `SCORES`."""
+        self._after, self._shown = scores(self._segmenter, self._scored, progress)
+        return dict(self._after)
+
+    def draw(self, path: Path, title: str) -> None:
+        """Where the planes disagree on the first object that was scored."""
+        if self._shown is not None:
+            seen = self._shown
+            figure = draw_consistency(
+                seen.target.volume.image, seen.prediction, seen.consistency, title
+            )
+            with atomic_path(path) as beside:
+                figure.savefig(beside, dpi=90, facecolor="black")
+
+    def write(self, path: Path) -> None:
+        """The adapter's folder, and beside it `report.json` with the scores before and after."""
+        settings = self._settings
+        facts = lora_file.AdapterFacts(
+            settings.base if settings.base in BASES else Path(settings.base).name,
+            self._base_sha256,
+            self._config.name,
+            self._prepared,
+            settings.size,
+            self._lora,
+            self._manifest,
+            {key: str(value) for key, value in asdict(settings).items() if key not in _PATHS},
+        )
+        lora_file.write(path, facts, get_peft_model_state_dict(self._peft))
+        report = {
+            "before": _numbers(self._before),
+            "after": _numbers(self._after),
+            "held_back": sorted({target.volume.name for target in self._scored}),
+            "objects": len(self._scored),
+            "base": {"name": facts.base, "sha256": facts.base_sha256},
+            "seconds": round(time.perf_counter() - self._started, 1),
+        }
+        write_text(path.parent / REPORT_FILE, json.dumps(report, indent=1))
+
+    def predicted_bytes(self) -> int:
+        """See `Task.predicted_bytes`."""
+        return predicted_bytes(
+            self._settings, self._config, self._adapters, self._sizes(), self._half
+        )
+
+    def _sizes(self) -> list[list[tuple[int, int]]]:
+        """(rows, columns) of the network's input for each view of each object."""
+        sizes = []
+        for target in self._objects:
+            planes = target.stacks.planes.values()
+            shapes = [plane.shape(target.region.shape_kji)[1:] for plane in planes]
+            sizes.append([self._pictures.fit((rows, columns)).input for rows, columns in shapes])
+        return sizes
+
+    def _find_hot(self, progress: Progress) -> list[Tensor]:
+        if not self._settings.hot_share:
+            return [torch.from_numpy(target.hot) for target in self._objects]
+        segmenter = self._segmenter()
+        parts = parts_of(progress, len(self._objects))
+        return [
+            torch.from_numpy(find_hot_voxels(segmenter, target, part))
+            for target, part in zip(self._objects, parts, strict=True)
+        ]
+
+    def _segmenter(self) -> PlanarSegmenter:
+        """The network as it is now as a model of volumes; a fresh one, as it remembers features."""
+        self._peft.eval()
+        device = self._processes.device
+        runtime = TorchSamRuntime(self._sam, device, "crossplane", self._half)
+        return PlanarSegmenter(
+            CARD, runtime, self._pictures, "reliable", PLANE_NAMES, DEFAULT_CACHE_BYTES
+        )
+
+    def _risen(self, number: int) -> float:
+        """How far the weight of the intersection term has risen at a batch, 0 to 1."""
+        settings = self._settings
+        together = settings.steps * settings.accumulate * self._processes.count
+        ramp = settings.ramp * together
+        return min(1.0, number / ramp) if ramp else 1.0
+
+
+def _told(progress: Progress, start: float, stop: float, phrase: str) -> Progress:
+    """Progress of a part that tells the user one phrase, as training has not begun."""
+    part = part_of(progress, start, stop)
+    return lambda fraction, _: part(fraction, phrase)
+
+
+def _numbers(found: Mapping[str, float] | None) -> dict[str, float | None]:
+    """Scores as JSON has them: what is no number is null."""
+    return {name: None if isnan(value) else value for name, value in (found or {}).items()}

@@ -1,0 +1,123 @@
+"""Batches by number: the same number gives the same batch, in any process and after any pause."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from ....errors import VolumeError
+from ....synthesis.random.source import RandomSource
+from ....synthesis.recorded.source import RecordedSource
+from ....synthesis.scene import Chance, Scene, Source
+from ....volumes.region import Shape
+from .samples import Batch, make_batch
+from .settings import EnsamSettings
+
+# Far from any training batch's number.
+_FIRST_VALIDATION = 1 << 40
+_LARGEST_VALIDATION_BATCH = 8
+# A view of a recording may show nothing of its objects; another one is tried so many times.
+_VIEWS = 10
+
+
+class MixedSource:
+    """Scenes of synthesis and, for a share of them, of a pack of recorded volumes."""
+
+    def __init__(self, synthesis: Source, recorded: Source | None, recorded_share: float) -> None:
+        self._synthesis = synthesis
+        self._recorded = recorded
+        self._share = recorded_share
+
+    def scene(self, shape_kji: Shape, chance: Chance) -> Scene:
+        """A scene of either."""
+        if self._recorded is None or chance.host.random() >= self._share:
+            return self._synthesis.scene(shape_kji, chance)
+        for view in range(1, _VIEWS + 1):
+            try:
+                return self._recorded.scene(shape_kji, chance)
+            except VolumeError:
+                if view == _VIEWS:
+                    raise
+        raise AssertionError
+
+
+class Batches(Dataset[Batch]):  # type: ignore[misc]
+    """All batches of a run, of which there is no last. VolumeError for an unusable pack.
+
+    source: where scenes come from; None opens that of the settings when it is first needed.
+    """
+
+    def __init__(
+        self, settings: EnsamSettings, device: torch.device, source: Source | None = None
+    ) -> None:
+        self.settings = settings
+        self.device = device
+        self._source = source
+
+    def __getitem__(self, number: int) -> Batch:
+        """The batch of a number, 0 or more."""
+        settings = self.settings
+        seed = int(np.random.SeedSequence((settings.seed, number)).generate_state(1)[0])
+        chance = Chance.seeded(seed, self.device)
+        boxed = bool(chance.host.random() < settings.boxed_share)
+        return make_batch(
+            self.source(), settings.scene_side, settings.cells, settings.batch, boxed, chance
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker that is no fork opens the pack itself rather than being sent it.
+        return {**self.__dict__, "_source": None}
+
+    def source(self) -> Source:
+        """Where scenes come from; workers that are forks share what is open."""
+        if self._source is None:
+            pack = self.settings.pack
+            recorded = None if pack is None else RecordedSource(pack)
+            self._source = MixedSource(RandomSource(), recorded, self.settings.recorded_share)
+        return self._source
+
+
+def training_batches(batches: Batches, first: int, stride: int = 1) -> Generator[Batch, None, None]:
+    """Every `stride`-th batch from number `first` on, without end.
+
+    Made by `workers` processes beside this one, which end when the generator is closed, or by this
+    one where its device is a GPU.
+    """
+    numbers = range(first, _FIRST_VALIDATION, stride)
+    workers = batches.settings.workers if batches.device.type == "cpu" else 0
+    if not workers:
+        yield from map(batches.__getitem__, numbers)
+        return
+    yield from DataLoader(
+        batches,
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        prefetch_factor=4,
+        worker_init_fn=_leave_stopping_to_the_parent,
+    )
+
+
+def _leave_stopping_to_the_parent(worker: int) -> None:
+    """Ctrl-C and job schedulers signal all processes; workers go on until the run has saved."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def validation_batches(batches: Batches) -> list[Batch]:
+    """The same objects for every run with the same pack, sizes and seed, all with a box.
+
+    They are on the CPU, so that they do not depend on the device of training.
+    """
+    settings = batches.settings
+    size = min(_LARGEST_VALIDATION_BATCH, settings.validation_objects)
+    wanted = replace(settings, boxed_share=1.0, batch=size)
+    held_out = Batches(wanted, torch.device("cpu"), batches.source())
+    count = -(-settings.validation_objects // size)
+    return [held_out[_FIRST_VALIDATION + number] for number in range(count)]

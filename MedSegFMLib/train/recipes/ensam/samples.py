@@ -1,0 +1,216 @@
+"""From labelled scenes to what the network trains on: an object in its region, and its box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ....errors import TrainingError
+from ....synthesis.scene import Chance, Scene, Source
+from ....volumes.resampling import axis_weights
+
+Floats = NDArray[np.float64]
+
+# So many boxes are tight; in the others each face is off by up to this part of the box's width.
+_TIGHT_BOXES = 0.5
+_BOX_JITTER = 0.1
+# The margin beyond each face of the box, as a part of its width. In use it is a quarter.
+_MARGINS = (0.15, 0.4)
+_SMALLEST_MARGIN_VOXELS = 2
+# Without a box: half the region's width over half the object's. In use several sizes are looked at,
+# so that an object may fill little of what is seen or go on beyond it.
+_REACHES = (0.4, 6.0)
+_SMALLEST_REACH_VOXELS = 4
+_PERCENTILES = (0.005, 0.995)
+# So many scenes end within the object along one axis, as a scan of few slices does; at least this
+# part of the object is left.
+_CUT_SCENES = 0.3
+_LEAST_LEFT = 0.15
+_FEWEST_VOXELS_LEFT = 3
+# The share of views that show a part of the region alone, as inference's windows do, and the part
+# of each side that they show.
+_CLOSER_VIEWS = 0.25
+_CLOSER_WIDTH = 0.6
+# The share of batches that begin with a mask that is wrong in places, such as a coarser answer.
+_STARTED_BATCHES = 0.2
+# An object that takes fewer cells teaches little; another one is taken.
+_FEWEST_CELLS = 12
+# So many scenes for each object wanted, and the source is given up.
+_MOST_SCENES = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Objects, each in a region of its own that was resampled to n cells along each axis.
+
+    image: (B, 1, n, n, n) float32, 0 to 1.
+    target: the same shape; the share of each cell that belongs to the object.
+    boxes_kji: (B, 2, 3) float32, the centres of the boxes' first and last voxel, in cells; None
+        for objects that are only clicked on.
+    spacing_kji_mm: (B, 3) float32, the size of a cell.
+    previous: (B, 1, n, n, n) float32, logits to begin from, or None.
+    """
+
+    image: Tensor
+    target: Tensor
+    boxes_kji: Tensor | None
+    spacing_kji_mm: Tensor
+    previous: Tensor | None = None
+
+
+def make_batch(
+    source: Source, side: int, cells: int, size: int, boxed: bool, chance: Chance
+) -> Batch:
+    """`size` objects from scenes of `side` voxels along each axis.
+
+    Raises TrainingError where hardly any scene shows an object large enough to learn from.
+    """
+    objects: list[tuple[Tensor, Tensor, Floats, Floats]] = []
+    for _ in range(_MOST_SCENES * size):
+        if len(objects) == size:
+            break
+        scene = source.scene((side, side, side), chance)
+        found = _seen(scene, cells, boxed, chance)
+        if float(found[1].sum()) >= _FEWEST_CELLS:
+            objects.append(found)
+    if len(objects) < size:
+        raise TrainingError(
+            f"Only {len(objects)} of {_MOST_SCENES * size} scenes of {side} voxels a side show an "
+            f"object of {_FEWEST_CELLS} cells; give a larger scene_side= or another pack=."
+        )
+    images, targets, boxes, spacings = zip(*objects, strict=True)
+    device = images[0].device
+    target = torch.stack(targets)[:, None]
+    return Batch(
+        torch.stack(images)[:, None],
+        target,
+        torch.tensor(np.stack(boxes), dtype=torch.float32, device=device) if boxed else None,
+        torch.tensor(np.stack(spacings), dtype=torch.float32, device=device),
+        started_logits(target, chance) if chance.host.random() < _STARTED_BATCHES else None,
+    )
+
+
+def normalised_cells(image: Tensor) -> Tensor:
+    """An image with its 0.5 and 99.5 percentile brought to 0 and 1, as `intensities` does."""
+    low, high = torch.quantile(image.flatten(), image.new_tensor(_PERCENTILES))
+    return ((image - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+
+
+def _seen(
+    scene: Scene, cells: int, boxed: bool, chance: Chance
+) -> tuple[Tensor, Tensor, Floats, Floats]:
+    """An object of a scene: image and target (n, n, n), box corners in cells, size of a cell."""
+    label = int(chance.host.integers(1, int(scene.labels.max()) + 1))
+    view = _field_of_view(*_bounds(scene.labels == label), scene.labels.shape, chance.host)
+    image, mask = scene.image[view], scene.labels[view] == label
+    start, stop = _bounds(mask)
+    if boxed:
+        start, stop = _drawn_box(start, stop, mask.shape, chance.host)
+        first, end = _around_box(start, stop, chance.host)
+    else:
+        first, end = _around_click(start, stop, chance.host)
+    first = np.clip(first, 0, np.array(mask.shape) - 1)
+    end = np.clip(end, first + 1, mask.shape)
+    if chance.host.random() < _CLOSER_VIEWS:
+        first, end = _closer(first, end, mask, chance.host)
+    window = tuple(slice(int(a), int(b)) for a, b in zip(first, end, strict=True))
+    cells_per_voxel = cells / (end - first)
+    corners = (np.stack((start, stop - 1)) - first + 0.5) * cells_per_voxel - 0.5
+    return (
+        normalised_cells(_resampled(image[window], cells)),
+        _resampled(mask[window].float(), cells),
+        corners,
+        np.array(scene.spacing_kji_mm) / cells_per_voxel,
+    )
+
+
+def _bounds(mask: Tensor) -> tuple[Floats, Floats]:
+    """First voxel of an object, and the one after its last, along each axis."""
+    sides = [mask.amax(dim=[a for a in range(3) if a != axis]) for axis in range(3)]
+    found = [np.flatnonzero(side.cpu().numpy()) for side in sides]
+    if any(len(axis) == 0 for axis in found):
+        return np.zeros(3), np.array(mask.shape, dtype=float)
+    ends = [(axis[0], axis[-1] + 1) for axis in found]
+    start, stop = np.array(ends, dtype=float).T
+    return start, stop
+
+
+def _field_of_view(
+    start: Floats, stop: Floats, shape: tuple[int, ...], host: np.random.Generator
+) -> tuple[slice, ...]:
+    """The part of a scene that was recorded: all of it, or a slab within the object."""
+    view = [slice(0, n) for n in shape]
+    if host.random() < _CUT_SCENES:
+        axis = int(host.integers(3))
+        width = stop[axis] - start[axis]
+        left = max(np.rint(host.uniform(_LEAST_LEFT, 1) * width), min(_FEWEST_VOXELS_LEFT, width))
+        first = int(start[axis] + host.integers(int(width - left) + 1))
+        view[axis] = slice(first, first + int(left))
+    return tuple(view)
+
+
+def _drawn_box(
+    start: Floats, stop: Floats, shape: tuple[int, ...], host: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """The box as a user draws it: tight, or off a little on every face."""
+    if host.random() < _TIGHT_BOXES:
+        return start, stop
+    shift = np.rint(host.uniform(-_BOX_JITTER, _BOX_JITTER, (2, 3)) * (stop - start))
+    drawn = np.clip(start + shift[0], 0, stop - 1)
+    return drawn, np.clip(stop + shift[1], np.maximum(drawn, start) + 1, shape)
+
+
+def _around_box(start: Floats, stop: Floats, host: np.random.Generator) -> tuple[Floats, Floats]:
+    margin = np.ceil(host.uniform(*_MARGINS) * (stop - start)).clip(_SMALLEST_MARGIN_VOXELS)
+    return start - margin, stop + margin
+
+
+def _around_click(start: Floats, stop: Floats, host: np.random.Generator) -> tuple[Floats, Floats]:
+    middle = host.uniform(start, stop)
+    half = max(float((stop - start).max()) / 2, _SMALLEST_REACH_VOXELS)
+    reach = half * np.exp(host.uniform(*np.log(_REACHES)))
+    return np.floor(middle - reach), np.ceil(middle + reach)
+
+
+def _closer(
+    first: Floats, end: Floats, mask: Tensor, host: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """A part of a region that shows some of the object."""
+    width = np.ceil(_CLOSER_WIDTH * (end - first))
+    inside = mask.nonzero()
+    voxel = inside[int(host.integers(len(inside)))].cpu().numpy()
+    lowest = np.maximum(first, voxel + 1 - width)
+    highest = np.minimum(end - width, voxel)
+    start = np.floor(host.uniform(lowest, np.maximum(lowest, highest) + 1))
+    start = np.clip(start, first, end - width)
+    return start, start + width
+
+
+def started_logits(target: Tensor, chance: Chance) -> Tensor:
+    """Logits (B, 1, n, n, n) of a mask like the target, blurred and wrong in places.
+
+    target: (B, 1, n, n, n) float32. The places are where a smooth random field is large.
+    """
+    noise = torch.randn(target.shape, generator=chance.device, device=target.device)
+    steps = int(chance.host.integers(2, 5))
+    for _ in range(2):
+        noise = functional.avg_pool3d(noise, 2 * steps + 1, 1, steps)
+    noise = noise / noise.std().clamp(min=1e-6)
+    blur = int(chance.host.integers(1, 3))
+    soft = functional.avg_pool3d(target, 2 * blur + 1, 1, blur)
+    wrong = float(chance.host.uniform(0.5, 4.0))
+    return 5.0 * (2 * soft - 1) + wrong * noise
+
+
+def _resampled(array: Tensor, cells: int) -> Tensor:
+    """A window (K, J, I) of a scene on (n, n, n) cells."""
+    along_k, along_j, along_i = (
+        torch.from_numpy(axis_weights(n, cells).copy()).to(array.device) for n in array.shape
+    )
+    rows = (along_k @ array.flatten(1)).unflatten(1, array.shape[1:])
+    return torch.matmul(torch.matmul(along_j, rows), along_i.T)

@@ -1,0 +1,81 @@
+"""A sample lived as a user would: box or click, then one correcting click after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ....models.ensam.network.config import BACKGROUND, BOX_END, BOX_START, FOREGROUND
+from ....models.ensam.network.network import Ensam, EnsamPrompts
+from ...losses import segmentation_loss
+from .clicks import deepest, next_clicks
+from .samples import Batch
+
+# Without a box: so many batches begin with a stroke, as many points of the object, and so many with
+# a click anywhere on it; the others with a click near its middle.
+_STROKES = 0.15
+_STROKE_POINTS = 8
+_CLICKS_ANYWHERE = 0.35
+# Noise on the depth of a voxel that outweighs any depth.
+_ANYWHERE = 100.0
+
+
+class Interaction(nn.Module):  # type: ignore[misc]
+    """The network with the loss of its answers; a module, so that accelerate can spread it."""
+
+    def __init__(self, network: Ensam) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, batch: Batch, graded: Sequence[int], generator: torch.Generator
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The mean loss over the `graded` steps, and the logits after each step up to the last.
+
+        graded: which answers count, 0 for the one after the box or first click. Answers between
+        them are computed without gradient, those after the last not at all.
+        generator: for the choice among equally good clicks.
+        """
+        features = self.network.encode(batch.image, batch.spacing_kji_mm)
+        prompts = self._first(batch, generator)
+        logits = batch.previous
+        answers: list[Tensor] = []
+        losses: list[Tensor] = []
+        for step in range(max(graded) + 1):
+            if step and logits is not None:
+                clicks, positive = next_clicks(logits, batch.target, _noise(batch, generator))
+                kinds = torch.where(positive, FOREGROUND, BACKGROUND)
+                prompts = _added(prompts, kinds, clicks)
+            with torch.set_grad_enabled(step in graded and torch.is_grad_enabled()):
+                answer = self.network.decode(features, prompts, logits).float()
+            if step in graded:
+                losses.append(segmentation_loss(answer, batch.target))
+            logits = answer.detach()
+            answers.append(logits)
+        return torch.stack(losses).mean(), answers
+
+    def _first(self, batch: Batch, generator: torch.Generator) -> EnsamPrompts:
+        if batch.boxes_kji is not None:
+            kinds = torch.tensor([BOX_START, BOX_END], device=batch.image.device)
+            return EnsamPrompts(kinds.expand(len(batch.image), 2), batch.boxes_kji)
+        style = float(torch.rand((), generator=generator, device=batch.target.device))
+        count = _STROKE_POINTS if style < _STROKES else 1
+        spread = _ANYWHERE if style < _STROKES + _CLICKS_ANYWHERE else 1.0
+        inside = batch.target > 0.5
+        points = [deepest(inside, spread * _noise(batch, generator)) for _ in range(count)]
+        voxels = torch.stack(points, dim=1)
+        kinds = torch.full(voxels.shape[:2], FOREGROUND, device=voxels.device)
+        return EnsamPrompts(kinds, voxels.float())
+
+
+def _added(prompts: EnsamPrompts, kinds: Tensor, voxels: Tensor) -> EnsamPrompts:
+    return EnsamPrompts(
+        torch.cat((prompts.kinds, kinds[:, None]), dim=1),
+        torch.cat((prompts.positions_kji, voxels[:, None].float()), dim=1),
+    )
+
+
+def _noise(batch: Batch, generator: torch.Generator) -> Tensor:
+    return torch.rand(batch.target.shape, generator=generator, device=batch.target.device)

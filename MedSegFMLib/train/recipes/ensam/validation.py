@@ -1,0 +1,49 @@
+"""How good the answers are on objects that training never sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ....progress import Progress
+from ...batch_tensors import on_device
+from ...losses import soft_dice
+from .samples import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """The scores and some of the answers.
+
+    dice: the mean over all objects, after the box and after each click.
+    first, last: the logits of the first batch, (B, 1, n, n, n), after the box and the last click.
+    """
+
+    dice: list[float]
+    first: Tensor
+    last: Tensor
+
+
+def validate(
+    answers_to: Callable[[Batch, int], list[Tensor]],
+    batches: Sequence[Batch],
+    device: torch.device,
+    progress: Progress,
+) -> Validation:
+    """Answer and score batches, of which there is one at least.
+
+    answers_to: the logits after each prompt of a batch, given a seed for its clicks.
+    """
+    scores, drawn = [], []
+    for number, batch in enumerate(batches):
+        progress(number / len(batches), "Objects are scored")
+        there = on_device(batch, device)
+        answers = answers_to(there, number)
+        truth = (there.target > 0.5).float()
+        scores.append(torch.stack([soft_dice((a > 0).float(), truth) for a in answers], dim=1))
+        if number == 0:
+            drawn = [answers[0].cpu(), answers[-1].cpu()]
+    return Validation(torch.cat(scores).mean(dim=0).tolist(), drawn[0], drawn[1])

@@ -1,0 +1,1 @@
+"""Trains LoRA adapters of Medical SAM3."""

@@ -1,0 +1,51 @@
+"""A picture of what words find on slices that are held back, beside the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from ....system.atomic_files import atomic_path
+from .slices import WordsBatch
+
+_MOST = 8
+_COLUMNS = 4
+_INCHES = 2.2
+# Green is the truth; the answer is told apart from it by colour-blind readers by its dashes.
+_TRUTH, _ANSWER = "#5CFF5C", "#56B4E9"
+
+
+def draw_slices(path: Path, seen: Sequence[tuple[WordsBatch, Tensor]], title: str) -> None:
+    """Draw up to eight slices; OutputError where the file cannot be written.
+
+    seen: batches of one slice, and the mask (h, h) that was found on each.
+    """
+    from matplotlib.figure import Figure
+
+    shown = seen[:_MOST]
+    if not shown:
+        return
+    columns = min(_COLUMNS, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = Figure((_INCHES * columns, _INCHES * rows + 0.4), layout="constrained")
+    figure.set_facecolor("black")
+    figure.suptitle(title, color="white", fontsize=9)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels:
+        axes.set_axis_off()
+    for axes, (batch, mask) in zip(panels, shown, strict=False):
+        axes.imshow(batch.images[0, 0].numpy(), cmap="gray", vmin=-1, vmax=1, extent=(0, 1, 1, 0))
+        for drawn, colour, style in ((batch.masks[0] > 0, _TRUTH, "-"), (mask, _ANSWER, "--")):
+            if drawn.any() and not drawn.all():
+                axes.contour(
+                    drawn.numpy(),
+                    [0.5],
+                    colors=[colour],
+                    linestyles=style,
+                    linewidths=1.2,
+                    extent=(0, 1, 0, 1),
+                )
+    with atomic_path(path) as beside:
+        figure.savefig(beside, dpi=90, facecolor="black")

@@ -1,0 +1,110 @@
+"""What can be set about training Medical SAM3. Imports without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ....errors import TrainingError
+from ....models.planar.stacks import PLANE_NAMES
+from ...precision import Precision
+from ...settings_checks import check_at_least, check_positive, check_shares
+
+Mode = Literal["lora", "full"]
+Targets = Literal["qv", "attention", "all"]
+
+
+@dataclass(frozen=True)
+class MedicalSam3Settings:
+    """One training run: slices as images, names of objects as words.
+
+    out: the folder for checkpoint, result, log and preview; a run that finds its checkpoint there
+        goes on from it.
+    cases: a CASES.json of labelled volumes; without one the volumes are synthetic.
+    held_back: names of cases to score, with commas between; the last case where it is empty.
+    synthetic: how many synthetic volumes, where no cases are given.
+    side: the side of those, in voxels.
+    base: weights to begin from; those in the store where none are given.
+    tokenizer: the folder with the tokenizer's files; that of the weights where none is given.
+    mode: lora learns adapters of a few MB; full learns all 840 million weights.
+    rank: of the adapters.
+    alpha: adapters count alpha / rank times.
+    dropout: of what the adapters see.
+    targets: where adapters sit, in qv (queries and values), attention, or all (perceptrons too).
+    planes: planes that slices are cut in, with commas between.
+    batch: slices in a batch, for each process.
+    absent_share: the share of slices on which the object is not.
+    one_to_many: in a second pass so many queries learn each object; 0 leaves it out.
+    accumulate: batches in a step of the optimiser.
+    steps: the whole budget, over all calls.
+    rate: the highest learning rate, that of the detector; where all weights are learned the vision
+        transformer has 5/16 of it, and the text encoder 1/16.
+    layer_decay: each block of the vision transformer learns so many times as fast as the next.
+    weight_decay: of matrices.
+    warmup: steps over which the rate rises.
+    recomputed: whether the vision transformer's blocks are computed twice rather than remembered.
+    device: auto, cpu, cuda or cuda:N.
+    precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
+    threads: of torch; 0 leaves them to it.
+    seed: of the slices, the adapters and the dropout.
+    save_minutes: how often the checkpoint is written.
+    validate_samples: after how many slices the answers are scored and drawn.
+    validate_slices: how many slices are scored.
+    """
+
+    out: Path
+    cases: Path | None = None
+    held_back: str = ""
+    synthetic: int = 8
+    side: int = 64
+    base: Path | None = None
+    tokenizer: Path | None = None
+    mode: Mode = "lora"
+    rank: int = 8
+    alpha: float = 16.0
+    dropout: float = 0.0
+    targets: Targets = "attention"
+    planes: str = "axial"
+    batch: int = 1
+    absent_share: float = 0.2
+    one_to_many: int = 4
+    accumulate: int = 1
+    steps: int = 2000
+    rate: float = 8e-5
+    layer_decay: float = 0.85
+    weight_decay: float = 0.1
+    warmup: int = 20
+    recomputed: bool = True
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: int = 0
+    seed: int = 0
+    save_minutes: float = 5.0
+    validate_samples: int = 500
+    validate_slices: int = 24
+
+    def __post_init__(self) -> None:
+        check_at_least(1, self, "synthetic", "rank", "batch", "accumulate", "steps")
+        check_at_least(1, self, "validate_samples", "validate_slices")
+        check_at_least(0, self, "warmup", "one_to_many", "threads", "seed", "weight_decay")
+        check_at_least(8, self, "side")
+        check_positive(self, "alpha", "rate", "save_minutes")
+        check_shares(self, "absent_share", "layer_decay")
+        if not 0 <= self.dropout < 1:
+            raise TrainingError(f"dropout is {self.dropout}; it must be 0 or more, and below 1.")
+        for name, known in (("mode", get_args(Mode)), ("targets", get_args(Targets))):
+            if getattr(self, name) not in known:
+                raise TrainingError(
+                    f"There is no {name} '{getattr(self, name)}'; choose from {', '.join(known)}."
+                )
+        for name in self.plane_names:
+            if name not in PLANE_NAMES:
+                raise TrainingError(
+                    f"There is no plane '{name}'; choose from {', '.join(PLANE_NAMES)}."
+                )
+
+    @property
+    def plane_names(self) -> tuple[str, ...]:
+        """The planes, one by one."""
+        return tuple(name.strip() for name in self.planes.split(","))

@@ -1,0 +1,149 @@
+"""Slices of labelled volumes as images, an object's name as words and its mask as target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ....errors import TrainingError
+from ....models.medical_sam3.preprocessing import Sam3Pictures, relative
+from ....models.medical_sam3.tokenizer import Words
+from ....models.planar.grey_levels import GreyLevels, Window
+from ....models.planar.stacks import stack_planes
+from ....volumes.region import Region
+from ...labelled_volumes import LabelledVolume
+from .matching import Targets
+
+# A mask whose every pixel is squashed to less than a half keeps those with half of the most.
+_HALF = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class WordsBatch:
+    """n slices, each with the words for one object, which may not be on it.
+
+    images: (n, 3, side, side) as the network takes them. tokens, counts: (n, t) int64.
+    slices: (t,) int64, the slices with an object, and of those boxes (t, 4), centre and widths as
+        parts of the slice, and masks (t, h, h) of 0 and 1.
+    """
+
+    images: Tensor
+    tokens: Tensor
+    counts: Tensor
+    slices: Tensor
+    boxes: Tensor
+    masks: Tensor
+
+    @property
+    def targets(self) -> Targets:
+        """What the detector should answer."""
+        return Targets(self.slices, self.boxes, self.masks, len(self.images))
+
+
+@dataclass(frozen=True, eq=False)
+class _Named:
+    """An object in one plane of a volume, and on which slices it is and is not."""
+
+    pictures: GreyLevels
+    labels: NDArray[np.int16]
+    label: int
+    name: str
+    present: NDArray[np.int64]
+    absent: NDArray[np.int64]
+
+
+class Slices:
+    """The slices of volumes in some planes.
+
+    side: of the network's images; mask_side: of its masks. Raises TrainingError where no volume
+    has an object.
+    """
+
+    def __init__(
+        self,
+        volumes: Sequence[LabelledVolume],
+        planes: Sequence[str],
+        side: int,
+        mask_side: int,
+        words: Words,
+    ) -> None:
+        self._pictures = Sam3Pictures(side)
+        self._mask_side = mask_side
+        self._words = words
+        self._objects = [named for v in volumes for plane in planes for named in _objects(v, plane)]
+        if not self._objects:
+            raise TrainingError("No volume has a named object; list some under 'objects'.")
+
+    def batch(self, size: int, absent_share: float, rng: np.random.Generator) -> WordsBatch:
+        """Slices drawn at random: objects all alike, then one of the slices with it or without."""
+        chosen = []
+        for _ in range(size):
+            named = self._objects[int(rng.integers(len(self._objects)))]
+            without = rng.random() < absent_share and len(named.absent) > 0
+            chosen.append((named, int(rng.choice(named.absent if without else named.present))))
+        return self._made(chosen)
+
+    def scored(self, most: int) -> list[WordsBatch]:
+        """Slices with an object to score on, one each, spread over objects and their extents."""
+        each = -(-most // len(self._objects))
+        chosen = [
+            (named, int(named.present[len(named.present) * (2 * n + 1) // (2 * each)]))
+            for n in range(each)
+            for named in self._objects
+        ]
+        return [self._made([one]) for one in dict.fromkeys(chosen[:most])]
+
+    def _made(self, chosen: Sequence[tuple[_Named, int]]) -> WordsBatch:
+        images, places, boxes, masks = [], [], [], []
+        for place, (named, index) in enumerate(chosen):
+            picture = named.pictures[index]
+            shape = (picture.shape[0], picture.shape[1])
+            images.append(self._pictures.images(picture[None], self._pictures.fit(shape))[0])
+            mask = named.labels[index] == named.label
+            if mask.any():
+                rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+                box = (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+                places.append(place)
+                boxes.append(relative(box, shape))
+                masks.append(_squashed(mask, self._mask_side))
+        tokens, counts = self._words.tokens([named.name for named, _ in chosen])
+        square = (self._mask_side, self._mask_side)
+        return WordsBatch(
+            torch.from_numpy(np.stack(images)),
+            tokens,
+            counts,
+            torch.tensor(places, dtype=torch.int64),
+            torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+            torch.from_numpy(np.array(masks, np.float32).reshape(-1, *square)),
+        )
+
+
+def _objects(volume: LabelledVolume, name: str) -> list[_Named]:
+    """The objects of a volume in one plane."""
+    image = volume.image
+    plane = stack_planes(image.geometry)[name]
+    window = Window.of(image.array_kji)
+    whole = Region.whole(image.geometry.shape_kji)
+    pictures: GreyLevels = plane.stack(window.grey_levels(image.array_kji, whole))
+    labels: NDArray[np.int16] = plane.stack(volume.labels_kji)
+    found = []
+    for label, words in volume.objects.items():
+        there = (labels == label).any(axis=(1, 2))
+        if there.any():
+            present, absent = np.flatnonzero(there), np.flatnonzero(~there)
+            found.append(_Named(pictures, labels, label, words, present, absent))
+    return found
+
+
+def _squashed(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
+    """A mask as a square of 0 and 1, in which no object is lost."""
+    from PIL import Image
+
+    grey = Image.fromarray(mask.astype(np.uint8) * 255)
+    share = np.asarray(grey.resize((side, side), Image.Resampling.BILINEAR), np.float32) / 255
+    return np.asarray(share >= min(_HALF, float(share.max()) / 2), np.float32)

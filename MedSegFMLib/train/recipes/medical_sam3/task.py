@@ -1,0 +1,207 @@
+"""Medical SAM3 as a task: the network or its adapters, what a batch teaches, and the result."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ....errors import WeightsError
+from ....models.medical_sam3 import lora as medical_sam3_lora
+from ....models.medical_sam3 import weights as medical_sam3_weights
+from ....models.medical_sam3.tokenizer import Words
+from ....models.medical_sam3.torch_runtime import chosen_objects
+from ....progress import Progress
+from ....weights import store
+from ....weights.checksums import own_sha256
+from ...batch_tensors import on_device
+from ...distributed import Processes
+from ...labelled_volumes import manifest, open_volumes
+from ...precision import autocast, is_half
+from ...schedule import WholePace
+from ...task import Task
+from .forward import Answers, answers, checkpoint_blocks, unread
+from .loss import detector_loss
+from .memory import HALF_BYTES, WHOLE_BYTES, remembered_numbers
+from .preview import draw_slices
+from .rates import build_optimiser
+from .result import write_network
+from .settings import MedicalSam3Settings
+from .slices import Slices, WordsBatch
+
+_NAME = "medical-sam3"
+# What counts as found, as in Medical SAM3's evaluation.
+_THRESHOLD = 0.1
+# Bytes of a number that learns, with its gradient and two moments, and of one that does not.
+_LEARNT, _FIXED = 16, 4
+# The largest side of a gradient, as SAM3 is fine-tuned.
+_CLIP = 0.1
+
+
+class MedicalSam3Task(Task):
+    """The weights of `base`, all learnt or with adapters that are, and slices to learn from."""
+
+    largest_gradient = _CLIP
+
+    def __init__(self, settings: MedicalSam3Settings, processes: Processes) -> None:
+        self._settings = settings
+        self._device = processes.device
+        self._half = is_half(settings.precision, processes.device)
+        base = store.find(_NAME) if settings.base is None else settings.base
+        self._base = medical_sam3_weights.file_of(base)
+        self._sha256 = own_sha256(self._base)
+        self._network: Any = medical_sam3_weights.load(self._base)
+        config: Any = self._network.config
+        self._config = config
+        self._tokenizer = self._base.parent if settings.tokenizer is None else settings.tokenizer
+        words = Words(self._tokenizer, config.text_config.max_position_embeddings)
+        training, held_back = open_volumes(
+            settings.cases, settings.held_back, settings.synthetic, settings.side, settings.seed
+        )
+        self._manifest = manifest(training)
+        planes, backbone = settings.plane_names, config.vision_config.backbone_config
+        sides = (backbone.image_size, 4 * (backbone.image_size // backbone.patch_size))
+        self._slices = Slices(training, planes, *sides, words)
+        self._scored = Slices(held_back, planes, *sides, words).scored(settings.validate_slices)
+        self._trained = self._prepared()
+        lora = settings.mode == "lora"
+        self.optimisers = [
+            build_optimiser(
+                self._trained.named_parameters(),
+                settings.rate,
+                backbone.num_hidden_layers,
+                settings.layer_decay,
+                settings.weight_decay,
+                adapters=lora,
+            )
+        ]
+        self.pace = WholePace(settings.steps, settings.warmup, "cosine")
+        chosen = ("rank", "alpha", "targets") if lora else ()
+        self.same = {"mode": settings.mode, "base": self._sha256} | {
+            name: getattr(settings, name) for name in chosen
+        }
+        self.samples = settings.batch
+        self._seen: list[tuple[WordsBatch, Tensor]] = []
+
+    def batches(self, first: int, stride: int) -> Generator[WordsBatch, None, None]:
+        """See `Task.batches`."""
+        number = first
+        while True:
+            rng = np.random.default_rng((self._settings.seed, number))
+            yield self._slices.batch(self._settings.batch, self._settings.absent_share, rng)
+            number += stride
+
+    def learn(self, batch: WordsBatch, number: int, share: float) -> dict[str, Tensor]:
+        """See `Task.learn`."""
+        devices = [] if self._device.type == "cpu" else [self._device]
+        own = np.random.SeedSequence((self._settings.seed, number, 1)).generate_state(1)
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(int(own[0]))
+            many = self._settings.one_to_many
+            with autocast(self._device, self._half):
+                one, others = self._answers(batch, many=many > 0)
+            losses = detector_loss(one, others, batch.targets, many)
+            (losses["loss"] * share).backward()
+        return {name: value.detach() for name, value in losses.items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """See `Task.state`: the adapters alone where only they learn."""
+        return {
+            name: parameter.detach()
+            for name, parameter in self._trained.named_parameters()
+            if parameter.requires_grad
+        }
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """See `Task.restore`."""
+        own = self.state()
+        if own.keys() != state.keys():
+            raise KeyError("other parameters")
+        for name, parameter in own.items():
+            parameter.copy_(state[name])
+
+    def validate(self, progress: Progress) -> dict[str, float]:
+        """Dice of the object with the highest score, and the share of slices where one is found."""
+        self._trained.eval()
+        self._seen, dice, found = [], [], []
+        for number, batch in enumerate(self._scored):
+            progress(number / len(self._scored), "Slices are scored")
+            with torch.inference_mode(), autocast(self._device, self._half):
+                one, _ = self._answers(on_device(batch, self._device), many=False)
+            assert one.masks is not None, "the competing queries have masks"
+            scores = one.logits[-1].sigmoid() * one.presence[-1].sigmoid()[:, None]
+            chosen, best = chosen_objects(scores, one.boxes[-1], None, _THRESHOLD)
+            likely = one.masks[0, int(chosen)].cpu() * float(best >= _THRESHOLD)
+            mask, truth = likely > 0, batch.masks[0] > 0
+            both = int((mask & truth).sum())
+            dice.append(2 * both / max(1, int(mask.sum()) + int(truth.sum())))
+            found.append(float(best >= _THRESHOLD))
+            self._seen.append((batch, mask))
+        self._trained.train()
+        return {"found": float(np.mean(found)), "dice": float(np.mean(dice))}
+
+    def draw(self, path: Path, title: str) -> None:
+        """See `Task.draw`."""
+        draw_slices(path, self._seen, title)
+
+    def write(self, path: Path) -> None:
+        """A folder: the network in transformers' layout, or adapters in peft's."""
+        facts = {
+            "data": self._manifest,
+            "settings": {key: str(value) for key, value in asdict(self._settings).items()},
+        }
+        if self._settings.mode == "lora":
+            medical_sam3_lora.write(path, self._sha256, self._peft(), facts, self._trained)
+        else:
+            write_network(self._network, self._config, self._tokenizer, path, facts)
+
+    def predicted_bytes(self) -> int:
+        """See `Task.predicted_bytes`.
+
+        Counted from the network's shapes, not measured; see `medical_sam3_memory`.
+        """
+        settings = self._settings
+        sizes = [(p.numel(), p.requires_grad) for p in self._trained.parameters()]
+        weights = sum(n * (_LEARNT if learns else _FIXED) for n, learns in sizes)
+        numbers = remembered_numbers(
+            self._config, settings.recomputed, settings.one_to_many > 0, settings.mode == "full"
+        )
+        return int(weights + settings.batch * numbers * (HALF_BYTES if self._half else WHOLE_BYTES))
+
+    def _prepared(self) -> nn.Module:
+        """What learns, on the device: the network, or the network with fresh adapters."""
+        settings = self._settings
+        trained: Any = self._network
+        if settings.mode == "lora":
+            torch.manual_seed(settings.seed)
+            self._network.requires_grad_(False)
+            try:
+                trained = medical_sam3_lora.with_adapters(self._network, self._peft())
+            except ValueError as error:
+                raise WeightsError(f"{self._base} has no place for adapters ({error}).") from error
+        else:
+            left = unread(self._config)
+            for name, parameter in self._network.named_parameters():
+                # What nothing learns from would only take memory.
+                parameter.requires_grad_(not name.startswith(left))
+        if settings.recomputed:
+            checkpoint_blocks(self._network)
+        trained.to(self._device)
+        trained.train()
+        module: nn.Module = trained
+        return module
+
+    def _peft(self) -> dict[str, Any]:
+        """What peft is told of the adapters."""
+        chosen = self._settings
+        return medical_sam3_lora.peft_settings(
+            chosen.rank, chosen.alpha, chosen.dropout, chosen.targets
+        )
+
+    def _answers(self, batch: WordsBatch, many: bool) -> tuple[Answers, Answers | None]:
+        return answers(self._network, batch.images, batch.tokens, batch.counts, many)

@@ -1,0 +1,1 @@
+"""Trains the 3D decoder of SAM3D."""

@@ -1,0 +1,89 @@
+"""Patches of features and classes by number: the same number gives the same patches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ....models.sam3d.feature_files import Features
+from ....models.sam3d.patches import Windows
+
+# Of each class so many voxels are known to choose from, which are enough to meet all of it.
+_MOST_VOXELS = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """features: (B, 256, d, h, w) float16; classes: (B, d, 16h, 16w) int64."""
+
+    features: Tensor
+    classes: Tensor
+
+
+class PatchVolume:
+    """A volume that patches are cut from.
+
+    features: (windows, K, 256, h, w), of its padded slices. classes_kji: without padding.
+    """
+
+    def __init__(
+        self, features: Features, windows: Windows, classes_kji: NDArray[np.uint8]
+    ) -> None:
+        self._features = features
+        self._windows = windows
+        self._classes = np.pad(classes_kji, windows.padding)
+        self._voxels = [
+            _some(np.argwhere(self._classes == number))
+            for number in np.unique(self._classes)
+            if number
+        ]
+
+    def patch(
+        self, foreground: bool, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+        """Features (256, d, h, w) and classes (d, 16h, 16w) of a place chosen at random.
+
+        foreground: whether it holds a voxel of a class chosen at random, where there is any.
+        Slices come in either order.
+        """
+        seen, deep, last = self._windows, self._windows.depth, len(self._classes)
+        holding = np.arange(len(seen.corners))
+        low, high = 0, last - deep
+        if foreground and self._voxels:
+            voxels = self._voxels[rng.integers(len(self._voxels))]
+            k, j, i = (int(v) for v in voxels[rng.integers(len(voxels))])
+            within = np.subtract((j, i), seen.corners)
+            holding = np.flatnonzero(((within >= 0) & (within < seen.patch)).all(axis=1))
+            low, high = max(low, k - deep + 1), min(high, k)
+        window = int(rng.choice(holding))
+        first = int(rng.integers(low, high + 1))
+        order = -1 if rng.random() < 0.5 else 1
+        row, column = seen.corners[window]
+        features = np.array(self._features[window, first : first + deep])[::order]
+        classes = self._classes[
+            first : first + deep, row : row + seen.patch, column : column + seen.patch
+        ][::order]
+        return features.swapaxes(0, 1), classes.astype(np.int64)
+
+
+def make_patches(
+    volumes: Sequence[PatchVolume], size: int, foreground_share: float, seed: tuple[int, ...]
+) -> Patches:
+    """A batch of patches from volumes chosen at random."""
+    rng = np.random.default_rng(seed)
+    made = [
+        volumes[int(rng.integers(len(volumes)))].patch(bool(rng.random() < foreground_share), rng)
+        for _ in range(size)
+    ]
+    features, classes = zip(*made, strict=True)
+    return Patches(torch.from_numpy(np.stack(features)), torch.from_numpy(np.stack(classes)))
+
+
+def _some(voxels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The voxels, or of many a regular part."""
+    return voxels[:: max(1, len(voxels) // _MOST_VOXELS)]

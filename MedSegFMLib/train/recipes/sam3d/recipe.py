@@ -1,0 +1,30 @@
+"""The recipe `sam3d`: train the decoder of the model of the same name.
+
+After Bui et al., "SAM3D: Segment Anything Model in volumetric medical images", ISBI 2024, and the
+trainer that was published with it: nnU-Net's schedule, the loss at three sizes, SAM's image encoder
+as it is. As that never changes, its features are computed once for all steps, which is ours.
+Imports without torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .settings import Sam3dSettings
+
+if TYPE_CHECKING:
+    from ...distributed import Processes
+    from ...task import Task
+
+SUMMARY = "the light 3D decoder of the model sam3d, for classes in whole volumes"
+PACKAGES = ("torch", "torchvision", "segment_anything", "accelerate", "safetensors")
+SMALLER = "a smaller batch= (with accumulate=), depth= or patch="
+RESULT = "sam3d.safetensors"
+Settings = Sam3dSettings
+
+
+def task(settings: Sam3dSettings, processes: Processes) -> Task:
+    """The decoder, its optimiser, and the volumes with their features to come."""
+    from .task import Sam3dTask
+
+    return Sam3dTask(settings, processes)

@@ -1,0 +1,84 @@
+"""What can be set about the training of SAM3D's decoder. Imports without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ....errors import TrainingError
+from ....models.sam.network.config import PATCH
+from ....models.sam3d.weights import SMALLEST_PATCH
+from ...precision import Precision
+from ...settings_checks import check_at_least, check_positive, check_shares
+
+
+@dataclass(frozen=True)
+class Sam3dSettings:
+    """One training; rates, patch and batch are those of the published one on ACDC.
+
+    out: the folder for decoder, features, checkpoint, log and preview; a run that finds its
+        checkpoint there goes on from it.
+    base: the SAM to see through, which stays as it is: sam or medsam, as installed, or a file.
+    cases: a CASES.json with the labelled volumes, whose objects' names are the classes; without it
+        they are synthetic, and all that is no background is one class called object.
+    held_back: names of cases that are scored and never trained on, with commas between; without
+        it the last one.
+    synthetic: how many synthetic volumes to train on where there are no cases.
+    side: the side of a synthetic volume, in voxels.
+    patch: pixels of a side of what the network sees, a multiple of 16.
+    depth: slices of it.
+    overlap: of the windows that patches are taken from, as a part of their width.
+    variants: how many versions of each volume are looked at; the first is as it is, the others
+        are mirrored, shifted, and of other contrast. Each takes its time and disk once.
+    foreground_share: the share of patches that hold a voxel of a class chosen at random.
+    steps: the whole training, in steps of the optimiser, over all calls.
+    batch: patches in a batch, for each process.
+    accumulate: batches in a step of the optimiser.
+    rate: the highest rate, from which it falls as (1 - t)^0.9.
+    weight_decay: of all weights.
+    warmup: steps over which the rate rises at the beginning.
+    device: auto, cpu, cuda or cuda:N.
+    precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
+    threads: of torch; 0 leaves them to it.
+    seed: of the decoder, the variants and the patches.
+    save_minutes: how often the checkpoint is written.
+    validate_samples: after how many patches the held-back volumes are scored and drawn.
+    """
+
+    out: Path
+    base: str = "sam"
+    cases: Path | None = None
+    held_back: str = ""
+    synthetic: int = 8
+    side: int = 96
+    patch: int = 160
+    depth: int = 16
+    overlap: float = 0.5
+    variants: int = 2
+    foreground_share: float = 0.33
+    steps: int = 2000
+    batch: int = 2
+    accumulate: int = 1
+    rate: float = 1e-2
+    weight_decay: float = 3e-5
+    warmup: int = 0
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: int = 0
+    seed: int = 0
+    save_minutes: float = 5.0
+    validate_samples: int = 1000
+
+    def __post_init__(self) -> None:
+        check_at_least(1, self, "synthetic", "depth", "variants", "steps", "batch", "accumulate")
+        check_at_least(1, self, "validate_samples")
+        check_at_least(16, self, "side")
+        check_at_least(0, self, "weight_decay", "warmup", "threads", "seed")
+        check_positive(self, "rate", "save_minutes")
+        check_shares(self, "foreground_share")
+        if self.patch < SMALLEST_PATCH or self.patch % PATCH:
+            raise TrainingError(
+                f"patch is {self.patch}; it must be a multiple of {PATCH} from {SMALLEST_PATCH} on."
+            )
+        if not 0 <= self.overlap <= 0.9:
+            raise TrainingError(f"overlap is {self.overlap}; it must be from 0 to 0.9.")

@@ -1,0 +1,73 @@
+"""Labelled volumes as SAM3D's decoder trains on them: variants, and the classes of their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....models.sam3d.patches import Scores
+from ...labelled_volumes import LabelledVolume
+
+# The one class of synthetic volumes, whose objects have no names that would mean anything.
+ONE_CLASS = ("object",)
+
+# Of a variant: gain and shift of the z-scores, the deviation of its noise, and by which part of a
+# patch it may begin later.
+_GAINS = (0.75, 1.25)
+_MOST_SHIFT = 0.25
+_MOST_NOISE = 0.1
+_MOST_LATER = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class ClassVolume:
+    """image_kji: (K, J, I), whose z-scores are counted from `scores`; classes_kji: 0 background."""
+
+    image_kji: NDArray[Any]
+    scores: Scores
+    classes_kji: NDArray[np.uint8]
+
+
+def classes_in(volumes: Sequence[LabelledVolume]) -> tuple[str, ...]:
+    """The names of all objects, in the order in which they first appear; case does not matter."""
+    found: dict[str, str] = {}
+    for volume in volumes:
+        for name in volume.objects.values():
+            found.setdefault(name.strip().casefold(), name.strip())
+    return tuple(found.values())
+
+
+def class_volume(volume: LabelledVolume, classes: Sequence[str]) -> ClassVolume:
+    """A volume with the numbers of its classes, from 1 on; objects of no class are background.
+
+    classes: `ONE_CLASS` where every object is of the same.
+    """
+    known = [name.casefold() for name in classes]
+    numbers = np.zeros(volume.labels_kji.shape, np.uint8)
+    for label, name in volume.objects.items():
+        own = "object" if tuple(classes) == ONE_CLASS else name.strip().casefold()
+        if own in known:
+            numbers[volume.labels_kji == label] = 1 + known.index(own)
+    array = volume.image.array_kji
+    return ClassVolume(array, Scores.over(array), numbers)
+
+
+def variant_of(volume: ClassVolume, patch: int, rng: np.random.Generator) -> ClassVolume:
+    """The volume mirrored in its slices or not, begun later, and of other contrast and noise."""
+    scored, classes = volume.scores.of(volume.image_kji), volume.classes_kji
+    for axis in (1, 2):
+        most = min(int(_MOST_LATER * patch), scored.shape[axis] - patch)
+        later = int(rng.integers(0, most + 1)) if most > 0 else 0
+        kept = [slice(None)] * 3
+        kept[axis] = slice(later, None)
+        scored, classes = scored[tuple(kept)], classes[tuple(kept)]
+        if rng.random() < 0.5:
+            scored, classes = np.flip(scored, axis), np.flip(classes, axis)
+    shift = rng.uniform(-_MOST_SHIFT, _MOST_SHIFT)
+    noise = rng.normal(0, rng.uniform(0, _MOST_NOISE), scored.shape)
+    changed = (scored * rng.uniform(*_GAINS) + shift + noise).astype(np.float32)
+    return ClassVolume(changed, Scores(0.0, 1.0), np.ascontiguousarray(classes))

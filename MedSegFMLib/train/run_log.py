@@ -1,0 +1,101 @@
+"""What a training writes for people: the log, previews, and a phrase about how it goes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import OutputError
+from ..progress import Progress
+from ..system.atomic_files import make_folder
+from .counters import Counters
+from .log import TrainingLog
+from .task import Task
+from .throughput import Meter
+
+logger = logging.getLogger(__name__)
+
+PREVIEW_FILE = "preview.png"
+
+# A picture takes about a second, in which a GPU waits.
+_PREVIEW_SECONDS = 60.0
+
+
+def prepare_folder(path: Path) -> None:
+    """Make a folder for results; OutputError where it cannot be made or written to."""
+    make_folder(path, "name another as out=")
+    if not os.access(path, os.W_OK):
+        raise OutputError(f"The folder {path} cannot be written to; name another as out=.")
+
+
+def samples_text(count: int) -> str:
+    """So many samples, in words."""
+    return f"{count} sample" if count == 1 else f"{count} samples"
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is here; if not, the log says so."""
+    if find_spec("matplotlib") is None:
+        logger.info("No previews are drawn: matplotlib is not installed.")
+        return False
+    return True
+
+
+class Outputs:
+    """The log and the previews in a folder, of the main process.
+
+    counters: where the call begins. scores: of the last validation, by name.
+    """
+
+    def __init__(self, folder: Path, task: Task, counters: Counters) -> None:
+        self._folder = folder
+        self._task = task
+        self._log = TrainingLog(folder, counters.samples)
+        self._draws = can_draw()
+        self._drawn_at = -_PREVIEW_SECONDS
+        self._validated_samples = -1
+        seen = counters.samples
+        self._speed = (
+            f"Going on after {samples_text(seen)}" if seen else "The first samples are made"
+        )
+        self.scores: dict[str, float] = {}
+        self._said = ""
+
+    @property
+    def phrase(self) -> str:
+        """For the progress line."""
+        return self._speed + self._said
+
+    def report(self, counters: Counters, meter: Meter, rate: float) -> None:
+        """Log what the meter measured."""
+        values = meter.report(counters.samples)
+        self._log.write(counters.samples, counters.minutes, rate=rate, **values)
+        self._speed = (
+            f"{samples_text(counters.samples)}, loss {values['loss']:.3f}, "
+            f"{values['samples_per_second']:.1f} samples/s"
+        )
+
+    def validate(self, counters: Counters, progress: Progress, last: bool = False) -> None:
+        """Score what is never trained on, and draw some of it: now and then, and in the end."""
+        if counters.samples != self._validated_samples:
+            self._score(counters, progress)
+        if self._draws and (last or time.monotonic() - self._drawn_at >= _PREVIEW_SECONDS):
+            title = f"{samples_text(counters.samples)}{self._said}"
+            self._task.draw(self._folder / PREVIEW_FILE, title)
+            self._drawn_at = time.monotonic()
+
+    def _score(self, counters: Counters, progress: Progress) -> None:
+        self.scores = self._task.validate(progress)
+        self._validated_samples = counters.samples
+        self._log.write(counters.samples, counters.minutes, **self.scores)
+        words = [f"{name} {value:.3f}" for name, value in self.scores.items()]
+        # The first and the last are enough for a line.
+        self._said = "".join(f", {word}" for word in dict.fromkeys(words[:1] + words[-1:]))
+        logger.info("%s: %s", samples_text(counters.samples), ", ".join(words))
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()

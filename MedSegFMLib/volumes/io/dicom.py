@@ -1,0 +1,159 @@
+"""A folder of DICOM slices as one volume, and what keeps a folder from being one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import GeometryError, VolumeError
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+# Slices whose steps differ by more than this part of the step do not form a regular grid; the
+# positions in headers are rounded to about 0.01 mm.
+_STEP_TOLERANCE = 0.02
+
+MODALITY_TAG = "0008|0060"
+_DESCRIPTION_TAG = "0008|103e"
+_MOST_NAMED = 5
+# DICOM objects that are no images, by their modality.
+_NO_IMAGES = {
+    "SEG": "segmentation",
+    "RTSTRUCT": "set of contours",
+    "RTDOSE": "dose distribution",
+    "RTPLAN": "treatment plan",
+    "SR": "report",
+    "PR": "presentation state",
+    "KO": "selection of key objects",
+}
+
+
+def read_series(folder: Path, series_uid: str | None) -> SimpleITK.Image:
+    """Read the one image series in `folder`, or the one that `series_uid` names.
+
+    Raises VolumeError where there is none, or several and no choice, and GeometryError where its
+    slices do not stand on a regular grid (missing slices, mixed steps, a tilted gantry).
+    """
+    import SimpleITK as sitk
+
+    series = _image_series(folder)
+    if not series:
+        raise _no_series(folder)
+    if series_uid is None and len(series) > 1:
+        listing = ", ".join(_described(uid, names) for uid, names in series.items())
+        raise VolumeError(
+            f"The folder {folder} holds {len(series)} DICOM series; choose one: {listing}."
+        )
+    uid = series_uid or next(iter(series))
+    if uid not in series:
+        raise VolumeError(f"The folder {folder} holds no DICOM series {uid}; it holds {[*series]}.")
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(series[uid])
+    reader.MetaDataDictionaryArrayUpdateOn()
+    image = reader.Execute()
+    _check_slice_positions(folder, reader, len(series[uid]))
+    return image
+
+
+def _image_series(folder: Path) -> dict[str, tuple[str, ...]]:
+    import SimpleITK as sitk
+
+    uids = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    files = {uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids}
+    return {
+        uid: names
+        for uid, names in files.items()
+        if names and _file_tags(names[0])[0] not in _NO_IMAGES
+    }
+
+
+def check_is_image(path: Path, modality: str) -> None:
+    """Raise VolumeError for a DICOM object that is no image."""
+    if modality.strip() in _NO_IMAGES:
+        raise VolumeError(
+            f"{path} is a DICOM {_NO_IMAGES[modality.strip()]}, not an image; give the image "
+            "series it was made on."
+        )
+
+
+def _file_tags(name: str) -> tuple[str, str]:
+    """Modality and series description of a file; empty where it does not tell or is damaged."""
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(name)
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return ("", "")
+    modality, description = (
+        reader.GetMetaData(tag).strip() if reader.HasMetaDataKey(tag) else ""
+        for tag in (MODALITY_TAG, _DESCRIPTION_TAG)
+    )
+    return (modality, description)
+
+
+def _described(uid: str, names: Sequence[str]) -> str:
+    modality, description = _file_tags(names[0])
+    return f"{modality} '{description}', {len(names)} slices: --series {uid}"
+
+
+def _no_series(folder: Path) -> VolumeError:
+    inside = [
+        path.name for path in sorted(folder.iterdir()) if path.is_dir() and any(path.iterdir())
+    ]
+    hint = f"; give one of its folders: {', '.join(inside[:_MOST_NAMED])}" if inside else ""
+    return VolumeError(f"The folder {folder} holds no DICOM image series{hint}.")
+
+
+def _check_slice_positions(folder: Path, reader: SimpleITK.ImageSeriesReader, slices: int) -> None:
+    if any(_tag(reader, n, "0008|0008").find("MOSAIC") >= 0 for n in range(slices)):
+        raise VolumeError(
+            f"The images in {folder} are Siemens mosaics (many slices tiled in one); convert them "
+            "to NIfTI first, for instance with dcm2niix."
+        )
+    texts = [_tag(reader, n, "0020|0032") for n in range(slices)]
+    orientation = _tag(reader, 0, "0020|0037")
+    if slices < 2 or not all(texts) or not orientation:
+        return
+    positions = np.array([_numbers(folder, text, 3) for text in texts])
+    row, column = np.reshape(_numbers(folder, orientation, 6), (2, 3))
+    normal = np.cross(row, column)
+    steps = np.diff(positions, axis=0)
+    along = steps @ normal
+    typical = float(np.median(np.abs(along)))
+    drift = float(np.linalg.norm(steps - np.outer(along, normal), axis=1).max())
+    if drift > max(_STEP_TOLERANCE * typical, 0.02):
+        raise GeometryError(
+            f"The slices in {folder} are shifted by up to {drift:.3g} mm from one to the next "
+            "(a tilted gantry); resample them to an upright grid first."
+        )
+    if typical == 0 or np.abs(np.abs(along) - typical).max() > max(_STEP_TOLERANCE * typical, 0.02):
+        raise GeometryError(
+            f"The slices in {folder} are {np.abs(along).min():.2f} to {np.abs(along).max():.2f} mm "
+            "apart (missing or doubled slices, or several stacks); a regular stack is needed."
+        )
+
+
+def _numbers(folder: Path, text: str, count: int) -> list[float]:
+    try:
+        numbers = [float(v) for v in text.split("\\")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
+        raise GeometryError(
+            f"A slice in {folder} has the position or orientation '{text}', where {count} finite "
+            "numbers are needed; repair its header or leave it out."
+        )
+    return numbers
+
+
+def _tag(reader: SimpleITK.ImageSeriesReader, slice_index: int, tag: str) -> str:
+    if not reader.HasMetaDataKey(slice_index, tag):
+        return ""
+    return str(reader.GetMetaData(slice_index, tag)).strip()

@@ -1,0 +1,198 @@
+"""Volumes in files, through SimpleITK: LPS there, RAS here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import GeometryError, OutputError, VolumeError
+from ...system.atomic_files import atomic_path
+from ..geometry import Geometry
+from ..volume import Volume
+from .dicom import MODALITY_TAG, check_is_image, read_series
+from .header_checks import check_header
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+WRITTEN_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha")
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+# ITK's words for a grid it refuses, in the line of its message that says why.
+_GRID_WORDS = ("orthonormal", "Refusing to change spacing", "Bad direction", "irection cosines")
+
+
+def read_volume(path: Path, series_uid: str | None = None) -> Volume:
+    """Read one 3D scalar volume from a file or a folder of DICOM slices; see `Volume.read`."""
+    try:
+        image = _read_image(path, series_uid)
+    except OSError as error:
+        raise VolumeError(
+            f"{path} cannot be read ({error.strerror or error}); check the path and its "
+            "permissions."
+        ) from error
+    return volume_from_sitk(image, str(path))
+
+
+def _read_image(path: Path, series_uid: str | None) -> SimpleITK.Image:
+    if not path.exists():
+        raise VolumeError(f"{path} does not exist; check the path.")
+    if path.is_dir():
+        with _quiet_itk():
+            return _in_our_words(path, lambda: read_series(path, series_uid))
+    if path.stat().st_size == 0:
+        raise VolumeError(f"{path} is empty (0 bytes); copy or download it again.")
+    check_header(path)
+    with _quiet_itk():
+        return _in_our_words(path, lambda: _read_file(path))
+
+
+def write_volume(volume: Volume, path: Path) -> None:
+    """Write one file, its format by its ending, whole or not at all; see `Volume.write`."""
+    import SimpleITK as sitk
+
+    check_ending(path)
+    image = sitk_from_volume(volume)
+    with atomic_path(path) as beside, _quiet_itk():
+        try:
+            sitk.WriteImage(image, str(beside), useCompression=path.suffix.lower() != ".nii")
+        except RuntimeError as error:
+            raise OSError(_without_prefix(str(error).strip().splitlines()[-1])) from error
+
+
+def check_ending(path: Path) -> None:
+    """Raise OutputError where no format is written under this name."""
+    if not path.name.lower().endswith(WRITTEN_ENDINGS):
+        raise OutputError(
+            f"{path} has an ending that is not written; use one of {', '.join(WRITTEN_ENDINGS)}."
+        )
+
+
+def volume_from_sitk(image: SimpleITK.Image, name: str = "The image") -> Volume:
+    """A volume from a 3D scalar image; its voxels are copied once.
+
+    Raises VolumeError, which calls the image `name`, for other than one real number per voxel.
+    """
+    import SimpleITK as sitk
+
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise VolumeError(
+            f"{name} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or "
+            "vectors); one grey value per voxel is needed."
+        )
+    if image.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
+        raise VolumeError(f"{name} is complex; store its magnitude as a volume of its own.")
+    if image.GetDimension() != 3:
+        raise _not_one_volume(name, image.GetSize())
+    matrix = np.eye(4)
+    directions = np.array(image.GetDirection()).reshape(3, 3)
+    matrix[:3, :3] = _LPS_TO_RAS @ directions * np.array(image.GetSpacing())
+    matrix[:3, 3] = _LPS_TO_RAS @ np.array(image.GetOrigin())
+    array = sitk.GetArrayFromImage(image)
+    return Volume(array, Geometry(array.shape, matrix))
+
+
+def sitk_from_volume(volume: Volume) -> SimpleITK.Image:
+    """An image with the same voxels and grid.
+
+    The voxels are copied, in this machine's byte order; bool becomes uint8, float16 float32, and
+    floats of more than 64 bits float64.
+
+    Raises GeometryError for a sheared grid, which ITK cannot hold.
+    """
+    import SimpleITK as sitk
+
+    geometry = volume.geometry
+    if geometry.is_sheared:
+        raise GeometryError(
+            "The volume's axes are not at right angles, which image files cannot store; resample "
+            "it to an upright grid first."
+        )
+    array = volume.array_kji
+    image = sitk.GetImageFromArray(array.astype(_stored_type(array.dtype), copy=False))
+    image.SetSpacing(geometry.spacing_ijk_mm)
+    image.SetOrigin(_LPS_TO_RAS @ np.array(geometry.origin_ras))
+    image.SetDirection((_LPS_TO_RAS @ geometry.directions).ravel())
+    return image
+
+
+def _stored_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
+    if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+        return np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
+    return dtype.newbyteorder("=")
+
+
+def _read_file(path: Path) -> SimpleITK.Image:
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    if path.suffix in (".MHA", ".MHD"):
+        # ITK knows these endings in lower case alone.
+        reader.SetImageIO("MetaImageIO")
+    reader.ReadImageInformation()
+    check_is_image(path, _metadata(reader, MODALITY_TAG))
+    size = reader.GetSize()
+    # ITK hands a trailing axis of length 1 as a fourth dimension of its own.
+    if len(size) > 3 and all(n == 1 for n in size[3:]):
+        reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
+    elif len(size) != 3:
+        raise _not_one_volume(str(path), size)
+    if "MOSAIC" in _metadata(reader, "0008|0008"):
+        raise VolumeError(
+            f"{path} is a Siemens mosaic (many slices tiled in one); convert it to NIfTI first, "
+            "for instance with dcm2niix."
+        )
+    return reader.Execute()
+
+
+def _not_one_volume(name: str, size: Sequence[int]) -> VolumeError:
+    return VolumeError(
+        f"{name} has {len(size)} axes {tuple(size)}; one 3D volume is needed: take one volume out "
+        "of a series, or stack 2D slices."
+    )
+
+
+def _metadata(reader: SimpleITK.ImageFileReader, key: str) -> str:
+    return str(reader.GetMetaData(key)) if reader.HasMetaDataKey(key) else ""
+
+
+def _in_our_words(path: Path, read: Callable[[], SimpleITK.Image]) -> SimpleITK.Image:
+    try:
+        return read()
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        about_grid = [line for line in lines if any(word in line for word in _GRID_WORDS)]
+        if about_grid:
+            raise GeometryError(
+                f"The grid of {path} cannot be used ({_without_prefix(about_grid[-1])}); repair "
+                "its header."
+            ) from error
+        raise VolumeError(
+            f"{path} cannot be read as a volume ({_without_prefix(lines[-1])}); is it a NIfTI, "
+            "NRRD, MetaImage or DICOM file, and whole?"
+        ) from error
+
+
+def _without_prefix(line: str) -> str:
+    """ITK's words without the name and address of the object that says them."""
+    return re.sub(r"\w* ?\(0x[0-9a-fA-F]+\):? ?", "", line.split("ERROR: ", 1)[-1]).rstrip(".")
+
+
+@contextmanager
+def _quiet_itk() -> Iterator[None]:
+    """ITK prints warnings straight to the process's stderr; what matters is raised by us."""
+    import SimpleITK as sitk
+
+    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(shown)

@@ -1,0 +1,110 @@
+"""A box of whole voxels: the part of a volume that a computation looks at or changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..errors import GeometryError
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Region:
+    """Half-open voxel bounds `start_kji <= kji < stop_kji` in (slice, row, column) order.
+
+    Raises GeometryError where a bound is not whole or the region holds no voxel.
+    """
+
+    start_kji: Shape
+    stop_kji: Shape
+
+    def __post_init__(self) -> None:
+        for name in ("start_kji", "stop_kji"):
+            object.__setattr__(self, name, shape_triple(getattr(self, name), name))
+        if any(stop <= start for start, stop in zip(self.start_kji, self.stop_kji, strict=True)):
+            raise GeometryError(
+                f"The region from {self.start_kji} to {self.stop_kji} (k, j, i) holds no voxel; "
+                "each stop must be greater than its start."
+            )
+
+    @classmethod
+    def whole(cls, shape_kji: Sequence[int]) -> Region:
+        """The region that covers an array of `shape_kji`."""
+        return cls((0, 0, 0), shape_triple(shape_kji, "shape_kji"))
+
+    @classmethod
+    def from_slices(cls, slices: Sequence[slice]) -> Region:
+        """The region of three slices with explicit bounds, as `masks.bounding_box` gives them."""
+        return cls(shape_triple(s.start for s in slices), shape_triple(s.stop for s in slices))
+
+    @classmethod
+    def around(cls, regions: Sequence[Region]) -> Region:
+        """The smallest region that holds all of `regions`, one at least."""
+        return cls(
+            shape_triple(map(min, zip(*(r.start_kji for r in regions), strict=True))),
+            shape_triple(map(max, zip(*(r.stop_kji for r in regions), strict=True))),
+        )
+
+    @property
+    def shape_kji(self) -> Shape:
+        """The number of voxels along each axis."""
+        pairs = zip(self.start_kji, self.stop_kji, strict=True)
+        return shape_triple(stop - start for start, stop in pairs)
+
+    @property
+    def size(self) -> int:
+        """The number of voxels."""
+        k, j, i = self.shape_kji
+        return k * j * i
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """Index with these to take the region out of an array."""
+        k, j, i = (slice(*bounds) for bounds in zip(self.start_kji, self.stop_kji, strict=True))
+        return (k, j, i)
+
+    def contains(self, other: Region) -> bool:
+        """Whether every voxel of `other` lies in this region."""
+        return self.intersection(other) == other
+
+    def intersection(self, other: Region) -> Region | None:
+        """The voxels that both regions hold, or None."""
+        start = shape_triple(map(max, self.start_kji, other.start_kji))
+        stop = shape_triple(map(min, self.stop_kji, other.stop_kji))
+        if any(b <= a for a, b in zip(start, stop, strict=True)):
+            return None
+        return Region(start, stop)
+
+    def union(self, other: Region) -> Region:
+        """The smallest region that holds both."""
+        return Region.around([self, other])
+
+    def grown(self, margin_kji: Sequence[int], shape_kji: Sequence[int]) -> Region:
+        """The region with `margin_kji` voxels more on both sides, clipped to `shape_kji`."""
+        sides = list(zip(self.start_kji, self.stop_kji, margin_kji, shape_kji, strict=True))
+        return Region(
+            shape_triple(max(0, start - margin) for start, _, margin, _ in sides),
+            shape_triple(min(size, stop + margin) for _, stop, margin, size in sides),
+        )
+
+    def shifted(self, offset_kji: Sequence[int]) -> Region:
+        """The region moved by `offset_kji` voxels."""
+        return Region(
+            shape_triple(a + o for a, o in zip(self.start_kji, offset_kji, strict=True)),
+            shape_triple(b + o for b, o in zip(self.stop_kji, offset_kji, strict=True)),
+        )
+
+    def relative_to(self, outer: Region) -> Region:
+        """The same voxels, counted from the first voxel of `outer`."""
+        return self.shifted([-start for start in outer.start_kji])
+
+
+def shape_triple(values: Iterable[int], name: str = "The shape") -> Shape:
+    """Three whole numbers as plain integers; GeometryError where they are not."""
+    numbers = list(values)
+    if len(numbers) != 3 or any(int(v) != v for v in numbers):
+        raise GeometryError(f"{name} is {tuple(numbers)}; give three whole numbers (k, j, i).")
+    k, j, i = (int(v) for v in numbers)
+    return (k, j, i)

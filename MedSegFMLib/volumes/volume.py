@@ -1,0 +1,161 @@
+"""A volume: voxels in `(K, J, I)` order and the grid they stand on, always moved together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ..errors import VolumeError
+from .geometry import Geometry
+from .region import Region
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxels and their grid.
+
+    array_kji: (K, J, I) C-contiguous array of a real number type or bool; made contiguous by a
+        copy where it is not, otherwise shared with the caller, never written to.
+    geometry: where the voxels are; its shape equals the array's.
+
+    Raises VolumeError for other than three axes, another shape or type.
+    """
+
+    array_kji: Array
+    geometry: Geometry
+
+    def __post_init__(self) -> None:
+        array = np.asarray(self.array_kji)
+        if array.ndim != 3:
+            raise VolumeError(
+                f"The volume has {array.ndim} axes {array.shape}; one 3D volume is needed."
+            )
+        if array.dtype.kind not in "biuf":
+            raise VolumeError(
+                f"The volume's voxels are {array.dtype}; real numbers are needed, one per voxel."
+            )
+        if array.shape != self.geometry.shape_kji:
+            raise VolumeError(
+                f"The array is {array.shape} and its grid {self.geometry.shape_kji}; they must "
+                "agree."
+            )
+        object.__setattr__(self, "array_kji", np.ascontiguousarray(array))
+
+    def __repr__(self) -> str:
+        k, j, i = self.array_kji.shape
+        spacing = " x ".join(f"{mm:.4g}" for mm in self.geometry.spacing_ijk_mm)
+        return (
+            f"<Volume {i} x {j} x {k} voxels of {self.array_kji.dtype}, {spacing} mm, "
+            f"{self.geometry.axis_codes}>"
+        )
+
+    @classmethod
+    def read(cls, path: Path | str, series_uid: str | None = None) -> Volume:
+        """Read a NIfTI, NRRD or MetaImage file, or a folder with one DICOM series.
+
+        `series_uid` chooses where a folder holds several. Raises VolumeError or GeometryError for
+        what is missing, truncated or not one 3D scalar volume on a regular grid.
+        """
+        from .io.image_files import read_volume
+
+        return read_volume(Path(path), series_uid)
+
+    def write(self, path: Path | str) -> None:
+        """Write `.nii`, `.nii.gz`, `.nrrd` or `.mha`, whole or not at all; raises OutputError."""
+        from .io.image_files import write_volume
+
+        write_volume(self, Path(path))
+
+    def intensity_range(self) -> tuple[float, float]:
+        """The lowest and highest value.
+
+        Raises VolumeError where a value is NaN or infinite, or all are the same: no model can
+        segment that. No copy of the volume is made.
+        """
+        low, high = float(self.array_kji.min()), float(self.array_kji.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise VolumeError(
+                "The volume holds NaN or infinite values; replace them before segmenting."
+            )
+        if low == high:
+            raise VolumeError(
+                f"Every voxel of the volume has the value {low:g}; there is nothing to segment."
+            )
+        return low, high
+
+    def with_array(self, array_kji: Array) -> Volume:
+        """Other voxels of the same shape on the same grid."""
+        return Volume(array_kji, self.geometry)
+
+    def crop(self, region: Region) -> Volume:
+        """The voxels of `region` on their own grid."""
+        geometry = self.geometry.crop(region)
+        return Volume(self.array_kji[region.slices], geometry)
+
+    def pad(self, before_kji: Sequence[int], after_kji: Sequence[int], value: float = 0) -> Volume:
+        """The volume with voxels of `value` added before and after, each axis apart."""
+        geometry = self.geometry.pad(before_kji, after_kji)
+        width = list(zip(before_kji, after_kji, strict=True))
+        return Volume(np.pad(self.array_kji, width, constant_values=value), geometry)
+
+    def permute(self, axes_kji: Sequence[int]) -> Volume:
+        """The same voxels at the same places with the array's axes in another order."""
+        return Volume(self.array_kji.transpose(axes_kji), self.geometry.permute(axes_kji))
+
+    def flip(self, axis_kji: int) -> Volume:
+        """The same voxels at the same places with one array axis reversed."""
+        return Volume(np.flip(self.array_kji, axis_kji), self.geometry.flip(axis_kji))
+
+    def reoriented(self, axis_codes: str) -> Volume:
+        """The same voxels at the same places with i, j, k growing toward `axis_codes`.
+
+        `axis_codes` is for instance "RAS"; oblique axes go to the side they lean to. Raises
+        VolumeError where the codes do not name each of the three directions once.
+        """
+        pairs = ["RL", "AP", "SI"]
+        wanted = [next((n for n, p in enumerate(pairs) if c in p), -1) for c in axis_codes]
+        if sorted(wanted) != [0, 1, 2]:
+            raise VolumeError(
+                f"Axis codes '{axis_codes}' must be like RAS: one each of RL, AP, SI."
+            )
+        here = [next(n for n, p in enumerate(pairs) if c in p) for c in self.geometry.axis_codes]
+        # Array axis a holds index axis 2 - a; look up which one now lies along each wanted axis.
+        volume = self.permute([2 - here.index(wanted[2 - a]) for a in range(3)])
+        for axis_ijk, (now, then) in enumerate(
+            zip(volume.geometry.axis_codes, axis_codes, strict=True)
+        ):
+            if now != then:
+                volume = volume.flip(2 - axis_ijk)
+        return volume
+
+    def resample(self, geometry: Geometry, order: int = 1, outside: float = 0) -> Volume:
+        """The volume on another grid, in physical space.
+
+        order: 0 takes the nearest voxel (for labels, type kept), 1 interpolates linearly (float32).
+        outside: the value of voxels that lie beyond this volume.
+        """
+        from scipy.ndimage import affine_transform
+
+        if geometry == self.geometry:
+            return self
+        reverse = np.eye(4)[[2, 1, 0, 3]]
+        target_to_source = reverse @ self.geometry.ras_to_ijk @ geometry.ijk_to_ras @ reverse
+        dtype: DTypeLike = self.array_kji.dtype if order == 0 else np.float32
+        array = affine_transform(
+            self.array_kji,
+            target_to_source[:3, :3],
+            target_to_source[:3, 3],
+            output_shape=geometry.shape_kji,
+            output=dtype,
+            order=order,
+            mode="grid-constant",
+            cval=outside,
+        )
+        return Volume(array, geometry)

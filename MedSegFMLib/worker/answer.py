@@ -1,0 +1,21 @@
+"""Predictions cut down to what a client needs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..consistency import Consistency
+from ..segmenter import Prediction
+from ..volumes.masks import bounding_box
+from ..volumes.region import Region
+from .events import Answer
+
+
+def answer_of(prediction: Prediction, consistency: Consistency | None = None) -> Answer:
+    """The mask of a prediction, cut to the object, and its consistency: see `Answer`."""
+    inside = prediction.logits_kji > 0
+    box = bounding_box(inside)
+    if box is None:
+        return Answer(prediction.offset_kji, np.zeros((0, 0, 0), np.uint8), consistency)
+    offset = Region.from_slices(box).shifted(prediction.offset_kji).start_kji
+    return Answer(offset, np.ascontiguousarray(inside[box]).view(np.uint8), consistency)

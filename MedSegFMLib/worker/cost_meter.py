@@ -1,0 +1,44 @@
+"""What a request takes: seconds and peak memory, measured in the worker."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from ..system.peak_memory import peak_bytes, reset_peak
+from .events import Cost
+
+
+class Meter:
+    """Measures from when it is made; the model may be loaded meanwhile.
+
+    What is held by then counts, so an earlier model is to be let go before.
+    """
+
+    def __init__(self) -> None:
+        reset_peak()
+        for number, cuda in _gpus():
+            cuda.reset_peak_memory_stats(number)
+        self._loading_seconds = 0.0
+        self._began = time.monotonic()
+
+    def loaded(self) -> None:
+        """All that was done so far was to load the model."""
+        now = time.monotonic()
+        self._loading_seconds, self._began = now - self._began, now
+
+    def cost(self) -> Cost:
+        """What was taken so far."""
+        seconds = time.monotonic() - self._began
+        on_gpu = sum(int(cuda.max_memory_allocated(number)) for number, cuda in _gpus())
+        return Cost(seconds, self._loading_seconds, on_gpu or peak_bytes(), on_gpu > 0)
+
+
+def _gpus() -> list[tuple[int, Any]]:
+    """The GPUs of this process by number, each with `torch.cuda`; none before torch used one."""
+    torch = sys.modules.get("torch")
+    # Asked for its peak before that, torch refuses.
+    if torch is None or not torch.cuda.is_initialized():
+        return []
+    return [(number, torch.cuda) for number in range(torch.cuda.device_count())]

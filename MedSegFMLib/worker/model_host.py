@@ -1,0 +1,160 @@
+"""What a worker keeps between requests: the last model, loaded, and its session with the volume."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Mapping
+
+from ..consistency import PlaneViews, measure
+from ..errors import MedSegFMError, ModelError
+from ..progress import Progress
+from ..registry import create
+from ..segmenter import Segmenter
+from ..session.session import Session
+from ..volumes.volume import Volume
+from .answer import answer_of
+from .cost_meter import Meter
+from .events import Answer, Cost, Request
+from .frames import to_json
+
+_Key = tuple[str, str, str]
+_Opened = Callable[[Segmenter], None]
+
+
+def _unheard(model: Segmenter) -> None:
+    """Nobody asked what the model takes."""
+
+
+class Workplace:
+    """One model and one volume at a time; the session's caches make replays cheap."""
+
+    def __init__(self) -> None:
+        self._volume: Volume | None = None
+        self._key: _Key | None = None
+        self._segmenter: Segmenter | None = None
+        self._session: Session | None = None
+        self._views: PlaneViews | None = None
+        self._note = ""
+
+    def put(self, volume: Volume | None) -> None:
+        """Take another volume, or none; the model stays."""
+        self._session = self._views = None
+        self._volume = volume
+        if self._note:
+            self._drop()
+
+    def continues(self, request: Request, later: Request) -> bool:
+        """Whether the work for `request` is needed for `later` too, once that is begun.
+
+        So it is where later prompts are added at the end and the model goes on from each answer. A
+        comparison of planes is of no use to anything later.
+        """
+        if request.consistency or self._segmenter is None or not self._segmenter.card.uses_previous:
+            return False
+        entries = request.prompts.entries
+        return _key(request) == _key(later) and later.prompts.entries[: len(entries)] == entries
+
+    def predict(
+        self,
+        request: Request,
+        progress: Progress,
+        note: Callable[[str], None],
+        opened: _Opened = _unheard,
+    ) -> tuple[Mapping[int, Answer], Cost]:
+        """The answers for all objects of a request, and what they took.
+
+        `opened` hears of each model that is loaded. Where a GPU has no memory left the CPU takes
+        over, until another model or volume is asked for, and `note` hears it with each request.
+        Raises what models and sessions raise.
+        """
+        try:
+            if self._took_cpu(request):
+                note(self._note)
+            return self._answers(request, request.device, progress, opened)
+        except RuntimeError as error:
+            at_end = request.device == "cpu" or self._took_cpu(request)
+            if at_end or not _is_gpu_out_of_memory(error):
+                raise
+        # Not within the handler: its error holds what holds the GPU's memory.
+        self._drop()
+        self._note = (
+            f"The GPU has no memory left for the model {request.model}, so it runs on the CPU, "
+            "slower; draw a smaller box or close other programs that use the GPU."
+        )
+        note(self._note)
+        return self._answers(request, "cpu", progress, opened)
+
+    def _took_cpu(self, request: Request) -> bool:
+        """Whether the loaded model is the one asked for, but on the CPU."""
+        return bool(self._note) and self._key == _key(request)
+
+    def _answers(
+        self, request: Request, device: str, progress: Progress, opened: _Opened
+    ) -> tuple[Mapping[int, Answer], Cost]:
+        if self._volume is None:
+            raise ModelError("There is no volume to segment; load one first.")
+        if request.afresh:
+            self._session = self._views = None
+        if self._key != _key(request):
+            kept_note = self._note if device != request.device else ""
+            # The old model goes before the new one comes: both may not fit.
+            self._drop()
+            self._note = kept_note
+        meter = Meter()
+        if self._segmenter is None:
+            progress(0.0, f"loading the model {request.model}")
+            self._segmenter = _load(request, device)
+            self._key = _key(request)
+            meter.loaded()
+            opened(self._segmenter)
+        if self._session is None:
+            self._session = Session(self._segmenter, self._volume)
+        # Each request carries all its prompts: their history is the client's.
+        self._session.change(request.prompts)
+        if not request.consistency:
+            predictions = self._session.predict_all(progress)
+            answers = {label: answer_of(found) for label, found in predictions.items()}
+            return answers, meter.cost()
+        self._views = self._views or PlaneViews(self._session)
+        predictions = self._views.predict_all(progress)
+        progress(1.0, "comparing the planes")
+        answers = {
+            label: answer_of(found, measure(found, request.prompts.steps(label)[-1]))
+            for label, found in predictions.items()
+        }
+        return answers, meter.cost()
+
+    def _drop(self) -> None:
+        self._key = self._segmenter = self._session = self._views = None
+        self._note = ""
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None:
+            torch.cuda.empty_cache()
+
+
+def _key(request: Request) -> _Key:
+    return request.model, request.device, to_json(dict(request.options))
+
+
+def _load(request: Request, device: str) -> Segmenter:
+    try:
+        return create(request.model, device, **request.options)
+    except MedSegFMError:
+        raise
+    except (ImportError, OSError, TypeError) as error:
+        raise ModelError(
+            f"The model {request.model} cannot be loaded ({error}); check its options and that its "
+            "packages are installed whole."
+        ) from error
+
+
+def _is_gpu_out_of_memory(error: BaseException) -> bool:
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return False
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, torch.cuda.OutOfMemoryError):
+        found = found.__cause__
+    return found is not None

@@ -1,0 +1,85 @@
+"""A volume on its way to workers: sent once to each, shared where it can be."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from ..volumes.geometry import Geometry
+from ..volumes.volume import Volume
+from .array_digest import fingerprint
+from .frames import Array, Frame
+from .messages import volume_frame
+from .shared_memory import SharedCopy
+
+_LOG = logging.getLogger(__name__)
+
+
+class Voxels:
+    """The voxels of a volume and their copy in shared memory, which is made once.
+
+    reachable: whether workers can open what is shared; where they cannot they get all voxels.
+    """
+
+    def __init__(self, array_kji: Array) -> None:
+        self._array_kji = array_kji
+        self._copy: SharedCopy | None = None
+        self._copying = threading.Lock()
+        self.reachable = True
+
+    def share(self) -> Mapping[str, Any] | None:
+        """The address of the copy; None where there is none.
+
+        Making it takes a while for a large volume.
+        """
+        with self._copying:
+            if self.reachable and self._copy is None:
+                try:
+                    self._copy = SharedCopy(self._array_kji)
+                except OSError as error:
+                    _LOG.info("the volume is not shared: %s", error)
+                    self.reachable = False
+            return self._copy.address if self._copy and self.reachable else None
+
+
+class Parcel:
+    """The volume under a number.
+
+    before: the parcel that this one takes the place of. It is not sent any more, and where only
+        the grid is another its voxels are taken over.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        volume: Volume,
+        contents: tuple[str, Geometry],
+        before: Parcel | None = None,
+    ) -> None:
+        self.number = number
+        self.contents = contents
+        self._volume = volume
+        same_voxels = before is not None and before.contents[0] == contents[0]
+        self.voxels: Voxels = before.voxels if before and same_voxels else Voxels(volume.array_kji)
+        self._withdrawn = False
+        if before is not None:
+            before._withdrawn = True
+
+    def prepare(self, shares_memory: bool) -> None:
+        """Make the copy to share, where there is none and the volume is still wanted."""
+        if shares_memory and not self._withdrawn:
+            self.voxels.share()
+
+    def frame(self, shares_memory: bool) -> Frame | None:
+        """The volume as a frame, with its voxels unless they are shared; None if withdrawn."""
+        if self._withdrawn:
+            return None
+        address = self.voxels.share() if shares_memory else None
+        return volume_frame(self.number, self._volume, address)
+
+
+def contents_of(volume: Volume) -> tuple[str, Geometry]:
+    """What makes one volume differ from another: a digest of all voxels, and where they are."""
+    return fingerprint(volume.array_kji), volume.geometry

@@ -1,0 +1,208 @@
+"""SAM3's checkpoints: both layouts give the same network, and nothing is left out unseen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from medical_sam3_checkpoints import (
+    SIDE,
+    random_sam3,
+    tiny_config,
+    upstream_layout,
+    write_checkpoint,
+    write_tokenizer,
+)
+from safetensors.torch import save_file
+from transformers import Sam3Config
+
+from MedSegFMLib.errors import PromptError, WeightsError
+from MedSegFMLib.models.medical_sam3 import weights as medical_sam3_weights
+from MedSegFMLib.models.medical_sam3.tensor_names import bare, is_left_over, source_of
+from MedSegFMLib.models.medical_sam3.tokenizer import Words
+from MedSegFMLib.models.medical_sam3.weights import (
+    CONFIG,
+    load,
+    shapes_of,
+    write_config,
+)
+from MedSegFMLib.weights.checksums import record
+
+# Some names of the published sam3.pt, so that the table is not only right about itself.
+PUBLISHED = {
+    "vision_encoder.backbone.layers.31.attention.k_proj.bias": (
+        "backbone.vision_backbone.trunk.blocks.31.attn.qkv.bias"
+    ),
+    "vision_encoder.backbone.layer_norm.weight": "backbone.vision_backbone.trunk.ln_pre.weight",
+    "vision_encoder.neck.fpn_layers.0.scale_layers.2.weight": (
+        "backbone.vision_backbone.convs.0.dconv_2x2_1.weight"
+    ),
+    "vision_encoder.neck.fpn_layers.1.scale_layers.0.weight": (
+        "backbone.vision_backbone.convs.1.dconv_2x2.weight"
+    ),
+    "text_encoder.text_model.encoder.layers.7.self_attn.q_proj.weight": (
+        "backbone.language_backbone.encoder.transformer.resblocks.7.attn.in_proj_weight"
+    ),
+    "text_encoder.text_projection.weight": "backbone.language_backbone.encoder.text_projection",
+    "text_projection.bias": "backbone.language_backbone.resizer.bias",
+    "geometry_encoder.layers.2.cross_attn.o_proj.bias": (
+        "geometry_encoder.encode.2.cross_attn_image.out_proj.bias"
+    ),
+    "detr_encoder.layers.5.layer_norm3.weight": "transformer.encoder.layers.5.norm3.weight",
+    "detr_decoder.layers.5.self_attn_layer_norm.weight": (
+        "transformer.decoder.layers.5.norm2.weight"
+    ),
+    "detr_decoder.presence_head.layer3.weight": (
+        "transformer.decoder.presence_token_head.layers.2.weight"
+    ),
+    "detr_decoder.box_rpb_embed_x.layer1.weight": (
+        "transformer.decoder.boxRPB_embed_x.layers.0.weight"
+    ),
+    "dot_product_scoring.text_mlp.layer2.bias": "dot_prod_scoring.prompt_mlp.layers.1.bias",
+    "mask_decoder.mask_embedder.layers.0.bias": (
+        "segmentation_head.mask_predictor.mask_embed.layers.0.bias"
+    ),
+    "mask_decoder.prompt_cross_attn.v_proj.weight": (
+        "segmentation_head.cross_attend_prompt.in_proj_weight"
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Two threads beside other work block one another: several times slower than one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def answers(network: torch.nn.Module) -> torch.Tensor:
+    """The masks for a fixed picture, words and a box."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.inference_mode():
+        masks: torch.Tensor = network(
+            pixel_values=torch.randn(1, 3, SIDE, SIDE, generator=generator),
+            input_ids=torch.tensor([[0, 5, 9, 40, 1]]),
+            attention_mask=torch.ones(1, 5, dtype=torch.long),
+            input_boxes=torch.tensor([[[0.4, 0.5, 0.3, 0.2]]]),
+        ).pred_masks
+    return masks
+
+
+def assert_same(found: torch.nn.Module, wanted: torch.nn.Module) -> None:
+    """The same weights to the bit, and the same answers but for how sums are ordered in memory."""
+    theirs = wanted.state_dict()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in found.state_dict().items())
+    assert torch.allclose(answers(found), answers(wanted), atol=1e-3)
+
+
+def with_config(path: Path) -> Path:
+    write_config(tiny_config(), path.with_name(CONFIG))
+    return path
+
+
+def test_every_tensor_of_the_published_network_has_its_place_in_both_layouts() -> None:
+    shapes = shapes_of(Sam3Config())
+    assert len(shapes) == 1468
+    assert sum(torch.Size(shape).numel() for shape in shapes.values()) == 840_376_374
+    with torch.device("meta"):
+        theirs = upstream_layout({name: torch.empty(shape) for name, shape in shapes.items()})
+    left = [name for name in theirs if is_left_over(name)]
+    assert len(left) == 38
+    found = medical_sam3_weights.as_transformers(theirs, shapes, Path("sam3.pt"))
+    assert {name: tuple(tensor.shape) for name, tensor in found.items()} == shapes
+
+
+def test_the_names_are_those_of_the_published_checkpoint() -> None:
+    assert {name: source_of(name).name for name in PUBLISHED} == PUBLISHED
+
+
+@pytest.mark.parametrize("prefix", ["", "detector_model."])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_transformers_layout_is_read_as_it_is(tmp_path: Path, prefix: str, wrapped: bool) -> None:
+    network = random_sam3()
+    state = {f"{prefix}{name}": tensor for name, tensor in network.state_dict().items()}
+    path = with_config(tmp_path / "weights.pt")
+    torch.save({"model": state} if wrapped else state, path)
+    assert_same(load(path), network)
+
+
+@pytest.mark.parametrize("prefix", ["", "detector."])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_authors_layout_gives_the_same_answers(
+    tmp_path: Path, prefix: str, wrapped: bool
+) -> None:
+    network = random_sam3()
+    theirs = upstream_layout(network.state_dict())
+    assert not set(theirs) & set(network.state_dict()) - {
+        name for name in theirs if name.startswith("geometry_encoder.")
+    }
+    state = {f"{prefix}{name}": tensor for name, tensor in theirs.items()}
+    state["tracker.maskmem_tpos_enc"] = torch.zeros(2)
+    state[f"{prefix}backbone.vision_backbone.sam2_convs.0.conv_1x1.bias"] = torch.zeros(2)
+    path = with_config(tmp_path / "sam3.pt")
+    torch.save({"model": state} if wrapped else state, path)
+    assert_same(load(path), network)
+
+
+def test_tensors_of_the_tracker_are_left_aside() -> None:
+    names = ("tracker.x", "tracker_model.x", "tracker_neck.x")
+    assert [bare(name) for name in names] == [None] * 3
+    assert bare("detector.backbone.vision_backbone.sam2_convs.0.conv_1x1.bias") is None
+    assert bare("detector.dot_prod_scoring.hs_proj.bias") == "dot_prod_scoring.hs_proj.bias"
+
+
+@pytest.mark.parametrize("upstream", [False, True])
+def test_a_missing_and_an_extra_tensor_are_named(tmp_path: Path, upstream: bool) -> None:
+    state = dict(random_sam3().state_dict())
+    lost = "detr_decoder.query_embed.weight"
+    if upstream:
+        state, lost = upstream_layout(state), "transformer.decoder.query_embed.weight"
+    path = with_config(tmp_path / "weights.pt")
+    torch.save({name: tensor for name, tensor in state.items() if name != lost}, path)
+    with pytest.raises(WeightsError, match=f"{lost} is missing"):
+        load(path)
+    torch.save({**state, "head.bias": torch.zeros(2)}, path)
+    with pytest.raises(WeightsError, match=r"head\.bias is unknown"):
+        load(path)
+
+
+def test_another_network_and_an_altered_file_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"conv.weight": torch.zeros(3)}, str(path))
+    with pytest.raises(WeightsError, match="another network than SAM3"):
+        load(path)
+    record(path, "0" * 64)
+    with pytest.raises(WeightsError, match="altered or damaged"):
+        load(path)
+
+
+def test_a_configuration_of_the_video_network_gives_the_detectors(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path, tracker=False)
+    said = json.loads(path.with_name(CONFIG).read_text(encoding="utf-8"))
+    path.with_name(CONFIG).write_text(
+        json.dumps({"model_type": "sam3_video", "detector_config": said}), encoding="utf-8"
+    )
+    assert_same(load(path), random_sam3())
+    path.with_name(CONFIG).write_text('{"model_type": "bert"}', encoding="utf-8")
+    with pytest.raises(WeightsError, match="of the network bert"):
+        load(path)
+
+
+def test_a_tokenizer_is_read_from_a_folder_and_never_fetched(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no tokenizer in"):
+        Words(tmp_path, 16)
+    words = Words(write_tokenizer(tmp_path), 16)
+    tokens, mask = words.tokens(["liver", "a kidney"])
+    assert tokens.shape == mask.shape == (2, 16)
+    assert mask.sum(dim=1).tolist() == [7, 9]
+    assert tokens[0, 0] == 0 and tokens[0, 6] == 1
+    with pytest.raises(PromptError, match="has 32 tokens"):
+        words.tokens(["b" * 30])
+    (tmp_path / "vocab.json").write_text("{", encoding="utf-8")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        Words(tmp_path, 16)

@@ -1,0 +1,238 @@
+"""Frames, messages and shared memory on their own."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from consistency_fakes import noisy_answer
+from worker_helpers import one_box, small_volume
+
+from MedSegFMLib import Geometry
+from MedSegFMLib.consistency import measure
+from MedSegFMLib.errors import WeightsError, WorkerError
+from MedSegFMLib.worker.array_digest import fingerprint
+from MedSegFMLib.worker.events import (
+    Answer,
+    Cost,
+    Failed,
+    Noted,
+    Predicted,
+    Progressed,
+    Request,
+    Started,
+    Stopped,
+)
+from MedSegFMLib.worker.frames import (
+    MAGIC,
+    Frame,
+    read_frame,
+    skip_greeting,
+    write_frame,
+)
+from MedSegFMLib.worker.messages import (
+    Job,
+    event_frame,
+    number_of,
+    parse_event,
+    parse_request,
+    parse_volume,
+    request_frame,
+    volume_frame,
+)
+from MedSegFMLib.worker.shared_memory import SharedCopy, open_shared
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is shared on Linux")
+
+
+def as_bytes(*frames: Frame) -> bytes:
+    stream = io.BytesIO()
+    for frame in frames:
+        write_frame(stream, frame)
+    return stream.getvalue()
+
+
+def travelled(frame: Frame) -> Frame:
+    back = read_frame(io.BytesIO(as_bytes(frame)))
+    assert back is not None
+    return back
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "i2", ">i2", "u4", "i8", "f2", "f4", ">f8"])
+def test_arrays_come_back_as_they_were(dtype: str) -> None:
+    array = np.arange(24).reshape(2, 3, 4).astype(dtype)
+    empty = np.zeros((0, 3, 0), dtype)
+    back = travelled(Frame("any", {"a": [1, None, "é"]}, {"x": array, "none": empty}))
+    assert back.kind == "any" and back.data == {"a": [1, None, "é"]}
+    assert back.arrays["x"].dtype == array.dtype and np.array_equal(back.arrays["x"], array)
+    assert back.arrays["none"].shape == (0, 3, 0)
+    strided = travelled(Frame("any", {}, {"x": array[:, ::2]}))
+    assert np.array_equal(strided.arrays["x"], array[:, ::2])
+
+
+def test_a_stream_may_end_between_frames_and_nowhere_else() -> None:
+    whole = as_bytes(Frame("first"), Frame("second", {}, {"x": np.arange(5)}))
+    stream = io.BytesIO(whole)
+    kinds = [frame.kind for frame in iter(lambda: read_frame(stream), None)]
+    assert kinds == ["first", "second"]
+    first = len(as_bytes(Frame("first")))
+    for stop in range(1, len(whole)):
+        stream = io.BytesIO(whole[:stop])
+        if stop >= first:
+            read_frame(stream)
+        if stop != first:
+            with pytest.raises(WorkerError, match="before its end"):
+                read_frame(stream)
+
+
+def test_damaged_frames_are_refused_and_nothing_is_reserved_for_them() -> None:
+    def framed(header: object, body: bytes = b"", count: int | None = None) -> bytes:
+        text = json.dumps(header).encode()
+        length = len(body) if count is None else count
+        return struct.pack("<4sIQ", MAGIC, len(text), length) + text + body
+
+    damaged = [
+        b"HTTP/1.1 200 OK\r\n",
+        struct.pack("<4sIQ", MAGIC, 1 << 31, 0),
+        framed({}, count=1 << 50),
+        framed([1, 2]),
+        framed({"kind": 1, "data": {}, "arrays": []}),
+        framed({"kind": "x", "data": {}, "arrays": [["a", "|O", [1]]]}, b"12345678"),
+        framed({"kind": "x", "data": {}, "arrays": [["a", "<i2", [-1]]]}, b"12"),
+        framed({"kind": "x", "data": {}, "arrays": [["a", "<i2", [1 << 39]]]}, b"12"),
+        framed({"kind": "x", "data": {}, "arrays": [["a", "<i2", ["1"]]]}, b"12"),
+        framed({"kind": "x", "data": {}, "arrays": ["a"]}),
+    ]
+    for data in damaged:
+        with pytest.raises(WorkerError):
+            read_frame(io.BytesIO(data))
+
+
+def test_objects_cannot_be_sent() -> None:
+    with pytest.raises(WorkerError, match="no frame carries"):
+        as_bytes(Frame("x", {}, {"a": np.array([object()])}))
+
+
+def test_what_a_remote_shell_prints_first_is_skipped() -> None:
+    greeting, stream = skip_greeting(io.BytesIO(b"Welcome!\n\x89" + as_bytes(Frame("started"))))
+    assert greeting == b"Welcome!\n\x89"
+    frame = read_frame(stream)
+    assert frame is not None and frame.kind == "started"
+    with pytest.raises(WorkerError, match="is it a worker of MedSegFM"):
+        skip_greeting(io.BytesIO(b"no frame here" * 10_000))
+
+
+def test_requests_and_events_survive_the_way() -> None:
+    job = Job(3, 2, Request("m", one_box(small_volume()), "cuda:1", {"weights": "f"}, True))
+    assert parse_request(travelled(request_frame(job))) == job
+    afresh = Job(3, 2, Request("m", one_box(small_volume()), afresh=True))
+    assert parse_request(travelled(request_frame(afresh))) == afresh
+    with_path = Job(3, 2, Request("m", one_box(small_volume()), options={"weights": Path("f")}))
+    assert parse_request(travelled(request_frame(with_path))).request.options == {"weights": "f"}
+    for event in (Started(2.5, "1.0"), Progressed(1, 0.5, "x", 2.5), Noted(1, "y"), Stopped(4)):
+        assert parse_event(travelled(event_frame(event)), 2.5) == event
+    failed = parse_event(travelled(event_frame(Failed(1, WeightsError("Gone; import it.")))), 0)
+    assert isinstance(failed, Failed)
+    assert type(failed.error) is WeightsError and str(failed.error) == "Gone; import it."
+    consistency = measure(noisy_answer(Geometry.from_spacing((8, 10, 12))), [])
+    answer = Answer((1, 2, 3), np.ones((2, 2, 2), np.uint8), consistency)
+    empty = Answer((1, 2, 3), np.zeros((0, 0, 0), np.uint8))
+    cost = Cost(1.5, 0.25, 1 << 40, True)
+    back = parse_event(travelled(event_frame(Predicted(1, {1: answer, 7: empty}, cost))), 0)
+    assert isinstance(back, Predicted) and back.answers[7].region is None
+    assert back.cost == cost
+    assert back.answers[7].consistency is None
+    assert back.answers[1].region == answer.region and back.answers[1].consistency is not None
+    assert back.answers[1].consistency.hot_spots == consistency.hot_spots
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame("predicted", {"number": 1, "offsets_kji": {"1": [0, 0, 0]}, "consistency": {}}),
+        Frame("predicted", {"number": 1, "offsets_kji": {}, "consistency": {}, "cost": {"s": 1}}),
+        Frame(
+            "predicted",
+            {
+                "number": 1,
+                "offsets_kji": {"1": [0, 0, 0]},
+                "consistency": {"1": {}},
+                "cost": None,
+            },
+            {"1 mask": np.ones((2, 2, 2), np.uint8)},
+        ),
+        Frame("progress", {"number": "x"}),
+        Frame("surprise", {"number": 1}),
+        Frame("started", {"version": "9", "protocol": 99}),
+        Frame("failed", {"number": 1}),
+    ],
+)
+def test_damaged_or_unknown_events_are_named_errors(frame: Frame) -> None:
+    with pytest.raises(WorkerError):
+        parse_event(frame, 0)
+
+
+def test_an_error_class_that_is_none_of_ours_is_not_made() -> None:
+    frame = Frame("failed", {"number": 1, "class": "numbers_text", "sentence": "What?"})
+    failed = parse_event(frame, 0)
+    assert isinstance(failed, Failed) and type(failed.error) is WorkerError
+
+
+def test_any_change_alters_the_fingerprint_and_equal_content_does_not() -> None:
+    rng = np.random.default_rng(0)
+    array = rng.integers(-1000, 1000, (7, 160, 200)).astype(np.int16)
+    before = fingerprint(array)
+    assert fingerprint(array.copy()) == before
+    for _ in range(200):
+        changed = array.copy()
+        changed.flat[rng.integers(array.size)] += 1
+        assert fingerprint(changed) != before
+    for other in (np.flip(array, 0), np.flip(array, 1), np.flip(array, 2), np.roll(array, 1, 2)):
+        assert fingerprint(np.ascontiguousarray(other)) != before
+    assert fingerprint(array.view(np.uint16)) != before
+    assert fingerprint(array.reshape(7, 200, 160)) != before
+    assert fingerprint(np.zeros((1, 1, 3), np.uint8)) != fingerprint(np.ones((1, 1, 3), np.uint8))
+
+
+@linux
+def test_a_shared_copy_is_read_elsewhere_and_gone_with_its_owner() -> None:
+    volume = small_volume()
+    copy = SharedCopy(volume.array_kji)
+    path = Path(str(copy.address["path"]))
+    frame = travelled(volume_frame(5, volume, copy.address))
+    back = parse_volume(frame)
+    assert number_of(frame) == 5 and not frame.arrays
+    assert np.array_equal(back.array_kji, volume.array_kji)
+    assert back.geometry == volume.geometry
+    back.array_kji[0, 0, 0] = 99
+    again = open_shared(copy.address, "<i2", [8, 10, 12])
+    assert again[0, 0, 0] == volume.array_kji[0, 0, 0], "writing stays with the one who writes"
+    address = copy.address
+    del copy
+    assert not path.exists()
+    assert back.array_kji[0, 0, 0] == 99, "what is mapped stays"
+    with pytest.raises(WorkerError, match="cannot be opened"):
+        open_shared(address, "<i2", [8, 10, 12])
+
+
+@linux
+def test_a_shared_copy_of_another_size_is_refused() -> None:
+    copy = SharedCopy(np.zeros(10, np.uint8))
+    with pytest.raises(WorkerError, match="cannot be opened"):
+        open_shared(copy.address, "<i2", [8, 10, 12])
+
+
+@linux
+def test_copies_leave_no_descriptor_open() -> None:
+    def count() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = count()
+    for _ in range(5):
+        SharedCopy(np.zeros(10, np.uint8))
+    assert count() == before
