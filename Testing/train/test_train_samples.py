@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from MedSegFMLib.train.ensam_settings import EnsamSettings
 
 from MedSegFMLib.errors import TrainingError, VolumeError
 from MedSegFMLib.synthesis.scene import Chance, Scene
