@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -138,6 +140,22 @@ def test_a_closer_view_shows_a_part_of_the_region_and_some_of_the_object(
     assert beyond == 12
 
 
+def test_a_view_that_shows_nothing_of_an_object_in_two_parts_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Corners:
+        def scene(self, shape_kji: Shape, chance: Chance) -> Scene:
+            labels = torch.zeros(shape_kji, dtype=torch.int16)
+            labels[:3, :3, :3] = labels[-3:, -3:, -3:] = 1
+            return Scene(labels.float(), labels, (1.0, 1.0, 1.0))
+
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CUT_SCENES", 1.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CLOSER_VIEWS", 1.0)
+    for seed in range(20):
+        batch = make_batch(Corners(), 24, 16, 2, True, chance(seed))
+        assert torch.all(batch.target.flatten(1).sum(1) > 0)
+
+
 def test_a_started_mask_is_like_the_target_and_wrong_in_places() -> None:
     target = torch.zeros(4, 1, 24, 24, 24)
     target[:, :, 6:18, 6:18, 6:18] = 1
@@ -210,3 +228,23 @@ def test_validation_objects_are_boxed_and_the_same_for_every_run(tiny: Tiny) -> 
     assert [len(batch.image) for batch in first] == [3]
     assert first[0].boxes_kji is not None
     assert torch.equal(first[0].image, again[0].image)
+
+
+def test_a_training_whose_scenes_fail_ends_at_once() -> None:
+    code = """
+import torch
+from pathlib import Path
+from MedSegFMLib.train.recipes.ensam import batches
+from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings
+
+class Failing(batches.Batches):
+    def __getitem__(self, number):
+        raise ValueError("no such scene")
+
+settings = EnsamSettings(out=Path("unused"), samples=1, workers=1)
+next(batches.training_batches(Failing(settings, torch.device("cpu")), 0))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 1 and "no such scene" in done.stderr

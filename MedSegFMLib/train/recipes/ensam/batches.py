@@ -94,7 +94,7 @@ def training_batches(batches: Batches, first: int, stride: int = 1) -> Generator
     if not workers:
         yield from map(batches.__getitem__, numbers)
         return
-    yield from DataLoader(
+    loader = DataLoader(
         batches,
         batch_size=None,
         sampler=numbers,
@@ -102,6 +102,13 @@ def training_batches(batches: Batches, first: int, stride: int = 1) -> Generator
         prefetch_factor=4,
         worker_init_fn=_leave_stopping_to_the_parent,
     )
+    iterator = iter(loader)
+    try:
+        yield from iterator
+    finally:
+        # After an error its traceback keeps the iterator alive, and the workers ignore the SIGTERM
+        # that multiprocessing would end them with.
+        iterator._shutdown_workers()
 
 
 def _leave_stopping_to_the_parent(worker: int) -> None:

@@ -116,7 +116,7 @@ def _seen(
         first, end = _around_click(start, stop, chance.host)
     first = np.clip(first, 0, np.array(mask.shape) - 1)
     end = np.clip(end, first + 1, mask.shape)
-    if chance.host.random() < _CLOSER_VIEWS:
+    if chance.host.random() < _CLOSER_VIEWS and bool(mask.any()):
         first, end = _closer(first, end, mask, chance.host)
     window = tuple(slice(int(a), int(b)) for a, b in zip(first, end, strict=True))
     cells_per_voxel = cells / (end - first)
