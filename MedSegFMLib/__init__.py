@@ -12,7 +12,7 @@ from .segmenter import ModelCard, Prediction, Segmenter
 from .session import Session
 from .volume import Volume
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Box",
