@@ -1,5 +1,5 @@
 # Each target sets up all it needs: see tools/environment.
-.PHONY: demo test format clean
+.PHONY: demo test format constraints clean
 
 # The light installation alone: reads, segments, evaluates and draws without torch.
 demo:
@@ -15,6 +15,10 @@ test:
 format:
 	@venv=$$(tools/environment models browser cluster test) && \
 	$$venv/bin/python -m ruff check --fix . && $$venv/bin/python -m ruff format .
+
+# The newest versions of all packages that pyproject.toml allows become those that tests run with.
+constraints:
+	@venv=$$(tools/environment) && $$venv/bin/python tools/pin_versions
 
 clean:
 	rm -rf demo build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

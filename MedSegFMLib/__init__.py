@@ -12,7 +12,7 @@ from .volumes.geometry import Geometry
 from .volumes.region import Region
 from .volumes.volume import Volume
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Box",
