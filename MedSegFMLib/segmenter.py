@@ -50,7 +50,7 @@ class ModelCard:
     """What a model is, takes and costs: data that the panel and the command line show.
 
     name: what the user types; title: what the user reads.
-    prompts: the prompt names it takes, as in `prompts.PROMPT_NAMES`.
+    prompts: the prompt names it takes, as in `prompts.types.PROMPT_NAMES`.
     dimensions: 3 where it sees volumes, 2 where it sees slices.
     packages: importable packages it needs beyond the light installation.
     weights: the name of its weights in the catalogue, None where it needs none.

@@ -24,7 +24,8 @@ def intersection_map(
 
     planes: probabilities (K, J, I) by "axial", "coronal" and "sagittal"; a pair of which one is
         missing counts nothing.
-    axes_kji: the array axis that each of the three planes is cut along, as `planes.Plane` has it.
+    axes_kji: the array axis that each of the three planes is cut along, as
+        `patient_planes.Plane` has it.
     """
     shape = next(iter(planes.values())).shape
     total = np.zeros(shape, dtype=np.float32)

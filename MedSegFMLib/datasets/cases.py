@@ -2,7 +2,7 @@
 
 {"cases": [{"name", "image", "label", "modality", "objects": {"1": "liver", …}}]}, paths relative
 to the file. Only the labels listed under `objects` are scored. An image may be an npz file of the
-CVPR 2025 challenge (`challenge_files`), whose labels are its own unless `label` names another file;
+CVPR 2025 challenge (`challenge_npz`), whose labels are its own unless `label` names another file;
 "spacing_order", "xyz" or "zyx", then tells which axes its spacing stands for.
 """
 

@@ -1,1 +1,1 @@
-"""One file per model: an adapter that meets `Segmenter`, with its card and `create`."""
+"""A folder for each model family; each model meets `Segmenter`, with its card and `create`."""

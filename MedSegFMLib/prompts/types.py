@@ -1,7 +1,7 @@
 """What the user asked for: prompts in RAS millimetres, so that any model and grid can take them.
 
 Each prompt checks itself when it is made and raises PromptError for a value that is not finite or
-a shape that encloses nothing. Whether it lies in a volume is checked by `prompt_voxels`.
+a shape that encloses nothing. Whether it lies in a volume is checked by `voxels`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,5 @@
 """A session: one volume, one model and its prompts."""
+
+from .session import Session
+
+__all__ = ["Session"]

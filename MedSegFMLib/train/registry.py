@@ -27,7 +27,7 @@ class Recipe(Protocol):
     SUMMARY: what it trains, in a line. PACKAGES: what it needs beyond numpy and scipy.
     SMALLER: what to give a smaller value where memory is short.
     RESULT: the name of its result, a file or folder, in the folder of the run.
-    Settings: a dataclass whose docstring tells what each field means (`setting_words`). `run` and
+    Settings: a dataclass whose docstring tells what each field means (`settings_text`). `run` and
         `loop` read out, device, threads, accumulate, validate_samples and save_minutes.
     task: builds what is learned; needs the packages.
     """

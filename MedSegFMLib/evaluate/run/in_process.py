@@ -10,7 +10,7 @@ from .executor import Load, News, Ready, Refused, Work
 
 
 class ThisProcess:
-    """A crew (see `crew.Crew`) whose one worker is the caller; it holds one model at a time."""
+    """A crew (see `executor.Crew`) whose one worker is the caller; it holds one model at a time."""
 
     places: Mapping[str, int] = {"process": 1}
     alone = True

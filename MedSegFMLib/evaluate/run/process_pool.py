@@ -20,7 +20,7 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Processes:
-    """A crew (see `crew.Crew`) of so many processes, each of which computes with one thread.
+    """A crew (see `executor.Crew`) of so many processes, each of which computes with one thread.
 
     load, work: found by their names in a fresh Python; these, tasks and outcomes are pickled.
     """

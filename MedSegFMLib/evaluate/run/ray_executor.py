@@ -36,7 +36,7 @@ class _Worker:
 
 
 class RayCrew:
-    """A crew (see `crew.Crew`) of actors; a GPU each for the models that can use one.
+    """A crew (see `executor.Crew`) of actors; a GPU each for the models that can use one.
 
     address: as `connect` takes it. names: the registered name of each model. jobs: the most workers
     of a kind, None for as many as there are GPUs, or cores. machines: takes in what the computers

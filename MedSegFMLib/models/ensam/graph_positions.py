@@ -1,4 +1,4 @@
-"""Where ENSAM's tokens are, as its graphs take it: `networks.ensam_positions` in numpy."""
+"""Where ENSAM's tokens are, as its graphs take it: `network.positions` in numpy."""
 
 from __future__ import annotations
 

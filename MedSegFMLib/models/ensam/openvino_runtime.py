@@ -121,7 +121,7 @@ class OpenVinoRuntime:
 
 
 def load(path: Path, precision: Precision = "f32", files: Graphs | None = None) -> OpenVinoRuntime:
-    """The network whose weights `ensam_weights.save` wrote, by the shipped graphs or by `files`.
+    """The network whose weights `weights.save` wrote, by the shipped graphs or by `files`.
 
     precision: of the arithmetic; bf16 is faster where the processor knows it, and less exact.
 

@@ -25,7 +25,7 @@ class Features:
 class NetworkPrompts:
     """The prompt tokens of one object.
 
-    kinds: (n,) int64, the token kinds of `ensam_config`.
+    kinds: (n,) int64, the token kinds of `network.config`.
     positions_kji: (n, 3) float32, in cells, whose centres are counted from 0.
     """
 

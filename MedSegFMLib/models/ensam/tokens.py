@@ -22,7 +22,7 @@ MOST_TOKENS_PER_SIGN = 32
 class Tokens:
     """The prompts for one object within a region.
 
-    kinds: (n,) int64, the token kinds of `ensam_config`.
+    kinds: (n,) int64, the token kinds of `network.config`.
     positions_kji: (n, 3) float64, voxel centres counted from the region's first voxel.
     marks: all marked voxels of the region, those without a token among them.
     """

@@ -1,8 +1,8 @@
 """A region as a stack of pictures along each patient plane, and back.
 
 Stack coordinates are (slice, row, column). Slices grow to the patient's superior, anterior and left
-side, rows and columns as `planes` draws them, so that a volume whose axes are permuted or flipped
-gives the very same stacks.
+side, rows and columns as `patient_planes` draws them, so that a volume whose axes are permuted or
+flipped gives the very same stacks.
 """
 
 from __future__ import annotations

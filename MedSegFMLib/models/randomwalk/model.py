@@ -1,4 +1,4 @@
-"""The weights-free model: location, appearance and a random walker; see `graphcut`."""
+"""The weights-free model: location, appearance and a random walker; see the package."""
 
 from __future__ import annotations
 

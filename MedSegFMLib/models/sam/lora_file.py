@@ -37,8 +37,8 @@ class AdapterFacts:
 
     base: the name of the SAM it was trained on, a weights' name or a file's; base_sha256: of that
     file; network: its name in `PUBLISHED`. prepared: how slices were prepared, as for the model
-    "sam" or "medsam"; size: one of `sam_pictures.SIZES`. peft: what peft is told of the adapters.
-    data: what it was trained on (`labelled.manifest`). settings: of the training, as typed.
+    "sam" or "medsam"; size: one of `preprocessing.SIZES`. peft: what peft is told of the adapters.
+    data: what it was trained on (`labelled_volumes.manifest`). settings: of the training, as typed.
     """
 
     base: str

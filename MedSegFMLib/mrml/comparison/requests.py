@@ -1,6 +1,6 @@
 """The models of a comparison, asked for the same prompts in turn; their answers are kept apart.
 
-The worker is that of the user's work, which asks first: see `client_sharing`.
+The worker is that of the user's work, which asks first: see `request_queue`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where ENSAM's graphs lie and what goes in and comes out; `ensam_export` makes them from torch.
+"""Where ENSAM's graphs lie and what goes in and comes out; `export` makes them from torch.
 
 A graph is the network as ONNX whose weights are inputs of their own, under the names of the state
 dict, so that one small file serves all weights of a configuration: trained, random or fine-tuned.

@@ -35,7 +35,7 @@ _INTERACTIONS = 2
 class EnsamPrompts:
     """Prompt tokens of one object; their order says nothing.
 
-    kinds: (B, n) int64, the token kinds of `ensam_config`.
+    kinds: (B, n) int64, the token kinds of `config`.
     positions_kji: (B, n, 3) float32, voxel centres of the image given to `encode`, counted from 0.
     """
 

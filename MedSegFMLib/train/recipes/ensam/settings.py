@@ -119,5 +119,5 @@ class EnsamSettings:
 
 
 def parse_settings(words: Sequence[str]) -> EnsamSettings:
-    """Settings from words such as "minutes=30"; see `setting_words.parse`."""
+    """Settings from words such as "minutes=30"; see `settings_text.parse`."""
     return parse(EnsamSettings, words)

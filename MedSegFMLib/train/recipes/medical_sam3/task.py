@@ -163,7 +163,7 @@ class MedicalSam3Task(Task):
     def predicted_bytes(self) -> int:
         """See `Task.predicted_bytes`.
 
-        Counted from the network's shapes, not measured; see `medical_sam3_memory`.
+        Counted from the network's shapes, not measured; see `memory`.
         """
         settings = self._settings
         sizes = [(p.numel(), p.requires_grad) for p in self._trained.parameters()]
