@@ -17,8 +17,8 @@ from packaging.utils import canonicalize_name
 
 import MedSegFMLib
 from MedSegFMLib import cards
-from MedSegFMLib.evaluate.environment import machine
-from MedSegFMLib.train.recipes import RECIPES
+from MedSegFMLib.evaluate.results.environment import machine
+from MedSegFMLib.train.registry import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
