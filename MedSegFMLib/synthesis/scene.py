@@ -6,7 +6,6 @@ volumes does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,9 +52,3 @@ class Source(Protocol):
 
     def scene(self, shape_kji: Shape, chance: Chance) -> Scene:
         """The next scene, of the shape asked for, on the device of `chance`."""
-
-
-def scenes(source: Source, shape_kji: Shape, chance: Chance) -> Iterator[Scene]:
-    """Scenes of one shape without end."""
-    while True:
-        yield source.scene(shape_kji, chance)

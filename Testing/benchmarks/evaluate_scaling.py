@@ -35,7 +35,7 @@ from MedSegFMLib.datasets.cases import Case, read_cases
 from MedSegFMLib.evaluate.model_choice import read_choice
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Done, Outcome, Row, Task
-from MedSegFMLib.evaluate.results.csv_files import read_rows
+from MedSegFMLib.evaluate.results.csv_files import read_records
 from MedSegFMLib.evaluate.results.results_folder import ResultsFolder
 from MedSegFMLib.evaluate.run.executor import Crew, News, Ready
 from MedSegFMLib.evaluate.run.process_pool import Processes
@@ -186,7 +186,7 @@ def measure_driver(arguments: argparse.Namespace) -> None:
 
 def task_seconds(path: Path, models: Sequence[str]) -> dict[str, list[float]]:
     """Seconds in the model of each task of a results.csv."""
-    rows = [row for row in read_rows(path) if row.model in models]
+    rows = [row for row in read_records(path, Row) if row.model in models]
     return {
         model: [
             sum(row.seconds for row in own)

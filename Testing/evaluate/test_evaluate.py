@@ -28,11 +28,11 @@ from MedSegFMLib import Geometry, Volume, create
 from MedSegFMLib.commands import console
 from MedSegFMLib.datasets.cases import Case, LoadedCase, read_cases
 from MedSegFMLib.evaluate.protocol import Protocol, seed_of
-from MedSegFMLib.evaluate.records import Done, Failure, Outcome, Task
+from MedSegFMLib.evaluate.records import Done, Failure, Outcome, Row, Task
 from MedSegFMLib.evaluate.results import case_picture
 from MedSegFMLib.evaluate.results.case_digest import fingerprint
 from MedSegFMLib.evaluate.results.case_picture import picture_name
-from MedSegFMLib.evaluate.results.csv_files import read_rows, write_rows
+from MedSegFMLib.evaluate.results.csv_files import read_records, write_records
 from MedSegFMLib.evaluate.results.environment import usable_cores
 from MedSegFMLib.evaluate.run import run_case, runner, task
 from MedSegFMLib.evaluate.run.process_pool import Processes
@@ -268,7 +268,7 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(cases_path: Path, tmp_path:
     ) as program:
         assert program.stdout is not None and program.stderr is not None
         worker = int(program.stdout.readline())
-        while not read_rows(out / "results.csv"):
+        while not read_records(out / "results.csv", Row):
             time.sleep(0.02)
         begun = time.monotonic()
         # As a terminal does: to every process of the group.
@@ -279,7 +279,7 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(cases_path: Path, tmp_path:
         assert said[0] == "medsegfm: stopping" and said[1].startswith("medsegfm: stopped")
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
-    assert {row.case for row in read_rows(out / "results.csv")} == {"two"}
+    assert {row.case for row in read_records(out / "results.csv", Row)} == {"two"}
 
 
 @pytest.fixture
@@ -301,16 +301,18 @@ def test_what_is_done_in_part_is_run_again(
     out = tmp_path / "out"
     words = ["evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", out]
     assert run(*words) == 0
-    whole = read_rows(out / "results.csv")
+    whole = read_records(out / "results.csv", Row)
     for broken in (whole[1:], [*whole, whole[0]]):
         cases_run.clear()
-        write_rows(broken, out / "results.csv")
+        write_records(broken, out / "results.csv", Row)
         assert run(*words) == 0
         assert cases_run == ["two"]
-        assert [row.step for row in read_rows(out / "results.csv")] == [row.step for row in whole]
+        assert [row.step for row in read_records(out / "results.csv", Row)] == [
+            row.step for row in whole
+        ]
     # The steps are all there, but not those of every object.
     cases_run.clear()
-    write_rows([row for row in whole if row.object != "right"], out / "results.csv")
+    write_records([row for row in whole if row.object != "right"], out / "results.csv", Row)
     assert run(*words) == 0
     assert cases_run == ["two"]
 
@@ -331,7 +333,7 @@ def test_a_case_that_changed_is_run_again(
     # Where it cannot be run any more, neither its rows nor its picture stay.
     (cases_path.parent / "two.nrrd").write_bytes(b"no volume")
     assert run(*words) == 1
-    assert {row.case for row in read_rows(tmp_path / "o" / "results.csv")} == {"flipped"}
+    assert {row.case for row in read_records(tmp_path / "o" / "results.csv", Row)} == {"flipped"}
     assert (tmp_path / "o" / "report.html").read_text().count("data:image/jpeg") == 1
 
 
@@ -411,7 +413,7 @@ def test_the_report_shows_no_steps_at_which_nothing_was_placed(
 ) -> None:
     out = tmp_path / "out"
     assert run("evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", out) == 0
-    assert len(read_rows(out / "results.csv")) == 3 * 6
+    assert len(read_records(out / "results.csv", Row)) == 3 * 6
     html = (out / "report.html").read_text()
     assert html.count(">box</td>") == 3 and ">none</td>" not in html
     assert "references in white dashes" in html
@@ -500,7 +502,7 @@ def test_every_seed_is_a_run_of_its_own(cases_path: Path, tmp_path: Path) -> Non
     words = ["evaluate", cases_path, "--models", "graphcut", "--jobs", 1, "--clicks", 1, "--out"]
     assert run(*words, tmp_path / "two", "--seed", "0,1", "--jitter", 0.2) == 0
     assert run(*words, tmp_path / "one", "--seed", "1", "--jitter", 0.2) == 0
-    two, one = (read_rows(tmp_path / name / "results.csv") for name in ("two", "one"))
+    two, one = (read_records(tmp_path / name / "results.csv", Row) for name in ("two", "one"))
     scores = {
         seed: [(row.case, row.object, row.dsc) for row in two if row.seed == seed]
         for seed in (0, 1)
@@ -509,7 +511,7 @@ def test_every_seed_is_a_run_of_its_own(cases_path: Path, tmp_path: Path) -> Non
     assert scores[1] == [(row.case, row.object, row.dsc) for row in one]
     # A seed that is asked for later is run alone, beside those that are there.
     assert run(*words, tmp_path / "one", "--seed", "0", "--jitter", 0.2) == 0
-    both = read_rows(tmp_path / "one" / "results.csv")
+    both = read_records(tmp_path / "one" / "results.csv", Row)
     assert [row.seed for row in both] == [row.seed for row in two]
 
 
@@ -606,15 +608,15 @@ def test_a_run_that_was_cut_off_in_the_middle_of_a_line_goes_on(
     cases_run.clear()
     assert run(*words) == 0
     assert cases_run == ["flipped"]
-    assert len(read_rows(out / "results.csv")) == 3 * 6
+    assert len(read_records(out / "results.csv", Row)) == 3 * 6
 
 
 def test_a_line_may_be_cut_off_within_a_letter(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    write_rows(steps_of("graphcut", "Läsion", 0.5), path)
+    write_records(steps_of("graphcut", "Läsion", 0.5), path, Row)
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.rindex("ä".encode()) + 1])
-    assert [row.step for row in read_rows(path)] == [0, 1, 2, 3, 4]
+    assert [row.step for row in read_records(path, Row)] == [0, 1, 2, 3, 4]
 
 
 def test_two_weights_of_a_model_are_two_models(cases_path: Path, tmp_path: Path) -> None:
@@ -623,7 +625,7 @@ def test_two_weights_of_a_model_are_two_models(cases_path: Path, tmp_path: Path)
     models = ["ensam", f"ensam={weights}"]
     words = ["--models", ",".join(models), "--jobs", 1, "--clicks", 0, "--out", out]
     assert run("evaluate", cases_path, *words) == 0
-    rows = read_rows(out / "results.csv")
+    rows = read_records(out / "results.csv", Row)
     installed, named = ([row.dsc for row in rows if row.model == name] for name in models)
     assert len(installed) == 3 and installed == named
 
@@ -657,7 +659,7 @@ def test_a_model_without_weights_is_listed_once_and_the_others_go_on(
     assert run("evaluate", cases_path, *words) == 1
     said = capsys.readouterr().err
     assert said.count("Not done") == 1 and "(all cases), sam: No trained weights of sam" in said
-    assert {row.model for row in read_rows(out / "results.csv")} == {"ellipsoid"}
+    assert {row.model for row in read_records(out / "results.csv", Row)} == {"ellipsoid"}
     # A later run with another model does not forget it.
     assert run("evaluate", cases_path, *["--models", "graphcut"], *words[2:]) == 1
     assert "(all cases), sam:" in capsys.readouterr().err

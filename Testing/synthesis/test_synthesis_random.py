@@ -14,7 +14,7 @@ from MedSegFMLib.synthesis.random.canvas import LEAST_VOXELS, Canvas  # noqa: E4
 from MedSegFMLib.synthesis.random.scene_kinds import KINDS  # noqa: E402
 from MedSegFMLib.synthesis.random.shapes import ball, local, segments  # noqa: E402
 from MedSegFMLib.synthesis.random.source import RandomSource  # noqa: E402
-from MedSegFMLib.synthesis.scene import Chance, Scene, scenes  # noqa: E402
+from MedSegFMLib.synthesis.scene import Chance, Scene  # noqa: E402
 
 SHAPE = (20, 24, 28)
 MOST_OBJECTS = 6
@@ -50,8 +50,9 @@ def test_same_seed_gives_same_scene_and_another_seed_another(fifty: list[Scene])
 
 
 def test_scenes_of_one_chance_go_on_without_repeating() -> None:
-    endless = scenes(RandomSource(), SHAPE, chance(0))
-    assert not torch.equal(next(endless).image, next(endless).image)
+    one = chance(0)
+    first, second = (RandomSource().scene(SHAPE, one) for _ in range(2))
+    assert not torch.equal(first.image, second.image)
 
 
 def test_image_is_finite_and_fills_0_to_1(fifty: list[Scene]) -> None:

@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
 from MedSegFMLib.errors import VolumeError  # noqa: E402
-from MedSegFMLib.synthesis.recorded.pack import read_sources, write_pack  # noqa: E402
-from MedSegFMLib.synthesis.recorded.pack_format import load_recordings  # noqa: E402
+from MedSegFMLib.synthesis.recorded.pack import read_sources, recording  # noqa: E402
+from MedSegFMLib.synthesis.recorded.pack_format import load_recordings, save_recordings  # noqa: E402
 from MedSegFMLib.synthesis.recorded.source import USES, RecordedSource  # noqa: E402
 from MedSegFMLib.synthesis.scene import Chance, Scene  # noqa: E402
 from MedSegFMLib.volumes.geometry import Geometry  # noqa: E402
@@ -64,7 +64,8 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source("image", whole_name, None),
     ]
     (folder / "sources.json").write_text(json.dumps({"sources": sources}))
-    write_pack(folder / "sources.json", folder / "pack.npz")
+    sources_read = read_sources(folder / "sources.json")
+    save_recordings([recording(s) for s in sources_read], folder / "pack.npz")
     return folder / "pack.npz"
 
 
@@ -184,7 +185,6 @@ def test_other_files_are_no_packs(tmp_path: Path) -> None:
 
 
 def test_uses_that_a_pack_cannot_serve_are_refused(pack: Path, tmp_path: Path) -> None:
-    from MedSegFMLib.synthesis.recorded.pack_format import save_recordings
 
     save_recordings([load_recordings(pack)[1]], tmp_path / "labels.npz")
     with pytest.raises(VolumeError, match="labelled"):

@@ -22,14 +22,14 @@ from MedSegFMLib.synthesis.recorded.pack_format import load_recordings
 from MedSegFMLib.train import registry as recipes
 from MedSegFMLib.train import settings_text
 from MedSegFMLib.train.log import FILE
-from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings, parse_settings
+from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_words_become_settings() -> None:
     words = "out=a minutes=1.5 pack=b.npz batch=8 dense_prompts=false optimiser=adam".split()
-    settings = parse_settings(words)
+    settings = settings_text.parse(EnsamSettings, words)
     assert settings == EnsamSettings(
         Path("a"), Path("b.npz"), minutes=1.5, batch=8, dense_prompts=False, optimiser="adam"
     )
@@ -58,12 +58,12 @@ def test_words_become_settings() -> None:
 )
 def test_a_setting_that_cannot_be_is_refused(words: str, said: str) -> None:
     with pytest.raises(TrainingError, match=said):
-        parse_settings(words.split())
+        settings_text.parse(EnsamSettings, words.split())
 
 
 def test_cells_that_the_network_cannot_have_are_refused() -> None:
     with pytest.raises(ModelError, match="multiple of 8"):
-        parse_settings("out=a samples=1 cells=30".split())
+        settings_text.parse(EnsamSettings, "out=a samples=1 cells=30".split())
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)

@@ -13,8 +13,6 @@ from ...progress import Progress
 from ...segmenter import Logits
 from .network.config import SamConfig
 
-FeatureArray = NDArray[np.float16] | NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class SliceEmbedding:

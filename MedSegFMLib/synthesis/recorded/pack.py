@@ -23,7 +23,7 @@ from ...volumes.pooling import pooled
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from .adjacency import label_boxes, touching_pairs
-from .pack_format import Recording, save_recordings
+from .pack_format import Recording
 from .supervoxels import region_tree
 
 # Longer sides are pooled. Label maps alone pack well and have thin parts.
@@ -44,14 +44,6 @@ class PackSource:
     attribution: str
     groups: tuple[tuple[int, ...], ...] = ()
     most_labels: int | None = None
-
-
-def write_pack(sources_json: Path, pack: Path) -> None:
-    """Pack all volumes that a JSON file names.
-
-    Raises VolumeError, OutputError, and ModelError without scikit-image.
-    """
-    save_recordings([recording(source) for source in read_sources(sources_json)], pack)
 
 
 def read_sources(path: Path) -> list[PackSource]:

@@ -96,7 +96,7 @@ def save_recordings(recordings: Sequence[Recording], path: Path) -> None:
 def load_recordings(path: Path) -> list[Recording]:
     """The recordings of a pack; raises VolumeError where it is missing, damaged or no pack."""
     if not path.is_file():
-        raise VolumeError(f"There is no pack {path}; make one with medsegfm's write_pack.")
+        raise VolumeError(f"There is no pack {path}; make one with medsegfm pack.")
     try:
         with np.load(path, allow_pickle=False) as file:
             form, text = (str(part) for part in file["index"])
