@@ -54,7 +54,7 @@ class WorkerGate:
         Two pass always, and leave held what is: the planes' comparison, which follows an answer
         that the user has seen, and one afresh, for a comparison of models that the user has begun.
         """
-        if request.afresh or request.consistency:
+        if request.clear_cache or request.consistency:
             return self._ensure().request(request)
         self.holds = not self.is_open
         if self.holds:

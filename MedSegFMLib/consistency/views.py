@@ -85,7 +85,7 @@ class PlaneViews:
         if len(marked):
             low, high = marked.min(axis=0).tolist(), (marked.max(axis=0) + 1).tolist()
             around.append(Region(shape_triple(low), shape_triple(high)))
-        crop = Region.around(around)
+        crop = Region.enclosing(around)
         voxels = volume.array_kji[crop.slices]
         # A part in which all is the same is refused too, but there is more around it.
         return Region.whole(volume.geometry.shape_kji) if voxels.min() == voxels.max() else crop

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..volumes.masks import Mask, bounding_box, check_mask, check_masks
-from .surface import checked_spacing, checked_tolerance, compare
+from .surface import checked_spacing, checked_tolerance, surface_distances
 from .surface_elements import Surface, surface_of
 
 Box = tuple[slice, slice, slice]
@@ -106,8 +106,8 @@ def _cut(
 def _scores(reference: _Object, prediction: _Object, tolerance_mm: float) -> Scores:
     total = reference.voxels + prediction.voxels
     dsc = 2.0 * _shared_voxels(reference, prediction) / total if total else 1.0
-    compared = compare(reference.surface, prediction.surface, tolerance_mm)
-    return Scores(dsc, compared.dice, compared.hausdorff95_mm())
+    distances = surface_distances(reference.surface, prediction.surface, tolerance_mm)
+    return Scores(dsc, distances.dice, distances.hausdorff95_mm())
 
 
 def _shared_voxels(a: _Object, b: _Object) -> int:

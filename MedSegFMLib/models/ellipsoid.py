@@ -30,7 +30,7 @@ CARD = ModelCard(
         margin_voxels=0, margin_fraction=0.0, click_radius_voxels=0, shared=False
     ),
     bytes_per_voxel=16,
-    cpu_alone=True,
+    cpu_only=True,
 )
 
 

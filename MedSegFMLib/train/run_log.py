@@ -14,7 +14,7 @@ from ..system.atomic_files import make_folder
 from .counters import Counters
 from .log import TrainingLog
 from .task import Task
-from .throughput import Meter
+from .throughput import ThroughputMeter
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Outputs:
         """For the progress line."""
         return self._speed + self._said
 
-    def report(self, counters: Counters, meter: Meter, rate: float) -> None:
+    def report(self, counters: Counters, meter: ThroughputMeter, rate: float) -> None:
         """Log what the meter measured."""
         values = meter.report(counters.samples)
         self._log.write(counters.samples, counters.minutes, rate=rate, **values)

@@ -34,7 +34,7 @@ from MedSegFMLib.train.recipes.crossplane.samples import TrainedObject, objects_
 from MedSegFMLib.train.recipes.crossplane.settings import CrossplaneSettings
 from MedSegFMLib.train.recipes.crossplane.task import REPORT_FILE
 from MedSegFMLib.train.run import train
-from MedSegFMLib.train.schedule import WholePace
+from MedSegFMLib.train.schedule import StepSchedule
 
 SMALL = SamConfig("small", dim=128, depth=4, heads=4, global_blocks=(1, 3))
 BASE_FILE = "base.safetensors"
@@ -83,10 +83,10 @@ def train_base(path: Path, steps: int) -> None:
     volumes, _ = open_volumes(None, "", BASE_VOLUMES, SIDE, BASE_SEED)
     objects = objects_of(volumes, REGION_RULE)
     optimiser = torch.optim.AdamW(sam.parameters(), BASE_RATE, weight_decay=0.01)
-    pace = WholePace(steps, 100, "cosine")
+    schedule = StepSchedule(steps, 100, "cosine")
     losses: list[float] = []
     for step in range(steps):
-        factor = pace.factor(Counters(steps=step), step / steps)
+        factor = schedule.factor(Counters(steps=step), step / steps)
         for group in optimiser.param_groups:
             group["lr"] = BASE_RATE * factor
         drawn = np.random.default_rng((0, step)).integers(len(objects), size=OBJECTS_IN_STEP)

@@ -30,14 +30,14 @@ from MedSegFMLib.datasets.cases import Case, LoadedCase, read_cases
 from MedSegFMLib.evaluate.protocol import Protocol, seed_of
 from MedSegFMLib.evaluate.records import Done, Failure, Outcome, Row, Task
 from MedSegFMLib.evaluate.results import case_picture
-from MedSegFMLib.evaluate.results.case_digest import fingerprint
+from MedSegFMLib.evaluate.results.case_digest import case_digest
 from MedSegFMLib.evaluate.results.case_picture import picture_name
 from MedSegFMLib.evaluate.results.csv_files import read_records, write_records
 from MedSegFMLib.evaluate.results.environment import usable_cores
 from MedSegFMLib.evaluate.run import run_case, runner, task
-from MedSegFMLib.evaluate.run.process_pool import Processes
-from MedSegFMLib.evaluate.run.run_tasks import work_off
-from MedSegFMLib.evaluate.run.scheduler import Schedule
+from MedSegFMLib.evaluate.run.process_pool import ProcessPool
+from MedSegFMLib.evaluate.run.run_tasks import run_tasks
+from MedSegFMLib.evaluate.run.scheduler import Scheduler
 from MedSegFMLib.evaluate.run.task import run_task
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.system import peak_memory
@@ -202,8 +202,8 @@ def _load_nothing(model: str, device: str) -> None:
 
 def _outcomes(work: Any, tasks: list[Task], processes: int) -> list[Outcome]:
     """The last outcome of each task by so many processes, in the order in which they come."""
-    crew = Processes(_load_nothing, work, "cpu", processes)
-    return [outcome for done, outcome in work_off(Schedule(tasks, crew), crew) if done]
+    executor = ProcessPool(_load_nothing, work, "cpu", processes)
+    return [outcome for done, outcome in run_tasks(Scheduler(tasks, executor), executor) if done]
 
 
 def _killed_at_first(task: Task, _: None) -> Outcome:
@@ -352,10 +352,10 @@ def test_a_folder_of_slices_counts_with_its_files(tmp_path: Path) -> None:
     (tmp_path / "ct" / "1.dcm").write_bytes(b"one")
     (tmp_path / "label.nrrd").write_bytes(b"label")
     case = Case("a", tmp_path, tmp_path / "ct", tmp_path / "label.nrrd", "CT", ((1, "liver"),))
-    before = fingerprint(case)
-    assert fingerprint(case) == before is not None
+    before = case_digest(case)
+    assert case_digest(case) == before is not None
     (tmp_path / "ct" / "2.dcm").write_bytes(b"two")
-    assert fingerprint(case) != before
+    assert case_digest(case) != before
 
 
 def test_a_later_run_with_another_model_keeps_the_earlier_one(

@@ -26,7 +26,7 @@ from MedSegFMLib.evaluate.records import ALL_CASES, Crash, Failure, Outcome, Row
 from MedSegFMLib.evaluate.results.csv_files import read_records
 from MedSegFMLib.evaluate.results.environment import machine
 from MedSegFMLib.evaluate.run import ray_connection, ray_executor, runner
-from MedSegFMLib.evaluate.run.executor import Ready, Refused
+from MedSegFMLib.evaluate.run.executor import ModelFailed, Ready
 from MedSegFMLib.evaluate.run.runner import evaluate
 from MedSegFMLib.evaluate.run.task import run_task
 
@@ -195,19 +195,19 @@ def test_a_worker_that_waited_while_others_worked_is_given_time_to_take_their_pl
     monkeypatch.setattr(ray_executor, "connect", lambda address, jobs: (there, lambda: None))
     monkeypatch.setattr(ray_executor, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     names = {"graphcut": "graphcut"}
-    crew = ray_executor.RayCrew(print, print, "cpu", "auto", names, None, [])  # type: ignore[arg-type]
-    first, second = crew.hire("graphcut"), crew.hire("graphcut")
+    executor = ray_executor.RayExecutor(print, print, "cpu", "auto", names, None, [])  # type: ignore[arg-type]
+    first, second = executor.start_worker("graphcut"), executor.start_worker("graphcut")
     there.ready = {"a about", "a load"}
-    assert crew.wait() == [] and crew.wait() == [(first, Ready())]
-    crew.give(first, None)  # type: ignore[arg-type]
+    assert executor.wait() == [] and executor.wait() == [(first, Ready())]
+    executor.give(first, None)  # type: ignore[arg-type]
     clock[0] = 5000.0
-    assert crew.wait() == []
-    crew.dismiss(first)
+    assert executor.wait() == []
+    executor.stop_worker(first)
     clock[0] += 1
-    assert crew.wait() == []
+    assert executor.wait() == []
     clock[0] += 601
-    ((worker, news),) = crew.wait()
-    assert worker == second and isinstance(news, Refused) and "no place" in news.reason
+    ((worker, event),) = executor.wait()
+    assert worker == second and isinstance(event, ModelFailed) and "no place" in event.reason
 
 
 _SLOW_ON_D = """

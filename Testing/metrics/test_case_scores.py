@@ -10,7 +10,7 @@ from MedSegFMLib.errors import MaskError
 from MedSegFMLib.metrics import References, dice, hausdorff95, surface_dice
 from MedSegFMLib.metrics.distances import distances_within
 from MedSegFMLib.metrics.surface_elements import surface_of
-from MedSegFMLib.volumes.nearest_points import Nearest
+from MedSegFMLib.volumes.nearest_points import NearestPoints
 
 SPACING = (2.5, 0.8, 1.1)
 
@@ -85,7 +85,7 @@ def test_distances_are_those_of_every_pair_as_far_as_was_asked(seed: int, most_m
     spacing = np.array(SPACING)
     apart = (points[:, None] - others[None]) * spacing
     expected = np.sqrt((apart**2).sum(axis=2)).min(axis=1)
-    nearest = Nearest(others, spacing)
+    nearest = NearestPoints(others, spacing)
     assert np.allclose(nearest.distances(points), expected, rtol=1e-14)
     least, most = nearest.bounds(points)
     assert (least <= expected + 1e-9).all() and (expected <= most + 1e-9).all()

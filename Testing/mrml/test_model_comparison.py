@@ -58,7 +58,7 @@ class ModelsClient(SessionClient):
         event = super().answer(number, replace(request, prompts=boxed(request.prompts)))
         if not isinstance(event, Predicted):
             return event
-        shift = MODELS.index(request.model) if request.afresh else 0
+        shift = MODELS.index(request.model) if request.clear_cache else 0
         answers = {
             n: replace(a, offset_kji=(*a.offset_kji[:2], a.offset_kji[2] + shift))
             for n, a in event.answers.items()
@@ -133,7 +133,7 @@ def test_each_model_answers_the_same_prompts_and_the_users_segment_stays(
     finish(boxed_logic, comparison)
     asked = client.requests[-3:]
     assert [r.model for r in asked] == list(MODELS)
-    assert all(r.prompts == prompts and r.afresh for r in asked)
+    assert all(r.prompts == prompts and r.clear_cache for r in asked)
     for n, model in enumerate(MODELS):
         assert np.array_equal(mask_of(comparison, model), np.roll(before, n, axis=2))
     assert np.array_equal(content(boxed_logic, 1), before) and boxed_logic.prompts == prompts
@@ -220,13 +220,13 @@ def test_the_users_own_prompts_come_first_and_no_answer_is_lost(
     comparison.start(MODELS)
     client.paused = True
     boxed_logic.pump()
-    assert client.requests[-1].model == "ensam" and client.requests[-1].afresh
+    assert client.requests[-1].model == "ensam" and client.requests[-1].clear_cache
     boxed_logic.add(Point.from_ijk(boxed_logic.volume.geometry, (10, 9, 8)))
-    assert boxed_logic.is_predicting and not client.requests[-1].afresh
+    assert boxed_logic.is_predicting and not client.requests[-1].clear_cache
     for _ in range(3):
         boxed_logic.pump()
         comparison.pump()
-    assert not client.requests[-1].afresh, "a comparison does not push in"
+    assert not client.requests[-1].clear_cache, "a comparison does not push in"
     client.paused = False
     finish(boxed_logic, comparison)
     assert content(boxed_logic, 1)[8, 9, 10] and not boxed_logic.is_predicting

@@ -75,10 +75,10 @@ def made(pack: Path, use: str, seed: int, shape: Shape = SHAPE) -> Scene:
 
 
 def test_pack_keeps_spacing_licence_and_attribution(pack: Path) -> None:
-    for recording in load_recordings(pack):
-        assert recording.spacing_kji_mm == pytest.approx(SPACING_IJK_MM[::-1])
-        assert recording.licence == f"licence of {recording.name}"
-        assert recording.attribution == f"by {recording.name}"
+    for packed in load_packeds(pack):
+        assert packed.spacing_kji_mm == pytest.approx(SPACING_IJK_MM[::-1])
+        assert packed.licence == f"licence of {packed.name}"
+        assert packed.attribution == f"by {packed.name}"
 
 
 def test_labels_are_numbered_and_cropped_to_what_is_not_empty(pack: Path) -> None:

@@ -163,7 +163,7 @@ def test_peft_reads_the_adapter_and_computes_the_same(made: Made) -> None:
 def test_training_lowers_the_loss_on_its_volumes(made: Made) -> None:
     settings = made(steps=40, hot_share=0.0, rate=3e-3, synthetic=1, dropout=0.0)
     losses: list[float] = []
-    learn = CrossplaneTask.learn
+    learn = CrossplaneTask.backward
 
     def noted(self: CrossplaneTask, *given: Any) -> dict[str, torch.Tensor]:
         values = learn(self, *given)
@@ -425,6 +425,6 @@ def test_the_weight_of_the_intersection_rises_over_the_ramp(made: Made) -> None:
     from MedSegFMLib.train.distributed import Processes
 
     task = CrossplaneTask(made(steps=10, accumulate=2, ramp=0.5), Processes("cpu"))
-    assert [task._risen(number) for number in (0, 5, 10, 19)] == [0.0, 0.5, 1.0, 1.0]
+    assert [task._ramp(number) for number in (0, 5, 10, 19)] == [0.0, 0.5, 1.0, 1.0]
     level = CrossplaneTask(made(ramp=0.0), Processes("cpu"))
-    assert level._risen(0) == 1.0
+    assert level._ramp(0) == 1.0

@@ -87,7 +87,7 @@ def steps(task: MedicalSam3Task, count: int) -> list[float]:
     batch = next(task.batches(0, 1))
     seen = []
     for _ in range(count):
-        seen.append(float(task.learn(batch, 0, 1.0)["loss"]))
+        seen.append(float(task.backward(batch, 0, 1.0)["loss"]))
         for optimiser in task.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["peak"]
@@ -171,7 +171,7 @@ def test_the_memory_that_is_predicted_is_what_autograd_saves(many: bool, half: b
 
 def test_where_all_weights_learn_none_is_without_a_gradient(settings: Callable[..., Any]) -> None:
     task = MedicalSam3Task(settings(mode="full", absent_share=0.0), Processes("cpu"))
-    task.learn(next(task.batches(0, 1)), 0, 1.0)
+    task.backward(next(task.batches(0, 1)), 0, 1.0)
     learns = {n: p for n, p in task._network.named_parameters() if p.requires_grad}
     assert [name for name, parameter in learns.items() if parameter.grad is None] == []
     assert learns.keys() == task.state().keys()

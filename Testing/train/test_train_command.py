@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_words_become_settings() -> None:
     words = "out=a minutes=1.5 pack=b.npz batch=8 dense_prompts=false optimiser=adam".split()
-    settings = settings_text.parse(EnsamSettings, words)
+    settings = settings_text.parse_settings(EnsamSettings, words)
     assert settings == EnsamSettings(
         Path("a"), Path("b.npz"), minutes=1.5, batch=8, dense_prompts=False, optimiser="adam"
     )
@@ -58,12 +58,12 @@ def test_words_become_settings() -> None:
 )
 def test_a_setting_that_cannot_be_is_refused(words: str, said: str) -> None:
     with pytest.raises(TrainingError, match=said):
-        settings_text.parse(EnsamSettings, words.split())
+        settings_text.parse_settings(EnsamSettings, words.split())
 
 
 def test_cells_that_the_network_cannot_have_are_refused() -> None:
     with pytest.raises(ModelError, match="multiple of 8"):
-        settings_text.parse(EnsamSettings, "out=a samples=1 cells=30".split())
+        settings_text.parse_settings(EnsamSettings, "out=a samples=1 cells=30".split())
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
@@ -76,7 +76,7 @@ def test_every_recipe_says_what_each_setting_means(name: str) -> None:
     words = [f"{d.name}={d.default}" for d in described if d.default] + ["out=a"]
     if "steps" not in recipe.Settings.__dataclass_fields__:
         words = [word for word in words if not word.startswith("samples=")] + ["samples=1"]
-    settings_text.parse(recipe.Settings, words)
+    settings_text.parse_settings(recipe.Settings, words)
 
 
 def test_settings_are_listed_for_reading(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +121,7 @@ def test_ctrl_c_says_how_to_go_on(
 ) -> None:
     from MedSegFMLib.train.recipes.ensam.task import EnsamTask
 
-    learn = EnsamTask.learn
+    learn = EnsamTask.backward
 
     def interrupted(self: EnsamTask, *words: object) -> object:
         os.kill(os.getpid(), signal.SIGINT)

@@ -44,7 +44,7 @@ from MedSegFMLib.worker.client import (
     Stopped,
     WorkerClient,
 )
-from MedSegFMLib.worker.volume_sender import Parcel, contents_of
+from MedSegFMLib.worker.volume_sender import VolumeSender, volume_contents
 
 
 @pytest.fixture
@@ -156,12 +156,14 @@ def test_a_volume_is_sent_again_only_when_a_voxel_or_its_grid_changes(
 def test_of_volumes_in_a_row_only_the_last_is_sent_and_equal_voxels_are_copied_once() -> None:
     volume = small_volume()
     other = small_volume(1)
-    parcels: list[Parcel] = []
+    senders: list[VolumeSender] = []
     moved = volume.flip(0).with_array(volume.array_kji)
     for n, taken in enumerate((other, volume, moved)):
-        parcels.append(Parcel(n, taken, contents_of(taken), parcels[-1] if parcels else None))
-    assert [parcel.frame(False) is not None for parcel in parcels] == [False, False, True]
-    assert parcels[1].voxels is parcels[2].voxels is not parcels[0].voxels
+        senders.append(
+            VolumeSender(n, taken, volume_contents(taken), senders[-1] if senders else None)
+        )
+    assert [sender.frame(False) is not None for sender in senders] == [False, False, True]
+    assert senders[1].voxels is senders[2].voxels is not senders[0].voxels
 
 
 def test_the_worker_predicts_on_the_latest_content_of_the_volume() -> None:

@@ -12,7 +12,7 @@ from ..records import Row
 
 
 @dataclass(frozen=True)
-class ToTarget:
+class ReachedTarget:
     """How an object came to the Dice that a protocol asks for.
 
     interactions: prompts placed until then, or in all where it was not reached. seconds: those of
@@ -24,10 +24,11 @@ class ToTarget:
     seconds: float
 
 
-def to_target(rows: Sequence[Row], protocol: Protocol) -> ToTarget:
+def reached_target(rows: Sequence[Row], protocol: Protocol) -> ReachedTarget:
     """For the rows of one object, in the order of its steps, under a protocol with a target."""
     placed = [row for row in rows if row.prompt != "none"]
-    return ToTarget(protocol.reached(rows[-1].dsc), len(placed), sum(row.seconds for row in placed))
+    seconds = sum(row.seconds for row in placed)
+    return ReachedTarget(protocol.reached(rows[-1].dsc), len(placed), seconds)
 
 
 def failed_rows(

@@ -16,8 +16,8 @@ _CHALLENGE_JITTER_VOXELS = 5
 _CHALLENGE_SLICE_SIDE = 256
 
 # A prompt and what a row calls it; "none" where there is nothing to place.
-Placed = tuple[Prompt | None, str]
-NOTHING: Placed = (None, "none")
+PlacedPrompt = tuple[Prompt | None, str]
+NOTHING: PlacedPrompt = (None, "none")
 
 
 def first_prompt(
@@ -28,7 +28,7 @@ def first_prompt(
     loaded: LoadedCase,
     protocol: Protocol,
     seed: int,
-) -> Placed:
+) -> PlacedPrompt:
     """What an object is begun with, by what the model takes.
 
     value, name: the object's label and name. reference: (K, J, I). A model that takes no box where
@@ -58,7 +58,7 @@ def click(
     loaded: LoadedCase,
     protocol: Protocol,
     seed: int,
-) -> Placed:
+) -> PlacedPrompt:
     """A click in the middle of the largest error of `mask` (K, J, I), if the model takes clicks."""
     if "point" not in card.prompts:
         return NOTHING

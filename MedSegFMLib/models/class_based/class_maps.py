@@ -142,7 +142,7 @@ def united(drawn: Sequence[tuple[Region, Logits]]) -> tuple[Region, Logits]:
     """Several classes as one object: in each voxel the highest of their logits."""
     if len(drawn) == 1:
         return drawn[0]
-    region = Region.around([own for own, _ in drawn])
+    region = Region.enclosing([own for own, _ in drawn])
     logits = np.full(region.shape_kji, -_LARGEST, np.float32)
     for own, values in drawn:
         here = logits[own.relative_to(region).slices]

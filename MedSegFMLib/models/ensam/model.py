@@ -18,7 +18,7 @@ import numpy as np
 from ...errors import ModelError
 from ...progress import Progress, parts_of
 from ...prompts.types import Box, Prompt
-from ...prompts.voxels import honour_marks, to_voxels
+from ...prompts.voxels import enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule
 from ...system.device import choose_device, is_cpu
 from ...volumes.intensities import intensity_bounds, normalised
@@ -176,7 +176,7 @@ class EnsamSegmenter:
                     (part, self._decoded(self._closer, window.features, own, part, known, share))
                 )
         array = blended(array, closer)
-        honour_marks(array, tokens.marks, CLICK_LOGIT)
+        enforce_marks(array, tokens.marks, CLICK_LOGIT)
         progress(1.0, "The object is drawn")
         return Prediction(encoding.geometry, region.start_kji, array)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, part_of
 from ...segmenter import Encoding, Logits
-from ...system.memory_cache import ByteCache
+from ...system.memory_cache import LruByteCache
 from ..planar.fusion import FAR_LOGIT
 from ..planar.propagation import Ask, Marks, PicturePrompt
 from ..sam.encoding import Stack
@@ -50,17 +50,17 @@ class WordsEncoding(Encoding):
 
     volume_id: int
     stacks: dict[str, Stack]
-    answers: ByteCache[Asked, Found]
-    tracked: ByteCache[Tracked, Mapping[int, HalfLogits]]
+    answers: LruByteCache[Asked, Found]
+    tracked: LruByteCache[Tracked, Mapping[int, HalfLogits]]
 
 
 def answer_caches(
     budget: int,
-) -> tuple[ByteCache[Asked, Found], ByteCache[Tracked, Mapping[int, HalfLogits]]]:
+) -> tuple[LruByteCache[Asked, Found], LruByteCache[Tracked, Mapping[int, HalfLogits]]]:
     """Empty caches of so many bytes each, for the detector's answers and the tracker's."""
     return (
-        ByteCache(budget, lambda found: found.logits.nbytes),
-        ByteCache(budget, lambda way: sum(logits.nbytes for logits in way.values())),
+        LruByteCache(budget, lambda found: found.logits.nbytes),
+        LruByteCache(budget, lambda way: sum(logits.nbytes for logits in way.values())),
     )
 
 

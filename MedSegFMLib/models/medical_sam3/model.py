@@ -45,7 +45,7 @@ CARD = ModelCard(
     ),
     packages=("torch", "torchvision", "transformers"),
     weights="medical-sam3",
-    may_be_absent=True,
+    can_predict_empty=True,
     base_bytes=_BASE_BYTES,
     bytes_per_voxel=_BYTES_PER_VOXEL,
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
-from ...prompts.voxels import VoxelMarks, honour_marks, to_voxels
+from ...prompts.voxels import VoxelMarks, enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
 from ...volumes.region import Region
 from ...volumes.volume import Volume
@@ -131,7 +131,7 @@ class WordsSegmenter:
         # Planes in which it was not found say little where another one found it.
         finders = {name: logits for name, logits in by_plane.items() if (logits > 0).any()}
         fused = self._fused(finders or by_plane, planes)
-        honour_marks(fused, marks, CLICK_LOGIT)
+        enforce_marks(fused, marks, CLICK_LOGIT)
         progress(1.0, "The object is drawn")
         likely = {name: probabilities(logits) for name, logits in by_plane.items()}
         return Prediction(encoding.geometry, region.start_kji, fused, likely)

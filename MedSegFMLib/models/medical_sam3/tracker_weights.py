@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ...weights.layout import Shapes
 
-_WAY_OUT = (
+_ADVICE = (
     "give a checkpoint of SAM3 as it is published, or leave the tracker out with "
     "--option propagation=boxes"
 )
@@ -122,7 +122,7 @@ def as_transformers(
 
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if not is_upstream(tensors):
-        check_layout(shapes, expected, path, "SAM3's tracker", _WAY_OUT)
+        check_layout(shapes, expected, path, "SAM3's tracker", _ADVICE)
         return {name: tensors[name] for name in expected}
     sources = {name: sources_of(name) for name in expected}
     theirs: dict[str, tuple[int, ...]] = {}
@@ -130,7 +130,7 @@ def as_transformers(
         rows, *rest = expected[name]
         theirs.update(dict.fromkeys(parts, (rows // len(parts), *rest)))
     used = {name: shape for name, shape in shapes.items() if not is_left_over(name)}
-    check_layout(used, theirs, path, "SAM3's tracker", _WAY_OUT)
+    check_layout(used, theirs, path, "SAM3's tracker", _ADVICE)
     return {name: torch.cat([tensors[n] for n in parts]) for name, parts in sources.items()}
 
 

@@ -29,7 +29,7 @@ IN_FOLDER = "model.safetensors"
 # Under these names training scripts keep the state dict beside their optimiser's.
 _HOLDERS = ("model", "state_dict")
 _TYPES = ("sam3", "sam3_video")
-_WAY_OUT = "give a checkpoint of SAM3 or Medical SAM3 as it is published"
+_ADVICE = "give a checkpoint of SAM3 or Medical SAM3 as it is published"
 
 
 def file_of(path: Path) -> Path:
@@ -56,7 +56,7 @@ def load(path: Path) -> Sam3Model:
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """All tensors of a file by the names they have there; WeightsError as `load` raises it."""
     store.verify_recorded(path)
-    return read_state_dict(path, _HOLDERS, _WAY_OUT)
+    return read_state_dict(path, _HOLDERS, _ADVICE)
 
 
 def load_detector(held: Mapping[str, Tensor], path: Path) -> Sam3Model:
@@ -130,12 +130,12 @@ def as_transformers(
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if not is_upstream(tensors):
-        check_layout(shapes, expected, path, "SAM3", _WAY_OUT)
+        check_layout(shapes, expected, path, "SAM3", _ADVICE)
         return {name: tensors[name] for name in expected}
     sources = {name: source_of(name) for name in expected}
     theirs = {source.name: _whole(expected[name], source) for name, source in sources.items()}
     used = {name: shape for name, shape in shapes.items() if not is_left_over(name)}
-    check_layout(used, theirs, path, "SAM3", _WAY_OUT)
+    check_layout(used, theirs, path, "SAM3", _ADVICE)
     return {name: _part(tensors[source.name], source) for name, source in sources.items()}
 
 

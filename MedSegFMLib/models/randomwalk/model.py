@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
-from ...prompts.voxels import VoxelMarks, honour_marks, to_voxels
+from ...prompts.voxels import VoxelMarks, enforce_marks, to_voxels
 from ...segmenter import Encoding, ModelCard, Prediction, RegionRule
 from ...system.device import require_cpu
 from ...volumes.pooling import Floats
@@ -36,7 +36,7 @@ CARD = ModelCard(
     # of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=155_000_000,
     bytes_per_voxel=60,
-    cpu_alone=True,
+    cpu_only=True,
 )
 
 # The logit of voxels that are in the region but too far from the box to be looked at.
@@ -99,7 +99,7 @@ class GraphCut:
         marks = to_voxels(prompts, encoding.geometry).within(region)
         progress(0.0, "looking at the region")
         if marks.boxes:
-            box = Region.around(marks.boxes)
+            box = Region.enclosing(marks.boxes)
             crop, logits = self._solve(encoding, box, marks, self._settings, progress)
         elif len(marks.foreground_kji):
             crop, logits = self._grow(encoding, marks, progress)
@@ -110,7 +110,7 @@ class GraphCut:
             whole = np.full(region.shape_kji, _FAR_LOGIT, dtype=np.float32)
             whole[crop.slices] = logits
             logits = whole
-        honour_marks(logits, marks, self._settings.click_logit)
+        enforce_marks(logits, marks, self._settings.click_logit)
         progress(1.0, "done")
         return Prediction(encoding.geometry, region.start_kji, logits)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...prompts.voxels import VoxelMarks
 from ...segmenter import Encoding, Logits
-from ...system.memory_cache import ByteCache
+from ...system.memory_cache import LruByteCache
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region, Shape
 from ...volumes.volume import Array
@@ -97,7 +97,7 @@ class PlanarEncoding(Encoding):
 
     volume_id: int
     stacks: dict[str, Stack]
-    answers: ByteCache[tuple[str, int, PicturePrompt], NDArray[np.float16]]
+    answers: LruByteCache[tuple[str, int, PicturePrompt], NDArray[np.float16]]
 
 
 def cut_stacks(
@@ -138,7 +138,7 @@ def encoding_of(
 ) -> PlanarEncoding:
     """The encoding of a region with room for the answers of two walks."""
     budget = WALKS_REMEMBERED * BYTES_PER_LOGIT * len(stacks) * region.size
-    answers: ByteCache[tuple[str, int, PicturePrompt], NDArray[np.float16]] = ByteCache(
+    answers: LruByteCache[tuple[str, int, PicturePrompt], NDArray[np.float16]] = LruByteCache(
         budget, lambda logits: logits.nbytes
     )
     held = sum(stack.pictures.nbytes for stack in stacks.values())

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...progress import Progress, parts_of
-from ...system.memory_cache import ByteCache
+from ...system.memory_cache import LruByteCache
 from ...volumes.volume import Volume
 from ..planar.grey_levels import GreyLevels, Window
 from .encoding import SliceKey
@@ -87,5 +87,5 @@ class SliceFeatures:
                 found[n] = item
         return [item.features for item in found if item is not None]
 
-    def _empty(self) -> ByteCache[Wanted, SliceEmbedding]:
-        return ByteCache(self._cache_bytes, lambda item: item.nbytes)
+    def _empty(self) -> LruByteCache[Wanted, SliceEmbedding]:
+        return LruByteCache(self._cache_bytes, lambda item: item.nbytes)

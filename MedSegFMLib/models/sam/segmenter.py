@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
-from ...prompts.voxels import honour_marks, to_voxels
+from ...prompts.voxels import enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
 from ...volumes.region import Region
 from ...volumes.volume import Volume
@@ -118,7 +118,7 @@ class PlanarSegmenter:
         planes = {name: stack.plane for name, stack in encoding.stacks.items()}
         by_plane = {name: encoding.stacks[name].on_region(walked[name]) for name in planes}
         fused = self._fused(by_plane, planes)
-        honour_marks(fused, marks, CLICK_LOGIT)
+        enforce_marks(fused, marks, CLICK_LOGIT)
         progress(1.0, "The object is drawn")
         likely = {name: probabilities(logits) for name, logits in by_plane.items()}
         return Prediction(encoding.geometry, encoding.region.start_kji, fused, likely)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Under these names scripts keep the state dict beside their optimiser's.
 _HOLDERS = ("model", "state_dict")
-_WAY_OUT = "give a checkpoint of the network that the bundle describes"
+_ADVICE = "give a checkpoint of the network that the bundle describes"
 
 # Below this a probability is taken for 0: the least that 16 bits hold.
 _LEAST = 6e-8
@@ -122,10 +122,10 @@ def _load(bundle: Bundle) -> torch.nn.Module:
         raise WeightsError(
             f"{bundle.path} describes no SegResNet that MONAI knows ({words}); get it again."
         ) from error
-    state = read_state_dict(bundle.checkpoint, _HOLDERS, _WAY_OUT)
+    state = read_state_dict(bundle.checkpoint, _HOLDERS, _ADVICE)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    check_layout(shapes, expected, bundle.checkpoint, "the bundle describes", _WAY_OUT)
+    check_layout(shapes, expected, bundle.checkpoint, "the bundle describes", _ADVICE)
     network.load_state_dict({n: t.float() for n, t in state.items()}, assign=True)
     return network.requires_grad_(False).eval()
 

@@ -178,7 +178,7 @@ class ModelAsking:
         assert self.subject is not None, "there is a comparison"
         self._measures_planes, self._fraction = planes, 0.0
         self._logic.background.request(
-            Request(model, prompts, self.subject.device, consistency=planes, afresh=not planes)
+            Request(model, prompts, self.subject.device, consistency=planes, clear_cache=not planes)
         )
 
     def _take(self, event: Told) -> None:

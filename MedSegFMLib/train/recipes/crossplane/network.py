@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ....models.sam.network.crossplane import CrossPlane
 from ....models.sam.preprocessing import Fit, Pictures
-from ....system.memory_cache import ByteCache
+from ....system.memory_cache import LruByteCache
 from ...precision import autocast
 from .gradient_cache import View as Answering
 from .plane_views import View
@@ -37,9 +37,9 @@ class ViewNetwork:
         self._pictures = pictures
         self._device = device
         self._half = half
-        self._cache: ByteCache[tuple[object, ...], Tensor] | None = None
+        self._cache: LruByteCache[tuple[object, ...], Tensor] | None = None
         if prefix_bytes:
-            self._cache = ByteCache(prefix_bytes, lambda tokens: tokens.nbytes)
+            self._cache = LruByteCache(prefix_bytes, lambda tokens: tokens.nbytes)
 
     def answering(self, sample: Sample) -> list[Answering]:
         """A function for each view, which gives its logits (rows, columns), float32."""

@@ -70,7 +70,7 @@ def objects_of(volumes: Sequence[LabelledVolume], rule: RegionRule | None) -> li
             label: Region.whole(shape) if rule is None else own.grown(rule.margin(own), shape)
             for label, own in tight.items()
         }
-        stacks = PlaneStacks(volume, Region.around(list(regions.values())))
+        stacks = PlaneStacks(volume, Region.enclosing(list(regions.values())))
         for label, region in regions.items():
             surface = _surface(volume.labels_kji == label, tight[label])
             found.append(TrainedObject(volume, stacks, label, region, surface))

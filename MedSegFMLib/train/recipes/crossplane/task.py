@@ -33,7 +33,7 @@ from ....system.atomic_files import atomic_path, write_text
 from ...distributed import Processes
 from ...labelled_volumes import digest, manifest, open_volumes
 from ...precision import is_half
-from ...schedule import WholePace
+from ...schedule import StepSchedule
 from ...task import Task
 from .gradient_cache import cached_backward, plain_backward
 from .loss import crossplane_loss
@@ -102,9 +102,9 @@ class CrossplaneTask(Task):
             torch.optim.AdamW(self._adapters, settings.rate, weight_decay=settings.weight_decay)
         ]
         self.optimisers[0].param_groups[0]["peak"] = settings.rate
-        self.pace = WholePace(settings.steps, settings.warmup, "cosine")
+        self.schedule = StepSchedule(settings.steps, settings.warmup, "cosine")
         own = ("rank", "alpha", "targets", "blocks", "decoder", "size")
-        self.same = {
+        self.must_match = {
             "base": self._base_sha256,
             # Of them the checkpoint holds scores and places.
             "set of volumes": digest([*self._manifest, *manifest(held_back)]),
@@ -137,24 +137,28 @@ class CrossplaneTask(Task):
         samples = Samples(self._objects, settings.hot_share, settings.seed)
         return samples.from_number(first, stride)
 
-    def learn(self, batch: Sample, number: int, share: float) -> dict[str, Tensor]:
-        """See `Task.learn`."""
+    def backward(self, batch: Sample, number: int, weight: float) -> dict[str, Tensor]:
+        """See `Task.backward`."""
         settings = self._settings
         seed = np.random.SeedSequence((settings.seed, number)).generate_state(1)[0]
         torch.manual_seed(int(seed))
         # Validation has turned dropout off.
         self._peft.train()
-        weight = settings.consistency * self._risen(number)
+        intersection_weight = settings.consistency * self._ramp(number)
 
         def loss(answers: list[Tensor]) -> dict[str, Tensor]:
             return crossplane_loss(
-                answers, batch.views, weight, settings.compared, settings.coronal_sagittal
+                answers,
+                batch.views,
+                intersection_weight,
+                settings.compared,
+                settings.coronal_sagittal,
             )
 
         views = self._views.answering(batch)
         if settings.cached:
-            return cached_backward(views, loss, share, self._processes.device)
-        return plain_backward(views, loss, share)
+            return cached_backward(views, loss, weight, self._processes.device)
+        return plain_backward(views, loss, weight)
 
     def state(self) -> dict[str, Tensor]:
         """The adapters, and what `prepare` found."""
@@ -243,7 +247,7 @@ class CrossplaneTask(Task):
             CARD, runtime, self._pictures, "reliable", PLANE_NAMES, DEFAULT_CACHE_BYTES
         )
 
-    def _risen(self, number: int) -> float:
+    def _ramp(self, number: int) -> float:
         """How far the weight of the intersection term has risen at a batch, 0 to 1."""
         settings = self._settings
         together = settings.steps * settings.accumulate * self._processes.count

@@ -23,7 +23,7 @@ from ...batch_tensors import on_device
 from ...distributed import Processes
 from ...labelled_volumes import manifest, open_volumes
 from ...precision import autocast, is_half
-from ...schedule import WholePace
+from ...schedule import StepSchedule
 from ...task import Task
 from .forward import Answers, answers, checkpoint_blocks, unread
 from .loss import detector_loss
@@ -80,9 +80,9 @@ class MedicalSam3Task(Task):
                 adapters=lora,
             )
         ]
-        self.pace = WholePace(settings.steps, settings.warmup, "cosine")
+        self.schedule = StepSchedule(settings.steps, settings.warmup, "cosine")
         chosen = ("rank", "alpha", "targets") if lora else ()
-        self.same = {"mode": settings.mode, "base": self._sha256} | {
+        self.must_match = {"mode": settings.mode, "base": self._sha256} | {
             name: getattr(settings, name) for name in chosen
         }
         self.samples = settings.batch
@@ -96,8 +96,8 @@ class MedicalSam3Task(Task):
             yield self._slices.batch(self._settings.batch, self._settings.absent_share, rng)
             number += stride
 
-    def learn(self, batch: WordsBatch, number: int, share: float) -> dict[str, Tensor]:
-        """See `Task.learn`."""
+    def backward(self, batch: WordsBatch, number: int, weight: float) -> dict[str, Tensor]:
+        """See `Task.backward`."""
         devices = [] if self._device.type == "cpu" else [self._device]
         own = np.random.SeedSequence((self._settings.seed, number, 1)).generate_state(1)
         with torch.random.fork_rng(devices):
@@ -106,7 +106,7 @@ class MedicalSam3Task(Task):
             with autocast(self._device, self._half):
                 one, others = self._answers(batch, many=many > 0)
             losses = detector_loss(one, others, batch.targets, many)
-            (losses["loss"] * share).backward()
+            (losses["loss"] * weight).backward()
         return {name: value.detach() for name, value in losses.items()}
 
     def state(self) -> dict[str, Tensor]:

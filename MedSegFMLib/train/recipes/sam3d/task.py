@@ -28,7 +28,7 @@ from ....volumes.region import shape_triple
 from ...distributed import Processes
 from ...labelled_volumes import manifest, open_volumes
 from ...precision import autocast, is_half
-from ...schedule import WholePace
+from ...schedule import StepSchedule
 from ...task import Task
 from .loss import supervised_loss
 from .patches import Patches, PatchVolume, make_patches
@@ -78,8 +78,8 @@ class Sam3dTask(Task):
         for group in optimiser.param_groups:
             group["peak"] = settings.rate
         self.optimisers = [optimiser]
-        self.pace = WholePace(settings.steps, settings.warmup, "poly")
-        self.same = {
+        self.schedule = StepSchedule(settings.steps, settings.warmup, "poly")
+        self.must_match = {
             "set of classes": ",".join(classes),
             "patch": settings.patch,
             "depth": settings.depth,
@@ -113,12 +113,12 @@ class Sam3dTask(Task):
             seed = (settings.seed, number)
             yield make_patches(self._volumes, settings.batch, settings.foreground_share, seed)
 
-    def learn(self, batch: Patches, number: int, share: float) -> dict[str, Tensor]:
-        """See `Task.learn`; there is no chance in it."""
+    def backward(self, batch: Patches, number: int, weight: float) -> dict[str, Tensor]:
+        """See `Task.backward`; there is no chance in it."""
         with autocast(self._processes.device, self._half):
             answers = self.decoder.supervised(batch.features.float())
         loss = supervised_loss(answers, batch.classes)
-        (loss * share).backward()
+        (loss * weight).backward()
         return {"loss": loss.detach()}
 
     def state(self) -> dict[str, Tensor]:
