@@ -75,7 +75,7 @@ def made(pack: Path, use: str, seed: int, shape: Shape = SHAPE) -> Scene:
 
 
 def test_pack_keeps_spacing_licence_and_attribution(pack: Path) -> None:
-    for packed in load_packeds(pack):
+    for packed in load_recordings(pack):
         assert packed.spacing_kji_mm == pytest.approx(SPACING_IJK_MM[::-1])
         assert packed.licence == f"licence of {packed.name}"
         assert packed.attribution == f"by {packed.name}"
