@@ -20,9 +20,9 @@ from ..datasets.challenge_npz import (
     DEFAULT_SPACING_ORDER,
     SPACING_ORDERS,
     VoxelBox,
+    has_grid,
     is_challenge_file,
     read_spacing,
-    tells_grid,
     write_case,
 )
 from ..errors import CasesError, MedSegFMError, OutputError
@@ -181,7 +181,7 @@ def _storable(volume: Volume) -> Volume:
 def _notes(cases: Sequence[Case]) -> tuple[str, ...]:
     """What the files do not tell, once for all of them."""
     notes = []
-    silent = [case for case in cases if not tells_grid(case.image)]
+    silent = [case for case in cases if not has_grid(case.image)]
     if silent:
         notes.append(
             "npz files hold no directions: i, j and k are taken to grow to the patient's left, "

@@ -14,7 +14,7 @@ from ..progress import Progress
 from . import state
 from .batch_tensors import save_batch
 from .distributed import Processes
-from .run_log import Outputs
+from .run_log import RunLog
 from .step import LossError, step
 from .stopping import Stop
 from .task import Task
@@ -51,7 +51,7 @@ class Loop:
         self._started = started
         self._counters = state.resume(settings.out, recipe, settings, task)
         self._begun = replace(self._counters)
-        self._outputs = Outputs(settings.out, task, self._counters) if processes.is_main else None
+        self._log = RunLog(settings.out, task, self._counters) if processes.is_main else None
         # Whether the checkpoint may be written.
         self._keeps = True
 
@@ -63,7 +63,7 @@ class Loop:
     @property
     def scores(self) -> Mapping[str, float]:
         """Of the last validation, by name; the main process has them."""
-        return {} if self._outputs is None else self._outputs.scores
+        return {} if self._log is None else self._log.scores
 
     @property
     def _rate(self) -> float:
@@ -90,15 +90,15 @@ class Loop:
                 self._train(batches)
             if self._keeps:
                 self._save()
-            if self._outputs is not None:
-                self._outputs.validate(self._counters, self._scoring(1.0), last=True)
+            if self._log is not None:
+                self._log.validate(self._counters, self._scoring(1.0), last=True)
                 self._task.write(result)
             self._processes.wait()
         except Cancelled as cancelled:
             raise self._stop.reason or cancelled from None
         finally:
-            if self._outputs is not None:
-                self._outputs.close()
+            if self._log is not None:
+                self._log.close()
 
     def _train(self, batches: Iterator[Any]) -> None:
         settings, counters, task = self._settings, self._counters, self._task
@@ -122,21 +122,21 @@ class Loop:
             counters.samples += together * task.samples
             counters.steps += 1
             counters.minutes = self._begun.minutes + self._minutes
-            if self._outputs is None:
+            if self._log is None:
                 continue
             if meter.seconds >= _REPORT_SECONDS:
-                self._outputs.report(counters, meter, self._rate)
+                self._log.report(counters, meter, self._rate)
             self._report_progress(used)
             if counters.samples >= next_validation * settings.validate_samples:
                 # A stop is heard before the next step, where the state is saved.
                 with suppress(Cancelled):
-                    self._outputs.validate(counters, self._scoring(used))
+                    self._log.validate(counters, self._scoring(used))
                 next_validation = counters.samples // settings.validate_samples + 1
             if self._minutes >= next_save and self._keeps:
                 self._save()
                 next_save = self._minutes + settings.save_minutes
-        if self._outputs is not None and not meter.empty:
-            self._outputs.report(counters, meter, self._rate)
+        if self._log is not None and not meter.empty:
+            self._log.report(counters, meter, self._rate)
 
     def _given_up(self, error: LossError) -> TrainingError:
         """Keep the bad batch; what to tell the user.
@@ -162,9 +162,9 @@ class Loop:
         return used
 
     def _report_progress(self, used: float) -> None:
-        assert self._outputs is not None
+        assert self._log is not None
         try:
-            self._progress(used, self._outputs.phrase)
+            self._progress(used, self._log.phrase)
         except Cancelled as cancelled:
             # The other processes hear of it before the next step.
             self._stop.reason = cancelled

@@ -44,7 +44,7 @@ def can_draw() -> bool:
     return True
 
 
-class Outputs:
+class RunLog:
     """The log and the previews in a folder, of the main process.
 
     counters: where the call begins. scores: of the last validation, by name.

@@ -75,7 +75,7 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
     from MedSegFMLib.models.sam.network.crossplane import CrossPlane
     from MedSegFMLib.models.sam.network.lora import LoraChoice, with_adapters
     from MedSegFMLib.models.sam.network.network import Sam
-    from MedSegFMLib.models.sam.preprocessing import SamPictures
+    from MedSegFMLib.models.sam.preprocessing import SamPreprocessor
     from MedSegFMLib.train.labelled_volumes import LabelledVolume
     from MedSegFMLib.train.recipes.crossplane.gradient_cache import (
         cached_backward,
@@ -104,9 +104,9 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
             torch.nn.init.normal_(parameter, std=0.02)
     adapters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(adapters, 0.0)
-    pictures = SamPictures(row.size)
+    preprocessor = SamPreprocessor(row.size)
     network = CrossPlane(sam, choice.first_block(config), row.recomputed)
-    views_of = ViewNetwork(network, pictures, device, half, (1 << 30) * row.prefix)
+    views_of = ViewNetwork(network, preprocessor, device, half, (1 << 30) * row.prefix)
     labels = np.zeros(SHAPE_KJI, np.int16)
     labels[50:110, 70:160, 80:170] = 1
     image = np.random.default_rng(0).integers(0, 255, SHAPE_KJI).astype(np.float32)

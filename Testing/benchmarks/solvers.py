@@ -23,14 +23,14 @@ from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Task
 from MedSegFMLib.evaluate.run.run_case import run_case
 from MedSegFMLib.models.randomwalk import solver as problem
-from MedSegFMLib.models.randomwalk.random_walker import Graph, walk
+from MedSegFMLib.models.randomwalk.random_walker import Graph, random_walk
 from MedSegFMLib.models.randomwalk.settings import Settings
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.volumes.pooling import Floats
 
 
 def cut(graph: Graph, logits: Floats, trust: float, settings: Settings) -> Floats:
-    """What `walk` does, by a minimum cut."""
+    """What `random_walk` does, by a minimum cut."""
     edges = triu(graph.laplacian, k=1).tocoo()
     flow = maxflow.GraphFloat(logits.size, edges.nnz)
     nodes = flow.add_grid_nodes(logits.shape)
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("--voxels", type=int, default=2_000_000)
     arguments = parser.parse_args()
-    solvers = {"random walker (conjugate gradients)": walk, "max-flow (PyMaxflow)": cut}
+    solvers = {"random walker (conjugate gradients)": random_walk, "max-flow (PyMaxflow)": cut}
     scores: dict[str, list[list[float]]] = {name: [] for name in solvers}
     seconds = dict.fromkeys(solvers, 0.0)
     for case in read_cases(arguments.cases):

@@ -22,10 +22,10 @@ from MedSegFMLib.models.sam.create import REGION_RULE
 from MedSegFMLib.models.sam.network.crossplane import CrossPlane
 from MedSegFMLib.models.sam.network.lora import LoraChoice, with_adapters
 from MedSegFMLib.models.sam.preprocessing import (
-    MedsamPictures,
-    Pictures,
-    SamPictures,
-    picture_logits,
+    MedsamPreprocessor,
+    SamPreprocessor,
+    SlicePreprocessor,
+    slice_logits,
 )
 from MedSegFMLib.models.sam.torch_runtime import TorchSamRuntime
 from MedSegFMLib.progress import no_progress
@@ -65,7 +65,7 @@ class Trained:
         recomputed: bool = False,
         blocks: int = 0,
         prefix_bytes: int = 0,
-        pictures: Pictures | None = None,
+        preprocessor: SlicePreprocessor | None = None,
     ) -> None:
         sam = random_sam(TINY).to(dtype)
         # segment_anything gives its places in 32 bits whatever the rest has.
@@ -79,8 +79,8 @@ class Trained:
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.05)
         network = CrossPlane(sam, choice.first_block(TINY), recomputed)
-        pictures = pictures or SamPictures("native")
-        self.views = ViewNetwork(network, pictures, CPU, half, prefix_bytes)
+        preprocessor = preprocessor or SamPreprocessor("native")
+        self.views = ViewNetwork(network, preprocessor, CPU, half, prefix_bytes)
         self.sample = sample_of(grid())
         self.model.train()
 
@@ -108,13 +108,15 @@ def apart(one: Gradients, other: Gradients) -> float:
     return max(float((one[name] - other[name]).abs().max()) for name in one) / largest
 
 
-@pytest.mark.parametrize("pictures", [SamPictures, MedsamPictures])
+@pytest.mark.parametrize("preprocessor", [SamPreprocessor, MedsamPreprocessor])
 @pytest.mark.parametrize("recomputed", [False, True])
 def test_gradients_view_by_view_are_those_of_one_graph(
-    recomputed: bool, pictures: Callable[[str], Pictures]
+    recomputed: bool, preprocessor: Callable[[str], SlicePreprocessor]
 ) -> None:
-    plain, values = Trained(pictures=pictures("native")).gradients(cached=False)
-    cached, again = Trained(recomputed=recomputed, pictures=pictures("native")).gradients(True)
+    plain, values = Trained(preprocessor=preprocessor("native")).gradients(cached=False)
+    cached, again = Trained(recomputed=recomputed, preprocessor=preprocessor("native")).gradients(
+        True
+    )
     assert apart(plain, cached) < 1e-10
     assert {name: float(v) for name, v in values.items()} == pytest.approx(
         {name: float(v) for name, v in again.items()}, rel=1e-12
@@ -270,8 +272,8 @@ def test_what_is_trained_is_what_the_model_answers() -> None:
     """After a box, a box and a click, and a click alone, of which three masks may be meant."""
     sam = random_sam(TINY)
     network = CrossPlane(sam, 0, recomputed=False)
-    pictures = SamPictures("native")
-    views = ViewNetwork(network, pictures, CPU, half=False, prefix_bytes=0)
+    preprocessor = SamPreprocessor("native")
+    views = ViewNetwork(network, preprocessor, CPU, half=False, prefix_bytes=0)
     runtime = TorchSamRuntime(sam, CPU)
     kinds = set()
     for number in range(12):
@@ -279,10 +281,12 @@ def test_what_is_trained_is_what_the_model_answers() -> None:
         with torch.inference_mode():
             answers = [answer() for answer in views.answering(sample)]
         for view, answer in zip(sample.views, answers, strict=True):
-            fit = pictures.fit((view.picture.shape[0], view.picture.shape[1]))
-            features = runtime.encode(pictures.images(view.picture[None], fit), no_progress)
-            (low,) = runtime.decode(features, [fit.prompt(view.prompt)], fit.input)
-            expected = picture_logits(pictures, low, fit)
+            plan = preprocessor.resize_plan((view.slice_image.shape[0], view.slice_image.shape[1]))
+            features = runtime.encode(
+                preprocessor.images(view.slice_image[None], plan), no_progress
+            )
+            (low,) = runtime.decode(features, [plan.prompt(view.prompt)], plan.input)
+            expected = slice_logits(preprocessor, low, plan)
             np.testing.assert_allclose(answer.numpy(), expected, atol=1e-4)
             kinds.add((view.prompt.box is not None, len(view.prompt.points)))
     assert len(kinds) == 3

@@ -195,7 +195,7 @@ def test_cases_are_trained_on_and_the_held_back_one_is_scored(made: Made, tmp_pa
     report = json.loads((settings.out / REPORT_FILE).read_text())
     assert report["held_back"] == ["patient 1"]
     assert set(report["before"]) == set(report["after"]) == {"dice", "agreement", "inconsistency"}
-    facts = lora_file.facts_of(folder)
+    facts = lora_file.read_facts(folder)
     assert [volume["name"] for volume in facts.data] == ["patient 0", "patient 2"]
     assert len(facts.data[0]["image_sha256"]) == 64 and facts.settings["rank"] == "8"
     assert {row["name"] for row in read_log(settings.out)} >= {
@@ -223,7 +223,7 @@ def test_an_adapter_segments_by_name_and_in_the_command_line(
     assert run(*words, "--option", f"base={settings.base}") == 0
     assert Volume.read(out).array_kji.shape == volume.array_kji.shape
     # With the base installed nothing needs to be named.
-    base_sha256 = lora_file.facts_of(folder).base_sha256
+    base_sha256 = lora_file.read_facts(folder).base_sha256
     assert run("weights", "import", "sam", settings.base, "--sha256", base_sha256) == 0
     assert run(*words) == 0
 
@@ -281,7 +281,7 @@ def test_a_damaged_adapter_is_refused(damage: str, made: Made, tmp_path: Path) -
     elif damage == "metadata":
         save_file(held, str(file))
     else:
-        facts = lora_file.facts_of(file.parent)
+        facts = lora_file.read_facts(file.parent)
         name = next(iter(held))
         if damage == "missing":
             del held[name]
@@ -309,7 +309,7 @@ def test_a_loss_that_is_no_number_stops_with_its_batch(
     with pytest.raises(TrainingError, match="nan after 2 samples"):
         train("crossplane", settings)
     batch = load_file(str(settings.out / FAILED_BATCH))
-    assert batch["views.0.picture"].shape == batch["views.0.target"].shape
+    assert batch["views.0.slice_image"].shape == batch["views.0.target"].shape
     monkeypatch.undo()
     assert train("crossplane", settings).samples == 4
 

@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from MedSegFMLib import Session, Text, create  # noqa: E402
 from MedSegFMLib.errors import Cancelled, TrainingError, WeightsError  # noqa: E402
 from MedSegFMLib.models.common.adapter_files import CONFIG_FILE, TENSORS_FILE  # noqa: E402
-from MedSegFMLib.models.medical_sam3.tokenizer import Words  # noqa: E402
+from MedSegFMLib.models.medical_sam3.tokenizer import PhraseTokenizer  # noqa: E402
 from MedSegFMLib.train.distributed import Processes  # noqa: E402
 from MedSegFMLib.train.labelled_volumes import open_volumes  # noqa: E402
 from MedSegFMLib.train.planner import plan  # noqa: E402
@@ -180,7 +180,7 @@ def test_where_all_weights_learn_none_is_without_a_gradient(settings: Callable[.
 
 def test_slices_show_the_object_their_words_name(base: Path) -> None:
     training, _ = open_volumes(None, "", 2, 24, 0)
-    words = Words(base.parent, 16)
+    words = PhraseTokenizer(base.parent, 16)
     slices = Slices(training, ("axial", "sagittal"), SIDE, 16, words)
     batch = slices.batch(12, 0.3, np.random.default_rng(0))
     assert batch.images.shape == (12, 3, SIDE, SIDE) and batch.tokens.shape == (12, 16)

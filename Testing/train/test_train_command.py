@@ -18,7 +18,7 @@ from sample_volumes import make_blob
 
 from MedSegFMLib import Box, Geometry, Session, Volume, create
 from MedSegFMLib.errors import ModelError, TrainingError
-from MedSegFMLib.synthesis.recorded.pack_format import load_recordings
+from MedSegFMLib.synthesis.recorded.pack_format import load_pack
 from MedSegFMLib.train import registry as recipes
 from MedSegFMLib.train import settings_text
 from MedSegFMLib.train.log import FILE
@@ -175,6 +175,6 @@ def test_volumes_are_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     listed.write_text(json.dumps({"sources": [{**source, "attribution": "us"}]}))
     assert run("pack", listed, "--out", tmp_path / "p.npz") == 0
     assert "1 recordings, 1 with an image, 1 with labels" in capsys.readouterr().out
-    assert [r.name for r in load_recordings(tmp_path / "p.npz")] == ["a"]
+    assert [r.name for r in load_pack(tmp_path / "p.npz")] == ["a"]
     assert "is read by" in refused(capsys, "pack", listed, "--out", tmp_path / "i.nrrd")
     assert "cannot be read" in refused(capsys, "pack", tmp_path / "x", "--out", tmp_path / "p.npz")

@@ -84,7 +84,7 @@ class NnunetNetwork:
         """The names of dataset.json, without background."""
         return self._trained.classes
 
-    def look(self, volume: Volume, progress: Progress) -> ClassMaps:
+    def class_maps(self, volume: Volume, progress: Progress) -> ClassMaps:
         """Score every voxel; VolumeError where too few are left in the network's spacing."""
         import torch
 

@@ -41,7 +41,7 @@ class SlicePrompt:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether several objects fit: a single point, which SAM answers with three masks."""
+        """Whether several objects plan: a single point, which SAM answers with three masks."""
         return self.box is None and len(self.points) == 1
 
 

@@ -12,7 +12,7 @@ from ...progress import Progress
 from ...system.device import memory_errors
 from ...volumes.region import Shape
 from .feature_files import Features
-from .patches import Windows, bell
+from .patches import PatchGrid, bell
 
 if TYPE_CHECKING:
     from .network import Sam3dDecoder
@@ -24,7 +24,7 @@ _LEAST_PROBABILITY = 1e-7
 def class_scores(
     decoder: Sam3dDecoder,
     features: Features,
-    windows: Windows,
+    windows: PatchGrid,
     shape_kji: Shape,
     progress: Progress,
 ) -> NDArray[np.float16]:
@@ -43,7 +43,7 @@ def class_scores(
 def _class_scores(
     decoder: Sam3dDecoder,
     features: Features,
-    windows: Windows,
+    windows: PatchGrid,
     shape_kji: Shape,
     progress: Progress,
 ) -> NDArray[np.float16]:

@@ -53,7 +53,7 @@ class SegResNetNetwork:
         """The names of metadata.json, without background."""
         return self._bundle.classes
 
-    def look(self, volume: Volume, progress: Progress) -> ClassMaps:
+    def class_maps(self, volume: Volume, progress: Progress) -> ClassMaps:
         """Score every voxel; VolumeError where the bundle's preprocessing leaves nothing."""
         import torch
         from monai.data import MetaTensor
@@ -92,7 +92,7 @@ class SegResNetNetwork:
 
         count, done = _window_count(seen.shape[1:], self._windows), 0
 
-        def look(windows: torch.Tensor) -> torch.Tensor:
+        def predict_windows(windows: torch.Tensor) -> torch.Tensor:
             nonlocal done
             progress(min(done / count, 1.0), "Looking at the volume")
             done += len(windows)
@@ -102,7 +102,7 @@ class SegResNetNetwork:
             return answer.float()
 
         with torch.inference_mode():
-            logits = self._windows(torch.Tensor(seen)[None].float(), look)[0]
+            logits = self._windows(torch.Tensor(seen)[None].float(), predict_windows)[0]
             for part in logits.split(1, dim=1):
                 # Slice by slice: a second copy of all classes may not fit into memory.
                 part.copy_(part.softmax(0) if self._bundle.softmax else part.sigmoid())

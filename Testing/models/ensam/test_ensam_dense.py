@@ -13,7 +13,7 @@ from MedSegFMLib.models.ensam.network.config import (
     BOX_START,
     FOREGROUND,
 )
-from MedSegFMLib.models.ensam.network.dense_prompts import CHANNELS, drawn
+from MedSegFMLib.models.ensam.network.dense_prompts import CHANNELS, prompt_channels
 
 SIDE = 16
 ELLIPSOID, CUBOID, ON, OFF, PREVIOUS = range(CHANNELS)
@@ -29,7 +29,7 @@ def draw(*tokens: tuple[int, ...], previous: torch.Tensor | None = None) -> torc
     kinds = torch.tensor([[token[0] for token in tokens]]).long()
     if previous is None:
         previous = torch.zeros(1, 1, SIDE, SIDE, SIDE)
-    return drawn(kinds, rows, previous)[0]
+    return prompt_channels(kinds, rows, previous)[0]
 
 
 def test_box_is_drawn_from_its_first_to_its_last_voxel() -> None:

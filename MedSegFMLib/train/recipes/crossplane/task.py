@@ -25,7 +25,7 @@ from ....models.sam.create import REGION_RULE
 from ....models.sam.model import CARD
 from ....models.sam.network.crossplane import CrossPlane
 from ....models.sam.network.lora import LoraChoice, with_adapters
-from ....models.sam.preprocessing import PICTURES
+from ....models.sam.preprocessing import PREPROCESSORS
 from ....models.sam.segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 from ....models.sam.torch_runtime import TorchSamRuntime
 from ....progress import Progress, part_of, parts_of
@@ -69,9 +69,9 @@ class CrossplaneTask(Task):
         self._objects = objects_of(training, rule)
         self._scored = spread(objects_of(held_back, rule), settings.validation_objects)
         self._manifest = manifest(training)
-        own_way = settings.base if settings.base in PICTURES else "sam"
+        own_way = settings.base if settings.base in PREPROCESSORS else "sam"
         self._prepared = own_way if settings.prepared == "auto" else settings.prepared
-        self._pictures = PICTURES[self._prepared](settings.size)
+        self._preprocessor = PREPROCESSORS[self._prepared](settings.size)
         self._half = is_half(settings.precision, device)
         if settings.blocks > sam.config.depth:
             raise TrainingError(
@@ -95,7 +95,11 @@ class CrossplaneTask(Task):
         first = choice.first_block(sam.config)
         self.network = CrossPlane(sam, first, settings.recomputed)
         self._views = ViewNetwork(
-            self.network, self._pictures, device, self._half, settings.prefix_bytes if first else 0
+            self.network,
+            self._preprocessor,
+            device,
+            self._half,
+            settings.prefix_bytes if first else 0,
         )
         self._adapters = [p for p in self._peft.parameters() if p.requires_grad]
         self.optimisers = [
@@ -122,11 +126,13 @@ class CrossplaneTask(Task):
         with self._peft.disable_adapter():
             if self._before is None:
                 self._before, _ = scores(
-                    self._segmenter, self._scored, _told(progress, 0.0, 0.3, "The base is scored")
+                    self._segmenter,
+                    self._scored,
+                    _with_phrase(progress, 0.0, 0.3, "The base is scored"),
                 )
             if self._hot is None:
                 self._hot = self._find_hot(
-                    _told(progress, 0.3, 1.0, "Places where planes disagree are looked for")
+                    _with_phrase(progress, 0.3, 1.0, "Places where planes disagree are looked for")
                 )
         for target, voxels in zip(self._objects, self._hot, strict=True):
             target.hot = voxels.numpy()
@@ -225,7 +231,9 @@ class CrossplaneTask(Task):
         for target in self._objects:
             planes = target.stacks.planes.values()
             shapes = [plane.shape(target.region.shape_kji)[1:] for plane in planes]
-            sizes.append([self._pictures.fit((rows, columns)).input for rows, columns in shapes])
+            sizes.append(
+                [self._preprocessor.resize_plan((rows, columns)).input for rows, columns in shapes]
+            )
         return sizes
 
     def _find_hot(self, progress: Progress) -> list[Tensor]:
@@ -244,7 +252,7 @@ class CrossplaneTask(Task):
         device = self._processes.device
         runtime = TorchSamRuntime(self._sam, device, "crossplane", self._half)
         return PlanarSegmenter(
-            CARD, runtime, self._pictures, "reliable", PLANE_NAMES, DEFAULT_CACHE_BYTES
+            CARD, runtime, self._preprocessor, "reliable", PLANE_NAMES, DEFAULT_CACHE_BYTES
         )
 
     def _ramp(self, number: int) -> float:
@@ -255,7 +263,7 @@ class CrossplaneTask(Task):
         return min(1.0, number / ramp) if ramp else 1.0
 
 
-def _told(progress: Progress, start: float, stop: float, phrase: str) -> Progress:
+def _with_phrase(progress: Progress, start: float, stop: float, phrase: str) -> Progress:
     """Progress of a part that tells the user one phrase, as training has not begun."""
     part = part_of(progress, start, stop)
     return lambda fraction, _: part(fraction, phrase)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ....errors import WeightsError
 from ....models.medical_sam3 import lora as medical_sam3_lora
 from ....models.medical_sam3 import weights as medical_sam3_weights
-from ....models.medical_sam3.tokenizer import Words
+from ....models.medical_sam3.tokenizer import PhraseTokenizer
 from ....models.medical_sam3.torch_runtime import chosen_objects
 from ....progress import Progress
 from ....weights import store
@@ -32,7 +32,7 @@ from .preview import draw_slices
 from .rates import build_optimiser
 from .result import write_network
 from .settings import MedicalSam3Settings
-from .slices import Slices, WordsBatch
+from .slices import Slices, TextBatch
 
 _NAME = "medical-sam3"
 # What counts as found, as in Medical SAM3's evaluation.
@@ -59,7 +59,7 @@ class MedicalSam3Task(Task):
         config: Any = self._network.config
         self._config = config
         self._tokenizer = self._base.parent if settings.tokenizer is None else settings.tokenizer
-        words = Words(self._tokenizer, config.text_config.max_position_embeddings)
+        words = PhraseTokenizer(self._tokenizer, config.text_config.max_position_embeddings)
         training, held_back = open_volumes(
             settings.cases, settings.held_back, settings.synthetic, settings.side, settings.seed
         )
@@ -86,9 +86,9 @@ class MedicalSam3Task(Task):
             name: getattr(settings, name) for name in chosen
         }
         self.samples = settings.batch
-        self._seen: list[tuple[WordsBatch, Tensor]] = []
+        self._seen: list[tuple[TextBatch, Tensor]] = []
 
-    def batches(self, first: int, stride: int) -> Generator[WordsBatch, None, None]:
+    def batches(self, first: int, stride: int) -> Generator[TextBatch, None, None]:
         """See `Task.batches`."""
         number = first
         while True:
@@ -96,7 +96,7 @@ class MedicalSam3Task(Task):
             yield self._slices.batch(self._settings.batch, self._settings.absent_share, rng)
             number += stride
 
-    def backward(self, batch: WordsBatch, number: int, weight: float) -> dict[str, Tensor]:
+    def backward(self, batch: TextBatch, number: int, weight: float) -> dict[str, Tensor]:
         """See `Task.backward`."""
         devices = [] if self._device.type == "cpu" else [self._device]
         own = np.random.SeedSequence((self._settings.seed, number, 1)).generate_state(1)
@@ -203,5 +203,5 @@ class MedicalSam3Task(Task):
             chosen.rank, chosen.alpha, chosen.dropout, chosen.targets
         )
 
-    def _answers(self, batch: WordsBatch, many: bool) -> tuple[Answers, Answers | None]:
+    def _answers(self, batch: TextBatch, many: bool) -> tuple[Answers, Answers | None]:
         return answers(self._network, batch.images, batch.tokens, batch.counts, many)

@@ -21,7 +21,7 @@ from ....models.sam3d.encoder_features import embeddings
 from ....models.sam3d.feature_files import FeatureFiles, Features
 from ....models.sam3d.model import open_base
 from ....models.sam3d.network import Sam3dDecoder, decoder_on_meta
-from ....models.sam3d.patches import Windows
+from ....models.sam3d.patches import PatchGrid
 from ....models.sam3d.weights import Sam3dFacts
 from ....progress import Progress, no_progress, parts_of
 from ....volumes.region import shape_triple
@@ -187,11 +187,11 @@ class Sam3dTask(Task):
         rng = np.random.default_rng((self._settings.seed, place, variant))
         return variant_of(plain, self._settings.patch, rng)
 
-    def _features(self, volume: ClassVolume, progress: Progress) -> tuple[Features, Windows]:
+    def _features(self, volume: ClassVolume, progress: Progress) -> tuple[Features, PatchGrid]:
         """The features of a volume, from disk where they are there, and where they belong."""
         settings = self._settings
         shape = shape_triple(volume.classes_kji.shape)
-        windows = Windows.over(shape, settings.patch, settings.depth, settings.overlap)
+        windows = PatchGrid.covering(shape, settings.patch, settings.depth, settings.overlap)
         found = embeddings(
             self._base, volume.image_kji, volume.scores, windows, self._files, progress
         )
