@@ -159,6 +159,10 @@ class Segmenter(Protocol):
     def card(self) -> ModelCard:
         """What the model is and takes."""
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes it knows, without background; () if prompts say what to find."""
+
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
         """Prepare a region (None: all) of a volume; the volume is never written to."""
 
@@ -174,11 +178,6 @@ class Segmenter(Protocol):
         Prompts outside the encoded region but inside the volume are not errors: they say nothing
         here. Raises PromptError for a prompt outside the volume or one the model does not take.
         """
-
-
-def classes_of(segmenter: Segmenter) -> tuple[str, ...]:
-    """The names of the classes that a model knows, without background; () for a promptable one."""
-    return tuple(getattr(segmenter, "classes", ()))
 
 
 def class_numbers(phrases: Sequence[str], classes: Sequence[str], model: str) -> list[int]:

@@ -37,7 +37,7 @@ LAYERS = [
     {
         "registry",
         "networks",
-        "graphcut",
+        "randomwalk",
         "planar",
         "session",
         "simulate",

@@ -19,7 +19,6 @@ from ..prompts.json_format import write_prompts
 from ..prompts.prompt_list import PromptList
 from ..prompts.voxels import to_voxels
 from ..registry import DEFAULT_MODEL, card, create
-from ..segmenter import classes_of
 from ..session.session import Session
 from ..volumes.volume import Volume
 from .check_outputs import check_outputs
@@ -128,7 +127,7 @@ def run(arguments: argparse.Namespace) -> None:
         progress(0, "loading the model")
         session = Session(create(arguments.model, arguments.device, **options), volume)
         if by_class:
-            known = classes_of(session.segmenter)
+            known = session.segmenter.classes
             prompts = (
                 class_prompts(known) if known else parse_prompts(arguments, volume.geometry, taken)
             )

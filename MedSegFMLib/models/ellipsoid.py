@@ -44,6 +44,7 @@ class Ellipsoid:
     """Logits 1 - r^2, r = 1 on the ellipsoid that touches the box's faces."""
 
     card = CARD
+    classes: tuple[str, ...] = ()
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
         """Nothing of the image is kept."""

@@ -13,7 +13,7 @@ from ..prompts.history import PromptHistory
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Prompt, Text, is_positive
 from ..prompts.voxels import to_voxels
-from ..segmenter import Encoding, Prediction, Segmenter, class_numbers, classes_of
+from ..segmenter import Encoding, Prediction, Segmenter, class_numbers
 from ..system.memory_cache import LruByteCache
 from ..volumes.region import Region
 from ..volumes.volume import Volume
@@ -197,7 +197,7 @@ class Session:
 
     def _check(self, prompt: Prompt) -> None:
         self.segmenter.card.check_takes([prompt])
-        classes = classes_of(self.segmenter)
+        classes = self.segmenter.classes
         if classes and isinstance(prompt, Text):
             class_numbers([prompt.phrase], classes, self.segmenter.card.name)
         to_voxels([prompt], self.volume.geometry)

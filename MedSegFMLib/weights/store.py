@@ -72,7 +72,7 @@ def find(name: str) -> Path:
     raise WeightsError(
         f"No trained weights of {name} are installed{where}; {fetch}"
         f"'medsegfm weights import {name} {item.given_as}', give --weights {item.given_as}, or use "
-        "the model graphcut, which needs none."
+        "the model randomwalk, which needs none."
     )
 
 

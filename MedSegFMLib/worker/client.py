@@ -2,7 +2,7 @@
 
     client = WorkerClient(LocalLauncher())
     client.set_volume(volume)
-    number = client.request(Request("graphcut", prompts))
+    number = client.request(Request("randomwalk", prompts))
     for event in client.poll():    # now and then, from a timer
         ...
 

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from .. import __version__
 from ..errors import Cancelled, DeviceError, MedSegFMError, WorkerError
-from ..segmenter import Segmenter, classes_of
+from ..segmenter import Segmenter
 from .events import (
     Event,
     Failed,
@@ -132,7 +132,7 @@ class Server:
 
         def opened(model: Segmenter) -> None:
             name, prompts = job.request.model, model.card.prompts
-            self._tell(Opened(job.number, name, prompts, classes_of(model)))
+            self._tell(Opened(job.number, name, prompts, model.classes))
 
         if self._is_unwanted(job, begun=False):
             return Stopped(job.number)

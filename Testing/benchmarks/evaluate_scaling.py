@@ -280,7 +280,7 @@ def main() -> None:
     workers.add_argument("--count", type=int, default=16)
     workers.add_argument("--size", type=int, default=64)
     workers.add_argument("--clicks", type=int, default=5)
-    workers.add_argument("--models", default="graphcut,ensam")
+    workers.add_argument("--models", default="randomwalk,ensam")
     workers.add_argument("--turns", type=int, default=3)
     workers.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     workers.add_argument("--ray", action="store_true")

@@ -1,4 +1,4 @@
-"""The random walker of `graphcut` beside a max-flow solver in its place, on real cases.
+"""The random walker of `randomwalk` beside a max-flow solver in its place, on real cases.
 
 Run from the checkout, after `pip install PyMaxflow` (GPL, and so no dependency of the project):
 PYTHONPATH=. python Testing/benchmarks/solvers.py CASES.json [--voxels 2000000]
@@ -67,7 +67,7 @@ def main() -> None:
 
             problem.walk = timed
             asked = Task(case, name, 0)
-            rows = run_case(asked, loaded, create("graphcut"), Protocol(), no_progress)[0]
+            rows = run_case(asked, loaded, create("randomwalk"), Protocol(), no_progress)[0]
             for label in dict.fromkeys(row.object for row in rows):
                 scores[name].append([row.dsc for row in rows if row.object == label])
     print("| solver | objects | Dice after the box | after five clicks | seconds in all |")

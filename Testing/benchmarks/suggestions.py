@@ -5,7 +5,7 @@ the reference, (b) at the suggestion, (c) anywhere in the box and a tenth around
 the sign that the reference says. Beside it: what agreement and expected Dice tell of the true one.
 
 Run from the checkout:
-PYTHONPATH=. python Testing/benchmarks/suggestions.py CASES.json OUT [--models ensam,graphcut]
+PYTHONPATH=. python Testing/benchmarks/suggestions.py CASES.json OUT [--models ensam,randomwalk]
 It writes OUT/clicks.csv, goes on there where it was stopped, and draws OUT/suggestions.png.
 """
 
@@ -130,7 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--models", default="ensam,graphcut")
+    parser.add_argument("--models", default="ensam,randomwalk")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "clicks.csv"

@@ -74,7 +74,7 @@ def cases_path(tmp_path: Path) -> Path:
 
 def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ["--models", "ellipsoid,graphcut", "--jobs", 1]
+    words = ["--models", "ellipsoid,randomwalk", "--jobs", 1]
     assert run("evaluate", cases_path, "--out", out, *words) == 0
     rows = (out / "results.csv").read_text().splitlines()
     assert rows[0].startswith(
@@ -82,8 +82,8 @@ def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Pat
     )
     assert len(rows) == 1 + 3 * 2 * 6
     summary = json.loads((out / "summary.json").read_text())
-    assert set(summary) == {"ellipsoid", "graphcut"} and summary["graphcut"]["n"] == 2
-    assert summary["graphcut"]["dsc_final"] > 0.9
+    assert set(summary) == {"ellipsoid", "randomwalk"} and summary["randomwalk"]["n"] == 2
+    assert summary["randomwalk"]["dsc_final"] > 0.9
     # The label on the flipped grid was brought to the image's.
     assert next(row for row in rows if row.startswith("flipped")).endswith("True,")
     html = (out / "report.html").read_text()
@@ -96,7 +96,7 @@ def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Pat
 def test_evaluate_goes_on_where_it_was_stopped(
     cases_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["evaluate", cases_path, "--models", "graphcut", "--jobs", 1, "--out"]
+    words = ["evaluate", cases_path, "--models", "randomwalk", "--jobs", 1, "--out"]
     assert run(*words, tmp_path / "whole") == 0
     done: list[str] = []
     really = run_case.run_case
@@ -127,7 +127,7 @@ def test_evaluate_goes_on_where_it_was_stopped(
 def test_several_processes_give_the_same_rows_as_one(cases_path: Path, tmp_path: Path) -> None:
     for jobs in (1, 2):
         out = tmp_path / f"jobs{jobs}"
-        words = ["--models", "graphcut", "--jobs", jobs, "--clicks", 1]
+        words = ["--models", "randomwalk", "--jobs", jobs, "--clicks", 1]
         assert run("evaluate", cases_path, "--out", out, *words) == 0
     one, two = (
         [line.split(",")[:10] for line in (tmp_path / d / "results.csv").read_text().splitlines()]
@@ -186,13 +186,13 @@ def test_a_process_that_is_killed_is_a_failure_of_its_task_alone(
 ) -> None:
     monkeypatch.setattr(runner, "run_task", _killed_on_two)
     out = tmp_path / "out"
-    words = ["--models", "ellipsoid,graphcut", "--clicks", 1, "--jobs", 2]
+    words = ["--models", "ellipsoid,randomwalk", "--clicks", 1, "--jobs", 2]
     assert run("evaluate", cases_path, "--out", out, *words) == 1
     said = capsys.readouterr().err.splitlines()
     lines = [line for line in said if line.startswith("Not done")]
-    assert [line.split(":")[1] for line in lines] == [" two, ellipsoid", " two, graphcut"]
+    assert [line.split(":")[1] for line in lines] == [" two, ellipsoid", " two, randomwalk"]
     assert all("The process died (signal 9)" in line for line in lines)
-    assert set(json.loads((out / "summary.json").read_text())) == {"ellipsoid", "graphcut"}
+    assert set(json.loads((out / "summary.json").read_text())) == {"ellipsoid", "randomwalk"}
     assert "The process died" in (out / "report.html").read_text()
 
 
@@ -363,9 +363,9 @@ def test_a_later_run_with_another_model_keeps_the_earlier_one(
 ) -> None:
     out = tmp_path / "out"
     words = ["evaluate", cases_path, "--jobs", 1, "--clicks", 1, "--out", out, "--models"]
-    assert run(*words, "graphcut") == 0
+    assert run(*words, "randomwalk") == 0
     assert run(*words, "ellipsoid") == 0
-    assert list(json.loads((out / "summary.json").read_text())) == ["graphcut", "ellipsoid"]
+    assert list(json.loads((out / "summary.json").read_text())) == ["randomwalk", "ellipsoid"]
     assert (out / "report.html").read_text().count("data:image/jpeg") == 4
 
 
@@ -377,7 +377,7 @@ def test_prompts_differ_by_case_and_object_and_not_by_run() -> None:
 
 
 def test_pictures_of_like_named_cases_are_two() -> None:
-    names = {picture_name((case, "graphcut", 0)) for case in ("a b", "a_b", "a/b", "x" * 300)}
+    names = {picture_name((case, "randomwalk", 0)) for case in ("a b", "a_b", "a/b", "x" * 300)}
     assert len(names) == 4
     assert all(len(name) < 120 and not set(name) & set(' /\\:*?"<>|') for name in names)
 
@@ -499,7 +499,7 @@ def test_choices_that_are_none_are_refused(
 
 
 def test_every_seed_is_a_run_of_its_own(cases_path: Path, tmp_path: Path) -> None:
-    words = ["evaluate", cases_path, "--models", "graphcut", "--jobs", 1, "--clicks", 1, "--out"]
+    words = ["evaluate", cases_path, "--models", "randomwalk", "--jobs", 1, "--clicks", 1, "--out"]
     assert run(*words, tmp_path / "two", "--seed", "0,1", "--jitter", 0.2) == 0
     assert run(*words, tmp_path / "one", "--seed", "1", "--jitter", 0.2) == 0
     two, one = (read_records(tmp_path / name / "results.csv", Row) for name in ("two", "one"))
@@ -517,9 +517,9 @@ def test_every_seed_is_a_run_of_its_own(cases_path: Path, tmp_path: Path) -> Non
 
 def test_models_may_be_given_with_spaces(cases_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ["--models", "ellipsoid, graphcut", "--clicks", 0, "--jobs", 1]
+    words = ["--models", "ellipsoid, randomwalk", "--clicks", 0, "--jobs", 1]
     assert run("evaluate", cases_path, "--out", out, *words) == 0
-    assert list(json.loads((out / "summary.json").read_text())) == ["ellipsoid", "graphcut"]
+    assert list(json.loads((out / "summary.json").read_text())) == ["ellipsoid", "randomwalk"]
 
 
 def _a_file_in_the_way(out: Path) -> None:
@@ -588,7 +588,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
 
 def test_an_object_can_be_begun_by_a_click(cases_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ["--models", "graphcut", "--jobs", 1, "--clicks", 0, "--no-box"]
+    words = ["--models", "randomwalk", "--jobs", 1, "--clicks", 0, "--no-box"]
     assert run("evaluate", cases_path, "--out", out, *words) == 0
     rows = list(csv.DictReader((out / "results.csv").open(encoding="utf-8")))
     assert {row["prompt"] for row in rows} == {"click +"}
@@ -613,7 +613,7 @@ def test_a_run_that_was_cut_off_in_the_middle_of_a_line_goes_on(
 
 def test_a_line_may_be_cut_off_within_a_letter(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    write_records(steps_of("graphcut", "Läsion", 0.5), path, Row)
+    write_records(steps_of("randomwalk", "Läsion", 0.5), path, Row)
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.rindex("ä".encode()) + 1])
     assert [row.step for row in read_records(path, Row)] == [0, 1, 2, 3, 4]
@@ -635,7 +635,7 @@ def test_two_weights_of_a_model_are_two_models(cases_path: Path, tmp_path: Path)
     [
         ("ensam=", "The weights of 'ensam=' are not there"),
         ("ensam=nowhere.safetensors", "The weights of 'ensam=nowhere.safetensors' are not there"),
-        ("graphcut=x", "graphcut takes no weights"),
+        ("randomwalk=x", "randomwalk takes no weights"),
         ("unet=x", "no model 'unet'"),
     ],
 )
@@ -661,7 +661,7 @@ def test_a_model_without_weights_is_listed_once_and_the_others_go_on(
     assert said.count("Not done") == 1 and "(all cases), sam: No trained weights of sam" in said
     assert {row.model for row in read_records(out / "results.csv", Row)} == {"ellipsoid"}
     # A later run with another model does not forget it.
-    assert run("evaluate", cases_path, *["--models", "graphcut"], *words[2:]) == 1
+    assert run("evaluate", cases_path, *["--models", "randomwalk"], *words[2:]) == 1
     assert "(all cases), sam:" in capsys.readouterr().err
 
 

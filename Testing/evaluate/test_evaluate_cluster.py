@@ -85,7 +85,7 @@ def _worker_killed_once_on_b(task: Task, *others: Any, **options: Any) -> Outcom
 def test_every_row_comes_though_a_worker_is_killed(
     address: str, cases_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = read_cases(cases_path), ["graphcut", "ellipsoid"], [0]
+    words = read_cases(cases_path), ["randomwalk", "ellipsoid"], [0]
     protocol = Protocol(clicks=1, jitter=0.1)
     evaluate(*words, tmp_path / "alone", protocol, jobs=1)
     monkeypatch.setattr(runner, "run_task", _worker_killed_once_on_b)
@@ -194,9 +194,9 @@ def test_a_worker_that_waited_while_others_worked_is_given_time_to_take_their_pl
     there, clock = FullCluster(), [0.0]
     monkeypatch.setattr(ray_executor, "connect", lambda address, jobs: (there, lambda: None))
     monkeypatch.setattr(ray_executor, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    names = {"graphcut": "graphcut"}
+    names = {"randomwalk": "randomwalk"}
     executor = ray_executor.RayExecutor(print, print, "cpu", "auto", names, None, [])  # type: ignore[arg-type]
-    first, second = executor.start_worker("graphcut"), executor.start_worker("graphcut")
+    first, second = executor.start_worker("randomwalk"), executor.start_worker("randomwalk")
     there.ready = {"a about", "a load"}
     assert executor.wait() == [] and executor.wait() == [(first, Ready())]
     executor.give(first, None)  # type: ignore[arg-type]

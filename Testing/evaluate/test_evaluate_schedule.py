@@ -37,7 +37,7 @@ def done_in(seconds: float) -> tuple[WorkerEvent, float]:
 
 
 class Faulty:
-    """What tasks end in: the news listed for a case, one a try, then a second of work."""
+    """What tasks end in: the event listed for a case, one a try, then a second of work."""
 
     def __init__(self, **event: list[WorkerEvent]) -> None:
         self._news = event
@@ -49,8 +49,8 @@ class Faulty:
         return (left.pop(0), 0.5) if left else done_in(1.0)
 
 
-def failure(reason: str = "A bad file.", resource: type[Failure] = Failure) -> Failure:
-    return resource("a1", "a", 0, reason)
+def failure(reason: str = "A bad file.", kind: type[Failure] = Failure) -> Failure:
+    return kind("a1", "a", 0, reason)
 
 
 def test_a_worker_stays_with_its_model_so_that_loads_are_few() -> None:
@@ -87,7 +87,7 @@ def test_no_more_workers_start_than_tasks_wait() -> None:
     assert executor.loads == ["a"] * 3
 
 
-@pytest.mark.parametrize("news", [failure(), failure(resource=Crash), WorkerDied("signal 9")])
+@pytest.mark.parametrize("event", [failure(), failure(kind=Crash), WorkerDied("signal 9")])
 @pytest.mark.parametrize("alone", [False, True])
 def test_what_fails_once_is_tried_again_after_all_others(event: WorkerEvent, alone: bool) -> None:
     faulty = Faulty(a1=[event])
@@ -123,14 +123,14 @@ def test_on_one_machine_what_failed_is_tried_again_alone() -> None:
 
 def test_after_what_nobody_foresaw_the_process_is_a_new_one() -> None:
     known, unforeseen = (
-        SimulatedExecutor(Faulty(a1=[event])) for event in (failure(), failure(resource=Crash))
+        SimulatedExecutor(Faulty(a1=[event])) for event in (failure(), failure(kind=Crash))
     )
     run(known, {"a": 5})
     run(unforeseen, {"a": 5})
     assert (len(known.loads), len(unforeseen.loads)) == (1, 2)
 
 
-@pytest.mark.parametrize("news", [ModelFailed("No weights."), WorkerDied("signal 9")])
+@pytest.mark.parametrize("event", [ModelFailed("No weights."), WorkerDied("signal 9")])
 def test_a_model_that_cannot_be_loaded_is_one_failure(event: WorkerEvent) -> None:
     executor = SimulatedExecutor(lambda task: done_in(1.0), {"gpu": 4})
     executor.opened = lambda model: (event if model == "b" else Ready(), 1.0)

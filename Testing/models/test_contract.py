@@ -23,7 +23,6 @@ from MedSegFMLib.errors import Cancelled, PromptError
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.prompts.types import PROMPT_NAMES, Prompt
 from MedSegFMLib.registry import MODELS, cards, missing_packages
-from MedSegFMLib.segmenter import classes_of
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def session_with_box(model: Segmenter, volume: Volume) -> Session:
 
 def box_or_class(model: Segmenter, box: Box) -> Prompt:
     """The box, or a class for a model that knows classes and looks everywhere."""
-    return box if "box" in model.card.prompts else Text(classes_of(model)[0])
+    return box if "box" in model.card.prompts else Text(model.classes[0])
 
 
 def test_cards_are_complete_and_named_as_registered() -> None:

@@ -54,7 +54,7 @@ def test_a_saved_scene_goes_on_where_it_was(
     tmp_path: Path,
     kind: str,
 ) -> None:
-    logic.set_model("graphcut")
+    logic.set_model("randomwalk")
     work(logic, plain)
     before = {n: content(logic, n) for n in (1, 2)}
     prompts = logic.prompts

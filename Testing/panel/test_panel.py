@@ -372,7 +372,7 @@ def test_a_host_is_used_when_its_name_is_complete_and_is_no_part_of_the_scene(de
 
 def test_another_device_is_asked_for_and_its_refusal_is_one_sentence(desk: Any) -> None:
     desk.load()
-    desk.panel.parameters.model = type(desk.panel.parameters.model)["graphcut"]
+    desk.panel.parameters.model = type(desk.panel.parameters.model)["randomwalk"]
     desk.ui.deviceSelector.currentIndex = 2
     desk.draw_box((8, 6, 6), (26, 24, 30))
     desk.wait(lambda: "CPU alone" in desk.ui.statusLabel.text)

@@ -41,6 +41,8 @@ CARD = ModelCard(
 class Threshold:
     """Above 50 is foreground, but for background marks; counts what it is asked."""
 
+    classes = ()
+
     def __init__(self, **changes: object) -> None:
         self.card = dataclasses.replace(CARD, **changes)  # type: ignore[arg-type]
         self.encoded: list[Region] = []

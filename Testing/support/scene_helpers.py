@@ -28,7 +28,8 @@ from MedSegFMLib.worker.events import Event, Failed, Predicted, Request, Stopped
 class BoxesAndMarks:
     """A model whose answer is what it was told: the boxes and + marks, without the − marks."""
 
-    card = card("graphcut")
+    card = card("randomwalk")
+    classes = ()
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
         return Encoding(volume.geometry, region or Region.whole(volume.geometry.shape_kji), 8)

@@ -76,15 +76,15 @@ def test_answers_are_those_of_a_session_in_this_process_on_the_object_alone() ->
         start, stop = [s.start for s in around][::-1], [s.stop for s in around][::-1]
         prompts = prompts.with_object(name)
         prompts = prompts.added(prompts.labels[-1], Box.from_ijk(volume.geometry, start, stop))
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     session.change(prompts)
     expected = session.predict_all()
     client = WorkerClient(LocalLauncher())
     try:
         client.set_volume(volume)
-        number = client.request(Request("graphcut", prompts))
+        number = client.request(Request("randomwalk", prompts))
         last = final_of(client, number, 60)[-1]
-        compared = Request("graphcut", prompts, consistency=True)
+        compared = Request("randomwalk", prompts, consistency=True)
         told = final_of(client, client.request(compared), 60)[-1]
     finally:
         client.close()
@@ -178,9 +178,9 @@ def test_the_worker_predicts_on_the_latest_content_of_the_volume() -> None:
         masks = []
         for _ in range(2):
             client.set_volume(volume)
-            last = final_of(client, client.request(Request("graphcut", prompts)), 60)[-1]
+            last = final_of(client, client.request(Request("randomwalk", prompts)), 60)[-1]
             masks.append(mask_of(last, volume))
-            session = Session(create("graphcut"), volume)
+            session = Session(create("randomwalk"), volume)
             session.change(prompts)
             assert np.array_equal(masks[-1], session.predict_all()[1].mask.array_kji)
             volume.array_kji[around] = np.where(
@@ -222,7 +222,7 @@ def test_options_that_a_model_does_not_know_are_an_error_in_words() -> None:
     client = WorkerClient(LocalLauncher())
     try:
         client.set_volume(small_volume())
-        last = final_of(client, ask(client, "graphcut", magic=1))[-1]
+        last = final_of(client, ask(client, "randomwalk", magic=1))[-1]
     finally:
         client.close()
     assert isinstance(last, Failed) and type(last.error) is ModelError

@@ -291,7 +291,7 @@ def test_a_worker_that_cannot_start_fails_once_and_the_next_request_tries_again(
 def test_an_interpreter_that_is_not_there_is_an_error_in_words() -> None:
     client = WorkerClient(LocalLauncher(python="/no/such/python"))
     client.set_volume(small_volume())
-    failed = final_of(client, ask(client, "graphcut"))[-1]
+    failed = final_of(client, ask(client, "randomwalk"))[-1]
     client.close()
     assert isinstance(failed, Failed)
     assert "The worker cannot be started" in str(failed.error)

@@ -38,7 +38,7 @@ def test_a_comparison_tells_of_the_same_answer_and_is_no_step_to_the_next() -> N
 
 
 def test_without_a_volume_nothing_is_predicted() -> None:
-    request = Request("graphcut", one_box(small_volume()), "cpu")
+    request = Request("randomwalk", one_box(small_volume()), "cpu")
     with pytest.raises(ModelError, match="no volume"):
         ModelHost().predict(request, no_progress, pytest.fail)
 

@@ -97,7 +97,7 @@ def _cpu_runtime(path: Path) -> Runtime:
     )
     raise ModelError(
         f"The weights {path} need torch, not installed here, because {fault}; run: "
-        "pip install torch, or use the model graphcut."
+        "pip install torch, or use the model randomwalk."
     )
 
 
@@ -112,6 +112,7 @@ class EnsamSegmenter:
     """The `Segmenter` around a loaded network."""
 
     card = CARD
+    classes: tuple[str, ...] = ()
 
     def __init__(self, runtime: Runtime) -> None:
         # The whole region decides most, so the mean over mirror images is worth its time there.

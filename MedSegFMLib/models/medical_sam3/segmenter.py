@@ -45,6 +45,8 @@ class MedicalSam3Segmenter:
     the object from slice to slice; without one boxes do, and clicks are refused.
     """
 
+    classes: tuple[str, ...] = ()
+
     def __init__(
         self,
         card: ModelCard,

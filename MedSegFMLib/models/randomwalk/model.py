@@ -1,4 +1,4 @@
-"""The weights-free model: location, appearance and a random walker; see `graphcut`."""
+"""The weights-free model: location, appearance and a random walker; see the package."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .settings import Settings
 from .solver import PreparedBox, prepare, solve
 
 CARD = ModelCard(
-    name="graphcut",
-    title="Graph cut (no weights)",
-    summary="Separates what looks and lies like the marked object from what is around it.",
+    name="randomwalk",
+    title="Random walker",
+    summary="Random-walker segmentation from intensity, texture and location; no weights.",
     prompts=("box", "point", "scribble", "lasso"),
     modalities=("any",),
     dimensions=3,
@@ -68,6 +68,7 @@ class RandomWalkSegmenter:
     """The `Segmenter` around the random walker."""
 
     card = CARD
+    classes: tuple[str, ...] = ()
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -95,7 +96,7 @@ class RandomWalkSegmenter:
         outside the volume or a text.
         """
         if not isinstance(encoding, RandomWalkEncoding):
-            raise TypeError(f"graphcut cannot predict from a {type(encoding).__name__}.")
+            raise TypeError(f"randomwalk cannot predict from a {type(encoding).__name__}.")
         CARD.check_takes(prompts)
         region = encoding.region
         marks = to_voxels(prompts, encoding.geometry).within(region)

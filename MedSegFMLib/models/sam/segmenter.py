@@ -51,6 +51,8 @@ class PlanarSegmenter:
     the features of slices may take.
     """
 
+    classes: tuple[str, ...] = ()
+
     def __init__(
         self,
         card: ModelCard,

@@ -35,7 +35,7 @@ EVEN = np.ones(3)
 
 
 def session_on(volume: Volume, reference: np.ndarray) -> Session:
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     start, stop = box_around(reference, 0.0, 0)
     session.add(Box.from_ijk(volume.geometry, start[::-1], stop[::-1]))
     return session
@@ -189,7 +189,7 @@ def test_an_organ_of_the_phantom_is_found_from_its_box_and_clicks_help(organ: st
 def test_a_click_alone_finds_an_organ() -> None:
     phantom = make_abdomen()
     reference = phantom.labels.array_kji == phantom.label("kidney L")
-    session = Session(create("graphcut"), phantom.image)
+    session = Session(create("randomwalk"), phantom.image)
     centre = np.argwhere(reference).mean(axis=0).round()
     session.add(Point.from_ijk(phantom.image.geometry, centre[::-1]))
     assert dice(reference, session.predict().mask.array_kji > 0) > 0.9
@@ -202,7 +202,7 @@ def test_a_click_alone_reaches_as_far_as_the_object(radius: int) -> None:
     ball = k**2 + j**2 + i**2 < radius**2
     image = 200 * ball + np.random.default_rng(0).normal(0, 20, ball.shape)
     volume = Volume(image.astype(np.float32), Geometry.from_spacing(ball.shape))
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     session.add(Point.from_ijk(volume.geometry, [side // 2] * 3))
     assert dice(ball, session.predict().mask.array_kji > 0) > 0.85
 
@@ -241,7 +241,7 @@ def test_two_equal_blobs_are_kept_apart_by_a_click_on_one() -> None:
     blobs = [(k - 15) ** 2 + (j - 20) ** 2 + (i - x) ** 2 < 100 for x in (25, 50)]
     array[blobs[0] | blobs[1]] += 100
     volume = Volume(array.astype(np.float32), Geometry.from_spacing(array.shape))
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     session.add(Point.from_ijk(volume.geometry, (25, 20, 15)))
     mask = session.predict().mask.array_kji > 0
     assert mask[blobs[0]].mean() > 0.8 and mask[blobs[1]].mean() < 0.05
@@ -268,7 +268,7 @@ def test_the_order_and_sense_of_the_axes_change_nothing(axes: tuple[int, int, in
 
 def test_a_foreground_click_outside_the_box_is_reached() -> None:
     volume, reference = make_blob(Geometry.from_spacing((30, 40, 60)))
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     session.add(Box.from_ijk(volume.geometry, (12, 8, 6), (35, 32, 24)))
     session.add(Point.from_ijk(volume.geometry, (45, 20, 15)))
     mask = session.predict().mask.array_kji
@@ -280,7 +280,7 @@ def test_only_the_neighbourhood_of_the_box_is_looked_at() -> None:
     array[140:160, 90:110, 90:110] = 500
     array += np.random.default_rng(0).integers(-20, 20, array.shape, dtype=np.int16)
     volume = Volume(array, Geometry.from_spacing(array.shape))
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     session.add(Box.from_ijk(volume.geometry, (88, 88, 138), (112, 112, 162)))
     prediction = session.predict()
     assert prediction.region.shape_kji == (36, 36, 36)
