@@ -33,9 +33,9 @@ def run(arguments: argparse.Namespace) -> None:
     packed_volumes = []
     with progress_bar("pack") as progress:
         for number, source in enumerate(sources):
-            progress(number / len(sources), source.name)
+            progress(number / len(sources), f"Packing volume {number + 1} of {len(sources)}")
             packed_volumes.append(pack_volume(source))
-        progress(1.0, "writing")
+        progress(1.0, "Writing the pack")
         save_pack(packed_volumes, out)
     images = sum(r.image is not None for r in packed_volumes)
     labelled = sum(r.labels is not None for r in packed_volumes)

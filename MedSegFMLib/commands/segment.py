@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace) -> None:
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     begun = time.perf_counter()
     with progress_bar(arguments.model) as progress:
-        progress(0, "loading the model")
+        progress(0, "Loading the model")
         session = Session(create(arguments.model, arguments.device, **options), volume)
         if by_class:
             known = session.segmenter.classes

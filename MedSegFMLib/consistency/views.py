@@ -63,7 +63,7 @@ class PlaneViews:
         share, *shares = parts_of(progress, 1 + len(seen_by))
         answers = session.predict_all(share)
         if not answers or all(answer.planes for answer in answers.values()):
-            progress(1.0, "done")
+            progress(1.0, "Comparing the planes")
             return answers
         self._look_at(self._surroundings(answers), seen_by)
         others = {}

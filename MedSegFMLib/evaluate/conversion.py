@@ -72,7 +72,7 @@ def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Pr
     with _new_folder(out) as folder:
         entries = []
         for n, case in enumerate(cases):
-            progress(n / len(cases), case.name)
+            progress(n / len(cases), f"Converting case {n + 1} of {len(cases)}")
             name = f"{_file_name(case)}.npz"
             _write_npz(case, folder / name, settings)
             order = {"spacing_order": settings.spacing_order}
@@ -90,7 +90,7 @@ def npz_to_volumes(cases: Sequence[Case], out: Path, progress: Progress) -> Writ
     with _new_folder(out) as folder:
         entries = []
         for n, case in enumerate(cases):
-            progress(n / len(cases), case.name)
+            progress(n / len(cases), f"Converting case {n + 1} of {len(cases)}")
             loaded, name = load_case(case), _file_name(case)
             _storable(loaded.image).write(folder / f"{name}.nii.gz")
             _storable(loaded.label).write(folder / f"{name}-label.nii.gz")

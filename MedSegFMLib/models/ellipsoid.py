@@ -48,7 +48,7 @@ class Ellipsoid:
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
         """Nothing of the image is kept."""
-        progress(1.0, "nothing to prepare")
+        progress(1.0, "Preparing the volume")
         return Encoding(volume.geometry, region or Region.whole(volume.geometry.shape_kji), 0)
 
     def predict(
@@ -70,5 +70,5 @@ class Ellipsoid:
                 )
             k, j, i = np.ix_(*squares)
             logits[box.slices] = np.maximum(logits[box.slices], 1 - (k + j + i))
-        progress(1.0, "the box is filled")
+        progress(1.0, "Filling the box")
         return Prediction(encoding.geometry, region.start_kji, logits)

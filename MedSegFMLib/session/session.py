@@ -184,7 +184,7 @@ class Session:
                 for label, own in marks.items()
             }
         resolved = resolve_overlaps(answers, marks)
-        progress(1.0, "done")
+        progress(1.0, "Resolving overlaps")
         return resolved
 
     def labelmap(self, progress: Progress = no_progress) -> Volume:

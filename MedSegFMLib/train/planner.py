@@ -62,7 +62,7 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
         _reset(device)
         with closing(task.batches(processes.index, processes.count)) as batches:
             for number in range(_STEPS):
-                progress(_PREPARING + number / _STEPS * (1 - _PREPARING), "A step is measured")
+                progress(_PREPARING + number / _STEPS * (1 - _PREPARING), "Measuring a step")
                 started = time.perf_counter()
                 first = number * settings.accumulate * processes.count
                 try:

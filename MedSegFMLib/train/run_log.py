@@ -59,7 +59,7 @@ class RunLog:
         self._validated_samples = -1
         seen = counters.samples
         self._speed = (
-            f"Going on after {samples_text(seen)}" if seen else "The first samples are made"
+            f"Continuing after {samples_text(seen)}" if seen else "Making the first samples"
         )
         self.scores: dict[str, float] = {}
         self._said = ""
@@ -74,7 +74,7 @@ class RunLog:
         values = meter.report(counters.samples)
         self._log.write(counters.samples, counters.minutes, rate=rate, **values)
         self._speed = (
-            f"{samples_text(counters.samples)}, loss {values['loss']:.3f}, "
+            f"Training, {samples_text(counters.samples)}, loss {values['loss']:.3f}, "
             f"{values['samples_per_second']:.1f} samples/s"
         )
 

@@ -149,7 +149,7 @@ class WorkerClient:
         if self._ready:
             self._send_request()
         else:
-            self._events.append(Progressed(job.number, 0.0, "starting the worker", 0.0))
+            self._events.append(Progressed(job.number, 0.0, "Starting the worker", 0.0))
         return job.number
 
     def cancel(self) -> None:

@@ -103,7 +103,7 @@ class ModelHost:
             self._note = kept_note
         meter = CostMeter()
         if self._segmenter is None:
-            progress(0.0, f"loading the model {request.model}")
+            progress(0.0, "Loading the model")
             self._segmenter = _load(request, device)
             self._key = _key(request)
             meter.loaded()
@@ -118,7 +118,7 @@ class ModelHost:
             return answers, meter.cost()
         self._views = self._views or PlaneViews(self._session)
         predictions = self._views.predict_all(progress)
-        progress(1.0, "comparing the planes")
+        progress(1.0, "Comparing the planes")
         answers = {
             label: make_answer(found, measure(found, request.prompts.steps(label)[-1]))
             for label, found in predictions.items()

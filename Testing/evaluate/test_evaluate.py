@@ -431,8 +431,10 @@ def test_progress_says_how_many_are_done(cases_path: Path, tmp_path: Path) -> No
         progress=lambda *words: said.append(words),
     )
     assert [fraction for fraction, _ in said] == [0, 0.5, 1]
-    assert all(phrase.startswith(f"{n} of 2 done") for n, (_, phrase) in enumerate(said))
-    assert re.fullmatch(r"1 of 2 done, about \d+ s left", said[1][1])
+    assert all(
+        phrase.startswith(f"Evaluating, {n} of 2 done") for n, (_, phrase) in enumerate(said)
+    )
+    assert re.fullmatch(r"Evaluating, 1 of 2 done, about \d+ s left", said[1][1])
 
 
 def test_a_system_without_affinity_and_resource_will_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def test_a_request_made_while_the_worker_starts_is_answered_in_order(client: Wor
     assert time.perf_counter() - begun < 0.1, "nothing may wait for the worker"
     events = final_of(client, number)
     assert kinds(events) == ["Progressed", "Started", "Progressed", "Opened", "Predicted"]
-    assert isinstance(events[0], Progressed) and events[0].phrase == "starting the worker"
+    assert isinstance(events[0], Progressed) and events[0].phrase == "Starting the worker"
     started = next(e for e in events if isinstance(e, Started))
     assert 0 < started.seconds < 20 and started.version
 

@@ -63,7 +63,7 @@ def kill(client: WorkerClient) -> None:
 
 def pump_until_it_hangs(client: WorkerClient, model: str) -> None:
     """Poll until nothing more comes of a model that hangs while it loads or when it is open."""
-    loads = has_phrase("loading the model")
+    loads = has_phrase("Loading the model")
     pump(client, loads if model == "loads_slowly" else lambda events: "Opened" in kinds(events))
     time.sleep(0.1)
 
@@ -115,7 +115,7 @@ def test_another_volume_and_request_after_a_cancel_are_not_cancelled(client: Wor
     for model in ("loops", "sleeps"):
         client.set_volume(small_volume())
         first = ask(client, model)
-        pump(client, has_phrase("loading the model"))
+        pump(client, has_phrase("Loading the model"))
         client.cancel()
         client.set_volume(small_volume(5))
         second = ask(client, "behaves")

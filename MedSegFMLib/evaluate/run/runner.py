@@ -74,7 +74,7 @@ def evaluate(
     missing = [task for task in tasks if task not in results]
     done, computed = len(tasks) - len(missing), 0
     machines: list[dict[str, Any]] = []
-    progress(done / len(tasks), f"{done} of {len(tasks)} done")
+    progress(done / len(tasks), f"Evaluating, {done} of {len(tasks)} done")
     if missing:
         label_maps = folder.resolve() / "segs" if protocol.save_segs else None
         if label_maps is not None:
@@ -116,4 +116,4 @@ def _executor(
 def _phrase(done: int, count: int, scheduler: Scheduler) -> str:
     left = scheduler.seconds_left()
     time_left = f", about {duration_text(left)} left" if left else ""
-    return f"{done} of {count} done{time_left}"
+    return f"Evaluating, {done} of {count} done{time_left}"

@@ -65,7 +65,7 @@ class ClassSegmenter:
         region = region or Region.whole(volume.geometry.shape_kji)
         with memory_errors(self.card.name):
             maps = self._network.class_maps(volume.crop(region), progress)
-        progress(1.0, "The volume is seen")
+        progress(1.0, "Preparing the volume")
         return ClassEncoding(volume.geometry, region, maps.nbytes, maps)
 
     def predict(
@@ -87,7 +87,7 @@ class ClassSegmenter:
         numbers = requested_classes(self.card, self.classes, prompts, encoding.geometry)
         with memory_errors(self.card.name):
             found, logits = united([encoding.maps.draw(number) for number in numbers])
-        progress(1.0, "The object is drawn")
+        progress(1.0, "Predicting the mask")
         offset = found.shifted(encoding.region.start_kji).start_kji
         return Prediction(encoding.geometry, offset, logits)
 

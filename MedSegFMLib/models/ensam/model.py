@@ -140,7 +140,7 @@ class EnsamSegmenter:
             image = normalised(resampled(array[window.slices], self._cells), bounds)
             seen = self._closer.encode(image, self._cell_mm(window, spacing), share)
             windows.append(SlidingWindow(window, seen))
-        progress(1.0, "The image is prepared")
+        progress(1.0, "Encoding the image")
         nbytes = features.nbytes + sum(window.features.nbytes for window in windows)
         return EnsamEncoding(volume.geometry, region, nbytes, features, tuple(windows))
 
@@ -178,7 +178,7 @@ class EnsamSegmenter:
                 )
         array = blended(array, closer)
         enforce_marks(array, tokens.marks, CLICK_LOGIT)
-        progress(1.0, "The object is drawn")
+        progress(1.0, "Predicting the mask")
         return Prediction(encoding.geometry, region.start_kji, array)
 
     def _cell_mm(self, region: Region, spacing_kji_mm: Sequence[float]) -> list[float]:

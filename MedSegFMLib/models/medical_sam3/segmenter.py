@@ -83,7 +83,7 @@ class MedicalSam3Segmenter:
         array = volume.array_kji
         found = cut_stacks(array, geometry, region, window, self._planes, whole_slices=True)
         stacks = {name: found[name] for name in self._planes if name in found}
-        progress(1.0, "The slices are prepared")
+        progress(1.0, "Preparing the slices")
         budget = PROPAGATIONS_KEPT * BYTES_PER_LOGIT * len(stacks) * region.size
         held = sum(stack.slice_images.nbytes for stack in stacks.values()) + 2 * budget
         return MedicalSam3Encoding(geometry, region, held, number, stacks, *answer_caches(budget))
@@ -130,13 +130,13 @@ class MedicalSam3Segmenter:
                 # The other planes look where the first one found it: a box, and the words again.
                 there = region_around_mask(by_plane[name] > 0)
                 boxes, absent = ((there,), False) if there is not None else ((), True)
-        progress(0.95, "Bringing the planes together")
+        progress(0.95, "Fusing the planes")
         planes = {name: stack.plane for name, stack in encoding.stacks.items()}
         # Planes in which it was not found say little where another one found it.
         finders = {name: logits for name, logits in by_plane.items() if (logits > 0).any()}
         fused = self._fused(finders or by_plane, planes)
         enforce_marks(fused, marks, CLICK_LOGIT)
-        progress(1.0, "The object is drawn")
+        progress(1.0, "Predicting the mask")
         likely = {name: probabilities(logits) for name, logits in by_plane.items()}
         return Prediction(encoding.geometry, region.start_kji, fused, likely)
 
@@ -215,7 +215,7 @@ class MedicalSam3Segmenter:
         """
         stride = self._stride(encoding.stacks[name])
         requests = first_requests(marks.shape, marks.boxes, stride)
-        progress(0.0, "Looking for the slice that shows it best")
+        progress(0.0, "Finding the best slice")
         answers = self._detector.detect(encoding, name, requests, phrase, progress)
         found = {
             index: answer

@@ -80,7 +80,7 @@ def run_propagation(
             share = part_of(
                 progress, min(done / most, 1.0), min((done + len(requests)) / most, 1.0)
             )
-            share(0.0, "Following the object from slice to slice")
+            share(0.0, "Propagating from slice to slice")
             answers = predict(requests, share)
             done += len(requests)
             requests = propagation.send(answers)

@@ -64,7 +64,7 @@ class TorchSam3Runtime:
                 tokens = backbone(self._tensor(images[part])).last_hidden_state
             return list(tokens.float().cpu().numpy())
 
-        return self._in_batches(len(images), seen, "Looking at the slices", progress)
+        return self._in_batches(len(images), seen, "Encoding slices", progress)
 
     def decode(
         self,

@@ -28,7 +28,7 @@ TrackedSlices = Mapping[int, HalfLogits]
 # Gives what was found for these prompts before, else what the second argument finds.
 Recall = Callable[[Marks, Callable[[], TrackedSlices]], TrackedSlices]
 
-_PHRASE = "Following the object from slice to slice"
+_PHRASE = "Propagating from slice to slice"
 
 
 class SliceTracking:

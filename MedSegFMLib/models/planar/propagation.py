@@ -132,7 +132,7 @@ def propagate_together(
     for name in propagations:
         advance(name, None)
     for share in parts_of(progress, max(1, *map(_step_limit, marks.values()))):
-        share(0.0, "Following the object from slice to slice")
+        share(0.0, "Propagating from slice to slice")
         if not waiting:
             break
         requested = [(name, *a) for name, requests in waiting.items() for a in requests]

@@ -78,7 +78,7 @@ class RandomWalkSegmenter:
     ) -> RandomWalkEncoding:
         """Features depend on the box, so they are made with the first prediction for it."""
         region = region or Region.whole(volume.geometry.shape_kji)
-        progress(1.0, "nothing to prepare")
+        progress(1.0, "Preparing the volume")
         cells = min(region.size, self._settings.most_cells)
         nbytes = _BOXES_KEPT * _BYTES_PER_CELL * cells
         return RandomWalkEncoding(volume.geometry, region, nbytes, volume)
@@ -100,7 +100,7 @@ class RandomWalkSegmenter:
         CARD.check_takes(prompts)
         region = encoding.region
         marks = to_voxels(prompts, encoding.geometry).within(region)
-        progress(0.0, "looking at the region")
+        progress(0.0, "Reading the prompts")
         if marks.boxes:
             box = Region.enclosing(marks.boxes)
             crop, logits = self._solve(encoding, box, marks, self._settings, progress)
@@ -114,7 +114,7 @@ class RandomWalkSegmenter:
             whole[crop.slices] = logits
             logits = whole
         enforce_marks(logits, marks, self._settings.click_logit)
-        progress(1.0, "done")
+        progress(1.0, "Predicting the mask")
         return Prediction(encoding.geometry, region.start_kji, logits)
 
     def _solve(

@@ -59,7 +59,7 @@ def prepare(
     progress: Progress,
 ) -> PreparedBox:
     """The problem of a crop, of any real type, and a box in voxels of the crop."""
-    progress(0.0, "looking at the image")
+    progress(0.0, "Computing features")
     grid = make_box_grid(crop_kji.shape, box, spacing_kji_mm, settings)
     widths = np.array(spacing_kji_mm) * grid.factors
     relative = widths.min() / widths
@@ -68,10 +68,10 @@ def prepare(
     graph = make_graph(appearance.fine, relative, settings)
     logits = grid.prior
     for n in range(settings.box_rounds):
-        progress(0.4 + 0.4 * n / settings.box_rounds, "telling object and background apart")
+        progress(0.4 + 0.4 * n / settings.box_rounds, "Separating object and background")
         fit = likelihood(appearance, grid, logits, [], settings)
         logits = grid.prior + settings.likelihood_weight * fit
-    progress(0.8, "following the image")
+    progress(0.8, "Solving the random walk")
     logits = calibrate(
         random_walk(graph, logits, settings.box_gamma, settings), grid, settings, 1.0
     )
@@ -87,7 +87,7 @@ def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Float
         kernels: list[Floats] = []
         reach = 0.0
         for n, mark in enumerate(placed, 1):
-            progress(0.3 * n / len(placed), "reading the marks")
+            progress(0.3 * n / len(placed), "Reading the prompts")
             depth = depth_map(grid, mark, logits)
             reach = max(reach, float(depth[mark.cell]))
             path = prepared.path(mark)
@@ -98,7 +98,7 @@ def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Float
         most = settings.renewal_reach_half_boxes
         renewed = min(1.0, reach / most) if most > 0 else 1.0
         for n in range(settings.click_rounds):
-            progress(0.3 + 0.6 * n / settings.click_rounds, "following the image")
+            progress(0.3 + 0.6 * n / settings.click_rounds, "Solving the random walk")
             fit = likelihood(appearance, grid, logits, placed, settings)
             unary = grid.prior + settings.click_unary * (logits - base)
             unary += settings.likelihood_weight * fit
@@ -106,7 +106,7 @@ def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Float
             fresh = calibrate(smooth, grid, settings, 1 / (1 + len(placed)))
             base = prepared.logits + np.float32(renewed) * (fresh - prepared.logits)
             logits = interpolate(base, placed, kernels, settings)
-    progress(0.9, "drawing the outline")
+    progress(0.9, "Predicting the mask")
     return _on_voxels(without_small_components(logits, placed, settings), prepared)
 
 

@@ -85,7 +85,7 @@ class SliceFeatures:
         most = max(1, _PIXELS_AT_ONCE // (plan.input[0] * plan.input[1]))
         batches = [lacking[n : n + most] for n in range(0, len(lacking), most)]
         for batch, share in zip(batches, parts_of(progress, max(1, len(batches))), strict=False):
-            share(0.0, "Looking at the slices")
+            share(0.0, "Encoding slices")
             images = self._preprocessor.images(slice_images[batch], plan)
             for n, features in zip(batch, self._runtime.encode(images, share), strict=True):
                 item = SliceEmbedding(np.asarray(features, np.float16))

@@ -87,7 +87,7 @@ class PlanarSegmenter:
             self._planes,
             whole_slices=self._preprocessor.size == PUBLISHED_SIZE,
         )
-        progress(1.0, "The slices are prepared")
+        progress(1.0, "Preparing the slices")
         return make_encoding(volume.geometry, region, number, stacks)
 
     def predict(
@@ -116,12 +116,12 @@ class PlanarSegmenter:
             lambda requested, share: self._predict_slices(encoding, requested, share),
             part_of(progress, _LOOKING if looked else 0.0, 0.95),
         )
-        progress(0.95, "Bringing the planes together")
+        progress(0.95, "Fusing the planes")
         planes = {name: stack.plane for name, stack in encoding.stacks.items()}
         by_plane = {name: encoding.stacks[name].volume_logits(propagated[name]) for name in planes}
         fused = self._fused(by_plane, planes)
         enforce_marks(fused, marks, CLICK_LOGIT)
-        progress(1.0, "The object is drawn")
+        progress(1.0, "Predicting the mask")
         likely = {name: probabilities(logits) for name, logits in by_plane.items()}
         return Prediction(encoding.geometry, encoding.region.start_kji, fused, likely)
 

@@ -61,7 +61,7 @@ def _class_scores(
     steps = len(windows.slices) * len(windows.corners)
     for number, (first, end) in enumerate(pairwise((*windows.slices, padded[0]))):
         for window, (row, column) in enumerate(windows.corners):
-            progress((number * len(windows.corners) + window) / steps, "Drawing the classes")
+            progress((number * len(windows.corners) + window) / steps, "Predicting the classes")
             seen = np.array(features[window, first : first + depth], np.float32)
             patch = torch.from_numpy(seen).transpose(0, 1)[None].to(device)
             likely = decoder(patch)[0].softmax(0).cpu()
@@ -81,5 +81,5 @@ def _class_scores(
         for held in (sums, weight_sums[None]):
             held[:, : depth - done] = held[:, done:].clone()
             held[:, depth - done :] = 0
-    progress(1.0, "The classes are drawn")
+    progress(1.0, "Predicting the classes")
     return scores

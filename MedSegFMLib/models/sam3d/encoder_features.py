@@ -60,7 +60,7 @@ def embeddings(
         ):
             found = files.get(key, shape)
         if found is not None:
-            progress(1.0, "The slices are looked at")
+            progress(1.0, "Encoding slices")
             return found
     held = np.empty(shape, np.float16)
     for window, features in enumerate(_looked_at(base, region_kji, scores, windows, progress)):

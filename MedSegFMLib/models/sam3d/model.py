@@ -207,7 +207,7 @@ class Sam3dSegmenter:
         level = logits == 0
         won = np.isin(encoding.scores[:, level].argmax(axis=0), wanted)
         logits[level] = np.where(won, np.finfo(np.float32).eps, 0)
-        progress(1.0, "The object is drawn")
+        progress(1.0, "Predicting the mask")
         return Prediction(encoding.geometry, encoding.region.start_kji, logits)
 
 

@@ -94,7 +94,7 @@ class SegResNetNetwork:
 
         def predict_windows(windows: torch.Tensor) -> torch.Tensor:
             nonlocal done
-            progress(min(done / count, 1.0), "Looking at the volume")
+            progress(min(done / count, 1.0), "Predicting the classes")
             done += len(windows)
             # As published: in 16 bits on a GPU.
             with torch.autocast("cuda", enabled=self._device.type == "cuda"):

@@ -137,7 +137,7 @@ class Ensam(nn.Module):
             positions = prompts.positions_kji * features.scale_kji
             rotations = [block.positions(positions) for block in self._blocks()]
             image = self.attend_prompts(image, prompts.kinds, rotations, features.rotations)
-        progress(0.2, "Drawing the object")
+        progress(0.2, "Predicting the mask")
         logits = self.logits(image, embedding, skips, part_of(progress, 0.2, 1.0))
         k, j, i = features.shape_kji
         return logits[:, :, :k, :j, :i]

@@ -128,11 +128,11 @@ class CrossplaneTask(Task):
                 self._before, _ = scores(
                     self._segmenter,
                     self._scored,
-                    _with_phrase(progress, 0.0, 0.3, "The base is scored"),
+                    _with_phrase(progress, 0.0, 0.3, "Scoring the base"),
                 )
             if self._hot is None:
                 self._hot = self._find_hot(
-                    _with_phrase(progress, 0.3, 1.0, "Places where planes disagree are looked for")
+                    _with_phrase(progress, 0.3, 1.0, "Finding where the planes disagree")
                 )
         for target, voxels in zip(self._objects, self._hot, strict=True):
             target.hot = voxels.numpy()

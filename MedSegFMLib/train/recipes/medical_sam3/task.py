@@ -130,7 +130,7 @@ class MedicalSam3Task(Task):
         self._trained.eval()
         self._seen, dice, found = [], [], []
         for number, batch in enumerate(self._scored):
-            progress(number / len(self._scored), "Slices are scored")
+            progress(number / len(self._scored), "Scoring slices")
             with torch.inference_mode(), autocast(self._device, self._half):
                 one, _ = self._answers(on_device(batch, self._device), many=False)
             assert one.masks is not None, "the competing queries have masks"
