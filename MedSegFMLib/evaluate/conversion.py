@@ -30,7 +30,7 @@ from ..progress import Progress
 from ..simulate import challenge_box
 from ..system.atomic_files import check_writable, write_text
 from ..volumes.volume import Volume
-from .protocol import seed_of
+from .protocol import derive_seed
 
 # What the challenge draws its boxes with, in get_boxes.py.
 _BOX_SEED, _BOX_JITTER, _BOX_SLICE_SIDE = 2025, 5, 256
@@ -126,7 +126,7 @@ def present_objects(label: Path) -> tuple[tuple[int, str], ...]:
     return objects
 
 
-def stem_of(path: Path) -> str:
+def file_stem(path: Path) -> str:
     """A file's name without the ending of a volume."""
     for ending in _ENDINGS:
         if path.name.lower().endswith(ending):
@@ -154,7 +154,7 @@ def _boxes(case: Case, labels: NDArray[Any]) -> dict[int, VoxelBox]:
         value: challenge_box(
             labels == value,
             _BOX_JITTER,
-            seed_of(_BOX_SEED, case.name, name, 0),
+            derive_seed(_BOX_SEED, case.name, name, 0),
             _BOX_SLICE_SIDE,
         )
         for value, name in case.objects

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..volumes.masks import Mask, bounding_box, check_mask, check_masks
 from .surface import checked_spacing, checked_tolerance, surface_distances
-from .surface_elements import Surface, surface_of
+from .surface_elements import Surface, extract_surface
 
 Box = tuple[slice, slice, slice]
 _T = TypeVar("_T")
@@ -99,7 +99,7 @@ def _cut(
     if box is None:
         return _Object(None, None, 0, None)
     own: NDArray[np.bool_] = labels_kji[box] == label
-    surface = surface_of(own, spacing_kji_mm, [side.start for side in box])
+    surface = extract_surface(own, spacing_kji_mm, [side.start for side in box])
     return _Object(own, box, int(np.count_nonzero(own)), surface)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..volumes.masks import Mask, check_masks
 from .distances import distances_within
 from .percentile import percentile_mm
-from .surface_elements import Surface, surface_of
+from .surface_elements import Surface, extract_surface
 
 # Without a tolerance, distances are first looked for within so many of the largest voxel sizes.
 _REACH_VOXELS = 2
@@ -47,7 +47,7 @@ def surface_dice(
     check_masks(reference, prediction)
     spacing = checked_spacing(spacing_kji_mm)
     tolerance = checked_tolerance(tolerance_mm)
-    ours, theirs = surface_of(reference, spacing), surface_of(prediction, spacing)
+    ours, theirs = extract_surface(reference, spacing), extract_surface(prediction, spacing)
     return surface_distances(ours, theirs, tolerance).dice
 
 
@@ -75,7 +75,7 @@ def hausdorff95(
     spacing = checked_spacing(spacing_kji_mm)
     near_mm = _REACH_VOXELS * float(spacing.max())
     return surface_distances(
-        surface_of(reference, spacing), surface_of(prediction, spacing), near_mm
+        extract_surface(reference, spacing), extract_surface(prediction, spacing), near_mm
     ).hausdorff95_mm()
 
 

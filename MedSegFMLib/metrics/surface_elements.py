@@ -41,7 +41,7 @@ class Surface:
         return NearestPoints(self.corner_kji, self.spacing_kji_mm)
 
 
-def surface_of(
+def extract_surface(
     mask: Mask, spacing_kji_mm: NDArray[np.float64], first_kji: Sequence[int] = (0, 0, 0)
 ) -> Surface | None:
     """The surface of a mask (K, J, I), or None where it is empty.

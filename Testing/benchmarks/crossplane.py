@@ -86,7 +86,7 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
     from MedSegFMLib.train.recipes.crossplane.samples import (
         Sample,
         Samples,
-        objects_of,
+        trained_objects,
     )
 
     row, device = ROWS[name], torch.device(device_name)
@@ -111,7 +111,7 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
     labels[50:110, 70:160, 80:170] = 1
     image = np.random.default_rng(0).integers(0, 255, SHAPE_KJI).astype(np.float32)
     volume = Volume(image, Geometry.from_spacing(SHAPE_KJI))
-    (target,) = objects_of([LabelledVolume("volume", "MR", volume, labels, {1: "box"})], None)
+    (target,) = trained_objects([LabelledVolume("volume", "MR", volume, labels, {1: "box"})], None)
     whole = Samples([target], 0.0, seed=0)[0]
     sample = Sample([view for view in whole.views if view.plane.name in row.planes])
 

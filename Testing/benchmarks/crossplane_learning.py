@@ -30,7 +30,7 @@ from MedSegFMLib.train.counters import Counters
 from MedSegFMLib.train.labelled_volumes import open_volumes
 from MedSegFMLib.train.losses import segmentation_loss
 from MedSegFMLib.train.recipes.crossplane.plane_views import View
-from MedSegFMLib.train.recipes.crossplane.samples import TrainedObject, objects_of
+from MedSegFMLib.train.recipes.crossplane.samples import TrainedObject, trained_objects
 from MedSegFMLib.train.recipes.crossplane.settings import CrossplaneSettings
 from MedSegFMLib.train.recipes.crossplane.task import REPORT_FILE
 from MedSegFMLib.train.run import train
@@ -83,7 +83,7 @@ def train_base(path: Path, steps: int) -> None:
     torch.manual_seed(0)
     sam = Sam(SMALL)
     volumes, _ = open_volumes(None, "", BASE_VOLUMES, SIDE, BASE_SEED)
-    objects = objects_of(volumes, REGION_RULE)
+    objects = trained_objects(volumes, REGION_RULE)
     optimiser = torch.optim.AdamW(sam.parameters(), BASE_RATE, weight_decay=0.01)
     schedule = StepSchedule(steps, 100, "cosine")
     losses: list[float] = []

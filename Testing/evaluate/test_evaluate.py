@@ -27,7 +27,7 @@ from sample_volumes import make_blob
 from MedSegFMLib import Geometry, Volume, create
 from MedSegFMLib.commands import console
 from MedSegFMLib.datasets.cases import Case, LoadedCase, read_cases
-from MedSegFMLib.evaluate.protocol import Protocol, seed_of
+from MedSegFMLib.evaluate.protocol import Protocol, derive_seed
 from MedSegFMLib.evaluate.records import Done, Failure, Outcome, Row, Task
 from MedSegFMLib.evaluate.results import case_picture
 from MedSegFMLib.evaluate.results.case_digest import case_digest
@@ -91,6 +91,18 @@ def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Pat
     assert "http" not in html.replace("http://www.w3.org", "").replace(
         "http://purl.org", ""
     ).replace("http://creativecommons.org", "").replace("https://matplotlib.org", "")
+
+
+def test_results_under_an_earlier_name_of_a_model_go_on(
+    cases_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["evaluate", cases_path, "--models", "graphcut", "--jobs", 1, "--out", tmp_path / "o"]
+    assert run(*words) == 0
+    rows = read_records(tmp_path / "o" / "results.csv", Row)
+    assert {row.model for row in rows} == {"graphcut"}
+    monkeypatch.setattr(task, "run_case", lambda *_: pytest.fail("all is done"))
+    assert run(*words) == 0
+    assert read_records(tmp_path / "o" / "results.csv", Row) == rows
 
 
 def test_evaluate_goes_on_where_it_was_stopped(
@@ -370,10 +382,12 @@ def test_a_later_run_with_another_model_keeps_the_earlier_one(
 
 
 def test_prompts_differ_by_case_and_object_and_not_by_run() -> None:
-    seeds = {seed_of(4, case, name, step) for case in "ab" for name in "cd" for step in range(3)}
+    seeds = {
+        derive_seed(4, case, name, step) for case in "ab" for name in "cd" for step in range(3)
+    }
     assert len(seeds) == 12
-    assert seed_of(4, "ct01", "liver", 2) == 4042005419
-    assert seed_of(4, "ct01", "liver", 2) != seed_of(5, "ct01", "liver", 2)
+    assert derive_seed(4, "ct01", "liver", 2) == 4042005419
+    assert derive_seed(4, "ct01", "liver", 2) != derive_seed(5, "ct01", "liver", 2)
 
 
 def test_pictures_of_like_named_cases_are_two() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from MedSegFMLib.errors import MaskError
 from MedSegFMLib.metrics import References, dice, hausdorff95, surface_dice
 from MedSegFMLib.metrics.distances import distances_within
-from MedSegFMLib.metrics.surface_elements import surface_of
+from MedSegFMLib.metrics.surface_elements import extract_surface
 from MedSegFMLib.volumes.nearest_points import NearestPoints
 
 SPACING = (2.5, 0.8, 1.1)
@@ -103,7 +103,7 @@ def test_the_hausdorff_distance_of_far_surfaces_is_exact_where_most_are_only_bou
         k, j, i = rng.integers((1, 20, 25), (6, 40, 40))
         prediction[k : k + 6, j : j + 18, i : i + 15] = True
         prediction[tuple(rng.integers(0, n, 30) for n in reference.shape)] = True
-        ours, theirs = (surface_of(mask, spacing) for mask in (reference, prediction))
+        ours, theirs = (extract_surface(mask, spacing) for mask in (reference, prediction))
         assert ours is not None and theirs is not None
         directed = []
         for one, other in ((ours, theirs), (theirs, ours)):

@@ -36,7 +36,7 @@ from MedSegFMLib.train.recipes.crossplane.gradient_cache import (
 )
 from MedSegFMLib.train.recipes.crossplane.loss import Compared, crossplane_loss
 from MedSegFMLib.train.recipes.crossplane.network import ViewNetwork
-from MedSegFMLib.train.recipes.crossplane.samples import Sample, Samples, objects_of
+from MedSegFMLib.train.recipes.crossplane.samples import Sample, Samples, trained_objects
 
 CPU = torch.device("cpu")
 Gradients = dict[str, torch.Tensor]
@@ -48,7 +48,7 @@ def labelled(geometry: Geometry) -> LabelledVolume:
 
 
 def sample_of(geometry: Geometry, number: int = 0) -> Sample:
-    return Samples(objects_of([labelled(geometry)], REGION_RULE), 0.0, seed=0)[number]
+    return Samples(trained_objects([labelled(geometry)], REGION_RULE), 0.0, seed=0)[number]
 
 
 def grid(directions: Any = None) -> Geometry:
@@ -180,7 +180,7 @@ def test_views_meet_in_the_same_voxels(directions: np.ndarray) -> None:
     """Every voxel has its own number, and both slices show the same ones where they meet."""
     volume = labelled(grid(directions))
     numbers = torch.arange(volume.labels_kji.size).reshape(volume.labels_kji.shape)
-    (target,) = objects_of([volume], REGION_RULE)
+    (target,) = trained_objects([volume], REGION_RULE)
     for n in range(5):
         views = Samples([target], 0.0, seed=n)[n].views
         shown = []
@@ -199,7 +199,7 @@ def test_views_meet_in_the_same_voxels(directions: np.ndarray) -> None:
 
 def test_a_view_shows_the_object_and_is_asked_for_it(directions: np.ndarray) -> None:
     volume = labelled(grid(directions))
-    (target,) = objects_of([volume], REGION_RULE)
+    (target,) = trained_objects([volume], REGION_RULE)
     kinds = set()
     for n in range(12):
         for view in Samples([target], 0.0, seed=0)[n].views:
@@ -216,7 +216,7 @@ def test_a_view_shows_the_object_and_is_asked_for_it(directions: np.ndarray) -> 
 
 
 def test_voxels_lie_on_surfaces_or_where_planes_disagree() -> None:
-    (target,) = objects_of([labelled(grid())], REGION_RULE)
+    (target,) = trained_objects([labelled(grid())], REGION_RULE)
     middle = [n // 2 for n in target.mask_kji.shape]
     assert middle not in target.surface.tolist()
     target.hot = np.array([middle], np.int32)
@@ -226,7 +226,7 @@ def test_voxels_lie_on_surfaces_or_where_planes_disagree() -> None:
 
 
 def test_a_sample_is_the_same_for_its_number() -> None:
-    objects = objects_of([labelled(grid())], REGION_RULE)
+    objects = trained_objects([labelled(grid())], REGION_RULE)
     one, other = (Samples(objects, 0.0, seed=4) for _ in range(2))
     stream = one.from_number(1, 3)
     for number in (1, 4, 7):
@@ -241,7 +241,7 @@ def test_the_intersection_term_is_the_measure_of_consistency(
 ) -> None:
     """On the three slices through a voxel, as `intersection_map` has it, a mean for a sum."""
     volume = labelled(grid(directions))
-    (target,) = objects_of([volume], None)
+    (target,) = trained_objects([volume], None)
     shape = volume.labels_kji.shape
     random = torch.Generator().manual_seed(0)
     logits = {name: torch.randn(shape, generator=random) for name in target.stacks.planes}
@@ -305,4 +305,4 @@ def test_two_lines_that_differ_by_a_half_cost_a_quarter() -> None:
 def test_a_volume_of_one_slice_is_refused() -> None:
     thin = labelled(Geometry.from_spacing((1, 22, 26)))
     with pytest.raises(TrainingError, match=r"26 x 22 x 1 voxels.*8 along each axis"):
-        objects_of([thin], REGION_RULE)
+        trained_objects([thin], REGION_RULE)

@@ -33,7 +33,7 @@ from MedSegFMLib.train.recipes.sam3d.volumes import (  # noqa: E402
     class_volume,
     classes_in,
 )
-from MedSegFMLib.train.recipes.sam3d.volumes import variant_of as made_variant  # noqa: E402
+from MedSegFMLib.train.recipes.sam3d.volumes import augmented as made_variant  # noqa: E402
 from MedSegFMLib.train.run import train as train_by_name  # noqa: E402
 
 Tiny = Callable[..., Sam3dSettings]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...datasets.cases import Case
 from ...metrics import interaction_auc
 from ..protocol import Protocol
-from ..records import ALL_CASES, Failure, Key, Row
+from ..records import ALL_CASES, Failure, Key, PlacedKind, Row
 from ..results.target import failed_rows
 
 # The scores that are averaged, compared and ranked, and the words for them.
@@ -82,7 +82,7 @@ def counted_rows(
         last = own[-1]
         counted += own
         counted += [
-            replace(last, step=step, prompt="none", seconds=0.0)
+            replace(last, step=step, prompt=PlacedKind.NONE, seconds=0.0)
             for step in range(last.step + 1, protocol.clicks + 1)
         ]
     return counted

@@ -13,7 +13,7 @@ from typing import Any
 from ...datasets.cases import Case
 from ...system.atomic_files import write_text
 from ..protocol import Protocol
-from ..records import Failure, Key, Row
+from ..records import Failure, Key, PlacedKind, Row
 from ..results.protocol_record import read_case_digests
 from ..results.run_log import RunRecord
 from . import figures
@@ -129,7 +129,7 @@ def _results(rows: Sequence[Row]) -> list[_Results]:
     """In the order of objects, then models and seeds."""
     steps: dict[str, dict[tuple[str, int], list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if row.prompt != "none":
+        if row.prompt != PlacedKind.NONE:
             steps[row.object][row.model, row.seed].append(row)
     return [
         _Results(name, model, seed, own)

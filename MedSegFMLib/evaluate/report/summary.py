@@ -11,7 +11,7 @@ import numpy as np
 
 from ...datasets.cases import Case
 from ..protocol import Protocol
-from ..records import Failure, Row
+from ..records import Failure, PlacedKind, Row
 from .case_scores import (
     SCORES,
     CaseScore,
@@ -51,7 +51,7 @@ class Quartiles:
     most: float
 
     @classmethod
-    def of(cls, numbers: Sequence[float]) -> Quartiles:
+    def from_numbers(cls, numbers: Sequence[float]) -> Quartiles:
         """The quartiles of some numbers."""
         if not numbers:
             return cls(*[math.nan] * 4)
@@ -198,15 +198,15 @@ def _hausdorff(scores: dict[str, CaseScore]) -> tuple[float, int]:
 
 
 def _cost(rows: Sequence[Row]) -> Cost:
-    placed = [row for row in rows if row.prompt != "none" and not row.failed]
+    placed = [row for row in rows if row.prompt != PlacedKind.NONE and not row.failed]
     last_of_object: dict[tuple[str, int, str], int] = {}
     for row in placed:
         key = row.case, row.seed, row.object
         last_of_object[key] = max(row.peak_bytes, last_of_object.get(key, 0))
     return Cost(
-        Quartiles.of([row.seconds for row in placed if row.step == 0]),
-        Quartiles.of([row.seconds for row in placed if row.step > 0]),
-        Quartiles.of([float(held) for held in last_of_object.values()]),
+        Quartiles.from_numbers([row.seconds for row in placed if row.step == 0]),
+        Quartiles.from_numbers([row.seconds for row in placed if row.step > 0]),
+        Quartiles.from_numbers([float(held) for held in last_of_object.values()]),
     )
 
 

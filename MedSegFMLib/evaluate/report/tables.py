@@ -66,7 +66,7 @@ def _groups(kind: str, kinds: str, groups: Mapping[str, Sequence[Group]]) -> Tab
         f"{LEAST_CASES} cases or where all are equal.",
         (kind, "model", "cases", *(SCORES[score] for score in _OF_GROUPS)),
         tuple(rows),
-        words=2,
+        text_columns=2,
     )
 
 
@@ -135,7 +135,7 @@ def _paired_tests(paired_tests: Mapping[str, Sequence[PairedTest]]) -> Table:
             "p (Holm)",
         ),
         tuple(rows),
-        words=2,
+        text_columns=2,
     )
 
 
@@ -162,7 +162,7 @@ def _places(summary: Summary) -> Table:
         "resampled cases.",
         ("score", "model", "place", "by mean of places", "first", "agreement", "stability"),
         tuple(rows),
-        words=2,
+        text_columns=2,
     )
 
 

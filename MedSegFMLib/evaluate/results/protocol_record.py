@@ -13,7 +13,7 @@ from ..protocol import Protocol
 
 
 def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
-    """The fingerprint of each case that `folder` knows, by name; none where it holds no results.
+    """The digest of each case that `folder` knows, by name; none where it holds no results.
 
     Raises CasesError where the folder holds results of another protocol, or the file is damaged.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...datasets.cases import Case
 from ..protocol import Protocol
-from ..records import Row
+from ..records import PlacedKind, Row
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ReachedTarget:
 
 def reached_target(rows: Sequence[Row], protocol: Protocol) -> ReachedTarget:
     """For the rows of one object, in the order of its steps, under a protocol with a target."""
-    placed = [row for row in rows if row.prompt != "none"]
+    placed = [row for row in rows if row.prompt != PlacedKind.NONE]
     seconds = sum(row.seconds for row in placed)
     return ReachedTarget(protocol.reached(rows[-1].dsc), len(placed), seconds)
 
@@ -43,7 +43,7 @@ def failed_rows(
             model=model,
             seed=seed,
             step=step,
-            prompt="none",
+            prompt=PlacedKind.NONE,
             dsc=0.0,
             nsd=0.0,
             hd95_mm=math.inf,

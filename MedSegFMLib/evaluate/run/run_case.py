@@ -20,8 +20,8 @@ from ...progress import Progress, parts_of
 from ...segmenter import Segmenter
 from ...session.session import Session
 from ...system.peak_memory import peak_bytes, reset_peak
-from ..protocol import Protocol, seed_of
-from ..records import Row, Task
+from ..protocol import Protocol, derive_seed
+from ..records import PlacedKind, Row, Task
 from ..results.case_picture import PICTURED
 from ..results.target import failed_rows
 from .label_map_output import StepLabelMaps
@@ -114,7 +114,7 @@ class _Run:
         for step, share in enumerate(parts_of(progress, self.protocol.clicks + 1)):
             placed = {each.number: self._place(each, step) for each in self.objects}
             seconds = 0.0
-            if any(words != "none" for words in placed.values()):
+            if any(kind != PlacedKind.NONE for kind in placed.values()):
                 seconds = self._predict(share)
             if step == 0 or seconds:
                 scores = self._scores()
@@ -137,27 +137,27 @@ class _Run:
             for each in self.objects:
                 label_maps.set_mask(step, each.value, self.drawn_kji == each.number)
 
-    def _place(self, each: _Object, step: int) -> str:
+    def _place(self, each: _Object, step: int) -> PlacedKind:
         """Place the prompt of a step, and say what a row calls it."""
         if each.done:
-            return "none"
-        seed = seed_of(self.task.seed, self.task.case.name, each.name, step)
+            return PlacedKind.NONE
+        seed = derive_seed(self.task.seed, self.task.case.name, each.name, step)
         card, loaded, protocol = self.segmenter.card, self.loaded, self.protocol
         reference = self.reference_kji == each.number
         if step == 0:
-            prompt, words = first_prompt(
+            prompt, kind = first_prompt(
                 card, each.name, each.value, reference, loaded, protocol, seed
             )
         else:
             mask = self.drawn_kji == each.number
-            prompt, words = click(card, reference, mask, loaded, protocol, seed)
+            prompt, kind = click(card, reference, mask, loaded, protocol, seed)
         try:
             if prompt is not None:
                 self.session.add(prompt, each.label)
         except PromptError as error:
             self._fail(each, str(error))
-            return "none"
-        return words
+            return PlacedKind.NONE
+        return kind
 
     def _predict(self, progress: Progress) -> float:
         """Draw the model's answer, and tell how many seconds it took."""
@@ -184,7 +184,7 @@ class _Run:
         return [replace(a, nsd=b.nsd) for a, b in zip(scores, stored, strict=True)]
 
     def _row(
-        self, each: _Object, step: int, placed: str, own: Scores, seconds: float, peak: int
+        self, each: _Object, step: int, placed: PlacedKind, own: Scores, seconds: float, peak: int
     ) -> Row:
         return Row(
             self.task.case.name,
@@ -197,7 +197,7 @@ class _Run:
             own.dsc,
             own.nsd,
             own.hd95_mm,
-            seconds if placed != "none" else 0.0,
+            seconds if placed != PlacedKind.NONE else 0.0,
             peak,
             self.loaded.resampled,
         )

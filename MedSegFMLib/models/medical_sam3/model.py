@@ -99,7 +99,9 @@ def create(
         raise ModelError(
             f"There is no propagation '{propagation}'; choose from {', '.join(PROPAGATIONS)}."
         )
-    path = medical_sam3_weights.file_of(store.find(CARD.name) if weights is None else Path(weights))
+    path = medical_sam3_weights.find_weights_file(
+        store.find(CARD.name) if weights is None else Path(weights)
+    )
     held = medical_sam3_weights.read_checkpoint(path)
     network = medical_sam3_weights.load_detector(held, path)
     tracker = None

@@ -68,7 +68,7 @@ def run_propagation(
     predict: Callable[[list[SliceRequest], Progress], list[Logits]],
     progress: Progress,
 ) -> Mapping[int, Logits]:
-    """Walk through one stack; the last logits of each slice. `progress` may raise Cancelled.
+    """Propagate through one stack; the last logits of each slice. `progress` may raise Cancelled.
 
     predict: gets slices and prompts, none of which depends on another; returns the logits of each.
     """

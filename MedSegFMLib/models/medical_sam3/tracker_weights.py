@@ -52,7 +52,7 @@ def load_tracker(held: Mapping[str, Tensor], detector: Sam3Config, path: Path) -
     unknown or misshapen.
     """
     config = tracker_config(detector, path)
-    state = as_transformers(tracker_tensors(held), shapes_of(config, detector), path)
+    state = as_transformers(tracker_tensors(held), expected_shapes(config, detector), path)
     tracker = empty_tracker(config, detector)
     for prefix, part in _parts(tracker):
         own = {n.removeprefix(prefix): t.float() for n, t in state.items() if n.startswith(prefix)}
@@ -91,7 +91,9 @@ def empty_tracker(config: Sam3TrackerVideoConfig, detector: Sam3Config) -> Sam3T
         return Sam3Tracker(model, Sam3VisionNeck(vision))
 
 
-def shapes_of(config: Sam3TrackerVideoConfig, detector: Sam3Config) -> dict[str, tuple[int, ...]]:
+def expected_shapes(
+    config: Sam3TrackerVideoConfig, detector: Sam3Config
+) -> dict[str, tuple[int, ...]]:
     """Of each tensor of the tracker, named as in transformers' Sam3VideoModel."""
     import torch
 

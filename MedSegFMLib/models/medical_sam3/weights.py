@@ -32,7 +32,7 @@ _TYPES = ("sam3", "sam3_video")
 _ADVICE = "give a checkpoint of SAM3 or Medical SAM3 as it is published"
 
 
-def file_of(path: Path) -> Path:
+def find_weights_file(path: Path) -> Path:
     """The file of weights: the one given, or that of a folder that transformers or training wrote.
 
     Raises WeightsError for a folder without one.
@@ -62,7 +62,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 def load_detector(held: Mapping[str, Tensor], path: Path) -> Sam3Model:
     """What `load` gives, of tensors that were read from `path`; the tracker's are passed over."""
     config = config_beside(path)
-    expected = shapes_of(config)
+    expected = expected_shapes(config)
     state = as_transformers(detector_tensors(held), expected, path)
     network: Any = empty_network(config)
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
@@ -79,7 +79,7 @@ def empty_network(config: Sam3Config) -> Sam3Model:
         return Sam3Model(config)
 
 
-def shapes_of(config: Sam3Config) -> dict[str, tuple[int, ...]]:
+def expected_shapes(config: Sam3Config) -> dict[str, tuple[int, ...]]:
     """Of each tensor of the network, in transformers' layout without a prefix."""
     import torch
     from transformers import Sam3Model

@@ -95,7 +95,7 @@ def propagate(marks: Marks) -> Propagation:
     """Through one stack: first as the boxes or the first click say, then with every click.
 
     A clicked slice is asked with the box it had without the click, so that a further click changes
-    what follows from it and nothing else. Without boxes a walk ends where the mask does.
+    what follows from it and nothing else. Without boxes it ends where the mask does.
     """
     seeds = _seeds(marks)
     if not seeds:
@@ -112,7 +112,7 @@ def propagate_together(
     predict: Callable[[list[tuple[str, int, PixelPrompt]], Progress], list[Logits]],
     progress: Progress,
 ) -> dict[str, dict[int, Logits]]:
-    """Walk through several stacks in step, so that `predict` gets many slices at once.
+    """Propagate through several stacks in step, so that `predict` gets many slices at once.
 
     marks: by the stack's name. ask: gets (name, slice, prompt) and gives the logits of each.
     Returns each stack's logits by slice. `progress` may raise Cancelled at every step.
@@ -139,17 +139,17 @@ def propagate_together(
         logits = iter(predict(requested, share))
         for name, count in [(name, len(requests)) for name, requests in waiting.items()]:
             advance(name, [next(logits) for _ in range(count)])
-    assert not waiting, "no walk takes more steps than it has slices"
+    assert not waiting, "no propagation takes more steps than it has slices"
     return {name: done[name] for name in marks}
 
 
 def _step_limit(marks: Marks) -> int:
-    """Steps of a walk at most: it goes through each run of slices twice."""
+    """Steps of a propagation at most: it goes through each run of slices twice."""
     return 2 * max(map(len, marks.slices())) + 1
 
 
 def _seeds(marks: Marks) -> dict[int, PixelPrompt]:
-    """The slices that a walk without further clicks begins at."""
+    """The slices that a propagation without further clicks begins at."""
     middles = [(box.start_kji[0] + box.stop_kji[0]) // 2 for box in marks.boxes]
     seeds = {index: PixelPrompt(marks.rectangle(index)) for index in middles}
     if not seeds:

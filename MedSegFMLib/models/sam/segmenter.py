@@ -97,7 +97,7 @@ class PlanarSegmenter:
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        """Walk through the region's planes after one object's prompts, and make one answer of them.
+        """Propagate through the region's planes after one object's prompts, and fuse the answers.
 
         Every marked voxel ends up on the side that its mark says. Prompts outside the region say
         nothing. Raises PromptError for a prompt outside the volume or one the model does not take,
@@ -130,7 +130,7 @@ class PlanarSegmenter:
     ) -> bool:
         """Have features of the slices that a box spans, many at a time; whether any were lacking.
 
-        Without a box nobody knows how far a walk leads, and past the memory none would be kept.
+        Without a box it is unknown how far it propagates, and past the memory none would be kept.
         """
         lacking: list[tuple[Stack, list[int]]] = []
         for name, stack in encoding.stacks.items():

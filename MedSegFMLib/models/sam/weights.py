@@ -9,7 +9,7 @@ from ...errors import WeightsError
 from ...weights.layout import check_layout
 from ...weights.saving import save_tensors
 from ..common.state_dict import read_state_dict
-from .network.config import PUBLISHED, SamConfig, config_of
+from .network.config import PUBLISHED, SamConfig, infer_config
 
 if TYPE_CHECKING:
     from .network.network import Sam
@@ -34,7 +34,7 @@ def load(path: Path, config: SamConfig | None = None) -> Sam:
 
     state = read_state_dict(path, _HOLDERS, _ADVICE)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    config = config or config_of(shapes)
+    config = config or infer_config(shapes)
     if config is None:
         raise WeightsError(
             f"{path} holds none of SAM's networks ({', '.join(PUBLISHED)}); {_ADVICE}."

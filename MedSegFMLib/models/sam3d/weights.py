@@ -20,7 +20,7 @@ from ...weights.saving import save_tensors
 from ...weights.torch_file import is_safetensors
 from ..common.state_dict import read_state_dict
 from ..sam.network.config import PATCH
-from .config import config_of
+from .config import infer_config
 
 if TYPE_CHECKING:
     from .network import Sam3dDecoder
@@ -96,7 +96,7 @@ def load(path: Path) -> Sam3dDecoder:
     state = read_state_dict(path, _HOLDERS, _ADVICE)
     state = {name.removeprefix(_PARALLEL): tensor for name, tensor in state.items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    config = config_of(shapes)
+    config = infer_config(shapes)
     if config is None:
         raise WeightsError(f"{path} holds no decoder of SAM3D; {_ADVICE}.")
     decoder = decoder_on_meta(config)

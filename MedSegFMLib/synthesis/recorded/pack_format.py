@@ -92,7 +92,7 @@ def save_pack(packed_volumes: Sequence[PackedVolume], path: Path) -> None:
 
 
 def load_pack(path: Path) -> list[PackedVolume]:
-    """The recordings of a pack; raises VolumeError where it is missing, damaged or no pack."""
+    """The volumes of a pack; raises VolumeError where it is missing, damaged or no pack."""
     if not path.is_file():
         raise VolumeError(f"There is no pack {path}; make one with medsegfm pack.")
     try:

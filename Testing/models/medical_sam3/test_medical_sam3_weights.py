@@ -25,8 +25,8 @@ from MedSegFMLib.models.medical_sam3.tensor_names import bare, is_left_over, sou
 from MedSegFMLib.models.medical_sam3.tokenizer import PhraseTokenizer
 from MedSegFMLib.models.medical_sam3.weights import (
     CONFIG,
+    expected_shapes,
     load,
-    shapes_of,
     write_config,
 )
 from MedSegFMLib.weights.checksums import record
@@ -106,7 +106,7 @@ def with_config(path: Path) -> Path:
 
 
 def test_every_tensor_of_the_published_network_has_its_place_in_both_layouts() -> None:
-    shapes = shapes_of(Sam3Config())
+    shapes = expected_shapes(Sam3Config())
     assert len(shapes) == 1468
     assert sum(torch.Size(shape).numel() for shape in shapes.values()) == 840_376_374
     with torch.device("meta"):

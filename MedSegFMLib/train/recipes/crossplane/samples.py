@@ -52,7 +52,9 @@ class TrainedObject:
         return np.asarray(self.volume.labels_kji == self.label)
 
 
-def objects_of(volumes: Sequence[LabelledVolume], rule: RegionRule | None) -> list[TrainedObject]:
+def trained_objects(
+    volumes: Sequence[LabelledVolume], rule: RegionRule | None
+) -> list[TrainedObject]:
     """All objects of volumes. rule: the margin of their regions; None shows whole slices.
 
     Raises TrainingError for a volume that is too thin for three planes.

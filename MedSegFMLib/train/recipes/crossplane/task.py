@@ -39,7 +39,7 @@ from .gradient_cache import cached_backward, plain_backward
 from .loss import crossplane_loss
 from .memory import predicted_bytes
 from .network import ViewNetwork
-from .samples import Sample, Samples, objects_of, spread
+from .samples import Sample, Samples, spread, trained_objects
 from .scores import SCORES, Seen, find_hot_voxels, scores
 from .settings import CrossplaneSettings
 
@@ -66,8 +66,8 @@ class CrossplaneTask(Task):
             settings.cases, settings.held_back, settings.synthetic, settings.side, settings.seed
         )
         rule = REGION_RULE if settings.size == "native" else None
-        self._objects = objects_of(training, rule)
-        self._scored = spread(objects_of(held_back, rule), settings.validation_objects)
+        self._objects = trained_objects(training, rule)
+        self._scored = spread(trained_objects(held_back, rule), settings.validation_objects)
         self._manifest = manifest(training)
         own_way = settings.base if settings.base in PREPROCESSORS else "sam"
         self._prepared = own_way if settings.prepared == "auto" else settings.prepared

@@ -53,7 +53,7 @@ class MedicalSam3Task(Task):
         self._device = processes.device
         self._half = is_half(settings.precision, processes.device)
         base = store.find(_NAME) if settings.base is None else settings.base
-        self._base = medical_sam3_weights.file_of(base)
+        self._base = medical_sam3_weights.find_weights_file(base)
         self._sha256 = own_sha256(self._base)
         self._network: Any = medical_sam3_weights.load(self._base)
         config: Any = self._network.config

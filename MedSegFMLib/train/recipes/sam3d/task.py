@@ -33,7 +33,7 @@ from ...task import Task
 from .loss import supervised_loss
 from .patches import Patches, PatchVolume, make_patches
 from .settings import Sam3dSettings
-from .volumes import ONE_CLASS, ClassVolume, class_volume, classes_in, variant_of
+from .volumes import ONE_CLASS, ClassVolume, augmented, class_volume, classes_in
 
 # Of the published trainer, after nnU-Net's.
 _MOMENTUM = 0.99
@@ -185,7 +185,7 @@ class Sam3dTask(Task):
         if variant == 0:
             return plain
         rng = np.random.default_rng((self._settings.seed, place, variant))
-        return variant_of(plain, self._settings.patch, rng)
+        return augmented(plain, self._settings.patch, rng)
 
     def _features(self, volume: ClassVolume, progress: Progress) -> tuple[Features, PatchGrid]:
         """The features of a volume, from disk where they are there, and where they belong."""

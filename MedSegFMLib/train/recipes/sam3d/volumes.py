@@ -56,7 +56,7 @@ def class_volume(volume: LabelledVolume, classes: Sequence[str]) -> ClassVolume:
     return ClassVolume(array, ZScores.from_volume(array), numbers)
 
 
-def variant_of(volume: ClassVolume, patch: int, rng: np.random.Generator) -> ClassVolume:
+def augmented(volume: ClassVolume, patch: int, rng: np.random.Generator) -> ClassVolume:
     """The volume mirrored in its slices or not, begun later, and of other contrast and noise."""
     scored, classes = volume.scores.standardise(volume.image_kji), volume.classes_kji
     for axis in (1, 2):
