@@ -251,7 +251,7 @@ def test_worker_processes_compute_with_one_thread_and_this_one_as_before(
 _SLOW_ON_FLIPPED = """
 import os, sys, time
 from MedSegFMLib.cli import main
-from MedSegFMLib.evaluate import runner
+from MedSegFMLib.evaluate.run import runner
 from MedSegFMLib.evaluate.run.task import run_task
 
 def slow(task, *others, **options):

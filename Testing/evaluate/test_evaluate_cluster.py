@@ -213,7 +213,7 @@ def test_a_worker_that_waited_while_others_worked_is_given_time_to_take_their_pl
 _SLOW_ON_D = """
 import sys, time
 from MedSegFMLib.cli import main
-from MedSegFMLib.evaluate import runner
+from MedSegFMLib.evaluate.run import runner
 from MedSegFMLib.evaluate.run.task import run_task
 
 def slow(task, *others, **options):

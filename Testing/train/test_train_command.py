@@ -127,7 +127,7 @@ def test_ctrl_c_says_how_to_go_on(
         os.kill(os.getpid(), signal.SIGINT)
         return learn(self, *words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(EnsamTask, "learn", interrupted)
+    monkeypatch.setattr(EnsamTask, "backward", interrupted)
     out = tmp_path / "run"
     assert run("train", "ensam", f"out={out}", "samples=99", "optimiser=adam", *tiny_words) == 130
     assert "same command again" in capsys.readouterr().err

@@ -194,7 +194,7 @@ def test_a_loss_that_is_no_number_keeps_its_batch_and_what_came_before(
     def nan(self: EnsamTask, *words: Any) -> dict[str, torch.Tensor]:
         return {"loss": torch.tensor(float("nan"))}
 
-    monkeypatch.setattr(EnsamTask, "learn", nan)
+    monkeypatch.setattr(EnsamTask, "backward", nan)
     with pytest.raises(TrainingError, match=f"{FAILED_BATCH}.*lower rate"):
         train(settings)
     assert counted(settings.out)["samples"] == 2

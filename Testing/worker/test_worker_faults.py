@@ -315,7 +315,7 @@ time.sleep(60)
 
 @pytest.mark.parametrize(
     ("model", "phrase"),
-    [("starts_a_child", "going round"), ("sleeps", "loading"), ("loads_slowly", "loading")],
+    [("starts_a_child", "going round"), ("sleeps", "Loading"), ("loads_slowly", "Loading")],
 )
 def test_no_worker_and_nothing_it_started_outlives_a_parent_that_is_killed(
     tmp_path: Path, model: str, phrase: str
