@@ -22,17 +22,23 @@ if importlib.util.find_spec("MedSegFMLib") is None:
     # A source checkout: the library lies beside the module's folder.
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from MedSegFMLib.registry import DEFAULT_MODEL, MODELS, card
+from MedSegFMLib.registry import ALIASES, DEFAULT_MODEL, MODELS, card
 
 
-def _choices(name, labels):
-    """An Enum of what can be chosen, the default first; `labels`: what the panel calls each."""
-    found = Enum(name, {value: value for value in labels})
+def _choices(name, labels, aliases=None):
+    """An Enum of what can be chosen, the default first.
+
+    labels: what the panel calls each. aliases: earlier names, which a saved scene may hold, and the
+    choices that they stand for.
+    """
+    found = Enum(name, {value: value for value in labels} | (aliases or {}))
     found.label = lambda self: labels[self.value]
     return found
 
 
-ModelChoice = _choices("ModelChoice", {name: card(name).title for name in (DEFAULT_MODEL, *MODELS)})
+ModelChoice = _choices(
+    "ModelChoice", {name: card(name).title for name in (DEFAULT_MODEL, *MODELS)}, ALIASES
+)
 DeviceChoice = _choices("DeviceChoice", {"auto": _("Auto"), "cpu": _("CPU"), "cuda": _("GPU")})
 OverwriteChoice = _choices(
     "OverwriteChoice",
@@ -88,7 +94,7 @@ class MedSegFMParameterNode:
     showChanges: bool = True
     showConsistency: bool = False
     showContours: bool = True
-    compareModels: str = "ensam,graphcut"
+    compareModels: str = "ensam,randomwalk"
     compareConsistency: bool = False
     compareArrangement: ArrangementChoice
 

@@ -15,7 +15,7 @@ from .segmenter import ModelCard, Segmenter
 # Each module has a CARD and a function create(device=..., **options).
 MODELS = {
     "ensam": "MedSegFMLib.models.ensam.model",
-    "graphcut": "MedSegFMLib.models.randomwalk.model",
+    "randomwalk": "MedSegFMLib.models.randomwalk.model",
     "sam": "MedSegFMLib.models.sam.model",
     "medsam": "MedSegFMLib.models.sam.medsam",
     "crossplane": "MedSegFMLib.models.sam.crossplane",
@@ -26,8 +26,16 @@ MODELS = {
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
 }
 
+# Earlier names of models: commands, scripts, saved scenes and results may hold them.
+ALIASES = {"graphcut": "randomwalk"}
+
 # The model that runs where none is named: the one that measures best on the real cases.
 DEFAULT_MODEL = "ensam"
+
+
+def resolve_name(name: str) -> str:
+    """The present name of a model for an earlier one; any other name as it is."""
+    return ALIASES.get(name, name)
 
 
 def card(name: str) -> ModelCard:
@@ -59,7 +67,7 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
     if missing:
         raise ModelError(
             f"The model {name} needs {', '.join(missing)}, not installed here; run: "
-            f"pip install {' '.join(missing)}, or use the model graphcut."
+            f"pip install {' '.join(missing)}, or use the model randomwalk."
         )
     if "weights" in options and module.CARD.weights is None:
         raise ModelError(f"The model {name} takes no weights; leave them out.")
@@ -79,6 +87,7 @@ def _check_options(name: str, module: ModuleType, options: Iterable[str]) -> Non
 
 
 def _module(name: str) -> ModuleType:
-    if name not in MODELS:
+    present = resolve_name(name)
+    if present not in MODELS:
         raise ModelError(f"There is no model '{name}'; the models are {', '.join(MODELS)}.")
-    return import_module(MODELS[name])
+    return import_module(MODELS[present])

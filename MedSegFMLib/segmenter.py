@@ -55,11 +55,11 @@ class ModelCard:
     packages: importable packages it needs beyond the light installation.
     weights: the name of its weights in the catalogue, None where it needs none.
     uses_previous: whether its prediction continues from that of the step before.
-    may_be_absent: whether an empty answer means that the object is not there, in a box too; else a
-        box always holds something.
+    can_predict_empty: whether an empty answer means that the object is not there, in a box too;
+        else a box always holds something.
     base: the name in the catalogue of further weights it needs, of a network it sees through.
     base_bytes, bytes_per_voxel: memory estimate for a region of n voxels, base + n * per voxel.
-    cpu_alone: whether no GPU is of use to it.
+    cpu_only: whether no GPU is of use to it.
     """
 
     name: str
@@ -74,11 +74,11 @@ class ModelCard:
     packages: tuple[str, ...] = ()
     weights: str | None = None
     uses_previous: bool = False
-    may_be_absent: bool = False
+    can_predict_empty: bool = False
     base: str | None = None
     base_bytes: int = 0
     bytes_per_voxel: int = 0
-    cpu_alone: bool = False
+    cpu_only: bool = False
 
     def check_takes(self, prompts: Iterable[Prompt]) -> None:
         """Raise PromptError, which names what it takes, for a prompt the model does not take."""
@@ -159,6 +159,10 @@ class Segmenter(Protocol):
     def card(self) -> ModelCard:
         """What the model is and takes."""
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes it knows, without background; () if prompts say what to find."""
+
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
         """Prepare a region (None: all) of a volume; the volume is never written to."""
 
@@ -174,11 +178,6 @@ class Segmenter(Protocol):
         Prompts outside the encoded region but inside the volume are not errors: they say nothing
         here. Raises PromptError for a prompt outside the volume or one the model does not take.
         """
-
-
-def classes_of(segmenter: Segmenter) -> tuple[str, ...]:
-    """The names of the classes that a model knows, without background; () for a promptable one."""
-    return tuple(getattr(segmenter, "classes", ()))
 
 
 def class_numbers(phrases: Sequence[str], classes: Sequence[str], model: str) -> list[int]:

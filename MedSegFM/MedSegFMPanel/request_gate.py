@@ -52,9 +52,10 @@ class WorkerGate:
         """Ask for an answer, or hold the request back.
 
         Two pass always, and leave held what is: the planes' comparison, which follows an answer
-        that the user has seen, and one afresh, for a comparison of models that the user has begun.
+        that the user has seen, and one that clears the cache, for a comparison of models that the
+        user has begun.
         """
-        if request.afresh or request.consistency:
+        if request.clear_cache or request.consistency:
             return self._ensure().request(request)
         self.holds = not self.is_open
         if self.holds:

@@ -121,7 +121,7 @@ def check_models_are_compared(test):
         _wait(logic)
         mask = _mask(logic, node, 1)
         comparison = ModelComparison(logic)
-        comparison.start(["ellipsoid", "graphcut"])
+        comparison.start(["ellipsoid", "randomwalk"])
         end = monotonic() + _PATIENCE_SECONDS
         while comparison.is_computing:
             test.assertLess(monotonic(), end)
@@ -129,10 +129,10 @@ def check_models_are_compared(test):
             comparison.pump()
             sleep(0.01)
         test.assertTrue(np.array_equal(_mask(logic, node, 1), mask))
-        found = comparison.result("graphcut").masks[1]
+        found = comparison.result("randomwalk").masks[1]
         expected = np.zeros(_SHAPE_KJI, bool)
         expected[found.region.slices] = found.mask_kji
-        comparison.take("graphcut", 1)
+        comparison.take("randomwalk", 1)
         test.assertTrue(np.array_equal(_mask(logic, node, 1), expected))
         logic.undo()
         test.assertTrue(np.array_equal(_mask(logic, node, 1), mask))

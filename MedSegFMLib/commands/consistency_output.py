@@ -20,7 +20,7 @@ COLUMNS = ("agreement", "expected Dice")
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class MeasuredObject:
     """An object's answer with its planes, and how well these agree."""
 
     name: str
@@ -28,43 +28,43 @@ class Compared:
     consistency: Consistency
 
 
-def compare(session: Session, progress: Progress) -> dict[int, Compared]:
+def measure_consistency(session: Session, progress: Progress) -> dict[int, MeasuredObject]:
     """Every object of a session that has prompts, by its label.
 
     Nothing is to be clicked where the model takes no clicks.
     """
     prompts = session.prompts
-    compared = {}
+    measured = {}
     for label, prediction in PlaneViews(session).predict_all(progress).items():
         consistency = measure(prediction, prompts.steps(label)[-1])
         if "point" not in session.segmenter.card.prompts:
             consistency = replace(consistency, hot_spots=())
-        compared[label] = Compared(prompts.name(label), prediction, consistency)
-    return compared
+        measured[label] = MeasuredObject(prompts.name(label), prediction, consistency)
+    return measured
 
 
-def disagreement_map(compared: Mapping[int, Compared], volume: Volume) -> Volume:
+def disagreement_map(measured: Mapping[int, MeasuredObject], volume: Volume) -> Volume:
     """The disagreement of the planes on the volume's grid: float32, 0 to 1.
 
     The greatest of all objects; 0 where no model looked.
     """
     array = np.zeros(volume.geometry.shape_kji, dtype=np.float32)
-    for item in compared.values():
+    for item in measured.values():
         part = array[item.consistency.region.slices]
         np.maximum(part, item.consistency.disagreement_kji, out=part)
     return volume.with_array(array)
 
 
 def write_figure(
-    compared: Mapping[int, Compared], volume: Volume, title: str, path: Path | str
+    measured: Mapping[int, MeasuredObject], volume: Volume, title: str, path: Path | str
 ) -> None:
     """The figure of the object with the lowest expected Dice."""
-    worst = min(compared.values(), key=lambda item: item.consistency.expected_dice or 0.0)
+    worst = min(measured.values(), key=lambda item: item.consistency.expected_dice or 0.0)
     heading = f"{worst.name}, {title}"
     write_preview(draw_consistency(volume, worst.prediction, worst.consistency, heading), path)
 
 
-def cells(item: Compared | None) -> list[str]:
+def column_texts(item: MeasuredObject | None) -> list[str]:
     """What stands in `COLUMNS` for an object; a dash for what cannot be told."""
     if item is None:
         return ["-"] * len(COLUMNS)
@@ -72,11 +72,11 @@ def cells(item: Compared | None) -> list[str]:
     return ["-" if number is None else f"{number:.3f}" for number in numbers]
 
 
-def next_clicks(compared: Mapping[int, Compared]) -> list[str]:
+def next_clicks(measured: Mapping[int, MeasuredObject]) -> list[str]:
     """A line for each object: the arguments that place the suggested click."""
     lines = []
-    for item in compared.values():
-        whose = f" for '{item.name}', after its other prompts" if len(compared) > 1 else ""
+    for item in measured.values():
+        whose = f" for '{item.name}', after its other prompts" if len(measured) > 1 else ""
         spot = item.consistency.suggestion
         if spot is None:
             lines.append(f"Next click{whose}: none is suggested")

@@ -93,11 +93,11 @@ def _volume_cases(arguments: argparse.Namespace, source: Path) -> list[Case]:
 
 def _volume_case(arguments: argparse.Namespace, source: Path) -> Case:
     from ..datasets.cases import Case
-    from ..evaluate.conversion import present_objects, stem_of
+    from ..evaluate.conversion import file_stem, present_objects
 
     label = Path(arguments.label)
     objects = _objects(arguments.objects) if arguments.objects else present_objects(label)
-    return Case(stem_of(source), source.parent, source, label, arguments.modality, objects)
+    return Case(file_stem(source), source.parent, source, label, arguments.modality, objects)
 
 
 def _npz_cases(arguments: argparse.Namespace, source: Path) -> list[Case]:

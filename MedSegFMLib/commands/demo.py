@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.out)
     make_folder(folder, "choose another with --out")
     with progress_bar("demo") as progress:
-        progress(0, "making a phantom")
+        progress(0, "Making a phantom")
         phantom = make_abdomen()
         geometry = phantom.image.geometry
         session = Session(create(arguments.model), phantom.image)

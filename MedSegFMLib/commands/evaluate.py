@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CasesError
+from ..evaluate.protocols import DEFAULT_PROTOCOL
 from .console import print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     parser.add_argument(
         "--protocol",
-        default="clicks",
+        default=DEFAULT_PROTOCOL,
         metavar="NAME",
         help="how prompts are placed: clicks, clinical, cvpr25 or a FILE.json (%(default)s)",
     )

@@ -23,23 +23,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the pack and say what is in it."""
-    from ..synthesis.recorded.pack import read_sources, recording
-    from ..synthesis.recorded.pack_format import save_recordings
+    from ..synthesis.recorded.pack import pack_volume, read_sources
+    from ..synthesis.recorded.pack_format import save_pack
 
     sources_path, out = Path(arguments.sources), Path(arguments.out)
     sources = read_sources(sources_path)
     files = [path for s in sources for path in (s.image, s.label) if path is not None]
     check_outputs([out], sources_path, files)
-    recordings = []
+    packed_volumes = []
     with progress_bar("pack") as progress:
         for number, source in enumerate(sources):
-            progress(number / len(sources), source.name)
-            recordings.append(recording(source))
-        progress(1.0, "writing")
-        save_recordings(recordings, out)
-    images = sum(r.image is not None for r in recordings)
-    labelled = sum(r.labels is not None for r in recordings)
+            progress(number / len(sources), f"Packing volume {number + 1} of {len(sources)}")
+            packed_volumes.append(pack_volume(source))
+        progress(1.0, "Writing the pack")
+        save_pack(packed_volumes, out)
+    images = sum(r.image is not None for r in packed_volumes)
+    labelled = sum(r.labels is not None for r in packed_volumes)
     print(
-        f"{out}: {len(recordings)} recordings, {images} with an image, {labelled} with labels, "
+        f"{out}: {len(packed_volumes)} recordings, {images} with an image, {labelled} with labels, "
         f"{out.stat().st_size / 1e6:.1f} MB."
     )

@@ -89,7 +89,7 @@ def are_given(arguments: argparse.Namespace) -> bool:
     return bool(arguments.typed or arguments.prompts)
 
 
-def prompts_for(classes: Sequence[str]) -> PromptList:
+def class_prompts(classes: Sequence[str]) -> PromptList:
     """An object for each class that a model knows, called like it."""
     prompts = PromptList()
     for label, name in enumerate(classes, 1):
@@ -97,7 +97,7 @@ def prompts_for(classes: Sequence[str]) -> PromptList:
     return prompts
 
 
-def prompts_of(
+def parse_prompts(
     arguments: argparse.Namespace, geometry: Geometry, taken: Sequence[str]
 ) -> PromptList:
     """The prompt list of a command line; PromptError where there is none or one is refused.

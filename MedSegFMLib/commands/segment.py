@@ -19,20 +19,19 @@ from ..prompts.json_format import write_prompts
 from ..prompts.prompt_list import PromptList
 from ..prompts.voxels import to_voxels
 from ..registry import DEFAULT_MODEL, card, create
-from ..segmenter import classes_of
 from ..session.session import Session
 from ..volumes.volume import Volume
 from .check_outputs import check_outputs
 from .consistency_output import (
     COLUMNS,
-    cells,
-    compare,
+    column_texts,
     disagreement_map,
+    measure_consistency,
     next_clicks,
     write_figure,
 )
 from .console import print_table, progress_bar
-from .prompt_arguments import add_prompt_arguments, are_given, prompts_for, prompts_of
+from .prompt_arguments import add_prompt_arguments, are_given, class_prompts, parse_prompts
 
 # Given as options they would get past the checks of these arguments.
 _OWN_ARGUMENTS = ("device", "weights")
@@ -116,7 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
     # it is loaded.
     taken = card(arguments.model).prompts
     by_class = not are_given(arguments) and taken == ("text",)
-    prompts = PromptList() if by_class else prompts_of(arguments, volume.geometry, taken)
+    prompts = PromptList() if by_class else parse_prompts(arguments, volume.geometry, taken)
     # Said before a large network is loaded, not after.
     for _, prompt in prompts.entries:
         card(arguments.model).check_takes([prompt])
@@ -125,14 +124,16 @@ def run(arguments: argparse.Namespace) -> None:
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     begun = time.perf_counter()
     with progress_bar(arguments.model) as progress:
-        progress(0, "loading the model")
+        progress(0, "Loading the model")
         session = Session(create(arguments.model, arguments.device, **options), volume)
         if by_class:
-            known = classes_of(session.segmenter)
-            prompts = prompts_for(known) if known else prompts_of(arguments, volume.geometry, taken)
+            known = session.segmenter.classes
+            prompts = (
+                class_prompts(known) if known else parse_prompts(arguments, volume.geometry, taken)
+            )
         session.change(prompts)
         labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
-        compared = compare(session, part_of(progress, 1 / 3, 1)) if comparing else {}
+        measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - begun
     labels.write(arguments.out)
     if arguments.prompts_out:
@@ -143,18 +144,18 @@ def run(arguments: argparse.Namespace) -> None:
         preview = draw_preview(volume, label_outlines(labels, session), shown, title)
         write_preview(preview, arguments.preview)
     if arguments.consistency:
-        disagreement_map(compared, volume).write(arguments.consistency)
+        disagreement_map(measured, volume).write(arguments.consistency)
     if arguments.consistency_figure:
-        write_figure(compared, volume, title, arguments.consistency_figure)
+        write_figure(measured, volume, title, arguments.consistency_figure)
     rows = []
     for label, name in prompts.objects:
         voxels = int((labels.array_kji == label).sum())
         millilitres = voxels * volume.geometry.voxel_volume_mm3 / 1000
         row = [str(label), name, str(voxels), f"{millilitres:.2f}"]
-        rows.append([*row, *(cells(compared.get(label)) if comparing else [])])
+        rows.append([*row, *(column_texts(measured.get(label)) if comparing else [])])
     print_table(["label", "object", "voxels", "ml", *(COLUMNS if comparing else [])], rows)
     if "point" in session.segmenter.card.prompts:
-        for line in next_clicks(compared):
+        for line in next_clicks(measured):
             print(line)
     print(f"{arguments.out} written; {arguments.model} took {seconds:.1f} s.")
 

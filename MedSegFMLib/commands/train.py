@@ -9,7 +9,7 @@ from typing import Any
 
 from ..progress import Progress
 from ..train.registry import RECIPES, check_packages, recipe
-from ..train.settings_text import described, parse
+from ..train.settings_text import described, parse_settings
 from .console import print_table, progress_bar
 from .training_events import tell_events
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.events:
         tell_events(lambda progress: _trained_to_folder(arguments, progress))
         return
-    settings = parse(chosen.Settings, arguments.words)
+    settings = parse_settings(chosen.Settings, arguments.words)
     check_packages(arguments.recipe)
     if arguments.dry_run:
         _say_what_it_takes(arguments.recipe, settings)
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _trained_to_folder(arguments: argparse.Namespace, progress: Progress) -> tuple[Path, Path]:
     """Train; the path of the result and the folder it lies in."""
-    settings = parse(recipe(arguments.recipe).Settings, arguments.words)
+    settings = parse_settings(recipe(arguments.recipe).Settings, arguments.words)
     check_packages(arguments.recipe)
     from ..train.run import train
 

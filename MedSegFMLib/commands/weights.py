@@ -79,7 +79,7 @@ def _merge(adapter: Path, base: str | None, out: Path) -> None:
         raise OutputError(f"{out} is no safetensors file's name; end it in .safetensors.")
     network = lora_file.load(adapter, None if base is None else Path(base))
     sam_weights.save(network, out)
-    facts = lora_file.facts_of(adapter)
+    facts = lora_file.read_facts(adapter)
     print(
         f"{out} holds the adapted SAM; use it with --model {facts.prepared} --weights {out} "
         f"--option size={facts.size}."

@@ -63,7 +63,7 @@ class PlaneViews:
         share, *shares = parts_of(progress, 1 + len(seen_by))
         answers = session.predict_all(share)
         if not answers or all(answer.planes for answer in answers.values()):
-            progress(1.0, "done")
+            progress(1.0, "Comparing the planes")
             return answers
         self._look_at(self._surroundings(answers), seen_by)
         others = {}
@@ -85,7 +85,7 @@ class PlaneViews:
         if len(marked):
             low, high = marked.min(axis=0).tolist(), (marked.max(axis=0) + 1).tolist()
             around.append(Region(shape_triple(low), shape_triple(high)))
-        crop = Region.around(around)
+        crop = Region.enclosing(around)
         voxels = volume.array_kji[crop.slices]
         # A part in which all is the same is refused too, but there is more around it.
         return Region.whole(volume.geometry.shape_kji) if voxels.min() == voxels.max() else crop

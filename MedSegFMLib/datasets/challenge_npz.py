@@ -67,7 +67,7 @@ def read_image(path: Path, spacing_order: str = DEFAULT_SPACING_ORDER) -> Volume
         raise VolumeError(f"{path}: {error}") from error
 
 
-def tells_grid(path: Path) -> bool:
+def has_grid(path: Path) -> bool:
     """Whether a file says where its voxels are in the patient."""
     with _opened(path) as arrays:
         return _GRID in arrays

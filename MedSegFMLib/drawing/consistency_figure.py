@@ -59,7 +59,7 @@ def draw_consistency(
         index = int(centre[plane.axis_kji])
         draw_slice(axes, plane, volume, index, window)
         cuts = _Cuts(plane, region, volume.geometry.shape_kji, index)
-        heat = cuts.of(consistency.disagreement_kji)
+        heat = cuts.cut(consistency.disagreement_kji)
         painted = axes.imshow(
             heat,
             cmap=colours,
@@ -69,9 +69,9 @@ def draw_consistency(
             interpolation="nearest",
         )
         for name, mask in consistency.masks.items():
-            _outline(axes, cuts.of(mask), PLANE_COLOURS[name])
+            _outline(axes, cuts.cut(mask), PLANE_COLOURS[name])
         # Thin, so that a plane that says the same shows beneath.
-        _outline(axes, cuts.of(answer), _ANSWER_COLOUR, dashed=True, width=0.8)
+        _outline(axes, cuts.cut(answer), _ANSWER_COLOUR, dashed=True, width=0.8)
         if spot is not None:
             _draw_click(axes, plane, spot, volume.geometry)
         draw_frame(axes, plane, volume.geometry.shape_kji, shown, index)
@@ -106,7 +106,7 @@ class _Cuts:
         self._shape = [1 if n == axis else count for n, count in enumerate(shape_kji)]
         self._depth = index - region.start_kji[axis]
 
-    def of(self, array: NDArray[Any]) -> NDArray[Any]:
+    def cut(self, array: NDArray[Any]) -> NDArray[Any]:
         axis = self._plane.axis_kji
         whole = np.zeros(self._shape, dtype=array.dtype)
         if 0 <= self._depth < array.shape[axis]:

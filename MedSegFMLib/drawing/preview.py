@@ -155,7 +155,7 @@ def shown_region(volume: Volume, regions: Sequence[Region], prompts: Sequence[Pr
     around = [*regions, *([] if prompted is None else [prompted])]
     if not around:
         return Region.whole(volume.geometry.shape_kji)
-    whole = Region.around(around)
+    whole = Region.enclosing(around)
     widest_mm = max(
         n * mm for n, mm in zip(whole.shape_kji, volume.geometry.spacing_kji_mm, strict=True)
     )
@@ -170,4 +170,4 @@ def _prompted_region(volume: Volume, prompts: Sequence[Prompt]) -> Region | None
     if len(voxels):
         low, high = voxels.min(axis=0).tolist(), (voxels.max(axis=0) + 1).tolist()
         regions.append(Region(shape_triple(low), shape_triple(high)))
-    return Region.around(regions) if regions else None
+    return Region.enclosing(regions) if regions else None

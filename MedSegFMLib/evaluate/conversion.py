@@ -20,9 +20,9 @@ from ..datasets.challenge_npz import (
     DEFAULT_SPACING_ORDER,
     SPACING_ORDERS,
     VoxelBox,
+    has_grid,
     is_challenge_file,
     read_spacing,
-    tells_grid,
     write_case,
 )
 from ..errors import CasesError, MedSegFMError, OutputError
@@ -30,7 +30,7 @@ from ..progress import Progress
 from ..simulate import challenge_box
 from ..system.atomic_files import check_writable, write_text
 from ..volumes.volume import Volume
-from .protocol import seed_of
+from .protocol import derive_seed
 
 # What the challenge draws its boxes with, in get_boxes.py.
 _BOX_SEED, _BOX_JITTER, _BOX_SLICE_SIDE = 2025, 5, 256
@@ -72,7 +72,7 @@ def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Pr
     with _new_folder(out) as folder:
         entries = []
         for n, case in enumerate(cases):
-            progress(n / len(cases), case.name)
+            progress(n / len(cases), f"Converting case {n + 1} of {len(cases)}")
             name = f"{_file_name(case)}.npz"
             _write_npz(case, folder / name, settings)
             order = {"spacing_order": settings.spacing_order}
@@ -90,7 +90,7 @@ def npz_to_volumes(cases: Sequence[Case], out: Path, progress: Progress) -> Writ
     with _new_folder(out) as folder:
         entries = []
         for n, case in enumerate(cases):
-            progress(n / len(cases), case.name)
+            progress(n / len(cases), f"Converting case {n + 1} of {len(cases)}")
             loaded, name = load_case(case), _file_name(case)
             _storable(loaded.image).write(folder / f"{name}.nii.gz")
             _storable(loaded.label).write(folder / f"{name}-label.nii.gz")
@@ -126,7 +126,7 @@ def present_objects(label: Path) -> tuple[tuple[int, str], ...]:
     return objects
 
 
-def stem_of(path: Path) -> str:
+def file_stem(path: Path) -> str:
     """A file's name without the ending of a volume."""
     for ending in _ENDINGS:
         if path.name.lower().endswith(ending):
@@ -154,7 +154,7 @@ def _boxes(case: Case, labels: NDArray[Any]) -> dict[int, VoxelBox]:
         value: challenge_box(
             labels == value,
             _BOX_JITTER,
-            seed_of(_BOX_SEED, case.name, name, 0),
+            derive_seed(_BOX_SEED, case.name, name, 0),
             _BOX_SLICE_SIDE,
         )
         for value, name in case.objects
@@ -181,7 +181,7 @@ def _storable(volume: Volume) -> Volume:
 def _notes(cases: Sequence[Case]) -> tuple[str, ...]:
     """What the files do not tell, once for all of them."""
     notes = []
-    silent = [case for case in cases if not tells_grid(case.image)]
+    silent = [case for case in cases if not has_grid(case.image)]
     if silent:
         notes.append(
             "npz files hold no directions: i, j and k are taken to grow to the patient's left, "

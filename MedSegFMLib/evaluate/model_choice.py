@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError, WeightsError
-from ..registry import card, create
+from ..registry import card, create, resolve_name
 from ..segmenter import Segmenter
 
 
@@ -32,6 +32,7 @@ def read_choice(text: str) -> ModelChoice:
     where no file or folder of that name is.
     """
     name, equals, path = text.partition("=")
+    name = resolve_name(name)
     if not equals:
         card(name)
         return ModelChoice(text, name, None)

@@ -111,7 +111,7 @@ class Protocol:
         )
 
 
-def seed_of(seed: int, case: str, name: str, step: int) -> int:
+def derive_seed(seed: int, case: str, name: str, step: int) -> int:
     """The seed of the prompt of one step: another one everywhere, the same in every run.
 
     seed: 0 or more, that of the run; name: of the object.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from ..datasets.cases import Case
 
@@ -53,12 +54,24 @@ class Crash(Failure):
     """A failure that nobody foresaw, after which the process is not to be trusted."""
 
 
+class PlacedKind(StrEnum):
+    """What a row calls the prompt of its step, as results.csv holds it.
+
+    NONE: nothing was left to correct, or the model takes no clicks.
+    """
+
+    BOX = "box"
+    TEXT = "text"
+    POSITIVE_CLICK = "click +"
+    NEGATIVE_CLICK = "click -"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """The score of one object after one step of a task; a row of results.csv.
 
-    prompt: "box", "text", "click +", "click -", or "none" where nothing was left to correct or the
-    model takes no clicks. seconds: from the prompt to the mask, the scores not counted; where all
+    prompt: a `PlacedKind`. seconds: from the prompt to the mask, the scores not counted; where all
     objects are segmented at once, those of the step, in each row. peak_bytes: the process's peak
     since the object, or all at once, began. resampled: whether the label was on another grid.
     failed: why the object has no result that counts, its scores being the worst; else empty.

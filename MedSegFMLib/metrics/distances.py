@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..volumes.nearest_points import Floats, Nearest, Points, lengths_mm
+from ..volumes.nearest_points import Floats, NearestPoints, Points, lengths_mm
 
 _MOST_STEPS = 5000  # a box of 17 voxels a side; beyond it the tree is faster
 
@@ -24,7 +24,7 @@ def distances_within(
     """
     steps_kji, length_mm = _steps_within(most_mm, spacing_kji_mm)
     if steps_kji is None:
-        exact_mm = Nearest(others_kji, spacing_kji_mm).distances(points_kji)
+        exact_mm = NearestPoints(others_kji, spacing_kji_mm).distances(points_kji)
         return np.where(exact_mm <= most_mm, exact_mm, np.inf)
     reach_kji = steps_kji.max(axis=0, initial=0)
     # Steps must not run out of the grid that the others are marked on.

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..volumes.masks import Mask, bounding_box, check_mask, check_masks
-from .surface import checked_spacing, checked_tolerance, compare
-from .surface_elements import Surface, surface_of
+from .surface import checked_spacing, checked_tolerance, surface_distances
+from .surface_elements import Surface, extract_surface
 
 Box = tuple[slice, slice, slice]
 _T = TypeVar("_T")
@@ -99,15 +99,15 @@ def _cut(
     if box is None:
         return _Object(None, None, 0, None)
     own: NDArray[np.bool_] = labels_kji[box] == label
-    surface = surface_of(own, spacing_kji_mm, [side.start for side in box])
+    surface = extract_surface(own, spacing_kji_mm, [side.start for side in box])
     return _Object(own, box, int(np.count_nonzero(own)), surface)
 
 
 def _scores(reference: _Object, prediction: _Object, tolerance_mm: float) -> Scores:
     total = reference.voxels + prediction.voxels
     dsc = 2.0 * _shared_voxels(reference, prediction) / total if total else 1.0
-    compared = compare(reference.surface, prediction.surface, tolerance_mm)
-    return Scores(dsc, compared.dice, compared.hausdorff95_mm())
+    distances = surface_distances(reference.surface, prediction.surface, tolerance_mm)
+    return Scores(dsc, distances.dice, distances.hausdorff95_mm())
 
 
 def _shared_voxels(a: _Object, b: _Object) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..volumes.masks import Mask, check_masks
 from .distances import distances_within
 from .percentile import percentile_mm
-from .surface_elements import Surface, surface_of
+from .surface_elements import Surface, extract_surface
 
 # Without a tolerance, distances are first looked for within so many of the largest voxel sizes.
 _REACH_VOXELS = 2
@@ -47,7 +47,8 @@ def surface_dice(
     check_masks(reference, prediction)
     spacing = checked_spacing(spacing_kji_mm)
     tolerance = checked_tolerance(tolerance_mm)
-    return compare(surface_of(reference, spacing), surface_of(prediction, spacing), tolerance).dice
+    ours, theirs = extract_surface(reference, spacing), extract_surface(prediction, spacing)
+    return surface_distances(ours, theirs, tolerance).dice
 
 
 def hausdorff95(
@@ -73,13 +74,13 @@ def hausdorff95(
     check_masks(reference, prediction)
     spacing = checked_spacing(spacing_kji_mm)
     near_mm = _REACH_VOXELS * float(spacing.max())
-    return compare(
-        surface_of(reference, spacing), surface_of(prediction, spacing), near_mm
+    return surface_distances(
+        extract_surface(reference, spacing), extract_surface(prediction, spacing), near_mm
     ).hausdorff95_mm()
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class SurfaceDistances:
     """Two surfaces, None for an empty mask's, and what their distances tell.
 
     dice: their surface Dice. ours_mm, theirs_mm: (n,) from each element to the other surface,
@@ -102,11 +103,13 @@ class Comparison:
         )
 
 
-def compare(ours: Surface | None, theirs: Surface | None, tolerance_mm: float) -> Comparison:
+def surface_distances(
+    ours: Surface | None, theirs: Surface | None, tolerance_mm: float
+) -> SurfaceDistances:
     """Two surfaces of one grid at a tolerance; both distances are computed once."""
     if ours is None or theirs is None:
         nothing = np.zeros(0)
-        return Comparison(ours, theirs, float(ours is theirs), nothing, nothing)
+        return SurfaceDistances(ours, theirs, float(ours is theirs), nothing, nothing)
     spacing = ours.spacing_kji_mm
     ours_mm = distances_within(ours.corner_kji, theirs.corner_kji, spacing, tolerance_mm)
     theirs_mm = distances_within(theirs.corner_kji, ours.corner_kji, spacing, tolerance_mm)
@@ -115,7 +118,7 @@ def compare(ours: Surface | None, theirs: Surface | None, tolerance_mm: float) -
         + theirs.area_mm2[theirs_mm <= tolerance_mm].sum()
     )
     dice = float(agreeing_mm2 / (ours.area_mm2.sum() + theirs.area_mm2.sum()))
-    return Comparison(ours, theirs, dice, ours_mm, theirs_mm)
+    return SurfaceDistances(ours, theirs, dice, ours_mm, theirs_mm)
 
 
 def checked_spacing(spacing: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..volumes.masks import Mask, bounding_box
-from ..volumes.nearest_points import Nearest
+from ..volumes.nearest_points import NearestPoints
 
 _ALL_INSIDE = 255
 
@@ -36,12 +36,12 @@ class Surface:
     spacing_kji_mm: NDArray[np.float64]
 
     @cached_property
-    def nearest(self) -> Nearest:
+    def nearest(self) -> NearestPoints:
         """What distances to it are measured with; a reference's is made once."""
-        return Nearest(self.corner_kji, self.spacing_kji_mm)
+        return NearestPoints(self.corner_kji, self.spacing_kji_mm)
 
 
-def surface_of(
+def extract_surface(
     mask: Mask, spacing_kji_mm: NDArray[np.float64], first_kji: Sequence[int] = (0, 0, 0)
 ) -> Surface | None:
     """The surface of a mask (K, J, I), or None where it is empty.

@@ -30,7 +30,7 @@ CARD = ModelCard(
         margin_voxels=0, margin_fraction=0.0, click_radius_voxels=0, shared=False
     ),
     bytes_per_voxel=16,
-    cpu_alone=True,
+    cpu_only=True,
 )
 
 
@@ -44,10 +44,11 @@ class Ellipsoid:
     """Logits 1 - r^2, r = 1 on the ellipsoid that touches the box's faces."""
 
     card = CARD
+    classes: tuple[str, ...] = ()
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
         """Nothing of the image is kept."""
-        progress(1.0, "nothing to prepare")
+        progress(1.0, "Preparing the volume")
         return Encoding(volume.geometry, region or Region.whole(volume.geometry.shape_kji), 0)
 
     def predict(
@@ -69,5 +70,5 @@ class Ellipsoid:
                 )
             k, j, i = np.ix_(*squares)
             logits[box.slices] = np.maximum(logits[box.slices], 1 - (k + j + i))
-        progress(1.0, "the box is filled")
+        progress(1.0, "Filling the box")
         return Prediction(encoding.geometry, region.start_kji, logits)

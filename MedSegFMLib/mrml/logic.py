@@ -26,7 +26,7 @@ from ..prompts.edits import (
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Prompt
 from ..prompts.voxels import to_voxels
-from ..registry import card
+from ..registry import card, resolve_name
 from .scene_follower import SceneFollower
 from .segments.grid import check_holds_labelmaps
 from .segments.masking import is_locked, set_locked
@@ -60,6 +60,7 @@ class SegmentationLogic(SceneFollower):
 
         Raises ModelError for an unknown one, PromptError where it does not take a present prompt.
         """
+        name = resolve_name(name)
         card(name).check_takes([prompt for _, prompt in self.prompts.entries])
         if self._asking.set_model(name, device, options):
             self._predict_anew()

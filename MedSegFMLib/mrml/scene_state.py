@@ -20,6 +20,7 @@ import numpy as np
 from ..errors import MedSegFMError, PromptError
 from ..prompts.json_format import prompts_from_json, prompts_to_json
 from ..prompts.prompt_list import PromptList
+from ..registry import resolve_name
 from ..volumes.geometry import Geometry
 from ..volumes.region import Region, shape_triple
 from .segments.model_voxels import Holding
@@ -73,7 +74,7 @@ def state_from_json(text: str) -> SceneState:
             )
         return SceneState(
             prompts_from_json(json.dumps(document["prompts"])),
-            str(document["model"]),
+            resolve_name(str(document["model"])),
             int(document["seed"]),
             {int(label): str(name) for label, name in document["segments"].items()},
             {int(label): holding_from_json(item) for label, item in document["answers"].items()},

@@ -59,7 +59,7 @@ class VoxelMarks:
         )
 
 
-def honour_marks(logits_kji: NDArray[np.float32], marks: VoxelMarks, least_logit: float) -> None:
+def enforce_marks(logits_kji: NDArray[np.float32], marks: VoxelMarks, least_logit: float) -> None:
     """Bring every marked voxel to the side its mark says, at least `least_logit` from 0, in place.
 
     logits_kji: float32 on the grid that `marks` are counted on.

@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 _ROUNDS = 10
 
 
-def settle(
+def resolve_overlaps(
     predictions: Mapping[int, Prediction], marks: Mapping[int, VoxelMarks]
 ) -> dict[int, Prediction]:
     """The predictions with logits that are above 0 for at most one object per voxel.

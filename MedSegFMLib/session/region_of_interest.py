@@ -32,7 +32,7 @@ def prompt_region(prompts: Sequence[Prompt], geometry: Geometry, rule: RegionRul
     return seed
 
 
-def touched_faces(mask_kji: np.ndarray, region: Region, geometry: Geometry) -> Region | None:
+def grown_region(mask_kji: np.ndarray, region: Region, geometry: Geometry) -> Region | None:
     """The region a mask on `region` should be seen in where it runs into a face of it, or None.
 
     Each touched face moves out by half the region's width; faces of the volume stay.
@@ -50,7 +50,7 @@ def touched_faces(mask_kji: np.ndarray, region: Region, geometry: Geometry) -> R
 
 def _seed(marks: VoxelMarks, rule: RegionRule, geometry: Geometry) -> Region | None:
     if marks.boxes:
-        return Region.around(
+        return Region.enclosing(
             [box.grown(rule.margin(box), geometry.shape_kji) for box in marks.boxes]
         )
     first = marks.foreground_kji if len(marks.foreground_kji) else marks.background_kji

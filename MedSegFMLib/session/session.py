@@ -13,12 +13,12 @@ from ..prompts.history import PromptHistory
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Prompt, Text, is_positive
 from ..prompts.voxels import to_voxels
-from ..segmenter import Encoding, Prediction, Segmenter, class_numbers, classes_of
-from ..system.memory_cache import ByteCache
+from ..segmenter import Encoding, Prediction, Segmenter, class_numbers
+from ..system.memory_cache import LruByteCache
 from ..volumes.region import Region
 from ..volumes.volume import Volume
-from .overlaps import settle
-from .region_of_interest import prompt_region, touched_faces
+from .overlaps import resolve_overlaps
+from .region_of_interest import grown_region, prompt_region
 
 # An object that runs out of its region is looked at in a larger one, this often.
 _MOST_GROWTHS = 4
@@ -57,10 +57,12 @@ class Session:
         self._segmenter = segmenter
         self._volume = volume
         self.current_label = 1
-        self._encodings: ByteCache[Region, Encoding] = ByteCache(budget_bytes, lambda e: e.nbytes)
+        self._encodings: LruByteCache[Region, Encoding] = LruByteCache(
+            budget_bytes, lambda e: e.nbytes
+        )
         # Under the region that objects share and all the steps up to this one: what a model that
         # continues answers depends on where it began.
-        self._steps: ByteCache[_Chain, _Step] = ByteCache(budget_bytes, lambda s: s.nbytes)
+        self._steps: LruByteCache[_Chain, _Step] = LruByteCache(budget_bytes, lambda s: s.nbytes)
         self._history = PromptHistory()
 
     @property
@@ -175,15 +177,15 @@ class Session:
         marks = {
             label: to_voxels(taken[-1], self.volume.geometry) for label, taken in steps.items()
         }
-        if self.segmenter.card.may_be_absent:
+        if self.segmenter.card.can_predict_empty:
             # A box in which the model sees nothing is left empty rather than filled.
             marks = {
                 label: own if (answers[label].logits_kji > 0).any() else replace(own, boxes=())
                 for label, own in marks.items()
             }
-        settled = settle(answers, marks)
-        progress(1.0, "done")
-        return settled
+        resolved = resolve_overlaps(answers, marks)
+        progress(1.0, "Resolving overlaps")
+        return resolved
 
     def labelmap(self, progress: Progress = no_progress) -> Volume:
         """All objects on the whole grid: uint8 (uint16 past 255), each with its label."""
@@ -195,7 +197,7 @@ class Session:
 
     def _check(self, prompt: Prompt) -> None:
         self.segmenter.card.check_takes([prompt])
-        classes = classes_of(self.segmenter)
+        classes = self.segmenter.classes
         if classes and isinstance(prompt, Text):
             class_numbers([prompt.phrase], classes, self.segmenter.card.name)
         to_voxels([prompt], self.volume.geometry)
@@ -246,7 +248,7 @@ class Session:
             encoding = self._encode(region, part_of(share, 0, 0.5))
             prediction = self.segmenter.predict(encoding, prompts, previous, part_of(share, 0.5, 1))
             # A box says how far the object reaches; without one the object itself tells.
-            grown = touched_faces(prediction.logits_kji > 0, region, geometry)
+            grown = grown_region(prediction.logits_kji > 0, region, geometry)
             if boxed or grown is None:
                 break
             region = grown

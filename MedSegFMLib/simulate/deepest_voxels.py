@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..volumes.nearest_points import Nearest
+from ..volumes.nearest_points import NearestPoints
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -106,7 +106,7 @@ def _deepest_far_inside(voxels: Ints, inside: Bools) -> Ints:
     from scipy.ndimage import binary_dilation
 
     # The nearest voxel outside has a neighbour inside: one on the way to it.
-    around = Nearest(np.argwhere(binary_dilation(inside) & ~inside), np.ones(3))
+    around = NearestPoints(np.argwhere(binary_dilation(inside) & ~inside), np.ones(3))
     points = np.stack(np.unravel_index(voxels, inside.shape), axis=1)
     least, most = around.bounds(points)
     reached = max(least.max(), around.distances(points[[most.argmax()]])[0])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..volumes.region import Shape
-from .scene import Chance
+from .scene import RandomGenerators
 
 # Width of a bump in steps of the coarse grid: less shows the grid, more makes bumps alike.
 _BUMP_SIGMA = 0.55
@@ -23,10 +23,12 @@ class Frame:
     aspect_kji: the sides of the field of view in millimetres, over the longest of them.
     """
 
-    def __init__(self, shape_kji: Shape, spacing_kji_mm: Sequence[float], chance: Chance) -> None:
+    def __init__(
+        self, shape_kji: Shape, spacing_kji_mm: Sequence[float], generators: RandomGenerators
+    ) -> None:
         self.shape_kji = shape_kji
-        self.chance = chance
-        self.device = chance.device.device
+        self.generators = generators
+        self.device = generators.device.device
         sides_mm = [n * s for n, s in zip(shape_kji, spacing_kji_mm, strict=True)]
         self.aspect_kji = tuple(side / max(sides_mm) for side in sides_mm)
         self.position = _grid(shape_kji, self.device)
@@ -45,7 +47,7 @@ class Frame:
 
     def noise(self, shape: Sequence[int]) -> Tensor:
         """White Gaussian noise of variance 1."""
-        return torch.randn(tuple(shape), generator=self.chance.device, device=self.device)
+        return torch.randn(tuple(shape), generator=self.generators.device, device=self.device)
 
 
 def along_axes(array: Tensor, matrices: Sequence[Tensor]) -> Tensor:

@@ -6,7 +6,6 @@ volumes does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,7 +31,7 @@ class Scene:
 
 
 @dataclass(frozen=True, eq=False)
-class Chance:
+class RandomGenerators:
     """Two sources of random numbers from one seed.
 
     host: for choices that steer the program; drawing from it never waits for the device.
@@ -43,7 +42,7 @@ class Chance:
     device: torch.Generator
 
     @classmethod
-    def seeded(cls, seed: int, device: torch.device) -> Chance:
+    def seeded(cls, seed: int, device: torch.device) -> RandomGenerators:
         """The same seed gives the same numbers on the same kind of device."""
         return cls(np.random.default_rng(seed), torch.Generator(device).manual_seed(seed))
 
@@ -51,11 +50,5 @@ class Chance:
 class Source(Protocol):
     """An endless supply of scenes."""
 
-    def scene(self, shape_kji: Shape, chance: Chance) -> Scene:
-        """The next scene, of the shape asked for, on the device of `chance`."""
-
-
-def scenes(source: Source, shape_kji: Shape, chance: Chance) -> Iterator[Scene]:
-    """Scenes of one shape without end."""
-    while True:
-        yield source.scene(shape_kji, chance)
+    def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
+        """The next scene, of the shape asked for, on the device of `generators`."""

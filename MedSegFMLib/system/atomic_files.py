@@ -29,17 +29,17 @@ def check_writable(path: Path) -> None:
         raise OutputError(f"The folder {folder} cannot be written to; choose another.")
 
 
-def make_folder(path: Path, way_out: str) -> None:
+def make_folder(path: Path, advice: str) -> None:
     """Make a folder and those above it, unless they are there.
 
-    Raises OutputError where that is not possible; way_out: what the user can do then, such as
+    Raises OutputError where that is not possible; advice: what the user can do then, such as
     "name another as out=".
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"The folder {path} cannot be made ({error.strerror or error}); {way_out}."
+            f"The folder {path} cannot be made ({error.strerror or error}); {advice}."
         ) from error
 
 

@@ -102,6 +102,6 @@ def memory_errors(model: str) -> Iterator[None]:
         if not isinstance(error, DeviceError) and is_out_of_memory(error):
             raise DeviceError(
                 f"The computer has no memory left for the model {model}; close other programs, "
-                "or use the model graphcut."
+                "or use the model randomwalk."
             ) from error
         raise

@@ -10,7 +10,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class ByteCache(Generic[Key, Value]):
+class LruByteCache(Generic[Key, Value]):
     """Keeps what was used last; the latest is kept even where it alone is over the budget."""
 
     def __init__(self, budget_bytes: int, bytes_of: Callable[[Value], int]) -> None:

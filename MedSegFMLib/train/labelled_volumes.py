@@ -112,10 +112,12 @@ def _scene(number: int, side: int, seed: int) -> LabelledVolume:
     import torch
 
     from ..synthesis.random.source import RandomSource
-    from ..synthesis.scene import Chance
+    from ..synthesis.scene import RandomGenerators
 
     own = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
-    scene = RandomSource().scene((side, side, side), Chance.seeded(own, torch.device("cpu")))
+    scene = RandomSource().scene(
+        (side, side, side), RandomGenerators.seeded(own, torch.device("cpu"))
+    )
     labels = scene.labels.numpy().astype(np.int16)
     return LabelledVolume(
         f"scene {number}",

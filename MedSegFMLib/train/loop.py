@@ -14,11 +14,11 @@ from ..progress import Progress
 from . import state
 from .batch_tensors import save_batch
 from .distributed import Processes
-from .run_log import Outputs
+from .run_log import RunLog
 from .step import LossError, step
 from .stopping import Stop
 from .task import Task
-from .throughput import Meter
+from .throughput import ThroughputMeter
 
 FAILED_BATCH = "failed-batch.safetensors"
 
@@ -51,7 +51,7 @@ class Loop:
         self._started = started
         self._counters = state.resume(settings.out, recipe, settings, task)
         self._begun = replace(self._counters)
-        self._outputs = Outputs(settings.out, task, self._counters) if processes.is_main else None
+        self._log = RunLog(settings.out, task, self._counters) if processes.is_main else None
         # Whether the checkpoint may be written.
         self._keeps = True
 
@@ -63,7 +63,7 @@ class Loop:
     @property
     def scores(self) -> Mapping[str, float]:
         """Of the last validation, by name; the main process has them."""
-        return {} if self._outputs is None else self._outputs.scores
+        return {} if self._log is None else self._log.scores
 
     @property
     def _rate(self) -> float:
@@ -79,7 +79,7 @@ class Loop:
     def go(self, result: Path) -> None:
         """Train until the budget is spent, and write the result."""
         try:
-            self._task.prepare(self._standing(self._progress), brief=False)
+            self._task.prepare(self._interruptible(self._progress), brief=False)
             if not self._counters.steps:
                 # A run that is stopped before its first step need not prepare again.
                 self._save()
@@ -87,27 +87,27 @@ class Loop:
             batches = self._task.batches(first, self._processes.count)
             # What makes them ends with it, and with nothing else.
             with closing(batches):
-                self._learn(batches)
+                self._train(batches)
             if self._keeps:
                 self._save()
-            if self._outputs is not None:
-                self._outputs.validate(self._counters, self._scoring(1.0), last=True)
+            if self._log is not None:
+                self._log.validate(self._counters, self._scoring(1.0), last=True)
                 self._task.write(result)
             self._processes.wait()
         except Cancelled as cancelled:
             raise self._stop.reason or cancelled from None
         finally:
-            if self._outputs is not None:
-                self._outputs.close()
+            if self._log is not None:
+                self._log.close()
 
-    def _learn(self, batches: Iterator[Any]) -> None:
+    def _train(self, batches: Iterator[Any]) -> None:
         settings, counters, task = self._settings, self._counters, self._task
-        meter = Meter(counters.samples)
+        meter = ThroughputMeter(counters.samples)
         next_save = settings.save_minutes
         next_validation = counters.samples // settings.validate_samples + 1
         while (used := self._used()) < 1:
-            factor = task.pace.factor(counters, used)
-            if self._keeps and not task.pace.keeps(used):
+            factor = task.schedule.factor(counters, used)
+            if self._keeps and not task.schedule.keeps(used):
                 self._save()
                 self._keeps = False
             try:
@@ -122,21 +122,21 @@ class Loop:
             counters.samples += together * task.samples
             counters.steps += 1
             counters.minutes = self._begun.minutes + self._minutes
-            if self._outputs is None:
+            if self._log is None:
                 continue
             if meter.seconds >= _REPORT_SECONDS:
-                self._outputs.report(counters, meter, self._rate)
-            self._tell(used)
+                self._log.report(counters, meter, self._rate)
+            self._report_progress(used)
             if counters.samples >= next_validation * settings.validate_samples:
                 # A stop is heard before the next step, where the state is saved.
                 with suppress(Cancelled):
-                    self._outputs.validate(counters, self._scoring(used))
+                    self._log.validate(counters, self._scoring(used))
                 next_validation = counters.samples // settings.validate_samples + 1
             if self._minutes >= next_save and self._keeps:
                 self._save()
                 next_save = self._minutes + settings.save_minutes
-        if self._outputs is not None and not meter.empty:
-            self._outputs.report(counters, meter, self._rate)
+        if self._log is not None and not meter.empty:
+            self._log.report(counters, meter, self._rate)
 
     def _given_up(self, error: LossError) -> TrainingError:
         """Keep the bad batch; what to tell the user.
@@ -153,7 +153,7 @@ class Loop:
     def _used(self) -> float:
         """The used part of the budget; a stopped call saves and ends here."""
         used, stopped = self._processes.agreed(
-            self._task.pace.used(self._counters, self._begun), self._stop.reason is not None
+            self._task.schedule.used(self._counters, self._begun), self._stop.reason is not None
         )
         if stopped:
             if self._keeps:
@@ -161,15 +161,15 @@ class Loop:
             raise self._stop.reason or KeyboardInterrupt()
         return used
 
-    def _tell(self, used: float) -> None:
-        assert self._outputs is not None
+    def _report_progress(self, used: float) -> None:
+        assert self._log is not None
         try:
-            self._progress(used, self._outputs.phrase)
+            self._progress(used, self._log.phrase)
         except Cancelled as cancelled:
             # The other processes hear of it before the next step.
             self._stop.reason = cancelled
 
-    def _standing(self, progress: Progress) -> Progress:
+    def _interruptible(self, progress: Progress) -> Progress:
         """Progress of what is no training: it ends where a signal asked for that as well."""
 
         def report(fraction: float, phrase: str) -> None:
@@ -183,7 +183,9 @@ class Loop:
         return report
 
     def _scoring(self, used: float) -> Progress:
-        return self._standing(lambda part, phrase: self._progress(used, f"{phrase}, {part:.0%}"))
+        return self._interruptible(
+            lambda part, phrase: self._progress(used, f"{phrase}, {part:.0%}")
+        )
 
     def _save(self) -> None:
         if self._processes.is_main:

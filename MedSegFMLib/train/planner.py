@@ -17,7 +17,7 @@ from ..progress import Progress, no_progress, part_of
 from ..system.peak_memory import peak_bytes, reset_peak
 from .distributed import Processes
 from .registry import recipe
-from .run import set_threads, told_when_full
+from .run import set_threads, training_memory_errors
 from .step import LossError, step
 
 # The first step fetches and allocates; the others tell how long one takes.
@@ -49,7 +49,7 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
     Raises what `run.train` raises.
     """
     chosen = recipe(name)
-    with told_when_full(chosen), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    with training_memory_errors(chosen), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         settings = replace(settings, out=Path(folder))
         processes = Processes(settings.device)
         set_threads(settings.threads)
@@ -62,7 +62,7 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
         _reset(device)
         with closing(task.batches(processes.index, processes.count)) as batches:
             for number in range(_STEPS):
-                progress(_PREPARING + number / _STEPS * (1 - _PREPARING), "A step is measured")
+                progress(_PREPARING + number / _STEPS * (1 - _PREPARING), "Measuring a step")
                 started = time.perf_counter()
                 first = number * settings.accumulate * processes.count
                 try:

@@ -48,7 +48,7 @@ def train(name: str, settings: Any, progress: Progress = no_progress) -> Trained
     chosen = recipe(name)
     prepare_folder(settings.out)
     result = settings.out / chosen.RESULT
-    with stop_on_signals() as stop, told_when_full(chosen):
+    with stop_on_signals() as stop, training_memory_errors(chosen):
         processes = Processes(settings.device)
         set_threads(settings.threads)
         task = chosen.task(settings, processes)
@@ -64,7 +64,7 @@ def set_threads(threads: int) -> None:
 
 
 @contextmanager
-def told_when_full(chosen: Recipe) -> Iterator[None]:
+def training_memory_errors(chosen: Recipe) -> Iterator[None]:
     """Turn an out-of-memory within the block into a DeviceError that names what takes less."""
     try:
         yield

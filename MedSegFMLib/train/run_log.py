@@ -14,7 +14,7 @@ from ..system.atomic_files import make_folder
 from .counters import Counters
 from .log import TrainingLog
 from .task import Task
-from .throughput import Meter
+from .throughput import ThroughputMeter
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def can_draw() -> bool:
     return True
 
 
-class Outputs:
+class RunLog:
     """The log and the previews in a folder, of the main process.
 
     counters: where the call begins. scores: of the last validation, by name.
@@ -59,7 +59,7 @@ class Outputs:
         self._validated_samples = -1
         seen = counters.samples
         self._speed = (
-            f"Going on after {samples_text(seen)}" if seen else "The first samples are made"
+            f"Continuing after {samples_text(seen)}" if seen else "Making the first samples"
         )
         self.scores: dict[str, float] = {}
         self._said = ""
@@ -69,12 +69,12 @@ class Outputs:
         """For the progress line."""
         return self._speed + self._said
 
-    def report(self, counters: Counters, meter: Meter, rate: float) -> None:
+    def report(self, counters: Counters, meter: ThroughputMeter, rate: float) -> None:
         """Log what the meter measured."""
         values = meter.report(counters.samples)
         self._log.write(counters.samples, counters.minutes, rate=rate, **values)
         self._speed = (
-            f"{samples_text(counters.samples)}, loss {values['loss']:.3f}, "
+            f"Training, {samples_text(counters.samples)}, loss {values['loss']:.3f}, "
             f"{values['samples_per_second']:.1f} samples/s"
         )
 

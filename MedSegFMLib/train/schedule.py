@@ -14,7 +14,7 @@ Shape = Literal["level", "poly", "cosine"]
 _POLY = 0.9
 
 
-class Pace(Protocol):
+class Schedule(Protocol):
     """When a training ends, and by what its highest rates are multiplied."""
 
     def used(self, now: Counters, begun: Counters) -> float:
@@ -31,7 +31,7 @@ class Pace(Protocol):
 
 
 @dataclass(frozen=True)
-class CallPace:
+class BudgetSchedule:
     """A budget for each call; the rate rises, stays, and falls at the call's end.
 
     The network that a call ends with is the better for the fall, and a later call goes on from
@@ -48,24 +48,24 @@ class CallPace:
     cooldown: float
 
     def used(self, now: Counters, begun: Counters) -> float:
-        """See `Pace.used`."""
+        """See `Schedule.used`."""
         # The minutes as counted, not the clock: what the checkpoint says is what was spent.
         parts = [(now.minutes - begun.minutes) / self.minutes] if self.minutes else []
         parts += [(now.samples - begun.samples) / self.samples] if self.samples else []
         return max(parts)
 
     def factor(self, now: Counters, used: float) -> float:
-        """See `Pace.factor`."""
+        """See `Schedule.factor`."""
         falling = min(1.0, (1.0 - used) / self.cooldown) if self.cooldown else 1.0
         return max(0.0, min(_rising(now.steps, self.warmup), falling))
 
     def keeps(self, used: float) -> bool:
-        """See `Pace.keeps`."""
+        """See `Schedule.keeps`."""
         return not self.cooldown or used <= 1 - self.cooldown
 
 
 @dataclass(frozen=True)
-class WholePace:
+class StepSchedule:
     """A number of steps for all calls together: a run in parts is the run in one go.
 
     warmup: steps over which the rate rises.
@@ -77,11 +77,11 @@ class WholePace:
     shape: Shape
 
     def used(self, now: Counters, begun: Counters) -> float:
-        """See `Pace.used`."""
+        """See `Schedule.used`."""
         return now.steps / self.steps
 
     def factor(self, now: Counters, used: float) -> float:
-        """See `Pace.factor`."""
+        """See `Schedule.factor`."""
         left = max(0.0, 1.0 - used)
         falling = {
             "level": 1.0,
@@ -91,7 +91,7 @@ class WholePace:
         return min(_rising(now.steps, self.warmup), float(falling))
 
     def keeps(self, used: float) -> bool:
-        """See `Pace.keeps`: always."""
+        """See `Schedule.keeps`: always."""
         return True
 
 

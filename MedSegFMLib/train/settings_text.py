@@ -29,14 +29,14 @@ class Described:
     meaning: str
 
 
-def parse(kind: type[Settings], words: Sequence[str]) -> Settings:
+def parse_settings(kind: type[Settings], texts: Sequence[str]) -> Settings:
     """Settings from words such as "minutes=30".
 
     Raises TrainingError for an unknown or missing key, a key given twice and a bad value.
     """
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
-    for word in words:
+    for word in texts:
         key, equals, text = word.partition("=")
         if not equals or key not in hints:
             raise TrainingError(

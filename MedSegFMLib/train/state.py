@@ -17,14 +17,14 @@ from .task import Task
 
 def save(folder: Path, recipe: str, settings: Any, task: Task, counters: Counters) -> None:
     """Write the checkpoint; OutputError where that fails."""
-    told = {
+    index = {
         "recipe": recipe,
         "settings": {key: str(value) for key, value in asdict(settings).items()},
-        "same": {key: str(value) for key, value in task.same.items()},
+        "same": {key: str(value) for key, value in task.must_match.items()},
         **asdict(counters),
     }
     optimisers = [optimiser.state_dict() for optimiser in task.optimisers]
-    checkpoints.save(folder, checkpoints.Checkpoint(task.state(), optimisers, told))
+    checkpoints.save(folder, checkpoints.Checkpoint(task.state(), optimisers, index))
 
 
 def resume(folder: Path, recipe: str, settings: Any, task: Task) -> Counters:
@@ -57,9 +57,9 @@ def _check_same(
             f"{folder} holds a checkpoint of the recipe {counters.get('recipe')}; train into "
             "another folder."
         )
-    # Checkpoints from before `same` was kept have all settings.
+    # Checkpoints from before `must_match` was kept have all settings.
     before = {**counters.get("settings", {}), **counters.get("same", {})}
-    for key, value in task.same.items():
+    for key, value in task.must_match.items():
         if before.get(key, str(value)) == str(value):
             continue
         if getattr(settings, key, None) != value:

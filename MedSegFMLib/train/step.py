@@ -56,17 +56,17 @@ def step(
         batch = next(batches)
         waited_seconds += time.perf_counter() - asked
         number = first + place * processes.count + processes.index
-        values = task.learn(on_device(batch, processes.device), number, 1 / accumulate)
+        values = task.backward(on_device(batch, processes.device), number, 1 / accumulate)
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + float(value) / accumulate
         if not math.isfinite(sums["loss"]):
             break
     # All processes hear of it where one has met a loss that is no number.
     _, bad = processes.agreed(0.0, not math.isfinite(sums["loss"]))
-    turned = task.parameters()
+    trainable = task.parameters()
     if not bad:
-        processes.average_gradients(turned)
-        norm = float(nn.utils.clip_grad_norm_(turned, task.largest_gradient))
+        processes.average_gradients(trainable)
+        norm = float(nn.utils.clip_grad_norm_(trainable, task.largest_gradient))
         bad = not math.isfinite(norm)
     if bad:
         for optimiser in task.optimisers:

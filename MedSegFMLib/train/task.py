@@ -11,21 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from ..progress import Progress
-from .schedule import Pace
+from .schedule import Schedule
 
 
 class Task(ABC):
     """A network to train, its data, and its result.
 
     optimisers: each of their groups holds "peak", its highest learning rate.
-    same: what a checkpoint must share to be gone on from: settings by their names, and other things
-        by a word that "another" can stand before.
+    must_match: what a checkpoint must share to be gone on from: settings by their names, and other
+        things by a word that "another" can stand before.
     samples: in a batch. largest_gradient: the norm that gradients are clipped to.
     """
 
     optimisers: Sequence[torch.optim.Optimizer]
-    pace: Pace
-    same: Mapping[str, object]
+    schedule: Schedule
+    must_match: Mapping[str, object]
     samples: int
     largest_gradient: float = 1.0
 
@@ -48,8 +48,8 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def learn(self, batch: Any, number: int, share: float) -> dict[str, Tensor]:
-        """Add the gradients of a batch's loss times `share`; scalars to log, "loss" among them.
+    def backward(self, batch: Any, number: int, weight: float) -> dict[str, Tensor]:
+        """Add the gradients of a batch's loss times `weight`; scalars to log, "loss" among them.
 
         number: the batch's, from which all chance in it comes.
         """

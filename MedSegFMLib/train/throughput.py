@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 
-class Meter:
+class ThroughputMeter:
     """Losses, speed and waiting since the last report, or since `samples` were seen."""
 
     def __init__(self, samples: int) -> None:

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 _BLOCK_VOXELS = 4
 
 
-class Nearest:
+class NearestPoints:
     """The points (m, 3) of a grid, m at least 1, that distances are measured to."""
 
     def __init__(self, others_kji: Points, spacing_kji_mm: Floats) -> None:

@@ -40,7 +40,7 @@ class Region:
         return cls(shape_triple(s.start for s in slices), shape_triple(s.stop for s in slices))
 
     @classmethod
-    def around(cls, regions: Sequence[Region]) -> Region:
+    def enclosing(cls, regions: Sequence[Region]) -> Region:
         """The smallest region that holds all of `regions`, one at least."""
         return cls(
             shape_triple(map(min, zip(*(r.start_kji for r in regions), strict=True))),
@@ -79,7 +79,7 @@ class Region:
 
     def union(self, other: Region) -> Region:
         """The smallest region that holds both."""
-        return Region.around([self, other])
+        return Region.enclosing([self, other])
 
     def grown(self, margin_kji: Sequence[int], shape_kji: Sequence[int]) -> Region:
         """The region with `margin_kji` voxels more on both sides, clipped to `shape_kji`."""

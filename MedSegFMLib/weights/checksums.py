@@ -27,7 +27,7 @@ def sha256_of(path: Path, progress: Progress = no_progress) -> str:
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
                 done += len(chunk)
-                progress(min(done / size, 1.0) if size else 1.0, "checking")
+                progress(min(done / size, 1.0) if size else 1.0, "Checking the file")
     except OSError as error:
         raise WeightsError(
             f"The weights {path} cannot be read ({error.strerror or error}); check the path."

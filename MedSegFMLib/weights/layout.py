@@ -12,10 +12,10 @@ Shapes = Mapping[str, tuple[int, ...]]
 _MOST_NAMED = 3
 
 
-def check_layout(found: Shapes, expected: Shapes, path: Path, network: str, way_out: str) -> None:
+def check_layout(found: Shapes, expected: Shapes, path: Path, network: str, advice: str) -> None:
     """Raise WeightsError, which names them, for tensors that are missing, unknown or misshapen.
 
-    network: what they should be of, and way_out: what to give instead, as the message says it.
+    network: what they should be of, and advice: what to give instead, as the message says it.
     """
     faults = [f"{name} is missing" for name in expected if name not in found]
     faults += [f"{name} is unknown" for name in found if name not in expected]
@@ -29,5 +29,5 @@ def check_layout(found: Shapes, expected: Shapes, path: Path, network: str, way_
         rest = f" and {more} more" if more > 0 else ""
         raise WeightsError(
             f"{path} is of another network than {network}: "
-            f"{', '.join(faults[:_MOST_NAMED])}{rest}; {way_out}."
+            f"{', '.join(faults[:_MOST_NAMED])}{rest}; {advice}."
         )

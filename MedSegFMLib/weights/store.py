@@ -72,7 +72,7 @@ def find(name: str) -> Path:
     raise WeightsError(
         f"No trained weights of {name} are installed{where}; {fetch}"
         f"'medsegfm weights import {name} {item.given_as}', give --weights {item.given_as}, or use "
-        "the model graphcut, which needs none."
+        "the model randomwalk, which needs none."
     )
 
 
@@ -184,7 +184,7 @@ def remove(name: str) -> None:
     try:
         if path.is_dir():
             shutil.rmtree(path)
-        for file in (path, sidecar(path), *rest, *made_of(path)):
+        for file in (path, sidecar(path), *rest, *derived_files(path)):
             file.unlink(missing_ok=True)
     except OSError as error:
         raise WeightsError(
@@ -193,7 +193,7 @@ def remove(name: str) -> None:
         ) from error
 
 
-def made_of(path: Path) -> list[Path]:
+def derived_files(path: Path) -> list[Path]:
     """What runtimes keep beside a weights file, made of it or of an earlier one of its name.
 
     They are called `<file>.<first 8 of its SHA-256>.graph.<what>`.

@@ -116,7 +116,7 @@ def _save(answer: Any, part: Path, start: int, total: int | None, progress: Prog
             if total is not None and have > total:
                 break
             _write(file, chunk, part)
-            progress(have / total if total else 0.0, f"downloading, {have / 1e6:.1f} MB")
+            progress(have / total if total else 0.0, f"Downloading, {have / 1e6:.1f} MB")
     return have
 
 

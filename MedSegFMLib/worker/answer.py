@@ -11,7 +11,7 @@ from ..volumes.region import Region
 from .events import Answer
 
 
-def answer_of(prediction: Prediction, consistency: Consistency | None = None) -> Answer:
+def make_answer(prediction: Prediction, consistency: Consistency | None = None) -> Answer:
     """The mask of a prediction, cut to the object, and its consistency: see `Answer`."""
     inside = prediction.logits_kji > 0
     box = bounding_box(inside)

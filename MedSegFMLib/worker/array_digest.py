@@ -13,7 +13,7 @@ _ROW_WORDS = 1024
 _TILE_ROWS = 128
 
 
-def fingerprint(array: NDArray[Any]) -> str:
+def array_digest(array: NDArray[Any]) -> str:
     """A digest of a C-contiguous array's bytes, type and shape.
 
     The bytes are taken as 64-bit words and summed along the rows and the columns of tiles; the

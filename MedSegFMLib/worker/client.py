@@ -2,7 +2,7 @@
 
     client = WorkerClient(LocalLauncher())
     client.set_volume(volume)
-    number = client.request(Request("graphcut", prompts))
+    number = client.request(Request("randomwalk", prompts))
     for event in client.poll():    # now and then, from a timer
         ...
 
@@ -35,8 +35,8 @@ from .events import (
 from .frames import Frame
 from .launchers import Launcher, LocalLauncher, SshLauncher
 from .messages import Job, check_options, parse_event
-from .pending_request import Asked, Cancel
-from .volume_sender import Parcel, contents_of
+from .pending_request import Cancel, PendingRequest
+from .volume_sender import VolumeSender, volume_contents
 
 __all__ = [
     "Answer",
@@ -78,10 +78,10 @@ class WorkerClient:
         self._connection: Connection | None = None
         self._called = 0.0
         self._ready = False
-        self._parcel: Parcel | None = None
+        self._sender: VolumeSender | None = None
         self._volumes = 0
         self._requests = 0
-        self._asked: Asked | None = None
+        self._pending: PendingRequest | None = None
         self._cancel: Cancel | None = None
         self._deaths = 0
         self._events: list[Event] = []
@@ -89,7 +89,7 @@ class WorkerClient:
     @property
     def busy(self) -> bool:
         """Whether a request is not answered yet."""
-        return self._asked is not None
+        return self._pending is not None
 
     @property
     def ready(self) -> bool:
@@ -119,14 +119,14 @@ class WorkerClient:
         this before each request, it takes 15 ms for 150 MB. The array must not change before it is
         sent. A request for the volume before is stopped.
         """
-        contents = contents_of(volume)
-        if self._parcel is not None and self._parcel.contents == contents:
+        contents = volume_contents(volume)
+        if self._sender is not None and self._sender.contents == contents:
             return False
-        if self._asked is not None:
-            self._tell_cancel(self._asked.job.number)
+        if self._pending is not None:
+            self._tell_cancel(self._pending.job.number)
             self._stop()
         self._volumes += 1
-        self._parcel = Parcel(self._volumes, volume, contents, self._parcel)
+        self._sender = VolumeSender(self._volumes, volume, contents, self._sender)
         self._deaths = 0
         self.start()
         self._send_volume()
@@ -137,28 +137,28 @@ class WorkerClient:
 
         Raises VolumeError before there is a volume, WorkerError for options that JSON cannot hold.
         """
-        if self._parcel is None:
+        if self._sender is None:
             raise VolumeError("There is no volume to segment; load one first.")
         check_options(request)
         self._stop()
         self._requests += 1
-        job = Job(self._requests, self._parcel.number, request)
-        self._asked = Asked(job, time.monotonic())
+        job = Job(self._requests, self._sender.number, request)
+        self._pending = PendingRequest(job, time.monotonic())
         self._deaths = 0
         self.start()
         if self._ready:
             self._send_request()
         else:
-            self._events.append(Progressed(job.number, 0.0, "starting the worker", 0.0))
+            self._events.append(Progressed(job.number, 0.0, "Starting the worker", 0.0))
         return job.number
 
     def cancel(self) -> None:
         """Stop the present request; `Stopped` follows within about a second."""
-        if self._asked is None:
+        if self._pending is None:
             return
-        number = self._asked.job.number
+        number = self._pending.job.number
         self._tell_cancel(number)
-        if not self._asked.sent:
+        if not self._pending.sent:
             # It waits for a worker to start or behind a volume on its way.
             self._stop()
         elif self._cancel is None or self._cancel.number < number:
@@ -171,11 +171,11 @@ class WorkerClient:
             if item is None:
                 break
             if isinstance(item, Ended):
-                self._bury(item)
+                self._on_worker_exit(item)
             else:
                 self._take(item)
         if self._cancel is not None:
-            self._hurry(time.monotonic() - self._cancel.since)
+            self._enforce_cancel(time.monotonic() - self._cancel.since)
         events, self._events = self._events, []
         return events
 
@@ -183,13 +183,13 @@ class WorkerClient:
         """End the worker; the present request is stopped, and volume and copy are let go."""
         self._let_go()
         self._stop()
-        self._parcel = None
+        self._sender = None
 
     def _take(self, frame: Frame) -> None:
         if frame.kind == "volume_unreachable":
             self._send_raw(frame.data.get("number"))
             return
-        since = self._asked.since if self._asked and self._ready else self._called
+        since = self._pending.since if self._pending and self._ready else self._called
         try:
             event = parse_event(frame, time.monotonic() - since)
         except WorkerError as error:
@@ -199,9 +199,9 @@ class WorkerClient:
         if isinstance(event, Started):
             self._ready = True
             self._events.append(event)
-            if self._parcel is not None:
+            if self._sender is not None:
                 self._send_volume()
-            if self._asked is not None:
+            if self._pending is not None:
                 self._send_request()
             return
         assert not isinstance(event, Restarted), "no worker tells that"
@@ -214,7 +214,7 @@ class WorkerClient:
         cancelled = self._cancel is not None and self._cancel.covers(event.number)
         if final and self._cancel is not None and event.number >= self._cancel.number:
             self._cancel = None
-        if self._asked is None or event.number != self._asked.job.number:
+        if self._pending is None or event.number != self._pending.job.number:
             return
         if cancelled:
             # The user asked for no change, and gets none where the answer was quicker.
@@ -222,23 +222,23 @@ class WorkerClient:
                 self._stop()
         elif not isinstance(event, Stopped):
             # A worker stops what is not cancelled only to have it again with its volume.
-            self._asked = None if final else self._asked
+            self._pending = None if final else self._pending
             self._events.append(event)
 
-    def _bury(self, ended: Ended) -> None:
+    def _on_worker_exit(self, ended: Ended) -> None:
         """Go on after a worker's death."""
         self._stop_cancelled()
         self._let_go()
         self._deaths += 1
         if self._deaths >= _MOST_DEATHS:
-            number = self._asked.job.number if self._asked else 0
-            self._asked = None
+            number = self._pending.job.number if self._pending else 0
+            self._pending = None
             self._events.append(Failed(number, ended.error, ended.last_words))
             return
         self._events.append(Restarted(ended.last_words))
         self.start()
 
-    def _hurry(self, waited_seconds: float) -> None:
+    def _enforce_cancel(self, waited_seconds: float) -> None:
         """Go on where a cancel is not heeded: tell the user, then end the worker."""
         if waited_seconds > _STOPPED_SECONDS:
             self._stop_cancelled()
@@ -250,7 +250,7 @@ class WorkerClient:
 
     def _stop_cancelled(self) -> None:
         """The present request ends as stopped if it is cancelled."""
-        if self._asked and self._cancel and self._cancel.covers(self._asked.job.number):
+        if self._pending and self._cancel and self._cancel.covers(self._pending.job.number):
             self._stop()
 
     def _let_go(self) -> None:
@@ -259,34 +259,34 @@ class WorkerClient:
         self._connection = None
         self._cancel = None
         self._ready = False
-        if self._asked is not None:
-            self._asked.sent = False
+        if self._pending is not None:
+            self._pending.sent = False
 
     def _stop(self) -> None:
         """The present request, where there is one, ends as stopped."""
-        if self._asked is not None:
-            self._asked.withdrawn = True
-            self._events.append(Stopped(self._asked.job.number))
-            self._asked = None
+        if self._pending is not None:
+            self._pending.withdrawn = True
+            self._events.append(Stopped(self._pending.job.number))
+            self._pending = None
 
     def _send_volume(self) -> None:
         """Send the volume; while the worker starts, copy it, as there is nothing to send yet."""
-        parcel, shares = self._parcel, self._launcher.shares_memory
-        assert self._connection is not None and parcel is not None, "both are there by now"
-        work = parcel.frame if self._ready else parcel.prepare
+        sender, shares = self._sender, self._launcher.shares_memory
+        assert self._connection is not None and sender is not None, "both are there by now"
+        work = sender.frame if self._ready else sender.prepare
         self._connection.send(lambda: work(shares))
 
     def _send_request(self) -> None:
-        assert self._connection is not None and self._asked is not None, "both are there by now"
-        self._connection.send(self._asked.frame)
+        assert self._connection is not None and self._pending is not None, "both are there by now"
+        self._connection.send(self._pending.frame)
 
     def _send_raw(self, number: Any) -> None:
         """The worker cannot map the volume, so it gets the voxels themselves."""
-        if self._parcel is None or self._parcel.number != number:
+        if self._sender is None or self._sender.number != number:
             return
-        self._parcel.voxels.reachable = False
+        self._sender.voxels.reachable = False
         self._send_volume()
-        if self._asked is not None:
+        if self._pending is not None:
             self._send_request()
 
     def _tell_cancel(self, number: int) -> None:

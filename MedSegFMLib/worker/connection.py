@@ -46,7 +46,7 @@ class Connection:
         self._words: deque[str] = deque(maxlen=_LAST_WORDS_LINES)
         self._fault: str | None = None
         self._tree: ProcessTree | None = None
-        self._doomed = threading.Event()
+        self._kill_requested = threading.Event()
         threading.Thread(target=self._live, name="worker process", daemon=True).start()
 
     @property
@@ -72,12 +72,12 @@ class Connection:
     def kill(self, fault: str | None = None) -> None:
         """End the worker and all it started; `fault` is a sentence that says why."""
         self._fault = self._fault or fault
-        self._doomed.set()
+        self._kill_requested.set()
         if self._tree is not None:
             self._tree.kill()
 
     def _live(self) -> None:
-        if self._doomed.is_set():
+        if self._kill_requested.is_set():
             return
         try:
             tree = ProcessTree(self._launcher.arguments(), self._launcher.environment())
@@ -89,7 +89,7 @@ class Connection:
             )
             return
         self._tree = tree
-        if self._doomed.is_set():
+        if self._kill_requested.is_set():
             tree.kill()
         process = tree.process
         assert process.stdin and process.stdout and process.stderr, "all three are pipes"

@@ -10,7 +10,7 @@ from ..system.peak_memory import peak_bytes, reset_peak
 from .events import Cost
 
 
-class Meter:
+class CostMeter:
     """Measures from when it is made; the model may be loaded meanwhile.
 
     What is held by then counts, so an earlier model is to be let go before.

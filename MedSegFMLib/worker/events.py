@@ -21,8 +21,8 @@ class Request:
 
     model, device, options: as `registry.create` takes them; options hold what JSON can, and paths.
     consistency: whether the answers shall tell where the planes disagree, which takes longer.
-    afresh: whether the worker forgets what it made of the volume before, so that what the request
-        costs can be compared with other models.
+    clear_cache: whether the worker drops what it computed from the volume before, so that the cost
+        of the request can be compared with that of other models.
 
     A request without prompts loads the model, so that the first prompt finds it ready.
     """
@@ -32,7 +32,7 @@ class Request:
     device: str = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)
     consistency: bool = False
-    afresh: bool = False
+    clear_cache: bool = False
 
 
 @dataclass(frozen=True)

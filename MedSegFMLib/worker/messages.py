@@ -32,7 +32,7 @@ from .frames import Array, Frame, to_json
 from .shared_memory import open_shared
 
 # Raised by one with each change that an older worker or client would not understand.
-PROTOCOL = 5
+PROTOCOL = 6
 
 Parsed = TypeVar("Parsed")
 
@@ -63,7 +63,7 @@ def volume_frame(
     return Frame("volume", data, {"voxels": array} if shared_address is None else {})
 
 
-def number_of(frame: Frame) -> int:
+def message_number(frame: Frame) -> int:
     """The number of what a message is about."""
     return _parse(frame, lambda data: int(data["number"]))
 
@@ -105,7 +105,7 @@ def request_frame(job: Job) -> Frame:
         "device": request.device,
         "options": dict(request.options),
         "consistency": request.consistency,
-        "afresh": request.afresh,
+        "clear_cache": request.clear_cache,
     }
     return Frame("request", data)
 
@@ -120,7 +120,7 @@ def parse_request(frame: Frame) -> Job:
             str(data["device"]),
             dict(data["options"]),
             bool(data["consistency"]),
-            bool(data["afresh"]),
+            bool(data["clear_cache"]),
         )
         return Job(int(data["number"]), int(data["volume"]), request)
 
@@ -133,8 +133,8 @@ def event_frame(event: Event) -> Frame:
         case Started(_, version):
             return Frame("started", {"version": version, "protocol": PROTOCOL})
         case Opened(number, model, prompts, classes):
-            told = {"number": number, "model": model, "prompts": prompts, "classes": classes}
-            return Frame("opened", told)
+            message = {"number": number, "model": model, "prompts": prompts, "classes": classes}
+            return Frame("opened", message)
         case Progressed(number, fraction, phrase):
             return Frame("progress", {"number": number, "fraction": fraction, "phrase": phrase})
         case Noted(number, sentence):

@@ -13,8 +13,8 @@ from ..registry import create
 from ..segmenter import Segmenter
 from ..session.session import Session
 from ..volumes.volume import Volume
-from .answer import answer_of
-from .cost_meter import Meter
+from .answer import make_answer
+from .cost_meter import CostMeter
 from .events import Answer, Cost, Request
 from .frames import to_json
 
@@ -22,11 +22,11 @@ _Key = tuple[str, str, str]
 _Opened = Callable[[Segmenter], None]
 
 
-def _unheard(model: Segmenter) -> None:
+def _ignore_model(model: Segmenter) -> None:
     """Nobody asked what the model takes."""
 
 
-class Workplace:
+class ModelHost:
     """One model and one volume at a time; the session's caches make replays cheap."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Workplace:
         request: Request,
         progress: Progress,
         note: Callable[[str], None],
-        opened: _Opened = _unheard,
+        opened: _Opened = _ignore_model,
     ) -> tuple[Mapping[int, Answer], Cost]:
         """The answers for all objects of a request, and what they took.
 
@@ -94,16 +94,16 @@ class Workplace:
     ) -> tuple[Mapping[int, Answer], Cost]:
         if self._volume is None:
             raise ModelError("There is no volume to segment; load one first.")
-        if request.afresh:
+        if request.clear_cache:
             self._session = self._views = None
         if self._key != _key(request):
             kept_note = self._note if device != request.device else ""
             # The old model goes before the new one comes: both may not fit.
             self._drop()
             self._note = kept_note
-        meter = Meter()
+        meter = CostMeter()
         if self._segmenter is None:
-            progress(0.0, f"loading the model {request.model}")
+            progress(0.0, "Loading the model")
             self._segmenter = _load(request, device)
             self._key = _key(request)
             meter.loaded()
@@ -114,13 +114,13 @@ class Workplace:
         self._session.change(request.prompts)
         if not request.consistency:
             predictions = self._session.predict_all(progress)
-            answers = {label: answer_of(found) for label, found in predictions.items()}
+            answers = {label: make_answer(found) for label, found in predictions.items()}
             return answers, meter.cost()
         self._views = self._views or PlaneViews(self._session)
         predictions = self._views.predict_all(progress)
-        progress(1.0, "comparing the planes")
+        progress(1.0, "Comparing the planes")
         answers = {
-            label: answer_of(found, measure(found, request.prompts.steps(label)[-1]))
+            label: make_answer(found, measure(found, request.prompts.steps(label)[-1]))
             for label, found in predictions.items()
         }
         return answers, meter.cost()

@@ -9,7 +9,7 @@ from .messages import Job, request_frame
 
 
 @dataclass
-class Asked:
+class PendingRequest:
     """The present request. It is withdrawn where it need not be sent, if it is not yet."""
 
     job: Job

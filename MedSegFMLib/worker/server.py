@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from .. import __version__
 from ..errors import Cancelled, DeviceError, MedSegFMError, WorkerError
-from ..segmenter import Segmenter, classes_of
+from ..segmenter import Segmenter
 from .events import (
     Event,
     Failed,
@@ -29,8 +29,8 @@ from .events import (
     Stopped,
 )
 from .frames import Frame, FrameCutOffError, read_frame, write_frame
-from .messages import Job, event_frame, number_of, parse_request, parse_volume
-from .model_host import Workplace
+from .messages import Job, event_frame, message_number, parse_request, parse_volume
+from .model_host import ModelHost
 from .standard_streams import take_standard_streams
 
 _PROGRESS_SECONDS = 0.05
@@ -53,7 +53,7 @@ class Server:
         self._source = source
         self._sink = sink
         self._inbox: queue.SimpleQueue[Frame | Job] = queue.SimpleQueue()
-        self._workplace = Workplace()
+        self._host = ModelHost()
         self._volume_number = 0
         # Written by the reading thread alone.
         self._latest: Job | None = None
@@ -90,7 +90,7 @@ class Server:
             self._latest = parse_request(frame)
             self._inbox.put(self._latest)
         elif frame.kind == "cancel":
-            self._cancelled = number_of(frame)
+            self._cancelled = message_number(frame)
         elif frame.kind == "volume":
             self._inbox.put(frame)
         else:
@@ -98,16 +98,16 @@ class Server:
 
     def _take_volume(self, frame: Frame) -> None:
         # What was made of the old one goes first: both may not fit.
-        self._workplace.put(None)
+        self._host.put(None)
         self._volume_number = 0
-        number = number_of(frame)
+        number = message_number(frame)
         try:
             volume = parse_volume(frame)
         except WorkerError as error:
             sys.stderr.write(f"{error}\n")
             write_frame(self._sink, Frame("volume_unreachable", {"number": number}))
             return
-        self._workplace.put(volume)
+        self._host.put(volume)
         self._volume_number = number
 
     def _answer(self, job: Job) -> None:
@@ -132,12 +132,12 @@ class Server:
 
         def opened(model: Segmenter) -> None:
             name, prompts = job.request.model, model.card.prompts
-            self._tell(Opened(job.number, name, prompts, classes_of(model)))
+            self._tell(Opened(job.number, name, prompts, model.classes))
 
         if self._is_unwanted(job, begun=False):
             return Stopped(job.number)
         try:
-            answers, cost = self._workplace.predict(job.request, progress, note, opened)
+            answers, cost = self._host.predict(job.request, progress, note, opened)
         except Cancelled:
             return Stopped(job.number)
         except MedSegFMError as error:
@@ -159,9 +159,7 @@ class Server:
         if latest.number == job.number:
             return False
         same_volume = latest.volume_number == job.volume_number
-        return not (
-            begun and same_volume and self._workplace.continues(job.request, latest.request)
-        )
+        return not (begun and same_volume and self._host.continues(job.request, latest.request))
 
     def _tell(self, event: Event) -> None:
         write_frame(self._sink, event_frame(event))

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
-from .array_digest import fingerprint
+from .array_digest import array_digest
 from .frames import Array, Frame
 from .messages import volume_frame
 from .shared_memory import SharedCopy
@@ -17,7 +17,7 @@ from .shared_memory import SharedCopy
 _LOG = logging.getLogger(__name__)
 
 
-class Voxels:
+class SharedVoxels:
     """The voxels of a volume and their copy in shared memory, which is made once.
 
     reachable: whether workers can open what is shared; where they cannot they get all voxels.
@@ -44,10 +44,10 @@ class Voxels:
             return self._copy.address if self._copy and self.reachable else None
 
 
-class Parcel:
+class VolumeSender:
     """The volume under a number.
 
-    before: the parcel that this one takes the place of. It is not sent any more, and where only
+    before: the sender that this one takes the place of. It is not sent any more, and where only
         the grid is another its voxels are taken over.
     """
 
@@ -56,13 +56,15 @@ class Parcel:
         number: int,
         volume: Volume,
         contents: tuple[str, Geometry],
-        before: Parcel | None = None,
+        before: VolumeSender | None = None,
     ) -> None:
         self.number = number
         self.contents = contents
         self._volume = volume
         same_voxels = before is not None and before.contents[0] == contents[0]
-        self.voxels: Voxels = before.voxels if before and same_voxels else Voxels(volume.array_kji)
+        self.voxels: SharedVoxels = (
+            before.voxels if before and same_voxels else SharedVoxels(volume.array_kji)
+        )
         self._withdrawn = False
         if before is not None:
             before._withdrawn = True
@@ -80,6 +82,6 @@ class Parcel:
         return volume_frame(self.number, self._volume, address)
 
 
-def contents_of(volume: Volume) -> tuple[str, Geometry]:
+def volume_contents(volume: Volume) -> tuple[str, Geometry]:
     """What makes one volume differ from another: a digest of all voxels, and where they are."""
-    return fingerprint(volume.array_kji), volume.geometry
+    return array_digest(volume.array_kji), volume.geometry

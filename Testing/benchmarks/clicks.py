@@ -1,6 +1,6 @@
 """Seconds from a prompt to the mask on a region of 96 x 96 x 96 voxels, for each model.
 
-Run from the checkout: PYTHONPATH=. python Testing/benchmarks/clicks.py [--models graphcut]
+Run from the checkout: PYTHONPATH=. python Testing/benchmarks/clicks.py [--models randomwalk]
 A box of 64 voxels a side around an organ-like object in noise, then simulated clicks at the centre
 of the largest error. Everything from the prompt to the mask on the volume's grid is counted.
 """
@@ -37,7 +37,7 @@ def make_case(seed: int) -> tuple[Volume, np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", default="graphcut")
+    parser.add_argument("--models", default="randomwalk")
     parser.add_argument("--cases", type=int, default=5)
     parser.add_argument("--clicks", type=int, default=5)
     arguments = parser.parse_args()

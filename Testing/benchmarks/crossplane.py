@@ -75,7 +75,7 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
     from MedSegFMLib.models.sam.network.crossplane import CrossPlane
     from MedSegFMLib.models.sam.network.lora import LoraChoice, with_adapters
     from MedSegFMLib.models.sam.network.network import Sam
-    from MedSegFMLib.models.sam.preprocessing import SamPictures
+    from MedSegFMLib.models.sam.preprocessing import SamPreprocessor
     from MedSegFMLib.train.labelled_volumes import LabelledVolume
     from MedSegFMLib.train.recipes.crossplane.gradient_cache import (
         cached_backward,
@@ -86,7 +86,7 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
     from MedSegFMLib.train.recipes.crossplane.samples import (
         Sample,
         Samples,
-        objects_of,
+        trained_objects,
     )
 
     row, device = ROWS[name], torch.device(device_name)
@@ -104,14 +104,14 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
             torch.nn.init.normal_(parameter, std=0.02)
     adapters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(adapters, 0.0)
-    pictures = SamPictures(row.size)
+    preprocessor = SamPreprocessor(row.size)
     network = CrossPlane(sam, choice.first_block(config), row.recomputed)
-    views_of = ViewNetwork(network, pictures, device, half, (1 << 30) * row.prefix)
+    views_of = ViewNetwork(network, preprocessor, device, half, (1 << 30) * row.prefix)
     labels = np.zeros(SHAPE_KJI, np.int16)
     labels[50:110, 70:160, 80:170] = 1
     image = np.random.default_rng(0).integers(0, 255, SHAPE_KJI).astype(np.float32)
     volume = Volume(image, Geometry.from_spacing(SHAPE_KJI))
-    (target,) = objects_of([LabelledVolume("volume", "MR", volume, labels, {1: "box"})], None)
+    (target,) = trained_objects([LabelledVolume("volume", "MR", volume, labels, {1: "box"})], None)
     whole = Samples([target], 0.0, seed=0)[0]
     sample = Sample([view for view in whole.views if view.plane.name in row.planes])
 

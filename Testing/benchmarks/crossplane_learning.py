@@ -25,16 +25,16 @@ from MedSegFMLib.models.sam import weights as sam_weights
 from MedSegFMLib.models.sam.create import REGION_RULE
 from MedSegFMLib.models.sam.network.config import PUBLISHED, SamConfig
 from MedSegFMLib.models.sam.network.network import Sam
-from MedSegFMLib.models.sam.preprocessing import SamPictures
+from MedSegFMLib.models.sam.preprocessing import SamPreprocessor
 from MedSegFMLib.train.counters import Counters
 from MedSegFMLib.train.labelled_volumes import open_volumes
 from MedSegFMLib.train.losses import segmentation_loss
 from MedSegFMLib.train.recipes.crossplane.plane_views import View
-from MedSegFMLib.train.recipes.crossplane.samples import TrainedObject, objects_of
+from MedSegFMLib.train.recipes.crossplane.samples import TrainedObject, trained_objects
 from MedSegFMLib.train.recipes.crossplane.settings import CrossplaneSettings
 from MedSegFMLib.train.recipes.crossplane.task import REPORT_FILE
 from MedSegFMLib.train.run import train
-from MedSegFMLib.train.schedule import WholePace
+from MedSegFMLib.train.schedule import StepSchedule
 
 SMALL = SamConfig("small", dim=128, depth=4, heads=4, global_blocks=(1, 3))
 BASE_FILE = "base.safetensors"
@@ -51,17 +51,19 @@ def answers(sam: Sam, views: Sequence[View]) -> torch.Tensor:
 
     Their prompts are of one kind: all have a box or none has, and as many clicks.
     """
-    pictures = SamPictures("native")
-    fit = pictures.fit((views[0].picture.shape[0], views[0].picture.shape[1]))
-    asked = [fit.prompt(view.prompt) for view in views]
-    images = torch.from_numpy(pictures.images(np.stack([view.picture for view in views]), fit))
+    preprocessor = SamPreprocessor("native")
+    plan = preprocessor.resize_plan((views[0].slice_image.shape[0], views[0].slice_image.shape[1]))
+    asked = [plan.prompt(view.prompt) for view in views]
+    images = torch.from_numpy(
+        preprocessor.images(np.stack([view.slice_image for view in views]), plan)
+    )
     features = sam.encoder(images)
     boxes = None if asked[0].box is None else torch.tensor([one.box for one in asked])
     points = torch.tensor([[p[:2] for p in one.points] for one in asked]).reshape(len(views), -1, 2)
     positive = torch.tensor([[p[2] for p in one.points] for one in asked])
-    tokens = sam.prompt_tokens(boxes, points, positive, fit.input)
+    tokens = sam.prompt_tokens(boxes, points, positive, plan.input)
     masks, _ = sam.decoder(features, sam.image_positions(*features.shape[2:]), tokens)
-    return pictures.on_picture(masks[:, 0], fit)
+    return preprocessor.resize_logits(masks[:, 0], plan)
 
 
 def views_of(target: TrainedObject, seed: tuple[int, ...]) -> list[list[View]]:
@@ -81,12 +83,12 @@ def train_base(path: Path, steps: int) -> None:
     torch.manual_seed(0)
     sam = Sam(SMALL)
     volumes, _ = open_volumes(None, "", BASE_VOLUMES, SIDE, BASE_SEED)
-    objects = objects_of(volumes, REGION_RULE)
+    objects = trained_objects(volumes, REGION_RULE)
     optimiser = torch.optim.AdamW(sam.parameters(), BASE_RATE, weight_decay=0.01)
-    pace = WholePace(steps, 100, "cosine")
+    schedule = StepSchedule(steps, 100, "cosine")
     losses: list[float] = []
     for step in range(steps):
-        factor = pace.factor(Counters(steps=step), step / steps)
+        factor = schedule.factor(Counters(steps=step), step / steps)
         for group in optimiser.param_groups:
             group["lr"] = BASE_RATE * factor
         drawn = np.random.default_rng((0, step)).integers(len(objects), size=OBJECTS_IN_STEP)

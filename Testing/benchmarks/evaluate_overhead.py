@@ -41,7 +41,7 @@ class Parts:
         self.seconds: dict[str, float] = defaultdict(float)
         self._inside: list[float] = []
 
-    def around(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def enclosing(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def timed(*args: Any, **named: Any) -> Any:
             begun = time.process_time()
@@ -68,7 +68,7 @@ def measured(parts: Parts) -> None:
         (References, "scores", "scores"),
         (Session, "predict_all", MODEL),
     ):
-        setattr(owner, name, parts.around(part, getattr(owner, name)))
+        setattr(owner, name, parts.enclosing(part, getattr(owner, name)))
 
 
 def main() -> None:
@@ -87,13 +87,13 @@ def main() -> None:
     print("|---|---|---|---|---|")
     total: dict[str, float] = defaultdict(float)
     with tempfile.TemporaryDirectory() as folder:
-        append = parts.around("writing", append_records)
+        append = parts.enclosing("writing", append_records)
         write_records([], Path(folder) / "results.csv", Row)
         for case in read_cases(arguments.cases):
             if only and case.name not in only:
                 continue
             parts.seconds.clear()
-            run = parts.around("the rest", task.run_task)
+            run = parts.enclosing("the rest", task.run_task)
             outcome = run(Task(case, arguments.model, 0), model, protocol)
             if not isinstance(outcome, Done):
                 print(f"| {case.name} | {outcome.reason} | | | |")

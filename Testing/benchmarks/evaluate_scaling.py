@@ -28,19 +28,19 @@ from pathlib import Path
 
 import numpy as np
 from sample_volumes import make_blob
-from simulated_crew import SimulatedCrew
+from simulated_executor import SimulatedExecutor
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.datasets.cases import Case, read_cases
 from MedSegFMLib.evaluate.model_choice import read_choice
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Done, Outcome, Row, Task
-from MedSegFMLib.evaluate.results.csv_files import read_rows
+from MedSegFMLib.evaluate.results.csv_files import read_records
 from MedSegFMLib.evaluate.results.results_folder import ResultsFolder
-from MedSegFMLib.evaluate.run.executor import Crew, News, Ready
-from MedSegFMLib.evaluate.run.process_pool import Processes
-from MedSegFMLib.evaluate.run.run_tasks import work_off
-from MedSegFMLib.evaluate.run.scheduler import Schedule
+from MedSegFMLib.evaluate.run.executor import Executor, Ready, WorkerEvent
+from MedSegFMLib.evaluate.run.process_pool import ProcessPool
+from MedSegFMLib.evaluate.run.run_tasks import run_tasks
+from MedSegFMLib.evaluate.run.scheduler import Scheduler
 from MedSegFMLib.evaluate.run.task import open_model, run_task
 
 
@@ -58,32 +58,34 @@ def make_cases(folder: Path, count: int, size: int) -> list[Case]:
     return read_cases(folder / "cases.json")
 
 
-def seconds_of(crew: Crew, tasks: Sequence[Task]) -> tuple[float, float]:
+def seconds_of(executor: Executor, tasks: Sequence[Task]) -> tuple[float, float]:
     """From the start of the workers to the last outcome, and from the first that is ready."""
     ready: list[float] = []
-    hear = Schedule.heard
+    handle = Scheduler.handle
 
-    class Timed(Schedule):
-        def heard(self, worker, news):  # type: ignore[no-untyped-def]
-            if isinstance(news, Ready):
+    class Timed(Scheduler):
+        def handle(self, worker, event):  # type: ignore[no-untyped-def]
+            if isinstance(event, Ready):
                 ready.append(time.perf_counter())
-            return hear(self, worker, news)
+            return handle(self, worker, event)
 
     begun = time.perf_counter()
-    done = sum(isinstance(outcome, Done) for _, outcome in work_off(Timed(tasks, crew), crew))
+    done = sum(
+        isinstance(outcome, Done) for _, outcome in run_tasks(Timed(tasks, executor), executor)
+    )
     end = time.perf_counter()
     assert done == len(tasks)
     return end - begun, end - ready[0]
 
 
-def crew_of(model: str, jobs: int, ray: bool, clicks: int) -> Crew:
+def executor_of(model: str, jobs: int, ray: bool, clicks: int) -> Executor:
     load = functools.partial(open_model, choices={model: read_choice(model)})
     work = functools.partial(run_task, protocol=Protocol(clicks=clicks))
     if not ray:
-        return Processes(load, work, "cpu", jobs)
-    from MedSegFMLib.evaluate.run.ray_executor import RayCrew
+        return ProcessPool(load, work, "cpu", jobs)
+    from MedSegFMLib.evaluate.run.ray_executor import RayExecutor
 
-    return RayCrew(load, work, "cpu", "local", {model: model}, jobs, [])
+    return RayExecutor(load, work, "cpu", "local", {model: model}, jobs, [])
 
 
 def measure_workers(arguments: argparse.Namespace) -> None:
@@ -96,7 +98,9 @@ def measure_workers(arguments: argparse.Namespace) -> None:
             tasks = [Task(case, model, 0) for case in cases]
             best = {workers: (np.inf, np.inf) for workers in arguments.workers}
             for _, workers in itertools.product(range(arguments.turns), arguments.workers):
-                took = seconds_of(crew_of(model, workers, arguments.ray, arguments.clicks), tasks)
+                took = seconds_of(
+                    executor_of(model, workers, arguments.ray, arguments.clicks), tasks
+                )
                 best[workers] = min(best[workers], took, key=lambda pair: pair[1])
             how = "Ray" if arguments.ray else "processes"
             print(
@@ -150,12 +154,12 @@ def measure_driver(arguments: argparse.Namespace) -> None:
         print(f"{len(cases)} cases looked at: {time.perf_counter() - begun:.2f} s")
         results.begin(tasks)
 
-        def outcome(task: Task) -> tuple[News, float]:
+        def outcome(task: Task) -> tuple[WorkerEvent, float]:
             return Done(rows_of(task, protocol.clicks + 1), picture, 1.0), 1.0
 
-        crew = SimulatedCrew(outcome, {"gpu": 64})
+        executor = SimulatedExecutor(outcome, {"gpu": 64})
         held, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-        for _, made in work_off(Schedule(tasks, crew, crew.clock), crew):
+        for _, made in run_tasks(Scheduler(tasks, executor, executor.clock), executor):
             results.add(made)
         took = time.perf_counter() - begun
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held
@@ -172,12 +176,12 @@ def measure_driver(arguments: argparse.Namespace) -> None:
         print(f"read again by the next run: {time.perf_counter() - begun:.2f} s")
     few = tasks[: arguments.few]
     one_model = [Task(task.case, "any", 0) for task in few]
-    _, took = seconds_of(Processes(load_nothing, nothing, "cpu", 1), one_model)
+    _, took = seconds_of(ProcessPool(load_nothing, nothing, "cpu", 1), one_model)
     print(f"a task there and back, a process: {1000 * took / len(few):.2f} ms")
-    from MedSegFMLib.evaluate.run.ray_executor import RayCrew
+    from MedSegFMLib.evaluate.run.ray_executor import RayExecutor
 
-    crew_there = RayCrew(load_nothing, nothing, "cpu", "local", {"any": "ellipsoid"}, 1, [])
-    whole, took = seconds_of(crew_there, one_model)
+    ray_executor = RayExecutor(load_nothing, nothing, "cpu", "local", {"any": "ellipsoid"}, 1, [])
+    whole, took = seconds_of(ray_executor, one_model)
     print(
         f"a task there and back, Ray: {1000 * took / len(few):.2f} ms; "
         f"a worker there starts in {whole - took:.1f} s"
@@ -186,7 +190,7 @@ def measure_driver(arguments: argparse.Namespace) -> None:
 
 def task_seconds(path: Path, models: Sequence[str]) -> dict[str, list[float]]:
     """Seconds in the model of each task of a results.csv."""
-    rows = [row for row in read_rows(path) if row.model in models]
+    rows = [row for row in read_records(path, Row) if row.model in models]
     return {
         model: [
             sum(row.seconds for row in own)
@@ -203,15 +207,15 @@ def simulate(
     seconds: Mapping[str, Callable[[], float]],
     arguments: argparse.Namespace,
     node_dies_at: float | None = None,
-) -> SimulatedCrew:
-    def outcome(task: Task) -> tuple[News, float]:
+) -> SimulatedExecutor:
+    def outcome(task: Task) -> tuple[WorkerEvent, float]:
         took = seconds[task.model]()
         return Done([], b"", took), took
 
     here = Path()
     cases = [Case(str(n), here, here, here, "CT", ()) for n in range(arguments.cases)]
     tasks = [Task(case, model, 0) for case in cases for model in seconds]
-    crew = SimulatedCrew(
+    executor = SimulatedExecutor(
         outcome,
         {"gpu": arguments.gpus},
         opened=lambda model: (Ready(), arguments.load_seconds),
@@ -219,9 +223,11 @@ def simulate(
         node_size=arguments.node_gpus,
         node_dies_at=node_dies_at,
     )
-    done = sum(len(own) for own, _ in work_off(Schedule(tasks, crew, crew.clock), crew))
+    done = sum(
+        len(own) for own, _ in run_tasks(Scheduler(tasks, executor, executor.clock), executor)
+    )
     assert done == len(tasks)
-    return crew
+    return executor
 
 
 def measure_cluster(arguments: argparse.Namespace) -> None:
@@ -274,7 +280,7 @@ def main() -> None:
     workers.add_argument("--count", type=int, default=16)
     workers.add_argument("--size", type=int, default=64)
     workers.add_argument("--clicks", type=int, default=5)
-    workers.add_argument("--models", default="graphcut,ensam")
+    workers.add_argument("--models", default="randomwalk,ensam")
     workers.add_argument("--turns", type=int, default=3)
     workers.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     workers.add_argument("--ray", action="store_true")

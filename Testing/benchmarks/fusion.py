@@ -18,7 +18,7 @@ import numpy as np
 from MedSegFMLib import Box, Point, Session, create
 from MedSegFMLib.consistency import PlaneViews
 from MedSegFMLib.datasets.cases import load_case, read_cases
-from MedSegFMLib.evaluate.protocol import seed_of
+from MedSegFMLib.evaluate.protocol import derive_seed
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.models.planar.fusion import FUSIONS
 from MedSegFMLib.models.planar.stacks import stack_planes
@@ -65,7 +65,7 @@ def main() -> None:
                     (prediction,) = views.predict_all().values()
                     for way, answer in fused(prediction).items():
                         scores[way][step].append(dice(reference, answer.mask.array_kji))
-                click = next_click(reference, mask, seed_of(0, case.name, name, step + 1))
+                click = next_click(reference, mask, derive_seed(0, case.name, name, step + 1))
                 if click is not None and "point" in model.card.prompts:
                     session.add(Point.from_ijk(geometry, click[0][::-1], click[1]))
     print(f"{arguments.model}, mean Dice over {len(scores['mean'][0])} objects\n")

@@ -83,9 +83,9 @@ def calibrate(segmenter: EnsamSegmenter, watched: list[Watched]) -> None:
     import torch
 
     from MedSegFMLib.synthesis.random.source import RandomSource
-    from MedSegFMLib.synthesis.scene import Chance
+    from MedSegFMLib.synthesis.scene import RandomGenerators
 
-    chance = Chance.seeded(0, torch.device("cpu"))
+    chance = RandomGenerators.seeded(0, torch.device("cpu"))
     for graph in watched:
         graph.keeps = True
     for _ in range(_CALIBRATION_SCENES):

@@ -1,6 +1,6 @@
 """How much memory a model takes for a region, over a box and five clicks, their answers kept.
 
-Run from the checkout: PYTHONPATH=. python Testing/benchmarks/memory.py [--models ensam,graphcut]
+Run from the checkout: PYTHONPATH=. python Testing/benchmarks/memory.py [--models ensam,randomwalk]
 or, with any weights of that layout, [--models sam --weights FILE] and [--option NAME=VALUE].
 A model that knows classes segments all of them in the whole volume instead.
 Each row is a process of its own; peak growth from before the model is loaded. What the models'
@@ -27,14 +27,13 @@ SIDES = (48, 96, 160, 256)
 def growth_mb(model: str, side: int, options: dict[str, str]) -> tuple[float, float]:
     """Peak growth of this process, and the card's estimate, in MB."""
     from MedSegFMLib import Geometry, Session, Volume, create
-    from MedSegFMLib.segmenter import classes_of
 
     rng = np.random.default_rng(0)
     geometry = Geometry.from_spacing((side, side, side))
     volume = Volume(rng.integers(0, 1000, geometry.shape_kji).astype(np.int16), geometry)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     session = Session(create(model, device="cpu", **options), volume)
-    classes = classes_of(session.segmenter)
+    classes = session.segmenter.classes
     if classes:
         segment_classes(session, classes)
     else:
@@ -70,7 +69,7 @@ def segment_classes(session: Session, classes: Sequence[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", default="ensam,graphcut")
+    parser.add_argument("--models", default="ensam,randomwalk")
     parser.add_argument("--weights")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--sides", default=",".join(map(str, SIDES)))

@@ -31,7 +31,7 @@ from MedSegFMLib.mrml.segments.reference import ReferenceSegment  # noqa: E402
 from MedSegFMLib.worker.events import Answer, Cost, Event, Predicted, Request  # noqa: E402
 
 _SIZE, _RADIUS = 256, 80
-_SHIFTS = {"ensam": 0, "graphcut": 3, "ellipsoid": 6}
+_SHIFTS = {"ensam": 0, "randomwalk": 3, "ellipsoid": 6}
 
 
 class _Balls:
@@ -87,7 +87,7 @@ def main() -> None:
         longest = ", ".join(f"{n:.0f}" for n in np.sort(times)[-5:])
         print(f"calls, {name}: median {np.median(times):.0f}, longest {longest} ms")
     for name, action in (
-        ("take", lambda: comparison.take("graphcut", 1)),
+        ("take", lambda: comparison.take("randomwalk", 1)),
         ("undo", logic.undo),
     ):
         print("{}: clock {:.0f}, computed {:.0f} ms".format(name, *_timed(action)))

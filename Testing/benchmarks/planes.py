@@ -96,15 +96,17 @@ def measure(size: str, side: int, weights: Path, looks: int) -> dict[str, float]
     region = prompt_region([box], geometry, model.card.region_rule)
     cutting = seconds(lambda: model.encode(volume, region, no_progress))
     encoding = model.encode(volume, region, no_progress)
-    fit = model._pictures.fit(next(iter(encoding.stacks.values())).pictures.shape[1:])
-    images = np.zeros((1, 3, *fit.input), np.float32)
+    plan = model._preprocessor.resize_plan(
+        next(iter(encoding.stacks.values())).slice_images.shape[1:]
+    )
+    images = np.zeros((1, 3, *plan.input), np.float32)
     model._runtime.encode(images, no_progress)
 
     slices = 3 * side
     per_slice = statistics.median(
         seconds(lambda: model._runtime.encode(images, no_progress)) for _ in range(looks)
     )
-    features = random.normal(size=(256, fit.input[0] // 16, fit.input[1] // 16))
+    features = random.normal(size=(256, plan.input[0] // 16, plan.input[1] // 16))
     features = features.astype(np.float32)
     model._runtime.encode = lambda images, progress: [features] * len(images)  # type: ignore[method-assign]
     model.predict(encoding, [box], None, no_progress)
@@ -116,7 +118,7 @@ def measure(size: str, side: int, weights: Path, looks: int) -> dict[str, float]
     walk = statistics.median(walks)
     held = model._features._cache
     return {
-        "input": fit.input[0],
+        "input": plan.input[0],
         "slices": slices,
         "cutting": cutting,
         "per_slice": per_slice,

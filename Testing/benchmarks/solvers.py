@@ -1,4 +1,4 @@
-"""The random walker of `graphcut` beside a max-flow solver in its place, on real cases.
+"""The random walker of `randomwalk` beside a max-flow solver in its place, on real cases.
 
 Run from the checkout, after `pip install PyMaxflow` (GPL, and so no dependency of the project):
 PYTHONPATH=. python Testing/benchmarks/solvers.py CASES.json [--voxels 2000000]
@@ -23,14 +23,14 @@ from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Task
 from MedSegFMLib.evaluate.run.run_case import run_case
 from MedSegFMLib.models.randomwalk import solver as problem
-from MedSegFMLib.models.randomwalk.random_walker import Graph, walk
+from MedSegFMLib.models.randomwalk.random_walker import Graph, random_walk
 from MedSegFMLib.models.randomwalk.settings import Settings
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.volumes.pooling import Floats
 
 
 def cut(graph: Graph, logits: Floats, trust: float, settings: Settings) -> Floats:
-    """What `walk` does, by a minimum cut."""
+    """What `random_walk` does, by a minimum cut."""
     edges = triu(graph.laplacian, k=1).tocoo()
     flow = maxflow.GraphFloat(logits.size, edges.nnz)
     nodes = flow.add_grid_nodes(logits.shape)
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("--voxels", type=int, default=2_000_000)
     arguments = parser.parse_args()
-    solvers = {"random walker (conjugate gradients)": walk, "max-flow (PyMaxflow)": cut}
+    solvers = {"random walker (conjugate gradients)": random_walk, "max-flow (PyMaxflow)": cut}
     scores: dict[str, list[list[float]]] = {name: [] for name in solvers}
     seconds = dict.fromkeys(solvers, 0.0)
     for case in read_cases(arguments.cases):
@@ -67,7 +67,7 @@ def main() -> None:
 
             problem.walk = timed
             asked = Task(case, name, 0)
-            rows = run_case(asked, loaded, create("graphcut"), Protocol(), no_progress)[0]
+            rows = run_case(asked, loaded, create("randomwalk"), Protocol(), no_progress)[0]
             for label in dict.fromkeys(row.object for row in rows):
                 scores[name].append([row.dsc for row in rows if row.object == label])
     print("| solver | objects | Dice after the box | after five clicks | seconds in all |")

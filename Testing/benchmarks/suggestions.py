@@ -5,7 +5,7 @@ the reference, (b) at the suggestion, (c) anywhere in the box and a tenth around
 the sign that the reference says. Beside it: what agreement and expected Dice tell of the true one.
 
 Run from the checkout:
-PYTHONPATH=. python Testing/benchmarks/suggestions.py CASES.json OUT [--models ensam,graphcut]
+PYTHONPATH=. python Testing/benchmarks/suggestions.py CASES.json OUT [--models ensam,randomwalk]
 It writes OUT/clicks.csv, goes on there where it was stopped, and draws OUT/suggestions.png.
 """
 
@@ -25,7 +25,7 @@ from scipy.stats import spearmanr
 from MedSegFMLib import Box, Point, Segmenter, Session, create
 from MedSegFMLib.consistency import Consistency, PlaneViews, measure
 from MedSegFMLib.datasets.cases import Case, LoadedCase, load_case, read_cases
-from MedSegFMLib.evaluate.protocol import seed_of
+from MedSegFMLib.evaluate.protocol import derive_seed
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.simulate import box_around, next_click
 from MedSegFMLib.volumes.region import Region, Shape, shape_triple
@@ -95,7 +95,7 @@ class Play:
 def by_oracle(play: Play, step: int) -> Shape | None:
     """The middle of the largest error."""
     mask = play.session.predict().mask.array_kji > 0
-    seed = seed_of(0, play.case, play.name, step + 1)
+    seed = derive_seed(0, play.case, play.name, step + 1)
     click = next_click(play.reference, mask, seed)
     return None if click is None else click[0]
 
@@ -110,7 +110,7 @@ def at_random(run: int) -> Callable[[Play, int], Shape | None]:
     """Anywhere in the box and a tenth of its width around it."""
 
     def place(play: Play, step: int) -> Shape | None:
-        seed = seed_of(1000 + run, play.case, play.name, step + 1)
+        seed = derive_seed(1000 + run, play.case, play.name, step + 1)
         margin = [round(0.1 * n) for n in play.box.shape_kji]
         around = play.box.grown(margin, play.reference.shape)
         rng = np.random.default_rng(seed)
@@ -130,7 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--models", default="ensam,graphcut")
+    parser.add_argument("--models", default="ensam,randomwalk")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "clicks.csv"

@@ -14,7 +14,7 @@ import time
 import torch
 
 from MedSegFMLib.synthesis.random.source import RandomSource
-from MedSegFMLib.synthesis.scene import Chance
+from MedSegFMLib.synthesis.scene import RandomGenerators
 
 
 def seconds_per_scene(side: int, count: int, device: torch.device) -> list[float]:
@@ -22,9 +22,9 @@ def seconds_per_scene(side: int, count: int, device: torch.device) -> list[float
     source = RandomSource()
     taken = []
     for seed in range(-5, count):
-        chance = Chance.seeded(abs(seed), device)
+        generators = RandomGenerators.seeded(abs(seed), device)
         begun = time.perf_counter()
-        source.scene((side, side, side), chance)
+        source.scene((side, side, side), generators)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         if seed >= 0:

@@ -20,9 +20,10 @@ import torch
 
 from MedSegFMLib.system.device import choose_device
 from MedSegFMLib.train.distributed import Processes
-from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings, parse_settings
+from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings
 from MedSegFMLib.train.recipes.ensam.task import EnsamTask
 from MedSegFMLib.train.run import set_threads
+from MedSegFMLib.train.settings_text import parse_settings
 from MedSegFMLib.train.step import step
 
 _WARM_STEPS = 3
@@ -102,7 +103,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         # Neither folder nor budget is used.
-        settings = parse_settings([*arguments.words, f"out={Path(folder)}", "samples=1"])
+        settings = parse_settings(
+            EnsamSettings, [*arguments.words, f"out={Path(folder)}", "samples=1"]
+        )
     device = choose_device(settings.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     row = measure(settings, arguments.seconds)

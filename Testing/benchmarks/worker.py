@@ -1,6 +1,6 @@
 """What the worker costs: its start, a volume on its way, and each request beside the prediction.
 
-Run from the checkout: PYTHONPATH=. python Testing/benchmarks/worker.py [--models graphcut,ensam]
+Run from the checkout: PYTHONPATH=. python Testing/benchmarks/worker.py [--models randomwalk,ensam]
 The volume has 512 x 512 x 300 voxels of int16. A request's overhead is the time of a request whose
 answer the worker already knows, less that of the same call to a session in this process. A remote
 worker gets the volume as it does through a pipe here, and then as fast as the network is.
@@ -107,7 +107,7 @@ def measure_transfer(volume: Volume, shares_memory: bool, repeats: int) -> dict[
     client = WorkerClient(LocalLauncher(shares_memory=shares_memory))
     way = "shared memory" if shares_memory else "pipe"
     rows: dict[str, list[float]] = {}
-    request = Request("graphcut", PromptList())
+    request = Request("randomwalk", PromptList())
     client.set_volume(volume.with_array(volume.array_kji[::-1].copy()))
     client.request(request)
     wait_for(client, Predicted)
@@ -119,7 +119,7 @@ def measure_transfer(volume: Volume, shares_memory: bool, repeats: int) -> dict[
         client.request(request)
         wait_for(client, Predicted)
         whole = time.perf_counter() - begun
-        checked = seconds_of(lambda: Session(create("graphcut"), volume))
+        checked = seconds_of(lambda: Session(create("randomwalk"), volume))
         rows.setdefault(f"volume, {way}: main thread", []).append(called)
         rows.setdefault(f"volume, {way}: to worker, less its check there", []).append(
             whole - checked
@@ -130,7 +130,7 @@ def measure_transfer(volume: Volume, shares_memory: bool, repeats: int) -> dict[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", default="graphcut,ensam")
+    parser.add_argument("--models", default="randomwalk,ensam")
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     volume = large_volume()

@@ -158,10 +158,10 @@ def test_models_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     records = {record["name"]: record for record in json.loads(capsys.readouterr().out)}
     assert set(records) == set(MODELS)
     assert [name for name, record in records.items() if record["default"]] == [DEFAULT_MODEL]
-    assert records["ensam"]["weights_present"] and records["graphcut"]["weights_present"] is None
+    assert records["ensam"]["weights_present"] and records["randomwalk"]["weights_present"] is None
     assert run("models") == 0
     shown = capsys.readouterr().out
-    assert all(name in shown for name in MODELS)
+    assert all(name in shown for name in MODELS) and "graphcut" not in shown
     assert max(map(len, shown.splitlines())) <= 100
 
 
@@ -230,7 +230,7 @@ def test_voxels_that_cannot_be_segmented_are_refused(
         ("--box 4 4 3 20 18 15 --device gpu", "gpu"),
         ("--box 4 4 3 20 18 15 --preview nowhere/p.png", "does not exist"),
         ("--box 4 4 3 20 18 15 --preview p.docx", "p.docx"),
-        ("--box 4 4 3 20 18 15 --model graphcut --weights w.bin", "takes no weights"),
+        ("--box 4 4 3 20 18 15 --model randomwalk --weights w.bin", "takes no weights"),
         ("--box 4 4 3 20 18 15 --option size", "not NAME=VALUE"),
         ("--box 4 4 3 20 18 15 --option size=9", "no option 'size'; its options are weights"),
         ("--box 4 4 3 20 18 15 --model sam --option depth=9", "its options are weights, size"),

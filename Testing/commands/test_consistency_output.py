@@ -13,7 +13,7 @@ from consistency_fakes import Fake, Liner, register
 from sample_volumes import make_blob
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume
-from MedSegFMLib.commands.consistency_output import compare
+from MedSegFMLib.commands.consistency_output import measure_consistency
 from MedSegFMLib.consistency import HotSpot, PlaneViews, measure
 from MedSegFMLib.progress import no_progress
 
@@ -153,7 +153,7 @@ def test_the_figure_of_a_model_that_takes_no_clicks_shows_none(
     monkeypatch.setattr(Unsure, "card", replace(Unsure.card, prompts=prompts))
     session = Session(Unsure(), Volume.read(plain))
     session.add(Box.from_ijk(session.volume.geometry, (4, 4, 3), (20, 18, 15)))
-    suggestion = compare(session, no_progress)[1].consistency.suggestion
+    suggestion = measure_consistency(session, no_progress)[1].consistency.suggestion
     assert (suggestion is not None) == ("point" in prompts)
 
 

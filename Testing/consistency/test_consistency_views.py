@@ -68,7 +68,7 @@ def test_planes_of_a_model_that_does_not_mind_the_order_of_axes_are_the_same(
 def test_a_shipped_model_that_does_not_mind_the_order_agrees_on_a_real_answer(
     blob: tuple[Volume, np.ndarray],
 ) -> None:
-    session = boxed(create("graphcut"), blob[0], (1, 2, 1), (10, 13, 9))  # type: ignore[arg-type]
+    session = boxed(create("randomwalk"), blob[0], (1, 2, 1), (10, 13, 9))  # type: ignore[arg-type]
     session.add(Point.from_ijk(blob[0].geometry, (5, 6, 4)))
     answer = PlaneViews(session).predict_all()[1]
     found = measure(answer, session.prompts.steps(1)[-1])
@@ -109,7 +109,7 @@ def test_views_are_kept_for_the_next_prompt() -> None:
     assert len(model.encoded) == 6, "elsewhere everything is seen anew"
 
 
-@pytest.mark.parametrize("model", ["fake", "graphcut"])
+@pytest.mark.parametrize("model", ["fake", "randomwalk"])
 def test_marks_far_from_the_object_are_no_obstacle(model: str) -> None:
     geometry = Geometry.from_spacing((20, 30, 40))
     array = np.random.default_rng(0).normal(0, 5, (20, 30, 40)).astype(np.float32)

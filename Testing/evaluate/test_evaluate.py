@@ -27,17 +27,17 @@ from sample_volumes import make_blob
 from MedSegFMLib import Geometry, Volume, create
 from MedSegFMLib.commands import console
 from MedSegFMLib.datasets.cases import Case, LoadedCase, read_cases
-from MedSegFMLib.evaluate.protocol import Protocol, seed_of
-from MedSegFMLib.evaluate.records import Done, Failure, Outcome, Task
+from MedSegFMLib.evaluate.protocol import Protocol, derive_seed
+from MedSegFMLib.evaluate.records import Done, Failure, Outcome, Row, Task
 from MedSegFMLib.evaluate.results import case_picture
-from MedSegFMLib.evaluate.results.case_digest import fingerprint
+from MedSegFMLib.evaluate.results.case_digest import case_digest
 from MedSegFMLib.evaluate.results.case_picture import picture_name
-from MedSegFMLib.evaluate.results.csv_files import read_rows, write_rows
+from MedSegFMLib.evaluate.results.csv_files import read_records, write_records
 from MedSegFMLib.evaluate.results.environment import usable_cores
 from MedSegFMLib.evaluate.run import run_case, runner, task
-from MedSegFMLib.evaluate.run.process_pool import Processes
-from MedSegFMLib.evaluate.run.run_tasks import work_off
-from MedSegFMLib.evaluate.run.scheduler import Schedule
+from MedSegFMLib.evaluate.run.process_pool import ProcessPool
+from MedSegFMLib.evaluate.run.run_tasks import run_tasks
+from MedSegFMLib.evaluate.run.scheduler import Scheduler
 from MedSegFMLib.evaluate.run.task import run_task
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.system import peak_memory
@@ -74,7 +74,7 @@ def cases_path(tmp_path: Path) -> Path:
 
 def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ["--models", "ellipsoid,graphcut", "--jobs", 1]
+    words = ["--models", "ellipsoid,randomwalk", "--jobs", 1]
     assert run("evaluate", cases_path, "--out", out, *words) == 0
     rows = (out / "results.csv").read_text().splitlines()
     assert rows[0].startswith(
@@ -82,8 +82,8 @@ def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Pat
     )
     assert len(rows) == 1 + 3 * 2 * 6
     summary = json.loads((out / "summary.json").read_text())
-    assert set(summary) == {"ellipsoid", "graphcut"} and summary["graphcut"]["n"] == 2
-    assert summary["graphcut"]["dsc_final"] > 0.9
+    assert set(summary) == {"ellipsoid", "randomwalk"} and summary["randomwalk"]["n"] == 2
+    assert summary["randomwalk"]["dsc_final"] > 0.9
     # The label on the flipped grid was brought to the image's.
     assert next(row for row in rows if row.startswith("flipped")).endswith("True,")
     html = (out / "report.html").read_text()
@@ -93,10 +93,22 @@ def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Pat
     ).replace("http://creativecommons.org", "").replace("https://matplotlib.org", "")
 
 
+def test_results_under_an_earlier_name_of_a_model_go_on(
+    cases_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["evaluate", cases_path, "--models", "graphcut", "--jobs", 1, "--out", tmp_path / "o"]
+    assert run(*words) == 0
+    rows = read_records(tmp_path / "o" / "results.csv", Row)
+    assert {row.model for row in rows} == {"graphcut"}
+    monkeypatch.setattr(task, "run_case", lambda *_: pytest.fail("all is done"))
+    assert run(*words) == 0
+    assert read_records(tmp_path / "o" / "results.csv", Row) == rows
+
+
 def test_evaluate_goes_on_where_it_was_stopped(
     cases_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["evaluate", cases_path, "--models", "graphcut", "--jobs", 1, "--out"]
+    words = ["evaluate", cases_path, "--models", "randomwalk", "--jobs", 1, "--out"]
     assert run(*words, tmp_path / "whole") == 0
     done: list[str] = []
     really = run_case.run_case
@@ -127,7 +139,7 @@ def test_evaluate_goes_on_where_it_was_stopped(
 def test_several_processes_give_the_same_rows_as_one(cases_path: Path, tmp_path: Path) -> None:
     for jobs in (1, 2):
         out = tmp_path / f"jobs{jobs}"
-        words = ["--models", "graphcut", "--jobs", jobs, "--clicks", 1]
+        words = ["--models", "randomwalk", "--jobs", jobs, "--clicks", 1]
         assert run("evaluate", cases_path, "--out", out, *words) == 0
     one, two = (
         [line.split(",")[:10] for line in (tmp_path / d / "results.csv").read_text().splitlines()]
@@ -186,13 +198,13 @@ def test_a_process_that_is_killed_is_a_failure_of_its_task_alone(
 ) -> None:
     monkeypatch.setattr(runner, "run_task", _killed_on_two)
     out = tmp_path / "out"
-    words = ["--models", "ellipsoid,graphcut", "--clicks", 1, "--jobs", 2]
+    words = ["--models", "ellipsoid,randomwalk", "--clicks", 1, "--jobs", 2]
     assert run("evaluate", cases_path, "--out", out, *words) == 1
     said = capsys.readouterr().err.splitlines()
     lines = [line for line in said if line.startswith("Not done")]
-    assert [line.split(":")[1] for line in lines] == [" two, ellipsoid", " two, graphcut"]
+    assert [line.split(":")[1] for line in lines] == [" two, ellipsoid", " two, randomwalk"]
     assert all("The process died (signal 9)" in line for line in lines)
-    assert set(json.loads((out / "summary.json").read_text())) == {"ellipsoid", "graphcut"}
+    assert set(json.loads((out / "summary.json").read_text())) == {"ellipsoid", "randomwalk"}
     assert "The process died" in (out / "report.html").read_text()
 
 
@@ -202,8 +214,8 @@ def _load_nothing(model: str, device: str) -> None:
 
 def _outcomes(work: Any, tasks: list[Task], processes: int) -> list[Outcome]:
     """The last outcome of each task by so many processes, in the order in which they come."""
-    crew = Processes(_load_nothing, work, "cpu", processes)
-    return [outcome for done, outcome in work_off(Schedule(tasks, crew), crew) if done]
+    executor = ProcessPool(_load_nothing, work, "cpu", processes)
+    return [outcome for done, outcome in run_tasks(Scheduler(tasks, executor), executor) if done]
 
 
 def _killed_at_first(task: Task, _: None) -> Outcome:
@@ -268,7 +280,7 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(cases_path: Path, tmp_path:
     ) as program:
         assert program.stdout is not None and program.stderr is not None
         worker = int(program.stdout.readline())
-        while not read_rows(out / "results.csv"):
+        while not read_records(out / "results.csv", Row):
             time.sleep(0.02)
         begun = time.monotonic()
         # As a terminal does: to every process of the group.
@@ -279,7 +291,7 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(cases_path: Path, tmp_path:
         assert said[0] == "medsegfm: stopping" and said[1].startswith("medsegfm: stopped")
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
-    assert {row.case for row in read_rows(out / "results.csv")} == {"two"}
+    assert {row.case for row in read_records(out / "results.csv", Row)} == {"two"}
 
 
 @pytest.fixture
@@ -301,16 +313,18 @@ def test_what_is_done_in_part_is_run_again(
     out = tmp_path / "out"
     words = ["evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", out]
     assert run(*words) == 0
-    whole = read_rows(out / "results.csv")
+    whole = read_records(out / "results.csv", Row)
     for broken in (whole[1:], [*whole, whole[0]]):
         cases_run.clear()
-        write_rows(broken, out / "results.csv")
+        write_records(broken, out / "results.csv", Row)
         assert run(*words) == 0
         assert cases_run == ["two"]
-        assert [row.step for row in read_rows(out / "results.csv")] == [row.step for row in whole]
+        assert [row.step for row in read_records(out / "results.csv", Row)] == [
+            row.step for row in whole
+        ]
     # The steps are all there, but not those of every object.
     cases_run.clear()
-    write_rows([row for row in whole if row.object != "right"], out / "results.csv")
+    write_records([row for row in whole if row.object != "right"], out / "results.csv", Row)
     assert run(*words) == 0
     assert cases_run == ["two"]
 
@@ -331,7 +345,7 @@ def test_a_case_that_changed_is_run_again(
     # Where it cannot be run any more, neither its rows nor its picture stay.
     (cases_path.parent / "two.nrrd").write_bytes(b"no volume")
     assert run(*words) == 1
-    assert {row.case for row in read_rows(tmp_path / "o" / "results.csv")} == {"flipped"}
+    assert {row.case for row in read_records(tmp_path / "o" / "results.csv", Row)} == {"flipped"}
     assert (tmp_path / "o" / "report.html").read_text().count("data:image/jpeg") == 1
 
 
@@ -350,10 +364,10 @@ def test_a_folder_of_slices_counts_with_its_files(tmp_path: Path) -> None:
     (tmp_path / "ct" / "1.dcm").write_bytes(b"one")
     (tmp_path / "label.nrrd").write_bytes(b"label")
     case = Case("a", tmp_path, tmp_path / "ct", tmp_path / "label.nrrd", "CT", ((1, "liver"),))
-    before = fingerprint(case)
-    assert fingerprint(case) == before is not None
+    before = case_digest(case)
+    assert case_digest(case) == before is not None
     (tmp_path / "ct" / "2.dcm").write_bytes(b"two")
-    assert fingerprint(case) != before
+    assert case_digest(case) != before
 
 
 def test_a_later_run_with_another_model_keeps_the_earlier_one(
@@ -361,21 +375,23 @@ def test_a_later_run_with_another_model_keeps_the_earlier_one(
 ) -> None:
     out = tmp_path / "out"
     words = ["evaluate", cases_path, "--jobs", 1, "--clicks", 1, "--out", out, "--models"]
-    assert run(*words, "graphcut") == 0
+    assert run(*words, "randomwalk") == 0
     assert run(*words, "ellipsoid") == 0
-    assert list(json.loads((out / "summary.json").read_text())) == ["graphcut", "ellipsoid"]
+    assert list(json.loads((out / "summary.json").read_text())) == ["randomwalk", "ellipsoid"]
     assert (out / "report.html").read_text().count("data:image/jpeg") == 4
 
 
 def test_prompts_differ_by_case_and_object_and_not_by_run() -> None:
-    seeds = {seed_of(4, case, name, step) for case in "ab" for name in "cd" for step in range(3)}
+    seeds = {
+        derive_seed(4, case, name, step) for case in "ab" for name in "cd" for step in range(3)
+    }
     assert len(seeds) == 12
-    assert seed_of(4, "ct01", "liver", 2) == 4042005419
-    assert seed_of(4, "ct01", "liver", 2) != seed_of(5, "ct01", "liver", 2)
+    assert derive_seed(4, "ct01", "liver", 2) == 4042005419
+    assert derive_seed(4, "ct01", "liver", 2) != derive_seed(5, "ct01", "liver", 2)
 
 
 def test_pictures_of_like_named_cases_are_two() -> None:
-    names = {picture_name((case, "graphcut", 0)) for case in ("a b", "a_b", "a/b", "x" * 300)}
+    names = {picture_name((case, "randomwalk", 0)) for case in ("a b", "a_b", "a/b", "x" * 300)}
     assert len(names) == 4
     assert all(len(name) < 120 and not set(name) & set(' /\\:*?"<>|') for name in names)
 
@@ -411,7 +427,7 @@ def test_the_report_shows_no_steps_at_which_nothing_was_placed(
 ) -> None:
     out = tmp_path / "out"
     assert run("evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", out) == 0
-    assert len(read_rows(out / "results.csv")) == 3 * 6
+    assert len(read_records(out / "results.csv", Row)) == 3 * 6
     html = (out / "report.html").read_text()
     assert html.count(">box</td>") == 3 and ">none</td>" not in html
     assert "references in white dashes" in html
@@ -429,8 +445,10 @@ def test_progress_says_how_many_are_done(cases_path: Path, tmp_path: Path) -> No
         progress=lambda *words: said.append(words),
     )
     assert [fraction for fraction, _ in said] == [0, 0.5, 1]
-    assert all(phrase.startswith(f"{n} of 2 done") for n, (_, phrase) in enumerate(said))
-    assert re.fullmatch(r"1 of 2 done, about \d+ s left", said[1][1])
+    assert all(
+        phrase.startswith(f"Evaluating, {n} of 2 done") for n, (_, phrase) in enumerate(said)
+    )
+    assert re.fullmatch(r"Evaluating, 1 of 2 done, about \d+ s left", said[1][1])
 
 
 def test_a_system_without_affinity_and_resource_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -497,10 +515,10 @@ def test_choices_that_are_none_are_refused(
 
 
 def test_every_seed_is_a_run_of_its_own(cases_path: Path, tmp_path: Path) -> None:
-    words = ["evaluate", cases_path, "--models", "graphcut", "--jobs", 1, "--clicks", 1, "--out"]
+    words = ["evaluate", cases_path, "--models", "randomwalk", "--jobs", 1, "--clicks", 1, "--out"]
     assert run(*words, tmp_path / "two", "--seed", "0,1", "--jitter", 0.2) == 0
     assert run(*words, tmp_path / "one", "--seed", "1", "--jitter", 0.2) == 0
-    two, one = (read_rows(tmp_path / name / "results.csv") for name in ("two", "one"))
+    two, one = (read_records(tmp_path / name / "results.csv", Row) for name in ("two", "one"))
     scores = {
         seed: [(row.case, row.object, row.dsc) for row in two if row.seed == seed]
         for seed in (0, 1)
@@ -509,15 +527,15 @@ def test_every_seed_is_a_run_of_its_own(cases_path: Path, tmp_path: Path) -> Non
     assert scores[1] == [(row.case, row.object, row.dsc) for row in one]
     # A seed that is asked for later is run alone, beside those that are there.
     assert run(*words, tmp_path / "one", "--seed", "0", "--jitter", 0.2) == 0
-    both = read_rows(tmp_path / "one" / "results.csv")
+    both = read_records(tmp_path / "one" / "results.csv", Row)
     assert [row.seed for row in both] == [row.seed for row in two]
 
 
 def test_models_may_be_given_with_spaces(cases_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ["--models", "ellipsoid, graphcut", "--clicks", 0, "--jobs", 1]
+    words = ["--models", "ellipsoid, randomwalk", "--clicks", 0, "--jobs", 1]
     assert run("evaluate", cases_path, "--out", out, *words) == 0
-    assert list(json.loads((out / "summary.json").read_text())) == ["ellipsoid", "graphcut"]
+    assert list(json.loads((out / "summary.json").read_text())) == ["ellipsoid", "randomwalk"]
 
 
 def _a_file_in_the_way(out: Path) -> None:
@@ -586,7 +604,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
 
 def test_an_object_can_be_begun_by_a_click(cases_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ["--models", "graphcut", "--jobs", 1, "--clicks", 0, "--no-box"]
+    words = ["--models", "randomwalk", "--jobs", 1, "--clicks", 0, "--no-box"]
     assert run("evaluate", cases_path, "--out", out, *words) == 0
     rows = list(csv.DictReader((out / "results.csv").open(encoding="utf-8")))
     assert {row["prompt"] for row in rows} == {"click +"}
@@ -606,15 +624,15 @@ def test_a_run_that_was_cut_off_in_the_middle_of_a_line_goes_on(
     cases_run.clear()
     assert run(*words) == 0
     assert cases_run == ["flipped"]
-    assert len(read_rows(out / "results.csv")) == 3 * 6
+    assert len(read_records(out / "results.csv", Row)) == 3 * 6
 
 
 def test_a_line_may_be_cut_off_within_a_letter(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    write_rows(steps_of("graphcut", "Läsion", 0.5), path)
+    write_records(steps_of("randomwalk", "Läsion", 0.5), path, Row)
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.rindex("ä".encode()) + 1])
-    assert [row.step for row in read_rows(path)] == [0, 1, 2, 3, 4]
+    assert [row.step for row in read_records(path, Row)] == [0, 1, 2, 3, 4]
 
 
 def test_two_weights_of_a_model_are_two_models(cases_path: Path, tmp_path: Path) -> None:
@@ -623,7 +641,7 @@ def test_two_weights_of_a_model_are_two_models(cases_path: Path, tmp_path: Path)
     models = ["ensam", f"ensam={weights}"]
     words = ["--models", ",".join(models), "--jobs", 1, "--clicks", 0, "--out", out]
     assert run("evaluate", cases_path, *words) == 0
-    rows = read_rows(out / "results.csv")
+    rows = read_records(out / "results.csv", Row)
     installed, named = ([row.dsc for row in rows if row.model == name] for name in models)
     assert len(installed) == 3 and installed == named
 
@@ -633,7 +651,7 @@ def test_two_weights_of_a_model_are_two_models(cases_path: Path, tmp_path: Path)
     [
         ("ensam=", "The weights of 'ensam=' are not there"),
         ("ensam=nowhere.safetensors", "The weights of 'ensam=nowhere.safetensors' are not there"),
-        ("graphcut=x", "graphcut takes no weights"),
+        ("randomwalk=x", "randomwalk takes no weights"),
         ("unet=x", "no model 'unet'"),
     ],
 )
@@ -657,9 +675,9 @@ def test_a_model_without_weights_is_listed_once_and_the_others_go_on(
     assert run("evaluate", cases_path, *words) == 1
     said = capsys.readouterr().err
     assert said.count("Not done") == 1 and "(all cases), sam: No trained weights of sam" in said
-    assert {row.model for row in read_rows(out / "results.csv")} == {"ellipsoid"}
+    assert {row.model for row in read_records(out / "results.csv", Row)} == {"ellipsoid"}
     # A later run with another model does not forget it.
-    assert run("evaluate", cases_path, *["--models", "graphcut"], *words[2:]) == 1
+    assert run("evaluate", cases_path, *["--models", "randomwalk"], *words[2:]) == 1
     assert "(all cases), sam:" in capsys.readouterr().err
 
 

@@ -23,10 +23,10 @@ from MedSegFMLib import Geometry, Volume, __version__
 from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import ALL_CASES, Crash, Failure, Outcome, Row, Task
-from MedSegFMLib.evaluate.results.csv_files import read_records, read_rows
+from MedSegFMLib.evaluate.results.csv_files import read_records
 from MedSegFMLib.evaluate.results.environment import machine
 from MedSegFMLib.evaluate.run import ray_connection, ray_executor, runner
-from MedSegFMLib.evaluate.run.executor import Ready, Refused
+from MedSegFMLib.evaluate.run.executor import ModelFailed, Ready
 from MedSegFMLib.evaluate.run.runner import evaluate
 from MedSegFMLib.evaluate.run.task import run_task
 
@@ -69,7 +69,7 @@ def cases_path(tmp_path: Path) -> Path:
 def without_costs(folder: Path) -> list[tuple[Any, ...]]:
     return [
         tuple(getattr(row, name) for name in Row.__slots__ if name not in ("seconds", "peak_bytes"))
-        for row in read_rows(folder / "results.csv")
+        for row in read_records(folder / "results.csv", Row)
     ]
 
 
@@ -85,14 +85,14 @@ def _worker_killed_once_on_b(task: Task, *others: Any, **options: Any) -> Outcom
 def test_every_row_comes_though_a_worker_is_killed(
     address: str, cases_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = read_cases(cases_path), ["graphcut", "ellipsoid"], [0]
+    words = read_cases(cases_path), ["randomwalk", "ellipsoid"], [0]
     protocol = Protocol(clicks=1, jitter=0.1)
     evaluate(*words, tmp_path / "alone", protocol, jobs=1)
     monkeypatch.setattr(runner, "run_task", _worker_killed_once_on_b)
     finished = evaluate(*words, tmp_path / "ray", protocol, ray=address)
     rows, machines = finished.rows, finished.machines
     assert (cases_path.parent / "killed").exists() and finished.failures == []
-    assert len(rows) == 4 * 2 * 2 and rows == read_rows(tmp_path / "ray" / "results.csv")
+    assert len(rows) == 4 * 2 * 2 and rows == read_records(tmp_path / "ray" / "results.csv", Row)
     assert without_costs(tmp_path / "ray") == without_costs(tmp_path / "alone")
     alone, there = (
         sorted(path.name for path in (tmp_path / name / "pictures").iterdir())
@@ -129,14 +129,14 @@ def test_what_fails_is_tried_once_more_then_listed_and_done_by_the_next_run(
     said = capsys.readouterr().err
     assert "Not done: c, ellipsoid: Unexpected OSError (no more)." in said
     assert "Not done: (all cases), sam: No trained weights of sam" in said
-    first = read_rows(out / "results.csv")
+    first = read_records(out / "results.csv", Row)
     assert [row.case for row in first] == ["a", "b", "d"]
     # What is done stays as it is, the seconds too.
     (folder / "broken").unlink()
     (folder / "tried").unlink()
     assert run(*start, "ellipsoid", *end, address) == 1
     assert (folder / "tried").read_text() == "c"
-    rows = read_rows(out / "results.csv")
+    rows = read_records(out / "results.csv", Row)
     assert [row.case for row in rows] == NAMES and set(first) < set(rows)
     assert [one.model for one in read_records(out / "failures.csv", Failure)] == ["sam"]
 
@@ -194,20 +194,20 @@ def test_a_worker_that_waited_while_others_worked_is_given_time_to_take_their_pl
     there, clock = FullCluster(), [0.0]
     monkeypatch.setattr(ray_executor, "connect", lambda address, jobs: (there, lambda: None))
     monkeypatch.setattr(ray_executor, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    names = {"graphcut": "graphcut"}
-    crew = ray_executor.RayCrew(print, print, "cpu", "auto", names, None, [])  # type: ignore[arg-type]
-    first, second = crew.hire("graphcut"), crew.hire("graphcut")
+    names = {"randomwalk": "randomwalk"}
+    executor = ray_executor.RayExecutor(print, print, "cpu", "auto", names, None, [])  # type: ignore[arg-type]
+    first, second = executor.start_worker("randomwalk"), executor.start_worker("randomwalk")
     there.ready = {"a about", "a load"}
-    assert crew.wait() == [] and crew.wait() == [(first, Ready())]
-    crew.give(first, None)  # type: ignore[arg-type]
+    assert executor.wait() == [] and executor.wait() == [(first, Ready())]
+    executor.give(first, None)  # type: ignore[arg-type]
     clock[0] = 5000.0
-    assert crew.wait() == []
-    crew.dismiss(first)
+    assert executor.wait() == []
+    executor.stop_worker(first)
     clock[0] += 1
-    assert crew.wait() == []
+    assert executor.wait() == []
     clock[0] += 601
-    ((worker, news),) = crew.wait()
-    assert worker == second and isinstance(news, Refused) and "no place" in news.reason
+    ((worker, event),) = executor.wait()
+    assert worker == second and isinstance(event, ModelFailed) and "no place" in event.reason
 
 
 _SLOW_ON_D = """
@@ -254,7 +254,7 @@ def test_ctrl_c_stops_at_once_and_leaves_no_process_of_a_cluster_of_its_own(
         start_new_session=True,
     ) as program:
         assert program.stderr is not None
-        while len(read_rows(out / "results.csv")) < 3:
+        while len(read_records(out / "results.csv", Row)) < 3:
             assert program.poll() is None, program.stderr.read()
             time.sleep(0.05)
         assert len(_processes_marked(mark)) > 2
@@ -269,7 +269,7 @@ def test_ctrl_c_stops_at_once_and_leaves_no_process_of_a_cluster_of_its_own(
         time.sleep(0.1)
     assert _processes_marked(mark) == []
     # As they came: only a run that ends puts them in order.
-    assert {row.case for row in read_rows(out / "results.csv")} == {"a", "b", "c"}
+    assert {row.case for row in read_records(out / "results.csv", Row)} == {"a", "b", "c"}
 
 
 def test_a_cluster_that_is_not_there_is_said_at_once(

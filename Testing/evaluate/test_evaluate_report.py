@@ -38,7 +38,7 @@ from MedSegFMLib.weights import store
 from MedSegFMLib.weights.checksums import sha256_of
 
 RNG = np.random.default_rng(3)
-EIGHT = {model: RNG.beta(5, 2, 8).tolist() for model in ("ensam", "graphcut", "ellipsoid")}
+EIGHT = {model: RNG.beta(5, 2, 8).tolist() for model in ("ensam", "randomwalk", "ellipsoid")}
 UGLY = '<b>&_%$#{x}~^\\|*[1] "q" `c`'
 MACHINE = {
     "versions": {"medsegfm": "9.9", "numpy": "2.0"},
@@ -202,15 +202,15 @@ def test_fewer_than_five_steps_have_no_area(tmp_path: Path) -> None:
     written(tmp_path, rows, protocol=Protocol(clicks=2))
     document = json.loads((tmp_path / "summary.json").read_text())
     assert document["ensam"]["dsc_auc"] is None and document["ensam"]["dsc_final"] is not None
-    assert set(document["ensam"]["against"]["graphcut"]) == {"dsc_final", "nsd_final"}
+    assert set(document["ensam"]["against"]["randomwalk"]) == {"dsc_final", "nsd_final"}
 
 
 def test_what_failed_is_listed_with_its_reason(tmp_path: Path) -> None:
     rows = rows_of(EIGHT)
     rows += steps_of("ensam", "case 0", 0, object="spleen", failed="It knows no <spleen>.")
-    written(tmp_path, rows, Failure("case 9", "graphcut", 1, "The process died."))
+    written(tmp_path, rows, Failure("case 9", "randomwalk", 1, "The process died."))
     html = html_of(tmp_path)
-    assert "case 9, graphcut, seed 1: The process died." in html
+    assert "case 9, randomwalk, seed 1: The process died." in html
     assert "case 0, spleen, ensam, seed 0: It knows no &lt;spleen&gt;." in html
 
 
@@ -375,10 +375,10 @@ def test_the_weights_of_each_model_are_told_by_their_sum(
     monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path))
     (tmp_path / "w.safetensors").write_bytes(b"weights")
     own = f"ensam={tmp_path / 'w.safetensors'}"
-    used = weights_used(["graphcut", "ensam", own, "crossplane"])
+    used = weights_used(["randomwalk", "ensam", own, "crossplane"])
     assert used[own] == hashlib.sha256(b"weights").hexdigest()
     assert used["ensam"] == sha256_of(Path(store.__file__).with_name("ensam.safetensors"))
-    assert "graphcut" not in used and used["crossplane"] == "unknown"
+    assert "randomwalk" not in used and used["crossplane"] == "unknown"
     rows = rows_of(EIGHT)
     record = RunRecord("one", [0], now(), 3, 0, [MACHINE], used)
     write_outputs(rows, [], cases_of(rows), Protocol(), [record], tmp_path)

@@ -238,7 +238,7 @@ def test_a_model_that_could_not_be_loaded_is_listed_and_the_others_are_compared(
     summary = found(rows, failure)
     assert list(summary.models) == ["a", "b", "c"] and summary.models["c"].n == 0
     assert summary.as_json()["c"]["dsc_final"] is None
-    assert [pair.other for pair in summary.comparisons["dsc_final"]] == ["b"]
+    assert [pair.other for pair in summary.paired_tests["dsc_final"]] == ["b"]
     assert found(rows, failure, protocol=ZERO).models["c"].means["dsc_final"] == 0
     assert found(rows, failure, protocol=ZERO).models["c"].n == 6
 

@@ -17,8 +17,8 @@ from MedSegFMLib.errors import CasesError
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.protocols import read_protocol, shipped_protocols
 from MedSegFMLib.evaluate.records import Row, Task
-from MedSegFMLib.evaluate.results.target import to_target
-from MedSegFMLib.evaluate.run.label_map_output import Segs
+from MedSegFMLib.evaluate.results.target import reached_target
+from MedSegFMLib.evaluate.run.label_map_output import StepLabelMaps
 from MedSegFMLib.evaluate.run.run_case import run_case
 from MedSegFMLib.metrics import challenge_scores
 from MedSegFMLib.progress import Progress, no_progress
@@ -232,7 +232,7 @@ def test_all_classes_get_a_click_in_one_call_for_each_step() -> None:
 
 def test_scores_are_those_of_the_challenge_on_the_label_map_of_each_step() -> None:
     loaded = loaded_case()
-    kept = Segs(SHAPE, [1, 4], CVPR25)
+    kept = StepLabelMaps(SHAPE, [1, 4], CVPR25)
     rows, _ = run_case(task(), loaded, Filler(), CVPR25, no_progress, kept)
     for step in range(6):
         drawn = kept._maps[step]
@@ -259,7 +259,7 @@ def test_the_surface_dice_of_the_honest_spacing_is_another() -> None:
 
 def test_each_click_is_the_one_of_the_challenges_script() -> None:
     loaded, model = loaded_case(), Filler()
-    kept = Segs(SHAPE, [1, 4], CVPR25)
+    kept = StepLabelMaps(SHAPE, [1, 4], CVPR25)
     rows, _ = run_case(task(), loaded, model, CVPR25, no_progress, kept)
     geometry = loaded.image.geometry
     for value, name in OBJECTS:
@@ -366,7 +366,7 @@ def test_clicks_end_at_the_target_and_tell_how_many_it_took() -> None:
         own = of(rows, name)
         assert protocol.complete(own) and not protocol.complete(own[:-1])
         assert own[-1].dsc >= 0.5 and all(row.dsc < 0.5 for row in own[:-1])
-        reached = to_target(own, protocol)
+        reached = reached_target(own, protocol)
         assert reached.reached and reached.interactions == len(own) > 1
         assert reached.seconds == pytest.approx(sum(row.seconds for row in own))
 
@@ -375,12 +375,12 @@ def test_an_object_that_never_reaches_the_target_has_all_its_clicks() -> None:
     protocol = Protocol(clicks=2, box=False, target_dice=1.0)
     rows, _ = run_case(task(), loaded_case(), Filler(), protocol, no_progress)
     assert len(of(rows, "left")) == 3 and protocol.complete(of(rows, "left"))
-    assert to_target(of(rows, "left"), protocol).reached is False
+    assert reached_target(of(rows, "left"), protocol).reached is False
 
 
 def test_maps_are_kept_to_the_last_step_where_clicks_end_early(tmp_path: Path) -> None:
     protocol = Protocol(clicks=3, target_dice=0.01, save_segs=True)
-    kept = Segs(SHAPE, [1, 4], protocol)
+    kept = StepLabelMaps(SHAPE, [1, 4], protocol)
     run_case(task(), loaded_case(), Filler(), protocol, no_progress, kept)
     kept.write(tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as written:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from MedSegFMLib.errors import MaskError
 from MedSegFMLib.metrics import References, dice, hausdorff95, surface_dice
 from MedSegFMLib.metrics.distances import distances_within
-from MedSegFMLib.metrics.surface_elements import surface_of
-from MedSegFMLib.volumes.nearest_points import Nearest
+from MedSegFMLib.metrics.surface_elements import extract_surface
+from MedSegFMLib.volumes.nearest_points import NearestPoints
 
 SPACING = (2.5, 0.8, 1.1)
 
@@ -85,7 +85,7 @@ def test_distances_are_those_of_every_pair_as_far_as_was_asked(seed: int, most_m
     spacing = np.array(SPACING)
     apart = (points[:, None] - others[None]) * spacing
     expected = np.sqrt((apart**2).sum(axis=2)).min(axis=1)
-    nearest = Nearest(others, spacing)
+    nearest = NearestPoints(others, spacing)
     assert np.allclose(nearest.distances(points), expected, rtol=1e-14)
     least, most = nearest.bounds(points)
     assert (least <= expected + 1e-9).all() and (expected <= most + 1e-9).all()
@@ -103,7 +103,7 @@ def test_the_hausdorff_distance_of_far_surfaces_is_exact_where_most_are_only_bou
         k, j, i = rng.integers((1, 20, 25), (6, 40, 40))
         prediction[k : k + 6, j : j + 18, i : i + 15] = True
         prediction[tuple(rng.integers(0, n, 30) for n in reference.shape)] = True
-        ours, theirs = (surface_of(mask, spacing) for mask in (reference, prediction))
+        ours, theirs = (extract_surface(mask, spacing) for mask in (reference, prediction))
         assert ours is not None and theirs is not None
         directed = []
         for one, other in ((ours, theirs), (theirs, ours)):

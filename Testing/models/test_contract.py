@@ -22,8 +22,7 @@ from MedSegFMLib import (
 from MedSegFMLib.errors import Cancelled, PromptError
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.prompts.types import PROMPT_NAMES, Prompt
-from MedSegFMLib.registry import MODELS, cards, missing_packages
-from MedSegFMLib.segmenter import classes_of
+from MedSegFMLib.registry import ALIASES, MODELS, card, cards, create, missing_packages
 
 
 @pytest.fixture
@@ -40,18 +39,25 @@ def session_with_box(model: Segmenter, volume: Volume) -> Session:
 
 def box_or_class(model: Segmenter, box: Box) -> Prompt:
     """The box, or a class for a model that knows classes and looks everywhere."""
-    return box if "box" in model.card.prompts else Text(classes_of(model)[0])
+    return box if "box" in model.card.prompts else Text(model.classes[0])
 
 
 def test_cards_are_complete_and_named_as_registered() -> None:
-    assert [card.name for card in cards()] == list(MODELS)
-    for card in cards():
-        assert card.title and card.summary.endswith(".") and card.code_licence
-        assert set(card.prompts) <= set(PROMPT_NAMES.values())
-        assert card.dimensions in (2, 3) and card.memory_bytes(10**6) > 0
-        assert (card.weights is None) == (card.weights_licence is None)
-        assert missing_packages(card) == []
-        json.dumps(card.prompts)
+    assert [own.name for own in cards()] == list(MODELS)
+    for own in cards():
+        assert own.title and own.summary.endswith(".") and own.code_licence
+        assert set(own.prompts) <= set(PROMPT_NAMES.values())
+        assert own.dimensions in (2, 3) and own.memory_bytes(10**6) > 0
+        assert (own.weights is None) == (own.weights_licence is None)
+        assert missing_packages(own) == []
+        json.dumps(own.prompts)
+
+
+def test_an_earlier_name_of_a_model_still_opens_it() -> None:
+    assert not ALIASES.keys() & MODELS.keys() and set(ALIASES.values()) <= MODELS.keys()
+    for name, present in ALIASES.items():
+        assert card(name) is card(present)
+    assert create("graphcut").card.name == "randomwalk"
 
 
 def test_a_prediction_is_finite_on_a_region_of_the_volume(model: Segmenter, volume: Volume) -> None:

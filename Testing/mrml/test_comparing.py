@@ -228,7 +228,7 @@ def test_progress_of_a_comparison_is_its_own(
     logic.add(block(logic))
     logic.pump()
     client.paused = True
-    client.late.append(Progressed(2, 0.5, "loading the model", 1.0))
+    client.late.append(Progressed(2, 0.5, "Loading the model", 1.0))
     updates = logic.pump()
     assert [u.fraction for u in updates if isinstance(u, Comparing)] == [0.5]
     assert not any(isinstance(u, Progressed) for u in updates)

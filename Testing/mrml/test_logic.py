@@ -270,12 +270,12 @@ def test_a_model_that_does_not_take_the_prompts_is_refused(
     logic: SegmentationLogic, plain: Any
 ) -> None:
     logic.set_volume(plain)
-    logic.set_model("graphcut")
+    logic.set_model("randomwalk")
     logic.add(Lasso(((1, 1, 3), (9, 1, 3), (9, 9, 3))))
     logic.add(Scribble(((1, 1, 3), (9, 1, 3))))
     with pytest.raises(PromptError, match="takes no"):
         logic.set_model("ellipsoid")
-    assert logic.model == "graphcut"
+    assert logic.model == "randomwalk"
 
 
 def test_changed_voxels_are_sent_and_predicted_again(

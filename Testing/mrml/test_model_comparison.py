@@ -38,7 +38,7 @@ from MedSegFMLib.prompts.types import Text
 from MedSegFMLib.worker.client import LocalLauncher, WorkerClient
 from MedSegFMLib.worker.events import Cost, Event, Failed, Noted, Predicted, Request
 
-MODELS = ("ensam", "graphcut", "ellipsoid")
+MODELS = ("ensam", "randomwalk", "ellipsoid")
 
 
 class ModelsClient(SessionClient):
@@ -58,7 +58,7 @@ class ModelsClient(SessionClient):
         event = super().answer(number, replace(request, prompts=boxed(request.prompts)))
         if not isinstance(event, Predicted):
             return event
-        shift = MODELS.index(request.model) if request.afresh else 0
+        shift = MODELS.index(request.model) if request.clear_cache else 0
         answers = {
             n: replace(a, offset_kji=(*a.offset_kji[:2], a.offset_kji[2] + shift))
             for n, a in event.answers.items()
@@ -133,7 +133,7 @@ def test_each_model_answers_the_same_prompts_and_the_users_segment_stays(
     finish(boxed_logic, comparison)
     asked = client.requests[-3:]
     assert [r.model for r in asked] == list(MODELS)
-    assert all(r.prompts == prompts and r.afresh for r in asked)
+    assert all(r.prompts == prompts and r.clear_cache for r in asked)
     for n, model in enumerate(MODELS):
         assert np.array_equal(mask_of(comparison, model), np.roll(before, n, axis=2))
     assert np.array_equal(content(boxed_logic, 1), before) and boxed_logic.prompts == prompts
@@ -171,8 +171,8 @@ def test_the_numbers_of_the_table_are_those_of_the_masks(
         assert 0 < found["Consistency"] < 1 and found["Note"] == ""
         others = [dice(mask, mask_of(comparison, m)) for m in MODELS if m != model]
         assert found["Agreement"] == pytest.approx(np.mean(others), abs=1e-4)
-    pair = dice(mask_of(comparison, "ensam"), mask_of(comparison, "graphcut"))
-    assert row(comparison, "ensam")["Dice with Graph cut (no weights)"] == pytest.approx(pair)
+    pair = dice(mask_of(comparison, "ensam"), mask_of(comparison, "randomwalk"))
+    assert row(comparison, "ensam")["Dice with Random walker"] == pytest.approx(pair)
     assert row(comparison, "ensam")["Dice with ENSAM"] is None
 
 
@@ -184,8 +184,8 @@ def test_consistency_is_measured_after_each_answer_where_it_is_wanted(
     assert client.asked[-4:] == [
         ("ensam", False),
         ("ensam", True),
-        ("graphcut", False),
-        ("graphcut", True),
+        ("randomwalk", False),
+        ("randomwalk", True),
     ]
     comparison.start(MODELS[:2])
     finish(boxed_logic, comparison)
@@ -197,7 +197,7 @@ def test_a_model_without_weights_and_one_that_takes_no_clicks_say_so_and_the_oth
 ) -> None:
     boxed_logic.add(Point.from_ijk(boxed_logic.volume.geometry, (10, 9, 8)))
     boxed_logic.pump()
-    comparison.start(["sam", "ellipsoid", "ensam", "graphcut"])
+    comparison.start(["sam", "ellipsoid", "ensam", "randomwalk"])
     finish(boxed_logic, comparison)
     assert stages(comparison) == [Stage.FAILED, Stage.FAILED, Stage.DONE, Stage.DONE]
     assert "No trained weights" in row(comparison, "sam")["Note"]
@@ -220,13 +220,13 @@ def test_the_users_own_prompts_come_first_and_no_answer_is_lost(
     comparison.start(MODELS)
     client.paused = True
     boxed_logic.pump()
-    assert client.requests[-1].model == "ensam" and client.requests[-1].afresh
+    assert client.requests[-1].model == "ensam" and client.requests[-1].clear_cache
     boxed_logic.add(Point.from_ijk(boxed_logic.volume.geometry, (10, 9, 8)))
-    assert boxed_logic.is_predicting and not client.requests[-1].afresh
+    assert boxed_logic.is_predicting and not client.requests[-1].clear_cache
     for _ in range(3):
         boxed_logic.pump()
         comparison.pump()
-    assert not client.requests[-1].afresh, "a comparison does not push in"
+    assert not client.requests[-1].clear_cache, "a comparison does not push in"
     client.paused = False
     finish(boxed_logic, comparison)
     assert content(boxed_logic, 1)[8, 9, 10] and not boxed_logic.is_predicting
@@ -278,7 +278,7 @@ def test_cancel_keeps_what_is_there_and_asks_no_further_model(
     count = len(client.requests)
     finish(boxed_logic, comparison)
     assert len(client.requests) == count and mask_of(comparison, "ensam").any()
-    assert row(comparison, "graphcut")["Note"] == "Stopped."
+    assert row(comparison, "randomwalk")["Note"] == "Stopped."
 
 
 def test_cancel_during_the_planes_keeps_the_answer(
@@ -390,7 +390,7 @@ def test_the_prompts_of_a_saved_scene_run_the_same_comparison(
 ) -> None:
     comparison.start(MODELS)
     finish(boxed_logic, comparison)
-    mask = mask_of(comparison, "graphcut")
+    mask = mask_of(comparison, "randomwalk")
     path = tmp_path / "case.mrb"
     assert scene.WriteToMRB(str(path))
     scene.Clear(False)
@@ -401,7 +401,7 @@ def test_the_prompts_of_a_saved_scene_run_the_same_comparison(
     boxed_logic.pump()
     comparison.start(MODELS)
     finish(boxed_logic, comparison)
-    assert np.array_equal(mask_of(comparison, "graphcut"), mask)
+    assert np.array_equal(mask_of(comparison, "randomwalk"), mask)
 
 
 def test_take_gives_the_segment_exactly_these_voxels_and_undo_and_redo_follow(
@@ -415,8 +415,8 @@ def test_take_gives_the_segment_exactly_these_voxels_and_undo_and_redo_follow(
     assert comparison.take("ellipsoid", 1) == 1
     taken = mask_of(comparison, "ellipsoid")
     assert np.array_equal(content(boxed_logic, 1), taken) and boxed_logic.prompts == prompts
-    comparison.take("graphcut", 1)
-    assert np.array_equal(content(boxed_logic, 1), mask_of(comparison, "graphcut"))
+    comparison.take("randomwalk", 1)
+    assert np.array_equal(content(boxed_logic, 1), mask_of(comparison, "randomwalk"))
     for step, expected in ((boxed_logic.undo, taken), (boxed_logic.undo, before)):
         assert boxed_logic.can_undo and step()
         assert np.array_equal(content(boxed_logic, 1), expected)
@@ -452,9 +452,9 @@ def test_taking_one_object_leaves_the_others_alone(
     assert other.any()
     comparison.start(MODELS)
     finish(boxed_logic, comparison)
-    comparison.take("graphcut", 1)
+    comparison.take("randomwalk", 1)
     assert np.array_equal(content(boxed_logic, 2), other)
-    assert np.array_equal(content(boxed_logic, 1), mask_of(comparison, "graphcut"))
+    assert np.array_equal(content(boxed_logic, 1), mask_of(comparison, "randomwalk"))
 
 
 def test_what_is_taken_while_an_answer_is_awaited_leaves_the_other_objects_theirs(
@@ -469,12 +469,12 @@ def test_what_is_taken_while_an_answer_is_awaited_leaves_the_other_objects_their
     for undone in (False, True):
         client.paused = True
         boxed_logic.add(Point.from_ijk(geometry, (14, 12, 10)), 2)
-        comparison.take("graphcut", 1)
+        comparison.take("randomwalk", 1)
         if undone:
             boxed_logic.undo()
         client.paused = False
         boxed_logic.pump()
-        expected = predicted if undone else mask_of(comparison, "graphcut")
+        expected = predicted if undone else mask_of(comparison, "randomwalk")
         assert np.array_equal(content(boxed_logic, 1), expected)
         assert content(boxed_logic, 2)[10, 12, 14]
         if not undone:
@@ -506,9 +506,9 @@ def test_a_replayed_object_that_is_not_in_the_work_is_begun_and_outlives_later_a
     box = Box.from_ijk(boxed_logic.volume.geometry, (9, 3, 3), (13, 8, 8))
     comparison.start(MODELS, PromptList().with_object("spleen").added(1, box))
     finish(boxed_logic, comparison)
-    assert comparison.take("graphcut", 1) == 2
+    assert comparison.take("randomwalk", 1) == 2
     assert boxed_logic.prompts.name(2) == "spleen"
-    taken = mask_of(comparison, "graphcut")
+    taken = mask_of(comparison, "randomwalk")
     assert np.array_equal(content(boxed_logic, 2), taken)
     boxed_logic.add(Point.from_ijk(boxed_logic.volume.geometry, (1, 1, 1)), 1)
     boxed_logic.pump()
@@ -527,7 +527,7 @@ def test_a_consensus_is_a_segment_of_its_own(
     choices = reference_choices(boxed_logic.segments.node.GetScene())
     assert len(choices) == 2 and choices[1].title.startswith("liver consensus")
     found, resampled = choices[1].read(boxed_logic.volume.geometry)
-    expected = mask_of(comparison, "graphcut")
+    expected = mask_of(comparison, "randomwalk")
     mask = np.zeros_like(expected)
     mask[found.region.slices] = found.mask_kji
     assert np.array_equal(mask, expected) and not resampled
@@ -667,7 +667,7 @@ def test_a_reference_moves_with_every_transform_above_it(
     above.SetMatrixTransformToParent(to_vtk(one_voxel))
     comparison.pump()
     finish(boxed_logic, comparison)
-    assert (row(comparison, "ensam")["Dice"], row(comparison, "graphcut")["Dice"]) == (0.8, 1)
+    assert (row(comparison, "ensam")["Dice"], row(comparison, "randomwalk")["Dice"]) == (0.8, 1)
 
 
 def test_a_reference_outside_the_volume_is_refused(
@@ -693,17 +693,17 @@ def test_results_are_taken_on_their_voxels_in_every_orientation(
     reference = ReferenceSegment(logic.segments.node, logic.segments.ids[1])
     comparison.scoring.use_reference(1, reference)
     finish(logic, comparison)
-    shifted = mask_of(comparison, "graphcut")
+    shifted = mask_of(comparison, "randomwalk")
     assert np.array_equal(shifted, np.roll(boxed, 1, axis=2))
     spacing = logic.volume.geometry.spacing_kji_mm
-    assert row(comparison, "graphcut")["Surface Dice at 2 mm"] == pytest.approx(
+    assert row(comparison, "randomwalk")["Surface Dice at 2 mm"] == pytest.approx(
         surface_dice(boxed, shifted, spacing, 2.0), abs=1e-4
     )
     voxel_ml = np.prod(spacing) / 1000
-    assert row(comparison, "graphcut")["Volume (ml)"] == pytest.approx(
+    assert row(comparison, "randomwalk")["Volume (ml)"] == pytest.approx(
         shifted.sum() * voxel_ml, abs=1e-3
     )
-    comparison.take("graphcut", 1)
+    comparison.take("randomwalk", 1)
     assert np.array_equal(content(logic, 1), shifted)
 
 
@@ -721,11 +721,11 @@ def test_the_real_worker_compares_three_models_and_their_numbers_make_sense(
         logic.add_object("ball")
         inside = np.argwhere(truth)[:, ::-1]
         logic.add(Box.from_ijk(volume.geometry, inside.min(axis=0), inside.max(axis=0) + 1))
-        comparison.start(["ellipsoid", "graphcut", "sam", "ensam"], consistency=True)
+        comparison.start(["ellipsoid", "randomwalk", "sam", "ensam"], consistency=True)
         finish(logic, comparison, 120)
         assert stages(comparison) == [Stage.DONE, Stage.DONE, Stage.FAILED, Stage.DONE]
         assert "weights" in row(comparison, "sam")["Note"]
-        for model in ("ellipsoid", "graphcut", "ensam"):
+        for model in ("ellipsoid", "randomwalk", "ensam"):
             found = row(comparison, model)
             assert found["Time (s)"] >= 0 and 30 < found["Peak memory (MB)"] < 8000
             assert found["Volume (ml)"] > 0 and found["Agreement"] > 0.5
@@ -733,8 +733,8 @@ def test_the_real_worker_compares_three_models_and_their_numbers_make_sense(
         assert dice(truth, mask_of(comparison, "ensam")) > 0.7
         logic.pump()
         assert not logic.is_predicting and content(logic, 1).any()
-        comparison.take("graphcut", 1)
-        assert np.array_equal(content(logic, 1), mask_of(comparison, "graphcut"))
+        comparison.take("randomwalk", 1)
+        assert np.array_equal(content(logic, 1), mask_of(comparison, "randomwalk"))
     finally:
         comparison.shut_down()
         logic.close()

@@ -108,7 +108,7 @@ def test_the_layout_has_a_row_for_each_model_and_slicer_can_read_it(
     }
     assert [node.GetLayoutLabel() for node in found][::3] == [
         "ENSAM",
-        "Graph cut (no weights)",
+        "Random walker",
         "Ellipsoid in the box",
     ]
 
@@ -176,7 +176,7 @@ def test_outlines_of_all_models_lie_in_the_users_own_views(
     flat.update()
     nodes = flat.outlines.nodes
     assert not nodes["ensam"].GetDisplayNode().GetVisibility()
-    assert nodes["graphcut"].GetDisplayNode().GetVisibility()
+    assert nodes["randomwalk"].GetDisplayNode().GetVisibility()
     flat.arrangement = "rows"
     flat.update()
     assert layout.GetViewArrangement() == LAYOUT

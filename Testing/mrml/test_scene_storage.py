@@ -22,12 +22,15 @@ from MedSegFMLib.mrml import autosave as autosave_module
 from MedSegFMLib.mrml.autosave import Autosave, snapshot_from_json, snapshot_to_json
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.scene_state import (
+    SceneState,
     holding_from_json,
     holding_to_json,
     state_from_json,
+    state_to_json,
 )
 from MedSegFMLib.mrml.segments.model_voxels import Holding
 from MedSegFMLib.mrml.updates import Warned
+from MedSegFMLib.prompts.prompt_list import PromptList
 from MedSegFMLib.prompts.voxels import box_region
 
 
@@ -54,7 +57,7 @@ def test_a_saved_scene_goes_on_where_it_was(
     tmp_path: Path,
     kind: str,
 ) -> None:
-    logic.set_model("graphcut")
+    logic.set_model("randomwalk")
     work(logic, plain)
     before = {n: content(logic, n) for n in (1, 2)}
     prompts = logic.prompts
@@ -275,3 +278,8 @@ def test_a_damaged_autosave_is_refused(tmp_path: Path) -> None:
         saver.read()
     saver.discard()
     assert saver.read() is None
+
+
+def test_a_scene_that_names_a_model_by_its_earlier_name_goes_on_with_it() -> None:
+    text = state_to_json(SceneState(PromptList(), "graphcut"))
+    assert state_from_json(text).model == "randomwalk"

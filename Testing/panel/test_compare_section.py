@@ -52,7 +52,7 @@ def boxed(desk: Any) -> Any:
     desk.load()
     desk.panel.parameters.model = type(desk.panel.parameters.model)["ellipsoid"]
     desk.box_the_ball()
-    tick(desk, "ellipsoid", "graphcut")
+    tick(desk, "ellipsoid", "randomwalk")
     return desk
 
 
@@ -79,7 +79,7 @@ def test_what_is_lacking_is_said_and_the_button_waits(desk: Any) -> None:
 
 def test_models_are_compared_and_the_table_tells_of_them(compared: Any) -> None:
     ui = compared.ui
-    assert column(compared, "Model") == ["Graph cut (no weights)", "Ellipsoid in the box"]
+    assert column(compared, "Model") == ["Random walker", "Ellipsoid in the box"]
     assert all(value > 0 for value in column(compared, "Volume (ml)"))
     assert all(value > 10 for value in column(compared, "Peak memory (MB)"))
     assert column(compared, "Dice") == ["", ""] and ui.compareStatus.isHidden()
@@ -118,10 +118,10 @@ def test_take_this_one_makes_the_result_the_segment_and_undo_brings_it_back(comp
     ui, logic = compared.ui, compared.panel.logic
     before = compared.mask()
     assert not ui.takeButton.enabled
-    select(compared, "Graph cut (no weights)")
+    select(compared, "Random walker")
     assert ui.takeButton.enabled
     ui.takeButton.click()
-    found = compared.panel.comparing.comparison.result("graphcut").masks[1]
+    found = compared.panel.comparing.comparison.result("randomwalk").masks[1]
     expected = np.zeros_like(before)
     expected[found.region.slices] = found.mask_kji
     assert np.array_equal(compared.mask(), expected) and not np.array_equal(expected, before)
@@ -169,7 +169,7 @@ def test_a_consensus_becomes_a_segment_that_can_be_the_reference(compared: Any) 
 
 
 def test_missing_weights_and_prompts_that_are_not_taken_stand_below_the_table(boxed: Any) -> None:
-    tick(boxed, "sam", "sam3d", "ellipsoid", "graphcut")
+    tick(boxed, "sam", "sam3d", "ellipsoid", "randomwalk")
     boxed.ui.compareButton.click()
     finish(boxed)
     notes = boxed.ui.compareNotes.text
@@ -181,7 +181,7 @@ def test_missing_weights_and_prompts_that_are_not_taken_stand_below_the_table(bo
 
 
 def test_prompts_go_on_while_models_are_compared(boxed: Any) -> None:
-    tick(boxed, "ellipsoid", "graphcut", "ensam")
+    tick(boxed, "ellipsoid", "randomwalk", "ensam")
     boxed.ui.compareButton.click()
     assert not boxed.ui.compareProgress.isHidden() and boxed.ui.compareStatus.text
     boxed.ui.undoButton.click()
@@ -211,7 +211,7 @@ def test_without_auto_run_a_comparison_runs_and_the_users_prompts_wait(boxed: An
 
 
 def test_stop_asks_no_further_model(boxed: Any) -> None:
-    tick(boxed, "ensam", "graphcut", "ellipsoid")
+    tick(boxed, "ensam", "randomwalk", "ellipsoid")
     boxed.ui.compareButton.click()
     boxed.ui.compareCancelButton.click()
     assert boxed.ui.compareProgress.isHidden() and "Not asked" in boxed.ui.compareNotes.text
@@ -252,7 +252,7 @@ def test_models_and_prompts_are_saved_with_the_scene_and_compared_again(
     assert compared.ui.compareResults.isHidden()
     assert slicer.mrmlScene.ReadFromMRB(path)
     compared.wait(lambda: compared.ui.promptTable.rowCount == 1)
-    assert compared.panel.comparing._models.ticked() == ["graphcut", "ellipsoid"]
+    assert compared.panel.comparing._models.ticked() == ["randomwalk", "ellipsoid"]
     compared.wait()
     compared.ui.compareButton.click()
     finish(compared)
@@ -279,7 +279,7 @@ def test_views_are_arranged_and_given_back(compared: Any) -> None:
 def test_a_model_is_hidden_in_the_views_with_its_tick(compared: Any) -> None:
     import qt
 
-    node = compared.panel.comparing.view.outlines.nodes["graphcut"]
+    node = compared.panel.comparing.view.outlines.nodes["randomwalk"]
     compared.ui.compareTable.item(0, 0).setCheckState(qt.Qt.Unchecked)
     assert not node.GetDisplayNode().GetVisibility()
     compared.ui.compareTable.item(0, 0).setCheckState(qt.Qt.Checked)

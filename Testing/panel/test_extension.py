@@ -76,7 +76,7 @@ def test_the_installed_library_finds_its_models_weights_and_graphs(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "'ensam', 'graphcut'" in done.stdout and str(installed[0]) in done.stdout
+    assert "'ensam', 'randomwalk'" in done.stdout and str(installed[0]) in done.stdout
     assert [p.name for p in sorted(ROOT.rglob("MedSegFMLib/**/*.onnx"))] == eval(
         done.stdout.splitlines()[1]
     )

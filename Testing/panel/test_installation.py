@@ -104,7 +104,7 @@ def test_a_network_waits_for_something_that_runs_it(
 
     monkeypatch.setattr(installation, "find_spec", lambda _name: None)
     assert not desk.panel.installation.has_all(registry.card("ensam"))
-    assert desk.panel.installation.has_all(registry.card("graphcut"))
+    assert desk.panel.installation.has_all(registry.card("randomwalk"))
 
 
 def test_importing_and_opening_needs_neither_torch_nor_openvino(bare: Any) -> None:
@@ -187,7 +187,7 @@ def test_the_model_says_what_it_takes_and_costs(desk: Desk) -> None:
     assert "boxes, clicks" in desk.ui.modelTakes.text
     for word in ("Weights are here", "Apache-2.0", "free"):
         assert word in desk.ui.modelState.text
-    choose(desk, "graphcut")
+    choose(desk, "randomwalk")
     for word in ("No weights needed", "Apache-2.0", "free"):
         assert word in desk.ui.modelState.text
     choose(desk, "ellipsoid")

@@ -250,6 +250,16 @@ def test_a_scene_of_another_version_opens_with_the_defaults(bare: Any) -> None:
     found.close()
 
 
+def test_a_scene_that_names_a_model_by_its_earlier_name_opens_with_it(bare: Any) -> None:
+    node = bare.MedSegFMLogic().getParameterNode()
+    for name, value in (("model", "graphcut"), ("compareModels", "ensam,graphcut")):
+        node.SetParameter(name, value)
+    found = Desk(bare)
+    assert found.panel.parameters.model.value == found.panel.logic.model == "randomwalk"
+    assert found.panel.comparing._models.ticked() == ["ensam", "randomwalk"]
+    found.close()
+
+
 def test_a_panel_that_was_closed_lets_go_of_the_widgets(bare: Any) -> None:
     first, second = Desk(bare), Desk(bare)
     first.close()
@@ -372,7 +382,7 @@ def test_a_host_is_used_when_its_name_is_complete_and_is_no_part_of_the_scene(de
 
 def test_another_device_is_asked_for_and_its_refusal_is_one_sentence(desk: Any) -> None:
     desk.load()
-    desk.panel.parameters.model = type(desk.panel.parameters.model)["graphcut"]
+    desk.panel.parameters.model = type(desk.panel.parameters.model)["randomwalk"]
     desk.ui.deviceSelector.currentIndex = 2
     desk.draw_box((8, 6, 6), (26, 24, 30))
     desk.wait(lambda: "CPU alone" in desk.ui.statusLabel.text)

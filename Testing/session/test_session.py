@@ -23,7 +23,7 @@ from MedSegFMLib.errors import Cancelled, PromptError, VolumeError
 from MedSegFMLib.progress import Progress
 from MedSegFMLib.prompts.voxels import VoxelMarks, to_voxels
 from MedSegFMLib.segmenter import Encoding, ModelCard, RegionRule
-from MedSegFMLib.session.overlaps import settle
+from MedSegFMLib.session.overlaps import resolve_overlaps
 
 CARD = ModelCard(
     name="threshold",
@@ -40,6 +40,8 @@ CARD = ModelCard(
 
 class Threshold:
     """Above 50 is foreground, but for background marks; counts what it is asked."""
+
+    classes = ()
 
     def __init__(self, **changes: object) -> None:
         self.card = dataclasses.replace(CARD, **changes)  # type: ignore[arg-type]
@@ -349,7 +351,7 @@ def settled_masks(
     }
     return {
         label: np.flatnonzero(p.mask.array_kji).tolist()
-        for label, p in settle(predictions, marks).items()
+        for label, p in resolve_overlaps(predictions, marks).items()
     }
 
 
@@ -392,7 +394,7 @@ def test_planes_are_settled_as_the_answers_are() -> None:
         1: with_planes(prediction([9, 9, 9, 9, 9]), [0.9, 0.8, 0.5, 0.6, 1.0]),
         2: with_planes(prediction([9, 9, 9, 9], 1), [0.9, 0.4, 0.6, 1.0]),
     }
-    found = settle(given, {label: marks_with([], []) for label in given})
+    found = resolve_overlaps(given, {label: marks_with([], []) for label in given})
     first, second = (found[label].planes["axial"].ravel() for label in (1, 2))
     # Odds: 4 to 9 of (0.8, 0.9); 0.5 stays where 0.4 is no object; of equals the second gives way.
     assert first == pytest.approx([0.9, 4 / 13, 0.5, 0.6, 1.0])
@@ -406,7 +408,7 @@ def test_settling_changes_no_given_prediction() -> None:
     }
     arrays = [a for p in given.values() for a in (p.logits_kji, *p.planes.values())]
     before = [array.copy() for array in arrays]
-    settle(given, {label: marks_with([], []) for label in given})
+    resolve_overlaps(given, {label: marks_with([], []) for label in given})
     assert all(np.array_equal(a, b) for a, b in zip(arrays, before, strict=True))
 
 
@@ -414,7 +416,7 @@ def test_a_model_that_may_find_nothing_leaves_its_box_empty(
     blob: tuple[Volume, np.ndarray],
 ) -> None:
     far = Box.from_ijk(blob[0].geometry, (0, 0, 0), (1, 1, 1))
-    for may_be_absent in (False, True):
-        session = Session(Threshold(may_be_absent=may_be_absent), blob[0])
+    for can_predict_empty in (False, True):
+        session = Session(Threshold(can_predict_empty=can_predict_empty), blob[0])
         session.add(far)
-        assert session.predict().mask.array_kji.any() != may_be_absent
+        assert session.predict().mask.array_kji.any() != can_predict_empty

@@ -35,6 +35,7 @@ class Fake:
     """
 
     card = CARD
+    classes = ()
 
     def __init__(self) -> None:
         self.encoded: list[Geometry] = []

@@ -17,18 +17,19 @@ from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.mrml.nodes.transforms import to_vtk
 from MedSegFMLib.mrml.segments.grid import SegmentGrid
 from MedSegFMLib.progress import Progress
-from MedSegFMLib.prompts.voxels import box_region, honour_marks, to_voxels
+from MedSegFMLib.prompts.voxels import box_region, enforce_marks, to_voxels
 from MedSegFMLib.registry import card
 from MedSegFMLib.segmenter import Encoding, probabilities
 from MedSegFMLib.volumes.masks import bounding_box
-from MedSegFMLib.worker.answer import answer_of
+from MedSegFMLib.worker.answer import make_answer
 from MedSegFMLib.worker.events import Event, Failed, Predicted, Request, Stopped
 
 
 class BoxesAndMarks:
     """A model whose answer is what it was told: the boxes and + marks, without the − marks."""
 
-    card = card("graphcut")
+    card = card("randomwalk")
+    classes = ()
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
         return Encoding(volume.geometry, region or Region.whole(volume.geometry.shape_kji), 8)
@@ -47,7 +48,7 @@ class BoxesAndMarks:
                 box = box_region(prompt, encoding.geometry).intersection(region)
                 if box is not None:
                     logits[box.relative_to(region).slices] = 5
-        honour_marks(logits, to_voxels(prompts, encoding.geometry).within(region), 9)
+        enforce_marks(logits, to_voxels(prompts, encoding.geometry).within(region), 9)
         return Prediction(encoding.geometry, region.start_kji, logits)
 
 
@@ -104,11 +105,13 @@ class SessionClient:
         except MedSegFMError as error:
             return Failed(number, error)
         if not request.consistency:
-            return Predicted(number, {n: answer_of(p) for n, p in predicted.items()})
+            return Predicted(number, {n: make_answer(p) for n, p in predicted.items()})
         self.compared.append(request)
         seen = {n: with_doubts(p) for n, p in predicted.items()}
         prompts = {n: request.prompts.steps(n)[-1] for n in seen}
-        return Predicted(number, {n: answer_of(p, measure(p, prompts[n])) for n, p in seen.items()})
+        return Predicted(
+            number, {n: make_answer(p, measure(p, prompts[n])) for n, p in seen.items()}
+        )
 
     def cancel(self) -> None:
         self.cancelled += 1

@@ -14,7 +14,7 @@ from MedSegFMLib.synthesis.random.canvas import LEAST_VOXELS, Canvas  # noqa: E4
 from MedSegFMLib.synthesis.random.scene_kinds import KINDS  # noqa: E402
 from MedSegFMLib.synthesis.random.shapes import ball, local, segments  # noqa: E402
 from MedSegFMLib.synthesis.random.source import RandomSource  # noqa: E402
-from MedSegFMLib.synthesis.scene import Chance, Scene, scenes  # noqa: E402
+from MedSegFMLib.synthesis.scene import RandomGenerators, Scene  # noqa: E402
 
 SHAPE = (20, 24, 28)
 MOST_OBJECTS = 6
@@ -28,21 +28,21 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def chance(seed: int) -> Chance:
-    return Chance.seeded(seed, torch.device("cpu"))
+def generators(seed: int) -> RandomGenerators:
+    return RandomGenerators.seeded(seed, torch.device("cpu"))
 
 
 def frame(seed: int = 0) -> Frame:
-    return Frame(SHAPE, (1.0, 1.0, 1.0), chance(seed))
+    return Frame(SHAPE, (1.0, 1.0, 1.0), generators(seed))
 
 
 @pytest.fixture(scope="module")
 def fifty(one_thread: None) -> list[Scene]:
-    return [RandomSource().scene(SHAPE, chance(seed)) for seed in range(50)]
+    return [RandomSource().scene(SHAPE, generators(seed)) for seed in range(50)]
 
 
 def test_same_seed_gives_same_scene_and_another_seed_another(fifty: list[Scene]) -> None:
-    again = RandomSource().scene(SHAPE, chance(7))
+    again = RandomSource().scene(SHAPE, generators(7))
     assert torch.equal(again.image, fifty[7].image)
     assert torch.equal(again.labels, fifty[7].labels)
     assert again.spacing_kji_mm == fifty[7].spacing_kji_mm
@@ -50,8 +50,9 @@ def test_same_seed_gives_same_scene_and_another_seed_another(fifty: list[Scene])
 
 
 def test_scenes_of_one_chance_go_on_without_repeating() -> None:
-    endless = scenes(RandomSource(), SHAPE, chance(0))
-    assert not torch.equal(next(endless).image, next(endless).image)
+    one = generators(0)
+    first, second = (RandomSource().scene(SHAPE, one) for _ in range(2))
+    assert not torch.equal(first.image, second.image)
 
 
 def test_image_is_finite_and_fills_0_to_1(fifty: list[Scene]) -> None:
@@ -79,7 +80,7 @@ def test_objects_are_small_and_large(fifty: list[Scene]) -> None:
 @pytest.mark.parametrize("shape", [(16, 16, 16), (8, 40, 33), (40, 12, 7)])
 def test_shape_asked_for_is_shape_given(shape: tuple[int, int, int]) -> None:
     for seed in range(12):
-        scene = RandomSource().scene(shape, chance(seed))
+        scene = RandomSource().scene(shape, generators(seed))
         assert tuple(scene.image.shape) == tuple(scene.labels.shape) == shape
 
 
@@ -105,7 +106,7 @@ def test_every_kind_of_scene_draws_objects(kind) -> None:
 def test_canvas_without_a_visible_object_gets_a_ball() -> None:
     canvas = Canvas(frame())
     canvas.new_object()
-    canvas.settle()
+    canvas.drop_small_objects()
     assert int(canvas.labels.max()) == 1
     assert int((canvas.labels == 1).sum()) >= LEAST_VOXELS
 
@@ -117,7 +118,7 @@ def test_too_small_object_is_dropped_and_the_next_moves_up() -> None:
     large[5:10] = 1
     for level in (tiny, large):
         canvas.paint(level, canvas.add("soft"), canvas.new_object())
-    canvas.settle()
+    canvas.drop_small_objects()
     assert torch.equal(canvas.labels, (large > 0).to(torch.int16))
 
 

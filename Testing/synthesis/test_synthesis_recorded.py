@@ -12,10 +12,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
 from MedSegFMLib.errors import VolumeError  # noqa: E402
-from MedSegFMLib.synthesis.recorded.pack import read_sources, write_pack  # noqa: E402
-from MedSegFMLib.synthesis.recorded.pack_format import load_recordings  # noqa: E402
+from MedSegFMLib.synthesis.recorded.pack import pack_volume, read_sources  # noqa: E402
+from MedSegFMLib.synthesis.recorded.pack_format import load_pack, save_pack  # noqa: E402
 from MedSegFMLib.synthesis.recorded.source import USES, RecordedSource  # noqa: E402
-from MedSegFMLib.synthesis.scene import Chance, Scene  # noqa: E402
+from MedSegFMLib.synthesis.scene import RandomGenerators, Scene  # noqa: E402
 from MedSegFMLib.volumes.geometry import Geometry  # noqa: E402
 from MedSegFMLib.volumes.region import Shape  # noqa: E402
 from MedSegFMLib.volumes.volume import Volume  # noqa: E402
@@ -64,24 +64,25 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source("image", whole_name, None),
     ]
     (folder / "sources.json").write_text(json.dumps({"sources": sources}))
-    write_pack(folder / "sources.json", folder / "pack.npz")
+    sources_read = read_sources(folder / "sources.json")
+    save_pack([pack_volume(s) for s in sources_read], folder / "pack.npz")
     return folder / "pack.npz"
 
 
 def made(pack: Path, use: str, seed: int, shape: Shape = SHAPE) -> Scene:
-    chance = Chance.seeded(seed, torch.device("cpu"))
-    return RecordedSource(pack, [use]).scene(shape, chance)
+    generators = RandomGenerators.seeded(seed, torch.device("cpu"))
+    return RecordedSource(pack, [use]).scene(shape, generators)
 
 
 def test_pack_keeps_spacing_licence_and_attribution(pack: Path) -> None:
-    for recording in load_recordings(pack):
-        assert recording.spacing_kji_mm == pytest.approx(SPACING_IJK_MM[::-1])
-        assert recording.licence == f"licence of {recording.name}"
-        assert recording.attribution == f"by {recording.name}"
+    for packed in load_pack(pack):
+        assert packed.spacing_kji_mm == pytest.approx(SPACING_IJK_MM[::-1])
+        assert packed.licence == f"licence of {packed.name}"
+        assert packed.attribution == f"by {packed.name}"
 
 
 def test_labels_are_numbered_and_cropped_to_what_is_not_empty(pack: Path) -> None:
-    labels = load_recordings(pack)[1]
+    labels = load_pack(pack)[1]
     assert labels.image is None and labels.labels is not None
     # Balls from i = 11 - 6 to 18 + 4, as wide as the larger one otherwise.
     assert labels.shape_kji == (13, 13, 18)
@@ -90,7 +91,7 @@ def test_labels_are_numbered_and_cropped_to_what_is_not_empty(pack: Path) -> Non
 
 
 def test_boxes_and_sizes_are_those_of_the_labels(pack: Path) -> None:
-    both = load_recordings(pack)[0]
+    both = load_pack(pack)[0]
     assert both.labels is not None and both.boxes is not None and both.sizes is not None
     where = np.argwhere(both.labels == 1)
     assert both.boxes[0].tolist() == [*where.min(0), *(where.max(0) + 1)]
@@ -98,7 +99,7 @@ def test_boxes_and_sizes_are_those_of_the_labels(pack: Path) -> None:
 
 
 def test_regions_are_ranges_of_supervoxels_that_fill_their_boxes(pack: Path) -> None:
-    image = load_recordings(pack)[2]
+    image = load_pack(pack)[2]
     assert image.ranges is not None and image.range_boxes is not None
     assert image.supervoxels is not None and len(image.ranges)
     for (start, stop), box in zip(image.ranges, image.range_boxes, strict=True):
@@ -107,7 +108,7 @@ def test_regions_are_ranges_of_supervoxels_that_fill_their_boxes(pack: Path) -> 
 
 
 def test_a_clear_ball_is_a_region(pack: Path) -> None:
-    image = load_recordings(pack)[2]
+    image = load_pack(pack)[2]
     assert image.image is not None and image.supervoxels is not None
     assert image.ranges is not None
     truth = image.image > 128
@@ -121,9 +122,9 @@ def test_a_clear_ball_is_a_region(pack: Path) -> None:
 @pytest.mark.parametrize("use", USES)
 def test_scene_has_the_shape_asked_for_and_an_object(pack: Path, use: str) -> None:
     source = RecordedSource(pack, [use])
-    chance = Chance.seeded(3, torch.device("cpu"))
+    generators = RandomGenerators.seeded(3, torch.device("cpu"))
     for _ in range(12):
-        scene = source.scene(SHAPE, chance)
+        scene = source.scene(SHAPE, generators)
         assert scene.image.shape == scene.labels.shape == SHAPE
         assert scene.image.dtype == torch.float32 and scene.labels.dtype == torch.int16
         assert 0 <= float(scene.image.min()) < float(scene.image.max()) <= 1
@@ -140,10 +141,10 @@ def test_same_seed_gives_the_same_scene(pack: Path, use: str) -> None:
 
 def test_real_mask_stays_on_its_object(pack: Path) -> None:
     source = RecordedSource(pack, ["labelled"])
-    chance = Chance.seeded(0, torch.device("cpu"))
+    generators = RandomGenerators.seeded(0, torch.device("cpu"))
     apart = []
     for _ in range(10):
-        scene = source.scene((24, 24, 24), chance)
+        scene = source.scene((24, 24, 24), generators)
         inside = scene.labels == 1
         apart.append(abs(float(scene.image[inside].mean() - scene.image[~inside].mean())))
     # The ball is far brighter than what is around; rarely, all is inverted.
@@ -153,9 +154,9 @@ def test_real_mask_stays_on_its_object(pack: Path) -> None:
 @pytest.mark.gpu
 def test_scenes_are_made_on_the_gpu(pack: Path) -> None:
     source = RecordedSource(pack)
-    chance = Chance.seeded(3, torch.device("cuda"))
+    generators = RandomGenerators.seeded(3, torch.device("cuda"))
     for _ in range(12):
-        scene = source.scene(SHAPE, chance)
+        scene = source.scene(SHAPE, generators)
         assert scene.image.is_cuda and scene.labels.is_cuda
 
 
@@ -184,12 +185,13 @@ def test_other_files_are_no_packs(tmp_path: Path) -> None:
 
 
 def test_uses_that_a_pack_cannot_serve_are_refused(pack: Path, tmp_path: Path) -> None:
-    from MedSegFMLib.synthesis.recorded.pack_format import save_recordings
 
-    save_recordings([load_recordings(pack)[1]], tmp_path / "labels.npz")
+    save_pack([load_pack(pack)[1]], tmp_path / "labels.npz")
     with pytest.raises(VolumeError, match="labelled"):
         RecordedSource(tmp_path / "labels.npz", ["labelled"])
-    RecordedSource(tmp_path / "labels.npz").scene(SHAPE, Chance.seeded(0, torch.device("cpu")))
+    RecordedSource(tmp_path / "labels.npz").scene(
+        SHAPE, RandomGenerators.seeded(0, torch.device("cpu"))
+    )
 
 
 @pytest.mark.parametrize(

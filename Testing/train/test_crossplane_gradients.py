@@ -22,10 +22,10 @@ from MedSegFMLib.models.sam.create import REGION_RULE
 from MedSegFMLib.models.sam.network.crossplane import CrossPlane
 from MedSegFMLib.models.sam.network.lora import LoraChoice, with_adapters
 from MedSegFMLib.models.sam.preprocessing import (
-    MedsamPictures,
-    Pictures,
-    SamPictures,
-    picture_logits,
+    MedsamPreprocessor,
+    SamPreprocessor,
+    SlicePreprocessor,
+    slice_logits,
 )
 from MedSegFMLib.models.sam.torch_runtime import TorchSamRuntime
 from MedSegFMLib.progress import no_progress
@@ -36,7 +36,7 @@ from MedSegFMLib.train.recipes.crossplane.gradient_cache import (
 )
 from MedSegFMLib.train.recipes.crossplane.loss import Compared, crossplane_loss
 from MedSegFMLib.train.recipes.crossplane.network import ViewNetwork
-from MedSegFMLib.train.recipes.crossplane.samples import Sample, Samples, objects_of
+from MedSegFMLib.train.recipes.crossplane.samples import Sample, Samples, trained_objects
 
 CPU = torch.device("cpu")
 Gradients = dict[str, torch.Tensor]
@@ -48,7 +48,7 @@ def labelled(geometry: Geometry) -> LabelledVolume:
 
 
 def sample_of(geometry: Geometry, number: int = 0) -> Sample:
-    return Samples(objects_of([labelled(geometry)], REGION_RULE), 0.0, seed=0)[number]
+    return Samples(trained_objects([labelled(geometry)], REGION_RULE), 0.0, seed=0)[number]
 
 
 def grid(directions: Any = None) -> Geometry:
@@ -65,7 +65,7 @@ class Trained:
         recomputed: bool = False,
         blocks: int = 0,
         prefix_bytes: int = 0,
-        pictures: Pictures | None = None,
+        preprocessor: SlicePreprocessor | None = None,
     ) -> None:
         sam = random_sam(TINY).to(dtype)
         # segment_anything gives its places in 32 bits whatever the rest has.
@@ -79,8 +79,8 @@ class Trained:
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.05)
         network = CrossPlane(sam, choice.first_block(TINY), recomputed)
-        pictures = pictures or SamPictures("native")
-        self.views = ViewNetwork(network, pictures, CPU, half, prefix_bytes)
+        preprocessor = preprocessor or SamPreprocessor("native")
+        self.views = ViewNetwork(network, preprocessor, CPU, half, prefix_bytes)
         self.sample = sample_of(grid())
         self.model.train()
 
@@ -108,13 +108,15 @@ def apart(one: Gradients, other: Gradients) -> float:
     return max(float((one[name] - other[name]).abs().max()) for name in one) / largest
 
 
-@pytest.mark.parametrize("pictures", [SamPictures, MedsamPictures])
+@pytest.mark.parametrize("preprocessor", [SamPreprocessor, MedsamPreprocessor])
 @pytest.mark.parametrize("recomputed", [False, True])
 def test_gradients_view_by_view_are_those_of_one_graph(
-    recomputed: bool, pictures: Callable[[str], Pictures]
+    recomputed: bool, preprocessor: Callable[[str], SlicePreprocessor]
 ) -> None:
-    plain, values = Trained(pictures=pictures("native")).gradients(cached=False)
-    cached, again = Trained(recomputed=recomputed, pictures=pictures("native")).gradients(True)
+    plain, values = Trained(preprocessor=preprocessor("native")).gradients(cached=False)
+    cached, again = Trained(recomputed=recomputed, preprocessor=preprocessor("native")).gradients(
+        True
+    )
     assert apart(plain, cached) < 1e-10
     assert {name: float(v) for name, v in values.items()} == pytest.approx(
         {name: float(v) for name, v in again.items()}, rel=1e-12
@@ -178,7 +180,7 @@ def test_views_meet_in_the_same_voxels(directions: np.ndarray) -> None:
     """Every voxel has its own number, and both slices show the same ones where they meet."""
     volume = labelled(grid(directions))
     numbers = torch.arange(volume.labels_kji.size).reshape(volume.labels_kji.shape)
-    (target,) = objects_of([volume], REGION_RULE)
+    (target,) = trained_objects([volume], REGION_RULE)
     for n in range(5):
         views = Samples([target], 0.0, seed=n)[n].views
         shown = []
@@ -197,7 +199,7 @@ def test_views_meet_in_the_same_voxels(directions: np.ndarray) -> None:
 
 def test_a_view_shows_the_object_and_is_asked_for_it(directions: np.ndarray) -> None:
     volume = labelled(grid(directions))
-    (target,) = objects_of([volume], REGION_RULE)
+    (target,) = trained_objects([volume], REGION_RULE)
     kinds = set()
     for n in range(12):
         for view in Samples([target], 0.0, seed=0)[n].views:
@@ -214,7 +216,7 @@ def test_a_view_shows_the_object_and_is_asked_for_it(directions: np.ndarray) -> 
 
 
 def test_voxels_lie_on_surfaces_or_where_planes_disagree() -> None:
-    (target,) = objects_of([labelled(grid())], REGION_RULE)
+    (target,) = trained_objects([labelled(grid())], REGION_RULE)
     middle = [n // 2 for n in target.mask_kji.shape]
     assert middle not in target.surface.tolist()
     target.hot = np.array([middle], np.int32)
@@ -224,7 +226,7 @@ def test_voxels_lie_on_surfaces_or_where_planes_disagree() -> None:
 
 
 def test_a_sample_is_the_same_for_its_number() -> None:
-    objects = objects_of([labelled(grid())], REGION_RULE)
+    objects = trained_objects([labelled(grid())], REGION_RULE)
     one, other = (Samples(objects, 0.0, seed=4) for _ in range(2))
     stream = one.from_number(1, 3)
     for number in (1, 4, 7):
@@ -239,7 +241,7 @@ def test_the_intersection_term_is_the_measure_of_consistency(
 ) -> None:
     """On the three slices through a voxel, as `intersection_map` has it, a mean for a sum."""
     volume = labelled(grid(directions))
-    (target,) = objects_of([volume], None)
+    (target,) = trained_objects([volume], None)
     shape = volume.labels_kji.shape
     random = torch.Generator().manual_seed(0)
     logits = {name: torch.randn(shape, generator=random) for name in target.stacks.planes}
@@ -270,8 +272,8 @@ def test_what_is_trained_is_what_the_model_answers() -> None:
     """After a box, a box and a click, and a click alone, of which three masks may be meant."""
     sam = random_sam(TINY)
     network = CrossPlane(sam, 0, recomputed=False)
-    pictures = SamPictures("native")
-    views = ViewNetwork(network, pictures, CPU, half=False, prefix_bytes=0)
+    preprocessor = SamPreprocessor("native")
+    views = ViewNetwork(network, preprocessor, CPU, half=False, prefix_bytes=0)
     runtime = TorchSamRuntime(sam, CPU)
     kinds = set()
     for number in range(12):
@@ -279,10 +281,12 @@ def test_what_is_trained_is_what_the_model_answers() -> None:
         with torch.inference_mode():
             answers = [answer() for answer in views.answering(sample)]
         for view, answer in zip(sample.views, answers, strict=True):
-            fit = pictures.fit((view.picture.shape[0], view.picture.shape[1]))
-            features = runtime.encode(pictures.images(view.picture[None], fit), no_progress)
-            (low,) = runtime.decode(features, [fit.prompt(view.prompt)], fit.input)
-            expected = picture_logits(pictures, low, fit)
+            plan = preprocessor.resize_plan((view.slice_image.shape[0], view.slice_image.shape[1]))
+            features = runtime.encode(
+                preprocessor.images(view.slice_image[None], plan), no_progress
+            )
+            (low,) = runtime.decode(features, [plan.prompt(view.prompt)], plan.input)
+            expected = slice_logits(preprocessor, low, plan)
             np.testing.assert_allclose(answer.numpy(), expected, atol=1e-4)
             kinds.add((view.prompt.box is not None, len(view.prompt.points)))
     assert len(kinds) == 3
@@ -301,4 +305,4 @@ def test_two_lines_that_differ_by_a_half_cost_a_quarter() -> None:
 def test_a_volume_of_one_slice_is_refused() -> None:
     thin = labelled(Geometry.from_spacing((1, 22, 26)))
     with pytest.raises(TrainingError, match=r"26 x 22 x 1 voxels.*8 along each axis"):
-        objects_of([thin], REGION_RULE)
+        trained_objects([thin], REGION_RULE)

@@ -163,7 +163,7 @@ def test_peft_reads_the_adapter_and_computes_the_same(made: Made) -> None:
 def test_training_lowers_the_loss_on_its_volumes(made: Made) -> None:
     settings = made(steps=40, hot_share=0.0, rate=3e-3, synthetic=1, dropout=0.0)
     losses: list[float] = []
-    learn = CrossplaneTask.learn
+    learn = CrossplaneTask.backward
 
     def noted(self: CrossplaneTask, *given: Any) -> dict[str, torch.Tensor]:
         values = learn(self, *given)
@@ -171,7 +171,7 @@ def test_training_lowers_the_loss_on_its_volumes(made: Made) -> None:
         return values
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(CrossplaneTask, "learn", noted)
+        patch.setattr(CrossplaneTask, "backward", noted)
         train("crossplane", settings)
     assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
 
@@ -195,7 +195,7 @@ def test_cases_are_trained_on_and_the_held_back_one_is_scored(made: Made, tmp_pa
     report = json.loads((settings.out / REPORT_FILE).read_text())
     assert report["held_back"] == ["patient 1"]
     assert set(report["before"]) == set(report["after"]) == {"dice", "agreement", "inconsistency"}
-    facts = lora_file.facts_of(folder)
+    facts = lora_file.read_facts(folder)
     assert [volume["name"] for volume in facts.data] == ["patient 0", "patient 2"]
     assert len(facts.data[0]["image_sha256"]) == 64 and facts.settings["rank"] == "8"
     assert {row["name"] for row in read_log(settings.out)} >= {
@@ -223,7 +223,7 @@ def test_an_adapter_segments_by_name_and_in_the_command_line(
     assert run(*words, "--option", f"base={settings.base}") == 0
     assert Volume.read(out).array_kji.shape == volume.array_kji.shape
     # With the base installed nothing needs to be named.
-    base_sha256 = lora_file.facts_of(folder).base_sha256
+    base_sha256 = lora_file.read_facts(folder).base_sha256
     assert run("weights", "import", "sam", settings.base, "--sha256", base_sha256) == 0
     assert run(*words) == 0
 
@@ -281,7 +281,7 @@ def test_a_damaged_adapter_is_refused(damage: str, made: Made, tmp_path: Path) -
     elif damage == "metadata":
         save_file(held, str(file))
     else:
-        facts = lora_file.facts_of(file.parent)
+        facts = lora_file.read_facts(file.parent)
         name = next(iter(held))
         if damage == "missing":
             del held[name]
@@ -309,7 +309,7 @@ def test_a_loss_that_is_no_number_stops_with_its_batch(
     with pytest.raises(TrainingError, match="nan after 2 samples"):
         train("crossplane", settings)
     batch = load_file(str(settings.out / FAILED_BATCH))
-    assert batch["views.0.picture"].shape == batch["views.0.target"].shape
+    assert batch["views.0.slice_image"].shape == batch["views.0.target"].shape
     monkeypatch.undo()
     assert train("crossplane", settings).samples == 4
 
@@ -425,6 +425,6 @@ def test_the_weight_of_the_intersection_rises_over_the_ramp(made: Made) -> None:
     from MedSegFMLib.train.distributed import Processes
 
     task = CrossplaneTask(made(steps=10, accumulate=2, ramp=0.5), Processes("cpu"))
-    assert [task._risen(number) for number in (0, 5, 10, 19)] == [0.0, 0.5, 1.0, 1.0]
+    assert [task._ramp(number) for number in (0, 5, 10, 19)] == [0.0, 0.5, 1.0, 1.0]
     level = CrossplaneTask(made(ramp=0.0), Processes("cpu"))
-    assert level._risen(0) == 1.0
+    assert level._ramp(0) == 1.0

@@ -21,7 +21,7 @@ from MedSegFMLib.train.recipes.medical_sam3.matching import (  # noqa: E402
     one_to_one,
     overlap,
 )
-from MedSegFMLib.train.recipes.medical_sam3.rates import build_optimiser, scale_of  # noqa: E402
+from MedSegFMLib.train.recipes.medical_sam3.rates import build_optimiser, rate_scale  # noqa: E402
 
 BOX = [0.5, 0.5, 0.4, 0.4]
 FAR = [0.1, 0.1, 0.1, 0.1]
@@ -113,15 +113,15 @@ def test_a_loss_of_no_number_is_told_and_not_hidden() -> None:
 def test_blocks_learn_the_slower_the_deeper_they_lie() -> None:
     vision = 2.5e-4 / 8e-4
     block = "vision_encoder.backbone.layers.{}.mlp.fc1.weight"
-    assert scale_of(block.format(31), 32, 0.85) == pytest.approx(vision * 0.85)
-    assert scale_of(block.format(0), 32, 0.85) == pytest.approx(vision * 0.85**32)
+    assert rate_scale(block.format(31), 32, 0.85) == pytest.approx(vision * 0.85)
+    assert rate_scale(block.format(0), 32, 0.85) == pytest.approx(vision * 0.85**32)
     embedding = "vision_encoder.backbone.embeddings.patch_embeddings.projection.weight"
-    assert scale_of(embedding, 32, 0.85) == pytest.approx(vision * 0.85**33)
+    assert rate_scale(embedding, 32, 0.85) == pytest.approx(vision * 0.85**33)
     positions = "vision_encoder.backbone.embeddings.position_embeddings"
-    assert scale_of(positions, 32, 0.85) == pytest.approx(vision)
-    assert scale_of("vision_encoder.neck.fpn_layers.0.proj1.bias", 32, 0.85) == vision
-    assert scale_of("text_projection.weight", 32, 0.85) == pytest.approx(5e-5 / 8e-4)
-    assert scale_of("detr_decoder.query_embed.weight", 32, 0.85) == 1
+    assert rate_scale(positions, 32, 0.85) == pytest.approx(vision)
+    assert rate_scale("vision_encoder.neck.fpn_layers.0.proj1.bias", 32, 0.85) == vision
+    assert rate_scale("text_projection.weight", 32, 0.85) == pytest.approx(5e-5 / 8e-4)
+    assert rate_scale("detr_decoder.query_embed.weight", 32, 0.85) == 1
 
 
 def test_the_optimiser_has_a_group_for_each_rate_and_spares_biases_from_decay() -> None:

@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from MedSegFMLib import Session, Text, create  # noqa: E402
 from MedSegFMLib.errors import Cancelled, TrainingError, WeightsError  # noqa: E402
 from MedSegFMLib.models.common.adapter_files import CONFIG_FILE, TENSORS_FILE  # noqa: E402
-from MedSegFMLib.models.medical_sam3.tokenizer import Words  # noqa: E402
+from MedSegFMLib.models.medical_sam3.tokenizer import PhraseTokenizer  # noqa: E402
 from MedSegFMLib.train.distributed import Processes  # noqa: E402
 from MedSegFMLib.train.labelled_volumes import open_volumes  # noqa: E402
 from MedSegFMLib.train.planner import plan  # noqa: E402
@@ -87,7 +87,7 @@ def steps(task: MedicalSam3Task, count: int) -> list[float]:
     batch = next(task.batches(0, 1))
     seen = []
     for _ in range(count):
-        seen.append(float(task.learn(batch, 0, 1.0)["loss"]))
+        seen.append(float(task.backward(batch, 0, 1.0)["loss"]))
         for optimiser in task.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["peak"]
@@ -171,7 +171,7 @@ def test_the_memory_that_is_predicted_is_what_autograd_saves(many: bool, half: b
 
 def test_where_all_weights_learn_none_is_without_a_gradient(settings: Callable[..., Any]) -> None:
     task = MedicalSam3Task(settings(mode="full", absent_share=0.0), Processes("cpu"))
-    task.learn(next(task.batches(0, 1)), 0, 1.0)
+    task.backward(next(task.batches(0, 1)), 0, 1.0)
     learns = {n: p for n, p in task._network.named_parameters() if p.requires_grad}
     assert [name for name, parameter in learns.items() if parameter.grad is None] == []
     assert learns.keys() == task.state().keys()
@@ -180,7 +180,7 @@ def test_where_all_weights_learn_none_is_without_a_gradient(settings: Callable[.
 
 def test_slices_show_the_object_their_words_name(base: Path) -> None:
     training, _ = open_volumes(None, "", 2, 24, 0)
-    words = Words(base.parent, 16)
+    words = PhraseTokenizer(base.parent, 16)
     slices = Slices(training, ("axial", "sagittal"), SIDE, 16, words)
     batch = slices.batch(12, 0.3, np.random.default_rng(0))
     assert batch.images.shape == (12, 3, SIDE, SIDE) and batch.tokens.shape == (12, 16)

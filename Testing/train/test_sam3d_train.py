@@ -19,7 +19,7 @@ from sam_checkpoints import tiny_is_published, write_checkpoint  # noqa: E402
 from MedSegFMLib import Geometry, Session, Text, Volume, create  # noqa: E402
 from MedSegFMLib.errors import Cancelled, TrainingError, WeightsError  # noqa: E402
 from MedSegFMLib.models.sam3d.config import Sam3dConfig  # noqa: E402
-from MedSegFMLib.models.sam3d.patches import Scores, Windows  # noqa: E402
+from MedSegFMLib.models.sam3d.patches import PatchGrid, ZScores  # noqa: E402
 from MedSegFMLib.models.sam3d.weights import read_facts  # noqa: E402
 from MedSegFMLib.progress import Progress, no_progress  # noqa: E402
 from MedSegFMLib.train.labelled_volumes import LabelledVolume  # noqa: E402
@@ -33,7 +33,7 @@ from MedSegFMLib.train.recipes.sam3d.volumes import (  # noqa: E402
     class_volume,
     classes_in,
 )
-from MedSegFMLib.train.recipes.sam3d.volumes import variant_of as made_variant  # noqa: E402
+from MedSegFMLib.train.recipes.sam3d.volumes import augmented as made_variant  # noqa: E402
 from MedSegFMLib.train.run import train as train_by_name  # noqa: E402
 
 Tiny = Callable[..., Sam3dSettings]
@@ -236,7 +236,7 @@ def test_the_same_name_is_the_same_class_over_volumes() -> None:
 
 def test_in_a_variant_classes_stay_on_their_voxels() -> None:
     classes = np.random.default_rng(0).integers(0, 3, (3, 50, 60)).astype(np.uint8)
-    plain = ClassVolume(100.0 * classes, Scores(0.0, 1.0), classes)
+    plain = ClassVolume(100.0 * classes, ZScores(0.0, 1.0), classes)
     shapes = set()
     for seed in range(8):
         made = made_variant(plain, 32, np.random.default_rng(seed))
@@ -250,7 +250,7 @@ def test_in_a_variant_classes_stay_on_their_voxels() -> None:
 def test_patches_hold_what_they_are_named_for_and_their_own_features() -> None:
     classes = np.zeros((9, 70, 40), np.uint8)
     classes[7, 66, 3] = 2
-    windows = Windows.over((9, 70, 40), 32, 4, 0.5)
+    windows = PatchGrid.covering((9, 70, 40), 32, 4, 0.5)
     # The features tell the slice and the window that they are of.
     shape = (len(windows.corners), 9, 256, 2, 2)
     window, k = np.indices(shape[:2])

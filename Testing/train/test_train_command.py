@@ -18,18 +18,18 @@ from sample_volumes import make_blob
 
 from MedSegFMLib import Box, Geometry, Session, Volume, create
 from MedSegFMLib.errors import ModelError, TrainingError
-from MedSegFMLib.synthesis.recorded.pack_format import load_recordings
+from MedSegFMLib.synthesis.recorded.pack_format import load_pack
 from MedSegFMLib.train import registry as recipes
 from MedSegFMLib.train import settings_text
 from MedSegFMLib.train.log import FILE
-from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings, parse_settings
+from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_words_become_settings() -> None:
     words = "out=a minutes=1.5 pack=b.npz batch=8 dense_prompts=false optimiser=adam".split()
-    settings = parse_settings(words)
+    settings = settings_text.parse_settings(EnsamSettings, words)
     assert settings == EnsamSettings(
         Path("a"), Path("b.npz"), minutes=1.5, batch=8, dense_prompts=False, optimiser="adam"
     )
@@ -58,12 +58,12 @@ def test_words_become_settings() -> None:
 )
 def test_a_setting_that_cannot_be_is_refused(words: str, said: str) -> None:
     with pytest.raises(TrainingError, match=said):
-        parse_settings(words.split())
+        settings_text.parse_settings(EnsamSettings, words.split())
 
 
 def test_cells_that_the_network_cannot_have_are_refused() -> None:
     with pytest.raises(ModelError, match="multiple of 8"):
-        parse_settings("out=a samples=1 cells=30".split())
+        settings_text.parse_settings(EnsamSettings, "out=a samples=1 cells=30".split())
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
@@ -76,7 +76,7 @@ def test_every_recipe_says_what_each_setting_means(name: str) -> None:
     words = [f"{d.name}={d.default}" for d in described if d.default] + ["out=a"]
     if "steps" not in recipe.Settings.__dataclass_fields__:
         words = [word for word in words if not word.startswith("samples=")] + ["samples=1"]
-    settings_text.parse(recipe.Settings, words)
+    settings_text.parse_settings(recipe.Settings, words)
 
 
 def test_settings_are_listed_for_reading(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,13 +121,13 @@ def test_ctrl_c_says_how_to_go_on(
 ) -> None:
     from MedSegFMLib.train.recipes.ensam.task import EnsamTask
 
-    learn = EnsamTask.learn
+    learn = EnsamTask.backward
 
     def interrupted(self: EnsamTask, *words: object) -> object:
         os.kill(os.getpid(), signal.SIGINT)
         return learn(self, *words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(EnsamTask, "learn", interrupted)
+    monkeypatch.setattr(EnsamTask, "backward", interrupted)
     out = tmp_path / "run"
     assert run("train", "ensam", f"out={out}", "samples=99", "optimiser=adam", *tiny_words) == 130
     assert "same command again" in capsys.readouterr().err
@@ -175,6 +175,6 @@ def test_volumes_are_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     listed.write_text(json.dumps({"sources": [{**source, "attribution": "us"}]}))
     assert run("pack", listed, "--out", tmp_path / "p.npz") == 0
     assert "1 recordings, 1 with an image, 1 with labels" in capsys.readouterr().out
-    assert [r.name for r in load_recordings(tmp_path / "p.npz")] == ["a"]
+    assert [r.name for r in load_pack(tmp_path / "p.npz")] == ["a"]
     assert "is read by" in refused(capsys, "pack", listed, "--out", tmp_path / "i.nrrd")
     assert "cannot be read" in refused(capsys, "pack", tmp_path / "x", "--out", tmp_path / "p.npz")

@@ -26,8 +26,8 @@ from MedSegFMLib.train.recipes.ensam import preview
 from MedSegFMLib.train.recipes.ensam.clicks import deepest, next_clicks
 from MedSegFMLib.train.recipes.ensam.optimisers import MatrixMuon, build_optimisers
 from MedSegFMLib.train.recipes.ensam.samples import Batch
-from MedSegFMLib.train.schedule import CallPace, WholePace
-from MedSegFMLib.train.throughput import Meter
+from MedSegFMLib.train.schedule import BudgetSchedule, StepSchedule
+from MedSegFMLib.train.throughput import ThroughputMeter
 
 
 def grid(*voxels: tuple[int, int, int], side: int = 9) -> torch.Tensor:
@@ -110,7 +110,7 @@ def test_the_budget_of_a_call_is_what_ends_first() -> None:
 
     def used(minutes_given: float, samples_given: int, minutes: float, samples: int) -> float:
         now = Counters(samples=1000 + samples, minutes=60 + minutes)
-        return CallPace(minutes_given, samples_given, 0, 0).used(now, begun)
+        return BudgetSchedule(minutes_given, samples_given, 0, 0).used(now, begun)
 
     assert used(10, 0, 5, 10**9) == 0.5
     assert used(0, 100, 10**9, 25) == 0.25
@@ -119,25 +119,25 @@ def test_the_budget_of_a_call_is_what_ends_first() -> None:
 
 
 def test_the_rate_of_a_call_rises_stays_and_falls_to_nothing() -> None:
-    pace = CallPace(10, 0, 10, 0.2)
+    pace = BudgetSchedule(10, 0, 10, 0.2)
     first, tenth, late = (Counters(steps=steps) for steps in (0, 9, 500))
     assert pace.factor(first, 0) == pytest.approx(0.1)
     assert pace.factor(tenth, 0.1) == pace.factor(late, 0.7) == 1
     assert pace.factor(late, 0.9) == pytest.approx(0.5)
     assert pace.factor(late, 1) == pace.factor(late, 1.3) == 0
     assert pace.keeps(0.8) and not pace.keeps(0.81)
-    level = CallPace(10, 0, 0, 0)
+    level = BudgetSchedule(10, 0, 0, 0)
     assert level.factor(late, 0.99) == level.factor(first, 0) == 1 and level.keeps(0.99)
 
 
 def test_the_rate_of_a_whole_run_falls_as_its_shape_says() -> None:
     half, nearly = Counters(steps=50), Counters(steps=99)
-    assert WholePace(100, 0, "level").factor(nearly, 0.99) == 1
-    assert WholePace(100, 0, "poly").factor(half, 0.5) == pytest.approx(0.5**0.9)
-    assert WholePace(100, 0, "cosine").factor(half, 0.5) == pytest.approx(0.5)
-    assert WholePace(100, 200, "level").factor(half, 0.5) == pytest.approx(51 / 200)
+    assert StepSchedule(100, 0, "level").factor(nearly, 0.99) == 1
+    assert StepSchedule(100, 0, "poly").factor(half, 0.5) == pytest.approx(0.5**0.9)
+    assert StepSchedule(100, 0, "cosine").factor(half, 0.5) == pytest.approx(0.5)
+    assert StepSchedule(100, 200, "level").factor(half, 0.5) == pytest.approx(51 / 200)
     # In however many calls.
-    assert WholePace(100, 0, "poly").used(half, Counters(steps=40)) == 0.5
+    assert StepSchedule(100, 0, "poly").used(half, Counters(steps=40)) == 0.5
 
 
 def test_muon_turns_the_parameters_themselves() -> None:
@@ -269,7 +269,7 @@ def test_the_log_does_without_tensorboard(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_meter_tells_speed_and_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 14.0, 14.0])
     monkeypatch.setattr("MedSegFMLib.train.throughput.time.perf_counter", lambda: next(clock))
-    meter = Meter(100)
+    meter = ThroughputMeter(100)
     meter.add({"loss": 1.0}, 0.5)
     meter.add({"loss": 2.0}, 0.5)
     assert meter.report(140) == {"loss": 1.5, "samples_per_second": 10, "waiting": 0.25}

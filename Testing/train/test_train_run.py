@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_train_samples import CUBOID, chance
+from test_train_samples import CUBOID, generators
 
 from MedSegFMLib.errors import (
     Cancelled,
@@ -77,7 +77,7 @@ def test_twenty_steps_on_one_object_lower_the_loss(tiny: Tiny) -> None:
     settings = tiny(samples=1, optimiser="adam")
     processes = Processes("cpu")
     task = EnsamTask(settings, processes)
-    batches = repeat(make_batch(CUBOID, 24, 16, 1, True, chance()))
+    batches = repeat(make_batch(CUBOID, 24, 16, 1, True, generators()))
     losses = [step(task, batches, processes, 1, n, 1.0).values["loss"] for n in range(20)]
     assert losses[-1] < 0.75 * losses[0]
 
@@ -194,7 +194,7 @@ def test_a_loss_that_is_no_number_keeps_its_batch_and_what_came_before(
     def nan(self: EnsamTask, *words: Any) -> dict[str, torch.Tensor]:
         return {"loss": torch.tensor(float("nan"))}
 
-    monkeypatch.setattr(EnsamTask, "learn", nan)
+    monkeypatch.setattr(EnsamTask, "backward", nan)
     with pytest.raises(TrainingError, match=f"{FAILED_BATCH}.*lower rate"):
         train(settings)
     assert counted(settings.out)["samples"] == 2

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from MedSegFMLib.errors import TrainingError, VolumeError
-from MedSegFMLib.synthesis.scene import Chance, Scene
+from MedSegFMLib.synthesis.scene import RandomGenerators, Scene
 from MedSegFMLib.train.recipes.ensam.batches import (
     Batches,
     MixedSource,
@@ -43,7 +43,7 @@ class Cuboid:
         self.window = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
         self.spacing_kji_mm = spacing_kji_mm
 
-    def scene(self, shape_kji: Shape, chance: Chance) -> Scene:
+    def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
         labels = torch.zeros(shape_kji, dtype=torch.int16)
         labels[self.window] = 1
         return Scene(0.2 + 0.6 * labels.float(), labels, self.spacing_kji_mm)
@@ -55,18 +55,18 @@ class Refusing:
     def __init__(self, refusals: int) -> None:
         self.refusals = refusals
 
-    def scene(self, shape_kji: Shape, chance: Chance) -> Scene:
+    def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
         self.refusals -= 1
         if self.refusals >= 0:
             raise VolumeError("nothing to see")
-        return CUBOID.scene(shape_kji, chance)
+        return CUBOID.scene(shape_kji, generators)
 
 
 CUBOID = Cuboid((8, 6, 7), (14, 18, 17), (3.0, 1.0, 0.5))
 
 
-def chance(seed: int = 0) -> Chance:
-    return Chance.seeded(seed, CPU)
+def generators(seed: int = 0) -> RandomGenerators:
+    return RandomGenerators.seeded(seed, CPU)
 
 
 @pytest.mark.parametrize("shape", [(5, 40, 33), (16, 16, 16), (60, 9, 24)])
@@ -80,7 +80,7 @@ def test_training_and_inference_see_the_same_cells(shape: Shape) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_box_in_cells_bounds_the_object_in_cells(seed: int) -> None:
-    batch = make_batch(CUBOID, 24, 32, 1, True, chance(seed))
+    batch = make_batch(CUBOID, 24, 32, 1, True, generators(seed))
     assert batch.boxes_kji is not None
     inside = (batch.target[0, 0] > 0.5).nonzero()
     # Half a voxel is a cell or less here, and a drawn box is off by up to a tenth of its width.
@@ -103,7 +103,7 @@ def test_a_cell_of_a_tight_window_is_as_large_as_the_window_says(
     # An object that fills the scene leaves no room for a margin.
     whole = Cuboid((0, 0, 0), (24, 24, 24), (3.0, 1.0, 0.5))
     for seed in range(6):
-        batch = make_batch(whole, 24, 16, 1, True, chance(seed))
+        batch = make_batch(whole, 24, 16, 1, True, generators(seed))
         assert batch.spacing_kji_mm[0].tolist() == pytest.approx([4.5, 1.5, 0.75])
         assert batch.target.mean() == 1
 
@@ -114,7 +114,7 @@ def test_some_scenes_end_within_the_object(monkeypatch: pytest.MonkeyPatch) -> N
     whole = Cuboid((0, 0, 0), (24, 24, 24), (3.0, 1.0, 0.5))
     shortened = set()
     for seed in range(12):
-        batch = make_batch(whole, 24, 16, 1, True, chance(seed))
+        batch = make_batch(whole, 24, 16, 1, True, generators(seed))
         share = batch.spacing_kji_mm[0] / torch.tensor([4.5, 1.5, 0.75])
         # One axis is cut, not below three voxels of the 24; the object still fills the scene.
         cut = [axis for axis in range(3) if share[axis] < 0.999]
@@ -132,7 +132,7 @@ def test_a_closer_view_shows_a_part_of_the_region_and_some_of_the_object(
     whole = Cuboid((0, 0, 0), (24, 24, 24), (1.0, 1.0, 1.0))
     beyond = 0
     for seed in range(12):
-        batch = make_batch(whole, 24, 16, 1, True, chance(seed))
+        batch = make_batch(whole, 24, 16, 1, True, generators(seed))
         assert batch.boxes_kji is not None
         assert batch.spacing_kji_mm[0].tolist() == pytest.approx([15 / 16] * 3)
         assert batch.target.sum() > 0
@@ -144,7 +144,7 @@ def test_a_view_that_shows_nothing_of_an_object_in_two_parts_is_passed_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Corners:
-        def scene(self, shape_kji: Shape, chance: Chance) -> Scene:
+        def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
             labels = torch.zeros(shape_kji, dtype=torch.int16)
             labels[:3, :3, :3] = labels[-3:, -3:, -3:] = 1
             return Scene(labels.float(), labels, (1.0, 1.0, 1.0))
@@ -152,7 +152,7 @@ def test_a_view_that_shows_nothing_of_an_object_in_two_parts_is_passed_over(
     monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CUT_SCENES", 1.0)
     monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CLOSER_VIEWS", 1.0)
     for seed in range(20):
-        batch = make_batch(Corners(), 24, 16, 2, True, chance(seed))
+        batch = make_batch(Corners(), 24, 16, 2, True, generators(seed))
         assert torch.all(batch.target.flatten(1).sum(1) > 0)
 
 
@@ -161,7 +161,7 @@ def test_a_started_mask_is_like_the_target_and_wrong_in_places() -> None:
     target[:, :, 6:18, 6:18, 6:18] = 1
     wrong = []
     for seed in range(12):
-        started = started_logits(target, chance(seed))
+        started = started_logits(target, generators(seed))
         assert started.shape == target.shape and torch.isfinite(started).all()
         wrong.append(float(((started > 0) != (target > 0.5)).float().mean()))
     assert min(wrong) > 0 and max(wrong) < 0.5
@@ -171,7 +171,7 @@ def test_a_started_mask_is_like_the_target_and_wrong_in_places() -> None:
 @pytest.mark.parametrize("corner", [(0, 0, 0), (18, 18, 18)])
 def test_regions_at_the_border_of_a_scene_are_clipped(boxed: bool, corner: Shape) -> None:
     far = (corner[0] + 6, corner[1] + 6, corner[2] + 6)
-    batch = make_batch(Cuboid(corner, far, (1, 1, 1)), 24, 16, 6, boxed, chance())
+    batch = make_batch(Cuboid(corner, far, (1, 1, 1)), 24, 16, 6, boxed, generators())
     assert (batch.boxes_kji is not None) == boxed
     assert torch.all(batch.target.flatten(1).sum(1) > 0)
     assert torch.isfinite(batch.image).all() and torch.all(batch.spacing_kji_mm <= 1.5)
@@ -180,13 +180,13 @@ def test_regions_at_the_border_of_a_scene_are_clipped(boxed: bool, corner: Shape
 def test_a_source_without_visible_objects_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._FEWEST_CELLS", 16**3 + 1)
     with pytest.raises(TrainingError, match="scene_side="):
-        make_batch(CUBOID, 24, 16, 1, False, chance())
+        make_batch(CUBOID, 24, 16, 1, False, generators())
 
 
 def test_another_view_is_tried_where_one_shows_nothing() -> None:
-    assert MixedSource(CUBOID, Refusing(3), 1.0).scene((24, 24, 24), chance()).labels.any()
+    assert MixedSource(CUBOID, Refusing(3), 1.0).scene((24, 24, 24), generators()).labels.any()
     with pytest.raises(VolumeError):
-        MixedSource(CUBOID, Refusing(99), 1.0).scene((24, 24, 24), chance())
+        MixedSource(CUBOID, Refusing(99), 1.0).scene((24, 24, 24), generators())
 
 
 def test_the_same_number_gives_the_same_batch(tiny: Tiny) -> None:

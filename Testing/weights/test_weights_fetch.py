@@ -382,7 +382,7 @@ def test_download_beside_the_caller_can_be_stopped(folder: Path, server: _Server
         if download.fraction > 0.1 or download.done:
             break
         time.sleep(0.01)
-    assert not download.done and download.phrase.startswith("downloading")
+    assert not download.done and download.phrase.startswith("Downloading")
     download.cancel()
     server.gate.set()
     wait(download)

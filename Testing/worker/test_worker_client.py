@@ -44,7 +44,7 @@ from MedSegFMLib.worker.client import (
     Stopped,
     WorkerClient,
 )
-from MedSegFMLib.worker.volume_sender import Parcel, contents_of
+from MedSegFMLib.worker.volume_sender import VolumeSender, volume_contents
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_request_made_while_the_worker_starts_is_answered_in_order(client: Wor
     assert time.perf_counter() - begun < 0.1, "nothing may wait for the worker"
     events = final_of(client, number)
     assert kinds(events) == ["Progressed", "Started", "Progressed", "Opened", "Predicted"]
-    assert isinstance(events[0], Progressed) and events[0].phrase == "starting the worker"
+    assert isinstance(events[0], Progressed) and events[0].phrase == "Starting the worker"
     started = next(e for e in events if isinstance(e, Started))
     assert 0 < started.seconds < 20 and started.version
 
@@ -76,15 +76,15 @@ def test_answers_are_those_of_a_session_in_this_process_on_the_object_alone() ->
         start, stop = [s.start for s in around][::-1], [s.stop for s in around][::-1]
         prompts = prompts.with_object(name)
         prompts = prompts.added(prompts.labels[-1], Box.from_ijk(volume.geometry, start, stop))
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     session.change(prompts)
     expected = session.predict_all()
     client = WorkerClient(LocalLauncher())
     try:
         client.set_volume(volume)
-        number = client.request(Request("graphcut", prompts))
+        number = client.request(Request("randomwalk", prompts))
         last = final_of(client, number, 60)[-1]
-        compared = Request("graphcut", prompts, consistency=True)
+        compared = Request("randomwalk", prompts, consistency=True)
         told = final_of(client, client.request(compared), 60)[-1]
     finally:
         client.close()
@@ -156,12 +156,14 @@ def test_a_volume_is_sent_again_only_when_a_voxel_or_its_grid_changes(
 def test_of_volumes_in_a_row_only_the_last_is_sent_and_equal_voxels_are_copied_once() -> None:
     volume = small_volume()
     other = small_volume(1)
-    parcels: list[Parcel] = []
+    senders: list[VolumeSender] = []
     moved = volume.flip(0).with_array(volume.array_kji)
     for n, taken in enumerate((other, volume, moved)):
-        parcels.append(Parcel(n, taken, contents_of(taken), parcels[-1] if parcels else None))
-    assert [parcel.frame(False) is not None for parcel in parcels] == [False, False, True]
-    assert parcels[1].voxels is parcels[2].voxels is not parcels[0].voxels
+        senders.append(
+            VolumeSender(n, taken, volume_contents(taken), senders[-1] if senders else None)
+        )
+    assert [sender.frame(False) is not None for sender in senders] == [False, False, True]
+    assert senders[1].voxels is senders[2].voxels is not senders[0].voxels
 
 
 def test_the_worker_predicts_on_the_latest_content_of_the_volume() -> None:
@@ -176,9 +178,9 @@ def test_the_worker_predicts_on_the_latest_content_of_the_volume() -> None:
         masks = []
         for _ in range(2):
             client.set_volume(volume)
-            last = final_of(client, client.request(Request("graphcut", prompts)), 60)[-1]
+            last = final_of(client, client.request(Request("randomwalk", prompts)), 60)[-1]
             masks.append(mask_of(last, volume))
-            session = Session(create("graphcut"), volume)
+            session = Session(create("randomwalk"), volume)
             session.change(prompts)
             assert np.array_equal(masks[-1], session.predict_all()[1].mask.array_kji)
             volume.array_kji[around] = np.where(
@@ -220,7 +222,7 @@ def test_options_that_a_model_does_not_know_are_an_error_in_words() -> None:
     client = WorkerClient(LocalLauncher())
     try:
         client.set_volume(small_volume())
-        last = final_of(client, ask(client, "graphcut", magic=1))[-1]
+        last = final_of(client, ask(client, "randomwalk", magic=1))[-1]
     finally:
         client.close()
     assert isinstance(last, Failed) and type(last.error) is ModelError

@@ -63,7 +63,7 @@ def kill(client: WorkerClient) -> None:
 
 def pump_until_it_hangs(client: WorkerClient, model: str) -> None:
     """Poll until nothing more comes of a model that hangs while it loads or when it is open."""
-    loads = has_phrase("loading the model")
+    loads = has_phrase("Loading the model")
     pump(client, loads if model == "loads_slowly" else lambda events: "Opened" in kinds(events))
     time.sleep(0.1)
 
@@ -115,7 +115,7 @@ def test_another_volume_and_request_after_a_cancel_are_not_cancelled(client: Wor
     for model in ("loops", "sleeps"):
         client.set_volume(small_volume())
         first = ask(client, model)
-        pump(client, has_phrase("loading the model"))
+        pump(client, has_phrase("Loading the model"))
         client.cancel()
         client.set_volume(small_volume(5))
         second = ask(client, "behaves")
@@ -291,7 +291,7 @@ def test_a_worker_that_cannot_start_fails_once_and_the_next_request_tries_again(
 def test_an_interpreter_that_is_not_there_is_an_error_in_words() -> None:
     client = WorkerClient(LocalLauncher(python="/no/such/python"))
     client.set_volume(small_volume())
-    failed = final_of(client, ask(client, "graphcut"))[-1]
+    failed = final_of(client, ask(client, "randomwalk"))[-1]
     client.close()
     assert isinstance(failed, Failed)
     assert "The worker cannot be started" in str(failed.error)
@@ -315,7 +315,7 @@ time.sleep(60)
 
 @pytest.mark.parametrize(
     ("model", "phrase"),
-    [("starts_a_child", "going round"), ("sleeps", "loading"), ("loads_slowly", "loading")],
+    [("starts_a_child", "going round"), ("sleeps", "Loading"), ("loads_slowly", "Loading")],
 )
 def test_no_worker_and_nothing_it_started_outlives_a_parent_that_is_killed(
     tmp_path: Path, model: str, phrase: str

@@ -16,7 +16,7 @@ from worker_helpers import one_box, small_volume
 from MedSegFMLib import Geometry
 from MedSegFMLib.consistency import measure
 from MedSegFMLib.errors import WeightsError, WorkerError
-from MedSegFMLib.worker.array_digest import fingerprint
+from MedSegFMLib.worker.array_digest import array_digest
 from MedSegFMLib.worker.events import (
     Answer,
     Cost,
@@ -38,7 +38,7 @@ from MedSegFMLib.worker.frames import (
 from MedSegFMLib.worker.messages import (
     Job,
     event_frame,
-    number_of,
+    message_number,
     parse_event,
     parse_request,
     parse_volume,
@@ -130,8 +130,8 @@ def test_what_a_remote_shell_prints_first_is_skipped() -> None:
 def test_requests_and_events_survive_the_way() -> None:
     job = Job(3, 2, Request("m", one_box(small_volume()), "cuda:1", {"weights": "f"}, True))
     assert parse_request(travelled(request_frame(job))) == job
-    afresh = Job(3, 2, Request("m", one_box(small_volume()), afresh=True))
-    assert parse_request(travelled(request_frame(afresh))) == afresh
+    cleared = Job(3, 2, Request("m", one_box(small_volume()), clear_cache=True))
+    assert parse_request(travelled(request_frame(cleared))) == cleared
     with_path = Job(3, 2, Request("m", one_box(small_volume()), options={"weights": Path("f")}))
     assert parse_request(travelled(request_frame(with_path))).request.options == {"weights": "f"}
     for event in (Started(2.5, "1.0"), Progressed(1, 0.5, "x", 2.5), Noted(1, "y"), Stopped(4)):
@@ -186,17 +186,17 @@ def test_an_error_class_that_is_none_of_ours_is_not_made() -> None:
 def test_any_change_alters_the_fingerprint_and_equal_content_does_not() -> None:
     rng = np.random.default_rng(0)
     array = rng.integers(-1000, 1000, (7, 160, 200)).astype(np.int16)
-    before = fingerprint(array)
-    assert fingerprint(array.copy()) == before
+    before = array_digest(array)
+    assert array_digest(array.copy()) == before
     for _ in range(200):
         changed = array.copy()
         changed.flat[rng.integers(array.size)] += 1
-        assert fingerprint(changed) != before
+        assert array_digest(changed) != before
     for other in (np.flip(array, 0), np.flip(array, 1), np.flip(array, 2), np.roll(array, 1, 2)):
-        assert fingerprint(np.ascontiguousarray(other)) != before
-    assert fingerprint(array.view(np.uint16)) != before
-    assert fingerprint(array.reshape(7, 200, 160)) != before
-    assert fingerprint(np.zeros((1, 1, 3), np.uint8)) != fingerprint(np.ones((1, 1, 3), np.uint8))
+        assert array_digest(np.ascontiguousarray(other)) != before
+    assert array_digest(array.view(np.uint16)) != before
+    assert array_digest(array.reshape(7, 200, 160)) != before
+    assert array_digest(np.zeros((1, 1, 3), np.uint8)) != array_digest(np.ones((1, 1, 3), np.uint8))
 
 
 @linux
@@ -206,7 +206,7 @@ def test_a_shared_copy_is_read_elsewhere_and_gone_with_its_owner() -> None:
     path = Path(str(copy.address["path"]))
     frame = travelled(volume_frame(5, volume, copy.address))
     back = parse_volume(frame)
-    assert number_of(frame) == 5 and not frame.arrays
+    assert message_number(frame) == 5 and not frame.arrays
     assert np.array_equal(back.array_kji, volume.array_kji)
     assert back.geometry == volume.geometry
     back.array_kji[0, 0, 0] = 99

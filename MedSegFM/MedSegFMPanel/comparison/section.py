@@ -14,6 +14,7 @@ from MedSegFMLib.mrml.comparison.table import table_of
 from MedSegFMLib.mrml.comparison.view import ModelComparisonView
 from MedSegFMLib.mrml.segments.reference import reference_choices
 from MedSegFMLib.prompts.json_format import read_prompts, write_prompts
+from MedSegFMLib.registry import resolve_name
 
 from . import messages as compare_words
 from .model_list import CompareModels
@@ -57,7 +58,7 @@ class CompareSection:
 
     def apply(self, parameters):
         """Bring the section to the parameters."""
-        self._models.tick([name for name in parameters.compareModels.split(",") if name])
+        self._models.tick([resolve_name(n) for n in parameters.compareModels.split(",") if n])
         self.view.arrangement = parameters.compareArrangement.value
         if parameters.showConsistency and self._ui.compareMap.checked:
             # The views show one map at a time.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...datasets.cases import Case
 from ...metrics import interaction_auc
 from ..protocol import Protocol
-from ..records import ALL_CASES, Failure, Key, Row
+from ..records import ALL_CASES, Failure, Key, PlacedKind, Row
 from ..results.target import failed_rows
 
 # The scores that are averaged, compared and ranked, and the words for them.
@@ -82,7 +82,7 @@ def counted_rows(
         last = own[-1]
         counted += own
         counted += [
-            replace(last, step=step, prompt="none", seconds=0.0)
+            replace(last, step=step, prompt=PlacedKind.NONE, seconds=0.0)
             for step in range(last.step + 1, protocol.clicks + 1)
         ]
     return counted
@@ -99,7 +99,7 @@ def case_scores(rows: Iterable[Row]) -> dict[str, dict[str, CaseScore]]:
         tasks[row.model, row.case][row.seed].append(row)
     scores: dict[str, dict[str, CaseScore]] = defaultdict(dict)
     for (model, case), seeds in tasks.items():
-        dsc, nsd, hd95 = zip(*map(_of_task, seeds.values()), strict=True)
+        dsc, nsd, hd95 = zip(*map(_task_score, seeds.values()), strict=True)
         modality = next(iter(seeds.values()))[0].modality
         scores[model][case] = CaseScore(
             case, modality, np.mean(dsc, axis=0), np.mean(nsd, axis=0), _mean_known(hd95)
@@ -107,14 +107,14 @@ def case_scores(rows: Iterable[Row]) -> dict[str, dict[str, CaseScore]]:
     return dict(scores)
 
 
-def by_object(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def group_by_object(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """The rows of each object's name."""
-    return _by(rows, [row.object for row in rows])
+    return _group_rows(rows, [row.object for row in rows])
 
 
-def by_modality(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def group_by_modality(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """The rows of each modality."""
-    return _by(rows, [row.modality for row in rows])
+    return _group_rows(rows, [row.modality for row in rows])
 
 
 def values(scores: Mapping[str, CaseScore], score: str) -> dict[str, float]:
@@ -123,14 +123,14 @@ def values(scores: Mapping[str, CaseScore], score: str) -> dict[str, float]:
     return {case: value for case, value in found.items() if not math.isnan(value)}
 
 
-def _by(rows: Sequence[Row], names: Sequence[str]) -> dict[str, list[Row]]:
+def _group_rows(rows: Sequence[Row], names: Sequence[str]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = defaultdict(list)
     for row, name in zip(rows, names, strict=True):
         found[name].append(row)
     return dict(found)
 
 
-def _of_task(rows: Sequence[Row]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+def _task_score(rows: Sequence[Row]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Dice and surface Dice after each step, and the last Hausdorff distance, over objects."""
     ordered = sorted(rows, key=lambda row: row.step)
     # Every object has all steps, so that each line of the table is a step.

@@ -66,7 +66,7 @@ def _curve_panel(axes: Axes, scores: Mapping[str, Mapping[str, CaseScore]]) -> N
         dsc = np.stack([case.dsc for case in held.values()], axis=1)
         clicks = np.arange(len(dsc))
         low, high = mean_intervals(dsc).T
-        colour, marker, dashes = _look(n)
+        colour, marker, dashes = _line_style(n)
         axes.fill_between(clicks, low, high, color=colour, alpha=0.15, linewidth=0)
         means = dsc.mean(axis=1)
         axes.plot(clicks, means, marker=marker, linestyle=dashes, color=colour, markersize=4)
@@ -101,7 +101,7 @@ def _strip_panel(
             axes.plot(*zip(*at, strict=True), color="#999999", linewidth=0.5, alpha=0.6, zorder=1)
     many = sum(map(len, held.values())) > _MOST_POINTS
     for n, (model, own) in enumerate(held.items()):
-        colour, marker, _ = _look(n)
+        colour, marker, _ = _line_style(n)
         axes.scatter(
             [n + aside[case] for case in own],
             list(own.values()),
@@ -163,7 +163,7 @@ def targets(summary: Summary) -> str:
     """The share of objects that came to the target within so many interactions."""
     figure, (axes,) = _panels(1, width=5.0)
     for n, target in enumerate(summary.targets.values()):
-        colour, marker, dashes = _look(n)
+        colour, marker, dashes = _line_style(n)
         axes.step(
             np.arange(len(target.within) + 1),
             [0, *(100 * target.within)],
@@ -197,7 +197,7 @@ def _panels(count: int, width: float = 3.6) -> tuple[Figure, list[Axes]]:
     return figure, panels[:count]
 
 
-def _look(n: int) -> tuple[str, str, Any]:
+def _line_style(n: int) -> tuple[str, str, Any]:
     """Colour, marker and dashes of the nth model: another look for as many as possible."""
     return (
         _COLOURS[n % len(_COLOURS)],
@@ -231,7 +231,7 @@ def _whole_numbers(axes: Axes) -> None:
 def _legend(figure: Figure, models: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
 
-    looks = map(_look, range(len(models)))
+    looks = map(_line_style, range(len(models)))
     handles = [Line2D([], [], color=c, marker=m, linestyle=d, markersize=4) for c, m, d in looks]
     # matplotlib leaves out names that begin with _, which this hides: a space without width.
     names = [f"\u200b{model}" for model in models]

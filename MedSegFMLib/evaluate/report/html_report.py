@@ -13,8 +13,8 @@ from typing import Any
 from ...datasets.cases import Case
 from ...system.atomic_files import write_text
 from ..protocol import Protocol
-from ..records import Failure, Key, Row
-from ..results.protocol_record import read_fingerprints
+from ..records import Failure, Key, PlacedKind, Row
+from ..results.protocol_record import read_case_digests
 from ..results.run_log import RunRecord
 from . import figures
 from .report_pictures import Album, open_album
@@ -110,13 +110,13 @@ def _case_entries(
     pictures_of: dict[str, list[Key]] = defaultdict(list)
     for key in album.pictures.keys() - album.among_worst:
         pictures_of[key[0]].append(key)
-    fingerprints = read_fingerprints(folder, protocol)
+    case_digests = read_case_digests(folder, protocol)
     return [
         {
             "name": case.name,
             "modality": case.modality,
             "objects": ", ".join(name for _, name in case.objects),
-            "fingerprint": fingerprints.get(case.name, ""),
+            "fingerprint": case_digests.get(case.name, ""),
             "resampled": any(row.resampled for row in rows_of[case.name]),
             "results": _results(rows_of[case.name]),
             "pictures": sorted(pictures_of[case.name]),
@@ -129,7 +129,7 @@ def _results(rows: Sequence[Row]) -> list[_Results]:
     """In the order of objects, then models and seeds."""
     steps: dict[str, dict[tuple[str, int], list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if row.prompt != "none":
+        if row.prompt != PlacedKind.NONE:
             steps[row.object][row.model, row.seed].append(row)
     return [
         _Results(name, model, seed, own)

@@ -59,7 +59,7 @@ def mean_intervals(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedTest:
     """One model less another on the cases that both did.
 
     better, equal, worse: in how many cases the first is so. median: of the differences; low, high:
@@ -81,7 +81,7 @@ class Comparison:
     note: str
 
 
-def compare_models(scores: Mapping[str, Mapping[str, float]]) -> list[Comparison]:
+def compare_models(scores: Mapping[str, Mapping[str, float]]) -> list[PairedTest]:
     """Every two models, paired by case; the tests among them are one family for Holm's method.
 
     scores: one score of each case, by model and case.
@@ -96,7 +96,7 @@ def compare_models(scores: Mapping[str, Mapping[str, float]]) -> list[Comparison
 
 def _compare(
     model: str, other: str, ours: Mapping[str, float], theirs: Mapping[str, float]
-) -> Comparison:
+) -> PairedTest:
     both = [case for case in ours if case in theirs]
     differences = np.array([ours[case] - theirs[case] for case in both])
     # What differs by rounding alone is a tie.
@@ -105,7 +105,7 @@ def _compare(
     low, high = median_interval(differences)
     p, note = _signed_rank(differences)
     better, equal, worse = (int(np.count_nonzero(np.sign(differences) == n)) for n in (1, 0, -1))
-    return Comparison(
+    return PairedTest(
         model,
         other,
         len(both),

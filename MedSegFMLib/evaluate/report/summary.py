@@ -11,18 +11,18 @@ import numpy as np
 
 from ...datasets.cases import Case
 from ..protocol import Protocol
-from ..records import Failure, Row
+from ..records import Failure, PlacedKind, Row
 from .case_scores import (
     SCORES,
     CaseScore,
-    by_modality,
-    by_object,
     case_scores,
     counted_rows,
+    group_by_modality,
+    group_by_object,
     values,
 )
 from .ranking import Ranking, rank_models
-from .statistics import Comparison, compare_models, mean_intervals
+from .statistics import PairedTest, compare_models, mean_intervals
 from .targets import TargetScore, target_score
 
 # What a table shows of each model, in this order, and the words above it.
@@ -51,7 +51,7 @@ class Quartiles:
     most: float
 
     @classmethod
-    def of(cls, numbers: Sequence[float]) -> Quartiles:
+    def from_numbers(cls, numbers: Sequence[float]) -> Quartiles:
         """The quartiles of some numbers."""
         if not numbers:
             return cls(*[math.nan] * 4)
@@ -83,15 +83,15 @@ class Summary:
     objects: dict[str, list[Group]]
     hd95_mm: dict[str, tuple[float, int]]
     costs: dict[str, Cost]
-    comparisons: dict[str, list[Comparison]]
+    paired_tests: dict[str, list[PairedTest]]
     rankings: dict[str, Ranking]
     targets: dict[str, TargetScore]
 
     def as_json(self) -> dict[str, Any]:
         """By model, with everything that is said of it; what cannot be told is null."""
-        return {model: _plain(self._of_model(model)) for model in self.models}
+        return {model: _plain(self._model_as_dict(model)) for model in self.models}
 
-    def _of_model(self, model: str) -> dict[str, Any]:
+    def _model_as_dict(self, model: str) -> dict[str, Any]:
         found = _group_as_dict(self.models[model])
         if model not in self.scores:
             return {**found, "seconds_per_click": math.nan, "modalities": {}, "objects": {}}
@@ -113,11 +113,11 @@ class Summary:
         found["against"] = {
             pair.other: {
                 score: {k: v for k, v in asdict(own).items() if k not in ("model", "other")}
-                for score, pairs in self.comparisons.items()
+                for score, pairs in self.paired_tests.items()
                 for own in pairs
                 if (own.model, own.other) == (model, pair.other)
             }
-            for pair in next(iter(self.comparisons.values()), [])
+            for pair in next(iter(self.paired_tests.values()), [])
             if pair.model == model
         }
         found["places"] = {
@@ -150,11 +150,11 @@ def summarise(
             **{model: _group(model, held) for model, held in scores.items()},
             **{model: _group(model, {}) for model in asked if model not in scores},
         },
-        modalities=_groups(by_modality(counted)),
-        objects=_groups(by_object(counted)),
+        modalities=_groups(group_by_modality(counted)),
+        objects=_groups(group_by_object(counted)),
         hd95_mm={model: _hausdorff(held) for model, held in scores.items()},
         costs={model: _cost([row for row in rows if row.model == model]) for model in scores},
-        comparisons={score: compare_models(held) for score, held in known.items()},
+        paired_tests={score: compare_models(held) for score, held in known.items()},
         rankings={score: ranking for score, ranking in rankings.items() if ranking},
         targets={
             model: target_score(own, protocol)
@@ -198,15 +198,15 @@ def _hausdorff(scores: dict[str, CaseScore]) -> tuple[float, int]:
 
 
 def _cost(rows: Sequence[Row]) -> Cost:
-    placed = [row for row in rows if row.prompt != "none" and not row.failed]
+    placed = [row for row in rows if row.prompt != PlacedKind.NONE and not row.failed]
     last_of_object: dict[tuple[str, int, str], int] = {}
     for row in placed:
         key = row.case, row.seed, row.object
         last_of_object[key] = max(row.peak_bytes, last_of_object.get(key, 0))
     return Cost(
-        Quartiles.of([row.seconds for row in placed if row.step == 0]),
-        Quartiles.of([row.seconds for row in placed if row.step > 0]),
-        Quartiles.of([float(held) for held in last_of_object.values()]),
+        Quartiles.from_numbers([row.seconds for row in placed if row.step == 0]),
+        Quartiles.from_numbers([row.seconds for row in placed if row.step > 0]),
+        Quartiles.from_numbers([float(held) for held in last_of_object.values()]),
     )
 
 

@@ -19,13 +19,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """name: for files and links. words: how many of the first columns hold words, not numbers."""
+    """name: for files and links. text_columns: how many of the first columns hold text."""
 
     name: str
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    words: int = 1
+    text_columns: int = 1
 
 
 def number(value: float, digits: int = 3) -> str:

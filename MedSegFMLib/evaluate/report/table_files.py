@@ -85,14 +85,14 @@ def as_latex(held: Sequence[Table]) -> str:
 
 
 def _latex_table(table: Table) -> str:
-    sides = "l" * table.words + "r" * (len(table.header) - table.words)
+    sides = "l" * table.text_columns + "r" * (len(table.header) - table.text_columns)
     header = _latex_row([_wrapped(words, _HEADER_WIDTH) for words in table.header])
     caption = f"\\caption{{{escape_latex(table.caption)}}}\\label{{tab:{table.name}}}"
-    width = _WORDS_WIDTH // table.words
+    width = _WORDS_WIDTH // table.text_columns
     body = "\n".join(
         _latex_row(
-            [_wrapped(cell.text, width) for cell in row[: table.words]]
-            + [_number_lines(cell) for cell in row[table.words :]]
+            [_wrapped(cell.text, width) for cell in row[: table.text_columns]]
+            + [_number_lines(cell) for cell in row[table.text_columns :]]
         )
         for row in table.rows
     )
@@ -134,7 +134,7 @@ def as_markdown(held: Sequence[Table]) -> str:
     """Tables in GitHub's Markdown, each with its caption above it."""
     parts = []
     for table in held:
-        aligned = ["---"] * table.words + ["--:"] * (len(table.header) - table.words)
+        aligned = ["---"] * table.text_columns + ["--:"] * (len(table.header) - table.text_columns)
         lines = [[escape_markdown(words) for words in table.header], aligned]
         lines += [[_markdown_cell(cell) for cell in row] for row in table.rows]
         rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)

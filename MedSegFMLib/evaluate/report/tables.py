@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from .case_scores import SCORES
-from .statistics import LEAST_CASES, RESAMPLES, Comparison
+from .statistics import LEAST_CASES, RESAMPLES, PairedTest
 from .summary import Group, Quartiles, Summary
 from .table import NONE, Cell, Table, number, probability, signed
 
@@ -20,7 +20,7 @@ def tables(summary: Summary) -> list[Table]:
         _models(summary),
         _groups("modality", "modalities", summary.modalities),
         _groups("object", "objects", summary.objects),
-        _comparisons(summary.comparisons),
+        _paired_tests(summary.paired_tests),
         _places(summary),
         _costs(summary),
         _targets(summary),
@@ -66,7 +66,7 @@ def _groups(kind: str, kinds: str, groups: Mapping[str, Sequence[Group]]) -> Tab
         f"{LEAST_CASES} cases or where all are equal.",
         (kind, "model", "cases", *(SCORES[score] for score in _OF_GROUPS)),
         tuple(rows),
-        words=2,
+        text_columns=2,
     )
 
 
@@ -102,9 +102,9 @@ def _marked(rows: Sequence[tuple[Cell, ...]], columns: range) -> tuple[tuple[Cel
     )
 
 
-def _comparisons(comparisons: Mapping[str, Sequence[Comparison]]) -> Table:
+def _paired_tests(paired_tests: Mapping[str, Sequence[PairedTest]]) -> Table:
     rows = []
-    for score, pairs in comparisons.items():
+    for score, pairs in paired_tests.items():
         for pair in pairs:
             interval = "" if math.isnan(pair.low) else f"{signed(pair.low)}, {signed(pair.high)}"
             rows.append(
@@ -135,7 +135,7 @@ def _comparisons(comparisons: Mapping[str, Sequence[Comparison]]) -> Table:
             "p (Holm)",
         ),
         tuple(rows),
-        words=2,
+        text_columns=2,
     )
 
 
@@ -162,7 +162,7 @@ def _places(summary: Summary) -> Table:
         "resampled cases.",
         ("score", "model", "place", "by mean of places", "first", "agreement", "stability"),
         tuple(rows),
-        words=2,
+        text_columns=2,
     )
 
 

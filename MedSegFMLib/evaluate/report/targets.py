@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..protocol import Protocol
 from ..records import Row
-from ..results.target import to_target
+from ..results.target import reached_target
 from .statistics import mean_intervals
 
 
@@ -45,7 +45,7 @@ def target_score(rows: Sequence[Row], protocol: Protocol) -> TargetScore:
     objects: dict[tuple[str, int, str], list[Row]] = defaultdict(list)
     for row in rows:
         objects[row.case, row.seed, row.object].append(row)
-    ways = [to_target(own, protocol) for own in objects.values()]
+    ways = [reached_target(own, protocol) for own in objects.values()]
     cases = [case for case, _, _ in objects]
     interactions = np.array([way.interactions if way.reached else math.inf for way in ways])
     seconds = np.array([way.seconds if way.reached else math.inf for way in ways])

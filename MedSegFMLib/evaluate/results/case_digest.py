@@ -15,14 +15,14 @@ from ...datasets.challenge_npz import DEFAULT_SPACING_ORDER
 _THREADS = 16
 
 
-def fingerprints(cases: Sequence[Case]) -> dict[str, str | None]:
-    """`fingerprint` of each case, by its name."""
+def case_digests(cases: Sequence[Case]) -> dict[str, str | None]:
+    """`case_digest` of each case, by its name."""
     with ThreadPoolExecutor(_THREADS) as threads:
-        marks = threads.map(fingerprint, cases)
+        marks = threads.map(case_digest, cases)
         return {case.name: mark for case, mark in zip(cases, marks, strict=True)}
 
 
-def fingerprint(case: Case) -> str | None:
+def case_digest(case: Case) -> str | None:
     """Changes with the objects, modality, paths as given, sizes and times of a case's files.
 
     The files' contents are not read. None where a file is not there, so that nothing can be told.

@@ -73,16 +73,6 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
         ) from error
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Those of results.csv."""
-    return read_records(path, Row)
-
-
-def write_rows(rows: Iterable[Row], path: Path) -> None:
-    """Those of results.csv."""
-    write_records(rows, path, Row)
-
-
 def _is_needed(field: dataclasses.Field[Any], header: list[str]) -> bool:
     return field.default is dataclasses.MISSING or field.name in header
 

@@ -12,8 +12,8 @@ from ...system.atomic_files import write_text
 from ..protocol import Protocol
 
 
-def read_fingerprints(folder: Path, protocol: Protocol) -> dict[str, str]:
-    """The fingerprint of each case that `folder` knows, by name; none where it holds no results.
+def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
+    """The digest of each case that `folder` knows, by name; none where it holds no results.
 
     Raises CasesError where the folder holds results of another protocol, or the file is damaged.
     """
@@ -22,7 +22,7 @@ def read_fingerprints(folder: Path, protocol: Protocol) -> dict[str, str]:
         return {}
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-        fingerprints = dict(held.pop("cases", {}))
+        case_digests = dict(held.pop("cases", {}))
     except OSError as error:
         raise CasesError(
             f"{path} cannot be read ({error.strerror}); choose another folder."
@@ -42,10 +42,10 @@ def read_fingerprints(folder: Path, protocol: Protocol) -> dict[str, str]:
             f"{folder} holds results of another protocol ({'; '.join(differing)}); choose another "
             "folder."
         )
-    return fingerprints
+    return case_digests
 
 
-def write_protocol(folder: Path, protocol: Protocol, fingerprints: Mapping[str, str]) -> None:
+def write_protocol(folder: Path, protocol: Protocol, case_digests: Mapping[str, str]) -> None:
     """Write protocol.json, whole or not at all."""
-    document = {**dataclasses.asdict(protocol), "cases": dict(fingerprints)}
+    document = {**dataclasses.asdict(protocol), "cases": dict(case_digests)}
     write_text(folder / "protocol.json", json.dumps(document, indent=1))

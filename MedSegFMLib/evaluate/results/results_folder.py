@@ -10,10 +10,10 @@ from ...datasets.cases import Case
 from ...system.atomic_files import atomic_path, make_folder
 from ..protocol import Protocol
 from ..records import ALL_CASES, Done, Failure, Key, Outcome, Row, Task
-from .case_digest import fingerprints
+from .case_digest import case_digests
 from .case_picture import picture_name
 from .csv_files import append_records, read_records, write_records
-from .protocol_record import read_fingerprints, write_protocol
+from .protocol_record import read_case_digests, write_protocol
 
 
 class ResultsFolder:
@@ -31,7 +31,7 @@ class ResultsFolder:
         self._pictures = folder / "pictures"
         self._rows_path, self._failures_path = folder / "results.csv", folder / "failures.csv"
         make_folder(self._pictures, "choose another with --out")
-        before = read_fingerprints(folder, protocol)
+        before = read_case_digests(folder, protocol)
         self._rows: dict[Key, list[Row]] = {}
         for row in read_records(self._rows_path, Row):
             self._rows.setdefault(row.key, []).append(row)
@@ -40,7 +40,7 @@ class ResultsFolder:
         self._failures = {item.key: item for item in failures if item.key not in self._rows}
         self._cases = [case.name for case in cases]
         self._models = list(dict.fromkeys(model for _, model, _ in self._rows))
-        now = {name: mark or before.get(name, "") for name, mark in fingerprints(cases).items()}
+        now = {name: mark or before.get(name, "") for name, mark in case_digests(cases).items()}
         listed = {case.name: case for case in cases}
         outdated = [
             key
@@ -87,7 +87,7 @@ class ResultsFolder:
         """Bring both files into order."""
         self._write()
 
-    def of_listed_cases(self) -> tuple[list[Row], list[Failure]]:
+    def listed_results(self) -> tuple[list[Row], list[Failure]]:
         """What is there of the cases of this run, in order, that of earlier models among it."""
         listed = {*self._cases, ALL_CASES}
         rows = (self._rows[key] for key in self._in_order(self._rows) if key[0] in listed)

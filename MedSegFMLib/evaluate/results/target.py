@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from ...datasets.cases import Case
 from ..protocol import Protocol
-from ..records import Row
+from ..records import PlacedKind, Row
 
 
 @dataclass(frozen=True)
-class ToTarget:
+class ReachedTarget:
     """How an object came to the Dice that a protocol asks for.
 
     interactions: prompts placed until then, or in all where it was not reached. seconds: those of
@@ -24,10 +24,11 @@ class ToTarget:
     seconds: float
 
 
-def to_target(rows: Sequence[Row], protocol: Protocol) -> ToTarget:
+def reached_target(rows: Sequence[Row], protocol: Protocol) -> ReachedTarget:
     """For the rows of one object, in the order of its steps, under a protocol with a target."""
-    placed = [row for row in rows if row.prompt != "none"]
-    return ToTarget(protocol.reached(rows[-1].dsc), len(placed), sum(row.seconds for row in placed))
+    placed = [row for row in rows if row.prompt != PlacedKind.NONE]
+    seconds = sum(row.seconds for row in placed)
+    return ReachedTarget(protocol.reached(rows[-1].dsc), len(placed), seconds)
 
 
 def failed_rows(
@@ -42,7 +43,7 @@ def failed_rows(
             model=model,
             seed=seed,
             step=step,
-            prompt="none",
+            prompt=PlacedKind.NONE,
             dsc=0.0,
             nsd=0.0,
             hd95_mm=math.inf,

@@ -1,7 +1,7 @@
-"""Tasks done by workers, here or on other machines: what a crew is.
+"""Tasks done by workers, here or on other machines: what an executor is.
 
-A crew only starts workers, hands them tasks and tells what became of these. What comes next is
-decided by `Schedule`, for every crew alike; `run_tasks` is the loop.
+An executor only starts workers, hands them tasks and tells what became of these. What comes next is
+decided by `Scheduler`, for every executor alike; `run_tasks` is the loop.
 """
 
 from __future__ import annotations
@@ -23,50 +23,50 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Refused:
+class ModelFailed:
     """The worker could not load its model, and why in one sentence; it has ended."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class Died:
+class WorkerDied:
     """The worker ended while it loaded its model or worked on its task; how, in a few words."""
 
     how: str
 
 
-News = Ready | Refused | Died | Outcome
+WorkerEvent = Ready | ModelFailed | WorkerDied | Outcome
 
 
-class Crew(Protocol):
-    """Workers, each a process that holds one model. They are numbered as they are hired.
+class Executor(Protocol):
+    """Workers, each a process that holds one model. They are numbered as they are started.
 
-    places: how many workers there may be of each kind at once; alone: whether a task is tried again
-    while no other is at work, which leaves it all the memory of the machine.
+    capacity: how many workers each resource has room for at once. alone: whether a task is tried
+    again while no other is at work, which leaves it all the memory of the machine.
     """
 
     @property
-    def places(self) -> Mapping[str, int]:
-        """The most workers of each kind."""
+    def capacity(self) -> Mapping[str, int]:
+        """The most workers on each resource."""
 
     @property
     def alone(self) -> bool:
         """Whether a task is tried again alone."""
 
-    def kind(self, model: str) -> str:
-        """The kind of worker that the model needs."""
+    def resource(self, model: str) -> str:
+        """The resource that the model's workers take: a process, a core or a GPU."""
 
-    def hire(self, model: str) -> int:
+    def start_worker(self, model: str) -> int:
         """Begin to start a worker for the model; `wait` tells when it is ready for a task."""
 
     def give(self, worker: int, task: Task) -> None:
         """Hand a task to a worker that has none."""
 
-    def wait(self) -> list[tuple[int, News]]:
-        """Wait for news and return it with the worker's number; none at times is no fault."""
+    def wait(self) -> list[tuple[int, WorkerEvent]]:
+        """Wait for events and return them with their workers' numbers; at times there are none."""
 
-    def dismiss(self, worker: int) -> None:
+    def stop_worker(self, worker: int) -> None:
         """End a worker that has no task, or that has ended by itself."""
 
     def close(self) -> None:

@@ -15,12 +15,12 @@ from ..records import Key
 from ..results.case_picture import picture_name
 
 
-def segs_name(key: Key) -> str:
+def label_maps_name(key: Key) -> str:
     """A file name that is valid everywhere and that no other task has."""
     return f"{Path(picture_name(key)).stem}.npz"
 
 
-class Segs:
+class StepLabelMaps:
     """Label maps (steps, K, J, I) of the objects of a case.
 
     shape_kji: of a map. labels: those of the objects, 0 or more.
@@ -30,7 +30,7 @@ class Segs:
         dtype = np.uint8 if max(labels) < 256 else np.min_scalar_type(max(labels))
         self._maps: NDArray[Any] = np.zeros((protocol.clicks + 1, *shape_kji), dtype)
 
-    def paint(self, step: int, label: int, mask_kji: NDArray[np.bool_]) -> None:
+    def set_mask(self, step: int, label: int, mask_kji: NDArray[np.bool_]) -> None:
         """Give voxels (K, J, I) a label in the map of a step.
 
         Where objects were segmented alone they may overlap: the later one is on top.

@@ -1,4 +1,4 @@
-"""A crew of processes of this machine, which can die without taking one another with them."""
+"""An executor of processes of this machine, which can die without taking one another with them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from ..records import Task
-from .executor import Died, Load, News, Ready, Refused, Work
+from .executor import Load, ModelFailed, Ready, Work, WorkerDied, WorkerEvent
 
 # Windows waits for no more than 63 things at once.
 _MOST_PROCESSES = 60
@@ -19,8 +19,8 @@ _MOST_PROCESSES = 60
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-class Processes:
-    """A crew (see `executor.Crew`) of so many processes, each of which computes with one thread.
+class ProcessPool:
+    """An `Executor` of so many processes, each of which computes with one thread.
 
     load, work: found by their names in a fresh Python; these, tasks and outcomes are pickled.
     """
@@ -28,35 +28,35 @@ class Processes:
     alone = True
 
     def __init__(self, load: Load, work: Work, device: str, processes: int) -> None:
-        self.places: Mapping[str, int] = {"process": min(processes, _MOST_PROCESSES)}
+        self.capacity: Mapping[str, int] = {"process": min(processes, _MOST_PROCESSES)}
         self._duty = load, work, device
         self._workers: dict[int, _Worker] = {}
         self._busy: dict[Any, int] = {}
-        self._hired = 0
+        self._started = 0
 
-    def kind(self, model: str) -> str:
+    def resource(self, model: str) -> str:
         """All processes are alike."""
         return "process"
 
-    def hire(self, model: str) -> int:
+    def start_worker(self, model: str) -> int:
         """Start a process that loads the model."""
-        self._hired += 1
+        self._started += 1
         worker = _Worker(model, *self._duty)
-        self._workers[self._hired] = worker
-        self._busy[worker.connection] = self._hired
-        return self._hired
+        self._workers[self._started] = worker
+        self._busy[worker.connection] = self._started
+        return self._started
 
     def give(self, worker: int, task: Task) -> None:
         """Send the task."""
         self._workers[worker].give(task)
         self._busy[self._workers[worker].connection] = worker
 
-    def wait(self) -> list[tuple[int, News]]:
+    def wait(self) -> list[tuple[int, WorkerEvent]]:
         """The news of all that have some, as soon as one has."""
         workers = [self._busy.pop(connection) for connection in wait(list(self._busy))]
         return [(worker, self._workers[worker].take()) for worker in workers]
 
-    def dismiss(self, worker: int) -> None:
+    def stop_worker(self, worker: int) -> None:
         """End the process."""
         self._workers.pop(worker).end()
 
@@ -86,15 +86,15 @@ class _Worker:
         with contextlib.suppress(OSError):
             self.connection.send(task)
 
-    def take(self) -> News:
+    def take(self) -> WorkerEvent:
         """What the process says, or Died."""
         try:
-            news: News = self.connection.recv()
+            event: WorkerEvent = self.connection.recv()
         except (EOFError, OSError):
             self.process.join()
             code = self.process.exitcode or 0
-            return Died(f"signal {-code}" if code < 0 else f"exit status {code}")
-        return news
+            return WorkerDied(f"signal {-code}" if code < 0 else f"exit status {code}")
+        return event
 
     def end(self) -> None:
         """End it and wait for that."""
@@ -108,7 +108,7 @@ def _serve(connection: Connection, model: str, load: Load, work: Work, device: s
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError):
         loaded = load(model, device)
-        connection.send(loaded if isinstance(loaded, Refused) else Ready())
+        connection.send(loaded if isinstance(loaded, ModelFailed) else Ready())
         while True:
             connection.send(work(connection.recv(), loaded))
 

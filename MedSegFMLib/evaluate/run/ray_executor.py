@@ -1,4 +1,4 @@
-"""A crew on a Ray cluster: workers are actors, each of which holds one model."""
+"""An executor on a Ray cluster: workers are actors, each of which holds one model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...errors import ClusterError
 from ...registry import card
 from ..records import Task
 from ..results.environment import machine
-from .executor import Died, Load, News, Ready, Refused, Work
+from .executor import Load, ModelFailed, Ready, Work, WorkerDied, WorkerEvent
 from .ray_connection import connect
 
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
@@ -35,8 +35,8 @@ class _Worker:
     reference: Any = field(default=None, repr=False)
 
 
-class RayCrew:
-    """A crew (see `executor.Crew`) of actors; a GPU each for the models that can use one.
+class RayExecutor:
+    """An `Executor` of actors; a GPU each for the models that can use one.
 
     address: as `connect` takes it. names: the registered name of each model. jobs: the most workers
     of a kind, None for as many as there are GPUs, or cores. machines: takes in what the computers
@@ -66,26 +66,26 @@ class RayCrew:
         self._names = names
         self._machines = machines
         self._workers: dict[int, _Worker] = {}
-        self._refused: list[tuple[int, News]] = []
+        self._failed: list[tuple[int, WorkerEvent]] = []
         self._numbers = itertools.count(1)
         # When anything last went on; no worker has waited in vain for longer.
         self._moved = time.monotonic()
         self._gpus = 0 if device == "cpu" else int(self._total("GPU"))
-        self.places = self._count_places(jobs)
+        self.capacity = self._count_capacity(jobs)
 
-    def kind(self, model: str) -> str:
+    def resource(self, model: str) -> str:
         """Whether the model's workers have a GPU or only a core."""
-        on_cpu = card(self._names[model]).cpu_alone or not (self._gpus or self._device == "cuda")
+        on_cpu = card(self._names[model]).cpu_only or not (self._gpus or self._device == "cuda")
         return "cpu" if on_cpu else "gpu"
 
-    def hire(self, model: str) -> int:
+    def start_worker(self, model: str) -> int:
         """Ask for an actor; Ray starts it where there is room."""
         number = next(self._numbers)
         need = self._need(model)
         lacking = self._lacking(need)
         if lacking:
             reason = f"The model {model} needs {lacking} in one node; the cluster has no such node."
-            self._refused.append((number, Refused(reason)))
+            self._failed.append((number, ModelFailed(reason)))
             return number
         load, work = self._duty
         # With one core Ray lets an actor compute with one thread.
@@ -107,11 +107,11 @@ class RayCrew:
         """Send the task."""
         self._call(worker, "work", task)
 
-    def wait(self) -> list[tuple[int, News]]:
+    def wait(self) -> list[tuple[int, WorkerEvent]]:
         """The news of all that have some, soon in any case."""
-        if self._refused:
-            news, self._refused = self._refused, []
-            return news
+        if self._failed:
+            events, self._failed = self._failed, []
+            return events
         references = {own.reference: number for number, own in self._workers.items()}
         waited = list(references)
         if not self._ray.wait(waited, timeout=_WAIT_SECONDS)[0]:
@@ -119,38 +119,38 @@ class RayCrew:
         self._moved = time.monotonic()
         ready, _ = self._ray.wait(waited, num_returns=len(waited), timeout=0)
         found = [(references[reference], self._take(references[reference])) for reference in ready]
-        return [(number, news) for number, news in found if news is not None]
+        return [(number, event) for number, event in found if event is not None]
 
-    def dismiss(self, worker: int) -> None:
+    def stop_worker(self, worker: int) -> None:
         """End the actor, where there is one."""
         if worker in self._workers:
             self._ray.kill(self._workers.pop(worker).actor)
 
     def close(self) -> None:
-        """End all actors, and a cluster that was started for this crew."""
+        """End all actors, and a cluster that was started for this executor."""
         # Ray may be gone; what is left then ends with it.
         with suppress(Exception):
             for worker in list(self._workers):
-                self.dismiss(worker)
+                self.stop_worker(worker)
         self._disconnect()
 
-    def _call(self, number: int, method: str, *words: Any) -> None:
+    def _call(self, number: int, method: str, *args: Any) -> None:
         worker = self._workers[number]
         worker.called = method
-        worker.reference = getattr(worker.actor, method).remote(*words)
+        worker.reference = getattr(worker.actor, method).remote(*args)
 
-    def _take(self, number: int) -> News | None:
+    def _take(self, number: int) -> WorkerEvent | None:
         """What the last call gave; None where the next step of the start was begun instead."""
         worker = self._workers[number]
         try:
             result = self._ray.get(worker.reference)
         except (self._ray.exceptions.RayError, self._ray.exceptions.RayTaskError) as error:
-            return Died(_in_words(error))
+            return WorkerDied(_in_words(error))
         if worker.called != "about":
-            news: News = result
-            return news
+            event: WorkerEvent = result
+            return event
         if result["versions"]["medsegfm"] != __version__:
-            return Refused(
+            return ModelFailed(
                 f"A node of the cluster has medsegfm {result['versions']['medsegfm']}, this is "
                 f"{__version__}; install the same on all."
             )
@@ -159,7 +159,7 @@ class RayCrew:
         self._call(number, "load")
         return None
 
-    def _stuck(self) -> list[tuple[int, News]]:
+    def _stuck(self) -> list[tuple[int, WorkerEvent]]:
         """Workers that have waited too long for a place, with nobody at work who could make one."""
         now = time.monotonic()
         if any(worker.called != "about" for worker in self._workers.values()):
@@ -170,11 +170,11 @@ class RayCrew:
             f"The cluster had no place for a worker in {_START_SECONDS / 60:g} minutes; free some, "
             "or ask for fewer with --jobs."
         )
-        return [(number, Refused(reason)) for number in self._workers]
+        return [(number, ModelFailed(reason)) for number in self._workers]
 
     def _need(self, model: str) -> dict[str, int]:
         memory = card(self._names[model]).base_bytes
-        return {"CPU": 1, "GPU": int(self.kind(model) == "gpu"), "memory": memory}
+        return {"CPU": 1, "GPU": int(self.resource(model) == "gpu"), "memory": memory}
 
     def _device_of(self, need: Mapping[str, int]) -> str:
         return "cpu" if self._device == "auto" and not need["GPU"] else self._device
@@ -184,19 +184,19 @@ class RayCrew:
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         if any(all(node.get(name, 0) >= n for name, n in need.items()) for node in nodes):
             return ""
-        words = {"CPU": "a core", "GPU": "a GPU", "memory": f"{need['memory'] / 1e9:.1f} GB"}
-        return " with ".join(word for name, word in words.items() if need[name])
+        texts = {"CPU": "a core", "GPU": "a GPU", "memory": f"{need['memory'] / 1e9:.1f} GB"}
+        return " with ".join(text for name, text in texts.items() if need[name])
 
     def _total(self, resource: str) -> float:
         return float(self._ray.cluster_resources().get(resource, 0))
 
-    def _count_places(self, jobs: int | None) -> dict[str, int]:
+    def _count_capacity(self, jobs: int | None) -> dict[str, int]:
         """Each worker takes a core; those on GPUs come first, where both kinds are wanted."""
-        kinds = {self.kind(model) for model in self._names}
+        resources = {self.resource(model) for model in self._names}
         cores = int(self._total("CPU"))
         gpu = min(self._gpus, cores)
-        cpu = cores - gpu if "gpu" in kinds else cores
-        return {kind: max(1, min(n, jobs or n)) for kind, n in (("gpu", gpu), ("cpu", cpu))}
+        cpu = cores - gpu if "gpu" in resources else cores
+        return {resource: max(1, min(n, jobs or n)) for resource, n in (("gpu", gpu), ("cpu", cpu))}
 
 
 class _Actor:
@@ -210,13 +210,13 @@ class _Actor:
         """What the node is."""
         return machine()
 
-    def load(self) -> Ready | Refused:
+    def load(self) -> Ready | ModelFailed:
         """Load the model."""
         model, load, _, device = self._duty
         self._loaded = load(model, device)
-        return self._loaded if isinstance(self._loaded, Refused) else Ready()
+        return self._loaded if isinstance(self._loaded, ModelFailed) else Ready()
 
-    def work(self, task: Task) -> News:
+    def work(self, task: Task) -> WorkerEvent:
         """Do a task."""
         return self._duty[2](task, self._loaded)
 

@@ -20,11 +20,11 @@ from ...progress import Progress, parts_of
 from ...segmenter import Segmenter
 from ...session.session import Session
 from ...system.peak_memory import peak_bytes, reset_peak
-from ..protocol import Protocol, seed_of
-from ..records import Row, Task
+from ..protocol import Protocol, derive_seed
+from ..records import PlacedKind, Row, Task
 from ..results.case_picture import PICTURED
 from ..results.target import failed_rows
-from .label_map_output import Segs
+from .label_map_output import StepLabelMaps
 from .simulated_prompts import click, first_prompt
 
 _WORST = Scores(0.0, 0.0, math.inf)
@@ -36,13 +36,13 @@ def run_case(
     segmenter: Segmenter,
     protocol: Protocol,
     progress: Progress,
-    segs: Segs | None = None,
+    label_maps: StepLabelMaps | None = None,
 ) -> tuple[list[Row], NDArray[np.uint8]]:
     """The rows of a case, and the masks after the last step, as a picture needs them.
 
     The masks come as one array (K, J, I) for all objects: bit n is set in what belongs to object n,
     for the first PICTURED objects. As bool arrays those of a case with many would fill the memory.
-    segs: takes the label maps of all steps.
+    label_maps: takes the label maps of all steps.
 
     An object that the model cannot be asked for (it knows no class of that name) has rows that say
     so, and the others go on. What else goes wrong is raised.
@@ -54,7 +54,7 @@ def run_case(
     for group, share in zip(groups, parts_of(progress, len(groups)), strict=True):
         objects = [_Object(n, value, name) for n, (value, name) in group]
         run = _Run(task, objects, loaded, segmenter, protocol)
-        run.go(share, segs)
+        run.go(share, label_maps)
         rows += [row for each in objects for row in each.rows]
         for each in objects:
             if each.n < PICTURED:
@@ -105,7 +105,7 @@ class _Run:
         if protocol.nsd_spacing == "stored" and stored != millimetres:
             self.stored = References(self.reference_kji, numbers, stored)
 
-    def go(self, progress: Progress, segs: Segs | None) -> None:
+    def go(self, progress: Progress, label_maps: StepLabelMaps | None) -> None:
         """Fill the rows of the objects."""
         limit = self.protocol.seconds_per_object
         allowed = math.inf if limit is None else limit * len(self.objects)
@@ -114,11 +114,11 @@ class _Run:
         for step, share in enumerate(parts_of(progress, self.protocol.clicks + 1)):
             placed = {each.number: self._place(each, step) for each in self.objects}
             seconds = 0.0
-            if any(words != "none" for words in placed.values()):
+            if any(kind != PlacedKind.NONE for kind in placed.values()):
                 seconds = self._predict(share)
             if step == 0 or seconds:
                 scores = self._scores()
-            self._paint(segs, step)
+            self._paint(label_maps, step)
             spent += seconds
             peak = peak_bytes()
             for each, own in zip(self.objects, scores, strict=True):
@@ -129,35 +129,35 @@ class _Run:
                 self._too_slow(spent, allowed)
             if all(each.done for each in self.objects):
                 for later in range(step + 1, self.protocol.clicks + 1):
-                    self._paint(segs, later)
+                    self._paint(label_maps, later)
                 return
 
-    def _paint(self, segs: Segs | None, step: int) -> None:
-        if segs is not None:
+    def _paint(self, label_maps: StepLabelMaps | None, step: int) -> None:
+        if label_maps is not None:
             for each in self.objects:
-                segs.paint(step, each.value, self.drawn_kji == each.number)
+                label_maps.set_mask(step, each.value, self.drawn_kji == each.number)
 
-    def _place(self, each: _Object, step: int) -> str:
+    def _place(self, each: _Object, step: int) -> PlacedKind:
         """Place the prompt of a step, and say what a row calls it."""
         if each.done:
-            return "none"
-        seed = seed_of(self.task.seed, self.task.case.name, each.name, step)
+            return PlacedKind.NONE
+        seed = derive_seed(self.task.seed, self.task.case.name, each.name, step)
         card, loaded, protocol = self.segmenter.card, self.loaded, self.protocol
         reference = self.reference_kji == each.number
         if step == 0:
-            prompt, words = first_prompt(
+            prompt, kind = first_prompt(
                 card, each.name, each.value, reference, loaded, protocol, seed
             )
         else:
             mask = self.drawn_kji == each.number
-            prompt, words = click(card, reference, mask, loaded, protocol, seed)
+            prompt, kind = click(card, reference, mask, loaded, protocol, seed)
         try:
             if prompt is not None:
                 self.session.add(prompt, each.label)
         except PromptError as error:
             self._fail(each, str(error))
-            return "none"
-        return words
+            return PlacedKind.NONE
+        return kind
 
     def _predict(self, progress: Progress) -> float:
         """Draw the model's answer, and tell how many seconds it took."""
@@ -184,7 +184,7 @@ class _Run:
         return [replace(a, nsd=b.nsd) for a, b in zip(scores, stored, strict=True)]
 
     def _row(
-        self, each: _Object, step: int, placed: str, own: Scores, seconds: float, peak: int
+        self, each: _Object, step: int, placed: PlacedKind, own: Scores, seconds: float, peak: int
     ) -> Row:
         return Row(
             self.task.case.name,
@@ -197,7 +197,7 @@ class _Run:
             own.dsc,
             own.nsd,
             own.hd95_mm,
-            seconds if placed != "none" else 0.0,
+            seconds if placed != PlacedKind.NONE else 0.0,
             peak,
             self.loaded.resampled,
         )

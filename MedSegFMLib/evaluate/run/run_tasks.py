@@ -1,4 +1,4 @@
-"""The loop that leads a crew through the tasks of a schedule."""
+"""The loop that leads an executor through the tasks of a scheduler."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from collections.abc import Generator
 from contextlib import closing
 
 from ..records import Outcome, Task
-from .executor import Crew
-from .scheduler import Schedule
+from .executor import Executor
+from .scheduler import Scheduler
 
 
-def work_off(schedule: Schedule, crew: Crew) -> Generator[tuple[list[Task], Outcome], None, None]:
-    """Do all tasks of a schedule; the outcomes as they come, each with the tasks it settles.
+def run_tasks(
+    scheduler: Scheduler, executor: Executor
+) -> Generator[tuple[list[Task], Outcome], None, None]:
+    """Do all tasks of a scheduler; the outcomes as they come, each with the tasks it settles.
 
     That is one task, none where a failed one is yet to be tried again, and all that are left,
     with one seed, of a model that cannot be loaded. Closing the iterator, or an exception such as
     KeyboardInterrupt, ends the workers at once.
     """
-    with closing(crew):
-        while not schedule.finished:
-            while (model := schedule.next_hire()) is not None:
-                schedule.hired(crew.hire(model), model)
-            for worker, news in crew.wait():
-                yield from schedule.heard(worker, news)
-                task = schedule.next_task(worker)
+    with closing(executor):
+        while not scheduler.finished:
+            while (model := scheduler.next_model()) is not None:
+                scheduler.started(executor.start_worker(model), model)
+            for worker, event in executor.wait():
+                yield from scheduler.handle(worker, event)
+                task = scheduler.next_task(worker)
                 if task is None:
-                    crew.dismiss(worker)
+                    executor.stop_worker(worker)
                 else:
-                    crew.give(worker, task)
+                    executor.give(worker, task)

@@ -19,13 +19,13 @@ from ..protocol import Protocol
 from ..records import Done, Failure, Outcome, Row, Task
 from ..results.environment import usable_cores
 from ..results.results_folder import ResultsFolder
-from .executor import Crew
-from .in_process import ThisProcess
-from .process_pool import Processes
-from .run_tasks import work_off
-from .scheduler import Schedule
+from .executor import Executor
+from .in_process import InProcessExecutor
+from .process_pool import ProcessPool
+from .run_tasks import run_tasks
+from .scheduler import Scheduler
 from .task import open_model, run_task
-from .time_left import in_words
+from .time_left import duration_text
 
 
 @dataclass(frozen=True)
@@ -74,46 +74,46 @@ def evaluate(
     missing = [task for task in tasks if task not in results]
     done, computed = len(tasks) - len(missing), 0
     machines: list[dict[str, Any]] = []
-    progress(done / len(tasks), f"{done} of {len(tasks)} done")
+    progress(done / len(tasks), f"Evaluating, {done} of {len(tasks)} done")
     if missing:
-        segs = folder.resolve() / "segs" if protocol.save_segs else None
-        if segs is not None:
-            make_folder(segs, "choose another with --out")
-        work = functools.partial(run_task, protocol=protocol, segs=segs)
-        crew = _crew(choices, work, jobs, device, ray, machines)
+        label_maps = folder.resolve() / "segs" if protocol.save_segs else None
+        if label_maps is not None:
+            make_folder(label_maps, "choose another with --out")
+        work = functools.partial(run_task, protocol=protocol, label_maps=label_maps)
+        executor = _executor(choices, work, jobs, device, ray, machines)
         results.begin(missing)
-        schedule = Schedule(missing, crew)
-        with closing(work_off(schedule, crew)) as outcomes:
+        scheduler = Scheduler(missing, executor)
+        with closing(run_tasks(scheduler, executor)) as outcomes:
             for settled, outcome in outcomes:
                 results.add(outcome)
                 computed += isinstance(outcome, Done)
                 done += len(settled)
-                progress(done / len(tasks), _phrase(done, len(tasks), schedule))
+                progress(done / len(tasks), _phrase(done, len(tasks), scheduler))
         results.finish()
-    return Finished(*results.of_listed_cases(), computed, machines)
+    return Finished(*results.listed_results(), computed, machines)
 
 
-def _crew(
+def _executor(
     choices: Mapping[str, ModelChoice],
     work: Callable[[Task, Segmenter], Outcome],
     jobs: int | None,
     device: str,
     ray: str | None,
     machines: list[dict[str, Any]],
-) -> Crew:
+) -> Executor:
     load = functools.partial(open_model, choices=choices)
     if ray is not None:
-        from .ray_executor import RayCrew
+        from .ray_executor import RayExecutor
 
         names = {text: choice.name for text, choice in choices.items()}
-        return RayCrew(load, work, device, ray, names, jobs, machines)
+        return RayExecutor(load, work, device, ray, names, jobs, machines)
     jobs = jobs or usable_cores()
     if jobs == 1:
-        return ThisProcess(load, work, device)
-    return Processes(load, work, device, jobs)
+        return InProcessExecutor(load, work, device)
+    return ProcessPool(load, work, device, jobs)
 
 
-def _phrase(done: int, count: int, schedule: Schedule) -> str:
-    left = schedule.seconds_left()
-    time_left = f", about {in_words(left)} left" if left else ""
-    return f"{done} of {count} done{time_left}"
+def _phrase(done: int, count: int, scheduler: Scheduler) -> str:
+    left = scheduler.seconds_left()
+    time_left = f", about {duration_text(left)} left" if left else ""
+    return f"Evaluating, {done} of {count} done{time_left}"

@@ -13,38 +13,38 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterable
 
 from ..records import ALL_CASES, Crash, Done, Failure, Key, Outcome, Task
-from .executor import Crew, Died, News, Ready, Refused
-from .time_left import Pace
+from .executor import Executor, ModelFailed, Ready, WorkerDied, WorkerEvent
+from .time_left import TimeLeft
 
 _LOG = logging.getLogger(__name__)
 # A model is given up when it could not be loaded so often in a row and no worker has it.
-_MOST_REFUSALS = 2
+_MOST_LOAD_FAILURES = 2
 _OUT_OF_MEMORY = "the memory may not be enough for it."
 
 
-class Schedule:
+class Scheduler:
     """The state of a run: what waits, who works on what, and what has been tried before.
 
     Workers are numbers. clock: seconds since any moment.
     """
 
     def __init__(
-        self, tasks: Iterable[Task], crew: Crew, clock: Callable[[], float] = time.monotonic
+        self, tasks: Iterable[Task], executor: Executor, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._crew = crew
+        self._executor = executor
         self._waiting: dict[str, deque[Task]] = defaultdict(deque)
         for task in tasks:
             self._waiting[task.model].append(task)
-        self._kind = {model: crew.kind(model) for model in self._waiting}
-        # With crew.alone, what failed waits here until nothing else is left.
+        self._resource = {model: executor.resource(model) for model in self._waiting}
+        # With executor.alone, what failed waits here until nothing else is left.
         self._again: list[Task] = []
         self._tried: set[Key] = set()
         self._model_of: dict[int, str] = {}
         self._starting: set[int] = set()
         self._running: dict[int, Task] = {}
-        self._refusals: dict[str, int] = defaultdict(int)
+        self._load_failures: dict[str, int] = defaultdict(int)
         self._is_last_round = False
-        self.pace = Pace(clock)
+        self.time_left = TimeLeft(clock)
 
     @property
     def finished(self) -> bool:
@@ -56,9 +56,9 @@ class Schedule:
         left = {model: len(tasks) for model, tasks in self._waiting.items()}
         for task in itertools.chain(self._running.values(), self._again):
             left[task.model] += 1
-        return self.pace.seconds_left(left)
+        return self.time_left.seconds_left(left)
 
-    def next_hire(self) -> str | None:
+    def next_model(self) -> str | None:
         """The model that one more worker should be started for now, None for no model.
 
         The one with the most work waiting for each worker that it would have then.
@@ -74,37 +74,39 @@ class Schedule:
         starting = self._count(self._starting)
         taken: dict[str, int] = defaultdict(int)
         for model, number in workers.items():
-            taken[self._kind[model]] += number
+            taken[self._resource[model]] += number
         open_to = [
             model
             for model, tasks in self._waiting.items()
             if len(tasks) > starting[model]
-            and (self._refusals[model] < _MOST_REFUSALS or not workers[model])
-            and taken[self._kind[model]] < self._crew.places[self._kind[model]]
+            and (self._load_failures[model] < _MOST_LOAD_FAILURES or not workers[model])
+            and taken[self._resource[model]] < self._executor.capacity[self._resource[model]]
         ]
 
         def waiting_work(model: str) -> float:
-            return len(self._waiting[model]) * self.pace.mean(model) / (workers[model] + 1)
+            return len(self._waiting[model]) * self.time_left.mean(model) / (workers[model] + 1)
 
         return max(open_to, key=waiting_work, default=None)
 
-    def hired(self, worker: int, model: str) -> None:
+    def started(self, worker: int, model: str) -> None:
         """A worker is being started for the model."""
         self._model_of[worker] = model
         self._starting.add(worker)
 
-    def heard(self, worker: int, news: News) -> Generator[tuple[list[Task], Outcome], None, None]:
-        """Take in what a worker tells; gives the outcomes as `work_off` does."""
+    def handle(
+        self, worker: int, event: WorkerEvent
+    ) -> Generator[tuple[list[Task], Outcome], None, None]:
+        """Take in what a worker tells; gives the outcomes as `run_tasks` does."""
         model = self._model_of[worker]
         was_starting = worker in self._starting
         self._starting.discard(worker)
-        if isinstance(news, Ready):
-            self._refusals[model] = 0
-        elif isinstance(news, Refused) or (was_starting and isinstance(news, Died)):
+        if isinstance(event, Ready):
+            self._load_failures[model] = 0
+        elif isinstance(event, ModelFailed) or (was_starting and isinstance(event, WorkerDied)):
             self._forget(worker)
-            yield from self._refused(model, news)
+            yield from self._model_failed(model, event)
         else:
-            yield self._settled(worker, self._running.pop(worker), news)
+            yield self._settled(worker, self._running.pop(worker), event)
 
     def next_task(self, worker: int) -> Task | None:
         """What the worker is to do now; None where it is to be dismissed, and known no more."""
@@ -117,38 +119,40 @@ class Schedule:
         self._running[worker] = tasks.popleft()
         return self._running[worker]
 
-    def _settled(self, worker: int, task: Task, news: Outcome | Died) -> tuple[list[Task], Outcome]:
-        if isinstance(news, Done):
-            self.pace.note(task.model, news.seconds)
-            return [task], news
+    def _settled(
+        self, worker: int, task: Task, event: Outcome | WorkerDied
+    ) -> tuple[list[Task], Outcome]:
+        if isinstance(event, Done):
+            self.time_left.note(task.model, event.seconds)
+            return [task], event
         # After what nobody foresaw the process may be damaged, and fail at every further task.
-        if isinstance(news, Died | Crash):
+        if isinstance(event, WorkerDied | Crash):
             self._forget(worker)
-        if isinstance(news, Died):
-            news = Failure(*task.key, f"The process died ({news.how}); {_OUT_OF_MEMORY}")
+        if isinstance(event, WorkerDied):
+            event = Failure(*task.key, f"The process died ({event.how}); {_OUT_OF_MEMORY}")
         if task.key in self._tried:
-            return [task], news
+            return [task], event
         self._tried.add(task.key)
-        _LOG.info("%s with %s is tried again: %s", task.case.name, task.model, news.reason)
-        if self._crew.alone:
+        _LOG.info("%s with %s is tried again: %s", task.case.name, task.model, event.reason)
+        if self._executor.alone:
             self._again.append(task)
         else:
             self._waiting[task.model].append(task)
-        return [], news
+        return [], event
 
-    def _refused(
-        self, model: str, news: Refused | Died
+    def _model_failed(
+        self, model: str, event: ModelFailed | WorkerDied
     ) -> Generator[tuple[list[Task], Outcome], None, None]:
-        self._refusals[model] += 1
-        if self._refusals[model] < _MOST_REFUSALS or model in self._model_of.values():
+        self._load_failures[model] += 1
+        if self._load_failures[model] < _MOST_LOAD_FAILURES or model in self._model_of.values():
             return
         tasks = [*self._waiting[model], *(task for task in self._again if task.model == model)]
         self._waiting[model].clear()
         self._again = [task for task in self._again if task.model != model]
-        if isinstance(news, Died):
-            reason = f"The process died while it loaded the model ({news.how}); {_OUT_OF_MEMORY}"
+        if isinstance(event, WorkerDied):
+            reason = f"The process died while it loaded the model ({event.how}); {_OUT_OF_MEMORY}"
         else:
-            reason = news.reason
+            reason = event.reason
         by_seed: dict[int, list[Task]] = defaultdict(list)
         for task in tasks:
             by_seed[task.seed].append(task)

@@ -10,14 +10,15 @@ from ...prompts.types import Box, Point, Prompt, Text
 from ...segmenter import ModelCard
 from ...simulate import box_around, challenge_box, next_click
 from ..protocol import Protocol
+from ..records import PlacedKind
 
 # The challenge moves the sides of its boxes by up to 5 voxels in a slice of 256.
 _CHALLENGE_JITTER_VOXELS = 5
 _CHALLENGE_SLICE_SIDE = 256
 
-# A prompt and what a row calls it; "none" where there is nothing to place.
-Placed = tuple[Prompt | None, str]
-NOTHING: Placed = (None, "none")
+# A prompt and what a row calls it.
+PlacedPrompt = tuple[Prompt | None, PlacedKind]
+NOTHING: PlacedPrompt = (None, PlacedKind.NONE)
 
 
 def first_prompt(
@@ -28,7 +29,7 @@ def first_prompt(
     loaded: LoadedCase,
     protocol: Protocol,
     seed: int,
-) -> Placed:
+) -> PlacedPrompt:
     """What an object is begun with, by what the model takes.
 
     value, name: the object's label and name. reference: (K, J, I). A model that takes no box where
@@ -36,7 +37,7 @@ def first_prompt(
     """
     boxed = protocol.box and "box" in card.prompts
     if "text" in card.prompts and (protocol.text_first or not (boxed or "point" in card.prompts)):
-        return Text(name), "text"
+        return Text(name), PlacedKind.TEXT
     if not boxed:
         return click(card, reference, np.zeros_like(reference), loaded, protocol, seed)
     if protocol.box_rule == "around":
@@ -48,7 +49,7 @@ def first_prompt(
     else:
         return NOTHING
     start_kji, stop_kji = bounds
-    return Box.from_ijk(loaded.image.geometry, start_kji[::-1], stop_kji[::-1]), "box"
+    return Box.from_ijk(loaded.image.geometry, start_kji[::-1], stop_kji[::-1]), PlacedKind.BOX
 
 
 def click(
@@ -58,7 +59,7 @@ def click(
     loaded: LoadedCase,
     protocol: Protocol,
     seed: int,
-) -> Placed:
+) -> PlacedPrompt:
     """A click in the middle of the largest error of `mask` (K, J, I), if the model takes clicks."""
     if "point" not in card.prompts:
         return NOTHING
@@ -67,4 +68,4 @@ def click(
         return NOTHING
     position_kji, positive = clicked
     point = Point.from_ijk(loaded.image.geometry, position_kji[::-1], positive)
-    return point, "click +" if positive else "click -"
+    return point, PlacedKind.POSITIVE_CLICK if positive else PlacedKind.NEGATIVE_CLICK

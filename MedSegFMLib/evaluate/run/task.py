@@ -18,35 +18,37 @@ from ..model_choice import ModelChoice
 from ..protocol import Protocol
 from ..records import Crash, Done, Failure, Outcome, Row, Task
 from ..results.case_picture import write_picture
-from .executor import Refused
-from .label_map_output import Segs, segs_name
+from .executor import ModelFailed
+from .label_map_output import StepLabelMaps, label_maps_name
 from .run_case import run_case
 
 
-def open_model(text: str, device: str, choices: Mapping[str, ModelChoice]) -> Segmenter | Refused:
+def open_model(
+    text: str, device: str, choices: Mapping[str, ModelChoice]
+) -> Segmenter | ModelFailed:
     """The model that the user named so, or why it cannot be loaded; raises no error."""
     try:
         return choices[text].create(device)
     except MedSegFMError as error:
-        return Refused(_one_line(error))
+        return ModelFailed(_one_line(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other models go on
-        return Refused(_unexpected(error))
+        return ModelFailed(_unexpected(error))
 
 
 def run_task(
-    task: Task, segmenter: Segmenter, protocol: Protocol, segs: Path | None = None
+    task: Task, segmenter: Segmenter, protocol: Protocol, label_maps: Path | None = None
 ) -> Outcome:
     """The rows and the picture of a task; raises no error.
 
-    segs: the folder that the label maps go to, where the protocol keeps them.
+    label_maps: the folder that the label maps go to, where the protocol keeps them.
     """
     begun = time.perf_counter()
     try:
         loaded = load_case(task.case)
-        kept = _segs(loaded, task, protocol) if protocol.save_segs and segs else None
+        kept = _segs(loaded, task, protocol) if protocol.save_segs and label_maps else None
         rows, masks_kji = run_case(task, loaded, segmenter, protocol, no_progress, kept)
-        if kept is not None and segs is not None:
-            kept.write(segs / segs_name(task.key))
+        if kept is not None and label_maps is not None:
+            kept.write(label_maps / label_maps_name(task.key))
         picture = _picture(task, loaded, rows, masks_kji)
     except MedSegFMError as error:
         return Failure(*task.key, _one_line(error))
@@ -55,9 +57,9 @@ def run_task(
     return Done(rows, picture, time.perf_counter() - begun)
 
 
-def _segs(loaded: LoadedCase, task: Task, protocol: Protocol) -> Segs:
+def _segs(loaded: LoadedCase, task: Task, protocol: Protocol) -> StepLabelMaps:
     labels = [value for value, _ in task.case.objects]
-    return Segs(loaded.label.array_kji.shape, labels, protocol)
+    return StepLabelMaps(loaded.label.array_kji.shape, labels, protocol)
 
 
 def _picture(

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 
-class Pace:
+class TimeLeft:
     """The seconds that a model's tasks take, and what is left at the pace so far.
 
     clock: seconds since any moment.
@@ -43,7 +43,7 @@ class Pace:
         return work * (self._clock() - self._begun) / done
 
 
-def in_words(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """A time to wait: "40 s", "12 min", "3 h 20 min"."""
     minutes = round(seconds / 60)
     if seconds < 90:

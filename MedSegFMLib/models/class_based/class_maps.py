@@ -93,7 +93,7 @@ def competing(
     """
     winner = best = second = None
     for number, channel in enumerate(scores):
-        progress(number / len(scores), "Telling the classes apart")
+        progress(number / len(scores), "Separating the classes")
         logits = restore(channel, number)
         if winner is None or best is None or second is None:
             winner, best = np.ones(logits.shape, np.uint16), logits
@@ -123,7 +123,7 @@ def overlapping(
     """
     winner = best = None
     for number, channel in enumerate(scores):
-        progress(number / len(scores), "Telling the classes apart")
+        progress(number / len(scores), "Separating the classes")
         logits = restore(channel, number)
         if winner is None or best is None:
             winner, best = np.zeros(logits.shape, np.uint16), np.zeros_like(logits)
@@ -142,7 +142,7 @@ def united(drawn: Sequence[tuple[Region, Logits]]) -> tuple[Region, Logits]:
     """Several classes as one object: in each voxel the highest of their logits."""
     if len(drawn) == 1:
         return drawn[0]
-    region = Region.around([own for own, _ in drawn])
+    region = Region.enclosing([own for own, _ in drawn])
     logits = np.full(region.shape_kji, -_LARGEST, np.float32)
     for own, values in drawn:
         here = logits[own.relative_to(region).slices]

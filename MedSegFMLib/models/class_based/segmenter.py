@@ -31,7 +31,7 @@ class ClassNetwork(Protocol):
     def classes(self) -> tuple[str, ...]:
         """The names of what it knows, without background."""
 
-    def look(self, volume: Volume, progress: Progress) -> ClassMaps:
+    def class_maps(self, volume: Volume, progress: Progress) -> ClassMaps:
         """Score every voxel of a volume; progress ends at 1."""
 
 
@@ -64,8 +64,8 @@ class ClassSegmenter:
         volume.intensity_range()
         region = region or Region.whole(volume.geometry.shape_kji)
         with memory_errors(self.card.name):
-            maps = self._network.look(volume.crop(region), progress)
-        progress(1.0, "The volume is seen")
+            maps = self._network.class_maps(volume.crop(region), progress)
+        progress(1.0, "Preparing the volume")
         return ClassEncoding(volume.geometry, region, maps.nbytes, maps)
 
     def predict(
@@ -84,15 +84,15 @@ class ClassSegmenter:
                 f"{self.card.title} cannot predict from a {type(encoding).__name__} of a model."
             )
         progress(0.0, "Reading the prompts")
-        numbers = asked_classes(self.card, self.classes, prompts, encoding.geometry)
+        numbers = requested_classes(self.card, self.classes, prompts, encoding.geometry)
         with memory_errors(self.card.name):
             found, logits = united([encoding.maps.draw(number) for number in numbers])
-        progress(1.0, "The object is drawn")
+        progress(1.0, "Predicting the mask")
         offset = found.shifted(encoding.region.start_kji).start_kji
         return Prediction(encoding.geometry, offset, logits)
 
 
-def asked_classes(
+def requested_classes(
     card: ModelCard, classes: Sequence[str], prompts: Sequence[Prompt], geometry: Geometry
 ) -> list[int]:
     """Which of a model's classes, counted from 0, the prompts for an object name.
@@ -112,7 +112,7 @@ def check_classes(classes: Sequence[str], source: object) -> None:
         raise WeightsError(f"{source} {fault if known else 'names no class'}; name each in it.")
 
 
-def overlap_of(text: float | str) -> float:
+def parse_overlap(text: float | str) -> float:
     """The overlap of neighbouring windows as a part of their width; ModelError for no such."""
     try:
         part = float(text)
@@ -123,7 +123,7 @@ def overlap_of(text: float | str) -> float:
     return part
 
 
-def yes_or_no(name: str, text: bool | str) -> bool:
+def parse_yes_no(name: str, text: bool | str) -> bool:
     """An option that is true or false, as text or not; ModelError for anything else."""
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     said = words.get(str(text).lower())

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 _NUMBERS = ("float16", "float32", "float64", "int32", "int64", "bool")
 
 
-def read_state_dict(path: Path, holders: Sequence[str], way_out: str) -> dict[str, Tensor]:
+def read_state_dict(path: Path, holders: Sequence[str], advice: str) -> dict[str, Tensor]:
     """The tensors of a file in torch's format or safetensors.
 
-    holders: under these names scripts keep the state dict beside their optimiser's. way_out: what
+    holders: under these names scripts keep the state dict beside their optimiser's. advice: what
     to give instead, as the message says it.
 
     Its SHA-256 is for the caller to check first. Raises WeightsError where the file is missing or
@@ -31,14 +31,14 @@ def read_state_dict(path: Path, holders: Sequence[str], way_out: str) -> dict[st
     check_torch_file(path)
     if is_safetensors(path):
         return _read_safetensors(path)
-    held = read_checkpoint(path, way_out)
+    held = read_checkpoint(path, advice)
     for holder in holders:
         if isinstance(held, dict) and isinstance(held.get(holder), dict):
             held = held[holder]
-    return check_state_dict(held, path, way_out)
+    return check_state_dict(held, path, advice)
 
 
-def read_checkpoint(path: Path, way_out: str) -> Any:
+def read_checkpoint(path: Path, advice: str) -> Any:
     """All that a file in torch's format holds, tensors, numbers and words alone.
 
     Raises WeightsError as `read_state_dict` does.
@@ -51,18 +51,18 @@ def read_checkpoint(path: Path, way_out: str) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise WeightsError(
-            f"{path} is damaged, or holds more than tensors, which is never loaded; {way_out}."
+            f"{path} is damaged, or holds more than tensors, which is never loaded; {advice}."
         ) from error
 
 
-def check_state_dict(held: object, path: Path, way_out: str) -> dict[str, Tensor]:
+def check_state_dict(held: object, path: Path, advice: str) -> dict[str, Tensor]:
     """What was read, where it is tensors by name; WeightsError else."""
     import torch
 
     if not isinstance(held, dict) or not all(
         isinstance(name, str) and isinstance(t, torch.Tensor) for name, t in held.items()
     ):
-        raise WeightsError(f"{path} holds something else than a network's tensors; {way_out}.")
+        raise WeightsError(f"{path} holds something else than a network's tensors; {advice}.")
     return held
 
 

@@ -24,7 +24,7 @@ class MirroredFeatures(Features):
         self.views = views
 
 
-class Mirrored:
+class MirrorAveraged:
     """The `Runtime` that averages another one's logits over `VIEWS`."""
 
     def __init__(self, runtime: Runtime) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from ...errors import ModelError
 from ...progress import Progress, parts_of
 from ...prompts.types import Box, Prompt
-from ...prompts.voxels import honour_marks, to_voxels
+from ...prompts.voxels import enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule
 from ...system.device import choose_device, is_cpu
 from ...volumes.intensities import intensity_bounds, normalised
@@ -27,10 +27,10 @@ from ...volumes.resampling import cell_positions, resampled
 from ...volumes.volume import Volume
 from ...weights import store
 from . import weights as ensam_weights
-from .mirror_averaging import Mirrored
+from .mirror_averaging import MirrorAveraged
 from .network.graphs import graphs
 from .runtime import Features, NetworkPrompts, Runtime
-from .sliding_windows import Window, blended, holds_object, window_regions
+from .sliding_windows import SlidingWindow, blended, holds_object, window_regions
 from .tokens import Tokens, prompt_tokens
 
 CARD = ModelCard(
@@ -63,7 +63,7 @@ class EnsamEncoding(Encoding):
     """The network's features of a region, and of windows of it where it is large."""
 
     features: Features
-    windows: tuple[Window, ...]
+    windows: tuple[SlidingWindow, ...]
 
 
 def create(device: str = "auto", weights: str | Path | None = None) -> EnsamSegmenter:
@@ -84,7 +84,7 @@ def create(device: str = "auto", weights: str | Path | None = None) -> EnsamSegm
 
 def _cpu_runtime(path: Path) -> Runtime:
     config = ensam_weights.read_config(path)
-    if graphs(config).there and find_spec("openvino") is not None:
+    if graphs(config).are_shipped and find_spec("openvino") is not None:
         from . import openvino_runtime as ensam_openvino
 
         return ensam_openvino.load(path)
@@ -92,12 +92,12 @@ def _cpu_runtime(path: Path) -> Runtime:
         return _torch_runtime(path, "cpu")
     fault = (
         "openvino is not here"
-        if graphs(config).there
+        if graphs(config).are_shipped
         else "there is no graph of their configuration"
     )
     raise ModelError(
         f"The weights {path} need torch, not installed here, because {fault}; run: "
-        "pip install torch, or use the model graphcut."
+        "pip install torch, or use the model randomwalk."
     )
 
 
@@ -112,10 +112,11 @@ class EnsamSegmenter:
     """The `Segmenter` around a loaded network."""
 
     card = CARD
+    classes: tuple[str, ...] = ()
 
     def __init__(self, runtime: Runtime) -> None:
         # The whole region decides most, so the mean over mirror images is worth its time there.
-        self._whole = Mirrored(runtime)
+        self._whole = MirrorAveraged(runtime)
         self._closer = runtime
         self._cells = (runtime.config.cells,) * 3
 
@@ -138,8 +139,8 @@ class EnsamSegmenter:
         for window, share in zip(regions, shares, strict=True):
             image = normalised(resampled(array[window.slices], self._cells), bounds)
             seen = self._closer.encode(image, self._cell_mm(window, spacing), share)
-            windows.append(Window(window, seen))
-        progress(1.0, "The image is prepared")
+            windows.append(SlidingWindow(window, seen))
+        progress(1.0, "Encoding the image")
         nbytes = features.nbytes + sum(window.features.nbytes for window in windows)
         return EnsamEncoding(volume.geometry, region, nbytes, features, tuple(windows))
 
@@ -176,8 +177,8 @@ class EnsamSegmenter:
                     (part, self._decoded(self._closer, window.features, own, part, known, share))
                 )
         array = blended(array, closer)
-        honour_marks(array, tokens.marks, CLICK_LOGIT)
-        progress(1.0, "The object is drawn")
+        enforce_marks(array, tokens.marks, CLICK_LOGIT)
+        progress(1.0, "Predicting the mask")
         return Prediction(encoding.geometry, region.start_kji, array)
 
     def _cell_mm(self, region: Region, spacing_kji_mm: Sequence[float]) -> list[float]:

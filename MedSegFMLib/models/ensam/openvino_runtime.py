@@ -75,7 +75,7 @@ class OpenVinoRuntime:
 
         Raises DeviceError without memory.
         """
-        progress(0.0, "Looking at the image")
+        progress(0.0, "Encoding the image")
         cells = self._config.cells
         lengths = np.array(spacing_kji_mm if self._config.millimetres else (1, 1, 1), np.float32)
         scale = lengths / (lengths * np.float32(cells)).max()
@@ -84,7 +84,7 @@ class OpenVinoRuntime:
             inputs = {name: answer[name] for name in FEATURES}
             for name, positions in zip(IMAGE_TURNS, self._positions, strict=True):
                 inputs[name] = positions.of_image(cells, scale)
-        progress(1.0, "Looking at the image")
+        progress(1.0, "Encoding the image")
         return OpenVinoFeatures(inputs, scale)
 
     def decode(
@@ -98,7 +98,7 @@ class OpenVinoRuntime:
         assert isinstance(features, OpenVinoFeatures), (
             "features are given back where they came from"
         )
-        progress(0.0, "Drawing the object")
+        progress(0.0, "Predicting the mask")
         said = prompts if len(prompts.kinds) else _NOTHING
         if previous_logits is None:
             previous_logits = np.zeros((self._config.cells,) * 3, np.float32)
@@ -116,7 +116,7 @@ class OpenVinoRuntime:
             # Of an input that the configuration has no use for the graph has none either.
             inputs = {name: inputs[name] for name in self._takes}
             logits: Logits = self._decoder.infer(inputs, share_inputs=True)[LOGITS][0, 0]
-        progress(1.0, "Drawing the object")
+        progress(1.0, "Predicting the mask")
         return logits
 
 

@@ -25,7 +25,7 @@ _FAR_LOGIT = -3.0
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class SlidingWindow:
     """A part of an encoded region, counted from its first voxel, and what was seen in it."""
 
     region: Region

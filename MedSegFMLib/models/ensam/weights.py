@@ -90,5 +90,5 @@ def _config(header: Header, path: Path) -> EnsamConfig:
 
 
 def _check(header: Header, expected: dict[str, tuple[int, ...]], path: Path) -> None:
-    network, way_out = "its configuration says", "give the file as training wrote it"
-    check_layout(header.shapes, expected, path, network, way_out)
+    network, advice = "its configuration says", "give the file as training wrote it"
+    check_layout(header.shapes, expected, path, network, advice)

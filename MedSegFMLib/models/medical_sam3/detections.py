@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, part_of
 from ...segmenter import Encoding, Logits
-from ...system.memory_cache import ByteCache
+from ...system.memory_cache import LruByteCache
 from ..planar.fusion import FAR_LOGIT
-from ..planar.propagation import Ask, Marks, PicturePrompt
+from ..planar.propagation import Marks, PixelPrompt, SliceRequest
 from ..sam.encoding import Stack
 from ..sam.feature_cache import SliceFeatures
-from ..sam.preprocessing import picture_logits
-from .preprocessing import Sam3Pictures, relative
+from ..sam.preprocessing import slice_logits
+from .preprocessing import Sam3Preprocessor, relative
 from .runtime import Sam3Runtime, SliceQuestion
 
 # Of the time of a slice, this part is for looking at it.
@@ -24,15 +24,15 @@ _LOOKING = 0.85
 
 HalfLogits = NDArray[np.float16]
 
-Asked = tuple[str, str, int, PicturePrompt]
+DetectionKey = tuple[str, str, int, PixelPrompt]
 """Words, plane, slice and box."""
 
-Tracked = tuple[str | None, str, Marks]
+TrackKey = tuple[str | None, str, Marks]
 """Words, plane, and prompts on the stack; no words where clicks alone say what it is."""
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Detection:
     """How surely what was asked for is on a slice, 0 to 1, and its logits on the region."""
 
     score: float
@@ -40,7 +40,7 @@ class Found:
 
 
 @dataclass(frozen=True, eq=False)
-class WordsEncoding(Encoding):
+class MedicalSam3Encoding(Encoding):
     """A region's stacks by plane.
 
     volume_id: which volume it is a region of.
@@ -50,17 +50,17 @@ class WordsEncoding(Encoding):
 
     volume_id: int
     stacks: dict[str, Stack]
-    answers: ByteCache[Asked, Found]
-    tracked: ByteCache[Tracked, Mapping[int, HalfLogits]]
+    answers: LruByteCache[DetectionKey, Detection]
+    tracked: LruByteCache[TrackKey, Mapping[int, HalfLogits]]
 
 
 def answer_caches(
     budget: int,
-) -> tuple[ByteCache[Asked, Found], ByteCache[Tracked, Mapping[int, HalfLogits]]]:
+) -> tuple[LruByteCache[DetectionKey, Detection], LruByteCache[TrackKey, Mapping[int, HalfLogits]]]:
     """Empty caches of so many bytes each, for the detector's answers and the tracker's."""
     return (
-        ByteCache(budget, lambda found: found.logits.nbytes),
-        ByteCache(budget, lambda way: sum(logits.nbytes for logits in way.values())),
+        LruByteCache(budget, lambda found: found.logits.nbytes),
+        LruByteCache(budget, lambda way: sum(logits.nbytes for logits in way.values())),
     )
 
 
@@ -69,7 +69,7 @@ def halved(logits: Logits) -> HalfLogits:
     return np.asarray(logits.clip(-FAR_LOGIT, FAR_LOGIT), np.float16)
 
 
-class SliceAsker:
+class SliceDetector:
     """Looks at slices and asks the detector about them, both once as long as memory allows.
 
     threshold: what scores less, from 0 to 1, is not there.
@@ -78,58 +78,62 @@ class SliceAsker:
     def __init__(
         self,
         runtime: Sam3Runtime,
-        pictures: Sam3Pictures,
+        preprocessor: Sam3Preprocessor,
         features: SliceFeatures,
         threshold: float,
     ) -> None:
         self._runtime = runtime
-        self._pictures = pictures
+        self._preprocessor = preprocessor
         self._features = features
         self._threshold = threshold
 
-    def look(
-        self, encoding: WordsEncoding, name: str, indices: Sequence[int], progress: Progress
+    def slice_features(
+        self, encoding: MedicalSam3Encoding, name: str, indices: Sequence[int], progress: Progress
     ) -> list[HalfLogits]:
         """The features (tokens, channels) of slices of a stack, in 16 bits."""
         stack = encoding.stacks[name]
-        return self._features.of(
+        return self._features.get(
             [(encoding.volume_id, stack.key(index)) for index in indices],
-            stack.pictures[list(indices)],
-            self._pictures.fit((stack.pictures.shape[1], stack.pictures.shape[2])),
+            stack.slice_images[list(indices)],
+            self._preprocessor.resize_plan(
+                (stack.slice_images.shape[1], stack.slice_images.shape[2])
+            ),
             progress,
         )
 
-    def ask(
+    def detect(
         self,
-        encoding: WordsEncoding,
+        encoding: MedicalSam3Encoding,
         name: str,
-        asks: Sequence[Ask],
+        requests: Sequence[SliceRequest],
         phrase: str,
         progress: Progress,
-    ) -> list[Found]:
+    ) -> list[Detection]:
         """What is on slices of a stack, those remembered and those found now."""
         stack = encoding.stacks[name]
-        keys = [(phrase, name, index, prompt) for index, prompt in asks]
+        keys = [(phrase, name, index, prompt) for index, prompt in requests]
         known = [encoding.answers.get(key) for key in keys]
         new = [n for n, answer in enumerate(known) if answer is None]
         if new:
-            picture = (stack.pictures.shape[1], stack.pictures.shape[2])
-            fit = self._pictures.fit(picture)
-            features = self.look(
-                encoding, name, [asks[n][0] for n in new], part_of(progress, 0.0, _LOOKING)
+            slice_size = (stack.slice_images.shape[1], stack.slice_images.shape[2])
+            plan = self._preprocessor.resize_plan(slice_size)
+            features = self.slice_features(
+                encoding, name, [requests[n][0] for n in new], part_of(progress, 0.0, _LOOKING)
             )
             questions = []
             for n in new:
-                box = stack.on_picture(asks[n][1]).box
-                questions.append(SliceQuestion(phrase, box and relative(box, picture)))
+                box = stack.to_slice_pixels(requests[n][1]).box
+                questions.append(SliceQuestion(phrase, box and relative(box, slice_size)))
             answers = self._runtime.decode(
                 features, questions, self._threshold, part_of(progress, _LOOKING, 1.0)
             )
             for n, answer in zip(new, answers, strict=True):
                 logits = np.full(stack.shape[1:], -FAR_LOGIT, np.float32)
                 if answer.logits is not None:
-                    logits = stack.of_region(picture_logits(self._pictures, answer.logits, fit))
-                found = Found(answer.score, halved(logits))
+                    logits = stack.crop_to_region(
+                        slice_logits(self._preprocessor, answer.logits, plan)
+                    )
+                found = Detection(answer.score, halved(logits))
                 encoding.answers.put(keys[n], found)
                 known[n] = found
         return [found for found in known if found is not None]

@@ -18,7 +18,7 @@ from ...weights.checksums import own_sha256
 from ..sam.preprocessing import PUBLISHED_SIZE
 from ..sam.segmenter import DEFAULT_CACHE_BYTES, check_options
 from .card import WITH_TRACKER
-from .segmenter import WordsSegmenter
+from .segmenter import MedicalSam3Segmenter
 from .tracker_tensor_names import has_tracker
 
 # The published network on a CPU with three slices took 4.9 GB at most, of which 3.4 GB are weights;
@@ -45,7 +45,7 @@ CARD = ModelCard(
     ),
     packages=("torch", "torchvision", "transformers"),
     weights="medical-sam3",
-    may_be_absent=True,
+    can_predict_empty=True,
     base_bytes=_BASE_BYTES,
     bytes_per_voxel=_BYTES_PER_VOXEL,
 )
@@ -62,7 +62,7 @@ def create(
     step_mm: float | str = 10.0,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
     propagation: str = "auto",
-) -> WordsSegmenter:
+) -> MedicalSam3Segmenter:
     """Load Medical SAM3 with the weights of the store, or those in the file or folder `weights`.
 
     device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
@@ -85,7 +85,7 @@ def create(
     from ...system.device import choose_device
     from . import lora as medical_sam3_lora
     from . import weights as medical_sam3_weights
-    from .tokenizer import Words
+    from .tokenizer import PhraseTokenizer
     from .torch_runtime import TorchSam3Runtime
     from .tracker import TorchSam3Tracker
     from .tracker_weights import load_tracker
@@ -99,7 +99,9 @@ def create(
         raise ModelError(
             f"There is no propagation '{propagation}'; choose from {', '.join(PROPAGATIONS)}."
         )
-    path = medical_sam3_weights.file_of(store.find(CARD.name) if weights is None else Path(weights))
+    path = medical_sam3_weights.find_weights_file(
+        store.find(CARD.name) if weights is None else Path(weights)
+    )
     held = medical_sam3_weights.read_checkpoint(path)
     network = medical_sam3_weights.load_detector(held, path)
     tracker = None
@@ -114,9 +116,9 @@ def create(
         network = medical_sam3_lora.merged(network, Path(adapter), own_sha256(path))
     config: Any = network.config
     most = config.text_config.max_position_embeddings
-    words = Words(path.parent if tokenizer is None else Path(tokenizer), most)
+    words = PhraseTokenizer(path.parent if tokenizer is None else Path(tokenizer), most)
     runtime = TorchSam3Runtime(network, words, chosen, CARD.name)
-    return WordsSegmenter(CARD, runtime, fusion, names, least, step, budget, tracker)
+    return MedicalSam3Segmenter(CARD, runtime, fusion, names, least, step, budget, tracker)
 
 
 def _number(name: str, value: float | str, least: float, most: float) -> float:

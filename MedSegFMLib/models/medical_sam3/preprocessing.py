@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..planar.grey_levels import GreyLevels
 from ..planar.propagation import Rectangle
-from ..sam.preprocessing import PUBLISHED_SIZE, Fit, Size
+from ..sam.preprocessing import PUBLISHED_SIZE, ResizePlan, Size
 from .runtime import RelativeBox
 
 if TYPE_CHECKING:
@@ -18,43 +18,47 @@ if TYPE_CHECKING:
 _MEAN = _STD = 127.5
 
 
-class Sam3Pictures:
+class Sam3Preprocessor:
     """Both sides to `side` pixels, bilinear, whatever the proportions; logits bilinear back.
 
     As Sam3ImageProcessor of transformers does it: mean and deviation 0.5 in all three channels.
     """
 
-    # Pictures are always whole slices, as published.
+    # Images always show whole slices, as published.
     size = PUBLISHED_SIZE
 
     def __init__(self, side: int) -> None:
         self._side = side
 
-    def fit(self, picture: Size) -> Fit:
+    def resize_plan(self, slice_size: Size) -> ResizePlan:
         """Where a slice of so many rows and columns lies in the input: all over it."""
         square = (self._side, self._side)
-        return Fit(picture, square, square)
+        return ResizePlan(slice_size, square, square)
 
-    def images(self, pictures: GreyLevels, fit: Fit) -> NDArray[np.float32]:
+    def images(self, slice_images: GreyLevels, plan: ResizePlan) -> NDArray[np.float32]:
         """(n, 3, side, side): slices (n, rows, columns) as the network takes them."""
         from PIL import Image
 
-        images = np.empty((len(pictures), 3, *fit.input), np.float32)
-        for image, picture in zip(images, pictures, strict=True):
-            resized = Image.fromarray(picture).resize(fit.input[::-1], Image.Resampling.BILINEAR)
+        images = np.empty((len(slice_images), 3, *plan.input), np.float32)
+        for image, slice_image in zip(images, slice_images, strict=True):
+            resized = Image.fromarray(slice_image).resize(
+                plan.input[::-1], Image.Resampling.BILINEAR
+            )
             image[...] = (np.asarray(resized, np.float32) - _MEAN) / _STD
         return images
 
-    def on_picture(self, low: Tensor, fit: Fit) -> Tensor:
+    def resize_logits(self, low: Tensor, plan: ResizePlan) -> Tensor:
         """(n, rows, columns) logits: what the network answered, (n, h, w), on the slices."""
         from torch.nn.functional import interpolate
 
-        return interpolate(low[:, None], fit.picture, mode="bilinear", align_corners=False)[:, 0]
+        return interpolate(low[:, None], plan.slice_size, mode="bilinear", align_corners=False)[
+            :, 0
+        ]
 
 
-def relative(box: Rectangle, picture: Size) -> RelativeBox:
-    """A half-open box of pixels as parts of a picture of so many rows and columns."""
+def relative(box: Rectangle, slice_size: Size) -> RelativeBox:
+    """A half-open box of pixels as parts of a slice of so many rows and columns."""
     top, left, bottom, right = box
-    rows, columns = picture
+    rows, columns = slice_size
     across, down = (right - left) / columns, (bottom - top) / rows
     return (left / columns + across / 2, top / rows + down / 2, across, down)

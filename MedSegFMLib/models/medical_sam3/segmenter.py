@@ -10,33 +10,33 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
-from ...prompts.voxels import VoxelMarks, honour_marks, to_voxels
+from ...prompts.voxels import VoxelMarks, enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ..planar.fusion import FUSIONS
-from ..planar.propagation import Ask, Marks, walk
+from ..planar.propagation import Marks, SliceRequest, propagate
 from ..sam.encoding import (
     BYTES_PER_LOGIT,
     CLICK_LOGIT,
-    WALKS_REMEMBERED,
+    PROPAGATIONS_KEPT,
     Stack,
     cut_stacks,
 )
 from ..sam.feature_cache import SliceFeatures
 from .card import without_clicks
-from .detections import HalfLogits, SliceAsker, WordsEncoding, answer_caches
-from .preprocessing import Sam3Pictures
+from .detections import HalfLogits, MedicalSam3Encoding, SliceDetector, answer_caches
+from .preprocessing import Sam3Preprocessor
 from .runtime import Sam3Runtime, SliceTracker
-from .text_propagation import drive, first_asks, region_of, walk_words
+from .text_propagation import first_requests, propagate_text, region_around_mask, run_propagation
 from .tokenizer import VISUAL
-from .tracking import Follower, Walked
+from .tracking import SliceTracking, TrackedSlices
 
 # Of the way through a stack, this part is for the slice where the object is surest.
 _FINDING = 0.3
 
 
-class WordsSegmenter:
+class MedicalSam3Segmenter:
     """The `Segmenter` around SAM3.
 
     planes: in turn; without a box the later ones look only where the first found the object.
@@ -44,6 +44,8 @@ class WordsSegmenter:
     far apart are looked at first. cache_bytes: the memory for features of slices. tracker: follows
     the object from slice to slice; without one boxes do, and clicks are refused.
     """
+
+    classes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -57,32 +59,34 @@ class WordsSegmenter:
         tracker: SliceTracker | None = None,
     ) -> None:
         self.card = card if tracker is not None else without_clicks(card)
-        self._pictures = Sam3Pictures(runtime.side)
+        self._preprocessor = Sam3Preprocessor(runtime.side)
         self._fused = FUSIONS[fusion]
         self._planes = tuple(planes)
         self._step_mm = step_mm
-        self._features = SliceFeatures(runtime, self._pictures, cache_bytes)
-        self._asker = SliceAsker(runtime, self._pictures, self._features, threshold)
+        self._features = SliceFeatures(runtime, self._preprocessor, cache_bytes)
+        self._detector = SliceDetector(runtime, self._preprocessor, self._features, threshold)
         self._tracker = tracker
 
-    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> WordsEncoding:
+    def encode(
+        self, volume: Volume, region: Region | None, progress: Progress
+    ) -> MedicalSam3Encoding:
         """Cut a region (None: all) into slices; the network looks at those that are asked.
 
-        The pictures show the whole width and height of the volume. Raises VolumeError where that
+        The slices show the whole width and height of the volume. Raises VolumeError where that
         holds NaN or infinity.
         """
         progress(0.0, "Preparing the slices")
         geometry = volume.geometry
         region = region or Region.whole(geometry.shape_kji)
-        number, window = self._features.window_of(volume)
+        number, window = self._features.grey_window(volume)
         progress(0.3, "Preparing the slices")
         array = volume.array_kji
-        found = cut_stacks(array, geometry, region, window, self._planes, whole_pictures=True)
+        found = cut_stacks(array, geometry, region, window, self._planes, whole_slices=True)
         stacks = {name: found[name] for name in self._planes if name in found}
-        progress(1.0, "The slices are prepared")
-        budget = WALKS_REMEMBERED * BYTES_PER_LOGIT * len(stacks) * region.size
-        held = sum(stack.pictures.nbytes for stack in stacks.values()) + 2 * budget
-        return WordsEncoding(geometry, region, held, number, stacks, *answer_caches(budget))
+        progress(1.0, "Preparing the slices")
+        budget = PROPAGATIONS_KEPT * BYTES_PER_LOGIT * len(stacks) * region.size
+        held = sum(stack.slice_images.nbytes for stack in stacks.values()) + 2 * budget
+        return MedicalSam3Encoding(geometry, region, held, number, stacks, *answer_caches(budget))
 
     def predict(
         self,
@@ -98,7 +102,7 @@ class WordsSegmenter:
         prompt outside the volume, one the model does not take, a click without a tracker, or words
         that are too many, DeviceError without memory.
         """
-        if not isinstance(encoding, WordsEncoding):
+        if not isinstance(encoding, MedicalSam3Encoding):
             raise TypeError(f"{self.card.name} cannot predict from a {type(encoding).__name__}.")
         self.card.check_takes(prompts)
         progress(0.0, "Reading the prompts")
@@ -112,27 +116,27 @@ class WordsSegmenter:
         share = part_of(progress, 0.0, 0.95)
         shares = parts_of(share, max(1, len(encoding.stacks)))
         for (name, stack), part in zip(encoding.stacks.items(), shares, strict=False):
-            found: Walked | Mapping[int, Logits] = {}
+            found: TrackedSlices | Mapping[int, Logits] = {}
             if not absent:
                 on_stack = stack.marks(_boxed(marks, boxes), region.shape_kji)
                 if self._tracker is None:
-                    found = self._walked(encoding, name, on_stack, phrase, part)
+                    found = self._propagated(encoding, name, on_stack, phrase, part)
                 else:
-                    found = self._followed(
+                    found = self._tracked(
                         self._tracker, encoding, name, on_stack, phrase if asked else None, part
                     )
-            by_plane[name] = stack.on_region(found)
+            by_plane[name] = stack.volume_logits(found)
             if not boxes and not absent:
                 # The other planes look where the first one found it: a box, and the words again.
-                there = region_of(by_plane[name] > 0)
+                there = region_around_mask(by_plane[name] > 0)
                 boxes, absent = ((there,), False) if there is not None else ((), True)
-        progress(0.95, "Bringing the planes together")
+        progress(0.95, "Fusing the planes")
         planes = {name: stack.plane for name, stack in encoding.stacks.items()}
         # Planes in which it was not found say little where another one found it.
         finders = {name: logits for name, logits in by_plane.items() if (logits > 0).any()}
         fused = self._fused(finders or by_plane, planes)
-        honour_marks(fused, marks, CLICK_LOGIT)
-        progress(1.0, "The object is drawn")
+        enforce_marks(fused, marks, CLICK_LOGIT)
+        progress(1.0, "Predicting the mask")
         likely = {name: probabilities(logits) for name, logits in by_plane.items()}
         return Prediction(encoding.geometry, region.start_kji, fused, likely)
 
@@ -140,36 +144,43 @@ class WordsSegmenter:
         """How many slices apart those are that words alone are tried on first."""
         return max(1, int(self._step_mm / stack.plane.spacing_mm[0]))
 
-    def _walked(
-        self, encoding: WordsEncoding, name: str, marks: Marks, phrase: str, progress: Progress
+    def _propagated(
+        self,
+        encoding: MedicalSam3Encoding,
+        name: str,
+        marks: Marks,
+        phrase: str,
+        progress: Progress,
     ) -> Mapping[int, Logits]:
         """Through one stack with words and boxes around neighbours' masks."""
 
-        def asked(asks: list[Ask], share: Progress) -> list[Logits]:
-            found = self._asker.ask(encoding, name, asks, phrase, share)
+        def asked(requests: list[SliceRequest], share: Progress) -> list[Logits]:
+            found = self._detector.detect(encoding, name, requests, phrase, share)
             return [np.asarray(answer.logits, np.float32) for answer in found]
 
         stride = self._stride(encoding.stacks[name])
         going = (
-            walk(marks) if marks.boxes else walk_words(marks.shape, stride, again=self._step_mm > 0)
+            propagate(marks)
+            if marks.boxes
+            else propagate_text(marks.shape, stride, again=self._step_mm > 0)
         )
-        return drive(going, marks, asked, progress)
+        return run_propagation(going, marks, asked, progress)
 
-    def _followed(
+    def _tracked(
         self,
         tracker: SliceTracker,
-        encoding: WordsEncoding,
+        encoding: MedicalSam3Encoding,
         name: str,
         marks: Marks,
         phrase: str | None,
         progress: Progress,
-    ) -> Walked:
+    ) -> TrackedSlices:
         """Through one stack with the tracker; the detector is asked where there is a phrase."""
 
-        def look(index: int, share: Progress) -> NDArray[Any]:
-            return self._asker.look(encoding, name, [index], share)[0]
+        def slice_features(index: int, share: Progress) -> NDArray[Any]:
+            return self._detector.slice_features(encoding, name, [index], share)[0]
 
-        def recall(of: Marks, find: Callable[[], Walked]) -> Walked:
+        def recall(of: Marks, find: Callable[[], TrackedSlices]) -> TrackedSlices:
             key = (phrase, name, of)
             known = encoding.tracked.get(key)
             if known is None:
@@ -178,15 +189,24 @@ class WordsSegmenter:
             return known
 
         rest = progress
-        keys: Walked = {}
+        keys: TrackedSlices = {}
         if phrase is not None:
             rest = part_of(progress, _FINDING, 1.0)
-            keys = self._surest(encoding, name, marks, phrase, part_of(progress, 0.0, _FINDING))
+            keys = self._best_slices(
+                encoding, name, marks, phrase, part_of(progress, 0.0, _FINDING)
+            )
         stack = encoding.stacks[name]
-        return Follower(tracker, stack, self._pictures, look).found(marks, keys, recall, rest)
+        return SliceTracking(tracker, stack, self._preprocessor, slice_features).found(
+            marks, keys, recall, rest
+        )
 
-    def _surest(
-        self, encoding: WordsEncoding, name: str, marks: Marks, phrase: str, progress: Progress
+    def _best_slices(
+        self,
+        encoding: MedicalSam3Encoding,
+        name: str,
+        marks: Marks,
+        phrase: str,
+        progress: Progress,
     ) -> dict[int, HalfLogits]:
         """Of each run of slices that boxes span: where the detector is surest, the object on it.
 
@@ -194,12 +214,12 @@ class WordsSegmenter:
         sure the first counts; a run on none of which the object is has none.
         """
         stride = self._stride(encoding.stacks[name])
-        asks = first_asks(marks.shape, marks.boxes, stride)
-        progress(0.0, "Looking for the slice that shows it best")
-        answers = self._asker.ask(encoding, name, asks, phrase, progress)
+        requests = first_requests(marks.shape, marks.boxes, stride)
+        progress(0.0, "Finding the best slice")
+        answers = self._detector.detect(encoding, name, requests, phrase, progress)
         found = {
             index: answer
-            for (index, _), answer in zip(asks, answers, strict=True)
+            for (index, _), answer in zip(requests, answers, strict=True)
             if (answer.logits > 0).any()
         }
         runs = [found.keys() & set(run) for run in Marks(marks.shape, marks.boxes).slices()]

@@ -14,80 +14,82 @@ from numpy.typing import NDArray
 from ...progress import Progress, part_of
 from ...segmenter import Logits
 from ...volumes.region import Region, Shape
-from ..planar.propagation import SLACK, Ask, Marks, PicturePrompt, Walk, box_after
+from ..planar.propagation import SLACK, Marks, PixelPrompt, Propagation, SliceRequest, box_after
 
 
-def first_asks(shape: Shape, boxes: tuple[Region, ...], stride: int) -> list[Ask]:
+def first_requests(shape: Shape, boxes: tuple[Region, ...], stride: int) -> list[SliceRequest]:
     """Every `stride`-th slice of a stack (slices, rows, columns), or of those that boxes span.
 
     A slice in boxes is asked with a box around those that it is in.
     """
     marks = Marks(shape, boxes)
     return [
-        (index, PicturePrompt(marks.rectangle(index)))
+        (index, PixelPrompt(marks.rectangle(index)))
         for run in marks.slices()
         for index in range(run.start + (len(run) - 1) % stride // 2, run.stop, stride)
     ]
 
 
-def walk_words(shape: Shape, stride: int, again: bool) -> Walk:
+def propagate_text(shape: Shape, stride: int, again: bool) -> Propagation:
     """Through a stack (slices, rows, columns): every `stride`-th slice first, with words alone.
 
     From each where the object is, outward both ways: each slice is asked with the words and a box
     around its neighbour's mask, until one says that the object is not there. again: whether a slice
     that said so to words alone is asked again when a neighbour's box reaches it.
     """
-    asks = first_asks(shape, (), stride)
-    answers = yield asks
-    found = {index: logits for (index, _), logits in zip(asks, answers, strict=True)}
+    requests = first_requests(shape, (), stride)
+    answers = yield requests
+    found = {index: logits for (index, _), logits in zip(requests, answers, strict=True)}
     ways: dict[int, tuple[int, ...]] = {
         index: (-1, 1) for index, logits in found.items() if (logits > 0).any()
     }
     whole = (0, 0, *shape[1:])
     settled = set(ways) if again else set(found)
     while ways:
-        following: dict[int, tuple[PicturePrompt, tuple[int, ...]]] = {}
+        following: dict[int, tuple[PixelPrompt, tuple[int, ...]]] = {}
         for index, steps in ways.items():
             for step in steps:
                 reached = index + step
                 if 0 <= reached < shape[0] and reached not in settled and reached not in following:
-                    following[reached] = PicturePrompt(box_after(found[index], whole)), (step,)
+                    following[reached] = PixelPrompt(box_after(found[index], whole)), (step,)
         if not following:
             break
-        asks = [(index, prompt) for index, (prompt, _) in following.items()]
-        answers = yield asks
+        requests = [(index, prompt) for index, (prompt, _) in following.items()]
+        answers = yield requests
         settled.update(following)
-        found.update((index, logits) for (index, _), logits in zip(asks, answers, strict=True))
+        found.update((index, logits) for (index, _), logits in zip(requests, answers, strict=True))
         ways = {index: steps for index, (_, steps) in following.items() if (found[index] > 0).any()}
     return found
 
 
-def drive(
-    walk: Walk,
+def run_propagation(
+    propagation: Propagation,
     marks: Marks,
-    ask: Callable[[list[Ask], Progress], list[Logits]],
+    predict: Callable[[list[SliceRequest], Progress], list[Logits]],
     progress: Progress,
 ) -> Mapping[int, Logits]:
-    """Walk through one stack; the last logits of each slice. `progress` may raise Cancelled.
+    """Propagate through one stack; the last logits of each slice. `progress` may raise Cancelled.
 
-    ask: gets slices and prompts, none of which depends on another, and gives the logits of each.
+    predict: gets slices and prompts, none of which depends on another; returns the logits of each.
     """
     most = max(1, sum(map(len, marks.slices())))
     done = 0
     try:
-        asks = next(walk)
+        requests = next(propagation)
         while True:
-            share = part_of(progress, min(done / most, 1.0), min((done + len(asks)) / most, 1.0))
-            share(0.0, "Following the object from slice to slice")
-            answers = ask(asks, share)
-            done += len(asks)
-            asks = walk.send(answers)
+            share = part_of(
+                progress, min(done / most, 1.0), min((done + len(requests)) / most, 1.0)
+            )
+            share(0.0, "Propagating from slice to slice")
+            answers = predict(requests, share)
+            done += len(requests)
+            requests = propagation.send(answers)
     except StopIteration as end:
         found: Mapping[int, Logits] = end.value
         return found
 
 
-def region_of(mask_kji: NDArray[np.bool_]) -> Region | None:
+def region_around_mask(mask_kji: NDArray[np.bool_]) -> Region | None:
     """A box around a mask (K, J, I), five voxels wider on each side; None where it is empty."""
     if not mask_kji.any():
         return None

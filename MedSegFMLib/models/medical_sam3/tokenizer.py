@@ -18,7 +18,7 @@ VISUAL = "visual"
 _FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 
 
-class Words:
+class PhraseTokenizer:
     """The tokenizer in a folder; nothing is ever fetched.
 
     folder: with `tokenizer.json`, or `vocab.json` and `merges.txt`, as SAM3 and CLIP are published

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...progress import Progress, parts_of
 from ...system.device import memory_errors
 from .runtime import SliceAnswer, SliceQuestion
-from .tokenizer import Words
+from .tokenizer import PhraseTokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,11 @@ class TorchSam3Runtime:
     """
 
     def __init__(
-        self, network: Sam3Model, words: Words, device: torch.device, model: str = "medical-sam3"
+        self,
+        network: Sam3Model,
+        words: PhraseTokenizer,
+        device: torch.device,
+        model: str = "medical-sam3",
     ) -> None:
         self._network: Any = network.to(device)
         self._words = words
@@ -60,7 +64,7 @@ class TorchSam3Runtime:
                 tokens = backbone(self._tensor(images[part])).last_hidden_state
             return list(tokens.float().cpu().numpy())
 
-        return self._in_batches(len(images), seen, "Looking at the slices", progress)
+        return self._in_batches(len(images), seen, "Encoding slices", progress)
 
     def decode(
         self,

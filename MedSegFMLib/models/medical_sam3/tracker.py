@@ -154,12 +154,12 @@ class TorchSam3Track:
         return self._tracker.network(self._session, frame_idx=index, reverse=self._backward)
 
 
-def resized(picture: NDArray[np.float32], size: Sequence[int], device: torch.device) -> Tensor:
-    """(1, 1, rows, columns): a picture in another size, bilinear, smoothed where it shrinks."""
+def resized(slice_array: NDArray[np.float32], size: Sequence[int], device: torch.device) -> Tensor:
+    """(1, 1, rows, columns): a slice in another size, bilinear, smoothed where it shrinks."""
     import torch
     from torch.nn.functional import interpolate
 
-    whole = torch.from_numpy(np.ascontiguousarray(picture)).to(device)[None, None]
+    whole = torch.from_numpy(np.ascontiguousarray(slice_array)).to(device)[None, None]
     if tuple(whole.shape[2:]) == tuple(size):
         return whole
     return interpolate(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ...weights.layout import Shapes
 
-_WAY_OUT = (
+_ADVICE = (
     "give a checkpoint of SAM3 as it is published, or leave the tracker out with "
     "--option propagation=boxes"
 )
@@ -52,7 +52,7 @@ def load_tracker(held: Mapping[str, Tensor], detector: Sam3Config, path: Path) -
     unknown or misshapen.
     """
     config = tracker_config(detector, path)
-    state = as_transformers(tracker_tensors(held), shapes_of(config, detector), path)
+    state = as_transformers(tracker_tensors(held), expected_shapes(config, detector), path)
     tracker = empty_tracker(config, detector)
     for prefix, part in _parts(tracker):
         own = {n.removeprefix(prefix): t.float() for n, t in state.items() if n.startswith(prefix)}
@@ -91,7 +91,9 @@ def empty_tracker(config: Sam3TrackerVideoConfig, detector: Sam3Config) -> Sam3T
         return Sam3Tracker(model, Sam3VisionNeck(vision))
 
 
-def shapes_of(config: Sam3TrackerVideoConfig, detector: Sam3Config) -> dict[str, tuple[int, ...]]:
+def expected_shapes(
+    config: Sam3TrackerVideoConfig, detector: Sam3Config
+) -> dict[str, tuple[int, ...]]:
     """Of each tensor of the tracker, named as in transformers' Sam3VideoModel."""
     import torch
 
@@ -122,7 +124,7 @@ def as_transformers(
 
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if not is_upstream(tensors):
-        check_layout(shapes, expected, path, "SAM3's tracker", _WAY_OUT)
+        check_layout(shapes, expected, path, "SAM3's tracker", _ADVICE)
         return {name: tensors[name] for name in expected}
     sources = {name: sources_of(name) for name in expected}
     theirs: dict[str, tuple[int, ...]] = {}
@@ -130,7 +132,7 @@ def as_transformers(
         rows, *rest = expected[name]
         theirs.update(dict.fromkeys(parts, (rows // len(parts), *rest)))
     used = {name: shape for name, shape in shapes.items() if not is_left_over(name)}
-    check_layout(used, theirs, path, "SAM3's tracker", _WAY_OUT)
+    check_layout(used, theirs, path, "SAM3's tracker", _ADVICE)
     return {name: torch.cat([tensors[n] for n in parts]) for name, parts in sources.items()}
 
 

@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 from ...progress import Progress, part_of
 from ...segmenter import Logits
 from ..planar.fusion import FAR_LOGIT
-from ..planar.propagation import Marks, PicturePrompt
+from ..planar.propagation import Marks, PixelPrompt
 from ..sam.encoding import Stack
-from ..sam.preprocessing import picture_logits
+from ..sam.preprocessing import slice_logits
 from .detections import HalfLogits, halved
-from .preprocessing import Sam3Pictures
+from .preprocessing import Sam3Preprocessor
 from .runtime import SliceTracker
 
-Walked = Mapping[int, HalfLogits]
+TrackedSlices = Mapping[int, HalfLogits]
 # Gives what was found for these prompts before, else what the second argument finds.
-Recall = Callable[[Marks, Callable[[], Walked]], Walked]
+Recall = Callable[[Marks, Callable[[], TrackedSlices]], TrackedSlices]
 
-_PHRASE = "Following the object from slice to slice"
+_PHRASE = "Propagating from slice to slice"
 
 
-class Follower:
+class SliceTracking:
     """The tracker in one stack.
 
     look: the features (tokens, channels) of a slice; it may raise Cancelled.
@@ -41,22 +41,24 @@ class Follower:
         self,
         tracker: SliceTracker,
         stack: Stack,
-        pictures: Sam3Pictures,
+        preprocessor: Sam3Preprocessor,
         look: Callable[[int, Progress], NDArray[Any]],
     ) -> None:
         self._tracker = tracker
         self._stack = stack
-        self._pictures = pictures
-        self._fit = pictures.fit((stack.pictures.shape[1], stack.pictures.shape[2]))
+        self._preprocessor = preprocessor
+        self._plan = preprocessor.resize_plan(
+            (stack.slice_images.shape[1], stack.slice_images.shape[2])
+        )
         self._look = look
 
     def found(
         self,
         marks: Marks,
-        keys: Walked,
+        keys: TrackedSlices,
         recall: Recall,
         progress: Progress,
-    ) -> Walked:
+    ) -> TrackedSlices:
         """The object's logits by slice, (rows, columns) of the region.
 
         keys: slices where it is, and how; without any it begins at the first click on the object.
@@ -71,7 +73,7 @@ class Follower:
         before = Marks(marks.shape, marks.boxes, seed)
         share = progress if seed == marks.points else part_of(progress, 0.0, 0.5)
 
-        def followed() -> Walked:
+        def followed() -> TrackedSlices:
             known = keys or {at: self._clicked(before, at, None, share) for at, *_ in seed}
             return self._through(known, before, share)
 
@@ -85,7 +87,7 @@ class Follower:
         )
 
     def _corrected(
-        self, marks: Marks, begun: Iterable[int], found: Walked, progress: Progress
+        self, marks: Marks, begun: Iterable[int], found: TrackedSlices, progress: Progress
     ) -> dict[int, HalfLogits]:
         """The known slices: those it began at and those with clicks, as the clicks say."""
         known = {index: found[index] for index in begun}
@@ -101,15 +103,17 @@ class Follower:
         self, marks: Marks, index: int, before: HalfLogits | None, progress: Progress
     ) -> HalfLogits:
         progress(0.0, _PHRASE)
-        asked = self._stack.on_picture(PicturePrompt(None, marks.points_on(index)))
+        asked = self._stack.to_slice_pixels(PixelPrompt(None, marks.points_on(index)))
         low = self._tracker.clicked(
             self._look(index, part_of(progress, 0.0, 0.0)),
-            self._fit.prompt(asked).points,
-            None if before is None else self._on_picture(before),
+            self._plan.prompt(asked).points,
+            None if before is None else self._on_slice(before),
         )
         return self._on_region(low)
 
-    def _through(self, known: Mapping[int, HalfLogits], marks: Marks, progress: Progress) -> Walked:
+    def _through(
+        self, known: Mapping[int, HalfLogits], marks: Marks, progress: Progress
+    ) -> TrackedSlices:
         """Both ways from the slices that are known, which stay as they are.
 
         One that clicks have emptied is remembered, and ends the ways that come to it.
@@ -129,7 +133,7 @@ class Follower:
             track = self._tracker.begin(marks.shape[0], backward=step < 0)
             for index, logits in sorted(known.items()):
                 here(0.0, _PHRASE)
-                track.hold(index, self._look(index, here), self._on_picture(logits) > 0)
+                track.hold(index, self._look(index, here), self._on_slice(logits) > 0)
             for start in starts:
                 for passed, index in enumerate(way[start], done):
                     share = part_of(progress, passed / most, (passed + 1) / most)
@@ -142,14 +146,14 @@ class Follower:
         return found
 
     def _on_region(self, low: Logits) -> HalfLogits:
-        picture = picture_logits(self._pictures, low, self._fit)
-        return halved(self._stack.of_region(picture))
+        logits = slice_logits(self._preprocessor, low, self._plan)
+        return halved(self._stack.crop_to_region(logits))
 
-    def _on_picture(self, logits: HalfLogits) -> Logits:
+    def _on_slice(self, logits: HalfLogits) -> Logits:
         """(rows, columns) of the whole slice: nothing is beyond the region."""
-        picture = np.full(self._stack.pictures.shape[1:], -FAR_LOGIT, np.float32)
-        self._stack.of_region(picture)[...] = logits
-        return picture
+        whole = np.full(self._stack.slice_images.shape[1:], -FAR_LOGIT, np.float32)
+        self._stack.crop_to_region(whole)[...] = logits
+        return whole
 
 
 def runs(known: Collection[int], allowed: Collection[int], step: int) -> dict[int, list[int]]:

@@ -29,10 +29,10 @@ IN_FOLDER = "model.safetensors"
 # Under these names training scripts keep the state dict beside their optimiser's.
 _HOLDERS = ("model", "state_dict")
 _TYPES = ("sam3", "sam3_video")
-_WAY_OUT = "give a checkpoint of SAM3 or Medical SAM3 as it is published"
+_ADVICE = "give a checkpoint of SAM3 or Medical SAM3 as it is published"
 
 
-def file_of(path: Path) -> Path:
+def find_weights_file(path: Path) -> Path:
     """The file of weights: the one given, or that of a folder that transformers or training wrote.
 
     Raises WeightsError for a folder without one.
@@ -56,13 +56,13 @@ def load(path: Path) -> Sam3Model:
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """All tensors of a file by the names they have there; WeightsError as `load` raises it."""
     store.verify_recorded(path)
-    return read_state_dict(path, _HOLDERS, _WAY_OUT)
+    return read_state_dict(path, _HOLDERS, _ADVICE)
 
 
 def load_detector(held: Mapping[str, Tensor], path: Path) -> Sam3Model:
     """What `load` gives, of tensors that were read from `path`; the tracker's are passed over."""
     config = config_beside(path)
-    expected = shapes_of(config)
+    expected = expected_shapes(config)
     state = as_transformers(detector_tensors(held), expected, path)
     network: Any = empty_network(config)
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
@@ -79,7 +79,7 @@ def empty_network(config: Sam3Config) -> Sam3Model:
         return Sam3Model(config)
 
 
-def shapes_of(config: Sam3Config) -> dict[str, tuple[int, ...]]:
+def expected_shapes(config: Sam3Config) -> dict[str, tuple[int, ...]]:
     """Of each tensor of the network, in transformers' layout without a prefix."""
     import torch
     from transformers import Sam3Model
@@ -130,12 +130,12 @@ def as_transformers(
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if not is_upstream(tensors):
-        check_layout(shapes, expected, path, "SAM3", _WAY_OUT)
+        check_layout(shapes, expected, path, "SAM3", _ADVICE)
         return {name: tensors[name] for name in expected}
     sources = {name: source_of(name) for name in expected}
     theirs = {source.name: _whole(expected[name], source) for name, source in sources.items()}
     used = {name: shape for name, shape in shapes.items() if not is_left_over(name)}
-    check_layout(used, theirs, path, "SAM3", _WAY_OUT)
+    check_layout(used, theirs, path, "SAM3", _ADVICE)
     return {name: _part(tensors[source.name], source) for name, source in sources.items()}
 
 

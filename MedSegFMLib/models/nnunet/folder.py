@@ -21,7 +21,7 @@ from ..common.state_dict import check_state_dict, read_checkpoint
 if TYPE_CHECKING:
     from torch import Tensor
 
-_WAY_OUT = "give a folder that nnU-Net version 2 wrote"
+_ADVICE = "give a folder that nnU-Net version 2 wrote"
 
 # What plans may name for import, by the packages that nnU-Net's own planners take it from.
 _NETWORKS = "dynamic_network_architectures."
@@ -76,7 +76,7 @@ def read(folder: Path, folds: tuple[str, ...] | None, checkpoint: str) -> Traine
         reader = str(plans["image_reader_writer"])
         if reader not in _READERS:
             raise WeightsError(f"{folder} reads volumes with {reader}, which is for other images.")
-        read_all = [read_checkpoint(file, _WAY_OUT) for file in files]
+        read_all = [read_checkpoint(file, _ADVICE) for file in files]
         first = read_all[0]
         mirroring = first.get("inference_allowed_mirroring_axes")
         trained = Trained(
@@ -91,14 +91,14 @@ def read(folder: Path, folds: tuple[str, ...] | None, checkpoint: str) -> Traine
             configuration=str(first["init_args"]["configuration"]),
             mirroring=None if mirroring is None else tuple(int(axis) for axis in mirroring),
             states=tuple(
-                check_state_dict(held["network_weights"], file, _WAY_OUT)
+                check_state_dict(held["network_weights"], file, _ADVICE)
                 for held, file in zip(read_all, files, strict=True)
             ),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(
             f"{folder} does not say all that nnU-Net writes ({type(error).__name__}: {error}); "
-            f"{_WAY_OUT}."
+            f"{_ADVICE}."
         ) from error
     check_classes(classes, folder / "dataset.json")
     return trained
@@ -158,7 +158,7 @@ def _check_plans(plans: dict[str, Any], folder: Path) -> None:
             if not _is_part(str(name), package):
                 raise WeightsError(
                     f"{folder} names {name} for import, which is no network or layer of "
-                    f"{package[:-1]} and is not run; {_WAY_OUT}."
+                    f"{package[:-1]} and is not run; {_ADVICE}."
                 )
 
 

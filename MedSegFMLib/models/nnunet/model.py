@@ -13,7 +13,7 @@ from pathlib import Path
 from ...segmenter import ModelCard
 from ...system.device import choose_device
 from ...weights import store
-from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, overlap_of, yes_or_no
+from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap, parse_yes_no
 
 CARD = ModelCard(
     name="nnunet",
@@ -61,7 +61,7 @@ def create(
     from .network import NnunetNetwork
 
     chosen = choose_device(device)
-    part, mirrored = overlap_of(overlap), yes_or_no("mirroring", mirroring)
+    part, mirrored = parse_overlap(overlap), parse_yes_no("mirroring", mirroring)
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
     trained = folder.read(path, _folds(folds), checkpoint)

@@ -40,7 +40,7 @@ _UNDESCRIBED = (
 )
 _MOST_WORDS = 200
 
-_WAY_OUT = "give a folder that nnU-Net version 2 wrote"
+_ADVICE = "give a folder that nnU-Net version 2 wrote"
 
 
 class NnunetNetwork:
@@ -62,12 +62,12 @@ class NnunetNetwork:
             except _UNDESCRIBED as error:
                 words = " ".join(str(error).split())[:_MOST_WORDS]
                 raise WeightsError(
-                    f"The network of {trained.path} cannot be built ({words}); {_WAY_OUT}."
+                    f"The network of {trained.path} cannot be built ({words}); {_ADVICE}."
                 ) from error
             expected = {n: tuple(t.shape) for n, t in network.state_dict().items()}
             for state in trained.states:
                 found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-                check_layout(found, expected, trained.path, "its plans describe", _WAY_OUT)
+                check_layout(found, expected, trained.path, "its plans describe", _ADVICE)
             self._predictor = WindowedPredictor(step, mirrored, device)
             self._predictor.manual_initialization(
                 network.requires_grad_(False),
@@ -84,7 +84,7 @@ class NnunetNetwork:
         """The names of dataset.json, without background."""
         return self._trained.classes
 
-    def look(self, volume: Volume, progress: Progress) -> ClassMaps:
+    def class_maps(self, volume: Volume, progress: Progress) -> ClassMaps:
         """Score every voxel; VolumeError where too few are left in the network's spacing."""
         import torch
 

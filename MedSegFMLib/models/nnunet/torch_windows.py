@@ -51,7 +51,7 @@ class WindowedPredictor(nnUNetPredictor):  # type: ignore[misc]
     def _tell(self) -> None:
         # Where memory ran out more passes lie ahead than were thought; nobody likes to go back.
         self._told = max(self._told, min(self._passes / self._all_passes, 1.0))
-        self._progress(self._told, "Looking at the volume")
+        self._progress(self._told, "Predicting the classes")
         self._passes += 1
 
     def _internal_predict_sliding_window_return_logits(

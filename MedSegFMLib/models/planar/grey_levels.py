@@ -17,7 +17,7 @@ GreyLevels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Window:
+class GreyWindow:
     """The values that become 0 and 255; keep_zero: voxels of value 0 become 0 whatever `low` is.
 
     As MedSAM prepares its training data (pre_CT_MR.py of its repository): level 40 and width 400
@@ -30,7 +30,7 @@ class Window:
     keep_zero: bool
 
     @classmethod
-    def of(cls, array_kji: NDArray[Any]) -> Window:
+    def from_voxels(cls, array_kji: NDArray[Any]) -> GreyWindow:
         """The window of a whole volume.
 
         Percentiles are those of a regular sample where it is large. Raises VolumeError for NaN,

@@ -31,15 +31,15 @@ ClickedPixel = tuple[int, int, bool]
 
 
 @dataclass(frozen=True)
-class PicturePrompt:
+class PixelPrompt:
     """What a slice is asked: a box, points, or both."""
 
     box: Rectangle | None
     points: tuple[ClickedPixel, ...] = ()
 
 
-Ask = tuple[int, PicturePrompt]
-Walk = Generator[list[Ask], list[Logits], dict[int, Logits]]
+SliceRequest = tuple[int, PixelPrompt]
+Propagation = Generator[list[SliceRequest], list[Logits], dict[int, Logits]]
 """Yields what to ask of which slices, is sent their logits (rows, columns), returns the last ones.
 
 The asks of one step do not depend on one another.
@@ -91,11 +91,11 @@ class Marks:
         return [range(*run) for run in zip(edges, ends, strict=True)]
 
 
-def walk(marks: Marks) -> Walk:
+def propagate(marks: Marks) -> Propagation:
     """Through one stack: first as the boxes or the first click say, then with every click.
 
     A clicked slice is asked with the box it had without the click, so that a further click changes
-    what follows from it and nothing else. Without boxes a walk ends where the mask does.
+    what follows from it and nothing else. Without boxes it ends where the mask does.
     """
     seeds = _seeds(marks)
     if not seeds:
@@ -107,59 +107,59 @@ def walk(marks: Marks) -> Walk:
     return {index: logits for index, (_, logits) in found.items()}
 
 
-def walk_together(
+def propagate_together(
     marks: Mapping[str, Marks],
-    ask: Callable[[list[tuple[str, int, PicturePrompt]], Progress], list[Logits]],
+    predict: Callable[[list[tuple[str, int, PixelPrompt]], Progress], list[Logits]],
     progress: Progress,
 ) -> dict[str, dict[int, Logits]]:
-    """Walk through several stacks in step, so that `ask` gets many slices at once.
+    """Propagate through several stacks in step, so that `predict` gets many slices at once.
 
     marks: by the stack's name. ask: gets (name, slice, prompt) and gives the logits of each.
     Returns each stack's logits by slice. `progress` may raise Cancelled at every step.
     """
-    walks = {name: walk(m) for name, m in marks.items()}
+    propagations = {name: propagate(m) for name, m in marks.items()}
     done: dict[str, dict[int, Logits]] = {}
-    waiting: dict[str, list[Ask]] = {}
+    waiting: dict[str, list[SliceRequest]] = {}
 
     def advance(name: str, logits: list[Logits] | None) -> None:
         try:
-            sent = next(walks[name]) if logits is None else walks[name].send(logits)
+            sent = next(propagations[name]) if logits is None else propagations[name].send(logits)
             waiting[name] = sent
         except StopIteration as end:
             waiting.pop(name, None)
             done[name] = end.value
 
-    for name in walks:
+    for name in propagations:
         advance(name, None)
-    for share in parts_of(progress, max(1, *map(_most_steps, marks.values()))):
-        share(0.0, "Following the object from slice to slice")
+    for share in parts_of(progress, max(1, *map(_step_limit, marks.values()))):
+        share(0.0, "Propagating from slice to slice")
         if not waiting:
             break
-        asked = [(name, *a) for name, asks in waiting.items() for a in asks]
-        logits = iter(ask(asked, share))
-        for name, count in [(name, len(asks)) for name, asks in waiting.items()]:
+        requested = [(name, *a) for name, requests in waiting.items() for a in requests]
+        logits = iter(predict(requested, share))
+        for name, count in [(name, len(requests)) for name, requests in waiting.items()]:
             advance(name, [next(logits) for _ in range(count)])
-    assert not waiting, "no walk takes more steps than it has slices"
+    assert not waiting, "no propagation takes more steps than it has slices"
     return {name: done[name] for name in marks}
 
 
-def _most_steps(marks: Marks) -> int:
-    """Steps of a walk at most: it goes through each run of slices twice."""
+def _step_limit(marks: Marks) -> int:
+    """Steps of a propagation at most: it goes through each run of slices twice."""
     return 2 * max(map(len, marks.slices())) + 1
 
 
-def _seeds(marks: Marks) -> dict[int, PicturePrompt]:
-    """The slices that a walk without further clicks begins at."""
+def _seeds(marks: Marks) -> dict[int, PixelPrompt]:
+    """The slices that a propagation without further clicks begins at."""
     middles = [(box.start_kji[0] + box.stop_kji[0]) // 2 for box in marks.boxes]
-    seeds = {index: PicturePrompt(marks.rectangle(index)) for index in middles}
+    seeds = {index: PixelPrompt(marks.rectangle(index)) for index in middles}
     if not seeds:
         for index, row, column, positive in marks.points:
             if positive:
-                return {index: PicturePrompt(None, ((row, column, True),))}
+                return {index: PixelPrompt(None, ((row, column, True),))}
     return seeds
 
 
-def _clicked(marks: Marks, before: Mapping[int, PicturePrompt]) -> dict[int, PicturePrompt]:
+def _clicked(marks: Marks, before: Mapping[int, PixelPrompt]) -> dict[int, PixelPrompt]:
     """The clicked slices with their points and, where one is known, a box around the object."""
     whole = (0, 0, *marks.shape[1:])
     anchors = {}
@@ -175,13 +175,13 @@ def _clicked(marks: Marks, before: Mapping[int, PicturePrompt]) -> dict[int, Pic
             box = marks.rectangle(index)
         if box is not None and any(_around([box, pixel]) != box for pixel in inside):
             box = _around([box, *(_grown(pixel, whole) for pixel in inside)])
-        anchors[index] = PicturePrompt(box, points)
+        anchors[index] = PixelPrompt(box, points)
     return anchors
 
 
 def _spread(
-    marks: Marks, anchors: Mapping[int, PicturePrompt]
-) -> Generator[list[Ask], list[Logits], dict[int, tuple[PicturePrompt, Logits]]]:
+    marks: Marks, anchors: Mapping[int, PixelPrompt]
+) -> Generator[list[SliceRequest], list[Logits], dict[int, tuple[PixelPrompt, Logits]]]:
     """Outward from every anchor in step, so that each slice is reached from the nearest one.
 
     Of two that are as near the one with the lower number reaches it.
@@ -189,18 +189,18 @@ def _spread(
     limit = marks.limit()
     last_resort = _around(map(_rectangle, marks.boxes))
     allowed = {index for run in marks.slices() for index in run}
-    found: dict[int, tuple[PicturePrompt, Logits]] = {}
-    asks = dict(sorted(anchors.items()))
-    steps: dict[int, tuple[int, ...]] = dict.fromkeys(asks, (-1, 1))
-    while asks:
-        answers = yield list(asks.items())
+    found: dict[int, tuple[PixelPrompt, Logits]] = {}
+    requests = dict(sorted(anchors.items()))
+    steps: dict[int, tuple[int, ...]] = dict.fromkeys(requests, (-1, 1))
+    while requests:
+        answers = yield list(requests.items())
         found.update(
             (index, (prompt, logits))
-            for (index, prompt), logits in zip(asks.items(), answers, strict=True)
+            for (index, prompt), logits in zip(requests.items(), answers, strict=True)
         )
-        following: dict[int, PicturePrompt] = {}
+        following: dict[int, PixelPrompt] = {}
         ways: dict[int, tuple[int, ...]] = {}
-        for index in asks:
+        for index in requests:
             prompt, logits = found[index]
             box = box_after(logits, limit)
             if box is None and marks.boxes:
@@ -210,8 +210,8 @@ def _spread(
             for step in steps[index]:
                 reached = index + step
                 if reached in allowed and reached not in found and reached not in following:
-                    following[reached], ways[reached] = PicturePrompt(box), (step,)
-        asks, steps = following, ways
+                    following[reached], ways[reached] = PixelPrompt(box), (step,)
+        requests, steps = following, ways
     return found
 
 

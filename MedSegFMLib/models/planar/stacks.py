@@ -1,4 +1,4 @@
-"""A region as a stack of pictures along each patient plane, and back.
+"""A region as a stack of slices along each patient plane, and back.
 
 Stack coordinates are (slice, row, column). Slices grow to the patient's superior, anterior and left
 side, rows and columns as `patient_planes` draws them, so that a volume whose axes are permuted or
@@ -20,7 +20,7 @@ from ...volumes.region import Region, Shape, shape_triple
 
 PLANE_NAMES = ("axial", "coronal", "sagittal")
 
-# Pictures with a side under so many pixels show nothing to a network whose patches are 16 wide.
+# Slices with a side under so many pixels show nothing to a network whose patches are 16 wide.
 LEAST_SIDE = 8
 
 _SLICES_GROW_TO = {"axial": "S", "coronal": "A", "sagittal": "L"}
@@ -67,7 +67,7 @@ class StackPlane:
         last = np.array(self.shape(shape_kji)) - 1
         return np.asarray(np.where(self.flips, last - taken, taken))
 
-    def whole_pictures(self, region: Region, shape_kji: Sequence[int]) -> Region:
+    def whole_slices(self, region: Region, shape_kji: Sequence[int]) -> Region:
         """The region's slices over the whole width and height of an array of `shape_kji`."""
         start, stop = [0, 0, 0], list(shape_kji)
         cut = self.axes_kji[0]
@@ -96,8 +96,8 @@ def stack_planes(geometry: Geometry) -> dict[str, StackPlane]:
     return found
 
 
-def looked_at(planes_by_name: dict[str, StackPlane], shape_kji: Sequence[int]) -> list[str]:
-    """The planes whose pictures of such an array are large enough; the largest where none is."""
+def planes_to_segment(planes_by_name: dict[str, StackPlane], shape_kji: Sequence[int]) -> list[str]:
+    """The planes whose slices of such an array are large enough; the largest where none is."""
     sides = {name: min(plane.shape(shape_kji)[1:]) for name, plane in planes_by_name.items()}
     wide = [name for name, side in sides.items() if side >= LEAST_SIDE]
     return wide or [max(sides, key=lambda name: sides[name])]

@@ -3,7 +3,7 @@
 A region is seen as a grid of cells (voxels, or blocks of them where there are many). Each cell x
 has a logit u(x), the sum of
 
-- how likely a place in a box belongs to the object drawn around (`frame`),
+- how likely a place in a box belongs to the object drawn around (`box_grid`),
 - how much better its intensity and texture fit the object than the background (`appearance`),
 - with clicks, part of what they correct (`clicks`).
 
@@ -15,5 +15,5 @@ minimises
 
 The threshold then moves toward a typical share of the box (`calibration`), `solver` repeats
 appearance, walker and clicks in turn, and small pieces that hold no mark go (`small_components`).
-Where nobody drew a box, `flood_window` finds one around the first mark.
+Without a box, `flood_window` finds one around the first mark.
 """

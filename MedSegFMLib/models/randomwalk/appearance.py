@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...volumes.pooling import Floats
+from .box_grid import BoxGrid
 from .clicks import Mark
-from .frame import Frame
 from .settings import Settings
 
 
@@ -28,8 +28,8 @@ class Appearance:
     pairs: tuple[NDArray[np.int32], ...]
 
 
-def look(
-    cells: Floats, frame: Frame, relative: NDArray[np.float64], settings: Settings
+def appearance_features(
+    cells: Floats, grid: BoxGrid, relative: NDArray[np.float64], settings: Settings
 ) -> Appearance:
     """The appearance of cells with intensities 0 to 1.
 
@@ -45,7 +45,7 @@ def look(
     fine, smooth = blurred(cells, 0.6), blurred(cells, 1.5)
     deviation = np.sqrt(np.maximum(blurred(cells**2, 1.5) - smooth**2, 0))
     deviation = deviation / max(float(np.percentile(deviation, 99)), 1e-6)
-    sorted_inside = np.sort(fine[frame.inside])
+    sorted_inside = np.sort(fine[grid.inside])
 
     def ranked(values: Floats) -> Floats:
         rank = np.searchsorted(sorted_inside, values) / sorted_inside.size
@@ -63,7 +63,7 @@ def look(
 
 def likelihood(
     appearance: Appearance,
-    frame: Frame,
+    grid: BoxGrid,
     logits: Floats,
     marks: Sequence[Mark],
     settings: Settings,
@@ -77,13 +77,13 @@ def likelihood(
 
     foreground = 1 / (1 + np.exp(-np.clip(logits, -6, 6)))
     weights = [foreground, 1 - foreground]
-    width = settings.click_patch_cells * float(frame.cell_half_boxes.max())
+    width = settings.click_patch_cells * float(grid.cell_half_boxes.max())
     masses = [float(weight.sum()) for weight in weights]
     for mark in marks:
-        patch = np.exp(-0.5 * (frame.half_boxes_from(mark.cell) / width) ** 2)
+        patch = np.exp(-0.5 * (grid.half_boxes_from(mark.cell) / width) ** 2)
         side = 0 if mark.positive else 1
         weights[side] = weights[side] + settings.click_mass * masses[side] * patch / patch.sum()
-    total = np.zeros(frame.shape, dtype=np.float32)
+    total = np.zeros(grid.shape, dtype=np.float32)
     bins = settings.bins
     for pair in appearance.pairs:
         densities = []

@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from ...volumes.pooling import Floats
-from .frame import Frame
+from .box_grid import BoxGrid
 from .settings import Settings
 
 
-def calibrate(logits: Floats, frame: Frame, settings: Settings, weight: float) -> Floats:
+def calibrate(logits: Floats, grid: BoxGrid, settings: Settings, weight: float) -> Floats:
     """The logits shifted so that the object fills the box about as objects do.
 
     First toward a typical share of the box, then so that the object comes near the faces of a box
     that was drawn tight around it. weight: how much of both, 0 to 1.
     """
-    inside = logits[frame.inside]
+    inside = logits[grid.inside]
     found = float(np.clip((inside > 0).mean(), 1e-3, 1 - 1e-3))
     share = weight * settings.occupancy_weight
     wanted = _sigmoid((1 - share) * _logit(found) + share * _logit(settings.occupancy))
     logits = logits - np.float32(np.clip(np.quantile(inside, 1 - wanted), -4, 2))
-    box = logits[frame.box_slices()]
+    box = logits[grid.box_slices()]
     faces = [
         float(np.take(box, end, axis).max())
         for axis in range(3)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...prompts.voxels import VoxelMarks
 from ...volumes.pooling import Floats
-from .frame import Cell, Frame
+from .box_grid import BoxGrid, Cell
 from .settings import Settings
 
 
@@ -31,14 +31,14 @@ class Mark:
         return 1 if self.positive else -1
 
 
-def marks_on(frame: Frame, marks: VoxelMarks, settings: Settings) -> list[Mark]:
+def grid_marks(grid: BoxGrid, marks: VoxelMarks, settings: Settings) -> list[Mark]:
     """One mark per cell, the later one, in the order they were given.
 
     Where there are more than the settings say, as many of them are taken at even steps.
     """
     cells: dict[Cell, bool] = {}
     for voxel, positive in zip(marks.voxels_kji.tolist(), marks.positive.tolist(), strict=True):
-        cell = frame.cell_of(voxel)
+        cell = grid.cell_of(voxel)
         cells.pop(cell, None)
         cells[cell] = positive
     placed = [Mark(cell, positive) for cell, positive in cells.items()]
@@ -48,7 +48,7 @@ def marks_on(frame: Frame, marks: VoxelMarks, settings: Settings) -> list[Mark]:
     return placed
 
 
-def path_from(frame: Frame, smooth: Floats, mark: Mark, settings: Settings) -> Floats:
+def path_lengths(grid: BoxGrid, smooth: Floats, mark: Mark, settings: Settings) -> Floats:
     """The shortest way through the image from a mark to every cell, in half boxes.
 
     A step costs more the more the intensity there differs from that at the mark, once it differs
@@ -59,7 +59,7 @@ def path_from(frame: Frame, smooth: Floats, mark: Mark, settings: Settings) -> F
     contrast = np.abs(smooth - smooth[mark.cell])
     excess = np.clip(contrast / settings.path_contrast - 1, 0, 2)
     speed = sitk.GetImageFromArray((1 / (1 + settings.path_cost * excess)).astype(np.float32))
-    speed.SetSpacing(frame.cell_half_boxes[::-1].tolist())
+    speed.SetSpacing(grid.cell_half_boxes[::-1].tolist())
     march = sitk.FastMarchingImageFilter()
     march.SetStoppingValue(settings.path_longest_half_boxes)
     march.SetTrialPoints([mark.cell[::-1]])
@@ -67,7 +67,7 @@ def path_from(frame: Frame, smooth: Floats, mark: Mark, settings: Settings) -> F
     return np.minimum(path, np.float32(1000))
 
 
-def depth_of(frame: Frame, mark: Mark, logits: Floats) -> Floats:
+def depth_map(grid: BoxGrid, mark: Mark, logits: Floats) -> Floats:
     """How far each cell is from what `logits` have right by `mark`, in half boxes.
 
     1 everywhere where nothing is: as good as half a box.
@@ -76,15 +76,15 @@ def depth_of(frame: Frame, mark: Mark, logits: Floats) -> Floats:
 
     wrong = mark.sign * logits <= 0
     if wrong.all():
-        return np.ones(frame.shape, dtype=np.float32)
-    depth = distance_transform_edt(wrong, sampling=frame.cell_half_boxes)
+        return np.ones(grid.shape, dtype=np.float32)
+    depth = distance_transform_edt(wrong, sampling=grid.cell_half_boxes)
     return np.asarray(depth, dtype=np.float32)
 
 
 def kernel(smooth: Floats, path: Floats, depth: Floats, mark: Mark, settings: Settings) -> Floats:
     """How much each cell shares of what is said at `mark`: 1 there, toward 0 far off.
 
-    path: `path_from` the mark. depth: `depth_of` the answer that it corrects.
+    path: the mark's `path_lengths`. depth: the `depth_map` of the answer that it corrects.
     """
     # Users click in the middle of what is wrong: it ends about as far on the other side.
     reach = float(depth[mark.cell])

@@ -26,7 +26,7 @@ _LEAK = 2.0
 _LEAST_FILLING = 0.4
 
 
-def window_around(voxels_kji: NDArray[Any], marks: VoxelMarks, least_reach: Shape) -> Region:
+def flood_region(voxels_kji: NDArray[Any], marks: VoxelMarks, least_reach: Shape) -> Region:
     """The box around what the foreground marks belong to, at least `least_reach` on each side.
 
     voxels_kji: of any real type; `marks` are counted on it, one foreground mark at least.

@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
-from ...prompts.voxels import VoxelMarks, honour_marks, to_voxels
+from ...prompts.voxels import VoxelMarks, enforce_marks, to_voxels
 from ...segmenter import Encoding, ModelCard, Prediction, RegionRule
 from ...system.device import require_cpu
 from ...volumes.pooling import Floats
 from ...volumes.region import Region, Shape, shape_triple
 from ...volumes.volume import Volume
-from .flood_window import window_around
+from .flood_window import flood_region
 from .settings import Settings
-from .solver import Problem, prepare, solve
+from .solver import PreparedBox, prepare, solve
 
 CARD = ModelCard(
-    name="graphcut",
-    title="Graph cut (no weights)",
-    summary="Separates what looks and lies like the marked object from what is around it.",
+    name="randomwalk",
+    title="Random walker",
+    summary="Random-walker segmentation from intensity, texture and location; no weights.",
     prompts=("box", "point", "scribble", "lasso"),
     modalities=("any",),
     dimensions=3,
@@ -36,7 +36,7 @@ CARD = ModelCard(
     # of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=155_000_000,
     bytes_per_voxel=60,
-    cpu_alone=True,
+    cpu_only=True,
 )
 
 # The logit of voxels that are in the region but too far from the box to be looked at.
@@ -44,41 +44,44 @@ _FAR_LOGIT = -8.0
 
 
 # What an encoding keeps: the latest problems, each about so large.
-_PROBLEMS_KEPT = 2
+_BOXES_KEPT = 2
 _BYTES_PER_CELL = 90
 
 _Key = tuple[Region, Region, Settings]
 
 
 @dataclass(frozen=True, eq=False)
-class GraphCutEncoding(Encoding):
+class RandomWalkEncoding(Encoding):
     """The voxels of a region, and the latest problems prepared on it, by crop, box and settings."""
 
     volume: Volume
-    problems: dict[_Key, Problem] = field(default_factory=dict)
+    prepared_boxes: dict[_Key, PreparedBox] = field(default_factory=dict)
 
 
-def create(device: str = "auto") -> GraphCut:
+def create(device: str = "auto") -> RandomWalkSegmenter:
     """The model; it runs on the CPU alone."""
     require_cpu(CARD.name, device)
-    return GraphCut(Settings())
+    return RandomWalkSegmenter(Settings())
 
 
-class GraphCut:
+class RandomWalkSegmenter:
     """The `Segmenter` around the random walker."""
 
     card = CARD
+    classes: tuple[str, ...] = ()
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> GraphCutEncoding:
+    def encode(
+        self, volume: Volume, region: Region | None, progress: Progress
+    ) -> RandomWalkEncoding:
         """Features depend on the box, so they are made with the first prediction for it."""
         region = region or Region.whole(volume.geometry.shape_kji)
-        progress(1.0, "nothing to prepare")
+        progress(1.0, "Preparing the volume")
         cells = min(region.size, self._settings.most_cells)
-        nbytes = _PROBLEMS_KEPT * _BYTES_PER_CELL * cells
-        return GraphCutEncoding(volume.geometry, region, nbytes, volume)
+        nbytes = _BOXES_KEPT * _BYTES_PER_CELL * cells
+        return RandomWalkEncoding(volume.geometry, region, nbytes, volume)
 
     def predict(
         self,
@@ -92,14 +95,14 @@ class GraphCut:
         Every marked voxel ends up on the side that its mark says. Raises PromptError for a prompt
         outside the volume or a text.
         """
-        if not isinstance(encoding, GraphCutEncoding):
-            raise TypeError(f"graphcut cannot predict from a {type(encoding).__name__}.")
+        if not isinstance(encoding, RandomWalkEncoding):
+            raise TypeError(f"randomwalk cannot predict from a {type(encoding).__name__}.")
         CARD.check_takes(prompts)
         region = encoding.region
         marks = to_voxels(prompts, encoding.geometry).within(region)
-        progress(0.0, "looking at the region")
+        progress(0.0, "Reading the prompts")
         if marks.boxes:
-            box = Region.around(marks.boxes)
+            box = Region.enclosing(marks.boxes)
             crop, logits = self._solve(encoding, box, marks, self._settings, progress)
         elif len(marks.foreground_kji):
             crop, logits = self._grow(encoding, marks, progress)
@@ -110,13 +113,13 @@ class GraphCut:
             whole = np.full(region.shape_kji, _FAR_LOGIT, dtype=np.float32)
             whole[crop.slices] = logits
             logits = whole
-        honour_marks(logits, marks, self._settings.click_logit)
-        progress(1.0, "done")
+        enforce_marks(logits, marks, self._settings.click_logit)
+        progress(1.0, "Predicting the mask")
         return Prediction(encoding.geometry, region.start_kji, logits)
 
     def _solve(
         self,
-        encoding: GraphCutEncoding,
+        encoding: RandomWalkEncoding,
         box: Region,
         marks: VoxelMarks,
         settings: Settings,
@@ -130,24 +133,26 @@ class GraphCut:
         for voxel in marks.foreground_kji.tolist():
             crop = crop.union(_window(voxel, voxel, [rule.margin_voxels] * 3, shape))
         key = (crop, box, settings)
-        if key not in encoding.problems:
+        if key not in encoding.prepared_boxes:
             voxels = encoding.volume.crop(crop.shifted(encoding.region.start_kji)).array_kji
-            problem = prepare(
+            prepared = prepare(
                 voxels,
                 encoding.geometry.spacing_kji_mm,
                 box.relative_to(crop),
                 settings,
                 part_of(progress, 0, 0.5),
             )
-            while len(encoding.problems) >= _PROBLEMS_KEPT:
-                del encoding.problems[next(iter(encoding.problems))]
-            encoding.problems[key] = problem
-        return crop, solve(encoding.problems[key], marks.within(crop), part_of(progress, 0.5, 1))
+            while len(encoding.prepared_boxes) >= _BOXES_KEPT:
+                del encoding.prepared_boxes[next(iter(encoding.prepared_boxes))]
+            encoding.prepared_boxes[key] = prepared
+        return crop, solve(
+            encoding.prepared_boxes[key], marks.within(crop), part_of(progress, 0.5, 1)
+        )
 
     def _grow(
-        self, encoding: GraphCutEncoding, marks: VoxelMarks, progress: Progress
+        self, encoding: RandomWalkEncoding, marks: VoxelMarks, progress: Progress
     ) -> tuple[Region, Floats]:
-        """Without a box: within a window that `window_around` finds, as in one.
+        """Without a box: within a window that `flood_region` finds, as in one.
 
         The window is not drawn tight around the object, so nothing is said about how much of it
         the object fills, and marks are all there is to go by. It grows where the object fills its
@@ -160,7 +165,7 @@ class GraphCut:
         spacing = np.array(encoding.geometry.spacing_kji_mm)
         reach = np.maximum(np.round(settings.window_half_voxels * spacing.min() / spacing), 1)
         voxels = encoding.volume.crop(encoding.region).array_kji
-        window = window_around(
+        window = flood_region(
             voxels,
             marks,
             shape_triple(reach.astype(int).tolist()),

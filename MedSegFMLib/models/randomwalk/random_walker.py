@@ -42,7 +42,7 @@ def make_graph(fine: Floats, relative: NDArray[np.float64], settings: Settings) 
     return _laplacian([w.astype(np.float32) for w in weights], fine.shape)
 
 
-def walk(graph: Graph, logits: Floats, trust: float, settings: Settings) -> Floats:
+def random_walk(graph: Graph, logits: Floats, trust: float, settings: Settings) -> Floats:
     """Logits that agree with their neighbours, by conjugate gradients from the given ones.
 
     trust: weight of the given logits against smoothness (gamma).

@@ -59,7 +59,7 @@ class Settings:
     path_contrast: float = 0.4
     path_cost: float = 6.0
     path_longest_half_boxes: float = 3.0
-    smallest_island: float = 0.05
+    smallest_component: float = 0.05
     click_noise: float = 0.02
     click_most: float = 6.0
     click_unary: float = 0.5

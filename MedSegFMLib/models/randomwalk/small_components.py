@@ -13,16 +13,16 @@ from .settings import Settings
 _JUST_OVER = 0.1
 
 
-def without_islands(logits: Floats, marks: Sequence[Mark], settings: Settings) -> Floats:
+def without_small_components(logits: Floats, marks: Sequence[Mark], settings: Settings) -> Floats:
     """The logits with small pieces turned over to what surrounds them.
 
-    Of the object, pieces smaller than a part (`smallest_island`) of the largest one; of the
+    Of the object, pieces smaller than a part (`smallest_component`) of the largest one; of the
     background, every piece but the largest. Pieces that hold a mark stay.
     """
     from scipy.ndimage import label
 
     cleaned = logits.copy()
-    for sign, part in ((1, settings.smallest_island), (-1, 1.0)):
+    for sign, part in ((1, settings.smallest_component), (-1, 1.0)):
         pieces, count = label(sign * cleaned > 0)
         if count < 2:
             continue

@@ -14,26 +14,26 @@ from ...prompts.voxels import VoxelMarks
 from ...volumes.intensities import intensity_bounds, normalised
 from ...volumes.pooling import Floats, pooled
 from ...volumes.region import Region, Shape
-from .appearance import Appearance, likelihood, look
+from .appearance import Appearance, appearance_features, likelihood
+from .box_grid import BoxGrid, Cell, make_box_grid
 from .calibration import calibrate
-from .clicks import Mark, depth_of, interpolate, kernel, marks_on, path_from
-from .frame import Cell, Frame, make_frame
-from .random_walker import Graph, make_graph, walk
+from .clicks import Mark, depth_map, grid_marks, interpolate, kernel, path_lengths
+from .random_walker import Graph, make_graph, random_walk
 from .settings import Settings
-from .small_components import without_islands
+from .small_components import without_small_components
 
 _PATHS_KEPT = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class PreparedBox:
     """All that stays the same while marks come and go.
 
     logits: the answer to the box alone. paths: those from the latest marks, by cell.
     """
 
     shape_kji: Shape
-    frame: Frame
+    grid: BoxGrid
     appearance: Appearance
     graph: Graph
     logits: Floats
@@ -41,12 +41,12 @@ class Problem:
     paths: dict[Cell, Floats] = field(default_factory=dict)
 
     def path(self, mark: Mark) -> Floats:
-        """`path_from` a mark, which is looked for once."""
+        """`path_lengths` a mark, which is looked for once."""
         if mark.cell not in self.paths:
             while len(self.paths) >= _PATHS_KEPT:
                 del self.paths[next(iter(self.paths))]
-            self.paths[mark.cell] = path_from(
-                self.frame, self.appearance.smooth, mark, self.settings
+            self.paths[mark.cell] = path_lengths(
+                self.grid, self.appearance.smooth, mark, self.settings
             )
         return self.paths[mark.cell]
 
@@ -57,38 +57,40 @@ def prepare(
     box: Region,
     settings: Settings,
     progress: Progress,
-) -> Problem:
+) -> PreparedBox:
     """The problem of a crop, of any real type, and a box in voxels of the crop."""
-    progress(0.0, "looking at the image")
-    frame = make_frame(crop_kji.shape, box, spacing_kji_mm, settings)
-    widths = np.array(spacing_kji_mm) * frame.factors
+    progress(0.0, "Computing features")
+    grid = make_box_grid(crop_kji.shape, box, spacing_kji_mm, settings)
+    widths = np.array(spacing_kji_mm) * grid.factors
     relative = widths.min() / widths
-    cells = normalised(pooled(crop_kji, frame.factors, "mean"), intensity_bounds(crop_kji))
-    appearance = look(cells, frame, relative, settings)
+    cells = normalised(pooled(crop_kji, grid.factors, "mean"), intensity_bounds(crop_kji))
+    appearance = appearance_features(cells, grid, relative, settings)
     graph = make_graph(appearance.fine, relative, settings)
-    logits = frame.prior
+    logits = grid.prior
     for n in range(settings.box_rounds):
-        progress(0.4 + 0.4 * n / settings.box_rounds, "telling object and background apart")
-        fit = likelihood(appearance, frame, logits, [], settings)
-        logits = frame.prior + settings.likelihood_weight * fit
-    progress(0.8, "following the image")
-    logits = calibrate(walk(graph, logits, settings.box_gamma, settings), frame, settings, 1.0)
-    return Problem(crop_kji.shape, frame, appearance, graph, logits, settings)
+        progress(0.4 + 0.4 * n / settings.box_rounds, "Separating object and background")
+        fit = likelihood(appearance, grid, logits, [], settings)
+        logits = grid.prior + settings.likelihood_weight * fit
+    progress(0.8, "Solving the random walk")
+    logits = calibrate(
+        random_walk(graph, logits, settings.box_gamma, settings), grid, settings, 1.0
+    )
+    return PreparedBox(crop_kji.shape, grid, appearance, graph, logits, settings)
 
 
-def solve(problem: Problem, marks: VoxelMarks, progress: Progress) -> Floats:
+def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Floats:
     """Logits of the crop's voxels for its box and `marks`, which are counted from the crop."""
-    settings, frame, appearance = problem.settings, problem.frame, problem.appearance
-    base = logits = problem.logits
-    placed = marks_on(frame, marks, settings)
+    settings, grid, appearance = prepared.settings, prepared.grid, prepared.appearance
+    base = logits = prepared.logits
+    placed = grid_marks(grid, marks, settings)
     if placed:
         kernels: list[Floats] = []
         reach = 0.0
         for n, mark in enumerate(placed, 1):
-            progress(0.3 * n / len(placed), "reading the marks")
-            depth = depth_of(frame, mark, logits)
+            progress(0.3 * n / len(placed), "Reading the prompts")
+            depth = depth_map(grid, mark, logits)
             reach = max(reach, float(depth[mark.cell]))
-            path = problem.path(mark)
+            path = prepared.path(mark)
             kernels.append(kernel(appearance.smooth, path, depth, mark, settings))
             logits = interpolate(base, placed[:n], kernels, settings)
         # Marks far from anything right say that the whole answer was off; those near the outline
@@ -96,24 +98,24 @@ def solve(problem: Problem, marks: VoxelMarks, progress: Progress) -> Floats:
         most = settings.renewal_reach_half_boxes
         renewed = min(1.0, reach / most) if most > 0 else 1.0
         for n in range(settings.click_rounds):
-            progress(0.3 + 0.6 * n / settings.click_rounds, "following the image")
-            fit = likelihood(appearance, frame, logits, placed, settings)
-            unary = frame.prior + settings.click_unary * (logits - base)
+            progress(0.3 + 0.6 * n / settings.click_rounds, "Solving the random walk")
+            fit = likelihood(appearance, grid, logits, placed, settings)
+            unary = grid.prior + settings.click_unary * (logits - base)
             unary += settings.likelihood_weight * fit
-            smooth = walk(problem.graph, unary, settings.click_gamma, settings)
-            fresh = calibrate(smooth, frame, settings, 1 / (1 + len(placed)))
-            base = problem.logits + np.float32(renewed) * (fresh - problem.logits)
+            smooth = random_walk(prepared.graph, unary, settings.click_gamma, settings)
+            fresh = calibrate(smooth, grid, settings, 1 / (1 + len(placed)))
+            base = prepared.logits + np.float32(renewed) * (fresh - prepared.logits)
             logits = interpolate(base, placed, kernels, settings)
-    progress(0.9, "drawing the outline")
-    return _on_voxels(without_islands(logits, placed, settings), problem)
+    progress(0.9, "Predicting the mask")
+    return _on_voxels(without_small_components(logits, placed, settings), prepared)
 
 
-def _on_voxels(logits: Floats, problem: Problem) -> Floats:
+def _on_voxels(logits: Floats, prepared: PreparedBox) -> Floats:
     """From cells to voxels, linearly between the centres of cells."""
     from scipy.ndimage import zoom
 
-    factors = problem.frame.factors
+    factors = prepared.grid.factors
     if max(factors) > 1:
         logits = zoom(logits, factors, order=1, mode="nearest", grid_mode=True)
-    k, j, i = problem.shape_kji
+    k, j, i = prepared.shape_kji
     return np.ascontiguousarray(logits[:k, :j, :i], dtype=np.float32)

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...segmenter import ModelCard, RegionRule
 from ...system.device import choose_device
 from ...weights import store
-from .preprocessing import PUBLISHED_SIZE, Pictures
+from .preprocessing import PUBLISHED_SIZE, SlicePreprocessor
 from .segmenter import PlanarSegmenter, check_options
 
 # What the cards of models around SAM's network share.
@@ -24,7 +24,7 @@ BYTES_PER_VOXEL = 80
 
 def create_planar(
     card: ModelCard,
-    pictures: Callable[[str], Pictures],
+    preprocessor: Callable[[str], SlicePreprocessor],
     device: str,
     weights: str | Path | None,
     size: str | int | None,
@@ -53,7 +53,7 @@ def create_planar(
     budget = check_options(size, fusion, names, cache_bytes)
     path = store.find(card.name) if weights is None else Path(weights)
     runtime = loading.load(path, str(chosen), card.name)
-    return PlanarSegmenter(card, runtime, pictures(size), fusion, names, budget)
+    return PlanarSegmenter(card, runtime, preprocessor(size), fusion, names, budget)
 
 
 def plane_names(planes: Sequence[str] | str) -> list[str]:

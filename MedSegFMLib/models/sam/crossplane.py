@@ -16,7 +16,7 @@ from ...weights.checksums import own_sha256
 from ..common.adapter_files import tensors_file
 from ..planar.stacks import PLANE_NAMES
 from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, plane_names
-from .preprocessing import PICTURES
+from .preprocessing import PREPROCESSORS
 from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter, check_options
 
 CARD = ModelCard(
@@ -57,10 +57,12 @@ def create(
 
     device = str(choose_device(device))
     path = store.find(CARD.name) if weights is None else Path(weights)
-    facts = lora_file.facts_of(path)
+    facts = lora_file.read_facts(path)
     size, names = str(size or facts.size), plane_names(planes)
     budget = check_options(size, fusion, names, cache_bytes)
     network = lora_file.load(path, None if base is None else Path(base))
     file = tensors_file(path)
-    runtime = loading.runtime_of(network, file, own_sha256(file), device, CARD.name)
-    return PlanarSegmenter(CARD, runtime, PICTURES[facts.prepared](size), fusion, names, budget)
+    runtime = loading.make_runtime(network, file, own_sha256(file), device, CARD.name)
+    return PlanarSegmenter(
+        CARD, runtime, PREPROCESSORS[facts.prepared](size), fusion, names, budget
+    )

@@ -1,4 +1,4 @@
-"""What a model of slices keeps of a region: its pictures in each plane, and its answers."""
+"""What a model of slices keeps of a region: its slices in each plane, and its answers."""
 
 from __future__ import annotations
 
@@ -11,68 +11,69 @@ from numpy.typing import NDArray
 
 from ...prompts.voxels import VoxelMarks
 from ...segmenter import Encoding, Logits
-from ...system.memory_cache import ByteCache
+from ...system.memory_cache import LruByteCache
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region, Shape
 from ...volumes.volume import Array
 from ..planar.fusion import FAR_LOGIT
-from ..planar.grey_levels import GreyLevels, Window
-from ..planar.propagation import Marks, PicturePrompt, Rectangle
-from ..planar.stacks import StackPlane, looked_at, stack_planes
+from ..planar.grey_levels import GreyLevels, GreyWindow
+from ..planar.propagation import Marks, PixelPrompt, Rectangle
+from ..planar.stacks import StackPlane, planes_to_segment, stack_planes
 
-# Of each voxel and plane, the answers of so many walks are remembered, two bytes each.
-WALKS_REMEMBERED = 2
+# Of each voxel and plane, the answers of so many propagations are remembered, two bytes each.
+PROPAGATIONS_KEPT = 2
 BYTES_PER_LOGIT = 2
 # A clicked voxel gets at least this logit in the click's direction, whatever the network says.
 CLICK_LOGIT = 1.0
 
 SliceKey = tuple[str, int, int, int, int, int]
-"""A picture among all of a volume: plane, slice, and its bounds as a `Rectangle`."""
+"""A slice image among all of a volume: plane, slice, and its bounds as a `Rectangle`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """A region's slices in one plane, and the pictures of them that the network sees.
+    """A region's slices in one plane, and the images of them that the network sees.
 
-    pictures: (slices, rows, columns) grey levels, C-contiguous; they may reach beyond the region.
+    slice_images: (slices, rows, columns) grey levels, C-contiguous; they may reach beyond the
+        region.
     whole: the part of the volume's own stack that they are.
-    shape: (slices, rows, columns) of the region; corner: its first row and column in the pictures.
+    shape: (slices, rows, columns) of the region; corner: its first row and column in the images.
     """
 
     plane: StackPlane
-    pictures: GreyLevels
+    slice_images: GreyLevels
     whole: Region
     shape: Shape
     corner: tuple[int, int]
 
     def key(self, index: int) -> SliceKey:
-        """The name of a slice's picture, the same for every region that sees the same picture."""
+        """The name of a slice's image, the same for every region that sees the same image."""
         start, stop = self.whole.start_kji, self.whole.stop_kji
         return (self.plane.name, start[0] + index, start[1], start[2], stop[1], stop[2])
 
-    def on_picture(self, prompt: PicturePrompt) -> PicturePrompt:
-        """A prompt in the region's pixels as one in those of the pictures."""
+    def to_slice_pixels(self, prompt: PixelPrompt) -> PixelPrompt:
+        """A prompt in the region's pixels as one in those of the slice images."""
         down, across = self.corner
         box: Rectangle | None = None
         if prompt.box is not None:
             top, left, bottom, right = prompt.box
             box = (top + down, left + across, bottom + down, right + across)
         points = tuple((row + down, column + across, yes) for row, column, yes in prompt.points)
-        return PicturePrompt(box, points)
+        return PixelPrompt(box, points)
 
-    def of_region(self, picture: Array) -> Array:
-        """The region's part of something (rows, columns) on a picture."""
+    def crop_to_region(self, array: Array) -> Array:
+        """The region's part of an array (rows, columns) of a slice image."""
         (down, across), (_, rows, columns) = self.corner, self.shape
-        return picture[down : down + rows, across : across + columns]
+        return array[down : down + rows, across : across + columns]
 
-    def on_region(self, walked: Mapping[int, NDArray[np.floating[Any]]]) -> Logits:
+    def volume_logits(self, slices: Mapping[int, NDArray[np.floating[Any]]]) -> Logits:
         """The logits (K, J, I) of the region, of those (rows, columns) of slices.
 
-        Far below 0 on slices where no walk came.
+        Far below 0 on slices that were not visited.
         """
         logits = np.full(self.shape, -FAR_LOGIT, np.float32)
-        for index, picture in walked.items():
-            logits[index] = picture
+        for index, own in slices.items():
+            logits[index] = own
         return np.asarray(self.plane.unstack(logits))
 
     def marks(self, marks: VoxelMarks, shape_kji: Shape) -> Marks:
@@ -97,28 +98,28 @@ class PlanarEncoding(Encoding):
 
     volume_id: int
     stacks: dict[str, Stack]
-    answers: ByteCache[tuple[str, int, PicturePrompt], NDArray[np.float16]]
+    answers: LruByteCache[tuple[str, int, PixelPrompt], NDArray[np.float16]]
 
 
 def cut_stacks(
     array_kji: Array,
     geometry: Geometry,
     region: Region,
-    window: Window,
+    window: GreyWindow,
     names: Sequence[str],
-    whole_pictures: bool,
+    whole_slices: bool,
 ) -> dict[str, Stack]:
     """The stacks of a region in the planes of `names` that are wide enough.
 
-    whole_pictures: whether the pictures show the volume's whole width and height, or the region.
+    whole_slices: whether the slice images show the volume's whole width and height, or the region.
     """
     shape = geometry.shape_kji
     planes = {name: plane for name, plane in stack_planes(geometry).items() if name in names}
     stacks: dict[str, Stack] = {}
     seen: dict[Region, GreyLevels] = {}
-    for name in looked_at(planes, shape if whole_pictures else region.shape_kji):
+    for name in planes_to_segment(planes, shape if whole_slices else region.shape_kji):
         plane = planes[name]
-        frame = plane.whole_pictures(region, shape) if whole_pictures else region
+        frame = plane.whole_slices(region, shape) if whole_slices else region
         if frame not in seen:
             seen[frame] = window.grey_levels(array_kji, frame)
         whole, own = plane.region(frame, shape), plane.region(region, shape)
@@ -133,13 +134,13 @@ def cut_stacks(
     return stacks
 
 
-def encoding_of(
+def make_encoding(
     geometry: Geometry, region: Region, volume_id: int, stacks: dict[str, Stack]
 ) -> PlanarEncoding:
-    """The encoding of a region with room for the answers of two walks."""
-    budget = WALKS_REMEMBERED * BYTES_PER_LOGIT * len(stacks) * region.size
-    answers: ByteCache[tuple[str, int, PicturePrompt], NDArray[np.float16]] = ByteCache(
+    """The encoding of a region with room for the answers of two propagations."""
+    budget = PROPAGATIONS_KEPT * BYTES_PER_LOGIT * len(stacks) * region.size
+    answers: LruByteCache[tuple[str, int, PixelPrompt], NDArray[np.float16]] = LruByteCache(
         budget, lambda logits: logits.nbytes
     )
-    held = sum(stack.pictures.nbytes for stack in stacks.values())
+    held = sum(stack.slice_images.nbytes for stack in stacks.values())
     return PlanarEncoding(geometry, region, held + budget, volume_id, stacks, answers)

@@ -27,10 +27,10 @@ def load(path: Path, device: str = "auto", model: str = "sam") -> SamRuntime:
     store.verify_recorded(path)
     # Before the file is read: what is made of its content later goes by this.
     sha256 = own_sha256(path)
-    return runtime_of(sam_weights.load(path), path, sha256, device, model)
+    return make_runtime(sam_weights.load(path), path, sha256, device, model)
 
 
-def runtime_of(network: Sam, path: Path, sha256: str, device: str, model: str) -> SamRuntime:
+def make_runtime(network: Sam, path: Path, sha256: str, device: str, model: str) -> SamRuntime:
     """A network ready on a device.
 
     path, sha256: the file that it is of, and what names its content: graphs made of the network are

@@ -21,7 +21,7 @@ from ..common.adapter_files import TENSORS_FILE, tensors_file, write_adapters
 from . import weights as sam_weights
 from .base import BASES
 from .network.config import PUBLISHED
-from .preprocessing import PICTURES, SIZES
+from .preprocessing import PREPROCESSORS, SIZES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +56,7 @@ def write(folder: Path, facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> N
     write_adapters(folder, FORMAT, asdict(facts), tensors)
 
 
-def facts_of(path: Path) -> AdapterFacts:
+def read_facts(path: Path) -> AdapterFacts:
     """What an adapter, a folder or its tensors' file, says of itself.
 
     Raises WeightsError where it is missing, truncated or none that this project wrote.
@@ -65,7 +65,7 @@ def facts_of(path: Path) -> AdapterFacts:
     metadata = read_header(path).metadata
     try:
         facts = AdapterFacts(**json.loads(metadata["facts"]))
-        if metadata["format"] == FORMAT and facts.prepared in PICTURES and facts.size in SIZES:
+        if metadata["format"] == FORMAT and facts.prepared in PREPROCESSORS and facts.size in SIZES:
             return facts
     except (KeyError, TypeError, ValueError) as error:
         raise _no_adapter(path) from error
@@ -86,7 +86,7 @@ def load(path: Path, base: Path | None = None) -> Sam:
 
     path = tensors_file(path)
     store.verify_recorded(path)
-    facts = facts_of(path)
+    facts = read_facts(path)
     found = _base_of(facts, path, base)
     network = sam_weights.load(found, PUBLISHED.get(facts.network))
     try:

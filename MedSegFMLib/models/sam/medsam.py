@@ -12,7 +12,7 @@ from pathlib import Path
 from ...segmenter import ModelCard
 from ..planar.stacks import PLANE_NAMES
 from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, create_planar
-from .preprocessing import MedsamPictures
+from .preprocessing import MedsamPreprocessor
 from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 
 CARD = ModelCard(
@@ -44,4 +44,6 @@ def create(
 
     See `create_planar` for the options and what is raised.
     """
-    return create_planar(CARD, MedsamPictures, device, weights, size, fusion, planes, cache_bytes)
+    return create_planar(
+        CARD, MedsamPreprocessor, device, weights, size, fusion, planes, cache_bytes
+    )

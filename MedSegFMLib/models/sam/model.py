@@ -12,7 +12,7 @@ from pathlib import Path
 from ...segmenter import ModelCard
 from ..planar.stacks import PLANE_NAMES
 from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, create_planar
-from .preprocessing import SamPictures
+from .preprocessing import SamPreprocessor
 from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 
 CARD = ModelCard(
@@ -44,4 +44,4 @@ def create(
 
     See `create_planar` for the options and what is raised.
     """
-    return create_planar(CARD, SamPictures, device, weights, size, fusion, planes, cache_bytes)
+    return create_planar(CARD, SamPreprocessor, device, weights, size, fusion, planes, cache_bytes)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import OutputError, WeightsError
 from ...progress import Progress
 from ...weights.checksums import record, recorded, sha256_of
-from ...weights.store import made_of
+from ...weights.store import derived_files
 from ..common.openvino_cpu import core, quiet_openvino
 from .network.config import CHANNELS, IMAGE_SIDE
 
@@ -111,7 +111,7 @@ def _keep(graph: Any, path: Path, weights: Path) -> None:
             written = Path(beside) / path.name
             quiet_openvino().save_model(graph, written, compress_to_fp16=False)
             digest = path.name.removeprefix(weights.name)[:9]
-            for other in made_of(weights):
+            for other in derived_files(weights):
                 if not other.name.startswith(weights.name + digest):
                     with suppress(OSError):
                         other.unlink()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...segmenter import Logits
 from ..planar.grey_levels import GreyLevels
-from ..planar.propagation import PicturePrompt
+from ..planar.propagation import PixelPrompt
 from .runtime import SlicePrompt
 
 if TYPE_CHECKING:
@@ -40,19 +40,19 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Fit:
+class ResizePlan:
     """Where a slice lies in the network's input: at its upper left, `content` pixels of it.
 
     All are (rows, columns).
     """
 
-    picture: Size
+    slice_size: Size
     content: Size
     input: Size
 
-    def prompt(self, asked: PicturePrompt) -> SlicePrompt:
+    def prompt(self, asked: PixelPrompt) -> SlicePrompt:
         """A slice's prompt in the input's pixels; a box reaches to its last pixel's place."""
-        down, across = (c / p for c, p in zip(self.content, self.picture, strict=True))
+        down, across = (c / p for c, p in zip(self.content, self.slice_size, strict=True))
         box = None
         if asked.box is not None:
             top, left, bottom, right = asked.box
@@ -61,102 +61,107 @@ class Fit:
         return SlicePrompt(box, points)
 
 
-class Pictures(Protocol):
+class SlicePreprocessor(Protocol):
     """How a network takes slices and answers."""
 
     @property
     def size(self) -> str:
         """One of `SIZES`."""
 
-    def fit(self, picture: Size) -> Fit:
+    def resize_plan(self, slice_size: Size) -> ResizePlan:
         """Where a slice of so many rows and columns lies in the input."""
 
-    def images(self, pictures: GreyLevels, fit: Fit) -> NDArray[np.float32]:
+    def images(self, slice_images: GreyLevels, plan: ResizePlan) -> NDArray[np.float32]:
         """(n, 3, H, W): slices (n, rows, columns) as the network takes them."""
 
-    def on_picture(self, low: Tensor, fit: Fit) -> Tensor:
+    def resize_logits(self, low: Tensor, plan: ResizePlan) -> Tensor:
         """(n, rows, columns) logits: what the network answered, (n, H/4, W/4), on the slices."""
 
 
-def picture_logits(pictures: Pictures, low: Logits, fit: Fit) -> Logits:
+def slice_logits(preprocessor: SlicePreprocessor, low: Logits, plan: ResizePlan) -> Logits:
     """(rows, columns) float32: what a network answered, (H/4, W/4), on the slice."""
     import torch
 
-    there = pictures.on_picture(torch.from_numpy(np.ascontiguousarray(low, np.float32))[None], fit)
+    there = preprocessor.resize_logits(
+        torch.from_numpy(np.ascontiguousarray(low, np.float32))[None], plan
+    )
     return np.ascontiguousarray(there[0].numpy())
 
 
-class SamPictures:
+class SamPreprocessor:
     """Longest side to 1024, bilinear; mean and deviation of SAM's training; logits bilinear."""
 
     def __init__(self, size: str) -> None:
         self.size = size
 
-    def fit(self, picture: Size) -> Fit:
-        """See `Pictures.fit`."""
+    def resize_plan(self, slice_size: Size) -> ResizePlan:
+        """See `SlicePreprocessor.resize_plan`."""
         if self.size != PUBLISHED_SIZE:
-            return _of_region(picture, self.size)
-        return Fit(picture, _scaled(picture, _SIDE), (_SIDE, _SIDE))
+            return _of_region(slice_size, self.size)
+        return ResizePlan(slice_size, _scaled(slice_size, _SIDE), (_SIDE, _SIDE))
 
-    def images(self, pictures: GreyLevels, fit: Fit) -> NDArray[np.float32]:
-        """See `Pictures.images`."""
+    def images(self, slice_images: GreyLevels, plan: ResizePlan) -> NDArray[np.float32]:
+        """See `SlicePreprocessor.images`."""
         from PIL import Image
 
-        images = np.zeros((len(pictures), 3, *fit.input), np.float32)
-        rows, columns = fit.content
-        for image, picture in zip(images, pictures, strict=True):
-            if fit.content != fit.picture:
-                resized = Image.fromarray(picture).resize(
+        images = np.zeros((len(slice_images), 3, *plan.input), np.float32)
+        rows, columns = plan.content
+        for image, slice_image in zip(images, slice_images, strict=True):
+            if plan.content != plan.slice_size:
+                resized = Image.fromarray(slice_image).resize(
                     (columns, rows), Image.Resampling.BILINEAR
                 )
-                picture = np.asarray(resized)
-            image[:, :rows, :columns] = (picture - _MEAN[:, None, None]) / _STD[:, None, None]
+                slice_image = np.asarray(resized)
+            image[:, :rows, :columns] = (slice_image - _MEAN[:, None, None]) / _STD[:, None, None]
         return images
 
-    def on_picture(self, low: Tensor, fit: Fit) -> Tensor:
-        """See `Pictures.on_picture`; Sam.postprocess_masks of segment_anything."""
-        whole = _resized(low, fit.input)[:, : fit.content[0], : fit.content[1]]
-        return _resized(whole, fit.picture)
+    def resize_logits(self, low: Tensor, plan: ResizePlan) -> Tensor:
+        """See `SlicePreprocessor.resize_logits`; Sam.postprocess_masks of segment_anything."""
+        whole = _resized(low, plan.input)[:, : plan.content[0], : plan.content[1]]
+        return _resized(whole, plan.slice_size)
 
 
-class MedsamPictures:
+class MedsamPreprocessor:
     """Both sides to 1024, bicubic; least and greatest level to 0 and 1; probabilities bilinear."""
 
     def __init__(self, size: str) -> None:
         self.size = size
 
-    def fit(self, picture: Size) -> Fit:
-        """See `Pictures.fit`."""
+    def resize_plan(self, slice_size: Size) -> ResizePlan:
+        """See `SlicePreprocessor.resize_plan`."""
         if self.size != PUBLISHED_SIZE:
-            return _of_region(picture, self.size)
-        return Fit(picture, (_SIDE, _SIDE), (_SIDE, _SIDE))
+            return _of_region(slice_size, self.size)
+        return ResizePlan(slice_size, (_SIDE, _SIDE), (_SIDE, _SIDE))
 
-    def images(self, pictures: GreyLevels, fit: Fit) -> NDArray[np.float32]:
-        """See `Pictures.images`."""
-        images = np.zeros((len(pictures), 3, *fit.input), np.float32)
-        rows, columns = fit.content
-        for image, picture in zip(images, pictures, strict=True):
-            if fit.content != fit.picture:
-                picture = bicubic(picture, fit.content)
-            levels = picture.astype(np.float32)
+    def images(self, slice_images: GreyLevels, plan: ResizePlan) -> NDArray[np.float32]:
+        """See `SlicePreprocessor.images`."""
+        images = np.zeros((len(slice_images), 3, *plan.input), np.float32)
+        rows, columns = plan.content
+        for image, slice_image in zip(images, slice_images, strict=True):
+            if plan.content != plan.slice_size:
+                slice_image = bicubic(slice_image, plan.content)
+            levels = slice_image.astype(np.float32)
             levels -= levels.min()
             image[:, :rows, :columns] = levels / max(float(levels.max()), 1e-8)
         return images
 
-    def on_picture(self, low: Tensor, fit: Fit) -> Tensor:
-        """See `Pictures.on_picture`; above 0 where the interpolated probability is above a half."""
+    def resize_logits(self, low: Tensor, plan: ResizePlan) -> Tensor:
+        """See `SlicePreprocessor.resize_logits`; above 0 if the probability there is over 0.5."""
         likely = low.sigmoid()
-        if fit.content != fit.input:
-            likely = _resized(likely, fit.input)[:, : fit.content[0], : fit.content[1]]
-        likely = _resized(likely, fit.picture)
+        if plan.content != plan.input:
+            likely = _resized(likely, plan.input)[:, : plan.content[0], : plan.content[1]]
+        likely = _resized(likely, plan.slice_size)
         return likely.clamp(_LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY).logit()
 
 
 # By the model whose way it is.
-PICTURES: dict[str, Callable[[str], Pictures]] = {"sam": SamPictures, "medsam": MedsamPictures}
+PREPROCESSORS: dict[str, Callable[[str], SlicePreprocessor]] = {
+    "sam": SamPreprocessor,
+    "medsam": MedsamPreprocessor,
+}
 
 
-def bicubic(picture: GreyLevels, size: Size) -> GreyLevels:
+def bicubic(slice_image: GreyLevels, size: Size) -> GreyLevels:
     """A slice (rows, columns) at another size, by cubic splines.
 
     What scikit-image's resize(order=3, anti_aliasing=True, preserve_range=True) does: where it
@@ -165,31 +170,31 @@ def bicubic(picture: GreyLevels, size: Size) -> GreyLevels:
     """
     from scipy.ndimage import gaussian_filter, zoom
 
-    factors = [new / old for new, old in zip(size, picture.shape, strict=True)]
+    factors = [new / old for new, old in zip(size, slice_image.shape, strict=True)]
     smooth = gaussian_filter(
-        picture.astype(np.float64), [max(0.0, (1 / f - 1) / 2) for f in factors], mode="mirror"
+        slice_image.astype(np.float64), [max(0.0, (1 / f - 1) / 2) for f in factors], mode="mirror"
     )
     resized = zoom(smooth, factors, order=3, mode="mirror", grid_mode=True)
-    return np.asarray(resized.clip(picture.min(), picture.max()).astype(np.uint8))
+    return np.asarray(resized.clip(slice_image.min(), slice_image.max()).astype(np.uint8))
 
 
-def _of_region(picture: Size, size: str) -> Fit:
+def _of_region(slice_size: Size, size: str) -> ResizePlan:
     """A region's slice as it is, or with its longest side brought to a number of pixels.
 
     Beyond 1024 the tables of positions say nothing, and attention takes tens of gigabytes.
     """
     if size != "native":
-        content = _scaled(picture, int(size))
+        content = _scaled(slice_size, int(size))
     else:
-        content = picture if max(picture) <= _SIDE else _scaled(picture, _SIDE)
+        content = slice_size if max(slice_size) <= _SIDE else _scaled(slice_size, _SIDE)
     rows, columns = (-(-side // _PATCH) * _PATCH for side in content)
-    return Fit(picture, content, (rows, columns))
+    return ResizePlan(slice_size, content, (rows, columns))
 
 
-def _scaled(picture: Size, longest: int) -> Size:
+def _scaled(slice_size: Size, longest: int) -> Size:
     """ResizeLongestSide.get_preprocess_shape of segment_anything."""
-    scale = longest / max(picture)
-    rows, columns = (max(1, int(side * scale + 0.5)) for side in picture)
+    scale = longest / max(slice_size)
+    rows, columns = (max(1, int(side * scale + 0.5)) for side in slice_size)
     return rows, columns
 
 

@@ -13,8 +13,6 @@ from ...progress import Progress
 from ...segmenter import Logits
 from .network.config import SamConfig
 
-FeatureArray = NDArray[np.float16] | NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class SliceEmbedding:
@@ -43,7 +41,7 @@ class SlicePrompt:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether several objects fit: a single point, which SAM answers with three masks."""
+        """Whether several objects plan: a single point, which SAM answers with three masks."""
         return self.box is None and len(self.points) == 1
 
 

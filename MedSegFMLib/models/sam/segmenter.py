@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
-from ...prompts.voxels import honour_marks, to_voxels
+from ...prompts.voxels import enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ..planar.fusion import FAR_LOGIT, FUSIONS
-from ..planar.propagation import Marks, PicturePrompt, walk_together
+from ..planar.propagation import Marks, PixelPrompt, propagate_together
 from ..planar.stacks import PLANE_NAMES
-from .encoding import CLICK_LOGIT, PlanarEncoding, Stack, cut_stacks, encoding_of
+from .encoding import CLICK_LOGIT, PlanarEncoding, Stack, cut_stacks, make_encoding
 from .feature_cache import SliceFeatures
-from .preprocessing import PUBLISHED_SIZE, SIZES, Pictures, picture_logits
+from .preprocessing import PUBLISHED_SIZE, SIZES, SlicePreprocessor, slice_logits
 from .runtime import SamRuntime
 
 DEFAULT_CACHE_BYTES = 1 << 30
@@ -27,7 +27,7 @@ DEFAULT_CACHE_BYTES = 1 << 30
 # Of a prediction that has slices to look at, this part is for looking at them.
 _LOOKING = 0.9
 
-Asked = tuple[str, int, PicturePrompt]
+PlaneRequest = tuple[str, int, PixelPrompt]
 
 
 def check_options(size: str, fusion: str, planes: Sequence[str], cache_bytes: int | str) -> int:
@@ -51,22 +51,24 @@ class PlanarSegmenter:
     the features of slices may take.
     """
 
+    classes: tuple[str, ...] = ()
+
     def __init__(
         self,
         card: ModelCard,
         runtime: SamRuntime,
-        pictures: Pictures,
+        preprocessor: SlicePreprocessor,
         fusion: str,
         planes: Sequence[str],
         cache_bytes: int,
     ) -> None:
-        check_options(pictures.size, fusion, planes, cache_bytes)
+        check_options(preprocessor.size, fusion, planes, cache_bytes)
         self.card = card
         self._runtime = runtime
-        self._pictures = pictures
+        self._preprocessor = preprocessor
         self._fused = FUSIONS[fusion]
         self._planes = tuple(planes)
-        self._features = SliceFeatures(runtime, pictures, cache_bytes)
+        self._features = SliceFeatures(runtime, preprocessor, cache_bytes)
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> PlanarEncoding:
         """Cut a region (None: all) into slices; the network looks at those that a prompt needs.
@@ -75,7 +77,7 @@ class PlanarSegmenter:
         """
         progress(0.0, "Preparing the slices")
         region = region or Region.whole(volume.geometry.shape_kji)
-        number, window = self._features.window_of(volume)
+        number, window = self._features.grey_window(volume)
         progress(0.3, "Preparing the slices")
         stacks = cut_stacks(
             volume.array_kji,
@@ -83,10 +85,10 @@ class PlanarSegmenter:
             region,
             window,
             self._planes,
-            whole_pictures=self._pictures.size == PUBLISHED_SIZE,
+            whole_slices=self._preprocessor.size == PUBLISHED_SIZE,
         )
-        progress(1.0, "The slices are prepared")
-        return encoding_of(volume.geometry, region, number, stacks)
+        progress(1.0, "Preparing the slices")
+        return make_encoding(volume.geometry, region, number, stacks)
 
     def predict(
         self,
@@ -95,7 +97,7 @@ class PlanarSegmenter:
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        """Walk through the region's planes after one object's prompts, and make one answer of them.
+        """Propagate through the region's planes after one object's prompts, and fuse the answers.
 
         Every marked voxel ends up on the side that its mark says. Prompts outside the region say
         nothing. Raises PromptError for a prompt outside the volume or one the model does not take,
@@ -108,27 +110,27 @@ class PlanarSegmenter:
         shape = encoding.region.shape_kji
         marks = to_voxels(prompts, encoding.geometry).within(encoding.region)
         stacked = {name: stack.marks(marks, shape) for name, stack in encoding.stacks.items()}
-        looked = self._look_ahead(encoding, stacked, part_of(progress, 0.0, _LOOKING))
-        walked = walk_together(
+        looked = self._encode_ahead(encoding, stacked, part_of(progress, 0.0, _LOOKING))
+        propagated = propagate_together(
             stacked,
-            lambda asked, share: self._ask(encoding, asked, share),
+            lambda requested, share: self._predict_slices(encoding, requested, share),
             part_of(progress, _LOOKING if looked else 0.0, 0.95),
         )
-        progress(0.95, "Bringing the planes together")
+        progress(0.95, "Fusing the planes")
         planes = {name: stack.plane for name, stack in encoding.stacks.items()}
-        by_plane = {name: encoding.stacks[name].on_region(walked[name]) for name in planes}
+        by_plane = {name: encoding.stacks[name].volume_logits(propagated[name]) for name in planes}
         fused = self._fused(by_plane, planes)
-        honour_marks(fused, marks, CLICK_LOGIT)
-        progress(1.0, "The object is drawn")
+        enforce_marks(fused, marks, CLICK_LOGIT)
+        progress(1.0, "Predicting the mask")
         likely = {name: probabilities(logits) for name, logits in by_plane.items()}
         return Prediction(encoding.geometry, encoding.region.start_kji, fused, likely)
 
-    def _look_ahead(
+    def _encode_ahead(
         self, encoding: PlanarEncoding, marks: dict[str, Marks], progress: Progress
     ) -> bool:
         """Have features of the slices that a box spans, many at a time; whether any were lacking.
 
-        Without a box nobody knows how far a walk leads, and past the memory none would be kept.
+        Without a box it is unknown how far it propagates, and past the memory none would be kept.
         """
         lacking: list[tuple[Stack, list[int]]] = []
         for name, stack in encoding.stacks.items():
@@ -137,58 +139,62 @@ class PlanarSegmenter:
             indices = [index for run in marks[name].slices() for index in run]
             keys = [(encoding.volume_id, stack.key(index)) for index in indices]
             missing = set(self._features.missing(keys))
-            fit = self._pictures.fit(stack.pictures.shape[1:])
-            most = self._features.room_for(fit) // len(encoding.stacks)
+            plan = self._preprocessor.resize_plan(stack.slice_images.shape[1:])
+            most = self._features.room_for(plan) // len(encoding.stacks)
             held = [index for key, index in zip(keys, indices, strict=True) if key in missing]
             if held and len(indices) <= most:
                 lacking.append((stack, held))
         for (stack, indices), share in zip(
             lacking, parts_of(progress, max(1, len(lacking))), strict=False
         ):
-            self._look(encoding, stack, indices, share)
+            self._slice_features(encoding, stack, indices, share)
         return bool(lacking)
 
-    def _look(
+    def _slice_features(
         self, encoding: PlanarEncoding, stack: Stack, indices: Sequence[int], progress: Progress
     ) -> list[NDArray[np.float16]]:
         """The features of some of a stack's slices."""
-        return self._features.of(
+        return self._features.get(
             [(encoding.volume_id, stack.key(index)) for index in indices],
-            stack.pictures[list(indices)],
-            self._pictures.fit(stack.pictures.shape[1:]),
+            stack.slice_images[list(indices)],
+            self._preprocessor.resize_plan(stack.slice_images.shape[1:]),
             progress,
         )
 
-    def _ask(
-        self, encoding: PlanarEncoding, asked: list[Asked], progress: Progress
+    def _predict_slices(
+        self, encoding: PlanarEncoding, requested: list[PlaneRequest], progress: Progress
     ) -> list[Logits]:
         """The logits of slices on the region, those remembered and those decoded now."""
-        found = {ask: encoding.answers.get(ask) for ask in asked}
-        by_plane: dict[str, list[Asked]] = {}
-        for ask in asked:
-            if found[ask] is None:
-                by_plane.setdefault(ask[0], []).append(ask)
+        found = {request: encoding.answers.get(request) for request in requested}
+        by_plane: dict[str, list[PlaneRequest]] = {}
+        for request in requested:
+            if found[request] is None:
+                by_plane.setdefault(request[0], []).append(request)
         # Slices of one size go through the decoder together, whichever plane they are of.
-        by_size: dict[tuple[int, int], list[tuple[Asked, NDArray[np.float16]]]] = {}
-        for (name, asks), share in zip(
+        by_size: dict[tuple[int, int], list[tuple[PlaneRequest, NDArray[np.float16]]]] = {}
+        for (name, requests), share in zip(
             by_plane.items(), parts_of(progress, max(1, len(by_plane))), strict=False
         ):
             stack = encoding.stacks[name]
-            features = self._look(encoding, stack, [index for _, index, _ in asks], share)
-            size = self._pictures.fit(stack.pictures.shape[1:]).input
-            by_size.setdefault(size, []).extend(zip(asks, features, strict=True))
+            features = self._slice_features(
+                encoding, stack, [index for _, index, _ in requests], share
+            )
+            size = self._preprocessor.resize_plan(stack.slice_images.shape[1:]).input
+            by_size.setdefault(size, []).extend(zip(requests, features, strict=True))
         for size, items in by_size.items():
-            stacks = [encoding.stacks[ask[0]] for ask, _ in items]
-            fits = [self._pictures.fit(stack.pictures.shape[1:]) for stack in stacks]
+            stacks = [encoding.stacks[request[0]] for request, _ in items]
+            plans = [
+                self._preprocessor.resize_plan(stack.slice_images.shape[1:]) for stack in stacks
+            ]
             prompts = [
-                fit.prompt(stack.on_picture(ask[2]))
-                for (ask, _), stack, fit in zip(items, stacks, fits, strict=True)
+                plan.prompt(stack.to_slice_pixels(request[2]))
+                for (request, _), stack, plan in zip(items, stacks, plans, strict=True)
             ]
             decoded = self._runtime.decode([f for _, f in items], prompts, size)
-            for (ask, _), stack, fit, low in zip(items, stacks, fits, decoded, strict=True):
-                logits = stack.of_region(picture_logits(self._pictures, low, fit))
+            for (request, _), stack, plan, low in zip(items, stacks, plans, decoded, strict=True):
+                logits = stack.crop_to_region(slice_logits(self._preprocessor, low, plan))
                 # Rounded before the first use as well: the same prompts give the same answer.
                 kept = logits.clip(-FAR_LOGIT, FAR_LOGIT).astype(np.float16)
-                encoding.answers.put(ask, kept)
-                found[ask] = kept
-        return [np.asarray(found[ask], np.float32) for ask in asked]
+                encoding.answers.put(request, kept)
+                found[request] = kept
+        return [np.asarray(found[request], np.float32) for request in requested]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .network.network import Sam
 
-_PHRASE = "Looking at the slices"
+_PHRASE = "Encoding slices"
 
 # Patches taken at a time: of four images of 1024 by 1024 on a GPU, halved where its memory is
 # short; a CPU is kept busy by less, and its work can be stopped in between.

@@ -9,7 +9,7 @@ from ...errors import WeightsError
 from ...weights.layout import check_layout
 from ...weights.saving import save_tensors
 from ..common.state_dict import read_state_dict
-from .network.config import PUBLISHED, SamConfig, config_of
+from .network.config import PUBLISHED, SamConfig, infer_config
 
 if TYPE_CHECKING:
     from .network.network import Sam
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Under these names training scripts keep the state dict beside their optimiser's.
 _HOLDERS = ("model", "state_dict")
 
-_WAY_OUT = "give a checkpoint as segment_anything or MedSAM publishes it"
+_ADVICE = "give a checkpoint as segment_anything or MedSAM publishes it"
 
 
 def load(path: Path, config: SamConfig | None = None) -> Sam:
@@ -32,17 +32,17 @@ def load(path: Path, config: SamConfig | None = None) -> Sam:
 
     from .network.network import Sam
 
-    state = read_state_dict(path, _HOLDERS, _WAY_OUT)
+    state = read_state_dict(path, _HOLDERS, _ADVICE)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    config = config or config_of(shapes)
+    config = config or infer_config(shapes)
     if config is None:
         raise WeightsError(
-            f"{path} holds none of SAM's networks ({', '.join(PUBLISHED)}); {_WAY_OUT}."
+            f"{path} holds none of SAM's networks ({', '.join(PUBLISHED)}); {_ADVICE}."
         )
     with torch.device("meta"):
         network = Sam(config)
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    check_layout(shapes, expected, path, f"SAM's {config.name}", _WAY_OUT)
+    check_layout(shapes, expected, path, f"SAM's {config.name}", _ADVICE)
     network.load_state_dict({n: t.float() for n, t in state.items()}, assign=True)
     network.requires_grad_(False)
     return network

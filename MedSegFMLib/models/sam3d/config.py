@@ -33,7 +33,7 @@ class Sam3dConfig:
         return CHANNELS * self.modalities
 
 
-def config_of(shapes: Mapping[str, tuple[int, ...]]) -> Sam3dConfig | None:
+def infer_config(shapes: Mapping[str, tuple[int, ...]]) -> Sam3dConfig | None:
     """The configuration of a checkpoint, by the shapes of its tensors; None for other networks.
 
     First and last convolution decide; whether all else fits is for the layout check to say.

@@ -12,7 +12,7 @@ from ...progress import Progress
 from ...system.device import memory_errors
 from ...volumes.region import Shape
 from .feature_files import Features
-from .patches import Windows, bell
+from .patches import PatchGrid, bell
 
 if TYPE_CHECKING:
     from .network import Sam3dDecoder
@@ -24,7 +24,7 @@ _LEAST_PROBABILITY = 1e-7
 def class_scores(
     decoder: Sam3dDecoder,
     features: Features,
-    windows: Windows,
+    windows: PatchGrid,
     shape_kji: Shape,
     progress: Progress,
 ) -> NDArray[np.float16]:
@@ -43,7 +43,7 @@ def class_scores(
 def _class_scores(
     decoder: Sam3dDecoder,
     features: Features,
-    windows: Windows,
+    windows: PatchGrid,
     shape_kji: Shape,
     progress: Progress,
 ) -> NDArray[np.float16]:
@@ -61,7 +61,7 @@ def _class_scores(
     steps = len(windows.slices) * len(windows.corners)
     for number, (first, end) in enumerate(pairwise((*windows.slices, padded[0]))):
         for window, (row, column) in enumerate(windows.corners):
-            progress((number * len(windows.corners) + window) / steps, "Drawing the classes")
+            progress((number * len(windows.corners) + window) / steps, "Predicting the classes")
             seen = np.array(features[window, first : first + depth], np.float32)
             patch = torch.from_numpy(seen).transpose(0, 1)[None].to(device)
             likely = decoder(patch)[0].softmax(0).cpu()
@@ -81,5 +81,5 @@ def _class_scores(
         for held in (sums, weight_sums[None]):
             held[:, : depth - done] = held[:, done:].clone()
             held[:, depth - done :] = 0
-    progress(1.0, "The classes are drawn")
+    progress(1.0, "Predicting the classes")
     return scores

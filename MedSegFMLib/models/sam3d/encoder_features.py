@@ -14,7 +14,7 @@ from ...progress import Progress, parts_of
 from ..sam.network.config import CHANNELS
 from ..sam.runtime import SamRuntime
 from .feature_files import FeatureFiles, Features
-from .patches import Scores, Windows
+from .patches import PatchGrid, ZScores
 
 # Changes where the same volume would give other features.
 _VERSION = 1
@@ -37,8 +37,8 @@ class Base:
 def embeddings(
     base: Base,
     region_kji: NDArray[Any],
-    scores: Scores,
-    windows: Windows,
+    scores: ZScores,
+    windows: PatchGrid,
     files: FeatureFiles | None,
     progress: Progress,
 ) -> Features:
@@ -60,7 +60,7 @@ def embeddings(
         ):
             found = files.get(key, shape)
         if found is not None:
-            progress(1.0, "The slices are looked at")
+            progress(1.0, "Encoding slices")
             return found
     held = np.empty(shape, np.float16)
     for window, features in enumerate(_looked_at(base, region_kji, scores, windows, progress)):
@@ -69,7 +69,7 @@ def embeddings(
 
 
 def _looked_at(
-    base: Base, region_kji: NDArray[Any], scores: Scores, windows: Windows, progress: Progress
+    base: Base, region_kji: NDArray[Any], scores: ZScores, windows: PatchGrid, progress: Progress
 ) -> Iterator[Features]:
     """The features (K, 256, h, w) of each window in turn."""
     for window, share in enumerate(parts_of(progress, len(windows.corners))):
@@ -82,7 +82,7 @@ def _looked_at(
         yield np.stack(found).astype(np.float16)
 
 
-def _key(base: Base, region_kji: NDArray[Any], scores: Scores, windows: Windows) -> str:
+def _key(base: Base, region_kji: NDArray[Any], scores: ZScores, windows: PatchGrid) -> str:
     """What the features depend on, in one name."""
     digest = hashlib.sha256(np.ascontiguousarray(region_kji).data)
     kind = (region_kji.dtype.str, region_kji.shape, scores.mean, scores.deviation)

@@ -23,12 +23,12 @@ from ...system.device import choose_device
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...weights import store
-from ..class_based.segmenter import WHOLE_VOLUME, asked_classes
+from ..class_based.segmenter import WHOLE_VOLUME, requested_classes
 from . import weights as sam3d_weights
 from .decoding import class_scores
 from .encoder_features import Base, embeddings
 from .feature_files import FeatureFiles
-from .patches import Scores, Windows
+from .patches import PatchGrid, ZScores
 from .weights import Sam3dFacts
 
 if TYPE_CHECKING:
@@ -171,11 +171,11 @@ class Sam3dSegmenter:
         progress(0.0, "Preparing the slices")
         region = region or Region.whole(volume.geometry.shape_kji)
         facts, shape = self._facts, region.shape_kji
-        windows = Windows.over(shape, facts.patch, facts.depth, self._overlap)
+        windows = PatchGrid.covering(shape, facts.patch, facts.depth, self._overlap)
         features = embeddings(
             self._base,
             volume.array_kji[region.slices],
-            Scores.over(volume.array_kji),
+            ZScores.from_volume(volume.array_kji),
             windows,
             self._files,
             part_of(progress, 0.0, _LOOKING),
@@ -198,7 +198,7 @@ class Sam3dSegmenter:
         if not isinstance(encoding, Sam3dEncoding):
             raise TypeError(f"SAM3D cannot predict from a {type(encoding).__name__} of a model.")
         progress(0.0, "Reading the prompts")
-        asked = asked_classes(CARD, self.classes, prompts, encoding.geometry)
+        asked = requested_classes(CARD, self.classes, prompts, encoding.geometry)
         wanted = [1 + number for number in asked]
         others = [n for n in range(len(encoding.scores)) if n not in wanted]
         logits: Logits = encoding.scores[wanted].max(axis=0).astype(np.float32)
@@ -207,7 +207,7 @@ class Sam3dSegmenter:
         level = logits == 0
         won = np.isin(encoding.scores[:, level].argmax(axis=0), wanted)
         logits[level] = np.where(won, np.finfo(np.float32).eps, 0)
-        progress(1.0, "The object is drawn")
+        progress(1.0, "Predicting the mask")
         return Prediction(encoding.geometry, encoding.region.start_kji, logits)
 
 

@@ -22,7 +22,7 @@ _LEAST_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True)
-class Windows:
+class PatchGrid:
     """Where the patches of one region lie.
 
     padding: voxels of value 0 added (before, after) along k, j and i, so that a patch fits.
@@ -38,7 +38,7 @@ class Windows:
     slices: tuple[int, ...]
 
     @classmethod
-    def over(cls, shape_kji: Shape, patch: int, depth: int, overlap: float) -> Windows:
+    def covering(cls, shape_kji: Shape, patch: int, depth: int, overlap: float) -> PatchGrid:
         """Patches over a region of this shape, overlapping by at least that part of their width."""
         sides = (depth, patch, patch)
         lacking = [max(0, side - n) for side, n in zip(sides, shape_kji, strict=True)]
@@ -60,23 +60,23 @@ class Windows:
         """Rows, and columns, of the features of a patch."""
         return self.patch // PATCH
 
-    def cut(self, region_kji: NDArray[Any], window: int, scores: Scores) -> Logits:
+    def cut(self, region_kji: NDArray[Any], window: int, scores: ZScores) -> Logits:
         """(K, patch, patch) float32: the z-scores of all slices of a window, with its padding."""
         row, column = self.corners[window]
         # Along an axis with padding there is one window, which holds all of the region.
         part = region_kji[:, row : row + self.patch, column : column + self.patch]
-        return np.pad(scores.of(part), self.padding)
+        return np.pad(scores.standardise(part), self.padding)
 
 
 @dataclass(frozen=True)
-class Scores:
+class ZScores:
     """What z-scores of a volume are counted from."""
 
     mean: float
     deviation: float
 
     @classmethod
-    def over(cls, array_kji: NDArray[Any]) -> Scores:
+    def from_volume(cls, array_kji: NDArray[Any]) -> ZScores:
         """Those of a whole volume; VolumeError for NaN, infinity and values past 32 bits."""
         low, high = check_values(array_kji, "The volume")
         # Brought within 1 first, and slice by slice: squares could overflow, copies fill memory.
@@ -86,7 +86,7 @@ class Scores:
         deviation = float(np.sqrt(np.mean(squares)))
         return cls(mean * scale, (deviation or 1.0) * scale)
 
-    def of(self, array_kji: NDArray[Any]) -> Logits:
+    def standardise(self, array_kji: NDArray[Any]) -> Logits:
         """float32 z-scores of a part of the volume."""
         scored: Logits = ((array_kji - np.float64(self.mean)) / self.deviation).astype(np.float32)
         return scored

@@ -20,7 +20,7 @@ from ...weights.saving import save_tensors
 from ...weights.torch_file import is_safetensors
 from ..common.state_dict import read_state_dict
 from ..sam.network.config import PATCH
-from .config import config_of
+from .config import infer_config
 
 if TYPE_CHECKING:
     from .network import Sam3dDecoder
@@ -33,7 +33,7 @@ _HOLDERS = ("state_dict", "network_weights", "model")
 # What torch puts before each name where several GPUs trained.
 _PARALLEL = "module."
 
-_WAY_OUT = "give a decoder that 'medsegfm train sam3d' or SAM3D's own trainer wrote"
+_ADVICE = "give a decoder that 'medsegfm train sam3d' or SAM3D's own trainer wrote"
 
 # Below this a patch is a single place for the network, over which nothing can be normalised.
 SMALLEST_PATCH = 2 * PATCH
@@ -93,15 +93,15 @@ def load(path: Path) -> Sam3dDecoder:
     """
     from .network import decoder_on_meta
 
-    state = read_state_dict(path, _HOLDERS, _WAY_OUT)
+    state = read_state_dict(path, _HOLDERS, _ADVICE)
     state = {name.removeprefix(_PARALLEL): tensor for name, tensor in state.items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    config = config_of(shapes)
+    config = infer_config(shapes)
     if config is None:
-        raise WeightsError(f"{path} holds no decoder of SAM3D; {_WAY_OUT}.")
+        raise WeightsError(f"{path} holds no decoder of SAM3D; {_ADVICE}.")
     decoder = decoder_on_meta(config)
     expected = {name: tuple(tensor.shape) for name, tensor in decoder.state_dict().items()}
-    check_layout(shapes, expected, path, "SAM3D's decoder", _WAY_OUT)
+    check_layout(shapes, expected, path, "SAM3D's decoder", _ADVICE)
     decoder.load_state_dict({n: t.float() for n, t in state.items()}, assign=True)
     decoder.requires_grad_(False)
     return decoder
@@ -120,10 +120,10 @@ def read_facts(path: Path) -> Sam3dFacts | None:
     found = (metadata["format"], metadata.get("version"))
     if found != (FORMAT, _VERSION):
         raise WeightsError(
-            f"{path} holds {found[0]} {found[1] or ''}, not {FORMAT} {_VERSION}; {_WAY_OUT}."
+            f"{path} holds {found[0]} {found[1] or ''}, not {FORMAT} {_VERSION}; {_ADVICE}."
         )
     try:
         told = json.loads(metadata["facts"])
         return Sam3dFacts(**{**told, "classes": tuple(told["classes"])})
     except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} says what nobody can read ({error}); {_WAY_OUT}.") from error
+        raise WeightsError(f"{path} says what nobody can read ({error}); {_ADVICE}.") from error

@@ -13,7 +13,7 @@ from ...weights.folders import check_parts, read_json
 from ..class_based.segmenter import check_classes
 from .config import BundleConfig
 
-_WAY_OUT = "give a bundle of MONAI's SegResNet for one image"
+_ADVICE = "give a bundle of MONAI's SegResNet for one image"
 
 _NETWORKS = (
     "SegResNet",
@@ -94,7 +94,7 @@ def read(folder: Path, highres: bool | None) -> Bundle:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(
             f"{config.path} does not say all that a bundle does ({type(error).__name__}: {error}); "
-            f"{_WAY_OUT}."
+            f"{_ADVICE}."
         ) from error
 
 
@@ -111,13 +111,13 @@ def _network(config: BundleConfig) -> dict[str, Any]:
     written = config.raw("network_def" if config.has("network_def") else "network")
     name = written.get("_target_") if isinstance(written, dict) else written
     if name not in _NETWORKS:
-        raise WeightsError(f"{config.path} is of the network {name}, not SegResNet; {_WAY_OUT}.")
+        raise WeightsError(f"{config.path} is of the network {name}, not SegResNet; {_ADVICE}.")
     network = config.data({key: held for key, held in written.items() if key[0] != "_"})
     network = {"spatial_dims": 3, "in_channels": 1, "out_channels": 2, **network}
     if network["in_channels"] != 1:
         raise WeightsError(
             f"{config.path} takes {network['in_channels']} images of each volume at once; "
-            f"{_WAY_OUT}."
+            f"{_ADVICE}."
         )
     if network["spatial_dims"] != 3:
         raise WeightsError(f"{config.path} is of a network for slices; give one for volumes.")
@@ -212,7 +212,7 @@ def _checkpoint(folder: Path, config: BundleConfig) -> Path:
     name = PurePosixPath(str(config.data(named[0]))).name if named else "model.pt"
     path = folder / "models" / name
     if not path.is_file():
-        raise WeightsError(f"{folder} has no models/{name}; {_WAY_OUT}.")
+        raise WeightsError(f"{folder} has no models/{name}; {_ADVICE}.")
     return path
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...segmenter import ModelCard
 from ...system.device import choose_device
 from ...weights import store
-from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, overlap_of, yes_or_no
+from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap, parse_yes_no
 
 CARD = ModelCard(
     name="segresnet",
@@ -54,8 +54,8 @@ def create(
     from .network import SegResNetNetwork
 
     chosen = choose_device(device)
-    part = None if overlap is None else overlap_of(overlap)
-    finer = None if highres is None else yes_or_no("highres", highres)
+    part = None if overlap is None else parse_overlap(overlap)
+    finer = None if highres is None else parse_yes_no("highres", highres)
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
     return ClassSegmenter(CARD, SegResNetNetwork(read(path, finer), chosen, part))

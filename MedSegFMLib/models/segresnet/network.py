@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Under these names scripts keep the state dict beside their optimiser's.
 _HOLDERS = ("model", "state_dict")
-_WAY_OUT = "give a checkpoint of the network that the bundle describes"
+_ADVICE = "give a checkpoint of the network that the bundle describes"
 
 # Below this a probability is taken for 0: the least that 16 bits hold.
 _LEAST = 6e-8
@@ -53,7 +53,7 @@ class SegResNetNetwork:
         """The names of metadata.json, without background."""
         return self._bundle.classes
 
-    def look(self, volume: Volume, progress: Progress) -> ClassMaps:
+    def class_maps(self, volume: Volume, progress: Progress) -> ClassMaps:
         """Score every voxel; VolumeError where the bundle's preprocessing leaves nothing."""
         import torch
         from monai.data import MetaTensor
@@ -92,9 +92,9 @@ class SegResNetNetwork:
 
         count, done = _window_count(seen.shape[1:], self._windows), 0
 
-        def look(windows: torch.Tensor) -> torch.Tensor:
+        def predict_windows(windows: torch.Tensor) -> torch.Tensor:
             nonlocal done
-            progress(min(done / count, 1.0), "Looking at the volume")
+            progress(min(done / count, 1.0), "Predicting the classes")
             done += len(windows)
             # As published: in 16 bits on a GPU.
             with torch.autocast("cuda", enabled=self._device.type == "cuda"):
@@ -102,7 +102,7 @@ class SegResNetNetwork:
             return answer.float()
 
         with torch.inference_mode():
-            logits = self._windows(torch.Tensor(seen)[None].float(), look)[0]
+            logits = self._windows(torch.Tensor(seen)[None].float(), predict_windows)[0]
             for part in logits.split(1, dim=1):
                 # Slice by slice: a second copy of all classes may not fit into memory.
                 part.copy_(part.softmax(0) if self._bundle.softmax else part.sigmoid())
@@ -122,10 +122,10 @@ def _load(bundle: Bundle) -> torch.nn.Module:
         raise WeightsError(
             f"{bundle.path} describes no SegResNet that MONAI knows ({words}); get it again."
         ) from error
-    state = read_state_dict(bundle.checkpoint, _HOLDERS, _WAY_OUT)
+    state = read_state_dict(bundle.checkpoint, _HOLDERS, _ADVICE)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    check_layout(shapes, expected, bundle.checkpoint, "the bundle describes", _WAY_OUT)
+    check_layout(shapes, expected, bundle.checkpoint, "the bundle describes", _ADVICE)
     network.load_state_dict({n: t.float() for n, t in state.items()}, assign=True)
     return network.requires_grad_(False).eval()
 

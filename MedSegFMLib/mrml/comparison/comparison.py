@@ -1,7 +1,7 @@
 """Several models on the same prompts, and what the user does with their results.
 
     comparison = ModelComparison(logic)
-    comparison.start(["ensam", "graphcut"])
+    comparison.start(["ensam", "randomwalk"])
     while comparison.is_running:       # from the timer that pumps the logic
         logic.pump()
         comparison.pump()

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import ModelError, PromptError, VolumeError
 from ...prompts.prompt_list import PromptList
-from ...registry import card
+from ...registry import card, resolve_name
 from ...volumes.volume import Volume
 from ...worker.events import Failed, Noted, Predicted, Progressed, Request
 from ..logic import SegmentationLogic
@@ -97,6 +97,7 @@ class ModelAsking:
         is outside the volume, ModelError for an unknown model or fewer than two or more than six.
         """
         logic = self._logic
+        models = [resolve_name(name) for name in models]
         _check_models(models)
         if logic.volume is None:
             raise VolumeError("No volume is chosen; load or choose one first.")
@@ -178,7 +179,7 @@ class ModelAsking:
         assert self.subject is not None, "there is a comparison"
         self._measures_planes, self._fraction = planes, 0.0
         self._logic.background.request(
-            Request(model, prompts, self.subject.device, consistency=planes, afresh=not planes)
+            Request(model, prompts, self.subject.device, consistency=planes, clear_cache=not planes)
         )
 
     def _take(self, event: Told) -> None:

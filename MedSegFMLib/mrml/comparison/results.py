@@ -85,4 +85,4 @@ def around(masks: list[Holding]) -> Region | None:
     """The smallest region that holds all masks; None where there is none."""
     if not masks:
         return None
-    return Region.around([mask.region for mask in masks])
+    return Region.enclosing([mask.region for mask in masks])

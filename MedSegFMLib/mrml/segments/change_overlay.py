@@ -77,7 +77,7 @@ def _together(changes: list[Change], grid: SegmentGrid, masks: list[Mask]) -> An
     found = [part for part in parts if part is not None]
     if not found:
         return None
-    around = found[0][0].around([region for region, _ in found])
+    around = found[0][0].enclosing([region for region, _ in found])
     together = np.zeros(around.shape_kji, dtype=bool)
     for region, mask in found:
         together[region.relative_to(around).slices] |= mask

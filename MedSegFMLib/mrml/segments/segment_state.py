@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...prompts.prompt_list import PromptList
-from ...system.memory_cache import ByteCache
+from ...system.memory_cache import LruByteCache
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region
 from ...volumes.volume import Volume
@@ -54,7 +54,7 @@ class SegmentState:
 
     def forget_remembered(self) -> None:
         """Earlier states must be predicted again: the volume or the model is another."""
-        self._remembered: ByteCache[tuple[str, PromptList], _Remembered] = ByteCache(
+        self._remembered: LruByteCache[tuple[str, PromptList], _Remembered] = LruByteCache(
             _BUDGET_BYTES, lambda state: sum(held.bits.nbytes for held in state.values())
         )
 

@@ -30,7 +30,7 @@ from ..segments.oriented_images import labels_of
 FILE = "cases.json"
 _LABELMAP = "Binary labelmap"
 _FLAGGED = "flagged"
-_WAY_OUT = "choose another folder for weights in MEDSEGFM_WEIGHTS"
+_ADVICE = "choose another folder for weights in MEDSEGFM_WEIGHTS"
 _LONGEST_NAME = 60
 
 
@@ -106,7 +106,7 @@ def write_cases(candidates: Sequence[Candidate], folder: Path) -> Iterator[tuple
     if folder.exists():
         raise OutputError(f"The folder {folder} is there already; choose another.")
     beside = folder.with_name(f".tmp-{token_hex(8)}-{folder.name}")
-    make_folder(beside, _WAY_OUT)
+    make_folder(beside, _ADVICE)
     try:
         cases = []
         for n, candidate in enumerate(candidates):

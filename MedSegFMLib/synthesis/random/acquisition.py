@@ -20,7 +20,7 @@ def acquire(image: Tensor, labels: Tensor, style: Style, frame: Frame) -> tuple[
 
     Where the device measured fewer voxels, the labels may have been drawn on these.
     """
-    rng = frame.chance.host
+    rng = frame.generators.host
     if style not in (CT, ELECTRON) and rng.random() < 0.6:
         image = image * torch.exp(
             float(rng.uniform(0.05, 0.4)) * frame.fields(rng.uniform(0.5, 2))[0]
@@ -90,7 +90,7 @@ def _as_measured(labels: Tensor, counts: list[int]) -> Tensor:
 
 
 def _noisy(image: Tensor, style: Style, frame: Frame) -> Tensor:
-    rng = frame.chance.host
+    rng = frame.generators.host
     strength = float(np.exp(rng.uniform(np.log(0.006), np.log(0.12 if style is CT else 0.08))))
     white = frame.noise(image.shape)
     if style is ULTRASOUND:
@@ -119,7 +119,7 @@ def _grainy(white: Tensor, sigma: float, frame: Frame) -> Tensor:
 
 def _speckled(image: Tensor, frame: Frame) -> Tensor:
     """Echoes of many small scatterers: the size of blurred complex noise, on a compressed scale."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     parts = frame.noise((2, *image.shape[1:]))
     kernels = [
         _kernel(n, n, round(sigma, 1)).to(frame.device)
@@ -133,7 +133,7 @@ def _speckled(image: Tensor, frame: Frame) -> Tensor:
 
 def _streaks(image: Tensor, frame: Frame) -> Tensor:
     """Plane waves across slices."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     _, j, i = torch.meshgrid(
         *(torch.linspace(-1, 1, n, device=frame.device) for n in image.shape[1:]), indexing="ij"
     )
@@ -146,7 +146,7 @@ def _streaks(image: Tensor, frame: Frame) -> Tensor:
 
 def _windowed(image: Tensor, style: Style, frame: Frame) -> Tensor:
     """A window or a gamma, then the 0.5 and 99.5 percentile at 0 and 1."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     if style is CT and rng.random() < 0.7:
         low = float(rng.uniform(-0.6, -0.1))
         image = image.clamp(low, float(rng.uniform(0.4, 1.2)))

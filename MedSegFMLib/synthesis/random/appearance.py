@@ -125,7 +125,7 @@ def random_style(kind: str, rng: np.random.Generator) -> Style:
 def render(canvas: Canvas, style: Style) -> Tensor:
     """(K, J, I) the brightness of a canvas before any device touched it."""
     frame = canvas.frame
-    rng = frame.chance.host
+    rng = frame.generators.host
     table = to_device(np.array(_looks(canvas.tissues, style, rng)), frame)
     mean, rim, width, *weights = table.T[:, canvas.tissue]
     image = mean + rim * torch.exp(-canvas.depth / width)

@@ -39,7 +39,7 @@ class Canvas:
     """
 
     def __init__(self, frame: Frame) -> None:
-        rng = frame.chance.host
+        rng = frame.generators.host
         self.frame = frame
         self.tissues = [Tissue("soft")]
         self.objects = 0
@@ -67,7 +67,7 @@ class Canvas:
         if label is not None:
             self.labels.masked_fill_(inside, label)
 
-    def settle(self) -> None:
+    def drop_small_objects(self) -> None:
         """Drops objects of which fewer than LEAST_VOXELS are seen; a ball replaces the last one."""
         kept = self._counts(self.labels) >= LEAST_VOXELS
         spare = (radius(self.position) < 0.5) & ~kept.any()

@@ -32,7 +32,7 @@ from .territories import territories
 
 def organs(canvas: Canvas) -> None:
     """One to six objects of any shape among unlabelled ones."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     surroundings(canvas)
     count = int(rng.integers(1, 7))
     neighbours(canvas, int(rng.integers(0, 4)))
@@ -47,7 +47,7 @@ def organs(canvas: Canvas) -> None:
 
 def single(canvas: Canvas) -> None:
     """One large object and what lies in and around it."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 5)))
     p = placed(canvas, dominant_radii(canvas))
@@ -69,7 +69,7 @@ def single(canvas: Canvas) -> None:
 
 def sparse(canvas: Canvas) -> None:
     """A large object that fills little of its box, and often another that looks like it."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 5)))
     tissue = canvas.add("soft", *maybe_near(canvas), rim=0.3 * (rng.random() < 0.3))
@@ -85,7 +85,7 @@ def sparse(canvas: Canvas) -> None:
 
 def specks(canvas: Canvas) -> None:
     """One to six small round objects, each of its own or all of them one."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 4)))
     tissue = canvas.add("lesion", *maybe_near(canvas))
@@ -101,7 +101,7 @@ def specks(canvas: Canvas) -> None:
 
 def tumour(canvas: Canvas) -> None:
     """A dark core in a bright rim in swollen tissue, each an object or all of them one."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     frame = canvas.frame
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 4)))
@@ -121,7 +121,7 @@ def tumour(canvas: Canvas) -> None:
 
 def halves(canvas: Canvas) -> None:
     """An object cut by a plane into two or three of nearly the same look."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 5)))
     p = placed(canvas, dominant_radii(canvas))
@@ -139,7 +139,7 @@ def halves(canvas: Canvas) -> None:
 
 def heart(canvas: Canvas) -> None:
     """A bright pool with dark muscles in it, the wall around it and a crescent beside it."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     frame = canvas.frame
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 4)))
@@ -163,7 +163,7 @@ def heart(canvas: Canvas) -> None:
 
 def head(canvas: Canvas) -> None:
     """Skin, skull, fluid and a folded brain; the inside, parts of it or lesions are objects."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     frame = canvas.frame
     canvas.paint(torch.ones_like(canvas.depth), canvas.add("air"))
     p = placed(canvas, rng.uniform(0.75, 1.3) * rng.uniform(0.85, 1.1, 3), False, most_rad=0.3)
@@ -196,7 +196,7 @@ def head(canvas: Canvas) -> None:
 
 def cord(canvas: Canvas) -> None:
     """A long tube in a tube of fluid, with a butterfly in its cross section."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     frame = canvas.frame
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 5)))
@@ -217,7 +217,7 @@ def cord(canvas: Canvas) -> None:
 
 def vessels(canvas: Canvas) -> None:
     """Branching vessels; one tree is an object."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 4)))
     for number in range(int(rng.integers(1, 4))):
@@ -229,7 +229,7 @@ def vessels(canvas: Canvas) -> None:
 
 def uptake(canvas: Canvas) -> None:
     """Hot spots, some of them rings, in a body that hardly shows."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 4)))
     for number in range(int(rng.choice((1, 1, 1, 2, 3)))):
@@ -246,7 +246,7 @@ def uptake(canvas: Canvas) -> None:
 
 def cells(canvas: Canvas) -> None:
     """Cells between bright or dark walls, of a tissue that may end in the view."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     count = int(np.exp(rng.uniform(np.log(6), np.log(48))))
     territory = territories(canvas, count)
     if rng.random() < 0.4:
@@ -265,7 +265,7 @@ def cells(canvas: Canvas) -> None:
 
 def neurites(canvas: Canvas) -> None:
     """Tissue as an electron microscope shows it: membranes, mitochondria and synapses."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     frame = canvas.frame
     territory = territories(canvas, int(rng.integers(8, 48)), bend=0.2)
     canvas.paint(torch.ones_like(canvas.depth), canvas.add("interior"))

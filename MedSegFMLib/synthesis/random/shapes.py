@@ -60,19 +60,19 @@ def ball(p: Tensor, frame: Frame) -> Level:
 
 def superquadric(p: Tensor, frame: Frame) -> Level:
     """From octahedron-like over round to box-like."""
-    power = float(np.exp(frame.chance.host.uniform(np.log(1.2), np.log(7))))
+    power = float(np.exp(frame.generators.host.uniform(np.log(1.2), np.log(7))))
     return 1 - p.abs().pow(power).sum(0).pow(1 / power)
 
 
 def rounded_box(p: Tensor, frame: Frame) -> Level:
     """Round with a hint of corners: the outline of a head."""
-    power = float(frame.chance.host.uniform(1.9, 2.6))
+    power = float(frame.generators.host.uniform(1.9, 2.6))
     return 1 - p.abs().pow(power).sum(0).pow(1 / power)
 
 
 def blob(p: Tensor, frame: Frame) -> Level:
     """A ball with hills and hollows at two scales."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     coarse, fine = rng.uniform(0.1, 0.4), rng.uniform(0, 0.12)
     bumps = coarse * frame.fields(rng.uniform(2, 5))[0] + fine * frame.fields(rng.uniform(6, 14))[0]
     return ball(p, frame) + bumps
@@ -80,7 +80,7 @@ def blob(p: Tensor, frame: Frame) -> Level:
 
 def lobulated(p: Tensor, frame: Frame) -> Level:
     """Balls grown together: a prostate's nodules, a grape, a lobed gland."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     count = int(rng.integers(2, 8))
     centers = rng.normal(size=(count, 3)) * rng.uniform(0.3, 0.5)
     return balls(p, centers, rng.uniform(0.35, 0.65, count), frame)
@@ -107,7 +107,7 @@ def distances(p: Tensor, centers: NDArray[np.float64], frame: Frame) -> Tensor:
 
 def tube(p: Tensor, frame: Frame) -> Level:
     """A winding tube along the first axis, through and beyond the unit ball."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     along = p[0]
     bend, pace, phase = rng.uniform(0, 0.35, 2), rng.uniform(0.5, 2.5, 3), rng.uniform(0, 6, 3)
     across = p[1] - float(bend[0]) * torch.sin(float(pace[0]) * along + float(phase[0]))
@@ -134,7 +134,7 @@ def segments(
 
 def tree(p: Tensor, frame: Frame) -> Level:
     """A vessel that branches, getting thinner."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     starts: list[NDArray[np.float64]] = []
     ends: list[NDArray[np.float64]] = []
     widths: list[float] = []
@@ -156,7 +156,7 @@ def tree(p: Tensor, frame: Frame) -> Level:
 
 def atrium(p: Tensor, frame: Frame) -> Level:
     """A bag with a few stumps of vessels."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     count = int(rng.integers(2, 6))
     ends = rng.normal(size=(count, 3))
     ends *= rng.uniform(0.9, 1.4, (count, 1)) / np.linalg.norm(ends, axis=1, keepdims=True)
@@ -167,21 +167,21 @@ def atrium(p: Tensor, frame: Frame) -> Level:
 
 def shell(p: Tensor, frame: Frame) -> Level:
     """A hollow blob, sometimes open on one side."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     level = _thickness(rng) - (0.75 + 0.15 * frame.fields(4)[0] - radius(p)).abs()
     return torch.minimum(level, p[0] + 0.3) if rng.random() < 0.3 else level
 
 
 def plate(p: Tensor, frame: Frame) -> Level:
     """A thin bent sheet."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     bend = p[0] - float(rng.uniform(-0.8, 0.8)) * p[1] ** 2 - 0.1 * frame.fields(4)[0]
     return torch.minimum(_thickness(rng) - bend.abs(), 1 - radius(p))
 
 
 def ring(p: Tensor, frame: Frame) -> Level:
     """A torus, closed or open to an arch: a cartilage, a jaw, a bowel loop."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     across = (p[1] ** 2 + p[2] ** 2).sqrt() - 0.75
     level = _thickness(rng) * 1.5 - (across**2 + p[0] ** 2).sqrt()
     return (
@@ -191,7 +191,7 @@ def ring(p: Tensor, frame: Frame) -> Level:
 
 def paired(p: Tensor, frame: Frame) -> Level:
     """Two like parts apart from each other: the left and the right of a structure."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     gap = float(rng.uniform(0.45, 0.75))
     half = torch.stack([p[0], p[1], p[2].abs() - gap])
     width = float(rng.uniform(0.4, 0.95)) * (1 - gap)
@@ -205,7 +205,7 @@ def _thickness(rng: np.random.Generator) -> float:
 
 def lesions(p: Tensor, frame: Frame) -> Level:
     """Many small blobs scattered over the unit ball, one object together."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     count = int(rng.integers(5, 40))
     centers = rng.uniform(-1, 1, (count, 3))
     radii = np.exp(rng.normal(np.log(0.1), 0.4, count)).clip(0.04, 0.3)
@@ -214,7 +214,7 @@ def lesions(p: Tensor, frame: Frame) -> Level:
 
 def crescent(p: Tensor, frame: Frame) -> Level:
     """A ball out of which another is cut: a right ventricle, a spleen, a meniscus."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     bite = np.array([[rng.uniform(0.5, 0.9), 0, 0]])
     gap = distances(p, bite, frame)[0].reshape(p.shape[1:])
     return torch.minimum(1 - radius(p), gap - float(rng.uniform(0.6, 0.95)))
@@ -222,7 +222,7 @@ def crescent(p: Tensor, frame: Frame) -> Level:
 
 def butterfly(p: Tensor, frame: Frame) -> Level:
     """Two mirrored pairs of horns joined by a bridge, the same all along the first axis."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     flat = torch.stack([torch.zeros_like(p[0]), p[1], p[2].abs()])
     inner, outer = rng.uniform(0.25, 0.4), rng.uniform(0.4, 0.75)
     middle = [0, 0, inner]
@@ -257,15 +257,15 @@ COMPACT = (blob, ball, superquadric, lobulated, atrium, crescent)
 def random_shape(p: Tensor, frame: Frame) -> Level:
     """The level of a shape of any kind."""
     chances = np.array(list(SHAPES.values()))
-    which = frame.chance.host.choice(len(chances), p=chances / chances.sum())
+    which = frame.generators.host.choice(len(chances), p=chances / chances.sum())
     return list(SHAPES)[which](p, frame)
 
 
 def sparse_shape(p: Tensor, frame: Frame) -> Level:
     """The level of a thread, a sheet, a hollow shape, a pair or a scatter."""
-    return SPARSE[frame.chance.host.integers(len(SPARSE))](p, frame)
+    return SPARSE[frame.generators.host.integers(len(SPARSE))](p, frame)
 
 
 def compact_shape(p: Tensor, frame: Frame) -> Level:
     """The level of a shape that is no thread, no sheet and no scatter."""
-    return COMPACT[frame.chance.host.integers(len(COMPACT))](p, frame)
+    return COMPACT[frame.generators.host.integers(len(COMPACT))](p, frame)

@@ -7,7 +7,7 @@ import torch
 
 from ...volumes.region import Shape
 from ..fields import Frame
-from ..scene import Chance, Scene
+from ..scene import RandomGenerators, Scene
 from .acquisition import acquire
 from .appearance import random_style, render
 from .canvas import Canvas
@@ -20,17 +20,17 @@ class RandomSource:
     One to six objects of LEAST_VOXELS voxels or more each, labelled 1 and up without gaps.
     """
 
-    def scene(self, shape_kji: Shape, chance: Chance) -> Scene:
+    def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
         """The next scene. On a GPU nothing here waits for the device."""
-        rng = chance.host
+        rng = generators.host
         spacing = _spacing(shape_kji, rng)
-        frame = Frame(shape_kji, spacing, chance)
+        frame = Frame(shape_kji, spacing, generators)
         weights = np.array(list(KINDS.values()))
         kind = list(KINDS)[rng.choice(len(weights), p=weights / weights.sum())]
         canvas = Canvas(frame)
         with torch.no_grad(), torch.autocast(frame.device.type, enabled=False):
             kind(canvas)
-            canvas.settle()
+            canvas.drop_small_objects()
             style = random_style(kind.__name__, rng)
             image, labels = acquire(render(canvas, style), canvas.labels, style, frame)
             canvas.relabel(labels)

@@ -14,7 +14,7 @@ _STUFF = {"soft": 0.5, "fat": 0.2, "fluid": 0.12, "bone": 0.08, "vessel": 0.1}
 
 def surroundings(canvas: Canvas) -> None:
     """A few kinds of tissue in irregular regions, in half of the scenes inside a body in air."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     frame = canvas.frame
     count = int(rng.integers(1, 6))
     scale = float(np.exp(rng.uniform(np.log(2), np.log(12))))
@@ -34,7 +34,7 @@ def surroundings(canvas: Canvas) -> None:
 
 def _threads(canvas: Canvas) -> None:
     """Sheets, where a field is 0, and threads, where two are: folds, septa and small vessels."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     one, other = canvas.frame.fields(rng.uniform(4, 12), 2).square()
     if rng.random() < 0.5:
         sheets = float(rng.uniform(0.05, 0.3)) ** 2 - one
@@ -46,7 +46,7 @@ def _threads(canvas: Canvas) -> None:
 
 def capsule(canvas: Canvas, level: Level) -> None:
     """In two of five cases a thin layer around an object that is about to be painted."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     if rng.random() < 0.4:
         role = str(rng.choice(("fat", "soft", "air", "fluid", "vessel")))
         canvas.paint(level + float(rng.uniform(0.04, 0.2)), canvas.add(role))
@@ -54,7 +54,7 @@ def capsule(canvas: Canvas, level: Level) -> None:
 
 def neighbours(canvas: Canvas, count: int, cover: bool = False) -> None:
     """Structures that are no objects; those that cover take their place from the objects."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     for _ in range(count):
         p = placed(canvas, small_radii(canvas) * (0.5 if cover else 1.3), True)
         role = str(rng.choice(("soft", "soft", "bone", "vessel", "fluid", "air")))

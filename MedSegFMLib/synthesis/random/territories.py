@@ -36,7 +36,7 @@ class Territories:
 
 def territories(canvas: Canvas, count: int, bend: float = 0.06) -> Territories:
     """Territories of random points, with borders bent by up to about `bend`."""
-    rng = canvas.frame.chance.host
+    rng = canvas.frame.generators.host
     centers = rng.uniform(-1.15, 1.15, (count, 3))
     bent = canvas.position + bend * canvas.frame.fields(4, 3)
     gap = distances(bent, centers, canvas.frame)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..fields import Frame
 from ..random.shapes import to_device
-from .pack_format import Recording
+from .pack_format import PackedVolume
 
 # Groups of up to so many labels usually look alike: the left and the right of a structure.
 _ALIKE = 4
@@ -20,50 +20,50 @@ _LEAST_STEP = 0.15
 _SMALL = 1000
 
 
-def painted(labels: Tensor, recording: Recording, target: set[int], frame: Frame) -> Tensor:
+def painted(labels: Tensor, packed: PackedVolume, target: set[int], frame: Frame) -> Tensor:
     """(K, J, I) float32 intensities about 0 to 1 for (K, J, I) int64 labels of a recording.
 
     target: the labels of the object that the scene is about; one that has a single intensity is
     made to differ from what it touches.
     """
-    rng = frame.chance.host
-    means = _means(recording, target, rng)
+    rng = frame.generators.host
+    means = _means(packed, target, rng)
     spreads = rng.uniform(0, 0.08) * rng.uniform(0.2, 1.5, len(means))
     spreads[0] *= 0.1
     grain = 0.8 * frame.noise(labels.shape) + 0.6 * frame.fields(rng.uniform(8, 20))[0]
     return to_device(means, frame)[labels] + to_device(spreads, frame)[labels] * grain
 
 
-def random_labels(recording: Recording, rng: np.random.Generator) -> set[int]:
+def random_labels(packed: PackedVolume, rng: np.random.Generator) -> set[int]:
     """The labels of an object: one, a group that the pack names, or a few that touch."""
-    assert recording.boxes is not None and recording.sizes is not None
+    assert packed.boxes is not None and packed.sizes is not None
     kind = rng.random()
-    if kind < 0.5 and recording.groups:
-        return set(recording.groups[rng.integers(len(recording.groups))])
+    if kind < 0.5 and packed.groups:
+        return set(packed.groups[rng.integers(len(packed.groups))])
     # Specks scattered over a large box are no object that anyone would mark.
-    boxed = (recording.boxes[:, 3:] - recording.boxes[:, :3]).astype(np.float64).prod(axis=1)
-    weights = (recording.sizes / boxed) ** 0.5 * np.minimum(recording.sizes, _SMALL) ** 0.5
+    boxed = (packed.boxes[:, 3:] - packed.boxes[:, :3]).astype(np.float64).prod(axis=1)
+    weights = (packed.sizes / boxed) ** 0.5 * np.minimum(packed.sizes, _SMALL) ** 0.5
     found = {int(rng.choice(len(weights), p=weights / weights.sum())) + 1}
-    if kind > 0.85 and recording.neighbours is not None:
+    if kind > 0.85 and packed.neighbours is not None:
         for _ in range(int(rng.integers(1, 5))):
-            touching = np.isin(recording.neighbours, list(found)).any(axis=1)
+            touching = np.isin(packed.neighbours, list(found)).any(axis=1)
             if touching.any():
-                pairs = recording.neighbours[touching]
+                pairs = packed.neighbours[touching]
                 found |= set(pairs[rng.integers(len(pairs))].tolist())
     return found
 
 
-def _means(recording: Recording, target: set[int], rng: np.random.Generator) -> NDArray[np.float64]:
-    assert recording.boxes is not None
-    means = rng.uniform(0, 1, len(recording.boxes) + 1)
-    for group in recording.groups:
+def _means(packed: PackedVolume, target: set[int], rng: np.random.Generator) -> NDArray[np.float64]:
+    assert packed.boxes is not None
+    means = rng.uniform(0, 1, len(packed.boxes) + 1)
+    for group in packed.groups:
         if len(group) <= _ALIKE and rng.random() < 0.8:
             means[list(group)] = means[group[0]] + rng.normal(0, 0.02, len(group))
     # Around a head is air, black in most images.
     if rng.random() < 0.8:
         means[0] = rng.uniform(0, 0.05)
-    if len(target) <= 2 and recording.neighbours is not None:
-        near = recording.neighbours[np.isin(recording.neighbours, list(target)).any(axis=1)]
+    if len(target) <= 2 and packed.neighbours is not None:
+        near = packed.neighbours[np.isin(packed.neighbours, list(target)).any(axis=1)]
         around = means[[label for label in np.unique(near) if label not in target]]
         offers = rng.uniform(0, 1, 12)
         steps = np.abs(offers[:, None] - around).min(axis=1) if around.size else offers

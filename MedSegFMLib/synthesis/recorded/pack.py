@@ -23,7 +23,7 @@ from ...volumes.pooling import pooled
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from .adjacency import label_boxes, touching_pairs
-from .pack_format import Recording, save_recordings
+from .pack_format import PackedVolume
 from .supervoxels import region_tree
 
 # Longer sides are pooled. Label maps alone pack well and have thin parts.
@@ -44,14 +44,6 @@ class PackSource:
     attribution: str
     groups: tuple[tuple[int, ...], ...] = ()
     most_labels: int | None = None
-
-
-def write_pack(sources_json: Path, pack: Path) -> None:
-    """Pack all volumes that a JSON file names.
-
-    Raises VolumeError, OutputError, and ModelError without scikit-image.
-    """
-    save_recordings([recording(source) for source in read_sources(sources_json)], pack)
 
 
 def read_sources(path: Path) -> list[PackSource]:
@@ -86,7 +78,7 @@ def read_sources(path: Path) -> list[PackSource]:
     return sources
 
 
-def recording(source: PackSource) -> Recording:
+def pack_volume(source: PackSource) -> PackedVolume:
     """A source read, cropped to what is not empty, pooled where large, and prepared for choosing.
 
     A label on another grid is brought to its image's. Raises VolumeError where a file cannot be
@@ -126,7 +118,7 @@ def recording(source: PackSource) -> Recording:
         small = pooled(grey.array_kji[region.slices], factors, "mean")
         arrays["image"] = np.round(small).astype(np.uint8)
         arrays |= vars(region_tree(arrays["image"], spacing_kji_mm))
-    return Recording(
+    return PackedVolume(
         source.name, spacing_kji_mm, source.licence, source.attribution, groups, **arrays
     )
 

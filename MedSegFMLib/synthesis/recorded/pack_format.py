@@ -27,7 +27,7 @@ _DAMAGE = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFil
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class PackedVolume:
     """A real image, its labels, or both, on one grid, with where it comes from.
 
     image: (K, J, I) uint8, or None for a label map without an image.
@@ -67,24 +67,22 @@ class Recording:
         return k, j, i
 
 
-def save_recordings(recordings: Sequence[Recording], path: Path) -> None:
+def save_pack(packed_volumes: Sequence[PackedVolume], path: Path) -> None:
     """Write a pack, whole or not at all; raises OutputError where it cannot be written."""
     arrays: dict[str, NDArray[Any]] = {}
     index = []
-    for number, recording in enumerate(recordings):
+    for number, packed in enumerate(packed_volumes):
         held = [
-            name
-            for name in (*_LABEL_ARRAYS, *_IMAGE_ARRAYS)
-            if getattr(recording, name) is not None
+            name for name in (*_LABEL_ARRAYS, *_IMAGE_ARRAYS) if getattr(packed, name) is not None
         ]
-        arrays |= {f"{number}/{name}": getattr(recording, name) for name in held}
+        arrays |= {f"{number}/{name}": getattr(packed, name) for name in held}
         index.append(
             {
-                "name": recording.name,
-                "spacing_kji_mm": recording.spacing_kji_mm,
-                "licence": recording.licence,
-                "attribution": recording.attribution,
-                "groups": recording.groups,
+                "name": packed.name,
+                "spacing_kji_mm": packed.spacing_kji_mm,
+                "licence": packed.licence,
+                "attribution": packed.attribution,
+                "groups": packed.groups,
                 "arrays": held,
             }
         )
@@ -93,26 +91,28 @@ def save_recordings(recordings: Sequence[Recording], path: Path) -> None:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def load_recordings(path: Path) -> list[Recording]:
-    """The recordings of a pack; raises VolumeError where it is missing, damaged or no pack."""
+def load_pack(path: Path) -> list[PackedVolume]:
+    """The volumes of a pack; raises VolumeError where it is missing, damaged or no pack."""
     if not path.is_file():
-        raise VolumeError(f"There is no pack {path}; make one with medsegfm's write_pack.")
+        raise VolumeError(f"There is no pack {path}; make one with medsegfm pack.")
     try:
         with np.load(path, allow_pickle=False) as file:
             form, text = (str(part) for part in file["index"])
-            recordings = [_recording(file, n, item) for n, item in enumerate(json.loads(text))]
+            packed_volumes = [
+                _packed_volume(file, n, item) for n, item in enumerate(json.loads(text))
+            ]
     except _DAMAGE as error:
         raise VolumeError(
             f"{path} cannot be read as a pack of recordings ({error}); copy or make it again."
         ) from error
-    if form != FORMAT or not recordings:
+    if form != FORMAT or not packed_volumes:
         raise VolumeError(f"{path} holds no recordings of this version's format; make it again.")
-    return recordings
+    return packed_volumes
 
 
-def _recording(file: Any, number: int, item: dict[str, Any]) -> Recording:
+def _packed_volume(file: Any, number: int, item: dict[str, Any]) -> PackedVolume:
     k, j, i = (float(mm) for mm in item["spacing_kji_mm"])
-    return Recording(
+    return PackedVolume(
         item["name"],
         (k, j, i),
         item["licence"],

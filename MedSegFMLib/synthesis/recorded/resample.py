@@ -8,7 +8,7 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .warp import Placement
+from .warp import Affine
 
 # Steps below this show a recording's voxels as blocks.
 _FINE_STEP = 0.75
@@ -26,49 +26,49 @@ def nearest(array: Tensor, where: Tensor) -> Tensor:
     return array.reshape(-1)[index].long() * inside
 
 
-def linear(array: Tensor, where: Tensor, placement: Placement) -> Tensor:
+def linear(array: Tensor, where: Tensor, affine: Affine) -> Tensor:
     """(K, J, I) float32 values 0 to 1 of a uint8 array between its voxels; 0 outside.
 
     Voxels are averaged first where the scene's are larger.
     """
-    part, start = _part(array, placement)
-    return _between(part.float()[None] / 255, start, where, placement)[0]
+    part, start = _part(array, affine)
+    return _between(part.float()[None] / 255, start, where, affine)[0]
 
 
-def objects(array: Tensor, table: NDArray[np.int64], where: Tensor, placement: Placement) -> Tensor:
+def objects(array: Tensor, table: NDArray[np.int64], where: Tensor, affine: Affine) -> Tensor:
     """(K, J, I) int16: what `table` gives for the values of an array, 0 outside and mostly.
 
     The outlines are smoothed over a voxel of the array, which shows where the scene's are smaller.
     """
     numbers = torch.from_numpy(table).to(where.device, torch.int16)
-    if min(placement.steps(where.shape[1:])) >= _FINE_STEP:
+    if min(affine.steps(where.shape[1:])) >= _FINE_STEP:
         return numbers[nearest(array, where)]
-    part, start = _part(array, placement)
+    part, start = _part(array, affine)
     numbers = numbers[part.long()]
     wanted = torch.arange(1, int(table.max()) + 1, device=where.device)
     shares = (numbers[None] == wanted[:, None, None, None]).float()
-    for axis, step in enumerate(placement.steps(where.shape[1:]), 1):
+    for axis, step in enumerate(affine.steps(where.shape[1:]), 1):
         if step < _FINE_STEP:
             shares = _smoothed(shares, axis)
-    share, which = _between(shares, start, where, placement).max(0)
+    share, which = _between(shares, start, where, affine).max(0)
     return ((which + 1) * (share >= 0.5)).short()
 
 
-def _part(array: Tensor, placement: Placement) -> tuple[Tensor, list[int]]:
+def _part(array: Tensor, affine: Affine) -> tuple[Tensor, list[int]]:
     """The part of a recording's array that a scene can see, and its first voxel."""
-    reach = np.abs(placement.matrix).sum(1) * 1.25 + 3
-    start = np.floor(placement.centre - reach).astype(int).clip(0)
-    stop = np.ceil(placement.centre + reach).astype(int) + 1
+    reach = np.abs(affine.matrix).sum(1) * 1.25 + 3
+    start = np.floor(affine.centre - reach).astype(int).clip(0)
+    stop = np.ceil(affine.centre + reach).astype(int) + 1
     k, j, i = (slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
     return array[k, j, i], [k.start, j.start, i.start]
 
 
-def _between(part: Tensor, start: list[int], where: Tensor, placement: Placement) -> Tensor:
+def _between(part: Tensor, start: list[int], where: Tensor, affine: Affine) -> Tensor:
     """(C, K, J, I) values between the voxels of a (C, k, j, i) part of a recording."""
     shape = part.shape[1:]
     factors = [
         max(1, min(round(step), n))
-        for step, n in zip(placement.steps(where.shape[1:]), shape, strict=True)
+        for step, n in zip(affine.steps(where.shape[1:]), shape, strict=True)
     ]
     part = part[None]
     if max(factors) > 1:

@@ -18,7 +18,7 @@ def scanned(image: Tensor, frame: Frame, real: bool) -> Tensor:
 
     real: the image was taken by a scanner already, so that less is done to it.
     """
-    rng = frame.chance.host
+    rng = frame.generators.host
     if not real or rng.random() < 0.25:
         image = _blurred(image, rng.uniform(0.4, 1.0, 3))
     if rng.random() < 0.5:

@@ -13,13 +13,13 @@ from ...errors import VolumeError
 from ...volumes.region import Shape
 from ..fields import Frame
 from ..random.shapes import compact_shape, local, random_turn
-from ..scene import Chance, Scene
+from ..scene import RandomGenerators, Scene
 from .intensity_painting import painted, random_labels
-from .pack_format import Recording, load_recordings
+from .pack_format import PackedVolume, load_pack
 from .regions import random_region, region_table
 from .resample import linear, nearest, objects
 from .scanner import scanned
-from .warp import Placement, positions, random_placement
+from .warp import Affine, positions, random_affine
 
 # How often each use is drawn: real objects on real images, images painted for label maps, regions
 # of real images as objects, and shapes altered in real images.
@@ -38,11 +38,11 @@ class RecordedSource:
     """
 
     def __init__(self, pack: Path | str, uses: Sequence[str] = tuple(USES)) -> None:
-        recordings = load_recordings(Path(pack))
-        images = [r for r in recordings if r.ranges is not None and len(r.ranges)]
+        packed_volumes = load_pack(Path(pack))
+        images = [r for r in packed_volumes if r.ranges is not None and len(r.ranges)]
         fit = {
-            "labelled": [r for r in recordings if r.image is not None and r.labels is not None],
-            "painted": [r for r in recordings if r.image is None],
+            "labelled": [r for r in packed_volumes if r.image is not None and r.labels is not None],
+            "painted": [r for r in packed_volumes if r.image is None],
             "regions": images,
             "altered": images,
         }
@@ -52,9 +52,9 @@ class RecordedSource:
         self._fit = fit
         self._held: dict[tuple[torch.device, str, str], Tensor] = {}
 
-    def scene(self, shape_kji: Shape, chance: Chance) -> Scene:
+    def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
         """The next scene: one object at least, the first of them in the middle third or so."""
-        rng = chance.host
+        rng = generators.host
         weights = np.array(list(self._uses.values()))
         use = list(self._uses)[rng.choice(len(weights), p=weights / weights.sum())]
         make = {
@@ -64,15 +64,15 @@ class RecordedSource:
             "altered": self._altered,
         }[use]
         for _ in range(_TRIES):
-            recording = self._random_recording(use, rng)
-            scene = make(recording, shape_kji, chance)
+            packed = self._random_volume(use, rng)
+            scene = make(packed, shape_kji, generators)
             if scene is not None and int((scene.labels == 1).sum()) >= _LEAST_VOXELS:
                 break
         else:
             raise VolumeError(f"No object of the pack is visible in scenes of {shape_kji} voxels.")
         return scene
 
-    def _random_recording(self, use: str, rng: np.random.Generator) -> Recording:
+    def _random_volume(self, use: str, rng: np.random.Generator) -> PackedVolume:
         among = self._fit[use]
         # Large volumes hold more to see; images without labels are rare.
         weights = np.array(
@@ -80,56 +80,64 @@ class RecordedSource:
         )
         return among[rng.choice(len(among), p=weights / weights.sum())]
 
-    def _labelled(self, recording: Recording, shape: Shape, chance: Chance) -> Scene | None:
-        assert recording.boxes is not None
-        rng = chance.host
-        focus = int(rng.integers(len(recording.boxes)))
-        placement, frame = _view(recording, recording.boxes[focus], shape, chance)
-        where = positions(placement, frame)
+    def _labelled(
+        self, packed: PackedVolume, shape: Shape, generators: RandomGenerators
+    ) -> Scene | None:
+        assert packed.boxes is not None
+        rng = generators.host
+        focus = int(rng.integers(len(packed.boxes)))
+        affine, frame = _view(packed, packed.boxes[focus], shape, generators)
+        where = positions(affine, frame)
         # The object in focus becomes 1, the others follow.
-        table = np.arange(len(recording.boxes) + 1)
+        table = np.arange(len(packed.boxes) + 1)
         table[[1, focus + 1]] = focus + 1, 1
-        labels = objects(self._array(recording, "labels", frame), table, where, placement)
-        image = linear(self._array(recording, "image", frame), where, placement)
-        return _scene(scanned(image, frame, real=True), labels, placement)
+        labels = objects(self._array(packed, "labels", frame), table, where, affine)
+        image = linear(self._array(packed, "image", frame), where, affine)
+        return _scene(scanned(image, frame, real=True), labels, affine)
 
-    def _painted(self, recording: Recording, shape: Shape, chance: Chance) -> Scene | None:
-        assert recording.boxes is not None
-        rng = chance.host
-        targets = [random_labels(recording, rng) for _ in range(rng.integers(1, _MOST_OBJECTS + 1))]
-        boxes = recording.boxes[[label - 1 for label in targets[0]]]
+    def _painted(
+        self, packed: PackedVolume, shape: Shape, generators: RandomGenerators
+    ) -> Scene | None:
+        assert packed.boxes is not None
+        rng = generators.host
+        targets = [random_labels(packed, rng) for _ in range(rng.integers(1, _MOST_OBJECTS + 1))]
+        boxes = packed.boxes[[label - 1 for label in targets[0]]]
         box = [*boxes[:, :3].min(axis=0).tolist(), *boxes[:, 3:].max(axis=0).tolist()]
-        placement, frame = _view(recording, box, shape, chance, _FINEST_PAINTED)
-        found = nearest(self._array(recording, "labels", frame), positions(placement, frame))
-        table = np.zeros(len(recording.boxes) + 1, np.int64)
+        affine, frame = _view(packed, box, shape, generators, _FINEST_PAINTED)
+        found = nearest(self._array(packed, "labels", frame), positions(affine, frame))
+        table = np.zeros(len(packed.boxes) + 1, np.int64)
         for number, target in reversed(list(enumerate(targets, 1))):
             table[list(target)] = number
-        image = painted(found, recording, targets[0], frame)
-        return _scene(scanned(image, frame, real=False), _looked_up(table, found, frame), placement)
+        image = painted(found, packed, targets[0], frame)
+        return _scene(scanned(image, frame, real=False), _looked_up(table, found, frame), affine)
 
-    def _regions(self, recording: Recording, shape: Shape, chance: Chance) -> Scene | None:
-        assert recording.range_boxes is not None
-        rng = chance.host
-        focus = random_region(recording, rng)
+    def _regions(
+        self, packed: PackedVolume, shape: Shape, generators: RandomGenerators
+    ) -> Scene | None:
+        assert packed.range_boxes is not None
+        rng = generators.host
+        focus = random_region(packed, rng)
         if focus is None:
             return None
-        placement, frame = _view(recording, recording.range_boxes[focus], shape, chance)
+        affine, frame = _view(packed, packed.range_boxes[focus], shape, generators)
         count = int(rng.integers(1, _MOST_OBJECTS + 1))
-        table = region_table(recording, focus, count, placement, rng)
-        where = positions(placement, frame)
-        labels = objects(self._array(recording, "supervoxels", frame), table, where, placement)
-        image = linear(self._array(recording, "image", frame), where, placement)
-        return _scene(scanned(image, frame, real=True), labels, placement)
+        table = region_table(packed, focus, count, affine, rng)
+        where = positions(affine, frame)
+        labels = objects(self._array(packed, "supervoxels", frame), table, where, affine)
+        image = linear(self._array(packed, "image", frame), where, affine)
+        return _scene(scanned(image, frame, real=True), labels, affine)
 
-    def _altered(self, recording: Recording, shape: Shape, chance: Chance) -> Scene | None:
-        assert recording.range_boxes is not None
-        rng = chance.host
-        focus = random_region(recording, rng)
+    def _altered(
+        self, packed: PackedVolume, shape: Shape, generators: RandomGenerators
+    ) -> Scene | None:
+        assert packed.range_boxes is not None
+        rng = generators.host
+        focus = random_region(packed, rng)
         if focus is None:
             return None
-        placement, frame = _view(recording, recording.range_boxes[focus], shape, chance)
-        where = positions(placement, frame)
-        image = linear(self._array(recording, "image", frame), where, placement)
+        affine, frame = _view(packed, packed.range_boxes[focus], shape, generators)
+        where = positions(affine, frame)
+        image = linear(self._array(packed, "image", frame), where, affine)
         radii = rng.uniform(0.2, 0.75) * np.exp(rng.normal(0, 0.2, 3))
         center = rng.uniform(-0.5, 0.5, 3) * (1 - radii.clip(max=1))
         level = compact_shape(local(frame.position, center, radii, random_turn(rng), frame), frame)
@@ -142,33 +150,33 @@ class RecordedSource:
         else:
             altered = rng.uniform(0, 1) + rng.uniform(0.1, 0.5) * (other - 0.5)
         image = image + inside * (altered - image)
-        return _scene(scanned(image, frame, real=True), (level > 0).short(), placement)
+        return _scene(scanned(image, frame, real=True), (level > 0).short(), affine)
 
-    def _array(self, recording: Recording, name: str, frame: Frame) -> Tensor:
-        key = (frame.device, recording.name, name)
+    def _array(self, packed: PackedVolume, name: str, frame: Frame) -> Tensor:
+        key = (frame.device, packed.name, name)
         if key not in self._held:
-            array = getattr(recording, name)
+            array = getattr(packed, name)
             held = torch.from_numpy(array if array.dtype == np.uint8 else array.astype(np.int16))
             self._held[key] = held.to(frame.device)
         return self._held[key]
 
 
 def _view(
-    recording: Recording,
+    packed: PackedVolume,
     box: Sequence[int],
     shape: Shape,
-    chance: Chance,
+    generators: RandomGenerators,
     finest_step: float = 0.4,
-) -> tuple[Placement, Frame]:
-    placement = random_placement(
-        box, recording.shape_kji, recording.spacing_kji_mm, shape, chance.host, finest_step
+) -> tuple[Affine, Frame]:
+    affine = random_affine(
+        box, packed.shape_kji, packed.spacing_kji_mm, shape, generators.host, finest_step
     )
-    return placement, Frame(shape, placement.spacing_kji_mm, chance)
+    return affine, Frame(shape, affine.spacing_kji_mm, generators)
 
 
 def _looked_up(table: np.ndarray, found: Tensor, frame: Frame) -> Tensor:
     return torch.from_numpy(table).to(frame.device, torch.int16)[found]
 
 
-def _scene(image: Tensor, labels: Tensor, placement: Placement) -> Scene:
-    return Scene(image, labels, placement.spacing_kji_mm)
+def _scene(image: Tensor, labels: Tensor, affine: Affine) -> Scene:
+    return Scene(image, labels, affine.spacing_kji_mm)

@@ -34,7 +34,7 @@ _FLOOR_SPREAD = 8.0
 
 @dataclass(frozen=True, eq=False)
 class RegionTree:
-    """See `Recording` for the arrays."""
+    """See `PackedVolume` for the arrays."""
 
     supervoxels: NDArray[np.uint16]
     ranges: NDArray[np.int32]

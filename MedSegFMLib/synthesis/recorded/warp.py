@@ -19,7 +19,7 @@ _LARGEST_VIEW = 1.0
 
 
 @dataclass(frozen=True)
-class Placement:
+class Affine:
     """Voxel positions in a recording: matrix @ p + centre for p from -1 to 1 over the scene.
 
     matrix: (3, 3); centre: (3,); both in voxels of the recording, k, j, i.
@@ -36,20 +36,20 @@ class Placement:
         return [float(step) for step in steps.max(axis=1)]
 
 
-def random_placement(
+def random_affine(
     box: Sequence[int],
-    recording_shape: Shape,
-    recording_spacing_mm: Sequence[float],
+    volume_shape: Shape,
+    volume_spacing_mm: Sequence[float],
     shape_kji: Shape,
     rng: np.random.Generator,
     finest_step: float = 0.4,
-) -> Placement:
+) -> Affine:
     """A view in which the object in `box` (start kji, stop kji) fills 30 to 100 % of one side.
 
     Axes are swapped and flipped at random; the object is usually inside as a whole. It fills less
     where the scene's voxels would be smaller than `finest_step` of the recording's.
     """
-    spacing, shape = np.array(recording_spacing_mm), np.array(shape_kji)
+    spacing, shape = np.array(volume_spacing_mm), np.array(shape_kji)
     box_start, box_stop = np.array(box[:3]), np.array(box[3:])
     # Row a of `swap` says which axis of the scene lies along axis a of the recording.
     axes = rng.permutation(3) if rng.random() < 0.5 else np.arange(3)
@@ -60,7 +60,7 @@ def random_placement(
     voxel_mm = (along_scene @ spacing) ** rng.uniform(0, 1) * np.exp(rng.normal(0, 0.12, 3))
     fill = rng.uniform(0.3, 1) ** 0.8
     voxel_mm = voxel_mm * (extent_mm / (voxel_mm * shape)).max() / fill
-    whole_mm = along_scene @ (np.array(recording_shape) * spacing)
+    whole_mm = along_scene @ (np.array(volume_shape) * spacing)
     beyond = np.exp(np.log(voxel_mm * shape / whole_mm).mean())
     voxel_mm = voxel_mm / max(1.0, float(beyond) / _LARGEST_VIEW)
     finest = finest_step * (along_scene @ spacing)
@@ -72,19 +72,19 @@ def random_placement(
     centre = (box_start + box_stop - 1) / 2 + 0.5 * slack * rng.uniform(-1, 1, 3)
     # Toward the recording's middle where the view would reach beyond it.
     half = np.abs(swap) @ view_mm / spacing / 2
-    last = np.array(recording_shape) - 1.0
+    last = np.array(volume_shape) - 1.0
     low, high = np.minimum(half, last / 2), np.maximum(last - half, last / 2)
     k, j, i = (float(mm) for mm in voxel_mm)
-    return Placement(matrix, centre.clip(low, high), (k, j, i))
+    return Affine(matrix, centre.clip(low, high), (k, j, i))
 
 
-def positions(placement: Placement, frame: Frame) -> Tensor:
+def positions(affine: Affine, frame: Frame) -> Tensor:
     """(3, K, J, I) voxel positions in the recording, smoothly bent."""
-    rng = frame.chance.host
+    rng = frame.generators.host
     place = frame.position
     if rng.random() < 0.7:
         cells, bend = rng.uniform(2, 5), rng.uniform(0.02, 0.16)
         place = place + float(bend / cells) * frame.fields(cells, 3)
-    offset = to_device(placement.centre[:, None], frame)
-    flat = torch.addmm(offset, to_device(placement.matrix, frame), place.reshape(3, -1))
+    offset = to_device(affine.centre[:, None], frame)
+    flat = torch.addmm(offset, to_device(affine.matrix, frame), place.reshape(3, -1))
     return flat.reshape(place.shape)

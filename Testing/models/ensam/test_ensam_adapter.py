@@ -327,7 +327,9 @@ def test_missing_weights_name_the_ways_out(
     empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("MedSegFMLib.weights.store._PACKAGE", empty_store)
-    with pytest.raises(WeightsError, match=r"weights import ensam FILE.*--weights FILE.*graphcut"):
+    with pytest.raises(
+        WeightsError, match=r"weights import ensam FILE.*--weights FILE.*randomwalk"
+    ):
         ensam.create("cpu")
 
 
@@ -422,7 +424,7 @@ def test_cpu_with_neither_openvino_nor_torch_is_refused_with_a_way_out(
     monkeypatch: pytest.MonkeyPatch, weights: Path
 ) -> None:
     without(monkeypatch, "torch", "openvino")
-    with pytest.raises(ModelError, match=r"need torch.*openvino is not here.*graphcut"):
+    with pytest.raises(ModelError, match=r"need torch.*openvino is not here.*randomwalk"):
         create("ensam", "cpu", weights=weights)
 
 

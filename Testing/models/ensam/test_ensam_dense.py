@@ -13,7 +13,7 @@ from MedSegFMLib.models.ensam.network.config import (
     BOX_START,
     FOREGROUND,
 )
-from MedSegFMLib.models.ensam.network.dense_prompts import CHANNELS, drawn
+from MedSegFMLib.models.ensam.network.dense_prompts import CHANNELS, prompt_channels
 
 SIDE = 16
 ELLIPSOID, CUBOID, ON, OFF, PREVIOUS = range(CHANNELS)
@@ -29,7 +29,7 @@ def draw(*tokens: tuple[int, ...], previous: torch.Tensor | None = None) -> torc
     kinds = torch.tensor([[token[0] for token in tokens]]).long()
     if previous is None:
         previous = torch.zeros(1, 1, SIDE, SIDE, SIDE)
-    return drawn(kinds, rows, previous)[0]
+    return prompt_channels(kinds, rows, previous)[0]
 
 
 def test_box_is_drawn_from_its_first_to_its_last_voxel() -> None:
@@ -85,12 +85,12 @@ def test_memory_does_not_grow_with_tokens_times_voxels() -> None:
     # 64 tokens times 128 ** 3 voxels would be 512 MiB for each of the arrays involved.
     code = (
         "import resource, torch\n"
-        "from MedSegFMLib.models.ensam.network.dense_prompts import drawn\n"
+        "from MedSegFMLib.models.ensam.network.dense_prompts import prompt_channels\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "previous = torch.zeros(1, 1, 128, 128, 128)\n"
-        "drawn(torch.full((1, 1), 2), torch.zeros(1, 1, 3), previous)\n"
+        "prompt_channels(torch.full((1, 1), 2), torch.zeros(1, 1, 3), previous)\n"
         "before = peak()\n"
-        "drawn(torch.full((1, 64), 2), torch.zeros(1, 64, 3), previous)\n"
+        "prompt_channels(torch.full((1, 64), 2), torch.zeros(1, 64, 3), previous)\n"
         "assert peak() - before < 128, peak() - before\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

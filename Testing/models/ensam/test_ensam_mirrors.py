@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from MedSegFMLib.models.ensam.mirror_averaging import VIEWS, Mirrored, mirrored_prompts
+from MedSegFMLib.models.ensam.mirror_averaging import VIEWS, MirrorAveraged, mirrored_prompts
 from MedSegFMLib.models.ensam.network.config import (
     BOX_END,
     BOX_START,
@@ -53,7 +53,7 @@ class Ball:
 def test_what_does_not_mind_mirrors_is_answered_as_without_them() -> None:
     rng = np.random.default_rng(0)
     image, previous = (rng.random((CELLS,) * 3, dtype=np.float32) for _ in range(2))
-    plain, mirrored = Ball(), Mirrored(Ball())
+    plain, mirrored = Ball(), MirrorAveraged(Ball())
     for before in (None, previous):
         expected, found = (
             runtime.decode(
@@ -80,7 +80,7 @@ def test_mirroring_prompts_twice_changes_nothing() -> None:
 
 def test_features_take_the_memory_of_all_views_and_progress_runs_to_the_end() -> None:
     told: list[float] = []
-    features = Mirrored(Ball()).encode(
+    features = MirrorAveraged(Ball()).encode(
         np.zeros((CELLS,) * 3, np.float32),
         (1, 1, 1),
         lambda fraction, phrase: told.append(fraction),

@@ -20,11 +20,11 @@ from MedSegFMLib import Box, Geometry, Session, Text, Volume, create
 from MedSegFMLib.errors import Cancelled, ModelError, PromptError, WeightsError
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.models.medical_sam3 import model as medical_sam3
-from MedSegFMLib.models.medical_sam3.preprocessing import Sam3Pictures, relative
+from MedSegFMLib.models.medical_sam3.preprocessing import Sam3Preprocessor, relative
 from MedSegFMLib.models.medical_sam3.runtime import SliceAnswer, SliceQuestion
-from MedSegFMLib.models.medical_sam3.segmenter import WordsSegmenter
-from MedSegFMLib.models.medical_sam3.text_propagation import walk_words
-from MedSegFMLib.models.medical_sam3.tokenizer import Words
+from MedSegFMLib.models.medical_sam3.segmenter import MedicalSam3Segmenter
+from MedSegFMLib.models.medical_sam3.text_propagation import propagate_text
+from MedSegFMLib.models.medical_sam3.tokenizer import PhraseTokenizer
 from MedSegFMLib.models.medical_sam3.torch_runtime import (
     TorchSam3Runtime,
     chosen_objects,
@@ -81,12 +81,12 @@ class Bright:
 
 def segmenter(
     runtime: Bright, planes: Sequence[str] = ("axial",), **changes: Any
-) -> WordsSegmenter:
+) -> MedicalSam3Segmenter:
     given = {"threshold": 0.1, "step_mm": 5.0, "cache_bytes": 1 << 26, **changes}
-    return WordsSegmenter(medical_sam3.CARD, runtime, "reliable", planes, **given)
+    return MedicalSam3Segmenter(medical_sam3.CARD, runtime, "reliable", planes, **given)
 
 
-def session_of(model: WordsSegmenter, volume: Volume, *prompts: Text | Box) -> Session:
+def session_of(model: MedicalSam3Segmenter, volume: Volume, *prompts: Text | Box) -> Session:
     session = Session(model, volume)
     for prompt in prompts:
         session.add(prompt)
@@ -173,7 +173,7 @@ def test_a_no_to_words_alone_is_asked_again_with_a_neighbours_box() -> None:
     there = np.where(np.pad(np.ones((4, 4)), 3) > 0, 1.0, -1.0).astype(np.float32)
 
     def answered(again: bool) -> tuple[list[tuple[int, bool]], list[int]]:
-        going, asked = walk_words((6, 10, 10), 2, again=again), []
+        going, asked = propagate_text((6, 10, 10), 2, again=again), []
         asks = next(going)
         try:
             while True:
@@ -249,17 +249,17 @@ def test_work_with_words_can_be_cancelled_on_the_way() -> None:
 
 
 def test_pictures_are_squashed_and_brought_to_minus_one_and_one() -> None:
-    pictures = Sam3Pictures(SIDE)
+    preprocessor = Sam3Preprocessor(SIDE)
     picture = np.zeros((1, 20, 50), np.uint8)
     picture[:, :, 25:] = 255
-    fit = pictures.fit((20, 50))
-    images = pictures.images(picture, fit)
+    plan = preprocessor.resize_plan((20, 50))
+    images = preprocessor.images(picture, plan)
     assert images.shape == (1, 3, SIDE, SIDE)
     assert images.min() == -1 and images.max() == 1
     expected = np.asarray(Image.fromarray(picture[0]).resize((SIDE, SIDE), 2)) / 127.5 - 1
     assert np.allclose(images[0, 1], expected, atol=1e-6)
     low = torch.randn(1, 16, 16)
-    there = pictures.on_picture(low, fit)
+    there = preprocessor.resize_logits(low, plan)
     assert torch.equal(there[0], interpolate(low[None], (20, 50), mode="bilinear")[0, 0])
     assert relative((5, 10, 15, 30), (20, 50)) == pytest.approx((0.4, 0.5, 0.4, 0.5))
 
@@ -278,7 +278,7 @@ def test_without_a_box_the_highest_score_is_meant_and_with_one_the_overlap_count
 
 def test_the_runtime_answers_what_the_network_answers(tmp_path: Path) -> None:
     network = random_sam3()
-    words = Words(write_tokenizer(tmp_path), 16)
+    words = PhraseTokenizer(write_tokenizer(tmp_path), 16)
     runtime = TorchSam3Runtime(network, words, torch.device("cpu"))
     images = np.random.default_rng(0).normal(size=(3, 3, 56, 56)).astype(np.float32)
     features = runtime.encode(images, no_progress)
@@ -306,7 +306,7 @@ def test_the_runtime_answers_what_the_network_answers(tmp_path: Path) -> None:
 
 
 def test_looking_at_slices_in_16_bits_hardly_changes_the_answers(tmp_path: Path) -> None:
-    words = Words(write_tokenizer(tmp_path), 16)
+    words = PhraseTokenizer(write_tokenizer(tmp_path), 16)
     images = np.random.default_rng(0).normal(size=(2, 3, 56, 56)).astype(np.float32)
     questions = [SliceQuestion("liver"), SliceQuestion("liver", (0.5, 0.5, 0.6, 0.6))]
     found = []

@@ -28,12 +28,12 @@ from MedSegFMLib import Box, Geometry, Point, Session, Text, Volume, create
 from MedSegFMLib.errors import Cancelled, PromptError
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.models.medical_sam3.detections import halved
-from MedSegFMLib.models.medical_sam3.preprocessing import Sam3Pictures
+from MedSegFMLib.models.medical_sam3.preprocessing import Sam3Preprocessor
 from MedSegFMLib.models.medical_sam3.runtime import SliceAnswer
-from MedSegFMLib.models.medical_sam3.segmenter import WordsSegmenter
+from MedSegFMLib.models.medical_sam3.segmenter import MedicalSam3Segmenter
 from MedSegFMLib.models.medical_sam3.tracker import TorchSam3Tracker
-from MedSegFMLib.models.medical_sam3.tracking import Follower, runs
-from MedSegFMLib.models.planar.grey_levels import Window
+from MedSegFMLib.models.medical_sam3.tracking import SliceTracking, runs
+from MedSegFMLib.models.planar.grey_levels import GreyWindow
 from MedSegFMLib.models.planar.propagation import Marks
 from MedSegFMLib.models.sam.encoding import cut_stacks
 from MedSegFMLib.progress import no_progress
@@ -104,12 +104,12 @@ def seen(features: NDArray[Any]) -> Logits:
 
 def following(
     planes: Sequence[str] = ("axial",), **changes: Any
-) -> tuple[WordsSegmenter, BrightTracker, Bright]:
+) -> tuple[MedicalSam3Segmenter, BrightTracker, Bright]:
     tracker, runtime = BrightTracker(), Surer()
     return segmenter(runtime, planes, tracker=tracker, **changes), tracker, runtime
 
 
-def session_of(model: WordsSegmenter, volume: Volume, *prompts: Any) -> Session:
+def session_of(model: MedicalSam3Segmenter, volume: Volume, *prompts: Any) -> Session:
     session = Session(model, volume)
     for prompt in prompts:
         session.add(prompt)
@@ -320,15 +320,17 @@ def test_a_volume_is_followed_as_transformers_follows_its_slices() -> None:
     array = np.random.default_rng(0).normal(100, 30, shape).astype(np.float32)
     volume = Volume(array, Geometry.from_spacing(shape, (1, 1, 1)))
     region = Region.whole(shape)
-    window = Window.of(array)
+    window = GreyWindow.from_voxels(array)
     stack = cut_stacks(array, volume.geometry, region, window, ["axial"], True)["axial"]
-    pictures = Sam3Pictures(TINY_SIDE)
-    frames = torch.from_numpy(pictures.images(stack.pictures, pictures.fit(shape[1:])))
+    preprocessor = Sam3Preprocessor(TINY_SIDE)
+    frames = torch.from_numpy(
+        preprocessor.images(stack.slice_images, preprocessor.resize_plan(shape[1:]))
+    )
     features = features_of(frames, network)
     rows, columns = np.ogrid[:TINY_SIDE, :TINY_SIDE]
     logits = halved(np.where((rows - 20) ** 2 + (columns - 30) ** 2 < 150, 8.0, -8.0))
-    follower = Follower(
-        TorchSam3Tracker(tracker, device), stack, pictures, lambda index, _: features[index]
+    follower = SliceTracking(
+        TorchSam3Tracker(tracker, device), stack, preprocessor, lambda index, _: features[index]
     )
     # A box on every slice, so that the way does not end where the random network sees nothing.
     marks = Marks(shape, (region,))
@@ -342,7 +344,9 @@ def test_a_volume_is_followed_as_transformers_follows_its_slices() -> None:
         session.obj_with_new_inputs = [1]
         for wanted in theirs.propagate_in_video_iterator(session, 3, reverse=backward):
             if wanted.frame_idx != 3:
-                there = pictures.on_picture(wanted.pred_masks[0], pictures.fit(shape[1:]))[0]
+                there = preprocessor.resize_logits(
+                    wanted.pred_masks[0], preprocessor.resize_plan(shape[1:])
+                )[0]
                 expected = halved(there.numpy())
                 close = np.isclose(found[wanted.frame_idx], expected, atol=1e-2)
                 assert close.all()

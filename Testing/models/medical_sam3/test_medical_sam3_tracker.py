@@ -156,7 +156,7 @@ def whole_checkpoint(upstream: bool) -> tuple[dict[str, torch.Tensor], Sam3Confi
 
 
 def test_every_tensor_of_the_published_tracker_has_its_place_in_both_layouts() -> None:
-    shapes = tracker_weights.shapes_of(Sam3TrackerVideoConfig(), Sam3Config())
+    shapes = tracker_weights.expected_shapes(Sam3TrackerVideoConfig(), Sam3Config())
     assert len(shapes) == 329
     # Sam3VideoModel without its detector, and two tables of positions that are no parameters.
     positions = 2 * 2 * 128

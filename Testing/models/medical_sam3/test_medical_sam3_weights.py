@@ -22,11 +22,11 @@ from transformers import Sam3Config
 from MedSegFMLib.errors import PromptError, WeightsError
 from MedSegFMLib.models.medical_sam3 import weights as medical_sam3_weights
 from MedSegFMLib.models.medical_sam3.tensor_names import bare, is_left_over, source_of
-from MedSegFMLib.models.medical_sam3.tokenizer import Words
+from MedSegFMLib.models.medical_sam3.tokenizer import PhraseTokenizer
 from MedSegFMLib.models.medical_sam3.weights import (
     CONFIG,
+    expected_shapes,
     load,
-    shapes_of,
     write_config,
 )
 from MedSegFMLib.weights.checksums import record
@@ -106,7 +106,7 @@ def with_config(path: Path) -> Path:
 
 
 def test_every_tensor_of_the_published_network_has_its_place_in_both_layouts() -> None:
-    shapes = shapes_of(Sam3Config())
+    shapes = expected_shapes(Sam3Config())
     assert len(shapes) == 1468
     assert sum(torch.Size(shape).numel() for shape in shapes.values()) == 840_376_374
     with torch.device("meta"):
@@ -195,8 +195,8 @@ def test_a_configuration_of_the_video_network_gives_the_detectors(tmp_path: Path
 
 def test_a_tokenizer_is_read_from_a_folder_and_never_fetched(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no tokenizer in"):
-        Words(tmp_path, 16)
-    words = Words(write_tokenizer(tmp_path), 16)
+        PhraseTokenizer(tmp_path, 16)
+    words = PhraseTokenizer(write_tokenizer(tmp_path), 16)
     tokens, mask = words.tokens(["liver", "a kidney"])
     assert tokens.shape == mask.shape == (2, 16)
     assert mask.sum(dim=1).tolist() == [7, 9]
@@ -205,4 +205,4 @@ def test_a_tokenizer_is_read_from_a_folder_and_never_fetched(tmp_path: Path) -> 
         words.tokens(["b" * 30])
     (tmp_path / "vocab.json").write_text("{", encoding="utf-8")
     with pytest.raises(WeightsError, match="cannot be read"):
-        Words(tmp_path, 16)
+        PhraseTokenizer(tmp_path, 16)

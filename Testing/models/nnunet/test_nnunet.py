@@ -20,7 +20,6 @@ from MedSegFMLib import Geometry, Session, Text, Volume, create
 from MedSegFMLib.cli import main
 from MedSegFMLib.errors import Cancelled, ModelError, VolumeError, WeightsError
 from MedSegFMLib.progress import no_progress
-from MedSegFMLib.segmenter import classes_of
 from MedSegFMLib.volumes.region import Region
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -68,7 +67,7 @@ def test_the_labels_are_those_of_nnunets_own_predictor(
     labels = plan.get("labels", LABELS)
     names = tuple(n for n in labels if n not in ("background", "ignore"))
     model = create("nnunet", "cpu", weights=folder)
-    assert classes_of(model) == names
+    assert model.classes == names
     drawn = labelmap_of(model, volume)
     numbers = range(1, 1 + len(names)) if labels is REGIONS else [labels[n] for n in names]
     assert len(np.unique(expected)) > 2

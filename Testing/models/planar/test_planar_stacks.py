@@ -7,8 +7,8 @@ import pytest
 
 from MedSegFMLib import Geometry, Region, Volume
 from MedSegFMLib.errors import VolumeError
-from MedSegFMLib.models.planar.grey_levels import Window
-from MedSegFMLib.models.planar.stacks import PLANE_NAMES, looked_at, stack_planes
+from MedSegFMLib.models.planar.grey_levels import GreyWindow
+from MedSegFMLib.models.planar.stacks import PLANE_NAMES, planes_to_segment, stack_planes
 from MedSegFMLib.volumes.intensities import looks_like_ct
 from MedSegFMLib.volumes.patient_planes import planes
 
@@ -79,7 +79,7 @@ def test_regions_and_voxels_go_where_the_array_goes(geometry: Geometry) -> None:
 def test_whole_pictures_keep_the_slices_of_a_region(geometry: Geometry) -> None:
     region = Region((2, 3, 1), (6, 12, 9))
     for plane in stack_planes(geometry).values():
-        wide = plane.region(plane.whole_pictures(region, geometry.shape_kji), geometry.shape_kji)
+        wide = plane.region(plane.whole_slices(region, geometry.shape_kji), geometry.shape_kji)
         own = plane.region(region, geometry.shape_kji)
         assert (wide.start_kji[0], wide.stop_kji[0]) == (own.start_kji[0], own.stop_kji[0])
         assert wide.shape_kji[1:] == plane.shape(geometry.shape_kji)[1:]
@@ -101,14 +101,14 @@ def test_planes_too_narrow_to_show_anything_are_left_out(
     shape: tuple[int, int, int], names: list[str]
 ) -> None:
     geometry = Geometry.from_spacing(shape, (1, 1, 5))
-    assert looked_at(stack_planes(geometry), shape) == names
+    assert planes_to_segment(stack_planes(geometry), shape) == names
 
 
 def test_ct_is_shown_through_the_soft_tissue_window() -> None:
     geometry = Geometry((1, 1, 6), np.eye(4))
     array = np.array([-1000, -160, -59, 40, 240, 1200], np.int16).reshape(1, 1, 6)
     assert looks_like_ct(array) and not looks_like_ct(array.astype(np.float32))
-    levels = Window.of(array).grey_levels(array, Region.whole(geometry.shape_kji))
+    levels = GreyWindow.from_voxels(array).grey_levels(array, Region.whole(geometry.shape_kji))
     # (v + 160) / 400 * 255, fractions dropped.
     assert levels.ravel().tolist() == [0, 0, 64, 127, 255, 255]
 
@@ -116,7 +116,7 @@ def test_ct_is_shown_through_the_soft_tissue_window() -> None:
 def test_other_volumes_lose_the_extremes_of_what_is_above_zero_and_keep_their_zeros() -> None:
     array = np.concatenate([np.zeros(1000), np.arange(1, 1001)]).astype(np.float32)
     array = array.reshape(1, 1, -1)
-    window = Window.of(array)
+    window = GreyWindow.from_voxels(array)
     low, high = np.percentile(np.arange(1, 1001), (0.5, 99.5))
     assert (window.low, window.high) == pytest.approx((low, high)) and window.keep_zero
     levels = window.grey_levels(array, Region.whole(array.shape)).ravel()
@@ -127,9 +127,14 @@ def test_other_volumes_lose_the_extremes_of_what_is_above_zero_and_keep_their_ze
 def test_a_mask_and_a_volume_below_zero_are_shown_too() -> None:
     mask = np.array([0, 1, 1, 0], np.uint8).reshape(1, 1, 4)
     whole = Region.whole(mask.shape)
-    assert Window.of(mask).grey_levels(mask, whole).ravel().tolist() == [0, 255, 255, 0]
+    assert GreyWindow.from_voxels(mask).grey_levels(mask, whole).ravel().tolist() == [
+        0,
+        255,
+        255,
+        0,
+    ]
     below = np.array([-4.0, -3, -2, -1], np.float32).reshape(1, 1, 4)
-    assert np.ptp(Window.of(below).grey_levels(below, whole)) > 200
+    assert np.ptp(GreyWindow.from_voxels(below).grey_levels(below, whole)) > 200
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
@@ -138,4 +143,4 @@ def test_values_that_cannot_be_shown_are_refused(value: float) -> None:
     array[0, 0, 0] = value
     # The whole volume decides: it may be far from the prompts.
     with pytest.raises(VolumeError, match=r"^The volume holds"):
-        Window.of(array)
+        GreyWindow.from_voxels(array)

@@ -20,11 +20,15 @@ from MedSegFMLib import Box, Geometry, Point, Region, Session, Volume, create
 from MedSegFMLib.errors import Cancelled, ModelError, PromptError, WeightsError
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.models.planar.fusion import FAR_LOGIT
-from MedSegFMLib.models.planar.grey_levels import Window
+from MedSegFMLib.models.planar.grey_levels import GreyWindow
 from MedSegFMLib.models.planar.stacks import PLANE_NAMES
 from MedSegFMLib.models.sam import medsam
 from MedSegFMLib.models.sam import model as sam
-from MedSegFMLib.models.sam.preprocessing import MedsamPictures, Pictures, SamPictures
+from MedSegFMLib.models.sam.preprocessing import (
+    MedsamPreprocessor,
+    SamPreprocessor,
+    SlicePreprocessor,
+)
 from MedSegFMLib.models.sam.runtime import SlicePrompt
 from MedSegFMLib.models.sam.segmenter import PlanarSegmenter
 from MedSegFMLib.models.sam.torch_runtime import TorchSamRuntime
@@ -78,7 +82,7 @@ class Bright:
 def segmenter(runtime: Bright, size: str = "native", **options: Any) -> PlanarSegmenter:
     """SAM around a network; MedSAM's pictures, whose brightness is 0 to 1."""
     given = {"fusion": "reliable", "planes": PLANE_NAMES, "cache_bytes": 1 << 26, **options}
-    return PlanarSegmenter(sam.CARD, runtime, MedsamPictures(size), **given)
+    return PlanarSegmenter(sam.CARD, runtime, MedsamPreprocessor(size), **given)
 
 
 @pytest.fixture
@@ -260,7 +264,7 @@ def test_an_option_that_there_is_not_is_refused(option: dict[str, Any], named: s
 def test_medsam_takes_boxes_alone_and_sam_no_words() -> None:
     volume, _, box = ball(Geometry.from_spacing((30, 40, 36), (1, 1, 1)))
     boxes_alone = PlanarSegmenter(
-        medsam.CARD, Bright(), MedsamPictures("native"), "mean", ("axial",), 1 << 20
+        medsam.CARD, Bright(), MedsamPreprocessor("native"), "mean", ("axial",), 1 << 20
     )
     session = session_of(boxes_alone, volume, box)
     with pytest.raises(PromptError, match="medsam takes no point prompts; it takes box"):
@@ -278,10 +282,10 @@ def test_on_a_cpu_the_size_is_native_unless_it_is_said(checkpoint: Path) -> None
     with tiny_is_published():
         chosen = create("sam", "cpu", weights=checkpoint)
         said = create("medsam", "cpu", weights=checkpoint, size=1024, planes="axial, coronal")
-    assert isinstance(chosen, PlanarSegmenter) and chosen._pictures.size == "native"
-    assert isinstance(chosen._pictures, SamPictures)
-    assert isinstance(said, PlanarSegmenter) and said._pictures.size == "1024"
-    assert isinstance(said._pictures, MedsamPictures)
+    assert isinstance(chosen, PlanarSegmenter) and chosen._preprocessor.size == "native"
+    assert isinstance(chosen._preprocessor, SamPreprocessor)
+    assert isinstance(said, PlanarSegmenter) and said._preprocessor.size == "1024"
+    assert isinstance(said._preprocessor, MedsamPreprocessor)
 
 
 def test_weights_that_are_not_there_are_told_of(tmp_path: Path) -> None:
@@ -299,15 +303,15 @@ def picture() -> Volume:
 
 
 def levels_of(volume: Volume) -> NDArray[np.uint8]:
-    return Window.of(volume.array_kji).grey_levels(
+    return GreyWindow.from_voxels(volume.array_kji).grey_levels(
         volume.array_kji, Region.whole(volume.geometry.shape_kji)
     )[0]
 
 
-def by_torch(card: ModelCard, pictures: Pictures) -> PlanarSegmenter:
+def by_torch(card: ModelCard, preprocessor: SlicePreprocessor) -> PlanarSegmenter:
     """A model around the tiny network, which OpenVINO takes long to prepare at 1024."""
     runtime = TorchSamRuntime(random_sam(), torch.device("cpu"))
-    return PlanarSegmenter(card, runtime, pictures, "mean", PLANE_NAMES, 1 << 26)
+    return PlanarSegmenter(card, runtime, preprocessor, "mean", PLANE_NAMES, 1 << 26)
 
 
 def test_at_1024_sam_says_of_a_slice_what_its_own_predictor_says(picture: Volume) -> None:
@@ -317,7 +321,7 @@ def test_at_1024_sam_says_of_a_slice_what_its_own_predictor_says(picture: Volume
     predictor.set_image(np.repeat(levels_of(picture)[..., None], 3, 2))
     geometry = picture.geometry
     box, clicks = np.array([20, 10, 69, 49]), np.array([[40, 30], [25, 15]])
-    model = by_torch(sam.CARD, SamPictures("1024"))
+    model = by_torch(sam.CARD, SamPreprocessor("1024"))
     session = session_of(model, picture, Box.from_ijk(geometry, (20, 10, 0), (70, 50, 1)))
     encoding = model.encode(picture, Region.whole(geometry.shape_kji), no_progress)
     for count in (0, 1, 2):
@@ -353,7 +357,7 @@ def test_at_1024_medsam_says_of_a_slice_what_its_published_script_says(picture: 
             features, network.prompt_encoder.get_dense_pe(), sparse, dense, False
         )
         likely = interpolate(low.sigmoid(), (60, 90), mode="bilinear", align_corners=False)
-    model = by_torch(medsam.CARD, MedsamPictures("1024"))
+    model = by_torch(medsam.CARD, MedsamPreprocessor("1024"))
     encoding = model.encode(picture, None, no_progress)
     prompt = Box.from_ijk(picture.geometry, (20, 10, 0), (70, 50, 1))
     found = model.predict(encoding, [prompt], None, no_progress).planes["axial"][0]

@@ -12,7 +12,7 @@ from segment_anything import SamPredictor, sam_model_registry
 from segment_anything.modeling import Sam as PackagedSam
 from torch import Tensor
 
-from MedSegFMLib.models.sam.network.config import PUBLISHED, config_of
+from MedSegFMLib.models.sam.network.config import PUBLISHED, infer_config
 from MedSegFMLib.models.sam.network.network import Sam
 
 COUNTS = {"vit_b": 93_735_472, "vit_l": 312_342_832, "vit_h": 641_090_608}
@@ -56,7 +56,7 @@ def test_published_networks_have_the_packages_tensors(name: str) -> None:
     assert sum(parameter.numel() for parameter in ours.parameters()) == COUNTS[name]
     shapes = {key: tuple(tensor.shape) for key, tensor in ours.state_dict().items()}
     assert shapes == {key: tuple(tensor.shape) for key, tensor in theirs.state_dict().items()}
-    assert config_of(shapes) == PUBLISHED[name]
+    assert infer_config(shapes) == PUBLISHED[name]
     for own, other in zip(ours.image_encoder.blocks, theirs.image_encoder.blocks, strict=True):
         assert own.window_size == other.window_size
         assert own.attn.num_heads == other.attn.num_heads
@@ -65,7 +65,7 @@ def test_published_networks_have_the_packages_tensors(name: str) -> None:
 
 def test_other_networks_are_not_taken_for_published_ones(network: Sam) -> None:
     shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-    assert config_of(shapes) is None and config_of({}) is None
+    assert infer_config(shapes) is None and infer_config({}) is None
 
 
 def test_features_at_1024_are_the_packages(features: Tensor, predictor: SamPredictor) -> None:

@@ -192,7 +192,7 @@ def prepared(path: Path) -> list[str]:
 def test_graphs_are_made_once_for_each_weights(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "sam.pth")
     assert set(prepared(path)) == {"Preparing the network for this computer (once)"}
-    kept = store.made_of(path)
+    kept = store.derived_files(path)
     digest = source_of(path).sha256[:8]
     assert {file.name for file in kept} == {
         f"sam.pth.{digest}.graph.decoder-1.{end}"
@@ -200,15 +200,15 @@ def test_graphs_are_made_once_for_each_weights(tmp_path: Path) -> None:
     }
     assert prepared(path) == []
     write_checkpoint(path, seed=1)
-    assert prepared(path) and not set(kept) & set(store.made_of(path))
-    assert len(store.made_of(path)) == 4
+    assert prepared(path) and not set(kept) & set(store.derived_files(path))
+    assert len(store.derived_files(path)) == 4
 
 
 @pytest.mark.parametrize("end", [".xml", ".bin"])
 def test_a_damaged_graph_is_made_again(checkpoint: Path, tmp_path: Path, end: str) -> None:
     path = write_checkpoint(tmp_path / "sam.pth")
     prepared(path)
-    (file,) = (file for file in store.made_of(path) if file.suffix == end)
+    (file,) = (file for file in store.derived_files(path) if file.suffix == end)
     file.write_bytes(file.read_bytes()[:-100])
     assert prepared(path)
     assert prepared(path) == []

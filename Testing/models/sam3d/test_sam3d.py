@@ -30,7 +30,7 @@ from MedSegFMLib.models.sam3d.decoding import class_scores
 from MedSegFMLib.models.sam3d.encoder_features import embeddings
 from MedSegFMLib.models.sam3d.feature_files import FeatureFiles
 from MedSegFMLib.models.sam3d.network import decoder_on_meta
-from MedSegFMLib.models.sam3d.patches import Scores, Windows, bell
+from MedSegFMLib.models.sam3d.patches import PatchGrid, ZScores, bell
 from MedSegFMLib.models.sam3d.weights import Sam3dFacts, read_facts
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.weights import store
@@ -257,7 +257,7 @@ def test_weights_of_the_store_are_used(decoder: Path, base: Path, folder: Path) 
 @pytest.mark.parametrize("shape", [(7, 41, 56), (1, 3, 3), (4, 32, 32), (20, 100, 33)])
 @pytest.mark.parametrize("overlap", [0.0, 0.5])
 def test_every_voxel_is_in_a_patch(shape: tuple[int, int, int], overlap: float) -> None:
-    windows = Windows.over(shape, 32, 4, overlap)
+    windows = PatchGrid.covering(shape, 32, 4, overlap)
     padded = [n + sum(more) for n, more in zip(shape, windows.padding, strict=True)]
     seen = np.zeros(padded, int)
     for k in windows.slices:
@@ -281,7 +281,7 @@ def test_a_patch_weighs_as_in_nnunet() -> None:
 @pytest.mark.parametrize("dtype", ["int16", "uint8", "float32", "float64"])
 def test_z_scores_are_those_of_the_whole_volume(dtype: str) -> None:
     array = np.random.default_rng(1).integers(0, 200, (5, 6, 7)).astype(dtype)
-    scored = Scores.over(array).of(array[:2])
+    scored = ZScores.from_volume(array).standardise(array[:2])
     assert scored.dtype == np.float32
     expected = (array.astype(float) - array.astype(float).mean()) / array.astype(float).std()
     assert np.allclose(scored, expected[:2], atol=1e-5)
@@ -289,7 +289,7 @@ def test_z_scores_are_those_of_the_whole_volume(dtype: str) -> None:
 
 def test_nan_is_refused() -> None:
     with pytest.raises(VolumeError, match="The volume holds NaN"):
-        Scores.over(np.array([[[0.0, np.nan]]]))
+        ZScores.from_volume(np.array([[[0.0, np.nan]]]))
 
 
 # Features
@@ -300,12 +300,12 @@ def opened(path: Path) -> sam3d.Base:
 
 
 def test_features_are_those_of_sams_encoder_at_patch_size(base: Path, volume: Volume) -> None:
-    array, scores = volume.array_kji, Scores.over(volume.array_kji)
-    windows = Windows.over((7, 41, 56), 32, 4, 0.5)
+    array, scores = volume.array_kji, ZScores.from_volume(volume.array_kji)
+    windows = PatchGrid.covering((7, 41, 56), 32, 4, 0.5)
     found = embeddings(opened(base), array, scores, windows, None, no_progress)
     assert found.shape == (len(windows.corners), 7, 256, 2, 2) and found.dtype == np.float16
     row, column = windows.corners[-1]
-    picture = scores.of(array)[3, row : row + 32, column : column + 32]
+    picture = scores.standardise(array)[3, row : row + 32, column : column + 32]
     network = random_sam(TINY)
     with torch.no_grad():
         shown = torch.from_numpy(picture).expand(1, 3, -1, -1)
@@ -315,8 +315,8 @@ def test_features_are_those_of_sams_encoder_at_patch_size(base: Path, volume: Vo
 
 def test_features_are_looked_up_on_disk(tmp_path: Path, base: Path, volume: Volume) -> None:
     files = FeatureFiles(tmp_path / "features", 1 << 30)
-    windows = Windows.over((7, 41, 56), 32, 4, 0.5)
-    array, scores, known = volume.array_kji, Scores.over(volume.array_kji), opened(base)
+    windows = PatchGrid.covering((7, 41, 56), 32, 4, 0.5)
+    array, scores, known = volume.array_kji, ZScores.from_volume(volume.array_kji), opened(base)
     first = embeddings(known, array, scores, windows, files, no_progress)
     (kept,) = (tmp_path / "features").glob("*.npy")
 
@@ -334,8 +334,8 @@ def test_features_are_looked_up_on_disk(tmp_path: Path, base: Path, volume: Volu
     for other in (
         (sam3d.Base(Broken(), "1" * 64, "cpu"), array, scores, windows),  # type: ignore[arg-type]
         (again, array + 1, scores, windows),
-        (again, array, Scores(0.0, 1.0), windows),
-        (again, array, scores, Windows.over((7, 41, 56), 32, 4, 0.0)),
+        (again, array, ZScores(0.0, 1.0), windows),
+        (again, array, scores, PatchGrid.covering((7, 41, 56), 32, 4, 0.0)),
     ):
         with pytest.raises(AssertionError, match="looked at again"):
             embeddings(*other, files, no_progress)
@@ -362,8 +362,8 @@ def test_features_without_a_folder_are_kept_in_memory(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     files = FeatureFiles(tmp_path / "file", 1 << 30)
-    windows = Windows.over((7, 41, 56), 32, 4, 0.0)
-    array, scores = volume.array_kji, Scores.over(volume.array_kji)
+    windows = PatchGrid.covering((7, 41, 56), 32, 4, 0.0)
+    array, scores = volume.array_kji, ZScores.from_volume(volume.array_kji)
     found = embeddings(opened(base), array, scores, windows, files, no_progress)
     assert found.shape[0] == len(windows.corners)
     assert "not kept on disk" in caplog.text
@@ -373,7 +373,7 @@ def test_features_without_a_folder_are_kept_in_memory(
 
 
 def test_a_single_patch_is_the_decoders_own_answer() -> None:
-    network, windows = random_decoder(), Windows.over((4, 32, 32), 32, 4, 0.5)
+    network, windows = random_decoder(), PatchGrid.covering((4, 32, 32), 32, 4, 0.5)
     features = np.random.default_rng(0).normal(size=(1, 4, 256, 2, 2)).astype(np.float16)
     scores = class_scores(network, features, windows, (4, 32, 32), no_progress)
     with torch.no_grad():
@@ -384,7 +384,7 @@ def test_a_single_patch_is_the_decoders_own_answer() -> None:
 
 def test_overlapping_patches_are_averaged_under_the_bell() -> None:
     network, shape = random_decoder(), (6, 40, 50)
-    windows = Windows.over(shape, 32, 4, 0.5)
+    windows = PatchGrid.covering(shape, 32, 4, 0.5)
     rng = np.random.default_rng(0)
     features = rng.normal(size=(len(windows.corners), 6, 256, 2, 2)).astype(np.float16)
     scores = class_scores(network, features, windows, shape, no_progress)
@@ -402,10 +402,10 @@ def test_overlapping_patches_are_averaged_under_the_bell() -> None:
 
 def test_padding_is_taken_off_where_it_was_put_on() -> None:
     network, shape = random_decoder(), (2, 20, 25)
-    windows = Windows.over(shape, 32, 4, 0.5)
+    windows = PatchGrid.covering(shape, 32, 4, 0.5)
     features = np.random.default_rng(0).normal(size=(1, 4, 256, 2, 2)).astype(np.float16)
     small = class_scores(network, features, windows, shape, no_progress)
-    whole = Windows.over((4, 32, 32), 32, 4, 0.5)
+    whole = PatchGrid.covering((4, 32, 32), 32, 4, 0.5)
     large = class_scores(network, features, whole, (4, 32, 32), no_progress)
     assert np.array_equal(small, large[:, 1:3, 6:26, 3:28])
 
@@ -509,6 +509,6 @@ def test_an_unknown_class_is_told_in_a_sentence(
 def test_a_model_without_classes_still_needs_prompts(
     on_disk: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for model, advised in [("graphcut", "--box, --point"), ("medical-sam3", "--text, --box")]:
+    for model, advised in [("randomwalk", "--box, --point"), ("medical-sam3", "--text, --box")]:
         assert main([*on_disk[:2], "--model", model, "--out", on_disk[-1]]) == 2
         assert f"There are no prompts; give at least one {advised}" in capsys.readouterr().err

@@ -20,7 +20,6 @@ from segresnet_bundles import CLASSES, inference, write_bundle
 from MedSegFMLib import Geometry, Volume, create
 from MedSegFMLib.cli import main
 from MedSegFMLib.errors import Cancelled, ModelError, WeightsError
-from MedSegFMLib.segmenter import classes_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -110,7 +109,7 @@ def answers(**last: Any) -> list[dict[str, Any]]:
 def test_the_labels_are_those_of_the_published_pipeline(bundle: Path, volume: Volume) -> None:
     expected = run_by_monai(bundle, volume)
     model = create("segresnet", "cpu", weights=bundle)
-    assert classes_of(model) == CLASSES
+    assert model.classes == CLASSES
     assert len(np.unique(expected)) == 4
     assert np.array_equal(labelmap_of(model, volume), expected)
 
@@ -139,7 +138,7 @@ def test_a_network_of_one_class_needs_no_background(volume: Volume, tmp_path: Pa
     folder = write_bundle(tmp_path / "bundle", config, names=("lesion",))
     expected = run_by_monai(folder, volume)
     model = create("segresnet", "cpu", weights=folder)
-    assert classes_of(model) == ("lesion",) and 0 < expected.sum() < expected.size
+    assert model.classes == ("lesion",) and 0 < expected.sum() < expected.size
     assert np.array_equal(labelmap_of(model, volume), expected)
 
 
@@ -305,7 +304,7 @@ def test_one_resolution_alone_leaves_nothing_to_choose(tmp_path: Path) -> None:
     config["displayable_configs"] = {"sw_overlap": 0.25, "sw_batch_size": 1}
     config |= {"pixdim": [1.5, 1.5, 1.5], "modelname": "model.pt"}
     folder = write_bundle(tmp_path / "bundle", config)
-    assert classes_of(create("segresnet", "cpu", weights=folder)) == CLASSES
+    assert create("segresnet", "cpu", weights=folder).classes == CLASSES
     with pytest.raises(ModelError, match="one resolution alone"):
         create("segresnet", "cpu", weights=folder, highres="yes")
 

@@ -98,7 +98,7 @@ def _models(desk: Any, views: Any, phantom: _Phantom, folder: Path) -> None:
     write_prompts(PromptList(logic.prompts.objects, tuple(boxes)), desk.panel.dialogs.path)
     for n in range(ui.compareModels.count):
         item = ui.compareModels.item(n)
-        wanted = item.data(qt.Qt.UserRole) in ("ensam", "graphcut", "ellipsoid")
+        wanted = item.data(qt.Qt.UserRole) in ("ensam", "randomwalk", "ellipsoid")
         item.setCheckState(qt.Qt.Checked if wanted else qt.Qt.Unchecked)
     for other in (ui.volumeSection, ui.segmentSection, ui.modelSection, ui.promptSection):
         other.collapsed = True

@@ -21,7 +21,7 @@ from .positions import build_positions
 _FIRST_ALPHA = 0.5
 
 
-def unit(vectors: Tensor, dim: int = -1) -> Tensor:
+def l2_normalise(vectors: Tensor, dim: int = -1) -> Tensor:
     """Vectors of length 1 in the same direction; a vector of zeros stays."""
     return functional.normalize(vectors, dim=dim)
 
@@ -41,7 +41,7 @@ class UnitLinear(nn.Linear):
     @torch.no_grad()
     def normalise_(self) -> None:
         """Bring the vectors back to length 1; for after every step of the optimiser."""
-        self.weight.copy_(unit(self.weight, dim=self.unit_dim))
+        self.weight.copy_(l2_normalise(self.weight, dim=self.unit_dim))
 
 
 class UnitAttention(nn.Module):
@@ -62,11 +62,11 @@ class UnitAttention(nn.Module):
 
     def queries(self, tokens: Tensor) -> Tensor:
         """(B, heads, n, d) queries, not yet rotated."""
-        return unit(self.split(self.query(tokens))) * self.length
+        return l2_normalise(self.split(self.query(tokens))) * self.length
 
     def keys(self, tokens: Tensor) -> Tensor:
         """(B, heads, n, d) keys, not yet rotated."""
-        return unit(self.split(self.key(tokens))) * self.length
+        return l2_normalise(self.split(self.key(tokens))) * self.length
 
     def forward(self, queries: Tensor, keys: Tensor, tokens: Tensor) -> Tensor:
         """What rotated `queries` take from `tokens` (B, m, dim), whose rotated `keys` are given."""
@@ -93,7 +93,7 @@ class GatedMlp(nn.Module):
         return result
 
 
-class Turn(nn.Module):
+class SphereStep(nn.Module):
     """The residual step on the hypersphere, with its learned alpha."""
 
     def __init__(self, dim: int) -> None:
@@ -102,7 +102,7 @@ class Turn(nn.Module):
 
     def forward(self, tokens: Tensor, computed: Tensor) -> Tensor:
         """Unit `tokens` turned toward `computed`."""
-        return unit(tokens + self.alpha * (unit(computed) - tokens))
+        return l2_normalise(tokens + self.alpha * (l2_normalise(computed) - tokens))
 
 
 class InteractionBlock(nn.Module):
@@ -115,29 +115,29 @@ class InteractionBlock(nn.Module):
         self.prompts_to_image = UnitAttention(dim, heads)
         self.mlp = GatedMlp(dim, hidden)
         self.image_to_prompts = UnitAttention(dim, heads)
-        self.turns = nn.ModuleList(Turn(dim) for _ in range(4))
+        self.turns = nn.ModuleList(SphereStep(dim) for _ in range(4))
 
     def forward(
-        self, prompts: Tensor, image: Tensor, prompt_turn: Tensor, image_turn: Tensor
+        self, prompts: Tensor, image: Tensor, prompt_rotation: Tensor, image_rotation: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Unit tokens `prompts` (B, n, dim) and `image` (B, m, dim) after they met.
 
-        prompt_turn, image_turn: what `positions` gives for where they are.
+        prompt_rotation, image_rotation: what `positions` gives for where they are.
         """
         rotate = self.positions.rotate
         step = self.prompts_to_prompts
-        queries = rotate(step.queries(prompts), prompt_turn)
-        keys = rotate(step.keys(prompts), prompt_turn)
+        queries = rotate(step.queries(prompts), prompt_rotation)
+        keys = rotate(step.keys(prompts), prompt_rotation)
         prompts = self.turns[0](prompts, step(queries, keys, prompts))
 
         step = self.prompts_to_image
-        queries = rotate(step.queries(prompts), prompt_turn)
-        keys = rotate(step.keys(image), image_turn)
+        queries = rotate(step.queries(prompts), prompt_rotation)
+        keys = rotate(step.keys(image), image_rotation)
         prompts = self.turns[1](prompts, step(queries, keys, image))
 
         prompts = self.turns[2](prompts, self.mlp(prompts))
 
         step = self.image_to_prompts
-        queries = rotate(step.queries(image), image_turn)
-        keys = rotate(step.keys(prompts), prompt_turn)
+        queries = rotate(step.queries(image), image_rotation)
+        keys = rotate(step.keys(prompts), prompt_rotation)
         return prompts, self.turns[3](image, step(queries, keys, prompts))

@@ -63,7 +63,7 @@ class Encoder(nn.Module):
         features = self.stem(image)
         outputs: list[Tensor] = []
         for number, level in enumerate(self.levels):
-            progress(number / len(WIDTHS), "Looking at the image")
+            progress(number / len(WIDTHS), "Encoding the image")
             if number:
                 features = self.downs[number - 1](features)
             features = level(features)
@@ -113,7 +113,7 @@ class Decoder(nn.Module):
     def forward(self, features: Tensor, skips: Sequence[Tensor], progress: Progress) -> Tensor:
         """Logits (B, 1, K, J, I) of `features` (B, 128, K/8, J/8, I/8) and finer `skips`."""
         for number, skip in enumerate(reversed(skips)):
-            progress(number / len(skips), "Drawing the object")
+            progress(number / len(skips), "Predicting the mask")
             features = self.narrow[number](features)
             features = functional.interpolate(features, scale_factor=2, mode="trilinear")
             if self.merge:

@@ -35,7 +35,7 @@ class DensePrompts(nn.Module):
         )
 
     def forward(self, channels: Tensor) -> list[Tensor]:
-        """The features at each level, finest first, of `drawn` channels (B, 5, K, J, I)."""
+        """The features at each level, finest first, of `prompt_channels` (B, 5, K, J, I)."""
         features = self.stem(channels)
         levels = [features]
         for down in self.downs:
@@ -44,7 +44,7 @@ class DensePrompts(nn.Module):
         return levels
 
 
-def drawn(kinds: Tensor, positions_kji: Tensor, previous_logits: Tensor) -> Tensor:
+def prompt_channels(kinds: Tensor, positions_kji: Tensor, previous_logits: Tensor) -> Tensor:
     """The channels (B, 5, K, J, I) of tokens (B, n) at (B, n, 3) and of logits (B, 1, K, J, I).
 
     Every channel is a sum over tokens of a product over axes, so that no array of tokens times

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ....progress import no_progress
-from .attention import unit
+from .attention import l2_normalise
 from .config import BOX_END, BOX_START, STRIDE, EnsamConfig
 from .graphs import (
     BLOCKS,
@@ -73,10 +73,10 @@ class _Decode(nn.Module):
     ) -> Tensor:
         prompts = EnsamPrompts(kinds, positions_kji)
         *skips, embedding = features
-        told, embedding = self.network.told(skips, embedding, prompts, previous_logits)
-        alone = unit(embedding.flatten(2).transpose(1, 2))
+        told, embedding = self.network.add_dense_prompts(skips, embedding, prompts, previous_logits)
+        alone = l2_normalise(embedding.flatten(2).transpose(1, 2))
         flat = [turn.flatten(self.axis, self.axis + 2) for turn in image_turns]
-        met = self.network.met(alone, kinds, prompt_turns, flat)
+        met = self.network.attend_prompts(alone, kinds, prompt_turns, flat)
         image = torch.where(meets, met, alone)
         return self.network.logits(image, embedding, told, no_progress)
 

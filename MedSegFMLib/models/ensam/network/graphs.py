@@ -41,7 +41,7 @@ class Graphs:
     decoder: Path
 
     @property
-    def there(self) -> bool:
+    def are_shipped(self) -> bool:
         """Whether both are shipped."""
         return self.encoder.is_file() and self.decoder.is_file()
 

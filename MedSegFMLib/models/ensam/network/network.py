@@ -20,10 +20,10 @@ from torch.nn import functional
 
 from ....progress import Progress, no_progress, part_of
 from ....volumes.region import Shape
-from .attention import InteractionBlock, UnitLinear, unit
+from .attention import InteractionBlock, UnitLinear, l2_normalise
 from .blocks import WIDTHS, Decoder, Encoder, PreviousEncoder
 from .config import STRIDE, EnsamConfig, padded_side
-from .dense_prompts import DensePrompts, drawn
+from .dense_prompts import DensePrompts, prompt_channels
 
 _DIM = WIDTHS[-1]
 _HEADS = 4
@@ -75,7 +75,7 @@ class Ensam(nn.Module):
         self.encoder = Encoder()
         self.prompts = DensePrompts() if self.config.dense_prompts else None
         self.previous = PreviousEncoder() if self.prompts is None else None
-        self.prompt_vectors = nn.Parameter(unit(torch.randn(4, _DIM)))
+        self.prompt_vectors = nn.Parameter(l2_normalise(torch.randn(4, _DIM)))
         self.interactions = nn.ModuleList(
             InteractionBlock(_DIM, _HEADS, _MLP_HIDDEN, self.config.positions)
             for _ in range(_INTERACTIONS)
@@ -129,13 +129,15 @@ class Ensam(nn.Module):
         """
         if previous_logits is not None:
             previous_logits = _padded(previous_logits, "constant")
-        skips, embedding = self.told(features.skips, features.embedding, prompts, previous_logits)
-        image = unit(embedding.flatten(2).transpose(1, 2))
+        skips, embedding = self.add_dense_prompts(
+            features.skips, features.embedding, prompts, previous_logits
+        )
+        image = l2_normalise(embedding.flatten(2).transpose(1, 2))
         if prompts.kinds.shape[1]:
             positions = prompts.positions_kji * features.scale_kji
-            turns = [block.positions(positions) for block in self._blocks()]
-            image = self.met(image, prompts.kinds, turns, features.rotations)
-        progress(0.2, "Drawing the object")
+            rotations = [block.positions(positions) for block in self._blocks()]
+            image = self.attend_prompts(image, prompts.kinds, rotations, features.rotations)
+        progress(0.2, "Predicting the mask")
         logits = self.logits(image, embedding, skips, part_of(progress, 0.2, 1.0))
         k, j, i = features.shape_kji
         return logits[:, :, :k, :j, :i]
@@ -149,9 +151,9 @@ class Ensam(nn.Module):
             if isinstance(module, UnitLinear):
                 module.normalise_()
         with torch.no_grad():
-            self.prompt_vectors.copy_(unit(self.prompt_vectors))
+            self.prompt_vectors.copy_(l2_normalise(self.prompt_vectors))
 
-    def told(
+    def add_dense_prompts(
         self,
         skips: Sequence[Tensor],
         embedding: Tensor,
@@ -162,29 +164,29 @@ class Ensam(nn.Module):
         if self.prompts is not None:
             if previous_logits is None:
                 previous_logits = torch.zeros_like(skips[0][:, :1])
-            channels = drawn(prompts.kinds, prompts.positions_kji, previous_logits)
+            channels = prompt_channels(prompts.kinds, prompts.positions_kji, previous_logits)
             *finer, coarsest = self.prompts(channels)
             pairs = zip(skips, finer, strict=True)
-            return [skip + said for skip, said in pairs], embedding + coarsest
+            return [skip + added for skip, added in pairs], embedding + coarsest
         if self.previous is not None and previous_logits is not None:
             return skips, embedding + self.previous(previous_logits)
         return skips, embedding
 
-    def met(
+    def attend_prompts(
         self,
         image: Tensor,
         kinds: Tensor,
-        prompt_turns: Sequence[Tensor],
-        image_turns: Sequence[Tensor],
+        prompt_rotations: Sequence[Tensor],
+        image_rotations: Sequence[Tensor],
     ) -> Tensor:
         """Unit image tokens (B, m, 128) after they met the prompts; second step of `decode`.
 
-        prompt_turns, image_turns: the rotations of both for each interaction block.
+        prompt_rotations, image_rotations: the rotations of both for each interaction block.
         """
-        tokens = unit(self.prompt_vectors)[kinds]
-        turns = zip(self._blocks(), prompt_turns, image_turns, strict=True)
-        for block, prompt_turn, image_turn in turns:
-            tokens, image = block(tokens, image, prompt_turn, image_turn)
+        tokens = l2_normalise(self.prompt_vectors)[kinds]
+        rotations = zip(self._blocks(), prompt_rotations, image_rotations, strict=True)
+        for block, prompt_rotation, image_rotation in rotations:
+            tokens, image = block(tokens, image, prompt_rotation, image_rotation)
         return image
 
     def logits(

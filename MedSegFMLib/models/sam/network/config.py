@@ -42,7 +42,7 @@ PUBLISHED = {
 _BLOCKS = "image_encoder.blocks."
 
 
-def config_of(shapes: Mapping[str, tuple[int, ...]]) -> SamConfig | None:
+def infer_config(shapes: Mapping[str, tuple[int, ...]]) -> SamConfig | None:
     """The published configuration of a checkpoint, by the shapes of its tensors; None for others.
 
     Width and depth decide; whether all else fits is for the layout check to say.

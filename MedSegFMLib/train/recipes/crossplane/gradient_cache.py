@@ -23,15 +23,15 @@ Loss = Callable[[list[Tensor]], Mapping[str, Tensor]]
 """Scalars from the answers of all views; "loss" is what is minimised."""
 
 
-def plain_backward(views: Sequence[View], loss: Loss, share: float) -> dict[str, Tensor]:
-    """Add the gradients of `share` times the loss, all views in one graph; returns its scalars."""
+def plain_backward(views: Sequence[View], loss: Loss, weight: float) -> dict[str, Tensor]:
+    """Add the gradients of `weight` times the loss, all views in one graph; returns its scalars."""
     values = loss([view() for view in views])
-    (values["loss"] * share).backward()
+    (values["loss"] * weight).backward()
     return {name: value.detach() for name, value in values.items()}
 
 
 def cached_backward(
-    views: Sequence[View], loss: Loss, share: float, device: torch.device
+    views: Sequence[View], loss: Loss, weight: float, device: torch.device
 ) -> dict[str, Tensor]:
     """The same as `plain_backward`, with the activations of one view at a time.
 
@@ -46,7 +46,7 @@ def cached_backward(
             answers.append(view())
     leaves = [answer.detach().requires_grad_() for answer in answers]
     values = loss(leaves)
-    (values["loss"] * share).backward()
+    (values["loss"] * weight).backward()
     for view, state, leaf in zip(views, states, leaves, strict=True):
         with _beginning_at(state, device):
             again = view()

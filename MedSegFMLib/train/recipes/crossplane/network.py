@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ....models.sam.network.crossplane import CrossPlane
-from ....models.sam.preprocessing import Fit, Pictures
-from ....system.memory_cache import ByteCache
+from ....models.sam.preprocessing import ResizePlan, SlicePreprocessor
+from ....system.memory_cache import LruByteCache
 from ...precision import autocast
 from .gradient_cache import View as Answering
 from .plane_views import View
@@ -21,34 +21,36 @@ _LARGEST_HALF = 6e4
 class ViewNetwork:
     """Makes of each view of a sample a function that answers it.
 
-    prefix_bytes: memory for what the frozen blocks make of pictures, 0 for none. What is taken from
-    there was rounded to 16 bits; so is what is put there, so that both are the same.
+    prefix_bytes: memory for what the frozen blocks compute from slices, 0 for none. What is taken
+    from there was rounded to 16 bits; so is what is put there, so that both are the same.
     """
 
     def __init__(
         self,
         network: CrossPlane,
-        pictures: Pictures,
+        preprocessor: SlicePreprocessor,
         device: torch.device,
         half: bool,
         prefix_bytes: int,
     ) -> None:
         self._network = network
-        self._pictures = pictures
+        self._preprocessor = preprocessor
         self._device = device
         self._half = half
-        self._cache: ByteCache[tuple[object, ...], Tensor] | None = None
+        self._cache: LruByteCache[tuple[object, ...], Tensor] | None = None
         if prefix_bytes:
-            self._cache = ByteCache(prefix_bytes, lambda tokens: tokens.nbytes)
+            self._cache = LruByteCache(prefix_bytes, lambda tokens: tokens.nbytes)
 
     def answering(self, sample: Sample) -> list[Answering]:
         """A function for each view, which gives its logits (rows, columns), float32."""
         return [self._answering(view) for view in sample.views]
 
     def _answering(self, view: View) -> Answering:
-        fit = self._pictures.fit((view.picture.shape[0], view.picture.shape[1]))
-        tokens = self._tokens(view, fit)
-        asked = fit.prompt(view.prompt)
+        plan = self._preprocessor.resize_plan(
+            (view.slice_image.shape[0], view.slice_image.shape[1])
+        )
+        tokens = self._tokens(view, plan)
+        asked = plan.prompt(view.prompt)
         boxes = None if asked.box is None else self._tensor([asked.box])
         points = self._tensor([[point[:2] for point in asked.points]]).reshape(1, -1, 2)
         positive = torch.tensor([[point[2] for point in asked.points]], device=self._device)
@@ -58,14 +60,14 @@ class ViewNetwork:
             with autocast(self._device, self._half):
                 features = self._network.features(tokens)
             low = self._network.decode(features.to(self._kind), boxes, points, positive)
-            return self._pictures.on_picture(low, fit)[0]
+            return self._preprocessor.resize_logits(low, plan)[0]
 
         return answer
 
-    def _tokens(self, view: View, fit: Fit) -> Tensor:
+    def _tokens(self, view: View, plan: ResizePlan) -> Tensor:
         kept = None if self._cache is None else self._cache.get(view.key)
         if kept is None:
-            images = self._pictures.images(np.asarray(view.picture)[None], fit)
+            images = self._preprocessor.images(np.asarray(view.slice_image)[None], plan)
             with autocast(self._device, self._half):
                 made = self._network.prefix(self._tensor(images))
             if self._cache is None:

@@ -1,4 +1,4 @@
-"""Three slices through a voxel, each as a picture with its object and a prompt.
+"""Three slices through a voxel, each as an image with its object and a prompt.
 
 All three show the same region of the volume, voxel by voxel, so that the lines in which they meet
 have the same voxels in both: see `crossing`.
@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ....models.planar.grey_levels import GreyLevels, Window
-from ....models.planar.propagation import PicturePrompt
+from ....models.planar.grey_levels import GreyLevels, GreyWindow
+from ....models.planar.propagation import PixelPrompt
 from ....models.planar.stacks import StackPlane, stack_planes
 from ....volumes.region import Region
 from ...labelled_volumes import LabelledVolume
@@ -29,16 +29,16 @@ _SLACK = 5
 class View:
     """A slice.
 
-    key: names the picture among all that are trained on.
-    picture: (rows, columns) grey levels; target: the same shape, float32, 1 in the object.
+    key: names the slice among all that are trained on.
+    slice_image: (rows, columns) grey levels; target: the same shape, float32, 1 in the object.
     crossed: row and column of the voxel that all three views go through.
     """
 
     plane: StackPlane
     key: tuple[Any, ...]
-    picture: GreyLevels
+    slice_image: GreyLevels
     target: Tensor
-    prompt: PicturePrompt
+    prompt: PixelPrompt
     crossed: tuple[int, int]
 
     def line(self, answer: Tensor, axis_kji: int) -> Tensor:
@@ -65,7 +65,7 @@ class PlaneStacks:
         self.name = volume.name
         self.shown = shown
         array = volume.image.array_kji
-        grey = Window.of(array).grey_levels(array, shown)
+        grey = GreyWindow.from_voxels(array).grey_levels(array, shown)
         labels = volume.labels_kji[shown.slices]
         labels = labels.astype(np.min_scalar_type(int(labels.max())))
         self.planes = stack_planes(volume.image.geometry)
@@ -104,7 +104,7 @@ class PlaneStacks:
         bounds = own.slices[1:]
         mask: NDArray[np.bool_] = self._labels[name][index][bounds] == label
         crossed = (row - own.start_kji[1], column - own.start_kji[2])
-        prompt = PicturePrompt(
+        prompt = PixelPrompt(
             _drawn_box(mask, rng) if boxed else None, ((*crossed, True),) if clicked else ()
         )
         return View(

@@ -52,7 +52,9 @@ class TrainedObject:
         return np.asarray(self.volume.labels_kji == self.label)
 
 
-def objects_of(volumes: Sequence[LabelledVolume], rule: RegionRule | None) -> list[TrainedObject]:
+def trained_objects(
+    volumes: Sequence[LabelledVolume], rule: RegionRule | None
+) -> list[TrainedObject]:
     """All objects of volumes. rule: the margin of their regions; None shows whole slices.
 
     Raises TrainingError for a volume that is too thin for three planes.
@@ -70,7 +72,7 @@ def objects_of(volumes: Sequence[LabelledVolume], rule: RegionRule | None) -> li
             label: Region.whole(shape) if rule is None else own.grown(rule.margin(own), shape)
             for label, own in tight.items()
         }
-        stacks = PlaneStacks(volume, Region.around(list(regions.values())))
+        stacks = PlaneStacks(volume, Region.enclosing(list(regions.values())))
         for label, region in regions.items():
             surface = _surface(volume.labels_kji == label, tight[label])
             found.append(TrainedObject(volume, stacks, label, region, surface))

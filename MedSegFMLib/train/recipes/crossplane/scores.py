@@ -36,7 +36,7 @@ class Seen:
     consistency: Consistency
 
 
-def look(segmenter: PlanarSegmenter, target: TrainedObject, progress: Progress) -> Seen:
+def measure_target(segmenter: PlanarSegmenter, target: TrainedObject, progress: Progress) -> Seen:
     """Segment an object after the box around it."""
     session = Session(segmenter, target.volume.image)
     box = bounding_box(target.mask_kji)
@@ -61,7 +61,7 @@ def scores(
     segmenter = make()
     rows, shown = [], None
     for target, part in zip(targets, parts_of(progress, len(targets)), strict=True):
-        seen = look(segmenter, target, part)
+        seen = measure_target(segmenter, target, part)
         shown = shown or seen
         rows.append(
             (
@@ -80,7 +80,7 @@ def find_hot_voxels(
     segmenter: PlanarSegmenter, target: TrainedObject, progress: Progress
 ) -> Voxels:
     """The voxels (n, 3) of an object where the planes disagree."""
-    seen = look(segmenter, target, progress)
+    seen = measure_target(segmenter, target, progress)
     own = target.mask_kji[seen.consistency.region.slices]
     found = np.argwhere((seen.consistency.disagreement_kji > _HOT) & own)
     return thinned(found + np.array(seen.consistency.region.start_kji))

@@ -25,7 +25,7 @@ from ....models.sam.create import REGION_RULE
 from ....models.sam.model import CARD
 from ....models.sam.network.crossplane import CrossPlane
 from ....models.sam.network.lora import LoraChoice, with_adapters
-from ....models.sam.preprocessing import PICTURES
+from ....models.sam.preprocessing import PREPROCESSORS
 from ....models.sam.segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 from ....models.sam.torch_runtime import TorchSamRuntime
 from ....progress import Progress, part_of, parts_of
@@ -33,13 +33,13 @@ from ....system.atomic_files import atomic_path, write_text
 from ...distributed import Processes
 from ...labelled_volumes import digest, manifest, open_volumes
 from ...precision import is_half
-from ...schedule import WholePace
+from ...schedule import StepSchedule
 from ...task import Task
 from .gradient_cache import cached_backward, plain_backward
 from .loss import crossplane_loss
 from .memory import predicted_bytes
 from .network import ViewNetwork
-from .samples import Sample, Samples, objects_of, spread
+from .samples import Sample, Samples, spread, trained_objects
 from .scores import SCORES, Seen, find_hot_voxels, scores
 from .settings import CrossplaneSettings
 
@@ -66,12 +66,12 @@ class CrossplaneTask(Task):
             settings.cases, settings.held_back, settings.synthetic, settings.side, settings.seed
         )
         rule = REGION_RULE if settings.size == "native" else None
-        self._objects = objects_of(training, rule)
-        self._scored = spread(objects_of(held_back, rule), settings.validation_objects)
+        self._objects = trained_objects(training, rule)
+        self._scored = spread(trained_objects(held_back, rule), settings.validation_objects)
         self._manifest = manifest(training)
-        own_way = settings.base if settings.base in PICTURES else "sam"
+        own_way = settings.base if settings.base in PREPROCESSORS else "sam"
         self._prepared = own_way if settings.prepared == "auto" else settings.prepared
-        self._pictures = PICTURES[self._prepared](settings.size)
+        self._preprocessor = PREPROCESSORS[self._prepared](settings.size)
         self._half = is_half(settings.precision, device)
         if settings.blocks > sam.config.depth:
             raise TrainingError(
@@ -95,16 +95,20 @@ class CrossplaneTask(Task):
         first = choice.first_block(sam.config)
         self.network = CrossPlane(sam, first, settings.recomputed)
         self._views = ViewNetwork(
-            self.network, self._pictures, device, self._half, settings.prefix_bytes if first else 0
+            self.network,
+            self._preprocessor,
+            device,
+            self._half,
+            settings.prefix_bytes if first else 0,
         )
         self._adapters = [p for p in self._peft.parameters() if p.requires_grad]
         self.optimisers = [
             torch.optim.AdamW(self._adapters, settings.rate, weight_decay=settings.weight_decay)
         ]
         self.optimisers[0].param_groups[0]["peak"] = settings.rate
-        self.pace = WholePace(settings.steps, settings.warmup, "cosine")
+        self.schedule = StepSchedule(settings.steps, settings.warmup, "cosine")
         own = ("rank", "alpha", "targets", "blocks", "decoder", "size")
-        self.same = {
+        self.must_match = {
             "base": self._base_sha256,
             # Of them the checkpoint holds scores and places.
             "set of volumes": digest([*self._manifest, *manifest(held_back)]),
@@ -122,11 +126,13 @@ class CrossplaneTask(Task):
         with self._peft.disable_adapter():
             if self._before is None:
                 self._before, _ = scores(
-                    self._segmenter, self._scored, _told(progress, 0.0, 0.3, "The base is scored")
+                    self._segmenter,
+                    self._scored,
+                    _with_phrase(progress, 0.0, 0.3, "Scoring the base"),
                 )
             if self._hot is None:
                 self._hot = self._find_hot(
-                    _told(progress, 0.3, 1.0, "Places where planes disagree are looked for")
+                    _with_phrase(progress, 0.3, 1.0, "Finding where the planes disagree")
                 )
         for target, voxels in zip(self._objects, self._hot, strict=True):
             target.hot = voxels.numpy()
@@ -137,24 +143,28 @@ class CrossplaneTask(Task):
         samples = Samples(self._objects, settings.hot_share, settings.seed)
         return samples.from_number(first, stride)
 
-    def learn(self, batch: Sample, number: int, share: float) -> dict[str, Tensor]:
-        """See `Task.learn`."""
+    def backward(self, batch: Sample, number: int, weight: float) -> dict[str, Tensor]:
+        """See `Task.backward`."""
         settings = self._settings
         seed = np.random.SeedSequence((settings.seed, number)).generate_state(1)[0]
         torch.manual_seed(int(seed))
         # Validation has turned dropout off.
         self._peft.train()
-        weight = settings.consistency * self._risen(number)
+        intersection_weight = settings.consistency * self._ramp(number)
 
         def loss(answers: list[Tensor]) -> dict[str, Tensor]:
             return crossplane_loss(
-                answers, batch.views, weight, settings.compared, settings.coronal_sagittal
+                answers,
+                batch.views,
+                intersection_weight,
+                settings.compared,
+                settings.coronal_sagittal,
             )
 
         views = self._views.answering(batch)
         if settings.cached:
-            return cached_backward(views, loss, share, self._processes.device)
-        return plain_backward(views, loss, share)
+            return cached_backward(views, loss, weight, self._processes.device)
+        return plain_backward(views, loss, weight)
 
     def state(self) -> dict[str, Tensor]:
         """The adapters, and what `prepare` found."""
@@ -221,7 +231,9 @@ class CrossplaneTask(Task):
         for target in self._objects:
             planes = target.stacks.planes.values()
             shapes = [plane.shape(target.region.shape_kji)[1:] for plane in planes]
-            sizes.append([self._pictures.fit((rows, columns)).input for rows, columns in shapes])
+            sizes.append(
+                [self._preprocessor.resize_plan((rows, columns)).input for rows, columns in shapes]
+            )
         return sizes
 
     def _find_hot(self, progress: Progress) -> list[Tensor]:
@@ -240,10 +252,10 @@ class CrossplaneTask(Task):
         device = self._processes.device
         runtime = TorchSamRuntime(self._sam, device, "crossplane", self._half)
         return PlanarSegmenter(
-            CARD, runtime, self._pictures, "reliable", PLANE_NAMES, DEFAULT_CACHE_BYTES
+            CARD, runtime, self._preprocessor, "reliable", PLANE_NAMES, DEFAULT_CACHE_BYTES
         )
 
-    def _risen(self, number: int) -> float:
+    def _ramp(self, number: int) -> float:
         """How far the weight of the intersection term has risen at a batch, 0 to 1."""
         settings = self._settings
         together = settings.steps * settings.accumulate * self._processes.count
@@ -251,7 +263,7 @@ class CrossplaneTask(Task):
         return min(1.0, number / ramp) if ramp else 1.0
 
 
-def _told(progress: Progress, start: float, stop: float, phrase: str) -> Progress:
+def _with_phrase(progress: Progress, start: float, stop: float, phrase: str) -> Progress:
     """Progress of a part that tells the user one phrase, as training has not begun."""
     part = part_of(progress, start, stop)
     return lambda fraction, _: part(fraction, phrase)

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from ....errors import VolumeError
 from ....synthesis.random.source import RandomSource
 from ....synthesis.recorded.source import RecordedSource
-from ....synthesis.scene import Chance, Scene, Source
+from ....synthesis.scene import RandomGenerators, Scene, Source
 from ....volumes.region import Shape
 from .samples import Batch, make_batch
 from .settings import EnsamSettings
@@ -34,13 +34,13 @@ class MixedSource:
         self._recorded = recorded
         self._share = recorded_share
 
-    def scene(self, shape_kji: Shape, chance: Chance) -> Scene:
+    def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
         """A scene of either."""
-        if self._recorded is None or chance.host.random() >= self._share:
-            return self._synthesis.scene(shape_kji, chance)
+        if self._recorded is None or generators.host.random() >= self._share:
+            return self._synthesis.scene(shape_kji, generators)
         for view in range(1, _VIEWS + 1):
             try:
-                return self._recorded.scene(shape_kji, chance)
+                return self._recorded.scene(shape_kji, generators)
             except VolumeError:
                 if view == _VIEWS:
                     raise
@@ -64,10 +64,10 @@ class Batches(Dataset[Batch]):  # type: ignore[misc]
         """The batch of a number, 0 or more."""
         settings = self.settings
         seed = int(np.random.SeedSequence((settings.seed, number)).generate_state(1)[0])
-        chance = Chance.seeded(seed, self.device)
-        boxed = bool(chance.host.random() < settings.boxed_share)
+        generators = RandomGenerators.seeded(seed, self.device)
+        boxed = bool(generators.host.random() < settings.boxed_share)
         return make_batch(
-            self.source(), settings.scene_side, settings.cells, settings.batch, boxed, chance
+            self.source(), settings.scene_side, settings.cells, settings.batch, boxed, generators
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ....errors import TrainingError
-from ....synthesis.scene import Chance, Scene, Source
+from ....synthesis.scene import RandomGenerators, Scene, Source
 from ....volumes.resampling import axis_weights
 
 Floats = NDArray[np.float64]
@@ -64,7 +64,7 @@ class Batch:
 
 
 def make_batch(
-    source: Source, side: int, cells: int, size: int, boxed: bool, chance: Chance
+    source: Source, side: int, cells: int, size: int, boxed: bool, generators: RandomGenerators
 ) -> Batch:
     """`size` objects from scenes of `side` voxels along each axis.
 
@@ -74,8 +74,8 @@ def make_batch(
     for _ in range(_MOST_SCENES * size):
         if len(objects) == size:
             break
-        scene = source.scene((side, side, side), chance)
-        found = _seen(scene, cells, boxed, chance)
+        scene = source.scene((side, side, side), generators)
+        found = _seen(scene, cells, boxed, generators)
         if float(found[1].sum()) >= _FEWEST_CELLS:
             objects.append(found)
     if len(objects) < size:
@@ -91,7 +91,7 @@ def make_batch(
         target,
         torch.tensor(np.stack(boxes), dtype=torch.float32, device=device) if boxed else None,
         torch.tensor(np.stack(spacings), dtype=torch.float32, device=device),
-        started_logits(target, chance) if chance.host.random() < _STARTED_BATCHES else None,
+        started_logits(target, generators) if generators.host.random() < _STARTED_BATCHES else None,
     )
 
 
@@ -102,22 +102,22 @@ def normalised_cells(image: Tensor) -> Tensor:
 
 
 def _seen(
-    scene: Scene, cells: int, boxed: bool, chance: Chance
+    scene: Scene, cells: int, boxed: bool, generators: RandomGenerators
 ) -> tuple[Tensor, Tensor, Floats, Floats]:
     """An object of a scene: image and target (n, n, n), box corners in cells, size of a cell."""
-    label = int(chance.host.integers(1, int(scene.labels.max()) + 1))
-    view = _field_of_view(*_bounds(scene.labels == label), scene.labels.shape, chance.host)
+    label = int(generators.host.integers(1, int(scene.labels.max()) + 1))
+    view = _field_of_view(*_bounds(scene.labels == label), scene.labels.shape, generators.host)
     image, mask = scene.image[view], scene.labels[view] == label
     start, stop = _bounds(mask)
     if boxed:
-        start, stop = _drawn_box(start, stop, mask.shape, chance.host)
-        first, end = _around_box(start, stop, chance.host)
+        start, stop = _drawn_box(start, stop, mask.shape, generators.host)
+        first, end = _around_box(start, stop, generators.host)
     else:
-        first, end = _around_click(start, stop, chance.host)
+        first, end = _around_click(start, stop, generators.host)
     first = np.clip(first, 0, np.array(mask.shape) - 1)
     end = np.clip(end, first + 1, mask.shape)
-    if chance.host.random() < _CLOSER_VIEWS and bool(mask.any()):
-        first, end = _closer(first, end, mask, chance.host)
+    if generators.host.random() < _CLOSER_VIEWS and bool(mask.any()):
+        first, end = _closer(first, end, mask, generators.host)
     window = tuple(slice(int(a), int(b)) for a, b in zip(first, end, strict=True))
     cells_per_voxel = cells / (end - first)
     corners = (np.stack((start, stop - 1)) - first + 0.5) * cells_per_voxel - 0.5
@@ -191,19 +191,19 @@ def _closer(
     return start, start + width
 
 
-def started_logits(target: Tensor, chance: Chance) -> Tensor:
+def started_logits(target: Tensor, generators: RandomGenerators) -> Tensor:
     """Logits (B, 1, n, n, n) of a mask like the target, blurred and wrong in places.
 
     target: (B, 1, n, n, n) float32. The places are where a smooth random field is large.
     """
-    noise = torch.randn(target.shape, generator=chance.device, device=target.device)
-    steps = int(chance.host.integers(2, 5))
+    noise = torch.randn(target.shape, generator=generators.device, device=target.device)
+    steps = int(generators.host.integers(2, 5))
     for _ in range(2):
         noise = functional.avg_pool3d(noise, 2 * steps + 1, 1, steps)
     noise = noise / noise.std().clamp(min=1e-6)
-    blur = int(chance.host.integers(1, 3))
+    blur = int(generators.host.integers(1, 3))
     soft = functional.avg_pool3d(target, 2 * blur + 1, 1, blur)
-    wrong = float(chance.host.uniform(0.5, 4.0))
+    wrong = float(generators.host.uniform(0.5, 4.0))
     return 5.0 * (2 * soft - 1) + wrong * noise
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +10,6 @@ from ....errors import TrainingError
 from ....models.ensam.network.config import EnsamConfig, PositionKind, Skip
 from ...precision import Precision
 from ...settings_checks import check_at_least, check_positive, check_shares
-from ...settings_text import parse
 
 OptimiserKind = Literal["muon", "adam"]
 
@@ -116,8 +114,3 @@ class EnsamSettings:
             dense_prompts=self.dense_prompts,
             cells=self.cells,
         )
-
-
-def parse_settings(words: Sequence[str]) -> EnsamSettings:
-    """Settings from words such as "minutes=30"; see `settings_text.parse`."""
-    return parse(EnsamSettings, words)

@@ -17,7 +17,7 @@ from ....models.ensam.network.network import Ensam
 from ....progress import Progress
 from ...distributed import Processes
 from ...precision import autocast, is_half
-from ...schedule import CallPace
+from ...schedule import BudgetSchedule
 from ...task import Task
 from . import preview
 from .batches import Batches, training_batches, validation_batches
@@ -47,8 +47,10 @@ class EnsamTask(Task):
         self.optimisers = build_optimisers(
             self.network, settings.optimiser == "muon", settings.rate, settings.weight_decay
         )
-        self.pace = CallPace(settings.minutes, settings.samples, settings.warmup, settings.cooldown)
-        self.same = {**asdict(settings.network()), "optimiser": settings.optimiser}
+        self.schedule = BudgetSchedule(
+            settings.minutes, settings.samples, settings.warmup, settings.cooldown
+        )
+        self.must_match = {**asdict(settings.network()), "optimiser": settings.optimiser}
         self.samples = settings.batch
         self._half = is_half(settings.precision, processes.device)
         self._interaction = Interaction(self.network)
@@ -80,15 +82,15 @@ class EnsamTask(Task):
         self._batches.source()
         return training_batches(self._batches, first, stride)
 
-    def learn(self, batch: Batch, number: int, share: float) -> dict[str, Tensor]:
-        """See `Task.learn`."""
+    def backward(self, batch: Batch, number: int, weight: float) -> dict[str, Tensor]:
+        """See `Task.backward`."""
         # All processes grade the same answers, so that none waits for another.
         graded, _ = self._drawn(number - self._processes.index)
         _, seed = self._drawn(number)
         generator = torch.Generator(self._processes.device).manual_seed(seed)
         with autocast(self._processes.device, self._half):
             loss, _ = self._interaction(batch, graded, generator)
-        (loss * share).backward()
+        (loss * weight).backward()
         return {"loss": loss.detach()}
 
     def after_step(self) -> None:

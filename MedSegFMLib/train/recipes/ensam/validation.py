@@ -39,7 +39,7 @@ def validate(
     """
     scores, drawn = [], []
     for number, batch in enumerate(batches):
-        progress(number / len(batches), "Objects are scored")
+        progress(number / len(batches), "Scoring objects")
         there = on_device(batch, device)
         answers = answers_to(there, number)
         truth = (there.target > 0.5).float()

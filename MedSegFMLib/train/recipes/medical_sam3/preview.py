@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ....system.atomic_files import atomic_path
-from .slices import WordsBatch
+from .slices import TextBatch
 
 _MOST = 8
 _COLUMNS = 4
@@ -17,7 +17,7 @@ _INCHES = 2.2
 _TRUTH, _ANSWER = "#5CFF5C", "#56B4E9"
 
 
-def draw_slices(path: Path, seen: Sequence[tuple[WordsBatch, Tensor]], title: str) -> None:
+def draw_slices(path: Path, seen: Sequence[tuple[TextBatch, Tensor]], title: str) -> None:
     """Draw up to eight slices; OutputError where the file cannot be written.
 
     seen: batches of one slice, and the mask (h, h) that was found on each.

@@ -17,7 +17,7 @@ _BLOCK = re.compile(r"vision_encoder\.backbone\.layers\.(\d+)\.")
 _LANGUAGE_PARTS = ("text_encoder.", "text_projection.")
 
 
-def scale_of(name: str, depth: int, decay: float) -> float:
+def rate_scale(name: str, depth: int, decay: float) -> float:
     """By what the detector's rate is multiplied for a tensor of transformers' name.
 
     decay: γ of scale = γ^(L - i), with L = depth + 1 and i = 0 for what comes before the blocks of
@@ -49,7 +49,7 @@ def build_optimiser(
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in parameters:
         if parameter.requires_grad:
-            scale = 1.0 if adapters else scale_of(name, depth, decay)
+            scale = 1.0 if adapters else rate_scale(name, depth, decay)
             falls = weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((scale, falls), []).append(parameter)
     return torch.optim.AdamW(

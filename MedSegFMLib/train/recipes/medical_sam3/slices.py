@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....errors import TrainingError
-from ....models.medical_sam3.preprocessing import Sam3Pictures, relative
-from ....models.medical_sam3.tokenizer import Words
-from ....models.planar.grey_levels import GreyLevels, Window
+from ....models.medical_sam3.preprocessing import Sam3Preprocessor, relative
+from ....models.medical_sam3.tokenizer import PhraseTokenizer
+from ....models.planar.grey_levels import GreyLevels, GreyWindow
 from ....models.planar.stacks import stack_planes
 from ....volumes.region import Region
 from ...labelled_volumes import LabelledVolume
@@ -24,7 +24,7 @@ _HALF = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class WordsBatch:
+class TextBatch:
     """n slices, each with the words for one object, which may not be on it.
 
     images: (n, 3, side, side) as the network takes them. tokens, counts: (n, t) int64.
@@ -49,7 +49,7 @@ class WordsBatch:
 class _Named:
     """An object in one plane of a volume, and on which slices it is and is not."""
 
-    pictures: GreyLevels
+    slice_images: GreyLevels
     labels: NDArray[np.int16]
     label: int
     name: str
@@ -70,16 +70,16 @@ class Slices:
         planes: Sequence[str],
         side: int,
         mask_side: int,
-        words: Words,
+        words: PhraseTokenizer,
     ) -> None:
-        self._pictures = Sam3Pictures(side)
+        self._preprocessor = Sam3Preprocessor(side)
         self._mask_side = mask_side
         self._words = words
         self._objects = [named for v in volumes for plane in planes for named in _objects(v, plane)]
         if not self._objects:
             raise TrainingError("No volume has a named object; list some under 'objects'.")
 
-    def batch(self, size: int, absent_share: float, rng: np.random.Generator) -> WordsBatch:
+    def batch(self, size: int, absent_share: float, rng: np.random.Generator) -> TextBatch:
         """Slices drawn at random: objects all alike, then one of the slices with it or without."""
         chosen = []
         for _ in range(size):
@@ -88,7 +88,7 @@ class Slices:
             chosen.append((named, int(rng.choice(named.absent if without else named.present))))
         return self._made(chosen)
 
-    def scored(self, most: int) -> list[WordsBatch]:
+    def scored(self, most: int) -> list[TextBatch]:
         """Slices with an object to score on, one each, spread over objects and their extents."""
         each = -(-most // len(self._objects))
         chosen = [
@@ -98,12 +98,16 @@ class Slices:
         ]
         return [self._made([one]) for one in dict.fromkeys(chosen[:most])]
 
-    def _made(self, chosen: Sequence[tuple[_Named, int]]) -> WordsBatch:
+    def _made(self, chosen: Sequence[tuple[_Named, int]]) -> TextBatch:
         images, places, boxes, masks = [], [], [], []
         for place, (named, index) in enumerate(chosen):
-            picture = named.pictures[index]
-            shape = (picture.shape[0], picture.shape[1])
-            images.append(self._pictures.images(picture[None], self._pictures.fit(shape))[0])
+            slice_image = named.slice_images[index]
+            shape = (slice_image.shape[0], slice_image.shape[1])
+            images.append(
+                self._preprocessor.images(slice_image[None], self._preprocessor.resize_plan(shape))[
+                    0
+                ]
+            )
             mask = named.labels[index] == named.label
             if mask.any():
                 rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -113,7 +117,7 @@ class Slices:
                 masks.append(_squashed(mask, self._mask_side))
         tokens, counts = self._words.tokens([named.name for named, _ in chosen])
         square = (self._mask_side, self._mask_side)
-        return WordsBatch(
+        return TextBatch(
             torch.from_numpy(np.stack(images)),
             tokens,
             counts,
@@ -127,16 +131,16 @@ def _objects(volume: LabelledVolume, name: str) -> list[_Named]:
     """The objects of a volume in one plane."""
     image = volume.image
     plane = stack_planes(image.geometry)[name]
-    window = Window.of(image.array_kji)
+    window = GreyWindow.from_voxels(image.array_kji)
     whole = Region.whole(image.geometry.shape_kji)
-    pictures: GreyLevels = plane.stack(window.grey_levels(image.array_kji, whole))
+    slice_images: GreyLevels = plane.stack(window.grey_levels(image.array_kji, whole))
     labels: NDArray[np.int16] = plane.stack(volume.labels_kji)
     found = []
     for label, words in volume.objects.items():
         there = (labels == label).any(axis=(1, 2))
         if there.any():
             present, absent = np.flatnonzero(there), np.flatnonzero(~there)
-            found.append(_Named(pictures, labels, label, words, present, absent))
+            found.append(_Named(slice_images, labels, label, words, present, absent))
     return found
 
 

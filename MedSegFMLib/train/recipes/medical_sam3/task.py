@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ....errors import WeightsError
 from ....models.medical_sam3 import lora as medical_sam3_lora
 from ....models.medical_sam3 import weights as medical_sam3_weights
-from ....models.medical_sam3.tokenizer import Words
+from ....models.medical_sam3.tokenizer import PhraseTokenizer
 from ....models.medical_sam3.torch_runtime import chosen_objects
 from ....progress import Progress
 from ....weights import store
@@ -23,7 +23,7 @@ from ...batch_tensors import on_device
 from ...distributed import Processes
 from ...labelled_volumes import manifest, open_volumes
 from ...precision import autocast, is_half
-from ...schedule import WholePace
+from ...schedule import StepSchedule
 from ...task import Task
 from .forward import Answers, answers, checkpoint_blocks, unread
 from .loss import detector_loss
@@ -32,7 +32,7 @@ from .preview import draw_slices
 from .rates import build_optimiser
 from .result import write_network
 from .settings import MedicalSam3Settings
-from .slices import Slices, WordsBatch
+from .slices import Slices, TextBatch
 
 _NAME = "medical-sam3"
 # What counts as found, as in Medical SAM3's evaluation.
@@ -53,13 +53,13 @@ class MedicalSam3Task(Task):
         self._device = processes.device
         self._half = is_half(settings.precision, processes.device)
         base = store.find(_NAME) if settings.base is None else settings.base
-        self._base = medical_sam3_weights.file_of(base)
+        self._base = medical_sam3_weights.find_weights_file(base)
         self._sha256 = own_sha256(self._base)
         self._network: Any = medical_sam3_weights.load(self._base)
         config: Any = self._network.config
         self._config = config
         self._tokenizer = self._base.parent if settings.tokenizer is None else settings.tokenizer
-        words = Words(self._tokenizer, config.text_config.max_position_embeddings)
+        words = PhraseTokenizer(self._tokenizer, config.text_config.max_position_embeddings)
         training, held_back = open_volumes(
             settings.cases, settings.held_back, settings.synthetic, settings.side, settings.seed
         )
@@ -80,15 +80,15 @@ class MedicalSam3Task(Task):
                 adapters=lora,
             )
         ]
-        self.pace = WholePace(settings.steps, settings.warmup, "cosine")
+        self.schedule = StepSchedule(settings.steps, settings.warmup, "cosine")
         chosen = ("rank", "alpha", "targets") if lora else ()
-        self.same = {"mode": settings.mode, "base": self._sha256} | {
+        self.must_match = {"mode": settings.mode, "base": self._sha256} | {
             name: getattr(settings, name) for name in chosen
         }
         self.samples = settings.batch
-        self._seen: list[tuple[WordsBatch, Tensor]] = []
+        self._seen: list[tuple[TextBatch, Tensor]] = []
 
-    def batches(self, first: int, stride: int) -> Generator[WordsBatch, None, None]:
+    def batches(self, first: int, stride: int) -> Generator[TextBatch, None, None]:
         """See `Task.batches`."""
         number = first
         while True:
@@ -96,8 +96,8 @@ class MedicalSam3Task(Task):
             yield self._slices.batch(self._settings.batch, self._settings.absent_share, rng)
             number += stride
 
-    def learn(self, batch: WordsBatch, number: int, share: float) -> dict[str, Tensor]:
-        """See `Task.learn`."""
+    def backward(self, batch: TextBatch, number: int, weight: float) -> dict[str, Tensor]:
+        """See `Task.backward`."""
         devices = [] if self._device.type == "cpu" else [self._device]
         own = np.random.SeedSequence((self._settings.seed, number, 1)).generate_state(1)
         with torch.random.fork_rng(devices):
@@ -106,7 +106,7 @@ class MedicalSam3Task(Task):
             with autocast(self._device, self._half):
                 one, others = self._answers(batch, many=many > 0)
             losses = detector_loss(one, others, batch.targets, many)
-            (losses["loss"] * share).backward()
+            (losses["loss"] * weight).backward()
         return {name: value.detach() for name, value in losses.items()}
 
     def state(self) -> dict[str, Tensor]:
@@ -130,7 +130,7 @@ class MedicalSam3Task(Task):
         self._trained.eval()
         self._seen, dice, found = [], [], []
         for number, batch in enumerate(self._scored):
-            progress(number / len(self._scored), "Slices are scored")
+            progress(number / len(self._scored), "Scoring slices")
             with torch.inference_mode(), autocast(self._device, self._half):
                 one, _ = self._answers(on_device(batch, self._device), many=False)
             assert one.masks is not None, "the competing queries have masks"
@@ -203,5 +203,5 @@ class MedicalSam3Task(Task):
             chosen.rank, chosen.alpha, chosen.dropout, chosen.targets
         )
 
-    def _answers(self, batch: WordsBatch, many: bool) -> tuple[Answers, Answers | None]:
+    def _answers(self, batch: TextBatch, many: bool) -> tuple[Answers, Answers | None]:
         return answers(self._network, batch.images, batch.tokens, batch.counts, many)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....models.sam3d.feature_files import Features
-from ....models.sam3d.patches import Windows
+from ....models.sam3d.patches import PatchGrid
 
 # Of each class so many voxels are known to choose from, which are enough to meet all of it.
 _MOST_VOXELS = 20_000
@@ -32,7 +32,7 @@ class PatchVolume:
     """
 
     def __init__(
-        self, features: Features, windows: Windows, classes_kji: NDArray[np.uint8]
+        self, features: Features, windows: PatchGrid, classes_kji: NDArray[np.uint8]
     ) -> None:
         self._features = features
         self._windows = windows

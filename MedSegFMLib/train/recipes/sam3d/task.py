@@ -21,19 +21,19 @@ from ....models.sam3d.encoder_features import embeddings
 from ....models.sam3d.feature_files import FeatureFiles, Features
 from ....models.sam3d.model import open_base
 from ....models.sam3d.network import Sam3dDecoder, decoder_on_meta
-from ....models.sam3d.patches import Windows
+from ....models.sam3d.patches import PatchGrid
 from ....models.sam3d.weights import Sam3dFacts
 from ....progress import Progress, no_progress, parts_of
 from ....volumes.region import shape_triple
 from ...distributed import Processes
 from ...labelled_volumes import manifest, open_volumes
 from ...precision import autocast, is_half
-from ...schedule import WholePace
+from ...schedule import StepSchedule
 from ...task import Task
 from .loss import supervised_loss
 from .patches import Patches, PatchVolume, make_patches
 from .settings import Sam3dSettings
-from .volumes import ONE_CLASS, ClassVolume, class_volume, classes_in, variant_of
+from .volumes import ONE_CLASS, ClassVolume, augmented, class_volume, classes_in
 
 # Of the published trainer, after nnU-Net's.
 _MOMENTUM = 0.99
@@ -78,8 +78,8 @@ class Sam3dTask(Task):
         for group in optimiser.param_groups:
             group["peak"] = settings.rate
         self.optimisers = [optimiser]
-        self.pace = WholePace(settings.steps, settings.warmup, "poly")
-        self.same = {
+        self.schedule = StepSchedule(settings.steps, settings.warmup, "poly")
+        self.must_match = {
             "set of classes": ",".join(classes),
             "patch": settings.patch,
             "depth": settings.depth,
@@ -113,12 +113,12 @@ class Sam3dTask(Task):
             seed = (settings.seed, number)
             yield make_patches(self._volumes, settings.batch, settings.foreground_share, seed)
 
-    def learn(self, batch: Patches, number: int, share: float) -> dict[str, Tensor]:
-        """See `Task.learn`; there is no chance in it."""
+    def backward(self, batch: Patches, number: int, weight: float) -> dict[str, Tensor]:
+        """See `Task.backward`; there is no chance in it."""
         with autocast(self._processes.device, self._half):
             answers = self.decoder.supervised(batch.features.float())
         loss = supervised_loss(answers, batch.classes)
-        (loss * share).backward()
+        (loss * weight).backward()
         return {"loss": loss.detach()}
 
     def state(self) -> dict[str, Tensor]:
@@ -185,13 +185,13 @@ class Sam3dTask(Task):
         if variant == 0:
             return plain
         rng = np.random.default_rng((self._settings.seed, place, variant))
-        return variant_of(plain, self._settings.patch, rng)
+        return augmented(plain, self._settings.patch, rng)
 
-    def _features(self, volume: ClassVolume, progress: Progress) -> tuple[Features, Windows]:
+    def _features(self, volume: ClassVolume, progress: Progress) -> tuple[Features, PatchGrid]:
         """The features of a volume, from disk where they are there, and where they belong."""
         settings = self._settings
         shape = shape_triple(volume.classes_kji.shape)
-        windows = Windows.over(shape, settings.patch, settings.depth, settings.overlap)
+        windows = PatchGrid.covering(shape, settings.patch, settings.depth, settings.overlap)
         found = embeddings(
             self._base, volume.image_kji, volume.scores, windows, self._files, progress
         )

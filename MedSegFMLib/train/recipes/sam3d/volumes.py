@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....models.sam3d.patches import Scores
+from ....models.sam3d.patches import ZScores
 from ...labelled_volumes import LabelledVolume
 
 # The one class of synthetic volumes, whose objects have no names that would mean anything.
@@ -28,7 +28,7 @@ class ClassVolume:
     """image_kji: (K, J, I), whose z-scores are counted from `scores`; classes_kji: 0 background."""
 
     image_kji: NDArray[Any]
-    scores: Scores
+    scores: ZScores
     classes_kji: NDArray[np.uint8]
 
 
@@ -53,12 +53,12 @@ def class_volume(volume: LabelledVolume, classes: Sequence[str]) -> ClassVolume:
         if own in known:
             numbers[volume.labels_kji == label] = 1 + known.index(own)
     array = volume.image.array_kji
-    return ClassVolume(array, Scores.over(array), numbers)
+    return ClassVolume(array, ZScores.from_volume(array), numbers)
 
 
-def variant_of(volume: ClassVolume, patch: int, rng: np.random.Generator) -> ClassVolume:
+def augmented(volume: ClassVolume, patch: int, rng: np.random.Generator) -> ClassVolume:
     """The volume mirrored in its slices or not, begun later, and of other contrast and noise."""
-    scored, classes = volume.scores.of(volume.image_kji), volume.classes_kji
+    scored, classes = volume.scores.standardise(volume.image_kji), volume.classes_kji
     for axis in (1, 2):
         most = min(int(_MOST_LATER * patch), scored.shape[axis] - patch)
         later = int(rng.integers(0, most + 1)) if most > 0 else 0
@@ -70,4 +70,4 @@ def variant_of(volume: ClassVolume, patch: int, rng: np.random.Generator) -> Cla
     shift = rng.uniform(-_MOST_SHIFT, _MOST_SHIFT)
     noise = rng.normal(0, rng.uniform(0, _MOST_NOISE), scored.shape)
     changed = (scored * rng.uniform(*_GAINS) + shift + noise).astype(np.float32)
-    return ClassVolume(changed, Scores(0.0, 1.0), np.ascontiguousarray(classes))
+    return ClassVolume(changed, ZScores(0.0, 1.0), np.ascontiguousarray(classes))

@@ -15,59 +15,59 @@ from MedSegFMLib import Point
 from MedSegFMLib.errors import ModelError
 from MedSegFMLib.models import ellipsoid
 from MedSegFMLib.progress import no_progress
-from MedSegFMLib.worker import model_host as workplace_module
-from MedSegFMLib.worker.cost_meter import Meter
+from MedSegFMLib.worker import model_host as model_host_module
+from MedSegFMLib.worker.cost_meter import CostMeter
 from MedSegFMLib.worker.events import Request
-from MedSegFMLib.worker.model_host import Workplace
+from MedSegFMLib.worker.model_host import ModelHost
 
 
 def test_a_comparison_tells_of_the_same_answer_and_is_no_step_to_the_next() -> None:
-    volume, workplace = small_volume(), Workplace()
-    workplace.put(volume)
+    volume, host = small_volume(), ModelHost()
+    host.put(volume)
     prompts = one_box(volume)
     plain = Request("ensam", prompts, "cpu")
     compared = replace(plain, consistency=True)
-    (first,) = workplace.predict(plain, no_progress, pytest.fail)[0].values()
-    (second,) = workplace.predict(compared, no_progress, pytest.fail)[0].values()
+    (first,) = host.predict(plain, no_progress, pytest.fail)[0].values()
+    (second,) = host.predict(compared, no_progress, pytest.fail)[0].values()
     assert first.consistency is None and second.consistency is not None
     assert (first.mask_kji == second.mask_kji).all() and first.offset_kji == second.offset_kji
     assert list(second.consistency.masks) == ["axial", "coronal", "sagittal"]
     later = replace(plain, prompts=prompts.added(1, Point.from_ijk(volume.geometry, (5, 5, 4))))
-    assert workplace.continues(plain, later), "the model goes on from its answer to the box"
-    assert not workplace.continues(compared, later), "a new click need not wait for a comparison"
+    assert host.continues(plain, later), "the model goes on from its answer to the box"
+    assert not host.continues(compared, later), "a new click need not wait for a comparison"
 
 
 def test_without_a_volume_nothing_is_predicted() -> None:
-    request = Request("graphcut", one_box(small_volume()), "cpu")
+    request = Request("randomwalk", one_box(small_volume()), "cpu")
     with pytest.raises(ModelError, match="no volume"):
-        Workplace().predict(request, no_progress, pytest.fail)
+        ModelHost().predict(request, no_progress, pytest.fail)
 
 
-def test_a_request_afresh_costs_what_the_first_one_did() -> None:
-    volume, workplace = small_volume(), Workplace()
-    workplace.put(volume)
+def test_a_request_that_clears_the_cache_costs_what_the_first_one_did() -> None:
+    volume, host = small_volume(), ModelHost()
+    host.put(volume)
     request = Request("ensam", one_box(volume), "cpu")
-    _, first = workplace.predict(request, no_progress, pytest.fail)
-    _, known = workplace.predict(request, no_progress, pytest.fail)
-    _, afresh = workplace.predict(replace(request, afresh=True), no_progress, pytest.fail)
-    assert first.loading_seconds > 0 and known.loading_seconds == afresh.loading_seconds == 0
-    assert afresh.seconds > 5 * known.seconds, "an answer that is known takes no time"
+    _, first = host.predict(request, no_progress, pytest.fail)
+    _, known = host.predict(request, no_progress, pytest.fail)
+    _, cleared = host.predict(replace(request, clear_cache=True), no_progress, pytest.fail)
+    assert first.loading_seconds > 0 and known.loading_seconds == cleared.loading_seconds == 0
+    assert cleared.seconds > 5 * known.seconds, "an answer that is known takes no time"
     assert (not first.on_gpu and first.peak_bytes > 1 << 24) or sys.platform == "win32"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is that of the process")
 def test_the_peak_of_a_model_holds_nothing_of_the_one_before(monkeypatch: Any) -> None:
-    volume, workplace = small_volume(), Workplace()
+    volume, host = small_volume(), ModelHost()
 
     def create(name: str, device: str) -> Any:
         model: Any = ellipsoid.create(device)
         model.ballast = np.ones(400_000_000 if name == "large" else 1, np.uint8)
         return model
 
-    monkeypatch.setattr(workplace_module, "create", create)
-    workplace.put(volume)
+    monkeypatch.setattr(model_host_module, "create", create)
+    host.put(volume)
     large, small = (
-        workplace.predict(Request(name, one_box(volume), "cpu"), no_progress, pytest.fail)[1]
+        host.predict(Request(name, one_box(volume), "cpu"), no_progress, pytest.fail)[1]
         for name in ("large", "small")
     )
     assert large.peak_bytes - small.peak_bytes > 300_000_000
@@ -97,9 +97,9 @@ class Gpus:
 def test_memory_is_that_of_the_gpus_once_one_was_used(monkeypatch: Any) -> None:
     gpus = Gpus()
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=gpus))
-    assert not Meter().cost().on_gpu, "torch is there, and the model ran on the CPU"
+    assert not CostMeter().cost().on_gpu, "torch is there, and the model ran on the CPU"
     gpus.ready = True
-    meter = Meter()
+    meter = CostMeter()
     gpus.peaks[1] = 7
     cost = meter.cost()
     assert cost.on_gpu and cost.peak_bytes == 7

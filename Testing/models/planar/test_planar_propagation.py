@@ -11,11 +11,11 @@ from MedSegFMLib import Region
 from MedSegFMLib.errors import Cancelled
 from MedSegFMLib.models.planar.propagation import (
     SLACK,
-    Ask,
     Marks,
-    PicturePrompt,
-    walk,
-    walk_together,
+    PixelPrompt,
+    SliceRequest,
+    propagate,
+    propagate_together,
 )
 from MedSegFMLib.progress import Progress, no_progress
 from MedSegFMLib.segmenter import Logits
@@ -23,7 +23,7 @@ from MedSegFMLib.segmenter import Logits
 SHAPE = (20, 40, 50)
 BOX = Region((4, 10, 12), (13, 30, 35))
 RECTANGLE = (10, 12, 30, 35)
-Decoder = Callable[[int, PicturePrompt], Logits]
+Decoder = Callable[[int, PixelPrompt], Logits]
 
 
 def square(top: int, left: int, bottom: int, right: int) -> Logits:
@@ -32,9 +32,9 @@ def square(top: int, left: int, bottom: int, right: int) -> Logits:
     return logits
 
 
-def steps_of(marks: Marks, decode: Decoder) -> tuple[list[list[Ask]], dict[int, Logits]]:
+def steps_of(marks: Marks, decode: Decoder) -> tuple[list[list[SliceRequest]], dict[int, Logits]]:
     """What each step asks, and what the walk returns."""
-    walking, steps = walk(marks), []
+    walking, steps = propagate(marks), []
     try:
         asks = next(walking)
         while True:
@@ -44,16 +44,16 @@ def steps_of(marks: Marks, decode: Decoder) -> tuple[list[list[Ask]], dict[int, 
         return steps, end.value
 
 
-def asked(marks: Marks, decode: Decoder) -> dict[int, PicturePrompt]:
+def asked(marks: Marks, decode: Decoder) -> dict[int, PixelPrompt]:
     """The last prompt of each slice."""
     return {index: prompt for step in steps_of(marks, decode)[0] for index, prompt in step}
 
 
-def same(index: int, prompt: PicturePrompt) -> Logits:
+def same(index: int, prompt: PixelPrompt) -> Logits:
     return square(15, 20, 25, 28)
 
 
-def nothing(index: int, prompt: PicturePrompt) -> Logits:
+def nothing(index: int, prompt: PixelPrompt) -> Logits:
     return square(0, 0, 0, 0)
 
 
@@ -75,23 +75,23 @@ def test_only_the_slices_that_the_box_spans_are_visited() -> None:
 
 
 def test_a_slice_is_prompted_with_its_neighbours_mask_and_five_pixels() -> None:
-    def shrinking(index: int, prompt: PicturePrompt) -> Logits:
+    def shrinking(index: int, prompt: PixelPrompt) -> Logits:
         far = abs(index - 8)
         return square(15 + far, 20, 25 - far, 28)
 
     prompts = asked(Marks(SHAPE, (BOX,)), shrinking)
-    assert prompts[8] == PicturePrompt(RECTANGLE)
-    assert prompts[9] == PicturePrompt((10, 15, 30, 33))
-    assert prompts[11] == PicturePrompt((12, 15, 28, 33))
+    assert prompts[8] == PixelPrompt(RECTANGLE)
+    assert prompts[9] == PixelPrompt((10, 15, 30, 33))
+    assert prompts[11] == PixelPrompt((12, 15, 28, 33))
 
 
 def test_after_an_empty_mask_the_last_known_box_is_used() -> None:
-    def gone_at_seven(index: int, prompt: PicturePrompt) -> Logits:
+    def gone_at_seven(index: int, prompt: PixelPrompt) -> Logits:
         return nothing(index, prompt) if index == 7 else same(index, prompt)
 
     prompts = asked(Marks(SHAPE, (BOX,)), gone_at_seven)
-    assert prompts[6] == prompts[7] == PicturePrompt((10, 15, 30, 33))
-    assert asked(Marks(SHAPE, (BOX,)), nothing)[4] == PicturePrompt(RECTANGLE)
+    assert prompts[6] == prompts[7] == PixelPrompt((10, 15, 30, 33))
+    assert asked(Marks(SHAPE, (BOX,)), nothing)[4] == PixelPrompt(RECTANGLE)
 
 
 def test_a_mask_that_runs_away_is_held_to_the_box_and_a_little_more() -> None:
@@ -101,18 +101,18 @@ def test_a_mask_that_runs_away_is_held_to_the_box_and_a_little_more() -> None:
 
 def test_a_mask_wholly_outside_the_box_counts_as_empty() -> None:
     prompts = asked(Marks(SHAPE, (BOX,)), lambda index, prompt: square(0, 0, 3, 3))
-    assert prompts[4] == PicturePrompt(RECTANGLE)
+    assert prompts[4] == PixelPrompt(RECTANGLE)
 
 
 def test_a_clicked_slice_is_asked_again_with_its_own_box_and_the_click() -> None:
     without = asked(Marks(SHAPE, (BOX,)), same)
     prompts = asked(Marks(SHAPE, (BOX,), ((11, 20, 24, False),)), same)
-    assert prompts[11] == PicturePrompt(without[11].box, ((20, 24, False),))
-    assert prompts[8] == PicturePrompt(RECTANGLE)
+    assert prompts[11] == PixelPrompt(without[11].box, ((20, 24, False),))
+    assert prompts[8] == PixelPrompt(RECTANGLE)
 
 
 def test_slices_belong_to_the_nearest_anchor_and_are_reached_from_it() -> None:
-    def by_click(index: int, prompt: PicturePrompt) -> Logits:
+    def by_click(index: int, prompt: PixelPrompt) -> Logits:
         # The clicked slice's mask is another one, and so are those that follow from it.
         clicked = bool(prompt.points) or prompt.box == (15, 17, 27, 29)
         return square(20, 22, 22, 24) if clicked else same(index, prompt)
@@ -149,12 +149,12 @@ def test_a_background_click_beyond_the_slices_of_the_box_visits_nothing() -> Non
 
 
 def test_without_a_box_the_walk_goes_on_until_the_mask_is_empty() -> None:
-    def ball(index: int, prompt: PicturePrompt) -> Logits:
+    def ball(index: int, prompt: PixelPrompt) -> Logits:
         return same(index, prompt) if 6 <= index <= 11 else nothing(index, prompt)
 
     prompts = asked(Marks(SHAPE, (), ((9, 20, 24, True),)), ball)
     assert sorted(prompts) == list(range(5, 13))
-    assert prompts[9] == PicturePrompt(None, ((20, 24, True),))
+    assert prompts[9] == PixelPrompt(None, ((20, 24, True),))
     assert prompts[10].box == (10, 15, 30, 33)
 
 
@@ -164,12 +164,12 @@ def test_without_a_box_the_walk_ends_where_the_slices_do() -> None:
 
 
 def test_without_a_box_a_later_click_starts_where_the_first_did_not_come() -> None:
-    def two_parts(index: int, prompt: PicturePrompt) -> Logits:
+    def two_parts(index: int, prompt: PixelPrompt) -> Logits:
         return nothing(index, prompt) if index in (8, 9) else same(index, prompt)
 
     marks = Marks(SHAPE, (), ((5, 20, 24, True), (15, 20, 24, True), (8, 3, 3, False)))
     prompts = asked(marks, two_parts)
-    assert prompts[15] == PicturePrompt(None, ((20, 24, True),))
+    assert prompts[15] == PixelPrompt(None, ((20, 24, True),))
     assert sorted(prompts) == list(range(SHAPE[0]))
 
 
@@ -177,8 +177,8 @@ def test_two_boxes_have_a_middle_slice_each_and_nothing_between_is_visited() -> 
     boxes = (BOX, Region((16, 2, 2), (19, 8, 8)))
     steps, found = steps_of(Marks(SHAPE, boxes), same)
     assert dict(steps[0]) == {
-        8: PicturePrompt(RECTANGLE),
-        17: PicturePrompt((2, 2, 8, 8)),
+        8: PixelPrompt(RECTANGLE),
+        17: PixelPrompt((2, 2, 8, 8)),
     }
     assert sorted(found) == [*range(4, 13), 16, 17, 18]
 
@@ -196,7 +196,7 @@ def test_nothing_is_asked_without_a_box_or_a_click_on_the_object() -> None:
 def test_several_stacks_are_walked_in_step() -> None:
     sizes = []
 
-    def ask(asks: list[tuple[str, int, PicturePrompt]], progress: Progress) -> list[Logits]:
+    def ask(asks: list[tuple[str, int, PixelPrompt]], progress: Progress) -> list[Logits]:
         sizes.append(len(asks))
         return [square(15, 20, 25, 28) for _ in asks]
 
@@ -204,7 +204,7 @@ def test_several_stacks_are_walked_in_step() -> None:
         "axial": Marks(SHAPE, (BOX,)),
         "coronal": Marks(SHAPE, (Region((0, 1, 1), (3, 9, 9)),)),
     }
-    found = walk_together(marks, ask, no_progress)
+    found = propagate_together(marks, ask, no_progress)
     assert sizes == [2, 4, 2, 2, 2]
     assert sorted(found["axial"]) == list(range(4, 13)) and sorted(found["coronal"]) == [0, 1, 2]
 
@@ -217,9 +217,9 @@ def test_every_step_tells_progress_and_can_be_cancelled() -> None:
         if len(told) == 3:
             raise Cancelled("stopped")
 
-    def ask(asks: list[tuple[str, int, PicturePrompt]], progress: Progress) -> list[Logits]:
+    def ask(asks: list[tuple[str, int, PixelPrompt]], progress: Progress) -> list[Logits]:
         return [square(15, 20, 25, 28) for _ in asks]
 
     with pytest.raises(Cancelled):
-        walk_together({"axial": Marks(SHAPE, (BOX,))}, ask, tell)
+        propagate_together({"axial": Marks(SHAPE, (BOX,))}, ask, tell)
     assert told == sorted(told) and told[-1] < 1

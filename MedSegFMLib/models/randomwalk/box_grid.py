@@ -17,7 +17,7 @@ Cell = Shape
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class BoxGrid:
     """The cells of a crop around a box.
 
     factors: voxels per cell along k, j, i. shape: cells along k, j, i.
@@ -53,9 +53,9 @@ class Frame:
         return (k, j, i)
 
 
-def make_frame(
+def make_box_grid(
     crop_shape_kji: Shape, box: Region, spacing_kji_mm: Sequence[float], settings: Settings
-) -> Frame:
+) -> BoxGrid:
     """The frame of a box, given in voxels of the crop."""
     factors = _factors(crop_shape_kji, box, spacing_kji_mm, settings)
     shape = shape_triple(-(-n // f) for n, f in zip(crop_shape_kji, factors, strict=True))
@@ -73,7 +73,7 @@ def make_frame(
     prior = settings.prior_centre - settings.prior_slope * radius**settings.prior_power
     prior = np.clip(prior, -6, 6)
     prior = np.where(inside, prior, np.minimum(prior, settings.prior_outside))
-    return Frame(factors, shape, np.array(factors) / half, inside, prior.astype(np.float32))
+    return BoxGrid(factors, shape, np.array(factors) / half, inside, prior.astype(np.float32))
 
 
 def _factors(

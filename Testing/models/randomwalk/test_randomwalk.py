@@ -12,20 +12,20 @@ from sample_volumes import make_blob
 from MedSegFMLib import Box, Geometry, Point, Region, Scribble, Session, Volume, create
 from MedSegFMLib.datasets.cases import load_case, read_cases
 from MedSegFMLib.metrics import dice
-from MedSegFMLib.models.randomwalk.appearance import likelihood, look
+from MedSegFMLib.models.randomwalk.appearance import appearance_features, likelihood
+from MedSegFMLib.models.randomwalk.box_grid import make_box_grid
 from MedSegFMLib.models.randomwalk.calibration import calibrate
 from MedSegFMLib.models.randomwalk.clicks import (
     Mark,
-    depth_of,
+    depth_map,
+    grid_marks,
     interpolate,
     kernel,
-    marks_on,
-    path_from,
+    path_lengths,
 )
-from MedSegFMLib.models.randomwalk.frame import make_frame
-from MedSegFMLib.models.randomwalk.random_walker import make_graph, walk
+from MedSegFMLib.models.randomwalk.random_walker import make_graph, random_walk
 from MedSegFMLib.models.randomwalk.settings import Settings
-from MedSegFMLib.models.randomwalk.small_components import without_islands
+from MedSegFMLib.models.randomwalk.small_components import without_small_components
 from MedSegFMLib.prompts.voxels import to_voxels
 from MedSegFMLib.simulate import box_around, next_click
 from MedSegFMLib.synthesis.phantom import make_abdomen
@@ -35,7 +35,7 @@ EVEN = np.ones(3)
 
 
 def session_on(volume: Volume, reference: np.ndarray) -> Session:
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     start, stop = box_around(reference, 0.0, 0)
     session.add(Box.from_ijk(volume.geometry, start[::-1], stop[::-1]))
     return session
@@ -63,7 +63,7 @@ def test_a_walk_solves_the_random_walker_exactly_enough() -> None:
     graph = make_graph(fine, EVEN, SETTINGS)
     operator = (graph.laplacian + 0.3 * identity(fine.size)).tocsc().astype(float)
     exact = 4 * spsolve(operator, 0.3 * np.tanh(logits.ravel() / 2))
-    assert np.abs(walk(graph, logits, 0.3, SETTINGS).ravel() - exact).max() < 0.02
+    assert np.abs(random_walk(graph, logits, 0.3, SETTINGS).ravel() - exact).max() < 0.02
 
 
 def test_a_graph_joins_neighbours_alone_and_less_across_edges_and_slices() -> None:
@@ -85,11 +85,11 @@ def test_a_graph_joins_neighbours_alone_and_less_across_edges_and_slices() -> No
 
 
 def test_the_prior_is_highest_in_the_middle_of_the_box_and_low_outside() -> None:
-    frame = make_frame((20, 30, 40), Region((5, 5, 10), (15, 25, 30)), (1, 1, 1), SETTINGS)
-    assert frame.factors == (1, 1, 1) and frame.inside.sum() == 10 * 20 * 20
-    assert frame.prior.argmax() in np.ravel_multi_index(((9, 10), (14, 15), (19, 20)), frame.shape)
-    assert frame.prior[~frame.inside].max() <= SETTINGS.prior_outside
-    assert frame.prior[10, 14, 20] > 1.5 > 0 > frame.prior[5, 5, 10]
+    grid = make_box_grid((20, 30, 40), Region((5, 5, 10), (15, 25, 30)), (1, 1, 1), SETTINGS)
+    assert grid.factors == (1, 1, 1) and grid.inside.sum() == 10 * 20 * 20
+    assert grid.prior.argmax() in np.ravel_multi_index(((9, 10), (14, 15), (19, 20)), grid.shape)
+    assert grid.prior[~grid.inside].max() <= SETTINGS.prior_outside
+    assert grid.prior[10, 14, 20] > 1.5 > 0 > grid.prior[5, 5, 10]
 
 
 @pytest.mark.parametrize(
@@ -98,42 +98,44 @@ def test_the_prior_is_highest_in_the_middle_of_the_box_and_low_outside() -> None
 def test_a_large_crop_is_seen_in_blocks_the_finest_axes_first(
     shape: tuple[int, int, int], spacing: tuple[float, float, float]
 ) -> None:
-    frame = make_frame(shape, Region((9, 9, 9), tuple(n - 9 for n in shape)), spacing, SETTINGS)
-    assert np.prod(frame.shape) <= SETTINGS.most_cells
-    widths = np.array(frame.factors) * spacing
+    grid = make_box_grid(shape, Region((9, 9, 9), tuple(n - 9 for n in shape)), spacing, SETTINGS)
+    assert np.prod(grid.shape) <= SETTINGS.most_cells
+    widths = np.array(grid.factors) * spacing
     assert widths.max() <= 1.6 * widths.min()
 
 
 def test_a_box_thinner_than_a_block_still_holds_a_cell() -> None:
-    frame = make_frame((200, 200, 200), Region((77, 9, 9), (78, 190, 190)), (1, 1, 1), SETTINGS)
-    assert frame.inside.any()
-    assert frame.cell_of((77, 50, 50)) in map(tuple, np.argwhere(frame.inside).tolist())
-    assert frame.cell_of((-5, 500, 0)) == (0, frame.shape[1] - 1, 0)
+    grid = make_box_grid((200, 200, 200), Region((77, 9, 9), (78, 190, 190)), (1, 1, 1), SETTINGS)
+    assert grid.inside.any()
+    assert grid.cell_of((77, 50, 50)) in map(tuple, np.argwhere(grid.inside).tolist())
+    assert grid.cell_of((-5, 500, 0)) == (0, grid.shape[1] - 1, 0)
 
 
 def test_likelihood_tells_apart_by_intensity_and_by_texture() -> None:
     rng = np.random.default_rng(0)
     box = Region((4, 4, 4), (20, 20, 20))
-    frame = make_frame((24, 24, 24), box, (1, 1, 1), SETTINGS)
-    bright = np.where(frame.inside, 0.7, 0.3) + rng.normal(0, 0.03, frame.shape)
-    rough = 0.5 + rng.normal(0, 1, frame.shape) * np.where(frame.inside, 0.15, 0.02)
+    grid = make_box_grid((24, 24, 24), box, (1, 1, 1), SETTINGS)
+    bright = np.where(grid.inside, 0.7, 0.3) + rng.normal(0, 0.03, grid.shape)
+    rough = 0.5 + rng.normal(0, 1, grid.shape) * np.where(grid.inside, 0.15, 0.02)
     for image in (bright, rough):
         cells = np.clip(image, 0, 1).astype(np.float32)
-        found = likelihood(look(cells, frame, EVEN, SETTINGS), frame, frame.prior, [], SETTINGS)
-        assert found[frame.inside].mean() > 0.8 and found[~frame.inside].mean() < -0.8
+        found = likelihood(
+            appearance_features(cells, grid, EVEN, SETTINGS), grid, grid.prior, [], SETTINGS
+        )
+        assert found[grid.inside].mean() > 0.8 and found[~grid.inside].mean() < -0.8
 
 
 def test_marks_get_the_logit_they_ask_for_and_keep_their_sign() -> None:
-    frame = make_frame((20, 20, 20), Region((2, 2, 2), (18, 18, 18)), (1, 1, 1), SETTINGS)
-    smooth = np.zeros(frame.shape, np.float32)
+    grid = make_box_grid((20, 20, 20), Region((2, 2, 2), (18, 18, 18)), (1, 1, 1), SETTINGS)
+    smooth = np.zeros(grid.shape, np.float32)
     marks = [Mark((5, 5, 5), True), Mark((5, 5, 7), False), Mark((15, 15, 15), False)]
-    logits = np.full(frame.shape, -1, np.float32)
+    logits = np.full(grid.shape, -1, np.float32)
     logits[10:] = 1
     kernels = [
         kernel(
             smooth,
-            path_from(frame, smooth, mark, SETTINGS),
-            depth_of(frame, mark, logits),
+            path_lengths(grid, smooth, mark, SETTINGS),
+            depth_map(grid, mark, logits),
             mark,
             SETTINGS,
         )
@@ -159,20 +161,20 @@ def test_a_mark_near_the_outline_leaves_the_rest_as_it_is() -> None:
 
 
 def test_many_marks_are_thinned_and_of_two_in_one_cell_the_later_counts() -> None:
-    frame = make_frame((200, 200, 200), Region((9, 9, 9), (190, 190, 190)), (1, 1, 1), SETTINGS)
+    grid = make_box_grid((200, 200, 200), Region((9, 9, 9), (190, 190, 190)), (1, 1, 1), SETTINGS)
     geometry = Geometry.from_spacing((200, 200, 200))
     stroke = Scribble(((10, 10, 10), (190, 190, 190)))
-    assert len(marks_on(frame, to_voxels([stroke], geometry), SETTINGS)) == SETTINGS.most_marks
-    first = 10 * frame.factors[0]
+    assert len(grid_marks(grid, to_voxels([stroke], geometry), SETTINGS)) == SETTINGS.most_marks
+    first = 10 * grid.factors[0]
     pair = [Point((50, 50, first)), Point((50, 50, first + 1), positive=False)]
-    assert [m.positive for m in marks_on(frame, to_voxels(pair, geometry), SETTINGS)] == [False]
+    assert [m.positive for m in grid_marks(grid, to_voxels(pair, geometry), SETTINGS)] == [False]
 
 
 def test_calibration_fills_an_empty_box_and_empties_a_full_one() -> None:
-    frame = make_frame((20, 20, 20), Region((2, 2, 2), (18, 18, 18)), (1, 1, 1), SETTINGS)
+    grid = make_box_grid((20, 20, 20), Region((2, 2, 2), (18, 18, 18)), (1, 1, 1), SETTINGS)
     for start in (-2.0, 2.0):
-        shifted = calibrate(frame.prior + np.float32(start), frame, SETTINGS, 1.0)
-        share = (shifted[frame.inside] > 0).mean()
+        shifted = calibrate(grid.prior + np.float32(start), grid, SETTINGS, 1.0)
+        share = (shifted[grid.inside] > 0).mean()
         assert 0.1 < share < 0.9
 
 
@@ -187,7 +189,7 @@ def test_an_organ_of_the_phantom_is_found_from_its_box_and_clicks_help(organ: st
 def test_a_click_alone_finds_an_organ() -> None:
     phantom = make_abdomen()
     reference = phantom.labels.array_kji == phantom.label("kidney L")
-    session = Session(create("graphcut"), phantom.image)
+    session = Session(create("randomwalk"), phantom.image)
     centre = np.argwhere(reference).mean(axis=0).round()
     session.add(Point.from_ijk(phantom.image.geometry, centre[::-1]))
     assert dice(reference, session.predict().mask.array_kji > 0) > 0.9
@@ -200,7 +202,7 @@ def test_a_click_alone_reaches_as_far_as_the_object(radius: int) -> None:
     ball = k**2 + j**2 + i**2 < radius**2
     image = 200 * ball + np.random.default_rng(0).normal(0, 20, ball.shape)
     volume = Volume(image.astype(np.float32), Geometry.from_spacing(ball.shape))
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     session.add(Point.from_ijk(volume.geometry, [side // 2] * 3))
     assert dice(ball, session.predict().mask.array_kji > 0) > 0.85
 
@@ -208,11 +210,11 @@ def test_a_click_alone_reaches_as_far_as_the_object(radius: int) -> None:
 def kernel_of_a_click(image: np.ndarray, voxel: tuple[int, int, int]) -> np.ndarray:
     """How far a foreground click reaches in an image where nothing is object yet."""
     shape = image.shape
-    frame = make_frame(shape, Region((1, 1, 1), tuple(n - 1 for n in shape)), (1, 1, 1), SETTINGS)
+    grid = make_box_grid(shape, Region((1, 1, 1), tuple(n - 1 for n in shape)), (1, 1, 1), SETTINGS)
     smooth, mark = image.astype(np.float32), Mark(voxel, True)
-    path = path_from(frame, smooth, mark, SETTINGS)
+    path = path_lengths(grid, smooth, mark, SETTINGS)
     nothing = np.full(shape, -1, np.float32)
-    return kernel(smooth, path, depth_of(frame, mark, nothing), mark, SETTINGS)
+    return kernel(smooth, path, depth_map(grid, mark, nothing), mark, SETTINGS)
 
 
 def test_a_click_does_not_reach_across_a_gap_to_another_object() -> None:
@@ -239,7 +241,7 @@ def test_two_equal_blobs_are_kept_apart_by_a_click_on_one() -> None:
     blobs = [(k - 15) ** 2 + (j - 20) ** 2 + (i - x) ** 2 < 100 for x in (25, 50)]
     array[blobs[0] | blobs[1]] += 100
     volume = Volume(array.astype(np.float32), Geometry.from_spacing(array.shape))
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     session.add(Point.from_ijk(volume.geometry, (25, 20, 15)))
     mask = session.predict().mask.array_kji > 0
     assert mask[blobs[0]].mean() > 0.8 and mask[blobs[1]].mean() < 0.05
@@ -250,7 +252,7 @@ def test_small_islands_and_holes_go_but_for_those_with_a_mark() -> None:
     logits[2:10, 2:10, 2:20] = 1
     logits[5, 5, 10] = -1
     logits[5, 5, 25] = logits[8, 8, 25] = 1
-    cleaned = without_islands(logits, [Mark((8, 8, 25), True)], SETTINGS)
+    cleaned = without_small_components(logits, [Mark((8, 8, 25), True)], SETTINGS)
     assert cleaned[5, 5, 10] > 0 > cleaned[5, 5, 25] and cleaned[8, 8, 25] > 0
 
 
@@ -266,7 +268,7 @@ def test_the_order_and_sense_of_the_axes_change_nothing(axes: tuple[int, int, in
 
 def test_a_foreground_click_outside_the_box_is_reached() -> None:
     volume, reference = make_blob(Geometry.from_spacing((30, 40, 60)))
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     session.add(Box.from_ijk(volume.geometry, (12, 8, 6), (35, 32, 24)))
     session.add(Point.from_ijk(volume.geometry, (45, 20, 15)))
     mask = session.predict().mask.array_kji
@@ -278,7 +280,7 @@ def test_only_the_neighbourhood_of_the_box_is_looked_at() -> None:
     array[140:160, 90:110, 90:110] = 500
     array += np.random.default_rng(0).integers(-20, 20, array.shape, dtype=np.int16)
     volume = Volume(array, Geometry.from_spacing(array.shape))
-    session = Session(create("graphcut"), volume)
+    session = Session(create("randomwalk"), volume)
     session.add(Box.from_ijk(volume.geometry, (88, 88, 138), (112, 112, 162)))
     prediction = session.predict()
     assert prediction.region.shape_kji == (36, 36, 36)
