@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 from ...datasets.cases import Case
 from ...metrics import interaction_auc
+from ...metrics.measures import DICE, SURFACE_DICE
 from ..protocol import Protocol
 from ..records import ALL_CASES, Failure, Key, PlacedKind, Row
 from ..results.target import failed_rows
 
-# The scores that are averaged, compared and ranked, and the words for them.
+# The scores that are averaged, compared and ranked.
 SCORES = {
-    "dsc_box": "Dice after the first prompt",
-    "dsc_final": "Dice at the end",
-    "dsc_auc": "Dice AUC (0-4)",
-    "nsd_final": "surface Dice at the end",
-    "nsd_auc": "surface Dice AUC (0-4)",
+    "dsc_box": DICE.named(f"{DICE.name} after the first prompt"),
+    "dsc_final": DICE.named(f"{DICE.name} at the end"),
+    "dsc_auc": DICE.named(f"{DICE.name} AUC (0-4)", digits=2),
+    "nsd_final": SURFACE_DICE.named(f"{SURFACE_DICE.name} at the end"),
+    "nsd_auc": SURFACE_DICE.named(f"{SURFACE_DICE.name} AUC (0-4)", digits=2),
 }
 # As in the challenge: a case that is mostly missed gets no credit for its surface.
 LEAST_DSC_FOR_NSD = 0.2

@@ -83,7 +83,7 @@ def strips(summary: Summary) -> str:
     for axes, score in zip(panels, ("dsc_final", "nsd_final"), strict=True):
         held = {model: values(scores, score) for model, scores in summary.scores.items()}
         _strip_panel(axes, held, summary, score)
-        axes.set_title(SCORES[score])
+        axes.set_title(SCORES[score].heading)
     return _svg(figure, "Dice and surface Dice of every case at the end, by model")
 
 
@@ -155,7 +155,7 @@ def stability(rankings: Mapping[str, Ranking]) -> str:
         axes.set_ylim(count + 0.6, 0.4)
         axes.set_yticks(range(1, count + 1))
         axes.set_ylabel("place")
-        axes.set_title(f"{SCORES[score]} ({ranking.cases} cases)")
+        axes.set_title(f"{SCORES[score].heading} ({ranking.cases} cases)")
     return _svg(figure, "How often each model took each place among resampled cases")
 
 

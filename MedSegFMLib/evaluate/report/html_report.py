@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...datasets.cases import Case
+from ...metrics import measures
 from ...system.atomic_files import write_text
 from ..protocol import Protocol
 from ..records import Failure, Key, PlacedKind, Row
@@ -20,11 +21,18 @@ from . import figures
 from .report_pictures import Album, open_album
 from .statistics import LEAST_CASES
 from .summary import Summary
-from .table import number
 from .tables import tables
 
 # A page with more rows of steps than these is slow to open; results.csv has them all.
 _MOST_STEPS = 3000
+# The columns of the steps: fields of `Row`.
+_STEP_MEASURES = {
+    "dsc": measures.DICE,
+    "nsd": measures.SURFACE_DICE,
+    "hd95_mm": measures.HD95,
+    "seconds": measures.SECONDS,
+    "peak_bytes": measures.PEAK_MEMORY,
+}
 
 
 @dataclass(frozen=True)
@@ -59,9 +67,10 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
     album = open_album(summary, rows, folder / "pictures")
     html = environment.get_template("report.html.jinja").render(
+        measures=measures,
+        step_measures=_STEP_MEASURES,
         protocol=protocol,
         protocol_data=json.dumps(dataclasses.asdict(protocol), indent=1),
         tables={table.name: table for table in tables(summary)},

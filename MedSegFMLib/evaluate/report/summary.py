@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...datasets.cases import Case
+from ...metrics.measures import SECONDS
 from ..protocol import Protocol
 from ..records import Failure, PlacedKind, Row
 from .case_scores import (
@@ -25,9 +26,13 @@ from .ranking import Ranking, rank_models
 from .statistics import PairedTest, compare_models, mean_intervals
 from .targets import TargetScore, target_score
 
-# What a table shows of each model, in this order, and the words above it.
-COLUMNS = {"n": "cases", **SCORES, "seconds_per_click": "median seconds per click"}
-# What the models are compared and ranked by.
+# The columns of the table of models on the command line: keys of `Summary.as_json`, and headings.
+COLUMNS = {
+    "n": "cases",
+    **{key: score.heading for key, score in SCORES.items()},
+    "seconds_per_click": SECONDS.named("median per click").heading,
+}
+# The scores by which models are compared and ranked.
 COMPARED = ("dsc_final", "nsd_final", "dsc_auc", "nsd_auc")
 
 

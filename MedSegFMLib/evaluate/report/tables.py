@@ -6,12 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ...metrics.measures import HD95, NONE, PEAK_MEMORY, SECONDS, Measure, number
 from .case_scores import SCORES
 from .statistics import LEAST_CASES, RESAMPLES, PairedTest
 from .summary import Group, Quartiles, Summary
-from .table import NONE, Cell, Table, number, probability, signed
+from .table import Cell, Table, probability, signed
 
 _OF_GROUPS = ("dsc_box", "dsc_final", "nsd_final")
+_HD95 = HD95.named(f"{HD95.name} at the end")
+_FIRST, _CLICK = SECONDS.named("first prompt"), SECONDS.named("click")
+_LARGEST_PEAK = PEAK_MEMORY.named("largest peak")
 
 
 def tables(summary: Summary) -> list[Table]:
@@ -38,7 +42,7 @@ def _models(summary: Summary) -> Table:
                 Cell(model),
                 Cell(str(group.n)),
                 *_scores(group, tuple(SCORES)),
-                Cell(number(median, 1), beside),
+                Cell(_HD95.text(median), beside),
             )
         )
     return Table(
@@ -47,7 +51,7 @@ def _models(summary: Summary) -> Table:
         f"{RESAMPLES:,} resamples; none below {LEAST_CASES} cases or where all are equal). "
         "The Hausdorff distance is the median over cases. Bold: the best, where all models did "
         "as many cases.",
-        ("model", "cases", *SCORES.values(), "HD95 at the end (mm)"),
+        ("model", "cases", *(score.heading for score in SCORES.values()), _HD95.heading),
         _marked(rows, range(2, 2 + len(SCORES))),
     )
 
@@ -64,7 +68,7 @@ def _groups(kind: str, kinds: str, groups: Mapping[str, Sequence[Group]]) -> Tab
         kinds,
         f"By {kind}: means over the cases that have it, with 95 % confidence intervals; none below "
         f"{LEAST_CASES} cases or where all are equal.",
-        (kind, "model", "cases", *(SCORES[score] for score in _OF_GROUPS)),
+        (kind, "model", "cases", *(SCORES[score].heading for score in _OF_GROUPS)),
         tuple(rows),
         text_columns=2,
     )
@@ -73,10 +77,9 @@ def _groups(kind: str, kinds: str, groups: Mapping[str, Sequence[Group]]) -> Tab
 def _scores(group: Group, scores: Sequence[str]) -> list[Cell]:
     cells = []
     for score in scores:
-        low, high = group.intervals[score]
-        digits = 2 if score.endswith("auc") else 3
-        interval = "" if math.isnan(low) else f"{number(low, digits)}, {number(high, digits)}"
-        cells.append(Cell(number(group.means[score], digits), interval))
+        measure, (low, high) = SCORES[score], group.intervals[score]
+        interval = "" if math.isnan(low) else f"{measure.text(low)}, {measure.text(high)}"
+        cells.append(Cell(measure.text(group.means[score]), interval))
     return cells
 
 
@@ -109,7 +112,7 @@ def _paired_tests(paired_tests: Mapping[str, Sequence[PairedTest]]) -> Table:
             interval = "" if math.isnan(pair.low) else f"{signed(pair.low)}, {signed(pair.high)}"
             rows.append(
                 (
-                    Cell(SCORES[score]),
+                    Cell(SCORES[score].heading),
                     Cell(f"{pair.model} − {pair.other}"),
                     Cell(str(pair.cases)),
                     Cell(f"{pair.better} / {pair.equal} / {pair.worse}"),
@@ -145,7 +148,7 @@ def _places(summary: Summary) -> Table:
         for n, model in enumerate(ranking.models):
             rows.append(
                 (
-                    Cell(SCORES[score]),
+                    Cell(SCORES[score].heading),
                     Cell(model),
                     Cell(str(ranking.by_mean[n]), f"{ranking.low[n]}–{ranking.high[n]}"),
                     Cell(str(ranking.by_places[n])),
@@ -169,30 +172,29 @@ def _places(summary: Summary) -> Table:
 def _costs(summary: Summary) -> Table:
     rows = []
     for model, cost in summary.costs.items():
-        peak = cost.peak_bytes
         rows.append(
             (
                 Cell(model),
-                _quartiles(cost.first_seconds, 2),
-                _quartiles(cost.click_seconds, 2),
-                _quartiles(peak, 0, 1e-6),
-                Cell(number(peak.most * 1e-6, 0)),
+                _quartiles(cost.first_seconds, _FIRST),
+                _quartiles(cost.click_seconds, _CLICK),
+                _quartiles(cost.peak_bytes, PEAK_MEMORY),
+                Cell(_LARGEST_PEAK.text(cost.peak_bytes.most)),
             )
         )
     return Table(
         "costs",
         "Time and memory: medians with quartiles over objects and clicks. Memory is the peak of "
         "the whole process since the object began, other models that it had loaded among it.",
-        ("model", "first prompt (s)", "click (s)", "peak memory (MB)", "largest peak (MB)"),
+        ("model", *(m.heading for m in (_FIRST, _CLICK, PEAK_MEMORY, _LARGEST_PEAK))),
         tuple(rows),
     )
 
 
-def _quartiles(quartiles: Quartiles, digits: int, unit: float = 1.0) -> Cell:
+def _quartiles(quartiles: Quartiles, measure: Measure) -> Cell:
     if math.isnan(quartiles.median):
         return Cell(NONE)
-    first, third = (number(unit * q, digits) for q in (quartiles.first, quartiles.third))
-    return Cell(number(unit * quartiles.median, digits), f"{first}–{third}")
+    first, third = measure.text(quartiles.first), measure.text(quartiles.third)
+    return Cell(measure.text(quartiles.median), f"{first}–{third}")
 
 
 def _targets(summary: Summary) -> Table:

@@ -1,4 +1,4 @@
-"""What all models of a comparison together say of one object."""
+"""Consensus and disagreement of the models of a comparison on one object."""
 
 from __future__ import annotations
 
@@ -14,32 +14,42 @@ from ..segments.oriented_images import Mask
 from .results import around
 
 CONSENSUS = {"staple": staple, "majority": majority}
-# A consensus sees so many voxels of background around all masks.
+# Voxels of background around all masks that a consensus is computed with.
 _MARGIN = 4
 
 
 def consensus_of(masks: Sequence[Holding | None], method: str) -> Holding:
-    """The consensus of masks on one grid by a method of `CONSENSUS`; None: an empty mask.
+    """The consensus of masks on one grid.
 
-    Raises MaskError where nothing is left, or there are fewer than two masks.
+    Args:
+        masks: two or more; None is an empty mask.
+        method: a key of `CONSENSUS`.
+
+    Raises:
+        MaskError: the consensus is empty, or there are fewer than two masks.
     """
     region = around([mask for mask in masks if mask is not None])
     if region is None:
-        raise MaskError("No model has found anything of this object; there is no consensus.")
+        raise MaskError(
+            "No model has found this object, so there is no consensus; add prompts and compare "
+            "again."
+        )
     shape = shape_triple(n + 2 * _MARGIN for n in region.shape_kji)
     wide = Region.whole(shape).shifted([start - _MARGIN for start in region.start_kji])
-    found = CONSENSUS[method](_on(masks, wide))[region.relative_to(wide).slices]
-    part = tight(found, region)
+    consensus_kji = CONSENSUS[method](_on(masks, wide))[region.relative_to(wide).slices]
+    part = tight(consensus_kji, region)
     if part is None:
-        raise MaskError("The models share no part of this object; look at their results.")
+        raise MaskError(
+            "The models share no part of this object; compare their results in the views."
+        )
     return Holding(*part)
 
 
 def disagreement_of(masks: Sequence[Holding | None], region: Region) -> tuple[Region, Floats]:
-    """Where masks disagree on a region: see `consensus.vote_disagreement`."""
+    """The disagreement of masks on a region; see `metrics.consensus.vote_disagreement`."""
     return region, vote_disagreement(_on(masks, region))
 
 
 def _on(masks: Sequence[Holding | None], region: Region) -> list[Mask]:
-    nothing = np.zeros(region.shape_kji, bool)
-    return [nothing if mask is None else mask.on(region) for mask in masks]
+    empty = np.zeros(region.shape_kji, bool)
+    return [empty if mask is None else mask.on(region) for mask in masks]
