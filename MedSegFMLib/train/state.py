@@ -1,4 +1,4 @@
-"""Where a training stands, to and from a checkpoint."""
+"""The state of a training run, written to and read from a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from .task import Task
 
 
 def save(folder: Path, recipe: str, settings: Any, task: Task, counters: Counters) -> None:
-    """Write the checkpoint; OutputError where that fails."""
+    """Write the checkpoint.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     index = {
         "recipe": recipe,
         "settings": {key: str(value) for key, value in asdict(settings).items()},
@@ -28,9 +32,13 @@ def save(folder: Path, recipe: str, settings: Any, task: Task, counters: Counter
 
 
 def resume(folder: Path, recipe: str, settings: Any, task: Task) -> Counters:
-    """Bring a fresh task to where the folder's checkpoint stands, or have it begin.
+    """Restore a new task from the folder's checkpoint, or begin it if there is none.
 
-    Raises TrainingError where that is of another recipe or network.
+    Returns:
+        The counters of the checkpoint, or new ones.
+
+    Raises:
+        TrainingError: the checkpoint is of another recipe or network.
     """
     found = checkpoints.load(folder)
     if found is None:
@@ -54,10 +62,10 @@ def _check_same(
 ) -> None:
     if counters.get("recipe") != recipe:
         raise TrainingError(
-            f"{folder} holds a checkpoint of the recipe {counters.get('recipe')}; train into "
+            f"{folder} contains a checkpoint of the recipe {counters.get('recipe')}; train into "
             "another folder."
         )
-    # Checkpoints from before `must_match` was kept have all settings.
+    # Checkpoints written before `must_match` was stored contain all settings.
     before = {**counters.get("settings", {}), **counters.get("same", {})}
     for key, value in task.must_match.items():
         if before.get(key, str(value)) == str(value):
@@ -73,7 +81,7 @@ def _check_same(
 
 
 def _restore(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Take the moments along; rate and decay are those of this call."""
+    """Restore the moments; the rate and the decay are those of this call."""
     own = optimiser.state_dict()["param_groups"]
     if [g["params"] for g in own] != [g["params"] for g in state["param_groups"]]:
         raise ValueError("other groups of parameters")

@@ -1,8 +1,8 @@
-"""What SAM3's detector minimises; transformers' Sam3Model has no loss of its own.
+"""The loss of SAM3's detector; transformers' Sam3Model has no loss of its own.
 
 Weights and formulas are those of facebookresearch/sam3 for fine-tuning with masks: its classes
-IABCEMdetr, Boxes and Masks under Sam3LossWrapper. Its loss on the semantic head is left out:
-nothing here reads that head.
+IABCEMdetr, Boxes and Masks under Sam3LossWrapper. Its loss on the semantic head is left out,
+because nothing here uses that head.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ MANY_WEIGHT = 2.0
 
 _POSITIVE = 10.0
 _ALPHA, _GAMMA = 0.25, 2.0
-# The presence is a focal loss whose two numbers, 0.5 and 0, leave half a cross-entropy.
+# The presence loss is a focal loss; its parameters 0.5 and 0 leave half a cross-entropy.
 _PRESENCE = 0.5
 _LEAST_AIM = 0.01
-# Losses of the class are a mean over so many queries, however few there are.
+# Class losses are a mean over at least this number of queries.
 _QUERIES = 200
 
 
@@ -45,9 +45,14 @@ def detector_loss(
 ) -> dict[str, Tensor]:
     """The parts of the loss by name, unweighted sums over layers, and "loss", which is minimised.
 
-    one: of the queries that compete; each layer learns, masks the last alone. many: of those that
-    do not, for which `most` of the last layer may learn each target. "loss" grows with the square
-    root of the number of slices.
+    "loss" grows with the square root of the number of slices.
+
+    Args:
+        one: the outputs of the competing queries; all layers learn, masks only in the last.
+        many: the outputs of the one-to-many queries, of which up to `most` of the last layer learn
+            each target; None without that pass.
+        targets: the targets.
+        most: the number of queries for each target.
     """
     found: dict[str, Tensor] = {}
     count = max(1, len(targets.boxes))
@@ -81,10 +86,10 @@ def detector_loss(
 def _queries(
     logits: Tensor, boxes: Tensor, targets: Targets, matches: Matches, count: int
 ) -> dict[str, Tensor]:
-    """Class and boxes of a layer: logits (n, q), boxes (n, q, 4).
+    """Loss of classes and boxes of a layer: logits (n, q), boxes (n, q, 4).
 
-    A query that learns an object aims at a score between its own and its overlap (Cai et al.,
-    "Align-DETR", 2023); on slices without an object no query learns: presence speaks for them.
+    The target score of a matched query lies between its own score and its overlap (Cai et al.,
+    "Align-DETR", 2023). On slices without an object no query learns; the presence loss covers them.
     """
     place = (matches.slices, matches.queries)
     own, aim_boxes = boxes[place], targets.boxes[matches.targets]
@@ -107,7 +112,7 @@ def _queries(
 
 
 def _masks(masks: Tensor, targets: Targets, matches: Matches, count: int) -> dict[str, Tensor]:
-    """Focal and Dice loss of the matched masks, (n, q, h, w), against those of the targets."""
+    """Focal and Dice loss of the matched masks, (n, q, h, w), against the target masks."""
     own = masks[matches.slices, matches.queries].flatten(1)
     aims = targets.masks[matches.targets].flatten(1)
     likely = own.sigmoid()
@@ -117,7 +122,7 @@ def _masks(masks: Tensor, targets: Targets, matches: Matches, count: int) -> dic
     focal = focal * binary_cross_entropy_with_logits(own, aims, reduction="none")
     both = 2 * (likely * aims).sum(1) + 1
     dice = 1 - both / (likely.sum(1) + aims.sum(1) + 1)
-    # Means of none would be no numbers.
+    # Without matches the sums are 0; a mean would be NaN.
     return {"mask": focal.sum() / (max(1, own.shape[1]) * count), "mask_dice": dice.sum() / count}
 
 
