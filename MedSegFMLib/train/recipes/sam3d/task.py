@@ -131,7 +131,7 @@ class Sam3dTask(Task):
         self.decoder.load_state_dict(state)
 
     def validate(self, progress: Progress) -> dict[str, float]:
-        """The mean Dice of each class over the held-back volumes that contain it, and their mean."""
+        """The mean Dice of each class over the held-back volumes that contain it, and the mean."""
         names = self._facts.classes
         found: dict[str, list[float]] = {name: [] for name in names}
         self._found = []
