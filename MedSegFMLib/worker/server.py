@@ -149,7 +149,7 @@ class Server:
             return Failed(
                 job.number,
                 DeviceError(
-                    "The computer does not have enough memory for the model "
+                    "The computer has no memory left for the model "
                     f"{job.request.model}; draw a smaller box or close other programs."
                 ),
             )

@@ -1,4 +1,4 @@
-"""Which weights models were run with, as a report has to tell."""
+"""The weights that models were run with, for reports."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from ..model_choice import read_choice
 
 
 def weights_used(models: Iterable[str]) -> dict[str, str]:
-    """The SHA-256 of the weights of each model that has any, and of the network that it sees by.
+    """The SHA-256 of the weights of each model that has any, and of its base network.
 
-    models: as the user named them. Raises ModelError or WeightsError where there is no such model.
+    Args:
+        models: the models as the user specified them.
+
+    Raises:
+        ModelError, WeightsError: there is no such model.
     """
     known = {own.name: own.sha256 for own in installed()}
     found: dict[str, str] = {}
