@@ -1,4 +1,4 @@
-"""The report's figures, as SVG that stands in HTML."""
+"""The report's figures, as SVG for HTML."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MARKERS = "osD^vPX*"
 _DASHES = ("solid", "dashed", "dashdot", "dotted")
 _MOST_PANELS = 12
 _MOST_LETTERS = 24
-# More lines than these hide one another; more points than these make the file large as SVG.
+# More lines would hide one another; more points would make the file large as SVG.
 _MOST_LINES = 60
 _MOST_POINTS = 2000
 _SEED = 1
@@ -37,12 +37,12 @@ _SETTINGS: Any = {
     "axes.spines.right": False,
     "figure.dpi": 150,
 }
-# Names that matplotlib numbers anew in every figure: a page must not hold them twice.
+# Ids that matplotlib numbers from 1 in every figure; a page must not contain them twice.
 _NUMBERED = re.compile(r' id="[A-Za-z0-9]+(?:\.[a-z]+)?_\d{1,4}"')
 
 
 def curves(summary: Summary) -> str:
-    """Dice after each prompt: the mean over cases and its interval, in all and by modality."""
+    """Dice after each prompt: mean over cases and its interval, for all cases and by modality."""
     modalities = list(summary.modalities)
     shown = modalities[: _MOST_PANELS - 1] if len(modalities) > 1 else []
     figure, panels = _panels(1 + len(shown))
@@ -78,7 +78,7 @@ def _curve_panel(axes: Axes, scores: Mapping[str, Mapping[str, CaseScore]]) -> N
 
 
 def strips(summary: Summary) -> str:
-    """Every case as a dot for each model; lines join a case's dots where there are few."""
+    """Every case as a dot for each model; lines connect a case's dots if there are few."""
     figure, panels = _panels(2, width=max(5.0, 0.9 * len(summary.models)))
     for axes, score in zip(panels, ("dsc_final", "nsd_final"), strict=True):
         held = {model: values(scores, score) for model, scores in summary.scores.items()}
@@ -123,7 +123,7 @@ def _strip_panel(
 
 
 def stability(rankings: Mapping[str, Ranking]) -> str:
-    """How often each model took each place when cases were drawn anew, as areas of discs.
+    """How often each model took each place in resampled cases, as areas of discs.
 
     The blob plot of challengeR (Wiesenfarth et al. 2021).
     """
@@ -160,7 +160,7 @@ def stability(rankings: Mapping[str, Ranking]) -> str:
 
 
 def targets(summary: Summary) -> str:
-    """The share of objects that came to the target within so many interactions."""
+    """The share of objects that reached the target, by number of interactions."""
     figure, (axes,) = _panels(1, width=5.0)
     for n, target in enumerate(summary.targets.values()):
         colour, marker, dashes = _line_style(n)
@@ -175,7 +175,7 @@ def targets(summary: Summary) -> str:
         )
     axes.set_ylim(0, 102)
     _whole_numbers(axes)
-    axes.set_xlabel("interactions, the first prompt among them")
+    axes.set_xlabel("interactions, including the first prompt")
     axes.set_ylabel("objects at the target (%)")
     axes.grid(alpha=0.3)
     _legend(figure, list(summary.targets))
@@ -183,7 +183,7 @@ def targets(summary: Summary) -> str:
 
 
 def _panels(count: int, width: float = 3.6) -> tuple[Figure, list[Axes]]:
-    """A figure with so many axes, as many a line as a page takes."""
+    """A figure with `count` axes, arranged in lines that fit a page."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -198,7 +198,7 @@ def _panels(count: int, width: float = 3.6) -> tuple[Figure, list[Axes]]:
 
 
 def _line_style(n: int) -> tuple[str, str, Any]:
-    """Colour, marker and dashes of the nth model: another look for as many as possible."""
+    """Colour, marker and dashes of the nth model, different for as many models as possible."""
     return (
         _COLOURS[n % len(_COLOURS)],
         _MARKERS[n % len(_MARKERS)],
@@ -207,7 +207,7 @@ def _line_style(n: int) -> tuple[str, str, Any]:
 
 
 def _short(name: str) -> str:
-    """A name that has its place in a figure."""
+    """A name shortened to fit in a figure."""
     return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
 
 
@@ -233,7 +233,7 @@ def _legend(figure: Figure, models: Sequence[str]) -> None:
 
     looks = map(_line_style, range(len(models)))
     handles = [Line2D([], [], color=c, marker=m, linestyle=d, markersize=4) for c, m, d in looks]
-    # matplotlib leaves out names that begin with _, which this hides: a space without width.
+    # matplotlib omits names that begin with _; a space without width prevents that.
     names = [f"\u200b{model}" for model in models]
     legend = figure.legend(
         handles, names, loc="outside lower center", ncols=min(len(names), 4), frameon=False
@@ -243,11 +243,11 @@ def _legend(figure: Figure, models: Sequence[str]) -> None:
 
 
 def _svg(figure: Figure, words: str) -> str:
-    """The figure as an element of a page, with words for those who do not see it."""
+    """The figure as an element of a page, with a description for screen readers."""
     from matplotlib import rc_context
 
     text = io.StringIO()
-    # Names within the figure come from this, so that those of two figures differ.
+    # The salt of the ids within the figure, so that those of two figures differ.
     with rc_context({**_SETTINGS, "svg.hashsalt": words}):
         figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()

@@ -1,4 +1,4 @@
-"""What is said of the models: in all, by modality and by object, against each other and ranked."""
+"""The summary of results: overall, by modality and by object, with paired tests and rankings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,14 @@ COMPARED = ("dsc_final", "nsd_final", "dsc_auc", "nsd_auc")
 
 @dataclass(frozen=True)
 class Group:
-    """One model on a group of cases. means, intervals: of SCORES over cases, NaN where untold."""
+    """One model on a group of cases.
+
+    Attributes:
+        model: the model.
+        n: the number of cases.
+        means: the mean of each of SCORES over cases; NaN if unknown.
+        intervals: its confidence interval; NaN if unknown.
+    """
 
     model: str
     n: int
@@ -48,7 +55,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Quartiles:
-    """Of what was measured so and so often; NaN where it never was."""
+    """The quartiles of a measured quantity; NaN if there are no values."""
 
     first: float
     median: float
@@ -57,7 +64,7 @@ class Quartiles:
 
     @classmethod
     def from_numbers(cls, numbers: Sequence[float]) -> Quartiles:
-        """The quartiles of some numbers."""
+        """The quartiles of numbers."""
         if not numbers:
             return cls(*[math.nan] * 4)
         return cls(*(float(q) for q in np.percentile(numbers, (25, 50, 75, 100))))
@@ -65,7 +72,13 @@ class Quartiles:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model takes: seconds of a first prompt and of a click, peak bytes of an object."""
+    """The cost of a model.
+
+    Attributes:
+        first_seconds: seconds of a first prompt.
+        click_seconds: seconds of a click.
+        peak_bytes: peak memory of an object.
+    """
 
     first_seconds: Quartiles
     click_seconds: Quartiles
@@ -74,11 +87,20 @@ class Cost:
 
 @dataclass(frozen=True)
 class Summary:
-    """All findings. rows: what is counted, all steps of every object.
+    """All results.
 
-    models: in all, those without any result at the end; modalities, objects: by name. scores: by
-    model and case. hd95_mm: by model, the median over cases, and in how many an object is missed
-    altogether. comparisons, rankings: by score. What cannot be told is missing.
+    Attributes:
+        rows: the rows that count, all steps of every object.
+        scores: by model and case.
+        models: overall results by model; those without any result come last.
+        modalities: results by modality.
+        objects: results by object.
+        hd95_mm: by model, the median over cases, and the number of cases in which an object is
+            missed entirely.
+        costs: by model.
+        paired_tests: by score; scores without data are missing.
+        rankings: by score, likewise.
+        targets: by model, if the protocol has a target.
     """
 
     rows: list[Row]
@@ -93,7 +115,7 @@ class Summary:
     targets: dict[str, TargetScore]
 
     def as_json(self) -> dict[str, Any]:
-        """By model, with everything that is said of it; what cannot be told is null."""
+        """All results by model; unknown numbers are null."""
         return {model: _plain(self._model_as_dict(model)) for model in self.models}
 
     def _model_as_dict(self, model: str) -> dict[str, Any]:
@@ -138,7 +160,7 @@ class Summary:
 def summarise(
     rows: Sequence[Row], failures: Sequence[Failure], cases: Sequence[Case], protocol: Protocol
 ) -> Summary:
-    """Count the rows and failures of `cases` as the protocol says, and find what can be said."""
+    """Summarise the rows and failures of `cases` as the protocol says."""
     counted = counted_rows(rows, failures, cases, protocol)
     scores = case_scores(counted)
     compared = {
@@ -197,7 +219,7 @@ def _group(model: str, scores: dict[str, CaseScore]) -> Group:
 
 def _hausdorff(scores: dict[str, CaseScore]) -> tuple[float, int]:
     distances = [case.hd95_mm for case in scores.values() if not math.isnan(case.hd95_mm)]
-    # The mean of the two in the middle is infinite where the larger one is.
+    # The mean of the two in the middle is infinite if the larger one is.
     median = float(np.median(distances)) if distances else math.nan
     return median, sum(map(math.isinf, distances))
 
@@ -234,7 +256,7 @@ def _place(ranking: Ranking, model: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Four digits (p-values: three that count); JSON knows no NaN and no infinity: null."""
+    """Round to four decimals (p-values: three digits); NaN and infinity become null in JSON."""
     if isinstance(value, dict):
         return {
             key: None

@@ -1,4 +1,4 @@
-"""The tables of a summary, each built once for HTML, LaTeX and Markdown alike."""
+"""The tables of a summary, built once for HTML, LaTeX and Markdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LARGEST_PEAK = PEAK_MEMORY.named("largest peak")
 
 
 def tables(summary: Summary) -> list[Table]:
-    """All tables that have something to say, the one of the models first."""
+    """All tables that have rows, that of the models first."""
     built = [
         _models(summary),
         _groups("modality", "modalities", summary.modalities),
@@ -49,8 +49,8 @@ def _models(summary: Summary) -> Table:
         "models",
         "Means over cases; in brackets 95 % confidence intervals (BCa bootstrap of whole cases, "
         f"{RESAMPLES:,} resamples; none below {LEAST_CASES} cases or where all are equal). "
-        "The Hausdorff distance is the median over cases. Bold: the best, where all models did "
-        "as many cases.",
+        "The Hausdorff distance is the median over cases. Bold: the best, if all models have "
+        "the same number of cases.",
         ("model", "cases", *(score.heading for score in SCORES.values()), _HD95.heading),
         _marked(rows, range(2, 2 + len(SCORES))),
     )
@@ -84,9 +84,10 @@ def _scores(group: Group, scores: Sequence[str]) -> list[Cell]:
 
 
 def _marked(rows: Sequence[tuple[Cell, ...]], columns: range) -> tuple[tuple[Cell, ...], ...]:
-    """The largest number of each column as the best, all of them where several are shown alike.
+    """Mark the largest number of each column as the best, all of them if several are shown as
+    equal.
 
-    Nothing is marked for one model alone, or where any has too few cases to say so, or other ones.
+    Nothing is marked for one model, or if any model has too few cases or other ones.
     """
     cases = columns.start - 1
     counts = [int(row[cases].text) for row in rows if row[cases].text != "0"]
@@ -123,9 +124,9 @@ def _paired_tests(paired_tests: Mapping[str, Sequence[PairedTest]]) -> Table:
             )
     return Table(
         "comparisons",
-        "Every two models on the cases that both did: the median difference with its 95 % "
-        "confidence interval (that of the sign test), and the two-sided Wilcoxon signed-rank test, "
-        "in which cases without a difference are left out (scipy's zero_method wilcox). Holm's "
+        "Every two models on the cases that both have: the median difference with its 95 % "
+        "confidence interval (that of the sign test), and the two-sided Wilcoxon signed-rank test "
+        "without the cases that do not differ (scipy's zero_method wilcox). Holm's "
         "correction is over all pairs of models of one score; scores are not corrected for one "
         "another.",
         (
@@ -184,7 +185,7 @@ def _costs(summary: Summary) -> Table:
     return Table(
         "costs",
         "Time and memory: medians with quartiles over objects and clicks. Memory is the peak of "
-        "the whole process since the object began, other models that it had loaded among it.",
+        "the whole process since the object began, including other models that it had loaded.",
         ("model", *(m.heading for m in (_FIRST, _CLICK, PEAK_MEMORY, _LARGEST_PEAK))),
         tuple(rows),
     )
@@ -213,9 +214,9 @@ def _targets(summary: Summary) -> Table:
         )
     return Table(
         "targets",
-        "The way to the target Dice: the share of objects that came there, a mean over cases with "
-        "its 95 % confidence interval; the interactions and seconds until then, medians in which "
-        "objects that never came there count as endless and every case weighs the same.",
+        "The target Dice: the share of objects that reached it, a mean over cases with its 95 % "
+        "confidence interval; the interactions and seconds until then, medians in which objects "
+        "that never reached it count as infinite and every case has the same weight.",
         ("model", "objects", "reached", "median interactions", "median seconds"),
         tuple(rows),
     )

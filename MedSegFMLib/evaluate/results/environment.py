@@ -84,7 +84,7 @@ def _memory_bytes() -> int:
 
 
 def _gpus() -> list[str]:
-    """Name, memory and driver of each GPU, from the driver's program, so that torch need not load."""
+    """Name, memory and driver of each GPU, from the driver's program: torch need not load."""
     query = ("--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
     return [line.strip() for line in _said_by("nvidia-smi", *query).splitlines() if line.strip()]
 

@@ -94,7 +94,7 @@ class ResultsFolder:
         self._write()
 
     def listed_results(self) -> tuple[list[Row], list[Failure]]:
-        """The rows and failures of the cases of this run, in order, with those of earlier models."""
+        """The rows and failures of this run's cases, in order, with those of earlier models."""
         listed = {*self._cases, ALL_CASES}
         rows = (self._rows[key] for key in self._in_order(self._rows) if key[0] in listed)
         failures = self._in_order(self._failures)
