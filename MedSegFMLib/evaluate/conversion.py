@@ -66,13 +66,13 @@ class Written:
 
 
 def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Progress) -> Written:
-    """Write each case as an npz file, into a new folder with a CASES.json, or one case as
-    `out`.npz.
+    """Write each case as an npz file, into a new folder with a CASES.json, or as `out`.npz.
 
-    `gts` contains only the objects of a case. If this fails, nothing is left behind.
+    Only a single case can be written as `out`.npz. `gts` contains only the objects of a case. If
+    this fails, nothing is left behind.
 
     Raises:
-        CasesError: a case cannot be read.
+        CasesError: a case cannot be read, or there are several cases for one file.
         OutputError: `out` cannot be written, or is not empty.
     """
     if is_challenge_file(out):

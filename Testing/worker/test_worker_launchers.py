@@ -97,7 +97,7 @@ def test_a_command_that_is_no_worker_is_an_error(fake_ssh: Path) -> None:
 
 @pytest.mark.parametrize("host", ["", "-oProxyCommand=evil", "a b"])
 def test_a_host_that_ssh_would_take_for_something_else_is_refused(host: str) -> None:
-    with pytest.raises(WorkerError, match="give a name as ssh takes it"):
+    with pytest.raises(WorkerError, match="give a host name for ssh"):
         SshLauncher(host)
 
 

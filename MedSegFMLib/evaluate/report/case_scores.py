@@ -61,8 +61,7 @@ class CaseScore:
 def counted_rows(
     rows: Sequence[Row], failures: Sequence[Failure], cases: Sequence[Case], protocol: Protocol
 ) -> list[Row]:
-    """The rows that count: every object with all steps, with its last scores repeated after its
-    last row.
+    """The rows that count: every object with all steps, its last scores repeated to the end.
 
     Failures count as the protocol says: with the worst scores, or not at all. The failure of a
     model that could not be loaded counts for all cases without rows of it.

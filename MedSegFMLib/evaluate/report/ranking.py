@@ -82,8 +82,9 @@ def rank_models(scores: Mapping[str, Mapping[str, float]]) -> Ranking | None:
 
 
 def places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The place of each model along the last axis, 1 for the largest score; ties share the best
-    place.
+    """The place of each model along the last axis, 1 for the largest score.
+
+    Ties share the best place.
 
     Args:
         scores: (…, models).

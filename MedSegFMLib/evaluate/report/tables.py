@@ -84,10 +84,10 @@ def _scores(group: Group, scores: Sequence[str]) -> list[Cell]:
 
 
 def _marked(rows: Sequence[tuple[Cell, ...]], columns: range) -> tuple[tuple[Cell, ...], ...]:
-    """Mark the largest number of each column as the best, all of them if several are shown as
-    equal.
+    """Mark the largest number of each column as the best.
 
-    Nothing is marked for one model, or if any model has too few cases or other ones.
+    Several are marked if they are shown as equal. Nothing is marked for one model, or if any model
+    has too few cases or other ones.
     """
     cases = columns.start - 1
     counts = [int(row[cases].text) for row in rows if row[cases].text != "0"]

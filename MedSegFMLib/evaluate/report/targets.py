@@ -41,8 +41,7 @@ class TargetScore:
 
 
 def target_score(rows: Sequence[Row], protocol: Protocol) -> TargetScore:
-    """How one model reaches the target; each case has the same weight, whatever its number of
-    objects.
+    """How one model reaches the target; each case has the same weight.
 
     An object that never reached the target is not censored as by Kaplan and Meier, whose estimate
     assumes that it would have reached it with more clicks. As all objects have the same clicks to

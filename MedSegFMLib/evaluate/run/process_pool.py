@@ -120,10 +120,10 @@ def _serve(connection: Connection, model: str, load: Load, work: Work, device: s
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Processes started within the block compute with one thread, so that they do not compete for
-    cores.
+    """Let processes started within the block compute with one thread each.
 
-    Libraries read this from the environment while they load, so only new processes are affected.
+    They do not compete for cores then. Libraries read this from the environment while they load, so
+    only new processes are affected.
     """
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)

@@ -1,8 +1,7 @@
-"""One model on one case: a first prompt for each object, then simulated clicks, scored at each
-step.
+"""One model on one case: a first prompt for each object, then clicks, scored at each step.
 
-A protocol segments the objects of a case one after another, each alone in the volume, or all at
-once: then they compete for voxels, as in `Session`, and the result is one label map.
+A protocol segments the objects of a case one after another, each by itself in the volume, or all at
+once: they then compete for voxels, as in `Session`, and the result is one label map.
 """
 
 from __future__ import annotations

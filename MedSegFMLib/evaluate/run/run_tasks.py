@@ -13,8 +13,7 @@ from .scheduler import Scheduler
 def run_tasks(
     scheduler: Scheduler, executor: Executor
 ) -> Generator[tuple[list[Task], Outcome], None, None]:
-    """Run all tasks of a scheduler, and yield the outcomes as they arrive, each with the tasks it
-    settles.
+    """Run all tasks of a scheduler; yields the outcomes, each with the tasks it settles.
 
     An outcome settles one task; none if a failed task is to be repeated; and all remaining tasks
     with one seed of a model that cannot be loaded. Closing the iterator, or an exception such as

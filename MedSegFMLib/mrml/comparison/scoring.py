@@ -59,7 +59,7 @@ class Scoring:
         self._bench.close()
 
     def add(self, model: str, masks: Mapping[int, Holding]) -> None:
-        """Score a model's masks: alone, against the reference, and against all other models."""
+        """Score a model's masks by themselves, against the reference, and against other models."""
         geometry = self._geometry
         assert geometry is not None, "a comparison has begun"
         self._masks[model] = masks

@@ -35,8 +35,7 @@ def predicted_bytes(
     sizes: Sequence[Sequence[tuple[int, int]]],
     half: bool,
 ) -> int:
-    """The peak of a step: weights, adapters with their moments, and the activations kept for the
-    views.
+    """The peak of a step: weights, adapters with their moments, and activations of the views.
 
     The output of the frozen blocks is stored in main memory, within `prefix_bytes`, as are the
     volumes; neither is counted.

@@ -53,15 +53,14 @@ def scores(
     targets: Sequence[TrainedObject],
     progress: Progress,
 ) -> tuple[dict[str, float], Seen]:
-    """The mean of each of `SCORES` over objects, of which there is at least one, and the first
-    result.
+    """The mean of each of `SCORES` over objects, and the result of the first object.
 
     An object that was not found has an agreement of 0 and does not count for the inconsistency,
     which is NaN if no object was found.
 
     Args:
         make: creates a segmenter with the current weights.
-        targets: the objects.
+        targets: the objects, at least one.
         progress: reports progress.
     """
     segmenter = make()

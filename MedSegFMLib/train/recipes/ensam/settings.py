@@ -25,7 +25,7 @@ class EnsamSettings:
         recorded_share: the share of scenes that come from the pack.
         start: weights of the same network to begin from if there is no checkpoint; their number of
             cells may differ.
-        minutes: the budget of this call in minutes; 0 is no limit.
+        minutes: the budget of this call in minutes; 0 for no limit.
         samples: the budget of this call in objects; whichever budget ends first counts.
         cooldown: the last part of the budget, over which the rate falls to 0. A later call
             continues from the checkpoint before it.

@@ -2,8 +2,8 @@
 
 transformers' own forward pass returns only the last layer. The one-to-many queries are those of
 DAC-DETR (Hu et al., "DAC-DETR: divide the attention layers and conquer", NeurIPS 2023), as SAM3 was
-trained: a second pass of the same queries and weights without self-attention, which keeps all but
-one query from each object.
+trained. They are a second pass of the same queries and weights without self-attention, which keeps
+all but one query from each object.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ _LEAST = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """The outputs of a pass: n slices, q queries, l layers of the decoder, the last of which
-    counts.
+    """The outputs of a pass, for n slices, q queries and l layers of the decoder.
+
+    Predictions are those of the last layer.
 
     Attributes:
         logits: (l, n, q), how well a query matches the text.

@@ -1,5 +1,4 @@
-"""The activations that a training step of SAM3's detector keeps, predicted from the network's
-shapes.
+"""The predicted activations of a training step of SAM3's detector, from its shapes.
 
 The counts above the vision transformer are those of tensors that autograd saved for the published
 network on one slice: 1.87 GB in 32 bits and 1.11 GB in 16 with adapters, 0.34 and 0.21 GB more with

@@ -46,8 +46,9 @@ def build_optimiser(
     weight_decay: float,
     adapters: bool,
 ) -> torch.optim.AdamW:
-    """AdamW for the trainable parameters, in groups of one rate each; biases and norms do not
-    decay.
+    """AdamW for the trainable parameters, in groups of one rate each.
+
+    Biases and norms do not decay.
 
     Args:
         parameters: the parameters by name.
