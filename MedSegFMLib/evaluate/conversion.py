@@ -140,10 +140,10 @@ def present_objects(label: Path) -> tuple[tuple[int, str], ...]:
         CasesError: there are none.
     """
     try:
-        found = np.unique(Volume.read(label).array_kji)
+        values = np.unique(Volume.read(label).array_kji)
     except MedSegFMError as error:
         raise CasesError(str(error)) from error
-    objects = tuple((int(value), f"label {int(value)}") for value in found if value > 0)
+    objects = tuple((int(value), f"label {int(value)}") for value in values if value > 0)
     if not objects:
         raise CasesError(f"{label} contains no label above 0; give the label map of the image.")
     return objects

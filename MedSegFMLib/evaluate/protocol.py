@@ -67,10 +67,10 @@ class Protocol:
     save_segs: bool = False
 
     def __post_init__(self) -> None:
-        for field, (fits, words) in _RULES.items():
+        for field, (fits, valid) in _RULES.items():
             value = getattr(self, field)
             if not fits(value):
-                raise CasesError(f"The protocol's {field} is {value!r}; give {words}.")
+                raise CasesError(f"The protocol's {field} is {value!r}; give {valid}.")
         if self.together and self.target_dice is not None:
             raise CasesError(
                 f"The protocol's target_dice is {self.target_dice} and its objects are together, "

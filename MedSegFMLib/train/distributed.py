@@ -52,8 +52,8 @@ class Processes:
         counts = self._accelerator.reduce(has_own, "sum").tolist()
         for parameter, count in zip(parameters, counts, strict=True):
             if count:
-                own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                parameter.grad = self._accelerator.reduce(own, "mean")
+                gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                parameter.grad = self._accelerator.reduce(gradient, "mean")
 
     def agreed(self, used: float, stopped: bool) -> tuple[float, bool]:
         """Return the main process's `used`, and whether any process was stopped."""

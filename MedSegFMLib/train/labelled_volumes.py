@@ -127,9 +127,9 @@ def _scene(number: int, side: int, seed: int) -> LabelledVolume:
     from ..synthesis.random.source import RandomSource
     from ..synthesis.scene import RandomGenerators
 
-    own = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+    scene_seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
     scene = RandomSource().scene(
-        (side, side, side), RandomGenerators.seeded(own, torch.device("cpu"))
+        (side, side, side), RandomGenerators.seeded(scene_seed, torch.device("cpu"))
     )
     labels = scene.labels.numpy().astype(np.int16)
     return LabelledVolume(

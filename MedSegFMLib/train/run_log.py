@@ -67,9 +67,9 @@ class RunLog:
         self._draws = can_draw()
         self._drawn_at = -_PREVIEW_SECONDS
         self._validated_samples = -1
-        seen = counters.samples
+        samples = counters.samples
         self._speed = (
-            f"Continuing after {samples_text(seen)}" if seen else "Making the first samples"
+            f"Continuing after {samples_text(samples)}" if samples else "Making the first samples"
         )
         self.scores: dict[str, float] = {}
         self._said = ""
@@ -101,10 +101,10 @@ class RunLog:
         self.scores = self._task.validate(progress)
         self._validated_samples = counters.samples
         self._log.write(counters.samples, counters.minutes, **self.scores)
-        words = [f"{name} {value:.3f}" for name, value in self.scores.items()]
+        texts = [f"{name} {value:.3f}" for name, value in self.scores.items()]
         # The first and the last fit on a line.
-        self._said = "".join(f", {word}" for word in dict.fromkeys(words[:1] + words[-1:]))
-        logger.info("%s: %s", samples_text(counters.samples), ", ".join(words))
+        self._said = "".join(f", {word}" for word in dict.fromkeys(texts[:1] + texts[-1:]))
+        logger.info("%s: %s", samples_text(counters.samples), ", ".join(texts))
 
     def close(self) -> None:
         """Close the log."""

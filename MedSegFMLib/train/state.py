@@ -40,16 +40,16 @@ def resume(folder: Path, recipe: str, settings: Any, task: Task) -> Counters:
     Raises:
         TrainingError: the checkpoint is of another recipe or network.
     """
-    found = checkpoints.load(folder)
-    if found is None:
+    checkpoint = checkpoints.load(folder)
+    if checkpoint is None:
         task.begin()
         return Counters()
-    _check_same(folder, recipe, settings, task, found.counters)
+    _check_same(folder, recipe, settings, task, checkpoint.counters)
     try:
-        task.restore(found.network)
-        for optimiser, state in zip(task.optimisers, found.optimisers, strict=True):
+        task.restore(checkpoint.network)
+        for optimiser, state in zip(task.optimisers, checkpoint.optimisers, strict=True):
             _restore(optimiser, state)
-        return Counters(**{name: found.counters[name] for name in asdict(Counters())})
+        return Counters(**{name: checkpoint.counters[name] for name in asdict(Counters())})
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(
             f"The checkpoint in {folder} is of another network or optimiser; train into another "
@@ -82,7 +82,7 @@ def _check_same(
 
 def _restore(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Restore the moments; the rate and the decay are those of this call."""
-    own = optimiser.state_dict()["param_groups"]
-    if [g["params"] for g in own] != [g["params"] for g in state["param_groups"]]:
+    groups = optimiser.state_dict()["param_groups"]
+    if [g["params"] for g in groups] != [g["params"] for g in state["param_groups"]]:
         raise ValueError("other groups of parameters")
-    optimiser.load_state_dict({"state": state["state"], "param_groups": own})
+    optimiser.load_state_dict({"state": state["state"], "param_groups": groups})

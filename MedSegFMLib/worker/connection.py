@@ -108,8 +108,8 @@ class Connection:
         self._outbox.put(None)
         for thread in (*readers, sender):
             thread.join(_DRAIN_SECONDS)
-        words = self.last_words.splitlines()
-        last_line = f": {words[-1].strip().rstrip('.')}" if words else ""
+        lines = self.last_words.splitlines()
+        last_line = f": {lines[-1].strip().rstrip('.')}" if lines else ""
         how = f"The worker{self._launcher.place} {exit_words(status)}{last_line}"
         self._finish(self._fault or f"{how}; {self._launcher.advice}.")
 

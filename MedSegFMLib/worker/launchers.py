@@ -107,8 +107,8 @@ class TrainingLauncher:
         Raises:
             WorkerError: there is no interpreter.
         """
-        words = [f"{key}={value}" for key, value in self.settings.items()]
-        command = [*_MODULE, _LIBRARY, "train", self.recipe, *words, "--events"]
+        settings = [f"{key}={value}" for key, value in self.settings.items()]
+        command = [*_MODULE, _LIBRARY, "train", self.recipe, *settings, "--events"]
         return [self.python or find_python(), *command]
 
     def environment(self) -> Mapping[str, str]:
@@ -155,9 +155,9 @@ class SshLauncher:
 
     def arguments(self) -> list[str]:
         """An ssh that never prompts, and that notices within a minute if the network is down."""
-        words = ["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20"]
-        words += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"]
-        return ["ssh", *words, "--", self.host, self.command]
+        options = ["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20"]
+        options += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"]
+        return ["ssh", *options, "--", self.host, self.command]
 
     def environment(self) -> Mapping[str, str]:
         """The environment of this process; in Slicer, that in which Slicer was started.
@@ -186,10 +186,10 @@ def find_python() -> str:
     """
     if Path(sys.executable).name.lower().startswith("python"):
         return sys.executable
-    found = shutil.which("PythonSlicer")
-    if found is None:
+    python = shutil.which("PythonSlicer")
+    if python is None:
         raise WorkerError(
             f"{sys.executable or 'This program'} is not a Python interpreter, and there is no "
             "PythonSlicer on the PATH; name an interpreter."
         )
-    return found
+    return python

@@ -224,15 +224,15 @@ def _answer(frame: Frame, label: str, offset_kji: list[int]) -> Answer:
     if mask.dtype != np.uint8 or mask.ndim != 3:
         raise ValueError(f"a mask of {mask.dtype} with {mask.ndim} axes")
     numbers = frame.data["consistency"].get(label)
-    own = {name.removeprefix(f"{label} "): array for name, array in arrays.items()}
-    consistency = None if numbers is None else from_parts(numbers, own)
+    parts = {name.removeprefix(f"{label} "): array for name, array in arrays.items()}
+    consistency = None if numbers is None else from_parts(numbers, parts)
     return Answer(shape_triple(offset_kji), mask, consistency)
 
 
 def _error(name: str, sentence: str) -> MedSegFMError:
-    known = getattr(errors, name, None)
-    if isinstance(known, type) and issubclass(known, MedSegFMError):
-        return known(sentence)
+    error_class = getattr(errors, name, None)
+    if isinstance(error_class, type) and issubclass(error_class, MedSegFMError):
+        return error_class(sentence)
     return WorkerError(sentence)
 
 

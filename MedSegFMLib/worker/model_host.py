@@ -121,14 +121,14 @@ class ModelHost:
         self._session.change(request.prompts)
         if not request.consistency:
             predictions = self._session.predict_all(progress)
-            answers = {label: make_answer(found) for label, found in predictions.items()}
+            answers = {label: make_answer(prediction) for label, prediction in predictions.items()}
             return answers, meter.cost()
         self._views = self._views or PlaneViews(self._session)
         predictions = self._views.predict_all(progress)
         progress(1.0, "Comparing the planes")
         answers = {
-            label: make_answer(found, measure(found, request.prompts.steps(label)[-1]))
-            for label, found in predictions.items()
+            label: make_answer(prediction, measure(prediction, request.prompts.steps(label)[-1]))
+            for label, prediction in predictions.items()
         }
         return answers, meter.cost()
 
@@ -161,7 +161,7 @@ def _is_gpu_out_of_memory(error: BaseException) -> bool:
     torch = sys.modules.get("torch")
     if torch is None:
         return False
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, torch.cuda.OutOfMemoryError):
-        found = found.__cause__
-    return found is not None
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, torch.cuda.OutOfMemoryError):
+        cause = cause.__cause__
+    return cause is not None

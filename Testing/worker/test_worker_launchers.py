@@ -79,8 +79,8 @@ def test_a_host_that_lets_nobody_in_is_named_with_what_ssh_said(fake_ssh: Path) 
         client.close()
     assert isinstance(failed, Failed)
     assert str(failed.error) == (
-        "The worker on gpu.example ended with status 255: Permission denied (publickey); check that "
-        "'ssh gpu.example medsegfm --version' succeeds without any prompt."
+        "The worker on gpu.example ended with status 255: Permission denied (publickey); check "
+        "that 'ssh gpu.example medsegfm --version' succeeds without any prompt."
     )
 
 

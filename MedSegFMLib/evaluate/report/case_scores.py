@@ -126,15 +126,15 @@ def group_by_modality(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def values(scores: Mapping[str, CaseScore], score: str) -> dict[str, float]:
     """One score of each case, without cases in which it is NaN."""
-    found = {case: held.get(score) for case, held in scores.items()}
-    return {case: value for case, value in found.items() if not math.isnan(value)}
+    all_values = {case: case_score.get(score) for case, case_score in scores.items()}
+    return {case: value for case, value in all_values.items() if not math.isnan(value)}
 
 
 def _group_rows(rows: Sequence[Row], names: Sequence[str]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
+    groups: dict[str, list[Row]] = defaultdict(list)
     for row, name in zip(rows, names, strict=True):
-        found[name].append(row)
-    return dict(found)
+        groups[name].append(row)
+    return dict(groups)
 
 
 def _task_score(rows: Sequence[Row]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:

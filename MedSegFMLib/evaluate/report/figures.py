@@ -48,8 +48,8 @@ def curves(summary: Summary) -> str:
     figure, panels = _panels(1 + len(shown))
     for axes, modality in zip(panels, ["", *shown], strict=True):
         scores = {
-            model: {c: s for c, s in held.items() if modality in ("", s.modality)}
-            for model, held in summary.scores.items()
+            model: {c: s for c, s in of_model.items() if modality in ("", s.modality)}
+            for model, of_model in summary.scores.items()
         }
         _curve_panel(axes, scores)
         cases = len(set(itertools.chain(*scores.values())))
@@ -60,10 +60,10 @@ def curves(summary: Summary) -> str:
 
 
 def _curve_panel(axes: Axes, scores: Mapping[str, Mapping[str, CaseScore]]) -> None:
-    for n, held in enumerate(scores.values()):
-        if not held:
+    for n, of_model in enumerate(scores.values()):
+        if not of_model:
             continue
-        dsc = np.stack([case.dsc for case in held.values()], axis=1)
+        dsc = np.stack([case.dsc for case in of_model.values()], axis=1)
         clicks = np.arange(len(dsc))
         low, high = mean_intervals(dsc).T
         colour, marker, dashes = _line_style(n)
@@ -81,26 +81,28 @@ def strips(summary: Summary) -> str:
     """Every case as a dot for each model; lines connect a case's dots if there are few."""
     figure, panels = _panels(2, width=max(5.0, 0.9 * len(summary.models)))
     for axes, score in zip(panels, ("dsc_final", "nsd_final"), strict=True):
-        held = {model: values(scores, score) for model, scores in summary.scores.items()}
-        _strip_panel(axes, held, summary, score)
+        by_model = {model: values(scores, score) for model, scores in summary.scores.items()}
+        _strip_panel(axes, by_model, summary, score)
         axes.set_title(SCORES[score].heading)
     return _svg(figure, "Dice and surface Dice of every case at the end, by model")
 
 
 def _strip_panel(
-    axes: Axes, held: Mapping[str, Mapping[str, float]], summary: Summary, score: str
+    axes: Axes, by_model: Mapping[str, Mapping[str, float]], summary: Summary, score: str
 ) -> None:
     rng = np.random.default_rng(_SEED)
-    cases = list(dict.fromkeys(itertools.chain(*held.values())))
+    cases = list(dict.fromkeys(itertools.chain(*by_model.values())))
     aside = dict(zip(cases, rng.uniform(-0.18, 0.18, len(cases)), strict=True))
     if len(cases) <= _MOST_LINES:
         for case in cases:
             at = [
-                (n + aside[case], own[case]) for n, own in enumerate(held.values()) if case in own
+                (n + aside[case], own[case])
+                for n, own in enumerate(by_model.values())
+                if case in own
             ]
             axes.plot(*zip(*at, strict=True), color="#999999", linewidth=0.5, alpha=0.6, zorder=1)
-    many = sum(map(len, held.values())) > _MOST_POINTS
-    for n, (model, own) in enumerate(held.items()):
+    many = sum(map(len, by_model.values())) > _MOST_POINTS
+    for n, (model, own) in enumerate(by_model.items()):
         colour, marker, _ = _line_style(n)
         axes.scatter(
             [n + aside[case] for case in own],
@@ -117,7 +119,7 @@ def _strip_panel(
         low, high = summary.models[model].intervals[score]
         axes.plot([n - 0.3, n + 0.3], [mean, mean], color="black", linewidth=1.5, zorder=3)
         axes.plot([n, n], [low, high], color="black", linewidth=1.5, zorder=3)
-    _name_models(axes, list(held))
+    _name_models(axes, list(by_model))
     axes.set_ylim(-0.02, 1.02)
     axes.grid(axis="y", alpha=0.3)
 
@@ -138,8 +140,8 @@ def stability(rankings: Mapping[str, Ranking]) -> str:
                     continue
                 axes.scatter(n, place + 1, s=500 * share, color="#56B4E9", linewidths=0, zorder=2)
                 if share >= 0.005:
-                    words = f"{100 * share:.0f} %"
-                    axes.text(n, place + 1, words, ha="center", va="center", fontsize=7, zorder=4)
+                    text = f"{100 * share:.0f} %"
+                    axes.text(n, place + 1, text, ha="center", va="center", fontsize=7, zorder=4)
             axes.plot([n, n], [ranking.low[n], ranking.high[n]], color="black", linewidth=0.8)
         axes.scatter(
             range(count),
@@ -231,8 +233,8 @@ def _whole_numbers(axes: Axes) -> None:
 def _legend(figure: Figure, models: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
 
-    looks = map(_line_style, range(len(models)))
-    handles = [Line2D([], [], color=c, marker=m, linestyle=d, markersize=4) for c, m, d in looks]
+    styles = map(_line_style, range(len(models)))
+    handles = [Line2D([], [], color=c, marker=m, linestyle=d, markersize=4) for c, m, d in styles]
     # matplotlib omits names that begin with _; a space without width prevents that.
     names = [f"\u200b{model}" for model in models]
     legend = figure.legend(
@@ -242,14 +244,14 @@ def _legend(figure: Figure, models: Sequence[str]) -> None:
         text.set_parse_math(False)
 
 
-def _svg(figure: Figure, words: str) -> str:
+def _svg(figure: Figure, description: str) -> str:
     """The figure as an element of a page, with a description for screen readers."""
     from matplotlib import rc_context
 
     text = io.StringIO()
     # The salt of the ids within the figure, so that those of two figures differ.
-    with rc_context({**_SETTINGS, "svg.hashsalt": words}):
+    with rc_context({**_SETTINGS, "svg.hashsalt": description}):
         figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()
     svg = _NUMBERED.sub("", svg[svg.index("<svg") :])
-    return svg.replace("<svg", f'<svg role="img" aria-label="{words}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{description}"', 1)

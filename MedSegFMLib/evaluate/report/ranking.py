@@ -59,13 +59,13 @@ def rank_models(scores: Mapping[str, Mapping[str, float]]) -> Ranking | None:
     table = np.array([[scores[name][case] for case in common] for name in names])
     by_mean = places(table.mean(axis=1))
     by_places = places(-places(table.T).mean(axis=0))
-    drawn = places(resampled_means(table))
+    resampled = places(resampled_means(table))
     order = sorted(range(len(names)), key=lambda n: (by_mean[n], by_places[n], n))
     all_places = np.arange(1, len(names) + 1)
     tail = 50 * (1 - CONFIDENCE)
     # Places are integers, so the limits are places that occurred.
-    low, high = np.percentile(drawn, (tail, 100 - tail), axis=0, method="inverted_cdf")
-    rankings, times = np.unique(drawn, axis=0, return_counts=True)
+    low, high = np.percentile(resampled, (tail, 100 - tail), axis=0, method="inverted_cdf")
+    rankings, times = np.unique(resampled, axis=0, return_counts=True)
     taus = _taus(by_mean, rankings)
     known = ~np.isnan(taus)
     return Ranking(
@@ -73,7 +73,7 @@ def rank_models(scores: Mapping[str, Mapping[str, float]]) -> Ranking | None:
         len(common),
         tuple(int(by_mean[n]) for n in order),
         tuple(int(by_places[n]) for n in order),
-        (drawn[:, order, None] == all_places).mean(axis=0),
+        (resampled[:, order, None] == all_places).mean(axis=0),
         tuple(int(low[n]) for n in order),
         tuple(int(high[n]) for n in order),
         float(_taus(by_mean, by_places[None])[0]),

@@ -57,14 +57,14 @@ class Album:
     @property
     def among_worst(self) -> set[Key]:
         """The pictures shown with the worst cases, and therefore not again with their case."""
-        return {case.key for held in self.worst.values() for case in held}
+        return {case.key for cases in self.worst.values() for case in cases}
 
 
 def open_album(summary: Summary, rows: Sequence[Row], folder: Path) -> Album:
     """Read the pictures that fit, those of the worst cases before all others."""
     last = _last_rows(rows)
     worst = {model: _worst(summary, model, last) for model in summary.scores}
-    keys = [case.key for held in worst.values() for case in held]
+    keys = [case.key for cases in worst.values() for case in cases]
     pictures: dict[Key, str] = {}
     left_out = 0
     room = MOST_BYTES
@@ -85,8 +85,8 @@ def _last_rows(rows: Sequence[Row]) -> dict[Key, dict[str, Row]]:
     """The last row of each object of each task."""
     last: dict[Key, dict[str, Row]] = defaultdict(dict)
     for row in rows:
-        held = last[row.key].get(row.object)
-        if held is None or row.step >= held.step:
+        earlier = last[row.key].get(row.object)
+        if earlier is None or row.step >= earlier.step:
             last[row.key][row.object] = row
     return dict(last)
 
@@ -98,11 +98,11 @@ def _worst(summary: Summary, model: str, last: dict[Key, dict[str, Row]]) -> lis
         if key[1] == model and key[0] in summary.scores[model]:
             tasks[key[0]].append(key)
     scores = summary.scores[model]
-    found = []
+    worst = []
     for case in sorted(tasks, key=lambda name: scores[name].get("dsc_final"))[:WORST]:
         rows = [(row.dsc, key, row) for key in tasks[case] for row in last[key].values()]
-        _, key, row = min(rows, key=lambda held: held[0])
-        found.append(
+        _, key, row = min(rows, key=lambda item: item[0])
+        worst.append(
             WorstCase(
                 key,
                 row.modality,
@@ -113,4 +113,4 @@ def _worst(summary: Summary, model: str, last: dict[Key, dict[str, Row]]) -> lis
                 row.hd95_mm,
             )
         )
-    return found
+    return worst

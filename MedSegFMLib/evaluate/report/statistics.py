@@ -189,8 +189,8 @@ def resampled_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
     means = np.empty((RESAMPLES, len(values)))
     for start in range(0, RESAMPLES, batch):
         some = min(batch, RESAMPLES - start)
-        drawn = rng.integers(cases, size=(some, cases)) + cases * np.arange(some)[:, None]
+        chosen = rng.integers(cases, size=(some, cases)) + cases * np.arange(some)[:, None]
         # The number of times that each case was drawn in each resample.
-        times = np.bincount(drawn.ravel(), minlength=some * cases).reshape(some, cases)
+        times = np.bincount(chosen.ravel(), minlength=some * cases).reshape(some, cases)
         means[start : start + some] = times @ values.T / cases
     return means

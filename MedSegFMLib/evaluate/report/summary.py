@@ -119,25 +119,25 @@ class Summary:
         return {model: _plain(self._model_as_dict(model)) for model in self.models}
 
     def _model_as_dict(self, model: str) -> dict[str, Any]:
-        found = _group_as_dict(self.models[model])
+        result = _group_as_dict(self.models[model])
         if model not in self.scores:
-            return {**found, "seconds_per_click": math.nan, "modalities": {}, "objects": {}}
+            return {**result, "seconds_per_click": math.nan, "modalities": {}, "objects": {}}
         cost = self.costs[model]
         median, missed = self.hd95_mm[model]
-        found |= {
+        result |= {
             "seconds_per_click": cost.click_seconds.median,
             "hd95_mm_median": median,
             "hd95_mm_infinite": missed,
             "cost": asdict(cost),
         }
         for name, groups in (("modalities", self.modalities), ("objects", self.objects)):
-            found[name] = {
+            result[name] = {
                 key: _group_as_dict(group)
-                for key, held in groups.items()
-                for group in held
+                for key, model_groups in groups.items()
+                for group in model_groups
                 if group.model == model
             }
-        found["against"] = {
+        result["against"] = {
             pair.other: {
                 score: {k: v for k, v in asdict(own).items() if k not in ("model", "other")}
                 for score, pairs in self.paired_tests.items()
@@ -147,14 +147,14 @@ class Summary:
             for pair in next(iter(self.paired_tests.values()), [])
             if pair.model == model
         }
-        found["places"] = {
+        result["places"] = {
             score: _place(ranking, model)
             for score, ranking in self.rankings.items()
             if model in ranking.models
         }
         if model in self.targets:
-            found["target"] = asdict(self.targets[model])
-        return found
+            result["target"] = asdict(self.targets[model])
+        return result
 
 
 def summarise(
@@ -164,24 +164,31 @@ def summarise(
     counted = counted_rows(rows, failures, cases, protocol)
     scores = case_scores(counted)
     compared = {
-        score: {model: values(held, score) for model, held in scores.items()} for score in COMPARED
+        score: {model: values(by_model, score) for model, by_model in scores.items()}
+        for score in COMPARED
     }
-    known = {score: held for score, held in compared.items() if held and all(held.values())}
-    rankings = {score: rank_models(held) for score, held in known.items()}
+    complete = {
+        score: by_model
+        for score, by_model in compared.items()
+        if by_model and all(by_model.values())
+    }
+    rankings = {score: rank_models(by_model) for score, by_model in complete.items()}
     of_model = {model: [row for row in counted if row.model == model] for model in scores}
-    asked = dict.fromkeys([*(row.model for row in rows), *(failure.model for failure in failures)])
+    requested = dict.fromkeys(
+        [*(row.model for row in rows), *(failure.model for failure in failures)]
+    )
     return Summary(
         rows=counted,
         scores=scores,
         models={
-            **{model: _group(model, held) for model, held in scores.items()},
-            **{model: _group(model, {}) for model in asked if model not in scores},
+            **{model: _group(model, by_model) for model, by_model in scores.items()},
+            **{model: _group(model, {}) for model in requested if model not in scores},
         },
         modalities=_groups(group_by_modality(counted)),
         objects=_groups(group_by_object(counted)),
-        hd95_mm={model: _hausdorff(held) for model, held in scores.items()},
+        hd95_mm={model: _hausdorff(by_model) for model, by_model in scores.items()},
         costs={model: _cost([row for row in rows if row.model == model]) for model in scores},
-        paired_tests={score: compare_models(held) for score, held in known.items()},
+        paired_tests={score: compare_models(by_model) for score, by_model in complete.items()},
         rankings={score: ranking for score, ranking in rankings.items() if ranking},
         targets={
             model: target_score(own, protocol)
@@ -193,7 +200,7 @@ def summarise(
 
 def _groups(rows_of: dict[str, list[Row]]) -> dict[str, list[Group]]:
     return {
-        name: [_group(model, held) for model, held in case_scores(rows).items()]
+        name: [_group(model, by_case) for model, by_case in case_scores(rows).items()]
         for name, rows in rows_of.items()
     }
 
@@ -233,7 +240,7 @@ def _cost(rows: Sequence[Row]) -> Cost:
     return Cost(
         Quartiles.from_numbers([row.seconds for row in placed if row.step == 0]),
         Quartiles.from_numbers([row.seconds for row in placed if row.step > 0]),
-        Quartiles.from_numbers([float(held) for held in last_of_object.values()]),
+        Quartiles.from_numbers([float(peak) for peak in last_of_object.values()]),
     )
 
 
@@ -260,14 +267,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {
             key: None
-            if isinstance(held, float) and not math.isfinite(held)
-            else float(f"{held:.3g}")
+            if isinstance(item, float) and not math.isfinite(item)
+            else float(f"{item:.3g}")
             if key in ("p", "p_holm")
-            else _plain(held)
-            for key, held in value.items()
+            else _plain(item)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(held) for held in value]
+        return [_plain(item) for item in value]
     if isinstance(value, float):
         return round(value, 4) if math.isfinite(value) else None
     return value

@@ -49,10 +49,10 @@ _INTERVAL_WIDTH = 18
 
 def write_tables(summary: Summary, folder: Path) -> None:
     """Write tables.csv (numbers only), tables.tex and tables.md into a folder."""
-    held = tables(summary)
+    built = tables(summary)
     write_text(folder / "tables.csv", _csv(summary))
-    write_text(folder / "tables.tex", as_latex(held))
-    write_text(folder / "tables.md", as_markdown(held))
+    write_text(folder / "tables.tex", as_latex(built))
+    write_text(folder / "tables.md", as_markdown(built))
 
 
 def _csv(summary: Summary) -> str:
@@ -64,8 +64,8 @@ def _csv(summary: Summary) -> str:
     for model in summary.models.values():
         writer.writerow(["all", "", *_csv_cells(model)])
     for scope, groups in (("modality", summary.modalities), ("object", summary.objects)):
-        for name, held in groups.items():
-            writer.writerows([scope, name, *_csv_cells(group)] for group in held)
+        for name, models in groups.items():
+            writer.writerows([scope, name, *_csv_cells(group)] for group in models)
     return text.getvalue()
 
 
@@ -78,15 +78,15 @@ def _csv_cells(group: Group) -> list[str]:
     return [group.model, str(group.n), *cells]
 
 
-def as_latex(held: Sequence[Table]) -> str:
+def as_latex(built: Sequence[Table]) -> str:
     """Tables for \\input in a document with the packages booktabs and longtable."""
     head = "% Needs \\usepackage{booktabs} and, for tables longer than a page, {longtable}.\n"
-    return head + "\n".join(map(_latex_table, held))
+    return head + "\n".join(map(_latex_table, built))
 
 
 def _latex_table(table: Table) -> str:
     sides = "l" * table.text_columns + "r" * (len(table.header) - table.text_columns)
-    header = _latex_row([_wrapped(words, _HEADER_WIDTH) for words in table.header])
+    header = _latex_row([_wrapped(heading, _HEADER_WIDTH) for heading in table.header])
     caption = f"\\caption{{{escape_latex(table.caption)}}}\\label{{tab:{table.name}}}"
     width = _WORDS_WIDTH // table.text_columns
     body = "\n".join(
@@ -130,12 +130,12 @@ def escape_latex(text: str) -> str:
     return "".join(_TEX.get(character, character) for character in " ".join(text.split()))
 
 
-def as_markdown(held: Sequence[Table]) -> str:
+def as_markdown(built: Sequence[Table]) -> str:
     """Tables in GitHub's Markdown, each with its caption above it."""
     parts = []
-    for table in held:
+    for table in built:
         aligned = ["---"] * table.text_columns + ["--:"] * (len(table.header) - table.text_columns)
-        lines = [[escape_markdown(words) for words in table.header], aligned]
+        lines = [[escape_markdown(heading) for heading in table.header], aligned]
         lines += [[_markdown_cell(cell) for cell in row] for row in table.rows]
         rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         parts.append(f"{escape_markdown(table.caption)}\n\n{rows}\n")

@@ -58,12 +58,12 @@ def _models(summary: Summary) -> Table:
 
 def _groups(kind: str, kinds: str, groups: Mapping[str, Sequence[Group]]) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for name, held in groups.items():
-        own = [
+    for name, models in groups.items():
+        table_rows = [
             (Cell(name), Cell(group.model), Cell(str(group.n)), *_scores(group, _OF_GROUPS))
-            for group in held
+            for group in models
         ]
-        rows += _marked(own, range(3, 3 + len(_OF_GROUPS)))
+        rows += _marked(table_rows, range(3, 3 + len(_OF_GROUPS)))
     return Table(
         kinds,
         f"By {kind}: means over the cases that have it, with 95 % confidence intervals; none below "

@@ -66,10 +66,10 @@ def write_picture(
     at_ijk = _worst_place(*min(pairs, key=lambda pair: dice(*pair)))
     if len(case.objects) > PICTURED:
         title += f", the first {PICTURED} of {len(case.objects)} objects"
-    drawn = draw_preview(
+    picture = draw_preview(
         loaded.image, outlines, title=title, at_ijk=at_ijk, indices=False, figure=_figure()
     )
-    write_preview(drawn, path)
+    write_preview(picture, path)
 
 
 @lru_cache(maxsize=1)

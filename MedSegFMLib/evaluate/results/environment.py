@@ -60,11 +60,11 @@ def usable_cores() -> int:
 
 
 def _installed() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions
 
 
 def _cpu() -> str:

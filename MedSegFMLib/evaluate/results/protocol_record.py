@@ -22,8 +22,8 @@ def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        case_digests = dict(held.pop("cases", {}))
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        case_digests = dict(stored.pop("cases", {}))
     except OSError as error:
         raise CasesError(
             f"{path} cannot be read ({error.strerror}); choose another folder."
@@ -33,11 +33,11 @@ def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
             f"{path} is damaged ({error}); remove it and results.csv or choose another folder."
         ) from error
     requested = dataclasses.asdict(protocol)
-    if held != requested:
+    if stored != requested:
         differing = [
-            f"{name} {held.get(name, 'none')} there, {requested.get(name, 'none')} requested"
-            for name in requested | held
-            if held.get(name) != requested.get(name)
+            f"{name} {stored.get(name, 'none')} there, {requested.get(name, 'none')} requested"
+            for name in requested | stored
+            if stored.get(name) != requested.get(name)
         ]
         raise CasesError(
             f"{folder} contains results of another protocol ({'; '.join(differing)}); choose "

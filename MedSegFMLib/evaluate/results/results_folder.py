@@ -122,7 +122,7 @@ def _places(names: Iterable[str]) -> Callable[[str], int]:
 
 
 def _is_complete(rows: Sequence[Row], case: Case, protocol: Protocol) -> bool:
-    own: dict[str, list[Row]] = {name: [] for _, name in case.objects}
+    rows_of: dict[str, list[Row]] = {name: [] for _, name in case.objects}
     for row in rows:
-        own.setdefault(row.object, []).append(row)
-    return len(own) == len(case.objects) and all(map(protocol.complete, own.values()))
+        rows_of.setdefault(row.object, []).append(row)
+    return len(rows_of) == len(case.objects) and all(map(protocol.complete, rows_of.values()))

@@ -20,18 +20,18 @@ def weights_used(models: Iterable[str]) -> dict[str, str]:
     Raises:
         ModelError, WeightsError: there is no such model.
     """
-    known = {own.name: own.sha256 for own in installed()}
-    found: dict[str, str] = {}
+    digests = {entry.name: entry.sha256 for entry in installed()}
+    used: dict[str, str] = {}
     for text in models:
         choice = read_choice(text)
         needed = card(choice.name)
         if needed.weights is not None:
-            found[text] = known.get(needed.weights) or "unknown"
+            used[text] = digests.get(needed.weights) or "unknown"
         if choice.weights is not None:
             try:
-                found[text] = own_sha256(choice.weights)
+                used[text] = own_sha256(choice.weights)
             except WeightsError:
-                found[text] = "unreadable"
+                used[text] = "unreadable"
         if needed.base is not None:
-            found[f"{text}, base {needed.base}"] = known.get(needed.base) or "unknown"
-    return found
+            used[f"{text}, base {needed.base}"] = digests.get(needed.base) or "unknown"
+    return used

@@ -136,8 +136,10 @@ class RayExecutor:
             return self._stuck()
         self._moved = time.monotonic()
         ready, _ = self._ray.wait(waited, num_returns=len(waited), timeout=0)
-        found = [(references[reference], self._take(references[reference])) for reference in ready]
-        return [(number, event) for number, event in found if event is not None]
+        events_of_ready = [
+            (references[reference], self._take(references[reference])) for reference in ready
+        ]
+        return [(number, event) for number, event in events_of_ready if event is not None]
 
     def stop_worker(self, worker: int) -> None:
         """End the actor, if there is one."""

@@ -70,7 +70,7 @@ def trained_objects(
     Raises:
         TrainingError: a volume is too thin for three planes.
     """
-    found = []
+    objects = []
     for volume in volumes:
         check_thick_enough(volume)
         shape = volume.labels_kji.shape
@@ -80,14 +80,16 @@ def trained_objects(
             assert box is not None, "labels without voxels are refused where they are read"
             tight[label] = Region.from_slices(box)
         regions = {
-            label: Region.whole(shape) if rule is None else own.grown(rule.margin(own), shape)
-            for label, own in tight.items()
+            label: Region.whole(shape)
+            if rule is None
+            else box_region.grown(rule.margin(box_region), shape)
+            for label, box_region in tight.items()
         }
         stacks = PlaneStacks(volume, Region.enclosing(list(regions.values())))
         for label, region in regions.items():
             surface = _surface(volume.labels_kji == label, tight[label])
-            found.append(TrainedObject(volume, stacks, label, region, surface))
-    return found
+            objects.append(TrainedObject(volume, stacks, label, region, surface))
+    return objects
 
 
 def check_thick_enough(volume: LabelledVolume) -> None:

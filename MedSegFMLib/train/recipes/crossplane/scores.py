@@ -66,13 +66,16 @@ def scores(
     segmenter = make()
     rows, shown = [], None
     for target, part in zip(targets, parts_of(progress, len(targets)), strict=True):
-        seen = measure_target(segmenter, target, part)
-        shown = shown or seen
+        measured = measure_target(segmenter, target, part)
+        shown = shown or measured
         rows.append(
             (
-                dice(target.mask_kji, seen.prediction.mask.array_kji),
-                (seen.consistency.agreement or 0.0) * bool(seen.prediction.mask.array_kji.any()),
-                np.nan if seen.consistency.intersection is None else seen.consistency.intersection,
+                dice(target.mask_kji, measured.prediction.mask.array_kji),
+                (measured.consistency.agreement or 0.0)
+                * bool(measured.prediction.mask.array_kji.any()),
+                np.nan
+                if measured.consistency.intersection is None
+                else measured.consistency.intersection,
             )
         )
     assert shown is not None, "there is one object at least"
@@ -85,7 +88,7 @@ def find_hot_voxels(
     segmenter: PlanarSegmenter, target: TrainedObject, progress: Progress
 ) -> Voxels:
     """The voxels (n, 3) of an object at which the planes disagree."""
-    seen = measure_target(segmenter, target, progress)
-    mask_kji = target.mask_kji[seen.consistency.region.slices]
-    voxels = np.argwhere((seen.consistency.disagreement_kji > _HOT) & mask_kji)
-    return thinned(voxels + np.array(seen.consistency.region.start_kji))
+    measured = measure_target(segmenter, target, progress)
+    mask_kji = target.mask_kji[measured.consistency.region.slices]
+    voxels = np.argwhere((measured.consistency.disagreement_kji > _HOT) & mask_kji)
+    return thinned(voxels + np.array(measured.consistency.region.start_kji))

@@ -107,12 +107,12 @@ class CrossplaneTask(Task):
         ]
         self.optimisers[0].param_groups[0]["peak"] = settings.rate
         self.schedule = StepSchedule(settings.steps, settings.warmup, "cosine")
-        own = ("rank", "alpha", "targets", "blocks", "decoder", "size")
+        must_match = ("rank", "alpha", "targets", "blocks", "decoder", "size")
         self.must_match = {
             "base": self._base_sha256,
             # The checkpoint contains scores and voxels of these volumes.
             "set of volumes": digest([*self._manifest, *manifest(held_back)]),
-            **{key: getattr(settings, key) for key in own},
+            **{key: getattr(settings, key) for key in must_match},
         }
         self._hot: list[Tensor] | None = None
         self._before: dict[str, float] | None = None
@@ -188,9 +188,9 @@ class CrossplaneTask(Task):
     def draw(self, path: Path, title: str) -> None:
         """Draw the disagreement of the planes on the first object that was scored."""
         if self._shown is not None:
-            seen = self._shown
+            shown = self._shown
             figure = draw_consistency(
-                seen.target.volume.image, seen.prediction, seen.consistency, title
+                shown.target.volume.image, shown.prediction, shown.consistency, title
             )
             with atomic_path(path) as beside:
                 figure.savefig(beside, dpi=90, facecolor="black")
@@ -269,6 +269,6 @@ def _with_phrase(progress: Progress, start: float, stop: float, phrase: str) -> 
     return lambda fraction, _: part(fraction, phrase)
 
 
-def _numbers(found: Mapping[str, float] | None) -> dict[str, float | None]:
+def _numbers(values: Mapping[str, float] | None) -> dict[str, float | None]:
     """Scores for JSON, with null for NaN."""
-    return {name: None if isnan(value) else value for name, value in (found or {}).items()}
+    return {name: None if isnan(value) else value for name, value in (values or {}).items()}

@@ -85,9 +85,9 @@ def make_batch(
         if len(objects) == size:
             break
         scene = source.scene((side, side, side), generators)
-        found = _seen(scene, cells, boxed, generators)
-        if float(found[1].sum()) >= _FEWEST_CELLS:
-            objects.append(found)
+        sample = _seen(scene, cells, boxed, generators)
+        if float(sample[1].sum()) >= _FEWEST_CELLS:
+            objects.append(sample)
     if len(objects) < size:
         raise TrainingError(
             f"Only {len(objects)} of {_MOST_SCENES * size} scenes of {side} voxels a side show an "
@@ -142,10 +142,10 @@ def _seen(
 def _bounds(mask: Tensor) -> tuple[Floats, Floats]:
     """The first voxel of an object, and the one after its last, along each axis."""
     sides = [mask.amax(dim=[a for a in range(3) if a != axis]) for axis in range(3)]
-    found = [np.flatnonzero(side.cpu().numpy()) for side in sides]
-    if any(len(axis) == 0 for axis in found):
+    indices = [np.flatnonzero(side.cpu().numpy()) for side in sides]
+    if any(len(axis) == 0 for axis in indices):
         return np.zeros(3), np.array(mask.shape, dtype=float)
-    ends = [(axis[0], axis[-1] + 1) for axis in found]
+    ends = [(axis[0], axis[-1] + 1) for axis in indices]
     start, stop = np.array(ends, dtype=float).T
     return start, stop
 
@@ -171,8 +171,8 @@ def _drawn_box(
     if host.random() < _TIGHT_BOXES:
         return start, stop
     shift = np.rint(host.uniform(-_BOX_JITTER, _BOX_JITTER, (2, 3)) * (stop - start))
-    drawn = np.clip(start + shift[0], 0, stop - 1)
-    return drawn, np.clip(stop + shift[1], np.maximum(drawn, start) + 1, shape)
+    moved_start = np.clip(start + shift[0], 0, stop - 1)
+    return moved_start, np.clip(stop + shift[1], np.maximum(moved_start, start) + 1, shape)
 
 
 def _around_box(start: Floats, stop: Floats, host: np.random.Generator) -> tuple[Floats, Floats]:

@@ -71,9 +71,13 @@ class EnsamTask(Task):
             return
         given = ensam_weights.load(start)
         if replace(given.config, cells=wanted.cells) != wanted:
-            own = asdict(wanted)
-            there = asdict(given.config).items()
-            others = [f"{key}={str(value).lower()}" for key, value in there if value != own[key]]
+            wanted_fields = asdict(wanted)
+            given_fields = asdict(given.config).items()
+            others = [
+                f"{key}={str(value).lower()}"
+                for key, value in given_fields
+                if value != wanted_fields[key]
+            ]
             raise TrainingError(
                 f"{start} is of another network; add {' '.join(others)}, or leave out start=."
             )
@@ -117,10 +121,12 @@ class EnsamTask(Task):
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """See `Task.restore`."""
-        own = {name: state[name] for name in self.network.state_dict()}
-        self.network.load_state_dict(own)
+        network_state = {name: state[name] for name in self.network.state_dict()}
+        self.network.load_state_dict(network_state)
         # Checkpoints of earlier versions contain no average.
-        averaged = {name: state.get(_AVERAGE + name, tensor) for name, tensor in own.items()}
+        averaged = {
+            name: state.get(_AVERAGE + name, tensor) for name, tensor in network_state.items()
+        }
         self._averaged.load_state_dict(averaged)
         self._averaged_steps = int(state.get(_AVERAGED_STEPS, 0))
 
@@ -132,9 +138,9 @@ class EnsamTask(Task):
 
     def draw(self, path: Path, title: str) -> None:
         """See `Task.draw`."""
-        found = self._validated
-        if found is not None:
-            preview.write_preview(path, self._objects[0], found.first, found.last, title)
+        validation = self._validated
+        if validation is not None:
+            preview.write_preview(path, self._objects[0], validation.first, validation.last, title)
 
     def write(self, path: Path) -> None:
         """See `Task.write`."""

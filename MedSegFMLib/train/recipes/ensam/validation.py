@@ -43,7 +43,7 @@ def validate(
         device: the device.
         progress: reports progress.
     """
-    scores, drawn = [], []
+    scores, shown = [], []
     for number, batch in enumerate(batches):
         progress(number / len(batches), "Scoring objects")
         moved = on_device(batch, device)
@@ -51,5 +51,5 @@ def validate(
         truth = (moved.target > 0.5).float()
         scores.append(torch.stack([soft_dice((a > 0).float(), truth) for a in answers], dim=1))
         if number == 0:
-            drawn = [answers[0].cpu(), answers[-1].cpu()]
-    return Validation(torch.cat(scores).mean(dim=0).tolist(), drawn[0], drawn[1])
+            shown = [answers[0].cpu(), answers[-1].cpu()]
+    return Validation(torch.cat(scores).mean(dim=0).tolist(), shown[0], shown[1])

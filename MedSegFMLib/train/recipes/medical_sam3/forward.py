@@ -55,13 +55,13 @@ def answers(
     """
     levels = network.vision_encoder(images)
     features, positions = levels.fpn_hidden_states[:-1], levels.fpn_position_encoding[:-1]
-    words = network.get_text_features(
+    text_features = network.get_text_features(
         input_ids=tokens, attention_mask=counts, return_dict=True
     ).pooler_output
     text_mask = counts.bool()
     encoded = network.detr_encoder(
         vision_features=[features[-1]],
-        text_features=words,
+        text_features=text_features,
         vision_pos_embeds=[positions[-1]],
         text_mask=text_mask,
     )
@@ -70,7 +70,7 @@ def answers(
         decoder_queries=decoded.intermediate_hidden_states[-1],
         backbone_features=list(features),
         encoder_hidden_states=encoded.last_hidden_state,
-        prompt_features=words,
+        prompt_features=text_features,
         prompt_mask=text_mask,
     ).pred_masks
     one = _read(network, decoded, encoded, text_mask, masks)

@@ -54,7 +54,7 @@ def detector_loss(
         targets: the targets.
         most: the number of queries for each target.
     """
-    found: dict[str, Tensor] = {}
+    losses: dict[str, Tensor] = {}
     count = max(1, len(targets.boxes))
     for layer in range(len(one.logits)):
         matches = one_to_one(one.logits[layer], one.boxes[layer], targets)
@@ -64,7 +64,7 @@ def detector_loss(
         )
         if layer == len(one.logits) - 1 and one.masks is not None:
             parts.update(_masks(one.masks, targets, matches, count))
-        _add(found, parts, "")
+        _add(losses, parts, "")
     for layer in range(0 if many is None else len(many.logits)):
         assert many is not None, "there are layers of it"
         logits, boxes = many.logits[layer], many.boxes[layer]
@@ -74,13 +74,13 @@ def detector_loss(
             if last
             else one_to_one(logits, boxes, targets)
         )
-        _add(found, _queries(logits, boxes, targets, matches, count), "many_")
+        _add(losses, _queries(logits, boxes, targets, matches, count), "many_")
     total = one.logits.new_zeros(())
-    for name, value in found.items():
+    for name, value in losses.items():
         weight = WEIGHTS[name.removeprefix("many_")]
         total = total + value * weight * (MANY_WEIGHT if name.startswith("many_") else 1.0)
-    found["loss"] = total * targets.n**0.5
-    return found
+    losses["loss"] = total * targets.n**0.5
+    return losses
 
 
 def _queries(
@@ -113,19 +113,22 @@ def _queries(
 
 def _masks(masks: Tensor, targets: Targets, matches: Matches, count: int) -> dict[str, Tensor]:
     """Focal and Dice loss of the matched masks, (n, q, h, w), against the target masks."""
-    own = masks[matches.slices, matches.queries].flatten(1)
+    logits = masks[matches.slices, matches.queries].flatten(1)
     aims = targets.masks[matches.targets].flatten(1)
-    likely = own.sigmoid()
+    likely = logits.sigmoid()
     wrong = likely * (1 - aims) + (1 - likely) * aims
     share = _ALPHA * aims + (1 - _ALPHA) * (1 - aims)
     focal = share * wrong**_GAMMA
-    focal = focal * binary_cross_entropy_with_logits(own, aims, reduction="none")
+    focal = focal * binary_cross_entropy_with_logits(logits, aims, reduction="none")
     both = 2 * (likely * aims).sum(1) + 1
     dice = 1 - both / (likely.sum(1) + aims.sum(1) + 1)
     # Without matches the sums are 0; a mean would be NaN.
-    return {"mask": focal.sum() / (max(1, own.shape[1]) * count), "mask_dice": dice.sum() / count}
+    return {
+        "mask": focal.sum() / (max(1, logits.shape[1]) * count),
+        "mask_dice": dice.sum() / count,
+    }
 
 
-def _add(found: dict[str, Tensor], parts: dict[str, Tensor], prefix: str) -> None:
+def _add(losses: dict[str, Tensor], parts: dict[str, Tensor], prefix: str) -> None:
     for name, value in parts.items():
-        found[prefix + name] = found.get(prefix + name, torch.zeros_like(value)) + value
+        losses[prefix + name] = losses.get(prefix + name, torch.zeros_like(value)) + value

@@ -39,9 +39,9 @@ class Targets:
     @property
     def present(self) -> Tensor:
         """(n,) float32: 1 for slices with an object."""
-        there = torch.zeros(self.n, device=self.boxes.device)
-        there[self.slices] = 1.0
-        return there
+        present = torch.zeros(self.n, device=self.boxes.device)
+        present[self.slices] = 1.0
+        return present
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,23 +69,25 @@ def one_to_one(logits: Tensor, boxes: Tensor, targets: Targets) -> Matches:
         boxes: (n, q, 4).
         targets: the targets.
     """
-    found: list[tuple[int, int, int]] = []
+    matches: list[tuple[int, int, int]] = []
     logits, boxes = logits.detach(), boxes.detach()
     for number in range(targets.n):
-        own = (targets.slices == number).nonzero()[:, 0]
-        if not len(own):
+        of_slice = (targets.slices == number).nonzero()[:, 0]
+        if not len(of_slice):
             continue
         score = logits[number].sigmoid()
         learnt = -_ALPHA * (1 - score) ** _GAMMA * logsigmoid(logits[number])
         left = -(1 - _ALPHA) * score**_GAMMA * logsigmoid(-logits[number])
         kind = learnt - left
-        edges = torch.cdist(boxes[number], targets.boxes[own], p=1)
-        shared = generalised_overlap(boxes[number][:, None], targets.boxes[own][None])
+        edges = torch.cdist(boxes[number], targets.boxes[of_slice], p=1)
+        shared = generalised_overlap(boxes[number][:, None], targets.boxes[of_slice][None])
         cost = _CLASS * kind[:, None] + _EDGES * edges - _OVERLAP * shared
         # NaN would make the solver raise; the loss reports it.
         queries, chosen = linear_sum_assignment(cost.nan_to_num().cpu().numpy())
-        found += [(number, int(q), int(own[t])) for q, t in zip(queries, chosen, strict=True)]
-    return _matches(found, boxes.device)
+        matches += [
+            (number, int(q), int(of_slice[t])) for q, t in zip(queries, chosen, strict=True)
+        ]
+    return _matches(matches, boxes.device)
 
 
 def one_to_many(logits: Tensor, boxes: Tensor, targets: Targets, most: int) -> Matches:
@@ -99,7 +101,7 @@ def one_to_many(logits: Tensor, boxes: Tensor, targets: Targets, most: int) -> M
         targets: the targets.
         most: the number of queries for each target.
     """
-    found: list[tuple[int, int, int]] = []
+    matches: list[tuple[int, int, int]] = []
     logits, boxes = logits.detach(), boxes.detach()
     for target in range(len(targets.boxes)):
         number = int(targets.slices[target])
@@ -108,8 +110,8 @@ def one_to_many(logits: Tensor, boxes: Tensor, targets: Targets, most: int) -> M
         best = quality.topk(min(most, len(quality)))
         for value, query in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             if value > _MANY_LEAST:
-                found.append((number, query, target))
-    return _matches(found, boxes.device)
+                matches.append((number, query, target))
+    return _matches(matches, boxes.device)
 
 
 def overlap(boxes: Tensor, others: Tensor) -> Tensor:
@@ -137,6 +139,6 @@ def _areas(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return shared / union.clamp(min=1e-9), union, around
 
 
-def _matches(found: list[tuple[int, int, int]], device: torch.device) -> Matches:
-    numbers = torch.tensor(found, dtype=torch.int64, device=device).reshape(-1, 3)
+def _matches(matches: list[tuple[int, int, int]], device: torch.device) -> Matches:
+    numbers = torch.tensor(matches, dtype=torch.int64, device=device).reshape(-1, 3)
     return Matches(numbers[:, 0], numbers[:, 1], numbers[:, 2])

@@ -39,8 +39,16 @@ def remembered_numbers(config: Any, recomputed: bool, many: bool, full: bool) ->
     mixed = encoder.num_layers * tokens * (10 * encoder.hidden_size + 2 * encoder.intermediate_size)
     # The distance of each pixel from each query's box, for each head, and the pixels' keys and
     # values.
-    seen = tokens * (decoder.num_attention_heads * (queries + 1) + 4 * decoder.hidden_size)
+    cross_attention = tokens * (
+        decoder.num_attention_heads * (queries + 1) + 4 * decoder.hidden_size
+    )
     # Activations of the small networks that compute these distances from rows and columns.
-    far = 2 * queries * side * decoder.hidden_size if full else 0
+    distances = 2 * queries * side * decoder.hidden_size if full else 0
     passes = 2 if many else 1
-    return int(trunk + pyramid + masks + mixed + passes * decoder.num_layers * (seen + far))
+    return int(
+        trunk
+        + pyramid
+        + masks
+        + mixed
+        + passes * decoder.num_layers * (cross_attention + distances)
+    )

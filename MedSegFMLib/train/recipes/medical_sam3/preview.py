@@ -43,10 +43,10 @@ def draw_slices(path: Path, seen: Sequence[tuple[TextBatch, Tensor]], title: str
         axes.set_axis_off()
     for axes, (batch, mask) in zip(panels, shown, strict=False):
         axes.imshow(batch.images[0, 0].numpy(), cmap="gray", vmin=-1, vmax=1, extent=(0, 1, 1, 0))
-        for drawn, colour, style in ((batch.masks[0] > 0, _TRUTH, "-"), (mask, _ANSWER, "--")):
-            if drawn.any() and not drawn.all():
+        for outline, colour, style in ((batch.masks[0] > 0, _TRUTH, "-"), (mask, _ANSWER, "--")):
+            if outline.any() and not outline.all():
                 axes.contour(
-                    drawn.numpy(),
+                    outline.numpy(),
                     [0.5],
                     colors=[colour],
                     linestyles=style,

@@ -62,11 +62,11 @@ def build_optimiser(
     for name, parameter in parameters:
         if parameter.requires_grad:
             scale = 1.0 if adapters else rate_scale(name, depth, decay)
-            falls = weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((scale, falls), []).append(parameter)
+            decays = weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((scale, decays), []).append(parameter)
     return torch.optim.AdamW(
         [
-            {"params": held, "lr": rate * scale, "peak": rate * scale, "weight_decay": falls}
-            for (scale, falls), held in groups.items()
+            {"params": group, "lr": rate * scale, "peak": rate * scale, "weight_decay": decays}
+            for (scale, decays), group in groups.items()
         ]
     )

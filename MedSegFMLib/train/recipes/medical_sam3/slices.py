@@ -146,13 +146,13 @@ def _objects(volume: LabelledVolume, name: str) -> list[_Named]:
     whole = Region.whole(image.geometry.shape_kji)
     slice_images: GreyLevels = plane.stack(window.grey_levels(image.array_kji, whole))
     labels: NDArray[np.int16] = plane.stack(volume.labels_kji)
-    found = []
-    for label, words in volume.objects.items():
+    objects = []
+    for label, phrase in volume.objects.items():
         is_shown = (labels == label).any(axis=(1, 2))
         if is_shown.any():
             present, absent = np.flatnonzero(is_shown), np.flatnonzero(~is_shown)
-            found.append(_Named(slice_images, labels, label, words, present, absent))
-    return found
+            objects.append(_Named(slice_images, labels, label, phrase, present, absent))
+    return objects
 
 
 def _squashed(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:

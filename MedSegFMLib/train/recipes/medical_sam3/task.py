@@ -59,15 +59,15 @@ class MedicalSam3Task(Task):
         config: Any = self._network.config
         self._config = config
         self._tokenizer = self._base.parent if settings.tokenizer is None else settings.tokenizer
-        words = PhraseTokenizer(self._tokenizer, config.text_config.max_position_embeddings)
+        tokenizer = PhraseTokenizer(self._tokenizer, config.text_config.max_position_embeddings)
         training, held_back = open_volumes(
             settings.cases, settings.held_back, settings.synthetic, settings.side, settings.seed
         )
         self._manifest = manifest(training)
         planes, backbone = settings.plane_names, config.vision_config.backbone_config
         sides = (backbone.image_size, 4 * (backbone.image_size // backbone.patch_size))
-        self._slices = Slices(training, planes, *sides, words)
-        self._scored = Slices(held_back, planes, *sides, words).scored(settings.validate_slices)
+        self._slices = Slices(training, planes, *sides, tokenizer)
+        self._scored = Slices(held_back, planes, *sides, tokenizer).scored(settings.validate_slices)
         self._trained = self._prepared()
         lora = settings.mode == "lora"
         self.optimisers = [
@@ -99,9 +99,9 @@ class MedicalSam3Task(Task):
     def backward(self, batch: TextBatch, number: int, weight: float) -> dict[str, Tensor]:
         """See `Task.backward`."""
         devices = [] if self._device.type == "cpu" else [self._device]
-        own = np.random.SeedSequence((self._settings.seed, number, 1)).generate_state(1)
+        seed = np.random.SeedSequence((self._settings.seed, number, 1)).generate_state(1)
         with torch.random.fork_rng(devices):
-            torch.manual_seed(int(own[0]))
+            torch.manual_seed(int(seed[0]))
             many = self._settings.one_to_many
             with autocast(self._device, self._half):
                 one, others = self._answers(batch, many=many > 0)
@@ -119,16 +119,16 @@ class MedicalSam3Task(Task):
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """See `Task.restore`."""
-        own = self.state()
-        if own.keys() != state.keys():
+        parameters = self.state()
+        if parameters.keys() != state.keys():
             raise KeyError("other parameters")
-        for name, parameter in own.items():
+        for name, parameter in parameters.items():
             parameter.copy_(state[name])
 
     def validate(self, progress: Progress) -> dict[str, float]:
         """Dice of the object with the highest score, and the fraction of slices with one found."""
         self._trained.eval()
-        self._seen, dice, found = [], [], []
+        self._seen, dice, is_found = [], [], []
         for number, batch in enumerate(self._scored):
             progress(number / len(self._scored), "Scoring slices")
             with torch.inference_mode(), autocast(self._device, self._half):
@@ -140,10 +140,10 @@ class MedicalSam3Task(Task):
             mask, truth = likely > 0, batch.masks[0] > 0
             both = int((mask & truth).sum())
             dice.append(2 * both / max(1, int(mask.sum()) + int(truth.sum())))
-            found.append(float(best >= _THRESHOLD))
+            is_found.append(float(best >= _THRESHOLD))
             self._seen.append((batch, mask))
         self._trained.train()
-        return {"found": float(np.mean(found)), "dice": float(np.mean(dice))}
+        return {"found": float(np.mean(is_found)), "dice": float(np.mean(dice))}
 
     def draw(self, path: Path, title: str) -> None:
         """See `Task.draw`."""

@@ -44,6 +44,6 @@ def supervised_loss(answers: Sequence[Tensor], labels: Tensor) -> Tensor:
     total = torch.zeros((), device=labels.device)
     for weight, logits in zip(weights, answers, strict=True):
         step = labels.shape[-1] // logits.shape[-1]
-        own = labels[..., step // 2 :: step, step // 2 :: step]
-        total = total + weight / sum(weights) * class_loss(logits, own)
+        coarse = labels[..., step // 2 :: step, step // 2 :: step]
+        total = total + weight / sum(weights) * class_loss(logits, coarse)
     return total

@@ -95,12 +95,12 @@ class Sam3dTask(Task):
 
         If brief, only those of one volume.
         """
-        own = self._processes
+        processes = self._processes
         total = 1 if brief else len(self._training) * self._settings.variants
         shares = parts_of(progress, total)
-        for number in range(own.index, total, own.count):
+        for number in range(processes.index, total, processes.count):
             self._features(self._variant(number), shares[number])
-        own.wait()
+        processes.wait()
         for number in range(total):
             kind = self._variant(number)
             features, windows = self._features(kind, no_progress)
@@ -133,21 +133,21 @@ class Sam3dTask(Task):
     def validate(self, progress: Progress) -> dict[str, float]:
         """The mean Dice of each class over the held-back volumes that contain it, and the mean."""
         names = self._facts.classes
-        found: dict[str, list[float]] = {name: [] for name in names}
+        dices: dict[str, list[float]] = {name: [] for name in names}
         self._found = []
         shares = parts_of(progress, 2 * len(self._scored))
         for place, volume in enumerate(self._scored):
-            known = class_volume(volume, names)
-            features, windows = self._features(known, shares[2 * place])
-            shape = shape_triple(known.classes_kji.shape)
+            labelled = class_volume(volume, names)
+            features, windows = self._features(labelled, shares[2 * place])
+            shape = shape_triple(labelled.classes_kji.shape)
             scores = class_scores(self.decoder, features, windows, shape, shares[2 * place + 1])
             answer = scores.argmax(axis=0).astype(np.uint8)
             self._found.append(answer)
             for number, name in enumerate(names, 1):
-                truth = known.classes_kji == number
+                truth = labelled.classes_kji == number
                 if truth.any():
-                    found[name].append(dice(truth, answer == number))
-        means = {name: float(np.mean(values)) for name, values in found.items() if values}
+                    dices[name].append(dice(truth, answer == number))
+        means = {name: float(np.mean(values)) for name, values in dices.items() if values}
         each = {f"dice_{name}": value for name, value in means.items()} if len(names) > 1 else {}
         # If no held-back volume contains a known class, there is nothing to score.
         return {"dice": float(np.mean(list(means.values())) if means else 0.0), **each}
@@ -192,10 +192,10 @@ class Sam3dTask(Task):
         settings = self._settings
         shape = shape_triple(volume.classes_kji.shape)
         windows = PatchGrid.covering(shape, settings.patch, settings.depth, settings.overlap)
-        found = embeddings(
+        features = embeddings(
             self._base, volume.image_kji, volume.scores, windows, self._files, progress
         )
-        return found, windows
+        return features, windows
 
 
 def saved_bytes(config: Sam3dConfig, batch: int, depth: int, patch: int) -> int:

@@ -40,11 +40,11 @@ class ClassVolume:
 
 def classes_in(volumes: Sequence[LabelledVolume]) -> tuple[str, ...]:
     """The names of all objects, in the order in which they first appear; case is ignored."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for volume in volumes:
         for name in volume.objects.values():
-            found.setdefault(name.strip().casefold(), name.strip())
-    return tuple(found.values())
+            names.setdefault(name.strip().casefold(), name.strip())
+    return tuple(names.values())
 
 
 def class_volume(volume: LabelledVolume, classes: Sequence[str]) -> ClassVolume:
@@ -57,9 +57,9 @@ def class_volume(volume: LabelledVolume, classes: Sequence[str]) -> ClassVolume:
     known = [name.casefold() for name in classes]
     numbers = np.zeros(volume.labels_kji.shape, np.uint8)
     for label, name in volume.objects.items():
-        own = "object" if tuple(classes) == ONE_CLASS else name.strip().casefold()
-        if own in known:
-            numbers[volume.labels_kji == label] = 1 + known.index(own)
+        wanted = "object" if tuple(classes) == ONE_CLASS else name.strip().casefold()
+        if wanted in known:
+            numbers[volume.labels_kji == label] = 1 + known.index(wanted)
     array = volume.image.array_kji
     return ClassVolume(array, ZScores.from_volume(array), numbers)
 
