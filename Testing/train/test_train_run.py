@@ -105,7 +105,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(tiny: Tiny) -> None:
 
 def test_a_stop_while_answers_are_scored_saves_what_was_learned(tiny: Tiny) -> None:
     def stop(fraction: float, phrase: str) -> None:
-        if "scored" in phrase:
+        if "Scoring" in phrase:
             cancel()
 
     middle = tiny("middle", samples=8, validate_samples=2, optimiser="adam")
