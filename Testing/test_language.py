@@ -70,9 +70,13 @@ def _texts(tree: ast.Module) -> Iterator[_Text]:
         elif isinstance(node, ast.JoinedStr):
             done.update(id(part) for part in node.values)
             yield _Text(node.lineno, "".join(map(_part, node.values)), is_docstring=False)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in done and " " in node.value:
-                yield _Text(node.lineno, node.value, is_docstring=False)
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in done
+            and " " in node.value
+        ):
+            yield _Text(node.lineno, node.value, is_docstring=False)
 
 
 def _part(part: ast.expr) -> str:
