@@ -95,7 +95,7 @@ class ModelCard:
         for name in map(prompt_name, prompts):
             if name not in self.prompts:
                 raise PromptError(
-                    f"The model {self.name} takes no {name} prompts; it takes "
+                    f"The model {self.name} does not support {name} prompts; it supports "
                     f"{', '.join(self.prompts)}."
                 )
 

@@ -20,8 +20,7 @@ _LEAST_SECONDS, _MOST_SECONDS = 30.0, 60.0
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A progress bar with phrase and elapsed time on stderr, or occasional lines without a
-    terminal.
+    """A progress bar with phrase and elapsed time on stderr; lines at intervals without a terminal.
 
     Ctrl-C is acknowledged at once, because ending the work may take a moment.
     """

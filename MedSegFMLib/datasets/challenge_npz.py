@@ -202,10 +202,7 @@ def write_segs(path: Path, maps: NDArray[Any]) -> None:
 
 
 def middle_slice(mask_kji: NDArray[Any]) -> int:
-    """The slice index of an object's box in the challenge: that of its middle voxel.
-
-    The middle voxel is the one in the middle of the object's voxels in array order.
-    """
+    """The index k of the slice for an object's box: that of its middle voxel in array order."""
     voxels_up_to_k = np.cumsum(np.count_nonzero(mask_kji, axis=(1, 2)))
     return int(np.searchsorted(voxels_up_to_k, voxels_up_to_k[-1] // 2, side="right"))
 

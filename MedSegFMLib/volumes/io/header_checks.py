@@ -89,7 +89,7 @@ def _check_nifti(path: Path) -> None:
         )
     order = next((o for o, size in sizes.items() if size == 348), None)
     if order is None:
-        raise VolumeError(f"{path} does not begin with a NIfTI header; is it another format?")
+        raise VolumeError(f"{path} does not begin with a NIfTI header; check its format.")
     dim, (datatype,), pixdim, (offset,), codes, forms = (
         struct.unpack_from(order + form, header, start) for form, start in _NIFTI_FIELDS
     )
