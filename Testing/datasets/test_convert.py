@@ -295,7 +295,7 @@ def test_converting_never_writes_over_what_is_there(
     assert "'a/b' cannot be a file's name" in said and not (tmp_path / "o").exists()
     assert "one file for 2 cases" in refused(capsys, "convert", cases, "--out", tmp_path / "o.npz")
     said = refused(capsys, "convert", cases, "--out", tmp_path / "o.json")
-    assert "give a folder" in said
+    assert "use a folder" in said
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert "is the current folder" in refused(capsys, "convert", cases, "--out", ".")
