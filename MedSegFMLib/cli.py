@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _fail("not enough memory; use a smaller box or volume.")
     except KeyboardInterrupt:
-        print("medsegfm: interrupted; run the same command again to resume.", file=sys.stderr)
+        print("medsegfm: stopped; run the same command again to resume.", file=sys.stderr)
         return 130
 
 

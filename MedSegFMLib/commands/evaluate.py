@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
     _print_models(write_outputs(rows, failures, cases, protocol, runs, folder))
     print(f"See {folder / 'report.html'} for every case.")
     for failure in failures:
-        print(f"Failed: {failure.case}, {failure.model}: {failure.reason}", file=sys.stderr)
+        print(f"Not done: {failure.case}, {failure.model}: {failure.reason}", file=sys.stderr)
     return 1 if failures else 0
 
 

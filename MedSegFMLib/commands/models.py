@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(json.dumps([_record(card) for card in cards()], indent=1))
         return
     print_table(
-        ["model", "description", "prompts", "ready", "licence of code / weights", "MB at 96³"],
+        ["model", "summary", "prompts", "ready", "licence of code / weights", "MB at 96³"],
         [
             [
                 card.name + ("\n(default)" if card.name == DEFAULT_MODEL else ""),

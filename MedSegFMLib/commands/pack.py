@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> None:
         save_pack(packed_volumes, out)
     images = sum(r.image is not None for r in packed_volumes)
     labelled = sum(r.labels is not None for r in packed_volumes)
+    count = f"{len(packed_volumes)} volume{'' if len(packed_volumes) == 1 else 's'}"
     print(
-        f"{out}: {len(packed_volumes)} volumes, {images} with an image, {labelled} with labels, "
+        f"{out}: {count}, {images} with an image, {labelled} with labels, "
         f"{out.stat().st_size / 1e6:.1f} MB."
     )

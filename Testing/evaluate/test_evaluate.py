@@ -463,7 +463,7 @@ def test_a_system_without_affinity_and_resource_will_do(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: d.update(cases=[]), "holds no cases"),
+        (lambda d: d.update(cases=[]), "contains no cases"),
         (lambda d: d["cases"].append(d["cases"][0]), "two twice"),
         (lambda d: d.pop("cases"), "lacks the list 'cases'"),
         (lambda d: d["cases"][0].pop("image"), "case two lacks 'image'"),
@@ -561,7 +561,7 @@ def _protocol_that_is_a_folder(out: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (_a_file_in_the_way, "cannot be made"),
+        (_a_file_in_the_way, "cannot be created"),
         (_results_that_are_a_folder, "results.csv cannot be read"),
         (_protocol_with('{"clicks": 5'), "protocol.json is damaged"),
         (_protocol_with("[5]"), "protocol.json is damaged"),
@@ -595,7 +595,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
 
     # Whoever runs the tests as root may write to a folder that is read-only.
     monkeypatch.setattr(Path, "mkdir", refuse)
-    assert "cannot be made (Permission denied)" in refused(capsys, *words)
+    assert "cannot be created (Permission denied)" in refused(capsys, *words)
     monkeypatch.undo()
     (tmp_path / "o" / "pictures").mkdir(parents=True)
     monkeypatch.setattr(os, "access", lambda *_: False)

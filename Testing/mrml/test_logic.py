@@ -234,7 +234,7 @@ def test_a_failure_keeps_the_prompts(
     logic.set_volume(plain)
     logic.add(click(logic, (1, 1, 1), positive=False))
     failed = [u for u in logic.pump() if isinstance(u, Failed)]
-    assert "only background" in str(failed[0].error) and len(logic.prompts.entries) == 1
+    assert "Only background" in str(failed[0].error) and len(logic.prompts.entries) == 1
     logic.add(click(logic, (2, 2, 2)))
     logic.pump()
     assert content(logic, 1).sum() == 1

@@ -201,7 +201,7 @@ def test_a_model_without_weights_and_one_that_takes_no_clicks_say_so_and_the_oth
     finish(boxed_logic, comparison)
     assert stages(comparison) == [Stage.FAILED, Stage.FAILED, Stage.DONE, Stage.DONE]
     assert "No trained weights" in row(comparison, "sam")["Note"]
-    assert "takes no point prompts" in row(comparison, "ellipsoid")["Note"]
+    assert "does not support point prompts" in row(comparison, "ellipsoid")["Note"]
     assert row(comparison, "sam")["Volume (ml)"] is None
     assert row(comparison, "ensam")["Agreement"] is not None
 

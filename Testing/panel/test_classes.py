@@ -73,7 +73,7 @@ def test_the_text_field_offers_the_names_and_refuses_others(classy: Any) -> None
     assert completer.currentCompletion() == "very bright"
     ui.textEdit.text = "liver"
     ui.textButton.click()
-    assert "knows no 'liver'; it knows bright, very bright" in ui.statusLabel.text
+    assert "has no class 'liver'; its classes are bright, very bright" in ui.statusLabel.text
     assert not names(classy)
 
 
@@ -86,7 +86,7 @@ def test_tools_that_the_loaded_weights_do_not_take_are_put_away(
     classy.panel.refresh()
     assert classy.ui.boxButton.isHidden()
     logic = classy.panel.logic
-    with pytest.raises(PromptError, match="takes no box prompts"):
+    with pytest.raises(PromptError, match="does not support box prompts"):
         logic.add(Box.from_ijk(logic.volume.geometry, (3, 3, 3), (8, 8, 8)))
     logic._asking.opened.clear()
     classy.panel.refresh()

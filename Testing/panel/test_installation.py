@@ -206,7 +206,7 @@ def test_a_model_that_does_not_take_the_prompts_is_refused_and_the_choice_goes_b
     desk.wait(lambda: desk.ui.promptTable.rowCount == 1)
     desk.wait()
     choose(desk, "ellipsoid")
-    assert "takes no point prompts" in desk.ui.statusLabel.text
+    assert "does not support point prompts" in desk.ui.statusLabel.text
     assert desk.panel.parameters.model.value == registry.DEFAULT_MODEL
     assert desk.ui.modelSelector.currentText == registry.card(registry.DEFAULT_MODEL).title
 

@@ -174,7 +174,7 @@ def test_volumes_are_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     listed = tmp_path / "sources.json"
     listed.write_text(json.dumps({"sources": [{**source, "attribution": "us"}]}))
     assert run("pack", listed, "--out", tmp_path / "p.npz") == 0
-    assert "1 recordings, 1 with an image, 1 with labels" in capsys.readouterr().out
+    assert "1 volume, 1 with an image, 1 with labels" in capsys.readouterr().out
     assert [r.name for r in load_pack(tmp_path / "p.npz")] == ["a"]
-    assert "is read by" in refused(capsys, "pack", listed, "--out", tmp_path / "i.nrrd")
+    assert "is an input of" in refused(capsys, "pack", listed, "--out", tmp_path / "i.nrrd")
     assert "cannot be read" in refused(capsys, "pack", tmp_path / "x", "--out", tmp_path / "p.npz")
