@@ -91,6 +91,7 @@ class MedSegFMParameterNode:
     compareModels: str = "ensam,graphcut"
     compareConsistency: bool = False
     compareArrangement: ArrangementChoice
+    newSegmentPerBox: bool = False
 
 
 class MedSegFMWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

@@ -82,10 +82,8 @@ class Actions:
             panel.placement.pick(lambda place: panel.attempt(self._logic.move, index, place))
 
     def _run(self):
-        gate = self._panel.gate
-        gate.is_open = True
         self._logic.predict()
-        gate.is_open = self._panel.parameters.autoRun
+        self._logic.requests.release()
 
     def _cancel(self):
         self._panel.models.cancel_download()
@@ -94,8 +92,7 @@ class Actions:
     def _use_host(self):
         host = self._ui.workerHost.text.strip()
         qt.QSettings().setValue(_HOST_KEY, host)
-        if self._panel.gate.set_host(host):
-            self._logic.ask_again()
+        self._logic.requests.set_host(host)
 
     def _restart(self):
         self._panel.restart_worker()

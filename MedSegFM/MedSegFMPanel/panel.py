@@ -8,7 +8,7 @@ from MedSegFMLib import registry
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.mrml.autosave import Autosave
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.updates import Comparing, VolumeGone, Written
+from MedSegFMLib.mrml.updates import ConsistencyProgressed, ConsistencyStarted, VolumeGone, Written
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.events import Progressed
 
@@ -27,11 +27,11 @@ from .prompts.place_mode import Placement
 from .prompts.roi_handles import show_handles
 from .prompts.table import PromptTable
 from .recovery import Recovery
-from .request_gate import WorkerGate, worker_client
 from .segments.table import SegmentTable
 from .status_section import StatusSection
 from .table_selection import Selection
 from .training.section import AdaptSection
+from .worker_client import worker_client
 
 _PUMP_MILLISECONDS = 50
 
@@ -46,11 +46,10 @@ class Panel:
     def __init__(self, widget, ui, resource_path, make_client=worker_client, dialogs=None):
         self.ui = ui
         self.dialogs = dialogs or Dialogs()
-        self.gate = WorkerGate(make_client)
         autosave = Autosave(store.folder().parent / "autosave")
         self.logic = SegmentationLogic(
             slicer.mrmlScene,
-            self.gate,
+            make_client,
             slicer.app.applicationLogic(),
             slicer.modules.terminologies.logic(),
             autosave,
@@ -138,9 +137,9 @@ class Panel:
         self.apply()
 
     def restart_worker(self):
-        """End the model's process and begin a new one; what was asked of it is asked again."""
-        self.gate.restart()
-        self.logic.ask_again()
+        """End the model's process and start another one, which gets the pending request again."""
+        self.logic.requests.restart()
+        self.warm_up()
 
     def use_model(self, model):
         """Weights of a model were imported: predict with them."""
@@ -165,7 +164,8 @@ class Panel:
         if chosen is None or slicer.mrmlScene.IsImporting():
             # Half a scene is none; its end is told as well.
             return
-        self.gate.is_open = chosen.autoRun
+        self.logic.requests.holds_back = not chosen.autoRun
+        self.logic.new_object_per_box = chosen.newSegmentPerBox
         self.logic.overwrite = chosen.overwrite.value
         if chosen.volume is not self.logic.volume_node:
             self._choose_volume(chosen.volume)
@@ -177,9 +177,9 @@ class Panel:
                 chosen.model = type(chosen.model)[self.logic.model]
         self.consistency.apply(chosen)
         self.comparing.apply(chosen)
-        if chosen.autoRun and self.gate.holds and self.logic.is_predicting:
-            # What waited for Run need not wait any more.
-            self.logic.predict()
+        if chosen.autoRun:
+            # A request that waited for Run need not wait any more.
+            self.logic.requests.release()
         self.refresh()
 
     def pump(self):
@@ -191,7 +191,10 @@ class Panel:
         self.models.pump()
         self.comparing.pump()
         self.adapting.pump()
-        if any(not isinstance(update, Progressed | Comparing) for update in updates):
+        if any(
+            not isinstance(update, Progressed | ConsistencyProgressed | ConsistencyStarted)
+            for update in updates
+        ):
             self.refresh()
         self._show_busy()
 
@@ -214,7 +217,7 @@ class Panel:
             logic,
             self.models.can_run,
             HINTS.get(self.placement.active),
-            self.gate.holds and logic.is_predicting,
+            logic.requests.is_held,
         )
         self.prompt_table.show(logic.prompts)
         ids = [logic.segments.ids[n] for n in logic.prompts.labels if n in logic.segments.ids]
@@ -245,10 +248,11 @@ class Panel:
         status_messages.tell(update, self.status, self.logic)
 
     def _show_busy(self):
-        if (self.logic.is_predicting and not self.gate.holds) or self.models.is_downloading:
+        requests = self.logic.requests
+        if (requests.is_predicting and not requests.is_held) or self.models.is_downloading:
             self.status.busy(True, _("The model is being started…"))
         else:
-            self.status.busy(self.logic.is_comparing)
+            self.status.busy(self.logic.is_measuring_consistency)
 
     def _choose_volume(self, node):
         self._volume_fault = ""
@@ -273,8 +277,10 @@ class Panel:
     def warm_up(self):
         """Let the worker load the chosen model, where it has nothing else to do."""
         self._show_model(self.logic.model)
-        if self.models.can_run and not (self.logic.is_predicting or self.logic.is_comparing):
-            self.gate.warm_up(self.logic.model, self.logic.device)
+        if self.models.can_run and not (
+            self.logic.is_predicting or self.logic.is_measuring_consistency
+        ):
+            self.logic.requests.warm_up()
 
     def _show_model(self, name):
         logic = self.logic

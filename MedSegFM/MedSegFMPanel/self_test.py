@@ -100,7 +100,7 @@ def check_planes_are_compared(test):
         logic.add(_box(node))
         _wait(logic)
         mask = _mask(logic, node, 1)
-        logic.compares = True
+        logic.measures_consistency = True
         _wait(logic)
         found, overlay = logic.consistency, logic.consistency_view.overlay
         test.assertTrue(0 <= found.agreement <= 1)
@@ -109,7 +109,7 @@ def check_planes_are_compared(test):
         test.assertTrue(shown.geometry.matches(expected))
         test.assertTrue(np.array_equal(shown.array_kji, found.disagreement_kji))
         test.assertEqual(logic.accept_suggestion(), found.suggestion is not None)
-        logic.compares = False
+        logic.measures_consistency = False
         test.assertIsNone(overlay.node)
         _wait(logic)
 
@@ -163,7 +163,7 @@ def check_save_and_load(test):
             prompts = logic.prompts
             test.assertTrue(slicer.mrmlScene.WriteToMRB(path))
         slicer.mrmlScene.Clear()
-        with _logic() as logic:
+        with _logic() as (logic, _client):
             test.assertTrue(slicer.mrmlScene.ReadFromMRB(path))
             _wait(logic)
             test.assertEqual(logic.prompts, prompts)
@@ -184,8 +184,7 @@ def check_cancel(test):
 
 def check_crash(test):
     """A worker that is killed is started again, and answers."""
-    with _logic() as logic:
-        client = logic.client
+    with _logic() as (logic, client):
         node = _add_ball()
         logic.set_volume(node)
         logic.add(_box(node))
@@ -214,17 +213,16 @@ CHECKS = (
 @contextmanager
 def _logic():
     client = WorkerClient(LocalLauncher())
-    logic = SegmentationLogic(slicer.mrmlScene, client, slicer.app.applicationLogic())
-    logic.client = client
+    logic = SegmentationLogic(slicer.mrmlScene, lambda _host: client, slicer.app.applicationLogic())
     try:
-        yield logic
+        yield logic, client
     finally:
         logic.close()
 
 
 @contextmanager
 def _segmentation():
-    with _logic() as logic:
+    with _logic() as (logic, _client):
         node = _add_ball()
         logic.set_volume(node)
         yield logic, node
@@ -270,7 +268,7 @@ def _wait(logic):
     updates, end = [], monotonic() + _PATIENCE_SECONDS
     while True:
         updates += logic.pump()
-        if not (logic.is_predicting or logic.is_comparing):
+        if not (logic.is_predicting or logic.is_measuring_consistency):
             return updates
         if monotonic() > end:
             raise AssertionError(f"No answer within {_PATIENCE_SECONDS} s: {updates}")

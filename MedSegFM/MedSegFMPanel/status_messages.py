@@ -3,8 +3,9 @@
 from slicer.i18n import tr as _
 
 from MedSegFMLib.mrml.updates import (
-    Compared,
-    Comparing,
+    ConsistencyProgressed,
+    ConsistencyReady,
+    ConsistencyStarted,
     PromptsChanged,
     VolumeGone,
     Warned,
@@ -17,12 +18,12 @@ from . import messages as words
 
 def tell(update, status, logic):
     """Say what an update of `logic.pump()` means to the user; some mean nothing."""
-    if isinstance(update, PromptsChanged | Compared):
+    if isinstance(update, PromptsChanged | ConsistencyReady):
         return
     if isinstance(update, Progressed):
         status.progress(update.fraction, update.phrase)
-    elif isinstance(update, Comparing):
-        status.comparing(update.fraction)
+    elif isinstance(update, ConsistencyStarted | ConsistencyProgressed):
+        status.measuring(getattr(update, "fraction", 0.0))
     elif isinstance(update, Warned):
         status.warn(update.sentence)
     elif isinstance(update, VolumeGone):

@@ -55,7 +55,7 @@ class StatusSection:
         self._is_error = False
         self._show(phrase[:1].upper() + phrase[1:])
 
-    def comparing(self, fraction):
+    def measuring(self, fraction):
         """How far the comparison of the planes is; what was said of the answer stays in sight."""
         self._advance(fraction, _("Comparing the planes… %p%"))
 

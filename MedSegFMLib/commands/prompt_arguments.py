@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import PromptError
+from ..prompts.edits import with_classes, with_prompt
 from ..prompts.json_format import read_prompts
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Point, Prompt, Text
@@ -90,11 +91,8 @@ def are_given(arguments: argparse.Namespace) -> bool:
 
 
 def prompts_for(classes: Sequence[str]) -> PromptList:
-    """An object for each class that a model knows, called like it."""
-    prompts = PromptList()
-    for label, name in enumerate(classes, 1):
-        prompts = prompts.with_object(name).added(label, Text(name))
-    return prompts
+    """An object for each class that a model knows, named after it."""
+    return with_classes(PromptList(), classes)
 
 
 def prompts_of(
@@ -112,14 +110,8 @@ def prompts_of(
             prompts = prompts.with_object(values)
             continue
         prompt = Text(values) if option == "--text" else _OPTIONS[option][2](geometry, values)
-        label = max(prompts.labels, default=0)
-        begins = isinstance(prompt, Box | Text) and any(
-            owner == label and type(given) is type(prompt) for owner, given in prompts.entries
-        )
-        if not prompts.labels or begins:
-            prompts = prompts.with_object(prompt.phrase if isinstance(prompt, Text) else None)
-            label = prompts.labels[-1]
-        prompts = prompts.added(label, prompt)
+        latest = max(prompts.labels, default=0)
+        prompts, _ = with_prompt(prompts, prompt, latest, new_object_per_box=True)
     if not prompts.entries:
         raise PromptError(
             f"There are no prompts; give at least one {', '.join(options)} or --prompts FILE.json."

@@ -15,12 +15,12 @@ from .scene_state import (
     SceneState,
     geometry_from_json,
     geometry_to_json,
-    holding_from_json,
-    holding_to_json,
     state_from_json,
     state_to_json,
+    voxels_from_json,
+    voxels_to_json,
 )
-from .segments.model_voxels import Holding
+from .segments.model_voxels import ModelVoxels
 
 _FORMAT = "medsegfm-autosave"
 _FILE = "medsegfm-autosave.json"
@@ -37,7 +37,7 @@ class Snapshot:
     state: SceneState
     volume_name: str
     grid: Geometry
-    segments: Mapping[int, Holding]
+    segments: Mapping[int, ModelVoxels]
 
 
 class Autosave:
@@ -93,7 +93,7 @@ def snapshot_to_json(snapshot: Snapshot) -> str:
         "volume": snapshot.volume_name,
         "grid": geometry_to_json(snapshot.grid),
         "state": json.loads(state_to_json(snapshot.state)),
-        "segments": {str(n): holding_to_json(mask) for n, mask in snapshot.segments.items()},
+        "segments": {str(n): voxels_to_json(mask) for n, mask in snapshot.segments.items()},
     }
     return json.dumps(document)
 
@@ -108,7 +108,7 @@ def snapshot_from_json(text: str) -> Snapshot:
             state_from_json(json.dumps(document["state"])),
             str(document["volume"]),
             geometry_from_json(document["grid"]),
-            {int(n): holding_from_json(item) for n, item in document["segments"].items()},
+            {int(n): voxels_from_json(item) for n, item in document["segments"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, PromptError):

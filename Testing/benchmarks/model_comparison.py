@@ -64,7 +64,7 @@ class _Balls:
 def main() -> None:
     """Print the median and the longest call, and what taking a result takes, in milliseconds."""
     app = SlicerApp()
-    logic = SegmentationLogic(app.scene, _Balls(), app.app_logic, app.terminologies_logic)
+    logic = SegmentationLogic(app.scene, lambda _: _Balls(), app.app_logic, app.terminologies_logic)
     comparison = ModelComparison(logic)
     view = ModelComparisonView(app.scene, comparison)
     view.shows_map = True

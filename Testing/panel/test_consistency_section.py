@@ -45,7 +45,7 @@ def test_the_section_is_off_and_says_what_it_costs(desk: Any) -> None:
     assert ui.mapRow.isHidden() and ui.contourRow.isHidden()
     for _ in range(3):
         desk.panel.pump()
-    assert desk.panel.logic.consistency is None and not desk.panel.logic.is_comparing
+    assert desk.panel.logic.consistency is None and not desk.panel.logic.is_measuring_consistency
 
 
 def test_the_segment_is_there_and_prompts_go_on_while_the_planes_are_compared(desk: Any) -> None:
@@ -53,7 +53,7 @@ def test_the_segment_is_there_and_prompts_go_on_while_the_planes_are_compared(de
     desk.ui.showConsistency.click()
     assert "Draw a box" in desk.ui.consistencyHint.text
     desk.box_the_ball()
-    assert desk.panel.logic.is_comparing and desk.mask().any()
+    assert desk.panel.logic.is_measuring_consistency and desk.mask().any()
     assert desk.ui.statusLabel.text == "Done."
     assert desk.ui.consistencyHint.text == "Comparing the planes…"
     desk.panel.pump()
@@ -112,9 +112,9 @@ def test_cancel_stops_the_comparison_and_the_segment_stays(desk: Any) -> None:
     desk.ui.showConsistency.click()
     desk.box_the_ball()
     mask = desk.mask()
-    assert desk.panel.logic.is_comparing
+    assert desk.panel.logic.is_measuring_consistency
     desk.ui.cancelButton.click()
-    desk.wait(lambda: not desk.panel.logic.is_comparing, seconds=5)
+    desk.wait(lambda: not desk.panel.logic.is_measuring_consistency, seconds=5)
     assert np.array_equal(desk.mask(), mask) and not desk.ui.cancelButton.enabled
     assert "next prompt" in desk.ui.consistencyHint.text
     desk.ui.showConsistency.click()

@@ -37,7 +37,7 @@ class ConsistencySection:
 
     def apply(self, parameters):
         """Bring the scene logic to the switches."""
-        self._logic.compares = parameters.showConsistency
+        self._logic.measures_consistency = parameters.showConsistency
         self._logic.shows_contours = parameters.showContours
 
     def show(self):
@@ -45,7 +45,11 @@ class ConsistencySection:
         ui, logic = self._ui, self._logic
         found, suggestion = logic.consistency, logic.suggested_click()
         ui.consistencyHint.text = words.consistency_hint(
-            logic.compares, logic.prompts, found, logic.is_predicting, logic.is_comparing
+            logic.measures_consistency,
+            logic.prompts,
+            found,
+            logic.is_predicting,
+            logic.is_measuring_consistency,
         )
         ui.consistencyHint.visible = bool(ui.consistencyHint.text)
         ui.consistencyScores.text = "" if found is None else words.consistency_scores(found)
@@ -59,9 +63,9 @@ class ConsistencySection:
         ui.acceptButton.text = _("Add {sign} click").format(sign=sign)
         ui.otherSignButton.text = _("Add {sign} instead").format(sign=other)
         ui.acceptButton.enabled = ui.otherSignButton.enabled = suggestion is not None
-        ui.showContours.enabled = ui.planesLegend.enabled = logic.compares
+        ui.showContours.enabled = ui.planesLegend.enabled = logic.measures_consistency
         for widget in (ui.mapRow, ui.contourRow):
-            widget.visible = logic.compares
+            widget.visible = logic.measures_consistency
         ui.plotButton.enabled = ui.plotButton.checked or (
             found is not None and hasattr(slicer.modules, "plots")
         )

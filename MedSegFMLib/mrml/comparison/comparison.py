@@ -60,7 +60,7 @@ class ModelComparison(ModelAsking):
         if mask is None:
             raise MaskError(f"{found.title} has no voxels for {name}; take another result.")
         own = self._own_label(label, name)
-        self._logic.take(own, mask)
+        self._logic.replace_segment(own, mask)
         return own
 
     def ask_consensus(self, label: int, method: str) -> None:

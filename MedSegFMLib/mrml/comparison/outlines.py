@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ..nodes.hidden_nodes import add_display, add_helper, is_in, remove
-from ..nodes.transforms import to_numpy, to_vtk
-from ..segments.model_voxels import Holding
+from ..segments.model_voxels import ModelVoxels
 from ..segments.oriented_images import image_from_mask
 
 # Okabe and Ito's colours, told apart by colour-blind eyes too, without those too dark for an image.
@@ -34,7 +33,7 @@ class ModelOutlines:
 
     def __init__(self, scene: Any) -> None:
         self._scene = scene
-        self._shown: dict[str, Mapping[int, Holding]] = {}
+        self._shown: dict[str, Mapping[int, ModelVoxels]] = {}
         self.nodes: dict[str, Any] = {}
 
     def show(
@@ -43,7 +42,7 @@ class ModelOutlines:
         model: str,
         title: str,
         color: Sequence[float],
-        masks: Mapping[int, Holding],
+        masks: Mapping[int, ModelVoxels],
     ) -> None:
         """Show a model's answers on a volume's grid, by label; nothing is done twice."""
         node: Any = self.nodes.get(model)
@@ -54,9 +53,8 @@ class ModelOutlines:
         was_modified = node.StartModify()
         node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
         node.GetSegmentation().RemoveAllSegments()
-        whole = to_vtk(np.eye(4))
-        volume_node.GetIJKToRASMatrix(whole)
-        matrix = to_numpy(whole)
+        matrix = vtkMatrix4x4()
+        volume_node.GetIJKToRASMatrix(matrix)
         for label, mask in masks.items():
             image = image_from_mask(mask.mask_kji, mask.region.start_kji, matrix)
             name = str(label)

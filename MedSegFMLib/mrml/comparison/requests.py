@@ -15,7 +15,7 @@ from ...registry import card
 from ...volumes.volume import Volume
 from ...worker.events import Failed, Noted, Predicted, Progressed, Request
 from ..logic import SegmentationLogic
-from ..requests.request_queue import Told
+from ..requests.background import RequestEvent
 from .results import ModelResult, Stage, prompts_for
 from .scoring import Scoring
 
@@ -118,7 +118,7 @@ class ModelAsking:
         if self._logic.volume is not self.subject.volume:
             self.close()
             return True
-        for event in self._logic.background.poll():
+        for event in self._logic.requests.background.poll():
             self._take(event)
         if self.scoring.poll():
             self._changed()
@@ -126,7 +126,7 @@ class ModelAsking:
 
     def cancel(self) -> None:
         """Ask no further model; what is there stays."""
-        self._logic.background.drop()
+        self._logic.requests.background.drop()
         self.results = tuple(
             replace(r, stage=Stage.DONE if r.cost is not None else Stage.STOPPED)
             if r.stage in (Stage.WAITING, Stage.RUNNING)
@@ -138,7 +138,7 @@ class ModelAsking:
     def close(self) -> None:
         """Let go of the comparison and its results; a table in the scene stays there."""
         if self.subject is not None:
-            self._logic.background.drop()
+            self._logic.requests.background.drop()
             self.scoring.clear()
             self.subject, self.results = None, ()
             self._changed()
@@ -177,11 +177,11 @@ class ModelAsking:
     def _ask(self, model: str, prompts: PromptList, planes: bool) -> None:
         assert self.subject is not None, "there is a comparison"
         self._measures_planes, self._fraction = planes, 0.0
-        self._logic.background.request(
+        self._logic.requests.background.request(
             Request(model, prompts, self.subject.device, consistency=planes, afresh=not planes)
         )
 
-    def _take(self, event: Told) -> None:
+    def _take(self, event: RequestEvent) -> None:
         found = self.running
         if found is None or self.subject is None:
             return

@@ -11,7 +11,7 @@ from ...prompts.types import Text
 from ...segmenter import ModelCard
 from ...volumes.region import Region
 from ...worker.events import Cost, Predicted
-from ..segments.model_voxels import Holding
+from ..segments.model_voxels import ModelVoxels
 
 
 class Stage(Enum):
@@ -38,7 +38,7 @@ class ModelResult:
     model: str
     title: str
     stage: Stage = Stage.WAITING
-    masks: Mapping[int, Holding] = field(default_factory=dict)
+    masks: Mapping[int, ModelVoxels] = field(default_factory=dict)
     cost: Cost | None = None
     agreements: Mapping[int, float | None] = field(default_factory=dict)
     sentence: str = ""
@@ -46,7 +46,7 @@ class ModelResult:
     def answered(self, event: Predicted) -> ModelResult:
         """With the answers to the prompts; the model goes on, or not, as before."""
         masks = {
-            label: Holding(answer.region, answer.mask_kji.astype(bool))
+            label: ModelVoxels(answer.region, answer.mask_kji.astype(bool))
             for label, answer in event.answers.items()
             if answer.region is not None
         }
@@ -81,7 +81,7 @@ def prompts_for(card: ModelCard, prompts: PromptList) -> PromptList:
     return prompts
 
 
-def around(masks: list[Holding]) -> Region | None:
+def around(masks: list[ModelVoxels]) -> Region | None:
     """The smallest region that holds all masks; None where there is none."""
     if not masks:
         return None

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ...drawing.consistency_figure import PLANE_COLOURS
 from ...volumes.region import Region
 from ..nodes.hidden_nodes import add_display, add_helper, is_in, remove
-from ..nodes.transforms import to_numpy, to_vtk
 from ..segments.model_voxels import tight
 from ..segments.oriented_images import Mask, image_from_mask
 
@@ -41,9 +40,8 @@ class PlaneContours:
         was_modified = node.StartModify()
         node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
         node.GetSegmentation().RemoveAllSegments()
-        whole = to_vtk(np.eye(4))
-        volume_node.GetIJKToRASMatrix(whole)
-        matrix = to_numpy(whole)
+        matrix = vtkMatrix4x4()
+        volume_node.GetIJKToRASMatrix(matrix)
         for plane, mask in masks.items():
             part = tight(mask, region)
             if part is not None:

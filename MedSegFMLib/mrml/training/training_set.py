@@ -24,11 +24,10 @@ from ...system.atomic_files import make_folder
 from ...volumes.geometry import Geometry
 from ...volumes.volume import Volume
 from ..nodes.volume_nodes import volume_from_node
-from ..segments.grid import SegmentGrid
-from ..segments.oriented_images import labels_of
+from ..segments.grid import LABELMAP, SegmentGrid
+from ..segments.oriented_images import labels_of, read_segment, segment_bounds
 
 FILE = "cases.json"
-_LABELMAP = "Binary labelmap"
 _FLAGGED = "flagged"
 _WAY_OUT = "choose another folder for weights in MEDSEGFM_WEIGHTS"
 _LONGEST_NAME = 60
@@ -84,13 +83,13 @@ class AcceptedSegments:
 
     def _is_filled(self, node: Any, segment_id: str) -> bool:
         segment = node.GetSegmentation().GetSegment(segment_id)
-        image = segment.GetRepresentation(_LABELMAP)
+        image = segment.GetRepresentation(LABELMAP)
         if image is None:
             return False
         key, stamp = (node.GetID(), segment_id), (image.GetMTime(), segment.GetLabelValue())
         known = self._filled.get(key)
         if known is None or known[:2] != stamp:
-            labels, _, _ = labels_of(image)
+            labels, _ = labels_of(image)
             known = self._filled[key] = (*stamp, bool((labels == stamp[1]).any()))
         return known[2]
 
@@ -159,11 +158,11 @@ def _labels(candidate: Candidate, geometry: Geometry) -> tuple[NDArray[np.uint16
     names: dict[int, str] = {}
     for label, (node, segment_id) in enumerate(candidate.segments, 1):
         grid = SegmentGrid.of(node, geometry)
-        region = grid.bounds(node, segment_id)
+        region = segment_bounds(node, segment_id, grid)
         if region is None:
             continue
-        mask = grid.read(node, segment_id, region)
-        if geometry.matches(grid.geometry):
+        mask = read_segment(node, segment_id, grid, region)
+        if grid.is_volume_grid:
             labels[region.slices][mask] = label
         else:
             part = Volume(mask.astype(np.uint8), grid.geometry.crop(region))
