@@ -250,7 +250,7 @@ def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_pat
     weights = write_checkpoint(tmp_path / "sam.pth")
     installed = store.import_file("sam", weights, sha256_of(weights))
     before = sha256_of(installed)
-    desk.panel.gate._make_client = lambda _host: WorkerClient(tiny_sam.TinyLauncher())
+    desk.use_client(lambda _host: WorkerClient(tiny_sam.TinyLauncher()))
     desk.panel.adapting.adapting._make_program = tiny_sam.TinyTraining
     volume = add_ball("CT 1", (8, 10, 12), ("liver",))
     add_ball("CT 2", (7, 9, 11), ("liver",))

@@ -20,7 +20,7 @@ def classy(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The desk with the ball, and a model in its worker that knows "bright" and "very bright"."""
     monkeypatch.setitem(registry.MODELS, class_model.NAME, "")
     class_model.register()
-    desk.panel.gate._make_client = lambda _host: WorkerClient(class_model.ClassLauncher())
+    desk.use_client(lambda _host: WorkerClient(class_model.ClassLauncher()))
     parameters = desk.panel.parameters
     desk.panel.models.look_again()
     parameters.model = type(parameters.model)[class_model.NAME]
@@ -88,7 +88,7 @@ def test_tools_that_the_loaded_weights_do_not_take_are_put_away(
     logic = classy.panel.logic
     with pytest.raises(PromptError, match="takes no box prompts"):
         logic.add(Box.from_ijk(logic.volume.geometry, (3, 3, 3), (8, 8, 8)))
-    logic._asking.opened.clear()
+    logic.requests.restart()
     classy.panel.refresh()
     assert not classy.ui.boxButton.isHidden(), "the card counts until the model is loaded"
 
@@ -100,7 +100,7 @@ def test_a_promptable_model_shows_no_classes(desk: Any) -> None:
 
 
 def test_the_classes_are_told_again_by_a_worker_that_took_over(classy: Any) -> None:
-    classy.panel.logic._asking.opened.clear()
+    classy.panel.logic.requests.restart()
+    assert not classy.panel.logic.classes
     classy.ui.restartButton.click()
-    classy.panel.warm_up()
     classy.wait(lambda: bool(classy.panel.logic.classes))

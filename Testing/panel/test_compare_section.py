@@ -199,12 +199,12 @@ def test_without_auto_run_a_comparison_runs_and_the_users_prompts_wait(boxed: An
     boxed.ui.undoButton.click()
     boxed.draw_box((8, 6, 6), (26, 24, 30))
     boxed.wait(lambda: boxed.ui.promptTable.rowCount == 1)
-    assert boxed.panel.gate.holds
+    assert boxed.panel.logic.requests.is_held
     boxed.ui.compareConsistency.checked = True
     boxed.ui.compareButton.click()
     finish(boxed)
     stages = [found.stage for found in boxed.panel.comparing.comparison.results]
-    assert stages == [Stage.DONE] * 2 and not boxed.mask().any() and boxed.panel.gate.holds
+    assert stages == [Stage.DONE] * 2 and not boxed.mask().any() and boxed.panel.logic.requests.is_held
     boxed.ui.runButton.click()
     boxed.wait()
     assert boxed.mask().any()

@@ -131,7 +131,7 @@ def test_without_auto_run_the_comparison_follows_run(desk: Any) -> None:
     assert "when the segment is there" in desk.ui.consistencyHint.text
     desk.ui.runButton.click()
     desk.wait(lambda: desk.panel.logic.consistency is not None)
-    assert desk.mask().any() and not desk.panel.gate.holds
+    assert desk.mask().any() and not desk.panel.logic.requests.is_held
 
 
 def test_the_outlines_have_a_switch_and_a_legend(desk: Any) -> None:
