@@ -132,7 +132,7 @@ def check_models_are_compared(test):
         found = comparison.result("graphcut").masks[1]
         expected = np.zeros(_SHAPE_KJI, bool)
         expected[found.region.slices] = found.mask_kji
-        comparison.take("graphcut", 1)
+        comparison.use_result("graphcut", 1)
         test.assertTrue(np.array_equal(_mask(logic, node, 1), expected))
         logic.undo()
         test.assertTrue(np.array_equal(_mask(logic, node, 1), mask))

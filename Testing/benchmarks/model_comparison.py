@@ -87,7 +87,7 @@ def main() -> None:
         longest = ", ".join(f"{n:.0f}" for n in np.sort(times)[-5:])
         print(f"calls, {name}: median {np.median(times):.0f}, longest {longest} ms")
     for name, action in (
-        ("take", lambda: comparison.take("graphcut", 1)),
+        ("take", lambda: comparison.use_result("graphcut", 1)),
         ("undo", logic.undo),
     ):
         print("{}: clock {:.0f}, computed {:.0f} ms".format(name, *_timed(action)))

@@ -412,10 +412,10 @@ def test_take_gives_the_segment_exactly_these_voxels_and_undo_and_redo_follow(
     comparison.start(MODELS)
     finish(boxed_logic, comparison)
     prompts = boxed_logic.prompts
-    assert comparison.take("ellipsoid", 1) == 1
+    assert comparison.use_result("ellipsoid", 1) == 1
     taken = mask_of(comparison, "ellipsoid")
     assert np.array_equal(content(boxed_logic, 1), taken) and boxed_logic.prompts == prompts
-    comparison.take("graphcut", 1)
+    comparison.use_result("graphcut", 1)
     assert np.array_equal(content(boxed_logic, 1), mask_of(comparison, "graphcut"))
     for step, expected in ((boxed_logic.undo, taken), (boxed_logic.undo, before)):
         assert boxed_logic.can_undo and step()
@@ -432,7 +432,7 @@ def test_what_was_taken_is_corrected_by_the_next_prompt_and_comes_back_with_undo
     before = content(boxed_logic, 1)
     comparison.start(MODELS)
     finish(boxed_logic, comparison)
-    comparison.take("ellipsoid", 1)
+    comparison.use_result("ellipsoid", 1)
     taken = content(boxed_logic, 1)
     boxed_logic.add(Point.from_ijk(boxed_logic.volume.geometry, (10, 9, 8)))
     boxed_logic.pump()
@@ -452,7 +452,7 @@ def test_taking_one_object_leaves_the_others_alone(
     assert other.any()
     comparison.start(MODELS)
     finish(boxed_logic, comparison)
-    comparison.take("graphcut", 1)
+    comparison.use_result("graphcut", 1)
     assert np.array_equal(content(boxed_logic, 2), other)
     assert np.array_equal(content(boxed_logic, 1), mask_of(comparison, "graphcut"))
 
@@ -469,7 +469,7 @@ def test_what_is_taken_while_an_answer_is_awaited_leaves_the_other_objects_their
     for undone in (False, True):
         client.paused = True
         boxed_logic.add(Point.from_ijk(geometry, (14, 12, 10)), 2)
-        comparison.take("graphcut", 1)
+        comparison.use_result("graphcut", 1)
         if undone:
             boxed_logic.undo()
         client.paused = False
@@ -491,10 +491,10 @@ def test_a_locked_segment_and_an_empty_result_are_not_taken(
     finish(boxed_logic, comparison)
     before = content(boxed_logic, 1)
     with pytest.raises(MaskError, match="no voxels"):
-        comparison.take("sam", 1)
+        comparison.use_result("sam", 1)
     boxed_logic.set_locked(1, True)
     with pytest.raises(MaskError, match="locked"):
-        comparison.take("ensam", 1)
+        comparison.use_result("ensam", 1)
     assert np.array_equal(content(boxed_logic, 1), before)
     boxed_logic.undo()
     assert not boxed_logic.prompts.entries, "there was no replacement to undo"
@@ -506,7 +506,7 @@ def test_a_replayed_object_that_is_not_in_the_work_is_begun_and_outlives_later_a
     box = Box.from_ijk(boxed_logic.volume.geometry, (9, 3, 3), (13, 8, 8))
     comparison.start(MODELS, PromptList().with_object("spleen").added(1, box))
     finish(boxed_logic, comparison)
-    assert comparison.take("graphcut", 1) == 2
+    assert comparison.use_result("graphcut", 1) == 2
     assert boxed_logic.prompts.name(2) == "spleen"
     taken = mask_of(comparison, "graphcut")
     assert np.array_equal(content(boxed_logic, 2), taken)
@@ -703,7 +703,7 @@ def test_results_are_taken_on_their_voxels_in_every_orientation(
     assert row(comparison, "graphcut")["Volume (ml)"] == pytest.approx(
         shifted.sum() * voxel_ml, abs=1e-3
     )
-    comparison.take("graphcut", 1)
+    comparison.use_result("graphcut", 1)
     assert np.array_equal(content(logic, 1), shifted)
 
 
@@ -735,7 +735,7 @@ def test_the_real_worker_compares_three_models_and_their_numbers_make_sense(
         assert dice(truth, mask_of(comparison, "ensam")) > 0.7
         logic.pump()
         assert not logic.is_predicting and content(logic, 1).any()
-        comparison.take("graphcut", 1)
+        comparison.use_result("graphcut", 1)
         assert np.array_equal(content(logic, 1), mask_of(comparison, "graphcut"))
     finally:
         comparison.shut_down()

@@ -178,7 +178,7 @@ class CompareSection:
 
     def _take(self):
         found, label = self.comparison.result(self._table.model()), self.view.label
-        own = self.comparison.take(found.model, label)
+        own = self.comparison.use_result(found.model, label)
         logic = self._panel.logic
         self._panel.status.tell(
             compare_words.taken(

@@ -52,7 +52,7 @@ class ModelResult:
         }
         return replace(self, masks=masks, cost=event.cost)
 
-    def compared(self, event: Predicted) -> ModelResult:
+    def with_agreements(self, event: Predicted) -> ModelResult:
         """With the agreement of the model's planes."""
         found = {n: a.consistency for n, a in event.answers.items() if a.consistency is not None}
         return replace(self, agreements={n: c.agreement for n, c in found.items()})
