@@ -151,7 +151,7 @@ class SegmentationLogic:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes that the model knows; () for a promptable one, and before it was loaded."""
+        """The classes that the model offers; () for a promptable one, and before it was loaded."""
         return self.requests.model.classes
 
     @property
@@ -174,7 +174,7 @@ class SegmentationLogic:
 
     @property
     def measures_consistency(self) -> bool:
-        """Whether each answer is followed by measuring where the planes disagree."""
+        """Whether each answer is followed by a measurement of the planes' agreement."""
         return self._consistency.is_on
 
     @measures_consistency.setter
@@ -332,7 +332,7 @@ class SegmentationLogic:
         """Segment all classes of the model: each gets an object unless one is named for it.
 
         Raises:
-            PromptError: If the model knows no classes, or is not loaded yet.
+            PromptError: If the model offers no classes, or is not loaded yet.
         """
         if not self.classes:
             raise PromptError(f"The model {self.model} knows no classes; draw a box or click.")

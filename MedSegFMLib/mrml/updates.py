@@ -32,7 +32,7 @@ class PromptsChanged:
 
 @dataclass(frozen=True)
 class Warned:
-    """Something was refused or did not work; nothing was lost, and the sentence says what to do."""
+    """A sentence for the user about something that was refused or failed; nothing was lost."""
 
     sentence: str
 

@@ -44,7 +44,7 @@ class ModelComparison:
 
     @property
     def subject(self) -> Subject | None:
-        """What is compared; None if nothing is."""
+        """The subject of the comparison; None if there is none."""
         return self._requests.subject
 
     @property
@@ -74,7 +74,7 @@ class ModelComparison:
 
     @property
     def phrase(self) -> str:
-        """What the model is doing now."""
+        """A phrase for the model's present work."""
         return self._requests.phrase
 
     @property

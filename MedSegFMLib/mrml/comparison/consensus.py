@@ -1,4 +1,4 @@
-"""What all models of a comparison together say of one object."""
+"""The consensus and the disagreement of all models of a comparison on one object."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ _MARGIN = 4
 
 
 def consensus_of(masks: Sequence[ModelVoxels | None], method: str) -> ModelVoxels:
-    """The consensus of masks on one grid by a method of `CONSENSUS`; None: an empty mask.
+    """The consensus of masks on one grid.
 
-    Raises MaskError where nothing is left, or there are fewer than two masks.
+    Args:
+        masks: A mask for each model; None for an empty one.
+        method: A key of `CONSENSUS`.
+
+    Raises:
+        MaskError: If the consensus is empty, or there are fewer than two masks.
     """
     region = around([mask for mask in masks if mask is not None])
     if region is None:
@@ -36,7 +41,15 @@ def consensus_of(masks: Sequence[ModelVoxels | None], method: str) -> ModelVoxel
 
 
 def disagreement_of(masks: Sequence[ModelVoxels | None], region: Region) -> tuple[Region, Floats]:
-    """Where masks disagree on a region: see `consensus.vote_disagreement`."""
+    """How far masks disagree on a region: see `metrics.consensus.vote_disagreement`.
+
+    Args:
+        masks: A mask for each model; None for an empty one.
+        region: The part of the grid to look at.
+
+    Returns:
+        The region, and the disagreement of its voxels, float32, 0 to 1.
+    """
     return region, vote_disagreement(_on(masks, region))
 
 

@@ -28,7 +28,11 @@ _FILL = 0.25
 class ModelOutlines:
     """A segmentation for each model, with a segment for each object; none of it is saved.
 
-    nodes: the vtkMRMLSegmentationNode of each model that has answered, by the model's name.
+    Args:
+        scene: The vtkMRMLScene.
+
+    Attributes:
+        nodes: The vtkMRMLSegmentationNode of each model that has answered, by the model's name.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -44,7 +48,15 @@ class ModelOutlines:
         color: Sequence[float],
         masks: Mapping[int, ModelVoxels],
     ) -> None:
-        """Show a model's answers on a volume's grid, by label; nothing is done twice."""
+        """Show a model's answers; nothing is done twice.
+
+        Args:
+            volume_node: The volume, whose grid the masks are on.
+            model: The model's name.
+            title: The model's title.
+            color: Its colour, red, green and blue from 0 to 1.
+            masks: The voxels of each object, by label.
+        """
         node: Any = self.nodes.get(model)
         if is_in(self._scene, node) and self._shown.get(model) is masks:
             return
@@ -63,7 +75,13 @@ class ModelOutlines:
         self._shown[model] = masks
 
     def place(self, model: str, view_ids: Sequence[str], fill: bool) -> None:
-        """Draw a model in these views alone, none meaning all; with a light fill or as outlines."""
+        """Draw a model in some views.
+
+        Args:
+            model: The model's name.
+            view_ids: The views; none for all views.
+            fill: Whether it is drawn with a light fill, not as outlines alone.
+        """
         node: Any = self.nodes.get(model)
         if not is_in(self._scene, node):
             return
@@ -76,7 +94,7 @@ class ModelOutlines:
         display.EndModify(was_modified)
 
     def show_label(self, label: int) -> None:
-        """Draw one object alone, of all models."""
+        """Draw one object of all models, and hide the others."""
         for node in self.nodes.values():
             if is_in(self._scene, node):
                 display = node.GetDisplayNode()
@@ -90,7 +108,7 @@ class ModelOutlines:
             node.GetDisplayNode().SetVisibility(visible)
 
     def clear(self) -> None:
-        """Take everything out of the scene."""
+        """Remove everything from the scene."""
         remove(self._scene, *self.nodes.values())
         self.nodes, self._shown = {}, {}
 

@@ -1,4 +1,4 @@
-"""What each plane takes for the object, as outlines in the slice views."""
+"""Each plane's own outline of the object in the slice views."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ _PIXELS = 2
 class PlaneContours:
     """A segmentation of its own with a segment for each plane, drawn as outlines alone.
 
-    node: the vtkMRMLSegmentationNode; None while nothing is shown.
+    Args:
+        scene: The vtkMRMLScene.
+
+    Attributes:
+        node: The vtkMRMLSegmentationNode; None while nothing is shown.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -32,7 +36,13 @@ class PlaneContours:
         self.node: Any | None = None
 
     def show(self, volume_node: Any, region: Region, masks: Mapping[str, Mask]) -> None:
-        """Show masks, (K, J, I) on `region` of a volume, by the plane's name."""
+        """Show masks as outlines.
+
+        Args:
+            volume_node: The volume, whose grid the masks are on.
+            region: The part of the volume that they cover.
+            masks: bool, (K, J, I) of the region, by the plane's name.
+        """
         if not is_in(self._scene, self.node):
             self._make()
         node = self.node
@@ -51,7 +61,7 @@ class PlaneContours:
         node.EndModify(was_modified)
 
     def clear(self) -> None:
-        """Take the outlines away."""
+        """Remove the outlines."""
         remove(self._scene, self.node)
         self.node = None
 

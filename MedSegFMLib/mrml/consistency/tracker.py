@@ -1,4 +1,4 @@
-"""Measure after each answer where a model's planes disagree, and show what was found.
+"""The agreement of a model's planes, measured after each answer and shown in the views.
 
 Nothing here writes to segments. A result is valid for the prompts that it was requested with.
 """
@@ -59,7 +59,7 @@ class ConsistencyTracker:
 
     @property
     def current(self) -> Consistency | None:
-        """What was found for the current object with the present prompts; None if nothing was."""
+        """The result for the current object with the present prompts; None if there is none."""
         measured = self._measured
         if measured is None or measured.prompts.entries != self._workspace.prompts.entries:
             return None

@@ -1,4 +1,4 @@
-"""What others do to the scene: observers note it, and the logic reads it when it is pumped.
+"""Observers of what others do to the scene; the logic reads their notes when it is pumped.
 
 Callbacks run at once only before nodes go and before the scene is saved.
 """

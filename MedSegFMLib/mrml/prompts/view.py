@@ -110,7 +110,7 @@ class PromptView:
         self.has_edits = False
 
     def collect(self) -> list[Edit]:
-        """What the user did to the markups since the last call; nothing while a drag lasts.
+        """Edits of the user to the markups since the last call; none while a drag lasts.
 
         After the edits were taken or refused, `show` must be called with the resulting list.
         """

@@ -1,4 +1,4 @@
-"""The model that answers: its name, where it runs, and what it takes with the weights it has."""
+"""The active model: its name, its device, and the prompts it takes with its weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ActiveModel:
         device: Where it shall run: "auto", "cpu", "cuda" or "cuda:N".
         options: Further options of the model.
         card: Its card, which once it was loaded names the prompts that it takes with its weights.
-        classes: The names of the classes that it knows; () for a promptable model, and before it
+        classes: The names of the classes that it offers; () for a promptable model, and before it
             was loaded.
     """
 

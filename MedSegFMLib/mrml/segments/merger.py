@@ -1,6 +1,6 @@
 """Wanted voxels into segments, and back out of them.
 
-What a segment gains goes through Slicer's masking. It loses only voxels that an answer put there,
+The voxels that a segment gains go through Slicer's masking. It loses only voxels that an answer put there,
 so no masking stands in the way. If a write took voxels from a neighbour (overwrite modes), the
 neighbour gets them back when the answer no longer holds them: the same prompts leave the same
 scene, whatever was tried in between.
@@ -171,7 +171,7 @@ def _planned(region: Region, current: Mask, old: ModelVoxels | None, new: ModelV
 
 
 def _change(node: Any, grid: SegmentGrid, segment_id: str, plan: _Plan) -> Change:
-    """What a write did; masking may have kept the segment from gaining all that was wanted."""
+    """The change that a write made; masking may have kept the segment from gaining all voxels."""
     now = plan.current
     added, removed = np.zeros_like(plan.added), np.zeros_like(plan.removed)
     if plan.part is not None:

@@ -1,6 +1,6 @@
 """Voxels that a segment has from a model, and how the next answer treats what others changed.
 
-The rule: a voxel that somebody painted or erased since the last answer stays as it is. Every other
+The rule: a voxel that was painted or erased by others since the last answer stays as it is. Every other
 voxel follows the answer.
 """
 

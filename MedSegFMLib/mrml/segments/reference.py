@@ -1,4 +1,4 @@
-"""A segment of the scene as the reference that others are measured against."""
+"""A segment of the scene as the reference that results are measured against."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from .oriented_images import labels_of
 
 @dataclass(frozen=True)
 class ReferenceSegment:
-    """Where a reference is: a segmentation node and the identifier of its segment."""
+    """A reference: a segmentation node and the identifier of its segment."""
 
     node: Any
     segment_id: str
 
     @property
     def title(self) -> str:
-        """What the user calls it."""
+        """The names of the segment and the segmentation, for the user."""
         segment = self.node.GetSegmentation().GetSegment(self.segment_id)
         name = self.segment_id if segment is None else segment.GetName()
         return f"{name} ({self.node.GetName()})"
 
     def stamp(self) -> tuple[int, ...]:
-        """Numbers that change when somebody edits it or moves it; () where it is gone."""
+        """Numbers that change when the segment is edited or moved; () if it is gone."""
         segment = self.node.GetSegmentation().GetSegment(self.segment_id)
         if segment is None or self.node.GetScene() is None:
             return ()
@@ -46,10 +46,17 @@ class ReferenceSegment:
         )
 
     def read(self, geometry: Geometry) -> tuple[ModelVoxels, bool]:
-        """Its voxels on a volume's grid, and whether they were resampled to it (nearest voxel).
+        """The voxels of the segment on a volume's grid.
 
-        Raises MaskError where it is gone, has no voxels, is stored as a surface or lies outside
-        the volume, GeometryError under a bent transform.
+        Args:
+            geometry: The volume's grid.
+
+        Returns:
+            The voxels, and whether they were resampled (nearest voxel).
+
+        Raises:
+            MaskError: If the segment is gone, empty, stored as a surface, or outside the volume.
+            GeometryError: If it is under a non-linear transform.
         """
         if not self.stamp():
             raise MaskError("The reference segment left the scene; choose another.")
@@ -77,7 +84,7 @@ class ReferenceSegment:
         return ModelVoxels(*found), not same
 
     def _own(self) -> Volume | None:
-        """The part of its image with voxels, 1 inside, as it stands; None where it has none."""
+        """The part of its image that has voxels, 1 inside, with its grid; None if it is empty."""
         segment = self.node.GetSegmentation().GetSegment(self.segment_id)
         image = segment.GetRepresentation(LABELMAP)
         if image is None:

@@ -120,7 +120,7 @@ class Replacements:
         wanted: ModelVoxels | None,
         masking: Masking,
     ) -> Written:
-        """Bring one segment to this content, whoever drew what it holds; the others stay."""
+        """Bring one segment to this content, no matter who drew what it holds; the others stay."""
         model_voxels = self._writer.model_voxels
         now = self._writer.contents(volume, [label]).get(label)
         model_voxels.pop(label, None)
