@@ -1,4 +1,4 @@
-"""What the buttons of the panel do, beside those that draw prompts."""
+"""Actions of the buttons of the panel, except those that draw prompts."""
 
 import qt
 from slicer.i18n import tr as _
@@ -6,13 +6,18 @@ from slicer.i18n import tr as _
 from MedSegFMLib.prompts.types import Text
 
 from . import sample_data
+from .prompts.place_mode import PlacedKind
 
 # The user's own setting: a scene of somebody else's must not send volumes anywhere.
 _HOST_KEY = "MedSegFM/workerHost"
 
 
 class Actions:
-    """Connects buttons with the scene logic; what is refused becomes the panel's status line."""
+    """Connects buttons with the scene logic; an error becomes the panel's status line.
+
+    Args:
+        panel: The `Panel`.
+    """
 
     def __init__(self, panel):
         self._panel = panel
@@ -25,7 +30,7 @@ class Actions:
         self._ui.textEdit.connect("returnPressed()", lambda: panel.attempt(self._add_text))
 
     def keys(self):
-        """(shortcut, what it clicks) of the buttons that are used most."""
+        """The shortcut of each button that is used often, and the button."""
         ui = self._ui
         return [
             ("Shift+N", ui.nextSegmentButton),
@@ -76,10 +81,10 @@ class Actions:
 
     def _move(self):
         panel, index = self._panel, self._panel.prompt_table.index()
-        if panel.placement.active == "pick" or index is None:
-            panel.placement.stop()
+        if panel.place_mode.active is PlacedKind.TARGET or index is None:
+            panel.place_mode.stop()
         else:
-            panel.placement.pick(lambda place: panel.attempt(self._logic.move, index, place))
+            panel.place_mode.pick(lambda place: panel.attempt(self._logic.move, index, place))
 
     def _run(self):
         self._logic.predict()
@@ -97,5 +102,5 @@ class Actions:
     def _restart(self):
         self._panel.restart_worker()
         self._panel.status.tell(
-            _("The model was restarted; your prompts and segments are as they were.")
+            _("The model was restarted; your prompts and segments are unchanged.")
         )

@@ -1,4 +1,4 @@
-"""The panel: buttons and lists around the scene logic, which a timer keeps going."""
+"""The panel: buttons and lists around the scene logic, driven by a timer."""
 
 import qt
 import slicer
@@ -23,7 +23,7 @@ from .model.installation import Installation
 from .model.section import ModelSection
 from .parameter_link import ParameterLink
 from .prompts.buttons import HINTS, PromptButtons, Shortcuts
-from .prompts.place_mode import Placement
+from .prompts.place_mode import PlacedKind, PlaceMode
 from .prompts.roi_handles import show_handles
 from .prompts.table import PromptTable
 from .recovery import Recovery
@@ -37,10 +37,18 @@ _PUMP_MILLISECONDS = 50
 
 
 class Panel:
-    """The controllers of the panel and what connects them.
+    """The controllers of the panel, and their connections.
 
-    widget, ui: the loaded `.ui` file and its named children.
-    resource_path(name): where a file of the module's Resources lies.
+    Args:
+        widget: The loaded `.ui` file.
+        ui: Its named widgets.
+        resource_path: Gives the path of a file in the module's Resources.
+        make_client: Makes the client of a worker on a host, "" for this computer.
+        dialogs: Dialogs for files and folders; None for the system's.
+
+    Attributes:
+        logic: The scene logic.
+        parameters: The parameters that are followed; None while a scene closes.
     """
 
     def __init__(self, widget, ui, resource_path, make_client=worker_client, dialogs=None):
@@ -55,10 +63,10 @@ class Panel:
             autosave,
         )
         self.status = StatusSection(ui)
-        self.placement = Placement(
+        self.place_mode = PlaceMode(
             slicer.mrmlScene, self.logic.view.draft, self.logic.view.finish, self.refresh
         )
-        self.buttons = PromptButtons(ui, self.placement)
+        self.buttons = PromptButtons(ui, self.place_mode)
         selection = Selection(self)
         self.prompt_table = PromptTable(ui.promptTable, selection.take_prompt)
         self.segment_table = SegmentTable(
@@ -92,10 +100,10 @@ class Panel:
         self._timer.connect("timeout()", self.pump)
 
     def use(self, parameters):
-        """Follow these parameters; None: of a scene that closes."""
+        """Follow these parameters; None while a scene closes."""
         self.parameters = parameters
         if parameters is None:
-            self.placement.stop()
+            self.place_mode.stop()
             self.comparing.leave_scene()
             self.adapting.leave_scene()
             return
@@ -103,7 +111,7 @@ class Panel:
         self.apply()
 
     def enter(self):
-        """The module is shown."""
+        """Start the keys and the timer: the module is shown."""
         self._shortcuts.enable(True)
         self._timer.start()
         self.models.look_again()
@@ -111,12 +119,12 @@ class Panel:
         self.refresh()
 
     def exit(self):
-        """Another module is shown; answers on their way are still written."""
+        """Stop the keys: another module is shown. Awaited answers are still written."""
         self._shortcuts.enable(False)
-        self.placement.stop()
+        self.place_mode.stop()
 
     def close(self):
-        """The module goes for good; work that ends in order needs no recovery."""
+        """End everything: the module is unloaded, and its work needs no recovery."""
         self._timer.stop()
         self.use(None)
         self._link.end()
@@ -129,7 +137,7 @@ class Panel:
         self.recovery.discard()
 
     def restore(self):
-        """A scene was loaded: go on with the prompts in it."""
+        """Continue with the prompts in a scene that was loaded."""
         self.comparing.restore()
         self.pump()
         if self.logic.volume_node is not None:
@@ -142,13 +150,13 @@ class Panel:
         self.warm_up()
 
     def use_model(self, model):
-        """Weights of a model were imported: predict with them."""
+        """Predict with a model whose weights were imported."""
         self.parameters.model = type(self.parameters.model)[model]
         self.restart_worker()
         self._on_model_changed()
 
     def attempt(self, action, *words):
-        """Run an action; what is wrong becomes the status line. Whether it went well."""
+        """Run an action; an error becomes the status line. Returns whether there was none."""
         try:
             action(*words)
         except MedSegFMError as error:
@@ -159,7 +167,7 @@ class Panel:
         return True
 
     def apply(self):
-        """Bring the logic to the parameters, where they say something else."""
+        """Bring the logic to the parameters that have changed."""
         chosen = self.parameters
         if chosen is None or slicer.mrmlScene.IsImporting():
             # Half a scene is none; its end is told as well.
@@ -199,7 +207,7 @@ class Panel:
         self._show_busy()
 
     def refresh(self):
-        """Bring all widgets to the state."""
+        """Bring all widgets to the present state."""
         if self.parameters is None:
             return
         ui, logic = self.ui, self.logic
@@ -216,7 +224,7 @@ class Panel:
         ui.promptHint.text = words.prompt_hint(
             logic,
             self.models.can_run,
-            HINTS.get(self.placement.active),
+            HINTS.get(self.place_mode.active),
             logic.requests.is_held,
         )
         self.prompt_table.show(logic.prompts)
@@ -225,7 +233,7 @@ class Panel:
         self.segment_table.show(logic.segments.node, ids, current)
         index = self.prompt_table.index()
         selected = index is not None
-        if self.placement.active != "box":
+        if self.place_mode.active is not PlacedKind.BOX:
             show_handles(slicer.mrmlScene, logic.prompts, index)
         ui.undoButton.enabled, ui.redoButton.enabled = logic.can_undo, logic.can_redo
         ui.deletePromptButton.enabled = ui.movePromptButton.enabled = selected
@@ -241,7 +249,7 @@ class Panel:
 
     def _take(self, update):
         if isinstance(update, VolumeGone):
-            self.placement.stop()
+            self.place_mode.stop()
             self._volume_fault = ""
         elif isinstance(update, Written) and self.parameters and not self.parameters.showChanges:
             self.logic.overlay.clear()
@@ -261,21 +269,21 @@ class Panel:
         except MedSegFMError as error:
             self._volume_fault, self._refused_at = str(error), node.GetMTime()
             return
-        self.placement.stop()
+        self.place_mode.stop()
         self.status.clear()
         if node is not None:
             self.parameters.model = type(self.parameters.model)[self.logic.model]
             self.warm_up()
 
     def _look_again(self):
-        """A volume node that was refused may have got its voxels since; loading takes two steps."""
+        """Choose a refused volume node again once it has changed; loading takes two steps."""
         node = self.parameters.volume if self.parameters is not None else None
         if self._volume_fault and node is not None and node.GetMTime() != self._refused_at:
             self._choose_volume(node)
             self.refresh()
 
     def warm_up(self):
-        """Let the worker load the chosen model, where it has nothing else to do."""
+        """Let an idle worker load the chosen model."""
         self._show_model(self.logic.model)
         if self.models.can_run and not (
             self.logic.is_predicting or self.logic.is_measuring_consistency

@@ -1,6 +1,6 @@
-"""What the module's self test asserts, on a small phantom with the default model and a real worker.
+"""The module's self test, on a small phantom with the default model and a real worker.
 
-It runs in Slicer's Self Tests module and, beside slicer-core, in the tests of the sources.
+It runs in Slicer's Self Tests module, and with slicer-core in the tests of the sources.
 """
 
 import os

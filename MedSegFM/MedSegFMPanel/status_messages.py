@@ -1,4 +1,4 @@
-"""What the status section says about each thing that happens."""
+"""Messages of the status section for the updates of the scene logic."""
 
 from slicer.i18n import tr as _
 
@@ -17,7 +17,13 @@ from . import messages as words
 
 
 def tell(update, status, logic):
-    """Say what an update of `logic.pump()` means to the user; some mean nothing."""
+    """Show an update of `logic.pump()`; some have no message.
+
+    Args:
+        update: The update.
+        status: The status section.
+        logic: The scene logic.
+    """
     if isinstance(update, PromptsChanged | ConsistencyReady):
         return
     if isinstance(update, Progressed):

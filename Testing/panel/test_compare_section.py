@@ -204,7 +204,9 @@ def test_without_auto_run_a_comparison_runs_and_the_users_prompts_wait(boxed: An
     boxed.ui.compareButton.click()
     finish(boxed)
     stages = [found.stage for found in boxed.panel.comparing.comparison.results]
-    assert stages == [Stage.DONE] * 2 and not boxed.mask().any() and boxed.panel.logic.requests.is_held
+    assert (
+        stages == [Stage.DONE] * 2 and not boxed.mask().any() and boxed.panel.logic.requests.is_held
+    )
     boxed.ui.runButton.click()
     boxed.wait()
     assert boxed.mask().any()

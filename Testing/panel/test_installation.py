@@ -352,7 +352,7 @@ def test_imported_weights_go_before_the_shipped_ones_until_they_are_removed(
 
 
 def test_a_model_whose_weights_are_a_folder_is_imported_as_one(bare: Any, tmp_path: Path) -> None:
-    from models.segresnet_bundles import write_bundle
+    from segresnet_bundles import write_bundle
 
     desk = Desk(bare)
     choose(desk, "segresnet")

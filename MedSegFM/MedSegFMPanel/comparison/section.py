@@ -1,4 +1,4 @@
-"""Compare models: the same prompts to each, their results side by side, and one of them taken."""
+"""Compare models: the same prompts to each, and their results side by side."""
 
 from time import monotonic
 
@@ -19,12 +19,16 @@ from . import messages as compare_words
 from .model_list import CompareModels
 from .table import CompareTable
 
-# Segments come and go without our being told; so often they are looked at while there are results.
+# Segments come and go unannounced; they are looked at this often while there are results.
 _LOOK_SECONDS = 1.0
 
 
 class CompareSection:
-    """Starts comparisons, follows them, and does with the results what the user says."""
+    """Starts comparisons, follows them, and uses their results.
+
+    Args:
+        panel: The `Panel`.
+    """
 
     def __init__(self, panel):
         self._panel = panel
@@ -81,22 +85,22 @@ class CompareSection:
             self._update()
 
     def restore(self):
-        """A scene was loaded, perhaps one that was saved while a comparison was shown."""
+        """Repair a scene that was loaded and had been saved during a comparison."""
         self.view.mend()
 
     def leave_scene(self):
-        """The scene closes."""
+        """End the comparison: the scene closes."""
         self.comparison.close()
         self.comparison.scoring.references.clear()
         self._update()
 
     def close(self):
-        """The module goes; views and layout are what they were."""
+        """Restore views and layout: the module is unloaded."""
         self.comparison.shut_down()
         self.view.update()
 
     def show(self):
-        """Bring views and widgets to the state."""
+        """Bring views and widgets to the present state."""
         self.view.update()
         ui, comparison, logic = self._ui, self.comparison, self._panel.logic
         running, chosen = comparison.is_running, len(self._models.ticked())
@@ -228,7 +232,7 @@ class CompareSection:
         self.show()
 
     def _list(self, box, items, chosen):
-        """Fill a list of (title, data) where it is another than before, and choose one."""
+        """Fill a list of (title, data) if it has changed, and choose one."""
         blocked = box.blockSignals(True)
         if self._listed.get(box.name) != items:
             self._listed[box.name] = items

@@ -1,4 +1,4 @@
-"""Where the planes disagree: what was found, the worst spots, and the suggested click."""
+"""The section "Consistency": where the planes disagree, the worst spots, the suggested click."""
 
 import slicer
 from slicer.i18n import tr as _
@@ -12,9 +12,12 @@ _PLANES = {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal
 
 
 class ConsistencySection:
-    """Shows the comparison of the current segment, and what can be done with it.
+    """Shows the agreement of the planes for the current segment.
 
-    attempt(action): runs what may raise a MedSegFMError and shows its sentence.
+    Args:
+        ui: The named widgets of the panel.
+        logic: The scene logic.
+        attempt: Runs an action that may raise a MedSegFMError, and shows its message.
     """
 
     def __init__(self, ui, logic, attempt):
@@ -32,16 +35,16 @@ class ConsistencySection:
         ui.mapLegend.styleSheet = _gradient()
 
     def keys(self):
-        """(shortcut, what it clicks)."""
+        """The shortcut of each button, and the button."""
         return [("Shift+W", self._ui.worstSpotButton), ("Shift+G", self._ui.acceptButton)]
 
     def apply(self, parameters):
-        """Bring the scene logic to the switches."""
+        """Bring the scene logic to the parameters."""
         self._logic.measures_consistency = parameters.showConsistency
         self._logic.shows_contours = parameters.showContours
 
     def show(self):
-        """Bring the widgets to what was found for the current segment."""
+        """Bring the widgets to the result for the current segment."""
         ui, logic = self._ui, self._logic
         found, suggestion = logic.consistency, logic.suggested_click()
         ui.consistencyHint.text = words.consistency_hint(
@@ -72,12 +75,12 @@ class ConsistencySection:
         self._show_plot()
 
     def close(self):
-        """The module goes; the layout is what it was."""
+        """Restore the layout: the module is unloaded."""
         self._ui.plotButton.checked = False
         self._show_plot()
 
     def _show_plot(self):
-        """Bring Slicer's layout to the button; one that the user chose meanwhile stays."""
+        """Bring Slicer's layout to the button; one that was chosen meanwhile stays."""
         chart = self._logic.consistency_view.plot.chart
         layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
         present = None if layout is None else layout.GetViewArrangement()
@@ -98,7 +101,7 @@ def _hex(color):
 
 
 def _legend():
-    """Which colour is which plane, as rich text."""
+    """The colour of each plane, as rich text."""
     return "&nbsp; ".join(
         f'<span style="color:{_hex(PLANE_COLORS[name])}; font-size:large">■</span>&nbsp;{word}'
         for name, word in _PLANES.items()

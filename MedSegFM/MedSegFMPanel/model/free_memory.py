@@ -1,4 +1,4 @@
-"""How much memory is free, as far as the system tells."""
+"""Free memory of the computer, if the system reports it."""
 
 import ctypes
 import os
@@ -20,7 +20,7 @@ class _WindowsMemory(ctypes.Structure):
 
 
 def free_bytes():
-    """The memory that programs can still take, in bytes; None where the system does not tell."""
+    """The memory that programs can still use, in bytes; None if the system does not report it."""
     if sys.platform == "win32":
         status = _WindowsMemory(length=ctypes.sizeof(_WindowsMemory))
         return (

@@ -1,4 +1,4 @@
-"""The model: what it takes and costs, whether it can run, and how it gets what it lacks."""
+"""The section "Model": facts, packages and weights of the chosen model."""
 
 import slicer
 from slicer.i18n import tr as _
@@ -15,12 +15,20 @@ from .free_memory import free_bytes
 
 
 class ModelSection:
-    """Facts, packages and weights of the chosen model.
+    """Shows the chosen model, and installs its packages and weights.
 
-    attempt(action): runs what may raise a MedSegFMError and shows its sentence.
-    changed(): the model can run now where it could not before, or the other way round.
-    weights_changed(): a model that was loaded has other weights than those that are here now.
-    can_run: whether packages and weights of the model are here.
+    Args:
+        ui: The named widgets of the panel.
+        installation: The packages.
+        dialogs: Dialogs for files and folders.
+        status: The status section.
+        attempt: Runs an action that may raise a MedSegFMError, and shows its message.
+        changed: Called when the model may be able to run now, or not any more.
+        weights_changed: Called when a loaded model has other weights than those installed now.
+
+    Attributes:
+        card: The card of the chosen model.
+        can_run: Whether its packages and weights are installed.
     """
 
     def __init__(self, ui, installation, dialogs, status, attempt, changed, weights_changed):
@@ -44,17 +52,21 @@ class ModelSection:
 
     @property
     def is_downloading(self):
-        """Whether weights are on their way."""
+        """Whether weights are being downloaded."""
         return self._download is not None
 
     def look_again(self):
-        """Files or packages may be others than before."""
+        """Look at files and packages again at the next `show`."""
         self._shown = None
 
     def show(self, name, voxels):
-        """Show a model's facts, with the memory for a region of so many voxels.
+        """Show a model's facts.
 
-        Disk and packages are looked at where the model is another one, or after `look_again`.
+        Disk and packages are looked at only if the model is another one, or after `look_again`.
+
+        Args:
+            name: The model's name.
+            voxels: The number of voxels of the region to estimate its memory for.
         """
         if (name, voxels) == self._shown:
             return
@@ -94,11 +106,11 @@ class ModelSection:
         elif download.error is not None:
             self._status.warn(str(download.error))
         else:
-            self._status.tell(_("The weights are here and verified."))
+            self._status.tell(_("The weights were downloaded and verified."))
         self._changed()
 
     def cancel_download(self):
-        """Stop a download; it goes on from there the next time."""
+        """Stop a download; it can be resumed later."""
         if self._download is not None:
             self._download.cancel()
 

@@ -19,7 +19,7 @@ def volume_from_node(node: Any) -> Volume:
     Linear parent transforms are folded into the grid.
 
     Raises:
-        VolumeError: If the node has no image data, a single slice, or several values in a voxel.
+        VolumeError: If the node has no image data, a single slice or several values a voxel.
         GeometryError: If a parent transform is not linear, a spacing is zero, or the direction matrix
             is singular.
     """

@@ -1,7 +1,7 @@
 """Voxels that a segment has from a model, and how the next answer treats what others changed.
 
-The rule: a voxel that was painted or erased by others since the last answer stays as it is. Every other
-voxel follows the answer.
+The rule: a voxel that was painted or erased by others since the last answer stays as it is. Every
+other voxel follows the answer.
 """
 
 from __future__ import annotations
