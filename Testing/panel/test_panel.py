@@ -118,6 +118,25 @@ def test_the_next_segment_takes_the_next_prompts(desk: Any) -> None:
     assert desk.ui.segmentTable.rowCount == 2
 
 
+def test_each_further_box_is_a_new_segment_if_the_user_asks_for_it(desk: Any) -> None:
+    desk.load()
+    desk.box_the_ball()
+    desk.draw_box((2, 2, 4), (6, 6, 9))
+    desk.wait(lambda: desk.ui.promptTable.rowCount == 2)
+    assert desk.ui.segmentTable.rowCount == 1, "by default both boxes are for one segment"
+    desk.ui.undoButton.click()
+    desk.ui.newSegmentPerBox.click()
+    assert desk.panel.parameters.newSegmentPerBox
+    desk.draw_box((2, 2, 4), (6, 6, 9))
+    desk.wait(lambda: desk.ui.segmentTable.rowCount == 2)
+    desk.wait()
+    assert desk.ui.promptTable.item(1, 1).text() == "Segment_2"
+    desk.ui.positiveButton.click()
+    desk.click_in_view((4, 4, 6))
+    desk.wait(lambda: desk.ui.promptTable.rowCount == 3)
+    assert desk.ui.promptTable.item(2, 1).text() == "Segment_2", "clicks begin no segment"
+
+
 def test_segments_are_renamed_hidden_and_locked_in_their_list(desk: Any) -> None:
     import qt
 
