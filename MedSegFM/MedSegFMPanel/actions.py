@@ -68,7 +68,7 @@ class Actions:
         path = self._panel.dialogs.save_file(_("Save the segments"), "segments.nii.gz")
         if path:
             self._logic.labels().write(path)
-            self._panel.status.tell(_("The segments were saved to {path}.").format(path=path))
+            self._panel.status.inform(_("The segments were saved to {path}.").format(path=path))
 
     def _add_text(self):
         self._logic.add(Text(self._ui.textEdit.text))
@@ -101,6 +101,6 @@ class Actions:
 
     def _restart(self):
         self._panel.restart_worker()
-        self._panel.status.tell(
+        self._panel.status.inform(
             _("The model was restarted; your prompts and segments are unchanged.")
         )

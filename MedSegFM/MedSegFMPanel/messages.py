@@ -128,7 +128,7 @@ def consistency_scores(found):
 def spot_sentence(spots, index):
     """The spot that the views show, and what is probably wrong there."""
     spot = spots[index]
-    words = _("probably missing") if spot.positive else _("probably too much")
-    return _("Spot {n} of {count}: {voxels:,} voxels, {words}").format(
-        n=index + 1, count=len(spots), voxels=spot.voxels, words=words
+    judgement = _("probably missing") if spot.positive else _("probably too much")
+    return _("Spot {n} of {count}: {voxels:,} voxels, {judgement}").format(
+        n=index + 1, count=len(spots), voxels=spot.voxels, judgement=judgement
     )

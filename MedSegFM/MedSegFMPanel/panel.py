@@ -12,13 +12,12 @@ from MedSegFMLib.mrml.updates import ConsistencyProgressed, ConsistencyStarted, 
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.events import Progressed
 
-from . import messages as words
-from . import status_messages
+from . import messages, status_messages
 from .actions import Actions
 from .comparison.section import CompareSection
 from .consistency.section import ConsistencySection
 from .dialogs import Dialogs
-from .model import messages as model_facts
+from .model import messages as model_messages
 from .model.installation import Installation
 from .model.section import ModelSection
 from .parameter_link import ParameterLink
@@ -155,10 +154,10 @@ class Panel:
         self.restart_worker()
         self._on_model_changed()
 
-    def attempt(self, action, *words):
+    def attempt(self, action, *args):
         """Run an action; an error becomes the status line. Returns whether there was none."""
         try:
-            action(*words)
+            action(*args)
         except MedSegFMError as error:
             self.status.warn(str(error))
             return False
@@ -216,12 +215,12 @@ class Panel:
         usable = has_volume and self.models.can_run
         self.buttons.show(logic.card, usable, logic.classes)
         self.buttons.show_active()
-        hint = words.volume_hint(has_volume, self._volume_fault)
+        hint = messages.volume_hint(has_volume, self._volume_fault)
         ui.volumeHint.text, ui.volumeHint.visible = hint, bool(hint)
         ui.segmentHint.visible = not logic.prompts.labels
         ui.segmentTable.visible = bool(logic.prompts.labels)
         ui.promptTable.visible = bool(logic.prompts.entries)
-        ui.promptHint.text = words.prompt_hint(
+        ui.promptHint.text = messages.prompt_hint(
             logic,
             self.models.can_run,
             HINTS.get(self.place_mode.active),
@@ -253,7 +252,7 @@ class Panel:
             self._volume_fault = ""
         elif isinstance(update, Written) and self.parameters and not self.parameters.showChanges:
             self.logic.overlay.clear()
-        status_messages.tell(update, self.status, self.logic)
+        status_messages.show_update(update, self.status, self.logic)
 
     def _show_busy(self):
         requests = self.logic.requests
@@ -296,7 +295,7 @@ class Panel:
         model_card = registry.card(name)
         self.models.show(
             name,
-            model_facts.region_voxels(model_card, logic.prompts, logic.current_label, geometry),
+            model_messages.region_voxels(model_card, logic.prompts, logic.current_label, geometry),
         )
 
     def _on_model_changed(self):

@@ -28,7 +28,7 @@ from MedSegFMLib.worker.launchers import LocalLauncher
 _SHAPE_KJI = (24, 30, 34)
 _BALL_IJK, _RADIUS = (17, 15, 12), 7
 _PATIENCE_SECONDS = 60
-# The default model is weights-free, and a ball of 15 voxels has much surface.
+# A ball of 15 voxels has much surface.
 _GOOD_DICE = 0.75
 
 
@@ -95,7 +95,7 @@ def check_undo_and_redo(test):
 
 
 def check_planes_are_compared(test):
-    """Where the planes disagree is shown after the segment, which stays as it is."""
+    """The disagreement of the planes is shown after the segment, which is not changed."""
     with _segmentation() as (logic, node):
         logic.add(_box(node))
         _wait(logic)

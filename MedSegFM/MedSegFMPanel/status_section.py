@@ -25,7 +25,7 @@ class StatusSection:
         ui.changeLabel.visible = False
         self._show("")
 
-    def tell(self, sentence):
+    def inform(self, sentence):
         """Show a message, and add it to the log."""
         self._is_error, self._notice = False, ""
         self._show(sentence)
@@ -98,9 +98,9 @@ class StatusSection:
         self._ui.changeLabel.text = text
         self._ui.changeLabel.visible = bool(text)
 
-    def _advance(self, fraction, words):
+    def _advance(self, fraction, format_):
         self._begin()
-        self._ui.progressBar.format = words
+        self._ui.progressBar.format = format_
         self._ui.progressBar.setValue(round(100 * fraction))
 
     def _begin(self):

@@ -43,15 +43,15 @@ def notes(comparison):
     return "\n".join(lines)
 
 
-def taken(title, name, model_title):
+def used(title, name, model_title):
     """The message for a used result, and what the next prompt does."""
-    said = _("{name} is now the result of {title}; Undo restores the previous segment.").format(
+    sentence = _("{name} is now the result of {title}; Undo restores the previous segment.").format(
         name=name, title=title
     )
     if title != model_title:
         advice = _("To continue with {title}, choose it as the model above.")
-        said += " " + advice.format(title=title)
-    return said
+        sentence += " " + advice.format(title=title)
+    return sentence
 
 
 def legend(results, colors):

@@ -15,7 +15,7 @@ from MedSegFMLib.mrml.comparison.view import ModelComparisonView
 from MedSegFMLib.mrml.segments.reference import reference_choices
 from MedSegFMLib.prompts.json_format import read_prompts, write_prompts
 
-from . import messages as compare_words
+from . import messages
 from .model_list import CompareModels
 from .table import CompareTable
 
@@ -106,7 +106,7 @@ class CompareSection:
         running, chosen = comparison.is_running, len(self._models.ticked())
         has_volume, has_prompts = logic.volume is not None, bool(logic.prompts.entries)
         enough = FEWEST <= chosen <= MOST
-        ui.compareHint.text = compare_words.hint(has_volume, has_prompts, chosen)
+        ui.compareHint.text = messages.hint(has_volume, has_prompts, chosen)
         ui.compareHint.visible = not comparison.is_open
         ui.compareModels.enabled = ui.compareConsistency.enabled = not running
         ui.compareButton.enabled = has_volume and has_prompts and enough and not running
@@ -115,7 +115,7 @@ class CompareSection:
         ui.compareCloseButton.enabled = comparison.is_open
         ui.compareProgress.visible = ui.compareCancelButton.visible = running
         ui.compareProgress.setValue(round(100 * comparison.fraction))
-        ui.compareStatus.text = compare_words.status(comparison)
+        ui.compareStatus.text = messages.status(comparison)
         ui.compareStatus.visible = bool(ui.compareStatus.text)
         ui.compareResults.visible = comparison.is_open
         if comparison.is_open:
@@ -139,11 +139,11 @@ class CompareSection:
         ui.compareReferenceNote.text = comparison.scoring.faults.get(label, "")
         ui.compareReferenceNote.visible = bool(ui.compareReferenceNote.text)
         colors = MODEL_COLORS[: len(results)]
-        ui.compareLegend.text = compare_words.legend(results, colors)
+        ui.compareLegend.text = messages.legend(results, colors)
         ui.compareLegend.visible = self.view.arrangement == "outlines"
         models = [found.model for found in results]
         self._table.show(table_of(comparison, [label]), models, colors, self.view.hidden)
-        ui.compareNotes.text = compare_words.notes(comparison)
+        ui.compareNotes.text = messages.notes(comparison)
         ui.compareNotes.visible = bool(ui.compareNotes.text)
         answered = sum(found.cost is not None for found in results)
         ui.consensusButton.enabled = ui.compareMap.enabled = answered >= FEWEST
@@ -178,27 +178,25 @@ class CompareSection:
         )
         if path:
             write_prompts(self._panel.logic.prompts, path)
-            self._panel.status.tell(_("The prompts were saved to {path}.").format(path=path))
+            self._panel.status.inform(_("The prompts were saved to {path}.").format(path=path))
 
     def _take(self):
         found, label = self.comparison.result(self._table.model()), self.view.label
         own = self.comparison.use_result(found.model, label)
         logic = self._panel.logic
-        self._panel.status.tell(
-            compare_words.taken(
-                found.title, logic.prompts.name(own), registry.card(logic.model).title
-            )
+        self._panel.status.inform(
+            messages.used(found.title, logic.prompts.name(own), registry.card(logic.model).title)
         )
 
     def _copy(self):
         qt.QApplication.clipboard().setText(table_of(self.comparison).text())
-        self._panel.status.tell(_("The table was copied; paste it into a spreadsheet."))
+        self._panel.status.inform(_("The table was copied; paste it into a spreadsheet."))
 
     def _save_table(self):
         path = self._panel.dialogs.save_file(_("Save the table"), "models.csv", _("CSV (*.csv)"))
         if path:
             table_of(self.comparison).write_csv(path)
-            self._panel.status.tell(_("The table was saved to {path}.").format(path=path))
+            self._panel.status.inform(_("The table was saved to {path}.").format(path=path))
 
     def _add_consensus(self):
         method = list(METHODS)[max(self._ui.consensusMethod.currentIndex, 0)]

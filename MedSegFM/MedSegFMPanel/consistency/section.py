@@ -6,7 +6,7 @@ from slicer.i18n import tr as _
 from MedSegFMLib.mrml.consistency.contours import PLANE_COLORS
 from MedSegFMLib.mrml.consistency.overlay import COLORS
 
-from .. import messages as words
+from .. import messages
 
 _PLANES = {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}
 
@@ -47,7 +47,7 @@ class ConsistencySection:
         """Bring the widgets to the result for the current segment."""
         ui, logic = self._ui, self._logic
         found, suggestion = logic.consistency, logic.suggested_click()
-        ui.consistencyHint.text = words.consistency_hint(
+        ui.consistencyHint.text = messages.consistency_hint(
             logic.measures_consistency,
             logic.prompts,
             found,
@@ -55,10 +55,10 @@ class ConsistencySection:
             logic.is_measuring_consistency,
         )
         ui.consistencyHint.visible = bool(ui.consistencyHint.text)
-        ui.consistencyScores.text = "" if found is None else words.consistency_scores(found)
+        ui.consistencyScores.text = "" if found is None else messages.consistency_scores(found)
         ui.consistencyScores.visible = bool(ui.consistencyScores.text)
         spot = None if found is None or logic.spot is None else logic.spot
-        ui.spotLabel.text = "" if spot is None else words.spot_sentence(found.hot_spots, spot)
+        ui.spotLabel.text = "" if spot is None else messages.spot_sentence(found.hot_spots, spot)
         ui.spotLabel.visible = bool(ui.spotLabel.text)
         ui.worstSpotButton.text = _("Worst spot") if spot is None else _("Next spot")
         ui.worstSpotButton.enabled = found is not None and bool(found.hot_spots)

@@ -30,8 +30,8 @@ def free_bytes():
         )
     try:
         with Path("/proc/meminfo").open(encoding="ascii") as lines:
-            words = dict(line.split(":") for line in lines)
-        return int(words["MemAvailable"].split()[0]) * 1024
+            fields = dict(line.split(":") for line in lines)
+        return int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         pass
     try:

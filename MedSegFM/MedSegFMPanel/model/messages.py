@@ -16,14 +16,14 @@ _TYPICAL_VOXELS = 96**3
 
 def takes(card):
     """The prompts that a model takes, and its images."""
-    words = {
+    names = {
         "box": _("boxes"),
         "point": _("clicks"),
         "scribble": _("scribbles"),
         "lasso": _("lassos"),
         "text": _("text"),
     }
-    prompts = ", ".join(words[name] for name in card.prompts)
+    prompts = ", ".join(names[name] for name in card.prompts)
     images = ", ".join(card.modalities)
     if card.modalities == ("any",):
         images = _("images of any kind")

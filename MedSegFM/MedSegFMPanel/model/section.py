@@ -9,8 +9,7 @@ from MedSegFMLib.weights import store
 from MedSegFMLib.weights.catalogue import entry
 from MedSegFMLib.weights.download import Download
 
-from . import licences
-from . import messages as model_facts
+from . import licences, messages
 from .free_memory import free_bytes
 
 
@@ -73,9 +72,9 @@ class ModelSection:
         self._shown = (name, voxels)
         self.card = card(name)
         ui = self._ui
-        ui.modelTakes.text = model_facts.takes(self.card)
-        ui.modelState.text = model_facts.costs(self.card, free_bytes(), voxels)
-        self.can_run = self._installation.has_all(self.card) and not model_facts.weights_fault(
+        ui.modelTakes.text = messages.takes(self.card)
+        ui.modelState.text = messages.costs(self.card, free_bytes(), voxels)
+        self.can_run = self._installation.has_all(self.card) and not messages.weights_fault(
             self.card
         )
         ui.modelSelector.toolTip = self.card.summary
@@ -84,10 +83,10 @@ class ModelSection:
         ui.setupFrame.visible = bool(sentence)
         ui.installButton.visible = not self._installation.needs_restart(self.card)
         needs_weights = self.card.weights is not None
-        here = model_facts.weights_here(self.card)
+        here = messages.weights_here(self.card)
         ui.importButton.visible = needs_weights
         ui.downloadButton.visible = (
-            needs_weights and here is None and model_facts.is_published(self.card)
+            needs_weights and here is None and messages.is_published(self.card)
         )
         ui.downloadButton.enabled = self._download is None
         ui.removeWeightsButton.enabled = here is not None and not here.shipped
@@ -102,11 +101,11 @@ class ModelSection:
             return
         download, self._download = self._download, None
         if isinstance(download.error, Cancelled):
-            self._status.tell(str(download.error))
+            self._status.inform(str(download.error))
         elif download.error is not None:
             self._status.warn(str(download.error))
         else:
-            self._status.tell(_("The weights were downloaded and verified."))
+            self._status.inform(_("The weights were downloaded and verified."))
         self._changed()
 
     def cancel_download(self):
@@ -116,7 +115,7 @@ class ModelSection:
 
     def _install(self):
         self._installation.install(self.card)
-        self._status.tell(self._installation.explain(self.card) or _("Ready."))
+        self._status.inform(self._installation.explain(self.card) or _("Ready."))
         self._changed()
 
     def _start_download(self):
@@ -124,7 +123,7 @@ class ModelSection:
         if licences.accept(entry(name)):
             self._download = Download(name, accept_licence=True)
         else:
-            self._status.tell(_("Nothing was downloaded: the licence was not accepted."))
+            self._status.inform(_("Nothing was downloaded: the licence was not accepted."))
         self._changed()
 
     def _import(self):
@@ -134,7 +133,7 @@ class ModelSection:
         if path:
             store.import_file(self.card.weights, path)
             self._weights_changed()
-            self._status.tell(_("The weights were checked and imported."))
+            self._status.inform(_("The weights were checked and imported."))
             self._changed()
 
     def _remove(self):
@@ -145,7 +144,7 @@ class ModelSection:
             store.remove(self.card.weights)
             self._weights_changed()
             back = store.shipped(self.card.weights) is not None
-            self._status.tell(
+            self._status.inform(
                 _("The weights were removed; the shipped ones are used again.")
                 if back
                 else _("The weights were removed.")

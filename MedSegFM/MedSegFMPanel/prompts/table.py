@@ -8,7 +8,7 @@ from MedSegFMLib.prompts.types import is_positive, prompt_name
 from ..table_height import ROW_PIXELS, fit_height
 
 _MOST_ROWS = 5
-_WORDS = {
+_TITLES = {
     ("box", True): _("Box"),
     ("point", True): _("+ Click"),
     ("point", False): _("− Click"),
@@ -54,8 +54,8 @@ class PromptTable:
         self._table.clearSelection()
         self._table.setRowCount(len(prompts.entries))
         for row, (label, prompt) in enumerate(prompts.entries):
-            words = _WORDS[(prompt_name(prompt), is_positive(prompt))]
-            for column, text in enumerate((words, prompts.name(label), _place(prompt))):
+            title = _TITLES[(prompt_name(prompt), is_positive(prompt))]
+            for column, text in enumerate((title, prompts.name(label), _place(prompt))):
                 self._table.setItem(row, column, qt.QTableWidgetItem(text))
             self._table.setRowHeight(row, ROW_PIXELS)
         fit_height(self._table, _MOST_ROWS)

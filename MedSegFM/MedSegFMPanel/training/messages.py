@@ -54,8 +54,8 @@ def status(adapting):
     if phase is Phase.STOPPING:
         return _("Saving the training so far… Click Stop now to end it at once."), False
     if phase is Phase.DONE:
-        words, _better = verdict(adapting.report)
-        return words, False
+        sentence, _better = verdict(adapting.report)
+        return sentence, False
     if not adapting.is_busy:
         return "", False
     phrase = adapting.phrase or _("training")
