@@ -87,7 +87,7 @@ def test_what_is_missing_is_said_and_the_button_waits(
     here = lambda card: store.Installed(card.name, Path("sam.pth"), "0", 1, False)  # noqa: E731
     monkeypatch.setattr(model_facts, "weights_here", here)
     desk.panel.adapting._look()
-    assert "two volumes at least" in ui.adaptHint.text
+    assert "at least two volumes" in ui.adaptHint.text
     add_ball("CT 1", (8, 10, 12), ("liver",))
     desk.panel.adapting._look()
     assert "Only CT 1 has segments" in ui.adaptHint.text

@@ -37,7 +37,7 @@ def test_one_button_makes_a_segment_of_each_class_in_one_step(classy: Any) -> No
     ui = classy.ui
     assert not ui.classesButton.isHidden() and ui.classesButton.enabled
     assert "bright, very bright" in ui.classesButton.toolTip
-    assert "Segment all that the model knows" in ui.promptHint.text
+    assert "Segment all classes of the model" in ui.promptHint.text
     assert ui.boxButton.isHidden() and not ui.textRow.isHidden()
     ui.classesButton.click()
     classy.wait()

@@ -72,7 +72,7 @@ def test_what_is_lacking_is_said_and_the_button_waits(desk: Any) -> None:
     assert "Draw a box" in ui.compareHint.text and not ui.compareButton.enabled
     assert ui.compareResults.isHidden() and not ui.compareCloseButton.enabled
     desk.box_the_ball()
-    assert ui.compareButton.enabled and "stay as they are" in ui.compareHint.text
+    assert ui.compareButton.enabled and "are not changed" in ui.compareHint.text
     tick(desk, "ensam")
     assert "Tick 2 to 6 models" in ui.compareHint.text and not ui.compareButton.enabled
 
@@ -216,7 +216,7 @@ def test_stop_asks_no_further_model(boxed: Any) -> None:
     tick(boxed, "ensam", "graphcut", "ellipsoid")
     boxed.ui.compareButton.click()
     boxed.ui.compareCancelButton.click()
-    assert boxed.ui.compareProgress.isHidden() and "Not asked" in boxed.ui.compareNotes.text
+    assert boxed.ui.compareProgress.isHidden() and "Not run" in boxed.ui.compareNotes.text
     finish(boxed)
     assert boxed.mask().any() and boxed.ui.compareButton.enabled
     boxed.ui.compareButton.click()

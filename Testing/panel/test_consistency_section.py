@@ -72,7 +72,7 @@ def test_what_was_found_is_said_and_a_spot_is_gone_to_with_a_button_or_a_key(des
 
     found = compare(desk)
     ui = desk.ui
-    assert f"agree to {found.agreement:.2f}" in ui.consistencyScores.text
+    assert f"Agreement of the planes: {found.agreement:.2f}" in ui.consistencyScores.text
     assert f"{found.expected_dice:.2f}" in ui.consistencyScores.text
     assert found.hot_spots and ui.worstSpotButton.enabled and ui.consistencyHint.isHidden()
     crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
@@ -128,7 +128,7 @@ def test_without_auto_run_the_comparison_follows_run(desk: Any) -> None:
     desk.ui.showConsistency.click()
     desk.draw_box((8, 6, 6), (26, 24, 30))
     desk.wait(lambda: desk.ui.promptTable.rowCount == 1)
-    assert "when the segment is there" in desk.ui.consistencyHint.text
+    assert "once the segment is ready" in desk.ui.consistencyHint.text
     desk.ui.runButton.click()
     desk.wait(lambda: desk.panel.logic.consistency is not None)
     assert desk.mask().any() and not desk.panel.logic.requests.is_held

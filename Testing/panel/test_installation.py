@@ -185,7 +185,7 @@ def test_a_volume_without_voxels_is_explained(desk: Desk) -> None:
 
 def test_the_model_says_what_it_takes_and_costs(desk: Desk) -> None:
     assert "boxes, clicks" in desk.ui.modelTakes.text
-    for word in ("Weights are here", "Apache-2.0", "free"):
+    for word in ("Weights are installed", "Apache-2.0", "free"):
         assert word in desk.ui.modelState.text
     choose(desk, "graphcut")
     for word in ("No weights needed", "Apache-2.0", "free"):

@@ -51,10 +51,10 @@ class BackgroundJobs:
         """Whether something is not computed yet."""
         return bool(self._jobs)
 
-    def put(self, key: Hashable, function: Callable[..., Any], *words: Any) -> None:
-        """Compute `function(*words)`, in place of what is not begun of the same key."""
+    def put(self, key: Hashable, function: Callable[..., Any], *args: Any) -> None:
+        """Compute `function(*args)`, in place of what is not begun of the same key."""
         self.drop(key)
-        self._jobs[key] = self._pool.submit(function, *words)
+        self._jobs[key] = self._pool.submit(function, *args)
 
     def drop(self, key: Hashable) -> None:
         """Drop what is not there yet of one key."""

@@ -97,7 +97,7 @@ class Scoring:
         return self._value("dice", label, model)
 
     def surface_dice(self, label: int, model: str) -> float | None:
-        """Surface Dice against the reference, at `model_scores.TOLERANCE_MM`."""
+        """Surface Dice against the reference, at `background_jobs.TOLERANCE_MM`."""
         return self._value("surface dice", label, model)
 
     def agreement(self, label: int, first: str, second: str) -> float | None:
