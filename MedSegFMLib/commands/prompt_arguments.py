@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import PromptError
+from ..prompts.edits import with_classes, with_prompt
 from ..prompts.json_format import read_prompts
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Point, Prompt, Text
@@ -98,10 +99,7 @@ def are_given(arguments: argparse.Namespace) -> bool:
 
 def class_prompts(classes: Sequence[str]) -> PromptList:
     """An object for each class of a model, named after the class."""
-    prompts = PromptList()
-    for label, name in enumerate(classes, 1):
-        prompts = prompts.with_object(name).added(label, Text(name))
-    return prompts
+    return with_classes(PromptList(), classes)
 
 
 def parse_prompts(
@@ -125,14 +123,8 @@ def parse_prompts(
             prompts = prompts.with_object(values)
             continue
         prompt = Text(values) if option == "--text" else _OPTIONS[option][2](geometry, values)
-        label = max(prompts.labels, default=0)
-        starts_object = isinstance(prompt, Box | Text) and any(
-            owner == label and type(other) is type(prompt) for owner, other in prompts.entries
-        )
-        if not prompts.labels or starts_object:
-            prompts = prompts.with_object(prompt.phrase if isinstance(prompt, Text) else None)
-            label = prompts.labels[-1]
-        prompts = prompts.added(label, prompt)
+        latest = max(prompts.labels, default=0)
+        prompts, _ = with_prompt(prompts, prompt, latest, new_object_per_box=True)
     if not prompts.entries:
         raise PromptError(
             f"There are no prompts; give at least one {', '.join(options)} or --prompts FILE.json."

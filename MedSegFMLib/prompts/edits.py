@@ -31,16 +31,6 @@ def without_prompts(prompts: PromptList) -> PromptList:
     return replace(prompts, entries=())
 
 
-def with_boxes(prompts: PromptList, boxes: Sequence[Box]) -> tuple[PromptList, list[int]]:
-    """The list with a new object for each box, and the labels of those objects."""
-    labels = []
-    for box in boxes:
-        prompts = prompts.with_object()
-        labels.append(prompts.labels[-1])
-        prompts = prompts.added(labels[-1], box)
-    return prompts, labels
-
-
 def with_classes(prompts: PromptList, classes: Sequence[str]) -> PromptList:
     """The list with a new object, named after the class, for each class without a text prompt."""
     named = {p.phrase for _, p in prompts.entries if isinstance(p, Text)}
@@ -51,20 +41,40 @@ def with_classes(prompts: PromptList, classes: Sequence[str]) -> PromptList:
     return prompts
 
 
-def with_prompt(
-    prompts: PromptList, prompt: Prompt, label: int, new_object_per_box: bool
-) -> tuple[PromptList, int]:
-    """The list with one more prompt, and the label of its object.
+def begins_object(
+    prompts: PromptList, prompt: Prompt, label: int, new_object_per_box: bool = False
+) -> bool:
+    """Whether a prompt that names no object begins another one: the one rule for all interfaces.
 
-    A new object is created if there is none, for a text if the object `label` already has a text,
-    and, if `new_object_per_box`, for a box if it already has a box. An object created for a text is
-    named after it.
+    Args:
+        prompts: the list that the prompt is for.
+        prompt: the new prompt.
+        label: the current object.
+        new_object_per_box: whether each box stands for an object of its own, as repeated `--box`
+            options do, and boxes in the panel if the user asks for it.
+
+    Returns:
+        True if the list has no object yet, if both the prompt and one of the current object are
+        texts, and, with `new_object_per_box`, if both are boxes.
     """
-    begun_by = (Text, Box) if new_object_per_box else Text
-    has_one = any(owner == label and type(p) is type(prompt) for owner, p in prompts.entries)
-    if not prompts.labels or (isinstance(prompt, begun_by) and has_one):
+    if not prompts.objects:
+        return True
+    begun_by = (Text, Box) if new_object_per_box else (Text,)
+    return isinstance(prompt, begun_by) and any(
+        owner == label and type(given) is type(prompt) for owner, given in prompts.entries
+    )
+
+
+def with_prompt(
+    prompts: PromptList, prompt: Prompt, label: int, new_object_per_box: bool = False
+) -> tuple[PromptList, int]:
+    """The list with one more prompt, and the label of the object that it went to.
+
+    An object that is begun by a text is named after it. See `begins_object` for the arguments.
+    """
+    if begins_object(prompts, prompt, label, new_object_per_box):
         prompts = prompts.with_object(prompt.phrase if isinstance(prompt, Text) else None)
-        label = prompts.labels[-1]
+        label = prompts.objects[-1][0]
     return prompts.added(label, prompt), label
 
 

@@ -27,7 +27,12 @@ _TYPES = {name: prompt_type for prompt_type, name in PROMPT_NAMES.items()}
 
 def prompts_to_json(prompts: PromptList) -> str:
     """The list as JSON text; floats keep all their digits."""
-    document = {
+    return json.dumps(prompts_to_document(prompts), indent=1)
+
+
+def prompts_to_document(prompts: PromptList) -> dict[str, Any]:
+    """The list as the object that its JSON text holds."""
+    return {
         "format": FORMAT,
         "version": VERSION,
         "space": "RAS",
@@ -38,7 +43,6 @@ def prompts_to_json(prompts: PromptList) -> str:
             for label, prompt in prompts.entries
         ],
     }
-    return json.dumps(document, indent=1)
 
 
 def prompts_from_json(text: str) -> PromptList:

@@ -135,8 +135,8 @@ def mark_voxels(prompt: Point | Scribble | Lasso, geometry: Geometry) -> Indices
         PromptError: one of its positions is outside the volume.
     """
     if isinstance(prompt, Point):
-        return _voxels_of(geometry, [prompt.position_ras], prompt_name(prompt))
-    corners = _voxels_of(geometry, prompt.positions_ras, prompt_name(prompt))
+        return _voxels_of(geometry, [prompt.position_ras], prompt)
+    corners = _voxels_of(geometry, prompt.positions_ras, prompt)
     if isinstance(prompt, Scribble):
         return _unique(np.vstack([corners[:1], *_stroke(prompt.positions_ras, geometry)]))
     inside = _enclosed(prompt.positions_ras, geometry, corners)
@@ -187,7 +187,7 @@ def _in_polygon(points: NDArray[np.float64], outline: NDArray[np.float64]) -> ND
     return inside
 
 
-def _voxels_of(geometry: Geometry, positions_ras: Sequence[Position], what: str) -> Indices:
+def _voxels_of(geometry: Geometry, positions_ras: Sequence[Position], prompt: Prompt) -> Indices:
     ijk = geometry.ijk_from_ras(np.array(positions_ras))
     size_ijk = np.array(geometry.shape_kji[::-1])
     reach = 0.5 + _FACE_TOLERANCE_VOXELS
@@ -195,7 +195,7 @@ def _voxels_of(geometry: Geometry, positions_ras: Sequence[Position], what: str)
     if outside.any():
         worst = int(np.argmax(outside))
         raise PromptError(
-            f"The {what} at {numbers_text(positions_ras[worst])} RAS mm, voxel "
+            f"The {prompt_name(prompt)} at {numbers_text(positions_ras[worst])} RAS mm, voxel "
             f"{numbers_text(ijk[worst].tolist())} (i, j, k), is outside the volume, "
             f"{_bounds(geometry)}."
         )

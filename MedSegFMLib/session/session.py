@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import PromptError
 from ..progress import Progress, no_progress, part_of, parts_of
+from ..prompts.edits import with_prompt
 from ..prompts.history import PromptHistory
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Prompt, Text, is_positive
@@ -106,18 +107,22 @@ class Session:
         self.change(self.prompts.without_object(label))
 
     def add(self, prompt: Prompt, label: int | None = None) -> None:
-        """Add a prompt for an object (None: the current one; it is created if there is no object).
+        """Add a prompt to an object, and make that the current one.
+
+        Args:
+            prompt: the prompt.
+            label: its object; None for the current one, or another that the prompt begins (see
+                `prompts.edits.begins_object`).
 
         Raises:
-            PromptError: the prompt is outside the volume or not supported by the model; nothing is
-                changed.
+            PromptError: the prompt is outside the volume or not supported by the model, or there is
+                no such object; nothing is changed.
         """
-        prompts = self.prompts
-        if label is None and not prompts.labels:
-            prompts = prompts.with_object()
-            self.current_label = prompts.labels[0]
-        label = self.current_label if label is None else label
-        self.change(prompts.added(label, prompt))
+        if label is None:
+            prompts, label = with_prompt(self.prompts, prompt, self.current_label)
+        else:
+            prompts = self.prompts.added(label, prompt)
+        self.change(prompts)
         self.current_label = label
 
     def delete(self, index: int) -> None:

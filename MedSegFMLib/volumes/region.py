@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import GeometryError
 
@@ -34,6 +38,12 @@ class Region:
     def whole(cls, shape_kji: Sequence[int]) -> Region:
         """The region that covers an array of `shape_kji`."""
         return cls((0, 0, 0), shape_triple(shape_kji, "shape_kji"))
+
+    @classmethod
+    def at(cls, start_kji: Sequence[int], shape_kji: Sequence[int]) -> Region:
+        """The region of an array of `shape_kji` whose first voxel is `start_kji`."""
+        start = shape_triple(start_kji, "start_kji")
+        return cls(start, shape_triple(a + n for a, n in zip(start, shape_kji, strict=True)))
 
     @classmethod
     def from_slices(cls, slices: Sequence[slice]) -> Region:
@@ -100,6 +110,26 @@ class Region:
     def relative_to(self, outer: Region) -> Region:
         """The same voxels, with indices relative to the first voxel of `outer`."""
         return self.shifted([-start for start in outer.start_kji])
+
+
+def on_region(array_kji: NDArray[Any], region: Region, target: Region) -> NDArray[Any]:
+    """An array of one region laid on another; voxels outside the first are 0.
+
+    Args:
+        array_kji: the voxels of `region`, (K, J, I).
+        region: where they are.
+        target: the region that the result covers.
+
+    Returns:
+        An array of the target's shape, the same array if both regions are the same.
+    """
+    if region == target:
+        return array_kji
+    found = np.zeros(target.shape_kji, dtype=array_kji.dtype)
+    common = region.intersection(target)
+    if common is not None:
+        found[common.relative_to(target).slices] = array_kji[common.relative_to(region).slices]
+    return found
 
 
 def shape_triple(values: Iterable[int], name: str = "The shape") -> Shape:

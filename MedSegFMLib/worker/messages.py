@@ -85,6 +85,8 @@ def parse_volume(frame: Frame) -> Volume:
 
 def check_options(request: Request) -> None:
     """Raise WorkerError for options that JSON cannot hold."""
+    if not request.options:
+        return
     try:
         to_json(dict(request.options))
     except (TypeError, ValueError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import slicer
 import slicer.util
+from scene_helpers import add_boxes
 from test_model_comparison import MODELS, ModelsClient, finish, mask_of
 
 from MedSegFMLib import Box
@@ -186,7 +187,7 @@ def test_one_object_is_shown_at_a_time(view: ModelComparisonView, layout: Any, p
     logic = view._comparison._logic
     logic.set_volume(plain)
     boxes = [Box.from_ijk(logic.volume.geometry, (n, 3, 3), (n + 3, 8, 8)) for n in (2, 9)]
-    logic.add_boxes(boxes)
+    add_boxes(logic, boxes)
     logic.pump()
     view._comparison.start(MODELS[:2])
     settle(view)

@@ -52,7 +52,7 @@ def test_volume_box_click_segment_undo_save_load_replay(
     volume, truth = read_case(real_data, "ct_spleen_msd2")
     logic = SegmentationLogic(
         scene,
-        WorkerClient(LocalLauncher()),
+        lambda _host: WorkerClient(LocalLauncher()),
         slicer_app.app_logic,
         slicer_app.terminologies_logic,
     )
@@ -97,7 +97,7 @@ def test_volume_box_click_segment_undo_save_load_replay(
 
 
 def real_logic(app: Any, scene: Any) -> SegmentationLogic:
-    return SegmentationLogic(scene, WorkerClient(LocalLauncher()), app.app_logic)
+    return SegmentationLogic(scene, lambda _host: WorkerClient(LocalLauncher()), app.app_logic)
 
 
 def test_a_hundred_prompts_while_the_worker_starts_give_what_a_session_gives(
@@ -153,7 +153,7 @@ def test_the_real_worker_compares_the_planes_after_its_answer_and_takes_its_own_
     volume, _ = make_blob(Geometry.from_spacing((20, 24, 28), (1.0, 1.0, 2.0)))
     logic = real_logic(slicer_app, scene)
     try:
-        logic.compares = True
+        logic.measures_consistency = True
         logic.set_volume(add_volume_node(scene, volume))
         logic.add(Point.from_ijk(volume.geometry, (10, 9, 7)))
         wait_for_answer(logic)
@@ -161,7 +161,7 @@ def test_the_real_worker_compares_the_planes_after_its_answer_and_takes_its_own_
         assert mask.any() and logic.consistency is None
         for _ in range(2):
             until = time.monotonic() + 60
-            while logic.is_predicting or logic.is_comparing:
+            while logic.is_predicting or logic.is_measuring_consistency:
                 assert time.monotonic() < until
                 logic.pump()
                 time.sleep(0.01)

@@ -87,7 +87,7 @@ def test_what_is_missing_is_said_and_the_button_waits(
     here = lambda card: store.Installed(card.name, Path("sam.pth"), "0", 1, False)  # noqa: E731
     monkeypatch.setattr(model_facts, "weights_here", here)
     desk.panel.adapting._look()
-    assert "two volumes at least" in ui.adaptHint.text
+    assert "at least two volumes" in ui.adaptHint.text
     add_ball("CT 1", (8, 10, 12), ("liver",))
     desk.panel.adapting._look()
     assert "Only CT 1 has segments" in ui.adaptHint.text
@@ -250,7 +250,7 @@ def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_pat
     weights = write_checkpoint(tmp_path / "sam.pth")
     installed = store.import_file("sam", weights, sha256_of(weights))
     before = sha256_of(installed)
-    desk.panel.gate._make_client = lambda _host: WorkerClient(tiny_sam.TinyLauncher())
+    desk.use_client(lambda _host: WorkerClient(tiny_sam.TinyLauncher()))
     desk.panel.adapting.adapting._make_program = tiny_sam.TinyTraining
     volume = add_ball("CT 1", (8, 10, 12), ("liver",))
     add_ball("CT 2", (7, 9, 11), ("liver",))

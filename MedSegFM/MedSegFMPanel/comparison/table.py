@@ -22,7 +22,10 @@ _MODEL_PIXELS, _NUMBER_PIXELS, _WIDE_PIXELS = 118, 52, 66
 class CompareTable:
     """Shows the rows of one object.
 
-    selected(): another row was selected. shown(model, visible): the user ticked a model or not.
+    Args:
+        table: The table widget.
+        selected: Called when another row is selected.
+        shown: Called with a model and whether the user wants to see it.
     """
 
     def __init__(self, table, selected, shown):
@@ -37,14 +40,14 @@ class CompareTable:
         table.connect("cellChanged(int,int)", self._on_changed)
 
     def model(self):
-        """The model of the selected row; None where there is none."""
+        """The model of the selected row; None if no row is selected."""
         row = self._table.currentRow()
         if not self._table.selectedItems() or row < 0:
             return None
         return self._table.item(row, 0).data(qt.Qt.UserRole)
 
     def show(self, table, models, colors, hidden):
-        """Fill in a `ModelTable` of one object, where it is another than before."""
+        """Fill in a `ModelTable` of one object if it has changed."""
         state = (table, tuple(models), frozenset(hidden))
         if state == self._filled:
             return

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import MedSegFMError
 from ...metrics import dice, surface_dice
 from ...volumes.geometry import Geometry
-from ..segments.model_voxels import Holding
+from ..segments.model_voxels import ModelVoxels
 from .results import around
 
 TOLERANCE_MM = 2.0
@@ -20,26 +20,26 @@ _NOTHING = np.zeros((1, 1, 1), bool)
 _GRANTED_SECONDS = 0.005
 
 
-def agreement_of(first: Holding | None, second: Holding | None) -> float:
+def agreement_of(first: ModelVoxels | None, second: ModelVoxels | None) -> float:
     """Dice of two objects on one grid; None: an empty one."""
     return dice(*_on_one_grid(first, second))
 
 
 def surface_agreement_of(
-    first: Holding | None, second: Holding | None, geometry: Geometry
+    first: ModelVoxels | None, second: ModelVoxels | None, geometry: Geometry
 ) -> float:
     """Surface Dice at `TOLERANCE_MM` of two objects on the grid `geometry`; None: an empty one."""
     return surface_dice(*_on_one_grid(first, second), geometry.spacing_kji_mm, TOLERANCE_MM)
 
 
-def volume_ml(mask: Holding | None, geometry: Geometry) -> float:
+def volume_ml(mask: ModelVoxels | None, geometry: Geometry) -> float:
     """Millilitres of an object; None: an empty one."""
     if mask is None:
         return 0.0
     return float(np.count_nonzero(mask.mask_kji)) * geometry.voxel_volume_mm3 / 1000
 
 
-class Bench:
+class BackgroundJobs:
     """Works off what is put on it in a thread of its own, which touches no node of a scene."""
 
     def __init__(self) -> None:
@@ -51,10 +51,10 @@ class Bench:
         """Whether something is not computed yet."""
         return bool(self._jobs)
 
-    def put(self, key: Hashable, function: Callable[..., Any], *words: Any) -> None:
-        """Compute `function(*words)`, in place of what is not begun of the same key."""
+    def put(self, key: Hashable, function: Callable[..., Any], *args: Any) -> None:
+        """Compute `function(*args)`, in place of what is not begun of the same key."""
         self.drop(key)
-        self._jobs[key] = self._pool.submit(function, *words)
+        self._jobs[key] = self._pool.submit(function, *args)
 
     def drop(self, key: Hashable) -> None:
         """Drop what is not there yet of one key."""
@@ -89,7 +89,7 @@ def _value_of(job: Future[Any]) -> Any:
         return error
 
 
-def _on_one_grid(first: Holding | None, second: Holding | None) -> tuple[Any, Any]:
+def _on_one_grid(first: ModelVoxels | None, second: ModelVoxels | None) -> tuple[Any, Any]:
     region = around([mask for mask in (first, second) if mask is not None])
     if region is None:
         return _NOTHING, _NOTHING

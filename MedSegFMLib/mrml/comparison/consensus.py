@@ -1,4 +1,4 @@
-"""What all models of a comparison together say of one object."""
+"""The consensus and the disagreement of all models of a comparison on one object."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import MaskError
 from ...metrics.consensus import Floats, majority, staple, vote_disagreement
 from ...volumes.region import Region, shape_triple
-from ..segments.model_voxels import Holding, tight
+from ..segments.model_voxels import ModelVoxels, tight
 from ..segments.oriented_images import Mask
 from .results import around
 
@@ -18,10 +18,15 @@ CONSENSUS = {"staple": staple, "majority": majority}
 _MARGIN = 4
 
 
-def consensus_of(masks: Sequence[Holding | None], method: str) -> Holding:
-    """The consensus of masks on one grid by a method of `CONSENSUS`; None: an empty mask.
+def consensus_of(masks: Sequence[ModelVoxels | None], method: str) -> ModelVoxels:
+    """The consensus of masks on one grid.
 
-    Raises MaskError where nothing is left, or there are fewer than two masks.
+    Args:
+        masks: A mask for each model; None for an empty one.
+        method: A key of `CONSENSUS`.
+
+    Raises:
+        MaskError: If the consensus is empty, or there are fewer than two masks.
     """
     region = around([mask for mask in masks if mask is not None])
     if region is None:
@@ -32,14 +37,22 @@ def consensus_of(masks: Sequence[Holding | None], method: str) -> Holding:
     part = tight(found, region)
     if part is None:
         raise MaskError("The models share no part of this object; look at their results.")
-    return Holding(*part)
+    return ModelVoxels(*part)
 
 
-def disagreement_of(masks: Sequence[Holding | None], region: Region) -> tuple[Region, Floats]:
-    """Where masks disagree on a region: see `consensus.vote_disagreement`."""
+def disagreement_of(masks: Sequence[ModelVoxels | None], region: Region) -> tuple[Region, Floats]:
+    """How far masks disagree on a region: see `metrics.consensus.vote_disagreement`.
+
+    Args:
+        masks: A mask for each model; None for an empty one.
+        region: The part of the grid to look at.
+
+    Returns:
+        The region, and the disagreement of its voxels, float32, 0 to 1.
+    """
     return region, vote_disagreement(_on(masks, region))
 
 
-def _on(masks: Sequence[Holding | None], region: Region) -> list[Mask]:
+def _on(masks: Sequence[ModelVoxels | None], region: Region) -> list[Mask]:
     nothing = np.zeros(region.shape_kji, bool)
     return [nothing if mask is None else mask.on(region) for mask in masks]

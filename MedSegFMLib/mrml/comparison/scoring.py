@@ -8,9 +8,9 @@ from typing import Any
 from ...errors import MedSegFMError
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region
-from ..segments.model_voxels import Holding
+from ..segments.model_voxels import ModelVoxels
 from ..segments.reference import ReferenceSegment
-from .background_jobs import Bench, agreement_of, surface_agreement_of, volume_ml
+from .background_jobs import BackgroundJobs, agreement_of, surface_agreement_of, volume_ml
 from .consensus import consensus_of, disagreement_of
 from .results import around
 
@@ -26,7 +26,7 @@ class Scoring:
     """
 
     def __init__(self) -> None:
-        self._bench = Bench()
+        self.jobs = BackgroundJobs()
         self._geometry: Geometry | None = None
         self._labels: tuple[int, ...] = ()
         self.references: dict[int, ReferenceSegment] = {}
@@ -35,7 +35,7 @@ class Scoring:
     @property
     def is_busy(self) -> bool:
         """Whether a number is still being computed."""
-        return self._bench.is_busy
+        return self.jobs.is_busy
 
     def begin(self, geometry: Geometry, labels: Sequence[int]) -> None:
         """Score objects of these labels on this grid; the references of before stay chosen."""
@@ -44,31 +44,31 @@ class Scoring:
 
     def clear(self) -> None:
         """Forget all results."""
-        self._bench.clear()
+        self.jobs.clear()
         self._labels = ()
-        self._masks: dict[str, Mapping[int, Holding]] = {}
+        self._masks: dict[str, Mapping[int, ModelVoxels]] = {}
         self._values: dict[tuple[Any, ...], Any] = {}
         # What a reference was like when it was read; None: it is to be read anew.
         self._stamps: dict[int, tuple[Any, ...] | None] = {}
-        self._reference_masks: dict[int, Holding] = {}
+        self._reference_masks: dict[int, ModelVoxels] = {}
         self.faults: dict[int, str] = {}
 
     def close(self) -> None:
         """The program goes."""
-        self._bench.close()
+        self.jobs.close()
 
-    def add(self, model: str, masks: Mapping[int, Holding]) -> None:
+    def add(self, model: str, masks: Mapping[int, ModelVoxels]) -> None:
         """Score a model's answers against the reference and against all others."""
         geometry = self._geometry
         assert geometry is not None, "a comparison has begun"
         self._masks[model] = masks
         for label in self._labels:
             mask = masks.get(label)
-            self._bench.put(("volume", label, model), volume_ml, mask, geometry)
+            self.jobs.put(("volume", label, model), volume_ml, mask, geometry)
             for other, theirs in self._masks.items():
                 if other != model:
                     key = ("agreement", label, frozenset((model, other)))
-                    self._bench.put(key, agreement_of, mask, theirs.get(label))
+                    self.jobs.put(key, agreement_of, mask, theirs.get(label))
             if label in self._reference_masks:
                 self._measure(label, model)
 
@@ -83,7 +83,7 @@ class Scoring:
     def poll(self) -> bool:
         """Follow what is computed, and edits of the references; whether anything is new."""
         followed = [self._follow(label) for label in self._labels]
-        done = self._bench.poll()
+        done = self.jobs.poll()
         for key, value in done:
             self._values[key] = value  # type: ignore[index]
         return bool(done) or any(followed)
@@ -113,9 +113,9 @@ class Scoring:
     def ask_consensus(self, label: int, method: str) -> None:
         """Compute the consensus of all models on an object: "staple" or "majority"."""
         masks = [found.get(label) for found in self._masks.values()]
-        self._bench.put(("consensus", label, method), consensus_of, masks, method)
+        self.jobs.put(("consensus", label, method), consensus_of, masks, method)
 
-    def consensus(self, label: int, method: str) -> Holding | None:
+    def consensus(self, label: int, method: str) -> ModelVoxels | None:
         """The consensus that was asked for, once; None while it is computed.
 
         Raises MaskError where it holds no voxel or there are fewer than two results.
@@ -137,7 +137,7 @@ class Scoring:
         key = ("disagreement", label, len(masks))
         if key not in self._values:
             self._values[key] = None
-            self._bench.put(key, disagreement_of, masks, region)
+            self.jobs.put(key, disagreement_of, masks, region)
         return self._values[key]  # type: ignore[no-any-return]
 
     def _value(self, *key: Any) -> float | None:
@@ -155,7 +155,7 @@ class Scoring:
         self.faults.pop(label, None)
         for key in [(name, label, model) for name in _AGAINST for model in self._masks]:
             # Also what is still being computed against the reference as it was.
-            self._bench.drop(key)
+            self.jobs.drop(key)
             self._values.pop(key, None)
         if reference is not None and self._geometry is not None:
             try:
@@ -174,7 +174,7 @@ class Scoring:
 
     def _measure(self, label: int, model: str) -> None:
         reference, mask = self._reference_masks[label], self._masks[model].get(label)
-        self._bench.put(("dice", label, model), agreement_of, reference, mask)
-        self._bench.put(
+        self.jobs.put(("dice", label, model), agreement_of, reference, mask)
+        self.jobs.put(
             ("surface dice", label, model), surface_agreement_of, reference, mask, self._geometry
         )

@@ -42,8 +42,20 @@ class Desk:
 
         self.widget = application.open_panel(module)
         self.panel = self.widget.panel
+        # The clients of workers, the latest last.
+        self.clients: list[Any] = []
+        self.use_client(self.panel.logic.requests.make_client)
         self.panel.dialogs = self.panel.models._dialogs = Dialogs()
         self.ui = self.widget.ui
+
+    def use_client(self, make_client: Callable[[str], Any]) -> None:
+        """Have the next worker's client made like this, and keep it in `clients`."""
+
+        def make(host: str) -> Any:
+            self.clients.append(make_client(host))
+            return self.clients[-1]
+
+        self.panel.logic.requests.make_client = make
 
     def wait(self, until: Callable[[], bool] | None = None, seconds: float = 60) -> None:
         """Let the timer run until something is so; without, until no answer is awaited."""
