@@ -6,6 +6,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from MedSegFMLib.volumes.io.image_files import WRITERS
+
 
 class Dialogs:
     """The system's dialogs for files and folders."""
@@ -26,7 +28,8 @@ class Dialogs:
             name: The name to begin with.
             kinds: The filter of file names; None for labelmaps.
         """
-        kinds = kinds or _("Labelmaps (*.nii.gz *.nii *.nrrd *.mha)")
+        patterns = " ".join(f"*{ending}" for ending in WRITERS)
+        kinds = kinds or _("Labelmaps ({patterns})").format(patterns=patterns)
         return qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, name, kinds)
 
     def show_folder(self, path):

@@ -1,4 +1,4 @@
-"""Cases between the CVPR 2025 challenge's npz files and volumes that are listed in a CASES.json."""
+"""Conversion of cases between the CVPR 2025 challenge's npz files and volumes with a CASES.json."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ..system.atomic_files import check_writable, write_text
 from ..volumes.volume import Volume
 from .protocol import derive_seed
 
-# What the challenge draws its boxes with, in get_boxes.py.
+# The parameters of the challenge's boxes, in get_boxes.py.
 _BOX_SEED, _BOX_JITTER, _BOX_SLICE_SIDE = 2025, 5, 256
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".npz")
 
@@ -41,8 +41,10 @@ _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".npz")
 class Npz:
     """How npz files are written.
 
-    spacing_order: "xyz" or "zyx". boxes: whether each label gets one, by the challenge's rule.
-    window: the grey values that become 0 and 255; None keeps values and type.
+    Attributes:
+        spacing_order: "xyz" or "zyx".
+        boxes: whether each label gets a box, drawn by the challenge's rule.
+        window: the grey values that are mapped to 0 and 255; None keeps values and type.
     """
 
     spacing_order: str = DEFAULT_SPACING_ORDER
@@ -52,17 +54,26 @@ class Npz:
 
 @dataclass(frozen=True)
 class Written:
-    """The file or folder that was written, and sentences about what npz files do not tell."""
+    """The output of a conversion.
+
+    Attributes:
+        path: the file or folder that was written.
+        notes: sentences about information that npz files do not contain.
+    """
 
     path: Path
     notes: tuple[str, ...] = ()
 
 
 def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Progress) -> Written:
-    """Write each case as an npz file: into a new folder with a CASES.json, or one as `out`.npz.
+    """Write each case as an npz file, into a new folder with a CASES.json, or as `out`.npz.
 
-    Only the objects of a case are in its `gts`. Raises CasesError for a case that cannot be read,
-    OutputError for an `out` that cannot be written or holds something; nothing is left then.
+    Only a single case can be written as `out`.npz. `gts` contains only the objects of a case. If
+    this fails, nothing is left behind.
+
+    Raises:
+        CasesError: a case cannot be read, or there are several cases for one file.
+        OutputError: `out` cannot be written, or is not empty.
     """
     if is_challenge_file(out):
         if len(cases) > 1:
@@ -82,9 +93,13 @@ def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Pr
 
 
 def npz_to_volumes(cases: Sequence[Case], out: Path, progress: Progress) -> Written:
-    """Write the image and label map of each npz case as NIfTI, into a new folder with a CASES.json.
+    """Write image and label map of each npz case as NIfTI, into a new folder with a CASES.json.
 
-    Raises CasesError and OutputError as `volumes_to_npz`; nothing is left then.
+    If this fails, nothing is left behind.
+
+    Raises:
+        CasesError: a case cannot be read.
+        OutputError: `out` cannot be written, or is not empty.
     """
     _check_no_label_is_an_image(cases)
     with _new_folder(out) as folder:
@@ -100,7 +115,11 @@ def npz_to_volumes(cases: Sequence[Case], out: Path, progress: Progress) -> Writ
 
 
 def list_npz(cases: Sequence[Case], out: Path) -> Written:
-    """Write a CASES.json that names npz files where they are; raises OutputError."""
+    """Write a CASES.json that lists npz files at their present paths.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     check_writable(out)
     entries = [
         {
@@ -115,14 +134,18 @@ def list_npz(cases: Sequence[Case], out: Path) -> Written:
 
 
 def present_objects(label: Path) -> tuple[tuple[int, str], ...]:
-    """The labels above 0 in a file, with names such as "label 7"; CasesError where it has none."""
+    """The labels above 0 in a file, with names such as "label 7".
+
+    Raises:
+        CasesError: there are none.
+    """
     try:
-        found = np.unique(Volume.read(label).array_kji)
+        values = np.unique(Volume.read(label).array_kji)
     except MedSegFMError as error:
         raise CasesError(str(error)) from error
-    objects = tuple((int(value), f"label {int(value)}") for value in found if value > 0)
+    objects = tuple((int(value), f"label {int(value)}") for value in values if value > 0)
     if not objects:
-        raise CasesError(f"{label} holds no label above 0; give the label map of the image.")
+        raise CasesError(f"{label} contains no label above 0; give the label map of the image.")
     return objects
 
 
@@ -140,7 +163,7 @@ def _write_npz(case: Case, path: Path, settings: Npz) -> None:
     if min(values) < 1 or max(values) > np.iinfo(np.uint16).max:
         raise CasesError(
             f"Case {case.name}: it has the label {min(values) if min(values) < 1 else max(values)}"
-            ", but npz files hold labels from 1 to 65535; give it another number."
+            ", but labels in npz files are from 1 to 65535; give it another number."
         )
     kept = np.where(np.isin(loaded.label.array_kji, values), loaded.label.array_kji, 0)
     labels = kept.astype(np.uint8 if max(values) < 256 else np.uint16)
@@ -171,7 +194,7 @@ def _windowed(voxels: NDArray[Any], window: tuple[float, float] | None) -> NDArr
 
 
 def _storable(volume: Volume) -> Volume:
-    """NIfTI has no type for a truth, nor 16-bit fractions."""
+    """A volume of a type that NIfTI supports: it has no bool and no 16-bit floats."""
     array = volume.array_kji
     if array.dtype == bool:
         return volume.with_array(array.astype(np.uint8))
@@ -179,13 +202,13 @@ def _storable(volume: Volume) -> Volume:
 
 
 def _notes(cases: Sequence[Case]) -> tuple[str, ...]:
-    """What the files do not tell, once for all of them."""
+    """Notes on information that the files do not contain, once for all of them."""
     notes = []
     silent = [case for case in cases if not has_grid(case.image)]
     if silent:
         notes.append(
-            "npz files hold no directions: i, j and k are taken to grow to the patient's left, "
-            f"back and head in {len(silent)} of {len(cases)} cases."
+            "npz files hold no directions: i, j and k are assumed to increase towards the "
+            f"patient's left, back and head in {len(silent)} of {len(cases)} cases."
         )
     doubtful = [case.name for case in silent if _looks_otherwise(case)]
     if doubtful:
@@ -193,8 +216,8 @@ def _notes(cases: Sequence[Case]) -> tuple[str, ...]:
         other = next(each for each in SPACING_ORDERS if each != order)
         notes.append(
             f"The spacing of {len(doubtful)} cases, {doubtful[0]} the first, looks as if it were "
-            f"{other}, not {order} (equal numbers are mostly those in the slice): compare one with "
-            "its source, and give --spacing-order."
+            f"{other}, not {order} (equal numbers are usually those within slices): compare one "
+            "with its source, and give --spacing-order."
         )
     return tuple(notes)
 
@@ -214,7 +237,7 @@ def _write_list(entries: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def _file_name(case: Case) -> str:
-    """The case's name where it can be a file's; two cases never get one name."""
+    """The case's name if it is a valid file name, so that two cases never share a file name."""
     if not case.name.strip(". ") or set(case.name) & set('/\\:*?"<>|\0'):
         raise CasesError(
             f"The case '{case.name}' cannot be a file's name; name it without / \\ : * ? \" < > |."
@@ -223,7 +246,7 @@ def _file_name(case: Case) -> str:
 
 
 def _check_no_label_is_an_image(cases: Sequence[Case]) -> None:
-    """Raise CasesError where the label map of one case would have the name of another's image."""
+    """Raise CasesError if the label map of one case would have the name of another's image."""
     names = {case.name for case in cases}
     taken = [name for name in names if f"{name}-label" in names]
     if taken:
@@ -239,11 +262,11 @@ def _path_from(out: Path, path: Path) -> str:
 
 @contextmanager
 def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder that takes the name `out` once the block has ended, and else is gone."""
+    """A folder that is renamed to `out` at the end of the block, and removed if the block fails."""
     if not out.name:
         raise OutputError(f"{out} is the current folder; give the name of a new one.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out} is there and not an empty folder; choose another name.")
+        raise OutputError(f"{out} exists and is not an empty folder; choose another name.")
     check_writable(out.with_name(f"{out.name}-"))
     beside = out.with_name(f".tmp-{token_hex(8)}")
     try:

@@ -1,4 +1,4 @@
-"""A model as the user names it for a comparison: NAME, or NAME=WEIGHTS for weights of its own."""
+"""A model as the user specifies it for an evaluation: NAME, or NAME=WEIGHTS."""
 
 from __future__ import annotations
 
@@ -12,24 +12,35 @@ from ..segmenter import Segmenter
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """text: as typed, what its rows are called. weights: None for those that are installed."""
+    """A model and its weights.
+
+    Attributes:
+        text: the specification, which its rows contain.
+        name: the name of the model.
+        weights: the weights; None for the installed ones.
+    """
 
     text: str
     name: str
     weights: Path | None
 
     def create(self, device: str) -> Segmenter:
-        """Load the model; raises what `registry.create` raises."""
+        """Load the model.
+
+        Raises:
+            MedSegFMError: as `registry.create`.
+        """
         if self.weights is None:
             return create(self.name, device)
         return create(self.name, device, weights=self.weights)
 
 
 def read_choice(text: str) -> ModelChoice:
-    """The choice that a text stands for; a relative path counts from the current folder.
+    """Parse a specification; a relative path starts at the current folder.
 
-    Raises ModelError for a model that there is none of or that takes no weights, WeightsError
-    where no file or folder of that name is.
+    Raises:
+        ModelError: there is no such model, or it takes no weights.
+        WeightsError: there is no such file or folder.
     """
     name, equals, path = text.partition("=")
     name = resolve_name(name)
@@ -41,7 +52,7 @@ def read_choice(text: str) -> ModelChoice:
     weights = Path(path).expanduser().absolute()
     if not path or not weights.exists():
         raise WeightsError(
-            f"The weights of '{text}' are not there; give {name}=PATH with a file or folder that "
-            f"exists, or {name} alone for those that are installed."
+            f"The weights of '{text}' do not exist; give {name}=PATH with an existing file or "
+            f"folder, or only {name} for the installed weights."
         )
     return ModelChoice(text, name, weights)

@@ -1,4 +1,4 @@
-"""How prompts are placed and what is scored: a protocol, as data."""
+"""Evaluation protocols as data: how prompts are placed and what is scored."""
 
 from __future__ import annotations
 
@@ -22,30 +22,33 @@ NSD_TOLERANCE_MM = 2.0
 class Protocol:
     """How prompts are placed, what is scored, and what counts as a failure.
 
-    clicks: for each object at most, after its first prompt.
-    jitter: how far each face of a box may be off, as part of the box's width; 0 is the tight box.
-    box: whether the first prompt is a box for models that take one; else it is a click in the
-        middle of the object.
-    name: what the user calls the protocol.
-    box_rule: "around" for a user's box, with the jitter; "challenge" for the box that the case's
-        npz file brings, none where it brings none, and for other files one drawn by the
-        challenge's rule.
-    text_first: whether a model that takes words gets the object's name, even if it takes boxes. A
-        model that takes neither boxes nor clicks gets it in any case.
-    click_ties: which of equally deep voxels is clicked: "seed" as the seed says, "challenge" the
-        one that the challenge's script takes.
-    together: whether all objects of a case are segmented at once, each step with one click for
-        each, and compete for voxels; else each is alone in the volume.
-    target_dice: an object gets no more clicks once it has so much; None for all clicks.
-    seconds_per_object: what is segmented at once may take so long for each of its objects, all
-        steps together, or it has failed; None for any time.
-    failures: whether an object that failed counts "zero" in the means, or is to "omit".
-    nsd_tolerance: of the surface Dice, in the units of the spacing.
-    nsd_spacing: "geometry" for the voxel sizes along K, J and I; "stored" for the three numbers as
-        they stand in an npz file, or (i, j, k) of another, taken for those along K, J and I.
-    save_segs: whether the label maps of all steps are kept as npz files.
+    Attributes:
+        clicks: the most clicks for each object after its first prompt.
+        jitter: the largest error of each face of a box, as a part of the box's width; 0 is the
+            tight box.
+        box: whether the first prompt is a box for models that take one; otherwise it is a click in
+            the middle of the object.
+        name: the name of the protocol for the user.
+        box_rule: "around" for a user's box, with the jitter; "challenge" for the box in the case's
+            npz file, none if the file has none, and for other files a box drawn by the challenge's
+            rule.
+        text_first: whether a model that takes text gets the object's name, even if it takes boxes.
+            A model that takes neither boxes nor clicks always gets it.
+        click_ties: which of equally deep voxels is clicked: "seed" for a choice by the seed,
+            "challenge" for that of the challenge's script.
+        together: whether all objects of a case are segmented at once, each step with one click for
+            each, and compete for voxels; otherwise each is alone in the volume.
+        target_dice: an object gets no more clicks once it reaches this Dice; None for all clicks.
+        seconds_per_object: the time limit for each object of those that are segmented at once, for
+            all steps together; beyond it they have failed. None for no limit.
+        failures: whether an object that failed counts "zero" in the means, or is to "omit".
+        nsd_tolerance: the tolerance of the surface Dice, in the units of the spacing.
+        nsd_spacing: "geometry" for the voxel sizes along K, J and I; "stored" for the three numbers
+            as stored in an npz file, or (i, j, k) of another file, used as those along K, J and I.
+        save_segs: whether the label maps of all steps are saved as npz files.
 
-    Raises CasesError for a value out of range.
+    Raises:
+        CasesError: a value is out of range.
     """
 
     clicks: int = 5
@@ -64,10 +67,10 @@ class Protocol:
     save_segs: bool = False
 
     def __post_init__(self) -> None:
-        for field, (fits, words) in _RULES.items():
+        for field, (fits, valid) in _RULES.items():
             value = getattr(self, field)
             if not fits(value):
-                raise CasesError(f"The protocol's {field} is {value!r}; give {words}.")
+                raise CasesError(f"The protocol's {field} is {value!r}; give {valid}.")
         if self.together and self.target_dice is not None:
             raise CasesError(
                 f"The protocol's target_dice is {self.target_dice} and its objects are together, "
@@ -75,7 +78,7 @@ class Protocol:
             )
 
     def complete(self, rows: Sequence[Row]) -> bool:
-        """Whether these, in their order, are all rows of one object."""
+        """Whether these rows, in this order, are all rows of one object."""
         if [row.step for row in rows] != list(range(len(rows))) or not rows:
             return False
         return len(rows) == self.clicks + 1 or self.reached(rows[-1].dsc)
@@ -85,11 +88,11 @@ class Protocol:
         return self.target_dice is not None and dsc >= self.target_dice
 
     def counts(self, row: Row) -> bool:
-        """Whether a row belongs to the means: all but those of failures to omit."""
+        """Whether a row is included in the means: all but those of failures to omit."""
         return self.failures == "zero" or not row.failed
 
     def sentence(self) -> str:
-        """The protocol in words, for a report."""
+        """A description of the protocol for a report."""
         first = "a click in the middle"
         if self.box and self.box_rule == "challenge":
             first = "the box of the CVPR 2025 challenge"
@@ -103,7 +106,7 @@ class Protocol:
         how = "all objects of a case at once" if self.together else "each object alone"
         limit = ""
         if self.seconds_per_object is not None:
-            limit = f"; what takes over {self.seconds_per_object:g} s per object has failed"
+            limit = f"; more than {self.seconds_per_object:g} s per object is a failure"
         failed = "count 0" if self.failures == "zero" else "are left out of the means"
         return (
             f"{self.name}: {first}, then {clicks} for each object, {how}{limit}. "
@@ -112,9 +115,13 @@ class Protocol:
 
 
 def derive_seed(seed: int, case: str, name: str, step: int) -> int:
-    """The seed of the prompt of one step: another one everywhere, the same in every run.
+    """The seed of the prompt of one step: different for each, and the same in every run.
 
-    seed: 0 or more, that of the run; name: of the object.
+    Args:
+        seed: the seed of the run, 0 or more.
+        case: the name of the case.
+        name: the name of the object.
+        step: the step.
     """
     entropy = [seed, zlib.crc32(f"{case}/{name}".encode()), step]
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])
@@ -132,7 +139,7 @@ def _one_of(*words: str) -> tuple[Callable[[Any], bool], str]:
     return lambda value: value in words, " or ".join(f"'{word}'" for word in words)
 
 
-# What fits into each field, and in words.
+# The check of each field, and a description of its valid values.
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "clicks": (
         lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,

@@ -1,4 +1,4 @@
-"""What a run is made of: a task, the rows that it gives, and the failure that it ends in."""
+"""Records of a run: tasks, rows of scores, and failures."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from ..datasets.cases import Case
 Key = tuple[str, str, int]
 """Case, model and seed."""
 
-# In place of a case's name in the failure of a model that cannot be loaded at all.
+# In place of a case's name in the failure of a model that cannot be loaded.
 ALL_CASES = "(all cases)"
 
 
 @dataclass(frozen=True)
 class Task:
-    """One model on one case with the prompts of one seed, the smallest piece of a run.
+    """One model on one case with the prompts of one seed, the smallest unit of a run.
 
-    model: as the user named it. seed: 0 or more.
+    Attributes:
+        case: the case.
+        model: as the user specified it.
+        seed: 0 or more.
     """
 
     case: Case
@@ -27,15 +30,20 @@ class Task:
 
     @property
     def key(self) -> Key:
-        """What the task's rows are found by."""
+        """The key of the task's rows."""
         return self.case.name, self.model, self.seed
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A task that could not be done, and why in one sentence; a row of failures.csv.
+    """A task that failed; a row of failures.csv.
 
-    case: ALL_CASES where the model could not be loaded, so that none of its tasks was done.
+    Attributes:
+        case: the name of the case; ALL_CASES if the model could not be loaded, so that all of its
+            tasks failed.
+        model: the model.
+        seed: the seed.
+        reason: one sentence.
     """
 
     case: str
@@ -45,17 +53,17 @@ class Failure:
 
     @property
     def key(self) -> Key:
-        """That of the task."""
+        """The key of the task."""
         return self.case, self.model, self.seed
 
 
 @dataclass(frozen=True)
 class Crash(Failure):
-    """A failure that nobody foresaw, after which the process is not to be trusted."""
+    """An unexpected failure, after which the process may be damaged."""
 
 
 class PlacedKind(StrEnum):
-    """What a row calls the prompt of its step, as results.csv holds it.
+    """The kind of prompt of a step, as in results.csv.
 
     NONE: nothing was left to correct, or the model takes no clicks.
     """
@@ -69,12 +77,24 @@ class PlacedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The score of one object after one step of a task; a row of results.csv.
+    """The scores of one object after one step of a task; a row of results.csv.
 
-    prompt: a `PlacedKind`. seconds: from the prompt to the mask, the scores not counted; where all
-    objects are segmented at once, those of the step, in each row. peak_bytes: the process's peak
-    since the object, or all at once, began. resampled: whether the label was on another grid.
-    failed: why the object has no result that counts, its scores being the worst; else empty.
+    Attributes:
+        case: the name of the case.
+        modality: its modality.
+        object: the name of the object.
+        model: the model.
+        seed: the seed.
+        step: the step, 0 for the first prompt.
+        prompt: a `PlacedKind`.
+        dsc: Dice, 0 to 1.
+        nsd: surface Dice, 0 to 1.
+        hd95_mm: HD95 in millimetres.
+        seconds: from the prompt to the mask, without scoring; if all objects are segmented at once,
+            the time of the step, in each row.
+        peak_bytes: the process's peak memory since the object, or all at once, began.
+        resampled: whether the label was on another grid.
+        failed: why the object has no result that counts, with the worst scores; otherwise empty.
     """
 
     case: str
@@ -94,13 +114,19 @@ class Row:
 
     @property
     def key(self) -> Key:
-        """That of the task."""
+        """The key of the task."""
         return self.case, self.model, self.seed
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a task gave: its rows, its picture as JPEG, and the seconds it took in all."""
+    """The results of a task.
+
+    Attributes:
+        rows: its rows.
+        picture: its picture as JPEG.
+        seconds: its total time.
+    """
 
     rows: list[Row]
     picture: bytes

@@ -1,1 +1,1 @@
-"""Training of the project's own networks, from recipes. Needs torch, numpy, scipy, accelerate."""
+"""Training of networks by recipes. Needs torch, numpy, scipy and accelerate."""

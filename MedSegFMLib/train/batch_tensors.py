@@ -1,4 +1,4 @@
-"""The tensors in a batch of any make, to move or to keep them."""
+"""The tensors in a batch of any type: move or save them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,28 @@ from ..weights.saving import save_tensors
 
 
 def on_device(batch: Any, device: torch.device) -> Any:
-    """The batch, of dataclasses, mappings, sequences and tensors, with its tensors on a device."""
+    """Move the tensors of a batch to a device.
+
+    Args:
+        batch: dataclasses, mappings, sequences and tensors, nested.
+        device: the device.
+    """
     return _mapped(batch, lambda tensor: tensor.to(device))
 
 
 def save_batch(batch: Any, path: Path) -> None:
-    """Write a batch as safetensors, named by where things stand in it; OutputError if that fails.
+    """Write a batch as safetensors.
 
-    What is no tensor, such as the name of a volume and the prompt, is told in the metadata.
+    The tensors are named by their place in the batch. Other values, such as the name of a volume
+    and the prompt, are written to the metadata.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     tensors: dict[str, Tensor] = {}
-    told: dict[str, str] = {}
-    _collect(batch, "", tensors, told)
-    save_tensors(path, tensors, told)
+    metadata: dict[str, str] = {}
+    _collect(batch, "", tensors, metadata)
+    save_tensors(path, tensors, metadata)
 
 
 def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
@@ -43,22 +52,22 @@ def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return value
 
 
-def _collect(value: Any, name: str, tensors: dict[str, Tensor], told: dict[str, str]) -> None:
+def _collect(value: Any, name: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     if isinstance(value, np.ndarray):
         value = torch.from_numpy(np.ascontiguousarray(value))
     if isinstance(value, Tensor):
         tensors[name or "batch"] = value.clone()
     elif is_dataclass(value) and not isinstance(value, type):
         for field in fields(value):
-            _collect(getattr(value, field.name), _inner(name, field.name), tensors, told)
+            _collect(getattr(value, field.name), _inner(name, field.name), tensors, metadata)
     elif isinstance(value, Mapping):
         for key, part in value.items():
-            _collect(part, _inner(name, str(key)), tensors, told)
+            _collect(part, _inner(name, str(key)), tensors, metadata)
     elif isinstance(value, list | tuple) and any(_holds_tensors(part) for part in value):
         for number, part in enumerate(value):
-            _collect(part, _inner(name, str(number)), tensors, told)
+            _collect(part, _inner(name, str(number)), tensors, metadata)
     else:
-        told[name or "batch"] = str(value)
+        metadata[name or "batch"] = str(value)
 
 
 def _holds_tensors(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The whole state of a training run as a folder of safetensors files of limited size."""
+"""The state of a training run, stored as a folder of safetensors files of limited size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import TrainingError
 from ..system.atomic_files import write_text
 from ..weights.saving import save_tensors
 
-# Small enough for most ways of moving files about.
+# Small enough for most ways of transferring files.
 LARGEST_FILE_BYTES = 15_000_000
 _INDEX = "checkpoint.json"
 _VERSION = 1
@@ -22,10 +22,12 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run stands.
+    """The state of a run.
 
-    network: its state dict; optimisers: their state dicts.
-    counters: plain numbers and words, for instance how many samples were seen.
+    Attributes:
+        network: the state dict of the network.
+        optimisers: the state dicts of the optimisers.
+        counters: numbers and text, such as the number of samples seen.
     """
 
     network: dict[str, Tensor]
@@ -34,9 +36,10 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; the one before it is valid until this one is whole.
+    """Write a checkpoint; the previous one stays valid until this one is complete.
 
-    Raises OutputError where it cannot be written.
+    Raises:
+        OutputError: it cannot be written.
     """
     tensors = {f"network.{name}": tensor for name, tensor in checkpoint.network.items()}
     groups = []
@@ -64,9 +67,10 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(folder: Path) -> Checkpoint | None:
-    """The checkpoint of a folder, None where there is none.
+    """Read the checkpoint of a folder; returns None if there is none.
 
-    Raises TrainingError where it is damaged or of another version.
+    Raises:
+        TrainingError: it is damaged, or of another version.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -80,7 +84,7 @@ def load(folder: Path) -> Checkpoint | None:
         if version == _VERSION:
             for file in index["files"]:
                 tensors |= load_file(str(folder / file))
-            return _sorted_out(tensors, index["groups"], index["counters"])
+            return _assemble(tensors, index["groups"], index["counters"])
     except (
         OSError,
         ValueError,
@@ -91,7 +95,7 @@ def load(folder: Path) -> Checkpoint | None:
         SafetensorError,
     ) as error:
         raise TrainingError(
-            f"The checkpoint in {folder} cannot be read ({error}); bring its files back, or train "
+            f"The checkpoint in {folder} cannot be read ({error}); restore its files, or train "
             "into another folder."
         ) from error
     raise TrainingError(
@@ -100,7 +104,7 @@ def load(folder: Path) -> Checkpoint | None:
     )
 
 
-def _sorted_out(
+def _assemble(
     tensors: Mapping[str, Tensor], groups: Sequence[Any], counters: Mapping[str, Any]
 ) -> Checkpoint:
     network: dict[str, Tensor] = {}
@@ -123,7 +127,7 @@ def _generation(folder: Path) -> int:
 
 
 def _parts(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-    """The tensors in files of limited size, in their order; one that is larger has its own."""
+    """The tensors in files of limited size, in their order; a larger one gets a file of its own."""
     parts: list[dict[str, Tensor]] = [{}]
     size = 0
     for name, tensor in tensors.items():

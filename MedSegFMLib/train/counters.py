@@ -1,4 +1,4 @@
-"""What a training has done in all its calls, by all its processes."""
+"""Counters of a training run over all calls and all processes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 @dataclass
 class Counters:
-    """batches: made, each with a number of its own. samples: objects or slices in them.
+    """The progress of a run.
 
-    steps: of the optimiser. minutes: of all calls.
+    Attributes:
+        batches: batches made; each has its own number.
+        samples: objects or slices in them.
+        steps: steps of the optimiser.
+        minutes: the duration of all calls.
     """
 
     batches: int = 0

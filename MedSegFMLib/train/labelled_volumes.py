@@ -1,4 +1,4 @@
-"""Labelled volumes to train on: of a CASES.json, or made by synthesis."""
+"""Labelled volumes to train on, from a CASES.json or from synthesis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import TrainingError
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 
-# Of synthetic volumes, so many are held back for each that is trained on.
+# Synthetic volumes that are held back, for each one that is trained on.
 _HELD_BACK_SHARE = 0.25
 # Held-back synthetic volumes have numbers far from those of any training.
 _FIRST_HELD_BACK = 1 << 20
@@ -24,7 +24,15 @@ _FIRST_HELD_BACK = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class LabelledVolume:
-    """labels_kji: (K, J, I) int16 on the image's grid; objects: the names of those that count."""
+    """An image with its labels.
+
+    Attributes:
+        name: the name of the case.
+        modality: its modality.
+        image: the image.
+        labels_kji: (K, J, I) int16 on the image's grid.
+        objects: the names of the objects by label; other labels do not count.
+    """
 
     name: str
     modality: str
@@ -36,25 +44,30 @@ class LabelledVolume:
 def open_volumes(
     cases: Path | None, held_back: str, synthetic: int, side: int, seed: int
 ) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
-    """The volumes to train on, and those to score.
+    """The volumes to train on, and the volumes to score.
 
-    cases: a CASES.json; None for `synthetic` random scenes of `side` voxels along each axis, and a
-    quarter as many, at least one, to score. held_back: names of cases to score, with commas
-    between; the last case where it is empty.
+    Args:
+        cases: a CASES.json; None for random scenes.
+        held_back: the names of the cases to score, separated by commas; the last case if empty.
+        synthetic: the number of random scenes to train on; a quarter as many, at least one, are
+            scored.
+        side: voxels of a random scene along each axis.
+        seed: the seed of the random scenes.
 
-    Raises CasesError for cases that cannot be used, TrainingError where nothing is left to train on
-    or a name is not there.
+    Raises:
+        CasesError: the cases cannot be used.
+        TrainingError: no case is left to train on, or a name is unknown.
     """
     if cases is None:
         scored = max(1, round(_HELD_BACK_SHARE * synthetic))
         numbers = [*range(synthetic), *(_FIRST_HELD_BACK + n for n in range(scored))]
-        made = [_scene(number, side, seed) for number in numbers]
-        return made[:synthetic], made[synthetic:]
+        scenes = [_scene(number, side, seed) for number in numbers]
+        return scenes[:synthetic], scenes[synthetic:]
     return _of_cases(cases, held_back)
 
 
 def manifest(volumes: Sequence[LabelledVolume]) -> list[dict[str, Any]]:
-    """What was trained on: name, size, and the SHA-256 of voxels and labels, of each volume."""
+    """A record of each volume: name, size, and the SHA-256 of voxels and labels."""
     return [
         {
             "name": volume.name,
@@ -66,15 +79,15 @@ def manifest(volumes: Sequence[LabelledVolume]) -> list[dict[str, Any]]:
     ]
 
 
-def _of_cases(path: Path, asked: str) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
-    # Reading them takes SimpleITK, which a machine for training on synthesis may lack.
+def _of_cases(path: Path, requested: str) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
+    # Reading cases needs SimpleITK, which may be missing if training uses only synthesis.
     from ..datasets.cases import load_case, read_cases
 
     listed = read_cases(path)
     names = [case.name for case in listed]
     # A name may have a comma itself.
-    parts = [name.strip() for name in asked.split(",") if name.strip()]
-    held_back = [asked] if asked in names else parts
+    parts = [name.strip() for name in requested.split(",") if name.strip()]
+    held_back = [requested] if requested in names else parts
     absent = [name for name in held_back if name not in names]
     if absent:
         raise TrainingError(
@@ -83,8 +96,8 @@ def _of_cases(path: Path, asked: str) -> tuple[list[LabelledVolume], list[Labell
     held_back = held_back or names[-1:]
     if len(held_back) == len(names):
         raise TrainingError(
-            f"{path} leaves no case to train on beside {', '.join(held_back)}, held back to score; "
-            "give one case more."
+            f"{path} leaves no case to train on besides {', '.join(held_back)}, held back to "
+            "score; add a case."
         )
     training: list[LabelledVolume] = []
     scored: list[LabelledVolume] = []
@@ -98,7 +111,7 @@ def _of_cases(path: Path, asked: str) -> tuple[list[LabelledVolume], list[Labell
 
 
 def _only(case: str, labels_kji: NDArray[Any], kept: Sequence[int]) -> NDArray[np.int16]:
-    """The labels to learn from, the others 0. Raises TrainingError for one beyond 16 bits."""
+    """The labels to learn from, with 0 elsewhere; TrainingError for a label beyond 16 bits."""
     most = np.iinfo(np.int16).max
     for label in kept:
         if not 0 < label <= most:
@@ -114,9 +127,9 @@ def _scene(number: int, side: int, seed: int) -> LabelledVolume:
     from ..synthesis.random.source import RandomSource
     from ..synthesis.scene import RandomGenerators
 
-    own = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+    scene_seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
     scene = RandomSource().scene(
-        (side, side, side), RandomGenerators.seeded(own, torch.device("cpu"))
+        (side, side, side), RandomGenerators.seeded(scene_seed, torch.device("cpu"))
     )
     labels = scene.labels.numpy().astype(np.int16)
     return LabelledVolume(
@@ -131,7 +144,7 @@ def _scene(number: int, side: int, seed: int) -> LabelledVolume:
 
 
 def digest(records: Sequence[Mapping[str, Any]]) -> str:
-    """One SHA-256 for all of a manifest."""
+    """The SHA-256 of a manifest."""
     return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The log of a training run: a CSV table, and TensorBoard's files where that is installed."""
+"""The log of a training run: a CSV table, and TensorBoard files if TensorBoard is installed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ _COLUMNS = ["samples", "minutes", "name", "value"]
 
 
 class TrainingLog:
-    """Values by name and number of samples seen; rows past `samples` are of a run that was lost.
+    """Values by name and number of samples seen.
 
-    Raises OutputError where it cannot be written, also later.
+    Raises:
+        OutputError: the log cannot be written; also raised by the methods.
+
+    Args:
+        folder: the folder of the run.
+        samples: the samples seen so far; later rows, of a run that was lost, are removed.
     """
 
     def __init__(self, folder: Path, samples: int) -> None:
@@ -41,7 +46,7 @@ class TrainingLog:
                 self._board = SummaryWriter(str(folder / BOARD_FOLDER), purge_step=samples + 1)
 
     def write(self, samples: int, minutes: float, **values: float) -> None:
-        """Add values; they are on the disk when this returns."""
+        """Add values; they are on disk when this returns."""
         with self._writing():
             for name, value in values.items():
                 row = {"samples": samples, "minutes": f"{minutes:.3f}", "name": name}
@@ -66,14 +71,14 @@ class TrainingLog:
         except OSError as error:
             raise OutputError(
                 f"{self._path} could not be written ({error.strerror or error}); free some space "
-                "and run again to go on from the checkpoint."
+                "and run again to continue from the checkpoint."
             ) from error
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a run's table, [] where there is none: samples, minutes, name, value.
+    """Read the rows of a run's table: samples, minutes, name, value; [] if there is no table.
 
-    A row that a crash left half-written is left out.
+    Incomplete rows that a crash left are skipped.
     """
     path = folder / FILE
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""One call of training: steps until the budget is spent, and what is written meanwhile."""
+"""One call of training: steps until the budget is used up, with checkpoints and reports."""
 
 from __future__ import annotations
 
@@ -26,10 +26,16 @@ _REPORT_SECONDS = 10.0
 
 
 class Loop:
-    """The state of a call.
+    """The training loop of one call.
 
-    settings: a recipe's, with out, accumulate, validate_samples and save_minutes.
-    started: when the call began, in seconds of `time.perf_counter`.
+    Args:
+        recipe: the name of the recipe.
+        settings: the recipe's settings, with out, accumulate, validate_samples and save_minutes.
+        task: what is trained.
+        processes: the processes of the run.
+        progress: reports progress; may raise Cancelled.
+        stop: the request to stop, set by signals.
+        started: the start of the call, in seconds of `time.perf_counter`.
     """
 
     def __init__(
@@ -52,32 +58,32 @@ class Loop:
         self._counters = state.resume(settings.out, recipe, settings, task)
         self._begun = replace(self._counters)
         self._log = RunLog(settings.out, task, self._counters) if processes.is_main else None
-        # Whether the checkpoint may be written.
+        # Whether checkpoints may still be written.
         self._keeps = True
 
     @property
     def samples(self) -> int:
-        """Seen in all calls."""
+        """The samples seen in all calls."""
         return self._counters.samples
 
     @property
     def scores(self) -> Mapping[str, float]:
-        """Of the last validation, by name; the main process has them."""
+        """The scores of the last validation by name; empty except in the main process."""
         return {} if self._log is None else self._log.scores
 
     @property
     def _rate(self) -> float:
-        """The learning rate of the last step, of what learns fastest."""
+        """The highest learning rate of the last step."""
         groups = [group for o in self._task.optimisers for group in o.param_groups]
         return max(float(group["lr"]) for group in groups)
 
     @property
     def _minutes(self) -> float:
-        """Of this call."""
+        """The minutes since the start of this call."""
         return (time.perf_counter() - self._started) / 60
 
     def go(self, result: Path) -> None:
-        """Train until the budget is spent, and write the result."""
+        """Train until the budget is used up, and write the result."""
         try:
             self._task.prepare(self._interruptible(self._progress), brief=False)
             if not self._counters.steps:
@@ -85,7 +91,7 @@ class Loop:
                 self._save()
             first = self._counters.batches + self._processes.index
             batches = self._task.batches(first, self._processes.count)
-            # What makes them ends with it, and with nothing else.
+            # Closing the generator ends the processes that make batches.
             with closing(batches):
                 self._train(batches)
             if self._keeps:
@@ -128,7 +134,7 @@ class Loop:
                 self._log.report(counters, meter, self._rate)
             self._report_progress(used)
             if counters.samples >= next_validation * settings.validate_samples:
-                # A stop is heard before the next step, where the state is saved.
+                # A stop takes effect before the next step, which saves the state.
                 with suppress(Cancelled):
                     self._log.validate(counters, self._scoring(used))
                 next_validation = counters.samples // settings.validate_samples + 1
@@ -139,15 +145,15 @@ class Loop:
             self._log.report(counters, meter, self._rate)
 
     def _given_up(self, error: LossError) -> TrainingError:
-        """Keep the bad batch; what to tell the user.
+        """Save the bad batch and return the error for the user.
 
-        The checkpoint stays the one from before: what led to this may be in the weights already.
+        The checkpoint stays as it was: the cause may already be in the weights.
         """
         kept = self._settings.out / FAILED_BATCH
         save_batch(error.batch, kept)
         return TrainingError(
-            f"{error} after {self._counters.samples} samples; look at its batch in {kept}, or run "
-            "again to go on from the last checkpoint with a lower rate=."
+            f"{error} after {self._counters.samples} samples; examine its batch in {kept}, or run "
+            "again to continue from the last checkpoint with a lower rate=."
         )
 
     def _used(self) -> float:
@@ -166,11 +172,11 @@ class Loop:
         try:
             self._progress(used, self._log.phrase)
         except Cancelled as cancelled:
-            # The other processes hear of it before the next step.
+            # The other processes are stopped before the next step.
             self._stop.reason = cancelled
 
     def _interruptible(self, progress: Progress) -> Progress:
-        """Progress of what is no training: it ends where a signal asked for that as well."""
+        """Progress outside training steps, which also ends if a signal requested it."""
 
         def report(fraction: float, phrase: str) -> None:
             try:

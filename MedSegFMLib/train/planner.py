@@ -1,4 +1,4 @@
-"""What a training will take on this machine: predicted, and measured over a few steps."""
+"""The resources that a training run needs here: predicted, and measured over a few steps."""
 
 from __future__ import annotations
 
@@ -20,19 +20,23 @@ from .registry import recipe
 from .run import set_threads, training_memory_errors
 from .step import LossError, step
 
-# The first step fetches and allocates; the others tell how long one takes.
+# The first step loads and allocates; only the others are timed.
 _STEPS = 4
 _PREPARING = 0.5
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Of one training.
+    """The resources of a training run.
 
-    device: where it was measured. available_bytes: what was free there before.
-    predicted_bytes, measured_bytes: the peak over the steps, beyond what this process held before
-        the network was built.
-    seconds_per_step: the mean after the first. steps: of the whole run, None for a budget of time.
+    Attributes:
+        device: the device of the measurement.
+        available_bytes: the memory that was free before.
+        predicted_bytes: the predicted peak over the steps, without the memory that this process
+            held before the network was built.
+        measured_bytes: the measured peak, likewise.
+        seconds_per_step: the mean after the first step.
+        steps: the steps of the whole run; None if the budget is a time.
     """
 
     device: str
@@ -44,9 +48,10 @@ class Plan:
 
 
 def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
-    """Take a few steps and forget them; nothing is written into `settings.out`.
+    """Take a few steps and discard them; nothing is written to `settings.out`.
 
-    Raises what `run.train` raises.
+    Raises:
+        MedSegFMError: as `run.train`.
     """
     chosen = recipe(name)
     with training_memory_errors(chosen), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -68,9 +73,7 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
                 try:
                     step(task, batches, processes, settings.accumulate, first, 0.0)
                 except LossError as error:
-                    raise TrainingError(
-                        f"{error} at batch {first}; look at the volumes."
-                    ) from error
+                    raise TrainingError(f"{error} at batch {first}; check the volumes.") from error
                 _wait_for(device)
                 seconds.append(time.perf_counter() - started)
         return Plan(
@@ -90,7 +93,7 @@ def _free(device: torch.device) -> int:
 
 
 def _held(device: torch.device) -> int:
-    """By this process."""
+    """The memory of this process."""
     if device.type == "cuda":
         return int(torch.cuda.memory_allocated(device))
     return int(psutil.Process().memory_info().rss)

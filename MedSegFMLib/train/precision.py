@@ -1,4 +1,4 @@
-"""Whether a step computes in 16 bits."""
+"""The choice of 16-bit computation in training steps."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Precision = Literal["auto", "bf16", "no"]
 
 
 def is_half(precision: Precision, device: torch.device) -> bool:
-    """Whether in bfloat16: "auto" is so on a GPU alone."""
+    """Whether to compute in bfloat16; "auto" does so only on a GPU."""
     return precision == "bf16" or (precision == "auto" and device.type == "cuda")
 
 
 def autocast(device: torch.device, half: bool) -> AbstractContextManager[None]:
-    """A context in which networks compute in bfloat16 where `half`."""
+    """A context in which networks compute in bfloat16 if `half`."""
     import torch
 
     context: AbstractContextManager[None] = torch.autocast(

@@ -1,4 +1,4 @@
-"""The recipes by name. Only names stand here; a recipe's module is imported when asked for."""
+"""The recipes by name, as strings; a recipe's module is imported only when it is requested."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .distributed import Processes
     from .task import Task
 
-# Each is a module that imports without torch and is a `Recipe`.
+# Each module can be imported without torch and satisfies `Recipe`.
 RECIPES = {
     "ensam": "MedSegFMLib.train.recipes.ensam.recipe",
     "sam3d": "MedSegFMLib.train.recipes.sam3d.recipe",
@@ -22,14 +22,16 @@ RECIPES = {
 
 
 class Recipe(Protocol):
-    """What a recipe's module holds.
+    """The contents of a recipe's module.
 
-    SUMMARY: what it trains, in a line. PACKAGES: what it needs beyond numpy and scipy.
-    SMALLER: what to give a smaller value where memory is short.
-    RESULT: the name of its result, a file or folder, in the folder of the run.
-    Settings: a dataclass whose docstring tells what each field means (`settings_text`). `run` and
-        `loop` read out, device, threads, accumulate, validate_samples and save_minutes.
-    task: builds what is learned; needs the packages.
+    Attributes:
+        SUMMARY: a one-line description of what it trains.
+        PACKAGES: the packages that it needs besides numpy and scipy.
+        SMALLER: the settings to reduce if memory is short.
+        RESULT: the name of its result, a file or folder, in the folder of the run.
+        Settings: a dataclass whose docstring explains each field under `Attributes:`
+            (`settings_text`). `run` and `loop` read out, device, threads, accumulate,
+            validate_samples and save_minutes.
     """
 
     SUMMARY: str
@@ -43,14 +45,22 @@ class Recipe(Protocol):
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of a name; TrainingError for an unknown one. Needs no package."""
+    """The recipe of a name; needs no package.
+
+    Raises:
+        TrainingError: the name is unknown.
+    """
     if name not in RECIPES:
         raise TrainingError(f"There is no recipe '{name}'; the recipes are {', '.join(RECIPES)}.")
     return cast(Recipe, import_module(RECIPES[name]))
 
 
 def check_packages(name: str) -> None:
-    """Raise TrainingError where this Python lacks what a recipe needs."""
+    """Check that the packages of a recipe are installed.
+
+    Raises:
+        TrainingError: a package is missing.
+    """
     missing = [package for package in recipe(name).PACKAGES if find_spec(package) is None]
     if missing:
         raise TrainingError(

@@ -1,4 +1,4 @@
-"""A training from its recipe's name: processes, signals and memory, around the loop."""
+"""Train a recipe by its name: processes, signals and memory errors around the loop."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ from .stopping import stop_on_signals
 
 @dataclass(frozen=True)
 class Trained:
-    """What a call of training came to.
+    """The outcome of a call of training.
 
-    path: of the result. samples: seen in all calls. scores: of the last validation, by name; only
-        the main process of several has them.
+    Attributes:
+        path: the result.
+        samples: the samples seen in all calls.
+        scores: the scores of the last validation by name; empty except in the main process.
     """
 
     path: Path
@@ -35,14 +37,17 @@ class Trained:
 
 
 def train(name: str, settings: Any, progress: Progress = no_progress) -> Trained:
-    """Train, or go on training, in the folder `settings.out`.
+    """Start or continue training in the folder `settings.out`.
 
     A call that is stopped (Cancelled by `progress`, or by SIGINT or SIGTERM as KeyboardInterrupt)
-    ends its step and saves its checkpoint first. Several processes that `accelerate launch` starts
-    share the work. Raises TrainingError for data, or a checkpoint, that cannot be trained on and
-    for a loss that is no number, DeviceError for a device that is missing or full, CasesError,
-    VolumeError or WeightsError for unusable cases, volumes or weights, OutputError where the
-    folder cannot be written.
+    finishes its step and saves a checkpoint first. Several processes started by `accelerate launch`
+    share the work.
+
+    Raises:
+        TrainingError: the data or the checkpoint cannot be used, or the loss is not finite.
+        DeviceError: the device is missing or its memory is full.
+        CasesError, VolumeError, WeightsError: the cases, volumes or weights cannot be used.
+        OutputError: the folder cannot be written.
     """
     started = time.perf_counter()
     chosen = recipe(name)
@@ -58,14 +63,17 @@ def train(name: str, settings: Any, progress: Progress = no_progress) -> Trained
 
 
 def set_threads(threads: int) -> None:
-    """Those of torch; 0 leaves them to it. After accelerate, which sets them for many processes."""
+    """Set the threads of torch; 0 leaves them to torch.
+
+    To be called after accelerate, which sets them if there are several processes.
+    """
     if threads:
         torch.set_num_threads(threads)
 
 
 @contextmanager
 def training_memory_errors(chosen: Recipe) -> Iterator[None]:
-    """Turn an out-of-memory within the block into a DeviceError that names what takes less."""
+    """Convert an out-of-memory error in the block to a DeviceError that names what uses less."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -74,6 +82,6 @@ def training_memory_errors(chosen: Recipe) -> Iterator[None]:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         raise DeviceError(
-            f"There is no memory left for this training; give {chosen.SMALLER}, and see with "
-            "--dry-run what that takes."
+            f"There is not enough memory for this training; give {chosen.SMALLER}, and check with "
+            "--dry-run what that needs."
         ) from error

@@ -1,4 +1,4 @@
-"""What a training writes for people: the log, previews, and a phrase about how it goes."""
+"""The readable output of a training run: the log, previews, and a progress phrase."""
 
 from __future__ import annotations
 
@@ -20,24 +20,28 @@ logger = logging.getLogger(__name__)
 
 PREVIEW_FILE = "preview.png"
 
-# A picture takes about a second, in which a GPU waits.
+# A picture takes about a second, during which a GPU is idle.
 _PREVIEW_SECONDS = 60.0
 
 
 def prepare_folder(path: Path) -> None:
-    """Make a folder for results; OutputError where it cannot be made or written to."""
+    """Create a folder for results.
+
+    Raises:
+        OutputError: it cannot be created or written to.
+    """
     make_folder(path, "name another as out=")
     if not os.access(path, os.W_OK):
         raise OutputError(f"The folder {path} cannot be written to; name another as out=.")
 
 
 def samples_text(count: int) -> str:
-    """So many samples, in words."""
+    """A number of samples as text."""
     return f"{count} sample" if count == 1 else f"{count} samples"
 
 
 def can_draw() -> bool:
-    """Whether matplotlib is here; if not, the log says so."""
+    """Whether matplotlib is installed; if not, this is logged."""
     if find_spec("matplotlib") is None:
         logger.info("No previews are drawn: matplotlib is not installed.")
         return False
@@ -45,9 +49,15 @@ def can_draw() -> bool:
 
 
 class RunLog:
-    """The log and the previews in a folder, of the main process.
+    """The log and the previews of a run, written by the main process.
 
-    counters: where the call begins. scores: of the last validation, by name.
+    Args:
+        folder: the folder of the run.
+        task: the task, which scores and draws.
+        counters: the counters at the start of the call.
+
+    Attributes:
+        scores: the scores of the last validation by name.
     """
 
     def __init__(self, folder: Path, task: Task, counters: Counters) -> None:
@@ -57,20 +67,20 @@ class RunLog:
         self._draws = can_draw()
         self._drawn_at = -_PREVIEW_SECONDS
         self._validated_samples = -1
-        seen = counters.samples
+        samples = counters.samples
         self._speed = (
-            f"Continuing after {samples_text(seen)}" if seen else "Making the first samples"
+            f"Continuing after {samples_text(samples)}" if samples else "Making the first samples"
         )
         self.scores: dict[str, float] = {}
         self._said = ""
 
     @property
     def phrase(self) -> str:
-        """For the progress line."""
+        """The phrase for the progress line."""
         return self._speed + self._said
 
     def report(self, counters: Counters, meter: ThroughputMeter, rate: float) -> None:
-        """Log what the meter measured."""
+        """Log the values of the meter."""
         values = meter.report(counters.samples)
         self._log.write(counters.samples, counters.minutes, rate=rate, **values)
         self._speed = (
@@ -79,7 +89,7 @@ class RunLog:
         )
 
     def validate(self, counters: Counters, progress: Progress, last: bool = False) -> None:
-        """Score what is never trained on, and draw some of it: now and then, and in the end."""
+        """Score data that is never trained on and, at intervals and at the end, draw some of it."""
         if counters.samples != self._validated_samples:
             self._score(counters, progress)
         if self._draws and (last or time.monotonic() - self._drawn_at >= _PREVIEW_SECONDS):
@@ -91,10 +101,10 @@ class RunLog:
         self.scores = self._task.validate(progress)
         self._validated_samples = counters.samples
         self._log.write(counters.samples, counters.minutes, **self.scores)
-        words = [f"{name} {value:.3f}" for name, value in self.scores.items()]
-        # The first and the last are enough for a line.
-        self._said = "".join(f", {word}" for word in dict.fromkeys(words[:1] + words[-1:]))
-        logger.info("%s: %s", samples_text(counters.samples), ", ".join(words))
+        texts = [f"{name} {value:.3f}" for name, value in self.scores.items()]
+        # The first and the last fit on a line.
+        self._said = "".join(f", {word}" for word in dict.fromkeys(texts[:1] + texts[-1:]))
+        logger.info("%s: %s", samples_text(counters.samples), ", ".join(texts))
 
     def close(self) -> None:
         """Close the log."""

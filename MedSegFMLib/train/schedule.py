@@ -1,4 +1,4 @@
-"""How long a training goes on, and its learning rate meanwhile."""
+"""The duration of a training run and its learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -15,31 +15,36 @@ _POLY = 0.9
 
 
 class Schedule(Protocol):
-    """When a training ends, and by what its highest rates are multiplied."""
+    """When a training run ends, and the factor of its highest learning rates."""
 
     def used(self, now: Counters, begun: Counters) -> float:
-        """The part of the budget that is used, 1 or more where it is spent.
+        """The used part of the budget; 1 or more if it is used up.
 
-        begun: where this call began.
+        Args:
+            now: the current counters.
+            begun: the counters at the start of this call.
         """
 
     def factor(self, now: Counters, used: float) -> float:
-        """Of the highest rates, 0 to 1."""
+        """The factor of the highest rates, 0 to 1."""
 
     def keeps(self, used: float) -> bool:
-        """Whether a checkpoint of this moment is one to go on from."""
+        """Whether training may continue from a checkpoint written at this point."""
 
 
 @dataclass(frozen=True)
 class BudgetSchedule:
-    """A budget for each call; the rate rises, stays, and falls at the call's end.
+    """A budget for each call; the rate rises, stays, and falls at the end of the call.
 
-    The network that a call ends with is the better for the fall, and a later call goes on from
-    before it, so that one run can be lengthened at will (Hägele et al., "Scaling laws and
-    compute-optimal training beyond fixed training durations", 2024).
+    The decay improves the network that a call ends with; a later call continues from before it, so
+    that a run can be extended at any time (Hägele et al., "Scaling laws and compute-optimal
+    training beyond fixed training durations", 2024).
 
-    minutes, samples: the budget; 0 is no limit, and whichever ends first counts.
-    warmup: steps over which the rate rises. cooldown: the last part of the budget.
+    Attributes:
+        minutes: the budget in minutes; 0 for no limit. Whichever budget ends first counts.
+        samples: the budget in samples; 0 for no limit.
+        warmup: steps over which the rate rises.
+        cooldown: the last part of the budget, over which the rate falls.
     """
 
     minutes: float
@@ -49,7 +54,7 @@ class BudgetSchedule:
 
     def used(self, now: Counters, begun: Counters) -> float:
         """See `Schedule.used`."""
-        # The minutes as counted, not the clock: what the checkpoint says is what was spent.
+        # The counted minutes, not the clock, so that the budget agrees with the checkpoint.
         parts = [(now.minutes - begun.minutes) / self.minutes] if self.minutes else []
         parts += [(now.samples - begun.samples) / self.samples] if self.samples else []
         return max(parts)
@@ -66,10 +71,12 @@ class BudgetSchedule:
 
 @dataclass(frozen=True)
 class StepSchedule:
-    """A number of steps for all calls together: a run in parts is the run in one go.
+    """A number of steps for all calls together: a run in parts equals a run in one go.
 
-    warmup: steps over which the rate rises.
-    shape: how it falls over the whole run: not at all, as (1 - t)^0.9, or as half a cosine.
+    Attributes:
+        steps: the steps of the run.
+        warmup: steps over which the rate rises.
+        shape: the decay over the whole run: none, as (1 - t)^0.9, or as half a cosine.
     """
 
     steps: int

@@ -1,4 +1,4 @@
-"""Whether settings, a dataclass, have values that can be. Each raises TrainingError."""
+"""Checks of the values of settings, a dataclass. Each raises TrainingError."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_positive(settings: Any, *names: str) -> None:
 
 
 def check_shares(settings: Any, *names: str) -> None:
-    """Refuse a value that is no share, from 0 to 1."""
+    """Refuse a value that is not from 0 to 1."""
     for name in names:
         if not 0 <= getattr(settings, name) <= 1:
             raise TrainingError(f"{name} is {getattr(settings, name)}; it must be from 0 to 1.")

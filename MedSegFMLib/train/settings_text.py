@@ -1,6 +1,6 @@
-"""Settings, a dataclass, from key=value words, and what they mean from its docstring.
+"""Settings, a dataclass, parsed from key=value arguments and explained from its docstring.
 
-Its entries read "name: meaning" or "name, name: meaning", further lines indented.
+Explanations are the entries of the docstring's section `Attributes:`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,20 @@ from ..errors import TrainingError
 
 Settings = TypeVar("Settings")
 
-_ENTRY = re.compile(r"(\w+(?:, \w+)*): (.*)")
+_SECTION = "Attributes:"
+_ENTRY = re.compile(r"    (\w+): (.*)")
+_CONTINUED = " " * 8
 
 
 @dataclass(frozen=True)
 class Described:
-    """A setting for the user to read; the default is "" where one must be given."""
+    """A setting with its explanation.
+
+    Attributes:
+        name: the key.
+        default: the default as it is typed; "" if a value must be given.
+        meaning: the explanation.
+    """
 
     name: str
     default: str
@@ -30,17 +38,18 @@ class Described:
 
 
 def parse_settings(kind: type[Settings], texts: Sequence[str]) -> Settings:
-    """Settings from words such as "minutes=30".
+    """Parse settings from arguments such as "minutes=30".
 
-    Raises TrainingError for an unknown or missing key, a key given twice and a bad value.
+    Raises:
+        TrainingError: a key is unknown, missing or given twice, or a value is invalid.
     """
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
-    for word in texts:
-        key, equals, text = word.partition("=")
+    for argument in texts:
+        key, equals, text = argument.partition("=")
         if not equals or key not in hints:
             raise TrainingError(
-                f"'{word}' is no setting; write key=value with one of {', '.join(hints)}."
+                f"'{argument}' is not a setting; write key=value with one of {', '.join(hints)}."
             )
         if key in values:
             raise TrainingError(f"{key} is given twice; give it once.")
@@ -60,18 +69,19 @@ def described(kind: type[Any]) -> list[Described]:
 
 
 def _meanings(docstring: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    names: list[str] = []
-    for line in docstring.splitlines():
+    meanings: dict[str, str] = {}
+    name = ""
+    _, _, section = docstring.partition(f"\n{_SECTION}\n")
+    for line in section.splitlines():
         entry = _ENTRY.fullmatch(line)
         if entry:
-            names = entry[1].split(", ")
-            found |= dict.fromkeys(names, entry[2])
-        elif names and line.startswith("    "):
-            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+            name = entry[1]
+            meanings[name] = entry[2]
+        elif name and line.startswith(_CONTINUED):
+            meanings[name] += f" {line.strip()}"
         else:
-            names = []
-    return found
+            break
+    return meanings
 
 
 def _typed(default: Any) -> str:

@@ -1,4 +1,4 @@
-"""Where a training stands, to and from a checkpoint."""
+"""The state of a training run, written to and read from a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from .task import Task
 
 
 def save(folder: Path, recipe: str, settings: Any, task: Task, counters: Counters) -> None:
-    """Write the checkpoint; OutputError where that fails."""
+    """Write the checkpoint.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     index = {
         "recipe": recipe,
         "settings": {key: str(value) for key, value in asdict(settings).items()},
@@ -28,20 +32,24 @@ def save(folder: Path, recipe: str, settings: Any, task: Task, counters: Counter
 
 
 def resume(folder: Path, recipe: str, settings: Any, task: Task) -> Counters:
-    """Bring a fresh task to where the folder's checkpoint stands, or have it begin.
+    """Restore a new task from the folder's checkpoint, or begin it if there is none.
 
-    Raises TrainingError where that is of another recipe or network.
+    Returns:
+        The counters of the checkpoint, or new ones.
+
+    Raises:
+        TrainingError: the checkpoint is of another recipe or network.
     """
-    found = checkpoints.load(folder)
-    if found is None:
+    checkpoint = checkpoints.load(folder)
+    if checkpoint is None:
         task.begin()
         return Counters()
-    _check_same(folder, recipe, settings, task, found.counters)
+    _check_same(folder, recipe, settings, task, checkpoint.counters)
     try:
-        task.restore(found.network)
-        for optimiser, state in zip(task.optimisers, found.optimisers, strict=True):
+        task.restore(checkpoint.network)
+        for optimiser, state in zip(task.optimisers, checkpoint.optimisers, strict=True):
             _restore(optimiser, state)
-        return Counters(**{name: found.counters[name] for name in asdict(Counters())})
+        return Counters(**{name: checkpoint.counters[name] for name in asdict(Counters())})
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(
             f"The checkpoint in {folder} is of another network or optimiser; train into another "
@@ -54,10 +62,10 @@ def _check_same(
 ) -> None:
     if counters.get("recipe") != recipe:
         raise TrainingError(
-            f"{folder} holds a checkpoint of the recipe {counters.get('recipe')}; train into "
+            f"{folder} contains a checkpoint of the recipe {counters.get('recipe')}; train into "
             "another folder."
         )
-    # Checkpoints from before `must_match` was kept have all settings.
+    # Checkpoints written before `must_match` was stored contain all settings.
     before = {**counters.get("settings", {}), **counters.get("same", {})}
     for key, value in task.must_match.items():
         if before.get(key, str(value)) == str(value):
@@ -73,8 +81,8 @@ def _check_same(
 
 
 def _restore(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Take the moments along; rate and decay are those of this call."""
-    own = optimiser.state_dict()["param_groups"]
-    if [g["params"] for g in own] != [g["params"] for g in state["param_groups"]]:
+    """Restore the moments; the rate and the decay are those of this call."""
+    groups = optimiser.state_dict()["param_groups"]
+    if [g["params"] for g in groups] != [g["params"] for g in state["param_groups"]]:
         raise ValueError("other groups of parameters")
-    optimiser.load_state_dict({"state": state["state"], "param_groups": own})
+    optimiser.load_state_dict({"state": state["state"], "param_groups": groups})

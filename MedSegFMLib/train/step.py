@@ -1,4 +1,4 @@
-"""One step of the optimisers: batches, gradients, the processes' mean, and a turn."""
+"""One step of the optimisers: batches, gradients, their mean over processes, and the update."""
 
 from __future__ import annotations
 
@@ -16,21 +16,28 @@ from .task import Task
 
 
 class LossError(ArithmeticError):
-    """A batch whose loss, or the gradient of it, is no number. Nothing was changed by it.
+    """A batch whose loss, or the gradient of it, is not finite. Nothing was changed.
 
-    batch: of several processes, the one that this one had then.
+    Attributes:
+        batch: the batch; of several processes, the one of this process.
+        loss: the loss.
     """
 
     def __init__(self, batch: Any, loss: float) -> None:
-        named = f"gradient of a loss of {loss:.4g} became no number"
-        super().__init__(f"The {named if math.isfinite(loss) else f'loss became {loss}'}")
+        gradient = f"gradient of a loss of {loss:.4g} is not finite"
+        super().__init__(f"The {gradient if math.isfinite(loss) else f'loss became {loss}'}")
         self.batch = batch
         self.loss = loss
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a step told: the mean of its values, and how long its batches were waited for."""
+    """The outcome of a step.
+
+    Attributes:
+        values: the mean of each logged value.
+        waited_seconds: the time spent waiting for batches.
+    """
 
     values: dict[str, float]
     waited_seconds: float
@@ -44,24 +51,32 @@ def step(
     first: int,
     factor: float,
 ) -> Step:
-    """Learn from `accumulate` batches in each process, and turn the weights once.
+    """Learn from `accumulate` batches in each process and update the weights once.
 
-    first: the number of the first batch of all processes. factor: of the highest rates. Raises
-    LossError before anything is changed.
+    Args:
+        task: the task.
+        batches: the batches of this process.
+        processes: the processes.
+        accumulate: the number of batches.
+        first: the number of the first batch of all processes.
+        factor: the factor of the highest rates.
+
+    Raises:
+        LossError: a loss or gradient is not finite; nothing was changed.
     """
     sums: dict[str, float] = {}
     waited_seconds = 0.0
     for place in range(accumulate):
-        asked = time.perf_counter()
+        requested = time.perf_counter()
         batch = next(batches)
-        waited_seconds += time.perf_counter() - asked
+        waited_seconds += time.perf_counter() - requested
         number = first + place * processes.count + processes.index
         values = task.backward(on_device(batch, processes.device), number, 1 / accumulate)
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + float(value) / accumulate
         if not math.isfinite(sums["loss"]):
             break
-    # All processes hear of it where one has met a loss that is no number.
+    # All processes stop if the loss of one of them is not finite.
     _, bad = processes.agreed(0.0, not math.isfinite(sums["loss"]))
     trainable = task.parameters()
     if not bad:

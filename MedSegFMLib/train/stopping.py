@@ -1,4 +1,4 @@
-"""Being stopped between two steps, where the state of training is whole."""
+"""Stopping between two steps, when the state of training is complete."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass
 class Stop:
-    """Why training is to stop after this step, None to go on."""
+    """The reason to stop after this step; None to continue."""
 
     reason: BaseException | None = None
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Within the block SIGINT and SIGTERM set the reason to KeyboardInterrupt.
+    """Within the block, SIGINT and SIGTERM set the reason to KeyboardInterrupt.
 
-    A second signal acts at once, as before the block. Outside the main thread, where no signals
-    arrive, nothing is changed.
+    A second signal acts at once, as before the block. Outside the main thread, which receives no
+    signals, nothing is changed.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -34,15 +34,15 @@ def stop_on_signals() -> Iterator[Stop]:
 
     def restore() -> None:
         for number, handler in before.items():
-            # None: a handler from outside Python, which cannot be put back.
+            # None: a handler from outside Python, which cannot be restored.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    def asked(number: int, frame: FrameType | None) -> None:
+    def request_stop(number: int, frame: FrameType | None) -> None:
         stop.reason = KeyboardInterrupt()
         restore()
 
     for number in _SIGNALS:
-        signal.signal(number, asked)
+        signal.signal(number, request_stop)
     try:
         yield stop
     finally:

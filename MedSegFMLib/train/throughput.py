@@ -1,4 +1,4 @@
-"""What the log says about a stretch of training."""
+"""Losses and speed of an interval of training, for the log."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Mapping
 
 
 class ThroughputMeter:
-    """Losses, speed and waiting since the last report, or since `samples` were seen."""
+    """Losses, speed and waiting time since the last report.
+
+    Args:
+        samples: the samples seen so far.
+    """
 
     def __init__(self, samples: int) -> None:
         self._begin(samples)
 
     @property
     def seconds(self) -> float:
-        """Since the last report."""
+        """The seconds since the last report."""
         return time.perf_counter() - self._begun
 
     @property
@@ -23,14 +27,14 @@ class ThroughputMeter:
         return not self._steps
 
     def add(self, values: Mapping[str, float], waited_seconds: float) -> None:
-        """A step's values, and the wait for its batches."""
+        """Add a step's values and the waiting time for its batches."""
         self._steps += 1
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._waited_seconds += waited_seconds
 
     def report(self, samples: int) -> dict[str, float]:
-        """Mean values, samples a second and the part of the time that was waited; begins anew."""
+        """Return mean values, samples per second and the fraction of time waited, and reset."""
         seconds = self.seconds
         values = {
             **{name: total / self._steps for name, total in self._sums.items()},

@@ -1,1 +1,1 @@
-"""Inference in one process of its own: frames over its stdin and stdout. See `client`."""
+"""Inference in a separate process, with frames over its stdin and stdout. See `client`."""

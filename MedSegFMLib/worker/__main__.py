@@ -1,4 +1,4 @@
-"""`python -m MedSegFMLib.worker`: what a client starts."""
+"""`python -m MedSegFMLib.worker`: the program that a client starts."""
 
 from __future__ import annotations
 

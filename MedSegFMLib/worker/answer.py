@@ -1,4 +1,4 @@
-"""Predictions cut down to what a client needs."""
+"""Predictions reduced to what a client needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .events import Answer
 
 
 def make_answer(prediction: Prediction, consistency: Consistency | None = None) -> Answer:
-    """The mask of a prediction, cut to the object, and its consistency: see `Answer`."""
+    """The mask of a prediction, cropped to the object, and its consistency; see `Answer`."""
     inside = prediction.logits_kji > 0
     box = bounding_box(inside)
     if box is None:

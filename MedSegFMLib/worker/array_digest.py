@@ -1,4 +1,4 @@
-"""Whether an array still holds what it held: every byte is looked at, at the speed of memory."""
+"""Detection of changes in an array: every byte is read, at the speed of memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# A row is 8 KiB, a tile 1 MiB: what the first sum read is still in the cache for the second.
+# A row is 8 KiB and a tile 1 MiB, so that a tile is still in the cache for the second sum.
 _ROW_WORDS = 1024
 _TILE_ROWS = 128
 
@@ -16,9 +16,9 @@ _TILE_ROWS = 128
 def array_digest(array: NDArray[Any]) -> str:
     """A digest of a C-contiguous array's bytes, type and shape.
 
-    The bytes are taken as 64-bit words and summed along the rows and the columns of tiles; the
-    sums are hashed. Any single change alters it, and so does a shift or a flip; only someone who
-    means to could keep all sums. 150 MB take about 15 ms.
+    The bytes are read as 64-bit words and summed along the rows and columns of tiles; the sums are
+    hashed. Any single change alters the digest, as does a shift or a flip; only a deliberate change
+    could preserve all sums. 150 MB take about 15 ms.
     """
     digest = hashlib.blake2b(f"{array.dtype.str} {array.shape}".encode(), digest_size=16)
     octets = array.reshape(-1).view(np.uint8)

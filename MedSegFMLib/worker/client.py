@@ -1,13 +1,13 @@
-"""A worker as its user sees it: give a volume, make requests, poll for events. Nothing blocks.
+"""The client of a worker: set a volume, make requests, poll for events. Nothing blocks.
 
     client = WorkerClient(LocalLauncher())
     client.set_volume(volume)
     number = client.request(Request("randomwalk", prompts))
-    for event in client.poll():    # now and then, from a timer
+    for event in client.poll():    # regularly, from a timer
         ...
 
-Each request ends in exactly one of `Predicted`, `Failed` and `Stopped`. Methods are called from
-one thread, the one that polls.
+Each request ends in exactly one of `Predicted`, `Failed` and `Stopped`. All methods must be called
+from one thread, the one that polls.
 """
 
 from __future__ import annotations
@@ -57,20 +57,20 @@ __all__ = [
     "WorkerClient",
 ]
 
-# So long after a cancel the user is told that it is done, whatever the worker does.
+# The time after a cancel at which it is reported as done, whatever the worker does.
 _STOPPED_SECONDS = 1.0
-# So many workers in a row may die before a request, or the wait for one, is given up.
+# The number of consecutive deaths of workers after which a request, or the start, fails.
 _MOST_DEATHS = 2
 
 
 class WorkerClient:
-    """Volume and requests on one side, a worker that may die on the other.
+    """A volume and requests for a worker, which is restarted if it dies.
 
-    launcher: how workers are started. The first starts with the first volume, or with `start`.
+    The latest request counts: it replaces one that is not answered yet. If a worker dies, another
+    is started and gets the volume and the request again; if that dies too, the request fails.
 
-    The latest request counts: it takes the place of one that is not answered yet. Where a worker
-    dies another is started and gets the volume and the request again; where that dies too the
-    request fails.
+    Args:
+        launcher: starts workers; the first with the first volume, or with `start`.
     """
 
     def __init__(self, launcher: Launcher) -> None:
@@ -93,31 +93,31 @@ class WorkerClient:
 
     @property
     def ready(self) -> bool:
-        """Whether a worker runs and listens."""
+        """Whether a worker runs and accepts requests."""
         return self._ready
 
     @property
     def pid(self) -> int | None:
-        """The process on this computer, the worker or ssh; None where there is none."""
+        """The process on this computer, the worker or ssh; None if there is none."""
         return self._connection.pid if self._connection else None
 
     @property
     def log(self) -> str:
-        """The last lines that the present worker wrote to its stderr."""
+        """The last lines that the current worker wrote to its stderr."""
         return self._connection.last_words if self._connection else ""
 
     def start(self) -> None:
-        """Start a worker, where none is, without waiting for it."""
+        """Start a worker, if there is none, without waiting for it."""
         if self._connection is None:
             self._called = time.monotonic()
             self._connection = Connection(self._launcher)
 
     def set_volume(self, volume: Volume) -> bool:
-        """Segment this volume from now on; returns whether it is another than before.
+        """Set the volume to segment; returns whether it differs from the previous one.
 
-        It is sent once, and again only when a voxel or its grid has changed, also in place: call
-        this before each request, it takes 15 ms for 150 MB. The array must not change before it is
-        sent. A request for the volume before is stopped.
+        It is sent once, and again only if a voxel or its grid has changed, also in place: call this
+        before each request; it takes 15 ms for 150 MB. The array must not change before it is sent.
+        A request for the previous volume is stopped.
         """
         contents = volume_contents(volume)
         if self._sender is not None and self._sender.contents == contents:
@@ -133,9 +133,11 @@ class WorkerClient:
         return True
 
     def request(self, request: Request) -> int:
-        """Ask for all objects of a prompt list; returns the number that events will name.
+        """Request all objects of a prompt list; returns the number that events refer to.
 
-        Raises VolumeError before there is a volume, WorkerError for options that JSON cannot hold.
+        Raises:
+            VolumeError: there is no volume yet.
+            WorkerError: the options cannot be represented in JSON.
         """
         if self._sender is None:
             raise VolumeError("There is no volume to segment; load one first.")
@@ -153,19 +155,19 @@ class WorkerClient:
         return job.number
 
     def cancel(self) -> None:
-        """Stop the present request; `Stopped` follows within about a second."""
+        """Stop the current request; `Stopped` follows within about a second."""
         if self._pending is None:
             return
         number = self._pending.job.number
         self._tell_cancel(number)
         if not self._pending.sent:
-            # It waits for a worker to start or behind a volume on its way.
+            # It waits for a worker to start, or for the volume to be sent.
             self._stop()
         elif self._cancel is None or self._cancel.number < number:
             self._cancel = Cancel(number, time.monotonic())
 
     def poll(self) -> list[Event]:
-        """What happened since the last time, in order; never waits."""
+        """Return the events since the last call, in order; never waits."""
         while self._connection is not None:
             item = self._connection.receive()
             if item is None:
@@ -180,7 +182,7 @@ class WorkerClient:
         return events
 
     def close(self) -> None:
-        """End the worker; the present request is stopped, and volume and copy are let go."""
+        """End the worker, stop the current request, and release the volume and its copy."""
         self._let_go()
         self._stop()
         self._sender = None
@@ -204,7 +206,7 @@ class WorkerClient:
             if self._pending is not None:
                 self._send_request()
             return
-        assert not isinstance(event, Restarted), "no worker tells that"
+        assert not isinstance(event, Restarted), "workers do not send that"
         if isinstance(event, Opened):
             self._events.append(event)
             return
@@ -217,16 +219,16 @@ class WorkerClient:
         if self._pending is None or event.number != self._pending.job.number:
             return
         if cancelled:
-            # The user asked for no change, and gets none where the answer was quicker.
+            # The user cancelled, so an answer that arrived first is dropped.
             if final:
                 self._stop()
         elif not isinstance(event, Stopped):
-            # A worker stops what is not cancelled only to have it again with its volume.
+            # A worker stops a request that is not cancelled only to get it again with its volume.
             self._pending = None if final else self._pending
             self._events.append(event)
 
     def _on_worker_exit(self, ended: Ended) -> None:
-        """Go on after a worker's death."""
+        """Restart after a worker's death."""
         self._stop_cancelled()
         self._let_go()
         self._deaths += 1
@@ -239,17 +241,17 @@ class WorkerClient:
         self.start()
 
     def _enforce_cancel(self, waited_seconds: float) -> None:
-        """Go on where a cancel is not heeded: tell the user, then end the worker."""
+        """Report a cancel that the worker does not obey as done, then end the worker."""
         if waited_seconds > _STOPPED_SECONDS:
             self._stop_cancelled()
         if waited_seconds > self._launcher.patience_seconds:
-            words = self.log
+            log = self.log
             self._let_go()
-            self._events.append(Restarted(words, after_cancel=True))
+            self._events.append(Restarted(log, after_cancel=True))
             self.start()
 
     def _stop_cancelled(self) -> None:
-        """The present request ends as stopped if it is cancelled."""
+        """End the current request as stopped, if it is cancelled."""
         if self._pending and self._cancel and self._cancel.covers(self._pending.job.number):
             self._stop()
 
@@ -263,14 +265,14 @@ class WorkerClient:
             self._pending.sent = False
 
     def _stop(self) -> None:
-        """The present request, where there is one, ends as stopped."""
+        """End the current request, if there is one, as stopped."""
         if self._pending is not None:
             self._pending.withdrawn = True
             self._events.append(Stopped(self._pending.job.number))
             self._pending = None
 
     def _send_volume(self) -> None:
-        """Send the volume; while the worker starts, copy it, as there is nothing to send yet."""
+        """Send the volume; while the worker starts, only copy it, because it cannot be sent yet."""
         sender, shares = self._sender, self._launcher.shares_memory
         assert self._connection is not None and sender is not None, "both are there by now"
         work = sender.frame if self._ready else sender.prepare
@@ -281,7 +283,7 @@ class WorkerClient:
         self._connection.send(self._pending.frame)
 
     def _send_raw(self, number: Any) -> None:
-        """The worker cannot map the volume, so it gets the voxels themselves."""
+        """Send the voxels themselves, because the worker cannot map the shared memory."""
         if self._sender is None or self._sender.number != number:
             return
         self._sender.voxels.reachable = False

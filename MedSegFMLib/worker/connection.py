@@ -1,4 +1,4 @@
-"""One worker process and its pipes. Threads do all that can block; nothing here does."""
+"""One worker process and its pipes. Blocking work is done in threads; nothing here blocks."""
 
 from __future__ import annotations
 
@@ -20,23 +20,28 @@ from .process_tree import ProcessTree, exit_words
 _LOG = logging.getLogger(__name__)
 
 _LAST_WORDS_LINES = 40
-# How long the pipes of an ended process may still give what it wrote.
+# How long the pipes of an ended process are still read.
 _DRAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Ended:
-    """The worker is gone; `error` says how, and what to do."""
+    """The end of a worker.
+
+    Attributes:
+        error: how it ended, and the way out.
+        last_words: the end of its stderr.
+    """
 
     error: WorkerError
     last_words: str
 
 
 class Connection:
-    """A worker that is being started, runs, or has ended.
+    """A worker that is starting, running or ended.
 
-    Frames to send are given as functions that make them, so that large ones are made in the thread
-    that sends them; a function that gives None has nothing to send any more.
+    Frames are passed as functions that create them, so that large frames are created in the sending
+    thread; a function that returns None has nothing to send any more.
     """
 
     def __init__(self, launcher: Launcher) -> None:
@@ -51,7 +56,7 @@ class Connection:
 
     @property
     def pid(self) -> int | None:
-        """The number of the process on this computer; None until it is there."""
+        """The process on this computer; None until it is started."""
         return self._tree.process.pid if self._tree else None
 
     @property
@@ -60,17 +65,21 @@ class Connection:
         return "".join(self._words.copy()).strip()
 
     def send(self, make_frame: Callable[[], Frame | None]) -> None:
-        """Send what `make_frame` gives, after all before it."""
+        """Send the frame that `make_frame` returns, after all earlier ones."""
         self._outbox.put(make_frame)
 
     def receive(self) -> Frame | Ended | None:
-        """The next frame from the worker, or that it ended; None where there is nothing new."""
+        """Return the next frame from the worker, or its end; None if there is nothing new."""
         with contextlib.suppress(queue.Empty):
             return self._inbox.get_nowait()
         return None
 
     def kill(self, fault: str | None = None) -> None:
-        """End the worker and all it started; `fault` is a sentence that says why."""
+        """End the worker and all processes it started.
+
+        Args:
+            fault: a sentence that says why; None if there is no fault.
+        """
         self._fault = self._fault or fault
         self._kill_requested.set()
         if self._tree is not None:
@@ -99,30 +108,30 @@ class Connection:
         self._outbox.put(None)
         for thread in (*readers, sender):
             thread.join(_DRAIN_SECONDS)
-        words = self.last_words.splitlines()
-        said = f": {words[-1].strip().rstrip('.')}" if words else ""
-        how = f"The worker{self._launcher.place} {exit_words(status)}{said}"
+        lines = self.last_words.splitlines()
+        last_line = f": {lines[-1].strip().rstrip('.')}" if lines else ""
+        how = f"The worker{self._launcher.place} {exit_words(status)}{last_line}"
         self._finish(self._fault or f"{how}; {self._launcher.advice}.")
 
     def _finish(self, sentence: str) -> None:
         self._inbox.put(Ended(WorkerError(sentence), self.last_words))
 
     def _send(self, stream: BinaryIO) -> None:
-        """Write frames until the process is gone."""
+        """Write frames until the process has ended."""
         try:
             while make_frame := self._outbox.get():
                 frame = make_frame()
                 if frame is not None:
                     write_frame(stream, frame)
         except (OSError, MemoryError, WorkerError) as error:
-            # Windows says EINVAL where nobody reads any more.
+            # Windows reports EINVAL if the pipe has no reader any more.
             if getattr(error, "errno", None) not in (errno.EPIPE, errno.EINVAL):
                 self.kill(f"Nothing can be sent to the worker{self._launcher.place} ({error}).")
         with contextlib.suppress(OSError):
             stream.close()
 
     def _read(self, stream: BinaryIO) -> None:
-        """Take frames until the process is gone."""
+        """Read frames until the process has ended."""
         try:
             greeting, stream = skip_greeting(stream)
             if greeting:
@@ -137,7 +146,7 @@ class Connection:
             self.kill(f"Nothing can be read from the worker{self._launcher.place} ({error}).")
 
     def _listen(self, stream: BinaryIO) -> None:
-        """Keep the last of what the process writes to its stderr."""
+        """Keep the last lines of the process's stderr."""
         with contextlib.suppress(OSError, ValueError):
             while line := stream.readline(4096):
                 text = line.decode(errors="replace")

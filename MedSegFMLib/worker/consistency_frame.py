@@ -1,4 +1,4 @@
-"""A `Consistency` as what a frame can carry, numbers as JSON and arrays, and back."""
+"""Conversion of a `Consistency` to the content of a frame, JSON and arrays, and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .frames import Array
 
 
 def to_parts(consistency: Consistency) -> tuple[dict[str, Any], dict[str, Array]]:
-    """The numbers, and the arrays by name: disagreement as float16, all masks as bits of one."""
+    """The numbers, and the arrays by name: disagreement as float16, masks as bits of one array."""
     numbers = {
         "start_kji": consistency.region.start_kji,
         "stop_kji": consistency.region.stop_kji,
@@ -33,7 +33,11 @@ def to_parts(consistency: Consistency) -> tuple[dict[str, Any], dict[str, Array]
 
 
 def from_parts(numbers: Mapping[str, Any], arrays: Mapping[str, Array]) -> Consistency:
-    """What `to_parts` made; KeyError, TypeError or ValueError for anything else."""
+    """The inverse of `to_parts`.
+
+    Raises:
+        KeyError, TypeError, ValueError: the content is invalid.
+    """
     region = _region(numbers)
     disagreement, bits = arrays["disagreement"], arrays["masks"]
     if not disagreement.shape == bits.shape == region.shape_kji:
@@ -41,7 +45,7 @@ def from_parts(numbers: Mapping[str, Any], arrays: Mapping[str, Array]) -> Consi
     if disagreement.dtype.kind != "f" or bits.dtype != np.uint8:
         raise ValueError(f"a disagreement of {disagreement.dtype}, masks of {bits.dtype}")
     if not set(numbers["planes"]) <= set(numbers["slices"]):
-        raise ValueError(f"planes {numbers['planes']}, which are none of {list(numbers['slices'])}")
+        raise ValueError(f"planes {numbers['planes']}, which are not in {list(numbers['slices'])}")
     masks = {name: (bits & (1 << n)) > 0 for n, name in enumerate(numbers["planes"])}
     return Consistency(
         region,

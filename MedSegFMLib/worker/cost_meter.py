@@ -1,4 +1,4 @@
-"""What a request takes: seconds and peak memory, measured in the worker."""
+"""The cost of a request, seconds and peak memory, measured in the worker."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .events import Cost
 
 
 class CostMeter:
-    """Measures from when it is made; the model may be loaded meanwhile.
+    """Measures from its creation, including the loading of a model.
 
-    What is held by then counts, so an earlier model is to be let go before.
+    Memory that is in use at creation counts, so an earlier model must be released before.
     """
 
     def __init__(self) -> None:
@@ -24,21 +24,21 @@ class CostMeter:
         self._began = time.monotonic()
 
     def loaded(self) -> None:
-        """All that was done so far was to load the model."""
+        """Count the time so far as loading of the model."""
         now = time.monotonic()
         self._loading_seconds, self._began = now - self._began, now
 
     def cost(self) -> Cost:
-        """What was taken so far."""
+        """The cost so far."""
         seconds = time.monotonic() - self._began
         on_gpu = sum(int(cuda.max_memory_allocated(number)) for number, cuda in _gpus())
         return Cost(seconds, self._loading_seconds, on_gpu or peak_bytes(), on_gpu > 0)
 
 
 def _gpus() -> list[tuple[int, Any]]:
-    """The GPUs of this process by number, each with `torch.cuda`; none before torch used one."""
+    """The GPUs of this process by number, each with `torch.cuda`; none before torch uses one."""
     torch = sys.modules.get("torch")
-    # Asked for its peak before that, torch refuses.
+    # Before that, torch raises if its peak is requested.
     if torch is None or not torch.cuda.is_initialized():
         return []
     return [(number, torch.cuda) for number in range(torch.cuda.device_count())]

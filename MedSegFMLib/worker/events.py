@@ -1,4 +1,4 @@
-"""What is asked of a worker and what it tells: plain data."""
+"""Requests to a worker and its events, as plain data."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ from ..volumes.region import Region, Shape, shape_triple
 
 @dataclass(frozen=True)
 class Request:
-    """Segment all objects of a prompt list in the volume.
+    """A request to segment all objects of a prompt list in the volume.
 
-    model, device, options: as `registry.create` takes them; options hold what JSON can, and paths.
-    consistency: whether the answers shall tell where the planes disagree, which takes longer.
-    clear_cache: whether the worker drops what it computed from the volume before, so that the cost
-        of the request can be compared with that of other models.
+    A request without prompts loads the model, so that it is ready for the first prompt.
 
-    A request without prompts loads the model, so that the first prompt finds it ready.
+    Attributes:
+        model: as for `registry.create`.
+        prompts: the prompts of all objects.
+        device: as for `registry.create`.
+        options: as for `registry.create`; values must be representable in JSON, or paths.
+        consistency: whether to measure the consistency of the planes too, which takes longer.
+        clear_cache: whether the worker drops cached results of the volume first, so that the cost
+            of the request is comparable with that of other models.
     """
 
     model: str
@@ -37,13 +41,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a request took in the worker.
+    """The cost of a request in the worker.
 
-    seconds: from the prompts to the masks, with the model loaded. loading_seconds: to load it; 0
-        where it was there.
-    peak_bytes: the most memory meanwhile, of the GPU where the model used one, of the worker's
-        process otherwise, with the model and the volume in it; 0 where the system does not tell.
-    on_gpu: which of the two.
+    Attributes:
+        seconds: from the prompts to the masks, with the model loaded.
+        loading_seconds: the time to load the model; 0 if it was loaded.
+        peak_bytes: the peak memory of the GPU if the model used one, otherwise of the worker's
+            process, including the model and the volume; 0 if the system does not report it.
+        on_gpu: whether it is that of the GPU.
     """
 
     seconds: float
@@ -54,12 +59,13 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """One object as a model sees it; outside these voxels the object has none.
+    """A model's mask of one object; voxels outside it do not belong to the object.
 
-    offset_kji: where the arrays begin in the volume.
-    mask_kji: uint8, (k, j, i), 1 inside. It covers the smallest box that holds the object, none
-        (0, 0, 0) where the object is empty.
-    consistency: how well the model's planes agree; None unless asked for.
+    Attributes:
+        offset_kji: the first voxel of the arrays in the volume.
+        mask_kji: uint8, (k, j, i), 1 inside. It covers the smallest box that contains the object;
+            (0, 0, 0) if the object is empty.
+        consistency: the consistency of the model's planes; None unless requested.
     """
 
     offset_kji: Shape
@@ -68,7 +74,7 @@ class Answer:
 
     @property
     def region(self) -> Region | None:
-        """The voxels that the arrays cover; None where the object is empty and nothing is."""
+        """The voxels that the arrays cover; None if the object is empty."""
         if not self.mask_kji.size:
             return None
         return Region.whole(shape_triple(self.mask_kji.shape)).shifted(self.offset_kji)
@@ -76,7 +82,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Started:
-    """The worker is there: so long after it was called for, and of that version."""
+    """The worker has started.
+
+    Attributes:
+        seconds: the time since it was launched.
+        version: its version of MedSegFM.
+    """
 
     seconds: float
     version: str
@@ -84,7 +95,14 @@ class Started:
 
 @dataclass(frozen=True)
 class Progressed:
-    """How far a request is, 0 to 1, a phrase for the user, and the seconds since it was made."""
+    """The progress of a request.
+
+    Attributes:
+        number: the request.
+        fraction: 0 to 1.
+        phrase: a phrase for the user.
+        seconds: the time since the request.
+    """
 
     number: int
     fraction: float
@@ -94,11 +112,14 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Opened:
-    """A model was loaded for a request, and stays whatever becomes of that.
+    """A model was loaded for a request; it stays loaded, whatever becomes of the request.
 
-    prompts: the names of those that it takes; with some weights a model takes fewer than its card
-        in the registry says.
-    classes: what it knows by name, as a text prompt takes them; () where prompts say what.
+    Attributes:
+        number: the request.
+        model: the model.
+        prompts: the names of the prompts that it supports, which may be fewer than those in its
+            card, depending on the weights.
+        classes: the classes that it supports as text prompts; () if there are none.
     """
 
     number: int
@@ -109,7 +130,13 @@ class Opened:
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """A request is answered: each label that has prompts, its answer, and what they took."""
+    """The answer to a request.
+
+    Attributes:
+        number: the request.
+        answers: the answer for each label that has prompts.
+        cost: the cost of the request.
+    """
 
     number: int
     answers: Mapping[int, Answer]
@@ -118,7 +145,7 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Noted:
-    """What the user should know of a request that goes on, for instance that it runs on the CPU."""
+    """A note for the user about a request that continues, for example that it runs on the CPU."""
 
     number: int
     sentence: str
@@ -126,9 +153,12 @@ class Noted:
 
 @dataclass(frozen=True)
 class Failed:
-    """A request cannot be answered; of number 0, no worker can be started or kept.
+    """A request that cannot be answered.
 
-    last_words: the end of what a worker that died wrote to its stderr; empty where none died.
+    Attributes:
+        number: the request; 0 if no worker can be started or kept.
+        error: the error.
+        last_words: the end of the stderr of a worker that died; empty if none died.
     """
 
     number: int
@@ -138,17 +168,18 @@ class Failed:
 
 @dataclass(frozen=True)
 class Stopped:
-    """A request was cancelled, or a later one or another volume took its place."""
+    """A request that was cancelled, or replaced by a later one or by another volume."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class Restarted:
-    """The worker ended and another one takes over with the same volume and request.
+    """The worker ended, and another one takes over with the same volume and request.
 
-    last_words: the end of what it wrote to its stderr.
-    after_cancel: whether it was ended because it did not stop when asked to.
+    Attributes:
+        last_words: the end of its stderr.
+        after_cancel: whether it was ended because it did not obey a cancel.
     """
 
     last_words: str

@@ -1,9 +1,9 @@
-"""Frames: a JSON header and raw arrays, each with its length before it. Nothing is ever unpickled.
+r"""Frames: a JSON header and raw arrays, each preceded by its length. Nothing is ever unpickled.
 
-    magic "\\x89MSF" | header bytes, uint32 | array bytes, uint64 | header, JSON | arrays, raw
+    magic "\x89MSF" | header bytes, uint32 | array bytes, uint64 | header, JSON | arrays, raw
 
-The header names the frame's kind, its data and each array's name, type and shape. All numbers of
-the prefix are little-endian; arrays are in C order and say their own byte order.
+The header contains the frame's kind, its data and each array's name, type and shape. All numbers of
+the prefix are little-endian; arrays are in C order, with their byte order in the type.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Array = NDArray[Any]
 MAGIC = b"\x89MSF"
 _PREFIX = struct.Struct("<4sIQ")
 _DTYPE = re.compile(r"[<>|](b1|[iu][1248]|f[248])")
-# A damaged length must not make anyone wait for, or make room for, what never comes.
+# A damaged length must not cause a wait or an allocation for data that never comes.
 MOST_HEADER_BYTES = 1 << 26
 MOST_ARRAY_BYTES = 1 << 36
 # What a remote shell may print before the worker's first frame.
@@ -40,7 +40,13 @@ class FrameCutOffError(WorkerError):
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One message: `kind` names it, `data` is what JSON can hold, `arrays` are of real numbers."""
+    """A message.
+
+    Attributes:
+        kind: its name.
+        data: values that JSON can represent.
+        arrays: arrays of real numbers by name.
+    """
 
     kind: str
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -50,13 +56,15 @@ class Frame:
 def write_frame(stream: BinaryIO, frame: Frame) -> None:
     """Write a frame and flush.
 
-    Raises WorkerError for arrays of a type that frames do not carry, OSError where nobody reads.
+    Raises:
+        WorkerError: the type of an array is not supported.
+        OSError: the stream has no reader.
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in frame.arrays.items()}
     for name, array in arrays.items():
         if not _DTYPE.fullmatch(array.dtype.str):
             raise WorkerError(
-                f"The array {name} is of {array.dtype}, which no frame carries; convert it to "
+                f"The array {name} is of {array.dtype}, which frames do not support; convert it to "
                 "integers of up to 8 bytes, float32 or float64."
             )
     header = to_json(
@@ -75,9 +83,10 @@ def write_frame(stream: BinaryIO, frame: Frame) -> None:
 
 
 def read_frame(stream: BinaryIO) -> Frame | None:
-    """Read a frame; None where the stream ends before it begins.
+    """Read a frame; None if the stream ends before it begins.
 
-    Raises WorkerError for what is no frame, is over the limits, or ends in its middle.
+    Raises:
+        WorkerError: the data is not a frame, exceeds the limits, or ends within a frame.
     """
     start = _read_exactly(stream, _PREFIX.size, may_be_over=True)
     if start is None:
@@ -85,12 +94,12 @@ def read_frame(stream: BinaryIO) -> Frame | None:
     magic, header_bytes, body_bytes = _PREFIX.unpack(start)
     if magic != MAGIC:
         raise WorkerError(
-            f"{bytes(start)!r} was read where a frame should begin; something else writes into "
-            "the stream."
+            f"{bytes(start)!r} was read where a frame should begin; make sure that nothing else "
+            "writes into the stream."
         )
     if header_bytes > MOST_HEADER_BYTES or body_bytes > MOST_ARRAY_BYTES:
         raise WorkerError(
-            f"A frame says that it has {header_bytes} and {body_bytes} bytes, more than "
+            f"A frame claims to have {header_bytes} and {body_bytes} bytes, more than "
             f"{MOST_HEADER_BYTES} and {MOST_ARRAY_BYTES}; it is damaged."
         )
     header = _read_exactly(stream, header_bytes)
@@ -110,40 +119,47 @@ def read_frame(stream: BinaryIO) -> Frame | None:
 
 
 def skip_greeting(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
-    """What is written before the first frame, and a stream that begins with the frame.
+    """Skip data before the first frame, which remote shells may print.
 
-    Remote shells greet from their start files. Raises WorkerError where no frame begins within 64
-    KiB, with the last of what was read.
+    Returns:
+        That data, and a stream that begins with the frame.
+
+    Raises:
+        WorkerError: no frame begins within 64 KiB; it contains the end of what was read.
     """
-    seen = bytearray()
-    while not seen.endswith(MAGIC):
+    data = bytearray()
+    while not data.endswith(MAGIC):
         byte = stream.read(1)
-        if not byte or len(seen) > _MOST_GREETING_BYTES:
-            if not byte and not seen:
+        if not byte or len(data) > _MOST_GREETING_BYTES:
+            if not byte and not data:
                 break
             raise WorkerError(
-                f"{bytes(seen[-200:])!r} was read where a first frame should begin; is it a "
-                "worker of MedSegFM that was started?"
+                f"{bytes(data[-200:])!r} was read where a first frame should begin; check that "
+                "the command starts a worker of MedSegFM."
             )
-        seen += byte
-    greeting = bytes(seen[: -len(MAGIC)])
-    return greeting, _Rejoined(bytes(seen[-len(MAGIC) :]), stream)  # type: ignore[return-value]
+        data += byte
+    greeting = bytes(data[: -len(MAGIC)])
+    return greeting, _Rejoined(bytes(data[-len(MAGIC) :]), stream)  # type: ignore[return-value]
 
 
 def to_json(value: Any) -> str:
-    """JSON of numbers that JSON knows; paths as text. Raises TypeError or ValueError for others."""
+    """JSON of a value, with paths as text.
+
+    Raises:
+        TypeError, ValueError: JSON cannot represent the value.
+    """
     return json.dumps(value, default=os.fspath, allow_nan=False)
 
 
 class _Rejoined:
-    """Bytes that were read already, followed by the rest of their stream."""
+    """Bytes that were already read, followed by the rest of their stream."""
 
     def __init__(self, first: bytes, rest: BinaryIO) -> None:
         self._first = first
         self._rest = rest
 
     def readinto(self, view: memoryview) -> int:
-        """Fill `view` as far as there is something to read."""
+        """Fill as much of `view` as is available."""
         if not self._first:
             return int(self._rest.readinto(view))  # type: ignore[attr-defined]
         count = min(len(view), len(self._first))
@@ -169,7 +185,7 @@ def _parsed(header: bytearray) -> tuple[str, dict[str, Any], list[tuple[str, Any
 
 
 def _read_exactly(stream: BinaryIO, count: int, may_be_over: bool = False) -> bytearray | None:
-    """So many bytes; None where the stream is over before the first of them and may be."""
+    """Read `count` bytes; None if the stream ends before the first and `may_be_over` is set."""
     buffer = bytearray(count)
     read = _read_into(stream, memoryview(buffer), may_be_over)
     return buffer if read or not count else None

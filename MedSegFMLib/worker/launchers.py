@@ -1,4 +1,4 @@
-"""How a worker is started: here, or on another computer through ssh."""
+"""Launchers of workers: on this computer, or on another one through ssh."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..errors import WorkerError
 _BEFORE_SLICER = "APPLAUNCHER_0_"
 _LIBRARY_FOLDER = Path(__file__).resolve().parents[2]
 _LIBRARY = __name__.partition(".")[0]
-# -P: a numpy.py in the folder where the user happens to be is not numpy.
+# -P: do not import modules from the current folder, such as a numpy.py.
 _MODULE = ("-P", "-m")
 
 
 class Launcher(Protocol):
-    """What a client must know to start a worker."""
+    """How a client starts a worker."""
 
     @property
     def shares_memory(self) -> bool:
@@ -28,29 +28,36 @@ class Launcher(Protocol):
 
     @property
     def patience_seconds(self) -> float:
-        """How long a worker may go on after it was asked to stop, before it is ended."""
+        """How long a worker may continue after a cancel before it is ended."""
 
     @property
     def place(self) -> str:
-        """Where the worker runs, after "The worker" in a sentence; empty for here."""
+        """The worker's place, to follow "The worker" in a sentence; empty for this computer."""
 
     @property
     def advice(self) -> str:
-        """What to do where it does not start, to end a sentence with."""
+        """The way out if it does not start, to end a sentence with."""
 
     def arguments(self) -> list[str]:
-        """The program and its arguments; WorkerError where there is none to start."""
+        """The program and its arguments.
+
+        Raises:
+            WorkerError: there is no program to start.
+        """
 
     def environment(self) -> Mapping[str, str]:
-        """The variables the program gets."""
+        """The environment variables of the program."""
 
 
 @dataclass(frozen=True)
 class LocalLauncher:
     """A worker on this computer.
 
-    python: the interpreter; None for this one, or for PythonSlicer where this is Slicer, whose
-        own executable is the application.
+    Attributes:
+        python: the interpreter; None for this one, or for PythonSlicer in Slicer, whose own
+            executable is the application.
+        shares_memory: see `Launcher`.
+        patience_seconds: see `Launcher`.
     """
 
     python: str | None = None
@@ -59,28 +66,35 @@ class LocalLauncher:
 
     @property
     def place(self) -> str:
-        """Empty: it is here."""
+        """Empty, for this computer."""
         return ""
 
     @property
     def advice(self) -> str:
-        """What to do where it does not start."""
-        return "see what it wrote, and that the packages of the model are installed"
+        """The way out if it does not start."""
+        return "check its output, and that the packages of the model are installed"
 
     def arguments(self) -> list[str]:
-        """Python with this library's worker; WorkerError where there is no interpreter."""
+        """Python with this library's worker.
+
+        Raises:
+            WorkerError: there is no interpreter.
+        """
         return [self.python or find_python(), *_MODULE, f"{__package__}"]
 
     def environment(self) -> Mapping[str, str]:
-        """This process's own, with the library where Python finds it."""
+        """The environment of this process, with the library on Python's path."""
         return _library_environment()
 
 
 @dataclass(frozen=True)
 class TrainingLauncher:
-    """A training on this computer that tells what it does (`medsegfm train … --events`).
+    """A training run on this computer that prints events (`medsegfm train … --events`).
 
-    recipe, settings: as the command takes them. python: as for a `LocalLauncher`.
+    Attributes:
+        recipe: as for the command.
+        settings: as for the command.
+        python: as for `LocalLauncher`.
     """
 
     recipe: str
@@ -88,26 +102,33 @@ class TrainingLauncher:
     python: str | None = None
 
     def arguments(self) -> list[str]:
-        """Python with the command; WorkerError where there is no interpreter."""
-        words = [f"{key}={value}" for key, value in self.settings.items()]
-        command = [*_MODULE, _LIBRARY, "train", self.recipe, *words, "--events"]
+        """Python with the command.
+
+        Raises:
+            WorkerError: there is no interpreter.
+        """
+        settings = [f"{key}={value}" for key, value in self.settings.items()]
+        command = [*_MODULE, _LIBRARY, "train", self.recipe, *settings, "--events"]
         return [self.python or find_python(), *command]
 
     def environment(self) -> Mapping[str, str]:
-        """This process's own, with the library where Python finds it."""
+        """The environment of this process, with the library on Python's path."""
         return _library_environment()
 
 
 @dataclass(frozen=True)
 class SshLauncher:
-    """A worker on another computer, which needs nothing but medsegfm installed there.
+    """A worker on another computer, on which only medsegfm must be installed.
 
-    host: as ssh takes it; keys, jumps and ports belong into ssh's own configuration.
-    command: what starts the worker there, in the words of the remote shell.
-    patience_seconds: longer than here: what ssh holds back on a slow line comes before the cancel,
-        and a worker that is ended needs the volume again.
+    Attributes:
+        host: as for ssh; keys, jumps and ports belong in ssh's own configuration.
+        command: the command that starts the worker, for the remote shell.
+        shares_memory: see `Launcher`.
+        patience_seconds: longer than for this computer: on a slow connection, data that ssh buffers
+            precedes the cancel, and a worker that is ended needs the volume again.
 
-    Raises WorkerError for a host that ssh would take for an option.
+    Raises:
+        WorkerError: ssh would parse the host as an option.
     """
 
     host: str
@@ -118,7 +139,7 @@ class SshLauncher:
     def __post_init__(self) -> None:
         if not self.host or self.host.startswith("-") or any(map(str.isspace, self.host)):
             raise WorkerError(
-                f"The worker's host is '{self.host}'; give a name as ssh takes it, for instance "
+                f"The worker's host is '{self.host}'; give a host name for ssh, for example "
                 "user@computer."
             )
 
@@ -129,20 +150,20 @@ class SshLauncher:
 
     @property
     def advice(self) -> str:
-        """What to do where it does not start."""
-        return f"see that 'ssh {self.host} medsegfm --version' answers without asking for anything"
+        """The way out if it does not start."""
+        return f"check that 'ssh {self.host} medsegfm --version' succeeds without any prompt"
 
     def arguments(self) -> list[str]:
-        """An ssh that asks nothing, and that notices within a minute when the network is gone."""
-        words = ["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20"]
-        words += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"]
-        return ["ssh", *words, "--", self.host, self.command]
+        """An ssh that never prompts, and that notices within a minute if the network is down."""
+        options = ["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20"]
+        options += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"]
+        return ["ssh", *options, "--", self.host, self.command]
 
     def environment(self) -> Mapping[str, str]:
-        """This process's own; within Slicer the one that Slicer was started in.
+        """The environment of this process; in Slicer, that in which Slicer was started.
 
-        Its launcher sets library paths that ssh cannot live with, and keeps all variables as they
-        were under names with a prefix.
+        Slicer's launcher sets library paths with which ssh fails, and keeps all original variables
+        under names with a prefix.
         """
         before = {
             name.removeprefix(_BEFORE_SLICER): value
@@ -158,13 +179,17 @@ def _library_environment() -> Mapping[str, str]:
 
 
 def find_python() -> str:
-    """The interpreter to run a worker with: this one, or Slicer's; WorkerError where none is."""
+    """The interpreter to run a worker with: this one, or Slicer's.
+
+    Raises:
+        WorkerError: there is none.
+    """
     if Path(sys.executable).name.lower().startswith("python"):
         return sys.executable
-    found = shutil.which("PythonSlicer")
-    if found is None:
+    python = shutil.which("PythonSlicer")
+    if python is None:
         raise WorkerError(
-            f"{sys.executable or 'This program'} is no Python interpreter, and there is no "
+            f"{sys.executable or 'This program'} is not a Python interpreter, and there is no "
             "PythonSlicer on the PATH; name an interpreter."
         )
-    return found
+    return python

@@ -1,4 +1,4 @@
-"""Requests and events as frames, and back. Whatever is damaged is a WorkerError."""
+"""Conversion of requests and events to frames, and back. Damaged messages raise WorkerError."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .events import (
 from .frames import Array, Frame, to_json
 from .shared_memory import open_shared
 
-# Raised by one with each change that an older worker or client would not understand.
+# Increased by one with each incompatible change.
 PROTOCOL = 6
 
 Parsed = TypeVar("Parsed")
@@ -39,7 +39,13 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True)
 class Job:
-    """A request as the worker gets it: for the volume of that number."""
+    """A request as the worker receives it.
+
+    Attributes:
+        number: the request.
+        volume_number: the volume that it is for.
+        request: the request.
+    """
 
     number: int
     volume_number: int
@@ -49,7 +55,7 @@ class Job:
 def volume_frame(
     number: int, volume: Volume, shared_address: Mapping[str, Any] | None = None
 ) -> Frame:
-    """A volume under a number; its voxels are in the frame, or shared at an address."""
+    """A frame with a volume and its number; voxels are in the frame, or shared at an address."""
     array = volume.array_kji
     if array.dtype.itemsize > 8:
         array = array.astype(np.float64)
@@ -64,12 +70,16 @@ def volume_frame(
 
 
 def message_number(frame: Frame) -> int:
-    """The number of what a message is about."""
+    """The number of the volume or request of a message."""
     return _parse(frame, lambda data: int(data["number"]))
 
 
 def parse_volume(frame: Frame) -> Volume:
-    """The volume; WorkerError where its voxels cannot be reached."""
+    """The volume of a frame.
+
+    Raises:
+        WorkerError: its voxels cannot be reached.
+    """
 
     def parse(data: Mapping[str, Any]) -> Volume:
         geometry = Geometry(shape_triple(data["shape_kji"]), np.array(data["ijk_to_ras"]))
@@ -84,20 +94,22 @@ def parse_volume(frame: Frame) -> Volume:
 
 
 def check_options(request: Request) -> None:
-    """Raise WorkerError for options that JSON cannot hold."""
-    if not request.options:
-        return
+    """Check that JSON can represent the options of a request.
+
+    Raises:
+        WorkerError: it cannot.
+    """
     try:
         to_json(dict(request.options))
     except (TypeError, ValueError) as error:
         raise WorkerError(
             f"The options {dict(request.options)!r} cannot be sent to a worker ({error}); "
-            "give numbers, words and paths."
+            "give numbers, strings and paths."
         ) from error
 
 
 def request_frame(job: Job) -> Frame:
-    """A request as a frame."""
+    """A frame with a request."""
     request = job.request
     data = {
         "number": job.number,
@@ -113,7 +125,7 @@ def request_frame(job: Job) -> Frame:
 
 
 def parse_request(frame: Frame) -> Job:
-    """What `request_frame` wrote."""
+    """The inverse of `request_frame`."""
 
     def parse(data: Mapping[str, Any]) -> Job:
         request = Request(
@@ -130,7 +142,7 @@ def parse_request(frame: Frame) -> Job:
 
 
 def event_frame(event: Event) -> Frame:
-    """An event of the worker as a frame."""
+    """A frame with an event of the worker."""
     match event:
         case Started(_, version):
             return Frame("started", {"version": version, "protocol": PROTOCOL})
@@ -158,13 +170,18 @@ def event_frame(event: Event) -> Frame:
                     data["consistency"][str(label)] = numbers
                     arrays |= {f"{label} {name}": array for name, array in parts.items()}
             return Frame("predicted", data, arrays)
-    raise WorkerError(f"A worker does not tell {event!r}.")
+    raise WorkerError(f"A worker does not send {event!r}.")
 
 
 def parse_event(frame: Frame, seconds: float) -> Event:
-    """What `event_frame` wrote; `seconds` have passed since the start or the request.
+    """The inverse of `event_frame`.
 
-    Raises WorkerError for a damaged event, or a worker of another protocol.
+    Args:
+        frame: the frame.
+        seconds: the time since the start or the request.
+
+    Raises:
+        WorkerError: the event is damaged, or the worker has another protocol version.
     """
 
     def parse(data: Mapping[str, Any]) -> Event:
@@ -193,7 +210,10 @@ def parse_event(frame: Frame, seconds: float) -> Event:
                 offsets, cost = data["offsets_kji"], data["cost"]
                 answers = {int(n): _answer(frame, n, offsets[n]) for n in offsets}
                 return Predicted(number, answers, None if cost is None else Cost(**cost))
-        raise WorkerError(f"The worker tells '{frame.kind}', which this version does not know.")
+        raise WorkerError(
+            f"The worker sends '{frame.kind}', which this version does not support; install the "
+            "same version of medsegfm at both ends."
+        )
 
     return _parse(frame, parse)
 
@@ -204,15 +224,15 @@ def _answer(frame: Frame, label: str, offset_kji: list[int]) -> Answer:
     if mask.dtype != np.uint8 or mask.ndim != 3:
         raise ValueError(f"a mask of {mask.dtype} with {mask.ndim} axes")
     numbers = frame.data["consistency"].get(label)
-    own = {name.removeprefix(f"{label} "): array for name, array in arrays.items()}
-    consistency = None if numbers is None else from_parts(numbers, own)
+    parts = {name.removeprefix(f"{label} "): array for name, array in arrays.items()}
+    consistency = None if numbers is None else from_parts(numbers, parts)
     return Answer(shape_triple(offset_kji), mask, consistency)
 
 
 def _error(name: str, sentence: str) -> MedSegFMError:
-    known = getattr(errors, name, None)
-    if isinstance(known, type) and issubclass(known, MedSegFMError):
-        return known(sentence)
+    error_class = getattr(errors, name, None)
+    if isinstance(error_class, type) and issubclass(error_class, MedSegFMError):
+        return error_class(sentence)
     return WorkerError(sentence)
 
 

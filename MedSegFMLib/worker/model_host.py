@@ -1,4 +1,4 @@
-"""What a worker keeps between requests: the last model, loaded, and its session with the volume."""
+"""The state of a worker between requests: the loaded model and its session with the volume."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _Opened = Callable[[Segmenter], None]
 
 
 def _ignore_model(model: Segmenter) -> None:
-    """Nobody asked what the model takes."""
+    """Ignore a loaded model."""
 
 
 class ModelHost:
-    """One model and one volume at a time; the session's caches make replays cheap."""
+    """One model and one volume at a time; the session's caches make repeated requests cheap."""
 
     def __init__(self) -> None:
         self._volume: Volume | None = None
@@ -38,17 +38,17 @@ class ModelHost:
         self._note = ""
 
     def put(self, volume: Volume | None) -> None:
-        """Take another volume, or none; the model stays."""
+        """Replace the volume, or remove it; the model stays."""
         self._session = self._views = None
         self._volume = volume
         if self._note:
             self._drop()
 
     def continues(self, request: Request, later: Request) -> bool:
-        """Whether the work for `request` is needed for `later` too, once that is begun.
+        """Whether the work for `request` is also needed for `later`, once it has begun.
 
-        So it is where later prompts are added at the end and the model goes on from each answer. A
-        comparison of planes is of no use to anything later.
+        That is so if the later request only appends prompts and the model continues from each
+        answer. A measurement of consistency is of no use to later requests.
         """
         if request.consistency or self._segmenter is None or not self._segmenter.card.uses_previous:
             return False
@@ -62,11 +62,18 @@ class ModelHost:
         note: Callable[[str], None],
         opened: _Opened = _ignore_model,
     ) -> tuple[Mapping[int, Answer], Cost]:
-        """The answers for all objects of a request, and what they took.
+        """The answers for all objects of a request, and their cost.
 
-        `opened` hears of each model that is loaded. Where a GPU has no memory left the CPU takes
-        over, until another model or volume is asked for, and `note` hears it with each request.
-        Raises what models and sessions raise.
+        If the GPU's memory is full, the CPU takes over until another model or volume is requested.
+
+        Args:
+            request: the request.
+            progress: reports progress.
+            note: called with each request that runs on the CPU for that reason.
+            opened: called with each model that is loaded.
+
+        Raises:
+            MedSegFMError: as models and sessions.
         """
         try:
             if self._took_cpu(request):
@@ -76,17 +83,17 @@ class ModelHost:
             at_end = request.device == "cpu" or self._took_cpu(request)
             if at_end or not _is_gpu_out_of_memory(error):
                 raise
-        # Not within the handler: its error holds what holds the GPU's memory.
+        # Outside the handler, because its error refers to the GPU's memory.
         self._drop()
         self._note = (
             f"The GPU has no memory left for the model {request.model}, so it runs on the CPU, "
-            "slower; draw a smaller box or close other programs that use the GPU."
+            "more slowly; draw a smaller box or close other programs that use the GPU."
         )
         note(self._note)
         return self._answers(request, "cpu", progress, opened)
 
     def _took_cpu(self, request: Request) -> bool:
-        """Whether the loaded model is the one asked for, but on the CPU."""
+        """Whether the loaded model is the requested one, but on the CPU."""
         return bool(self._note) and self._key == _key(request)
 
     def _answers(
@@ -98,7 +105,7 @@ class ModelHost:
             self._session = self._views = None
         if self._key != _key(request):
             kept_note = self._note if device != request.device else ""
-            # The old model goes before the new one comes: both may not fit.
+            # The old model is released before the new one is loaded: both may not fit.
             self._drop()
             self._note = kept_note
         meter = CostMeter()
@@ -110,18 +117,18 @@ class ModelHost:
             opened(self._segmenter)
         if self._session is None:
             self._session = Session(self._segmenter, self._volume)
-        # Each request carries all its prompts: their history is the client's.
+        # Each request contains all its prompts; their history is kept by the client.
         self._session.change(request.prompts)
         if not request.consistency:
             predictions = self._session.predict_all(progress)
-            answers = {label: make_answer(found) for label, found in predictions.items()}
+            answers = {label: make_answer(prediction) for label, prediction in predictions.items()}
             return answers, meter.cost()
         self._views = self._views or PlaneViews(self._session)
         predictions = self._views.predict_all(progress)
         progress(1.0, "Comparing the planes")
         answers = {
-            label: make_answer(found, measure(found, request.prompts.steps(label)[-1]))
-            for label, found in predictions.items()
+            label: make_answer(prediction, measure(prediction, request.prompts.steps(label)[-1]))
+            for label, prediction in predictions.items()
         }
         return answers, meter.cost()
 
@@ -146,7 +153,7 @@ def _load(request: Request, device: str) -> Segmenter:
     except (ImportError, OSError, TypeError) as error:
         raise ModelError(
             f"The model {request.model} cannot be loaded ({error}); check its options and that its "
-            "packages are installed whole."
+            "packages are completely installed."
         ) from error
 
 
@@ -154,7 +161,7 @@ def _is_gpu_out_of_memory(error: BaseException) -> bool:
     torch = sys.modules.get("torch")
     if torch is None:
         return False
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, torch.cuda.OutOfMemoryError):
-        found = found.__cause__
-    return found is not None
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, torch.cuda.OutOfMemoryError):
+        cause = cause.__cause__
+    return cause is not None

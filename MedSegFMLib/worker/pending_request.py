@@ -1,4 +1,4 @@
-"""The request that a client waits for, and a cancel that it waits for."""
+"""The pending request of a client, and a cancel that the client waits for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from .messages import Job, request_frame
 
 @dataclass
 class PendingRequest:
-    """The present request. It is withdrawn where it need not be sent, if it is not yet."""
+    """The current request.
+
+    Attributes:
+        job: the job.
+        since: the time of the request on the monotonic clock.
+        sent: whether it was sent to the worker.
+        withdrawn: whether it need not be sent any more.
+    """
 
     job: Job
     since: float
@@ -18,7 +25,7 @@ class PendingRequest:
     withdrawn: bool = False
 
     def frame(self) -> Frame | None:
-        """The request as a frame; made by the thread that sends."""
+        """The request as a frame, created in the sending thread; None if it is withdrawn."""
         if self.withdrawn:
             return None
         self.sent = True
@@ -27,11 +34,16 @@ class PendingRequest:
 
 @dataclass(frozen=True)
 class Cancel:
-    """All requests up to that number are to stop, since that time on the monotonic clock."""
+    """A cancel of all requests up to a number.
+
+    Attributes:
+        number: the last request to stop.
+        since: the time of the cancel on the monotonic clock.
+    """
 
     number: int
     since: float
 
     def covers(self, number: int) -> bool:
-        """Whether the request of that number is to stop."""
+        """Whether the request of a number is to stop."""
         return number <= self.number

@@ -1,4 +1,4 @@
-"""Processes that start as the head of a tree of their own, and end with all of it."""
+"""Processes that lead a group of their own and end with all of it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 
 
 class ProcessTree:
-    """A process with pipes, in a session of its own, and whatever it starts.
+    """A process with pipes, in a session of its own, and all processes that it starts.
 
-    Raises OSError where the program cannot be started.
+    Raises:
+        OSError: the program cannot be started.
     """
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -34,10 +35,10 @@ class ProcessTree:
         )
 
     def wait(self) -> int:
-        """Wait for the process to end, end what it left behind, and give its exit status."""
+        """Wait for the process to end, end the processes it left, and return its exit status."""
         if sys.platform != "win32" and hasattr(os, "waitid"):
-            # The process stays in the table until it is waited for below, so that its group's
-            # number cannot be anyone else's yet.
+            # The process stays in the process table until it is waited for below, so that the
+            # number of its group cannot be reused yet.
             os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
             self.kill()
             with self._reaped:
@@ -51,7 +52,7 @@ class ProcessTree:
         return status
 
     def kill(self) -> None:
-        """End the process and all it started; nothing happens where they are gone."""
+        """End the process and all that it started, if they are still running."""
         with contextlib.suppress(OSError), self._reaped:
             if self._over:
                 return
@@ -68,7 +69,7 @@ class ProcessTree:
 
 
 def exit_words(status: int) -> str:
-    """How a process ended, after "The worker": "ended with status 3", "crashed (SIGSEGV)"."""
+    """How a process ended, to follow "The worker": "ended with status 3", "crashed (SIGSEGV)"."""
     if status >= 0:
         return f"ended with status {status}"
     try:
@@ -76,5 +77,5 @@ def exit_words(status: int) -> str:
     except ValueError:
         name = f"signal {-status}"
     if name == "SIGKILL":
-        return "was killed (SIGKILL), as happens where memory runs out"
+        return "was killed (SIGKILL), as happens when memory runs out"
     return f"was killed ({name})" if name == "SIGTERM" else f"crashed ({name})"

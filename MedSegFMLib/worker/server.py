@@ -1,7 +1,7 @@
-"""The worker: reads frames, predicts, writes frames, and ends when its input does.
+"""The worker: reads frames, predicts, writes frames, and ends with its input.
 
-One thread reads, so that a cancel is heard while the main thread predicts. Errors that a user can
-mend go back as events; any other ends the process, and the client starts a fresh one.
+One thread reads, so that a cancel is received while the main thread predicts. Errors that a user
+can fix are sent as events; any other error ends the process, and the client starts a new one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PROGRESS_SECONDS = 0.05
 
 
 def main() -> None:
-    """Serve the client at this process's stdin and stdout until it is gone; does not return."""
+    """Serve the client at this process's stdin and stdout until it has gone; does not return."""
     faulthandler.enable()
     source, sink = take_standard_streams()
     try:
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 class Server:
-    """What is read from `source` is done, in order; what there is to tell is written to `sink`."""
+    """Executes the frames read from `source` in order, and writes events to `sink`."""
 
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self._source = source
@@ -71,7 +71,7 @@ class Server:
                 self._take_volume(item)
 
     def _read(self) -> None:
-        """Sort what comes; the end of the input is the end of the client."""
+        """Dispatch incoming frames; the end of the input is the end of the client."""
         status = 0
         try:
             while frame := read_frame(self._source):
@@ -94,10 +94,13 @@ class Server:
         elif frame.kind == "volume":
             self._inbox.put(frame)
         else:
-            raise WorkerError(f"A message '{frame.kind}' is not known to this version.")
+            raise WorkerError(
+                f"A message '{frame.kind}' is not supported by this version; install the same "
+                "version of medsegfm at both ends."
+            )
 
     def _take_volume(self, frame: Frame) -> None:
-        # What was made of the old one goes first: both may not fit.
+        # The old volume and its results are released first: both may not fit.
         self._host.put(None)
         self._volume_number = 0
         number = message_number(frame)
@@ -111,20 +114,20 @@ class Server:
         self._volume_number = number
 
     def _answer(self, job: Job) -> None:
-        # Where the volume could not be had the client sends both again.
+        # If the volume could not be reached, the client sends both again.
         here = job.volume_number == self._volume_number
         self._tell(self._outcome(job) if here else Stopped(job.number))
 
     def _outcome(self, job: Job) -> Event:
-        told = 0.0
+        reported_at = 0.0
 
         def progress(fraction: float, phrase: str) -> None:
-            nonlocal told
+            nonlocal reported_at
             if self._is_unwanted(job):
                 raise Cancelled("The request was cancelled.")
             now = time.monotonic()
-            if now - told >= _PROGRESS_SECONDS:
-                told = now
+            if now - reported_at >= _PROGRESS_SECONDS:
+                reported_at = now
                 self._tell(Progressed(job.number, fraction, phrase, 0.0))
 
         def note(sentence: str) -> None:
@@ -168,7 +171,7 @@ class Server:
 def _end(status: int) -> None:
     """End this process at once, whatever its threads do.
 
-    Where nobody is left to do it, what it started ends with it: its group, if it leads one.
+    On success, processes that it started end with it, if it leads a process group.
     """
     if status == 0 and sys.platform != "win32" and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)

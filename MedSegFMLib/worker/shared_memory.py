@@ -1,8 +1,8 @@
 """Memory that a worker on the same Linux computer maps instead of receiving a copy.
 
-It is an anonymous file that the worker opens through /proc: it has no name that could be left
-behind, and is gone with the last process that has it, however that ends. Elsewhere volumes go
-through the pipe, which is as quick; what is saved here is the sending to a worker that takes over.
+It is an anonymous file that the worker opens through /proc: it has no name that could remain, and
+is released with the last process that uses it, however that ends. On other systems, volumes are
+sent through the pipe, which is as fast; sharing saves sending them to a worker that takes over.
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ _WRITE_BYTES = 1 << 24
 
 
 class SharedCopy:
-    """A copy of an array's bytes; `address` is what the other process opens it by.
+    """A copy of an array's bytes, freed with the last reference to it.
 
-    It is freed with the last reference to it. Raises OSError where there is no room, or no memory
-    of this kind.
+    Attributes:
+        address: the address under which another process opens it.
+
+    Raises:
+        OSError: there is not enough memory, or the system does not support this.
     """
 
     def __init__(self, array: Array) -> None:
         if sys.platform != "linux":
-            raise OSError("Volumes are shared on Linux alone.")
+            raise OSError("Volumes are only shared on Linux.")
         octets = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
         descriptor = os.memfd_create("medsegfm-volume")
         weakref.finalize(self, os.close, descriptor)
@@ -46,9 +49,10 @@ class SharedCopy:
 
 
 def open_shared(address: Mapping[str, Any], dtype: str, shape: Sequence[int]) -> Array:
-    """The array behind an address; what is written to it stays in this process.
+    """The array at an address; changes to it stay in this process.
 
-    Raises WorkerError where it cannot be reached or has another size.
+    Raises:
+        WorkerError: it cannot be reached, or has another size.
     """
     try:
         size = math.prod(shape) * np.dtype(dtype).itemsize

@@ -1,4 +1,4 @@
-"""A process's stdin and stdout, taken out of the reach of everything that prints or reads."""
+"""A process's stdin and stdout, reserved so that no library can print to or read from them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import BinaryIO
 
 
 def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
-    """The real stdin and stdout; from here on only the caller has them.
+    """Return the real stdin and stdout, which only the caller can use from now on.
 
-    What libraries print, from Python or C, goes to stderr; what reads stdin finds it empty.
-    Processes started from here on inherit neither.
+    What libraries print, from Python or C, goes to stderr; reads from stdin return nothing.
+    Processes started later inherit neither.
     """
     source, sink = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -23,7 +23,7 @@ def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
 
         msvcrt.setmode(source, os.O_BINARY)
         msvcrt.setmode(sink, os.O_BINARY)
-    # Printed lines are a crashed worker's last words; none may wait in a buffer.
+    # Printed lines are the last output of a worker that crashes, so none may stay in a buffer.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -1,4 +1,4 @@
-"""A training in a process of its own, and what it tells line by line. Nothing here blocks."""
+"""A training run in a separate process, and the events that it prints. Nothing here blocks."""
 
 from __future__ import annotations
 
@@ -17,24 +17,28 @@ from .process_tree import ProcessTree, exit_words
 
 _LAST_WORDS_LINES = 40
 _DRAIN_SECONDS = 2.0
-# As `medsegfm` ends where it was interrupted, and what its sentences begin with.
+# The exit status of `medsegfm` after an interrupt, and the prefix of its messages.
 _INTERRUPTED = 130
 _OWN_WORDS = "medsegfm: "
 
 
 class Program(Protocol):
-    """What to start, as `launchers.TrainingLauncher` says it."""
+    """The program to start, such as `launchers.TrainingLauncher`."""
 
     def arguments(self) -> list[str]:
-        """The program and its arguments; WorkerError where there is none to start."""
+        """The program and its arguments.
+
+        Raises:
+            WorkerError: there is no program to start.
+        """
 
     def environment(self) -> Mapping[str, str]:
-        """The variables the program gets."""
+        """The environment variables of the program."""
 
 
 @dataclass(frozen=True)
 class Advanced:
-    """How far the training is, 0 to 1, and a phrase for the user."""
+    """The progress of the training run, 0 to 1, and a phrase for the user."""
 
     fraction: float
     phrase: str
@@ -42,10 +46,13 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Finished:
-    """The process is gone. Without a result or an error it was stopped, with its state saved.
+    """The end of the process. Without a result or an error, it was stopped with its state saved.
 
-    result: where the trained weights are. report: what the recipe says of them, None for nothing.
-    error: one sentence. last_words: the end of what it wrote to its stderr.
+    Attributes:
+        result: the trained weights.
+        report: the recipe's report on them; None if there is none.
+        error: one sentence.
+        last_words: the end of its stderr.
     """
 
     result: Path | None = None
@@ -55,11 +62,11 @@ class Finished:
 
 
 class TrainingProcess:
-    """A program that tells events as `medsegfm train --events` does, from its start to its end."""
+    """A program that prints events as `medsegfm train --events` does."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._told: queue.SimpleQueue[Advanced | Finished] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Advanced | Finished] = queue.SimpleQueue()
         self._words: deque[str] = deque(maxlen=_LAST_WORDS_LINES)
         self._end = Finished()
         self._tree: ProcessTree | None = None
@@ -68,25 +75,25 @@ class TrainingProcess:
 
     @property
     def pid(self) -> int | None:
-        """The number of the process; None until it is there."""
+        """The process; None until it is started."""
         return self._tree.process.pid if self._tree else None
 
     def poll(self) -> list[Advanced | Finished]:
-        """What it told since the last call, in order; `Finished` is the last."""
-        found = []
+        """Return the events since the last call, in order; `Finished` is the last."""
+        events = []
         with contextlib.suppress(queue.Empty):
             while True:
-                found.append(self._told.get_nowait())
-        return found
+                events.append(self._events.get_nowait())
+        return events
 
     def stop(self) -> None:
-        """Ask it to save its state and end: its input ends."""
+        """Close its input, which makes it save its state and end."""
         self._stopped.set()
         if self._tree is not None:
             _close_input(self._tree)
 
     def kill(self) -> None:
-        """End it and all it started at once; what it saved last stays."""
+        """End it and all processes it started at once; its last checkpoint stays."""
         self._stopped.set()
         self._doomed.set()
         if self._tree is not None:
@@ -97,10 +104,10 @@ class TrainingProcess:
             tree = ProcessTree(self._program.arguments(), self._program.environment())
         except (OSError, WorkerError) as error:
             reason = str(error).rstrip(".")
-            self._told.put(Finished(error=f"The training cannot be started ({reason})."))
+            self._events.put(Finished(error=f"The training cannot be started ({reason})."))
             return
         self._tree = tree
-        # Either may have been asked for while it started.
+        # Either may have been requested while it started.
         if self._doomed.is_set():
             tree.kill()
         elif self._stopped.is_set():
@@ -116,17 +123,17 @@ class TrainingProcess:
         status = tree.wait()
         for reader in readers:
             reader.join(_DRAIN_SECONDS)
-        self._told.put(self._finished(status))
+        self._events.put(self._finished(status))
 
     def _finished(self, status: int) -> Finished:
         words, end = "".join(self._words.copy()).strip(), self._end
         error = end.error
         stopped = self._stopped.is_set() or status == _INTERRUPTED
         if end.result is None and error is None and not stopped:
-            said = words.splitlines()[-1].strip() if words else "it wrote nothing"
-            error = f"The training {exit_words(status)}: {said.rstrip('.')}."
-            if said.startswith(_OWN_WORDS):
-                error = said.removeprefix(_OWN_WORDS)
+            last_line = words.splitlines()[-1].strip() if words else "it wrote nothing"
+            error = f"The training {exit_words(status)}: {last_line.rstrip('.')}."
+            if last_line.startswith(_OWN_WORDS):
+                error = last_line.removeprefix(_OWN_WORDS)
         return Finished(end.result, end.report, error, words)
 
     def _read(self, stream: BinaryIO) -> None:
@@ -138,13 +145,13 @@ class TrainingProcess:
         try:
             event = json.loads(line)
             if "fraction" in event:
-                self._told.put(Advanced(float(event["fraction"]), str(event["phrase"])))
+                self._events.put(Advanced(float(event["fraction"]), str(event["phrase"])))
             elif "result" in event:
                 self._end = Finished(Path(event["result"]), event["report"])
             else:
                 self._end = Finished(error=str(event["error"]))
         except (KeyError, TypeError, ValueError):
-            # What a library printed before the stream was taken from it is no event.
+            # Output that a library printed before stdout was reserved is not an event.
             self._words.append(line.decode(errors="replace"))
 
     def _listen(self, stream: BinaryIO) -> None:

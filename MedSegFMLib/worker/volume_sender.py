@@ -1,4 +1,4 @@
-"""A volume on its way to workers: sent once to each, shared where it can be."""
+"""Sending of a volume to workers: once to each, through shared memory if possible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _LOG = logging.getLogger(__name__)
 class SharedVoxels:
     """The voxels of a volume and their copy in shared memory, which is made once.
 
-    reachable: whether workers can open what is shared; where they cannot they get all voxels.
+    Attributes:
+        reachable: whether workers can open the copy; if not, they get all voxels.
     """
 
     def __init__(self, array_kji: Array) -> None:
@@ -30,9 +31,9 @@ class SharedVoxels:
         self.reachable = True
 
     def share(self) -> Mapping[str, Any] | None:
-        """The address of the copy; None where there is none.
+        """The address of the copy; None if there is none.
 
-        Making it takes a while for a large volume.
+        Copying takes a while for a large volume.
         """
         with self._copying:
             if self.reachable and self._copy is None:
@@ -45,10 +46,14 @@ class SharedVoxels:
 
 
 class VolumeSender:
-    """The volume under a number.
+    """A volume under a number.
 
-    before: the sender that this one takes the place of. It is not sent any more, and where only
-        the grid is another its voxels are taken over.
+    Args:
+        number: the number.
+        volume: the volume.
+        contents: as `volume_contents` returns it.
+        before: the sender that this one replaces. It sends nothing any more; if only the grid
+            differs, its voxels are reused.
     """
 
     def __init__(
@@ -70,7 +75,7 @@ class VolumeSender:
             before._withdrawn = True
 
     def prepare(self, shares_memory: bool) -> None:
-        """Make the copy to share, where there is none and the volume is still wanted."""
+        """Make the shared copy, if there is none and the volume is not withdrawn."""
         if shares_memory and not self._withdrawn:
             self.voxels.share()
 
@@ -83,5 +88,5 @@ class VolumeSender:
 
 
 def volume_contents(volume: Volume) -> tuple[str, Geometry]:
-    """What makes one volume differ from another: a digest of all voxels, and where they are."""
+    """A digest of all voxels, and the grid, which together identify a volume."""
     return array_digest(volume.array_kji), volume.geometry

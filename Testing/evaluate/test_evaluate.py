@@ -492,7 +492,7 @@ def test_results_of_another_protocol_are_not_mixed(
     assert run(*words) == 0
     capsys.readouterr()
     error = refused(capsys, *words, "--clicks", 3)
-    assert "another protocol (clicks 5 there, 3 asked)" in error
+    assert "another protocol (clicks 5 there, 3 requested)" in error
 
 
 @pytest.mark.parametrize(
@@ -566,7 +566,7 @@ def _protocol_that_is_a_folder(out: Path) -> None:
         (_protocol_with('{"clicks": 5'), "protocol.json is damaged"),
         (_protocol_with("[5]"), "protocol.json is damaged"),
         (_protocol_with('{"cases": 3}'), "protocol.json is damaged"),
-        (_protocol_with("{}"), "clicks none there, 5 asked"),
+        (_protocol_with("{}"), "clicks none there, 5 requested"),
         (_protocol_that_is_a_folder, "protocol.json cannot be read"),
     ],
 )

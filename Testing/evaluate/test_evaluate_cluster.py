@@ -285,7 +285,7 @@ def test_a_cluster_that_is_not_there_is_said_at_once(
         # Something answers there that is no cluster.
         monkeypatch.setattr(ray_connection, "_SECONDS_TO_JOIN", 3.0)
         said = refused(capsys, *words, "--ray", f"127.0.0.1:{port}")
-        assert "is no Ray cluster that this machine can join" in said
+        assert "is not a Ray cluster that this machine can join" in said
     said = refused(capsys, *words, "--ray", f"127.0.0.1:{port}")
     assert f"No Ray cluster answers at 127.0.0.1:{port} (" in said
     assert time.monotonic() - begun < 15

@@ -101,7 +101,7 @@ def test_the_report_has_every_part_and_needs_nothing_else(tmp_path: Path) -> Non
     page = Page(html)
     assert page.open == [] and page.values("table", "id")
     headings = [text for text in page.texts if text.startswith(("Models", "Pairwise", "Ranking"))]
-    assert {"Models", "Pairwise tests", "Ranking and how stable it is"} <= set(headings)
+    assert {"Models", "Pairwise tests", "Ranking and its stability"} <= set(headings)
     assert not any(name in ("script", "link", "iframe") for name, _ in page.elements)
     places = [v for tag in ("img", "use", "image") for v in page.values(tag, "src")]
     assert all(v is None or v.startswith("data:") for v in places)

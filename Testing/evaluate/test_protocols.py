@@ -141,9 +141,9 @@ def test_a_file_holds_what_differs_from_the_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "is no JSON text"),
-        ("[]", "is no JSON object"),
-        ('{"klicks": 3}', "has the field 'klicks', which no protocol has"),
+        ("{", "is not valid JSON"),
+        ("[]", "is not a JSON object"),
+        ('{"klicks": 3}', "has the unknown field 'klicks'"),
         ('{"clicks": 2.5}', "clicks is 2.5; give a whole number"),
         ('{"clicks": true}', "clicks is True; give a whole number"),
         ('{"clicks": -1}', "clicks is -1"),

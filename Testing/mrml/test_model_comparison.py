@@ -25,6 +25,7 @@ from scene_helpers import (
 from MedSegFMLib import Box, Geometry, Point, Region, Volume
 from MedSegFMLib.errors import MaskError, ModelError, PromptError, VolumeError
 from MedSegFMLib.metrics import dice, surface_dice
+from MedSegFMLib.mrml.comparison.columns import COLUMNS
 from MedSegFMLib.mrml.comparison.comparison import ModelComparison
 from MedSegFMLib.mrml.comparison.results import Stage
 from MedSegFMLib.mrml.comparison.table import table_of
@@ -164,17 +165,25 @@ def test_the_numbers_of_the_table_are_those_of_the_masks(
     truth, spacing = content(boxed_logic, 1), boxed_logic.volume.geometry.spacing_kji_mm
     for n, model in enumerate(MODELS):
         mask, found = mask_of(comparison, model), row(comparison, model)
-        assert found["Dice"] == pytest.approx(dice(truth, mask), abs=1e-4)
+        assert found["Dice"] == pytest.approx(dice(truth, mask), abs=5e-4)
         expected = surface_dice(truth, mask, spacing, 2.0)
-        assert found["Surface Dice at 2 mm"] == pytest.approx(expected, abs=1e-4)
+        assert found["Surface Dice at 2 mm"] == pytest.approx(expected, abs=5e-4)
         assert found["Volume (ml)"] == pytest.approx(125 * 6 / 1000)
         assert (found["Time (s)"], found["Peak memory (MB)"]) == (0.5 + n, 300)
         assert 0 < found["Consistency"] < 1 and found["Note"] == ""
         others = [dice(mask, mask_of(comparison, m)) for m in MODELS if m != model]
-        assert found["Agreement"] == pytest.approx(np.mean(others), abs=1e-4)
+        assert found["Agreement"] == pytest.approx(np.mean(others), abs=5e-4)
     pair = dice(mask_of(comparison, "ensam"), mask_of(comparison, "randomwalk"))
     assert row(comparison, "ensam")["Dice with Random walker"] == pytest.approx(pair)
     assert row(comparison, "ensam")["Dice with ENSAM"] is None
+
+
+def test_the_guide_explains_every_column_of_the_panel() -> None:
+    guide = (Path(__file__).parents[2] / "Docs" / "user-guide.md").read_text("utf-8")
+    table = guide.split("| column | meaning |\n|---|---|\n")[1].split("\n\n")[0]
+    explained = {n.strip() for line in table.splitlines() for n in line.split("|")[1].split(",")}
+    shown = {column.short for column in COLUMNS if column.short and column.key != "model"}
+    assert shown | {"≈ …"} == explained
 
 
 def test_consistency_is_measured_after_each_answer_where_it_is_wanted(

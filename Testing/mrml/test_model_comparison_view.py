@@ -242,9 +242,9 @@ def test_the_table_node_has_names_units_and_numbers(flat: ModelComparisonView) -
     node, table = flat.table.node, table_of(flat._comparison)
     assert node.GetName() == "Models on volume" and node.GetNumberOfRows() == 3
     names = [node.GetColumnName(n) for n in range(node.GetNumberOfColumns())]
-    assert names == [column.name for column in table.columns]
-    units = {c.name: node.GetColumnUnitLabel(c.name) for c in table.columns if c.unit}
-    assert units == {"Volume": "ml", "Time": "s", "Peak memory": "MB"}
+    assert names == [column.title for column in table.columns]
+    units = {c.title: node.GetColumnUnitLabel(c.title) for c in table.columns if c.unit}
+    assert units.items() >= {"Volume": "ml", "Time": "s", "Peak memory": "MB"}.items()
     column = node.GetTable().GetColumnByName("Volume")
     assert [column.GetValue(n) for n in range(3)] == pytest.approx([0.75] * 3)
     assert np.isnan(node.GetTable().GetColumnByName("Dice").GetValue(0)), "there is no reference"

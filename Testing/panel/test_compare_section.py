@@ -35,12 +35,14 @@ def select(desk: Any, title: str) -> None:
 
 
 def column(desk: Any, tip: str) -> list[Any]:
-    """A column of the table by the tool tip of its heading."""
+    """A column of the table by the first line of its heading's tool tip."""
     import qt
 
     table = desk.ui.compareTable
     place = next(
-        n for n in range(table.columnCount) if table.horizontalHeaderItem(n).toolTip() == tip
+        n
+        for n in range(table.columnCount)
+        if table.horizontalHeaderItem(n).toolTip().splitlines()[0] == tip
     )
     return [table.item(row, place).data(qt.Qt.DisplayRole) for row in range(table.rowCount)]
 

@@ -356,7 +356,7 @@ def test_what_cannot_be_trained_on_is_told_in_a_sentence(made: Made, tmp_path: P
         train("crossplane", made(cases=cases, held_back="patient 0,patient 1"))
     document = json.loads(cases.read_text())
     cases.write_text(json.dumps({"cases": document["cases"][:1]}))
-    with pytest.raises(TrainingError, match="give one case more"):
+    with pytest.raises(TrainingError, match="add a case"):
         train("crossplane", made(cases=cases))
     cases.write_text(json.dumps({"cases": []}))
     with pytest.raises(CasesError, match="contains no cases"):

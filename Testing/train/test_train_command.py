@@ -44,7 +44,7 @@ def test_words_become_settings() -> None:
         ("out=a minutes=x", "a number"),
         ("out=a minutes=inf", "finite"),
         ("out=a samples=1.5", "a whole number"),
-        ("out=a samples=1 colour=red", "no setting"),
+        ("out=a samples=1 colour=red", "not a setting"),
         ("out=a samples", "key=value"),
         ("out=a out=b samples=1", "twice"),
         ("out= samples=1", "give a path"),

@@ -266,9 +266,7 @@ def test_garbage_in_the_stream_is_an_error_with_the_workers_last_words(
     assert "the stream is about to break" in restarts(events)[0].last_words
     assert isinstance(events[-1], Predicted)
     failed = final_of(client, ask(client, "garbles"))[-1]
-    assert isinstance(failed, Failed) and "something else writes into the stream" in str(
-        failed.error
-    )
+    assert isinstance(failed, Failed) and "nothing else writes into the stream" in str(failed.error)
     assert "the stream is about to break" in failed.last_words
 
 

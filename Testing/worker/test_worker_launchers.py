@@ -79,8 +79,8 @@ def test_a_host_that_lets_nobody_in_is_named_with_what_ssh_said(fake_ssh: Path) 
         client.close()
     assert isinstance(failed, Failed)
     assert str(failed.error) == (
-        "The worker on gpu.example ended with status 255: Permission denied (publickey); see that "
-        "'ssh gpu.example medsegfm --version' answers without asking for anything."
+        "The worker on gpu.example ended with status 255: Permission denied (publickey); check "
+        "that 'ssh gpu.example medsegfm --version' succeeds without any prompt."
     )
 
 
@@ -92,12 +92,12 @@ def test_a_command_that_is_no_worker_is_an_error(fake_ssh: Path) -> None:
     finally:
         client.close()
     assert isinstance(events[-1], Failed) and isinstance(events[-2], Restarted)
-    assert "is it a worker of MedSegFM that was started" in str(events[-1].error)
+    assert "starts a worker of MedSegFM" in str(events[-1].error)
 
 
 @pytest.mark.parametrize("host", ["", "-oProxyCommand=evil", "a b"])
 def test_a_host_that_ssh_would_take_for_something_else_is_refused(host: str) -> None:
-    with pytest.raises(WorkerError, match="give a name as ssh takes it"):
+    with pytest.raises(WorkerError, match="give a host name for ssh"):
         SshLauncher(host)
 
 

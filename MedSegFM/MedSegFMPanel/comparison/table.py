@@ -6,26 +6,16 @@ from slicer.i18n import tr as _
 from ..table_height import ROW_PIXELS, fit_height
 
 _MOST_ROWS = 6
-# The panel is narrow; the whole names stand in the tool tips.
-_SHORT = {
-    "Agreement": _("Agree"),
-    "Volume (ml)": _("ml"),
-    "Time (s)": _("s"),
-    "Peak memory (MB)": _("MB"),
-    "Consistency": _("Consist."),
-}
-_WIDE = ("Volume (ml)", "Consistency")
-_SURFACE, _PAIR = "Surface Dice", "Dice with "
 _MODEL_PIXELS, _NUMBER_PIXELS, _WIDE_PIXELS = 118, 52, 66
 
 
 class CompareTable:
-    """Shows the rows of one object.
+    """The table of one object.
 
     Args:
-        table: The table widget.
-        selected: Called when another row is selected.
-        shown: Called with a model and whether the user wants to see it.
+        table: the table widget.
+        selected: called without arguments if another row is selected.
+        shown: called with a model and whether it is visible, if the user ticks or unticks it.
     """
 
     def __init__(self, table, selected, shown):
@@ -47,16 +37,16 @@ class CompareTable:
         return self._table.item(row, 0).data(qt.Qt.UserRole)
 
     def show(self, table, models, colors, hidden):
-        """Fill in a `ModelTable` of one object if it has changed."""
+        """Fill in a `ModelTable` of one object, if it differs from the one shown."""
         state = (table, tuple(models), frozenset(hidden))
         if state == self._filled:
             return
-        columns = [n for n, column in enumerate(table.columns) if column.name not in _LEFT_OUT]
+        columns = [n for n, column in enumerate(table.columns) if column.short is not None]
         if self._filled is None or self._filled[0].columns != table.columns:
-            self._set_columns([table.columns[n].heading for n in columns])
+            self._set_columns([table.columns[n] for n in columns])
         self._filled, selected, widget = state, self.model(), self._table
         blocked = widget.blockSignals(True)
-        # While rows are filled in they must stay where they are.
+        # Rows must not move while they are filled in.
         widget.setSortingEnabled(False)
         widget.setRowCount(len(table.rows))
         for row, (model, color, values) in enumerate(zip(models, colors, table.rows, strict=True)):
@@ -78,14 +68,15 @@ class CompareTable:
         fit_height(widget, _MOST_ROWS, is_wide=True)
         widget.blockSignals(blocked)
 
-    def _set_columns(self, headings):
-        self._table.setColumnCount(len(headings))
-        for n, heading in enumerate(headings):
-            item = qt.QTableWidgetItem(_short(heading))
-            item.setToolTip(heading)
+    def _set_columns(self, columns):
+        self._table.setColumnCount(len(columns))
+        for n, column in enumerate(columns):
+            # The panel is narrow; the tool tip has the whole heading.
+            item = qt.QTableWidgetItem(_(column.short))
+            explanation = "\n" + _(column.description) if column.description else ""
+            item.setToolTip(column.heading + explanation)
             self._table.setHorizontalHeaderItem(n, item)
-            is_wide = heading.startswith(_PAIR) or heading in _WIDE
-            self._table.setColumnWidth(n, _WIDE_PIXELS if is_wide else _NUMBER_PIXELS)
+            self._table.setColumnWidth(n, _WIDE_PIXELS if column.is_wide else _NUMBER_PIXELS)
         self._table.setColumnWidth(0, _MODEL_PIXELS)
 
     def _on_changed(self, row, column):
@@ -94,21 +85,9 @@ class CompareTable:
             self._on_shown(item.data(qt.Qt.UserRole), item.checkState() == qt.Qt.Checked)
 
 
-# The object is chosen above the table, and the notes stand below it.
-_LEFT_OUT = ("Object", "Note")
-
-
-def _short(heading):
-    if heading.startswith(_SURFACE):
-        return _("Surface")
-    if heading.startswith(_PAIR):
-        return "≈ " + heading[len(_PAIR) :]
-    return _SHORT.get(heading, heading)
-
-
 def _item(value):
     item = qt.QTableWidgetItem()
-    # A number as such, so that sorting knows it.
+    # Numbers as numbers, so that they are sorted as such.
     item.setData(qt.Qt.DisplayRole, "" if value is None else value)
     if not isinstance(value, str):
         item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)

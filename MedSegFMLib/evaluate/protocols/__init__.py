@@ -1,23 +1,23 @@
-"""The protocols that come with MedSegFM, one JSON file each, and those of the user.
+"""The protocols of MedSegFM, one JSON file each, and those of the user.
 
 `cvpr25` follows the evaluation of the CVPR 2025 challenge "Foundation Models for Interactive 3D
-Biomedical Image Segmentation", as its public repository JunMa11/CVPR-MedSegFMCompetition has it:
+Biomedical Image Segmentation", as in its public repository JunMa11/CVPR-MedSegFMCompetition:
 
 - CVPR25_iter_eval.py: the npz's `boxes` first, then five rounds with one click for each class
   whose error is not empty, all classes in one call and one label map. A file without `boxes` has a
   first score of 0, no prediction, and begins with the clicks. A step without a result counts as an
   empty one. Dice and surface Dice at 2.0 are means over the labels of `gts`; the surface Dice is 0
-  where the mean Dice is 0.2 or less. `spacing` goes to the array's axes as it stands. The areas
-  are those under the last five scores. The output holds `segs` and `all_segs`.
+  if the mean Dice is 0.2 or less. `spacing` is applied to the array's axes as stored. The areas
+  are those under the last five scores. The output contains `segs` and `all_segs`.
 - README.md: 90 s per class, "whole docker run"; beyond it Dice and surface Dice are 0. The script
   sums the seconds of all six steps, compares the sum with 90 times the number of classes, and only
-  warns. Here such a case counts 0 at every step, and is not asked on.
+  warns. Here such a case counts 0 at every step, and gets no further prompts.
 - get_boxes.py: how the boxes were drawn; `simulate.challenge_box`.
 
-What differs: the script starts a container for every step, and the time of that is in its sum; here
-the model stays loaded. Where a container ends without a result after an earlier step had one, the
-script scores the earlier one again; here a case that fails counts 0. Its click takes the first of
-several components of one size by another labelling (`simulate.next_click`).
+Differences: the script starts a container for every step and includes that time in the sum; here
+the model stays loaded. If a container ends without a result after an earlier step had one, the
+script scores the earlier one again; here a case that fails counts 0. Among several components of
+one size, the click uses the first of another labelling (`simulate.next_click`).
 """
 
 from __future__ import annotations
@@ -36,16 +36,18 @@ _FIELDS = [field.name for field in dataclasses.fields(Protocol)]
 
 
 def shipped_protocols() -> list[str]:
-    """The names of those that come with MedSegFM."""
+    """The names of the protocols that come with MedSegFM."""
     return sorted(path.stem for path in _FOLDER.glob("*.json"))
 
 
 def read_protocol(name: str) -> Protocol:
-    """A protocol by the name of one that comes with MedSegFM, or from a JSON file.
+    """Read a protocol, by the name of one that comes with MedSegFM, or from a JSON file.
 
-    A file holds fields of `Protocol`; those it leaves out have their defaults, and the name is that
-    of the file. Raises CasesError for an unknown name or field, a value out of range, a file that
-    cannot be read.
+    A file contains fields of `Protocol`; other fields have their defaults, and the name is that of
+    the file.
+
+    Raises:
+        CasesError: a name or field is unknown, a value is out of range, or the file cannot be read.
     """
     path = Path(name) if name.endswith(".json") else _FOLDER / f"{name}.json"
     if not name.endswith(".json") and name not in shipped_protocols():
@@ -58,14 +60,15 @@ def read_protocol(name: str) -> Protocol:
     except OSError as error:
         raise CasesError(f"{path} cannot be read ({error.strerror}).") from error
     except ValueError as error:
-        raise CasesError(f"{path} is no JSON text ({error}); see the user guide.") from error
+        raise CasesError(f"{path} is not valid JSON ({error}); see the user guide.") from error
     if not isinstance(document, dict):
-        raise CasesError(f"{path} is no JSON object with the fields of a protocol.")
+        raise CasesError(
+            f"{path} is not a JSON object with the fields of a protocol; see the user guide."
+        )
     unknown = [field for field in document if field not in _FIELDS]
     if unknown:
         raise CasesError(
-            f"{path} has the field '{unknown[0]}', which no protocol has; the fields are "
-            f"{', '.join(_FIELDS)}."
+            f"{path} has the unknown field '{unknown[0]}'; the fields are {', '.join(_FIELDS)}."
         )
     try:
         return Protocol(**{"name": path.stem, **document})

@@ -1,4 +1,4 @@
-"""What a case counts: the scores of one model on one case, of which all statistics are made."""
+"""The scores of one model on one case, which all statistics are based on."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 from ...datasets.cases import Case
 from ...metrics import interaction_auc
+from ...metrics.measures import DICE, SURFACE_DICE
 from ..protocol import Protocol
 from ..records import ALL_CASES, Failure, Key, PlacedKind, Row
 from ..results.target import failed_rows
 
-# The scores that are averaged, compared and ranked, and the words for them.
+# The scores that are averaged, compared and ranked.
 SCORES = {
-    "dsc_box": "Dice after the first prompt",
-    "dsc_final": "Dice at the end",
-    "dsc_auc": "Dice AUC (0-4)",
-    "nsd_final": "surface Dice at the end",
-    "nsd_auc": "surface Dice AUC (0-4)",
+    "dsc_box": DICE.named(f"{DICE.name} after the first prompt"),
+    "dsc_final": DICE.named(f"{DICE.name} at the end"),
+    "dsc_auc": DICE.named(f"{DICE.name} AUC (0-4)", digits=2),
+    "nsd_final": SURFACE_DICE.named(f"{SURFACE_DICE.name} at the end"),
+    "nsd_auc": SURFACE_DICE.named(f"{SURFACE_DICE.name} AUC (0-4)", digits=2),
 }
 # As in the challenge: a case that is mostly missed gets no credit for its surface.
 LEAST_DSC_FOR_NSD = 0.2
@@ -31,10 +32,14 @@ _STEPS_UNDER_CURVE = 5
 
 @dataclass(frozen=True, eq=False)
 class CaseScore:
-    """One model on one case with all objects and seeds: the unit that is counted and resampled.
+    """One model on one case with all objects and seeds, the unit of means and resampling.
 
-    dsc, nsd: (steps,) after each prompt, the mean over objects, then over seeds. hd95_mm: at the
-    end, the mean over objects and seeds; infinite where one is missed altogether.
+    Attributes:
+        case: the name of the case.
+        modality: its modality.
+        dsc: (steps,) Dice after each prompt, the mean over objects, then over seeds.
+        nsd: (steps,) surface Dice likewise.
+        hd95_mm: at the end, the mean over objects and seeds; infinite if one is missed entirely.
     """
 
     case: str
@@ -44,7 +49,7 @@ class CaseScore:
     hd95_mm: float
 
     def get(self, score: str) -> float:
-        """One of SCORES; NaN for an area where there were fewer than five steps."""
+        """One of SCORES; NaN for an area under fewer than five steps."""
         curve = self.dsc if score.startswith("dsc") else self.nsd
         if score.endswith("_box"):
             return float(curve[0])
@@ -56,18 +61,18 @@ class CaseScore:
 def counted_rows(
     rows: Sequence[Row], failures: Sequence[Failure], cases: Sequence[Case], protocol: Protocol
 ) -> list[Row]:
-    """What is counted: every object with all steps, its last scores repeated where it stopped.
+    """The rows that count: every object with all steps, its last scores repeated to the end.
 
-    Failures count as the protocol says: with the worst scores, or not at all. One of a model that
-    could not be loaded stands for all cases that have no rows of it.
+    Failures count as the protocol says: with the worst scores, or not at all. The failure of a
+    model that could not be loaded counts for all cases without rows of it.
     """
     failed: dict[tuple[Key, str], list[Row]] = {}
-    there = {row.key for row in rows}
-    meant = {ALL_CASES: cases, **{case.name: [case] for case in cases}}
+    done = {row.key for row in rows}
+    cases_of = {ALL_CASES: cases, **{case.name: [case] for case in cases}}
     for failure in failures if protocol.failures == "zero" else ():
-        for case in meant.get(failure.case, ()):
+        for case in cases_of.get(failure.case, ()):
             key = case.name, failure.model, failure.seed
-            if key in there:
+            if key in done:
                 continue
             for _, name in case.objects:
                 failed[key, name] = failed_rows(
@@ -91,8 +96,10 @@ def counted_rows(
 def case_scores(rows: Iterable[Row]) -> dict[str, dict[str, CaseScore]]:
     """The score of each case, by model and case, in the order of the rows.
 
-    rows: all steps of every object, as `counted_rows` gives them. At a step at which the mean Dice
-    of a case is 0.2 or less, its surface Dice counts as 0.
+    At a step at which the mean Dice of a case is 0.2 or less, its surface Dice counts as 0.
+
+    Args:
+        rows: all steps of every object, as `counted_rows` returns them.
     """
     tasks: dict[tuple[str, str], dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
@@ -118,22 +125,22 @@ def group_by_modality(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def values(scores: Mapping[str, CaseScore], score: str) -> dict[str, float]:
-    """One score of each case; none where it cannot be told."""
-    found = {case: held.get(score) for case, held in scores.items()}
-    return {case: value for case, value in found.items() if not math.isnan(value)}
+    """One score of each case, without cases in which it is NaN."""
+    all_values = {case: case_score.get(score) for case, case_score in scores.items()}
+    return {case: value for case, value in all_values.items() if not math.isnan(value)}
 
 
 def _group_rows(rows: Sequence[Row], names: Sequence[str]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
+    groups: dict[str, list[Row]] = defaultdict(list)
     for row, name in zip(rows, names, strict=True):
-        found[name].append(row)
-    return dict(found)
+        groups[name].append(row)
+    return dict(groups)
 
 
 def _task_score(rows: Sequence[Row]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Dice and surface Dice after each step, and the last Hausdorff distance, over objects."""
     ordered = sorted(rows, key=lambda row: row.step)
-    # Every object has all steps, so that each line of the table is a step.
+    # Every object has all steps, so each row of the table is a step.
     table = np.array([(row.dsc, row.nsd) for row in ordered]).reshape(ordered[-1].step + 1, -1, 2)
     dsc, nsd = table.mean(axis=1).T
     return (

@@ -1,4 +1,4 @@
-"""The report's figures, as SVG that stands in HTML."""
+"""The report's figures, as SVG for HTML."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MARKERS = "osD^vPX*"
 _DASHES = ("solid", "dashed", "dashdot", "dotted")
 _MOST_PANELS = 12
 _MOST_LETTERS = 24
-# More lines than these hide one another; more points than these make the file large as SVG.
+# More lines would hide one another; more points would make the file large as SVG.
 _MOST_LINES = 60
 _MOST_POINTS = 2000
 _SEED = 1
@@ -37,19 +37,19 @@ _SETTINGS: Any = {
     "axes.spines.right": False,
     "figure.dpi": 150,
 }
-# Names that matplotlib numbers anew in every figure: a page must not hold them twice.
+# Ids that matplotlib numbers from 1 in every figure; a page must not contain them twice.
 _NUMBERED = re.compile(r' id="[A-Za-z0-9]+(?:\.[a-z]+)?_\d{1,4}"')
 
 
 def curves(summary: Summary) -> str:
-    """Dice after each prompt: the mean over cases and its interval, in all and by modality."""
+    """Dice after each prompt: mean over cases and its interval, for all cases and by modality."""
     modalities = list(summary.modalities)
     shown = modalities[: _MOST_PANELS - 1] if len(modalities) > 1 else []
     figure, panels = _panels(1 + len(shown))
     for axes, modality in zip(panels, ["", *shown], strict=True):
         scores = {
-            model: {c: s for c, s in held.items() if modality in ("", s.modality)}
-            for model, held in summary.scores.items()
+            model: {c: s for c, s in of_model.items() if modality in ("", s.modality)}
+            for model, of_model in summary.scores.items()
         }
         _curve_panel(axes, scores)
         cases = len(set(itertools.chain(*scores.values())))
@@ -60,10 +60,10 @@ def curves(summary: Summary) -> str:
 
 
 def _curve_panel(axes: Axes, scores: Mapping[str, Mapping[str, CaseScore]]) -> None:
-    for n, held in enumerate(scores.values()):
-        if not held:
+    for n, of_model in enumerate(scores.values()):
+        if not of_model:
             continue
-        dsc = np.stack([case.dsc for case in held.values()], axis=1)
+        dsc = np.stack([case.dsc for case in of_model.values()], axis=1)
         clicks = np.arange(len(dsc))
         low, high = mean_intervals(dsc).T
         colour, marker, dashes = _line_style(n)
@@ -78,29 +78,31 @@ def _curve_panel(axes: Axes, scores: Mapping[str, Mapping[str, CaseScore]]) -> N
 
 
 def strips(summary: Summary) -> str:
-    """Every case as a dot for each model; lines join a case's dots where there are few."""
+    """Every case as a dot for each model; lines connect a case's dots if there are few."""
     figure, panels = _panels(2, width=max(5.0, 0.9 * len(summary.models)))
     for axes, score in zip(panels, ("dsc_final", "nsd_final"), strict=True):
-        held = {model: values(scores, score) for model, scores in summary.scores.items()}
-        _strip_panel(axes, held, summary, score)
-        axes.set_title(SCORES[score])
+        by_model = {model: values(scores, score) for model, scores in summary.scores.items()}
+        _strip_panel(axes, by_model, summary, score)
+        axes.set_title(SCORES[score].heading)
     return _svg(figure, "Dice and surface Dice of every case at the end, by model")
 
 
 def _strip_panel(
-    axes: Axes, held: Mapping[str, Mapping[str, float]], summary: Summary, score: str
+    axes: Axes, by_model: Mapping[str, Mapping[str, float]], summary: Summary, score: str
 ) -> None:
     rng = np.random.default_rng(_SEED)
-    cases = list(dict.fromkeys(itertools.chain(*held.values())))
+    cases = list(dict.fromkeys(itertools.chain(*by_model.values())))
     aside = dict(zip(cases, rng.uniform(-0.18, 0.18, len(cases)), strict=True))
     if len(cases) <= _MOST_LINES:
         for case in cases:
             at = [
-                (n + aside[case], own[case]) for n, own in enumerate(held.values()) if case in own
+                (n + aside[case], own[case])
+                for n, own in enumerate(by_model.values())
+                if case in own
             ]
             axes.plot(*zip(*at, strict=True), color="#999999", linewidth=0.5, alpha=0.6, zorder=1)
-    many = sum(map(len, held.values())) > _MOST_POINTS
-    for n, (model, own) in enumerate(held.items()):
+    many = sum(map(len, by_model.values())) > _MOST_POINTS
+    for n, (model, own) in enumerate(by_model.items()):
         colour, marker, _ = _line_style(n)
         axes.scatter(
             [n + aside[case] for case in own],
@@ -117,13 +119,13 @@ def _strip_panel(
         low, high = summary.models[model].intervals[score]
         axes.plot([n - 0.3, n + 0.3], [mean, mean], color="black", linewidth=1.5, zorder=3)
         axes.plot([n, n], [low, high], color="black", linewidth=1.5, zorder=3)
-    _name_models(axes, list(held))
+    _name_models(axes, list(by_model))
     axes.set_ylim(-0.02, 1.02)
     axes.grid(axis="y", alpha=0.3)
 
 
 def stability(rankings: Mapping[str, Ranking]) -> str:
-    """How often each model took each place when cases were drawn anew, as areas of discs.
+    """How often each model took each place in resampled cases, as areas of discs.
 
     The blob plot of challengeR (Wiesenfarth et al. 2021).
     """
@@ -138,8 +140,8 @@ def stability(rankings: Mapping[str, Ranking]) -> str:
                     continue
                 axes.scatter(n, place + 1, s=500 * share, color="#56B4E9", linewidths=0, zorder=2)
                 if share >= 0.005:
-                    words = f"{100 * share:.0f} %"
-                    axes.text(n, place + 1, words, ha="center", va="center", fontsize=7, zorder=4)
+                    text = f"{100 * share:.0f} %"
+                    axes.text(n, place + 1, text, ha="center", va="center", fontsize=7, zorder=4)
             axes.plot([n, n], [ranking.low[n], ranking.high[n]], color="black", linewidth=0.8)
         axes.scatter(
             range(count),
@@ -155,12 +157,12 @@ def stability(rankings: Mapping[str, Ranking]) -> str:
         axes.set_ylim(count + 0.6, 0.4)
         axes.set_yticks(range(1, count + 1))
         axes.set_ylabel("place")
-        axes.set_title(f"{SCORES[score]} ({ranking.cases} cases)")
+        axes.set_title(f"{SCORES[score].heading} ({ranking.cases} cases)")
     return _svg(figure, "How often each model took each place among resampled cases")
 
 
 def targets(summary: Summary) -> str:
-    """The share of objects that came to the target within so many interactions."""
+    """The share of objects that reached the target, by number of interactions."""
     figure, (axes,) = _panels(1, width=5.0)
     for n, target in enumerate(summary.targets.values()):
         colour, marker, dashes = _line_style(n)
@@ -175,7 +177,7 @@ def targets(summary: Summary) -> str:
         )
     axes.set_ylim(0, 102)
     _whole_numbers(axes)
-    axes.set_xlabel("interactions, the first prompt among them")
+    axes.set_xlabel("interactions, including the first prompt")
     axes.set_ylabel("objects at the target (%)")
     axes.grid(alpha=0.3)
     _legend(figure, list(summary.targets))
@@ -183,7 +185,7 @@ def targets(summary: Summary) -> str:
 
 
 def _panels(count: int, width: float = 3.6) -> tuple[Figure, list[Axes]]:
-    """A figure with so many axes, as many a line as a page takes."""
+    """A figure with `count` axes, arranged in lines that fit a page."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -198,7 +200,7 @@ def _panels(count: int, width: float = 3.6) -> tuple[Figure, list[Axes]]:
 
 
 def _line_style(n: int) -> tuple[str, str, Any]:
-    """Colour, marker and dashes of the nth model: another look for as many as possible."""
+    """Colour, marker and dashes of the nth model, different for as many models as possible."""
     return (
         _COLOURS[n % len(_COLOURS)],
         _MARKERS[n % len(_MARKERS)],
@@ -207,7 +209,7 @@ def _line_style(n: int) -> tuple[str, str, Any]:
 
 
 def _short(name: str) -> str:
-    """A name that has its place in a figure."""
+    """A name shortened to fit in a figure."""
     return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
 
 
@@ -231,9 +233,9 @@ def _whole_numbers(axes: Axes) -> None:
 def _legend(figure: Figure, models: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
 
-    looks = map(_line_style, range(len(models)))
-    handles = [Line2D([], [], color=c, marker=m, linestyle=d, markersize=4) for c, m, d in looks]
-    # matplotlib leaves out names that begin with _, which this hides: a space without width.
+    styles = map(_line_style, range(len(models)))
+    handles = [Line2D([], [], color=c, marker=m, linestyle=d, markersize=4) for c, m, d in styles]
+    # matplotlib omits names that begin with _; a space without width prevents that.
     names = [f"\u200b{model}" for model in models]
     legend = figure.legend(
         handles, names, loc="outside lower center", ncols=min(len(names), 4), frameon=False
@@ -242,14 +244,14 @@ def _legend(figure: Figure, models: Sequence[str]) -> None:
         text.set_parse_math(False)
 
 
-def _svg(figure: Figure, words: str) -> str:
-    """The figure as an element of a page, with words for those who do not see it."""
+def _svg(figure: Figure, description: str) -> str:
+    """The figure as an element of a page, with a description for screen readers."""
     from matplotlib import rc_context
 
     text = io.StringIO()
-    # Names within the figure come from this, so that those of two figures differ.
-    with rc_context({**_SETTINGS, "svg.hashsalt": words}):
+    # The salt of the ids within the figure, so that those of two figures differ.
+    with rc_context({**_SETTINGS, "svg.hashsalt": description}):
         figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()
     svg = _NUMBERED.sub("", svg[svg.index("<svg") :])
-    return svg.replace("<svg", f'<svg role="img" aria-label="{words}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{description}"', 1)

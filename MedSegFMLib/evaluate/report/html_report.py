@@ -1,4 +1,4 @@
-"""report.html: one file with the figures, the tables, the worst cases and how all was made."""
+"""report.html: one file with figures, tables, the worst cases, and how the results were made."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...datasets.cases import Case
+from ...metrics import measures
 from ...system.atomic_files import write_text
 from ..protocol import Protocol
 from ..records import Failure, Key, PlacedKind, Row
@@ -20,16 +21,23 @@ from . import figures
 from .report_pictures import Album, open_album
 from .statistics import LEAST_CASES
 from .summary import Summary
-from .table import number
 from .tables import tables
 
-# A page with more rows of steps than these is slow to open; results.csv has them all.
+# A page with more rows of steps would be slow to open; results.csv contains all of them.
 _MOST_STEPS = 3000
+# The columns of the steps: fields of `Row`.
+_STEP_MEASURES = {
+    "dsc": measures.DICE,
+    "nsd": measures.SURFACE_DICE,
+    "hd95_mm": measures.HD95,
+    "seconds": measures.SECONDS,
+    "peak_bytes": measures.PEAK_MEMORY,
+}
 
 
 @dataclass(frozen=True)
 class _Results:
-    """One object with one model and seed."""
+    """The rows of one object with one model and seed."""
 
     object: str
     model: str
@@ -46,9 +54,16 @@ def write_report(
     runs: Sequence[RunRecord],
     folder: Path,
 ) -> None:
-    """Write folder/report.html, self-contained, from what was found and folder/pictures.
+    """Write folder/report.html, a self-contained file, from the summary and folder/pictures.
 
-    rows: as they were made, for the steps of each case. runs: who made them.
+    Args:
+        summary: the summary.
+        rows: the rows as they were made, for the steps of each case.
+        failures: the failures.
+        cases: the cases.
+        protocol: the protocol.
+        runs: the calls that made the results.
+        folder: the folder of the results.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -59,9 +74,10 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
     album = open_album(summary, rows, folder / "pictures")
     html = environment.get_template("report.html.jinja").render(
+        measures=measures,
+        step_measures=_STEP_MEASURES,
         protocol=protocol,
         protocol_data=json.dumps(dataclasses.asdict(protocol), indent=1),
         tables={table.name: table for table in tables(summary)},
@@ -85,13 +101,13 @@ def write_report(
 
 
 def _failed_objects(rows: Sequence[Row]) -> list[Row]:
-    """A row of each object that a model gave no result for, though its task went on."""
+    """A row of each object without a result, although its task succeeded."""
     failed = {(*row.key, row.object): row for row in rows if row.failed}
     return list(failed.values())
 
 
 def _machines(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
-    """Each machine once, of the calls that computed something; of any call, where none did."""
+    """Each machine once, of the calls that computed something; of any call, if none did."""
     computing = [run for run in runs if run.done] or list(runs)
     distinct = {
         json.dumps(machine, sort_keys=True): machine
@@ -126,7 +142,7 @@ def _case_entries(
 
 
 def _results(rows: Sequence[Row]) -> list[_Results]:
-    """In the order of objects, then models and seeds."""
+    """The results in the order of objects, then models and seeds."""
     steps: dict[str, dict[tuple[str, int], list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row.prompt != PlacedKind.NONE:

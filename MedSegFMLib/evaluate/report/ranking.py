@@ -1,4 +1,4 @@
-"""Which place each model takes, and whether another draw of cases would have given it another."""
+"""Rankings of models, and their stability when cases are resampled."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from .statistics import CONFIDENCE, DIGITS, LEAST_CASES, resampled_means
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Which place each model takes, and how firmly; models that are equal share the better place.
+    """The ranking of models, and its stability; equal models share the better place.
 
-    models: in the order of their places. by_mean: the place of each by its mean over cases;
-    by_places: by the mean of its places in single cases. frequencies: (models, places) how often
-    each took each place when the cases were drawn anew. low, high: between which places 95 % lie.
-    agreement: Kendall's tau-b of by_mean and by_places; stability: the mean tau-b of by_mean and
-    of the rankings of the drawn cases; NaN where all are equal. cases: those that all models did.
+    Attributes:
+        models: the models in the order of their places.
+        cases: the number of cases that all models have.
+        by_mean: the place of each model by its mean over cases.
+        by_places: the place by the mean of its places in single cases.
+        frequencies: (models, places) how often each model took each place in resampled cases.
+        low: the lower limit of 95 % of its places.
+        high: the upper limit.
+        agreement: Kendall's tau-b of by_mean and by_places.
+        stability: the mean tau-b of by_mean and the rankings of resampled cases. Both are NaN if
+            all models are equal.
     """
 
     models: tuple[str, ...]
@@ -35,11 +41,16 @@ class Ranking:
 
 
 def rank_models(scores: Mapping[str, Mapping[str, float]]) -> Ranking | None:
-    """The ranking and its stability under the bootstrap, as challengeR shows it.
+    """The ranking and its stability under the bootstrap, as in challengeR.
 
     After Wiesenfarth et al., "Methods and open-source toolkit for analyzing and visualizing
-    challenge results", Scientific Reports 11, 2369 (2021). None for one model or below six cases.
-    scores: one score of each case, larger being better, by model and case.
+    challenge results", Scientific Reports 11, 2369 (2021).
+
+    Args:
+        scores: one score of each case, larger being better, by model and case.
+
+    Returns:
+        None for one model, or below six cases.
     """
     names = list(scores)
     common = [case for case in scores[names[0]] if all(case in scores[name] for name in names)]
@@ -48,13 +59,13 @@ def rank_models(scores: Mapping[str, Mapping[str, float]]) -> Ranking | None:
     table = np.array([[scores[name][case] for case in common] for name in names])
     by_mean = places(table.mean(axis=1))
     by_places = places(-places(table.T).mean(axis=0))
-    drawn = places(resampled_means(table))
+    resampled = places(resampled_means(table))
     order = sorted(range(len(names)), key=lambda n: (by_mean[n], by_places[n], n))
     all_places = np.arange(1, len(names) + 1)
     tail = 50 * (1 - CONFIDENCE)
-    # Places are whole, so the limits are places that were taken.
-    low, high = np.percentile(drawn, (tail, 100 - tail), axis=0, method="inverted_cdf")
-    rankings, times = np.unique(drawn, axis=0, return_counts=True)
+    # Places are integers, so the limits are places that occurred.
+    low, high = np.percentile(resampled, (tail, 100 - tail), axis=0, method="inverted_cdf")
+    rankings, times = np.unique(resampled, axis=0, return_counts=True)
     taus = _taus(by_mean, rankings)
     known = ~np.isnan(taus)
     return Ranking(
@@ -62,7 +73,7 @@ def rank_models(scores: Mapping[str, Mapping[str, float]]) -> Ranking | None:
         len(common),
         tuple(int(by_mean[n]) for n in order),
         tuple(int(by_places[n]) for n in order),
-        (drawn[:, order, None] == all_places).mean(axis=0),
+        (resampled[:, order, None] == all_places).mean(axis=0),
         tuple(int(low[n]) for n in order),
         tuple(int(high[n]) for n in order),
         float(_taus(by_mean, by_places[None])[0]),
@@ -71,7 +82,13 @@ def rank_models(scores: Mapping[str, Mapping[str, float]]) -> Ranking | None:
 
 
 def places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(…, models) the place of each along the last axis, 1 for the largest; ties share the best."""
+    """The place of each model along the last axis, 1 for the largest score.
+
+    Ties share the best place.
+
+    Args:
+        scores: (…, models).
+    """
     from scipy.stats import rankdata
 
     ranks = rankdata(-np.round(scores, DIGITS), method="min", axis=-1)
@@ -81,7 +98,7 @@ def places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
 def _taus(ranking: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
     """Kendall's tau-b of a ranking (models,) and each of others (rankings, models).
 
-    NaN where either has all models in one place.
+    NaN if either has all models in one place.
     """
     first, second = np.triu_indices(len(ranking), 1)
     ours = np.sign(ranking[first] - ranking[second])

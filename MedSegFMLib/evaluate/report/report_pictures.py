@@ -1,4 +1,4 @@
-"""Which pictures stand in the report: the worst cases first, then as many as the file may hold."""
+"""The pictures in the report: the worst cases first, then others up to the size limit."""
 
 from __future__ import annotations
 
@@ -13,13 +13,23 @@ from ..results.case_picture import picture_name
 from .summary import Summary
 
 WORST = 5
-# Together, as base64: the report stays below some 20 MB, which mail and browsers still take.
+# The limit of all pictures as base64: mail and browsers cope with a report of 20 MB.
 MOST_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
 class WorstCase:
-    """A case that a model did badly. key: of the seed with the worst result; object: the worst."""
+    """A case with a low score of a model.
+
+    Attributes:
+        key: the task with the seed of the worst result.
+        modality: the modality.
+        dsc: the Dice of the case at the end.
+        nsd: its surface Dice at the end.
+        object: the worst object.
+        object_dsc: its Dice.
+        object_hd95_mm: its HD95.
+    """
 
     key: Key
     modality: str
@@ -32,9 +42,12 @@ class WorstCase:
 
 @dataclass(frozen=True)
 class Album:
-    """pictures: those that stand in the report, as base64; left_out: how many do not.
+    """The pictures of the report.
 
-    worst: by model, the worst first.
+    Attributes:
+        pictures: the pictures as base64.
+        left_out: the number of pictures that are not included.
+        worst: the worst cases by model, the worst first.
     """
 
     pictures: dict[Key, str]
@@ -43,15 +56,15 @@ class Album:
 
     @property
     def among_worst(self) -> set[Key]:
-        """What stands with the worst cases, and so not again with its case."""
-        return {case.key for held in self.worst.values() for case in held}
+        """The pictures shown with the worst cases, and therefore not again with their case."""
+        return {case.key for cases in self.worst.values() for case in cases}
 
 
 def open_album(summary: Summary, rows: Sequence[Row], folder: Path) -> Album:
     """Read the pictures that fit, those of the worst cases before all others."""
     last = _last_rows(rows)
     worst = {model: _worst(summary, model, last) for model in summary.scores}
-    keys = [case.key for held in worst.values() for case in held]
+    keys = [case.key for cases in worst.values() for case in cases]
     pictures: dict[Key, str] = {}
     left_out = 0
     room = MOST_BYTES
@@ -72,24 +85,24 @@ def _last_rows(rows: Sequence[Row]) -> dict[Key, dict[str, Row]]:
     """The last row of each object of each task."""
     last: dict[Key, dict[str, Row]] = defaultdict(dict)
     for row in rows:
-        held = last[row.key].get(row.object)
-        if held is None or row.step >= held.step:
+        earlier = last[row.key].get(row.object)
+        if earlier is None or row.step >= earlier.step:
             last[row.key][row.object] = row
     return dict(last)
 
 
 def _worst(summary: Summary, model: str, last: dict[Key, dict[str, Row]]) -> list[WorstCase]:
-    """The cases with the lowest Dice at the end, of those with a result."""
+    """The cases with the lowest Dice at the end, among those with a result."""
     tasks: dict[str, list[Key]] = defaultdict(list)
     for key in last:
         if key[1] == model and key[0] in summary.scores[model]:
             tasks[key[0]].append(key)
     scores = summary.scores[model]
-    found = []
+    worst = []
     for case in sorted(tasks, key=lambda name: scores[name].get("dsc_final"))[:WORST]:
         rows = [(row.dsc, key, row) for key in tasks[case] for row in last[key].values()]
-        _, key, row = min(rows, key=lambda held: held[0])
-        found.append(
+        _, key, row = min(rows, key=lambda item: item[0])
+        worst.append(
             WorstCase(
                 key,
                 row.modality,
@@ -100,4 +113,4 @@ def _worst(summary: Summary, model: str, last: dict[Key, dict[str, Row]]) -> lis
                 row.hd95_mm,
             )
         )
-    return found
+    return worst

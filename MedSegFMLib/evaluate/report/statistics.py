@@ -1,6 +1,6 @@
-"""Intervals and paired tests over cases.
+"""Confidence intervals and paired tests over cases.
 
-A case is a patient: its objects and seeds depend on one another, so whole cases are drawn and
+A case is a patient: its objects and seeds are not independent, so whole cases are resampled and
 compared, never single objects.
 """
 
@@ -20,20 +20,23 @@ _SEED = 20250
 # Of five pairs the smallest two-sided p of the signed-rank test is 2/2^5 = 0.0625, and an interval
 # from so few is far too narrow.
 LEAST_CASES = 6
-# How many numbers are drawn at a time.
+# Numbers that are drawn at a time.
 _BATCH_NUMBERS = 2_000_000
 DIGITS = 12
 
 
 def mean_intervals(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(scores, 2) the bootstrap interval of each score's mean over cases, at 95 %.
+    """The 95 % bootstrap interval of each score's mean over cases.
 
     Bias-corrected and accelerated: Efron, "Better bootstrap confidence intervals", JASA 82 (1987).
-    9,999 resamples of whole cases, the same for all scores and in every run; scipy's function draws
-    for each score anew, which takes minutes for some thousand cases. NaN below six cases, and
-    where all are equal.
+    9,999 resamples of whole cases, the same for all scores and in every run; scipy's function
+    resamples for each score separately, which takes minutes for some thousand cases.
 
-    values: (scores, cases), finite.
+    Args:
+        values: (scores, cases), finite.
+
+    Returns:
+        (scores, 2); NaN below six cases, and if all values are equal.
     """
     from scipy.special import ndtr, ndtri
 
@@ -44,12 +47,12 @@ def mean_intervals(values: NDArray[np.float64]) -> NDArray[np.float64]:
     means = np.round(resampled_means(values), DIGITS)
     mean = np.round(values.mean(axis=1), DIGITS)
     bias = ndtri(((means < mean).mean(axis=0) + (means <= mean).mean(axis=0)) / 2)
-    # The jackknife's means differ from their own mean by this, but for a factor that cancels.
+    # The deviations of the jackknife's means from their mean, except for a factor that cancels.
     apart = values - values.mean(axis=1, keepdims=True)
     tails = ndtri([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     for n, differs in enumerate(np.ptp(values, axis=1) > 0):
         if not differs:
-            # Of what never varies the bootstrap says nothing: 0 of 9 is no proof of 0.
+            # The bootstrap cannot give an interval for equal values: 0 in 9 cases does not prove 0.
             continue
         acceleration = (apart[n] ** 3).sum() / (6 * (apart[n] ** 2).sum() ** 1.5)
         moved = bias[n] + tails
@@ -60,11 +63,21 @@ def mean_intervals(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """One model less another on the cases that both did.
+    """The difference of one model and another on the cases that both have.
 
-    better, equal, worse: in how many cases the first is so. median: of the differences; low, high:
-    its interval. p: of the two-sided Wilcoxon signed-rank test; p_holm: corrected for the family.
-    Each is NaN where it cannot be told, and `note` says why.
+    Attributes:
+        model: the first model.
+        other: the second model.
+        cases: the number of cases.
+        better: in how many the first is better.
+        equal: in how many both are equal.
+        worse: in how many the first is worse.
+        median: the median difference.
+        low: the lower limit of its interval.
+        high: the upper limit.
+        p: of the two-sided Wilcoxon signed-rank test.
+        p_holm: the same, corrected for the family. Each number is NaN if it cannot be computed.
+        note: why there is no test.
     """
 
     model: str
@@ -82,9 +95,10 @@ class PairedTest:
 
 
 def compare_models(scores: Mapping[str, Mapping[str, float]]) -> list[PairedTest]:
-    """Every two models, paired by case; the tests among them are one family for Holm's method.
+    """Compare every two models, paired by case; the tests are one family for Holm's method.
 
-    scores: one score of each case, by model and case.
+    Args:
+        scores: one score of each case, by model and case.
     """
     pairs = [
         _compare(model, other, scores[model], scores[other])
@@ -99,7 +113,7 @@ def _compare(
 ) -> PairedTest:
     both = [case for case in ours if case in theirs]
     differences = np.array([ours[case] - theirs[case] for case in both])
-    # What differs by rounding alone is a tie.
+    # Differences by rounding are ties.
     differences = np.round(differences, DIGITS)
     median = float(np.median(differences)) if both else math.nan
     low, high = median_interval(differences)
@@ -124,8 +138,8 @@ def _compare(
 def _signed_rank(differences: NDArray[np.float64]) -> tuple[float, str]:
     from scipy.stats import wilcoxon
 
-    # As Wilcoxon did: pairs without a difference say nothing and are left out. Before the call, as
-    # scipy gives no exact p where it finds any.
+    # As in Wilcoxon's paper, pairs without a difference are left out. This is done before the call,
+    # because scipy computes no exact p if it finds any.
     changed = differences[differences != 0]
     if len(differences) < LEAST_CASES:
         return math.nan, f"not tested: {len(differences)} cases, fewer than {LEAST_CASES}"
@@ -137,16 +151,16 @@ def _signed_rank(differences: NDArray[np.float64]) -> tuple[float, str]:
 
 
 def median_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Between which of the values their median lies, with a confidence of 95 % or more.
+    """The values between which the median lies, with a confidence of 95 % or more.
 
-    Exact, from the binomial distribution alone (the interval of the sign test): six values are the
-    fewest that have one, from the least to the largest. NaN below.
+    Exact, from the binomial distribution alone (the interval of the sign test). It needs at least
+    six values, of which it is the range; NaN below.
     """
     from scipy.stats import binom
 
     if len(values) < LEAST_CASES:
         return math.nan, math.nan
-    # How many values are left out on each side: so rarely are fewer above, or below, the median.
+    # The values left out on each side, so that the confidence is at least that required.
     aside = int(binom.ppf((1 - CONFIDENCE) / 2, len(values), 0.5))
     if binom.cdf(aside, len(values), 0.5) > (1 - CONFIDENCE) / 2:
         aside -= 1
@@ -155,7 +169,7 @@ def median_interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979) for all the tests made; NaN stays and does not count."""
+    """Holm's step-down correction (1979) for all tests; NaN is kept and does not count."""
     corrected = list(p_values)
     made = sorted(
         (n for n, p in enumerate(p_values) if not math.isnan(p)), key=p_values.__getitem__
@@ -168,15 +182,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def resampled_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(resamples, scores) the means of (scores, cases) over cases drawn with replacement."""
+    """The means of (scores, cases) over cases drawn with replacement: (resamples, scores)."""
     rng = np.random.default_rng(_SEED)
     cases = values.shape[1]
     batch = max(1, _BATCH_NUMBERS // cases)
     means = np.empty((RESAMPLES, len(values)))
     for start in range(0, RESAMPLES, batch):
         some = min(batch, RESAMPLES - start)
-        drawn = rng.integers(cases, size=(some, cases)) + cases * np.arange(some)[:, None]
-        # How often each case was drawn in each resample.
-        times = np.bincount(drawn.ravel(), minlength=some * cases).reshape(some, cases)
+        chosen = rng.integers(cases, size=(some, cases)) + cases * np.arange(some)[:, None]
+        # The number of times that each case was drawn in each resample.
+        times = np.bincount(chosen.ravel(), minlength=some * cases).reshape(some, cases)
         means[start : start + some] = times @ values.T / cases
     return means

@@ -1,4 +1,4 @@
-"""What is said of the models: in all, by modality and by object, against each other and ranked."""
+"""The summary of results: overall, by modality and by object, with paired tests and rankings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...datasets.cases import Case
+from ...metrics.measures import SECONDS
 from ..protocol import Protocol
 from ..records import Failure, PlacedKind, Row
 from .case_scores import (
@@ -25,15 +26,26 @@ from .ranking import Ranking, rank_models
 from .statistics import PairedTest, compare_models, mean_intervals
 from .targets import TargetScore, target_score
 
-# What a table shows of each model, in this order, and the words above it.
-COLUMNS = {"n": "cases", **SCORES, "seconds_per_click": "median seconds per click"}
-# What the models are compared and ranked by.
+# The columns of the table of models on the command line: keys of `Summary.as_json`, and headings.
+COLUMNS = {
+    "n": "cases",
+    **{key: score.heading for key, score in SCORES.items()},
+    "seconds_per_click": SECONDS.named("median per click").heading,
+}
+# The scores by which models are compared and ranked.
 COMPARED = ("dsc_final", "nsd_final", "dsc_auc", "nsd_auc")
 
 
 @dataclass(frozen=True)
 class Group:
-    """One model on a group of cases. means, intervals: of SCORES over cases, NaN where untold."""
+    """One model on a group of cases.
+
+    Attributes:
+        model: the model.
+        n: the number of cases.
+        means: the mean of each of SCORES over cases; NaN if unknown.
+        intervals: its confidence interval; NaN if unknown.
+    """
 
     model: str
     n: int
@@ -43,7 +55,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Quartiles:
-    """Of what was measured so and so often; NaN where it never was."""
+    """The quartiles of a measured quantity; NaN if there are no values."""
 
     first: float
     median: float
@@ -52,7 +64,7 @@ class Quartiles:
 
     @classmethod
     def from_numbers(cls, numbers: Sequence[float]) -> Quartiles:
-        """The quartiles of some numbers."""
+        """The quartiles of numbers."""
         if not numbers:
             return cls(*[math.nan] * 4)
         return cls(*(float(q) for q in np.percentile(numbers, (25, 50, 75, 100))))
@@ -60,7 +72,13 @@ class Quartiles:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model takes: seconds of a first prompt and of a click, peak bytes of an object."""
+    """The cost of a model.
+
+    Attributes:
+        first_seconds: seconds of a first prompt.
+        click_seconds: seconds of a click.
+        peak_bytes: peak memory of an object.
+    """
 
     first_seconds: Quartiles
     click_seconds: Quartiles
@@ -69,11 +87,20 @@ class Cost:
 
 @dataclass(frozen=True)
 class Summary:
-    """All findings. rows: what is counted, all steps of every object.
+    """All results.
 
-    models: in all, those without any result at the end; modalities, objects: by name. scores: by
-    model and case. hd95_mm: by model, the median over cases, and in how many an object is missed
-    altogether. comparisons, rankings: by score. What cannot be told is missing.
+    Attributes:
+        rows: the rows that count, all steps of every object.
+        scores: by model and case.
+        models: overall results by model; those without any result come last.
+        modalities: results by modality.
+        objects: results by object.
+        hd95_mm: by model, the median over cases, and the number of cases in which an object is
+            missed entirely.
+        costs: by model.
+        paired_tests: by score; scores without data are missing.
+        rankings: by score, likewise.
+        targets: by model, if the protocol has a target.
     """
 
     rows: list[Row]
@@ -88,29 +115,29 @@ class Summary:
     targets: dict[str, TargetScore]
 
     def as_json(self) -> dict[str, Any]:
-        """By model, with everything that is said of it; what cannot be told is null."""
+        """All results by model; unknown numbers are null."""
         return {model: _plain(self._model_as_dict(model)) for model in self.models}
 
     def _model_as_dict(self, model: str) -> dict[str, Any]:
-        found = _group_as_dict(self.models[model])
+        result = _group_as_dict(self.models[model])
         if model not in self.scores:
-            return {**found, "seconds_per_click": math.nan, "modalities": {}, "objects": {}}
+            return {**result, "seconds_per_click": math.nan, "modalities": {}, "objects": {}}
         cost = self.costs[model]
         median, missed = self.hd95_mm[model]
-        found |= {
+        result |= {
             "seconds_per_click": cost.click_seconds.median,
             "hd95_mm_median": median,
             "hd95_mm_infinite": missed,
             "cost": asdict(cost),
         }
         for name, groups in (("modalities", self.modalities), ("objects", self.objects)):
-            found[name] = {
+            result[name] = {
                 key: _group_as_dict(group)
-                for key, held in groups.items()
-                for group in held
+                for key, model_groups in groups.items()
+                for group in model_groups
                 if group.model == model
             }
-        found["against"] = {
+        result["against"] = {
             pair.other: {
                 score: {k: v for k, v in asdict(own).items() if k not in ("model", "other")}
                 for score, pairs in self.paired_tests.items()
@@ -120,41 +147,48 @@ class Summary:
             for pair in next(iter(self.paired_tests.values()), [])
             if pair.model == model
         }
-        found["places"] = {
+        result["places"] = {
             score: _place(ranking, model)
             for score, ranking in self.rankings.items()
             if model in ranking.models
         }
         if model in self.targets:
-            found["target"] = asdict(self.targets[model])
-        return found
+            result["target"] = asdict(self.targets[model])
+        return result
 
 
 def summarise(
     rows: Sequence[Row], failures: Sequence[Failure], cases: Sequence[Case], protocol: Protocol
 ) -> Summary:
-    """Count the rows and failures of `cases` as the protocol says, and find what can be said."""
+    """Summarise the rows and failures of `cases` as the protocol says."""
     counted = counted_rows(rows, failures, cases, protocol)
     scores = case_scores(counted)
     compared = {
-        score: {model: values(held, score) for model, held in scores.items()} for score in COMPARED
+        score: {model: values(by_model, score) for model, by_model in scores.items()}
+        for score in COMPARED
     }
-    known = {score: held for score, held in compared.items() if held and all(held.values())}
-    rankings = {score: rank_models(held) for score, held in known.items()}
+    complete = {
+        score: by_model
+        for score, by_model in compared.items()
+        if by_model and all(by_model.values())
+    }
+    rankings = {score: rank_models(by_model) for score, by_model in complete.items()}
     of_model = {model: [row for row in counted if row.model == model] for model in scores}
-    asked = dict.fromkeys([*(row.model for row in rows), *(failure.model for failure in failures)])
+    requested = dict.fromkeys(
+        [*(row.model for row in rows), *(failure.model for failure in failures)]
+    )
     return Summary(
         rows=counted,
         scores=scores,
         models={
-            **{model: _group(model, held) for model, held in scores.items()},
-            **{model: _group(model, {}) for model in asked if model not in scores},
+            **{model: _group(model, by_model) for model, by_model in scores.items()},
+            **{model: _group(model, {}) for model in requested if model not in scores},
         },
         modalities=_groups(group_by_modality(counted)),
         objects=_groups(group_by_object(counted)),
-        hd95_mm={model: _hausdorff(held) for model, held in scores.items()},
+        hd95_mm={model: _hausdorff(by_model) for model, by_model in scores.items()},
         costs={model: _cost([row for row in rows if row.model == model]) for model in scores},
-        paired_tests={score: compare_models(held) for score, held in known.items()},
+        paired_tests={score: compare_models(by_model) for score, by_model in complete.items()},
         rankings={score: ranking for score, ranking in rankings.items() if ranking},
         targets={
             model: target_score(own, protocol)
@@ -166,7 +200,7 @@ def summarise(
 
 def _groups(rows_of: dict[str, list[Row]]) -> dict[str, list[Group]]:
     return {
-        name: [_group(model, held) for model, held in case_scores(rows).items()]
+        name: [_group(model, by_case) for model, by_case in case_scores(rows).items()]
         for name, rows in rows_of.items()
     }
 
@@ -192,7 +226,7 @@ def _group(model: str, scores: dict[str, CaseScore]) -> Group:
 
 def _hausdorff(scores: dict[str, CaseScore]) -> tuple[float, int]:
     distances = [case.hd95_mm for case in scores.values() if not math.isnan(case.hd95_mm)]
-    # The mean of the two in the middle is infinite where the larger one is.
+    # The mean of the two in the middle is infinite if the larger one is.
     median = float(np.median(distances)) if distances else math.nan
     return median, sum(map(math.isinf, distances))
 
@@ -206,7 +240,7 @@ def _cost(rows: Sequence[Row]) -> Cost:
     return Cost(
         Quartiles.from_numbers([row.seconds for row in placed if row.step == 0]),
         Quartiles.from_numbers([row.seconds for row in placed if row.step > 0]),
-        Quartiles.from_numbers([float(held) for held in last_of_object.values()]),
+        Quartiles.from_numbers([float(peak) for peak in last_of_object.values()]),
     )
 
 
@@ -229,18 +263,18 @@ def _place(ranking: Ranking, model: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Four digits (p-values: three that count); JSON knows no NaN and no infinity: null."""
+    """Round to four decimals (p-values: three digits); NaN and infinity become null in JSON."""
     if isinstance(value, dict):
         return {
             key: None
-            if isinstance(held, float) and not math.isfinite(held)
-            else float(f"{held:.3g}")
+            if isinstance(item, float) and not math.isfinite(item)
+            else float(f"{item:.3g}")
             if key in ("p", "p_holm")
-            else _plain(held)
-            for key, held in value.items()
+            else _plain(item)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(held) for held in value]
+        return [_plain(item) for item in value]
     if isinstance(value, float):
         return round(value, 4) if math.isfinite(value) else None
     return value

@@ -1,16 +1,22 @@
-"""What a table is, and how numbers stand in it."""
+"""Tables of a report, and the format of differences and p-values in them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-NONE = "–"
+from ...metrics.measures import NONE
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number or words. interval: what stands in brackets after it. best: of its kind."""
+    """A number or text.
+
+    Attributes:
+        text: the number or text.
+        interval: shown in brackets after it.
+        best: whether it is the best of its column, shown in bold.
+    """
 
     text: str
     interval: str = ""
@@ -19,7 +25,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """name: for files and links. text_columns: how many of the first columns hold text."""
+    """A table.
+
+    Attributes:
+        name: for file names and links.
+        caption: shown above the table.
+        header: the headings.
+        rows: the cells of each row.
+        text_columns: the number of leading columns that contain text.
+    """
 
     name: str
     caption: str
@@ -28,20 +42,13 @@ class Table:
     text_columns: int = 1
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A number as tables show it: a dash for what is unknown, ∞ for what has no end."""
-    if math.isnan(value):
-        return NONE
-    return f"{value:.{digits}f}" if math.isfinite(value) else "∞"
-
-
 def signed(value: float) -> str:
-    """A difference, with its sign."""
+    """A difference with its sign; a dash for NaN."""
     return NONE if math.isnan(value) else f"{value:+.3f}".replace("-", "−")
 
 
 def probability(p: float) -> str:
-    """A p-value as papers give it."""
+    """A p-value in the form that papers use; a dash for NaN."""
     if math.isnan(p):
         return NONE
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,4 +1,4 @@
-"""tables.csv, tables.tex and tables.md: the tables beside the report."""
+"""tables.csv, tables.tex and tables.md: the tables in files."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _TEX = {
     "−": "$-$",
     "–": "--",
     "∞": r"$\infty$",
-    # After a line's end these would be its options.
+    # After the end of a line these would be parsed as its options.
     "[": "{[}",
     "]": "{]}",
     "*": "{*}",
 }
-# More rows than a page takes.
+# The most rows that fit on a page.
 _PAGE_ROWS = 40
 # Letters in a line of a cell.
 _HEADER_WIDTH = 13
@@ -48,15 +48,15 @@ _INTERVAL_WIDTH = 18
 
 
 def write_tables(summary: Summary, folder: Path) -> None:
-    """Write tables.csv (numbers alone), tables.tex and tables.md into a folder."""
-    held = tables(summary)
+    """Write tables.csv (numbers only), tables.tex and tables.md into a folder."""
+    built = tables(summary)
     write_text(folder / "tables.csv", _csv(summary))
-    write_text(folder / "tables.tex", as_latex(held))
-    write_text(folder / "tables.md", as_markdown(held))
+    write_text(folder / "tables.tex", as_latex(built))
+    write_text(folder / "tables.md", as_markdown(built))
 
 
 def _csv(summary: Summary) -> str:
-    """A row for each model in all, and in each modality and object, with every score."""
+    """A row for each model overall, and for each modality and object, with every score."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = [column for score in SCORES for column in (score, f"{score}_low", f"{score}_high")]
@@ -64,8 +64,8 @@ def _csv(summary: Summary) -> str:
     for model in summary.models.values():
         writer.writerow(["all", "", *_csv_cells(model)])
     for scope, groups in (("modality", summary.modalities), ("object", summary.objects)):
-        for name, held in groups.items():
-            writer.writerows([scope, name, *_csv_cells(group)] for group in held)
+        for name, models in groups.items():
+            writer.writerows([scope, name, *_csv_cells(group)] for group in models)
     return text.getvalue()
 
 
@@ -73,20 +73,20 @@ def _csv_cells(group: Group) -> list[str]:
     numbers = [
         number for score in SCORES for number in (group.means[score], *group.intervals[score])
     ]
-    # What is not known stays empty, which every program reads as missing.
+    # Unknown numbers stay empty, which every program reads as missing.
     cells = ["" if number != number else f"{number:.6g}" for number in numbers]
     return [group.model, str(group.n), *cells]
 
 
-def as_latex(held: Sequence[Table]) -> str:
+def as_latex(built: Sequence[Table]) -> str:
     """Tables for \\input in a document with the packages booktabs and longtable."""
     head = "% Needs \\usepackage{booktabs} and, for tables longer than a page, {longtable}.\n"
-    return head + "\n".join(map(_latex_table, held))
+    return head + "\n".join(map(_latex_table, built))
 
 
 def _latex_table(table: Table) -> str:
     sides = "l" * table.text_columns + "r" * (len(table.header) - table.text_columns)
-    header = _latex_row([_wrapped(words, _HEADER_WIDTH) for words in table.header])
+    header = _latex_row([_wrapped(heading, _HEADER_WIDTH) for heading in table.header])
     caption = f"\\caption{{{escape_latex(table.caption)}}}\\label{{tab:{table.name}}}"
     width = _WORDS_WIDTH // table.text_columns
     body = "\n".join(
@@ -108,7 +108,7 @@ def _latex_table(table: Table) -> str:
 
 
 def _latex_row(cells: Sequence[Sequence[str]]) -> str:
-    """A row whose cells may take several lines, which no end of a page may part."""
+    """A row whose cells may have several lines, without page breaks between them."""
     lines = [" & ".join(line) for line in itertools.zip_longest(*cells, fillvalue="")]
     row = "\\\\*\n".join(lines) + r" \\"
     return f"{row}\n\\addlinespace" if len(lines) > 1 else row
@@ -126,16 +126,16 @@ def _number_lines(cell: Cell) -> list[str]:
 
 
 def escape_latex(text: str) -> str:
-    """Text that LaTeX shows as it is, on one line."""
+    """Text escaped for LaTeX, on one line."""
     return "".join(_TEX.get(character, character) for character in " ".join(text.split()))
 
 
-def as_markdown(held: Sequence[Table]) -> str:
+def as_markdown(built: Sequence[Table]) -> str:
     """Tables in GitHub's Markdown, each with its caption above it."""
     parts = []
-    for table in held:
+    for table in built:
         aligned = ["---"] * table.text_columns + ["--:"] * (len(table.header) - table.text_columns)
-        lines = [[escape_markdown(words) for words in table.header], aligned]
+        lines = [[escape_markdown(heading) for heading in table.header], aligned]
         lines += [[_markdown_cell(cell) for cell in row] for row in table.rows]
         rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         parts.append(f"{escape_markdown(table.caption)}\n\n{rows}\n")
@@ -150,6 +150,6 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Text that Markdown shows as it is, on one line; a _ within a word is none of its signs."""
+    """Text escaped for Markdown, on one line; a _ within a word needs no escape."""
     plain = re.sub(r"([\\|*`<>\[\]#~&$])", r"\\\1", " ".join(text.split()))
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", plain)

@@ -1,4 +1,4 @@
-"""The tables of a summary, each built once for HTML, LaTeX and Markdown alike."""
+"""The tables of a summary, built once for HTML, LaTeX and Markdown."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ...metrics.measures import HD95, NONE, PEAK_MEMORY, SECONDS, Measure, number
 from .case_scores import SCORES
 from .statistics import LEAST_CASES, RESAMPLES, PairedTest
 from .summary import Group, Quartiles, Summary
-from .table import NONE, Cell, Table, number, probability, signed
+from .table import Cell, Table, probability, signed
 
 _OF_GROUPS = ("dsc_box", "dsc_final", "nsd_final")
+_HD95 = HD95.named(f"{HD95.name} at the end")
+_FIRST, _CLICK = SECONDS.named("first prompt"), SECONDS.named("click")
+_LARGEST_PEAK = PEAK_MEMORY.named("largest peak")
 
 
 def tables(summary: Summary) -> list[Table]:
-    """All tables that have something to say, the one of the models first."""
+    """All tables that have rows, that of the models first."""
     built = [
         _models(summary),
         _groups("modality", "modalities", summary.modalities),
@@ -38,33 +42,33 @@ def _models(summary: Summary) -> Table:
                 Cell(model),
                 Cell(str(group.n)),
                 *_scores(group, tuple(SCORES)),
-                Cell(number(median, 1), beside),
+                Cell(_HD95.text(median), beside),
             )
         )
     return Table(
         "models",
         "Means over cases; in brackets 95 % confidence intervals (BCa bootstrap of whole cases, "
         f"{RESAMPLES:,} resamples; none below {LEAST_CASES} cases or where all are equal). "
-        "The Hausdorff distance is the median over cases. Bold: the best, where all models did "
-        "as many cases.",
-        ("model", "cases", *SCORES.values(), "HD95 at the end (mm)"),
+        "The Hausdorff distance is the median over cases. Bold: the best, if all models have "
+        "the same number of cases.",
+        ("model", "cases", *(score.heading for score in SCORES.values()), _HD95.heading),
         _marked(rows, range(2, 2 + len(SCORES))),
     )
 
 
 def _groups(kind: str, kinds: str, groups: Mapping[str, Sequence[Group]]) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for name, held in groups.items():
-        own = [
+    for name, models in groups.items():
+        table_rows = [
             (Cell(name), Cell(group.model), Cell(str(group.n)), *_scores(group, _OF_GROUPS))
-            for group in held
+            for group in models
         ]
-        rows += _marked(own, range(3, 3 + len(_OF_GROUPS)))
+        rows += _marked(table_rows, range(3, 3 + len(_OF_GROUPS)))
     return Table(
         kinds,
         f"By {kind}: means over the cases that have it, with 95 % confidence intervals; none below "
         f"{LEAST_CASES} cases or where all are equal.",
-        (kind, "model", "cases", *(SCORES[score] for score in _OF_GROUPS)),
+        (kind, "model", "cases", *(SCORES[score].heading for score in _OF_GROUPS)),
         tuple(rows),
         text_columns=2,
     )
@@ -73,17 +77,17 @@ def _groups(kind: str, kinds: str, groups: Mapping[str, Sequence[Group]]) -> Tab
 def _scores(group: Group, scores: Sequence[str]) -> list[Cell]:
     cells = []
     for score in scores:
-        low, high = group.intervals[score]
-        digits = 2 if score.endswith("auc") else 3
-        interval = "" if math.isnan(low) else f"{number(low, digits)}, {number(high, digits)}"
-        cells.append(Cell(number(group.means[score], digits), interval))
+        measure, (low, high) = SCORES[score], group.intervals[score]
+        interval = "" if math.isnan(low) else f"{measure.text(low)}, {measure.text(high)}"
+        cells.append(Cell(measure.text(group.means[score]), interval))
     return cells
 
 
 def _marked(rows: Sequence[tuple[Cell, ...]], columns: range) -> tuple[tuple[Cell, ...], ...]:
-    """The largest number of each column as the best, all of them where several are shown alike.
+    """Mark the largest number of each column as the best.
 
-    Nothing is marked for one model alone, or where any has too few cases to say so, or other ones.
+    Several are marked if they are shown as equal. Nothing is marked for one model, or if any model
+    has too few cases or other ones.
     """
     cases = columns.start - 1
     counts = [int(row[cases].text) for row in rows if row[cases].text != "0"]
@@ -109,7 +113,7 @@ def _paired_tests(paired_tests: Mapping[str, Sequence[PairedTest]]) -> Table:
             interval = "" if math.isnan(pair.low) else f"{signed(pair.low)}, {signed(pair.high)}"
             rows.append(
                 (
-                    Cell(SCORES[score]),
+                    Cell(SCORES[score].heading),
                     Cell(f"{pair.model} − {pair.other}"),
                     Cell(str(pair.cases)),
                     Cell(f"{pair.better} / {pair.equal} / {pair.worse}"),
@@ -120,9 +124,9 @@ def _paired_tests(paired_tests: Mapping[str, Sequence[PairedTest]]) -> Table:
             )
     return Table(
         "comparisons",
-        "Every two models on the cases that both did: the median difference with its 95 % "
-        "confidence interval (that of the sign test), and the two-sided Wilcoxon signed-rank test, "
-        "in which cases without a difference are left out (scipy's zero_method wilcox). Holm's "
+        "Every two models on the cases that both have: the median difference with its 95 % "
+        "confidence interval (that of the sign test), and the two-sided Wilcoxon signed-rank test "
+        "without the cases that do not differ (scipy's zero_method wilcox). Holm's "
         "correction is over all pairs of models of one score; scores are not corrected for one "
         "another.",
         (
@@ -145,7 +149,7 @@ def _places(summary: Summary) -> Table:
         for n, model in enumerate(ranking.models):
             rows.append(
                 (
-                    Cell(SCORES[score]),
+                    Cell(SCORES[score].heading),
                     Cell(model),
                     Cell(str(ranking.by_mean[n]), f"{ranking.low[n]}–{ranking.high[n]}"),
                     Cell(str(ranking.by_places[n])),
@@ -169,30 +173,29 @@ def _places(summary: Summary) -> Table:
 def _costs(summary: Summary) -> Table:
     rows = []
     for model, cost in summary.costs.items():
-        peak = cost.peak_bytes
         rows.append(
             (
                 Cell(model),
-                _quartiles(cost.first_seconds, 2),
-                _quartiles(cost.click_seconds, 2),
-                _quartiles(peak, 0, 1e-6),
-                Cell(number(peak.most * 1e-6, 0)),
+                _quartiles(cost.first_seconds, _FIRST),
+                _quartiles(cost.click_seconds, _CLICK),
+                _quartiles(cost.peak_bytes, PEAK_MEMORY),
+                Cell(_LARGEST_PEAK.text(cost.peak_bytes.most)),
             )
         )
     return Table(
         "costs",
         "Time and memory: medians with quartiles over objects and clicks. Memory is the peak of "
-        "the whole process since the object began, other models that it had loaded among it.",
-        ("model", "first prompt (s)", "click (s)", "peak memory (MB)", "largest peak (MB)"),
+        "the whole process since the object began, including other models that it had loaded.",
+        ("model", *(m.heading for m in (_FIRST, _CLICK, PEAK_MEMORY, _LARGEST_PEAK))),
         tuple(rows),
     )
 
 
-def _quartiles(quartiles: Quartiles, digits: int, unit: float = 1.0) -> Cell:
+def _quartiles(quartiles: Quartiles, measure: Measure) -> Cell:
     if math.isnan(quartiles.median):
         return Cell(NONE)
-    first, third = (number(unit * q, digits) for q in (quartiles.first, quartiles.third))
-    return Cell(number(unit * quartiles.median, digits), f"{first}–{third}")
+    first, third = measure.text(quartiles.first), measure.text(quartiles.third)
+    return Cell(measure.text(quartiles.median), f"{first}–{third}")
 
 
 def _targets(summary: Summary) -> Table:
@@ -211,9 +214,9 @@ def _targets(summary: Summary) -> Table:
         )
     return Table(
         "targets",
-        "The way to the target Dice: the share of objects that came there, a mean over cases with "
-        "its 95 % confidence interval; the interactions and seconds until then, medians in which "
-        "objects that never came there count as endless and every case weighs the same.",
+        "The target Dice: the share of objects that reached it, a mean over cases with its 95 % "
+        "confidence interval; the interactions and seconds until then, medians in which objects "
+        "that never reached it count as infinite and every case has the same weight.",
         ("model", "objects", "reached", "median interactions", "median seconds"),
         tuple(rows),
     )

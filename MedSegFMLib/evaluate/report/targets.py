@@ -1,4 +1,4 @@
-"""How many interactions, and how long, objects took until they were good enough."""
+"""The interactions and seconds until objects reach the target Dice."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ from .statistics import mean_intervals
 
 @dataclass(frozen=True, eq=False)
 class TargetScore:
-    """One model against the protocol's target Dice.
+    """One model and the protocol's target Dice.
 
-    reached: the share of objects that came to the target, a mean over cases; low, high: its
-    interval, NaN below six cases. interactions, seconds: the median over objects, infinite where
-    half of them or more never came there. within: (clicks + 1,) the share within that many
-    interactions, the first prompt being one. objects: how many, over all cases and seeds.
+    Attributes:
+        objects: the number of objects, over all cases and seeds.
+        reached: the share of objects that reached the target, a mean over cases.
+        low: the lower limit of its interval; NaN below six cases.
+        high: the upper limit, likewise.
+        interactions: the median over objects; infinite if half of them or more never reached it.
+        seconds: likewise.
+        within: (clicks + 1,) the share that reached it within that number of interactions, counting
+            the first prompt.
     """
 
     objects: int
@@ -36,11 +41,11 @@ class TargetScore:
 
 
 def target_score(rows: Sequence[Row], protocol: Protocol) -> TargetScore:
-    """One model's way to the target; each case weighs the same, however many objects it has.
+    """How one model reaches the target; each case has the same weight.
 
-    An object that never came there stays so: it is not censored as by Kaplan and Meier, whose
-    estimate supposes that it would have come there with more clicks. As all objects have the same
-    clicks to spend, the shares are then plain means.
+    An object that never reached the target is not censored as by Kaplan and Meier, whose estimate
+    assumes that it would have reached it with more clicks. As all objects have the same clicks to
+    spend, the shares are then plain means.
     """
     objects: dict[tuple[str, int, str], list[Row]] = defaultdict(list)
     for row in rows:
@@ -67,8 +72,8 @@ def target_score(rows: Sequence[Row], protocol: Protocol) -> TargetScore:
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """The least value below or at which half of the weight lies."""
+    """The least value at or below which half of the weight lies."""
     order = np.argsort(values)
     below = np.cumsum(weights[order])
-    # Of weights that add up in another order the half may come out a little larger.
+    # Weights that are summed in another order may give a slightly larger half.
     return float(values[order][np.searchsorted(below, 0.5 * below[-1] * (1 - 1e-12))])

@@ -1,4 +1,4 @@
-"""What a call of evaluate leaves beside the rows: summary.json, tables and the report."""
+"""The outputs of a call of evaluate besides the rows: summary.json, tables and the report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_outputs(
     runs: Sequence[RunRecord],
     folder: Path,
 ) -> Summary:
-    """Find what the rows and failures of `cases` say, and write it into the folder."""
+    """Summarise the rows and failures of `cases`, and write the outputs into the folder."""
     summary = summarise(rows, failures, cases, protocol)
     write_text(folder / "summary.json", json.dumps(summary.as_json(), indent=1, allow_nan=False))
     write_tables(summary, folder)

@@ -1,4 +1,4 @@
-"""The picture of a case with a model: results and reference in three planes at the worst place."""
+"""The picture of a case with a model: masks and reference in three planes at the largest errors."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from ..records import Key
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# As many objects as there are colours; the picture leaves out the others of a case.
+# One object for each colour; the picture omits the others of a case.
 PICTURED = len(COLOURS)
 _REFERENCE_COLOUR = "#FFFFFF"
 
 
 def picture_name(key: Key) -> str:
-    """A file name that is valid everywhere and that no other task has."""
+    """A file name that is valid everywhere and unique for each task."""
     case, model, seed = key
     return f"{_safe(case)}--{_safe(model)}-{seed}-{zlib.crc32(repr(key).encode()):08x}.jpg"
 
@@ -43,11 +43,17 @@ def _safe(name: str) -> str:
 def write_picture(
     case: Case, loaded: LoadedCase, masks_kji: NDArray[np.uint8], title: str, path: Path
 ) -> None:
-    """Draw each object's result in its colour, its reference in white dashes.
+    """Draw each object's mask in its colour, and its reference in white dashes.
 
-    The planes go through the middle of the errors in the slice, along K, that has most of them, of
-    the object with the lowest Dice.
-    masks_kji: as `run_case` gives it, bit n for object n.
+    The planes go through the middle of the errors in the slice, along K, with most errors, of the
+    object with the lowest Dice.
+
+    Args:
+        case: the case.
+        loaded: its image and labels.
+        masks_kji: as `run_case` returns it, bit n for object n.
+        title: the title.
+        path: the file.
     """
     outlines = []
     pairs = []
@@ -60,20 +66,20 @@ def write_picture(
     at_ijk = _worst_place(*min(pairs, key=lambda pair: dice(*pair)))
     if len(case.objects) > PICTURED:
         title += f", the first {PICTURED} of {len(case.objects)} objects"
-    drawn = draw_preview(
+    picture = draw_preview(
         loaded.image, outlines, title=title, at_ijk=at_ijk, indices=False, figure=_figure()
     )
-    write_preview(drawn, path)
+    write_preview(picture, path)
 
 
 @lru_cache(maxsize=1)
 def _figure() -> Figure:
-    """That of all pictures of this process: one after another, not of several threads at once."""
+    """The figure for all pictures of this process, for one thread at a time."""
     return blank_figure()
 
 
 def _worst_place(reference: NDArray[Any], mask: NDArray[Any]) -> list[int] | None:
-    """A voxel (i, j, k) among the errors; None where the masks are equal."""
+    """A voxel (i, j, k) among the errors; None if the masks are equal."""
     error = reference != mask
     worst = int(np.count_nonzero(error, axis=(1, 2)).argmax())
     place = middle_voxel(error[worst : worst + 1])

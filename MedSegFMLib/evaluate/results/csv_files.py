@@ -1,4 +1,4 @@
-"""results.csv and failures.csv: added to after every task, read by the next run."""
+"""results.csv and failures.csv, which grow with every task and are read by the next run."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ Record = TypeVar("Record", Row, Failure)
 _CONVERT: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
-    # Cases, objects and models are named in many rows; each name is kept in memory once.
+    # Names of cases, objects and models occur in many rows; each is kept in memory once.
     "str": sys.intern,
     "bool": lambda text: text == "True",
 }
 
 
 def write_records(records: Iterable[Record], path: Path, kind: type[Record]) -> None:
-    """Write a file of rows or failures, whole or not at all."""
+    """Write a file of rows or failures atomically."""
     write_text(path, _lines([_names(kind)]) + _lines(map(_values(kind), records)))
 
 
 def append_records(records: Iterable[Record], path: Path, kind: type[Record]) -> None:
-    """Add to a file that `write_records` made; where that breaks off, `read_records` gets over it.
+    """Append to a file of `write_records`; `read_records` copes with an interrupted write.
 
-    Raises OutputError where nothing can be written.
+    Raises:
+        OutputError: nothing can be written.
     """
     try:
         with path.open("a", encoding="utf-8", newline="") as stream:
@@ -47,17 +48,20 @@ def append_records(records: Iterable[Record], path: Path, kind: type[Record]) ->
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:
-    """What an earlier run left, none where there is no file; CasesError where it is damaged.
+    """Read the rows or failures of an earlier run; none if there is no file.
 
-    A last line without an end is that of a run that was cut off, and left out. Fields that have a
-    default, which stand last, may be missing.
+    A last line without an end, of a run that was interrupted, is skipped. Fields with a default,
+    which come last, may be missing.
+
+    Raises:
+        CasesError: the file is damaged.
     """
     if not path.exists():
         return []
     try:
-        held = path.read_bytes()
+        data = path.read_bytes()
         # Cut before it is decoded: the last line may end within a letter.
-        text = held[: held.rfind(b"\n") + 1].decode("utf-8")
+        text = data[: data.rfind(b"\n") + 1].decode("utf-8")
         lines = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = next(lines, [])
         fields = [field for field in dataclasses.fields(kind) if _is_needed(field, header)]
@@ -69,7 +73,8 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
         ) from error
     except (IndexError, ValueError, csv.Error) as error:
         raise CasesError(
-            f"{path} is no result of this program ({error!r}); remove it or choose another folder."
+            f"{path} is not a result of this program ({error!r}); remove it or choose another "
+            "folder."
         ) from error
 
 

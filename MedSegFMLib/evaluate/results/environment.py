@@ -1,4 +1,4 @@
-"""What a machine is and which versions run on it, as a report has to tell."""
+"""Hardware and versions of a machine, for reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from ... import __version__
 
-# What scores depend on: the library, the numbers below it and what models run on.
+# The packages that scores depend on: the library, numerics, and what models run on.
 _PACKAGES = (
     "numpy",
     "scipy",
@@ -35,10 +35,11 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 def machine() -> dict[str, Any]:
-    """The versions and the hardware of this machine as JSON can hold them; it is not named.
+    """The versions and the hardware of this machine, without its name, representable in JSON.
 
-    versions: of what is installed. cores: that this process may use, and all. memory_gb, gpus:
-    0 and none where the system does not tell.
+    Returns:
+        versions: of installed packages. cores: those that this process may use; all_cores: all.
+        memory_gb, gpus: 0 and empty if the system does not report them.
     """
     return {
         "versions": {"medsegfm": __version__, "Python": platform.python_version(), **_installed()},
@@ -52,18 +53,18 @@ def machine() -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """The cores that this process may use; not every system tells, and then all."""
+    """The cores that this process may use; all cores if the system does not report it."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _installed() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions
 
 
 def _cpu() -> str:
@@ -83,19 +84,19 @@ def _memory_bytes() -> int:
 
 
 def _gpus() -> list[str]:
-    """Name, memory and driver of each, from the driver's own program: torch need not load."""
+    """Name, memory and driver of each GPU, from the driver's program: torch need not load."""
     query = ("--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
     return [line.strip() for line in _said_by("nvidia-smi", *query).splitlines() if line.strip()]
 
 
 def _said_by(program: str, *arguments: str) -> str:
-    """What a program prints; nothing where it is not there or fails."""
+    """The output of a program; empty if it does not exist or fails."""
     path = shutil.which(program)
     if path is None:
         return ""
     with suppress(OSError, subprocess.SubprocessError):
-        said = subprocess.run(
+        done = subprocess.run(
             [path, *arguments], capture_output=True, text=True, timeout=10, check=True
         )
-        return said.stdout.strip()
+        return done.stdout.strip()
     return ""

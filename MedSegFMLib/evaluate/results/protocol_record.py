@@ -1,4 +1,4 @@
-"""protocol.json: how the results of a folder were made, and of which state of each case."""
+"""protocol.json: the protocol of the results in a folder, and a digest of each case."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from ..protocol import Protocol
 
 
 def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
-    """The digest of each case that `folder` knows, by name; none where it holds no results.
+    """The digests of the cases in `folder` by name; empty if it contains no results.
 
-    Raises CasesError where the folder holds results of another protocol, or the file is damaged.
+    Raises:
+        CasesError: the folder contains results of another protocol, or the file is damaged.
     """
     path = folder / "protocol.json"
     if not path.exists():
         return {}
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        case_digests = dict(held.pop("cases", {}))
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        case_digests = dict(stored.pop("cases", {}))
     except OSError as error:
         raise CasesError(
             f"{path} cannot be read ({error.strerror}); choose another folder."
@@ -31,21 +32,21 @@ def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
         raise CasesError(
             f"{path} is damaged ({error}); remove it and results.csv or choose another folder."
         ) from error
-    asked = dataclasses.asdict(protocol)
-    if held != asked:
+    requested = dataclasses.asdict(protocol)
+    if stored != requested:
         differing = [
-            f"{name} {held.get(name, 'none')} there, {asked.get(name, 'none')} asked"
-            for name in asked | held
-            if held.get(name) != asked.get(name)
+            f"{name} {stored.get(name, 'none')} there, {requested.get(name, 'none')} requested"
+            for name in requested | stored
+            if stored.get(name) != requested.get(name)
         ]
         raise CasesError(
-            f"{folder} holds results of another protocol ({'; '.join(differing)}); choose another "
-            "folder."
+            f"{folder} contains results of another protocol ({'; '.join(differing)}); choose "
+            "another folder."
         )
     return case_digests
 
 
 def write_protocol(folder: Path, protocol: Protocol, case_digests: Mapping[str, str]) -> None:
-    """Write protocol.json, whole or not at all."""
+    """Write protocol.json atomically."""
     document = {**dataclasses.asdict(protocol), "cases": dict(case_digests)}
     write_text(folder / "protocol.json", json.dumps(document, indent=1))

@@ -1,4 +1,4 @@
-"""The folder of a run: what earlier runs left in it, and what is added to it."""
+"""The folder of a run: the results of earlier runs, and additions to them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from .protocol_record import read_case_digests, write_protocol
 
 
 class ResultsFolder:
-    """results.csv, failures.csv and pictures/ of a folder that one run at a time writes to.
+    """results.csv, failures.csv and pictures/ of a folder, which one run at a time writes to.
 
-    Earlier rows of `cases` that are not whole, or of files that changed since, are dropped. What is
-    done is added to the ends of the files at once; only `begin` and `finish` write them anew, in
-    the order of cases, models, seeds and steps.
+    Earlier rows of `cases` that are incomplete, or of files that have changed, are dropped. New
+    results are appended to the files at once; only `begin` and `finish` rewrite them, in the order
+    of cases, models, seeds and steps.
 
-    Raises CasesError where the folder holds results of another protocol or damaged ones,
-    OutputError where it cannot be written to.
+    Args:
+        folder: the folder.
+        cases: the cases of the run.
+        protocol: the protocol of the run.
+
+    Raises:
+        CasesError: the folder contains results of another protocol, or damaged ones.
+        OutputError: it cannot be written to.
     """
 
     def __init__(self, folder: Path, cases: Sequence[Case], protocol: Protocol) -> None:
@@ -36,7 +42,7 @@ class ResultsFolder:
         for row in read_records(self._rows_path, Row):
             self._rows.setdefault(row.key, []).append(row)
         failures = read_records(self._failures_path, Failure)
-        # A run that was cut off leaves those that it went on to do.
+        # A run that was interrupted leaves failures of tasks that it repeated successfully.
         self._failures = {item.key: item for item in failures if item.key not in self._rows}
         self._cases = [case.name for case in cases]
         self._models = list(dict.fromkeys(model for _, model, _ in self._rows))
@@ -50,7 +56,7 @@ class ResultsFolder:
         ]
         for key in outdated:
             del self._rows[key]
-        # In this order: once the new fingerprints stand there, no older row may.
+        # In this order: older rows must be gone before the new digests are written.
         if outdated:
             self._write()
         write_protocol(folder, protocol, {**before, **now})
@@ -60,7 +66,7 @@ class ResultsFolder:
         return task.key in self._rows
 
     def begin(self, tasks: Collection[Task]) -> None:
-        """Before these are done: how they failed earlier is past."""
+        """Drop the earlier failures of tasks that are about to run."""
         self._models = list(dict.fromkeys([*self._models, *(task.model for task in tasks)]))
         past = {task.key for task in tasks} | {
             key
@@ -71,7 +77,7 @@ class ResultsFolder:
         self._write()
 
     def add(self, outcome: Outcome) -> None:
-        """Keep what became of a task; a task that is done has not failed any more."""
+        """Store the outcome of a task; a task that is done no longer counts as failed."""
         if isinstance(outcome, Done):
             key = outcome.rows[0].key
             self._rows[key] = outcome.rows
@@ -84,11 +90,11 @@ class ResultsFolder:
             append_records([outcome], self._failures_path, Failure)
 
     def finish(self) -> None:
-        """Bring both files into order."""
+        """Rewrite both files in order."""
         self._write()
 
     def listed_results(self) -> tuple[list[Row], list[Failure]]:
-        """What is there of the cases of this run, in order, that of earlier models among it."""
+        """The rows and failures of this run's cases, in order, with those of earlier models."""
         listed = {*self._cases, ALL_CASES}
         rows = (self._rows[key] for key in self._in_order(self._rows) if key[0] in listed)
         failures = self._in_order(self._failures)
@@ -104,19 +110,19 @@ class ResultsFolder:
         write_records(failures, self._failures_path, Failure)
 
     def _in_order(self, keys: Iterable[Key]) -> list[Key]:
-        """By case, those that are not listed last, then model, then seed."""
+        """Sort by case, with unlisted ones last, then model, then seed."""
         case_at, model_at = _places(self._cases), _places(self._models)
         return sorted(keys, key=lambda key: (case_at(key[0]), model_at(key[1]), key[2]))
 
 
 def _places(names: Iterable[str]) -> Callable[[str], int]:
-    """The place of each name; further names come behind, in the order in which they are asked."""
+    """The position of each name; further names follow in the order in which they are requested."""
     places = {name: place for place, name in enumerate(names)}
     return lambda name: places.setdefault(name, len(places))
 
 
 def _is_complete(rows: Sequence[Row], case: Case, protocol: Protocol) -> bool:
-    own: dict[str, list[Row]] = {name: [] for _, name in case.objects}
+    rows_of: dict[str, list[Row]] = {name: [] for _, name in case.objects}
     for row in rows:
-        own.setdefault(row.object, []).append(row)
-    return len(own) == len(case.objects) and all(map(protocol.complete, own.values()))
+        rows_of.setdefault(row.object, []).append(row)
+    return len(rows_of) == len(case.objects) and all(map(protocol.complete, rows_of.values()))

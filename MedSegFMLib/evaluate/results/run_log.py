@@ -1,4 +1,4 @@
-"""runs.json: what was asked of a folder of results, call by call, and what computed it."""
+"""runs.json: the calls of evaluate on a folder of results, and the machines that computed them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .environment import machine
 
 
 def now() -> str:
-    """The time, the same everywhere."""
+    """The current time in UTC."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -23,10 +23,17 @@ def now() -> str:
 class RunRecord:
     """One call of evaluate.
 
-    command: as it was typed. seeds: that it asked for. done: how many tasks it computed; failed:
-    how many could not be done when it ended. machines: those that computed, as
-    `environment.machine` describes them; this one, unless others are given. weights: their SHA-256
-    by model, as `weights_used` gives them here.
+    Attributes:
+        command: the command line.
+        seeds: the requested seeds.
+        begun: the start time.
+        done: the number of tasks that it computed.
+        failed: the number of tasks that had failed at its end.
+        machines: the machines that computed, as `environment.machine` describes them; by default
+            this one.
+        weights: the SHA-256 of the weights by model, as `weights_used` returns them on this
+            machine.
+        ended: the end time.
     """
 
     command: str
@@ -44,7 +51,11 @@ class RunRecord:
 
 
 def read_runs(folder: Path) -> list[RunRecord]:
-    """The calls so far, the first one first; CasesError where the file is damaged."""
+    """The calls so far, the first one first.
+
+    Raises:
+        CasesError: the file is damaged.
+    """
     path = folder / "runs.json"
     if not path.exists():
         return []
@@ -57,7 +68,7 @@ def read_runs(folder: Path) -> list[RunRecord]:
 
 
 def add_run(folder: Path, record: RunRecord) -> list[RunRecord]:
-    """Add a call to runs.json, which is written whole or not at all, and give all calls."""
+    """Add a call to runs.json, which is written atomically, and return all calls."""
     runs = [*read_runs(folder), record]
     write_text(folder / "runs.json", json.dumps([asdict(run) for run in runs], indent=1))
     return runs

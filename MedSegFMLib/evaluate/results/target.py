@@ -1,4 +1,4 @@
-"""What the rows of a task say about its steps."""
+"""Summaries of the rows of a task over its steps."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from ..records import PlacedKind, Row
 
 @dataclass(frozen=True)
 class ReachedTarget:
-    """How an object came to the Dice that a protocol asks for.
+    """How an object reached the target Dice of a protocol.
 
-    interactions: prompts placed until then, or in all where it was not reached. seconds: those of
-    the model for them.
+    Attributes:
+        reached: whether it did.
+        interactions: the prompts until then, or all if the target was not reached.
+        seconds: the time of the model for them.
     """
 
     reached: bool
@@ -25,7 +27,12 @@ class ReachedTarget:
 
 
 def reached_target(rows: Sequence[Row], protocol: Protocol) -> ReachedTarget:
-    """For the rows of one object, in the order of its steps, under a protocol with a target."""
+    """Whether and when an object reached the target.
+
+    Args:
+        rows: the rows of one object in the order of its steps.
+        protocol: a protocol with a target.
+    """
     placed = [row for row in rows if row.prompt != PlacedKind.NONE]
     seconds = sum(row.seconds for row in placed)
     return ReachedTarget(protocol.reached(rows[-1].dsc), len(placed), seconds)
@@ -34,7 +41,7 @@ def reached_target(rows: Sequence[Row], protocol: Protocol) -> ReachedTarget:
 def failed_rows(
     case: Case, model: str, seed: int, name: str, reason: str, protocol: Protocol
 ) -> list[Row]:
-    """The rows of the object `name` that a model has no result for: every score is the worst."""
+    """The rows of the object `name` without a result of a model: every score is the worst."""
     return [
         Row(
             case=case.name,

@@ -1,4 +1,4 @@
-"""Which weights models were run with, as a report has to tell."""
+"""The weights that models were run with, for reports."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from ..model_choice import read_choice
 
 
 def weights_used(models: Iterable[str]) -> dict[str, str]:
-    """The SHA-256 of the weights of each model that has any, and of the network that it sees by.
+    """The SHA-256 of the weights of each model that has any, and of its base network.
 
-    models: as the user named them. Raises ModelError or WeightsError where there is no such model.
+    Args:
+        models: the models as the user specified them.
+
+    Raises:
+        ModelError, WeightsError: there is no such model.
     """
-    known = {own.name: own.sha256 for own in installed()}
-    found: dict[str, str] = {}
+    digests = {entry.name: entry.sha256 for entry in installed()}
+    used: dict[str, str] = {}
     for text in models:
         choice = read_choice(text)
         needed = card(choice.name)
         if needed.weights is not None:
-            found[text] = known.get(needed.weights) or "unknown"
+            used[text] = digests.get(needed.weights) or "unknown"
         if choice.weights is not None:
             try:
-                found[text] = own_sha256(choice.weights)
+                used[text] = own_sha256(choice.weights)
             except WeightsError:
-                found[text] = "unreadable"
+                used[text] = "unreadable"
         if needed.base is not None:
-            found[f"{text}, base {needed.base}"] = known.get(needed.base) or "unknown"
-    return found
+            used[f"{text}, base {needed.base}"] = digests.get(needed.base) or "unknown"
+    return used

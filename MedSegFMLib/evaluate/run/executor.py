@@ -1,7 +1,7 @@
-"""Tasks done by workers, here or on other machines: what an executor is.
+"""The interface of executors, which run tasks in workers, here or on other machines.
 
-An executor only starts workers, hands them tasks and tells what became of these. What comes next is
-decided by `Scheduler`, for every executor alike; `run_tasks` is the loop.
+An executor only starts workers, assigns tasks and reports events. What comes next is decided by
+`Scheduler`, for every executor alike; `run_tasks` is the loop.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..records import Outcome, Task
 
-# What a worker does: load the model that the user named so, for a device, and a task with it.
+# The functions of a worker: load the model that the user specified, for a device; run a task.
 Load = Callable[[str, str], Any]
 Work = Callable[[Task, Any], Outcome]
 
@@ -24,14 +24,22 @@ class Ready:
 
 @dataclass(frozen=True)
 class ModelFailed:
-    """The worker could not load its model, and why in one sentence; it has ended."""
+    """The worker could not load its model, and has ended.
+
+    Attributes:
+        reason: one sentence.
+    """
 
     reason: str
 
 
 @dataclass(frozen=True)
 class WorkerDied:
-    """The worker ended while it loaded its model or worked on its task; how, in a few words."""
+    """The worker ended while it loaded its model or worked on its task.
+
+    Attributes:
+        how: a few words.
+    """
 
     how: str
 
@@ -40,31 +48,27 @@ WorkerEvent = Ready | ModelFailed | WorkerDied | Outcome
 
 
 class Executor(Protocol):
-    """Workers, each a process that holds one model. They are numbered as they are started.
-
-    capacity: how many workers each resource has room for at once. alone: whether a task is tried
-    again while no other is at work, which leaves it all the memory of the machine.
-    """
+    """Workers, each a process with one model, numbered in the order in which they are started."""
 
     @property
     def capacity(self) -> Mapping[str, int]:
-        """The most workers on each resource."""
+        """The maximal number of workers on each resource."""
 
     @property
     def alone(self) -> bool:
-        """Whether a task is tried again alone."""
+        """Whether a task is repeated while no other one runs, with all memory of the machine."""
 
     def resource(self, model: str) -> str:
-        """The resource that the model's workers take: a process, a core or a GPU."""
+        """The resource that the model's workers use: a process, a core or a GPU."""
 
     def start_worker(self, model: str) -> int:
-        """Begin to start a worker for the model; `wait` tells when it is ready for a task."""
+        """Begin to start a worker for the model; `wait` reports when it is ready for a task."""
 
     def give(self, worker: int, task: Task) -> None:
-        """Hand a task to a worker that has none."""
+        """Assign a task to an idle worker."""
 
     def wait(self) -> list[tuple[int, WorkerEvent]]:
-        """Wait for events and return them with their workers' numbers; at times there are none."""
+        """Wait for events and return them with their workers' numbers; sometimes there are none."""
 
     def stop_worker(self, worker: int) -> None:
         """End a worker that has no task, or that has ended by itself."""

@@ -1,4 +1,4 @@
-"""An executor of one worker: this process itself."""
+"""An executor with one worker: this process itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .executor import Load, ModelFailed, Ready, Work, WorkerEvent
 
 
 class InProcessExecutor:
-    """An `Executor` whose one worker is the caller; it holds one model at a time."""
+    """An `Executor` whose one worker is the caller, with one model at a time."""
 
     capacity: Mapping[str, int] = {"process": 1}
     alone = True
@@ -22,7 +22,7 @@ class InProcessExecutor:
         self._started = 0
 
     def resource(self, model: str) -> str:
-        """The only one."""
+        """The only resource."""
         return "process"
 
     def start_worker(self, model: str) -> int:
@@ -34,18 +34,18 @@ class InProcessExecutor:
         return self._started
 
     def give(self, worker: int, task: Task) -> None:
-        """Do the task."""
+        """Run the task."""
         self._events.append((worker, self._work(task, self._model)))
 
     def wait(self) -> list[tuple[int, WorkerEvent]]:
-        """What is new; there is nothing to wait for."""
+        """Return the new events; there is nothing to wait for."""
         events, self._events = self._events, []
         return events
 
     def stop_worker(self, worker: int) -> None:
-        """Forget the model."""
+        """Release the model."""
         self._model = None
 
     def close(self) -> None:
-        """Forget the model."""
+        """Release the model."""
         self._model = None

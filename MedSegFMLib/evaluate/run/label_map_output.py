@@ -1,4 +1,4 @@
-"""The label maps of a case after each step, kept as the CVPR 2025 challenge keeps them."""
+"""The label maps of a case after each step, saved in the format of the CVPR 2025 challenge."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from ..results.case_picture import picture_name
 
 
 def label_maps_name(key: Key) -> str:
-    """A file name that is valid everywhere and that no other task has."""
+    """A file name that is valid everywhere and unique for each task."""
     return f"{Path(picture_name(key)).stem}.npz"
 
 
 class StepLabelMaps:
     """Label maps (steps, K, J, I) of the objects of a case.
 
-    shape_kji: of a map. labels: those of the objects, 0 or more.
+    Args:
+        shape_kji: the shape of a map.
+        labels: the labels of the objects, 0 or more.
+        protocol: the protocol.
     """
 
     def __init__(self, shape_kji: Sequence[int], labels: Sequence[int], protocol: Protocol) -> None:
@@ -31,12 +34,12 @@ class StepLabelMaps:
         self._maps: NDArray[Any] = np.zeros((protocol.clicks + 1, *shape_kji), dtype)
 
     def set_mask(self, step: int, label: int, mask_kji: NDArray[np.bool_]) -> None:
-        """Give voxels (K, J, I) a label in the map of a step.
+        """Set a label on voxels (K, J, I) in the map of a step.
 
-        Where objects were segmented alone they may overlap: the later one is on top.
+        Objects that were segmented alone may overlap; the later one replaces the earlier.
         """
         self._maps[step][mask_kji] = label
 
     def write(self, path: Path) -> None:
-        """Write `segs`, the last map, and `all_segs`; whole or not at all."""
+        """Write `segs`, the last map, and `all_segs` atomically."""
         write_segs(path, self._maps)

@@ -1,4 +1,4 @@
-"""An executor of processes of this machine, which can die without taking one another with them."""
+"""An executor with processes on this machine; the death of one does not affect the others."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from typing import Any
 from ..records import Task
 from .executor import Load, ModelFailed, Ready, Work, WorkerDied, WorkerEvent
 
-# Windows waits for no more than 63 things at once.
+# Windows can wait for at most 63 objects at once.
 _MOST_PROCESSES = 60
 # The environment of a process that computes with one thread.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class ProcessPool:
-    """An `Executor` of so many processes, each of which computes with one thread.
+    """An `Executor` with processes, each of which computes with one thread.
 
-    load, work: found by their names in a fresh Python; these, tasks and outcomes are pickled.
+    Args:
+        load: importable by name in a new Python process; `load`, `work`, tasks and outcomes are
+            pickled.
+        work: likewise.
+        device: the device of the models.
+        processes: the number of processes.
     """
 
     alone = True
@@ -52,7 +57,7 @@ class ProcessPool:
         self._busy[self._workers[worker].connection] = worker
 
     def wait(self) -> list[tuple[int, WorkerEvent]]:
-        """The news of all that have some, as soon as one has."""
+        """Return the events of all processes that have some, as soon as one has."""
         workers = [self._busy.pop(connection) for connection in wait(list(self._busy))]
         return [(worker, self._workers[worker].take()) for worker in workers]
 
@@ -82,12 +87,12 @@ class _Worker:
         theirs.close()
 
     def give(self, task: Task) -> None:
-        """Hand a task over; where the process is dead, `take` tells."""
+        """Send a task; if the process is dead, `take` reports it."""
         with contextlib.suppress(OSError):
             self.connection.send(task)
 
     def take(self) -> WorkerEvent:
-        """What the process says, or Died."""
+        """The event that the process sent, or WorkerDied."""
         try:
             event: WorkerEvent = self.connection.recv()
         except (EOFError, OSError):
@@ -97,14 +102,14 @@ class _Worker:
         return event
 
     def end(self) -> None:
-        """End it and wait for that."""
+        """End the process and wait for its end."""
         self.process.terminate()
         self.process.join()
         self.connection.close()
 
 
 def _serve(connection: Connection, model: str, load: Load, work: Work, device: str) -> None:
-    # Ctrl-C reaches every process of a terminal; what happens then is the parent's to decide.
+    # Ctrl-C reaches every process of a terminal; only the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError):
         loaded = load(model, device)
@@ -115,9 +120,10 @@ def _serve(connection: Connection, model: str, load: Load, work: Work, device: s
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """What starts in here computes with one thread, so that processes do not fight for cores.
+    """Let processes started within the block compute with one thread each.
 
-    Libraries read this from the environment while they load: only a process yet to start is bound.
+    They do not compete for cores then. Libraries read this from the environment while they load, so
+    only new processes are affected.
     """
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)

@@ -1,4 +1,4 @@
-"""The way to a Ray cluster: one that runs, or one of this machine's own."""
+"""The connection to a Ray cluster: a running one, or a new one on this machine."""
 
 from __future__ import annotations
 
@@ -22,19 +22,26 @@ _JOIN = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False, log
 
 
 def connect(address: str, jobs: int | None) -> tuple[Any, Callable[[], None]]:
-    """The module ray, joined to a cluster, and what leaves it again.
+    """Connect to a cluster.
 
-    address: HOST:PORT of a cluster that this machine is a node of, "auto" to find that, "local" for
-    a cluster of so many processes (jobs; one per core by default) on this machine, which ends when
-    it is left. Where this process has joined a cluster by itself that one is used.
+    If this process is already connected to a cluster, that one is used.
 
-    Raises ClusterError where Ray is not installed or no cluster answers, within a minute.
+    Args:
+        address: HOST:PORT of a cluster of which this machine is a node, "auto" to find it, or
+            "local" for a cluster on this machine that ends when it is left.
+        jobs: the processes of a local cluster; by default one per core.
+
+    Returns:
+        The module ray, and a function that disconnects.
+
+    Raises:
+        ClusterError: Ray is not installed, or no cluster answers within a minute.
     """
     if find_spec("ray") is None:
         raise ClusterError(
             "Ray is not installed here; run: pip install 'medsegfm[cluster]', or leave --ray out."
         )
-    # A hospital's machine reports to nobody.
+    # No usage statistics may leave a hospital's machine.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
@@ -46,7 +53,7 @@ def connect(address: str, jobs: int | None) -> tuple[Any, Callable[[], None]]:
             num_cpus=jobs or usable_cores(),
             object_store_memory=_STORE_BYTES,
             include_dashboard=False,
-            # Nobody else's network hears of it.
+            # The cluster is not reachable from the network.
             _node_ip_address="127.0.0.1",
             **_QUIET,
         )
@@ -58,7 +65,7 @@ def connect(address: str, jobs: int | None) -> tuple[Any, Callable[[], None]]:
 
 
 def _check_answers(address: str) -> None:
-    """Raise ClusterError where nothing listens; Ray itself would wait for minutes, then exit."""
+    """Raise ClusterError if nothing listens; Ray itself would wait for minutes and then exit."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
@@ -74,7 +81,7 @@ def _check_answers(address: str) -> None:
 
 
 def _check_joins(address: str) -> None:
-    """Raise ClusterError where a process, which can be ended, does not manage to join."""
+    """Raise ClusterError if a process, which can be ended, cannot connect."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", _JOIN, address],
@@ -87,12 +94,12 @@ def _check_joins(address: str) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise ClusterError(
-            f"What answers at {address} is no Ray cluster that this machine can join; run the "
+            f"The service at {address} is not a Ray cluster that this machine can join; run the "
             "command on a node of the cluster, or use --ray local."
         ) from error
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["no word why"]
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
         raise ClusterError(
-            f"The Ray cluster '{address}' cannot be joined ({said[-1]}); start one with 'ray "
+            f"The Ray cluster '{address}' cannot be joined ({lines[-1]}); start one with 'ray "
             "start --head', or use --ray local."
         )

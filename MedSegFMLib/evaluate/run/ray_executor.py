@@ -1,4 +1,4 @@
-"""An executor on a Ray cluster: workers are actors, each of which holds one model."""
+"""An executor on a Ray cluster, whose workers are actors with one model each."""
 
 from __future__ import annotations
 
@@ -19,15 +19,22 @@ from .executor import Load, ModelFailed, Ready, Work, WorkerDied, WorkerEvent
 from .ray_connection import connect
 
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
-# How long workers may wait for a place while nothing else is going on in the cluster.
+# How long workers may wait for a place while nothing else runs in the cluster.
 _START_SECONDS = 600.0
-# So often does a wait end without news, for Ctrl-C and for what has to be looked at.
+# A wait ends after this time even without events, for Ctrl-C and for checks.
 _WAIT_SECONDS = 1.0
 
 
 @dataclass
 class _Worker:
-    """An actor and what it is at. called: the method whose end is waited for."""
+    """An actor and its pending call.
+
+    Attributes:
+        actor: the actor.
+        model: its model.
+        called: the method whose result is pending.
+        reference: the reference to that result.
+    """
 
     actor: Any
     model: str
@@ -36,14 +43,22 @@ class _Worker:
 
 
 class RayExecutor:
-    """An `Executor` of actors; a GPU each for the models that can use one.
+    """An `Executor` with actors, each with a GPU for models that can use one.
 
-    address: as `connect` takes it. names: the registered name of each model. jobs: the most workers
-    of a kind, None for as many as there are GPUs, or cores. machines: takes in what the computers
-    of the workers are, each once.
+    Cases, weights and this package must be on every node under the same paths; `load` and `work`
+    are imported there by name.
 
-    Cases, weights and this package have to be on every node under the same paths; load and work are
-    found there by their names. Raises ClusterError where there is no such cluster.
+    Args:
+        load: loads a model.
+        work: runs a task.
+        device: the device of the models.
+        address: as for `connect`.
+        names: the registered name of each model.
+        jobs: the maximal number of workers of each kind; None for the number of GPUs, or cores.
+        machines: a list to which the machines of the workers are added, each once.
+
+    Raises:
+        ClusterError: there is no such cluster.
     """
 
     alone = False
@@ -68,27 +83,30 @@ class RayExecutor:
         self._workers: dict[int, _Worker] = {}
         self._failed: list[tuple[int, WorkerEvent]] = []
         self._numbers = itertools.count(1)
-        # When anything last went on; no worker has waited in vain for longer.
+        # The time of the last progress; no worker has waited in vain for longer.
         self._moved = time.monotonic()
         self._gpus = 0 if device == "cpu" else int(self._total("GPU"))
         self.capacity = self._count_capacity(jobs)
 
     def resource(self, model: str) -> str:
-        """Whether the model's workers have a GPU or only a core."""
+        """Whether the model's workers use a GPU or only a core."""
         on_cpu = card(self._names[model]).cpu_only or not (self._gpus or self._device == "cuda")
         return "cpu" if on_cpu else "gpu"
 
     def start_worker(self, model: str) -> int:
-        """Ask for an actor; Ray starts it where there is room."""
+        """Request an actor; Ray starts it when there is room."""
         number = next(self._numbers)
         need = self._need(model)
         lacking = self._lacking(need)
         if lacking:
-            reason = f"The model {model} needs {lacking} in one node; the cluster has no such node."
+            reason = (
+                f"The model {model} needs {lacking} in one node; add such a node to the cluster, "
+                "or leave the model out."
+            )
             self._failed.append((number, ModelFailed(reason)))
             return number
         load, work = self._duty
-        # With one core Ray lets an actor compute with one thread.
+        # With one core, Ray restricts an actor to one thread.
         actor = (
             self._ray.remote(_Actor)
             .options(
@@ -108,7 +126,7 @@ class RayExecutor:
         self._call(worker, "work", task)
 
     def wait(self) -> list[tuple[int, WorkerEvent]]:
-        """The news of all that have some, soon in any case."""
+        """Return the events of all workers that have some; returns soon in any case."""
         if self._failed:
             events, self._failed = self._failed, []
             return events
@@ -118,17 +136,19 @@ class RayExecutor:
             return self._stuck()
         self._moved = time.monotonic()
         ready, _ = self._ray.wait(waited, num_returns=len(waited), timeout=0)
-        found = [(references[reference], self._take(references[reference])) for reference in ready]
-        return [(number, event) for number, event in found if event is not None]
+        events_of_ready = [
+            (references[reference], self._take(references[reference])) for reference in ready
+        ]
+        return [(number, event) for number, event in events_of_ready if event is not None]
 
     def stop_worker(self, worker: int) -> None:
-        """End the actor, where there is one."""
+        """End the actor, if there is one."""
         if worker in self._workers:
             self._ray.kill(self._workers.pop(worker).actor)
 
     def close(self) -> None:
         """End all actors, and a cluster that was started for this executor."""
-        # Ray may be gone; what is left then ends with it.
+        # Ray may have ended, and its actors with it.
         with suppress(Exception):
             for worker in list(self._workers):
                 self.stop_worker(worker)
@@ -140,7 +160,7 @@ class RayExecutor:
         worker.reference = getattr(worker.actor, method).remote(*args)
 
     def _take(self, number: int) -> WorkerEvent | None:
-        """What the last call gave; None where the next step of the start was begun instead."""
+        """The result of the last call; None if the next step of the start was begun instead."""
         worker = self._workers[number]
         try:
             result = self._ray.get(worker.reference)
@@ -160,7 +180,7 @@ class RayExecutor:
         return None
 
     def _stuck(self) -> list[tuple[int, WorkerEvent]]:
-        """Workers that have waited too long for a place, with nobody at work who could make one."""
+        """Workers that have waited too long for a place, while no other worker could free one."""
         now = time.monotonic()
         if any(worker.called != "about" for worker in self._workers.values()):
             self._moved = now
@@ -168,7 +188,7 @@ class RayExecutor:
             return []
         reason = (
             f"The cluster had no place for a worker in {_START_SECONDS / 60:g} minutes; free some, "
-            "or ask for fewer with --jobs."
+            "or request fewer with --jobs."
         )
         return [(number, ModelFailed(reason)) for number in self._workers]
 
@@ -180,7 +200,7 @@ class RayExecutor:
         return "cpu" if self._device == "auto" and not need["GPU"] else self._device
 
     def _lacking(self, need: Mapping[str, int]) -> str:
-        """What no single node has, in words; nothing where one has all."""
+        """A description of what no single node has; empty if one has all."""
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         if any(all(node.get(name, 0) >= n for name, n in need.items()) for node in nodes):
             return ""
@@ -191,7 +211,7 @@ class RayExecutor:
         return float(self._ray.cluster_resources().get(resource, 0))
 
     def _count_capacity(self, jobs: int | None) -> dict[str, int]:
-        """Each worker takes a core; those on GPUs come first, where both kinds are wanted."""
+        """Each worker uses a core; those on GPUs come first if both kinds are needed."""
         resources = {self.resource(model) for model in self._names}
         cores = int(self._total("CPU"))
         gpu = min(self._gpus, cores)
@@ -200,14 +220,14 @@ class RayExecutor:
 
 
 class _Actor:
-    """What runs on a node; becomes an actor where Ray is at hand."""
+    """The code that runs on a node, as a Ray actor."""
 
     def __init__(self, model: str, load: Load, work: Work, device: str) -> None:
         self._duty = model, load, work, device
         self._loaded: Any = None
 
     def about(self) -> dict[str, Any]:
-        """What the node is."""
+        """The hardware and versions of the node."""
         return machine()
 
     def load(self) -> Ready | ModelFailed:
@@ -217,15 +237,15 @@ class _Actor:
         return self._loaded if isinstance(self._loaded, ModelFailed) else Ready()
 
     def work(self, task: Task) -> WorkerEvent:
-        """Do a task."""
+        """Run a task."""
         return self._duty[2](task, self._loaded)
 
 
 def _in_words(error: Exception) -> str:
-    """The one line of what Ray says that tells what happened; it can say much."""
+    """The line of Ray's message that says what happened."""
     lines = [line.strip() for line in _COLOURS.sub("", str(error)).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    # An error of ours comes with its traceback; its own words stand at the end.
+    # An error in our code comes with its traceback; its message is at the end.
     has_traceback = any("Traceback" in line or line.startswith("File ") for line in lines)
     return lines[-1 if has_traceback else 0].rstrip(".")[:200]

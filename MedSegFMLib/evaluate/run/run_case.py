@@ -1,7 +1,7 @@
-"""One model on one case: a first prompt for each object, then simulated clicks, scored each step.
+"""One model on one case: a first prompt for each object, then clicks, scored at each step.
 
-A protocol segments the objects of a case one after another, each alone in the volume, or all at
-once: then they compete for voxels, as in `Session`, and the result is one label map.
+A protocol segments the objects of a case one after another, each by itself in the volume, or all at
+once: they then compete for voxels, as in `Session`, and the result is one label map.
 """
 
 from __future__ import annotations
@@ -38,14 +38,23 @@ def run_case(
     progress: Progress,
     label_maps: StepLabelMaps | None = None,
 ) -> tuple[list[Row], NDArray[np.uint8]]:
-    """The rows of a case, and the masks after the last step, as a picture needs them.
+    """Run a model on a case.
 
-    The masks come as one array (K, J, I) for all objects: bit n is set in what belongs to object n,
-    for the first PICTURED objects. As bool arrays those of a case with many would fill the memory.
-    label_maps: takes the label maps of all steps.
+    An object that the model cannot segment (it has no class of that name) gets rows of a failure,
+    and the others continue. Other errors are raised.
 
-    An object that the model cannot be asked for (it knows no class of that name) has rows that say
-    so, and the others go on. What else goes wrong is raised.
+    Args:
+        task: the task.
+        loaded: the image and labels of its case.
+        segmenter: the model.
+        protocol: the protocol.
+        progress: reports progress.
+        label_maps: receives the label maps of all steps.
+
+    Returns:
+        The rows of the case, and the masks after the last step as one array (K, J, I): bit n is set
+        in the voxels of object n, for the first PICTURED objects. Bool arrays for a case with many
+        objects would fill the memory.
     """
     numbered = list(enumerate(task.case.objects))
     groups = [numbered] if protocol.together else [[item] for item in numbered]
@@ -64,7 +73,17 @@ def run_case(
 
 @dataclass
 class _Object:
-    """An object as it is segmented. number: what it has in the group's label maps, 1 or more."""
+    """An object that is segmented.
+
+    Attributes:
+        n: its index in the case.
+        value: its label in the case.
+        name: its name.
+        number: its value in the group's label maps, 1 or more.
+        label: its label in the session.
+        rows: its rows so far.
+        done: whether it gets no more clicks.
+    """
 
     n: int
     value: int
@@ -99,14 +118,14 @@ class _Run:
         numbers = range(1, len(objects) + 1)
         millimetres = loaded.image.geometry.spacing_kji_mm
         self.references = References(self.reference_kji, numbers, millimetres)
-        # Distances are in millimetres, whatever the surface Dice takes its spacing for.
+        # Distances are in millimetres, whatever spacing the surface Dice uses.
         stored = loaded.stored_spacing
         self.stored = None
         if protocol.nsd_spacing == "stored" and stored != millimetres:
             self.stored = References(self.reference_kji, numbers, stored)
 
     def go(self, progress: Progress, label_maps: StepLabelMaps | None) -> None:
-        """Fill the rows of the objects."""
+        """Run all steps and fill in the rows of the objects."""
         limit = self.protocol.seconds_per_object
         allowed = math.inf if limit is None else limit * len(self.objects)
         spent = 0.0
@@ -138,7 +157,7 @@ class _Run:
                 label_maps.set_mask(step, each.value, self.drawn_kji == each.number)
 
     def _place(self, each: _Object, step: int) -> PlacedKind:
-        """Place the prompt of a step, and say what a row calls it."""
+        """Place the prompt of a step; returns the kind for its row."""
         if each.done:
             return PlacedKind.NONE
         seed = derive_seed(self.task.seed, self.task.case.name, each.name, step)
@@ -160,7 +179,7 @@ class _Run:
         return kind
 
     def _predict(self, progress: Progress) -> float:
-        """Draw the model's answer, and tell how many seconds it took."""
+        """Write the model's masks into `drawn_kji`; returns the seconds it took."""
         begun = time.perf_counter()
         try:
             answers = self.session.predict_all(progress)
@@ -214,7 +233,7 @@ class _Run:
                 self._fail(each, reason)
 
     def _fail(self, each: _Object, reason: str) -> None:
-        """Give an object the rows of a failure; what was placed and how long it took stays."""
+        """Replace the rows of an object by those of a failure; prompts and times are kept."""
         rows = failed_rows(
             self.task.case, self.task.model, self.task.seed, each.name, reason, self.protocol
         )

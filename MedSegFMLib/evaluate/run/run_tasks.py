@@ -1,4 +1,4 @@
-"""The loop that leads an executor through the tasks of a scheduler."""
+"""The loop that runs the tasks of a scheduler with an executor."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .scheduler import Scheduler
 def run_tasks(
     scheduler: Scheduler, executor: Executor
 ) -> Generator[tuple[list[Task], Outcome], None, None]:
-    """Do all tasks of a scheduler; the outcomes as they come, each with the tasks it settles.
+    """Run all tasks of a scheduler; yields the outcomes, each with the tasks it settles.
 
-    That is one task, none where a failed one is yet to be tried again, and all that are left,
-    with one seed, of a model that cannot be loaded. Closing the iterator, or an exception such as
+    An outcome settles one task; none if a failed task is to be repeated; and all remaining tasks
+    with one seed of a model that cannot be loaded. Closing the iterator, or an exception such as
     KeyboardInterrupt, ends the workers at once.
     """
     with closing(executor):

@@ -1,4 +1,4 @@
-"""All cases with all models and seeds, here or on a cluster, going on where a run stopped."""
+"""Run all cases with all models and seeds, here or on a cluster, continuing an earlier run."""
 
 from __future__ import annotations
 
@@ -30,10 +30,14 @@ from .time_left import duration_text
 
 @dataclass(frozen=True)
 class Finished:
-    """What stands in the folder after a run, and what the run did.
+    """The results in the folder after a run, and the work of the run.
 
-    rows, failures: of the cases of the run. done: tasks that it computed. machines: the computers
-    of a cluster that did, as `environment.machine` describes them; none without one.
+    Attributes:
+        rows: the rows of the cases of the run.
+        failures: the failures of these cases.
+        done: the number of tasks that the run computed.
+        machines: the machines of a cluster that computed them, as `environment.machine` describes
+            them; empty without a cluster.
     """
 
     rows: list[Row]
@@ -53,20 +57,33 @@ def evaluate(
     progress: Progress = no_progress,
     ray: str | None = None,
 ) -> Finished:
-    """Run what is not yet in `folder`/results.csv, where it is added after every task.
+    """Run the tasks that are not yet in `folder`/results.csv, and append each result to it.
 
-    models: each NAME or NAME=WEIGHTS, what its rows are called. jobs: processes; one per core by
-    default, where 1 runs in this process. ray: the address of a cluster, "auto" to find one, or
-    "local" for one that lives as long as the run; jobs are then its workers at most.
+    A task that fails is repeated once, then listed, also in failures.csv, and repeated by the next
+    run; so are tasks whose files have changed or that are incomplete.
 
-    The rows of the cases come back, those that other models left there in earlier runs among them,
-    in the order of cases, models, seeds and steps, whatever the order in which they were made; and
-    so do the failures. A task that fails is tried once more, then listed, also in failures.csv, and
-    tried again by the next run; so is what was done on other files, or only in part.
+    Args:
+        cases: the cases.
+        models: NAME or NAME=WEIGHTS of each model, which its rows contain.
+        seeds: the seeds of the prompts, 0 or more.
+        folder: the folder of the results.
+        protocol: the protocol.
+        jobs: the number of processes; by default one per core, and 1 runs in this process. With a
+            cluster, the maximal number of workers of each kind.
+        device: auto, cpu, cuda or cuda:N.
+        progress: reports progress; may raise Cancelled.
+        ray: the address of a cluster, "auto" to find one, or "local" for one that lasts as long as
+            the run; None for no cluster.
 
-    Raises ModelError or WeightsError where there is no such model, CasesError where the folder
-    holds results of another protocol or damaged ones, OutputError where it cannot be written to,
-    ClusterError where there is no such cluster.
+    Returns:
+        The rows and failures of the cases, including those of other models in earlier runs, in the
+        order of cases, models, seeds and steps.
+
+    Raises:
+        ModelError, WeightsError: there is no such model.
+        CasesError: the folder contains results of another protocol, or damaged ones.
+        OutputError: the folder cannot be written to.
+        ClusterError: there is no such cluster.
     """
     choices = {text: read_choice(text) for text in models}
     results = ResultsFolder(folder, cases, protocol)

@@ -1,7 +1,7 @@
-"""Which worker does what next: the decisions of a run, apart from anything that carries them out.
+"""The decisions of a run, which worker does what next, independent of the executor.
 
-A worker stays with one model while there is work for it, so that models are loaded rarely. What
-fails is tried once more after all that has not been tried.
+A worker stays with one model while there is work for it, so that models are rarely loaded. Failed
+tasks are repeated once, after all new ones.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from .executor import Executor, ModelFailed, Ready, WorkerDied, WorkerEvent
 from .time_left import TimeLeft
 
 _LOG = logging.getLogger(__name__)
-# A model is given up when it could not be loaded so often in a row and no worker has it.
+# The number of consecutive failures to load a model, with no worker that has it, that ends it.
 _MOST_LOAD_FAILURES = 2
 _OUT_OF_MEMORY = "the memory may not be enough for it."
 
 
 class Scheduler:
-    """The state of a run: what waits, who works on what, and what has been tried before.
+    """The state of a run: waiting tasks, running tasks, and earlier attempts.
 
-    Workers are numbers. clock: seconds since any moment.
+    Args:
+        tasks: the tasks.
+        executor: the executor, whose workers are identified by numbers.
+        clock: returns seconds since any moment.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class Scheduler:
         for task in tasks:
             self._waiting[task.model].append(task)
         self._resource = {model: executor.resource(model) for model in self._waiting}
-        # With executor.alone, what failed waits here until nothing else is left.
+        # With executor.alone, failed tasks wait here until no other is left.
         self._again: list[Task] = []
         self._tried: set[Key] = set()
         self._model_of: dict[int, str] = {}
@@ -52,16 +55,16 @@ class Scheduler:
         return not (any(self._waiting.values()) or self._running or self._again)
 
     def seconds_left(self) -> float | None:
-        """Until all is done, None while that cannot be told."""
+        """The estimated seconds until all is done; None if there is no estimate yet."""
         left = {model: len(tasks) for model, tasks in self._waiting.items()}
         for task in itertools.chain(self._running.values(), self._again):
             left[task.model] += 1
         return self.time_left.seconds_left(left)
 
     def next_model(self) -> str | None:
-        """The model that one more worker should be started for now, None for no model.
+        """The model for which another worker should be started now; None for no model.
 
-        The one with the most work waiting for each worker that it would have then.
+        It is the one with the most waiting work per worker, counting the new worker.
         """
         if not any(self._waiting.values()) and self._again and not self._model_of:
             self._is_last_round = True
@@ -89,14 +92,14 @@ class Scheduler:
         return max(open_to, key=waiting_work, default=None)
 
     def started(self, worker: int, model: str) -> None:
-        """A worker is being started for the model."""
+        """Record that a worker is being started for the model."""
         self._model_of[worker] = model
         self._starting.add(worker)
 
     def handle(
         self, worker: int, event: WorkerEvent
     ) -> Generator[tuple[list[Task], Outcome], None, None]:
-        """Take in what a worker tells; gives the outcomes as `run_tasks` does."""
+        """Process an event of a worker; yields the outcomes as `run_tasks` does."""
         model = self._model_of[worker]
         was_starting = worker in self._starting
         self._starting.discard(worker)
@@ -109,7 +112,7 @@ class Scheduler:
             yield self._settled(worker, self._running.pop(worker), event)
 
     def next_task(self, worker: int) -> Task | None:
-        """What the worker is to do now; None where it is to be dismissed, and known no more."""
+        """The next task of the worker; None if it should stop, after which it is forgotten."""
         if worker not in self._model_of:
             return None
         tasks = self._waiting[self._model_of[worker]]
@@ -125,7 +128,7 @@ class Scheduler:
         if isinstance(event, Done):
             self.time_left.note(task.model, event.seconds)
             return [task], event
-        # After what nobody foresaw the process may be damaged, and fail at every further task.
+        # After an unexpected error the process may be damaged, and fail at every further task.
         if isinstance(event, WorkerDied | Crash):
             self._forget(worker)
         if isinstance(event, WorkerDied):
@@ -133,7 +136,7 @@ class Scheduler:
         if task.key in self._tried:
             return [task], event
         self._tried.add(task.key)
-        _LOG.info("%s with %s is tried again: %s", task.case.name, task.model, event.reason)
+        _LOG.info("%s with %s is repeated: %s", task.case.name, task.model, event.reason)
         if self._executor.alone:
             self._again.append(task)
         else:
@@ -163,5 +166,5 @@ class Scheduler:
         del self._model_of[worker]
 
     def _count(self, workers: Iterable[int]) -> dict[str, int]:
-        """How many of the workers each model has."""
+        """The number of the workers of each model."""
         return Counter(self._model_of[worker] for worker in workers)

@@ -1,4 +1,4 @@
-"""The prompts that a protocol places for an object, as a user would."""
+"""The simulated prompts of a protocol for an object."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..records import PlacedKind
 _CHALLENGE_JITTER_VOXELS = 5
 _CHALLENGE_SLICE_SIDE = 256
 
-# A prompt and what a row calls it.
+# A prompt and its kind for the row.
 PlacedPrompt = tuple[Prompt | None, PlacedKind]
 NOTHING: PlacedPrompt = (None, PlacedKind.NONE)
 
@@ -30,10 +30,19 @@ def first_prompt(
     protocol: Protocol,
     seed: int,
 ) -> PlacedPrompt:
-    """What an object is begun with, by what the model takes.
+    """The first prompt of an object, a kind that the model takes.
 
-    value, name: the object's label and name. reference: (K, J, I). A model that takes no box where
-    the protocol has one gets a click; one that takes neither gets the name.
+    A model that takes no box gets a click if the protocol has a box; one that takes neither gets
+    the name.
+
+    Args:
+        card: the card of the model.
+        name: the name of the object.
+        value: its label.
+        reference: (K, J, I), the object.
+        loaded: the image and labels of the case.
+        protocol: the protocol.
+        seed: the seed of the prompt.
     """
     boxed = protocol.box and "box" in card.prompts
     if "text" in card.prompts and (protocol.text_first or not (boxed or "point" in card.prompts)):

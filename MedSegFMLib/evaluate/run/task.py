@@ -1,4 +1,4 @@
-"""The work of a process, on this machine or another: a model loaded once, then tasks with it."""
+"""The work of a process, on this machine or another: load a model once, then run tasks with it."""
 
 from __future__ import annotations
 
@@ -26,21 +26,25 @@ from .run_case import run_case
 def open_model(
     text: str, device: str, choices: Mapping[str, ModelChoice]
 ) -> Segmenter | ModelFailed:
-    """The model that the user named so, or why it cannot be loaded; raises no error."""
+    """Load the model that the user specified; returns the reason if that fails."""
     try:
         return choices[text].create(device)
     except MedSegFMError as error:
         return ModelFailed(_one_line(error))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other models go on
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other models continue
         return ModelFailed(_unexpected(error))
 
 
 def run_task(
     task: Task, segmenter: Segmenter, protocol: Protocol, label_maps: Path | None = None
 ) -> Outcome:
-    """The rows and the picture of a task; raises no error.
+    """The rows and the picture of a task, or its failure; raises no error.
 
-    label_maps: the folder that the label maps go to, where the protocol keeps them.
+    Args:
+        task: the task.
+        segmenter: the model.
+        protocol: the protocol.
+        label_maps: the folder for the label maps, if the protocol saves them.
     """
     begun = time.perf_counter()
     try:
@@ -52,7 +56,7 @@ def run_task(
         picture = _picture(task, loaded, rows, masks_kji)
     except MedSegFMError as error:
         return Failure(*task.key, _one_line(error))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks go on
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks continue
         return Crash(*task.key, _unexpected(error))
     return Done(rows, picture, time.perf_counter() - begun)
 
@@ -65,7 +69,7 @@ def _segs(loaded: LoadedCase, task: Task, protocol: Protocol) -> StepLabelMaps:
 def _picture(
     task: Task, loaded: LoadedCase, rows: list[Row], masks_kji: NDArray[np.uint8]
 ) -> bytes:
-    """A JPEG; the process need not reach the folder of the results, so it goes there as bytes."""
+    """The picture as JPEG bytes, because the process may not reach the folder of the results."""
     final = np.mean([row.dsc for row in {row.object: row for row in rows}.values()])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "picture.jpg"

@@ -1,4 +1,4 @@
-"""How long tasks take, learned from those that are done."""
+"""An estimate of the remaining time from the tasks that are done."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 
 
 class TimeLeft:
-    """The seconds that a model's tasks take, and what is left at the pace so far.
+    """The mean duration of a model's tasks, and the remaining time at the pace so far.
 
-    clock: seconds since any moment.
+    Args:
+        clock: returns seconds since any moment.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -20,21 +21,22 @@ class TimeLeft:
         self._seconds: dict[str, float] = defaultdict(float)
 
     def note(self, model: str, seconds: float) -> None:
-        """A task of the model is done and took so long."""
+        """Record the duration of a task of the model."""
         self._number[model] += 1
         self._seconds[model] += seconds
 
     def mean(self, model: str) -> float:
-        """Seconds of a task of the model, of any model while it has none done, 1 at first."""
+        """Mean seconds of a model's tasks; of all tasks before it has one done, and 1 at first."""
         if self._number[model]:
             return self._seconds[model] / self._number[model]
         number = sum(self._number.values())
         return sum(self._seconds.values()) / number if number else 1.0
 
     def seconds_left(self, left: Mapping[str, int]) -> float | None:
-        """For so many tasks of each model, by as many workers as before; None while none is done.
+        """The time for the given numbers of tasks of each model, with the same number of workers.
 
-        A slow model that comes last is counted as slow once one task of it is done.
+        None before a task is done. A slow model that runs last is estimated as slow once one task
+        of it is done.
         """
         done = sum(self._seconds.values())
         if not done:
@@ -44,7 +46,7 @@ class TimeLeft:
 
 
 def duration_text(seconds: float) -> str:
-    """A time to wait: "40 s", "12 min", "3 h 20 min"."""
+    """A duration as text: "40 s", "12 min", "3 h 20 min"."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{max(1, round(seconds))} s"

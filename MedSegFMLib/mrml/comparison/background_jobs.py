@@ -1,4 +1,4 @@
-"""What is computed on the results of a comparison of models, beside the main thread."""
+"""Computations on the results of a comparison of models, in a thread beside the main thread."""
 
 from __future__ import annotations
 
@@ -9,38 +9,40 @@ from typing import Any
 import numpy as np
 
 from ...errors import MedSegFMError
-from ...metrics import dice, surface_dice
+from ...metrics import dice
 from ...volumes.geometry import Geometry
 from ..segments.model_voxels import ModelVoxels
+from .columns import ReferenceScore, Score
 from .results import around
 
-TOLERANCE_MM = 2.0
-_NOTHING = np.zeros((1, 1, 1), bool)
-# The thread gets so much of each call: between calls Slicer's event loop may keep Python to itself.
-_GRANTED_SECONDS = 0.005
+_EMPTY = np.zeros((1, 1, 1), bool)
+# The main thread waits this long in each call, so that the thread gets to run: between calls,
+# Slicer's event loop may not release Python's lock.
+_WAIT_SECONDS = 0.005
 
 
-def agreement_of(first: ModelVoxels | None, second: ModelVoxels | None) -> float:
-    """Dice of two objects on one grid; None: an empty one."""
+def dice_of(first: ModelVoxels | None, second: ModelVoxels | None) -> float:
+    """Dice of two objects on one grid; None is an empty object."""
     return dice(*_on_one_grid(first, second))
 
 
-def surface_agreement_of(
-    first: ModelVoxels | None, second: ModelVoxels | None, geometry: Geometry
+def score_of(score: Score, mask: ModelVoxels | None, geometry: Geometry) -> float:
+    """A column's number for an object; None is an empty object."""
+    return score(_EMPTY if mask is None else mask.mask_kji, geometry)
+
+
+def reference_score_of(
+    score: ReferenceScore,
+    reference: ModelVoxels | None,
+    mask: ModelVoxels | None,
+    geometry: Geometry,
 ) -> float:
-    """Surface Dice at `TOLERANCE_MM` of two objects on the grid `geometry`; None: an empty one."""
-    return surface_dice(*_on_one_grid(first, second), geometry.spacing_kji_mm, TOLERANCE_MM)
-
-
-def volume_ml(mask: ModelVoxels | None, geometry: Geometry) -> float:
-    """Millilitres of an object; None: an empty one."""
-    if mask is None:
-        return 0.0
-    return float(np.count_nonzero(mask.mask_kji)) * geometry.voxel_volume_mm3 / 1000
+    """A column's number for an object and its reference; None is an empty object."""
+    return score(*_on_one_grid(reference, mask), geometry)
 
 
 class BackgroundJobs:
-    """Works off what is put on it in a thread of its own, which touches no node of a scene."""
+    """A thread that works through jobs in their order and touches no node of a scene."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "MedSegFM scores")
@@ -48,30 +50,30 @@ class BackgroundJobs:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is not computed yet."""
+        """Whether a job is not finished."""
         return bool(self._jobs)
 
-    def put(self, key: Hashable, function: Callable[..., Any], *args: Any) -> None:
-        """Compute `function(*args)`, in place of what is not begun of the same key."""
+    def put(self, key: Hashable, function: Callable[..., Any], *arguments: Any) -> None:
+        """Compute `function(*arguments)`, in place of a job of the same key that has not begun."""
         self.drop(key)
-        self._jobs[key] = self._pool.submit(function, *args)
+        self._jobs[key] = self._pool.submit(function, *arguments)
 
     def drop(self, key: Hashable) -> None:
-        """Drop what is not there yet of one key."""
+        """Drop the job of a key, if it is not finished."""
         job = self._jobs.pop(key, None)
         if job is not None:
             job.cancel()
 
     def poll(self) -> list[tuple[Hashable, Any]]:
-        """What is there now: key and value, or the MedSegFMError that came instead."""
+        """Return the finished jobs: key and value, or the MedSegFMError that was raised."""
         if not self._jobs:
             return []
-        wait(list(self._jobs.values()), _GRANTED_SECONDS)
+        wait(list(self._jobs.values()), _WAIT_SECONDS)
         done = [key for key, job in self._jobs.items() if job.done()]
         return [(key, _value_of(self._jobs.pop(key))) for key in done]
 
     def clear(self) -> None:
-        """Drop what is not there yet."""
+        """Drop all jobs that are not finished."""
         for job in self._jobs.values():
             job.cancel()
         self._jobs = {}
@@ -92,7 +94,9 @@ def _value_of(job: Future[Any]) -> Any:
 def _on_one_grid(first: ModelVoxels | None, second: ModelVoxels | None) -> tuple[Any, Any]:
     region = around([mask for mask in (first, second) if mask is not None])
     if region is None:
-        return _NOTHING, _NOTHING
+        return _EMPTY, _EMPTY
     pair = (None if mask is None else mask.on(region) for mask in (first, second))
-    there = [np.zeros(region.shape_kji, bool) if mask is None else mask for mask in pair]
-    return there[0], there[1]
+    first_kji, second_kji = (
+        np.zeros(region.shape_kji, bool) if mask_kji is None else mask_kji for mask_kji in pair
+    )
+    return first_kji, second_kji

@@ -1,1 +1,1 @@
-"""The recipes, one folder each: settings, data, loss and task."""
+"""The recipes, a folder each: settings, data, loss and task."""

@@ -1,1 +1,1 @@
-"""Trains the cross-plane adapter of SAM."""
+"""The recipe for the cross-plane adapter of SAM."""

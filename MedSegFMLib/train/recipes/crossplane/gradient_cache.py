@@ -1,11 +1,11 @@
-"""The gradient of a loss over several views, with the memory of one.
+"""The gradient of a loss over several views, with the memory of one view.
 
-A loss that ties views together needs all their answers, but not all their activations. First every
-view is answered without keeping any; the loss then gives its gradient with respect to the answers;
-last each view is answered again, alone, and that gradient is sent back through it. By the chain
-rule the parameters' gradients are those of one large graph, at the cost of answering twice. Gao et
-al., "Scaling deep contrastive learning batch size under memory limited setup", 2021, do so for
-contrastive losses.
+A loss that couples views needs the logits of all of them, but not all activations. First, the
+logits of every view are computed without storing activations. Then the loss gives its gradient with
+respect to the logits. Last, each view is computed again, by itself, and that gradient is propagated
+back through it. By the chain rule, the gradients of the parameters are those of one large graph, at
+the cost of a second forward pass. Gao et al., "Scaling deep contrastive learning batch size under
+memory limited setup", 2021, do so for contrastive losses.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ import torch
 from torch import Tensor
 
 View = Callable[[], Tensor]
-"""Answers one view. It enters autocast itself: see `cached_backward`."""
+"""Returns the logits of one view. It enters autocast itself; see `cached_backward`."""
 
 Loss = Callable[[list[Tensor]], Mapping[str, Tensor]]
-"""Scalars from the answers of all views; "loss" is what is minimised."""
+"""Returns scalars from the logits of all views; "loss" is minimised."""
 
 
 def plain_backward(views: Sequence[View], loss: Loss, weight: float) -> dict[str, Tensor]:
-    """Add the gradients of `weight` times the loss, all views in one graph; returns its scalars."""
+    """Add the gradients of `weight` times the loss, with all views in one graph.
+
+    Returns:
+        The scalars of the loss by name.
+    """
     values = loss([view() for view in views])
     (values["loss"] * weight).backward()
     return {name: value.detach() for name, value in values.items()}
@@ -33,11 +37,11 @@ def plain_backward(views: Sequence[View], loss: Loss, weight: float) -> dict[str
 def cached_backward(
     views: Sequence[View], loss: Loss, weight: float, device: torch.device
 ) -> dict[str, Tensor]:
-    """The same as `plain_backward`, with the activations of one view at a time.
+    """As `plain_backward`, with the activations of one view at a time.
 
-    The second answer must be the first: each view begins both with the same state of torch's
-    generators, so that dropout drops the same, and enters autocast anew. One context around both
-    would remember weights cast to 16 bits without gradient, and use them in the second.
+    The second forward pass must equal the first: each view begins both with the same state of
+    torch's random generators, so that dropout drops the same values, and enters autocast anew. One
+    context around both would reuse weights that were cast to 16 bits without gradients.
     """
     states, answers = [], []
     with torch.no_grad():
@@ -61,7 +65,7 @@ def _random_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
 
 @contextmanager
 def _beginning_at(state: tuple[Tensor, Tensor | None], device: torch.device) -> Iterator[None]:
-    """Within the block the generators go on from a state; after it from where they were."""
+    """Within the block, the random generators continue from a state; they are restored after it."""
     gpus = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=gpus):
         torch.set_rng_state(state[0])

@@ -1,9 +1,9 @@
-"""What three views of a voxel are to learn: the object, and to agree where they meet.
+"""The loss of three views through a voxel: segmentation, and agreement on their intersections.
 
 "The Cost of Consistency": L = L_seg + λ Σ_{i in {coronal, sagittal}} ||M_ax[∩_i] − M_i[∩_ax]||².
-The second term alone has no negatives, and a constant answer satisfies it, so it never stands
+The second term alone has no negatives, and a constant output satisfies it, so it is never used
 without the first. Its sum over a line's voxels is a mean here, so that λ means the same for objects
-of any size, and a coronal–sagittal term, which the paper has not, can be added.
+of any size, and a coronal–sagittal term, which the paper does not have, can be added.
 """
 
 from __future__ import annotations
@@ -28,19 +28,26 @@ def crossplane_loss(
     compared: Compared,
     coronal_sagittal: bool,
 ) -> dict[str, Tensor]:
-    """Scalars: "segmentation_loss", "intersection_loss" and "loss", their weighted sum.
+    """The scalars "segmentation_loss", "intersection_loss" and "loss", their weighted sum.
 
-    answers: the logits (rows, columns) of each view. "intersection_loss" is the sum over the pairs
-    of planes of the mean squared difference on the line in which they meet.
+    "intersection_loss" is the sum over the pairs of planes of the mean squared difference on the
+    line of intersection.
+
+    Args:
+        answers: the logits (rows, columns) of each view.
+        views: the views.
+        weight: the weight λ of the intersection term.
+        compared: whether probabilities or logits are compared.
+        coronal_sagittal: whether the coronal and the sagittal view are compared too.
     """
-    learned = [
+    losses = [
         segmentation_loss(answer[None, None, None], view.target[None, None, None])
         for answer, view in zip(answers, views, strict=True)
     ]
-    segmentation = torch.stack(learned).mean()
-    seen = [answer.sigmoid() if compared == "probabilities" else answer for answer in answers]
+    segmentation = torch.stack(losses).mean()
+    values = [answer.sigmoid() if compared == "probabilities" else answer for answer in answers]
     inconsistency = segmentation.new_zeros(())
-    for (first, one), (second, other) in combinations(zip(views, seen, strict=True), 2):
+    for (first, one), (second, other) in combinations(zip(views, values, strict=True), 2):
         if coronal_sagittal or "axial" in (first.plane.name, second.plane.name):
             axis = crossing(first, second)
             gap = first.line(one, axis) - second.line(other, axis)

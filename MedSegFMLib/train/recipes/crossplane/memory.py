@@ -1,4 +1,4 @@
-"""How much memory a step of the recipe `crossplane` takes, counted before it is taken."""
+"""The predicted memory of a step of the recipe `crossplane`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ....models.sam.network.config import (
 )
 from .settings import CrossplaneSettings
 
-# Of a block's tokens, so many times their channels are kept for the way back: before and after the
-# norms, queries, keys and values, and the four times wider middle of the MLP.
+# Kept for the backward pass, as a multiple of a token's channels: the values before and after the
+# norms, queries, keys and values, and the four times wider hidden layer of the MLP.
 _KEPT_OF_TOKENS = 13
-# Maps of attention in memory at a time while a block is computed: scores, positions, softmax.
+# Attention maps in memory at the same time while a block is computed: scores, positions, softmax.
 _MAPS_AT_ONCE = 3
-# What the decoder keeps of a place of the features, in numbers.
+# Numbers that the decoder keeps for each position of the features.
 _KEPT_BY_DECODER = 256 * 48
-# What torch and its libraries take for themselves while they compute, as measured on a CPU.
+# Working memory of torch and its libraries, measured on a CPU.
 _WORKING_BYTES = 400_000_000
-# A number that is learnt, with its gradient and its two moments.
-_BYTES_PER_LEARNT = 16
+# A trained number, with its gradient and its two moments.
+_BYTES_PER_TRAINED = 16
 
 
 def predicted_bytes(
@@ -35,27 +35,33 @@ def predicted_bytes(
     sizes: Sequence[Sequence[tuple[int, int]]],
     half: bool,
 ) -> int:
-    """The peak of a step: weights, adapters with their moments, and what is kept of the views.
+    """The peak of a step: weights, adapters with their moments, and activations of the views.
 
-    sizes: (rows, columns) of the input of each view, for each object. half: whether in 16 bits.
-    What the frozen blocks make is kept in the computer's memory, within `prefix_bytes`, and the
-    volumes are there as well; neither is counted.
+    The output of the frozen blocks is stored in main memory, within `prefix_bytes`, as are the
+    volumes; neither is counted.
+
+    Args:
+        settings: the settings.
+        config: the configuration of SAM.
+        adapters: the trained parameters.
+        sizes: (rows, columns) of the input of each view, for each object.
+        half: whether the step computes in 16 bits.
     """
     number_bytes = 2 if half else 4
     weights = _encoder_weights(config) * number_bytes
-    learnt: int = sum(p.numel() for p in adapters) * _BYTES_PER_LEARNT
+    trained: int = sum(p.numel() for p in adapters) * _BYTES_PER_TRAINED
     views = [[_view_numbers(settings, config, size) for size in views] for views in sizes]
     kept = max(max(of_object) if settings.cached else sum(of_object) for of_object in views)
-    return weights + learnt + kept * number_bytes + _WORKING_BYTES
+    return weights + trained + kept * number_bytes + _WORKING_BYTES
 
 
 def _encoder_weights(config: SamConfig) -> int:
-    """The numbers of an encoder, within a few thousandths: 12 d² a block, and the positions."""
+    """The weights of an encoder, within a few thousandths: 12 d² per block, and the positions."""
     return config.depth * 12 * config.dim**2 + (IMAGE_SIDE // PATCH) ** 2 * config.dim
 
 
 def _view_numbers(settings: CrossplaneSettings, config: SamConfig, size: tuple[int, int]) -> int:
-    """The numbers kept of a view, and those in use while its largest block is computed."""
+    """The numbers kept for a view, and those in use while its largest block is computed."""
     high, wide = size[0] // PATCH, size[1] // PATCH
     tokens = high * wide
     first = config.depth - settings.blocks if settings.blocks else 0
@@ -69,10 +75,10 @@ def _view_numbers(settings: CrossplaneSettings, config: SamConfig, size: tuple[i
 
 
 def _block(config: SamConfig, number: int, high: int, wide: int) -> tuple[int, int]:
-    """The numbers of a block's tokens, and of its map of attention."""
+    """The numbers kept of a block's tokens, and those of its attention map."""
     if number in config.global_blocks:
-        seen = keys = high * wide
+        queries = keys = high * wide
     else:
         keys = WINDOW**2
-        seen = -(-high // WINDOW) * -(-wide // WINDOW) * keys
-    return _KEPT_OF_TOKENS * seen * config.dim, config.heads * seen * keys
+        queries = -(-high // WINDOW) * -(-wide // WINDOW) * keys
+    return _KEPT_OF_TOKENS * queries * config.dim, config.heads * queries * keys

@@ -1,4 +1,4 @@
-"""A slice through SAM with adapters: preparation, frozen blocks from memory, and the answer."""
+"""A slice through SAM with adapters: preprocessing, cached frozen blocks, and logits."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from .gradient_cache import View as Answering
 from .plane_views import View
 from .samples import Sample
 
-# Beyond this a number is infinite in 16 bits.
+# A larger number is infinite in 16 bits.
 _LARGEST_HALF = 6e4
 
 
 class ViewNetwork:
-    """Makes of each view of a sample a function that answers it.
+    """Creates functions that compute the logits of views.
 
-    prefix_bytes: memory for what the frozen blocks compute from slices, 0 for none. What is taken
-    from there was rounded to 16 bits; so is what is put there, so that both are the same.
+    Args:
+        network: SAM with adapters.
+        preprocessor: the preprocessing of slices.
+        device: the device.
+        half: whether to compute in 16 bits.
+        prefix_bytes: memory for the output of the frozen blocks, 0 for none. Cached values are
+            rounded to 16 bits; fresh values are too before they are stored, so that both are equal.
     """
 
     def __init__(
@@ -42,7 +47,7 @@ class ViewNetwork:
             self._cache = LruByteCache(prefix_bytes, lambda tokens: tokens.nbytes)
 
     def answering(self, sample: Sample) -> list[Answering]:
-        """A function for each view, which gives its logits (rows, columns), float32."""
+        """A function for each view that returns its logits (rows, columns), float32."""
         return [self._answering(view) for view in sample.views]
 
     def _answering(self, view: View) -> Answering:
@@ -50,13 +55,13 @@ class ViewNetwork:
             (view.slice_image.shape[0], view.slice_image.shape[1])
         )
         tokens = self._tokens(view, plan)
-        asked = plan.prompt(view.prompt)
-        boxes = None if asked.box is None else self._tensor([asked.box])
-        points = self._tensor([[point[:2] for point in asked.points]]).reshape(1, -1, 2)
-        positive = torch.tensor([[point[2] for point in asked.points]], device=self._device)
+        prompt = plan.prompt(view.prompt)
+        boxes = None if prompt.box is None else self._tensor([prompt.box])
+        points = self._tensor([[point[:2] for point in prompt.points]]).reshape(1, -1, 2)
+        positive = torch.tensor([[point[2] for point in prompt.points]], device=self._device)
 
         def answer() -> Tensor:
-            # Its own context for each call: see `cached_backward`.
+            # Each call has its own context; see `cached_backward`.
             with autocast(self._device, self._half):
                 features = self._network.features(tokens)
             low = self._network.decode(features.to(self._kind), boxes, points, positive)
@@ -69,18 +74,18 @@ class ViewNetwork:
         if kept is None:
             images = self._preprocessor.images(np.asarray(view.slice_image)[None], plan)
             with autocast(self._device, self._half):
-                made = self._network.prefix(self._tensor(images))
+                tokens = self._network.prefix(self._tensor(images))
             if self._cache is None:
-                return made
-            kept = made.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().cpu()
+                return tokens
+            kept = tokens.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().cpu()
             self._cache.put(view.key, kept)
-        # As the encoder's own, in 16 bits or 32.
+        # The encoder computes in 16 or 32 bits.
         kind = next(self._network.sam.image_encoder.parameters()).dtype
         return kept.to(self._device, kind)
 
     @property
     def _kind(self) -> torch.dtype:
-        """Of the decoder: 32 bits, or 64 where a test computes in them."""
+        """The dtype of the decoder: 32 bits, or 64 in tests."""
         kind: torch.dtype = next(self._network.sam.mask_decoder.parameters()).dtype
         return kind
 

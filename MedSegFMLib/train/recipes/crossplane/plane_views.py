@@ -1,7 +1,7 @@
 """Three slices through a voxel, each as an image with its object and a prompt.
 
-All three show the same region of the volume, voxel by voxel, so that the lines in which they meet
-have the same voxels in both: see `crossing`.
+All three show the same region of the volume, voxel by voxel, so that the lines of intersection have
+the same voxels in both; see `crossing`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ....models.planar.stacks import StackPlane, stack_planes
 from ....volumes.region import Region
 from ...labelled_volumes import LabelledVolume
 
-# How far in pixels a side of the box may lie beyond the object, as a walk's own boxes do.
+# Pixels by which a side of the box may exceed the object, as the boxes of propagation do.
 _SLACK = 5
 
 
@@ -29,9 +29,13 @@ _SLACK = 5
 class View:
     """A slice.
 
-    key: names the slice among all that are trained on.
-    slice_image: (rows, columns) grey levels; target: the same shape, float32, 1 in the object.
-    crossed: row and column of the voxel that all three views go through.
+    Attributes:
+        plane: its plane.
+        key: identifies the slice among all training slices.
+        slice_image: (rows, columns) grey levels.
+        target: the same shape, float32, 1 in the object.
+        prompt: the prompt in pixels.
+        crossed: row and column of the voxel that all three views contain.
     """
 
     plane: StackPlane
@@ -44,8 +48,10 @@ class View:
     def line(self, answer: Tensor, axis_kji: int) -> Tensor:
         """The line of (rows, columns) through the crossed voxel along an axis of the volume.
 
-        Its voxels are in the order of the volume's array. Raises ValueError for the axis that the
-        plane is cut along.
+        Its voxels are in the order of the volume's array.
+
+        Raises:
+            ValueError: the plane is perpendicular to the axis.
         """
         place = self.plane.axes_kji.index(axis_kji)
         if place == 0:
@@ -58,7 +64,9 @@ class View:
 class PlaneStacks:
     """A labelled volume as contiguous stacks of grey levels and labels in each plane.
 
-    shown: the part of it that views are asked for.
+    Args:
+        volume: the volume.
+        shown: the part of it that contains all views.
     """
 
     def __init__(self, volume: LabelledVolume, shown: Region) -> None:
@@ -77,9 +85,14 @@ class PlaneStacks:
     ) -> list[View]:
         """The axial, coronal and sagittal view of a region through a voxel of an object in it.
 
-        region, voxel_kji: in the whole volume.
-        The prompt is a box around what the slice shows of the object, for three of four samples;
-        for the others, and for half of those with a box, the voxel is clicked.
+        The prompt is a box around the object in the slice for three of four samples; for the
+        others, and for half of those with a box, the voxel is clicked.
+
+        Args:
+            label: the label of the object.
+            region: in the whole volume.
+            voxel_kji: in the whole volume.
+            rng: the random generator.
         """
         boxed = bool(rng.random() < 0.75)
         clicked = bool(rng.random() < 0.5) if boxed else True
@@ -118,7 +131,7 @@ class PlaneStacks:
 
 
 def crossing(first: View, second: View) -> int:
-    """The axis of the volume along which two views of different planes meet."""
+    """The axis of the volume along which two views of different planes intersect."""
     return 3 - first.plane.axes_kji[0] - second.plane.axes_kji[0]
 
 

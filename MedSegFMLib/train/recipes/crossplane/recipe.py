@@ -1,7 +1,7 @@
 """The recipe `crossplane`: adapt SAM so that its three planes agree, with the memory of one view.
 
-After "The Cost of Consistency", whose three reasons against training it are answered here by
-gradient caching, the slices' own size, and contiguous stacks. Imports without torch.
+After "The Cost of Consistency", whose three reasons against training are addressed here by gradient
+caching, slices at their own size, and contiguous stacks. Imports without torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Settings = CrossplaneSettings
 
 
 def task(settings: CrossplaneSettings, processes: Processes) -> Task:
-    """The adapters, the volumes and their voxels."""
+    """Create the task: adapters, volumes and their voxels."""
     from .task import CrossplaneTask
 
     return CrossplaneTask(settings, processes)

@@ -1,4 +1,4 @@
-"""Voxels to train on: on the surfaces of objects, and where the base's planes disagree."""
+"""Voxels to train on: on the surfaces of objects, and where the planes of the base disagree."""
 
 from __future__ import annotations
 
@@ -20,23 +20,29 @@ from .plane_views import PlaneStacks, View
 
 Voxels = NDArray[np.int32]
 
-# More voxels of one kind are not needed of an object.
+# Enough voxels of one kind for an object.
 _MOST_VOXELS = 50_000
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One voxel's views: axial, coronal, sagittal."""
+    """The views through one voxel: axial, coronal, sagittal."""
 
     views: list[View]
 
 
 @dataclass(eq=False)
 class TrainedObject:
-    """An object of a volume, the region it is seen in, and its voxels to choose from.
+    """An object of a volume, the region that views show of it, and its voxels to sample from.
 
-    surface: (n, 3) indices (k, j, i) of its voxels that touch another. hot: of those where the
-    base's planes disagree; none until somebody looked.
+    Attributes:
+        volume: the volume.
+        stacks: its stacks.
+        label: the label of the object.
+        region: the region that views show.
+        surface: (n, 3) indices (k, j, i) of the voxels on its surface.
+        hot: (n, 3) indices of its voxels where the planes of the base disagree; empty until
+            computed.
     """
 
     volume: LabelledVolume
@@ -48,18 +54,23 @@ class TrainedObject:
 
     @property
     def mask_kji(self) -> NDArray[np.bool_]:
-        """(K, J, I) of the volume."""
+        """The object as a mask (K, J, I) of the volume."""
         return np.asarray(self.volume.labels_kji == self.label)
 
 
 def trained_objects(
     volumes: Sequence[LabelledVolume], rule: RegionRule | None
 ) -> list[TrainedObject]:
-    """All objects of volumes. rule: the margin of their regions; None shows whole slices.
+    """All objects of volumes.
 
-    Raises TrainingError for a volume that is too thin for three planes.
+    Args:
+        volumes: the volumes.
+        rule: the margin of the objects' regions; None shows whole slices.
+
+    Raises:
+        TrainingError: a volume is too thin for three planes.
     """
-    found = []
+    objects = []
     for volume in volumes:
         check_thick_enough(volume)
         shape = volume.labels_kji.shape
@@ -69,18 +80,24 @@ def trained_objects(
             assert box is not None, "labels without voxels are refused where they are read"
             tight[label] = Region.from_slices(box)
         regions = {
-            label: Region.whole(shape) if rule is None else own.grown(rule.margin(own), shape)
-            for label, own in tight.items()
+            label: Region.whole(shape)
+            if rule is None
+            else box_region.grown(rule.margin(box_region), shape)
+            for label, box_region in tight.items()
         }
         stacks = PlaneStacks(volume, Region.enclosing(list(regions.values())))
         for label, region in regions.items():
             surface = _surface(volume.labels_kji == label, tight[label])
-            found.append(TrainedObject(volume, stacks, label, region, surface))
-    return found
+            objects.append(TrainedObject(volume, stacks, label, region, surface))
+    return objects
 
 
 def check_thick_enough(volume: LabelledVolume) -> None:
-    """Raise TrainingError where a plane of the volume would show next to nothing."""
+    """Check that a volume has enough voxels for slices in every plane.
+
+    Raises:
+        TrainingError: it has too few along an axis.
+    """
     if min(volume.labels_kji.shape) < LEAST_SIDE:
         shape = " x ".join(map(str, volume.labels_kji.shape[::-1]))
         raise TrainingError(
@@ -90,7 +107,7 @@ def check_thick_enough(volume: LabelledVolume) -> None:
 
 
 def spread(objects: Sequence[TrainedObject], most: int) -> list[TrainedObject]:
-    """At most so many objects, of as many volumes as there are: each gives one in turn."""
+    """At most `most` objects, taken from each volume in turn."""
     by_volume: dict[str, list[TrainedObject]] = {}
     for target in objects:
         by_volume.setdefault(target.volume.name, []).append(target)
@@ -99,7 +116,7 @@ def spread(objects: Sequence[TrainedObject], most: int) -> list[TrainedObject]:
 
 
 class Samples:
-    """All samples of a training, each with a number, of which there is no last."""
+    """All samples of a training run, an endless numbered sequence."""
 
     def __init__(self, objects: Sequence[TrainedObject], hot_share: float, seed: int) -> None:
         self._objects = objects
@@ -107,7 +124,7 @@ class Samples:
         self._seed = seed
 
     def __getitem__(self, number: int) -> Sample:
-        """The same for the same number, objects and seed."""
+        """The sample of a number; always the same for the same objects and seed."""
         rng = np.random.default_rng((self._seed, number))
         chosen = self._objects[int(rng.integers(len(self._objects)))]
         hot = rng.random() < self._hot_share and len(chosen.hot) > 0
@@ -116,7 +133,7 @@ class Samples:
         return Sample(chosen.stacks.views(chosen.label, chosen.region, voxel, rng))
 
     def from_number(self, first: int, stride: int) -> Generator[Sample, None, None]:
-        """Every `stride`-th from number `first` on."""
+        """Every `stride`-th sample from number `first` on."""
         for number in count(first, stride):
             yield self[number]
 

@@ -1,6 +1,6 @@
-"""How well an adapted SAM segments volumes, and how far its planes agree: as the model `sam` runs.
+"""Accuracy and agreement of planes of an adapted SAM, computed as by the model `sam`.
 
-Every object gets the box around it as its prompt, and nothing else.
+The prompt of every object is the box around it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from ....session.session import Session
 from ....volumes.masks import bounding_box
 from .samples import TrainedObject, Voxels, thinned
 
-# Where the planes' probabilities are further apart than this they disagree.
+# Planes disagree if their probabilities differ by more than this.
 _HOT = 0.5
 
 SCORES = ("dice", "agreement", "inconsistency")
-"""Of the fused answer; the mean Dice between planes; the paper's term, mean over the object."""
+"""Dice of the fused mask; mean Dice between planes; the paper's term, mean over the object."""
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """The answer to one object's box, and its consistency."""
+    """The prediction for one object's box, and its consistency."""
 
     target: TrainedObject
     prediction: Prediction
@@ -37,7 +37,7 @@ class Seen:
 
 
 def measure_target(segmenter: PlanarSegmenter, target: TrainedObject, progress: Progress) -> Seen:
-    """Segment an object after the box around it."""
+    """Segment an object from the box around it."""
     session = Session(segmenter, target.volume.image)
     box = bounding_box(target.mask_kji)
     assert box is not None, "the object has a surface"
@@ -53,21 +53,29 @@ def scores(
     targets: Sequence[TrainedObject],
     progress: Progress,
 ) -> tuple[dict[str, float], Seen]:
-    """The mean of each of `SCORES` over objects, of which there is one at least, and the first.
+    """The mean of each of `SCORES` over objects, and the result of the first object.
 
-    make: the segmenter as it is now. An object that was not found at all agrees nowhere and counts
-    nothing for the inconsistency, which is NaN where none was found.
+    An object that was not found has an agreement of 0 and does not count for the inconsistency,
+    which is NaN if no object was found.
+
+    Args:
+        make: creates a segmenter with the current weights.
+        targets: the objects, at least one.
+        progress: reports progress.
     """
     segmenter = make()
     rows, shown = [], None
     for target, part in zip(targets, parts_of(progress, len(targets)), strict=True):
-        seen = measure_target(segmenter, target, part)
-        shown = shown or seen
+        measured = measure_target(segmenter, target, part)
+        shown = shown or measured
         rows.append(
             (
-                dice(target.mask_kji, seen.prediction.mask.array_kji),
-                (seen.consistency.agreement or 0.0) * bool(seen.prediction.mask.array_kji.any()),
-                np.nan if seen.consistency.intersection is None else seen.consistency.intersection,
+                dice(target.mask_kji, measured.prediction.mask.array_kji),
+                (measured.consistency.agreement or 0.0)
+                * bool(measured.prediction.mask.array_kji.any()),
+                np.nan
+                if measured.consistency.intersection is None
+                else measured.consistency.intersection,
             )
         )
     assert shown is not None, "there is one object at least"
@@ -79,8 +87,8 @@ def scores(
 def find_hot_voxels(
     segmenter: PlanarSegmenter, target: TrainedObject, progress: Progress
 ) -> Voxels:
-    """The voxels (n, 3) of an object where the planes disagree."""
-    seen = measure_target(segmenter, target, progress)
-    own = target.mask_kji[seen.consistency.region.slices]
-    found = np.argwhere((seen.consistency.disagreement_kji > _HOT) & own)
-    return thinned(found + np.array(seen.consistency.region.start_kji))
+    """The voxels (n, 3) of an object at which the planes disagree."""
+    measured = measure_target(segmenter, target, progress)
+    mask_kji = target.mask_kji[measured.consistency.region.slices]
+    voxels = np.argwhere((measured.consistency.disagreement_kji > _HOT) & mask_kji)
+    return thinned(voxels + np.array(measured.consistency.region.start_kji))

@@ -1,4 +1,4 @@
-"""What can be set about adapting SAM across planes. Imports without torch."""
+"""The settings of the recipe `crossplane`. Imports without torch."""
 
 from __future__ import annotations
 
@@ -13,46 +13,48 @@ from ...settings_checks import check_at_least, check_positive, check_shares
 
 @dataclass(frozen=True)
 class CrossplaneSettings:
-    """One adaptation; the defaults suit a small GPU, and a CPU with patience.
+    """The settings of one adaptation; the defaults suit a small GPU, or a CPU with patience.
 
-    out: the folder for adapter, checkpoint, log, report and preview; a run that finds its
-        checkpoint there goes on from it.
-    base: the SAM to adapt, which stays as it is: sam or medsam, as installed, or a file.
-    prepared: how slices are brought to grey levels and back, as for sam or medsam; auto is as for
-        base where that is one of them, and as for sam where it is a file.
-    cases: a CASES.json with the labelled volumes; without it they are synthetic.
-    held_back: names of cases that are scored and never trained on, with commas between; without
-        it the last one.
-    synthetic: how many synthetic volumes to train on where there are no cases.
-    side: the side of a synthetic volume, in voxels.
-    steps: the whole training, in steps of the optimiser, over all calls.
-    consistency: the weight of the intersection term; 0 trains each plane by itself.
-    ramp: the part of the training over which that weight rises from 0.
-    compared: what is compared where planes meet, probabilities or logits.
-    coronal_sagittal: whether the coronal and sagittal plane are compared as well.
-    rank: of the adapters.
-    alpha: they are multiplied by alpha / rank.
-    dropout: of the adapters' input.
-    targets: where they sit in a block of the encoder: qkv, attention or all.
-    blocks: in how many blocks of the encoder, from the last; 0 is all.
-    decoder: whether the mask decoder has adapters, lora, or stays as it is, frozen.
-    size: native, the object's region voxel by voxel, or 1024, whole slices at SAM's size.
-    cached: whether the gradient is computed view by view, with the memory of one.
-    recomputed: whether blocks are computed twice rather than remembered.
-    prefix_bytes: memory for what blocks without adapters make of a slice, kept in 16 bits; 0
-        computes it each time.
-    hot_share: the share of samples where the base's planes disagree; the others lie on surfaces.
-    rate: the optimiser's highest rate.
-    weight_decay: that of AdamW.
-    warmup: steps over which the rate rises.
-    accumulate: voxels, of three views each, in a step of the optimiser.
-    device: auto, cpu, cuda or cuda:N.
-    precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
-    threads: of torch; 0 leaves them to it.
-    seed: of the adapters, the voxels and the prompts.
-    save_minutes: how often the checkpoint is written.
-    validate_samples: after how many voxels the held-back volumes are scored and drawn.
-    validation_objects: how many objects of them are scored.
+    Attributes:
+        out: the folder for adapter, checkpoint, log, report and preview; a run continues from a
+            checkpoint in it.
+        base: the SAM to adapt, which is not changed: sam or medsam, as installed, or a file.
+        prepared: the preprocessing of slices, that of sam or of medsam; auto takes that of base, or
+            that of sam if base is a file.
+        cases: a CASES.json with the labelled volumes; without it they are synthetic.
+        held_back: names of cases that are scored and never trained on, separated by commas; by
+            default the last one.
+        synthetic: the number of synthetic volumes to train on if there are no cases.
+        side: the side of a synthetic volume in voxels.
+        steps: the whole training in steps of the optimiser, over all calls.
+        consistency: the weight of the intersection term; 0 trains each plane by itself.
+        ramp: the part of the training over which that weight rises from 0.
+        compared: the values compared on intersections of planes, probabilities or logits.
+        coronal_sagittal: whether the coronal and sagittal plane are compared as well.
+        rank: the rank of the adapters.
+        alpha: adapters are multiplied by alpha / rank.
+        dropout: the dropout of the adapters' input.
+        targets: the layers of an encoder block that have adapters: qkv, attention or all.
+        blocks: the number of encoder blocks with adapters, counted from the last; 0 is all.
+        decoder: whether the mask decoder has adapters, lora, or is not trained, frozen.
+        size: native, the object's region voxel by voxel, or 1024, whole slices at SAM's size.
+        cached: whether the gradient is computed view by view, with the memory of one view.
+        recomputed: whether blocks are computed twice instead of stored.
+        prefix_bytes: memory for the output of blocks without adapters, stored in 16 bits; 0
+            computes it each time.
+        hot_share: the share of samples where the base's planes disagree; the others are on
+            surfaces.
+        rate: the highest learning rate.
+        weight_decay: the weight decay of AdamW.
+        warmup: steps over which the rate rises.
+        accumulate: voxels, of three views each, in a step of the optimiser.
+        device: auto, cpu, cuda or cuda:N.
+        precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
+        threads: threads of torch; 0 leaves them to torch.
+        seed: the seed of the adapters, the voxels and the prompts.
+        save_minutes: minutes between checkpoints.
+        validate_samples: voxels after which the held-back volumes are scored and drawn.
+        validation_objects: the number of their objects that are scored.
     """
 
     out: Path

@@ -1,4 +1,4 @@
-"""Adapting SAM across planes as a task: what a voxel teaches, what is scored, and the adapter."""
+"""Cross-plane adaptation of SAM as a task: training on voxels, scores, and the adapter."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ from .settings import CrossplaneSettings
 
 REPORT_FILE = "report.json"
 
-# Settings that an adapter does not tell: where files lie is nobody else's business.
+# Settings that an adapter does not record, because file paths are private.
 _PATHS = ("out", "cases", "base")
 
 
 class CrossplaneTask(Task):
-    """Fresh adapters around a SAM, and the volumes to train them on."""
+    """New adapters around a SAM, and the volumes to train them on."""
 
     samples = 1
 
@@ -86,7 +86,7 @@ class CrossplaneTask(Task):
             settings.decoder,
         )
         if self._half:
-            # The decoder is small, and its masks are the answer.
+            # The decoder stays in 32 bits: it is small, and computes the masks.
             sam.image_encoder.to(torch.bfloat16)
         torch.manual_seed(settings.seed)
         self._lora = choice.peft_settings(sam.config)
@@ -107,12 +107,12 @@ class CrossplaneTask(Task):
         ]
         self.optimisers[0].param_groups[0]["peak"] = settings.rate
         self.schedule = StepSchedule(settings.steps, settings.warmup, "cosine")
-        own = ("rank", "alpha", "targets", "blocks", "decoder", "size")
+        must_match = ("rank", "alpha", "targets", "blocks", "decoder", "size")
         self.must_match = {
             "base": self._base_sha256,
-            # Of them the checkpoint holds scores and places.
+            # The checkpoint contains scores and voxels of these volumes.
             "set of volumes": digest([*self._manifest, *manifest(held_back)]),
-            **{key: getattr(settings, key) for key in own},
+            **{key: getattr(settings, key) for key in must_match},
         }
         self._hot: list[Tensor] | None = None
         self._before: dict[str, float] | None = None
@@ -120,7 +120,7 @@ class CrossplaneTask(Task):
         self._shown: Seen | None = None
 
     def prepare(self, progress: Progress, brief: bool) -> None:
-        """Score the base, and find where its planes disagree, unless a checkpoint knew."""
+        """Score the base and find where its planes disagree, unless a checkpoint has both."""
         if brief:
             return
         with self._peft.disable_adapter():
@@ -138,7 +138,7 @@ class CrossplaneTask(Task):
             target.hot = voxels.numpy()
 
     def batches(self, first: int, stride: int) -> Generator[Sample, None, None]:
-        """See `Task.batches`: one voxel each."""
+        """See `Task.batches`; each batch is one voxel."""
         settings = self._settings
         samples = Samples(self._objects, settings.hot_share, settings.seed)
         return samples.from_number(first, stride)
@@ -167,9 +167,9 @@ class CrossplaneTask(Task):
         return plain_backward(views, loss, weight)
 
     def state(self) -> dict[str, Tensor]:
-        """The adapters, and what `prepare` found."""
+        """The adapters, and the results of `prepare`."""
         state: dict[str, Tensor] = dict(get_peft_model_state_dict(self._peft))
-        assert self._hot is not None and self._before is not None, "nothing is kept before that"
+        assert self._hot is not None and self._before is not None, "prepare was called"
         state |= {f"hot.{place}": voxels for place, voxels in enumerate(self._hot)}
         state["before"] = torch.tensor([self._before[name] for name in SCORES])
         return state
@@ -186,17 +186,17 @@ class CrossplaneTask(Task):
         return dict(self._after)
 
     def draw(self, path: Path, title: str) -> None:
-        """Where the planes disagree on the first object that was scored."""
+        """Draw the disagreement of the planes on the first object that was scored."""
         if self._shown is not None:
-            seen = self._shown
+            shown = self._shown
             figure = draw_consistency(
-                seen.target.volume.image, seen.prediction, seen.consistency, title
+                shown.target.volume.image, shown.prediction, shown.consistency, title
             )
             with atomic_path(path) as beside:
                 figure.savefig(beside, dpi=90, facecolor="black")
 
     def write(self, path: Path) -> None:
-        """The adapter's folder, and beside it `report.json` with the scores before and after."""
+        """Write the adapter's folder, and beside it `report.json` with scores before and after."""
         settings = self._settings
         facts = lora_file.AdapterFacts(
             settings.base if settings.base in BASES else Path(settings.base).name,
@@ -247,7 +247,7 @@ class CrossplaneTask(Task):
         ]
 
     def _segmenter(self) -> PlanarSegmenter:
-        """The network as it is now as a model of volumes; a fresh one, as it remembers features."""
+        """A segmenter with the current weights; a new one, because segmenters cache features."""
         self._peft.eval()
         device = self._processes.device
         runtime = TorchSamRuntime(self._sam, device, "crossplane", self._half)
@@ -256,7 +256,7 @@ class CrossplaneTask(Task):
         )
 
     def _ramp(self, number: int) -> float:
-        """How far the weight of the intersection term has risen at a batch, 0 to 1."""
+        """The ramp of the intersection term's weight at a batch, 0 to 1."""
         settings = self._settings
         together = settings.steps * settings.accumulate * self._processes.count
         ramp = settings.ramp * together
@@ -264,11 +264,11 @@ class CrossplaneTask(Task):
 
 
 def _with_phrase(progress: Progress, start: float, stop: float, phrase: str) -> Progress:
-    """Progress of a part that tells the user one phrase, as training has not begun."""
+    """Progress of a part with a fixed phrase, because training has not begun."""
     part = part_of(progress, start, stop)
     return lambda fraction, _: part(fraction, phrase)
 
 
-def _numbers(found: Mapping[str, float] | None) -> dict[str, float | None]:
-    """Scores as JSON has them: what is no number is null."""
-    return {name: None if isnan(value) else value for name, value in (found or {}).items()}
+def _numbers(values: Mapping[str, float] | None) -> dict[str, float | None]:
+    """Scores for JSON, with null for NaN."""
+    return {name: None if isnan(value) else value for name, value in (values or {}).items()}

@@ -1,1 +1,1 @@
-"""Trains ENSAM."""
+"""The recipe for ENSAM."""

@@ -1,4 +1,4 @@
-"""Batches by number: the same number gives the same batch, in any process and after any pause."""
+"""Batches by number: a number gives the same batch in any process and after any interruption."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .settings import EnsamSettings
 # Far from any training batch's number.
 _FIRST_VALIDATION = 1 << 40
 _LARGEST_VALIDATION_BATCH = 8
-# A view of a recording may show nothing of its objects; another one is tried so many times.
+# A view of a recorded volume may show none of its objects; another view is tried this many times.
 _VIEWS = 10
 
 
 class MixedSource:
-    """Scenes of synthesis and, for a share of them, of a pack of recorded volumes."""
+    """A source of synthetic scenes and, for a share of them, of recorded volumes from a pack."""
 
     def __init__(self, synthesis: Source, recorded: Source | None, recorded_share: float) -> None:
         self._synthesis = synthesis
@@ -35,7 +35,7 @@ class MixedSource:
         self._share = recorded_share
 
     def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
-        """A scene of either."""
+        """A scene of one of the two sources, chosen at random."""
         if self._recorded is None or generators.host.random() >= self._share:
             return self._synthesis.scene(shape_kji, generators)
         for view in range(1, _VIEWS + 1):
@@ -48,9 +48,15 @@ class MixedSource:
 
 
 class Batches(Dataset[Batch]):  # type: ignore[misc]
-    """All batches of a run, of which there is no last. VolumeError for an unusable pack.
+    """All batches of a run, an endless numbered sequence.
 
-    source: where scenes come from; None opens that of the settings when it is first needed.
+    Args:
+        settings: the settings.
+        device: the device of the scenes.
+        source: the source of the scenes; None opens that of the settings on first use.
+
+    Raises:
+        VolumeError: the pack cannot be used.
     """
 
     def __init__(
@@ -71,11 +77,11 @@ class Batches(Dataset[Batch]):  # type: ignore[misc]
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker that is no fork opens the pack itself rather than being sent it.
+        # A worker that is not a fork opens the pack itself, so it is not sent.
         return {**self.__dict__, "_source": None}
 
     def source(self) -> Source:
-        """Where scenes come from; workers that are forks share what is open."""
+        """The source of the scenes; forked workers share an open one."""
         if self._source is None:
             pack = self.settings.pack
             recorded = None if pack is None else RecordedSource(pack)
@@ -84,10 +90,10 @@ class Batches(Dataset[Batch]):  # type: ignore[misc]
 
 
 def training_batches(batches: Batches, first: int, stride: int = 1) -> Generator[Batch, None, None]:
-    """Every `stride`-th batch from number `first` on, without end.
+    """Every `stride`-th batch from number `first` on, endlessly.
 
-    Made by `workers` processes beside this one, which end when the generator is closed, or by this
-    one where its device is a GPU.
+    The batches are made by `workers` processes, which end when the generator is closed, or by this
+    process if its device is a GPU.
     """
     numbers = range(first, _FIRST_VALIDATION, stride)
     workers = batches.settings.workers if batches.device.type == "cpu" else 0
@@ -106,13 +112,13 @@ def training_batches(batches: Batches, first: int, stride: int = 1) -> Generator
     try:
         yield from iterator
     finally:
-        # After an error its traceback keeps the iterator alive, and the workers ignore the SIGTERM
-        # that multiprocessing would end them with.
+        # After an error, its traceback keeps the iterator alive, and the workers ignore the SIGTERM
+        # with which multiprocessing would end them.
         iterator._shutdown_workers()
 
 
 def _leave_stopping_to_the_parent(worker: int) -> None:
-    """Ctrl-C and job schedulers signal all processes; workers go on until the run has saved."""
+    """Ctrl-C and job schedulers signal all processes; workers continue until the run has saved."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 

@@ -1,7 +1,7 @@
-"""Clicks for a whole batch at once, on the device: near the middle of the largest error.
+"""Clicks for a whole batch at once, on the device, near the middle of the largest error.
 
 The challenge's own rule (`simulate.next_click`) labels components and measures distances on the
-CPU, one object at a time; training places clicks into its deepest place instead.
+CPU, one object at a time; training places a click at the deepest voxel of the error instead.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Steps by which errors are peeled; deeper than the widest error in a region of 96 cells.
+# Erosions of an error; more than the widest error in a region of 96 cells needs.
 _MOST_PEELS = 24
-# Of voxels equally deep, one is taken at random; a voxel this much shallower may win as well.
+# Among equally deep voxels the choice is random; a voxel this much shallower may be chosen too.
 _RANDOM_VOXELS = 0.5
 
 
 def deepest(region: Tensor, noise: Tensor) -> Tensor:
-    """The indices (B, 3) int64 of a voxel deep inside each region (B, 1, K, J, I), bool.
+    """The indices of a voxel deep inside each region.
 
-    noise: (B, 1, K, J, I) float32, 0 to 1. An empty region gives an arbitrary voxel.
+    Args:
+        region: (B, 1, K, J, I) bool; an empty region gives an arbitrary voxel.
+        noise: the same shape, float32, 0 to 1.
+
+    Returns:
+        (B, 3) int64.
     """
     depth = _depth(region)
     score = (depth + _RANDOM_VOXELS * noise).masked_fill(~region, -1.0)
@@ -29,10 +34,15 @@ def deepest(region: Tensor, noise: Tensor) -> Tensor:
 
 
 def next_clicks(logits: Tensor, target: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Where (B, 3) int64 the next click falls, and whether (B,) bool it is on the object.
+    """The next clicks; if a mask is correct everywhere, a click into the object's middle.
 
-    logits, target, noise: (B, 1, K, J, I). Where the answer is right everywhere the click falls
-    into the object's middle.
+    Args:
+        logits: (B, 1, K, J, I).
+        target: the same shape.
+        noise: the same shape, float32, 0 to 1.
+
+    Returns:
+        The voxels, (B, 3) int64, and whether each is on the object, (B,) bool.
     """
     truth = target > 0.5
     wrong = (logits > 0) != truth
@@ -43,7 +53,7 @@ def next_clicks(logits: Tensor, target: Tensor, noise: Tensor) -> tuple[Tensor, 
 
 
 def _depth(region: Tensor) -> Tensor:
-    """How often a region (bool) can be peeled, diagonally too, before a voxel is gone."""
+    """The number of erosions, with diagonal neighbours, after which each voxel is removed."""
     left = functional.pad(region, (1, 1, 1, 1, 1, 1))
     depth = left.to(torch.uint8)
     for _ in range(min(_MOST_PEELS, max(region.shape[2:]) // 2)):
@@ -54,7 +64,7 @@ def _depth(region: Tensor) -> Tensor:
 
 
 def _eroded(region: Tensor, axis: int) -> Tensor:
-    """A region without the voxels that have a neighbour outside along an axis; its ends are out."""
+    """A mask without voxels that have a neighbour outside along an axis; its ends are outside."""
     inner = region.shape[axis] - 2
     middle = region.narrow(axis, 1, inner)
     result = torch.zeros_like(region)

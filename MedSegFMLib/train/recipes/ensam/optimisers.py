@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from torch import nn
 
-# A row or column of embeddings is a list of vectors, and a convolution of few channels no matrix.
+# Embeddings with a few rows or columns are lists of vectors, and convolutions with a few channels
+# are not matrices in Muon's sense.
 _FEWEST_ROWS = 16
 
 
 class MatrixMuon(torch.optim.Muon):  # type: ignore[misc]
-    """torch's Muon for parameters of any shape, seen as matrices of (first axis, all others).
+    """torch's Muon for parameters of any shape, treated as matrices (first axis, all others).
 
-    Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; the step is
-    scaled so that rates found for AdamW hold (Liu et al., "Muon is scalable for LLM training",
-    2025, section 2.2).
+    Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024. The step is
+    scaled so that learning rates tuned for AdamW remain valid (Liu et al., "Muon is scalable for
+    LLM training", 2025, section 2.2).
     """
 
     def __init__(self, parameters: list[nn.Parameter], rate: float, weight_decay: float) -> None:
@@ -28,13 +29,13 @@ class MatrixMuon(torch.optim.Muon):  # type: ignore[misc]
         )
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Turn every parameter against its gradient; the matrices share their memory."""
+        """Update all parameters; the matrices share their memory."""
         for whole, matrix in zip(self._whole, self._matrices, strict=True):
             matrix.grad = None if whole.grad is None else whole.grad.flatten(1)
         return super().step(closure)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients."""
+        """Clear the gradients."""
         for whole in self._whole:
             whole.grad = None
         super().zero_grad(set_to_none)
@@ -43,9 +44,13 @@ class MatrixMuon(torch.optim.Muon):  # type: ignore[misc]
 def build_optimisers(
     network: nn.Module, muon: bool, rate: float, weight_decay: float
 ) -> list[torch.optim.Optimizer]:
-    """The optimisers of a network that lies on its device already.
+    """The optimisers of a network, which is already on its device.
 
-    muon: whether Muon takes the hidden matrices and convolutions; AdamW takes all else.
+    Args:
+        network: the network.
+        muon: whether Muon updates the hidden matrices and convolutions; AdamW updates the others.
+        rate: the highest learning rate.
+        weight_decay: the weight decay of Muon.
     """
     hidden = [p for p in network.parameters() if muon and _is_hidden_matrix(p)]
     taken = {id(p) for p in hidden}

@@ -1,4 +1,4 @@
-"""A picture of what the network answers: a few objects in three planes, with truth and answers."""
+"""A picture of predictions for a few objects in three planes, with the ground truth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .samples import Batch
 _MOST_OBJECTS = 4
 _PLANES = "kji"
 _INCHES = 2.2
-# Green is the truth; the others are told apart from it by colour-blind readers by their dashes.
+# The ground truth is green; dashes distinguish the others from it for colour-blind readers.
 _LINES: tuple[tuple[str, str, Literal["-", "--", ":"]], ...] = (
     ("truth", "#5CFF5C", "-"),
     ("after the box", "#E69F00", ":"),
@@ -24,9 +24,17 @@ _LINES: tuple[tuple[str, str, Literal["-", "--", ":"]], ...] = (
 
 
 def write_preview(path: Path, batch: Batch, first: Tensor, last: Tensor, title: str) -> None:
-    """Draw up to four objects of a batch; OutputError where the file cannot be written.
+    """Draw up to four objects of a batch.
 
-    first, last: the logits (B, 1, n, n, n) after the box and after the last click.
+    Args:
+        path: the file.
+        batch: the batch.
+        first: the logits (B, 1, n, n, n) after the box.
+        last: the same after the last click.
+        title: the title.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D

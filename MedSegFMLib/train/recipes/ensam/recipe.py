@@ -1,8 +1,8 @@
-"""The recipe `ensam`: train the network of the same name.
+"""The recipe `ensam`: train the network of the model of that name.
 
 After Stenhede et al., "ENSAM", 2025, section 2.3: box and simulated clicks, the loss averaged over
-the answers, Muon with AdamW, weights normalised after each step. Its fixed epochs are replaced by
-a budget, and what else the project adds is in the settings. Imports without torch.
+the predictions, Muon with AdamW, weights normalised after each step. Its fixed epochs are replaced
+by a budget; other additions of this project are in the settings. Imports without torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Settings = EnsamSettings
 
 
 def task(settings: EnsamSettings, processes: Processes) -> Task:
-    """The network, its optimisers and its scenes."""
+    """Create the task: network, optimisers and scenes."""
     from .task import EnsamTask
 
     return EnsamTask(settings, processes)

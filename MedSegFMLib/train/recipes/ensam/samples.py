@@ -1,4 +1,4 @@
-"""From labelled scenes to what the network trains on: an object in its region, and its box."""
+"""Training samples from labelled scenes: an object in its region, and its box."""
 
 from __future__ import annotations
 
@@ -16,44 +16,45 @@ from ....volumes.resampling import axis_weights
 
 Floats = NDArray[np.float64]
 
-# So many boxes are tight; in the others each face is off by up to this part of the box's width.
+# The share of tight boxes; in the others each face is off by up to this part of the box's width.
 _TIGHT_BOXES = 0.5
 _BOX_JITTER = 0.1
-# The margin beyond each face of the box, as a part of its width. In use it is a quarter.
+# The margin beyond each face of the box, as a part of its width. In inference it is a quarter.
 _MARGINS = (0.15, 0.4)
 _SMALLEST_MARGIN_VOXELS = 2
-# Without a box: half the region's width over half the object's. In use several sizes are looked at,
-# so that an object may fill little of what is seen or go on beyond it.
+# Without a box: half the region's width over half the object's. Inference tries several sizes, so
+# an object may fill a small part of the region or extend beyond it.
 _REACHES = (0.4, 6.0)
 _SMALLEST_REACH_VOXELS = 4
 _PERCENTILES = (0.005, 0.995)
-# So many scenes end within the object along one axis, as a scan of few slices does; at least this
-# part of the object is left.
+# The share of scenes that end within the object along one axis, as scans of few slices do, and the
+# part of the object that is left at least.
 _CUT_SCENES = 0.3
 _LEAST_LEFT = 0.15
 _FEWEST_VOXELS_LEFT = 3
-# The share of views that show a part of the region alone, as inference's windows do, and the part
+# The share of views that show only a part of the region, as windows in inference do, and the part
 # of each side that they show.
 _CLOSER_VIEWS = 0.25
 _CLOSER_WIDTH = 0.6
-# The share of batches that begin with a mask that is wrong in places, such as a coarser answer.
+# The share of batches that begin with a mask that is wrong in places, such as a coarse prediction.
 _STARTED_BATCHES = 0.2
-# An object that takes fewer cells teaches little; another one is taken.
+# An object with fewer cells is too small to learn from, and is replaced.
 _FEWEST_CELLS = 12
-# So many scenes for each object wanted, and the source is given up.
+# The number of scenes for each object after which the source counts as unusable.
 _MOST_SCENES = 200
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Objects, each in a region of its own that was resampled to n cells along each axis.
+    """Objects, each in its own region, resampled to n cells along each axis.
 
-    image: (B, 1, n, n, n) float32, 0 to 1.
-    target: the same shape; the share of each cell that belongs to the object.
-    boxes_kji: (B, 2, 3) float32, the centres of the boxes' first and last voxel, in cells; None
-        for objects that are only clicked on.
-    spacing_kji_mm: (B, 3) float32, the size of a cell.
-    previous: (B, 1, n, n, n) float32, logits to begin from, or None.
+    Attributes:
+        image: (B, 1, n, n, n) float32, 0 to 1.
+        target: the same shape; the fraction of each cell that belongs to the object.
+        boxes_kji: (B, 2, 3) float32, the centres of the boxes' first and last voxel, in cells; None
+            for objects that are only clicked on.
+        spacing_kji_mm: (B, 3) float32, the size of a cell.
+        previous: (B, 1, n, n, n) float32, logits to begin from, or None.
     """
 
     image: Tensor
@@ -66,18 +67,27 @@ class Batch:
 def make_batch(
     source: Source, side: int, cells: int, size: int, boxed: bool, generators: RandomGenerators
 ) -> Batch:
-    """`size` objects from scenes of `side` voxels along each axis.
+    """Make a batch of objects from scenes.
 
-    Raises TrainingError where hardly any scene shows an object large enough to learn from.
+    Args:
+        source: the source of scenes.
+        side: voxels of a scene along each axis.
+        cells: cells of a region along each axis.
+        size: the number of objects.
+        boxed: whether the objects have boxes.
+        generators: the random generators.
+
+    Raises:
+        TrainingError: too few scenes show an object large enough to learn from.
     """
     objects: list[tuple[Tensor, Tensor, Floats, Floats]] = []
     for _ in range(_MOST_SCENES * size):
         if len(objects) == size:
             break
         scene = source.scene((side, side, side), generators)
-        found = _seen(scene, cells, boxed, generators)
-        if float(found[1].sum()) >= _FEWEST_CELLS:
-            objects.append(found)
+        sample = _seen(scene, cells, boxed, generators)
+        if float(sample[1].sum()) >= _FEWEST_CELLS:
+            objects.append(sample)
     if len(objects) < size:
         raise TrainingError(
             f"Only {len(objects)} of {_MOST_SCENES * size} scenes of {side} voxels a side show an "
@@ -96,7 +106,7 @@ def make_batch(
 
 
 def normalised_cells(image: Tensor) -> Tensor:
-    """An image with its 0.5 and 99.5 percentile brought to 0 and 1, as `intensities` does."""
+    """An image with its 0.5 and 99.5 percentile mapped to 0 and 1, as `intensities` does."""
     low, high = torch.quantile(image.flatten(), image.new_tensor(_PERCENTILES))
     return ((image - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
 
@@ -130,12 +140,12 @@ def _seen(
 
 
 def _bounds(mask: Tensor) -> tuple[Floats, Floats]:
-    """First voxel of an object, and the one after its last, along each axis."""
+    """The first voxel of an object, and the one after its last, along each axis."""
     sides = [mask.amax(dim=[a for a in range(3) if a != axis]) for axis in range(3)]
-    found = [np.flatnonzero(side.cpu().numpy()) for side in sides]
-    if any(len(axis) == 0 for axis in found):
+    indices = [np.flatnonzero(side.cpu().numpy()) for side in sides]
+    if any(len(axis) == 0 for axis in indices):
         return np.zeros(3), np.array(mask.shape, dtype=float)
-    ends = [(axis[0], axis[-1] + 1) for axis in found]
+    ends = [(axis[0], axis[-1] + 1) for axis in indices]
     start, stop = np.array(ends, dtype=float).T
     return start, stop
 
@@ -143,7 +153,7 @@ def _bounds(mask: Tensor) -> tuple[Floats, Floats]:
 def _field_of_view(
     start: Floats, stop: Floats, shape: tuple[int, ...], host: np.random.Generator
 ) -> tuple[slice, ...]:
-    """The part of a scene that was recorded: all of it, or a slab within the object."""
+    """The recorded part of a scene: all of it, or a slab within the object."""
     view = [slice(0, n) for n in shape]
     if host.random() < _CUT_SCENES:
         axis = int(host.integers(3))
@@ -157,12 +167,12 @@ def _field_of_view(
 def _drawn_box(
     start: Floats, stop: Floats, shape: tuple[int, ...], host: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """The box as a user draws it: tight, or off a little on every face."""
+    """The box as a user draws it: tight, or with an error on each face."""
     if host.random() < _TIGHT_BOXES:
         return start, stop
     shift = np.rint(host.uniform(-_BOX_JITTER, _BOX_JITTER, (2, 3)) * (stop - start))
-    drawn = np.clip(start + shift[0], 0, stop - 1)
-    return drawn, np.clip(stop + shift[1], np.maximum(drawn, start) + 1, shape)
+    moved_start = np.clip(start + shift[0], 0, stop - 1)
+    return moved_start, np.clip(stop + shift[1], np.maximum(moved_start, start) + 1, shape)
 
 
 def _around_box(start: Floats, stop: Floats, host: np.random.Generator) -> tuple[Floats, Floats]:
@@ -180,7 +190,7 @@ def _around_click(start: Floats, stop: Floats, host: np.random.Generator) -> tup
 def _closer(
     first: Floats, end: Floats, mask: Tensor, host: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """A part of a region that shows some of the object."""
+    """A part of a region that shows a part of the object."""
     width = np.ceil(_CLOSER_WIDTH * (end - first))
     inside = mask.nonzero()
     voxel = inside[int(host.integers(len(inside)))].cpu().numpy()
@@ -192,9 +202,16 @@ def _closer(
 
 
 def started_logits(target: Tensor, generators: RandomGenerators) -> Tensor:
-    """Logits (B, 1, n, n, n) of a mask like the target, blurred and wrong in places.
+    """Logits of a mask similar to the target, blurred and wrong in places.
 
-    target: (B, 1, n, n, n) float32. The places are where a smooth random field is large.
+    The mask is wrong where a smooth random field is large.
+
+    Args:
+        target: (B, 1, n, n, n) float32.
+        generators: the random generators.
+
+    Returns:
+        (B, 1, n, n, n).
     """
     noise = torch.randn(target.shape, generator=generators.device, device=target.device)
     steps = int(generators.host.integers(2, 5))
@@ -208,7 +225,7 @@ def started_logits(target: Tensor, generators: RandomGenerators) -> Tensor:
 
 
 def _resampled(array: Tensor, cells: int) -> Tensor:
-    """A window (K, J, I) of a scene on (n, n, n) cells."""
+    """A window (K, J, I) of a scene, resampled to (n, n, n) cells."""
     along_k, along_j, along_i = (
         torch.from_numpy(axis_weights(n, cells).copy()).to(array.device) for n in array.shape
     )

@@ -1,4 +1,4 @@
-"""What can be set about the training of ENSAM. Imports without torch."""
+"""The settings of the recipe `ensam`. Imports without torch."""
 
 from __future__ import annotations
 
@@ -16,45 +16,46 @@ OptimiserKind = Literal["muon", "adam"]
 
 @dataclass(frozen=True)
 class EnsamSettings:
-    """One training run; the defaults suit a CPU.
+    """The settings of one training run; the defaults suit a CPU.
 
-    out: the folder for checkpoint, weights, log and preview; a run that finds its checkpoint there
-        goes on from it.
-    pack: a pack of recorded volumes (medsegfm pack); without one all scenes are synthetic.
-    recorded_share: the share of scenes that come from the pack.
-    start: weights to begin from where there is no checkpoint, of the same network; their number of
-        cells may be another.
-    minutes: the budget of this call in minutes; 0 is no limit.
-    samples: the budget of this call in objects seen; whichever budget ends first counts.
-    cooldown: the last part of the budget, over which the rate falls to 0. A later call goes on
-        from the checkpoint from before it.
-    cells: the side of the region that the network sees.
-    scene_side: the side of the scenes that regions are cut from, in voxels.
-    batch: objects in a batch, for each process.
-    accumulate: batches in a step of the optimiser.
-    boxed_share: the share of batches that begin with a box; the others begin with a click.
-    clicks: correcting clicks after the first prompt.
-    graded: from how many of the answers a batch learns, chosen at random; all 1 + clicks of them
-        in the paper.
-    rate: the optimisers' highest rate.
-    weight_decay: that of Muon.
-    average: the result is a running mean of the weights, of which each step keeps this share; 0
-        takes the weights as they are.
-    warmup: steps over which the rate rises at the beginning.
-    optimiser: muon (Muon for matrices, AdamW for the rest) or adam (AdamW for all).
-    skip: how the decoder takes the encoder's features, concat or add.
-    positions: how the network knows where a token is: liere, rope or absolute.
-    millimetres: whether the network counts distances in millimetres or in cells.
-    dense_prompts: whether prompts are also drawn voxel by voxel for the decoder.
-    device: auto, cpu, cuda or cuda:N.
-    precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
-    threads: of torch; 0 leaves them to it.
-    workers: processes that make scenes beside a training on the CPU; 0 makes them in it. On a GPU
-        they are made on it.
-    seed: of the network, the scenes and the clicks.
-    save_minutes: how often the checkpoint is written.
-    validate_samples: after how many objects the answers are scored and drawn.
-    validation_objects: how many objects are scored.
+    Attributes:
+        out: the folder for checkpoint, weights, log and preview; a run continues from a checkpoint
+            in it.
+        pack: a pack of recorded volumes (medsegfm pack); without one all scenes are synthetic.
+        recorded_share: the share of scenes that come from the pack.
+        start: weights of the same network to begin from if there is no checkpoint; their number of
+            cells may differ.
+        minutes: the budget of this call in minutes; 0 for no limit.
+        samples: the budget of this call in objects; whichever budget ends first counts.
+        cooldown: the last part of the budget, over which the rate falls to 0. A later call
+            continues from the checkpoint before it.
+        cells: the side of the network's input region in cells.
+        scene_side: the side of the scenes that regions are cut from, in voxels.
+        batch: objects in a batch, for each process.
+        accumulate: batches in a step of the optimiser.
+        boxed_share: the share of batches that begin with a box; the others begin with a click.
+        clicks: correcting clicks after the first prompt.
+        graded: the number of predictions, chosen at random, that a batch learns from; all 1 +
+            clicks in the paper.
+        rate: the highest learning rate of the optimisers.
+        weight_decay: the weight decay of Muon.
+        average: the result is a running mean of the weights, of which each step keeps this share; 0
+            takes the last weights.
+        warmup: steps over which the rate rises at the beginning.
+        optimiser: muon (Muon for matrices, AdamW for the rest) or adam (AdamW for all).
+        skip: how the decoder combines the encoder's features, concat or add.
+        positions: the position encoding of tokens: liere, rope or absolute.
+        millimetres: whether the network measures distances in millimetres or in cells.
+        dense_prompts: whether prompts are also drawn voxel by voxel for the decoder.
+        device: auto, cpu, cuda or cuda:N.
+        precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
+        threads: threads of torch; 0 leaves them to torch.
+        workers: processes that make scenes for training on the CPU; 0 makes them in the training
+            process. On a GPU, scenes are made on the GPU.
+        seed: the seed of the network, the scenes and the clicks.
+        save_minutes: minutes between checkpoints.
+        validate_samples: objects after which the predictions are scored and drawn.
+        validation_objects: the number of objects that are scored.
     """
 
     out: Path
@@ -101,12 +102,17 @@ class EnsamSettings:
             raise TrainingError("Training needs a budget; give minutes=30 or samples=10000.")
         if self.graded > self.clicks + 1:
             raise TrainingError(
-                f"graded is {self.graded}, but {self.clicks} clicks give {self.clicks + 1} answers."
+                f"graded is {self.graded}, but {self.clicks} clicks give {self.clicks + 1} "
+                "answers; give a smaller graded= or more clicks=."
             )
         self.network()
 
     def network(self) -> EnsamConfig:
-        """The network to train; ModelError where its choices cannot be."""
+        """The configuration of the network to train.
+
+        Raises:
+            ModelError: the choices are invalid.
+        """
         return EnsamConfig(
             skip=self.skip,
             positions=self.positions,

@@ -1,4 +1,4 @@
-"""A sample lived as a user would: box or click, then one correcting click after another."""
+"""A simulated interaction with a sample: a box or click, then correcting clicks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ...losses import segmentation_loss
 from .clicks import deepest, next_clicks
 from .samples import Batch
 
-# Without a box: so many batches begin with a stroke, as many points of the object, and so many with
-# a click anywhere on it; the others with a click near its middle.
+# Without a box: the share of batches that begin with a stroke, the number of its points, and the
+# share that begin with a click anywhere on the object; the others begin near its middle.
 _STROKES = 0.15
 _STROKE_POINTS = 8
 _CLICKS_ANYWHERE = 0.35
@@ -23,7 +23,7 @@ _ANYWHERE = 100.0
 
 
 class Interaction(nn.Module):  # type: ignore[misc]
-    """The network with the loss of its answers; a module, so that accelerate can spread it."""
+    """The network with the loss of its predictions."""
 
     def __init__(self, network: Ensam) -> None:
         super().__init__()
@@ -32,11 +32,17 @@ class Interaction(nn.Module):  # type: ignore[misc]
     def forward(
         self, batch: Batch, graded: Sequence[int], generator: torch.Generator
     ) -> tuple[Tensor, list[Tensor]]:
-        """The mean loss over the `graded` steps, and the logits after each step up to the last.
+        """Simulate the interaction with a batch.
 
-        graded: which answers count, 0 for the one after the box or first click. Answers between
-        them are computed without gradient, those after the last not at all.
-        generator: for the choice among equally good clicks.
+        Args:
+            batch: the batch.
+            graded: the steps whose predictions count, 0 for the one after the box or first click.
+                Predictions between them are computed without gradients, later ones not at all.
+            generator: chooses among equally good clicks.
+
+        Returns:
+            The mean loss over the `graded` steps, and the logits after each step up to the last of
+            them.
         """
         features = self.network.encode(batch.image, batch.spacing_kji_mm)
         prompts = self._first(batch, generator)

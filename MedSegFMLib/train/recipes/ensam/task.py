@@ -1,4 +1,4 @@
-"""ENSAM as a task: the network and its optimisers, what a batch teaches, and its result."""
+"""ENSAM as a task: the network and its optimisers, the loss of a batch, and the result."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from .validation import Validation, validate
 # In a checkpoint, before the names of the averaged weights.
 _AVERAGE = "average."
 _AVERAGED_STEPS = "averaged_steps"
-# Numbers a cell of the finest level keeps for the way back, for each answer graded, as measured.
+# Numbers kept for the backward pass per cell of the finest level and graded prediction, measured.
 _SAVED_PER_CELL = 640
-# What a number takes with its gradient and its optimiser's moments.
+# A weight with its gradient and its optimiser's moments.
 _BYTES_PER_WEIGHT = 16
 
 
 class EnsamTask(Task):
-    """A fresh network, the same in all processes, and scenes to train it on."""
+    """A new network, the same in all processes, and scenes to train it on."""
 
     def __init__(self, settings: EnsamSettings, processes: Processes) -> None:
         self._settings = settings
@@ -61,15 +61,23 @@ class EnsamTask(Task):
         self._validated: Validation | None = None
 
     def begin(self) -> None:
-        """Take over the weights of `start`; TrainingError where they are of another network."""
+        """Load the weights of `start`.
+
+        Raises:
+            TrainingError: they are of another network.
+        """
         start, wanted = self._settings.start, self._settings.network()
         if start is None:
             return
         given = ensam_weights.load(start)
         if replace(given.config, cells=wanted.cells) != wanted:
-            own = asdict(wanted)
-            there = asdict(given.config).items()
-            others = [f"{key}={str(value).lower()}" for key, value in there if value != own[key]]
+            wanted_fields = asdict(wanted)
+            given_fields = asdict(given.config).items()
+            others = [
+                f"{key}={str(value).lower()}"
+                for key, value in given_fields
+                if value != wanted_fields[key]
+            ]
             raise TrainingError(
                 f"{start} is of another network; add {' '.join(others)}, or leave out start=."
             )
@@ -78,13 +86,13 @@ class EnsamTask(Task):
 
     def batches(self, first: int, stride: int) -> Generator[Batch, None, None]:
         """See `Task.batches`."""
-        # Before the first batch, so that an unusable pack is told of at once.
+        # Before the first batch, so that an unusable pack is reported at once.
         self._batches.source()
         return training_batches(self._batches, first, stride)
 
     def backward(self, batch: Batch, number: int, weight: float) -> dict[str, Tensor]:
         """See `Task.backward`."""
-        # All processes grade the same answers, so that none waits for another.
+        # All processes grade the same predictions, so that none waits for another.
         graded, _ = self._drawn(number - self._processes.index)
         _, seed = self._drawn(number)
         generator = torch.Generator(self._processes.device).manual_seed(seed)
@@ -94,9 +102,9 @@ class EnsamTask(Task):
         return {"loss": loss.detach()}
 
     def after_step(self) -> None:
-        """Bring the weights back onto the unit sphere."""
+        """Normalise the weights back to the unit sphere, and update their running mean."""
         self.network.normalise_weights_()
-        # The mean of few steps is taken over those alone.
+        # In the first steps, the mean is taken only over the steps so far.
         self._averaged_steps += 1
         kept = min(self._settings.average, self._averaged_steps / (self._averaged_steps + 10))
         pairs = zip(self._averaged.parameters(), self.network.parameters(), strict=True)
@@ -113,10 +121,12 @@ class EnsamTask(Task):
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """See `Task.restore`."""
-        own = {name: state[name] for name in self.network.state_dict()}
-        self.network.load_state_dict(own)
-        # Checkpoints of earlier versions hold no average.
-        averaged = {name: state.get(_AVERAGE + name, tensor) for name, tensor in own.items()}
+        network_state = {name: state[name] for name in self.network.state_dict()}
+        self.network.load_state_dict(network_state)
+        # Checkpoints of earlier versions contain no average.
+        averaged = {
+            name: state.get(_AVERAGE + name, tensor) for name, tensor in network_state.items()
+        }
         self._averaged.load_state_dict(averaged)
         self._averaged_steps = int(state.get(_AVERAGED_STEPS, 0))
 
@@ -128,9 +138,9 @@ class EnsamTask(Task):
 
     def draw(self, path: Path, title: str) -> None:
         """See `Task.draw`."""
-        found = self._validated
-        if found is not None:
-            preview.write_preview(path, self._objects[0], found.first, found.last, title)
+        validation = self._validated
+        if validation is not None:
+            preview.write_preview(path, self._objects[0], validation.first, validation.last, title)
 
     def write(self, path: Path) -> None:
         """See `Task.write`."""
@@ -145,7 +155,7 @@ class EnsamTask(Task):
         return weights + saved * number_bytes
 
     def parameters(self) -> list[nn.Parameter]:
-        """All of the network; Muon's own are views of them."""
+        """All parameters of the network; Muon's matrices are views of them."""
         return list(self.network.parameters())
 
     def answers(self, batch: Batch, seed: int) -> list[Tensor]:
@@ -157,7 +167,7 @@ class EnsamTask(Task):
         return list(answers)
 
     def _drawn(self, number: int) -> tuple[list[int], int]:
-        """Which answers a batch learns from, and the seed of its clicks."""
+        """The predictions that a batch learns from, and the seed of its clicks."""
         settings = self._settings
         rng = np.random.default_rng((settings.seed, number))
         graded = rng.choice(settings.clicks + 1, settings.graded, replace=False)

@@ -1,4 +1,4 @@
-"""How good the answers are on objects that training never sees."""
+"""Scores of predictions for objects that training never uses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from .samples import Batch
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """The scores and some of the answers.
+    """The scores and some of the predictions.
 
-    dice: the mean over all objects, after the box and after each click.
-    first, last: the logits of the first batch, (B, 1, n, n, n), after the box and the last click.
+    Attributes:
+        dice: the mean over all objects, after the box and after each click.
+        first: the logits of the first batch, (B, 1, n, n, n), after the box.
+        last: the same after the last click.
     """
 
     dice: list[float]
@@ -33,17 +35,21 @@ def validate(
     device: torch.device,
     progress: Progress,
 ) -> Validation:
-    """Answer and score batches, of which there is one at least.
+    """Predict and score batches.
 
-    answers_to: the logits after each prompt of a batch, given a seed for its clicks.
+    Args:
+        answers_to: returns the logits after each prompt of a batch, given a seed for its clicks.
+        batches: one batch or more.
+        device: the device.
+        progress: reports progress.
     """
-    scores, drawn = [], []
+    scores, shown = [], []
     for number, batch in enumerate(batches):
         progress(number / len(batches), "Scoring objects")
-        there = on_device(batch, device)
-        answers = answers_to(there, number)
-        truth = (there.target > 0.5).float()
+        moved = on_device(batch, device)
+        answers = answers_to(moved, number)
+        truth = (moved.target > 0.5).float()
         scores.append(torch.stack([soft_dice((a > 0).float(), truth) for a in answers], dim=1))
         if number == 0:
-            drawn = [answers[0].cpu(), answers[-1].cpu()]
-    return Validation(torch.cat(scores).mean(dim=0).tolist(), drawn[0], drawn[1])
+            shown = [answers[0].cpu(), answers[-1].cpu()]
+    return Validation(torch.cat(scores).mean(dim=0).tolist(), shown[0], shown[1])

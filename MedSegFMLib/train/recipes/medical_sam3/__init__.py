@@ -1,1 +1,1 @@
-"""Trains LoRA adapters of Medical SAM3."""
+"""The recipe for Medical SAM3: LoRA adapters or all weights."""

@@ -1,9 +1,9 @@
-"""What SAM3's detector answers at each layer of its decoder, which training learns from.
+"""The outputs of SAM3's detector at each layer of its decoder, which training needs.
 
-transformers' own pass gives the last layer alone. The one-to-many queries are those of DAC-DETR
-(Hu et al., "DAC-DETR: divide the attention layers and conquer", NeurIPS 2023), as SAM3 was trained:
-the same queries and weights once more, without the attention among queries that keeps all but one
-of them from an object.
+transformers' own forward pass returns only the last layer. The one-to-many queries are those of
+DAC-DETR (Hu et al., "DAC-DETR: divide the attention layers and conquer", NeurIPS 2023), as SAM3 was
+trained. They are a second pass of the same queries and weights without self-attention, which keeps
+all but one query from each object.
 """
 
 from __future__ import annotations
@@ -24,11 +24,15 @@ _LEAST = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Of one pass: n slices, q queries, l layers of the decoder, the last of which counts.
+    """The outputs of a pass, for n slices, q queries and l layers of the decoder.
 
-    logits: (l, n, q), how well a query fits the words. boxes: (l, n, q, 4), centre and widths as
-    parts of the slice. presence: (l, n) logits, whether the object is on the slice.
-    masks: (n, q, h, w) logits of the last layer; None of the one-to-many pass.
+    Predictions are those of the last layer.
+
+    Attributes:
+        logits: (l, n, q), how well a query matches the text.
+        boxes: (l, n, q, 4), centre and widths as fractions of the slice.
+        presence: (l, n) logits, whether the object is on the slice.
+        masks: (n, q, h, w) logits of the last layer; None for the one-to-many pass.
     """
 
     logits: Tensor
@@ -40,43 +44,48 @@ class Answers:
 def answers(
     network: Any, images: Tensor, tokens: Tensor, counts: Tensor, many: bool
 ) -> tuple[Answers, Answers | None]:
-    """What a Sam3Model answers to words, and, where `many`, what its one-to-many queries do.
+    """The outputs of a Sam3Model for text, and those of its one-to-many queries if `many`.
 
-    images: (n, 3, side, side). tokens, counts: (n, t) int64, the words and which of them count.
+    Args:
+        network: a Sam3Model.
+        images: (n, 3, side, side).
+        tokens: (n, t) int64, the text.
+        counts: (n, t) int64, 1 for the tokens that count.
+        many: whether to run the one-to-many pass.
     """
     levels = network.vision_encoder(images)
     features, positions = levels.fpn_hidden_states[:-1], levels.fpn_position_encoding[:-1]
-    words = network.get_text_features(
+    text_features = network.get_text_features(
         input_ids=tokens, attention_mask=counts, return_dict=True
     ).pooler_output
-    told = counts.bool()
+    text_mask = counts.bool()
     encoded = network.detr_encoder(
         vision_features=[features[-1]],
-        text_features=words,
+        text_features=text_features,
         vision_pos_embeds=[positions[-1]],
-        text_mask=told,
+        text_mask=text_mask,
     )
-    decoded = _decoded(network, encoded, told)
+    decoded = _decoded(network, encoded, text_mask)
     masks = network.mask_decoder(
         decoder_queries=decoded.intermediate_hidden_states[-1],
         backbone_features=list(features),
         encoder_hidden_states=encoded.last_hidden_state,
-        prompt_features=words,
-        prompt_mask=told,
+        prompt_features=text_features,
+        prompt_mask=text_mask,
     ).pred_masks
-    one = _read(network, decoded, encoded, told, masks)
+    one = _read(network, decoded, encoded, text_mask, masks)
     if not many:
         return one, None
     with _without_self_attention(network.detr_decoder):
-        others = _decoded(network, encoded, told)
-    return one, _read(network, others, encoded, told, None)
+        others = _decoded(network, encoded, text_mask)
+    return one, _read(network, others, encoded, text_mask, None)
 
 
 def unread(config: Any) -> tuple[str, ...]:
-    """How the names of those tensors of a Sam3Model begin from which no loss on `answers` learns.
+    """The prefixes of the names of tensors of a Sam3Model that a loss on `answers` does not train.
 
-    Boxes as prompts, a head that the loss leaves out, and what belongs to the coarsest level of the
-    pyramid, which SAM3 drops.
+    These are boxes as prompts, a head that the loss leaves out, and the parts of the coarsest level
+    of the pyramid, which SAM3 drops.
     """
     levels = len(config.vision_config.scale_factors) - 1
     return (
@@ -90,30 +99,32 @@ def unread(config: Any) -> tuple[str, ...]:
 
 
 def checkpoint_blocks(network: nn.Module) -> None:
-    """Have each block of the vision transformer keep its input alone and compute the rest again."""
+    """Let each block of the vision transformer store only its input and recompute the rest."""
     backbone: Any = network.get_submodule("vision_encoder.backbone")
     for layer in backbone.layers:
         layer.gradient_checkpointing = True
         layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
 
 
-def _decoded(network: Any, encoded: Any, told: Tensor) -> Any:
+def _decoded(network: Any, encoded: Any, text_mask: Tensor) -> Any:
     return network.detr_decoder(
         vision_features=encoded.last_hidden_state,
         text_features=encoded.text_features,
         vision_pos_encoding=encoded.pos_embeds_flattened,
-        text_mask=told,
+        text_mask=text_mask,
         spatial_shapes=encoded.spatial_shapes,
     )
 
 
-def _read(network: Any, decoded: Any, encoded: Any, told: Tensor, masks: Tensor | None) -> Answers:
-    """The heads of a pass of the decoder; in 32 bits, as losses want them."""
+def _read(
+    network: Any, decoded: Any, encoded: Any, text_mask: Tensor, masks: Tensor | None
+) -> Answers:
+    """The heads of a pass of the decoder, in 32 bits for the losses."""
     hidden = decoded.intermediate_hidden_states
     before = decoded.reference_boxes.float().clamp(0, 1)
     logit = torch.log(before.clamp(min=_LEAST) / (1 - before).clamp(min=_LEAST))
     scores = network.dot_product_scoring(
-        decoder_hidden_states=hidden, text_features=encoded.text_features, text_mask=told
+        decoder_hidden_states=hidden, text_features=encoded.text_features, text_mask=text_mask
     )
     return Answers(
         scores.squeeze(-1).float(),
@@ -125,12 +136,12 @@ def _read(network: Any, decoded: Any, encoded: Any, told: Tensor, masks: Tensor 
 
 @contextmanager
 def _without_self_attention(decoder: Any) -> Iterator[None]:
-    """Within the block what queries hear of one another is nothing; all else stays."""
+    """Within the block, self-attention among queries returns zeros."""
 
-    def silent(module: nn.Module, given: Any, heard: tuple[Tensor, Any]) -> tuple[Tensor, Any]:
-        return torch.zeros_like(heard[0]), heard[1]
+    def zero(module: nn.Module, inputs: Any, output: tuple[Tensor, Any]) -> tuple[Tensor, Any]:
+        return torch.zeros_like(output[0]), output[1]
 
-    hooks = [layer.self_attn.register_forward_hook(silent) for layer in decoder.layers]
+    hooks = [layer.self_attn.register_forward_hook(zero) for layer in decoder.layers]
     try:
         yield
     finally:

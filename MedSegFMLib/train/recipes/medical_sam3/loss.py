@@ -1,8 +1,8 @@
-"""What SAM3's detector minimises; transformers' Sam3Model has no loss of its own.
+"""The loss of SAM3's detector; transformers' Sam3Model has no loss of its own.
 
 Weights and formulas are those of facebookresearch/sam3 for fine-tuning with masks: its classes
-IABCEMdetr, Boxes and Masks under Sam3LossWrapper. Its loss on the semantic head is left out:
-nothing here reads that head.
+IABCEMdetr, Boxes and Masks under Sam3LossWrapper. Its loss on the semantic head is left out,
+because nothing here uses that head.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ MANY_WEIGHT = 2.0
 
 _POSITIVE = 10.0
 _ALPHA, _GAMMA = 0.25, 2.0
-# The presence is a focal loss whose two numbers, 0.5 and 0, leave half a cross-entropy.
+# The presence loss is a focal loss; its parameters 0.5 and 0 leave half a cross-entropy.
 _PRESENCE = 0.5
 _LEAST_AIM = 0.01
-# Losses of the class are a mean over so many queries, however few there are.
+# Class losses are a mean over at least this number of queries.
 _QUERIES = 200
 
 
@@ -45,11 +45,16 @@ def detector_loss(
 ) -> dict[str, Tensor]:
     """The parts of the loss by name, unweighted sums over layers, and "loss", which is minimised.
 
-    one: of the queries that compete; each layer learns, masks the last alone. many: of those that
-    do not, for which `most` of the last layer may learn each target. "loss" grows with the square
-    root of the number of slices.
+    "loss" grows with the square root of the number of slices.
+
+    Args:
+        one: the outputs of the competing queries; all layers learn, masks only in the last.
+        many: the outputs of the one-to-many queries, of which up to `most` of the last layer learn
+            each target; None without that pass.
+        targets: the targets.
+        most: the number of queries for each target.
     """
-    found: dict[str, Tensor] = {}
+    losses: dict[str, Tensor] = {}
     count = max(1, len(targets.boxes))
     for layer in range(len(one.logits)):
         matches = one_to_one(one.logits[layer], one.boxes[layer], targets)
@@ -59,7 +64,7 @@ def detector_loss(
         )
         if layer == len(one.logits) - 1 and one.masks is not None:
             parts.update(_masks(one.masks, targets, matches, count))
-        _add(found, parts, "")
+        _add(losses, parts, "")
     for layer in range(0 if many is None else len(many.logits)):
         assert many is not None, "there are layers of it"
         logits, boxes = many.logits[layer], many.boxes[layer]
@@ -69,22 +74,22 @@ def detector_loss(
             if last
             else one_to_one(logits, boxes, targets)
         )
-        _add(found, _queries(logits, boxes, targets, matches, count), "many_")
+        _add(losses, _queries(logits, boxes, targets, matches, count), "many_")
     total = one.logits.new_zeros(())
-    for name, value in found.items():
+    for name, value in losses.items():
         weight = WEIGHTS[name.removeprefix("many_")]
         total = total + value * weight * (MANY_WEIGHT if name.startswith("many_") else 1.0)
-    found["loss"] = total * targets.n**0.5
-    return found
+    losses["loss"] = total * targets.n**0.5
+    return losses
 
 
 def _queries(
     logits: Tensor, boxes: Tensor, targets: Targets, matches: Matches, count: int
 ) -> dict[str, Tensor]:
-    """Class and boxes of a layer: logits (n, q), boxes (n, q, 4).
+    """Loss of classes and boxes of a layer: logits (n, q), boxes (n, q, 4).
 
-    A query that learns an object aims at a score between its own and its overlap (Cai et al.,
-    "Align-DETR", 2023); on slices without an object no query learns: presence speaks for them.
+    The target score of a matched query lies between its own score and its overlap (Cai et al.,
+    "Align-DETR", 2023). On slices without an object no query learns; the presence loss covers them.
     """
     place = (matches.slices, matches.queries)
     own, aim_boxes = boxes[place], targets.boxes[matches.targets]
@@ -107,20 +112,23 @@ def _queries(
 
 
 def _masks(masks: Tensor, targets: Targets, matches: Matches, count: int) -> dict[str, Tensor]:
-    """Focal and Dice loss of the matched masks, (n, q, h, w), against those of the targets."""
-    own = masks[matches.slices, matches.queries].flatten(1)
+    """Focal and Dice loss of the matched masks, (n, q, h, w), against the target masks."""
+    logits = masks[matches.slices, matches.queries].flatten(1)
     aims = targets.masks[matches.targets].flatten(1)
-    likely = own.sigmoid()
+    likely = logits.sigmoid()
     wrong = likely * (1 - aims) + (1 - likely) * aims
     share = _ALPHA * aims + (1 - _ALPHA) * (1 - aims)
     focal = share * wrong**_GAMMA
-    focal = focal * binary_cross_entropy_with_logits(own, aims, reduction="none")
+    focal = focal * binary_cross_entropy_with_logits(logits, aims, reduction="none")
     both = 2 * (likely * aims).sum(1) + 1
     dice = 1 - both / (likely.sum(1) + aims.sum(1) + 1)
-    # Means of none would be no numbers.
-    return {"mask": focal.sum() / (max(1, own.shape[1]) * count), "mask_dice": dice.sum() / count}
+    # Without matches the sums are 0; a mean would be NaN.
+    return {
+        "mask": focal.sum() / (max(1, logits.shape[1]) * count),
+        "mask_dice": dice.sum() / count,
+    }
 
 
-def _add(found: dict[str, Tensor], parts: dict[str, Tensor], prefix: str) -> None:
+def _add(losses: dict[str, Tensor], parts: dict[str, Tensor], prefix: str) -> None:
     for name, value in parts.items():
-        found[prefix + name] = found.get(prefix + name, torch.zeros_like(value)) + value
+        losses[prefix + name] = losses.get(prefix + name, torch.zeros_like(value)) + value

@@ -1,6 +1,6 @@
-"""Which query of a detector learns which object of its slice: one each, or several for each.
+"""Matching of a detector's queries to the objects of a slice, one-to-one or one-to-many.
 
-Boxes are (centre x, centre y, width, height) as parts of the slice.
+Boxes are (centre x, centre y, width, height) as fractions of the slice.
 """
 
 from __future__ import annotations
@@ -12,17 +12,24 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-# What a wrong class, box edges and box overlap cost in matching, and the focal loss's two numbers
+# The costs of class, box edges and box overlap in matching, and the parameters of the focal loss
 # (facebookresearch/sam3, its configuration for fine-tuning).
 _CLASS, _EDGES, _OVERLAP = 2.0, 5.0, 2.0
 _ALPHA, _GAMMA = 0.25, 2.0
-# The share of the score, beside that of the overlap, in one-to-many matching; and the least worth.
+# The weight of the score, besides that of the overlap, in one-to-many matching; the least quality.
 _MANY_ALPHA, _MANY_LEAST = 0.3, 0.4
 
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """The objects of n slices: (t,) the slice of each, (t, 4) boxes, (t, h, w) masks of 0 and 1."""
+    """The objects of n slices.
+
+    Attributes:
+        slices: (t,) the slice of each object.
+        boxes: (t, 4).
+        masks: (t, h, w), 0 or 1.
+        n: the number of slices.
+    """
 
     slices: Tensor
     boxes: Tensor
@@ -32,14 +39,20 @@ class Targets:
     @property
     def present(self) -> Tensor:
         """(n,) float32: 1 for slices with an object."""
-        there = torch.zeros(self.n, device=self.boxes.device)
-        there[self.slices] = 1.0
-        return there
+        present = torch.zeros(self.n, device=self.boxes.device)
+        present[self.slices] = 1.0
+        return present
 
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """(m,) int64 each: the slice, the query, and the target that it learns."""
+    """The matches, (m,) int64 each.
+
+    Attributes:
+        slices: the slice.
+        queries: the query.
+        targets: the target that the query learns.
+    """
 
     slices: Tensor
     queries: Tensor
@@ -49,53 +62,66 @@ class Matches:
 def one_to_one(logits: Tensor, boxes: Tensor, targets: Targets) -> Matches:
     """The assignment of least cost (Carion et al., "End-to-end object detection", 2020, eq. 1).
 
-    logits: (n, q); boxes: (n, q, 4). The class costs as much as a focal loss would change.
+    The cost of the class is the change of a focal loss.
+
+    Args:
+        logits: (n, q).
+        boxes: (n, q, 4).
+        targets: the targets.
     """
-    found: list[tuple[int, int, int]] = []
+    matches: list[tuple[int, int, int]] = []
     logits, boxes = logits.detach(), boxes.detach()
     for number in range(targets.n):
-        own = (targets.slices == number).nonzero()[:, 0]
-        if not len(own):
+        of_slice = (targets.slices == number).nonzero()[:, 0]
+        if not len(of_slice):
             continue
         score = logits[number].sigmoid()
         learnt = -_ALPHA * (1 - score) ** _GAMMA * logsigmoid(logits[number])
         left = -(1 - _ALPHA) * score**_GAMMA * logsigmoid(-logits[number])
         kind = learnt - left
-        edges = torch.cdist(boxes[number], targets.boxes[own], p=1)
-        shared = generalised_overlap(boxes[number][:, None], targets.boxes[own][None])
+        edges = torch.cdist(boxes[number], targets.boxes[of_slice], p=1)
+        shared = generalised_overlap(boxes[number][:, None], targets.boxes[of_slice][None])
         cost = _CLASS * kind[:, None] + _EDGES * edges - _OVERLAP * shared
-        # A number that is none would end the solver; the loss tells of it.
+        # NaN would make the solver raise; the loss reports it.
         queries, chosen = linear_sum_assignment(cost.nan_to_num().cpu().numpy())
-        found += [(number, int(q), int(own[t])) for q, t in zip(queries, chosen, strict=True)]
-    return _matches(found, boxes.device)
+        matches += [
+            (number, int(q), int(of_slice[t])) for q, t in zip(queries, chosen, strict=True)
+        ]
+    return _matches(matches, boxes.device)
 
 
 def one_to_many(logits: Tensor, boxes: Tensor, targets: Targets, most: int) -> Matches:
-    """For each target the `most` queries whose score and overlap are worth most, where enough.
+    """For each target the `most` queries of highest quality, if it exceeds 0.4.
 
-    As in DAC-DETR: worth = 0.3 score + 0.7 intersection over union, above 0.4.
+    As in DAC-DETR: quality = 0.3 score + 0.7 intersection over union.
+
+    Args:
+        logits: (n, q).
+        boxes: (n, q, 4).
+        targets: the targets.
+        most: the number of queries for each target.
     """
-    found: list[tuple[int, int, int]] = []
+    matches: list[tuple[int, int, int]] = []
     logits, boxes = logits.detach(), boxes.detach()
     for target in range(len(targets.boxes)):
         number = int(targets.slices[target])
         shared = overlap(boxes[number], targets.boxes[target][None])
-        worth = _MANY_ALPHA * logits[number].sigmoid() + (1 - _MANY_ALPHA) * shared
-        best = worth.topk(min(most, len(worth)))
+        quality = _MANY_ALPHA * logits[number].sigmoid() + (1 - _MANY_ALPHA) * shared
+        best = quality.topk(min(most, len(quality)))
         for value, query in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             if value > _MANY_LEAST:
-                found.append((number, query, target))
-    return _matches(found, boxes.device)
+                matches.append((number, query, target))
+    return _matches(matches, boxes.device)
 
 
 def overlap(boxes: Tensor, others: Tensor) -> Tensor:
-    """Intersection over union of boxes (…, 4), shapes broadcast against one another."""
+    """Intersection over union of boxes (…, 4), whose shapes are broadcast."""
     with torch.no_grad():
         return _areas(boxes, others)[0]
 
 
 def generalised_overlap(boxes: Tensor, others: Tensor) -> Tensor:
-    """The same less the empty part of the box around both, from -1 to 1.
+    """Intersection over union less the empty part of the box around both, from -1 to 1.
 
     Rezatofighi et al., "Generalized intersection over union", 2019, algorithm 1.
     """
@@ -113,6 +139,6 @@ def _areas(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return shared / union.clamp(min=1e-9), union, around
 
 
-def _matches(found: list[tuple[int, int, int]], device: torch.device) -> Matches:
-    numbers = torch.tensor(found, dtype=torch.int64, device=device).reshape(-1, 3)
+def _matches(matches: list[tuple[int, int, int]], device: torch.device) -> Matches:
+    numbers = torch.tensor(matches, dtype=torch.int64, device=device).reshape(-1, 3)
     return Matches(numbers[:, 0], numbers[:, 1], numbers[:, 2])

@@ -1,4 +1,4 @@
-"""A picture of what words find on slices that are held back, beside the truth."""
+"""A picture of predictions from text on held-back slices, with the ground truth."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ from .slices import TextBatch
 _MOST = 8
 _COLUMNS = 4
 _INCHES = 2.2
-# Green is the truth; the answer is told apart from it by colour-blind readers by its dashes.
+# The ground truth is green; dashes distinguish the prediction from it for colour-blind readers.
 _TRUTH, _ANSWER = "#5CFF5C", "#56B4E9"
 
 
 def draw_slices(path: Path, seen: Sequence[tuple[TextBatch, Tensor]], title: str) -> None:
-    """Draw up to eight slices; OutputError where the file cannot be written.
+    """Draw up to eight slices.
 
-    seen: batches of one slice, and the mask (h, h) that was found on each.
+    Args:
+        path: the file.
+        seen: batches of one slice, and the predicted mask (h, h) of each.
+        title: the title.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -37,10 +43,10 @@ def draw_slices(path: Path, seen: Sequence[tuple[TextBatch, Tensor]], title: str
         axes.set_axis_off()
     for axes, (batch, mask) in zip(panels, shown, strict=False):
         axes.imshow(batch.images[0, 0].numpy(), cmap="gray", vmin=-1, vmax=1, extent=(0, 1, 1, 0))
-        for drawn, colour, style in ((batch.masks[0] > 0, _TRUTH, "-"), (mask, _ANSWER, "--")):
-            if drawn.any() and not drawn.all():
+        for outline, colour, style in ((batch.masks[0] > 0, _TRUTH, "-"), (mask, _ANSWER, "--")):
+            if outline.any() and not outline.all():
                 axes.contour(
-                    drawn.numpy(),
+                    outline.numpy(),
                     [0.5],
                     colors=[colour],
                     linestyles=style,

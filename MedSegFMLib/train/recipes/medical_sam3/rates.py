@@ -1,4 +1,4 @@
-"""How fast each part of SAM3 learns where all of it does."""
+"""The learning rates of the parts of SAM3 if all weights are trained."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-# Of the detector's rate 8e-4: 2.5e-4 of the vision encoder, 5e-5 of the text encoder. All are then
-# multiplied by 0.1 (Medical SAM3 and SAM3's own configuration for fine-tuning).
+# The rates are 8e-4 for the detector, 2.5e-4 for the vision encoder and 5e-5 for the text encoder.
+# All are then multiplied by 0.1 (Medical SAM3, and SAM3's own configuration for fine-tuning).
 _VISION, _LANGUAGE = 2.5e-4 / 8e-4, 5e-5 / 8e-4
 
 _TRUNK = "vision_encoder.backbone."
@@ -18,10 +18,14 @@ _LANGUAGE_PARTS = ("text_encoder.", "text_projection.")
 
 
 def rate_scale(name: str, depth: int, decay: float) -> float:
-    """By what the detector's rate is multiplied for a tensor of transformers' name.
+    """The factor of the detector's learning rate for a tensor.
 
-    decay: γ of scale = γ^(L - i), with L = depth + 1 and i = 0 for what comes before the blocks of
-    the vision transformer and 1 for the first of these. Its table of positions does not decay.
+    Args:
+        name: the tensor's name in transformers.
+        depth: the number of blocks of the vision transformer.
+        decay: γ of scale = γ^(L - i), with L = depth + 1 and i = 0 for what precedes the blocks of
+            the vision transformer and 1 for the first of them. Its position embedding does not
+            decay.
     """
     if name.startswith(_LANGUAGE_PARTS):
         return _LANGUAGE
@@ -42,19 +46,27 @@ def build_optimiser(
     weight_decay: float,
     adapters: bool,
 ) -> torch.optim.AdamW:
-    """AdamW over what learns, in groups of one rate each; biases and norms do not decay.
+    """AdamW for the trainable parameters, in groups of one rate each.
 
-    adapters: whether the parameters are adapters', which all learn at the same rate.
+    Biases and norms do not decay.
+
+    Args:
+        parameters: the parameters by name.
+        rate: the learning rate of the detector.
+        depth: see `rate_scale`.
+        decay: see `rate_scale`.
+        weight_decay: the weight decay of matrices.
+        adapters: whether the parameters are those of adapters, which all have the same rate.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in parameters:
         if parameter.requires_grad:
             scale = 1.0 if adapters else rate_scale(name, depth, decay)
-            falls = weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((scale, falls), []).append(parameter)
+            decays = weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((scale, decays), []).append(parameter)
     return torch.optim.AdamW(
         [
-            {"params": held, "lr": rate * scale, "peak": rate * scale, "weight_decay": falls}
-            for (scale, falls), held in groups.items()
+            {"params": group, "lr": rate * scale, "peak": rate * scale, "weight_decay": decays}
+            for (scale, decays), group in groups.items()
         ]
     )

@@ -1,8 +1,8 @@
-"""The recipe `medical-sam3`: teach SAM3's detector what words name, on slices of labelled volumes.
+"""The recipe `medical-sam3`: train SAM3's detector on text, with slices of labelled volumes.
 
-After Jiang et al., "Medical SAM3", 2026 (arXiv 2601.10880): words alone, all weights, rates that
-decay with the depth of the vision transformer, one-to-one and one-to-many matching; and, where they
-ask whether less would do, adapters alone. Imports without torch.
+After Jiang et al., "Medical SAM3", 2026 (arXiv 2601.10880): text prompts only, all weights, rates
+that decay with the depth of the vision transformer, one-to-one and one-to-many matching; and, for
+their question whether less would do, adapters only. Imports without torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Settings = MedicalSam3Settings
 
 
 def task(settings: MedicalSam3Settings, processes: Processes) -> Task:
-    """The network, its optimiser and its slices."""
+    """Create the task: network, optimiser and slices."""
     from .task import MedicalSam3Task
 
     return MedicalSam3Task(settings, processes)

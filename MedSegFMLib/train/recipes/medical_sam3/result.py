@@ -1,4 +1,4 @@
-"""What training all of Medical SAM3 leaves: a folder that the model of that name loads."""
+"""The result of training all weights of Medical SAM3: a folder that the model can load."""
 
 from __future__ import annotations
 
@@ -21,15 +21,22 @@ _TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.js
 def write_network(
     network: nn.Module, config: Any, tokenizer: Path, folder: Path, facts: Mapping[str, Any]
 ) -> None:
-    """Write all weights in transformers' layout, with configuration and tokenizer beside them.
+    """Write all weights in transformers' layout, with configuration and tokenizer.
 
-    tokenizer: the folder of its files. facts: what the weights' file tells of itself. Raises
-    OutputError where that fails.
+    Args:
+        network: the network.
+        config: its configuration.
+        tokenizer: the folder with the tokenizer's files.
+        folder: the folder to write to.
+        facts: metadata for the weights file.
+
+    Raises:
+        OutputError: a file cannot be written.
     """
     make_folder(folder, "name another as out=")
-    # transformers reads files whose format is "pt", and no others.
-    told = {"format": "pt", "of": FORMAT, "facts": json.dumps(facts)}
-    save_tensors(folder / IN_FOLDER, network.state_dict(), told)
+    # transformers only reads files whose format is "pt".
+    metadata = {"format": "pt", "of": FORMAT, "facts": json.dumps(facts)}
+    save_tensors(folder / IN_FOLDER, network.state_dict(), metadata)
     write_config(config, folder / CONFIG)
     for name in _TOKENIZER:
         if (tokenizer / name).is_file():

@@ -1,4 +1,4 @@
-"""What can be set about training Medical SAM3. Imports without torch."""
+"""The settings of the recipe `medical-sam3`. Imports without torch."""
 
 from __future__ import annotations
 
@@ -17,40 +17,42 @@ Targets = Literal["qv", "attention", "all"]
 
 @dataclass(frozen=True)
 class MedicalSam3Settings:
-    """One training run: slices as images, names of objects as words.
+    """The settings of one training run: slices as images, names of objects as text.
 
-    out: the folder for checkpoint, result, log and preview; a run that finds its checkpoint there
-        goes on from it.
-    cases: a CASES.json of labelled volumes; without one the volumes are synthetic.
-    held_back: names of cases to score, with commas between; the last case where it is empty.
-    synthetic: how many synthetic volumes, where no cases are given.
-    side: the side of those, in voxels.
-    base: weights to begin from; those in the store where none are given.
-    tokenizer: the folder with the tokenizer's files; that of the weights where none is given.
-    mode: lora learns adapters of a few MB; full learns all 840 million weights.
-    rank: of the adapters.
-    alpha: adapters count alpha / rank times.
-    dropout: of what the adapters see.
-    targets: where adapters sit, in qv (queries and values), attention, or all (perceptrons too).
-    planes: planes that slices are cut in, with commas between.
-    batch: slices in a batch, for each process.
-    absent_share: the share of slices on which the object is not.
-    one_to_many: in a second pass so many queries learn each object; 0 leaves it out.
-    accumulate: batches in a step of the optimiser.
-    steps: the whole budget, over all calls.
-    rate: the highest learning rate, that of the detector; where all weights are learned the vision
-        transformer has 5/16 of it, and the text encoder 1/16.
-    layer_decay: each block of the vision transformer learns so many times as fast as the next.
-    weight_decay: of matrices.
-    warmup: steps over which the rate rises.
-    recomputed: whether the vision transformer's blocks are computed twice rather than remembered.
-    device: auto, cpu, cuda or cuda:N.
-    precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
-    threads: of torch; 0 leaves them to it.
-    seed: of the slices, the adapters and the dropout.
-    save_minutes: how often the checkpoint is written.
-    validate_samples: after how many slices the answers are scored and drawn.
-    validate_slices: how many slices are scored.
+    Attributes:
+        out: the folder for checkpoint, result, log and preview; a run continues from a checkpoint
+            in it.
+        cases: a CASES.json of labelled volumes; without one the volumes are synthetic.
+        held_back: names of cases to score, separated by commas; the last case if empty.
+        synthetic: the number of synthetic volumes if there are no cases.
+        side: the side of a synthetic volume in voxels.
+        base: weights to begin from; by default those in the store.
+        tokenizer: the folder with the tokenizer's files; by default that of the weights.
+        mode: lora trains adapters of a few MB; full trains all 840 million weights.
+        rank: the rank of the adapters.
+        alpha: adapters are multiplied by alpha / rank.
+        dropout: the dropout of the adapters' input.
+        targets: the layers with adapters: qv (queries and values), attention, or all (perceptrons
+            too).
+        planes: planes of the slices, separated by commas.
+        batch: slices in a batch, for each process.
+        absent_share: the share of slices that do not show the object.
+        one_to_many: the number of queries that learn each object in a second pass; 0 leaves it out.
+        accumulate: batches in a step of the optimiser.
+        steps: the whole budget, over all calls.
+        rate: the highest learning rate, that of the detector; if all weights are trained, the
+            vision transformer has 5/16 of it and the text encoder 1/16.
+        layer_decay: the learning rate of each block of the vision transformer relative to the next.
+        weight_decay: the weight decay of matrices.
+        warmup: steps over which the rate rises.
+        recomputed: whether the vision transformer's blocks are computed twice instead of stored.
+        device: auto, cpu, cuda or cuda:N.
+        precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
+        threads: threads of torch; 0 leaves them to torch.
+        seed: the seed of the slices, the adapters and the dropout.
+        save_minutes: minutes between checkpoints.
+        validate_samples: slices after which the predictions are scored and drawn.
+        validate_slices: the number of slices that are scored.
     """
 
     out: Path
@@ -106,5 +108,5 @@ class MedicalSam3Settings:
 
     @property
     def plane_names(self) -> tuple[str, ...]:
-        """The planes, one by one."""
+        """The names of the planes."""
         return tuple(name.strip() for name in self.planes.split(","))

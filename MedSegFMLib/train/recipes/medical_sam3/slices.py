@@ -1,4 +1,4 @@
-"""Slices of labelled volumes as images, an object's name as words and its mask as target."""
+"""Slices of labelled volumes as images, with an object's name as text and its mask as target."""
 
 from __future__ import annotations
 
@@ -19,17 +19,21 @@ from ....volumes.region import Region
 from ...labelled_volumes import LabelledVolume
 from .matching import Targets
 
-# A mask whose every pixel is squashed to less than a half keeps those with half of the most.
+# If no resampled pixel reaches a half, those with at least half of the maximum are kept.
 _HALF = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class TextBatch:
-    """n slices, each with the words for one object, which may not be on it.
+    """n slices, each with the text for one object, which may be absent from it.
 
-    images: (n, 3, side, side) as the network takes them. tokens, counts: (n, t) int64.
-    slices: (t,) int64, the slices with an object, and of those boxes (t, 4), centre and widths as
-        parts of the slice, and masks (t, h, h) of 0 and 1.
+    Attributes:
+        images: (n, 3, side, side), the network's input.
+        tokens: (n, t) int64, the text.
+        counts: (n, t) int64, 1 for the tokens that count.
+        slices: (t,) int64, the slices with an object.
+        boxes: (t, 4), centre and widths of these objects as fractions of the slice.
+        masks: (t, h, h), their masks, 0 or 1.
     """
 
     images: Tensor
@@ -41,13 +45,13 @@ class TextBatch:
 
     @property
     def targets(self) -> Targets:
-        """What the detector should answer."""
+        """The targets of the detector."""
         return Targets(self.slices, self.boxes, self.masks, len(self.images))
 
 
 @dataclass(frozen=True, eq=False)
 class _Named:
-    """An object in one plane of a volume, and on which slices it is and is not."""
+    """An object in one plane of a volume, and the slices with and without it."""
 
     slice_images: GreyLevels
     labels: NDArray[np.int16]
@@ -60,8 +64,15 @@ class _Named:
 class Slices:
     """The slices of volumes in some planes.
 
-    side: of the network's images; mask_side: of its masks. Raises TrainingError where no volume
-    has an object.
+    Args:
+        volumes: the volumes.
+        planes: the names of the planes.
+        side: the side of the network's images.
+        mask_side: the side of its masks.
+        words: the tokenizer.
+
+    Raises:
+        TrainingError: no volume has an object.
     """
 
     def __init__(
@@ -80,7 +91,7 @@ class Slices:
             raise TrainingError("No volume has a named object; list some under 'objects'.")
 
     def batch(self, size: int, absent_share: float, rng: np.random.Generator) -> TextBatch:
-        """Slices drawn at random: objects all alike, then one of the slices with it or without."""
+        """Random slices: an object, all equally likely, then a slice with it or without it."""
         chosen = []
         for _ in range(size):
             named = self._objects[int(rng.integers(len(self._objects)))]
@@ -89,7 +100,7 @@ class Slices:
         return self._made(chosen)
 
     def scored(self, most: int) -> list[TextBatch]:
-        """Slices with an object to score on, one each, spread over objects and their extents."""
+        """Slices with an object to score, one in a batch, spread over objects and their extents."""
         each = -(-most // len(self._objects))
         chosen = [
             (named, int(named.present[len(named.present) * (2 * n + 1) // (2 * each)]))
@@ -135,17 +146,17 @@ def _objects(volume: LabelledVolume, name: str) -> list[_Named]:
     whole = Region.whole(image.geometry.shape_kji)
     slice_images: GreyLevels = plane.stack(window.grey_levels(image.array_kji, whole))
     labels: NDArray[np.int16] = plane.stack(volume.labels_kji)
-    found = []
-    for label, words in volume.objects.items():
-        there = (labels == label).any(axis=(1, 2))
-        if there.any():
-            present, absent = np.flatnonzero(there), np.flatnonzero(~there)
-            found.append(_Named(slice_images, labels, label, words, present, absent))
-    return found
+    objects = []
+    for label, phrase in volume.objects.items():
+        is_shown = (labels == label).any(axis=(1, 2))
+        if is_shown.any():
+            present, absent = np.flatnonzero(is_shown), np.flatnonzero(~is_shown)
+            objects.append(_Named(slice_images, labels, label, phrase, present, absent))
+    return objects
 
 
 def _squashed(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
-    """A mask as a square of 0 and 1, in which no object is lost."""
+    """A mask resampled to a square of 0 and 1, without losing any object."""
     from PIL import Image
 
     grey = Image.fromarray(mask.astype(np.uint8) * 255)

@@ -1,4 +1,4 @@
-"""Medical SAM3 as a task: the network or its adapters, what a batch teaches, and the result."""
+"""Medical SAM3 as a task: the network or its adapters, the loss of a batch, and the result."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from .settings import MedicalSam3Settings
 from .slices import Slices, TextBatch
 
 _NAME = "medical-sam3"
-# What counts as found, as in Medical SAM3's evaluation.
+# The score from which an object counts as found, as in Medical SAM3's evaluation.
 _THRESHOLD = 0.1
-# Bytes of a number that learns, with its gradient and two moments, and of one that does not.
-_LEARNT, _FIXED = 16, 4
-# The largest side of a gradient, as SAM3 is fine-tuned.
+# Bytes of a trained number, with its gradient and two moments, and of a fixed one.
+_TRAINED, _FIXED = 16, 4
+# The largest norm of a gradient, as in SAM3's fine-tuning.
 _CLIP = 0.1
 
 
 class MedicalSam3Task(Task):
-    """The weights of `base`, all learnt or with adapters that are, and slices to learn from."""
+    """The weights of `base`, all trained or with adapters, and slices to train on."""
 
     largest_gradient = _CLIP
 
@@ -59,15 +59,15 @@ class MedicalSam3Task(Task):
         config: Any = self._network.config
         self._config = config
         self._tokenizer = self._base.parent if settings.tokenizer is None else settings.tokenizer
-        words = PhraseTokenizer(self._tokenizer, config.text_config.max_position_embeddings)
+        tokenizer = PhraseTokenizer(self._tokenizer, config.text_config.max_position_embeddings)
         training, held_back = open_volumes(
             settings.cases, settings.held_back, settings.synthetic, settings.side, settings.seed
         )
         self._manifest = manifest(training)
         planes, backbone = settings.plane_names, config.vision_config.backbone_config
         sides = (backbone.image_size, 4 * (backbone.image_size // backbone.patch_size))
-        self._slices = Slices(training, planes, *sides, words)
-        self._scored = Slices(held_back, planes, *sides, words).scored(settings.validate_slices)
+        self._slices = Slices(training, planes, *sides, tokenizer)
+        self._scored = Slices(held_back, planes, *sides, tokenizer).scored(settings.validate_slices)
         self._trained = self._prepared()
         lora = settings.mode == "lora"
         self.optimisers = [
@@ -99,9 +99,9 @@ class MedicalSam3Task(Task):
     def backward(self, batch: TextBatch, number: int, weight: float) -> dict[str, Tensor]:
         """See `Task.backward`."""
         devices = [] if self._device.type == "cpu" else [self._device]
-        own = np.random.SeedSequence((self._settings.seed, number, 1)).generate_state(1)
+        seed = np.random.SeedSequence((self._settings.seed, number, 1)).generate_state(1)
         with torch.random.fork_rng(devices):
-            torch.manual_seed(int(own[0]))
+            torch.manual_seed(int(seed[0]))
             many = self._settings.one_to_many
             with autocast(self._device, self._half):
                 one, others = self._answers(batch, many=many > 0)
@@ -110,7 +110,7 @@ class MedicalSam3Task(Task):
         return {name: value.detach() for name, value in losses.items()}
 
     def state(self) -> dict[str, Tensor]:
-        """See `Task.state`: the adapters alone where only they learn."""
+        """See `Task.state`; with mode lora, only the adapters."""
         return {
             name: parameter.detach()
             for name, parameter in self._trained.named_parameters()
@@ -119,16 +119,16 @@ class MedicalSam3Task(Task):
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """See `Task.restore`."""
-        own = self.state()
-        if own.keys() != state.keys():
+        parameters = self.state()
+        if parameters.keys() != state.keys():
             raise KeyError("other parameters")
-        for name, parameter in own.items():
+        for name, parameter in parameters.items():
             parameter.copy_(state[name])
 
     def validate(self, progress: Progress) -> dict[str, float]:
-        """Dice of the object with the highest score, and the share of slices where one is found."""
+        """Dice of the object with the highest score, and the fraction of slices with one found."""
         self._trained.eval()
-        self._seen, dice, found = [], [], []
+        self._seen, dice, is_found = [], [], []
         for number, batch in enumerate(self._scored):
             progress(number / len(self._scored), "Scoring slices")
             with torch.inference_mode(), autocast(self._device, self._half):
@@ -140,17 +140,17 @@ class MedicalSam3Task(Task):
             mask, truth = likely > 0, batch.masks[0] > 0
             both = int((mask & truth).sum())
             dice.append(2 * both / max(1, int(mask.sum()) + int(truth.sum())))
-            found.append(float(best >= _THRESHOLD))
+            is_found.append(float(best >= _THRESHOLD))
             self._seen.append((batch, mask))
         self._trained.train()
-        return {"found": float(np.mean(found)), "dice": float(np.mean(dice))}
+        return {"found": float(np.mean(is_found)), "dice": float(np.mean(dice))}
 
     def draw(self, path: Path, title: str) -> None:
         """See `Task.draw`."""
         draw_slices(path, self._seen, title)
 
     def write(self, path: Path) -> None:
-        """A folder: the network in transformers' layout, or adapters in peft's."""
+        """Write a folder: the network in transformers' layout, or adapters in peft's."""
         facts = {
             "data": self._manifest,
             "settings": {key: str(value) for key, value in asdict(self._settings).items()},
@@ -163,18 +163,18 @@ class MedicalSam3Task(Task):
     def predicted_bytes(self) -> int:
         """See `Task.predicted_bytes`.
 
-        Counted from the network's shapes, not measured; see `memory`.
+        Calculated from the network's shapes, not measured; see `memory`.
         """
         settings = self._settings
         sizes = [(p.numel(), p.requires_grad) for p in self._trained.parameters()]
-        weights = sum(n * (_LEARNT if learns else _FIXED) for n, learns in sizes)
+        weights = sum(n * (_TRAINED if learns else _FIXED) for n, learns in sizes)
         numbers = remembered_numbers(
             self._config, settings.recomputed, settings.one_to_many > 0, settings.mode == "full"
         )
         return int(weights + settings.batch * numbers * (HALF_BYTES if self._half else WHOLE_BYTES))
 
     def _prepared(self) -> nn.Module:
-        """What learns, on the device: the network, or the network with fresh adapters."""
+        """The module to train, on the device: the network, or the network with new adapters."""
         settings = self._settings
         trained: Any = self._network
         if settings.mode == "lora":
@@ -183,11 +183,13 @@ class MedicalSam3Task(Task):
             try:
                 trained = medical_sam3_lora.with_adapters(self._network, self._peft())
             except ValueError as error:
-                raise WeightsError(f"{self._base} has no place for adapters ({error}).") from error
+                raise WeightsError(
+                    f"{self._base} has no layers for adapters ({error}); give other targets=."
+                ) from error
         else:
             left = unread(self._config)
             for name, parameter in self._network.named_parameters():
-                # What nothing learns from would only take memory.
+                # Tensors that are not trained would only use memory.
                 parameter.requires_grad_(not name.startswith(left))
         if settings.recomputed:
             checkpoint_blocks(self._network)
@@ -197,7 +199,7 @@ class MedicalSam3Task(Task):
         return module
 
     def _peft(self) -> dict[str, Any]:
-        """What peft is told of the adapters."""
+        """The configuration of the adapters for peft."""
         chosen = self._settings
         return medical_sam3_lora.peft_settings(
             chosen.rank, chosen.alpha, chosen.dropout, chosen.targets

@@ -1,1 +1,1 @@
-"""Trains the 3D decoder of SAM3D."""
+"""The recipe for the 3D decoder of SAM3D."""

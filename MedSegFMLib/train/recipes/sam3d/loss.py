@@ -1,4 +1,4 @@
-"""What SAM3D's training minimises: Dice and cross-entropy, at three sizes."""
+"""The loss of SAM3D: Dice and cross-entropy, at three sizes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# As in nnU-Net's loss, from which SAM3D's is made.
+# As in nnU-Net's loss, on which SAM3D's is based.
 _SMOOTH = 1e-5
 
 
 def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """1 less the mean Dice of the classes but background, plus the cross-entropy.
+    """1 minus the mean Dice of the classes without background, plus the cross-entropy.
 
-    logits: (B, classes, d, h, w); labels: (B, d, h, w) int64. Dice is that of the batch as a whole
-    (nnU-Net's "batch Dice").
+    Dice is computed over the whole batch (nnU-Net's "batch Dice").
+
+    Args:
+        logits: (B, classes, d, h, w).
+        labels: (B, d, h, w) int64.
     """
     logits = logits.float()
     likely = logits.softmax(1)[:, 1:]
@@ -29,15 +32,18 @@ def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def supervised_loss(answers: Sequence[Tensor], labels: Tensor) -> Tensor:
-    """The mean of `class_loss` at full, half and quarter size, each weighing half of that before.
+    """The weighted mean of `class_loss` at full, half and quarter size, with weights that halve.
 
-    answers: logits (B, classes, d, h, w) at each size, the full one first. Of the labels those at
-    the middle of coarser pixels are taken.
+    At coarser sizes, the labels at the middle of the pixels are used.
+
+    Args:
+        answers: logits (B, classes, d, h, w) at each size, the full one first.
+        labels: (B, d, h, w) int64 at full size.
     """
     weights = [0.5**n for n in range(len(answers))]
     total = torch.zeros((), device=labels.device)
     for weight, logits in zip(weights, answers, strict=True):
         step = labels.shape[-1] // logits.shape[-1]
-        own = labels[..., step // 2 :: step, step // 2 :: step]
-        total = total + weight / sum(weights) * class_loss(logits, own)
+        coarse = labels[..., step // 2 :: step, step // 2 :: step]
+        total = total + weight / sum(weights) * class_loss(logits, coarse)
     return total

@@ -1,4 +1,4 @@
-"""Patches of features and classes by number: the same number gives the same patches."""
+"""Patches of features and classes by number: a number always gives the same patches."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from torch import Tensor
 from ....models.sam3d.feature_files import Features
 from ....models.sam3d.patches import PatchGrid
 
-# Of each class so many voxels are known to choose from, which are enough to meet all of it.
+# Voxels of each class to choose from, enough to cover all of it.
 _MOST_VOXELS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class Patches:
-    """features: (B, 256, d, h, w) float16; classes: (B, d, 16h, 16w) int64."""
+    """A batch of patches.
+
+    Attributes:
+        features: (B, 256, d, h, w) float16.
+        classes: (B, d, 16h, 16w) int64.
+    """
 
     features: Tensor
     classes: Tensor
@@ -28,7 +33,10 @@ class Patches:
 class PatchVolume:
     """A volume that patches are cut from.
 
-    features: (windows, K, 256, h, w), of its padded slices. classes_kji: without padding.
+    Args:
+        features: (windows, K, 256, h, w), of its padded slices.
+        windows: the windows.
+        classes_kji: (K, J, I) uint8, without padding.
     """
 
     def __init__(
@@ -46,27 +54,30 @@ class PatchVolume:
     def patch(
         self, foreground: bool, rng: np.random.Generator
     ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
-        """Features (256, d, h, w) and classes (d, 16h, 16w) of a place chosen at random.
+        """Features (256, d, h, w) and classes (d, 16h, 16w) at a random place.
 
-        foreground: whether it holds a voxel of a class chosen at random, where there is any.
-        Slices come in either order.
+        Slices are in either order.
+
+        Args:
+            foreground: whether the patch contains a voxel of a random class, if there is any.
+            rng: the random generator.
         """
-        seen, deep, last = self._windows, self._windows.depth, len(self._classes)
-        holding = np.arange(len(seen.corners))
+        grid, deep, last = self._windows, self._windows.depth, len(self._classes)
+        holding = np.arange(len(grid.corners))
         low, high = 0, last - deep
         if foreground and self._voxels:
             voxels = self._voxels[rng.integers(len(self._voxels))]
             k, j, i = (int(v) for v in voxels[rng.integers(len(voxels))])
-            within = np.subtract((j, i), seen.corners)
-            holding = np.flatnonzero(((within >= 0) & (within < seen.patch)).all(axis=1))
+            within = np.subtract((j, i), grid.corners)
+            holding = np.flatnonzero(((within >= 0) & (within < grid.patch)).all(axis=1))
             low, high = max(low, k - deep + 1), min(high, k)
         window = int(rng.choice(holding))
         first = int(rng.integers(low, high + 1))
         order = -1 if rng.random() < 0.5 else 1
-        row, column = seen.corners[window]
+        row, column = grid.corners[window]
         features = np.array(self._features[window, first : first + deep])[::order]
         classes = self._classes[
-            first : first + deep, row : row + seen.patch, column : column + seen.patch
+            first : first + deep, row : row + grid.patch, column : column + grid.patch
         ][::order]
         return features.swapaxes(0, 1), classes.astype(np.int64)
 
@@ -74,7 +85,7 @@ class PatchVolume:
 def make_patches(
     volumes: Sequence[PatchVolume], size: int, foreground_share: float, seed: tuple[int, ...]
 ) -> Patches:
-    """A batch of patches from volumes chosen at random."""
+    """A batch of patches from random volumes."""
     rng = np.random.default_rng(seed)
     made = [
         volumes[int(rng.integers(len(volumes)))].patch(bool(rng.random() < foreground_share), rng)
@@ -85,5 +96,5 @@ def make_patches(
 
 
 def _some(voxels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The voxels, or of many a regular part."""
+    """The voxels, or a regular subset of many."""
     return voxels[:: max(1, len(voxels) // _MOST_VOXELS)]

@@ -1,9 +1,9 @@
-"""The recipe `sam3d`: train the decoder of the model of the same name.
+"""The recipe `sam3d`: train the decoder of the model of that name.
 
 After Bui et al., "SAM3D: Segment Anything Model in volumetric medical images", ISBI 2024, and the
-trainer that was published with it: nnU-Net's schedule, the loss at three sizes, SAM's image encoder
-as it is. As that never changes, its features are computed once for all steps, which is ours.
-Imports without torch.
+trainer published with it: nnU-Net's schedule, the loss at three sizes, and SAM's image encoder
+unchanged. Because the encoder never changes, its features are computed once for all steps, which is
+an addition of this project. Imports without torch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Settings = Sam3dSettings
 
 
 def task(settings: Sam3dSettings, processes: Processes) -> Task:
-    """The decoder, its optimiser, and the volumes with their features to come."""
+    """Create the task: decoder, optimiser, and the volumes, whose features are computed later."""
     from .task import Sam3dTask
 
     return Sam3dTask(settings, processes)

@@ -1,4 +1,4 @@
-"""What can be set about the training of SAM3D's decoder. Imports without torch."""
+"""The settings of the recipe `sam3d`. Imports without torch."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from ...settings_checks import check_at_least, check_positive, check_shares
 
 @dataclass(frozen=True)
 class Sam3dSettings:
-    """One training; rates, patch and batch are those of the published one on ACDC.
+    """The settings of one training run; rates, patch and batch are those published for ACDC.
 
-    out: the folder for decoder, features, checkpoint, log and preview; a run that finds its
-        checkpoint there goes on from it.
-    base: the SAM to see through, which stays as it is: sam or medsam, as installed, or a file.
-    cases: a CASES.json with the labelled volumes, whose objects' names are the classes; without it
-        they are synthetic, and all that is no background is one class called object.
-    held_back: names of cases that are scored and never trained on, with commas between; without
-        it the last one.
-    synthetic: how many synthetic volumes to train on where there are no cases.
-    side: the side of a synthetic volume, in voxels.
-    patch: pixels of a side of what the network sees, a multiple of 16.
-    depth: slices of it.
-    overlap: of the windows that patches are taken from, as a part of their width.
-    variants: how many versions of each volume are looked at; the first is as it is, the others
-        are mirrored, shifted, and of other contrast. Each takes its time and disk once.
-    foreground_share: the share of patches that hold a voxel of a class chosen at random.
-    steps: the whole training, in steps of the optimiser, over all calls.
-    batch: patches in a batch, for each process.
-    accumulate: batches in a step of the optimiser.
-    rate: the highest rate, from which it falls as (1 - t)^0.9.
-    weight_decay: of all weights.
-    warmup: steps over which the rate rises at the beginning.
-    device: auto, cpu, cuda or cuda:N.
-    precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
-    threads: of torch; 0 leaves them to it.
-    seed: of the decoder, the variants and the patches.
-    save_minutes: how often the checkpoint is written.
-    validate_samples: after how many patches the held-back volumes are scored and drawn.
+    Attributes:
+        out: the folder for decoder, features, checkpoint, log and preview; a run continues from a
+            checkpoint in it.
+        base: the SAM that computes features, which is not changed: sam or medsam, as installed, or
+            a file.
+        cases: a CASES.json with the labelled volumes, whose objects' names are the classes; without
+            it they are synthetic, and everything but background is one class called object.
+        held_back: names of cases that are scored and never trained on, separated by commas; by
+            default the last one.
+        synthetic: the number of synthetic volumes to train on if there are no cases.
+        side: the side of a synthetic volume in voxels.
+        patch: the side of a patch in pixels, a multiple of 16.
+        depth: the slices of a patch.
+        overlap: the overlap of the windows that patches are taken from, as a part of their width.
+        variants: the number of versions of each volume; the first is unchanged, the others are
+            mirrored, shifted, and differ in contrast. Each takes time and disk once.
+        foreground_share: the share of patches that contain a voxel of a random class.
+        steps: the whole training in steps of the optimiser, over all calls.
+        batch: patches in a batch, for each process.
+        accumulate: batches in a step of the optimiser.
+        rate: the highest learning rate, from which it falls as (1 - t)^0.9.
+        weight_decay: the weight decay of all weights.
+        warmup: steps over which the rate rises at the beginning.
+        device: auto, cpu, cuda or cuda:N.
+        precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
+        threads: threads of torch; 0 leaves them to torch.
+        seed: the seed of the decoder, the variants and the patches.
+        save_minutes: minutes between checkpoints.
+        validate_samples: patches after which the held-back volumes are scored and drawn.
     """
 
     out: Path

@@ -1,4 +1,4 @@
-"""SAM3D's decoder as a task: its volumes' features, what a batch teaches, and its result."""
+"""SAM3D's decoder as a task: features of volumes, the loss of a batch, and the result."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from .volumes import ONE_CLASS, ClassVolume, augmented, class_volume, classes_in
 _MOMENTUM = 0.99
 _LARGEST_GRADIENT = 12.0
 
-# What a weight takes with its gradient and its momentum.
+# A weight with its gradient and its momentum.
 _BYTES_PER_WEIGHT = 12
-# Beside what a step keeps for the way back: gradients on it, as a part of that, and torch's own
-# working memory. As measured on a CPU with a ViT-B: 1.43 GB where 1.46 are predicted for the
-# published patch, 2.00 where 1.92 are for twice the batch.
-_ON_THE_WAY_BACK = 1.1
+# Besides the activations kept for the backward pass: their gradients, as a part of them, and
+# torch's working memory. Measured on a CPU with a ViT-B: 1.43 GB, with 1.46 predicted, for the
+# published patch, and 2.00, with 1.92 predicted, for twice the batch.
+_BACKWARD_FACTOR = 1.1
 _WORKING_BYTES = 600_000_000
 # Weights of SAM that are not in the blocks of its encoder, as measured for ViT-B and ViT-H.
 _OTHER_BASE_WEIGHTS = 9_000_000
@@ -53,7 +53,7 @@ _FOLDER = "features"
 
 
 class Sam3dTask(Task):
-    """A fresh decoder, the same in all processes, and the volumes to train it on."""
+    """A new decoder, the same in all processes, and the volumes to train it on."""
 
     def __init__(self, settings: Sam3dSettings, processes: Processes) -> None:
         self._settings = settings
@@ -91,16 +91,16 @@ class Sam3dTask(Task):
         self._found: list[NDArray[np.uint8]] = []
 
     def prepare(self, progress: Progress, brief: bool) -> None:
-        """Look at every slice of every variant once; several processes share that.
+        """Compute the features of every slice of every variant once, shared among processes.
 
-        Where brief, at those of one volume.
+        If brief, only those of one volume.
         """
-        own = self._processes
+        processes = self._processes
         total = 1 if brief else len(self._training) * self._settings.variants
         shares = parts_of(progress, total)
-        for number in range(own.index, total, own.count):
+        for number in range(processes.index, total, processes.count):
             self._features(self._variant(number), shares[number])
-        own.wait()
+        processes.wait()
         for number in range(total):
             kind = self._variant(number)
             features, windows = self._features(kind, no_progress)
@@ -114,7 +114,7 @@ class Sam3dTask(Task):
             yield make_patches(self._volumes, settings.batch, settings.foreground_share, seed)
 
     def backward(self, batch: Patches, number: int, weight: float) -> dict[str, Tensor]:
-        """See `Task.backward`; there is no chance in it."""
+        """See `Task.backward`; it is deterministic."""
         with autocast(self._processes.device, self._half):
             answers = self.decoder.supervised(batch.features.float())
         loss = supervised_loss(answers, batch.classes)
@@ -122,7 +122,7 @@ class Sam3dTask(Task):
         return {"loss": loss.detach()}
 
     def state(self) -> dict[str, Tensor]:
-        """See `Task.state`: of the decoder alone."""
+        """See `Task.state`; only the decoder's."""
         state: dict[str, Tensor] = self.decoder.state_dict()
         return state
 
@@ -131,29 +131,29 @@ class Sam3dTask(Task):
         self.decoder.load_state_dict(state)
 
     def validate(self, progress: Progress) -> dict[str, float]:
-        """The mean Dice of each class over the held-back volumes that hold it, and of those."""
+        """The mean Dice of each class over the held-back volumes that contain it, and the mean."""
         names = self._facts.classes
-        found: dict[str, list[float]] = {name: [] for name in names}
+        dices: dict[str, list[float]] = {name: [] for name in names}
         self._found = []
         shares = parts_of(progress, 2 * len(self._scored))
         for place, volume in enumerate(self._scored):
-            known = class_volume(volume, names)
-            features, windows = self._features(known, shares[2 * place])
-            shape = shape_triple(known.classes_kji.shape)
+            labelled = class_volume(volume, names)
+            features, windows = self._features(labelled, shares[2 * place])
+            shape = shape_triple(labelled.classes_kji.shape)
             scores = class_scores(self.decoder, features, windows, shape, shares[2 * place + 1])
             answer = scores.argmax(axis=0).astype(np.uint8)
             self._found.append(answer)
             for number, name in enumerate(names, 1):
-                truth = known.classes_kji == number
+                truth = labelled.classes_kji == number
                 if truth.any():
-                    found[name].append(dice(truth, answer == number))
-        means = {name: float(np.mean(values)) for name, values in found.items() if values}
+                    dices[name].append(dice(truth, answer == number))
+        means = {name: float(np.mean(values)) for name, values in dices.items() if values}
         each = {f"dice_{name}": value for name, value in means.items()} if len(names) > 1 else {}
-        # Without any known class held back there is nothing to score.
+        # If no held-back volume contains a known class, there is nothing to score.
         return {"dice": float(np.mean(list(means.values())) if means else 0.0), **each}
 
     def draw(self, path: Path, title: str) -> None:
-        """The first held-back volume: the truth dashed, the answer in the classes' colours."""
+        """Draw the first held-back volume: ground truth dashed, predictions in class colours."""
         if not self._found:
             return
         volume = self._scored[0]
@@ -170,16 +170,16 @@ class Sam3dTask(Task):
         sam3d_weights.save(self.decoder, self._facts, path, manifest(self._training))
 
     def predicted_bytes(self) -> int:
-        """See `Task.predicted_bytes`; the base is there as well."""
+        """See `Task.predicted_bytes`; includes the base."""
         settings, base = self._settings, self._base.runtime.config
         base_weights = 12 * base.depth * base.dim**2 + _OTHER_BASE_WEIGHTS
         weights = sum(int(p.numel()) for p in self.decoder.parameters())
         saved = saved_bytes(self.decoder.config, settings.batch, settings.depth, settings.patch)
-        kept = saved * _ON_THE_WAY_BACK / (2 if self._half else 1)
+        kept = saved * _BACKWARD_FACTOR / (2 if self._half else 1)
         return 4 * base_weights + weights * _BYTES_PER_WEIGHT + int(kept) + _WORKING_BYTES
 
     def _variant(self, number: int) -> ClassVolume:
-        """One of all variants of all volumes; the first of each is the volume as it is."""
+        """One of all variants of all volumes; the first of each volume is unchanged."""
         place, variant = divmod(number, self._settings.variants)
         plain = class_volume(self._training[place], self._facts.classes)
         if variant == 0:
@@ -188,18 +188,18 @@ class Sam3dTask(Task):
         return augmented(plain, self._settings.patch, rng)
 
     def _features(self, volume: ClassVolume, progress: Progress) -> tuple[Features, PatchGrid]:
-        """The features of a volume, from disk where they are there, and where they belong."""
+        """The features of a volume, from disk if they are stored there, and their windows."""
         settings = self._settings
         shape = shape_triple(volume.classes_kji.shape)
         windows = PatchGrid.covering(shape, settings.patch, settings.depth, settings.overlap)
-        found = embeddings(
+        features = embeddings(
             self._base, volume.image_kji, volume.scores, windows, self._files, progress
         )
-        return found, windows
+        return features, windows
 
 
 def saved_bytes(config: Sam3dConfig, batch: int, depth: int, patch: int) -> int:
-    """What a step in 32 bits keeps for the way back: counted on tensors that take no memory."""
+    """The bytes that a step in 32 bits keeps for the backward pass, counted on meta tensors."""
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Labelled volumes as SAM3D's decoder trains on them: variants, and the classes of their labels."""
+"""Labelled volumes to train SAM3D's decoder on: variants, and the classes of their labels."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ....models.sam3d.patches import ZScores
 from ...labelled_volumes import LabelledVolume
 
-# The one class of synthetic volumes, whose objects have no names that would mean anything.
+# The one class of synthetic volumes, whose objects have no meaningful names.
 ONE_CLASS = ("object",)
 
-# Of a variant: gain and shift of the z-scores, the deviation of its noise, and by which part of a
-# patch it may begin later.
+# Limits of a variant: gain and shift of the z-scores, the deviation of the noise, and the crop at
+# the beginning as a part of a patch.
 _GAINS = (0.75, 1.25)
 _MOST_SHIFT = 0.25
 _MOST_NOISE = 0.1
@@ -25,7 +25,13 @@ _MOST_LATER = 0.5
 
 @dataclass(frozen=True, eq=False)
 class ClassVolume:
-    """image_kji: (K, J, I), whose z-scores are counted from `scores`; classes_kji: 0 background."""
+    """A volume with classes.
+
+    Attributes:
+        image_kji: (K, J, I), whose z-scores are computed with `scores`.
+        scores: the z-scores.
+        classes_kji: (K, J, I) uint8, 0 for background.
+    """
 
     image_kji: NDArray[Any]
     scores: ZScores
@@ -33,31 +39,33 @@ class ClassVolume:
 
 
 def classes_in(volumes: Sequence[LabelledVolume]) -> tuple[str, ...]:
-    """The names of all objects, in the order in which they first appear; case does not matter."""
-    found: dict[str, str] = {}
+    """The names of all objects, in the order in which they first appear; case is ignored."""
+    names: dict[str, str] = {}
     for volume in volumes:
         for name in volume.objects.values():
-            found.setdefault(name.strip().casefold(), name.strip())
-    return tuple(found.values())
+            names.setdefault(name.strip().casefold(), name.strip())
+    return tuple(names.values())
 
 
 def class_volume(volume: LabelledVolume, classes: Sequence[str]) -> ClassVolume:
-    """A volume with the numbers of its classes, from 1 on; objects of no class are background.
+    """A volume with the numbers of its classes, from 1 on; objects of no class become background.
 
-    classes: `ONE_CLASS` where every object is of the same.
+    Args:
+        volume: the volume.
+        classes: the names of the classes; `ONE_CLASS` if all objects are of one class.
     """
     known = [name.casefold() for name in classes]
     numbers = np.zeros(volume.labels_kji.shape, np.uint8)
     for label, name in volume.objects.items():
-        own = "object" if tuple(classes) == ONE_CLASS else name.strip().casefold()
-        if own in known:
-            numbers[volume.labels_kji == label] = 1 + known.index(own)
+        wanted = "object" if tuple(classes) == ONE_CLASS else name.strip().casefold()
+        if wanted in known:
+            numbers[volume.labels_kji == label] = 1 + known.index(wanted)
     array = volume.image.array_kji
     return ClassVolume(array, ZScores.from_volume(array), numbers)
 
 
 def augmented(volume: ClassVolume, patch: int, rng: np.random.Generator) -> ClassVolume:
-    """The volume mirrored in its slices or not, begun later, and of other contrast and noise."""
+    """A variant of a volume: mirrored within slices, cropped, with other contrast and noise."""
     scored, classes = volume.scores.standardise(volume.image_kji), volume.classes_kji
     for axis in (1, 2):
         most = min(int(_MOST_LATER * patch), scored.shape[axis] - patch)
