@@ -20,8 +20,8 @@ def volume_from_node(node: Any) -> Volume:
 
     Raises:
         VolumeError: If the node has no image data, a single slice or several values a voxel.
-        GeometryError: If a parent transform is not linear, a spacing is zero, or the direction matrix
-            is singular.
+        GeometryError: If a parent transform is not linear, a spacing is zero, or the direction
+            matrix is singular.
     """
     name = node.GetName()
     image = node.GetImageData()

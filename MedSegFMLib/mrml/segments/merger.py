@@ -1,9 +1,9 @@
 """Wanted voxels into segments, and back out of them.
 
 The voxels that a segment gains go through Slicer's masking. It loses only voxels that an answer
-put there, so no masking stands in the way. If a write took voxels from a neighbour (overwrite modes), the
-neighbour gets them back when the answer no longer holds them: the same prompts leave the same
-scene, whatever was tried in between.
+put there, so no masking stands in the way. If a write took voxels from a neighbour (overwrite
+modes), the neighbour gets them back when the answer no longer holds them: the same prompts leave
+the same scene, no matter what was tried in between.
 """
 
 from __future__ import annotations
