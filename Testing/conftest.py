@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import usual_signals
 from sample_volumes import DIRECTIONS, make_blob
 
 from MedSegFMLib import Geometry, Volume
@@ -40,6 +42,13 @@ def real_data() -> Path:
     if not _REAL_DATA.is_dir():
         pytest.skip(_NO_REAL_DATA)
     return _REAL_DATA
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _usual_signals() -> Iterator[None]:
+    """Tests send Ctrl-C, also where the tests run in the background."""
+    with usual_signals():
+        yield
 
 
 @pytest.fixture(autouse=True)
