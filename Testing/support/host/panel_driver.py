@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from waiting import GENEROUS_SECONDS, wait_until
 
 
 class Dialogs:
@@ -45,18 +45,20 @@ class Desk:
         self.panel.dialogs = self.panel.models._dialogs = Dialogs()
         self.ui = self.widget.ui
 
-    def wait(self, until: Callable[[], bool] | None = None, seconds: float = 60) -> None:
+    def wait(
+        self, until: Callable[[], bool] | None = None, seconds: float = GENEROUS_SECONDS
+    ) -> None:
         """Let the timer run until something is so; without, until no answer is awaited."""
         import slicer
 
-        end = time.monotonic() + seconds
-        slicer.app.processEvents()
+        is_so = until or (lambda: not self.panel.logic.is_predicting)
         self.panel.pump()
-        until = until or (lambda: not self.panel.logic.is_predicting)
-        while not until():
-            assert time.monotonic() < end, f"nothing came of it: {self.ui.statusLabel.text}"
+
+        def goes_on() -> bool:
             slicer.app.processEvents()
-            time.sleep(0.01)
+            return is_so()
+
+        wait_until(goes_on, seconds, lambda: f"nothing came of it: {self.ui.statusLabel.text}")
         self.panel.refresh()
 
     def load(self, shape: tuple[int, int, int] = (24, 30, 34)) -> Any:
