@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from scene_helpers import (
     paint,
     paint_segment,
 )
+from waiting import wait_until
 
 from MedSegFMLib import Box, Geometry, Point, Region, Volume
 from MedSegFMLib.errors import MaskError, ModelError, PromptError, VolumeError
@@ -96,14 +96,17 @@ def boxed_logic(logic: SegmentationLogic, plain: Any) -> SegmentationLogic:
     return logic
 
 
-def finish(logic: Any, comparison: ModelComparison, seconds: float = 20) -> None:
+def finish(logic: Any, comparison: ModelComparison) -> None:
     """Pump until nothing is computed any more."""
-    end = time.monotonic() + seconds
-    while comparison.is_computing:
-        assert time.monotonic() < end, comparison.results
+
+    def is_finished() -> bool:
+        if not comparison.is_computing:
+            return True
         logic.pump()
         comparison.pump()
-        time.sleep(0.002)
+        return False
+
+    wait_until(is_finished, describe=lambda: comparison.results, interval=0.002)
 
 
 def mask_of(comparison: ModelComparison, model: str, label: int = 1) -> np.ndarray:

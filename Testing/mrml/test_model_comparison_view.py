@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,6 @@ def settle(view: ModelComparisonView) -> None:
     for _ in range(3):
         finish(view._comparison._logic, view._comparison)
         view.update()
-        time.sleep(0.01)
 
 
 @pytest.fixture

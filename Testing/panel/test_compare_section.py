@@ -25,7 +25,7 @@ def tick(desk: Any, *names: str) -> None:
 
 def finish(desk: Any) -> None:
     section = desk.panel.comparing
-    desk.wait(lambda: not section.comparison.is_computing, 120)
+    desk.wait(lambda: not section.comparison.is_computing)
     desk.panel.pump()
 
 

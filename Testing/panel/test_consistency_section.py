@@ -114,7 +114,7 @@ def test_cancel_stops_the_comparison_and_the_segment_stays(desk: Any) -> None:
     mask = desk.mask()
     assert desk.panel.logic.is_measuring_consistency
     desk.ui.cancelButton.click()
-    desk.wait(lambda: not desk.panel.logic.is_measuring_consistency, seconds=5)
+    desk.wait(lambda: not desk.panel.logic.is_measuring_consistency)
     assert np.array_equal(desk.mask(), mask) and not desk.ui.cancelButton.enabled
     assert "next prompt" in desk.ui.consistencyHint.text
     desk.ui.showConsistency.click()

@@ -8,7 +8,6 @@ import json
 import shutil
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import GENEROUS_SECONDS, wait_until
 
 from MedSegFMLib.cli import main
 from MedSegFMLib.errors import Cancelled, OutputError, WeightsError
@@ -74,7 +74,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         # The client may have seen enough.
         with suppress(OSError):
             self.wfile.write(server.content[start : server.limit])
-            server.gate.wait(10)
+            server.gate.wait(GENEROUS_SECONDS)
 
     def log_message(self, *_: Any) -> None: ...
 
@@ -353,11 +353,7 @@ def test_folder_that_cannot_be_made_is_named(folder: Path) -> None:
 
 
 def wait(download: Download) -> None:
-    for _ in range(1000):
-        if download.done:
-            return
-        time.sleep(0.01)
-    raise AssertionError("the download did not end")
+    wait_until(lambda: download.done, describe=lambda: "the download did not end")
 
 
 def test_download_beside_the_caller_ends_with_a_path(folder: Path) -> None:
@@ -378,10 +374,7 @@ def test_download_beside_the_caller_can_be_stopped(folder: Path, server: _Server
     server.limit = 300_000
     server.gate.clear()
     download = Download("ensam")
-    for _ in range(1000):
-        if download.fraction > 0.1 or download.done:
-            break
-        time.sleep(0.01)
+    wait_until(lambda: download.fraction > 0.1 or download.done)
     assert not download.done and download.phrase.startswith("Downloading")
     download.cancel()
     server.gate.set()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from waiting import GENEROUS_SECONDS, wait_until
 
 
 class Dialogs:
@@ -57,18 +57,20 @@ class Desk:
 
         self.panel.logic.requests.make_client = make
 
-    def wait(self, until: Callable[[], bool] | None = None, seconds: float = 60) -> None:
+    def wait(
+        self, until: Callable[[], bool] | None = None, seconds: float = GENEROUS_SECONDS
+    ) -> None:
         """Let the timer run until something is so; without, until no answer is awaited."""
         import slicer
 
-        end = time.monotonic() + seconds
-        slicer.app.processEvents()
+        is_so = until or (lambda: not self.panel.logic.is_predicting)
         self.panel.pump()
-        until = until or (lambda: not self.panel.logic.is_predicting)
-        while not until():
-            assert time.monotonic() < end, f"nothing came of it: {self.ui.statusLabel.text}"
+
+        def goes_on() -> bool:
             slicer.app.processEvents()
-            time.sleep(0.01)
+            return is_so()
+
+        wait_until(goes_on, seconds, lambda: f"nothing came of it: {self.ui.statusLabel.text}")
         self.panel.refresh()
 
     def load(self, shape: tuple[int, int, int] = (24, 30, 34)) -> Any:
