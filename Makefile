@@ -1,16 +1,27 @@
 # Each target sets up all it needs: see tools/environment.
-.PHONY: demo test format constraints clean
+.PHONY: demo test test-busy format constraints clean
 
 # The light installation alone: reads, segments, evaluates and draws without torch.
 demo:
 	@venv=$$(tools/environment) && PYTHONPATH=. $$venv/bin/python -m MedSegFMLib demo --out demo
+
+# So many processes run tests at once, each of them with one thread: they need 2 GB of memory each.
+PROCESSES = 2
+ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 test:
 	@venv=$$(tools/environment models browser cluster test) && export PYTHONPATH=. && set -x && \
 	$$venv/bin/python -m ruff check . && \
 	$$venv/bin/python -m ruff format --check . && \
 	$$venv/bin/python -m mypy && \
-	$$venv/bin/python -m pytest
+	$(ONE_THREAD) $$venv/bin/python -m pytest -n $(PROCESSES) --dist worksteal
+
+# The same beside two busy loops, which end with it, and with SIGINT ignored, as a shell script
+# starts what it leaves in the background: Ctrl-\ ends it.
+test-busy:
+	@for n in 1 2; do python3 -c \
+	"import os; shell = os.getppid(); any(iter(lambda: os.getppid() != shell, True))" & done; \
+	trap "" INT; nice -n 5 $(MAKE) test
 
 format:
 	@venv=$$(tools/environment models browser cluster test) && \

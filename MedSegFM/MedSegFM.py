@@ -1,4 +1,4 @@
-"""The Slicer module: what Slicer reads of it, its parameters, and the way into the panel."""
+"""The Slicer module: its metadata, its parameters, and its widget with the panel."""
 
 import importlib.util
 import sys
@@ -26,10 +26,12 @@ from MedSegFMLib.registry import ALIASES, DEFAULT_MODEL, MODELS, card
 
 
 def _choices(name, labels, aliases=None):
-    """An Enum of what can be chosen, the default first.
+    """An Enum of choices, the default first.
 
-    labels: what the panel calls each. aliases: earlier names, which a saved scene may hold, and the
-    choices that they stand for.
+    Args:
+        name: The name of the Enum.
+        labels: The panel's label of each choice.
+        aliases: Earlier names, which a saved scene may hold, and the choices that they stand for.
     """
     found = Enum(name, {value: value for value in labels} | (aliases or {}))
     found.label = lambda self: labels[self.value]
@@ -55,7 +57,7 @@ ArrangementChoice = _choices(
 
 
 class MedSegFM(ScriptedLoadableModule):
-    """What Slicer lists."""
+    """Metadata of the module."""
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
@@ -77,19 +79,28 @@ class MedSegFM(ScriptedLoadableModule):
 
 @parameterNodeWrapper
 class MedSegFMParameterNode:
-    """What is chosen in the panel, saved with the scene.
+    """The parameters of the panel, saved with the scene.
 
-    volume: what to segment. model, device: with what and where. autoRun: after each prompt.
-    overwrite: which other segments may lose voxels. showChanges: as a short-lived overlay.
-    showConsistency: where the planes disagree. showContours: what each plane takes for the object.
-    compareModels: names with commas between. compareConsistency: whether their planes are compared
-    too. compareArrangement: how their results are shown.
+    Attributes:
+        volume: The volume to segment.
+        model: The model.
+        device: Where it runs.
+        autoRun: Whether it runs after each prompt.
+        newSegmentPerBox: Whether each further box starts a new segment.
+        overwrite: Which other segments may lose voxels.
+        showChanges: Whether the last change is shown as a short-lived overlay.
+        showConsistency: Whether the disagreement of the planes is measured and shown.
+        showContours: Whether each plane's own outline is shown.
+        compareModels: The names of the models to compare, separated by commas.
+        compareConsistency: Whether the agreement of their planes is measured too.
+        compareArrangement: How their results are shown.
     """
 
     volume: vtkMRMLScalarVolumeNode
     model: ModelChoice
     device: DeviceChoice
     autoRun: bool = True
+    newSegmentPerBox: bool = False
     overwrite: OverwriteChoice
     showChanges: bool = True
     showConsistency: bool = False
@@ -100,7 +111,7 @@ class MedSegFMParameterNode:
 
 
 class MedSegFMWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """Connects Slicer's ways (enter, exit, scene close) with the panel."""
+    """Connects Slicer's events (enter, exit, scene close) with the panel."""
 
     def __init__(self, parent=None):
         # With no parent the base class calls setup() before it returns.
@@ -126,31 +137,31 @@ class MedSegFMWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
 
     def enter(self):
-        """The module is shown: its keys work, and it looks after the worker."""
+        """Start keys and worker: the module is shown."""
         self.panel.use(self._parameters())
         self.panel.enter()
 
     def exit(self):
-        """Another module is shown."""
+        """Stop the keys: another module is shown."""
         self.panel.exit()
 
     def cleanup(self):
-        """The module goes: the worker process with it."""
+        """End the panel and the worker process: the module is unloaded."""
         self.removeObservers()
         if self.panel is not None:
             self.panel.close()
             self.panel = None
 
     def onSceneStartClose(self, caller, event):
-        """The nodes are about to go."""
+        """Let go of the parameters: the nodes are about to be removed."""
         self.panel.use(None)
 
     def onSceneEndClose(self, caller, event):
-        """An empty scene has parameters of its own."""
+        """Use the parameters of the empty scene."""
         self.panel.use(self._parameters())
 
     def onSceneEndImport(self, caller, event):
-        """A scene was loaded, perhaps with prompts in it."""
+        """Continue with a scene that was loaded, which may have prompts."""
         self.panel.use(self._parameters())
         self.panel.restore()
 
@@ -171,14 +182,14 @@ class MedSegFMWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
 
 class MedSegFMLogic(ScriptedLoadableModuleLogic):
-    """Owns the parameter node; the work is done by MedSegFMLib.mrml."""
+    """Owns the parameter node; `MedSegFMLib.mrml` does the work."""
 
 
 class MedSegFMTest(ScriptedLoadableModuleTest):
-    """The self test: `MedSegFMPanel.self_test` says what it asserts."""
+    """The self test; see `MedSegFMPanel.self_test` for its checks."""
 
     def setUp(self):
-        """Begin with an empty scene."""
+        """Start with an empty scene."""
         slicer.mrmlScene.Clear()
 
     def runTest(self):

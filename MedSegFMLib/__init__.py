@@ -1,6 +1,7 @@
 """MedSegFM: interactive 3D medical image segmentation with foundation models.
 
-Importing it needs numpy alone; SimpleITK, scipy, torch and the rest load where they are used.
+Importing the package needs numpy only; SimpleITK, scipy, torch and other packages are imported on
+first use.
 """
 
 from .errors import MedSegFMError

@@ -1,4 +1,4 @@
-"""`python -m MedSegFMLib` is `medsegfm`."""
+"""Run `medsegfm` as `python -m MedSegFMLib`."""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""The command line `medsegfm`: exit 0 on success, 2 with one sentence on stderr for bad input."""
+"""The `medsegfm` command line.
+
+The exit status is 0 on success, and 2 with a one-sentence message on stderr for invalid input.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from typing import NoReturn
 from . import __version__
 from .errors import MedSegFMError
 
-# Each is a module in `commands` with SUMMARY, add_arguments(parser) and run(arguments), which
-# returns the exit status or None for 0.
+# Each name is a module of `commands` with SUMMARY, add_arguments(parser) and run(arguments); `run`
+# returns the exit status, or None for 0.
 COMMANDS = (
     "demo",
     "models",
@@ -31,11 +34,11 @@ COMMANDS = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line; the usage is one --help away."""
+    """An argument parser that reports an error in one line and refers to --help for the usage."""
 
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]
-        # argparse takes -1e-5 for an option.
+        # By default argparse parses -1e-5 as an option.
         self._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
 
     def error(self, message: str) -> NoReturn:
@@ -44,7 +47,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (sys.argv by default) and return the exit status."""
-    _mend_streams()
+    _repair_streams()
     try:
         try:
             words = list(sys.argv[1:] if arguments is None else arguments)
@@ -53,19 +56,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except MedSegFMError as error:
-        return _refused(" ".join(str(error).split()))
+        return _fail(" ".join(str(error).split()))
     except BrokenPipeError:
-        # The reader, for instance `head`, has seen enough.
-        _drop_what_stdout_refuses()
+        # The reader, for instance `head`, closed the pipe.
+        _discard_unwritable_stdout()
         return 141
     except OSError as error:
-        _drop_what_stdout_refuses()
-        what = f"{error.filename}: " if error.filename else ""
-        return _refused(f"{what}{error.strerror or error}; check permissions and free space.")
+        _discard_unwritable_stdout()
+        file = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{file}{error.strerror or error}; check permissions and free space.")
     except MemoryError:
-        return _refused("not enough memory; give a smaller box or volume.")
+        return _fail("not enough memory; use a smaller box or volume.")
     except KeyboardInterrupt:
-        print("medsegfm: stopped; run the same command again to go on.", file=sys.stderr)
+        print("medsegfm: stopped; run the same command again to resume.", file=sys.stderr)
         return 130
 
 
@@ -81,24 +84,24 @@ def _parser() -> _Parser:
     return parser
 
 
-def _refused(sentence: str) -> int:
+def _fail(sentence: str) -> int:
     print(f"medsegfm: {sentence}", file=sys.stderr)
     return 2
 
 
-def _mend_streams() -> None:
-    """Closed streams lead nowhere, and letters that a terminal cannot show become "?"."""
+def _repair_streams() -> None:
+    """Redirect closed streams to the null device, and print unencodable characters as "?"."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            setattr(sys, name, os.fdopen(nowhere, "w", encoding="utf-8", errors="replace"))
+            null_device = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(null_device, "w", encoding="utf-8", errors="replace"))
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
-def _drop_what_stdout_refuses() -> None:
-    """Python flushes stdout once more when it ends, and would complain again."""
+def _discard_unwritable_stdout() -> None:
+    """Prevent a second error when Python flushes stdout at exit."""
     try:
         sys.stdout.flush()
     except OSError:

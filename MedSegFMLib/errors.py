@@ -1,8 +1,8 @@
 """The named errors of MedSegFM.
 
-Each carries one sentence that names the bad value, the rule and the way out, so that the command
-line and the panel can show it as it is. They also derive from the built-in exception a Python
-caller would expect.
+Each message is one sentence that states the bad value, the rule and the way out, so that the
+command line and the panel can show it unchanged. The errors also derive from the built-in exception
+that a Python caller would expect.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterable
 
 
 class MedSegFMError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base class of all errors that a user can cause and correct."""
 
 
 class GeometryError(MedSegFMError, ValueError):
-    """A grid that cannot exist or cannot be stored: singular, non-finite, empty or sheared."""
+    """A grid that is invalid or cannot be stored: singular, non-finite, empty or sheared."""
 
 
 class VolumeError(MedSegFMError, ValueError):
@@ -23,11 +23,11 @@ class VolumeError(MedSegFMError, ValueError):
 
 
 class PromptError(MedSegFMError, ValueError):
-    """A prompt that is outside the volume, degenerate, not finite or not taken by the model."""
+    """A prompt that is outside the volume, degenerate, not finite or not supported by the model."""
 
 
 class MaskError(MedSegFMError, ValueError):
-    """An array that is no mask, or two masks that do not lie on the same grid."""
+    """An array that is not a mask, or two masks that are not on the same grid."""
 
 
 class ModelError(MedSegFMError, ValueError):
@@ -35,11 +35,11 @@ class ModelError(MedSegFMError, ValueError):
 
 
 class WeightsError(MedSegFMError, OSError):
-    """Weights that are missing, truncated, altered or of another network."""
+    """Weights that are missing, truncated, modified or for another network."""
 
 
 class DeviceError(MedSegFMError, RuntimeError):
-    """A device that is not there, or has no memory left."""
+    """A device that does not exist or is out of memory."""
 
 
 class CasesError(MedSegFMError, ValueError):
@@ -51,25 +51,25 @@ class OutputError(MedSegFMError, OSError):
 
 
 class TrainingError(MedSegFMError, ValueError):
-    """Settings, data or a checkpoint that training cannot go on with."""
+    """Settings, data or a checkpoint that training cannot use."""
 
 
 class WorkerError(MedSegFMError, RuntimeError):
-    """The process that predicts ended, cannot be started, or says what nobody can read."""
+    """The worker process ended, cannot be started, or sent an unreadable message."""
 
 
 class ClusterError(MedSegFMError, RuntimeError):
-    """A cluster that is not there, cannot be reached, or that this program does not fit."""
+    """A cluster that does not exist, cannot be reached, or does not match this program."""
 
 
 class Cancelled(MedSegFMError):
-    """The user asked for the work to stop; nothing was changed."""
+    """The user cancelled the work; nothing was changed."""
 
 
 def numbers_text(values: Iterable[object]) -> str:
-    """Numbers, or nested sequences of them, as a message shows them: "(12.5, 0, -3)"."""
-    words = (f"{v:.6g}" if isinstance(v, float | int) else _nested_text(v) for v in values)
-    return f"({', '.join(words)})"
+    """Format numbers, or nested sequences of them, for a message: "(12.5, 0, -3)"."""
+    texts = (f"{v:.6g}" if isinstance(v, float | int) else _nested_text(v) for v in values)
+    return f"({', '.join(texts)})"
 
 
 def _nested_text(value: object) -> str:

@@ -1,21 +1,21 @@
-"""How long work tells how far it is, and hears that it should stop."""
+"""Progress reporting and cancellation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
 
-# Called with the fraction done, 0 to 1, and a phrase for the user; it may raise `Cancelled`.
+# Called with the completed fraction, 0 to 1, and a phrase for the user; it may raise `Cancelled`.
 # Every loop that can take longer than about 0.2 s calls it.
 Progress = Callable[[float, str], None]
 
 
 def no_progress(fraction: float, phrase: str) -> None:
-    """Tell nobody, and never cancel."""
+    """Report nothing and never cancel."""
 
 
 def part_of(progress: Progress, start: float, stop: float) -> Progress:
-    """The progress of a step that takes the whole from the fraction `start` to `stop`."""
+    """Progress of one step, which covers the whole from the fraction `start` to `stop`."""
 
     def report(fraction: float, phrase: str) -> None:
         progress(start + (stop - start) * fraction, phrase)
@@ -26,6 +26,6 @@ def part_of(progress: Progress, start: float, stop: float) -> Progress:
 def parts_of(
     progress: Progress, count: int, first: float = 0.0, last: float = 1.0
 ) -> list[Progress]:
-    """Progress of each of `count` parts of equal length between two fractions of the whole."""
+    """Progress of `count` steps of equal length between two fractions of the whole."""
     bounds = [first + (last - first) * n / count for n in range(count)] + [last]
     return [part_of(progress, start, stop) for start, stop in pairwise(bounds)]

@@ -1,4 +1,7 @@
-"""The models by name. Only names stand here; a model's module is imported when it is asked for."""
+"""Registry of the models by name.
+
+It holds names only: a model's module is imported on first use.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any, cast
 from .errors import ModelError
 from .segmenter import ModelCard, Segmenter
 
-# Each module has a CARD and a function create(device=..., **options).
+# Each module defines CARD and a function create(device=..., **options).
 MODELS = {
     "ensam": "MedSegFMLib.models.ensam.model",
     "randomwalk": "MedSegFMLib.models.randomwalk.model",
@@ -26,20 +29,20 @@ MODELS = {
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
 }
 
-# Earlier names of models: commands, scripts, saved scenes and results may hold them.
+# Earlier names of models, which commands, scripts, saved scenes and results may contain.
 ALIASES = {"graphcut": "randomwalk"}
 
-# The model that runs where none is named: the one that measures best on the real cases.
+# The model used if none is named: the one with the best scores on the real cases.
 DEFAULT_MODEL = "ensam"
 
 
 def resolve_name(name: str) -> str:
-    """The present name of a model for an earlier one; any other name as it is."""
+    """The current name of a model for an earlier one; any other name unchanged."""
     return ALIASES.get(name, name)
 
 
 def card(name: str) -> ModelCard:
-    """The card of a model; needs no package beyond the light installation."""
+    """The card of a model; needs no package beyond the base installation."""
     return cast(ModelCard, _module(name).CARD)
 
 
@@ -49,24 +52,28 @@ def cards() -> list[ModelCard]:
 
 
 def missing_packages(model_card: ModelCard) -> list[str]:
-    """The packages a model needs and this Python lacks."""
+    """The packages that a model needs and this Python does not have."""
     return [package for package in model_card.packages if find_spec(package) is None]
 
 
 def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
     """Load a model, ready to segment.
 
-    device: "auto" (a GPU where the model can use one), "cpu", "cuda" or "cuda:N".
-    options: what the model's own `create` takes, for instance `weights=FILE`.
+    Args:
+        name: a name of `MODELS` or an earlier name.
+        device: "auto" (a GPU if the model can use one), "cpu", "cuda" or "cuda:N".
+        options: options of the model's own `create`, for instance `weights=FILE`.
 
-    Raises ModelError for an unknown model or option, or missing packages, DeviceError for a device
-    that is not there, WeightsError for weights that are missing or damaged.
+    Raises:
+        ModelError: an unknown model or option, or missing packages.
+        DeviceError: the device does not exist.
+        WeightsError: the weights are missing or damaged.
     """
     module = _module(name)
     missing = missing_packages(module.CARD)
     if missing:
         raise ModelError(
-            f"The model {name} needs {', '.join(missing)}, not installed here; run: "
+            f"The model {name} needs {', '.join(missing)}, which is not installed; run: "
             f"pip install {' '.join(missing)}, or use the model randomwalk."
         )
     if "weights" in options and module.CARD.weights is None:
@@ -76,18 +83,18 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
 
 
 def _check_options(name: str, module: ModuleType, options: Iterable[str]) -> None:
-    taken = signature(module.create)
-    known = [option for option in taken.parameters if option != "device"]
+    accepted = signature(module.create)
+    known = [option for option in accepted.parameters if option != "device"]
     for option in options:
         try:
-            taken.bind_partial(**{option: None})
+            accepted.bind_partial(**{option: None})
         except TypeError as error:
             has = f"its options are {', '.join(known)}" if known else "it has none"
             raise ModelError(f"The model {name} has no option '{option}'; {has}.") from error
 
 
 def _module(name: str) -> ModuleType:
-    present = resolve_name(name)
-    if present not in MODELS:
+    current = resolve_name(name)
+    if current not in MODELS:
         raise ModelError(f"There is no model '{name}'; the models are {', '.join(MODELS)}.")
-    return import_module(MODELS[present])
+    return import_module(MODELS[current])

@@ -1,4 +1,4 @@
-"""The one interface that every model meets, and what goes in and comes out."""
+"""The interface that every model implements, with its input and output types."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ from .volumes.volume import Volume
 
 Logits = NDArray[np.float32]
 
-# Beyond this a probability is 0 or 1 in 32 bits, and the exponential does not overflow.
+# Beyond this logit a probability is 0 or 1 in 32 bits; within it the exponential does not overflow.
 _MOST_LOGIT = 30.0
 
 
 @dataclass(frozen=True)
 class RegionRule:
-    """How much of the volume around the prompts a model looks at.
+    """How much of the volume around the prompts a model uses.
 
-    margin_voxels, margin_fraction: beyond a box on each side, the greater of so many voxels and
-        that part of the box's width.
-    click_radius_voxels: on each side of the first mark where there is no box.
-    shared: whether all objects are seen in one region (one encoder pass) or each in its own.
+    Attributes:
+        margin_voxels: least margin on each side of a box, in voxels.
+        margin_fraction: least margin on each side of a box, as a fraction of the box's width; the
+            greater of both margins applies.
+        click_radius_voxels: margin on each side of the first mark if there is no box.
+        shared: whether all objects share one region (one encoder pass) or each has its own.
     """
 
     margin_voxels: int
@@ -39,7 +41,7 @@ class RegionRule:
     shared: bool
 
     def margin(self, box: Region) -> Shape:
-        """How many voxels beyond a box the model looks, along k, j and i."""
+        """The margin around a box in voxels, along k, j and i."""
         return shape_triple(
             max(self.margin_voxels, ceil(self.margin_fraction * n)) for n in box.shape_kji
         )
@@ -47,19 +49,23 @@ class RegionRule:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is, takes and costs: data that the panel and the command line show.
+    """A model's properties, inputs and costs, as the panel and the command line show them.
 
-    name: what the user types; title: what the user reads.
-    prompts: the prompt names it takes, as in `prompts.types.PROMPT_NAMES`.
-    dimensions: 3 where it sees volumes, 2 where it sees slices.
-    packages: importable packages it needs beyond the light installation.
-    weights: the name of its weights in the catalogue, None where it needs none.
-    uses_previous: whether its prediction continues from that of the step before.
-    can_predict_empty: whether an empty answer means that the object is not there, in a box too;
-        else a box always holds something.
-    base: the name in the catalogue of further weights it needs, of a network it sees through.
-    base_bytes, bytes_per_voxel: memory estimate for a region of n voxels, base + n * per voxel.
-    cpu_only: whether no GPU is of use to it.
+    Attributes:
+        name: the name that users type.
+        title: the name that users read.
+        prompts: the names of the supported prompts, as in `prompts.types.PROMPT_NAMES`.
+        dimensions: 3 if the network processes volumes, 2 if it processes slices.
+        packages: importable packages it needs beyond the base installation.
+        weights: the name of its weights in the catalogue, None if it needs none.
+        uses_previous: whether a prediction continues from that of the previous step.
+        can_predict_empty: whether an empty prediction means that the object is absent, even within
+            a box; otherwise a box always contains something.
+        base: the name in the catalogue of further weights it needs, those of the network it is
+            built on.
+        base_bytes: constant part of the memory estimate.
+        bytes_per_voxel: further memory for each voxel of the region.
+        cpu_only: whether it cannot use a GPU.
     """
 
     name: str
@@ -81,24 +87,33 @@ class ModelCard:
     cpu_only: bool = False
 
     def check_takes(self, prompts: Iterable[Prompt]) -> None:
-        """Raise PromptError, which names what it takes, for a prompt the model does not take."""
+        """Check that the model supports the type of each prompt.
+
+        Raises:
+            PromptError: it does not; the message lists the supported types.
+        """
         for name in map(prompt_name, prompts):
             if name not in self.prompts:
                 raise PromptError(
-                    f"The model {self.name} takes no {name} prompts; it takes "
+                    f"The model {self.name} does not support {name} prompts; it supports "
                     f"{', '.join(self.prompts)}."
                 )
 
     def memory_bytes(self, region_voxels: int) -> int:
-        """Estimated peak memory of a prediction on a region of so many voxels."""
+        """Estimated peak memory of a prediction on a region of `region_voxels` voxels."""
         return self.base_bytes + region_voxels * self.bytes_per_voxel
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What a model keeps of a region of a volume, so that each further prompt is cheap.
+    """A model's cached features of a region of a volume, which make further prompts cheap.
 
-    Models derive from it to hold their features. nbytes: the memory those take.
+    Models derive from it to hold their features.
+
+    Attributes:
+        geometry: the grid of the whole volume.
+        region: the encoded region.
+        nbytes: the memory of the features.
     """
 
     geometry: Geometry
@@ -108,13 +123,14 @@ class Encoding:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """A model's answer on the region it changed.
+    """A model's prediction on a region of a volume.
 
-    geometry: the grid of the whole volume.
-    offset_kji: where the region begins in it.
-    logits_kji: float32, (k, j, i) of the region; above 0 is the object.
-    planes: for models that look at planes, the probabilities, 0 to 1 on the same region, that each
-        gave: of "axial", "coronal" and "sagittal" those that were looked at.
+    Attributes:
+        geometry: the grid of the whole volume.
+        offset_kji: the first voxel of the region.
+        logits_kji: float32, (k, j, i) of the region; voxels above 0 belong to the object.
+        planes: for models that process slices, the probabilities, 0 to 1 on the same region, by
+            plane ("axial", "coronal", "sagittal"), of the planes that were segmented.
     """
 
     geometry: Geometry
@@ -128,7 +144,7 @@ class Prediction:
 
     @property
     def region(self) -> Region:
-        """The voxels that `logits_kji` covers."""
+        """The region that `logits_kji` covers."""
         return Region.whole(shape_triple(self.logits_kji.shape)).shifted(self.offset_kji)
 
     @property
@@ -139,12 +155,12 @@ class Prediction:
         return Volume(array, self.geometry)
 
     def with_logits(self, logits_kji: Logits) -> Prediction:
-        """Other logits on the same region."""
+        """A copy with other logits on the same region."""
         return replace(self, logits_kji=logits_kji)
 
 
 def probabilities(logits: Logits) -> Logits:
-    """float32 in 0 to 1: the logistic function of logits of any shape."""
+    """The logistic function of logits of any shape: float32, 0 to 1."""
     result = np.clip(logits, -_MOST_LOGIT, _MOST_LOGIT)
     np.negative(result, out=result)
     np.exp(result, out=result)
@@ -157,14 +173,14 @@ class Segmenter(Protocol):
 
     @property
     def card(self) -> ModelCard:
-        """What the model is and takes."""
+        """The model's properties, inputs and costs."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes it knows, without background; () if prompts say what to find."""
+        """The names of its classes, without background; () if prompts define the objects."""
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
-        """Prepare a region (None: all) of a volume; the volume is never written to."""
+        """Encode a region of a volume (None: all of it); the volume is never written to."""
 
     def predict(
         self,
@@ -173,24 +189,33 @@ class Segmenter(Protocol):
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        """Segment one object after its prompts, given the answer to those before the last.
+        """Segment one object from its prompts.
 
-        Prompts outside the encoded region but inside the volume are not errors: they say nothing
-        here. Raises PromptError for a prompt outside the volume or one the model does not take.
+        Prompts outside the encoded region but inside the volume are not errors: they are ignored.
+
+        Args:
+            encoding: the result of `encode`.
+            prompts: all prompts of the object in order.
+            previous: the prediction from the prompts without the last one, or None.
+            progress: called with the completed fraction and a phrase.
+
+        Raises:
+            PromptError: a prompt is outside the volume or not supported by the model.
         """
 
 
 def class_numbers(phrases: Sequence[str], classes: Sequence[str], model: str) -> list[int]:
-    """Which of a model's classes, counted from 0, each phrase names; case does not matter.
+    """The index, from 0, of the class that each phrase names, ignoring case.
 
-    Raises PromptError for a phrase that names none of them, and where there is no phrase.
+    Raises:
+        PromptError: a phrase names no class, or there is no phrase.
     """
     known = [name.strip().casefold() for name in classes]
     if not phrases:
-        raise PromptError(f"No class is named; the model {model} knows {', '.join(classes)}.")
+        raise PromptError(f"No class is named; the classes of {model} are {', '.join(classes)}.")
     for phrase in phrases:
         if phrase.strip().casefold() not in known:
             raise PromptError(
-                f"The model {model} knows no '{phrase}'; it knows {', '.join(classes)}."
+                f"The model {model} has no class '{phrase}'; its classes are {', '.join(classes)}."
             )
     return [known.index(phrase.strip().casefold()) for phrase in phrases]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from processes import usual_signals
 from sample_volumes import DIRECTIONS, make_blob
 
 from MedSegFMLib import Geometry, Volume
@@ -42,6 +45,13 @@ def real_data() -> Path:
     return _REAL_DATA
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _usual_signals() -> Iterator[None]:
+    """Tests send Ctrl-C, also where the tests run in the background."""
+    with usual_signals():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _skip_without_gpu(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("gpu"):
@@ -51,12 +61,26 @@ def _skip_without_gpu(request: pytest.FixtureRequest) -> None:
             pytest.skip(_NO_GPU)
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
-    """In CI a test may be skipped for want of real volumes or a GPU, and for nothing else."""
-    report = (yield).get_result()
+def _refuse_in_ci(report: Any) -> None:
+    """In CI what is skipped for want of real volumes or a GPU alone has not failed."""
     if report.skipped and os.environ.get("CI") == "true":
         reason = str(report.longrepr)
         if _NO_REAL_DATA not in reason and _NO_GPU not in reason:
             report.outcome = "failed"
             report.longrepr = f"skipped in CI: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    """No test is skipped in CI because a package is missing."""
+    report = yield
+    _refuse_in_ci(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):  # type: ignore[no-untyped-def]
+    """Nor is a whole file, which does so while it is imported."""
+    report = yield
+    _refuse_in_ci(report)
+    return report

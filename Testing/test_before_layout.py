@@ -45,7 +45,7 @@ def test_the_state_in_a_scene_is_read() -> None:
     text = (FOLDER / "scene.json").read_text(encoding="utf-8")
     state = state_from_json(text)
     assert state.prompts == read_prompts(FOLDER / "prompts.json")
-    assert (state.model, state.seed, state.segment_ids) == ("graphcut", 7, {1: "Segment_1"})
+    assert (state.model, state.seed, state.segment_ids) == ("randomwalk", 7, {1: "Segment_1"})
     assert state.geometry is not None and state.geometry.matches(GEOMETRY, 1e-9)
     assert state.holdings[1].mask_kji.sum() == 18
     assert json.loads(state_to_json(state)) == json.loads(text)

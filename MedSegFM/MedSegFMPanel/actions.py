@@ -1,4 +1,4 @@
-"""What the buttons of the panel do, beside those that draw prompts."""
+"""Actions of the buttons of the panel, except those that draw prompts."""
 
 import qt
 from slicer.i18n import tr as _
@@ -6,13 +6,18 @@ from slicer.i18n import tr as _
 from MedSegFMLib.prompts.types import Text
 
 from . import sample_data
+from .prompts.place_mode import PlacedKind
 
 # The user's own setting: a scene of somebody else's must not send volumes anywhere.
 _HOST_KEY = "MedSegFM/workerHost"
 
 
 class Actions:
-    """Connects buttons with the scene logic; what is refused becomes the panel's status line."""
+    """Connects buttons with the scene logic; an error becomes the panel's status line.
+
+    Args:
+        panel: The `Panel`.
+    """
 
     def __init__(self, panel):
         self._panel = panel
@@ -25,7 +30,7 @@ class Actions:
         self._ui.textEdit.connect("returnPressed()", lambda: panel.attempt(self._add_text))
 
     def keys(self):
-        """(shortcut, what it clicks) of the buttons that are used most."""
+        """The shortcut of each button that is used often, and the button."""
         ui = self._ui
         return [
             ("Shift+N", ui.nextSegmentButton),
@@ -63,7 +68,7 @@ class Actions:
         path = self._panel.dialogs.save_file(_("Save the segments"), "segments.nii.gz")
         if path:
             self._logic.labels().write(path, dict(self._logic.prompts.objects))
-            self._panel.status.tell(_("The segments were saved to {path}.").format(path=path))
+            self._panel.status.inform(_("The segments were saved to {path}.").format(path=path))
 
     def _add_text(self):
         self._logic.add(Text(self._ui.textEdit.text))
@@ -76,16 +81,14 @@ class Actions:
 
     def _move(self):
         panel, index = self._panel, self._panel.prompt_table.index()
-        if panel.placement.active == "pick" or index is None:
-            panel.placement.stop()
+        if panel.place_mode.active is PlacedKind.TARGET or index is None:
+            panel.place_mode.stop()
         else:
-            panel.placement.pick(lambda place: panel.attempt(self._logic.move, index, place))
+            panel.place_mode.pick(lambda place: panel.attempt(self._logic.move, index, place))
 
     def _run(self):
-        gate = self._panel.gate
-        gate.is_open = True
         self._logic.predict()
-        gate.is_open = self._panel.parameters.autoRun
+        self._logic.requests.release()
 
     def _cancel(self):
         self._panel.models.cancel_download()
@@ -94,11 +97,10 @@ class Actions:
     def _use_host(self):
         host = self._ui.workerHost.text.strip()
         qt.QSettings().setValue(_HOST_KEY, host)
-        if self._panel.gate.set_host(host):
-            self._logic.ask_again()
+        self._logic.requests.set_host(host)
 
     def _restart(self):
         self._panel.restart_worker()
-        self._panel.status.tell(
-            _("The model was restarted; your prompts and segments are as they were.")
+        self._panel.status.inform(
+            _("The model was restarted; your prompts and segments are unchanged.")
         )

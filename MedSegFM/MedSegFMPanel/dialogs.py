@@ -1,4 +1,4 @@
-"""The few questions that need a window of their own."""
+"""Dialogs for files and folders."""
 
 from pathlib import Path
 
@@ -10,24 +10,30 @@ from MedSegFMLib.volumes.io.image_files import WRITERS
 
 
 class Dialogs:
-    """Files and folders, asked for or shown with the system's dialogs."""
+    """The system's dialogs for files and folders."""
 
     def open_file(self, title):
-        """A file to read; empty where the user thought better of it."""
+        """A file to read; "" if the user cancels."""
         return qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, "", "")
 
     def open_folder(self, title):
-        """A folder to read; empty where the user thought better of it."""
+        """A folder to read; "" if the user cancels."""
         return qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, "")
 
     def save_file(self, title, name, kinds=None):
-        """A file to write; empty if the user cancels. kinds: None for labelmaps."""
+        """A file to write; "" if the user cancels.
+
+        Args:
+            title: The title of the dialog.
+            name: The name to begin with.
+            kinds: The filter of file names; None for labelmaps.
+        """
         patterns = " ".join(f"*{ending}" for ending in WRITERS)
         kinds = kinds or _("Labelmaps ({patterns})").format(patterns=patterns)
         return qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, name, kinds)
 
     def show_folder(self, path):
-        """Show a folder in the system's file manager; it is made where it is not there."""
+        """Show a folder in the system's file manager; a missing one is made."""
         Path(path).mkdir(parents=True, exist_ok=True)
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path))
 

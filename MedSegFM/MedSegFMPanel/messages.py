@@ -1,4 +1,4 @@
-"""What the panel says, and when: plain sentences made from the state."""
+"""Sentences of the panel, made from its state."""
 
 from slicer.i18n import tr as _
 
@@ -6,7 +6,7 @@ from MedSegFMLib.worker.events import Failed, Noted, Restarted, Started, Stopped
 
 
 def volume_hint(has_volume, fault):
-    """What to do about the volume; empty where one is chosen and fine."""
+    """A sentence about a missing or refused volume; "" if one is chosen and fine."""
     if fault:
         return fault
     if not has_volume:
@@ -15,19 +15,23 @@ def volume_hint(has_volume, fault):
 
 
 def prompt_hint(logic, can_run, drawing, waits):
-    """What to do next with prompts.
+    """The next thing to do with prompts.
 
-    drawing: what to do in the views while drawing, or None. waits: whether the model waits for Run.
+    Args:
+        logic: The scene logic.
+        can_run: Whether packages and weights of the model are installed.
+        drawing: What to do in the views while drawing; None if nothing is drawn.
+        waits: Whether a request waits for Run.
     """
     if logic.volume is None:
         return _("First choose a volume above.")
     if not can_run:
-        return _("The model cannot run yet: see what it lacks above, or choose another.")
+        return _("The model cannot run yet; see above what is missing, or choose another model.")
     if drawing:
         return drawing
     draws = any(name != "text" for name in logic.card.prompts)
     if not logic.prompts.entries and logic.classes:
-        return _("Segment all that the model knows, or name one of it.")
+        return _("Segment all classes of the model, or type the name of one.")
     if not logic.prompts.entries and not draws:
         return _("Type what to segment.")
     if not logic.prompts.entries:
@@ -35,19 +39,19 @@ def prompt_hint(logic, can_run, drawing, waits):
     if waits:
         return _("Click Run to segment with these prompts, or add more first.")
     if not draws:
-        return _("Type what else to segment; mend segments in the Segment Editor.")
-    return _("Click where the segment is wrong, or go on with the next segment.")
+        return _("Type what else to segment, or correct segments in the Segment Editor.")
+    return _("Click where the segment is wrong, or continue with the next segment.")
 
 
 def locked_sentence(name):
-    """Why an answer changed nothing."""
-    return _("{name} is locked and stays as it is; untick Lock before the next prompt.").format(
+    """The reason why an answer changed nothing: the segment is locked."""
+    return _("{name} is locked and was not changed; clear Lock before the next prompt.").format(
         name=name
     )
 
 
 def change_text(written, prompts):
-    """Voxels gained and lost by the last prompt, by segment."""
+    """Voxels that each segment gained and lost with the last prompt, a line for each."""
     lines = [
         _("{name}: +{added:,} −{removed:,} voxels").format(
             name=prompts.name(label),
@@ -61,7 +65,7 @@ def change_text(written, prompts):
 
 
 def event_sentence(event):
-    """A worker's event in words, and whether it is a warning; None: there is nothing to say."""
+    """A sentence for an event of the worker, and whether it is a warning; None if there is none."""
     if isinstance(event, Started):
         return _("The model's process is ready ({seconds:.1f} s).").format(
             seconds=event.seconds
@@ -71,41 +75,49 @@ def event_sentence(event):
     if isinstance(event, Failed):
         return str(event.error), True
     if isinstance(event, Stopped):
-        return _("Stopped; your prompts and segments are as they were."), False
+        return _("Stopped; your prompts and segments are unchanged."), False
     if isinstance(event, Restarted):
         if event.after_cancel:
-            return _("The model did not stop when asked, so its process was ended."), False
+            return _("The model did not stop in time, so its process was ended."), False
         return _(
-            "The model's process ended unexpectedly and was started again; nothing was lost."
+            "The model's process ended unexpectedly and was restarted; nothing was lost."
         ), True
     return None
 
 
-def consistency_hint(compares, prompts, found, predicting, comparing):
-    """What the comparison of the planes waits for, or costs; empty where it is there."""
-    if not compares:
+def consistency_hint(is_on, prompts, found, predicting, measuring):
+    """A sentence about a missing measurement of the planes; "" if it is there.
+
+    Args:
+        is_on: Whether the agreement of the planes is measured.
+        prompts: The present prompts.
+        found: The result for the current segment; None if there is none.
+        predicting: Whether an answer is awaited.
+        measuring: Whether the measurement is awaited.
+    """
+    if not is_on:
         return _(
-            "After each answer the model then looks along the other planes too, which takes up to "
-            "three times as long; your segment comes first."
+            "After each answer the model also segments along the other planes, which takes up to "
+            "three times as long. Your segment comes first."
         )
-    if comparing:
+    if measuring:
         return _("Comparing the planes…")
     if not prompts.entries:
-        return _("Draw a box or click; then the planes are compared.")
+        return _("Draw a box or click to have the planes compared.")
     if predicting:
-        return _("The planes are compared when the segment is there.")
+        return _("The planes are compared once the segment is ready.")
     if found is None:
-        return _("This segment was not compared; its next prompt does that.")
+        return _("This segment has not been compared yet; its next prompt does that.")
     return ""
 
 
 def consistency_scores(found):
-    """How well the planes agree, and how good the segment probably is."""
+    """How well the planes agree, and the Dice to expect."""
     sentences = []
     if found.agreement is None:
-        sentences.append(_("The model looked at one plane alone, so there is nothing to compare."))
+        sentences.append(_("The model used only one plane, so there is nothing to compare."))
     else:
-        sentences.append(_("The planes agree to {x:.2f}.").format(x=found.agreement))
+        sentences.append(_("Agreement of the planes: {x:.2f}.").format(x=found.agreement))
     if found.expected_dice is not None:
         sentences.append(_("Expected Dice: about {x:.2f}.").format(x=found.expected_dice))
     if not found.hot_spots:
@@ -114,9 +126,9 @@ def consistency_scores(found):
 
 
 def spot_sentence(spots, index):
-    """Which spot the views show, and what is probably wrong there."""
+    """The spot that the views show, and what is probably wrong there."""
     spot = spots[index]
-    words = _("probably missing") if spot.positive else _("probably too much")
-    return _("Spot {n} of {count}: {voxels:,} voxels, {words}").format(
-        n=index + 1, count=len(spots), voxels=spot.voxels, words=words
+    judgement = _("probably missing") if spot.positive else _("probably too much")
+    return _("Spot {n} of {count}: {voxels:,} voxels, {judgement}").format(
+        n=index + 1, count=len(spots), voxels=spot.voxels, judgement=judgement
     )

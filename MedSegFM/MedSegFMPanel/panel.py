@@ -1,4 +1,4 @@
-"""The panel: buttons and lists around the scene logic, which a timer keeps going."""
+"""The panel: buttons and lists around the scene logic, driven by a timer."""
 
 import qt
 import slicer
@@ -8,58 +8,64 @@ from MedSegFMLib import registry
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.mrml.autosave import Autosave
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.updates import Comparing, VolumeGone, Written
+from MedSegFMLib.mrml.updates import ConsistencyProgressed, ConsistencyStarted, VolumeGone, Written
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.events import Progressed
 
-from . import messages as words
-from . import status_messages
+from . import messages, status_messages
 from .actions import Actions
 from .comparison.section import CompareSection
 from .consistency.section import ConsistencySection
 from .dialogs import Dialogs
-from .model import messages as model_facts
+from .model import messages as model_messages
 from .model.installation import Installation
 from .model.section import ModelSection
 from .parameter_link import ParameterLink
 from .prompts.buttons import HINTS, PromptButtons, Shortcuts
-from .prompts.place_mode import Placement
+from .prompts.place_mode import PlacedKind, PlaceMode
 from .prompts.roi_handles import show_handles
 from .prompts.table import PromptTable
 from .recovery import Recovery
-from .request_gate import WorkerGate, worker_client
 from .segments.table import SegmentTable
 from .status_section import StatusSection
 from .table_selection import Selection
 from .training.section import AdaptSection
+from .worker_client import worker_client
 
 _PUMP_MILLISECONDS = 50
 
 
 class Panel:
-    """The controllers of the panel and what connects them.
+    """The controllers of the panel, and their connections.
 
-    widget, ui: the loaded `.ui` file and its named children.
-    resource_path(name): where a file of the module's Resources lies.
+    Args:
+        widget: The loaded `.ui` file.
+        ui: Its named widgets.
+        resource_path: Gives the path of a file in the module's Resources.
+        make_client: Makes the client of a worker on a host, "" for this computer.
+        dialogs: Dialogs for files and folders; None for the system's.
+
+    Attributes:
+        logic: The scene logic.
+        parameters: The parameters that are followed; None while a scene closes.
     """
 
     def __init__(self, widget, ui, resource_path, make_client=worker_client, dialogs=None):
         self.ui = ui
         self.dialogs = dialogs or Dialogs()
-        self.gate = WorkerGate(make_client)
         autosave = Autosave(store.folder().parent / "autosave")
         self.logic = SegmentationLogic(
             slicer.mrmlScene,
-            self.gate,
+            make_client,
             slicer.app.applicationLogic(),
             slicer.modules.terminologies.logic(),
             autosave,
         )
         self.status = StatusSection(ui)
-        self.placement = Placement(
+        self.place_mode = PlaceMode(
             slicer.mrmlScene, self.logic.view.draft, self.logic.view.finish, self.refresh
         )
-        self.buttons = PromptButtons(ui, self.placement)
+        self.buttons = PromptButtons(ui, self.place_mode)
         selection = Selection(self)
         self.prompt_table = PromptTable(ui.promptTable, selection.take_prompt)
         self.segment_table = SegmentTable(
@@ -93,10 +99,10 @@ class Panel:
         self._timer.connect("timeout()", self.pump)
 
     def use(self, parameters):
-        """Follow these parameters; None: of a scene that closes."""
+        """Follow these parameters; None while a scene closes."""
         self.parameters = parameters
         if parameters is None:
-            self.placement.stop()
+            self.place_mode.stop()
             self.comparing.leave_scene()
             self.adapting.leave_scene()
             return
@@ -104,7 +110,7 @@ class Panel:
         self.apply()
 
     def enter(self):
-        """The module is shown."""
+        """Start the keys and the timer: the module is shown."""
         self._shortcuts.enable(True)
         self._timer.start()
         self.models.look_again()
@@ -112,12 +118,12 @@ class Panel:
         self.refresh()
 
     def exit(self):
-        """Another module is shown; answers on their way are still written."""
+        """Stop the keys: another module is shown. Awaited answers are still written."""
         self._shortcuts.enable(False)
-        self.placement.stop()
+        self.place_mode.stop()
 
     def close(self):
-        """The module goes for good; work that ends in order needs no recovery."""
+        """End everything: the module is unloaded, and its work needs no recovery."""
         self._timer.stop()
         self.use(None)
         self._link.end()
@@ -130,7 +136,7 @@ class Panel:
         self.recovery.discard()
 
     def restore(self):
-        """A scene was loaded: go on with the prompts in it."""
+        """Continue with the prompts in a scene that was loaded."""
         self.comparing.restore()
         self.pump()
         if self.logic.volume_node is not None:
@@ -138,20 +144,20 @@ class Panel:
         self.apply()
 
     def restart_worker(self):
-        """End the model's process and begin a new one; what was asked of it is asked again."""
-        self.gate.restart()
-        self.logic.ask_again()
+        """End the model's process and start another one, which gets the pending request again."""
+        self.logic.requests.restart()
+        self.warm_up()
 
     def use_model(self, model):
-        """Weights of a model were imported: predict with them."""
+        """Predict with a model whose weights were imported."""
         self.parameters.model = type(self.parameters.model)[model]
         self.restart_worker()
         self._on_model_changed()
 
-    def attempt(self, action, *words):
-        """Run an action; what is wrong becomes the status line. Whether it went well."""
+    def attempt(self, action, *args):
+        """Run an action; an error becomes the status line. Returns whether there was none."""
         try:
-            action(*words)
+            action(*args)
         except MedSegFMError as error:
             self.status.warn(str(error))
             return False
@@ -160,12 +166,13 @@ class Panel:
         return True
 
     def apply(self):
-        """Bring the logic to the parameters, where they say something else."""
+        """Bring the logic to the parameters that have changed."""
         chosen = self.parameters
         if chosen is None or slicer.mrmlScene.IsImporting():
             # Half a scene is none; its end is told as well.
             return
-        self.gate.is_open = chosen.autoRun
+        self.logic.requests.holds_back = not chosen.autoRun
+        self.logic.new_object_per_box = chosen.newSegmentPerBox
         self.logic.overwrite = chosen.overwrite.value
         if chosen.volume is not self.logic.volume_node:
             self._choose_volume(chosen.volume)
@@ -177,9 +184,9 @@ class Panel:
                 chosen.model = type(chosen.model)[self.logic.model]
         self.consistency.apply(chosen)
         self.comparing.apply(chosen)
-        if chosen.autoRun and self.gate.holds and self.logic.is_predicting:
-            # What waited for Run need not wait any more.
-            self.logic.predict()
+        if chosen.autoRun:
+            # A request that waited for Run need not wait any more.
+            self.logic.requests.release()
         self.refresh()
 
     def pump(self):
@@ -191,12 +198,15 @@ class Panel:
         self.models.pump()
         self.comparing.pump()
         self.adapting.pump()
-        if any(not isinstance(update, Progressed | Comparing) for update in updates):
+        if any(
+            not isinstance(update, Progressed | ConsistencyProgressed | ConsistencyStarted)
+            for update in updates
+        ):
             self.refresh()
         self._show_busy()
 
     def refresh(self):
-        """Bring all widgets to the state."""
+        """Bring all widgets to the present state."""
         if self.parameters is None:
             return
         ui, logic = self.ui, self.logic
@@ -205,16 +215,16 @@ class Panel:
         usable = has_volume and self.models.can_run
         self.buttons.show(logic.card, usable, logic.classes)
         self.buttons.show_active()
-        hint = words.volume_hint(has_volume, self._volume_fault)
+        hint = messages.volume_hint(has_volume, self._volume_fault)
         ui.volumeHint.text, ui.volumeHint.visible = hint, bool(hint)
         ui.segmentHint.visible = not logic.prompts.labels
         ui.segmentTable.visible = bool(logic.prompts.labels)
         ui.promptTable.visible = bool(logic.prompts.entries)
-        ui.promptHint.text = words.prompt_hint(
+        ui.promptHint.text = messages.prompt_hint(
             logic,
             self.models.can_run,
-            HINTS.get(self.placement.active),
-            self.gate.holds and logic.is_predicting,
+            HINTS.get(self.place_mode.active),
+            logic.requests.is_held,
         )
         self.prompt_table.show(logic.prompts)
         ids = [logic.segments.ids[n] for n in logic.prompts.labels if n in logic.segments.ids]
@@ -222,7 +232,7 @@ class Panel:
         self.segment_table.show(logic.segments.node, ids, current)
         index = self.prompt_table.index()
         selected = index is not None
-        if self.placement.active != "box":
+        if self.place_mode.active is not PlacedKind.BOX:
             show_handles(slicer.mrmlScene, logic.prompts, index)
         ui.undoButton.enabled, ui.redoButton.enabled = logic.can_undo, logic.can_redo
         ui.deletePromptButton.enabled = ui.movePromptButton.enabled = selected
@@ -238,17 +248,18 @@ class Panel:
 
     def _take(self, update):
         if isinstance(update, VolumeGone):
-            self.placement.stop()
+            self.place_mode.stop()
             self._volume_fault = ""
         elif isinstance(update, Written) and self.parameters and not self.parameters.showChanges:
             self.logic.overlay.clear()
-        status_messages.tell(update, self.status, self.logic)
+        status_messages.show_update(update, self.status, self.logic)
 
     def _show_busy(self):
-        if (self.logic.is_predicting and not self.gate.holds) or self.models.is_downloading:
+        requests = self.logic.requests
+        if (requests.is_predicting and not requests.is_held) or self.models.is_downloading:
             self.status.busy(True, _("The model is being started…"))
         else:
-            self.status.busy(self.logic.is_comparing)
+            self.status.busy(self.logic.is_measuring_consistency)
 
     def _choose_volume(self, node):
         self._volume_fault = ""
@@ -257,24 +268,26 @@ class Panel:
         except MedSegFMError as error:
             self._volume_fault, self._refused_at = str(error), node.GetMTime()
             return
-        self.placement.stop()
+        self.place_mode.stop()
         self.status.clear()
         if node is not None:
             self.parameters.model = type(self.parameters.model)[self.logic.model]
             self.warm_up()
 
     def _look_again(self):
-        """A volume node that was refused may have got its voxels since; loading takes two steps."""
+        """Choose a refused volume node again once it has changed; loading takes two steps."""
         node = self.parameters.volume if self.parameters is not None else None
         if self._volume_fault and node is not None and node.GetMTime() != self._refused_at:
             self._choose_volume(node)
             self.refresh()
 
     def warm_up(self):
-        """Let the worker load the chosen model, where it has nothing else to do."""
+        """Let an idle worker load the chosen model."""
         self._show_model(self.logic.model)
-        if self.models.can_run and not (self.logic.is_predicting or self.logic.is_comparing):
-            self.gate.warm_up(self.logic.model, self.logic.device)
+        if self.models.can_run and not (
+            self.logic.is_predicting or self.logic.is_measuring_consistency
+        ):
+            self.logic.requests.warm_up()
 
     def _show_model(self, name):
         logic = self.logic
@@ -282,7 +295,7 @@ class Panel:
         model_card = registry.card(name)
         self.models.show(
             name,
-            model_facts.region_voxels(model_card, logic.prompts, logic.current_label, geometry),
+            model_messages.region_voxels(model_card, logic.prompts, logic.current_label, geometry),
         )
 
     def _on_model_changed(self):

@@ -1,12 +1,14 @@
-"""The widgets and the parameters they show, connected with each other for as long as both live."""
+"""Connects widgets and the parameters they show, for as long as both exist."""
 
 import vtk
 
 
 class ParameterLink:
-    """Connects one parameter node at a time.
+    """Connects one parameter node at a time; between two scenes widgets keep their values.
 
-    changed(): a parameter got another value. Between two scenes the widgets keep the last ones.
+    Args:
+        ui: The named widgets of the panel.
+        changed: Called when a parameter has changed.
     """
 
     def __init__(self, ui, changed):
@@ -24,7 +26,7 @@ class ParameterLink:
         self._parameters, self._tags = parameters, (tag, gui_tag)
 
     def end(self):
-        """Show none any more."""
+        """Show no parameters any more."""
         if self._parameters is not None:
             tag, gui_tag = self._tags
             self._parameters.RemoveObserver(tag)

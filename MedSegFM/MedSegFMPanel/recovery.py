@@ -1,10 +1,14 @@
-"""Work that was saved before Slicer ended unexpectedly, offered for the volume it is of."""
+"""Recovery of work that was saved before Slicer ended unexpectedly."""
 
 from MedSegFMLib.errors import MedSegFMError
 
 
 class Recovery:
-    """What an earlier Slicer has left behind; it is read once, before this one saves anything."""
+    """The work that an earlier Slicer has left; it is read before this one saves anything.
+
+    Args:
+        autosave: Reads it.
+    """
 
     def __init__(self, autosave):
         self._autosave = autosave
@@ -15,7 +19,7 @@ class Recovery:
             self._snapshot = None
 
     def fits(self, logic):
-        """Whether there is work to recover for the volume that is chosen, and none begun on it."""
+        """Whether there is work to recover for the chosen volume, and none was begun on it."""
         found = self._snapshot
         return (
             found is not None
@@ -27,10 +31,10 @@ class Recovery:
         )
 
     def recover(self, logic):
-        """Take it up."""
+        """Restore the work."""
         logic.recover(self._snapshot)
         self._snapshot = None
 
     def discard(self):
-        """Slicer ends in order: what is worth keeping is in the scene."""
+        """Delete the file: Slicer ends normally, and the work is in the scene."""
         self._autosave.discard()

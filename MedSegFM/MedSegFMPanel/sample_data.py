@@ -1,4 +1,4 @@
-"""Data for a first try: a CT of Slicer's collection, and a phantom made on the spot."""
+"""Sample data: a CT of Slicer's collection, and a synthetic phantom."""
 
 import slicer
 from slicer.i18n import tr as _
@@ -8,7 +8,7 @@ _CT_URL = f"https://github.com/Slicer/SlicerTestingData/releases/download/SHA256
 
 
 def register():
-    """List both in Slicer's Sample Data module, where that is there."""
+    """List both in Slicer's Sample Data module, if it is available."""
     try:
         import SampleData
     except ImportError:
@@ -29,7 +29,7 @@ def register():
 
 
 def make_phantom():
-    """A CT-like abdomen as a volume node, made without any download."""
+    """A synthetic CT of an abdomen as a volume node, without a download."""
     from MedSegFMLib.synthesis.phantom import make_abdomen
 
     image = make_abdomen().image

@@ -1,6 +1,6 @@
-"""What the module's self test asserts, on a small phantom with the default model and a real worker.
+"""The module's self test, on a small phantom with the default model and a real worker.
 
-It runs in Slicer's Self Tests module and, beside slicer-core, in the tests of the sources.
+It runs in Slicer's Self Tests module, and with slicer-core in the tests of the sources.
 """
 
 import os
@@ -28,7 +28,7 @@ from MedSegFMLib.worker.launchers import LocalLauncher
 _SHAPE_KJI = (24, 30, 34)
 _BALL_IJK, _RADIUS = (17, 15, 12), 7
 _PATIENCE_SECONDS = 60
-# The default model is weights-free, and a ball of 15 voxels has much surface.
+# A ball of 15 voxels has much surface.
 _GOOD_DICE = 0.75
 
 
@@ -95,12 +95,12 @@ def check_undo_and_redo(test):
 
 
 def check_planes_are_compared(test):
-    """Where the planes disagree is shown after the segment, which stays as it is."""
+    """The disagreement of the planes is shown after the segment, which is not changed."""
     with _segmentation() as (logic, node):
         logic.add(_box(node))
         _wait(logic)
         mask = _mask(logic, node, 1)
-        logic.compares = True
+        logic.measures_consistency = True
         _wait(logic)
         found, overlay = logic.consistency, logic.consistency_view.overlay
         test.assertTrue(0 <= found.agreement <= 1)
@@ -109,7 +109,7 @@ def check_planes_are_compared(test):
         test.assertTrue(shown.geometry.matches(expected))
         test.assertTrue(np.array_equal(shown.array_kji, found.disagreement_kji))
         test.assertEqual(logic.accept_suggestion(), found.suggestion is not None)
-        logic.compares = False
+        logic.measures_consistency = False
         test.assertIsNone(overlay.node)
         _wait(logic)
 
@@ -132,7 +132,7 @@ def check_models_are_compared(test):
         found = comparison.result("randomwalk").masks[1]
         expected = np.zeros(_SHAPE_KJI, bool)
         expected[found.region.slices] = found.mask_kji
-        comparison.take("randomwalk", 1)
+        comparison.use_result("randomwalk", 1)
         test.assertTrue(np.array_equal(_mask(logic, node, 1), expected))
         logic.undo()
         test.assertTrue(np.array_equal(_mask(logic, node, 1), mask))
@@ -163,7 +163,7 @@ def check_save_and_load(test):
             prompts = logic.prompts
             test.assertTrue(slicer.mrmlScene.WriteToMRB(path))
         slicer.mrmlScene.Clear()
-        with _logic() as logic:
+        with _logic() as (logic, _client):
             test.assertTrue(slicer.mrmlScene.ReadFromMRB(path))
             _wait(logic)
             test.assertEqual(logic.prompts, prompts)
@@ -184,8 +184,7 @@ def check_cancel(test):
 
 def check_crash(test):
     """A worker that is killed is started again, and answers."""
-    with _logic() as logic:
-        client = logic.client
+    with _logic() as (logic, client):
         node = _add_ball()
         logic.set_volume(node)
         logic.add(_box(node))
@@ -214,17 +213,16 @@ CHECKS = (
 @contextmanager
 def _logic():
     client = WorkerClient(LocalLauncher())
-    logic = SegmentationLogic(slicer.mrmlScene, client, slicer.app.applicationLogic())
-    logic.client = client
+    logic = SegmentationLogic(slicer.mrmlScene, lambda _host: client, slicer.app.applicationLogic())
     try:
-        yield logic
+        yield logic, client
     finally:
         logic.close()
 
 
 @contextmanager
 def _segmentation():
-    with _logic() as logic:
+    with _logic() as (logic, _client):
         node = _add_ball()
         logic.set_volume(node)
         yield logic, node
@@ -270,7 +268,7 @@ def _wait(logic):
     updates, end = [], monotonic() + _PATIENCE_SECONDS
     while True:
         updates += logic.pump()
-        if not (logic.is_predicting or logic.is_comparing):
+        if not (logic.is_predicting or logic.is_measuring_consistency):
             return updates
         if monotonic() > end:
             raise AssertionError(f"No answer within {_PATIENCE_SECONDS} s: {updates}")

@@ -1,10 +1,11 @@
-"""What the status section says about each thing that happens."""
+"""Messages of the status section for the updates of the scene logic."""
 
 from slicer.i18n import tr as _
 
 from MedSegFMLib.mrml.updates import (
-    Compared,
-    Comparing,
+    ConsistencyProgressed,
+    ConsistencyReady,
+    ConsistencyStarted,
     PromptsChanged,
     VolumeGone,
     Warned,
@@ -12,45 +13,51 @@ from MedSegFMLib.mrml.updates import (
 )
 from MedSegFMLib.worker.events import Failed, Progressed, Restarted, Started
 
-from . import messages as words
+from . import messages
 
 
-def tell(update, status, logic):
-    """Say what an update of `logic.pump()` means to the user; some mean nothing."""
-    if isinstance(update, PromptsChanged | Compared):
+def show_update(update, status, logic):
+    """Show an update of `logic.pump()`; some have no message.
+
+    Args:
+        update: The update.
+        status: The status section.
+        logic: The scene logic.
+    """
+    if isinstance(update, PromptsChanged | ConsistencyReady):
         return
     if isinstance(update, Progressed):
         status.progress(update.fraction, update.phrase)
-    elif isinstance(update, Comparing):
-        status.comparing(update.fraction)
+    elif isinstance(update, ConsistencyStarted | ConsistencyProgressed):
+        status.measuring(getattr(update, "fraction", 0.0))
     elif isinstance(update, Warned):
         status.warn(update.sentence)
     elif isinstance(update, VolumeGone):
         status.clear()
-        status.tell(_("The volume left the scene; choose another."))
+        status.inform(_("The volume left the scene; choose another."))
     elif isinstance(update, Written):
-        _tell_written(update, status, logic)
+        _show_written(update, status, logic)
     elif isinstance(update, Started):
-        status.log(words.event_sentence(update)[0])
+        status.log(messages.event_sentence(update)[0])
     elif isinstance(update, Restarted) and not update.after_cancel:
-        status.warn(words.event_sentence(update)[0], keep=True)
+        status.warn(messages.event_sentence(update)[0], keep=True)
     else:
-        _tell_event(update, status)
+        _show_event(update, status)
 
 
-def _tell_written(update, status, logic):
-    status.changed(words.change_text(update, logic.prompts))
+def _show_written(update, status, logic):
+    status.changed(messages.change_text(update, logic.prompts))
     label = logic.current_label
     if logic.is_locked(label):
-        status.tell(words.locked_sentence(logic.prompts.name(label)))
+        status.inform(messages.locked_sentence(logic.prompts.name(label)))
     else:
         status.done()
 
 
-def _tell_event(event, status):
-    said = words.event_sentence(event)
-    if said is not None:
-        sentence, is_warning = said
-        (status.warn if is_warning else status.tell)(sentence)
+def _show_event(event, status):
+    message = messages.event_sentence(event)
+    if message is not None:
+        sentence, is_warning = message
+        (status.warn if is_warning else status.inform)(sentence)
     if isinstance(event, Failed) and event.last_words:
         status.log(event.last_words)

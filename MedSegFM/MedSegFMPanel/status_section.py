@@ -1,12 +1,18 @@
-"""Progress, elapsed time, and one status line in plain words; a log keeps what it said."""
+"""Progress, elapsed time, and one status line; a log keeps the messages."""
 
 from time import monotonic, strftime
 
 from slicer.i18n import tr as _
 
+from .progress_phrases import translated
+
 
 class StatusSection:
-    """What goes on, and what happened last."""
+    """The status line, the progress bar and the log.
+
+    Args:
+        ui: The named widgets of the panel.
+    """
 
     def __init__(self, ui):
         self._ui = ui
@@ -19,50 +25,57 @@ class StatusSection:
         ui.changeLabel.visible = False
         self._show("")
 
-    def tell(self, sentence):
-        """Say something; the log keeps it."""
+    def inform(self, sentence):
+        """Show a message, and add it to the log."""
         self._is_error, self._notice = False, ""
         self._show(sentence)
         self.log(sentence)
 
     def warn(self, sentence, keep=False):
-        """Say what went wrong and what to do; keep: also after the answer that follows."""
+        """Show a warning, and add it to the log.
+
+        Args:
+            sentence: What went wrong and what to do.
+            keep: Whether it stays visible after the next answer.
+        """
         self._is_error = True
         self._notice = sentence if keep else ""
         self._show(sentence)
         self.log(sentence)
 
     def done(self):
-        """An answer was written; what happened on the way stays in sight."""
+        """Show that an answer was written; a warning stays visible."""
         if not self._is_error:
             self._show(" ".join(filter(None, (_("Done."), self._notice))))
         self._notice = ""
 
     def clear(self):
-        """Begin anew, with another volume: what was said is of the past."""
+        """Clear the messages: another volume was chosen."""
         self._is_error, self._notice = False, ""
         self._show("")
         self.changed("")
 
     def log(self, sentence):
-        """Keep a sentence in the log alone."""
+        """Add a message to the log only."""
         if sentence:
             self._ui.logView.appendPlainText(f"{strftime('%H:%M:%S')}  {sentence}")
 
     def progress(self, fraction, phrase):
-        """How far the work is, 0 to 1."""
+        """Show how far the work is, 0 to 1, and a phrase."""
         self._advance(fraction, "%p%")
         self._is_error = False
-        self._show(phrase[:1].upper() + phrase[1:])
+        self._show(translated(phrase))
 
-    def comparing(self, fraction):
-        """How far the comparison of the planes is; what was said of the answer stays in sight."""
+    def measuring(self, fraction):
+        """Show how far the comparison of the planes is, 0 to 1; the message stays."""
         self._advance(fraction, _("Comparing the planes… %p%"))
 
     def busy(self, is_busy, phrase=""):
         """Show or hide progress and Cancel; elapsed time counts from the first busy moment.
 
-        phrase: what to say then, where nothing else has been said yet.
+        Args:
+            is_busy: Whether something is awaited.
+            phrase: The message to begin with; "" for none.
         """
         if not is_busy:
             self._began = None
@@ -81,13 +94,13 @@ class StatusSection:
             )
 
     def changed(self, text):
-        """What the last prompt changed."""
+        """Show what the last prompt changed."""
         self._ui.changeLabel.text = text
         self._ui.changeLabel.visible = bool(text)
 
-    def _advance(self, fraction, words):
+    def _advance(self, fraction, format_):
         self._begin()
-        self._ui.progressBar.format = words
+        self._ui.progressBar.format = format_
         self._ui.progressBar.setValue(round(100 * fraction))
 
     def _begin(self):

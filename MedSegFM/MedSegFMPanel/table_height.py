@@ -1,4 +1,4 @@
-"""What the lists of the panel share: they are as high as their rows, up to a limit."""
+"""The height of the tables of the panel: as many rows as they have, up to a limit."""
 
 ROW_PIXELS = 22
 _HEADER_PIXELS = 20
@@ -7,9 +7,12 @@ _BAR_PIXELS = 16
 
 
 def fit_height(table, most_rows, is_wide=False):
-    """Make a table as high as its rows, so that none is cut; with more than the most it scrolls.
+    """Make a table as high as its rows; with more rows than the limit it scrolls.
 
-    is_wide: whether a bar to scroll it sideways stands below the rows.
+    Args:
+        table: The table.
+        most_rows: The limit.
+        is_wide: Whether a horizontal scroll bar is below the rows.
     """
     rows = max(1, min(table.rowCount, most_rows))
     table.horizontalHeader().setFixedHeight(_HEADER_PIXELS)

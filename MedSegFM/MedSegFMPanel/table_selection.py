@@ -1,19 +1,20 @@
-"""What the user chooses or renames in the tables of segments and prompts."""
+"""Selecting and renaming in the tables of segments and prompts."""
 
 import slicer
 
 
 class Selection:
-    """Brings the scene logic to what is chosen in a table.
+    """Brings the scene logic to what is selected in a table.
 
-    panel: the `Panel`, whose logic and way of showing errors are used.
+    Args:
+        panel: The `Panel`, whose logic is used and whose status line shows errors.
     """
 
     def __init__(self, panel):
         self._panel = panel
 
     def take_prompt(self, index):
-        """A prompt was chosen: its segment becomes the current one, the views go there."""
+        """Make the segment of the selected prompt the current one, and move the views there."""
         panel = self._panel
         if index is not None:
             label, prompt = panel.logic.prompts.entries[index]
@@ -24,12 +25,12 @@ class Selection:
         panel.refresh()
 
     def take_segment(self, segment_id):
-        """A segment was chosen: it becomes the current one."""
+        """Make the selected segment the current one."""
         panel = self._panel
         panel.attempt(panel.logic.select, self._label(segment_id))
 
     def rename_segment(self, segment_id, name):
-        """A name was typed; an empty one changes nothing."""
+        """Give a segment the typed name; an empty one changes nothing."""
         panel = self._panel
         if name.strip():
             panel.attempt(panel.logic.rename, self._label(segment_id), name.strip())

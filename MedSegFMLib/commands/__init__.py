@@ -1,4 +1,4 @@
 """The commands of `medsegfm`: each module adds its arguments and runs them.
 
-They print; nothing else in the library does.
+They are the only part of the library that prints.
 """

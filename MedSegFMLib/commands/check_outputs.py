@@ -1,4 +1,4 @@
-"""What a command may write: nothing is computed in vain, and no output replaces an input."""
+"""Checks of a command's output files before it computes: writable, and not among its inputs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ from pathlib import Path
 from ..errors import OutputError
 from ..system.atomic_files import check_writable
 
-# Headers whose voxels lie in other files, and as much of them as could name those.
+# Endings of headers whose voxels are in other files, and the number of bytes searched for the names
+# of those files.
 _DETACHED_ENDINGS = (".mhd", ".nhdr")
 _HEADER_BYTES = 1 << 20
 
 
 def check_outputs(outputs: Sequence[Path], volume: Path, others: Sequence[Path] = ()) -> None:
-    """Raise OutputError for an output that cannot be written or would replace an input.
+    """Check that every output can be written and none replaces an input.
 
-    volume: a file, which may name others that hold its voxels, or a folder, in which nothing is
-        written. others: further files that are read.
+    Args:
+        outputs: the files to write.
+        volume: the input volume: a file, which may name others with its voxels, or a folder, in
+            which nothing may be written.
+        others: further input files.
+
+    Raises:
+        OutputError: an output cannot be written, replaces an input, or has the same name as
+            another.
     """
     read = [volume, *_named_in_header(volume), *others]
     for path in outputs:
@@ -28,10 +36,11 @@ def check_outputs(outputs: Sequence[Path], volume: Path, others: Sequence[Path] 
         for input_path in read:
             if path.exists() and input_path.exists() and path.samefile(input_path):
                 raise OutputError(
-                    f"{path} is read by this command ({input_path}); give the output another name."
+                    f"{path} is an input of this command ({input_path}); give the output another "
+                    "name."
                 )
     if len({path.resolve() for path in outputs}) < len(outputs):
-        raise OutputError("Two outputs have the same name; give each its own.")
+        raise OutputError("Two outputs have the same name; give each a different one.")
 
 
 def _named_in_header(volume: Path) -> list[Path]:
@@ -41,5 +50,5 @@ def _named_in_header(volume: Path) -> list[Path]:
     with volume.open("rb") as stream:
         text = stream.read(_HEADER_BYTES).decode("utf-8", "replace").replace("\0", "")
     values = [re.split("[=:]", line, maxsplit=1)[-1].strip() for line in text.splitlines()]
-    # Longer lines are no names of files, and asking for them would fail.
+    # Longer lines are not file names, and testing for such a file would fail.
     return [volume.parent / value for value in values if 0 < len(value.encode()) < 256]

@@ -1,4 +1,4 @@
-"""What `medsegfm segment` tells of the planes: a map, a figure, columns and the next clicks."""
+"""The consistency outputs of `medsegfm segment`: a map, a figure, columns and the next clicks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("agreement", "expected Dice")
 
 @dataclass(frozen=True, eq=False)
 class MeasuredObject:
-    """An object's answer with its planes, and how well these agree."""
+    """An object's prediction with its planes, and their consistency."""
 
     name: str
     prediction: Prediction
@@ -29,9 +29,9 @@ class MeasuredObject:
 
 
 def measure_consistency(session: Session, progress: Progress) -> dict[int, MeasuredObject]:
-    """Every object of a session that has prompts, by its label.
+    """Measure every object of a session that has prompts, by its label.
 
-    Nothing is to be clicked where the model takes no clicks.
+    No clicks are suggested if the model does not support clicks.
     """
     prompts = session.prompts
     measured = {}
@@ -46,7 +46,7 @@ def measure_consistency(session: Session, progress: Progress) -> dict[int, Measu
 def disagreement_map(measured: Mapping[int, MeasuredObject], volume: Volume) -> Volume:
     """The disagreement of the planes on the volume's grid: float32, 0 to 1.
 
-    The greatest of all objects; 0 where no model looked.
+    It is the maximum over all objects, and 0 outside their regions.
     """
     array = np.zeros(volume.geometry.shape_kji, dtype=np.float32)
     for item in measured.values():
@@ -58,14 +58,14 @@ def disagreement_map(measured: Mapping[int, MeasuredObject], volume: Volume) -> 
 def write_figure(
     measured: Mapping[int, MeasuredObject], volume: Volume, title: str, path: Path | str
 ) -> None:
-    """The figure of the object with the lowest expected Dice."""
+    """Write the figure of the object with the lowest expected Dice."""
     worst = min(measured.values(), key=lambda item: item.consistency.expected_dice or 0.0)
     heading = f"{worst.name}, {title}"
     write_preview(draw_consistency(volume, worst.prediction, worst.consistency, heading), path)
 
 
 def column_texts(item: MeasuredObject | None) -> list[str]:
-    """What stands in `COLUMNS` for an object; a dash for what cannot be told."""
+    """The values of `COLUMNS` for an object; a dash for unknown ones."""
     if item is None:
         return ["-"] * len(COLUMNS)
     numbers = (item.consistency.agreement, item.consistency.expected_dice)
@@ -73,15 +73,15 @@ def column_texts(item: MeasuredObject | None) -> list[str]:
 
 
 def next_clicks(measured: Mapping[int, MeasuredObject]) -> list[str]:
-    """A line for each object: the arguments that place the suggested click."""
+    """A line for each object with the arguments that place the suggested click."""
     lines = []
     for item in measured.values():
-        whose = f" for '{item.name}', after its other prompts" if len(measured) > 1 else ""
+        target = f" for '{item.name}', after its other prompts" if len(measured) > 1 else ""
         spot = item.consistency.suggestion
         if spot is None:
-            lines.append(f"Next click{whose}: none is suggested")
+            lines.append(f"Next click{target}: none suggested")
         else:
             k, j, i = spot.click_kji
             option = "--point" if spot.positive else "--negative"
-            lines.append(f"Next click{whose}: {option} {i} {j} {k}")
+            lines.append(f"Next click{target}: {option} {i} {j} {k}")
     return lines

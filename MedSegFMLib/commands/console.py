@@ -1,4 +1,4 @@
-"""What commands share: a progress bar on stderr, tables on stdout."""
+"""Console output of the commands: a progress bar on stderr, tables on stdout."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from types import FrameType
 from ..progress import Progress
 
 _WIDTH = 100
-# Where there is no terminal: no line sooner after the last one, and one at least so often.
+# Without a terminal: the shortest and the longest time between two lines.
 _LEAST_SECONDS, _MOST_SECONDS = 30.0, 60.0
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A bar with phrase and elapsed time on stderr; a line now and then where that is no terminal.
+    """A progress bar with phrase and elapsed time on stderr; lines at intervals without a terminal.
 
-    Ctrl-C is answered by a word at once, for what has to be ended may take a moment.
+    Ctrl-C is acknowledged at once, because ending the work may take a moment.
     """
-    with _word_at_ctrl_c():
+    with _acknowledge_ctrl_c():
         if not sys.stderr.isatty():
             yield _Lines(title)
             return
@@ -43,37 +43,37 @@ def progress_bar(title: str) -> Iterator[Progress]:
 
 
 class _Lines:
-    """Progress as plain lines, for a log: at each tenth of what takes long, and each minute."""
+    """Progress as plain lines, for a log: at each tenth of long work, and each minute."""
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._said, self._tenths = time.monotonic(), 0
+        self._last_line, self._tenths = time.monotonic(), 0
 
     def __call__(self, fraction: float, phrase: str) -> None:
-        """Print a line where it is time for one."""
+        """Print a line if one is due."""
         now, tenths = time.monotonic(), int(fraction * 10)
-        since = now - self._said
+        since = now - self._last_line
         if since >= _MOST_SECONDS or (tenths > self._tenths and since >= _LEAST_SECONDS):
-            self._said, self._tenths = now, tenths
+            self._last_line, self._tenths = now, tenths
             print(f"{self._title}: {100 * fraction:.0f} %, {phrase}", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def _word_at_ctrl_c() -> Iterator[None]:
-    """Only where Ctrl-C is answered by Python alone; a program around this one may do otherwise."""
-    is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not is_usual or threading.current_thread() is not threading.main_thread():
+def _acknowledge_ctrl_c() -> Iterator[None]:
+    """Print a message on Ctrl-C, unless the program that embeds this one handles it."""
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not is_default or threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def answer(number: int, frame: FrameType | None) -> None:
-        # The next one is answered as usual.
+    def acknowledge(number: int, frame: FrameType | None) -> None:
+        # The next one has the default effect.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with suppress(OSError):
             os.write(2, b"medsegfm: stopping\n")
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, answer)
+    signal.signal(signal.SIGINT, acknowledge)
     try:
         yield
     finally:
@@ -81,7 +81,7 @@ def _word_at_ctrl_c() -> Iterator[None]:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table on stdout, as wide as the terminal; without one, as COLUMNS says, or 100."""
+    """Print a plain table as wide as the terminal; otherwise COLUMNS or 100 characters wide."""
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
@@ -91,11 +91,11 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for name in header:
         table.add_column(Text(name), overflow="fold")
     for row in rows:
-        # Names may hold brackets, which are no markup.
+        # Names may contain brackets, which are not markup.
         table.add_row(*map(Text, row))
-    known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    console = Console(width=None if known else _WIDTH)
-    # Printed by us: rich would end the program with status 1 where the reader has gone.
+    has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    console = Console(width=None if has_width else _WIDTH)
+    # rich itself would end the program with status 1 if the reader has closed the pipe.
     with console.capture() as captured:
         console.print(table)
     print(captured.get(), end="")

@@ -1,4 +1,4 @@
-"""`medsegfm convert`: cases between the challenge's npz files and volumes with a CASES.json."""
+"""`medsegfm convert`: convert between the challenge's npz files and volumes with a CASES.json."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .console import progress_bar
 if TYPE_CHECKING:
     from ..datasets.cases import Case
 
-SUMMARY = "convert cases between the CVPR 2025 challenge's npz and NIfTI with a CASES.json"
+SUMMARY = "convert cases between the CVPR 2025 challenge's npz files and NIfTI with a CASES.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,49 +22,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a CASES.json or an image (with --label), or an npz file or a folder of them",
+        help="a CASES.json, an image (with --label), an npz file or a folder of npz files",
     )
     parser.add_argument(
         "--out",
         required=True,
         metavar="OUT",
-        help="a new folder; a .npz for one image; a .json to list npz files where they are",
+        help="a new folder, a .npz file for one image, or a .json file that lists npz files",
     )
-    parser.add_argument("--label", metavar="FILE", help="the label map of an image or npz file")
+    parser.add_argument("--label", metavar="FILE", help="label map of the image or npz file")
     parser.add_argument(
-        "--labels", metavar="DIR", help="npz files of the same names that hold the labels"
+        "--labels", metavar="DIR", help="folder of npz files of the same names with the labels"
     )
     parser.add_argument(
-        "--objects", metavar="1=liver,2=spleen", help="the objects of an image (default: all)"
+        "--objects", metavar="1=liver,2=spleen", help="objects of the image (default: all)"
     )
-    parser.add_argument("--modality", default="unknown", help="of an image (%(default)s)")
+    parser.add_argument(
+        "--modality", default="unknown", help="modality of the image (default: %(default)s)"
+    )
     parser.add_argument(
         "--spacing-order",
         choices=SPACING_ORDERS,
         default=DEFAULT_SPACING_ORDER,
-        help="of the numbers in an npz's spacing (%(default)s, as MedSAM's script writes them)",
+        help="axis order of the spacing in npz files (default: %(default)s, as written by MedSAM's "
+        "script)",
     )
     parser.add_argument(
-        "--boxes", action="store_true", help="write a box for each label, by the challenge's rule"
+        "--boxes", action="store_true", help="add a box for each label, by the challenge's rule"
     )
     parser.add_argument(
         "--window",
         nargs=2,
         type=float,
         metavar=("LOW", "HIGH"),
-        help="grey values that become 0 and 255 in an npz, as in the challenge's (default: kept)",
+        help="grey values mapped to 0 and 255 in npz files, as in the challenge (default: "
+        "unchanged)",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Convert, and say what was written."""
+    """Convert, and print what was written."""
     from ..evaluate.conversion import Npz, list_npz, npz_to_volumes, volumes_to_npz
 
     source, out, order = Path(arguments.source), Path(arguments.out), arguments.spacing_order
     to_npz = not (source.is_dir() or source.suffix.lower() == ".npz")
     if to_npz:
         if out.suffix.lower() == ".json":
-            raise CasesError(f"{out} would list npz files, but {source} is none; give a folder.")
+            raise CasesError(
+                f"{out} would list npz files, but {source} is not one; use a folder for --out."
+            )
         cases = _volume_cases(arguments, source)
         settings = Npz(order, arguments.boxes, _window(arguments))
         with progress_bar("convert") as progress:
@@ -87,7 +93,7 @@ def _volume_cases(arguments: argparse.Namespace, source: Path) -> list[Case]:
     if source.suffix.lower() == ".json":
         return read_cases(source)
     if arguments.label is None:
-        raise CasesError(f"{source} is an image without labels; name its label map with --label.")
+        raise CasesError(f"{source} is an image without labels; give its label map with --label.")
     return [_volume_case(arguments, source)]
 
 
@@ -116,11 +122,10 @@ def _objects(text: str) -> tuple[tuple[int, str], ...]:
     objects = [(number.strip(), name.strip()) for number, _, name in pairs]
     numbers = [number for number, _ in objects]
     names = [name for _, name in objects]
-    good = all(number.isdecimal() and int(number) and name for number, name in objects)
-    if not good or len(set(numbers)) < len(numbers) or len(set(names)) < len(names):
+    is_valid = all(number.isdecimal() and int(number) and name for number, name in objects)
+    if not is_valid or len(set(numbers)) < len(numbers) or len(set(names)) < len(names):
         raise CasesError(
-            f"--objects is '{text}'; give each label above 0 and its own name, as in "
-            "1=liver,2=spleen."
+            f"--objects is '{text}'; give labels above 0 with unique names, as in 1=liver,2=spleen."
         )
     return tuple((int(number), name) for number, name in objects)
 

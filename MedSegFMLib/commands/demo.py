@@ -1,4 +1,4 @@
-"""`medsegfm demo`: the main job on a phantom made on the spot."""
+"""`medsegfm demo`: segment a generated phantom."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..system.atomic_files import make_folder
 from .console import print_table, progress_bar
 from .segment import label_outlines
 
-SUMMARY = "segment two organs of a phantom made on the spot: mask, picture and Dice"
+SUMMARY = "segment two organs of a generated phantom: mask, preview image and Dice"
 _ORGANS = ("liver", "kidney L")
 _FILES = ("phantom.nii.gz", "segmentation.nii.gz", "preview.png")
 
@@ -25,17 +25,19 @@ _FILES = ("phantom.nii.gz", "segmentation.nii.gz", "preview.png")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--out", default="medsegfm-demo", metavar="DIR", help="folder to write (%(default)s)"
+        "--out", default="medsegfm-demo", metavar="DIR", help="output folder (default: %(default)s)"
     )
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, help="see medsegfm models (default: %(default)s)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Make the phantom, box two organs, click once on each, and write what came out."""
+    """Generate the phantom, box two organs, click once on each, and write the results."""
     folder = Path(arguments.out)
     make_folder(folder, "choose another with --out")
     with progress_bar("demo") as progress:
-        progress(0, "Making a phantom")
+        progress(0, "Generating the phantom")
         phantom = make_abdomen()
         geometry = phantom.image.geometry
         session = Session(create(arguments.model), phantom.image)
@@ -46,17 +48,17 @@ def run(arguments: argparse.Namespace) -> None:
         for label, reference in references.items():
             start, stop = box_around(reference, jitter=0.0, seed=0)
             session.add(Box.from_ijk(geometry, start[::-1], stop[::-1]), label)
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         boxed = session.labelmap(progress).array_kji
-        seconds_box = time.perf_counter() - begun
+        seconds_box = time.perf_counter() - start_time
         for label, reference in references.items():
             click = next_click(reference, boxed == label, seed=0)
             if click is not None and "point" in session.segmenter.card.prompts:
                 position, positive = click
                 session.add(Point.from_ijk(geometry, position[::-1], positive), label)
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         labels = session.labelmap(progress)
-        seconds_click = time.perf_counter() - begun
+        seconds_click = time.perf_counter() - start_time
     image_path, labels_path, preview_path = (folder / name for name in _FILES)
     phantom.image.write(image_path)
     labels.write(labels_path)
@@ -74,4 +76,4 @@ def run(arguments: argparse.Namespace) -> None:
     ]
     print_table(["organ", "Dice after the box", "Dice after a click"], rows)
     print(f"The boxes took {seconds_box:.1f} s, the clicks {seconds_click:.1f} s.")
-    print(f"Look at {preview_path}; the volume and its segmentation lie beside it.")
+    print(f"See {preview_path}; the volume and its segmentation are in the same folder.")

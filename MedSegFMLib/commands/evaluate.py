@@ -1,4 +1,4 @@
-"""`medsegfm evaluate`: models measured on labelled cases."""
+"""`medsegfm evaluate`: evaluate models on labelled cases."""
 
 from __future__ import annotations
 
@@ -17,50 +17,58 @@ if TYPE_CHECKING:
     from ..evaluate.protocol import Protocol
     from ..evaluate.report.summary import Summary
 
-SUMMARY = "measure models on labelled cases: a box and simulated clicks for each object"
+SUMMARY = "evaluate models on labelled cases, with a box and simulated clicks for each object"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "cases", metavar="CASES.json", help="the labelled cases, or a folder of the challenge's npz"
+        "cases",
+        metavar="CASES.json",
+        help="labelled cases, or a folder of the challenge's npz files",
     )
     parser.add_argument(
         "--models",
         required=True,
         metavar="a,b=WEIGHTS",
-        help="models, with commas; =WEIGHTS names a file or folder of a model's weights",
+        help="models, separated by commas; =WEIGHTS gives the file or folder of a model's weights",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
     parser.add_argument(
         "--protocol",
         default=DEFAULT_PROTOCOL,
         metavar="NAME",
-        help="how prompts are placed: clicks, clinical, cvpr25 or a FILE.json (%(default)s)",
+        help="how prompts are placed: clicks, clinical, cvpr25 or a FILE.json (default: "
+        "%(default)s)",
     )
     parser.add_argument("--clicks", type=int, help="clicks per object (default: the protocol's)")
     parser.add_argument(
-        "--seed", default="0", metavar="0,1", help="of boxes and clicks, several with commas (0)"
+        "--seed",
+        default="0",
+        metavar="0,1",
+        help="seeds of boxes and clicks, separated by commas (default: %(default)s)",
     )
     parser.add_argument(
-        "--no-box", action="store_true", help="begin with a click in the middle of the object"
+        "--no-box", action="store_true", help="start with a click in the middle of the object"
     )
     parser.add_argument(
         "--jitter",
         type=float,
-        metavar="PART",
-        help="how far each face of a box may be off, as part of its width; 0: tight",
+        metavar="FRACTION",
+        help="largest random shift of each face of a box, as a fraction of its width; 0: tight box",
     )
     parser.add_argument(
-        "--save-segs", action="store_true", help="keep the label maps of all steps, as npz"
+        "--save-segs", action="store_true", help="save the label maps of all steps as npz files"
     )
     parser.add_argument(
-        "--jobs", type=int, help="processes (default: one per core; with --ray, per GPU or core)"
+        "--jobs",
+        type=int,
+        help="number of processes (default: one per core; with --ray, one per GPU or core)",
     )
     parser.add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="run on a Ray cluster: its address, auto to find one, local to start one here",
+        help="run on a Ray cluster: its address, auto to find one, or local to start one here",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
@@ -68,7 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate, write results.csv, summary.json and report.html, and print the summary.
 
-    Returns the exit status: 1 where something was not done, else 0.
+    Returns:
+        The exit status: 1 if a case failed, else 0.
     """
     from ..datasets.cases import read_cases
     from ..evaluate.report.write_outputs import write_outputs
@@ -82,9 +91,9 @@ def run(arguments: argparse.Namespace) -> int:
     protocol = _protocol(arguments)
     cases = read_cases(Path(arguments.cases))
     folder = Path(arguments.out)
-    # A damaged record is refused before anything is computed.
+    # A damaged record raises before anything is computed.
     read_runs(folder)
-    begun = now()
+    start_time = now()
     with progress_bar("evaluate") as progress:
         finished = evaluate(
             cases,
@@ -103,11 +112,11 @@ def run(arguments: argparse.Namespace) -> int:
     command = shlex.join(["medsegfm", *arguments.words])
     weights = weights_used(models)
     record = RunRecord(
-        command, seeds, begun, finished.done, len(failures), finished.machines, weights
+        command, seeds, start_time, finished.done, len(failures), finished.machines, weights
     )
     runs = add_run(folder, record)
     _print_models(write_outputs(rows, failures, cases, protocol, runs, folder))
-    print(f"{folder / 'report.html'} shows every case.")
+    print(f"See {folder / 'report.html'} for every case.")
     for failure in failures:
         print(f"Not done: {failure.case}, {failure.model}: {failure.reason}", file=sys.stderr)
     return 1 if failures else 0
@@ -127,7 +136,7 @@ def _print_models(summary: Summary) -> None:
 
 
 def _protocol(arguments: argparse.Namespace) -> Protocol:
-    """The protocol, with what was said beside it."""
+    """The protocol with the changes from the command line."""
     from ..evaluate.protocols import read_protocol
 
     changes: dict[str, Any] = {
@@ -148,12 +157,14 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
         if value is not None and value < least:
             raise CasesError(f"--{name} is {value}; give {least} or more.")
     if arguments.jitter is not None and not 0 <= arguments.jitter < 0.5:
-        raise CasesError(f"--jitter is {arguments.jitter}; give 0 or more, and less than 0.5.")
+        raise CasesError(f"--jitter is {arguments.jitter}; give at least 0 and less than 0.5.")
 
 
 def _seeds(text: str) -> list[int]:
-    """The seeds given, each once."""
+    """The given seeds without duplicates."""
     parts = list(dict.fromkeys(part.strip() for part in text.split(",")))
     if not all(part.isdecimal() for part in parts):
-        raise CasesError(f"--seed is '{text}'; give whole numbers of 0 or more, with commas.")
+        raise CasesError(
+            f"--seed is '{text}'; give whole numbers of 0 or more, separated by commas."
+        )
     return [int(part) for part in parts]

@@ -1,4 +1,4 @@
-"""`medsegfm models`: what there is to choose from."""
+"""`medsegfm models`: list the models."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..segmenter import ModelCard
 from ..weights import store
 from .console import print_table
 
-SUMMARY = "list the models: what they take, whether they can run here, licences, memory"
-# The region for which the memory of each model is told.
+SUMMARY = "list the models: prompts, availability on this computer, licences, memory"
+# The size of the region for the memory estimates.
 _REGION_VOXELS = 96**3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--json", action="store_true", help="everything, for programs")
+    parser.add_argument("--json", action="store_true", help="print all details as JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(json.dumps([_record(card) for card in cards()], indent=1))
         return
     print_table(
-        ["model", "what it does", "prompts", "ready", "licence of code / weights", "MB at 96³"],
+        ["model", "summary", "prompts", "ready", "licence of code / weights", "MB at 96³"],
         [
             [
                 card.name + ("\n(default)" if card.name == DEFAULT_MODEL else ""),
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _readiness(card: ModelCard) -> str:
-    """What a model lacks here, that which takes longest to get first."""
+    """The missing parts of a model, with the one that takes longest to get first."""
     packages = ", ".join(missing_packages(card))
     weights = _weights_fault(card)
     if not weights:
@@ -52,14 +52,14 @@ def _readiness(card: ModelCard) -> str:
 
 
 def _weights_fault(card: ModelCard) -> str:
-    """What is wrong with the weights of a model in words; empty where it has them or needs none."""
-    here = {item.name: item for item in store.installed()}
+    """The problem with the weights of a model; empty if they are installed or not needed."""
+    installed = {item.name: item for item in store.installed()}
     for name in filter(None, (card.weights, card.base)):
-        of = "" if name == card.weights else f" of {name}"
-        if name not in here:
-            return f"no weights{of} yet"
-        if here[name].fault:
-            return f"weights{of} damaged"
+        of_base = "" if name == card.weights else f" of {name}"
+        if name not in installed:
+            return f"no weights{of_base} yet"
+        if installed[name].fault:
+            return f"weights{of_base} damaged"
     return ""
 
 

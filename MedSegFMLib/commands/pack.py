@@ -1,4 +1,4 @@
-"""`medsegfm pack`: real volumes gathered into the one file that training reads."""
+"""`medsegfm pack`: pack real volumes into a single file for training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from .check_outputs import check_outputs
 from .console import progress_bar
 
-SUMMARY = "pack volumes and label maps to train on"
+SUMMARY = "pack volumes and label maps into a file for training"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,13 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "sources",
         metavar="SOURCES.json",
-        help="the volumes with their licences (Docs/training.md tells its form)",
+        help="list of volumes with their licences (format: see Docs/training.md)",
     )
     parser.add_argument("--out", required=True, metavar="PACK.npz", help="the pack to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the pack and say what is in it."""
+    """Write the pack and print a summary of its contents."""
     from ..synthesis.recorded.pack import pack_volume, read_sources
     from ..synthesis.recorded.pack_format import save_pack
 
@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> None:
         save_pack(packed_volumes, out)
     images = sum(r.image is not None for r in packed_volumes)
     labelled = sum(r.labels is not None for r in packed_volumes)
+    count = f"{len(packed_volumes)} volume{'' if len(packed_volumes) == 1 else 's'}"
     print(
-        f"{out}: {len(packed_volumes)} recordings, {images} with an image, {labelled} with labels, "
+        f"{out}: {count}, {images} with an image, {labelled} with labels, "
         f"{out.stat().st_size / 1e6:.1f} MB."
     )

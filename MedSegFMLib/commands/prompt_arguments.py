@@ -1,4 +1,4 @@
-"""Prompts from the command line, in the order in which they were typed."""
+"""Prompts from the command line, in the order in which they were given."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import PromptError
+from ..prompts.edits import with_classes, with_prompt
 from ..prompts.json_format import read_prompts
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Point, Prompt, Text
 from ..volumes.geometry import Geometry
 
-# Of each option: what it takes, what it says, and how a prompt is made of it.
+# For each option: its values, its help text, and a function that creates the prompt.
 _Maker = Callable[[Geometry, Sequence[Any]], Prompt]
 _OPTIONS: dict[str, tuple[tuple[str, ...], str, _Maker]] = {
     "--box": (
         ("I0", "J0", "K0", "I1", "J1", "K1"),
-        "a box by half-open voxel bounds; a second one begins another object",
+        "a box by half-open voxel bounds; a second one starts another object",
         lambda geometry, v: Box.from_ijk(geometry, v[:3], v[3:]),
     ),
     "--box-ras": (
@@ -32,27 +33,27 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], str, _Maker]] = {
     ),
     "--negative": (
         ("I", "J", "K"),
-        "a voxel that does not",
+        "a voxel of the background",
         lambda geometry, v: Point.from_ijk(geometry, v, positive=False),
     ),
     "--point-ras": (
         ("X", "Y", "Z"),
-        "a place in RAS millimetres that belongs to the object",
+        "a position in RAS millimetres that belongs to the object",
         lambda geometry, v: Point(tuple(v)),
     ),
     "--negative-ras": (
         ("X", "Y", "Z"),
-        "a place that does not",
+        "a position in RAS millimetres in the background",
         lambda geometry, v: Point(tuple(v), positive=False),
     ),
 }
 
-# Options that messages advise, where the model takes prompts of that name.
+# Options that messages suggest if the model supports prompts of that name.
 _ADVISED = ("text", "box", "point")
 
 
-class _Typed(argparse.Action):
-    """Keeps all prompt options in one list, so that their order is known."""
+class _OrderedOption(argparse.Action):
+    """Stores all prompt options in one list, to keep their order."""
 
     def __call__(
         self,
@@ -68,63 +69,67 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the prompt options to `medsegfm segment`."""
     group = parser.add_argument_group(
         "prompts",
-        "Boxes and marks belong to the object typed before them. --object begins another, as does "
-        "a box, or a text, where the object has one already; whatever comes before that is the "
-        "first object. Objects are saved as labels 1, 2 and so on. A model that knows classes "
-        "segments them all where none is named by --text.",
+        "Each prompt belongs to the last object started before it. --object starts a new object, "
+        "as does a box or text if the current object already has one; prompts before the first "
+        "--object belong to the first object. Objects are saved as labels 1, 2 and so on. A model "
+        "with a fixed set of classes segments all of them if none is named with --text.",
     )
     group.set_defaults(typed=[])
-    group.add_argument("--object", metavar="NAME", help="begin an object", action=_Typed)
+    group.add_argument("--object", metavar="NAME", help="start an object", action=_OrderedOption)
     for option, (metavar, text, _) in _OPTIONS.items():
         group.add_argument(
-            option, nargs=len(metavar), type=float, metavar=metavar, help=text, action=_Typed
+            option,
+            nargs=len(metavar),
+            type=float,
+            metavar=metavar,
+            help=text,
+            action=_OrderedOption,
         )
-    group.add_argument("--text", metavar="PHRASE", help="what to segment, in words", action=_Typed)
-    group.add_argument("--prompts", metavar="FILE.json", help="prompts saved by --prompts-out")
+    group.add_argument(
+        "--text", metavar="PHRASE", help="name of what to segment", action=_OrderedOption
+    )
+    group.add_argument("--prompts", metavar="FILE.json", help="read prompts saved by --prompts-out")
     group.add_argument("--prompts-out", metavar="FILE.json", help="save the prompts of this run")
 
 
 def are_given(arguments: argparse.Namespace) -> bool:
-    """Whether a command line holds any prompt or object."""
+    """Whether a command line contains any prompt or object."""
     return bool(arguments.typed or arguments.prompts)
 
 
 def class_prompts(classes: Sequence[str]) -> PromptList:
-    """An object for each class that a model knows, called like it."""
-    prompts = PromptList()
-    for label, name in enumerate(classes, 1):
-        prompts = prompts.with_object(name).added(label, Text(name))
-    return prompts
+    """An object for each class of a model, named after the class."""
+    return with_classes(PromptList(), classes)
 
 
 def parse_prompts(
     arguments: argparse.Namespace, geometry: Geometry, taken: Sequence[str]
 ) -> PromptList:
-    """The prompt list of a command line; PromptError where there is none or one is refused.
+    """The prompt list of a command line.
 
-    taken: the names of the prompts that the model takes, which messages advise.
+    Args:
+        arguments: the parsed command line.
+        geometry: the volume's grid.
+        taken: the names of the prompts that the model supports, which messages suggest.
+
+    Raises:
+        PromptError: there are no prompts, an object has none, or a prompt is invalid.
     """
     options = [f"--{name}" for name in _ADVISED if name in taken]
     prompts = read_prompts(arguments.prompts) if arguments.prompts else PromptList()
-    read = prompts.labels
+    read_labels = prompts.labels
     for option, values in arguments.typed:
         if option == "--object":
             prompts = prompts.with_object(values)
             continue
         prompt = Text(values) if option == "--text" else _OPTIONS[option][2](geometry, values)
-        label = max(prompts.labels, default=0)
-        begins = isinstance(prompt, Box | Text) and any(
-            owner == label and type(given) is type(prompt) for owner, given in prompts.entries
-        )
-        if not prompts.labels or begins:
-            prompts = prompts.with_object(prompt.phrase if isinstance(prompt, Text) else None)
-            label = prompts.labels[-1]
-        prompts = prompts.added(label, prompt)
+        latest = max(prompts.labels, default=0)
+        prompts, _ = with_prompt(prompts, prompt, latest, new_object_per_box=True)
     if not prompts.entries:
         raise PromptError(
             f"There are no prompts; give at least one {', '.join(options)} or --prompts FILE.json."
         )
-    for label in set(prompts.labels) - {owner for owner, _ in prompts.entries} - set(read):
+    for label in set(prompts.labels) - {owner for owner, _ in prompts.entries} - set(read_labels):
         raise PromptError(
             f"The object '{prompts.name(label)}' has no prompts; give a {' or '.join(options)} "
             "after its --object."

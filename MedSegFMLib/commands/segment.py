@@ -1,4 +1,4 @@
-"""`medsegfm segment`: a volume and prompts in, a labelmap out."""
+"""`medsegfm segment`: segment a volume from prompts and write a label map."""
 
 from __future__ import annotations
 
@@ -33,70 +33,77 @@ from .consistency_output import (
 from .console import print_table, progress_bar
 from .prompt_arguments import add_prompt_arguments, are_given, class_prompts, parse_prompts
 
-# Given as options they would get past the checks of these arguments.
+# As options they would bypass the checks of these arguments.
 _OWN_ARGUMENTS = ("device", "weights")
 
-SUMMARY = "segment one or more objects of a volume after boxes, clicks or words"
+SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("volume", help="NIfTI, NRRD or MetaImage file, or a folder of DICOM slices")
-    parser.add_argument("--out", required=True, metavar="SEG.nii.gz", help="the labelmap to write")
-    parser.add_argument("--preview", metavar="P.png", help="a picture of three planes to write")
+    parser.add_argument("--out", required=True, metavar="SEG.nii.gz", help="label map to write")
+    parser.add_argument(
+        "--preview", metavar="P.png", help="write an image of three planes with outlines"
+    )
     parser.add_argument(
         "--consistency",
         metavar="MAP.nii.gz",
-        help="write where the model's three planes disagree, 0 to 1, and say how far they agree "
-        "and where to click next; a model that sees in 3D takes about three times as long",
+        help="write a map of the disagreement between the model's three planes, 0 to 1, and print "
+        "their agreement and the next click; a 3D model takes about three times as long",
     )
     parser.add_argument(
         "--consistency-figure",
         metavar="F.png",
-        help="a picture of that, for the object with the lowest expected Dice",
+        help="write a figure of the disagreement for the object with the lowest expected Dice",
     )
-    parser.add_argument("--series", metavar="UID", help="the series, where a folder has several")
+    parser.add_argument(
+        "--series", metavar="UID", help="DICOM series to read if the folder has several"
+    )
     add_model_arguments(parser)
     add_prompt_arguments(parser)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the choice of a model, its device and its weights."""
+    """Add the arguments for the model, its device and its weights."""
     parser.add_argument(
         "--model", default=DEFAULT_MODEL, help="see medsegfm models (default: %(default)s)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
-        "--weights", metavar="PATH", help="file or folder of weights other than the installed ones"
+        "--weights",
+        metavar="PATH",
+        help="file or folder of weights to use instead of the installed ones",
     )
     parser.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an option of the model, such as size=1024 or planes=axial,coronal of sam; may be "
+        help="option of the model, such as size=1024 or planes=axial,coronal of sam; can be "
         "repeated",
     )
 
 
 def model_options(arguments: argparse.Namespace) -> dict[str, str]:
-    """What `create` is given beside model and device.
+    """The options of `create` besides model and device.
 
-    ModelError for an option without a value, or one that has an argument of its own.
+    Raises:
+        ModelError: an option has no value, or has a separate argument.
     """
     options = {"weights": arguments.weights} if arguments.weights else {}
     for text in arguments.option:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
-            raise ModelError(f"--option {text} is not NAME=VALUE, such as size=1024.")
+            raise ModelError(f"--option {text} is not NAME=VALUE; write it like size=1024.")
         if name in _OWN_ARGUMENTS:
-            raise ModelError(f"--option {text} has an argument of its own; give --{name} {value}.")
+            raise ModelError(f"--option {text} has a separate argument; use --{name} {value}.")
         options[name] = value
     return options
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Segment, write, and print what was found."""
+    """Segment, write the outputs, and print the result."""
     from ..volumes.io.image_files import check_ending
 
     volumes = [Path(o) for o in (arguments.out, arguments.consistency) if o]
@@ -109,32 +116,34 @@ def run(arguments: argparse.Namespace) -> None:
     for path in pictures:
         check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
-        raise OutputError(f"{arguments.prompts_out} is no prompt file's name; end it in .json.")
+        raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
     volume = Volume.read(arguments.volume, arguments.series)
-    # A model that knows classes takes text alone and needs no prompts; which it knows it says when
-    # it is loaded.
+    # A model with classes supports text only and needs no prompts; its classes are known after it
+    # has been loaded.
     taken = card(arguments.model).prompts
     by_class = not are_given(arguments) and taken == ("text",)
     prompts = PromptList() if by_class else parse_prompts(arguments, volume.geometry, taken)
-    # Said before a large network is loaded, not after.
+    # Errors are raised before a large network is loaded.
     for _, prompt in prompts.entries:
         card(arguments.model).check_takes([prompt])
         to_voxels([prompt], volume.geometry)
     options = model_options(arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress:
         progress(0, "Loading the model")
         session = Session(create(arguments.model, arguments.device, **options), volume)
         if by_class:
-            known = session.segmenter.classes
+            classes = session.segmenter.classes
             prompts = (
-                class_prompts(known) if known else parse_prompts(arguments, volume.geometry, taken)
+                class_prompts(classes)
+                if classes
+                else parse_prompts(arguments, volume.geometry, taken)
             )
         session.change(prompts)
         labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start_time
     labels.write(arguments.out, dict(prompts.objects))
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
@@ -157,7 +166,7 @@ def run(arguments: argparse.Namespace) -> None:
     if "point" in session.segmenter.card.prompts:
         for line in next_clicks(measured):
             print(line)
-    print(f"{arguments.out} written; {arguments.model} took {seconds:.1f} s.")
+    print(f"Wrote {arguments.out}; {arguments.model} took {seconds:.1f} s.")
 
 
 def label_outlines(labels: Volume, session: Session) -> list[Outline]:

@@ -1,11 +1,12 @@
-"""Telling another program what a training does: one JSON object a line on stdout.
+"""Progress and result of a training for another program: JSON objects, one per line on stdout.
 
-    {"fraction": 0.1, "phrase": "step 30 of 300"}    now and then
-    {"result": "FOLDER", "report": {…} or null}      in the end, with the report of the recipe
-    {"error": "One sentence."}                       where it cannot go on
+    {"fraction": 0.1, "phrase": "step 30 of 300"}    from time to time
+    {"result": "FOLDER", "report": {…} or null}      at the end, with the report of the recipe
+    {"error": "One sentence."}                       on failure
 
-The end of the input, where that is a pipe, stops training as SIGTERM does: the state is saved. So
-nothing trains on for a program that is gone, and one on Windows can ask for the stop too.
+The end of the input, if that is a pipe, stops training like SIGTERM: the state is saved. So
+training does not continue after the other program has ended, and a program on Windows can stop it
+too.
 """
 
 from __future__ import annotations
@@ -25,63 +26,64 @@ from ..progress import Progress
 from ..worker.standard_streams import take_standard_streams
 
 REPORT = "report.json"
-_TOLD_SECONDS = 0.1
+_EVENT_SECONDS = 0.1
 
 
-def tell_events(work: Callable[[Progress], tuple[Path, Path]]) -> None:
-    """Do the work and tell of it; its errors are told and raised.
+def print_events(work: Callable[[Progress], tuple[Path, Path]]) -> None:
+    """Run the training and print its events; its errors are printed and raised.
 
-    work: trains, and gives the result's path and the folder with the recipe's report.
+    Args:
+        work: trains, and returns the path of the result and the folder with the recipe's report.
     """
     source, sink = take_standard_streams()
     is_pipe = stat.S_ISFIFO(os.fstat(source.fileno()).st_mode)
-    unwanted = threading.Event()
+    stop_requested = threading.Event()
     if is_pipe:
-        threading.Thread(target=_stop_at_end, args=(source, unwanted), daemon=True).start()
-    told = float("-inf")
+        threading.Thread(target=_stop_at_end, args=(source, stop_requested), daemon=True).start()
+    last_event = float("-inf")
 
     def progress(fraction: float, phrase: str) -> None:
-        nonlocal told
-        if unwanted.is_set():
+        nonlocal last_event
+        if stop_requested.is_set():
             raise Cancelled("The training was stopped.")
         now = time.monotonic()
-        if now - told >= _TOLD_SECONDS:
-            told = now
-            _tell(sink, {"fraction": fraction, "phrase": phrase})
+        if now - last_event >= _EVENT_SECONDS:
+            last_event = now
+            _print_event(sink, {"fraction": fraction, "phrase": phrase})
 
     try:
         result, folder = work(progress)
     except Cancelled as cancelled:
         raise KeyboardInterrupt from cancelled
     except MedSegFMError as error:
-        _tell(sink, {"error": " ".join(str(error).split())})
+        _print_event(sink, {"error": " ".join(str(error).split())})
         raise
-    _tell(sink, {"result": str(result), "report": read_report(folder)})
+    _print_event(sink, {"result": str(result), "report": read_report(folder)})
 
 
 def read_report(folder: Path) -> Any:
-    """What a recipe wrote of its result; None where it wrote nothing that can be read."""
+    """A recipe's report of its result; None if there is no readable one."""
     try:
         return json.loads((folder / REPORT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
 
-def _tell(sink: BinaryIO, event: dict[str, Any]) -> None:
-    # Of several processes that accelerate started the first one speaks.
+def _print_event(sink: BinaryIO, event: dict[str, Any]) -> None:
+    # Only the first of several processes started by accelerate prints.
     if os.environ.get("RANK", "0") != "0":
         return
     try:
         sink.write(json.dumps(event).encode() + b"\n")
         sink.flush()
     except OSError:
-        # Nobody listens: the end of the input, which comes with that, stops the work in order.
+        # The reader is gone. The end of the input, which follows, stops the training in order.
         return
 
 
-def _stop_at_end(source: BinaryIO, unwanted: threading.Event) -> None:
+def _stop_at_end(source: BinaryIO, stop_requested: threading.Event) -> None:
     while source.read(4096):
         pass
-    unwanted.set()
-    # Where no progress is told for long, as while the packages load.
+    stop_requested.set()
+    # For long times without progress reports, such as the import of packages.
     _thread.interrupt_main()

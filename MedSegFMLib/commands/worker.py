@@ -1,4 +1,4 @@
-"""`medsegfm worker`: the process that predicts, for a client at the other end of a pipe or ssh."""
+"""`medsegfm worker`: the process that predicts for a client over a pipe or ssh."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import sys
 
 from ..errors import WorkerError
 
-SUMMARY = "predict for another computer, over ssh; Slicer and other clients start it themselves"
+SUMMARY = "run predictions for another computer over ssh; started by Slicer and other clients"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command has none: all that it does it reads from its input."""
+    """Add no arguments: the command reads everything from its input."""
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve until the input ends.
 
-    Raises WorkerError in a terminal, where no client can be at the other end.
+    Raises:
+        WorkerError: the input is a terminal, so there is no client.
     """
     from ..worker.server import main
 
     if sys.stdin is None or sys.stdin.isatty():
         raise WorkerError(
-            "The worker is no command to type: name this computer as the worker's host in a "
+            "The worker cannot be run in a terminal; enter this computer as the worker's host in a "
             "client, which runs it over ssh."
         )
     main()

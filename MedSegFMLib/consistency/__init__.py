@@ -1,4 +1,4 @@
-"""Where the three planes of a model disagree, and what to click next."""
+"""Consistency of a model's three planes, and the next click that it suggests."""
 
 from .hot_spots import HotSpot
 from .measure import Consistency, measure

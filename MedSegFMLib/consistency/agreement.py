@@ -1,7 +1,7 @@
-"""How far the planes of a model agree: voxel by voxel, slice by slice, and as one number.
+"""Agreement of a model's planes: per voxel, per slice, and as one number.
 
-Everything is (K, J, I) on one region, by the plane's name. With fewer than two planes there is
-nobody to disagree.
+All arrays are (K, J, I) on one region, by the plane's name. With fewer than two planes there is no
+disagreement.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ Mask = NDArray[np.bool_]
 
 
 def disagreement(planes: Mapping[str, Floats]) -> Floats:
-    """(K, J, I) float32: how far the highest of the planes' probabilities is from the lowest.
+    """(K, J, I) float32: the highest minus the lowest of the planes' probabilities.
 
-    0 where all say the same, 1 where one is sure of the object and another of the background; 0
-    throughout where there is one plane. Raises ValueError where there is none.
+    It is 0 if all planes agree, 1 if one is certain of the object and another of background, and 0
+    everywhere if there is only one plane.
+
+    Raises:
+        ValueError: there are no planes.
     """
     if not planes:
-        raise ValueError("There are no planes to compare; give one at least.")
+        raise ValueError("There are no planes to compare; give at least one.")
     first, *others = planes.values()
     highest, lowest = first.copy(), first.copy()
     for array in others:
@@ -34,30 +37,32 @@ def disagreement(planes: Mapping[str, Floats]) -> Floats:
 
 
 def agreement(masks: Mapping[str, Mask]) -> float | None:
-    """The mean Dice over all pairs of planes' masks: 1 where they are the same, 0 where apart.
+    """The mean Dice over all pairs of planes' masks: 1 if they are equal, 0 if disjoint.
 
-    Two empty masks are the same. None with fewer than two planes.
+    Two empty masks are equal. None with fewer than two planes.
     """
     scores = _pairwise([mask.reshape(1, -1) for mask in masks.values()])
     return scores[0] if scores else None
 
 
 def slice_agreement(masks: Mapping[str, Mask], axis: int) -> tuple[float | None, ...]:
-    """`agreement` of each slice along an array axis; None for slices where all masks are empty.
+    """The `agreement` of each slice along an array axis; None for slices without any object.
 
-    None throughout with fewer than two planes.
+    All are None with fewer than two planes.
     """
     rows = [np.moveaxis(mask, axis, 0) for mask in masks.values()]
     count = rows[0].shape[0] if rows else 0
     scores = _pairwise([mask.reshape(count, -1) for mask in rows])
     if not scores:
         return (None,) * count
-    seen = np.any([mask.any(axis=(1, 2)) for mask in rows], axis=0)
-    return tuple(score if there else None for score, there in zip(scores, seen, strict=True))
+    occupied = np.any([mask.any(axis=(1, 2)) for mask in rows], axis=0)
+    return tuple(
+        score if has_object else None for score, has_object in zip(scores, occupied, strict=True)
+    )
 
 
 def _pairwise(rows: list[Mask]) -> list[float]:
-    """For each row the mean Dice over pairs of masks; [] with fewer than two."""
+    """The mean Dice over pairs of masks for each row; [] with fewer than two masks."""
     if len(rows) < 2:
         return []
     sizes = [np.count_nonzero(mask, axis=1) for mask in rows]

@@ -1,4 +1,4 @@
-"""Where an answer is probably wrong, and where the next click would mend most of it."""
+"""The parts of a prediction that are probably wrong, and the clicks that would correct them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ from ..volumes.region import Region, Shape, shape_triple
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# A voxel that is wrong with less probability is no part of a hot spot. Up to 0.4, other thresholds,
-# ranking by depth and a wider reach of earlier clicks measured no better (Docs/consistency.md).
+# A hot spot consists of voxels with a higher probability of error. Other thresholds up to 0.4,
+# ranking by depth and a larger distance from earlier clicks gave no better results
+# (Docs/consistency.md).
 _LEAST_PROBABILITY = 0.3
-# A click so near to an earlier one says little that is new.
+# A click this near to an earlier one adds little information.
 _MARK_VOXELS = 2
 _MOST_SPOTS = 8
-# Beyond this the depth is measured on a coarser grid: the click need not be in the very middle.
-_MOST_LOOKED_AT = 200_000
+# Above this size the depth is measured on a coarser grid: the click need not be exactly central.
+_MOST_DEPTH_VOXELS = 200_000
 
 
 @dataclass(frozen=True)
 class HotSpot:
-    """A connected part of an answer that is probably wrong.
+    """A connected part of a prediction that is probably wrong.
 
-    region: the smallest one of the volume that holds it.
-    voxels: how many it has; gain_voxels: how many of them are expected to be wrong.
-    click_kji: where in the volume a click would say most; positive: the sign it probably has.
+    Attributes:
+        region: its bounding box in the volume.
+        voxels: the number of its voxels.
+        gain_voxels: the expected number of wrong voxels among them.
+        click_kji: the voxel of the volume for a corrective click.
+        positive: the probable sign of that click.
     """
 
     region: Region
@@ -42,9 +46,13 @@ class HotSpot:
 
 
 def expected_error(planes: Mapping[str, Floats], mask_kji: Mask) -> Floats:
-    """(K, J, I) float32: the probability that each voxel of an answer is on the wrong side.
+    """(K, J, I) float32: the probability that each voxel of a prediction is wrong.
 
-    By the mean of the planes' probabilities (K, J, I); mask_kji is the answer.
+    It is computed from the mean of the planes' probabilities.
+
+    Args:
+        planes: probabilities (K, J, I) by plane.
+        mask_kji: the predicted mask.
     """
     first, *others = planes.values()
     mean: Floats = first.copy()
@@ -58,16 +66,21 @@ def expected_error(planes: Mapping[str, Floats], mask_kji: Mask) -> Floats:
 def hot_spots(
     error_kji: Floats, mask_kji: Mask, marked_kji: NDArray[np.int64], region: Region
 ) -> tuple[HotSpot, ...]:
-    """The hot spots of an answer, at most eight, by falling gain.
+    """The hot spots of a prediction, at most eight, by descending gain.
 
-    error_kji: `expected_error` on `region` of the volume. mask_kji: the answer there. marked_kji:
-    (n, 3) voxels of the region that the user has marked; no click is suggested beside them. A spot
-    is 26-connected, and missed and wrongly taken voxels are apart in it.
+    A spot is 26-connected, and missed and wrongly included voxels form separate spots. The click is
+    the voxel deepest inside, by Euclidean distance in voxels, weighted up to twofold by the
+    probability of error: the challenge's simulated user, who has the reference, clicks at the
+    deepest voxel of the error.
 
-    The click is the voxel deepest inside, by Euclidean distance in voxels, a sure error counting up
-    to twice: the challenge's simulated user, who knows the errors, clicks at the deepest voxel.
+    Args:
+        error_kji: the `expected_error` on `region`.
+        mask_kji: the predicted mask there.
+        marked_kji: (n, 3) voxels of the region that the user has marked; no click is suggested
+            beside them.
+        region: the region in the volume.
     """
-    found: list[HotSpot] = []
+    spots: list[HotSpot] = []
     likely = error_kji > _LEAST_PROBABILITY
     for voxel in marked_kji:
         low = np.maximum(voxel - _MARK_VOXELS, 0)
@@ -78,9 +91,9 @@ def hot_spots(
     corner = Region.from_slices(box).shifted(region.start_kji)
     for positive in (True, False):
         wanted = likely[box] & (mask_kji[box] != positive)
-        found += _spots(error_kji[box], wanted, corner, positive)
-    found.sort(key=lambda spot: -spot.gain_voxels)
-    return tuple(found[:_MOST_SPOTS])
+        spots += _spots(error_kji[box], wanted, corner, positive)
+    spots.sort(key=lambda spot: -spot.gain_voxels)
+    return tuple(spots[:_MOST_SPOTS])
 
 
 def _spots(error: Floats, wanted: Mask, region: Region, positive: bool) -> list[HotSpot]:
@@ -103,14 +116,14 @@ def _spots(error: Floats, wanted: Mask, region: Region, positive: bool) -> list[
     return spots
 
 
-def _deepest(own: Mask, error: Floats) -> Shape:
-    """The voxel of a spot to click at; of a large spot every n-th is looked at."""
+def _deepest(spot: Mask, error: Floats) -> Shape:
+    """The voxel of a spot to click at; a large spot is subsampled."""
     from scipy.ndimage import distance_transform_edt
 
-    step = max(1, ceil((own.size / _MOST_LOOKED_AT) ** (1 / 3)))
-    coarse = own[::step, ::step, ::step]
+    step = max(1, ceil((spot.size / _MOST_DEPTH_VOXELS) ** (1 / 3)))
+    coarse = spot[::step, ::step, ::step]
     if not coarse.any():
-        step, coarse = 1, own
+        step, coarse = 1, spot
     depth = distance_transform_edt(np.pad(coarse, 1))[1:-1, 1:-1, 1:-1]
     depth *= 1 + error[::step, ::step, ::step]
     return shape_triple(step * int(n) for n in np.unravel_index(int(depth.argmax()), coarse.shape))

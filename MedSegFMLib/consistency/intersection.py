@@ -1,9 +1,9 @@
 """The intersection consistency of the cross-plane paper, as a measure rather than a loss.
 
-"The Cost of Consistency" trains on L = Σ_{i in {coronal, sagittal}} ||M_ax[∩_i] − M_i[∩_ax]||²:
-the axial slice through a voxel meets the coronal and the sagittal one in a line each, and on each
-line the two slices' probabilities should be the same. There is no coronal–sagittal term in the
-paper; here it can be added.
+"The Cost of Consistency" trains on L = Σ_{i in {coronal, sagittal}} ||M_ax[∩_i] − M_i[∩_ax]||²: the
+axial slice through a voxel intersects the coronal and the sagittal one in a line each, and on each
+line the two slices' probabilities should be equal. The paper has no coronal–sagittal term; it can
+be added here.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ def intersection_map(
 ) -> Floats:
     """(K, J, I) float32: the paper's sum for the three slices through each voxel; 0 is perfect.
 
-    planes: probabilities (K, J, I) by "axial", "coronal" and "sagittal"; a pair of which one is
-        missing counts nothing.
-    axes_kji: the array axis that each of the three planes is cut along, as
-        `patient_planes.Plane` has it.
+    Args:
+        planes: probabilities (K, J, I) by "axial", "coronal" and "sagittal"; a pair with a missing
+            plane contributes nothing.
+        axes_kji: the array axis perpendicular to each of the three planes, as in
+            `patient_planes.Plane`.
+        coronal_sagittal: whether to add the coronal–sagittal term.
     """
     shape = next(iter(planes.values())).shape
     total = np.zeros(shape, dtype=np.float32)
     for first, second in combinations(("axial", "coronal", "sagittal"), 2):
         paired = "axial" in (first, second) or coronal_sagittal
         if paired and first in planes and second in planes:
-            # The line lies in both slices: it runs along the axis that neither is cut along.
+            # The line is in both slices: it runs along the axis perpendicular to neither.
             line = 3 - axes_kji[first] - axes_kji[second]
             gap = planes[first] - planes[second]
             total += np.einsum("...x,...x->...", *[np.moveaxis(gap, line, -1)] * 2)[
@@ -49,7 +51,7 @@ def intersection_of_object(
 ) -> float | None:
     """The mean of `intersection_map` over the voxels of an object.
 
-    None for an empty object, and where there is no pair of planes to compare.
+    None for an empty object, or if there is no pair of planes.
     """
     if len(planes) < 2 or not mask_kji.any():
         return None

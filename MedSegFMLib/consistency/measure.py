@@ -1,4 +1,4 @@
-"""What the planes of one answer say together: map, scores, hot spots and the next click."""
+"""The consistency of a prediction's planes: map, scores, hot spots and the next click."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ from .intersection import intersection_of_object
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# Less than so much of a voxel, in all, is no object to expect a Dice of.
+# Below this expected total number of voxels there is no object and no expected Dice.
 _NOTHING = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Consistency:
-    """How well the planes of an answer agree, and where they do not.
+    """The agreement of the planes of a prediction.
 
-    region: the voxels that the arrays cover.
-    disagreement_kji: float32, 0 to 1: see `agreement.disagreement`.
-    masks: what each plane that was looked at takes for the object, by its name.
-    agreement: the mean Dice over pairs of these masks, 0 to 1; None with fewer than two planes.
-    expected_dice: the Dice that the answer is expected to have, if each voxel belongs to the object
-        with the planes' mean probability; None where neither answer nor planes see anything.
-    intersection: the cross-plane paper's sum of squares, mean over the object; 0 is perfect. None
-        for an empty object or fewer than two planes.
-    slices: `agreement` of each slice of the region along the axis of each of the three planes, by
-        that plane's name; None for slices without the object.
-    hot_spots: what is probably wrong, by falling gain; the first one's click is the next to place.
+    Attributes:
+        region: the region that the arrays cover.
+        disagreement_kji: float32, 0 to 1: see `agreement.disagreement`.
+        masks: the mask of each plane that was segmented, by its name.
+        agreement: the mean Dice over pairs of these masks, 0 to 1; None with fewer than two planes.
+        expected_dice: the expected Dice of the prediction if each voxel belongs to the object with
+            the planes' mean probability; None if neither prediction nor planes contain an object.
+        intersection: the cross-plane paper's sum of squares, mean over the object; 0 is perfect.
+            None for an empty object or fewer than two planes.
+        slices: `agreement` of each slice of the region along the axis of each of the three planes,
+            by the plane's name; None for slices without the object.
+        hot_spots: the probably wrong parts, by descending gain; the click of the first is the next
+            to place.
     """
 
     region: Region
@@ -53,36 +55,41 @@ class Consistency:
 
     @property
     def suggestion(self) -> HotSpot | None:
-        """Where the next click helps most; None where nothing is probably wrong."""
+        """The hot spot whose click would help most; None if nothing is probably wrong."""
         return self.hot_spots[0] if self.hot_spots else None
 
 
 def measure(prediction: Prediction, prompts: Sequence[Prompt]) -> Consistency:
-    """The consistency of an answer with its planes, given after `prompts`.
+    """The consistency of a prediction with its planes.
 
-    Raises ValueError for a prediction without planes: see `views.PlaneViews`.
+    Args:
+        prediction: the prediction.
+        prompts: the prompts it was made from; no click is suggested beside their marks.
+
+    Raises:
+        ValueError: the prediction has no planes; see `views.PlaneViews`.
     """
-    region, seen = prediction.region, prediction.planes
-    apart = disagreement(seen)
+    region, by_plane = prediction.region, prediction.planes
+    disagreement_kji = disagreement(by_plane)
     mask = prediction.logits_kji > 0
-    masks = {name: array > 0.5 for name, array in seen.items()}
-    error = expected_error(seen, mask)
+    masks = {name: array > 0.5 for name, array in by_plane.items()}
+    error = expected_error(by_plane, mask)
     marks = to_voxels(prompts, prediction.geometry).within(region)
     axes = plane_axes(prediction.geometry)
     return Consistency(
         region,
-        apart,
+        disagreement_kji,
         masks,
         agreement(masks),
         _expected_dice(error, mask),
-        intersection_of_object(seen, axes, mask),
+        intersection_of_object(by_plane, axes, mask),
         {name: slice_agreement(masks, axis) for name, axis in axes.items()},
         hot_spots(error, mask, marks.voxels_kji, region),
     )
 
 
 def plane_axes(geometry: Geometry) -> dict[str, int]:
-    """The array axis that the axial, coronal and sagittal plane are cut along, by their names."""
+    """The array axis perpendicular to the axial, coronal and sagittal plane, by plane name."""
     return {plane.name: plane.axis_kji for plane in planes_of(geometry)}
 
 

@@ -1,7 +1,7 @@
-"""The three planes of a model that sees in 3D: it is asked once with each plane as its slices.
+"""The three planes of a 3D model: its predictions with each plane as its slices.
 
-Such a model should answer the same however the array's axes are ordered; a network does so only as
-far as it has learnt, and where its three answers differ it does not know.
+Such a model should give the same result for any order of the array's axes; a network does so only
+as far as it has learnt to, and differences between its three results show uncertainty.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from ..volumes.region import Region, Shape, shape_triple
 
 Floats = NDArray[np.float32]
 
-# What each view may keep of its own, twice, for the next prompt.
+# The budget of each view for its cached encodings, and likewise for its cached predictions.
 _BUDGET_BYTES = 1 << 27
 
 
 @dataclass(frozen=True)
 class _View:
-    """A session on a part of the volume whose axes stand in the order `axes_kji`, the first one
-    reversed."""
+    """A session on a part of the volume with axes in the order `axes_kji`, the first reversed."""
 
     session: Session
     axes_kji: Shape
 
-    def seen(self, prediction: Prediction, crop: Region, region: Region) -> Floats:
-        """The view's probabilities on a region of the volume, 0 where it did not look."""
+    def probabilities_on(self, prediction: Prediction, crop: Region, region: Region) -> Floats:
+        """The view's probabilities on a region of the volume, 0 outside its own region."""
         whole = np.zeros(prediction.geometry.shape_kji, dtype=np.float32)
         whole[prediction.region.slices] = probabilities(prediction.logits_kji)
-        turned = np.flip(whole, 0).transpose(np.argsort(self.axes_kji))
-        return np.ascontiguousarray(turned[region.relative_to(crop).slices])
+        reoriented = np.flip(whole, 0).transpose(np.argsort(self.axes_kji))
+        return np.ascontiguousarray(reoriented[region.relative_to(crop).slices])
 
 
 class PlaneViews:
-    """The predictions of a session with their planes, whatever the model.
+    """The predictions of a session together with their planes, for any model.
 
-    A model that looks at planes gave them itself. Any other sees the surroundings of the objects
-    twice more, with the axes in another order; what it saw is kept for the next prompt.
+    A model that segments slices returns its planes itself. Any other model segments the
+    surroundings of the objects twice more, with the axes in another order; its encodings and
+    predictions are cached for the next prompt.
     """
 
     def __init__(self, session: Session) -> None:
@@ -54,20 +54,20 @@ class PlaneViews:
         self._views: dict[str, _View] = {}
 
     def predict_all(self, progress: Progress = no_progress) -> dict[int, Prediction]:
-        """As `Session.predict_all`, with the planes of each prediction filled in.
+        """Like `Session.predict_all`, with the planes of each prediction.
 
-        Raises what that raises.
+        Raises the same errors.
         """
         session = self._session
-        seen_by = [p for p in planes(session.volume.geometry) if p.axis_kji != 0]
-        share, *shares = parts_of(progress, 1 + len(seen_by))
+        other_planes = [p for p in planes(session.volume.geometry) if p.axis_kji != 0]
+        share, *shares = parts_of(progress, 1 + len(other_planes))
         answers = session.predict_all(share)
         if not answers or all(answer.planes for answer in answers.values()):
             progress(1.0, "Comparing the planes")
             return answers
-        self._look_at(self._surroundings(answers), seen_by)
+        self._make_views(self._surroundings(answers), other_planes)
         others = {}
-        for plane, share in zip(seen_by, shares, strict=True):
+        for plane, share in zip(other_planes, shares, strict=True):
             view = self._views[plane.name]
             view.session.change(session.prompts)
             others[plane.name] = view.session.predict_all(share)
@@ -77,7 +77,7 @@ class PlaneViews:
         }
 
     def _surroundings(self, answers: Mapping[int, Prediction]) -> Region:
-        """Where the model looked, and every marked voxel: what is outside a volume is refused."""
+        """The model's region and every marked voxel, since marks outside a volume are errors."""
         volume = self._session.volume
         around = [answer.region for answer in answers.values()]
         prompts = [prompt for _, prompt in self._session.prompts.entries]
@@ -87,21 +87,21 @@ class PlaneViews:
             around.append(Region(shape_triple(low), shape_triple(high)))
         crop = Region.enclosing(around)
         voxels = volume.array_kji[crop.slices]
-        # A part in which all is the same is refused too, but there is more around it.
+        # A constant crop would be an error too, but the whole volume is not constant.
         return Region.whole(volume.geometry.shape_kji) if voxels.min() == voxels.max() else crop
 
-    def _look_at(self, crop: Region, seen_by: list[Plane]) -> None:
+    def _make_views(self, crop: Region, other_planes: list[Plane]) -> None:
         if crop == self._crop:
             return
         volume = self._session.volume.crop(crop)
         views = {}
-        for plane in seen_by:
-            # Two axes change places and one is reversed: the patient is turned, not mirrored.
+        for plane in other_planes:
+            # Two axes are swapped and one is reversed, so the patient is rotated, not mirrored.
             order = [0, 1, 2]
             order[0], order[plane.axis_kji] = order[plane.axis_kji], order[0]
             axes = shape_triple(order)
-            turned = volume.permute(axes).flip(0)
-            session = Session(self._session.segmenter, turned, _BUDGET_BYTES)
+            reoriented = volume.permute(axes).flip(0)
+            session = Session(self._session.segmenter, reoriented, _BUDGET_BYTES)
             views[plane.name] = _View(session, axes)
         self._crop, self._views = crop, views
 
@@ -110,11 +110,11 @@ class PlaneViews:
     ) -> dict[str, Floats]:
         crop, region = self._crop, answer.region
         assert crop is not None, "the views were made for these answers"
-        found = {}
+        by_plane = {}
         for plane in planes(answer.geometry):
             if plane.name in others:
                 other = others[plane.name][label]
-                found[plane.name] = self._views[plane.name].seen(other, crop, region)
+                by_plane[plane.name] = self._views[plane.name].probabilities_on(other, crop, region)
             else:
-                found[plane.name] = probabilities(answer.logits_kji)
-        return found
+                by_plane[plane.name] = probabilities(answer.logits_kji)
+        return by_plane

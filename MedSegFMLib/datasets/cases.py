@@ -1,9 +1,9 @@
-"""The labelled cases to measure on, from a CASES.json or a folder of the challenge's npz files.
+"""Labelled cases for evaluation, from a CASES.json or a folder of the challenge's npz files.
 
-{"cases": [{"name", "image", "label", "modality", "objects": {"1": "liver", …}}]}, paths relative
-to the file. Only the labels listed under `objects` are scored. An image may be an npz file of the
-CVPR 2025 challenge (`challenge_npz`), whose labels are its own unless `label` names another file;
-"spacing_order", "xyz" or "zyx", then tells which axes its spacing stands for.
+{"cases": [{"name", "image", "label", "modality", "objects": {"1": "liver", …}}]}, paths relative to
+the file. Only the labels listed under `objects` are scored. An image may be an npz file of the CVPR
+2025 challenge (`challenge_npz`), which contains its labels unless `label` names another file;
+"spacing_order", "xyz" or "zyx", is then the order of the axes of its spacing.
 """
 
 from __future__ import annotations
@@ -30,16 +30,23 @@ from .challenge_npz import (
     read_spacing,
 )
 
-# What the names of the challenge's files begin with.
+# The prefixes of the challenge's file names.
 _MODALITIES = ("CT", "MR", "PET", "US", "Microscopy")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A labelled volume. objects: (label, name) of what is scored, in the order of the file.
+    """A labelled volume.
 
-    folder: where the file lies that names image and label, and what their paths begin with unless
-    they were given as absolute. spacing_order: of an npz file, "xyz" or "zyx".
+    Attributes:
+        name: its unique name.
+        folder: the folder of the file that lists image and label; their paths begin with it unless
+            they were given as absolute.
+        image: the image file.
+        label: the label file.
+        modality: the imaging modality.
+        objects: (label, name) of the scored objects, in the order of the file.
+        spacing_order: of an npz file, "xyz" or "zyx".
     """
 
     name: str
@@ -53,11 +60,15 @@ class Case:
 
 @dataclass(frozen=True)
 class LoadedCase:
-    """The volumes of a case on one grid; `resampled` tells that the label was on another.
+    """The volumes of a case on one grid.
 
-    boxes: by label, half-open voxel bounds (k, j, i), of an npz file, which may lack some or all;
-    None where the image is no such file.
-    stored: the spacing as it stands in an npz file; None where the image is no such file.
+    Attributes:
+        image: the image.
+        label: the labels.
+        resampled: whether the labels were on another grid.
+        boxes: by label, half-open voxel bounds (k, j, i) from an npz file, which may lack some or
+            all; None if the image is not an npz file.
+        stored: the spacing as stored in an npz file; None if the image is not an npz file.
     """
 
     image: Volume
@@ -68,14 +79,15 @@ class LoadedCase:
 
     @property
     def stored_spacing(self) -> tuple[float, float, float]:
-        """The three numbers in the file of the challenge; (i, j, k) in one made of this image."""
+        """The three numbers stored in the npz file, or to store for this image: (i, j, k)."""
         return self.stored or self.image.geometry.spacing_ijk_mm
 
 
 def read_cases(path: Path) -> list[Case]:
-    """The cases of a file, or of the npz files of a folder with all labels in each.
+    """Read the cases of a file, or of the npz files of a folder with all their labels.
 
-    Raises CasesError where it cannot be used or a name stands twice.
+    Raises:
+        CasesError: the path cannot be used, or a name occurs twice.
     """
     if path.is_dir():
         return challenge_cases(path)
@@ -84,31 +96,38 @@ def read_cases(path: Path) -> list[Case]:
     except OSError as error:
         raise CasesError(f"{path} cannot be read ({error.strerror}).") from error
     except ValueError as error:
-        raise CasesError(f"{path} is no JSON text ({error}); see the user guide.") from error
+        raise CasesError(f"{path} is not JSON text ({error}); see the user guide.") from error
     items = document.get("cases") if isinstance(document, dict) else None
     if not isinstance(items, list):
         raise CasesError(f"{path} lacks the list 'cases'; see the user guide.")
     if not items:
-        raise CasesError(f"{path} holds no cases.")
+        raise CasesError(f"{path} contains no cases.")
     cases = [_case(item, number, path) for number, item in enumerate(items, 1)]
-    twice = _twice([case.name for case in cases])
-    if twice:
-        raise CasesError(f"{path} names {twice} twice; give each case its own name.")
+    duplicates = _duplicates([case.name for case in cases])
+    if duplicates:
+        raise CasesError(f"{path} names {duplicates} twice; give each case a unique name.")
     return cases
 
 
 def challenge_cases(
     folder: Path, labels: Path | None = None, spacing_order: str = DEFAULT_SPACING_ORDER
 ) -> list[Case]:
-    """A case for each npz file of a folder, with all its labels; the name tells the modality.
+    """A case for each npz file of a folder, with all its labels and the modality of its name.
 
-    labels: the folder with the files of the same names that hold the labels; None where they are in
-    those of the images. Every file's labels are read. Raises CasesError for a folder without such
-    files, and for one that cannot be used.
+    The labels of every file are read.
+
+    Args:
+        folder: the folder of the images.
+        labels: the folder of files of the same names that contain the labels; None if the images'
+            files do.
+        spacing_order: "xyz" or "zyx".
+
+    Raises:
+        CasesError: the folder has no npz files, or one of them cannot be used.
     """
     files = sorted(path for path in folder.iterdir() if is_challenge_file(path))
     if not files:
-        raise CasesError(f"{folder} holds no npz files; give a CASES.json or another folder.")
+        raise CasesError(f"{folder} contains no npz files; use a CASES.json or another folder.")
     return [
         challenge_case(path, labels / path.name if labels else path, spacing_order)
         for path in files
@@ -116,13 +135,17 @@ def challenge_cases(
 
 
 def challenge_case(image: Path, label: Path, spacing_order: str) -> Case:
-    """The case of an npz file, named like it, with all labels of the file `label`."""
+    """The case of an npz file, with its name and all labels of the file `label`.
+
+    Raises:
+        CasesError: the label file cannot be used or has no labels.
+    """
     try:
         objects = read_objects(label)
     except MedSegFMError as error:
         raise CasesError(f"Case {image.stem}: {error}") from error
     if not objects:
-        raise CasesError(f"Case {image.stem}: {label} holds no label above 0; leave it out.")
+        raise CasesError(f"Case {image.stem}: {label} has no label above 0; leave it out.")
     modality = image.stem.split("_")[0]
     return Case(
         image.stem,
@@ -136,10 +159,11 @@ def challenge_case(image: Path, label: Path, spacing_order: str) -> Case:
 
 
 def load_case(case: Case) -> LoadedCase:
-    """Read image and label; a label on another grid is brought to the image's, nearest voxel.
+    """Read image and labels; labels on another grid are resampled to the image's (nearest voxel).
 
-    Raises CasesError, naming the case, where a file cannot be read, the grids do not overlap or a
-    listed label is nowhere.
+    Raises:
+        CasesError: a file cannot be read, the grids do not overlap, or a listed label does not
+            occur; the message names the case.
     """
     try:
         loaded = _loaded(case)
@@ -165,8 +189,8 @@ def _loaded(case: Case) -> LoadedCase:
     if resampled:
         if not _overlap(label.geometry, image.geometry):
             raise CasesError(
-                f"{case.label} lies beside {case.image} in the patient, without overlap; give the "
-                "label of this image."
+                f"{case.label} and {case.image} do not overlap in the patient; use the label of "
+                "this image."
             )
         label = label.resample(image.geometry, order=0)
     if not is_npz:
@@ -176,7 +200,7 @@ def _loaded(case: Case) -> LoadedCase:
 
 
 def _overlap(one: Geometry, other: Geometry) -> bool:
-    """Whether the faces of two grids may enclose a common place; False is certain."""
+    """Whether two grids may overlap in space; False is certain."""
     for a, b in ((one, other), (other, one)):
         corners_ijk = a.ijk_from_ras(b.ras_from_ijk(b.corners_ijk(0.5)))
         size_ijk = a.shape_kji[::-1]
@@ -190,12 +214,12 @@ def _case(item: Any, number: int, path: Path) -> Case:
     which = f"case {item.get('name', number) if isinstance(item, dict) else number}"
     try:
         image = path.parent / item["image"]
-        own = item["image"] if is_challenge_file(image) else item["label"]
+        default = item["image"] if is_challenge_file(image) else item["label"]
         case = Case(
             str(item["name"]),
             path.parent,
             image,
-            path.parent / item.get("label", own),
+            path.parent / item.get("label", default),
             str(item["modality"]),
             tuple((int(label), str(name)) for label, name in item["objects"].items()),
             item.get("spacing_order", DEFAULT_SPACING_ORDER),
@@ -203,24 +227,22 @@ def _case(item: Any, number: int, path: Path) -> Case:
     except KeyError as error:
         raise CasesError(f"{path}: {which} lacks {error}; see the user guide.") from error
     except (TypeError, ValueError, AttributeError) as error:
-        raise CasesError(
-            f"{path}: {which} is not as a case should be ({error}); see the user guide."
-        ) from error
+        raise CasesError(f"{path}: {which} is malformed ({error}); see the user guide.") from error
     if case.spacing_order not in SPACING_ORDERS:
         raise CasesError(
-            f"{path}: {which} has the spacing_order {case.spacing_order!r}; give "
+            f"{path}: {which} has the spacing_order {case.spacing_order!r}; use "
             f"{' or '.join(SPACING_ORDERS)}."
         )
     if not case.objects:
-        raise CasesError(f"{path}: {which} lists no objects; give at least one label and its name.")
+        raise CasesError(f"{path}: {which} lists no objects; add at least one label and its name.")
     unnamed = [label for label, name in case.objects if not name.strip()]
     if unnamed:
-        raise CasesError(f"{path}: {which} gives label {unnamed[0]} no name; give it one.")
-    twice = _twice([name for _, name in case.objects])
-    if twice:
-        raise CasesError(f"{path}: {which} has {twice} twice; give each object its own name.")
+        raise CasesError(f"{path}: {which} has no name for label {unnamed[0]}; add one.")
+    duplicates = _duplicates([name for _, name in case.objects])
+    if duplicates:
+        raise CasesError(f"{path}: {which} has {duplicates} twice; give each object a unique name.")
     return case
 
 
-def _twice(names: Sequence[str]) -> str:
+def _duplicates(names: Sequence[str]) -> str:
     return ", ".join(sorted(name for name, count in Counter(names).items() if count > 1))

@@ -1,11 +1,12 @@
 """The npz files of the CVPR 2025 challenge on interactive 3D segmentation.
 
-`imgs` and `gts` are (D, H, W), which is (K, J, I) here. `spacing` holds three numbers, of which
-writers disagree whether they are (x, y, z), as MedSAM's own script stores what SimpleITK gives it,
-or (z, y, x); a caller says which. `boxes`, which may be absent, is a list with one dict for each
-label of `gts`, ascending. Directions and origin are not there: i, j and k are then taken to grow to
-the patient's left, back and head, as SimpleITK takes an array. Files written here also hold the
-whole grid, `medsegfm_ijk_to_ras`, and the labels' names, `medsegfm_objects`; others ignore both.
+`imgs` and `gts` are (D, H, W), which is (K, J, I) here. `spacing` has three numbers; writers
+disagree whether they are (x, y, z), as MedSAM's script stores the spacing of SimpleITK, or (z, y,
+x), so that the caller states the order. `boxes`, which is optional, is a list with one dict for
+each label of `gts`, ascending. Directions and origin are missing: i, j and k are then assumed to
+increase toward the patient's left, back and head, as SimpleITK assumes for an array. Files written
+here also contain the whole grid, `medsegfm_ijk_to_ras`, and the labels' names, `medsegfm_objects`;
+other programs ignore both.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ VoxelBox = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 _GRID, _OBJECTS = "medsegfm_ijk_to_ras", "medsegfm_objects"
 _BOX_KEYS = ("z_min", "z_mid_y_min", "z_mid_x_min", "z_max", "z_mid_y_max", "z_mid_x_max")
-# All that a list of dicts of numbers is made of when numpy pickles it; by their names there.
+# By name, the only objects in numpy's pickle of a list of dicts of numbers.
 _HARMLESS: dict[str, Callable[..., Any]] = {
     "_reconstruct": np.empty(0).__reduce__()[0],  # type: ignore[dict-item]
     "scalar": np.int64(0).__reduce__()[0],  # type: ignore[dict-item]
@@ -44,14 +45,15 @@ _HARMLESS: dict[str, Callable[..., Any]] = {
 
 
 def is_challenge_file(path: Path) -> bool:
-    """Whether the name is that of an npz file."""
+    """Whether the name ends in .npz."""
     return path.suffix.lower() == ".npz"
 
 
 def read_image(path: Path, spacing_order: str = DEFAULT_SPACING_ORDER) -> Volume:
-    """The image of a file, on the grid that it tells, or on one along the patient's axes.
+    """The image of a file, on the grid that it stores, or else on one along the patient's axes.
 
-    Raises VolumeError where `imgs` or `spacing` is missing, not 3D or out of range.
+    Raises:
+        VolumeError: `imgs` or `spacing` is missing, or invalid.
     """
     with _opened(path) as arrays:
         voxels = _array(arrays, "imgs", path)
@@ -68,23 +70,27 @@ def read_image(path: Path, spacing_order: str = DEFAULT_SPACING_ORDER) -> Volume
 
 
 def has_grid(path: Path) -> bool:
-    """Whether a file says where its voxels are in the patient."""
+    """Whether a file stores the positions of its voxels in the patient."""
     with _opened(path) as arrays:
         return _GRID in arrays
 
 
 def read_spacing(path: Path) -> tuple[float, float, float]:
-    """The three numbers of `spacing` as they stand there."""
+    """The three numbers of `spacing` as stored."""
     with _opened(path) as arrays:
         return _spacing(arrays, path)
 
 
 def read_labels(path: Path, geometry: Geometry) -> Volume:
-    """The labels of a file, on the grid of its image; VolumeError where the shape is another."""
+    """The labels of a file, on the grid of its image.
+
+    Raises:
+        VolumeError: they are missing, not whole numbers, or have another shape.
+    """
     with _opened(path) as arrays:
         labels = _array(arrays, "gts", path)
     if labels.dtype.kind not in "bui":
-        raise VolumeError(f"{path}: 'gts' holds {labels.dtype}; labels are whole numbers.")
+        raise VolumeError(f"{path}: 'gts' contains {labels.dtype}; labels must be whole numbers.")
     if labels.shape != geometry.shape_kji:
         raise VolumeError(
             f"{path}: 'gts' has the shape {labels.shape}, and its image {geometry.shape_kji}; "
@@ -94,21 +100,25 @@ def read_labels(path: Path, geometry: Geometry) -> Volume:
 
 
 def read_objects(path: Path) -> dict[int, str]:
-    """The labels above 0 in `gts`, ascending, with the names that a file gives, or "label 7"."""
+    """The labels above 0 in `gts`, ascending, with the names in the file, or else "label 7"."""
     with _opened(path) as arrays:
         labels = _array(arrays, "gts", path)
         named = json.loads(str(arrays[_OBJECTS])) if _OBJECTS in arrays else {}
         if not isinstance(named, dict):
-            raise VolumeError(f"{path}: '{_OBJECTS}' holds no names by label; leave it out.")
+            raise VolumeError(f"{path}: '{_OBJECTS}' does not map labels to names; leave it out.")
     present = _present(labels)
     return {label: str(named.get(str(label), f"label {label}")) for label in present}
 
 
 def read_boxes(path: Path, labels_kji: NDArray[Any]) -> dict[int, VoxelBox]:
-    """The boxes of a file by label, half-open voxel bounds (k, j, i); none where it has none.
+    """The boxes of a file by label, half-open voxel bounds (k, j, i); empty if it has none.
 
-    labels_kji: of the file or of the one that belongs to it. Raises VolumeError for boxes that are
-    not those of the labels, or that hold something else than numbers.
+    Args:
+        path: the file.
+        labels_kji: the labels of this file or of its label file.
+
+    Raises:
+        VolumeError: the boxes do not match the labels, or contain anything but numbers.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -118,7 +128,7 @@ def read_boxes(path: Path, labels_kji: NDArray[Any]) -> dict[int, VoxelBox]:
         present = _present(labels_kji)
         if len(dicts) != len(present):
             raise VolumeError(
-                f"{path} holds {len(dicts)} boxes for {len(present)} labels; there must be one for "
+                f"{path} has {len(dicts)} boxes for {len(present)} labels; there must be one for "
                 "each."
             )
         return {
@@ -151,9 +161,18 @@ def write_case(
     spacing_order: str = DEFAULT_SPACING_ORDER,
     boxes: Mapping[int, VoxelBox] | None = None,
 ) -> None:
-    """Write a case as the challenge holds it, whole or not at all; raises OutputError.
+    """Write a case in the challenge's format, whole or not at all.
 
-    labels: (K, J, I) of the image's shape. boxes: by label, written for all labels or not at all.
+    Args:
+        path: the npz file.
+        image: the image.
+        labels: (K, J, I) of the image's shape.
+        objects: the names by label.
+        spacing_order: "xyz" or "zyx".
+        boxes: by label, for all labels; None for none.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     spacing = image.geometry.spacing_ijk_mm
     arrays: dict[str, Any] = {
@@ -173,13 +192,17 @@ def write_case(
 
 
 def write_segs(path: Path, maps: NDArray[Any]) -> None:
-    """Write label maps (steps, K, J, I): `segs`, the last, and `all_segs`; whole or not at all."""
+    """Write label maps (steps, K, J, I) as `segs`, the last one, and `all_segs`.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     with atomic_path(path) as beside:
         np.savez_compressed(beside, segs=maps[-1], all_segs=maps)
 
 
 def middle_slice(mask_kji: NDArray[Any]) -> int:
-    """The k that the challenge draws an object's box on: of its middle voxel in array order."""
+    """The index k of the slice for an object's box: that of its middle voxel in array order."""
     voxels_up_to_k = np.cumsum(np.count_nonzero(mask_kji, axis=(1, 2)))
     return int(np.searchsorted(voxels_up_to_k, voxels_up_to_k[-1] // 2, side="right"))
 
@@ -191,12 +214,12 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise VolumeError(f"{path} is no npz file; give one with 'imgs' and 'gts'.")
+                raise VolumeError(f"{path} is not an npz file; use one with 'imgs' and 'gts'.")
             yield arrays
     except VolumeError:
         raise
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        # RuntimeError: an archive with a password, or packed in a way that Python does not know.
+        # RuntimeError: an archive with a password or an unsupported compression method.
         raise VolumeError(
             f"{path} cannot be read as npz ({error}); copy or download it again."
         ) from error
@@ -205,7 +228,7 @@ def _opened(path: Path) -> Iterator[Any]:
 def _array(arrays: Any, key: str, path: Path) -> NDArray[Any]:
     if key not in arrays:
         raise VolumeError(
-            f"{path} lacks '{key}'; it holds {', '.join(arrays.keys()) or 'nothing'}."
+            f"{path} lacks '{key}'; it contains {', '.join(arrays.keys()) or 'nothing'}."
         )
     array: NDArray[Any] = arrays[key]
     if array.ndim != 3 or min(array.shape) < 1:
@@ -218,7 +241,7 @@ def _array(arrays: Any, key: str, path: Path) -> NDArray[Any]:
 def _spacing(arrays: Any, path: Path) -> tuple[float, float, float]:
     if "spacing" not in arrays:
         raise VolumeError(
-            f"{path} lacks 'spacing'; it holds {', '.join(arrays.keys()) or 'nothing'}."
+            f"{path} lacks 'spacing'; it contains {', '.join(arrays.keys()) or 'nothing'}."
         )
     values = np.asarray(arrays["spacing"]).ravel()
     numeric = values.dtype.kind in "uif" and values.size == 3
@@ -235,16 +258,16 @@ def _present(labels: NDArray[Any]) -> list[int]:
 
 
 class _Harmless(pickle.Unpickler):
-    """Makes numbers, lists and dicts, and refuses what could run code."""
+    """An unpickler for numbers, lists and dicts that rejects anything that could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module.split(".")[0] == "numpy" and name in _HARMLESS:
             return _HARMLESS[name]
-        raise pickle.UnpicklingError(f"they hold {module}.{name}, which is no number")
+        raise pickle.UnpicklingError(f"they contain {module}.{name}, which is not a number")
 
 
 def _pickled_list(member: bytes) -> Sequence[Any]:
-    """The items of an object array, as `numpy.save` writes it."""
+    """The items of an object array as written by `numpy.save`."""
     stream = io.BytesIO(member)
     version = np.lib.format.read_magic(stream)
     read = (

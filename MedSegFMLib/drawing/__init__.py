@@ -1,1 +1,1 @@
-"""Pictures of volumes, masks and consistency, drawn with matplotlib."""
+"""Figures of volumes, masks and consistency, drawn with matplotlib."""

@@ -1,4 +1,4 @@
-"""A picture of how far the planes of an answer agree, and where they do not."""
+"""A figure of the disagreement between the planes of a prediction."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ PLANE_COLOURS = {"axial": COLOURS[1], "coronal": COLOURS[2], "sagittal": COLOURS
 _ANSWER_COLOUR = "#FFFFFF"
 _GREY = "#9A9A9A"
 
-# Less disagreement than the first is not painted over the image, and from the second on it is
-# painted most opaquely: faint paint would darken the image where there is little to tell.
+# Disagreement below the first value is not drawn over the image, and from the second on it has full
+# opacity: faint colour would darken the image although the planes almost agree.
 _LEAST_SHOWN, _FULLY_SHOWN = 0.05, 0.3
 _OPACITY = 0.7
 
@@ -36,14 +36,18 @@ _OPACITY = 0.7
 def draw_consistency(
     volume: Volume, prediction: Prediction, consistency: Consistency, title: str = ""
 ) -> Figure:
-    """Where the planes of an answer disagree, and below how far they agree in each slice.
+    """Draw where the planes of a prediction disagree, and their agreement in each slice.
 
     The three planes go through the suggested click, or, without one, through the object's middle.
-    Over the image lie the disagreement in colour, the outline that each plane gives the object, and
-    the answer's in white dashes. The graph below a plane has the mean Dice over pairs of planes for
-    each of its slices, by the slice's place in the patient in millimetres.
+    The image is overlaid by the disagreement in colour, the outline of the object in each plane,
+    and the prediction's in white dashes. The graph below a plane shows the mean Dice over pairs of
+    planes for each of its slices, by the slice's position in the patient in millimetres.
 
-    volume: the one that `prediction` was made on; consistency: `measure` of that prediction.
+    Args:
+        volume: the volume of `prediction`.
+        prediction: the prediction, with its planes.
+        consistency: the result of `measure` for that prediction.
+        title: text before the summary, may be empty.
     """
     from matplotlib.figure import Figure
 
@@ -70,7 +74,7 @@ def draw_consistency(
         )
         for name, mask in consistency.masks.items():
             _outline(axes, cuts.cut(mask), PLANE_COLOURS[name])
-        # Thin, so that a plane that says the same shows beneath.
+        # Thin, so that an identical outline of a plane is visible beneath.
         _outline(axes, cuts.cut(answer), _ANSWER_COLOUR, dashed=True, width=0.8)
         if spot is not None:
             _draw_click(axes, plane, spot, volume.geometry)
@@ -87,7 +91,7 @@ def draw_consistency(
 
 
 def _heat_colours() -> ListedColormap:
-    """Inferno without its darkest quarter, growing opaque with the value."""
+    """Inferno without its darkest quarter, with an opacity that increases with the value."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
@@ -98,7 +102,7 @@ def _heat_colours() -> ListedColormap:
 
 
 class _Cuts:
-    """Pictures of one slice of a volume, of arrays that cover a region of it; 0 beyond."""
+    """Slice images of the volume from arrays that cover a region of it; 0 elsewhere."""
 
     def __init__(self, plane: Plane, region: Region, shape_kji: tuple[int, ...], index: int):
         self._plane, self._region = plane, region
@@ -126,7 +130,7 @@ def _centre(answer: NDArray[np.bool_], region: Region, spot: HotSpot | None) -> 
 
 
 def _shown(volume: Volume, answer: NDArray[np.bool_], consistency: Consistency) -> Region:
-    """What answer, planes and suggestion take, with surroundings; else what was looked at."""
+    """The region of prediction, planes and suggestion with a margin; else the predicted region."""
     boxes = [bounding_box(mask) for mask in (answer, *consistency.masks.values())]
     start = consistency.region.start_kji
     regions = [Region.from_slices(box).shifted(start) for box in boxes if box is not None]
@@ -142,7 +146,7 @@ def _outline(
 
 
 def _draw_click(axes: Axes, plane: Plane, spot: HotSpot, geometry: Geometry) -> None:
-    """A ring with the sign in it, unlike the marks that the user placed."""
+    """Draw a ring with the sign in it, unlike the marks that the user placed."""
     columns, rows = plane.position(np.array([spot.click_kji], dtype=float), geometry.shape_kji)
     axes.scatter(columns, rows, marker="o", s=130, c="black", edgecolors="white", zorder=3)
     sign = "+" if spot.positive else "_"
@@ -152,13 +156,13 @@ def _draw_click(axes: Axes, plane: Plane, spot: HotSpot, geometry: Geometry) -> 
 def _draw_slices(
     axes: Axes, plane: Plane, geometry: Geometry, consistency: Consistency, index: int
 ) -> None:
-    """The agreement of each slice of a plane; slices without the object are a gap."""
+    """Plot the agreement of each slice of a plane, with gaps at slices without the object."""
     scores = consistency.slices[plane.name]
     start = consistency.region.start_kji[plane.axis_kji]
     positions = slice_positions_mm(geometry, plane)
     place = positions[start : start + len(scores)]
     heights = [np.nan if score is None else score for score in scores]
-    # Points: a slice between two without the object would be no line.
+    # With points, since a slice between two without the object would not give a line.
     axes.plot(place, heights, ".-", color=PLANE_COLOURS[plane.name], linewidth=1, markersize=4)
     axes.axvline(positions[index], color=_GREY, linewidth=0.8, linestyle="dotted")
     margin = max(1.0, 0.02 * float(np.ptp(place)))
@@ -178,14 +182,14 @@ def _draw_slices(
 def _sentence(consistency: Consistency) -> str:
     agreement, expected = consistency.agreement, consistency.expected_dice
     parts = [
-        "one plane alone, nothing to compare"
+        "only one plane, no comparison"
         if agreement is None
-        else f"the planes agree to {agreement:.2f}",
-        "nothing was found" if expected is None else f"a Dice of {expected:.2f} is expected",
+        else f"agreement between planes {agreement:.2f}",
+        "nothing was found" if expected is None else f"expected Dice {expected:.2f}",
     ]
     spot = consistency.suggestion
     if spot is None:
-        parts.append("no click is suggested")
+        parts.append("no click suggested")
     else:
         k, j, i = spot.click_kji
         what = "the object" if spot.positive else "the background"

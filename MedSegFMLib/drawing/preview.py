@@ -1,4 +1,4 @@
-"""A picture of a segmentation: three planes with the outlines of objects and the prompts drawn."""
+"""A preview of a segmentation: three planes with the outlines of objects and the prompts."""
 
 from __future__ import annotations
 
@@ -31,15 +31,22 @@ from .slices import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by colour-blind readers as well.
+# Okabe and Ito's colours, which colour-blind readers can distinguish.
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
-# Of a picture, in inches.
+# Size of the figure in inches.
 _WIDTH, _HEIGHT, _LEGEND_LINE = 12.0, 4.6, 0.22
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A mask (bool or 0 and 1) on the volume's grid, and how its edge is drawn."""
+    """A mask and the style of its outline.
+
+    Attributes:
+        name: its text in the legend.
+        mask_kji: bool or 0 and 1, on the volume's grid.
+        colour: the line's colour.
+        dashed: whether the line is dashed.
+    """
 
     name: str
     mask_kji: NDArray[Any]
@@ -56,15 +63,21 @@ def draw_preview(
     indices: bool = True,
     figure: Figure | None = None,
 ) -> Figure:
-    """The axial, coronal and sagittal plane through the first outline that is not empty.
+    """Draw the axial, coronal and sagittal plane through the first outline that is not empty.
 
-    The picture is cut to the surroundings of the outlines, keeps the voxels' true proportions, has
-    voxel indices at its sides and shows in words what each colour is. Without any outline it shows
-    the middle of the boxes, or of the volume.
+    The figure is cropped to the surroundings of the outlines, keeps the proportions of the voxels,
+    and has voxel indices at its sides and a legend of the colours. Without any outline it shows the
+    centre of the boxes, or of the volume.
 
-    at_ijk: planes through this voxel instead. indices: False leaves those at the sides out, which
-    take long to draw. figure: a `blank_figure` to draw on, or on what was drawn there before: where
-    many pictures are drawn, making new ones takes long too.
+    Args:
+        volume: the volume.
+        outlines: masks to outline.
+        prompts: prompts to draw.
+        title: text above the planes.
+        at_ijk: a voxel that the planes go through instead.
+        indices: whether to draw the voxel indices, which takes long.
+        figure: a `blank_figure`, or an earlier result to draw over: a new figure for each of many
+            previews takes long too.
     """
     if at_ijk is None:
         centre = _centre(volume, outlines, prompts)
@@ -74,10 +87,10 @@ def draw_preview(
     regions = [Region.from_slices(box) for box in boxes if box is not None]
     shown = shown_region(volume, regions, prompts)
     window = display_window(volume.crop(shown).array_kji)
-    # Outlines of one name, such as the references of several objects, are explained once.
+    # Outlines of the same name, such as the references of several objects, share a legend entry.
     lines = {o.name: (o.colour, o.dashed) for o in outlines}
     figure = blank_figure() if figure is None else _wiped(figure)
-    # Measured layouts take as long as drawing; here the same room is left everywhere.
+    # A computed layout takes as long as drawing; fixed margins are used instead.
     legend = _LEGEND_LINE * -(-len(lines) // LEGEND_COLUMNS)
     bottom, top = (0.45 + legend) / _HEIGHT, 1 - (0.65 if title else 0.35) / _HEIGHT
     figure.subplots_adjust(left=0.04, right=0.99, bottom=bottom, top=top, wspace=0.12)
@@ -95,7 +108,7 @@ def draw_preview(
 
 
 def blank_figure() -> Figure:
-    """What `draw_preview` draws on."""
+    """An empty figure for `draw_preview`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH, _HEIGHT), facecolor="black")
@@ -104,7 +117,7 @@ def blank_figure() -> Figure:
 
 
 def _wiped(figure: Figure) -> Figure:
-    """Take away what `draw_preview` drew, but for what it draws anew in its place."""
+    """Remove the artists of an earlier `draw_preview` that the next one does not replace."""
     for axes in figure.axes:
         axes.set_axis_on()
         for artist in (*axes.images, *axes.collections, *axes.patches, *axes.texts):
@@ -116,13 +129,13 @@ def _wiped(figure: Figure) -> Figure:
 
 
 def check_picture_ending(path: Path) -> None:
-    """Raise OutputError where no picture is written under this name."""
+    """Raise OutputError if no supported image format has this ending."""
     if path.suffix.lower() not in (".png", ".jpg"):
-        raise OutputError(f"{path} is no picture's name; let it end in .png or .jpg.")
+        raise OutputError(f"{path} has an unsupported ending; use .png or .jpg.")
 
 
 def write_preview(figure: Figure, path: Path | str) -> None:
-    """Write a figure as PNG or JPEG, by the ending, whole or not at all."""
+    """Write a figure as PNG or JPEG, in the format of the ending, whole or not at all."""
     with atomic_path(path) as beside:
         figure.savefig(beside, dpi=110, facecolor=figure.get_facecolor())
 
@@ -130,7 +143,7 @@ def write_preview(figure: Figure, path: Path | str) -> None:
 def _centre(
     volume: Volume, outlines: Sequence[Outline], prompts: Sequence[Prompt]
 ) -> NDArray[np.int64]:
-    """The voxel the planes go through: of the first object, the one nearest its middle."""
+    """The voxel that the planes go through: that of the first object nearest to its centroid."""
     for outline in outlines:
         middle = middle_voxel(outline.mask_kji)
         if middle is not None:
@@ -140,7 +153,7 @@ def _centre(
 
 
 def middle_voxel(mask_kji: NDArray[Any]) -> NDArray[np.int64] | None:
-    """(3,) (k, j, i): the voxel of a mask nearest to its middle; None where it is empty."""
+    """(3,) (k, j, i): the voxel of a mask nearest to its centroid; None if the mask is empty."""
     box = bounding_box(mask_kji)
     if box is None:
         return None
@@ -150,7 +163,7 @@ def middle_voxel(mask_kji: NDArray[Any]) -> NDArray[np.int64] | None:
 
 
 def shown_region(volume: Volume, regions: Sequence[Region], prompts: Sequence[Prompt]) -> Region:
-    """The regions and prompts and as much around them as they are wide; without any, all."""
+    """The regions and prompts with a margin relative to their size; else the whole volume."""
     prompted = _prompted_region(volume, prompts)
     around = [*regions, *([] if prompted is None else [prompted])]
     if not around:

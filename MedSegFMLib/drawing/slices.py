@@ -1,4 +1,4 @@
-"""What pictures of slices are made of: grey values, outlines, prompts, a frame and a legend."""
+"""Elements of slice figures: grey values, outlines, prompts, a frame and a legend."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def display_window(voxels: NDArray[Any]) -> tuple[float, float]:
 def draw_slice(
     axes: Axes, plane: Plane, volume: Volume, index: int, window: tuple[float, float]
 ) -> None:
-    """A slice in grey, from the first value of the window, black, to the second, white."""
+    """Draw a slice in grey, from the first value of the window (black) to the second (white)."""
     axes.imshow(
         plane.cut(volume.array_kji, index),
         cmap="gray",
@@ -48,26 +48,26 @@ def draw_slice(
 def draw_outline(
     axes: Axes, cut: NDArray[Any], colour: str, dashed: bool = False, width: float = 1.5
 ) -> None:
-    """The edge of a mask's picture (rows, columns), as `Plane.cut` gives it."""
+    """Draw the outline of a mask's slice (rows, columns), as returned by `Plane.cut`."""
     from contourpy import contour_generator
     from matplotlib.collections import LineCollection
 
-    # A rim of zeros closes the line at the border of the volume. `axes.contour` draws the same, and
+    # A rim of zeros closes the line at the border of the volume. `axes.contour` draws the same but
     # takes longer.
     padded = np.pad(cut.astype(np.float32), 1)
-    drawn = LineCollection(
+    outline = LineCollection(
         [np.asarray(line) - 1 for line in contour_generator(z=padded).lines(0.5)],
         colors=[colour],
         linewidths=width,
         linestyles="dashed" if dashed else "solid",
     )
-    axes.add_collection(drawn, autolim=False)
+    axes.add_collection(outline, autolim=False)
 
 
 def draw_prompts(
     axes: Axes, plane: Plane, volume: Volume, prompts: Sequence[Prompt], index: int
 ) -> None:
-    """Boxes of this slice as rectangles, marks of this slice or the next as + and x."""
+    """Draw boxes that intersect this slice as rectangles, and marks within one slice as + and x."""
     from matplotlib.patches import Rectangle
 
     if not prompts:
@@ -111,14 +111,23 @@ def draw_prompts(
 def draw_frame(
     axes: Axes, plane: Plane, shape: Shape, shown: Region, index: int, indices: bool = True
 ) -> None:
-    """Cut a slice's picture to `shown` of a volume of `shape` voxels (k, j, i); name its sides."""
+    """Crop a slice image to `shown` and label its sides.
+
+    Args:
+        axes: the axes of the slice.
+        plane: the plane of the slice.
+        shape: the volume's shape (k, j, i).
+        shown: the region to show.
+        index: the slice's index.
+        indices: whether to draw voxel indices at the sides.
+    """
     corners = np.array([shown.start_kji, np.array(shown.stop_kji) - 1], dtype=float)
     columns, rows = plane.position(corners, shape)
     axes.set_xlim(columns.min() - 0.5, columns.max() + 0.5)
     axes.set_ylim(rows.max() + 0.5, rows.min() - 0.5)
-    words = f"{plane.name}, {'kji'[plane.axis_kji]} = {index}"
-    # Where no height is given, all that stands around the picture is measured.
-    axes.set_title(words, color="white", fontsize=10, y=1.0)
+    text = f"{plane.name}, {'kji'[plane.axis_kji]} = {index}"
+    # Without a height, matplotlib measures all text around the image.
+    axes.set_title(text, color="white", fontsize=10, y=1.0)
     if indices:
         _draw_indices(axes, plane, shape, shown)
     else:
@@ -131,7 +140,7 @@ def draw_frame(
 
 
 def _draw_indices(axes: Axes, plane: Plane, shape: Shape, shown: Region) -> None:
-    """Voxel indices at the sides, whichever way they run in the picture."""
+    """Draw voxel indices at the sides, in the direction in which they increase."""
     for axis, array_axis, flipped in (
         (axes.xaxis, plane.columns_kji, plane.flip_columns),
         (axes.yaxis, plane.rows_kji, plane.flip_rows),
@@ -154,7 +163,7 @@ def _letter(axes: Axes, letter: str, x: float, y: float) -> None:
         letter,
         transform=axes.transAxes,
         color="#FFD37F",
-        # A rim around the letter itself would take as long as the slice.
+        # An outline of the letter itself would take as long to draw as the slice.
         bbox={"facecolor": "black", "alpha": 0.5, "pad": 1.0, "linewidth": 0},
         fontsize=9,
         ha="left" if x < 0.1 else "right" if x > 0.9 else "center",
@@ -168,9 +177,13 @@ def draw_legend(
     title: str,
     place: Literal["lower center", "outside lower center"] = "outside lower center",
 ) -> None:
-    """A title, and below the pictures what the lines are: by name their colour, and if dashed.
+    """Draw a title, and a legend below the planes.
 
-    place: as matplotlib calls it; "outside" makes room for itself where the layout is constrained.
+    Args:
+        figure: the figure.
+        lines: colour of each line by name, and whether it is dashed.
+        title: text above the planes; may be empty.
+        place: matplotlib's name of the position; "outside" makes room in a constrained layout.
     """
     from matplotlib.lines import Line2D
 

@@ -1,4 +1,4 @@
-"""How well a segmentation agrees with a reference."""
+"""Agreement of a segmentation with a reference."""
 
 from .challenge import challenge_scores, interaction_auc
 from .overlap import dice

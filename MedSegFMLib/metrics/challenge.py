@@ -1,4 +1,4 @@
-"""Scores as the CVPR 2025 challenge on interactive 3D segmentation computes them."""
+"""Scores as computed by the CVPR 2025 challenge on interactive 3D segmentation."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def challenge_scores(
 ) -> tuple[float, float]:
     """Mean Dice and mean surface Dice over the labels of one case.
 
-    Labels found in the prediction alone are ignored. As in the challenge, a case whose mean Dice
-    is 0.2 or less has a surface Dice of 0, whatever its surfaces.
+    Labels that occur only in the prediction are ignored. As in the challenge, a case whose mean
+    Dice is 0.2 or less has a surface Dice of 0.
 
     Args:
         reference_labels: (K, J, I), integer; labels above 0 are scored.
         predicted_labels: the same shape, integer.
-        spacing: voxel size along each array axis, applied as is. Challenge files disagree on
+        spacing: voxel size along each array axis, used as given. Challenge files disagree on
             whether theirs is (x, y, z) or (z, y, x), and the challenge does not reorder it.
         tolerance: largest distance that counts as agreement, in the units of `spacing`.
 
@@ -39,7 +39,7 @@ def challenge_scores(
         Mean Dice and mean surface Dice, each 0 to 1.
 
     Raises:
-        MaskError: an array is no 3D mask, the shapes differ, or the reference has no label.
+        MaskError: an array is not a 3D mask, the shapes differ, or the reference has no label.
         ValueError: the spacing or the tolerance is out of range.
     """
     check_masks(reference_labels, predicted_labels)
@@ -50,7 +50,7 @@ def challenge_scores(
     labels = labels[labels > 0]
     if labels.size == 0:
         raise MaskError(
-            "reference_labels holds no label above 0, but a case is scored over its labels: leave "
+            "reference_labels has no label above 0, but a case is scored over its labels; leave "
             "the case out."
         )
     dsc = np.mean([dice(reference_labels == at, predicted_labels == at) for at in labels])
@@ -68,28 +68,28 @@ def challenge_scores(
 def interaction_auc(scores: Sequence[float] | NDArray[Any]) -> float:
     """Area under the last five scores of an interaction, one step apart.
 
-    A box and five clicks give six scores; the challenge leaves the box out.
+    A box and five clicks give six scores; the challenge ignores that of the box.
 
     Args:
         scores: one score from 0 to 1 after each prompt, in order; at least five.
 
     Returns:
-        The trapezoid's area, 0 to 4.
+        The area by the trapezoidal rule, 0 to 4.
 
     Raises:
-        ValueError: fewer than five scores, or one outside 0 to 1.
+        ValueError: there are fewer than five scores, or one is outside 0 to 1.
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 1 or values.size < _SCORES_UNDER_CURVE:
         raise ValueError(
-            f"scores has shape {values.shape}, but the area is taken under the last five of a "
-            "list: give the score after every click, five or more."
+            f"scores has shape {values.shape}, but the area needs a list of at least five; give "
+            "the score after every click."
         )
     for value in values:
         if not 0.0 <= value <= 1.0:
             raise ValueError(
-                f"scores holds {value}, but a score lies from 0 to 1: give Dice or surface Dice, "
-                "not percent or distances."
+                f"scores contains {value}, but a score is between 0 and 1; give Dice or surface "
+                "Dice, not percentages or distances."
             )
     last = values[-_SCORES_UNDER_CURVE:]
     return float(((last[1:] + last[:-1]) / 2).sum())

@@ -1,4 +1,4 @@
-"""What several segmentations of one object say together."""
+"""Consensus of several segmentations of one object."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ Floats = NDArray[np.float32]
 
 
 def majority(masks: Sequence[Mask]) -> Voxels:
-    """The voxels that more than half of the masks hold; where half do, they are left out.
+    """The voxels that belong to more than half of the masks.
 
     Args:
         masks: two or more, (K, J, I), bool or integer, on one grid.
 
     Raises:
-        MaskError: fewer than two, one is no 3D mask, or their shapes differ.
+        MaskError: there are fewer than two masks, one is not 3D, or their shapes differ.
     """
     return _votes(masks) * 2 > len(masks)
 
 
 def staple(masks: Sequence[Mask]) -> Voxels:
-    """The voxels that probably belong to the object, each mask weighted by how well it does.
+    """The voxels that probably belong to the object, with each mask weighted by its performance.
 
-    STAPLE (Warfield, Zou and Wells 2004, doi:10.1109/TMI.2004.828354) as SimpleITK has it, cut at a
-    probability of 0.5. It weighs masks by how often they are right inside and outside, so that its
-    answer depends on how much background is given: give the same box around all of them.
+    STAPLE (Warfield, Zou and Wells 2004, doi:10.1109/TMI.2004.828354) as implemented in SimpleITK,
+    thresholded at a probability of 0.5. It estimates the sensitivity and specificity of each mask,
+    so the result depends on the amount of background: crop all masks to the same box.
 
     Args:
         masks: two or more, (K, J, I), bool or integer, on one grid.
 
     Returns:
-        bool, (K, J, I). Masks that are all the same give that mask.
+        bool, (K, J, I). Identical masks return that mask.
 
     Raises:
-        MaskError: fewer than two, one is no 3D mask, or their shapes differ.
+        MaskError: there are fewer than two masks, one is not 3D, or their shapes differ.
     """
     votes = _votes(masks)
     unanimous = (votes == 0) | (votes == len(masks))
     if unanimous.all():
-        # Nobody to weigh: the algorithm would divide by zero.
+        # All masks agree: the algorithm would divide by zero.
         return votes > 0
     import SimpleITK as sitk
 
@@ -55,9 +55,9 @@ def staple(masks: Sequence[Mask]) -> Voxels:
 
 
 def vote_disagreement(masks: Sequence[Mask]) -> Floats:
-    """How far the masks are from one voice: 0 where all say the same, 1 where half say otherwise.
+    """Disagreement of the masks in each voxel: 0 if all agree, 1 if half of them differ.
 
-    It is 1 - |2 p - 1| for a share p of the masks that hold a voxel.
+    It is 1 - |2 p - 1|, with p the fraction of the masks that contain the voxel.
 
     Args:
         masks: two or more, (K, J, I), bool or integer, on one grid.
@@ -66,15 +66,17 @@ def vote_disagreement(masks: Sequence[Mask]) -> Floats:
         float32, (K, J, I).
 
     Raises:
-        MaskError: fewer than two, one is no 3D mask, or their shapes differ.
+        MaskError: there are fewer than two masks, one is not 3D, or their shapes differ.
     """
-    share = _votes(masks).astype(np.float32) / len(masks)
-    return 1 - np.abs(2 * share - 1)
+    fraction = _votes(masks).astype(np.float32) / len(masks)
+    return 1 - np.abs(2 * fraction - 1)
 
 
 def _votes(masks: Sequence[Mask]) -> NDArray[np.int32]:
     if len(masks) < 2:
-        raise MaskError(f"There are {len(masks)} masks, but a consensus needs two or more.")
+        raise MaskError(
+            f"A consensus needs two or more masks, but {len(masks)} given; add another."
+        )
     for mask in masks[1:]:
         check_masks(masks[0], mask)
     votes = np.zeros(masks[0].shape, np.int32)

@@ -1,8 +1,8 @@
-"""From each of some points of a grid to the nearest of others, in millimetres.
+"""Distances from points of a grid to the nearest of other points, in millimetres.
 
-Surfaces of a good segmentation lie a few voxels apart, so the steps between two points of the grid
-are tried, the shortest first. What lies farther away is found in a k-d tree of the points: a
-distance transform would look at every voxel between the two surfaces.
+Surfaces of a good segmentation are a few voxels apart, so the offsets between two points of the
+grid are tried in ascending order of length. Points farther away are found in a k-d tree: a distance
+transform would process every voxel between the two surfaces.
 """
 
 from __future__ import annotations
@@ -17,17 +17,23 @@ _MOST_STEPS = 5000  # a box of 17 voxels a side; beyond it the tree is faster
 def distances_within(
     points_kji: Points, others_kji: Points, spacing_kji_mm: Floats, most_mm: float
 ) -> Floats:
-    """(n,) from each point to the nearest of the others, infinity where that is beyond `most_mm`.
+    """(n,) distance from each point to the nearest of the others, infinity beyond `most_mm`.
 
-    points_kji, others_kji: (n, 3) and (m, 3), m at least 1, on one grid. Distances that are equal
-    but for rounding give the smallest, as a distance transform compared with a tolerance does.
+    Of distances that are equal but for rounding the smallest is returned, as if a distance
+    transform were compared with a tolerance.
+
+    Args:
+        points_kji: (n, 3), on the grid of `others_kji`.
+        others_kji: (m, 3), m at least 1.
+        spacing_kji_mm: (3,).
+        most_mm: the longest distance to find.
     """
     steps_kji, length_mm = _steps_within(most_mm, spacing_kji_mm)
     if steps_kji is None:
         exact_mm = NearestPoints(others_kji, spacing_kji_mm).distances(points_kji)
         return np.where(exact_mm <= most_mm, exact_mm, np.inf)
     reach_kji = steps_kji.max(axis=0, initial=0)
-    # Steps must not run out of the grid that the others are marked on.
+    # Offsets must stay within the grid on which the others are marked.
     start = others_kji.min(axis=0) - 2 * reach_kji
     shape = others_kji.max(axis=0) + 2 * reach_kji + 1 - start
     stride_kji = np.array([shape[1] * shape[2], shape[2], 1])
@@ -36,16 +42,16 @@ def distances_within(
     local = points_kji - start
     waiting = np.flatnonzero(((local >= reach_kji) & (local < shape - reach_kji)).all(axis=1))
     at = local[waiting] @ stride_kji
-    found_mm = np.full(len(points_kji), np.inf)
+    distance_mm = np.full(len(points_kji), np.inf)
     for offset, mm in zip(steps_kji @ stride_kji, length_mm, strict=True):
         hit = is_other[at + offset]
-        found_mm[waiting[hit]] = mm
+        distance_mm[waiting[hit]] = mm
         waiting, at = waiting[~hit], at[~hit]
-    return found_mm
+    return distance_mm
 
 
 def _steps_within(most_mm: float, spacing_kji_mm: Floats) -> tuple[Points | None, Floats]:
-    """Steps (n, 3) on the grid no longer than that, ascending, and how long; None if too many."""
+    """Offsets (n, 3) up to `most_mm`, ascending, and their lengths; None if there are too many."""
     reach = np.floor(most_mm / spacing_kji_mm) + 1
     if np.prod(2 * reach + 1) > _MOST_STEPS:
         return None, np.zeros(0)

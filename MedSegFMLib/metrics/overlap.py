@@ -1,4 +1,4 @@
-"""Agreement in volume."""
+"""Volume overlap."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ def dice(reference: Mask, prediction: Mask) -> float:
     """Dice similarity coefficient, 2 |A ∩ B| / (|A| + |B|).
 
     Args:
-        reference: (K, J, I), bool or integer; every voxel that is not 0 belongs to the object.
+        reference: (K, J, I), bool or integer; every non-zero voxel belongs to the object.
         prediction: the same shape, bool or integer.
 
     Returns:
-        0 (apart) to 1 (equal); 1 where both masks are empty, 0 where one is.
+        0 (disjoint) to 1 (equal); 1 if both masks are empty, 0 if one is.
 
     Raises:
-        MaskError: an array is no 3D mask, or the shapes differ.
+        MaskError: an array is not a 3D mask, or the shapes differ.
     """
     check_masks(reference, prediction)
     total = int(np.count_nonzero(reference)) + int(np.count_nonzero(prediction))

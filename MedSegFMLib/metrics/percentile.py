@@ -1,6 +1,6 @@
-"""The distance within which most of a surface lies from another one.
+"""Area-weighted percentile of the distances between two surfaces.
 
-Only distances that may be the one that is asked for are measured exactly, the others bounded.
+Only distances that may be the percentile are computed exactly; the others are bounded.
 """
 
 from __future__ import annotations
@@ -14,26 +14,31 @@ if TYPE_CHECKING:
     from .surface_elements import Surface
 
 _PERCENTILE = 0.95
-# How far a bound may be off by rounding, and which part of an area a sum may be.
+# Rounding error of a bound, and relative rounding error of a sum of areas.
 _ROUNDING_MM = 1e-6
 _ROUNDING = 1e-9
-# Of elements this much nearer than the present answer, distances are measured with it.
+# Elements whose upper bound is within this distance of the current result are measured with it.
 _WINDOW_VOXELS = 0.25
 
 
 def percentile_mm(surface: Surface, other: Surface, known_mm: NDArray[np.float64]) -> float:
-    """The distance, in millimetres, within which 95 % of a surface's area lies from another one.
+    """The distance, in millimetres, within which 95 % of a surface's area is of another surface.
 
-    known_mm: (n,) of the surface's elements; infinity where only as much is known as that no finite
-    distance is longer. As DeepMind's `compute_robust_hausdorff` has it in one direction.
+    As `compute_robust_hausdorff` of DeepMind's surface-distance in one direction.
+
+    Args:
+        surface: the surface whose area is counted.
+        other: the surface that distances are measured to.
+        known_mm: (n,) distances of the surface's elements; infinity for unknown distances, which
+            are no shorter than any finite one.
     """
     far = np.flatnonzero(np.isinf(known_mm))
     corner_kji, area_mm2 = surface.corner_kji[far], surface.area_mm2[far]
     beyond_mm2 = (1 - _PERCENTILE) * float(surface.area_mm2.sum())
     if area_mm2.sum() < beyond_mm2 * (1 - _ROUNDING):
         return _share_within(known_mm, surface.area_mm2)
-    # With each element as far as it can be the answer is never too short. It is the answer once no
-    # element that is not measured counts as that far and may be nearer.
+    # With the upper bound of each element the result is never too short. It is exact once every
+    # element whose upper bound reaches it, and that may be nearer, is measured.
     least_mm, most_mm = other.nearest.bounds(corner_kji)
     unsure = np.ones(len(far), dtype=bool)
     window_mm = _WINDOW_VOXELS * float(surface.spacing_kji_mm.min())
@@ -46,19 +51,19 @@ def percentile_mm(surface: Surface, other: Surface, known_mm: NDArray[np.float64
         candidate = unsure & (least_mm <= within_mm + _ROUNDING_MM)
         if not (candidate & (most_mm >= within_mm)).any():
             return within_mm
-        asked = np.flatnonzero(candidate & (most_mm >= within_mm - window_mm))
-        most_mm[asked] = other.nearest.distances(corner_kji[asked])
-        unsure[asked] = False
+        measured = np.flatnonzero(candidate & (most_mm >= within_mm - window_mm))
+        most_mm[measured] = other.nearest.distances(corner_kji[measured])
+        unsure[measured] = False
 
 
 def _beyond_which(
     distance_mm: NDArray[np.float64], area_mm2: NDArray[np.float64], beyond_mm2: float
 ) -> float | None:
-    """The longest distance that, with all longer ones, has more than an area.
+    """The longest distance for which the elements at least that far exceed an area.
 
-    None where an error of rounding decides.
+    None if a rounding error decides.
     """
-    # Only the farthest need be in order: mostly twice as many as have that area on average.
+    # Only the farthest elements need sorting: usually twice the average number with that area.
     many = min(len(distance_mm), 1 + int(2 * beyond_mm2 / area_mm2.mean()))
     farthest = np.argpartition(distance_mm, -many)[-many:]
     if area_mm2[farthest].sum() <= beyond_mm2 * (1 + _ROUNDING):

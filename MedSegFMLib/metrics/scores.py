@@ -1,4 +1,4 @@
-"""Dice, surface Dice and HD95 at once: what they share is computed once."""
+"""Dice, surface Dice and HD95 together, with their common parts computed once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Scores:
-    """Dice and surface Dice, 0 to 1, and HD95 in millimetres; see the functions of these names."""
+    """Scores of one object; see the functions of these names.
+
+    Attributes:
+        dsc: Dice, 0 to 1.
+        nsd: surface Dice, 0 to 1.
+        hd95_mm: 95th percentile of the Hausdorff distance in millimetres.
+    """
 
     dsc: float
     nsd: float
@@ -30,13 +36,18 @@ class Scores:
 
 
 class References:
-    """The objects of a case that one prediction after another is scored against.
+    """The reference objects of a case, for scoring several predictions.
 
-    labels_kji: (K, J, I), integer. labels: of the objects, above 0; one that is nowhere agrees with
-    an empty prediction. spacing_kji_mm: voxel size along K, J and I. threads: objects at once; by
-    default as OMP_NUM_THREADS says, else one per core.
+    Args:
+        labels_kji: (K, J, I), integer.
+        labels: labels of the objects, above 0; one that does not occur agrees with an empty
+            prediction.
+        spacing_kji_mm: voxel size along K, J and I.
+        threads: number of objects scored at once; by default OMP_NUM_THREADS, else one per core.
 
-    Raises MaskError for what is no 3D array of integers, ValueError for a spacing out of range.
+    Raises:
+        MaskError: the labels are not a 3D array of integers.
+        ValueError: the spacing is out of range.
     """
 
     def __init__(
@@ -56,10 +67,15 @@ class References:
         self._objects = dict(zip(self.labels, self._for_each(cut, self.labels), strict=True))
 
     def scores(self, predicted_kji: Mask, tolerance_mm: float) -> list[Scores]:
-        """Of the labels, in their order, in a prediction of the same shape with the same numbers.
+        """The scores of all labels, in their order.
 
-        tolerance_mm: of the surface Dice. Raises MaskError where the shapes differ, ValueError for
-        a tolerance out of range.
+        Args:
+            predicted_kji: label map of the same shape with the same labels.
+            tolerance_mm: tolerance of the surface Dice.
+
+        Raises:
+            MaskError: the shapes differ.
+            ValueError: the tolerance is out of range.
         """
         check_masks(self.labels_kji, predicted_kji)
         tolerance = checked_tolerance(tolerance_mm)
@@ -69,7 +85,7 @@ class References:
             other = _cut(predicted_kji, label, boxes, self._spacing)
             return _scores(self._objects[label], other, tolerance)
 
-        # The largest first, so that no thread is left with it in the end.
+        # The largest object first, so that it does not remain for one thread at the end.
         largest_first = sorted(set(self.labels), key=lambda label: -self._objects[label].voxels)
         scored = dict(zip(largest_first, self._for_each(score, largest_first), strict=True))
         return [scored[label] for label in self.labels]
@@ -84,7 +100,7 @@ class References:
 
 @dataclass(frozen=True, eq=False)
 class _Object:
-    """A mask cut to its bounding box `box`, both None where it is empty."""
+    """A mask cropped to its bounding box, both None if it is empty."""
 
     mask: NDArray[np.bool_] | None
     box: Box | None
@@ -98,9 +114,9 @@ def _cut(
     box = boxes.get(label)
     if box is None:
         return _Object(None, None, 0, None)
-    own: NDArray[np.bool_] = labels_kji[box] == label
-    surface = extract_surface(own, spacing_kji_mm, [side.start for side in box])
-    return _Object(own, box, int(np.count_nonzero(own)), surface)
+    mask: NDArray[np.bool_] = labels_kji[box] == label
+    surface = extract_surface(mask, spacing_kji_mm, [side.start for side in box])
+    return _Object(mask, box, int(np.count_nonzero(mask)), surface)
 
 
 def _scores(reference: _Object, prediction: _Object, tolerance_mm: float) -> Scores:
@@ -119,14 +135,14 @@ def _shared_voxels(a: _Object, b: _Object) -> int:
     ]
     if any(side.start >= side.stop for side in common):
         return 0
-    here, there = (
+    in_a, in_b = (
         tuple(
-            slice(side.start - own.start, side.stop - own.start)
-            for side, own in zip(common, box, strict=True)
+            slice(side.start - outer.start, side.stop - outer.start)
+            for side, outer in zip(common, box, strict=True)
         )
         for box in (a.box, b.box)
     )
-    return int(np.count_nonzero(a.mask[here] & b.mask[there]))
+    return int(np.count_nonzero(a.mask[in_a] & b.mask[in_b]))
 
 
 def _boxes(labels: Mask) -> dict[int, Box]:
@@ -152,10 +168,10 @@ def _moved(side: slice, by: int) -> slice:
 
 
 def cores() -> int:
-    """How many threads this process may compute with."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdecimal() and int(asked):
-        return int(asked)
+    """The number of threads this process may use."""
+    requested = os.environ.get("OMP_NUM_THREADS", "")
+    if requested.isdecimal() and int(requested):
+        return int(requested)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

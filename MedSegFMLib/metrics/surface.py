@@ -1,4 +1,4 @@
-"""Agreement of surfaces, each surface element weighted by its area (`surface_elements`)."""
+"""Agreement of surfaces, with each surface element weighted by its area (`surface_elements`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .distances import distances_within
 from .percentile import percentile_mm
 from .surface_elements import Surface, extract_surface
 
-# Without a tolerance, distances are first looked for within so many of the largest voxel sizes.
+# Without a tolerance, distances are first searched within this multiple of the largest voxel size.
 _REACH_VOXELS = 2
 
 
@@ -25,23 +25,23 @@ def surface_dice(
     spacing_kji_mm: Sequence[float] | NDArray[Any],
     tolerance_mm: float,
 ) -> float:
-    """Share of both surfaces that lies within a tolerance of the other one (NSD).
+    """Fraction of both surfaces that is within a tolerance of the other one (NSD).
 
     An object that touches the border of the grid has a closed surface there. Agrees with
     `compute_surface_dice_at_tolerance` of DeepMind's surface-distance (the challenge's code) and
     with `monai.metrics.compute_surface_dice(use_subvoxels=True)`.
 
     Args:
-        reference: (K, J, I), bool or integer; every voxel that is not 0 belongs to the object.
+        reference: (K, J, I), bool or integer; every non-zero voxel belongs to the object.
         prediction: the same shape, bool or integer.
         spacing_kji_mm: voxel size along K, J and I in millimetres.
         tolerance_mm: largest distance, in millimetres, that still counts as agreement.
 
     Returns:
-        0 (apart) to 1 (within tolerance everywhere); 1 where both masks are empty, 0 where one is.
+        0 (apart) to 1 (within tolerance everywhere); 1 if both masks are empty, 0 if one is.
 
     Raises:
-        MaskError: an array is no 3D mask, or the shapes differ.
+        MaskError: an array is not a 3D mask, or the shapes differ.
         ValueError: the spacing or the tolerance is out of range.
     """
     check_masks(reference, prediction)
@@ -54,21 +54,21 @@ def surface_dice(
 def hausdorff95(
     reference: Mask, prediction: Mask, spacing_kji_mm: Sequence[float] | NDArray[Any]
 ) -> float:
-    """Distance within which 95 % of each surface's area lies from the other surface.
+    """Distance within which 95 % of each surface's area is of the other surface.
 
     The larger of the two directed values, as `compute_robust_hausdorff(…, 95)` of DeepMind's
     surface-distance.
 
     Args:
-        reference: (K, J, I), bool or integer; every voxel that is not 0 belongs to the object.
+        reference: (K, J, I), bool or integer; every non-zero voxel belongs to the object.
         prediction: the same shape, bool or integer.
         spacing_kji_mm: voxel size along K, J and I in millimetres.
 
     Returns:
-        Millimetres; 0 where both masks are empty, infinity where one is.
+        Millimetres; 0 if both masks are empty, infinity if one is.
 
     Raises:
-        MaskError: an array is no 3D mask, or the shapes differ.
+        MaskError: an array is not a 3D mask, or the shapes differ.
         ValueError: the spacing is out of range.
     """
     check_masks(reference, prediction)
@@ -81,10 +81,16 @@ def hausdorff95(
 
 @dataclass(frozen=True, eq=False)
 class SurfaceDistances:
-    """Two surfaces, None for an empty mask's, and what their distances tell.
+    """Two surfaces and their distances.
 
-    dice: their surface Dice. ours_mm, theirs_mm: (n,) from each element to the other surface,
-    infinity where that is beyond the tolerance.
+    Attributes:
+        ours: one surface, None for that of an empty mask.
+        theirs: the other surface, None for that of an empty mask.
+        dice: their surface Dice.
+        ours_mm: (n,) distance from each element of `ours` to `theirs`, infinity beyond the
+            tolerance.
+        theirs_mm: (n,) distance from each element of `theirs` to `ours`, infinity beyond the
+            tolerance.
     """
 
     ours: Surface | None
@@ -94,7 +100,7 @@ class SurfaceDistances:
     theirs_mm: NDArray[np.float64]
 
     def hausdorff95_mm(self) -> float:
-        """Millimetres, as `hausdorff95` gives them."""
+        """The 95th percentile of the Hausdorff distance in millimetres; see `hausdorff95`."""
         if self.ours is None or self.theirs is None:
             return 0.0 if self.ours is self.theirs else math.inf
         return max(
@@ -106,10 +112,10 @@ class SurfaceDistances:
 def surface_distances(
     ours: Surface | None, theirs: Surface | None, tolerance_mm: float
 ) -> SurfaceDistances:
-    """Two surfaces of one grid at a tolerance; both distances are computed once."""
+    """The distances of two surfaces on one grid up to a tolerance, each computed once."""
     if ours is None or theirs is None:
-        nothing = np.zeros(0)
-        return SurfaceDistances(ours, theirs, float(ours is theirs), nothing, nothing)
+        empty = np.zeros(0)
+        return SurfaceDistances(ours, theirs, float(ours is theirs), empty, empty)
     spacing = ours.spacing_kji_mm
     ours_mm = distances_within(ours.corner_kji, theirs.corner_kji, spacing, tolerance_mm)
     theirs_mm = distances_within(theirs.corner_kji, ours.corner_kji, spacing, tolerance_mm)
@@ -122,27 +128,35 @@ def surface_distances(
 
 
 def checked_spacing(spacing: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:
-    """Three voxel sizes as float64, or a ValueError where one is not positive and finite."""
+    """Three voxel sizes as float64.
+
+    Raises:
+        ValueError: there are not three, or one is not positive and finite.
+    """
     try:
         sizes = np.asarray(spacing, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"spacing is {spacing!r}, but it must be three positive numbers: give the voxel size "
+            f"spacing is {spacing!r}, but it must be three positive numbers; give the voxel size "
             "along K, J and I."
         ) from error
     if sizes.shape != (3,) or not np.all(np.isfinite(sizes) & (sizes > 0)):
         raise ValueError(
-            f"spacing is {spacing!r}, but it must be three positive, finite numbers: give the "
+            f"spacing is {spacing!r}, but it must be three positive, finite numbers; give the "
             "voxel size along K, J and I."
         )
     return sizes
 
 
 def checked_tolerance(tolerance: float) -> float:
-    """The tolerance, or a ValueError where it is not a finite number of at least 0."""
+    """The tolerance.
+
+    Raises:
+        ValueError: it is not a finite number of at least 0.
+    """
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(
-            f"tolerance is {tolerance!r}, but it must be a finite number of at least 0: give the "
+            f"tolerance is {tolerance!r}, but it must be a finite number of at least 0; give the "
             "largest distance that counts as agreement."
         )
     return float(tolerance)

@@ -1,10 +1,10 @@
 """The surface of a mask as elements, each with its area.
 
-A surface element (surfel) sits at every corner between 2x2x2 voxels that are not all alike. Its
+There is a surface element (surfel) at every corner between 2x2x2 voxels that are not all equal. Its
 area is a marching-cubes estimate looked up from those eight voxels (Nikolov et al. 2018,
-arXiv:1809.04430). The table is DeepMind's, from the package `surface-distance`; that package's own
-distances are left aside, because release 0.1 calls `np.Inf` for an empty mask, which numpy 2 lacks,
-and sorts in Python.
+arXiv:1809.04430). The table is DeepMind's, from the package `surface-distance`; the distances of
+that package are not used, because release 0.1 calls `np.Inf` for an empty mask, which numpy 2
+lacks, and sorts in Python.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ _ALL_INSIDE = 255
 class Surface:
     """The surface elements of a mask.
 
-    corner_kji: (n, 3), in array order; corner c lies between voxels c - 1 and c.
-    area_mm2: (n,). spacing_kji_mm: (3,), of the grid.
+    Attributes:
+        corner_kji: (n, 3), in array order; corner c is between voxels c - 1 and c.
+        area_mm2: (n,).
+        spacing_kji_mm: (3,), of the grid.
     """
 
     corner_kji: NDArray[np.int64]
@@ -37,18 +39,21 @@ class Surface:
 
     @cached_property
     def nearest(self) -> NearestPoints:
-        """What distances to it are measured with; a reference's is made once."""
+        """The search structure for distances to this surface, built once."""
         return NearestPoints(self.corner_kji, self.spacing_kji_mm)
 
 
 def extract_surface(
     mask: Mask, spacing_kji_mm: NDArray[np.float64], first_kji: Sequence[int] = (0, 0, 0)
 ) -> Surface | None:
-    """The surface of a mask (K, J, I), or None where it is empty.
+    """The surface of a mask (K, J, I), or None if it is empty.
 
-    first_kji: where the mask's first voxel lies in the grid that corners are counted in.
+    Args:
+        mask: the mask.
+        spacing_kji_mm: (3,).
+        first_kji: the position of the mask's first voxel in the grid of the corners.
     """
-    # Slices without the object part it: a stray voxel far away makes no piece of them larger.
+    # Split at empty slices, so that a distant stray voxel does not enlarge a piece.
     occupied = np.flatnonzero(mask.any(axis=(1, 2)))
     if occupied.size == 0:
         return None
@@ -60,12 +65,12 @@ def extract_surface(
 
 
 def _piece(mask: Mask, start_k: int, stop_k: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Corners (n, 3), in array order, and codes (n,) of what some slices hold of a mask."""
+    """Corners (n, 3), in array order, and codes (n,) of a range of slices of a mask."""
     box = bounding_box(mask[start_k:stop_k])
     assert box is not None, "the slices are occupied"
     # One voxel of zeros on every side closes the surface of an object at the border of the grid.
     code: NDArray[Any] = np.pad(mask[start_k:stop_k][box] != 0, 1).view(np.uint8)
-    # Eight voxels make a byte, an axis at a time; the bits lie as in the package's kernel.
+    # Eight voxels form a byte, one axis at a time, in the bit order of the package's kernel.
     code = code[:, :, :-1] << 1 | code[:, :, 1:]
     code = code[:, :-1] << 2 | code[:, 1:]
     code = code[:-1] << 4 | code[1:]

@@ -1,4 +1,4 @@
-"""Prompts and accepted segments in a folder, so that nothing is lost with a crash of Slicer."""
+"""Prompts and accepted segments in a folder, so that a crash of Slicer loses nothing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .scene_state import (
     SceneState,
     geometry_from_json,
     geometry_to_json,
-    holding_from_json,
-    holding_to_json,
     state_from_json,
     state_to_json,
+    voxels_from_json,
+    voxels_to_json,
 )
-from .segments.model_voxels import Holding
+from .segments.model_voxels import ModelVoxels
 
 _FORMAT = "medsegfm-autosave"
 _FILE = "medsegfm-autosave.json"
@@ -28,20 +28,29 @@ _FILE = "medsegfm-autosave.json"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is saved: the state, the volume it is for, and all voxels of the objects' segments.
+    """The contents of an autosave.
 
-    grid: that of the segmentation, in RAS millimetres.
-    segments: for each label its voxels on `grid`.
+    Attributes:
+        state: The state of the segmentation.
+        volume_name: The name of the volume's node.
+        grid: The segmentation's grid, in RAS millimetres.
+        segments: All voxels of each object's segment, by label, on that grid.
     """
 
     state: SceneState
     volume_name: str
     grid: Geometry
-    segments: Mapping[int, Holding]
+    segments: Mapping[int, ModelVoxels]
 
 
 class Autosave:
-    """Saves at most every `seconds`; one file, which is whole at any time."""
+    """Saves to one file, which is complete at any time.
+
+    Args:
+        folder: The folder of the file; it is made if it is missing.
+        seconds: The shortest time between two saves.
+        clock: Gives the time in seconds.
+    """
 
     def __init__(
         self, folder: Path, seconds: float = 5.0, clock: Callable[[], float] = monotonic
@@ -57,7 +66,11 @@ class Autosave:
         return self._clock() - self._saved_at >= self._seconds
 
     def save(self, snapshot: Snapshot) -> str | None:
-        """Save; where that fails, the sentence for the user, once until a save succeeds again."""
+        """Save a snapshot.
+
+        Returns:
+            A sentence for the user if saving failed, once until a save succeeds again; else None.
+        """
         self._saved_at = self._clock()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +85,11 @@ class Autosave:
         return None
 
     def read(self) -> Snapshot | None:
-        """What was saved last; None where nothing was. Raises PromptError for a damaged file."""
+        """The snapshot that was saved last; None if there is none.
+
+        Raises:
+            PromptError: If the file is damaged or cannot be read.
+        """
         try:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -82,7 +99,7 @@ class Autosave:
         return snapshot_from_json(text)
 
     def discard(self) -> None:
-        """Remove the file: the work was saved with the scene, or is not wanted back."""
+        """Remove the file: the work was saved with the scene, or is not wanted any more."""
         self.path.unlink(missing_ok=True)
 
 
@@ -93,13 +110,17 @@ def snapshot_to_json(snapshot: Snapshot) -> str:
         "volume": snapshot.volume_name,
         "grid": geometry_to_json(snapshot.grid),
         "state": json.loads(state_to_json(snapshot.state)),
-        "segments": {str(n): holding_to_json(mask) for n, mask in snapshot.segments.items()},
+        "segments": {str(n): voxels_to_json(mask) for n, mask in snapshot.segments.items()},
     }
     return json.dumps(document)
 
 
 def snapshot_from_json(text: str) -> Snapshot:
-    """What `snapshot_to_json` wrote; PromptError for anything else."""
+    """Read a snapshot that `snapshot_to_json` wrote.
+
+    Raises:
+        PromptError: If it is damaged.
+    """
     try:
         document = json.loads(text)
         if document["format"] != _FORMAT:
@@ -108,7 +129,7 @@ def snapshot_from_json(text: str) -> Snapshot:
             state_from_json(json.dumps(document["state"])),
             str(document["volume"]),
             geometry_from_json(document["grid"]),
-            {int(n): holding_from_json(item) for n, item in document["segments"].items()},
+            {int(n): voxels_from_json(item) for n, item in document["segments"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, PromptError):

@@ -1,105 +1,290 @@
 """Interactive segmentation in a scene: volume, prompts, answers and segments, kept in step.
 
-    logic = SegmentationLogic(scene, WorkerClient(LocalLauncher()))
+    logic = SegmentationLogic(scene, lambda host: WorkerClient(LocalLauncher()))
     logic.set_volume(volume_node)
     logic.add(Box.from_ijk(...))            # or the user draws into logic.view.draft("box")
     for update in logic.pump(): ...         # from a timer, on the main thread
 
-Undo and redo go through the prompt list. The segments follow at once where the answer to a state
-is remembered, otherwise when it has been predicted again. An answer to a state that is gone is
+Undo and redo go through the prompt list. The segments follow at once if the answer to a state is
+remembered, otherwise when it has been predicted again. An answer to a state that is gone is
 dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import MaskError, PromptError
-from ..prompts.edits import (
-    renamed,
-    with_boxes,
-    with_classes,
-    with_prompt,
-    without_prompts,
-)
+from ..consistency import Consistency, HotSpot
+from ..errors import MaskError, MedSegFMError, PromptError
+from ..prompts.edits import renamed, with_classes, with_prompt, without_prompts
 from ..prompts.prompt_list import PromptList
-from ..prompts.types import Box, Prompt
+from ..prompts.types import Point, Prompt
 from ..prompts.voxels import to_voxels
 from ..registry import card, resolve_name
+from ..segmenter import ModelCard
+from ..volumes.volume import Volume
+from .autosave import Autosave, Snapshot
+from .consistency.tracker import ConsistencyTracker
+from .consistency.view import ConsistencyView
+from .interaction import Interaction
+from .prompts.view import PromptView
+from .requests.client import Client
+from .requests.request_queue import RequestQueue
 from .scene_follower import SceneFollower
+from .segments.change_overlay import ChangeOverlay
+from .segments.editor import SegmentEditor
+from .segments.export import labels_of_segments
 from .segments.grid import check_holds_labelmaps
-from .segments.masking import is_locked, set_locked
-from .segments.model_voxels import Holding
-from .updates import Update
+from .segments.masking import Overwrite, is_locked, set_locked
+from .segments.model_voxels import ModelVoxels
+from .segments.replacements import Replacements
+from .segments.segments import Segments
+from .segments.writer import SegmentWriter
+from .updates import Update, Warned
+from .workspace import Workspace
 
 
-class SegmentationLogic(SceneFollower):
+class SegmentationLogic:
     """One volume, one segmentation node and the prompts of its objects.
 
-    scene: the vtkMRMLScene. client: who predicts.
-    application_logic, terminologies: Slicer's own, where there are.
-    autosave: where to save now and then; None: nowhere.
+    Args:
+        scene: The vtkMRMLScene.
+        make_client: Makes a client of a worker on a host, "" for this computer.
+        application_logic: Slicer's vtkMRMLApplicationLogic; None if there is none.
+        terminologies: Slicer's vtkSlicerTerminologiesModuleLogic; None if there is none.
+        autosave: Saves the work every few seconds; None for no autosave.
+
+    Attributes:
+        view: The markups of the prompts, and nodes to draw into.
+        segments: The segmentation node and the segments of the objects.
+        overlay: Shows what the last step changed.
+        consistency_view: Shows how well the model's planes agree.
+        requests: The worker, and what is requested of it.
     """
 
-    def use_segmentation(self, node: Any | None) -> None:
-        """Write to this segmentation node, into segments of our own; None: to a new one.
+    def __init__(
+        self,
+        scene: Any,
+        make_client: Callable[[str], Client],
+        application_logic: Any | None = None,
+        terminologies: Any | None = None,
+        autosave: Autosave | None = None,
+    ) -> None:
+        updates: list[Update] = []
+        self._updates = updates
+        self._autosave = autosave
+        self.view = view = PromptView(scene)
+        self.overlay = overlay = ChangeOverlay(scene)
+        self.segments = segments = Segments(scene, terminologies)
+        self.requests = queue = RequestQueue(make_client)
+        editor = SegmentEditor(scene, application_logic)
+        self._writer = writer = SegmentWriter(scene, segments, overlay, editor)
+        self._replacements = replacements = Replacements(segments, writer, editor)
+        self._workspace = work = Workspace(scene, view, segments, writer, queue, updates)
+        self.consistency_view = ConsistencyView(scene)
+        self._consistency = consistency = ConsistencyTracker(
+            work, segments, queue, self.consistency_view, updates
+        )
+        self._interaction = Interaction(
+            work, view, segments, writer, replacements, queue, consistency, updates
+        )
+        self._follower = SceneFollower(
+            scene, work, self._interaction, view, segments, writer, queue, consistency, updates
+        )
+        self._observer = self._follower.observer
 
-        Raises MaskError where its segments are stored as surfaces.
+    @property
+    def volume_node(self) -> Any | None:
+        """The vtkMRMLScalarVolumeNode that is segmented; None if none is chosen."""
+        return self._workspace.volume_node
+
+    @property
+    def volume(self) -> Volume | None:
+        """Its voxels and grid; None if none is chosen, or it cannot be segmented now."""
+        return self._workspace.volume
+
+    @property
+    def prompts(self) -> PromptList:
+        """The objects and their prompts."""
+        return self._workspace.prompts
+
+    @property
+    def current_label(self) -> int:
+        """The object that new prompts are for."""
+        return self._workspace.current_label
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an earlier state."""
+        return self._workspace.history.can_undo or self._writer.replaced.can_undo(self.prompts)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a state was undone and nothing changed since."""
+        return self._workspace.history.can_redo or self._writer.replaced.can_redo(self.prompts)
+
+    @property
+    def is_predicting(self) -> bool:
+        """Whether an answer to the present prompts is awaited."""
+        return self.requests.is_predicting
+
+    @property
+    def is_measuring_consistency(self) -> bool:
+        """Whether the agreement of the planes is awaited; prompts may come meanwhile."""
+        return self.requests.is_measuring_consistency
+
+    @property
+    def model(self) -> str:
+        """The name of the model that predicts."""
+        return self.requests.model.name
+
+    @property
+    def device(self) -> str:
+        """Where the model shall run."""
+        return self.requests.model.device
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card; once it was loaded, with the prompts it takes with its weights."""
+        return self.requests.model.card
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that the model offers; () for a promptable one, and before it was loaded."""
+        return self.requests.model.classes
+
+    @property
+    def overwrite(self) -> Overwrite | None:
+        """Which segments lose voxels to an answer: see `SegmentWriter`."""
+        return self._writer.overwrite
+
+    @overwrite.setter
+    def overwrite(self, mode: Overwrite | None) -> None:
+        self._writer.overwrite = mode
+
+    @property
+    def new_object_per_box(self) -> bool:
+        """Whether a box for an object that has one begins another object."""
+        return self._interaction.new_object_per_box
+
+    @new_object_per_box.setter
+    def new_object_per_box(self, on: bool) -> None:
+        self._interaction.new_object_per_box = on
+
+    @property
+    def measures_consistency(self) -> bool:
+        """Whether each answer is followed by a measurement of the planes' agreement."""
+        return self._consistency.is_on
+
+    @measures_consistency.setter
+    def measures_consistency(self, on: bool) -> None:
+        self._consistency.switch(on)
+
+    @property
+    def shows_contours(self) -> bool:
+        """Whether each plane's own outline of the object is drawn."""
+        return self.consistency_view.shows_contours
+
+    @shows_contours.setter
+    def shows_contours(self, on: bool) -> None:
+        self._consistency.set_contours_shown(on)
+
+    @property
+    def consistency(self) -> Consistency | None:
+        """How well the planes agree on the current object with the present prompts, if known."""
+        return self._consistency.current
+
+    @property
+    def spot(self) -> int | None:
+        """The index of the current object's hot spot that the views were brought to last."""
+        return self._consistency.spot
+
+    def go_to_next_spot(self) -> HotSpot | None:
+        """Bring the views to the next hot spot: see `ConsistencyTracker`."""
+        return self._consistency.go_to_next_spot()
+
+    def suggested_click(self, other_sign: bool = False) -> Point | None:
+        """The suggested click as a prompt: see `ConsistencyTracker`."""
+        return self._consistency.suggested_click(other_sign)
+
+    def set_volume(self, node: Any | None) -> None:
+        """Segment another volume; what was done on the present one stays in the scene.
+
+        A state that the scene has for the volume is taken up again.
+
+        Args:
+            node: A vtkMRMLScalarVolumeNode; None for no volume.
+
+        Raises:
+            VolumeError, GeometryError: If the volume cannot be segmented; the present one stays.
+        """
+        self._follower.set_volume(node)
+
+    def use_segmentation(self, node: Any | None) -> None:
+        """Write to another segmentation node, into segments of its own for each object.
+
+        Args:
+            node: A vtkMRMLSegmentationNode; None for a new one.
+
+        Raises:
+            MaskError: If its segments are stored as surfaces.
         """
         if node is not None:
             check_holds_labelmaps(node)
-        self._take_edits()
-        self._asking.drop()
+        self._interaction.take_edits()
+        self.requests.drop()
         self.segments.use(node)
-        self._state.forget()
-        self._present_changed()
+        self._writer.forget()
+        self._interaction.show_present()
 
     def set_model(self, name: str, device: str = "auto", **options: Any) -> None:
         """Predict with another model, and replay the present prompts with it.
 
-        Raises ModelError for an unknown one, PromptError where it does not take a present prompt.
+        Raises:
+            ModelError: If there is no such model.
+            PromptError: If it does not take one of the present prompts.
         """
         name = resolve_name(name)
         card(name).check_takes([prompt for _, prompt in self.prompts.entries])
-        if self._asking.set_model(name, device, options):
-            self._predict_anew()
-            self._store()
+        if self.requests.set_model(name, device, options):
+            self._interaction.predict_anew()
+            self._workspace.mark_changed()
 
     def add_object(self, name: str | None = None) -> int:
-        """Begin another object with a segment of its own and make it current; its label."""
-        self._take_edits()
-        self._change(self.prompts.with_object(name), select=-1)
+        """Begin another object with a segment of its own and make it current; returns its label."""
+        self._interaction.take_edits()
+        self._interaction.change(self.prompts.with_object(name), select=-1)
         return self.current_label
 
     def remove_object(self, label: int) -> None:
-        """Take an object, its prompts and its segment away; undo brings them back."""
-        self._take_edits()
-        self._change(self.prompts.without_object(label))
+        """Remove an object, its prompts and its segment; undo brings them back."""
+        self._interaction.take_edits()
+        self._interaction.change(self.prompts.without_object(label))
 
     def rename(self, label: int, name: str) -> None:
         """Name an object; its segment gets the terminology and colour of that name."""
-        self._take_edits()
-        self._change(renamed(self.prompts, label, name))
+        self._interaction.take_edits()
+        self._interaction.change(renamed(self.prompts, label, name))
         self.segments.rename(label, name)
 
     def select(self, label: int) -> None:
         """Make an object the one that new prompts are for."""
-        self._take_edits()
+        self._interaction.take_edits()
         self.prompts.name(label)
-        self.current_label = label
-        self._show_consistency()
+        self._workspace.current_label = label
+        if self._consistency.is_on:
+            self._consistency.show()
 
     def set_locked(self, label: int, locked: bool) -> None:
         """Lock an object's segment: no answer changes it or takes voxels from it.
 
-        Raises MaskError where it has none.
+        Raises:
+            MaskError: If it has no segment.
         """
-        self.prompts.name(label)
+        name = self.prompts.name(label)
         if not self.segments.is_there(label):
-            raise MaskError(
-                f"{self.prompts.name(label)} has no segment to lock yet; predict it first."
-            )
+            raise MaskError(f"{name} has no segment to lock yet; predict it first.")
         set_locked(self.segments.node, self.segments.ids[label], locked)
 
     def is_locked(self, label: int) -> bool:
@@ -108,21 +293,35 @@ class SegmentationLogic(SceneFollower):
         return node is not None and segment_id is not None and is_locked(node, segment_id)
 
     def add(self, prompt: Prompt, label: int | None = None) -> None:
-        """Add a prompt for an object (the current one), which is begun where there is none.
+        """Add a prompt to an object, and make that the current one.
 
-        Raises PromptError for a prompt outside the volume or not taken by the model, VolumeError
-        where no volume is chosen; nothing changes then.
+        Args:
+            prompt: The prompt.
+            label: Its object; None for the current one, or another that the prompt begins (see
+                `prompts.edits.begins_object`).
+
+        Raises:
+            PromptError: If the prompt is outside the volume, or the model does not take it.
+            VolumeError: If no volume is chosen. Nothing changes then.
         """
-        self._take_edits()
-        label = self.current_label if label is None else label
-        prompts, label = with_prompt(self.prompts, prompt, label, self.new_object_per_box)
-        self._change(prompts)
-        self.current_label = label
+        self._interaction.take_edits()
+        prompts = self.prompts
+        if label is not None and prompts.objects:
+            prompts = prompts.added(label, prompt)
+        else:
+            label = self.current_label if label is None else label
+            prompts, label = with_prompt(prompts, prompt, label, self.new_object_per_box)
+        self._interaction.change(prompts)
+        self._workspace.current_label = label
 
     def accept_suggestion(self, other_sign: bool = False) -> bool:
-        """Add the suggested click to the current object, as any click; False where there is none.
+        """Add the suggested click to the current object, as any click.
 
-        other_sign: it belongs to the other side than was suggested.
+        Args:
+            other_sign: Whether it gets the sign that was not suggested.
+
+        Returns:
+            Whether a click was suggested.
         """
         click, label = self.suggested_click(other_sign), self.current_label
         if click is None:
@@ -130,109 +329,171 @@ class SegmentationLogic(SceneFollower):
         self.add(click, label)
         return True
 
-    def add_boxes(self, boxes: Sequence[Box]) -> list[int]:
-        """Add one object for each box, all predicted in one run; their labels."""
-        self._take_edits()
-        prompts, labels = with_boxes(self.prompts, boxes)
-        self._change(prompts, select=-1)
-        return labels
-
     def segment_classes(self) -> None:
-        """Segment all that the model knows: an object for each class that none is named for yet.
+        """Segment all classes of the model: each gets an object unless one is named for it.
 
-        Raises PromptError where the model knows no classes, or is not loaded yet.
+        Raises:
+            PromptError: If the model offers no classes, or is not loaded yet.
         """
         if not self.classes:
             raise PromptError(f"The model {self.model} knows no classes; draw a box or click.")
-        self._take_edits()
+        self._interaction.take_edits()
         prompts = with_classes(self.prompts, self.classes)
         if prompts == self.prompts:
             self.predict()
         else:
-            self._change(prompts, select=-1)
+            self._interaction.change(prompts, select=-1)
 
     def delete(self, index: int) -> None:
         """Delete the prompt `index` of the list, however early it was given."""
-        self._take_edits()
-        self._change(self.prompts.deleted(index))
+        self._interaction.take_edits()
+        self._interaction.change(self.prompts.deleted(index))
 
     def move(self, index: int, position_ras: Sequence[float]) -> None:
         """Move the click or box `index` of the list to a place in RAS millimetres."""
-        self._take_edits()
-        self._change(self.prompts.moved(index, position_ras))
+        self._interaction.take_edits()
+        self._interaction.change(self.prompts.moved(index, position_ras))
 
     def reset(self) -> None:
-        """Take all prompts and what they gave away; the objects stay. Undo brings all back."""
-        self._take_edits()
-        self._change(without_prompts(self.prompts))
+        """Remove all prompts and what they gave; the objects stay. Undo brings all back."""
+        self._interaction.take_edits()
+        self._interaction.change(without_prompts(self.prompts))
 
     def undo(self) -> bool:
-        """Go back one change of the prompts, or what was taken; False where there is neither."""
-        self._take_edits()
-        if self._state.takes.can_undo(self.prompts):
-            return self._put_back(redo=False)
-        return self._history.undo() and self._present_changed(recall=True)
+        """Undo the last replacement of a segment or change of the prompts; False without one."""
+        self._interaction.take_edits()
+        if self._writer.replaced.can_undo(self.prompts):
+            self._interaction.put_back(redo=False)
+            return True
+        if not self._workspace.history.undo():
+            return False
+        self._interaction.show_present(recall=True)
+        return True
 
     def redo(self) -> bool:
-        """Go forward one undone change; False where there is none."""
-        self._take_edits()
-        if self._state.takes.can_redo(self.prompts):
-            return self._put_back(redo=True)
-        return self._history.redo() and self._present_changed(recall=True)
+        """Redo what was undone last; False without any."""
+        self._interaction.take_edits()
+        if self._writer.replaced.can_redo(self.prompts):
+            self._interaction.put_back(redo=True)
+            return True
+        if not self._workspace.history.redo():
+            return False
+        self._interaction.show_present(recall=True)
+        return True
 
-    def take(self, label: int, mask: Holding) -> None:
-        """Make an object's segment hold exactly these voxels of the volume; undo brings it back.
+    def replace_segment(self, label: int, mask: ModelVoxels) -> None:
+        """Make an object's segment hold exactly these voxels of the volume; undo restores it.
 
-        Raises MaskError where it is locked. The prompts stay, and the next one is answered as ever;
-        of an answer that is awaited the other objects get theirs.
+        The prompts stay, and the next one is answered as usual. If an answer is awaited, it is
+        for the other objects only.
+
+        Raises:
+            MaskError: If the segment is locked.
         """
-        self._take_edits()
+        self._interaction.take_edits()
         name = self.prompts.name(label)
         if self.is_locked(label):
-            raise MaskError(f"{name} is locked; untick Lock before you take another result for it.")
-        self._take(label, mask)
-        self._asking.taken[label] = mask
+            raise MaskError(f"{name} is locked; untick Lock before you replace its segment.")
+        self._interaction.replace_segment(label, mask)
+        pending = self.requests.pending
+        if pending is not None and not pending.for_consistency:
+            pending.replaced[label] = mask
 
-    def add_segment(self, name: str, mask: Holding) -> str:
-        """A new segment beside the objects', with these voxels of the volume; its identifier.
-
-        It is numbered where another one has that name. Raises MaskError where the segmentation has
-        no room for it.
-        """
-        geometry = self._chosen().geometry
-        self.segments.ensure_node(self.volume_node)
-        return self._state.add_segment(self.volume_node, geometry, name, mask)
+    def add_segment(self, name: str, mask: ModelVoxels) -> str:
+        """Add a segment beside those of the objects: see `Replacements.add_segment`."""
+        volume_node, geometry = self.volume_node, self._workspace.require_volume().geometry
+        self.segments.ensure_node(volume_node)
+        return self._replacements.add_segment(volume_node, geometry, name, mask)
 
     def check_inside(self, prompts: PromptList) -> None:
-        """Raise PromptError for a prompt outside the volume, VolumeError where there is none."""
-        to_voxels([prompt for _, prompt in prompts.entries], self._chosen().geometry)
+        """Refuse prompts that are not in the volume.
+
+        Raises:
+            PromptError: If one is outside the volume.
+            VolumeError: If no volume is chosen.
+        """
+        geometry = self._workspace.require_volume().geometry
+        to_voxels([prompt for _, prompt in prompts.entries], geometry)
+
+    def predict(self) -> None:
+        """Request the answer to the present prompts, also if one is remembered."""
+        self._interaction.predict()
+
+    def cancel(self) -> None:
+        """Stop predicting or measuring; the prompts stay."""
+        self.requests.cancel()
+
+    def labels(self) -> Volume:
+        """All objects in one volume on the segmentation's grid; save it with `Volume.write`.
+
+        Raises:
+            MaskError: If there is no object.
+            VolumeError: If no volume is chosen.
+        """
+        ids = {n: self.segments.ids[n] for n in self.prompts.labels if n in self.segments.ids}
+        if not ids:
+            raise MaskError("There is no object to export yet; place a box or click on one first.")
+        grid = self.segments.grid(self._workspace.require_volume().geometry)
+        return labels_of_segments(self.segments.node, grid, ids)
+
+    def snapshot(self) -> Snapshot | None:
+        """The contents of an autosave; None if no volume is chosen or nothing was done."""
+        return self._workspace.snapshot()
+
+    def recover(self, snapshot: Snapshot) -> None:
+        """Take up an autosave, into a new segmentation of the chosen volume.
+
+        Raises:
+            PromptError: If it was made for a volume with another grid.
+            VolumeError: If no volume is chosen.
+        """
+        self._workspace.check_fits(snapshot)
+        self._follower.leave()
+        self._workspace.recover(snapshot)
+        self._consistency.measure()
 
     def pump(self) -> list[Update]:
         """Follow the scene and the user's markups, take the worker's events, write answers.
 
         Call it from a timer on the main thread; it never waits.
-        """
-        self._follow_scene()
-        for event, awaited in self._asking.poll():
-            self._take_event(event, awaited)
-        self.overlay.expire()
-        self._show_consistency()
-        self._save_now_and_then()
-        updates, self._updates = self._updates, []
-        return updates
 
-    def _put_back(self, redo: bool) -> bool:
-        # An answer that is awaited counts again.
-        self._asking.taken.clear()
-        geometry = self._chosen().geometry
-        self._wrote(self._state.put_back(self.volume_node, geometry, self.prompts, redo))
-        return True
+        Returns:
+            What happened since the last call, in order.
+        """
+        if self._observer.has_changes or self.segments.was_removed:
+            self._follower.follow()
+        elif self.view.has_edits:
+            self._interaction.take_edits()
+        for event, pending in self.requests.poll():
+            self._interaction.take_event(event, pending)
+        if self.overlay.node is not None:
+            self.overlay.expire()
+        if self._consistency.is_on:
+            self._consistency.show()
+        if self._workspace.unstored_since is not None:
+            self._workspace.store_when_due()
+        if self._autosave is not None and self._workspace.is_unsaved:
+            self._save(self._autosave)
+        if not self._updates:
+            return []
+        updates = list(self._updates)
+        self._updates.clear()
+        return updates
 
     def close(self) -> None:
         """Let go of the scene and end the worker."""
-        self._asking.drop()
-        self._watch.close()
-        self.view.clear()
-        self.overlay.clear()
-        self._forget_comparison()
-        self._asking.close()
+        self.requests.drop()
+        self._follower.close()
+        self.requests.close()
+
+    def _save(self, autosave: Autosave) -> None:
+        if not autosave.is_due():
+            return
+        self._workspace.is_unsaved = False
+        try:
+            snapshot = self.snapshot()
+            sentence = None if snapshot is None else autosave.save(snapshot)
+        except MedSegFMError as error:
+            sentence = str(error)
+        if sentence is not None:
+            self._updates.append(Warned(sentence))

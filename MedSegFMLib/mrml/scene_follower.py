@@ -5,140 +5,181 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import MedSegFMError, PromptError
-from ..prompts.history import PromptHistory
-from ..volumes.volume import Volume
-from .autosave import Autosave
-from .nodes.scene_observer import SceneWatch
+from .consistency.tracker import ConsistencyTracker
+from .interaction import Interaction
+from .nodes.scene_observer import SceneObserver
 from .nodes.volume_nodes import content_stamp, volume_from_node
-from .requests.client import Client
-from .steps import Steps
-from .updates import PromptsChanged, VolumeGone, Warned
+from .prompts.view import PromptView
+from .requests.request_queue import RequestQueue
+from .segments.segments import Segments
+from .segments.writer import SegmentWriter
+from .updates import PromptsChanged, Update, VolumeGone, Warned
+from .workspace import Workspace
 
 
-class SceneFollower(Steps):
-    """Steps on a volume that may be chosen anew, moved, altered, deleted or closed meanwhile."""
+class SceneFollower:
+    """Follows a volume that may be chosen anew, moved, altered, deleted or closed meanwhile.
+
+    Args:
+        scene: The vtkMRMLScene.
+        workspace: The present work.
+        interaction: Changes the prompts.
+        view: The markups of the prompts.
+        segments: The segments of the objects.
+        writer: Writes answers into them.
+        queue: Takes the requests.
+        consistency: Measures the agreement of the planes.
+        updates: Gets what the user should see.
+
+    Attributes:
+        observer: Notes what others do to the scene.
+    """
 
     def __init__(
         self,
         scene: Any,
-        client: Client,
-        application_logic: Any | None = None,
-        terminologies: Any | None = None,
-        autosave: Autosave | None = None,
+        workspace: Workspace,
+        interaction: Interaction,
+        view: PromptView,
+        segments: Segments,
+        writer: SegmentWriter,
+        queue: RequestQueue,
+        consistency: ConsistencyTracker,
+        updates: list[Update],
     ) -> None:
-        super().__init__(scene, client, application_logic, terminologies, autosave)
-        self._watch = SceneWatch(scene, self._on_close, self._on_removed)
+        self._workspace = workspace
+        self._interaction = interaction
+        self._view = view
+        self._segments = segments
+        self._writer = writer
+        self._queue = queue
+        self._consistency = consistency
+        self._updates = updates
         self._volume_gone = False
+        self.observer = SceneObserver(scene, self._on_close, self._on_removed, workspace.store)
 
     def set_volume(self, node: Any | None) -> None:
-        """Segment another volume; what was done on the present one stays in the scene.
-
-        A state stored for the volume is taken up again. Raises VolumeError or GeometryError for a
-        volume that cannot be segmented; the present one stays then.
-        """
+        """Segment another volume; see `SegmentationLogic.set_volume`."""
         volume = None if node is None else volume_from_node(node)
         if volume is not None:
             volume.intensity_range()
-        self._take_edits()
-        self._leave()
+        self._interaction.take_edits()
+        self.leave()
         self._volume_gone = False
-        self.volume_node = node
-        self._watch.watch_volume(node)
-        self._use_voxels(node, volume)
+        self.observer.watch_volume(node)
+        self._workspace.use_voxels(node, volume)
         if volume is not None:
             try:
-                if self._resume(self._storage.read(node)):
-                    self._predict_anew()
+                stored = self._workspace.read_stored(node)
+                if stored is not None and self._workspace.take_up(stored):
+                    self._interaction.predict_anew()
             except PromptError as error:
                 self._updates.append(Warned(str(error)))
-        self._compare()
+        self._consistency.measure()
         self._updates.append(PromptsChanged())
 
-    def _follow_scene(self) -> None:
+    def follow(self) -> None:
+        """Follow what others did since the last call."""
+        observer = self.observer
+        observer.has_changes = False
         if self._volume_gone:
             self._volume_gone = False
-            self._leave()
-            self._watch.watch_volume(None)
+            self.leave()
+            observer.watch_volume(None)
             self._updates += [VolumeGone(), PromptsChanged()]
-        if self._watch.imported:
-            self._watch.imported = False
-            self.consistency_view.mend()
-            if self.volume_node is None:
+        if observer.imported:
+            observer.imported = False
+            self._consistency.mend()
+            if self._workspace.volume_node is None:
                 self._resume_scene()
-        self._take_edits()
-        if self._watch.volume_changed and self.volume_node is not None:
-            self._watch.volume_changed = False
-            self._reread_volume(self.volume_node)
-        missing = [n for n in self.prompts.labels if self.segments.is_missing(n)]
-        prompts = self.prompts
+        self._interaction.take_edits()
+        if observer.volume_changed and self._workspace.volume_node is not None:
+            observer.volume_changed = False
+            self._reread_volume(self._workspace.volume_node)
+        if self._segments.was_removed:
+            self._segments.was_removed = False
+            self._drop_missing()
+
+    def leave(self) -> None:
+        """Put the present work down: it stays in the scene as it is."""
+        self._workspace.store()
+        self._queue.drop()
+        self._consistency.forget()
+        self._view.clear()
+        self._writer.overlay.clear()
+        self._workspace.clear()
+
+    def close(self) -> None:
+        """Store the work and stop observing the scene."""
+        self._workspace.store_when_due()
+        self.observer.close()
+        self._consistency.forget()
+        self._view.clear()
+        self._writer.overlay.clear()
+
+    def _drop_missing(self) -> None:
+        """Remove the objects whose segments were deleted."""
+        prompts = self._workspace.prompts
+        missing = [n for n in prompts.labels if self._segments.is_missing(n)]
         for label in missing:
             prompts = prompts.without_object(label)
-            self._state.held.pop(label, None)
+            self._writer.model_voxels.pop(label, None)
         if missing:
-            self._history.change(prompts)
-            self._present_changed()
+            self._workspace.history.change(prompts)
+            self._interaction.show_present()
 
     def _reread_volume(self, node: Any) -> None:
-        before, parent_before = self._stood, self._parent_id
+        workspace = self._workspace
+        before, parent_before = workspace.geometry, workspace.parent_id
         try:
             volume = volume_from_node(node)
             in_place = before is not None and before.matches(volume.geometry)
-            self._parent_id = node.GetTransformNodeID()
-            same_voxels = content_stamp(node) == self._stamp
-            if self.volume is not None and in_place and same_voxels:
+            workspace.parent_id = node.GetTransformNodeID()
+            same_voxels = content_stamp(node) == workspace.stamp
+            if workspace.volume is not None and in_place and same_voxels:
                 return
             volume.intensity_range()
         except MedSegFMError as error:
-            self._asking.drop()
-            self._forget_comparison()
-            self.volume = None
+            self._queue.drop()
+            self._consistency.forget()
+            workspace.volume = None
             self._updates.append(Warned(str(error)))
             return
-        self._use_voxels(node, volume)
-        # Where the voxels are others too it is not known which of them went where.
-        if before is not None and same_voxels and self._carry_prompts(before):
-            self.segments.follow(parent_before, self._parent_id)
-        self._state.forget_remembered()
-        self._present_changed()
-
-    def _use_voxels(self, node: Any | None, volume: Volume | None) -> None:
-        """See the voxels as they are and where they stand now."""
-        self._forget_comparison()
-        self.volume = volume
-        self._stood = None if volume is None else volume.geometry
-        self._parent_id = None if node is None else node.GetTransformNodeID()
-        self._stamp = 0 if node is None else content_stamp(node)
-        if volume is not None:
-            self._asking.set_volume(volume)
+        self._consistency.forget()
+        workspace.use_voxels(node, volume)
+        # If the voxels changed too, it is not known which of them went where.
+        if before is not None and same_voxels and workspace.carry_prompts(before):
+            self._segments.follow(parent_before, workspace.parent_id)
+        self._writer.forget_remembered()
+        self._interaction.show_present()
 
     def _on_removed(self, node_id: str) -> None:
-        self.view.note_removed(node_id)
-        if self.volume_node is not None and node_id == self.volume_node.GetID():
-            self._asking.drop()
-            self.volume_node = self.volume = None
-            self._volume_gone = True
-        elif self.segments.node is not None and node_id == self.segments.node.GetID():
+        self._view.note_removed(node_id)
+        workspace = self._workspace
+        if workspace.volume_node is not None and node_id == workspace.volume_node.GetID():
+            self._queue.drop()
+            workspace.volume_node = workspace.volume = None
+            self._volume_gone = self.observer.has_changes = True
+        elif self._segments.node is not None and node_id == self._segments.node.GetID():
             # The prompts stay; the next change makes a new segmentation for them.
-            self._asking.drop()
-            self.segments.use(None)
-            self._state.forget()
+            self._queue.drop()
+            self._segments.use(None)
+            self._writer.forget()
 
     def _on_close(self) -> None:
-        self._asking.drop()
-        self._forget_comparison()
-        self.view.forget()
-        self.overlay.forget()
-        self.segments.use(None)
-        self._state.forget()
-        self._history = PromptHistory()
-        self.volume_node = self.volume = None
-        self._watch.watch_volume(None)
+        self._queue.drop()
+        self._consistency.forget()
+        self._view.forget()
+        self._writer.overlay.forget()
+        self._workspace.clear()
+        self._workspace.use_voxels(None, None)
+        self.observer.watch_volume(None)
         self._updates += [VolumeGone(), PromptsChanged()]
 
     def _resume_scene(self) -> None:
-        """After a scene was loaded: go on with what it holds."""
+        """Go on with what a scene holds that was loaded."""
         try:
-            stored = self._storage.read()
+            stored = self._workspace.read_stored()
             if stored is not None and stored.volume_node is not None:
                 self.set_volume(stored.volume_node)
         except MedSegFMError as error:

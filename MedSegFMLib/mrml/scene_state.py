@@ -1,7 +1,7 @@
-"""What is kept of a segmentation so that it can go on later: one JSON document.
+"""The state of a segmentation as one JSON document, from which work can go on later.
 
 It holds the prompts, the model, the seed, which segment shows which object, and which voxels each
-segment has from answers, so that the next answer knows what others have drawn meanwhile.
+segment has from answers, so that the next answer leaves alone what others have drawn meanwhile.
 """
 
 from __future__ import annotations
@@ -18,33 +18,37 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..errors import MedSegFMError, PromptError
-from ..prompts.json_format import prompts_from_json, prompts_to_json
+from ..prompts.json_format import prompts_from_json, prompts_to_document
 from ..prompts.prompt_list import PromptList
 from ..registry import resolve_name
 from ..volumes.geometry import Geometry
 from ..volumes.region import Region, shape_triple
-from .segments.model_voxels import Holding
+from .segments.model_voxels import ModelVoxels
 
 FORMAT = "medsegfm-scene"
 VERSION = 1
 
-_PACKED: WeakKeyDictionary[Holding, dict[str, Any]] = WeakKeyDictionary()
+_PACKED: WeakKeyDictionary[ModelVoxels, dict[str, Any]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class SceneState:
-    """A segmentation as it stands.
+    """The state of a segmentation.
 
-    segment_ids: for each label the identifier of its segment.
-    holdings: for each label the voxels that its segment has from answers, on the segment's grid.
-    geometry: where the volume stood, so that prompts can be taken along if it was moved since.
+    Attributes:
+        prompts: The objects and their prompts.
+        model: The name of the model that answered.
+        seed: The seed of its random numbers.
+        segment_ids: The identifier of each object's segment, by label.
+        model_voxels: The voxels that segments have from answers, by label, on the segments' grid.
+        geometry: The volume's grid, so that prompts can be moved with the volume; None if unknown.
     """
 
     prompts: PromptList
     model: str
     seed: int = 0
     segment_ids: Mapping[int, str] = field(default_factory=dict)
-    holdings: Mapping[int, Holding] = field(default_factory=dict)
+    model_voxels: Mapping[int, ModelVoxels] = field(default_factory=dict)
     geometry: Geometry | None = None
 
 
@@ -55,16 +59,20 @@ def state_to_json(state: SceneState) -> str:
         "version": VERSION,
         "model": state.model,
         "seed": state.seed,
-        "prompts": json.loads(prompts_to_json(state.prompts)),
+        "prompts": prompts_to_document(state.prompts),
         "segments": {str(label): segment_id for label, segment_id in state.segment_ids.items()},
-        "answers": {str(label): holding_to_json(h) for label, h in state.holdings.items()},
+        "answers": {str(label): voxels_to_json(v) for label, v in state.model_voxels.items()},
         "volume": None if state.geometry is None else geometry_to_json(state.geometry),
     }
     return json.dumps(document)
 
 
 def state_from_json(text: str) -> SceneState:
-    """What `state_to_json` wrote; PromptError for anything else."""
+    """Read the text that `state_to_json` wrote.
+
+    Raises:
+        PromptError: If the text is damaged, or of a later version.
+    """
     try:
         document = json.loads(text)
         if document["format"] != FORMAT or document["version"] != VERSION:
@@ -77,7 +85,7 @@ def state_from_json(text: str) -> SceneState:
             resolve_name(str(document["model"])),
             int(document["seed"]),
             {int(label): str(name) for label, name in document["segments"].items()},
-            {int(label): holding_from_json(item) for label, item in document["answers"].items()},
+            {int(label): voxels_from_json(item) for label, item in document["answers"].items()},
             None if document["volume"] is None else geometry_from_json(document["volume"]),
         )
     except PromptError:
@@ -94,42 +102,55 @@ def geometry_to_json(geometry: Geometry) -> dict[str, Any]:
 
 
 def geometry_from_json(item: Mapping[str, Any]) -> Geometry:
-    """What `geometry_to_json` wrote; KeyError, TypeError or ValueError for anything else."""
+    """Read a grid that `geometry_to_json` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: If it is damaged.
+    """
     return Geometry(shape_triple(item["shape_kji"]), np.array(item["ijk_to_ras"]))
 
 
-def holding_to_json(holding: Holding) -> dict[str, Any]:
-    """A mask as JSON: where it begins, its shape, and its packed and deflated bits.
+def voxels_to_json(voxels: ModelVoxels) -> dict[str, Any]:
+    """A mask as JSON: its first voxel, its shape, and its packed and deflated bits.
 
-    A holding does not change, so that it is packed once, however often it is stored.
+    It does not change, so it is packed once, however often it is stored.
     """
-    known = _PACKED.get(holding)
+    known = _PACKED.get(voxels)
     if known is not None:
         return known
-    bits = zlib.compress(np.packbits(holding.mask_kji).tobytes(), 1)
+    bits = zlib.compress(voxels.packed.bits.tobytes(), 1)
     item = {
-        "start_kji": holding.region.start_kji,
-        "shape_kji": holding.region.shape_kji,
+        "start_kji": voxels.region.start_kji,
+        "shape_kji": voxels.mask_kji.shape,
         "bits": base64.b64encode(bits).decode("ascii"),
     }
-    _PACKED[holding] = item
+    _PACKED[voxels] = item
     return item
 
 
-def holding_from_json(item: Mapping[str, Any]) -> Holding:
-    """What `holding_to_json` wrote; PromptError for anything else."""
+def voxels_from_json(item: Mapping[str, Any]) -> ModelVoxels:
+    """Read a mask that `voxels_to_json` wrote.
+
+    Raises:
+        PromptError: If it is damaged.
+    """
     try:
         shape = shape_triple(item["shape_kji"])
-        region = Region.whole(shape).shifted(shape_triple(item["start_kji"]))
-        # One byte more than there can be tells that there is too much.
+        region = Region.at(shape_triple(item["start_kji"]), shape)
+        # One byte more than there can be shows that there is too much.
         inflater = zlib.decompressobj()
         limit = (region.size + 7) // 8
         packed = inflater.decompress(base64.b64decode(item["bits"], validate=True), limit + 1)
         if len(packed) != limit:
-            raise PromptError(f"A stored mask of {shape} voxels holds {len(packed)} bytes.")
+            raise PromptError(
+                f"A stored mask of {shape} voxels holds {len(packed)} bytes, not {limit}; place "
+                "the prompts again."
+            )
         bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=region.size)
-        return Holding(region, bits.astype(bool).reshape(shape))
+        return ModelVoxels(region, bits.astype(bool).reshape(shape))
     except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as error:
         if isinstance(error, MedSegFMError):
             raise
-        raise PromptError(f"A stored mask is damaged ({error!r}).") from error
+        raise PromptError(
+            f"A stored mask is damaged ({error!r}); place the prompts again."
+        ) from error

@@ -1,4 +1,4 @@
-"""What `SegmentationLogic.pump` tells, beside the worker's own events: plain data for the views."""
+"""Updates that `SegmentationLogic.pump` returns beside the worker's events: plain data."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from ..worker.events import Event
 class Written:
     """Segments were brought to the present prompts.
 
-    added, removed: for each label how many voxels its segment gained and lost.
-    seconds: the main thread's time for it.
-    cut_off: the labels of which a part is outside the segmentation's grid, where none can be put.
+    Attributes:
+        added, removed: The number of voxels that each segment gained and lost, by label.
+        seconds: The time that the main thread took.
+        cut_off: The labels of segments that reach outside the segmentation's grid and are cut
+            off there.
     """
 
     added: Mapping[int, int]
@@ -25,26 +27,31 @@ class Written:
 
 @dataclass(frozen=True)
 class PromptsChanged:
-    """The prompts, the objects or the current one are others than before: show them anew."""
+    """The prompts, the objects or the current object have changed."""
 
 
 @dataclass(frozen=True)
 class Warned:
-    """Something was refused or did not work; nothing was lost, and the sentence says what to do."""
+    """A sentence for the user about something that was refused or failed; nothing was lost."""
 
     sentence: str
 
 
 @dataclass(frozen=True)
-class Comparing:
-    """The segments are there, and the planes of the answer are being compared: how far, 0 to 1."""
+class ConsistencyStarted:
+    """The segments are there, and the agreement of the model's planes was requested."""
+
+
+@dataclass(frozen=True)
+class ConsistencyProgressed:
+    """How far the measurement of the planes' agreement is, 0 to 1."""
 
     fraction: float
 
 
 @dataclass(frozen=True)
-class Compared:
-    """The comparison of the planes is there; `SegmentationLogic.consistency` has it."""
+class ConsistencyReady:
+    """The agreement of the planes was measured; see `SegmentationLogic.consistency`."""
 
 
 @dataclass(frozen=True)
@@ -52,4 +59,13 @@ class VolumeGone:
     """The volume left the scene, or the scene was closed; choose another."""
 
 
-Update = Event | Written | PromptsChanged | Comparing | Compared | Warned | VolumeGone
+Update = (
+    Event
+    | Written
+    | PromptsChanged
+    | ConsistencyStarted
+    | ConsistencyProgressed
+    | ConsistencyReady
+    | Warned
+    | VolumeGone
+)

@@ -1,4 +1,4 @@
-"""Prompts: their types, lists of them, and what they become as voxels and as JSON."""
+"""Prompts: their types, lists and edits, and their conversion to voxels and JSON."""
 
 from .types import Box, Lasso, Point, Prompt, Scribble, Text, is_positive, prompt_name
 

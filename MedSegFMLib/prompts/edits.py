@@ -1,4 +1,4 @@
-"""Changes of a prompt list: each returns another list, and leaves the first as it was."""
+"""Edits of a prompt list: each returns a new list and leaves the original unchanged."""
 
 from __future__ import annotations
 
@@ -13,36 +13,26 @@ from .types import Box, Point, Position, Prompt, Text
 
 
 def replaced(prompts: PromptList, index: int, prompt: Prompt) -> PromptList:
-    """The list with another prompt in the place of its prompt `index`."""
+    """The list with the prompt at `index` replaced."""
     label, _ = prompts.entries[index]
     entries = prompts.entries
     return replace(prompts, entries=(*entries[:index], (label, prompt), *entries[index + 1 :]))
 
 
 def renamed(prompts: PromptList, label: int, name: str) -> PromptList:
-    """The list with another name for one object."""
+    """The list with one object renamed."""
     prompts.name(label)
     objects = tuple((n, name if n == label else old) for n, old in prompts.objects)
     return replace(prompts, objects=objects)
 
 
 def without_prompts(prompts: PromptList) -> PromptList:
-    """The objects of the list without any prompt."""
+    """The list with its objects but without prompts."""
     return replace(prompts, entries=())
 
 
-def with_boxes(prompts: PromptList, boxes: Sequence[Box]) -> tuple[PromptList, list[int]]:
-    """The list with one more object for each box, and the labels of those."""
-    labels = []
-    for box in boxes:
-        prompts = prompts.with_object()
-        labels.append(prompts.labels[-1])
-        prompts = prompts.added(labels[-1], box)
-    return prompts, labels
-
-
 def with_classes(prompts: PromptList, classes: Sequence[str]) -> PromptList:
-    """The list with an object for each class that no text in it names yet, called like it."""
+    """The list with a new object, named after the class, for each class without a text prompt."""
     named = {p.phrase for _, p in prompts.entries if isinstance(p, Text)}
     for name in classes:
         if name not in named:
@@ -51,34 +41,56 @@ def with_classes(prompts: PromptList, classes: Sequence[str]) -> PromptList:
     return prompts
 
 
-def with_prompt(
-    prompts: PromptList, prompt: Prompt, label: int, new_object_per_box: bool
-) -> tuple[PromptList, int]:
-    """The list with a prompt more, and the label of its object.
+def begins_object(
+    prompts: PromptList, prompt: Prompt, label: int, new_object_per_box: bool = False
+) -> bool:
+    """Whether a prompt that names no object begins another one: the one rule for all interfaces.
 
-    An object is begun where there is none, for a text where `label` has a text, and, if wanted,
-    for a box where it has a box. One begun with a text is called like it.
+    Args:
+        prompts: the list that the prompt is for.
+        prompt: the new prompt.
+        label: the current object.
+        new_object_per_box: whether each box stands for an object of its own, as repeated `--box`
+            options do, and boxes in the panel if the user asks for it.
+
+    Returns:
+        True if the list has no object yet, if both the prompt and one of the current object are
+        texts, and, with `new_object_per_box`, if both are boxes.
     """
-    begun_by = (Text, Box) if new_object_per_box else Text
-    has_one = any(owner == label and type(p) is type(prompt) for owner, p in prompts.entries)
-    if not prompts.labels or (isinstance(prompt, begun_by) and has_one):
+    if not prompts.objects:
+        return True
+    begun_by = (Text, Box) if new_object_per_box else (Text,)
+    return isinstance(prompt, begun_by) and any(
+        owner == label and type(given) is type(prompt) for owner, given in prompts.entries
+    )
+
+
+def with_prompt(
+    prompts: PromptList, prompt: Prompt, label: int, new_object_per_box: bool = False
+) -> tuple[PromptList, int]:
+    """The list with one more prompt, and the label of the object that it went to.
+
+    An object that is begun by a text is named after it. See `begins_object` for the arguments.
+    """
+    if begins_object(prompts, prompt, label, new_object_per_box):
         prompts = prompts.with_object(prompt.phrase if isinstance(prompt, Text) else None)
-        label = prompts.labels[-1]
+        label = prompts.objects[-1][0]
     return prompts.added(label, prompt), label
 
 
 def carrier(matrix: Matrix) -> Callable[[PromptList], PromptList]:
-    """Gives lists with each prompt on the same tissue after a matrix has moved that.
+    """A function that moves the prompts of a list with the tissue that a matrix has moved.
 
-    matrix: (4, 4), in RAS millimetres.
+    Args:
+        matrix: (4, 4), in RAS millimetres.
     """
-    known: dict[Prompt, Prompt] = {}
+    moved: dict[Prompt, Prompt] = {}
 
     def carry(prompts: PromptList) -> PromptList:
         for _, prompt in prompts.entries:
-            if prompt not in known:
-                known[prompt] = _carried(prompt, matrix)
-        return replace(prompts, entries=tuple((n, known[prompt]) for n, prompt in prompts.entries))
+            if prompt not in moved:
+                moved[prompt] = _carried(prompt, matrix)
+        return replace(prompts, entries=tuple((n, moved[prompt]) for n, prompt in prompts.entries))
 
     return carry
 

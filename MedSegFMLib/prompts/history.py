@@ -1,4 +1,4 @@
-"""Undo and redo of a prompt list: every state that was, as far back as the user likes."""
+"""Unlimited undo and redo of a prompt list."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from .prompt_list import PromptList
 
 
 class PromptHistory:
-    """The states of a prompt list, with one of them the present.
+    """All states of a prompt list, one of which is the current one.
 
-    Lists are immutable and share their prompts, so that a state costs next to nothing.
+    Lists are immutable and share their prompts, so that a state costs almost no memory.
     """
 
     def __init__(self, present: PromptList | None = None) -> None:
@@ -19,7 +19,7 @@ class PromptHistory:
 
     @property
     def present(self) -> PromptList:
-        """The prompts as they stand."""
+        """The current prompts."""
         return self._done[-1]
 
     @property
@@ -29,28 +29,28 @@ class PromptHistory:
 
     @property
     def can_redo(self) -> bool:
-        """Whether a state was undone and nothing changed since."""
+        """Whether a state was undone and nothing has changed since."""
         return bool(self._undone)
 
     def change(self, prompts: PromptList) -> None:
-        """Make `prompts` the present; what was undone before is forgotten."""
+        """Make `prompts` the current state and discard undone states."""
         self._done.append(prompts)
         self._undone.clear()
 
     def replace_all(self, change: Callable[[PromptList], PromptList]) -> None:
-        """Put another list in the place of every state, as when the volume was moved."""
+        """Replace every state, for instance after the volume was moved."""
         self._done = [change(prompts) for prompts in self._done]
         self._undone = [change(prompts) for prompts in self._undone]
 
     def undo(self) -> bool:
-        """Go back one change; False where there is none."""
+        """Undo one change; False if there is none."""
         if not self.can_undo:
             return False
         self._undone.append(self._done.pop())
         return True
 
     def redo(self) -> bool:
-        """Go forward one undone change; False where there is none."""
+        """Redo one undone change; False if there is none."""
         if not self._undone:
             return False
         self._done.append(self._undone.pop())

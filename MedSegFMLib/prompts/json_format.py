@@ -1,4 +1,4 @@
-"""Prompt lists as versioned JSON, so that they can be saved, sent and replayed.
+"""Prompt lists as versioned JSON, for saving, sending and replaying.
 
 {"format": "medsegfm-prompts", "version": 1, "space": "RAS", "unit": "mm",
  "objects": [{"label": 1, "name": "liver"}],
@@ -19,7 +19,7 @@ from .types import PROMPT_NAMES, Prompt, is_positive, prompt_name
 
 FORMAT = "medsegfm-prompts"
 VERSION = 1
-# A labelmap holds 16-bit numbers.
+# Voxels of a label map are 16-bit numbers.
 _LARGEST_LABEL = 65535
 
 _TYPES = {name: prompt_type for prompt_type, name in PROMPT_NAMES.items()}
@@ -27,7 +27,12 @@ _TYPES = {name: prompt_type for prompt_type, name in PROMPT_NAMES.items()}
 
 def prompts_to_json(prompts: PromptList) -> str:
     """The list as JSON text; floats keep all their digits."""
-    document = {
+    return json.dumps(prompts_to_document(prompts), indent=1)
+
+
+def prompts_to_document(prompts: PromptList) -> dict[str, Any]:
+    """The list as the object that its JSON text holds."""
+    return {
         "format": FORMAT,
         "version": VERSION,
         "space": "RAS",
@@ -38,24 +43,29 @@ def prompts_to_json(prompts: PromptList) -> str:
             for label, prompt in prompts.entries
         ],
     }
-    return json.dumps(document, indent=1)
 
 
 def prompts_from_json(text: str) -> PromptList:
-    """The list that `prompts_to_json` wrote; PromptError for anything else."""
+    """Parse the output of `prompts_to_json`.
+
+    Raises:
+        PromptError: the text is anything else.
+    """
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PromptError(f"The prompts are not JSON ({error}).") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise PromptError(f'The prompts do not say "format": "{FORMAT}"; is it another file?')
+        raise PromptError(
+            f'The prompts lack "format": "{FORMAT}"; use a file written by --prompts-out.'
+        )
     if document.get("version") != VERSION:
         raise PromptError(
-            f"The prompts are of version {document.get('version')}; this program reads {VERSION}."
+            f"The prompts have version {document.get('version')}; this program reads {VERSION}."
         )
     if (document.get("space"), document.get("unit")) != ("RAS", "mm"):
         raise PromptError(
-            f"The prompts are in {document.get('space')!r} and {document.get('unit')!r}; bring "
+            f"The prompts are in {document.get('space')!r} and {document.get('unit')!r}; convert "
             'them to "space": "RAS" and "unit": "mm".'
         )
     try:
@@ -70,13 +80,19 @@ def prompts_from_json(text: str) -> PromptList:
 
 
 def read_prompts(path: Path | str) -> PromptList:
-    """Read a prompt file; PromptError names the file where it cannot be used."""
+    """Read a prompt file.
+
+    Raises:
+        PromptError: the file cannot be used; the message names it.
+    """
     try:
         return prompts_from_json(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise PromptError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
-        raise PromptError(f"{path} is no UTF-8 text; give a file of --prompts-out.") from error
+        raise PromptError(
+            f"{path} is not UTF-8 text; use a file written by --prompts-out."
+        ) from error
     except PromptError as error:
         raise PromptError(f"{path}: {error}") from error
 
@@ -89,20 +105,20 @@ def write_prompts(prompts: PromptList, path: Path | str) -> None:
 def _prompt(item: dict[str, Any]) -> Prompt:
     if item["type"] not in _TYPES:
         raise PromptError(
-            f"A prompt is of type {item['type']!r}; this program knows {', '.join(_TYPES)}."
+            f"A prompt has the type {item['type']!r}; supported are {', '.join(_TYPES)}."
         )
     prompt_type = _TYPES[item["type"]]
     fields = {f.name: _tuples(item[f.name]) for f in dataclasses.fields(prompt_type)}
     prompt: Prompt = prompt_type(**fields)
     if not isinstance(is_positive(prompt), bool):
-        raise PromptError(f"A prompt has positive {item['positive']!r}; give true or false.")
+        raise PromptError(f'A prompt has "positive": {item["positive"]!r}; use true or false.')
     return prompt
 
 
 def _label(value: Any) -> int:
     if type(value) is not int or not 1 <= value <= _LARGEST_LABEL:
         raise PromptError(
-            f"An object has the label {value!r}; give a whole number from 1 to {_LARGEST_LABEL}."
+            f"An object has the label {value!r}; use a whole number from 1 to {_LARGEST_LABEL}."
         )
     return value
 

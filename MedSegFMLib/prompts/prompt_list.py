@@ -1,6 +1,6 @@
-"""All prompts of a segmentation in the order they were given, each for one object.
+"""The prompts of a segmentation in the order they were given, each for one object.
 
-The list is immutable: every change gives a new list, so that a history of lists is undo and redo.
+The list is immutable: every change returns a new list, so that undo and redo need only keep lists.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from .types import Box, Point, Prompt, as_background, prompt_name
 
 @dataclass(frozen=True)
 class PromptList:
-    """Prompts and the objects they are for.
+    """Prompts and their objects.
 
-    objects: (label, name) of each object; labels are positive and appear once.
-    entries: (label, prompt) in the order in which the prompts were given.
+    Attributes:
+        objects: (label, name) of each object; labels are positive and unique.
+        entries: (label, prompt) in the order in which the prompts were given.
     """
 
     objects: tuple[tuple[int, str], ...] = ()
@@ -26,10 +27,12 @@ class PromptList:
     def __post_init__(self) -> None:
         labels = self.labels
         if len(set(labels)) != len(labels) or any(label < 1 for label in labels):
-            raise PromptError(f"The objects have labels {labels}; each must be 1 or more, once.")
+            raise PromptError(
+                f"The objects have labels {labels}; each must be 1 or more and unique."
+            )
         unknown = {label for label, _ in self.entries} - set(labels)
         if unknown:
-            raise PromptError(f"Prompts are given for {sorted(unknown)}, which are no objects.")
+            raise PromptError(f"Prompts are given for {sorted(unknown)}, which are not objects.")
 
     @property
     def labels(self) -> tuple[int, ...]:
@@ -37,14 +40,18 @@ class PromptList:
         return tuple(label for label, _ in self.objects)
 
     def name(self, label: int) -> str:
-        """The name of an object; PromptError where there is none with this label."""
-        for known, name in self.objects:
-            if known == label:
+        """The name of an object.
+
+        Raises:
+            PromptError: there is no object with this label.
+        """
+        for object_label, name in self.objects:
+            if object_label == label:
                 return name
         raise PromptError(f"There is no object {label}; the objects are {list(self.labels)}.")
 
     def with_object(self, name: str | None = None) -> PromptList:
-        """The list with one more object, whose label is the lowest above all others."""
+        """The list with a new object, whose label is one above the highest."""
         label = max(self.labels, default=0) + 1
         return replace(self, objects=(*self.objects, (label, name or f"Segment_{label}")))
 
@@ -57,17 +64,25 @@ class PromptList:
         )
 
     def added(self, label: int, prompt: Prompt) -> PromptList:
-        """The list with one more prompt at its end."""
+        """The list with one more prompt at the end."""
         self.name(label)
         return replace(self, entries=(*self.entries, (label, prompt)))
 
     def deleted(self, index: int) -> PromptList:
-        """The list without its prompt `index` (0: the earliest)."""
+        """The list without the prompt at `index` (0: the earliest)."""
         self._check(index)
         return replace(self, entries=self.entries[:index] + self.entries[index + 1 :])
 
     def moved(self, index: int, position_ras: Sequence[float]) -> PromptList:
-        """The list with its prompt `index` at another place: a click, or a box by its centre."""
+        """The list with the prompt at `index`, a click or a box, moved to `position_ras`.
+
+        Args:
+            index: counted from 0.
+            position_ras: the new position of the click or of the box's centre.
+
+        Raises:
+            PromptError: there is no such prompt, or its type cannot be moved.
+        """
         self._check(index)
         label, prompt = self.entries[index]
         if not isinstance(prompt, Point | Box):
@@ -78,25 +93,25 @@ class PromptList:
         return replace(self, entries=(*self.entries[:index], entry, *self.entries[index + 1 :]))
 
     def steps(self, label: int) -> list[tuple[Prompt, ...]]:
-        """What a model sees of one object, prompt by prompt, each step with all before it.
+        """The input of a model for one object after each prompt, with all prompts before it.
 
-        A mark for another object counts as background. Texts and boxes of others say nothing here.
-        Steps begin with the object's own first prompt.
+        A mark for another object counts as background. Texts and boxes of other objects are
+        ignored. Steps begin with the object's own first prompt.
         """
-        seen: list[Prompt] = []
+        relevant: list[Prompt] = []
         steps: list[tuple[Prompt, ...]] = []
         started = False
         for owner, prompt in self.entries:
-            shown = prompt if owner == label else as_background(prompt)
+            own_prompt = prompt if owner == label else as_background(prompt)
             started = started or owner == label
-            if shown is not None:
-                seen.append(shown)
+            if own_prompt is not None:
+                relevant.append(own_prompt)
                 if started:
-                    steps.append(tuple(seen))
+                    steps.append(tuple(relevant))
         return steps
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self.entries):
             raise PromptError(
-                f"There is no prompt {index}; the list holds {len(self.entries)}, counted from 0."
+                f"There is no prompt {index}; the list has {len(self.entries)}, counted from 0."
             )

@@ -1,7 +1,7 @@
-"""What the user asked for: prompts in RAS millimetres, so that any model and grid can take them.
+"""Prompt types in RAS millimetres, independent of any model and grid.
 
-Each prompt checks itself when it is made and raises PromptError for a value that is not finite or
-a shape that encloses nothing. Whether it lies in a volume is checked by `voxels`.
+Each prompt validates itself on creation and raises PromptError for a value that is not finite or a
+shape that encloses nothing. `voxels` checks whether it is within a volume.
 """
 
 from __future__ import annotations
@@ -17,13 +17,18 @@ from ..volumes.geometry import Geometry, Matrix
 
 Position = tuple[float, float, float]
 
-# Edges shorter than this enclose nothing that a scanner can resolve.
+# Shorter edges enclose nothing that a scanner can resolve.
 _SMALLEST_LENGTH_MM = 1e-6
 
 
 @dataclass(frozen=True)
 class Point:
-    """A click: `position_ras` in millimetres belongs to the object, or, not positive, does not."""
+    """A click.
+
+    Attributes:
+        position_ras: its position in millimetres.
+        positive: whether the position belongs to the object (True) or to the background.
+    """
 
     position_ras: Position
     positive: bool = True
@@ -35,7 +40,11 @@ class Point:
     def from_ijk(
         cls, geometry: Geometry, position_ijk: Sequence[float], positive: bool = True
     ) -> Point:
-        """A click on the voxel (i, j, k) of `geometry`; PromptError outside it."""
+        """A click on the voxel (i, j, k) of `geometry`.
+
+        Raises:
+            PromptError: the voxel is outside the volume.
+        """
         indices = _position(position_ijk, "point")
         if not all(-0.5 <= v < n - 0.5 for v, n in zip(indices, _size_ijk(geometry), strict=True)):
             raise PromptError(
@@ -45,17 +54,18 @@ class Point:
         return cls(_position(geometry.ras_from_ijk(indices), "point"), positive)
 
     def moved(self, position_ras: Sequence[float]) -> Point:
-        """The same click elsewhere."""
+        """The same click at another position."""
         return replace(self, position_ras=_position(position_ras, "point"))
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box around the object, oriented as it likes.
+    """A box around the object, in any orientation.
 
-    center_ras: its centre in millimetres.
-    edges_ras: its three full edge vectors in millimetres; they need not be along any axis, nor at
-        right angles, but must enclose a volume.
+    Attributes:
+        center_ras: its centre in millimetres.
+        edges_ras: its three full edge vectors in millimetres; they need not be parallel to any axis
+            or perpendicular to each other, but must enclose a volume.
     """
 
     center_ras: Position
@@ -77,21 +87,22 @@ class Box:
     def from_ijk(
         cls, geometry: Geometry, start_ijk: Sequence[float], stop_ijk: Sequence[float]
     ) -> Box:
-        """The box of the voxels start <= (i, j, k) < stop of `geometry`, to their outer faces.
+        """The box of the voxels start <= (i, j, k) < stop of `geometry`, up to their outer faces.
 
-        Raises PromptError where a stop is not above its start or the box leaves the volume.
+        Raises:
+            PromptError: a stop is not above its start, or the box extends outside the volume.
         """
         start, stop = _position(start_ijk, "box start"), _position(stop_ijk, "box stop")
         size = _size_ijk(geometry)
-        shown = f"from {numbers_text(start)} to {numbers_text(stop)} (i, j, k)"
+        bounds = f"from {numbers_text(start)} to {numbers_text(stop)} (i, j, k)"
         if not all(a < b for a, b in zip(start, stop, strict=True)):
             raise PromptError(
-                f"The box {shown} is inside out or empty; each stop must be greater than its start."
+                f"The box {bounds} is inverted or empty; each stop must be greater than its start."
             )
         if not all(a >= 0 and b <= n for a, b, n in zip(start, stop, size, strict=True)):
             raise PromptError(
-                f"The box {shown} leaves the volume, which has {numbers_text(size)} voxels counted "
-                "from 0."
+                f"The box {bounds} extends outside the volume, which has {numbers_text(size)} "
+                "voxels counted from 0."
             )
         low, high = np.array(start) - 0.5, np.array(stop) - 0.5
         edges = geometry.ijk_to_ras[:3, :3] * (high - low)
@@ -118,7 +129,12 @@ class Box:
 
 @dataclass(frozen=True)
 class Scribble:
-    """A stroke: the polyline through `positions_ras` in millimetres, one point or more."""
+    """A stroke.
+
+    Attributes:
+        positions_ras: the points of its polyline in millimetres, at least one.
+        positive: whether it marks the object (True) or the background.
+    """
 
     positions_ras: tuple[Position, ...]
     positive: bool = True
@@ -132,9 +148,12 @@ class Scribble:
 
 @dataclass(frozen=True)
 class Lasso:
-    """A closed flat outline through `positions_ras` in millimetres, at least three points.
+    """A closed planar outline.
 
-    What it encloses, within half a voxel of its plane, belongs to the object, or does not.
+    Attributes:
+        positions_ras: the points of the outline in millimetres, at least three.
+        positive: whether the voxels that it encloses, within half a voxel of its plane, belong to
+            the object (True) or to the background.
     """
 
     positions_ras: tuple[Position, ...]
@@ -146,7 +165,7 @@ class Lasso:
             raise PromptError(f"The lasso has {len(positions)} points; draw at least three.")
         spread = np.linalg.svd(np.array(positions) - np.mean(positions, axis=0), compute_uv=False)
         if spread[1] < _SMALLEST_LENGTH_MM:
-            raise PromptError("The points of the lasso lie on one line; draw around something.")
+            raise PromptError("The points of the lasso lie on one line; draw around a region.")
         if spread[2] > 0.1 * spread[1]:
             raise PromptError("The points of the lasso are not in one plane; draw it in one view.")
         object.__setattr__(self, "positions_ras", positions)
@@ -154,7 +173,7 @@ class Lasso:
 
 @dataclass(frozen=True)
 class Text:
-    """What to segment in words, for instance "left kidney"."""
+    """A phrase that names the object, for instance "left kidney"."""
 
     phrase: str
 
@@ -175,17 +194,17 @@ PROMPT_NAMES: dict[type[Prompt], str] = {
 
 
 def prompt_name(prompt: Prompt) -> str:
-    """The word that model cards, files and messages use for a prompt of this type."""
+    """The name of this type of prompt in model cards, files and messages."""
     return PROMPT_NAMES[type(prompt)]
 
 
 def is_positive(prompt: Prompt) -> bool:
-    """Whether the prompt says what belongs to its object; boxes and texts always do."""
+    """Whether the prompt marks its object rather than background; always true of boxes, texts."""
     return getattr(prompt, "positive", True)
 
 
 def as_background(prompt: Prompt) -> Prompt | None:
-    """What a prompt for one object says about every other: its marks are background there."""
+    """The prompt as background for every other object; None if it does not apply to those."""
     if isinstance(prompt, Point | Scribble | Lasso) and prompt.positive:
         return replace(prompt, positive=False)
     return None

@@ -1,4 +1,4 @@
-"""From prompts in the patient to voxels of a grid: the one place where this is done."""
+"""Conversion of prompts from patient space to voxels of a grid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .types import Box, Lasso, Point, Position, Prompt, Scribble, Text, prompt_n
 
 Indices = NDArray[np.int64]
 
-# A voxel bound this close to a face of a box counts as on it: RAS and back costs some 1e-12.
+# A voxel bound this close to a face of a box counts as on it; a round trip through RAS changes
+# positions by about 1e-12.
 _FACE_TOLERANCE_VOXELS = 1e-4
 
 
@@ -24,11 +25,12 @@ _FACE_TOLERANCE_VOXELS = 1e-4
 class VoxelMarks:
     """The prompts for one object as voxels of one grid.
 
-    boxes: the voxels whose centres each box encloses, at least one along each axis.
-    voxels_kji: (n, 3) int64 voxel indices marked by points, scribbles and lassos, in the order they
-        were given, without repeats; the later mark wins a voxel.
-    positive: (n,) bool, whether each of them belongs to the object.
-    phrases: the text prompts.
+    Attributes:
+        boxes: the voxels whose centres each box encloses, at least one along each axis.
+        voxels_kji: (n, 3) int64 voxel indices marked by points, scribbles and lassos, in the order
+            they were given, without repeats; a later mark of a voxel replaces an earlier one.
+        positive: (n,) bool, whether each voxel belongs to the object.
+        phrases: the text prompts.
     """
 
     boxes: tuple[Region, ...]
@@ -38,31 +40,34 @@ class VoxelMarks:
 
     @property
     def foreground_kji(self) -> Indices:
-        """The marked voxels that belong to the object."""
+        """The voxels marked as belonging to the object."""
         return np.asarray(self.voxels_kji[self.positive])
 
     @property
     def background_kji(self) -> Indices:
-        """The marked voxels that do not."""
+        """The voxels marked as background."""
         return np.asarray(self.voxels_kji[~self.positive])
 
     def within(self, region: Region) -> VoxelMarks:
-        """The marks counted from the first voxel of `region`, those outside it left out."""
+        """The marks within `region`, with indices relative to its first voxel."""
         clipped = (box.intersection(region) for box in self.boxes)
         above, below = self.voxels_kji >= region.start_kji, self.voxels_kji < region.stop_kji
-        held = (above & below).all(axis=1)
+        is_within = (above & below).all(axis=1)
         return VoxelMarks(
             tuple(box.relative_to(region) for box in clipped if box is not None),
-            np.asarray(self.voxels_kji[held] - np.array(region.start_kji)),
-            self.positive[held],
+            np.asarray(self.voxels_kji[is_within] - np.array(region.start_kji)),
+            self.positive[is_within],
             self.phrases,
         )
 
 
 def enforce_marks(logits_kji: NDArray[np.float32], marks: VoxelMarks, least_logit: float) -> None:
-    """Bring every marked voxel to the side its mark says, at least `least_logit` from 0, in place.
+    """Bring every marked voxel to the side of its mark, at least `least_logit` from 0, in place.
 
-    logits_kji: float32 on the grid that `marks` are counted on.
+    Args:
+        logits_kji: float32 on the grid of `marks`.
+        marks: the marks.
+        least_logit: the least absolute logit of a marked voxel.
     """
     inside, outside = tuple(marks.foreground_kji.T), tuple(marks.background_kji.T)
     logits_kji[inside] = np.maximum(logits_kji[inside], least_logit)
@@ -70,9 +75,12 @@ def enforce_marks(logits_kji: NDArray[np.float32], marks: VoxelMarks, least_logi
 
 
 def to_voxels(prompts: Sequence[Prompt], geometry: Geometry) -> VoxelMarks:
-    """Bring the prompts for one object to voxels of `geometry`.
+    """Convert the prompts for one object to voxels of `geometry`.
 
-    Raises PromptError for a prompt outside the volume; a box that overlaps it is clipped to it.
+    A box that overlaps the volume is clipped to it.
+
+    Raises:
+        PromptError: a prompt is outside the volume.
     """
     boxes: list[Region] = []
     phrases: list[str] = []
@@ -95,14 +103,17 @@ def to_voxels(prompts: Sequence[Prompt], geometry: Geometry) -> VoxelMarks:
 
 
 def box_region(box: Box, geometry: Geometry) -> Region:
-    """The smallest region with every voxel that the box covers by half or more of its width.
+    """The smallest region with every voxel that the box covers by at least half of its width.
 
-    An oblique box gives the region around it. Raises PromptError where none is in the volume.
+    For an oblique box it is the region around it.
+
+    Raises:
+        PromptError: the box is outside the volume.
     """
     corners_kji = geometry.ijk_from_ras(box.corners_ras())[:, ::-1]
     low = np.ceil(corners_kji.min(axis=0) - _FACE_TOLERANCE_VOXELS)
     high = np.floor(corners_kji.max(axis=0) + _FACE_TOLERANCE_VOXELS) + 1
-    # A box thinner than a voxel may hold no centre: it means the voxel it lies in.
+    # A box thinner than a voxel may enclose no centre; then it stands for the voxel it is in.
     thin = high <= low
     middle = np.round(corners_kji.mean(axis=0))
     low, high = np.where(thin, middle, low), np.where(thin, middle + 1, high)
@@ -118,13 +129,14 @@ def box_region(box: Box, geometry: Geometry) -> Region:
 
 
 def mark_voxels(prompt: Point | Scribble | Lasso, geometry: Geometry) -> Indices:
-    """(n, 3) int64 (k, j, i): the voxels a point, stroke or outline marks, without repeats.
+    """(n, 3) int64 (k, j, i): the voxels that a point, stroke or outline marks, without repeats.
 
-    Raises PromptError where one of its positions is outside the volume.
+    Raises:
+        PromptError: one of its positions is outside the volume.
     """
     if isinstance(prompt, Point):
-        return _voxels_of(geometry, [prompt.position_ras], prompt_name(prompt))
-    corners = _voxels_of(geometry, prompt.positions_ras, prompt_name(prompt))
+        return _voxels_of(geometry, [prompt.position_ras], prompt)
+    corners = _voxels_of(geometry, prompt.positions_ras, prompt)
     if isinstance(prompt, Scribble):
         return _unique(np.vstack([corners[:1], *_stroke(prompt.positions_ras, geometry)]))
     inside = _enclosed(prompt.positions_ras, geometry, corners)
@@ -132,7 +144,7 @@ def mark_voxels(prompt: Point | Scribble | Lasso, geometry: Geometry) -> Indices
 
 
 def _stroke(positions_ras: Sequence[Position], geometry: Geometry) -> list[Indices]:
-    """The voxels along each segment, sampled at half a voxel's smallest width."""
+    """The voxels along each segment, sampled at half of a voxel's smallest width."""
     ijk = geometry.ijk_from_ras(np.array(positions_ras))
     parts = []
     for start, stop in pairwise(ijk):
@@ -148,24 +160,24 @@ def _enclosed(outline_ras: Sequence[Position], geometry: Geometry, corners: Indi
     middle = points.mean(axis=0)
     axes = np.linalg.svd(points - middle)[2]
     outline = (points - middle) @ axes.T
-    # Half the extent of a voxel along the normal: a slice's own plane takes that slice alone, and
-    # one halfway between two slices takes both.
+    # Half the extent of a voxel along the normal: an outline in a slice marks that slice only, and
+    # one halfway between two slices marks both.
     reach_mm = np.abs(axes[2] @ geometry.ijk_to_ras[:3, :3]).max() / 2 * (1 + 1e-6)
     low = np.maximum(corners.min(axis=0) - 1, 0)
     high = np.minimum(corners.max(axis=0) + 2, geometry.shape_kji)
     j, i = (a.ravel() for a in np.mgrid[low[1] : high[1], low[2] : high[2]])
-    found = [np.empty((0, 3), dtype=np.int64)]
+    enclosed = [np.empty((0, 3), dtype=np.int64)]
     # Slice by slice, so that an outline across a large volume needs little memory.
     for k in range(low[0], high[0]):
         voxels = np.column_stack([np.full_like(j, k), j, i])
         offsets = (geometry.ras_from_ijk(voxels[:, ::-1]) - middle) @ axes.T
         near = np.abs(offsets[:, 2]) <= reach_mm
-        found.append(voxels[near][_in_polygon(offsets[near][:, :2], outline[:, :2])])
-    return np.vstack(found)
+        enclosed.append(voxels[near][_in_polygon(offsets[near][:, :2], outline[:, :2])])
+    return np.vstack(enclosed)
 
 
 def _in_polygon(points: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The even-odd rule: a ray from a point inside crosses the outline an odd number of times."""
+    """Whether each point is inside an outline, by the even-odd rule of ray crossings."""
     inside = np.zeros(len(points), dtype=bool)
     for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
         if y0 == y1:
@@ -175,7 +187,7 @@ def _in_polygon(points: NDArray[np.float64], outline: NDArray[np.float64]) -> ND
     return inside
 
 
-def _voxels_of(geometry: Geometry, positions_ras: Sequence[Position], what: str) -> Indices:
+def _voxels_of(geometry: Geometry, positions_ras: Sequence[Position], prompt: Prompt) -> Indices:
     ijk = geometry.ijk_from_ras(np.array(positions_ras))
     size_ijk = np.array(geometry.shape_kji[::-1])
     reach = 0.5 + _FACE_TOLERANCE_VOXELS
@@ -183,7 +195,7 @@ def _voxels_of(geometry: Geometry, positions_ras: Sequence[Position], what: str)
     if outside.any():
         worst = int(np.argmax(outside))
         raise PromptError(
-            f"The {what} at {numbers_text(positions_ras[worst])} RAS mm, voxel "
+            f"The {prompt_name(prompt)} at {numbers_text(positions_ras[worst])} RAS mm, voxel "
             f"{numbers_text(ijk[worst].tolist())} (i, j, k), is outside the volume, "
             f"{_bounds(geometry)}."
         )

@@ -1,4 +1,4 @@
-"""A session: one volume, one model and its prompts."""
+"""A segmentation session: one volume, one model and its prompts."""
 
 from .session import Session
 

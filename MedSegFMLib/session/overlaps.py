@@ -1,7 +1,7 @@
-"""Several objects in one volume: each voxel goes to the highest logit, and no object stays empty.
+"""Resolving overlaps between objects by their highest logit.
 
-Rule of ENSAM's inference (MODELS.md): each voxel to the object with the highest logit above 0; an
-object with no voxel gets 2^k added inside its box, at most ten rounds.
+The rule of ENSAM's inference: each voxel is assigned to the object with the highest logit above 0;
+for an object without voxels, 2^k is added inside its box, for at most ten rounds.
 """
 
 from __future__ import annotations
@@ -24,27 +24,28 @@ _ROUNDS = 10
 def resolve_overlaps(
     predictions: Mapping[int, Prediction], marks: Mapping[int, VoxelMarks]
 ) -> dict[int, Prediction]:
-    """The predictions with logits that are above 0 for at most one object per voxel.
+    """The predictions with logits above 0 for at most one object per voxel.
 
-    predictions: the model's answer for each label, on the same volume.
-    marks: for each label its boxes and marked voxels in the volume. A voxel marked as background
-        stays background, even where that leaves its object empty.
-
-    Where another object is higher, a voxel gets its distance to that object's logit, which is
-    negative; of equal logits the lower label wins. Planes that the predictions have are settled in
+    If another object has a higher logit, a voxel gets the difference to that logit, which is
+    negative; of equal logits the lower label wins. The planes of the predictions are resolved in
     the same way, each with the same plane of the others. The given predictions are not changed.
+
+    Args:
+        predictions: the model's prediction for each label, on the same volume.
+        marks: the boxes and marked voxels of each label in the volume. A voxel marked as background
+            stays background, even if that leaves its object empty.
     """
     raised = dict(predictions)
-    settled = {label: _lowered(label, raised) for label in sorted(raised)}
+    resolved = {label: _lowered(label, raised) for label in sorted(raised)}
     for k in range(_ROUNDS):
         empty = [
-            label for label in settled if marks[label].boxes and not _holds_any(settled[label])
+            label for label in resolved if marks[label].boxes and not _holds_any(resolved[label])
         ]
         if not empty:
             break
         raised.update({label: _raised(predictions[label], marks[label], 2.0**k) for label in empty})
-        settled = {label: _lowered(label, raised) for label in sorted(raised)}
-    return settled
+        resolved = {label: _lowered(label, raised) for label in sorted(raised)}
+    return resolved
 
 
 def _holds_any(prediction: Prediction) -> bool:
@@ -78,13 +79,13 @@ def _lowered(label: int, predictions: Mapping[int, Prediction]) -> Prediction:
 
 
 def _lost(ours: Floats, theirs: Floats, border: float, yields: bool) -> Mask:
-    """Where another object is seen, above a border, and as much as ours; yields: equals lose."""
+    """Voxels at which another object, above `border`, is higher than ours; yields: or equal."""
     higher: Mask = theirs >= ours if yields else theirs > ours
     return higher & (theirs > border)
 
 
 def _beside(ours: Floats, theirs: Floats) -> Floats:
-    """The probability whose logit is the distance from that of `theirs` to that of `ours`."""
+    """The probability whose logit is the difference between the logits of `ours` and `theirs`."""
     own, other = ours * (1 - theirs), theirs * (1 - ours)
     total = own + other
     result: Floats = np.divide(own, total, out=np.full_like(own, 0.5), where=total > 0)

@@ -1,4 +1,4 @@
-"""Which part of the volume a model should look at, given the prompts and its rule."""
+"""The region of interest of a model for given prompts."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from ..segmenter import RegionRule
 from ..volumes.geometry import Geometry
 from ..volumes.region import Region, shape_triple
 
-# A click on the far side of a region still sees this much of what surrounds it.
+# Least margin, in voxels, around every foreground mark.
 _MARGIN_AROUND_MARKS = 4
 
 
 def prompt_region(prompts: Sequence[Prompt], geometry: Geometry, rule: RegionRule) -> Region:
-    """The region that holds every box and every foreground mark with the rule's margins.
+    """The region that contains every box and every foreground mark with the rule's margins.
 
-    It is the whole volume where there is neither box nor mark, and where words say what is meant
-    and no box where. Raises PromptError for a prompt outside the volume.
+    It is the whole volume if there is neither box nor mark, or if there is a text prompt but no
+    box.
+
+    Raises:
+        PromptError: a prompt is outside the volume.
     """
     marks = to_voxels(prompts, geometry)
     seed = _seed(marks, rule, geometry)
@@ -33,9 +36,9 @@ def prompt_region(prompts: Sequence[Prompt], geometry: Geometry, rule: RegionRul
 
 
 def grown_region(mask_kji: np.ndarray, region: Region, geometry: Geometry) -> Region | None:
-    """The region a mask on `region` should be seen in where it runs into a face of it, or None.
+    """The region enlarged at each face that the mask touches, or None if there is none to enlarge.
 
-    Each touched face moves out by half the region's width; faces of the volume stay.
+    Each touched face moves outward by half the region's width, up to the face of the volume.
     """
     start, stop = list(region.start_kji), list(region.stop_kji)
     for axis, width in enumerate(region.shape_kji):

@@ -1,4 +1,4 @@
-"""One segmentation as the user lives it: a volume, a model, objects, prompts, undo and redo."""
+"""An interactive segmentation session: a volume, a model, objects, prompts, undo and redo."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import PromptError
 from ..progress import Progress, no_progress, part_of, parts_of
+from ..prompts.edits import with_prompt
 from ..prompts.history import PromptHistory
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Prompt, Text, is_positive
@@ -20,7 +21,7 @@ from ..volumes.volume import Volume
 from .overlaps import resolve_overlaps
 from .region_of_interest import grown_region, prompt_region
 
-# An object that runs out of its region is looked at in a larger one, this often.
+# How often the region of an object that reaches its border is enlarged.
 _MOST_GROWTHS = 4
 
 
@@ -29,27 +30,32 @@ _Chain = tuple[Region | None, tuple[tuple[Prompt, ...], ...]]
 
 @dataclass(frozen=True)
 class _Step:
-    """A model's answer for one object after some of its prompts, and where it looked."""
+    """A prediction for one object after some of its prompts, and the region used."""
 
     prediction: Prediction
     region: Region
 
     @property
     def nbytes(self) -> int:
-        """The memory of the answer."""
+        """The memory of the prediction."""
         arrays = (self.prediction.logits_kji, *self.prediction.planes.values())
         return sum(array.nbytes for array in arrays)
 
 
 class Session:
-    """Volume, model, and the prompts for one or several objects.
+    """A volume, a model, and the prompts for one or several objects.
 
-    The prompts are a `PromptList`, and so is every earlier state: undo and redo go through those,
-    as far as the user likes. Predictions depend on the volume, the model and the prompts alone,
-    not on the way that led to them. Encodings and predictions are kept while they fit, each kind,
-    into `budget_bytes`.
+    The prompts are a `PromptList`; undo and redo go through all earlier lists. Predictions depend
+    on the volume, the model and the prompts only, not on the order of edits that led to them.
 
-    Raises VolumeError for a volume that cannot be segmented (constant, NaN).
+    Args:
+        segmenter: the model.
+        volume: the volume to segment, never written to.
+        budget_bytes: the memory budget of the cached encodings, and likewise of the cached
+            predictions.
+
+    Raises:
+        VolumeError: the volume cannot be segmented (constant, NaN).
     """
 
     def __init__(self, segmenter: Segmenter, volume: Volume, budget_bytes: int = 1 << 29) -> None:
@@ -60,8 +66,8 @@ class Session:
         self._encodings: LruByteCache[Region, Encoding] = LruByteCache(
             budget_bytes, lambda e: e.nbytes
         )
-        # Under the region that objects share and all the steps up to this one: what a model that
-        # continues answers depends on where it began.
+        # The key is the region that objects share and all steps up to this one: the prediction of a
+        # model that continues from its previous one depends on all of them.
         self._steps: LruByteCache[_Chain, _Step] = LruByteCache(budget_bytes, lambda s: s.nbytes)
         self._history = PromptHistory()
 
@@ -77,7 +83,7 @@ class Session:
 
     @property
     def prompts(self) -> PromptList:
-        """The objects and their prompts as they stand."""
+        """The current objects and their prompts."""
         return self._history.present
 
     @property
@@ -87,68 +93,74 @@ class Session:
 
     @property
     def can_redo(self) -> bool:
-        """Whether a state was undone and nothing changed since."""
+        """Whether a state was undone and nothing has changed since."""
         return self._history.can_redo
 
     def add_object(self, name: str | None = None) -> int:
-        """Begin another object and make it the current one; returns its label."""
+        """Add an object, make it the current one and return its label."""
         self.change(self.prompts.with_object(name))
         self.current_label = self.prompts.labels[-1]
         return self.current_label
 
     def remove_object(self, label: int) -> None:
-        """Take an object and its prompts away."""
+        """Remove an object and its prompts."""
         self.change(self.prompts.without_object(label))
 
     def add(self, prompt: Prompt, label: int | None = None) -> None:
-        """Add a prompt for an object (the current one), which is begun where there is none.
+        """Add a prompt to an object, and make that the current one.
 
-        Raises PromptError for a prompt that is outside the volume or that the model does not take;
-        nothing changes then.
+        Args:
+            prompt: the prompt.
+            label: its object; None for the current one, or another that the prompt begins (see
+                `prompts.edits.begins_object`).
+
+        Raises:
+            PromptError: the prompt is outside the volume or not supported by the model, or there is
+                no such object; nothing is changed.
         """
-        prompts = self.prompts
-        if label is None and not prompts.labels:
-            prompts = prompts.with_object()
-            self.current_label = prompts.labels[0]
-        label = self.current_label if label is None else label
-        self.change(prompts.added(label, prompt))
+        if label is None:
+            prompts, label = with_prompt(self.prompts, prompt, self.current_label)
+        else:
+            prompts = self.prompts.added(label, prompt)
+        self.change(prompts)
         self.current_label = label
 
     def delete(self, index: int) -> None:
-        """Delete the prompt `index` of the list, however early it was given."""
+        """Delete the prompt at `index` of the list."""
         self.change(self.prompts.deleted(index))
 
     def move(self, index: int, position_ras: Sequence[float]) -> None:
-        """Move the click or box `index` of the list to a place in RAS millimetres."""
+        """Move the click or box at `index` of the list to a position in RAS millimetres."""
         self.change(self.prompts.moved(index, position_ras))
 
     def reset(self) -> None:
-        """Take all objects and prompts away; undo brings them back."""
+        """Remove all objects and prompts; undo restores them."""
         self.change(PromptList())
 
     def change(self, prompts: PromptList) -> None:
-        """Make `prompts` the present state, after checking each; the last one can be undone to."""
+        """Check all prompts and make them the current state; undo restores the previous one."""
         for _, prompt in prompts.entries:
             self._check(prompt)
         self._history.change(prompts)
         self._keep_label()
 
     def undo(self) -> bool:
-        """Go back one change; False where there is none."""
+        """Undo one change; False if there is none."""
         moved = self._history.undo()
         self._keep_label()
         return moved
 
     def redo(self) -> bool:
-        """Go forward one undone change; False where there is none."""
+        """Redo one undone change; False if there is none."""
         moved = self._history.redo()
         self._keep_label()
         return moved
 
     def predict(self, label: int | None = None, progress: Progress = no_progress) -> Prediction:
-        """Segment one object (the current one), beside all others.
+        """Segment one object (None: the current one), taking all others into account.
 
-        Raises PromptError where the object has no prompts, and what the model raises.
+        Raises:
+            PromptError: the object has no prompts; further errors are those of the model.
         """
         label = self.current_label if label is None else label
         if not any(owner == label for owner, _ in self.prompts.entries):
@@ -160,14 +172,15 @@ class Session:
     def predict_all(self, progress: Progress = no_progress) -> dict[int, Prediction]:
         """Segment every object that has prompts; no voxel belongs to two of them.
 
-        Raises PromptError for an object of which only the background is marked.
+        Raises:
+            PromptError: only background is marked for an object.
         """
         steps = {label: self.prompts.steps(label) for label in self.prompts.labels}
         steps = {label: taken for label, taken in steps.items() if taken}
         for label, taken in steps.items():
             if not any(map(is_positive, taken[-1])):
                 raise PromptError(
-                    f"Of {self.prompts.name(label)} only background is marked; add a box or a "
+                    f"Only background is marked for {self.prompts.name(label)}; add a box or a "
                     "click on the object."
                 )
         answers: dict[int, Prediction] = {}
@@ -178,17 +191,17 @@ class Session:
             label: to_voxels(taken[-1], self.volume.geometry) for label, taken in steps.items()
         }
         if self.segmenter.card.can_predict_empty:
-            # A box in which the model sees nothing is left empty rather than filled.
+            # A box in which the model predicts nothing stays empty instead of being filled.
             marks = {
-                label: own if (answers[label].logits_kji > 0).any() else replace(own, boxes=())
-                for label, own in marks.items()
+                label: item if (answers[label].logits_kji > 0).any() else replace(item, boxes=())
+                for label, item in marks.items()
             }
         resolved = resolve_overlaps(answers, marks)
         progress(1.0, "Resolving overlaps")
         return resolved
 
     def labelmap(self, progress: Progress = no_progress) -> Volume:
-        """All objects on the whole grid: uint8 (uint16 past 255), each with its label."""
+        """All objects as a label map of the whole grid: uint8, or uint16 for labels above 255."""
         largest = max(self.prompts.labels, default=0)
         array = np.zeros(self.volume.geometry.shape_kji, np.uint8 if largest < 256 else np.uint16)
         for label, prediction in self.predict_all(progress).items():
@@ -208,25 +221,25 @@ class Session:
             self.current_label = labels[-1]
 
     def _answer(self, taken: Sequence[tuple[Prompt, ...]], progress: Progress) -> _Step:
-        """The model's answer after the last of `taken`, from the latest one that is known.
+        """The prediction after the last of `taken`, starting from the latest cached step.
 
-        A model that continues from its previous answer goes through every step, so that the same
-        prompts always give the same mask.
+        A model that continues from its previous prediction goes through every step, so that the
+        same prompts always give the same mask.
         """
         if not self.segmenter.card.uses_previous:
             taken = taken[-1:]
         shared = self._shared_region()
         chains = [(shared, tuple(taken[: n + 1])) for n in range(len(taken))]
         step: _Step | None = None
-        known = len(taken)
-        while step is None and known > 0:
-            known -= 1
-            step = self._steps.get(chains[known])
-        first = 0 if step is None else known + 1
+        cached = len(taken)
+        while step is None and cached > 0:
+            cached -= 1
+            step = self._steps.get(chains[cached])
+        first = 0 if step is None else cached + 1
         for n, share in enumerate(parts_of(progress, len(taken) - first), first):
             step = self._predict_step(taken[n], shared, step, share)
             self._steps.put(chains[n], step)
-        assert step is not None, "taken holds at least one step"
+        assert step is not None, "taken has at least one step"
         return step
 
     def _predict_step(
@@ -243,11 +256,11 @@ class Session:
         boxed = any(isinstance(prompt, Box) for prompt in prompts)
         previous = before.prediction if before else None
         for n in range(_MOST_GROWTHS):
-            # Each try takes half of what is left: nobody knows how many there will be.
+            # The number of tries is unknown, so each gets half of the remaining progress.
             share = part_of(progress, 1 - 0.5**n, 1 - 0.5 ** (n + 1))
             encoding = self._encode(region, part_of(share, 0, 0.5))
             prediction = self.segmenter.predict(encoding, prompts, previous, part_of(share, 0.5, 1))
-            # A box says how far the object reaches; without one the object itself tells.
+            # A box limits the object; without one the region grows with the object.
             grown = grown_region(prediction.logits_kji > 0, region, geometry)
             if boxed or grown is None:
                 break
@@ -262,7 +275,7 @@ class Session:
         return encoding
 
     def _shared_region(self) -> Region | None:
-        """For a model that sees all objects at once: the region of all boxes and marks."""
+        """The region of all boxes and marks, if the model segments all objects in one region."""
         rule = self.segmenter.card.region_rule
         prompts = [prompt for _, prompt in self.prompts.entries]
         if not rule.shared or not any(isinstance(prompt, Box) for prompt in prompts):

@@ -1,4 +1,4 @@
-"""Prompts as a user would place them."""
+"""Simulated prompts of a user."""
 
 from .boxes import box_around, challenge_box
 from .clicks import next_click

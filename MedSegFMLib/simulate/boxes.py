@@ -1,4 +1,4 @@
-"""Boxes as a user, or the CVPR 2025 challenge, would draw them around an object."""
+"""Simulated boxes around an object, as drawn by a user or by the CVPR 2025 challenge."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ Voxel = tuple[int, int, int]
 
 
 def box_around(reference: Mask, jitter: float, seed: int) -> tuple[Voxel, Voxel]:
-    """A hasty user's box: tight, with every face moved a little in or out.
+    """The tight box of an object with every face randomly shifted, as a hasty user would draw it.
 
-    Each of the six faces moves on its own, by an amount drawn uniformly from -jitter to +jitter of
-    the box's side across it and rounded to whole voxels. The box stays inside the grid, overlaps
-    the tight one and is at least one voxel thick.
+    Each of the six faces is shifted independently, by an amount drawn uniformly from -jitter to
+    +jitter of the box's extent across it and rounded to whole voxels. The box stays inside the
+    grid, overlaps the tight one and is at least one voxel thick.
 
     Args:
-        reference: (K, J, I), bool or integer; every voxel that is not 0 belongs to the object.
-        jitter: fraction of the side, 0 (tight) or more.
+        reference: (K, J, I), bool or integer; every non-zero voxel belongs to the object.
+        jitter: fraction of the extent, 0 (tight) or more.
         seed: for `numpy.random.default_rng`; the same seed gives the same box.
 
     Returns:
         Half-open voxel bounds ((k0, j0, i0), (k1, j1, i1)).
 
     Raises:
-        MaskError: the reference is no 3D mask, or empty.
+        MaskError: the reference is not a 3D mask, or is empty.
         ValueError: the jitter is negative or not finite.
     """
     tight_start, tight_stop = _tight_bounds(reference)
     if not (math.isfinite(jitter) and jitter >= 0):
         raise ValueError(
-            f"jitter is {jitter!r}, but it is a fraction of the box side: give 0 for a tight box, "
+            f"jitter is {jitter!r}, but it is a fraction of the box side; give 0 for a tight box, "
             "or a small number such as 0.1."
         )
     fraction = np.random.default_rng(seed).uniform(-jitter, jitter, size=(2, 3))
@@ -53,38 +53,38 @@ def challenge_box(
 ) -> tuple[Voxel, Voxel]:
     """The box of the CVPR 2025 challenge: exact in K, drawn on one slice in J and I.
 
-    K spans the object. J and I span what the object shows on its middle slice (the one that holds
-    its middle voxel in array order, so never an empty one), widened on all four sides by one draw
-    from 0 to `jitter_voxels`. The box need not hold the object where other slices show more of it.
+    K spans the object. J and I span the object on its middle slice (that of its middle voxel in
+    array order, so never an empty one), widened on all four sides by one draw from 0 to
+    `jitter_voxels`. The box need not enclose the object if it is larger on other slices.
 
     Args:
-        reference: (K, J, I), bool or integer; every voxel that is not 0 belongs to the object.
-        jitter_voxels: the most that a side moves outward, 0 (exact) or more; the challenge draws
+        reference: (K, J, I), bool or integer; every non-zero voxel belongs to the object.
+        jitter_voxels: the largest outward shift of a side, 0 (exact) or more; the challenge draws
             from 0 to 5.
         seed: for `numpy.random.default_rng`; the same seed gives the same box.
-        slice_side: how many voxels wide the slice is that the jitter is meant for. Along an axis of
-            n voxels the draw counts n / slice_side times as much, rounded down, as in the
-            challenge's get_boxes.py with 256. None: as it is, whatever the slice.
+        slice_side: the width, in voxels, of the slices that the jitter refers to. Along an axis of
+            n voxels the draw is multiplied by n / slice_side and rounded down, as in the
+            challenge's get_boxes.py with 256. None: not multiplied.
 
     Returns:
         Half-open voxel bounds ((k0, j0, i0), (k1, j1, i1)), inside the grid.
 
     Raises:
-        MaskError: the reference is no 3D mask, or empty.
+        MaskError: the reference is not a 3D mask, or is empty.
         ValueError: the jitter is negative.
     """
     start, stop = _tight_bounds(reference)
     if jitter_voxels < 0:
         raise ValueError(
-            f"jitter_voxels is {jitter_voxels}, but it is the most that a side moves outward: give "
-            "0 for an exact box, or a few voxels."
+            f"jitter_voxels is {jitter_voxels}, but it is the largest outward shift of a side; "
+            "give 0 for an exact box, or a few voxels."
         )
     k0, k1 = int(start[0]), int(stop[0])
     middle = k0 + middle_slice(reference[k0:k1])
     plane_start, plane_stop = _tight_bounds(reference[middle : middle + 1])
-    drawn = int(np.random.default_rng(seed).integers(jitter_voxels, endpoint=True))
+    draw = int(np.random.default_rng(seed).integers(jitter_voxels, endpoint=True))
     sides = reference.shape[1:]
-    shift = [drawn if slice_side is None else drawn * side // slice_side for side in sides]
+    shift = [draw if slice_side is None else draw * side // slice_side for side in sides]
     start[1:] = np.maximum(plane_start[1:] - shift, 0)
     stop[1:] = np.minimum(plane_stop[1:] + shift, reference.shape[1:])
     return _voxel(start), _voxel(stop)
@@ -96,7 +96,7 @@ def _tight_bounds(reference: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]
     if box is None:
         raise MaskError(
             f"reference is empty (no voxel of {reference.shape} is set), but a box needs an object "
-            "to go around: leave this object out."
+            "to enclose; leave this object out."
         )
     return np.array([side.start for side in box]), np.array([side.stop for side in box])
 

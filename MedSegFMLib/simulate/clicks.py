@@ -1,4 +1,4 @@
-"""The next click of a user who corrects a segmentation."""
+"""Simulated corrective clicks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..volumes.masks import Mask, bounding_box, check_masks
 from .deepest_voxels import deepest_voxels
 
-# What the challenge's evaluation script seeds numpy's old generator with before each click.
+# The challenge's evaluation script seeds numpy's legacy generator with this before each click.
 _CHALLENGE_SEED = 42
 
 
@@ -17,25 +17,26 @@ def next_click(
 ) -> tuple[tuple[int, int, int], bool] | None:
     """A click in the middle of the largest error, by the rule of the CVPR 2025 challenge.
 
-    The error is where the masks differ. Of its 26-connected components the one with most voxels
-    is taken (the first in array order on ties), and in it a voxel deepest inside, by Euclidean
-    distance in voxels, the border of the grid counting as boundary. Where several are equally
-    deep, the seed chooses. The challenge's script chooses with numpy's old generator, begun anew
-    for each click, and so does this without a seed. Of components of one size the script takes the
-    first in the order of its own labelling, which is not always the first in array order.
+    The error is the set of voxels in which the masks differ. The click is placed in its largest
+    26-connected component (the first in array order on ties), at a voxel deepest inside, by
+    Euclidean distance in voxels; the border of the grid counts as boundary. If several are equally
+    deep, the seed decides. The challenge's script decides with numpy's legacy generator, seeded
+    again for each click; so does this function without a seed. Of components of equal size the
+    script takes the first in the order of its own labelling, which is not always the first in array
+    order.
 
     Args:
-        reference: (K, J, I), bool or integer; every voxel that is not 0 belongs to the object.
+        reference: (K, J, I), bool or integer; every non-zero voxel belongs to the object.
         prediction: the same shape, bool or integer.
         seed: for `numpy.random.default_rng`; the same seed gives the same click. None: the voxel
             that the challenge's script chooses.
 
     Returns:
-        The voxel (k, j, i), and True for a click on the object that the prediction missed, False
-        for one on background that it took; None where the masks are equal.
+        The voxel (k, j, i), and True for a missed part of the object, False for background in the
+        prediction; None if the masks are equal.
 
     Raises:
-        MaskError: an array is no 3D mask, or the shapes differ.
+        MaskError: an array is not a 3D mask, or the shapes differ.
     """
     check_masks(reference, prediction)
     error, corner = _cropped_error(reference, prediction)
@@ -53,7 +54,7 @@ def next_click(
 def _cropped_error(
     reference: Mask, prediction: Mask
 ) -> tuple[NDArray[np.bool_] | None, tuple[int, int, int]]:
-    """Where two masks differ, cropped to it, and the crop's first voxel; None where nowhere."""
+    """The cropped difference of two masks and the crop's first voxel; None if they are equal."""
     boxes = [box for box in map(bounding_box, (reference, prediction)) if box is not None]
     if not boxes:
         return None, (0, 0, 0)
@@ -73,6 +74,6 @@ def _largest_component(error: NDArray[np.bool_]) -> NDArray[np.bool_]:
     from scipy.ndimage import label
 
     components, _ = label(error, structure=np.ones((3, 3, 3), dtype=bool))
-    # Label 0, outside the error, is not counted; argmax takes the first of equals.
+    # Label 0, outside the error, is not counted; argmax returns the first maximum.
     largest: NDArray[np.bool_] = components == np.bincount(components[error]).argmax()
     return largest

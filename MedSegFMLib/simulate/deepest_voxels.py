@@ -1,10 +1,10 @@
 """The voxels of a component that are deepest inside.
 
-How deep a voxel lies is the length of the shortest step that leads out of the component. It is
-measured for a few voxels. The others are dropped where a step leads out that is shorter than the
-deepest of those: mostly one of the first that are tried does. Of what lies deeper than the steps
-that are tried, depths are bounded first. So few voxels are measured, where a distance transform
-would look at all of the grid.
+The depth of a voxel is the length of the shortest offset that leads out of the component. It is
+measured for a sample of voxels. The others are discarded if an offset shorter than the greatest
+depth of the sample leads out of the component, which one of the first offsets tried usually does.
+Depths beyond the longest offset are first bounded. So only a few voxels are measured, while a
+distance transform would process the whole grid.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ from ..volumes.nearest_points import NearestPoints
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# Steps of up to so many voxels are tried, and from so many voxels all of them where about so many
-# tries are enough.
+# The longest offset in voxels, and the largest number of tries for which all offsets are tried from
+# all remaining voxels.
 _LONGEST = 20
 _MANY_TRIES = 10_000_000
-# So many voxels are measured to begin with, and so many steps tried to drop others.
+# The number of voxels in a sample, and of offsets tried to discard others.
 _SAMPLE, _DROPPING = 200, 60
-# So many cells are looked up at once: they are held in memory.
+# The number of cells looked up at once, which limits memory.
 _AT_ONCE = 1_000_000
 _ROUNDING = 1e-6
 
 
 def deepest_voxels(component: Bools) -> Ints:
-    """Voxels (n, 3), in array order, that are farthest from the outside of a component (K, J, I).
+    """Voxels (n, 3), in array order, that are farthest from the outside of a component.
 
-    By Euclidean distance, in voxels, to the nearest one that is not of the component; the border of
-    the grid is outside. The component has a voxel at least.
+    Args:
+        component: (K, J, I), with at least one voxel. The distance is Euclidean, in voxels, to the
+            nearest voxel outside the component; beyond the border of the grid is outside.
     """
     from scipy.ndimage import find_objects
 
     (box,) = find_objects(component.view(np.uint8))
-    # The border of the grid is outside. With this rim no step from a voxel leads out of it.
+    # Beyond the border of the grid is outside. With this rim no offset leads out of the array.
     inside = np.pad(component[box], _LONGEST)
     deepest = np.stack(np.unravel_index(_deepest(inside), inside.shape), axis=1)
     deepest += np.array([side.start - _LONGEST for side in box])
@@ -47,15 +48,15 @@ def deepest_voxels(component: Bools) -> Ints:
 
 
 def _deepest(inside: Bools) -> Ints:
-    """The deepest voxels (n,), counted through the grid, which has a rim of `_LONGEST` voxels."""
+    """The deepest voxels (n,) as flat indices of the grid, which has a rim of `_LONGEST` voxels."""
     steps, squared_length = _steps()
     offsets = steps @ np.array([inside.shape[1] * inside.shape[2], inside.shape[2], 1])
     cells = inside.ravel()
     voxels, shorter = np.flatnonzero(cells), 0
-    # Only the steps before number `shorter` may drop a voxel: those shorter than the depth of the
-    # deepest of a sample. With each round the sample is of deeper voxels.
+    # Only offsets before index `shorter` may discard a voxel: those shorter than the greatest depth
+    # of a sample. The samples get deeper with each round.
     while True:
-        # A voxel that no step leads out of is at least as deep as the longest is long.
+        # A voxel that no offset leads out of is at least as deep as the longest offset.
         sampled = np.minimum(_first_out(_sample(voxels), cells, offsets), len(offsets) - 1)
         bound = int(np.searchsorted(squared_length, squared_length[sampled.max()]))
         if bound <= shorter:
@@ -72,11 +73,11 @@ def _deepest(inside: Bools) -> Ints:
 
 @lru_cache(maxsize=1)
 def _steps() -> tuple[Ints, Ints]:
-    """The steps (n, 3) of up to `_LONGEST` voxels, the shortest first; their squared lengths."""
+    """The offsets (n, 3) of up to `_LONGEST` voxels, ascending, and their squared lengths."""
     steps = np.argwhere(np.ones((2 * _LONGEST + 1,) * 3, dtype=bool)) - _LONGEST
     squared = (steps**2).sum(axis=1)
     shortest_first = np.argsort(squared, kind="stable")
-    # The first is none.
+    # The first is the zero offset.
     shortest_first = shortest_first[1 : np.count_nonzero(squared <= _LONGEST**2)]
     return steps[shortest_first], squared[shortest_first]
 
@@ -86,7 +87,7 @@ def _sample(voxels: Ints) -> Ints:
 
 
 def _first_out(voxels: Ints, cells: Bools, offsets: Ints) -> Ints:
-    """(n,) which offset is the first to lead out from each voxel; their number where none does."""
+    """(n,) index of the first offset that leads out from each voxel; their number if none does."""
     first = np.full(len(voxels), len(offsets))
     waiting = np.arange(len(voxels))
     tried, at_once = 0, 6
@@ -102,10 +103,10 @@ def _first_out(voxels: Ints, cells: Bools, offsets: Ints) -> Ints:
 
 
 def _deepest_far_inside(voxels: Ints, inside: Bools) -> Ints:
-    """The deepest of some voxels (n,), however deep they are."""
+    """The deepest of some voxels (n,), at any depth."""
     from scipy.ndimage import binary_dilation
 
-    # The nearest voxel outside has a neighbour inside: one on the way to it.
+    # The nearest outside voxel always has a neighbour inside: the last voxel on the way to it.
     around = NearestPoints(np.argwhere(binary_dilation(inside) & ~inside), np.ones(3))
     points = np.stack(np.unravel_index(voxels, inside.shape), axis=1)
     least, most = around.bounds(points)

@@ -1,1 +1,1 @@
-"""Random labelled volumes made on the spot."""
+"""Randomly generated labelled volumes."""

@@ -12,15 +12,20 @@ from torch import Tensor
 from ..volumes.region import Shape
 from .scene import RandomGenerators
 
-# Width of a bump in steps of the coarse grid: less shows the grid, more makes bumps alike.
+# Width of a bump in units of the coarse grid: smaller values reveal the grid, larger ones make the
+# bumps similar.
 _BUMP_SIGMA = 0.55
 
 
 class Frame:
-    """The grid that a scene is made on.
+    """The grid of a scene.
 
-    position: (3, K, J, I) float32, -1 to 1 from the first to the last voxel along each axis.
-    aspect_kji: the sides of the field of view in millimetres, over the longest of them.
+    Attributes:
+        shape_kji: the number of voxels along each axis.
+        generators: the random generators of the scene.
+        device: the torch device of all arrays.
+        position: (3, K, J, I) float32, -1 to 1 from the first to the last voxel along each axis.
+        aspect_kji: the sides of the field of view, relative to the longest of them.
     """
 
     def __init__(
@@ -36,7 +41,7 @@ class Frame:
     def fields(self, cells: float, count: int = 1) -> Tensor:
         """(count, K, J, I) smooth noise of mean 0 and variance 1.
 
-        It has `cells` bumps along the longest side; a short side holds fewer bumps, two at least.
+        It has `cells` bumps along the longest side; a shorter side has fewer bumps, at least two.
         """
         bases = [
             _bumps(n, max(2, round(min(cells * max(a, 0.35), n / 1.5))), self.device)
@@ -51,10 +56,10 @@ class Frame:
 
 
 def along_axes(array: Tensor, matrices: Sequence[Tensor]) -> Tensor:
-    """A (C, k, j, i) array with its last three axes multiplied by a matrix (new, old) each."""
+    """Multiply each of the last three axes of a (C, k, j, i) array by a matrix (new, old)."""
     along_k, along_j, along_i = matrices
     count, k, j, i = array.shape
-    # From the last axis on, so that the arrays are small for as long as they can be.
+    # In this order the intermediate arrays stay small for as long as possible.
     array = torch.matmul(along_k, array.reshape(count, k, j * i)).reshape(count, -1, j, i)
     array = torch.matmul(along_j, array)
     return torch.matmul(array, along_i.T)

@@ -1,4 +1,4 @@
-"""A CT-like abdomen made on the spot: several organs, noise, oblique and anisotropic voxels."""
+"""A generated CT-like abdomen: several organs, noise, oblique and anisotropic voxels."""
 
 from __future__ import annotations
 
@@ -15,8 +15,15 @@ from ..volumes.volume import Volume
 class Organ:
     """A deformed ellipsoid in the body's own millimetre frame (x right, y anterior, z superior).
 
-    tilt_deg turns it about the y axis; hu and hu_spread are its mean attenuation and the amplitude
-    of its texture in Hounsfield units. Later organs of a list lie over earlier ones.
+    Later organs of a list cover earlier ones.
+
+    Attributes:
+        name: the organ's name.
+        center_mm: its centre.
+        radii_mm: its radii.
+        hu: its mean attenuation in Hounsfield units.
+        hu_spread: the amplitude of its texture in Hounsfield units.
+        tilt_deg: its rotation about the y axis.
     """
 
     name: str
@@ -43,7 +50,12 @@ ORGANS = (
 
 @dataclass(frozen=True)
 class Phantom:
-    """image: int16 Hounsfield units. labels: uint8, 1 and up in the order of ORGANS, 0 is air."""
+    """A generated abdomen.
+
+    Attributes:
+        image: int16 Hounsfield units.
+        labels: uint8, 1 and up in the order of ORGANS, 0 is air.
+    """
 
     image: Volume
     labels: Volume
@@ -68,7 +80,7 @@ def abdomen_geometry(spacing_ijk_mm: tuple[float, float, float] = (2.2, 2.2, 4.5
 
 
 def make_abdomen(seed: int = 0, geometry: Geometry | None = None) -> Phantom:
-    """The phantom on a grid (`abdomen_geometry` by default), the same for the same seed."""
+    """Generate the phantom on a grid (`abdomen_geometry` by default), reproducibly for a seed."""
     from scipy.ndimage import gaussian_filter
 
     rng = np.random.default_rng(seed)
@@ -85,7 +97,7 @@ def make_abdomen(seed: int = 0, geometry: Geometry | None = None) -> Phantom:
     position = [
         matrix[a, 0] * i + matrix[a, 1] * j + matrix[a, 2] * k + matrix[a, 3] for a in range(3)
     ]
-    # A centimetre of bending here and there, so that no organ is an ellipsoid.
+    # Deformed by about a centimetre, so that no organ is an ellipsoid.
     x, y, z = (axis + 9 * smooth_noise(22) for axis in position)
     labels = np.zeros(geometry.shape_kji, dtype=np.uint8)
     image = np.full(geometry.shape_kji, -1000, dtype=np.float32)

@@ -1,7 +1,7 @@
-"""What synthesis makes: an image with several labelled objects, and the chance it is made by.
+"""The result of synthesis, an image with several labelled objects, and its random generators.
 
-Needs torch and numpy alone, as all of synthesis but the phantom and the packing of recorded
-volumes does.
+Needs torch and numpy only, as does all of synthesis but the phantom and the packing of real
+volumes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from ..volumes.region import Shape
 class Scene:
     """A labelled volume on one device.
 
-    image: (K, J, I) float32, 0 to 1.
-    labels: (K, J, I) int16 on the same grid; 0 belongs to no object.
-    spacing_kji_mm: the size of a voxel.
+    Attributes:
+        image: (K, J, I) float32, 0 to 1.
+        labels: (K, J, I) int16 on the same grid; 0 belongs to no object.
+        spacing_kji_mm: the size of a voxel.
     """
 
     image: Tensor
@@ -32,10 +33,11 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class RandomGenerators:
-    """Two sources of random numbers from one seed.
+    """Two random generators with the same seed.
 
-    host: for choices that steer the program; drawing from it never waits for the device.
-    device: for whole arrays of numbers on the device.
+    Attributes:
+        host: for choices that steer the program; it never waits for the device.
+        device: for whole arrays of numbers on the device.
     """
 
     host: np.random.Generator
@@ -43,7 +45,7 @@ class RandomGenerators:
 
     @classmethod
     def seeded(cls, seed: int, device: torch.device) -> RandomGenerators:
-        """The same seed gives the same numbers on the same kind of device."""
+        """Generators that repeat for the same seed on the same kind of device."""
         return cls(np.random.default_rng(seed), torch.Generator(device).manual_seed(seed))
 
 
@@ -51,4 +53,4 @@ class Source(Protocol):
     """An endless supply of scenes."""
 
     def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
-        """The next scene, of the shape asked for, on the device of `generators`."""
+        """The next scene of the given shape, on the device of `generators`."""

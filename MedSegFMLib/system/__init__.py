@@ -1,1 +1,1 @@
-"""Files, memory and devices of the computer."""
+"""Files, memory and compute devices."""

@@ -1,4 +1,4 @@
-"""Output files that appear whole or not at all."""
+"""Output files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from ..errors import MedSegFMError, OutputError
 
 
 def check_writable(path: Path) -> None:
-    """Raise OutputError where `path` could not be written, before any work is spent on it."""
+    """Check that a file can be written, before computing its contents.
+
+    Raises:
+        OutputError: it cannot.
+    """
     try:
         folder = path.resolve().parent
         folder_exists, is_folder = folder.is_dir(), path.is_dir()
@@ -30,30 +34,36 @@ def check_writable(path: Path) -> None:
 
 
 def make_folder(path: Path, advice: str) -> None:
-    """Make a folder and those above it, unless they are there.
+    """Create a folder and its parents if they do not exist.
 
-    Raises OutputError where that is not possible; advice: what the user can do then, such as
-    "name another as out=".
+    Args:
+        path: the folder.
+        advice: the way out in the error message, such as "name another as out=".
+
+    Raises:
+        OutputError: the folder cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"The folder {path} cannot be made ({error.strerror or error}); {advice}."
+            f"The folder {path} cannot be created ({error.strerror or error}); {advice}."
         ) from error
 
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes the name `path` once the block has ended.
+    """Yield a temporary path beside `path`, which is renamed to `path` after the block.
 
-    Where the block fails the half-written file is removed, an earlier `path` stays as it was, and
-    a failure of the file system becomes an OutputError.
+    If the block fails, the incomplete file is removed and an existing `path` is unchanged.
+
+    Raises:
+        OutputError: the file system reports an error.
     """
     target = Path(path)
     check_writable(target)
-    # Writers choose the format by the ending, which they know in lower case; the whole name could
-    # be too long with a prefix.
+    # Writers choose the format by the ending, in lower case; the whole name could be too long with
+    # a prefix.
     beside = target.with_name(f".tmp-{token_hex(8)}-{target.name[-16:].lower()}")
     try:
         yield beside
@@ -70,11 +80,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder beside `path` to fill; it takes the name `path` once the block has ended.
+    """Yield a new temporary folder beside `path`, which is renamed to `path` after the block.
 
-    What was called so before is deleted then. Where the block fails the half-filled folder is
-    removed, an earlier one stays as it was, and a failure of the file system becomes an
-    OutputError.
+    An existing `path` is deleted then. If the block fails, the incomplete folder is removed and an
+    existing one is unchanged.
+
+    Raises:
+        OutputError: the file system reports an error.
     """
     beside = path.with_name(f".tmp-{token_hex(8)}")
     earlier = path.with_name(f".tmp-{token_hex(8)}")
@@ -85,7 +97,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             path.replace(earlier)
         beside.replace(path)
     except MedSegFMError:
-        # Some of these are errors of the system as well.
+        # Some of these are OSErrors too.
         raise
     except OSError as error:
         if earlier.exists():
@@ -95,8 +107,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             "another folder."
         ) from error
     finally:
-        for rest in (beside, earlier):
-            shutil.rmtree(rest, ignore_errors=True)
+        for leftover in (beside, earlier):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_text(path: Path | str, text: str) -> None:

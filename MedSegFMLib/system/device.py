@@ -1,4 +1,4 @@
-"""Where a model runs, and what the user hears when it cannot. Imports without torch."""
+"""Choice of the device a model runs on, and its errors. Imports without torch."""
 
 from __future__ import annotations
 
@@ -16,15 +16,22 @@ if TYPE_CHECKING:
 
 
 def require_cpu(model: str, device: str) -> None:
-    """Raise DeviceError where a model that knows the CPU alone is asked for another device."""
+    """Check the device of a model that supports the CPU only.
+
+    Raises:
+        DeviceError: another device is requested.
+    """
     if device not in ("auto", "cpu"):
-        raise DeviceError(f"The model {model} runs on the CPU alone, not on '{device}'; use cpu.")
+        raise DeviceError(f"The model {model} runs on the CPU only, not on '{device}'; use cpu.")
 
 
 def is_cpu(device: str) -> bool:
-    """Whether a model runs on the CPU where it is asked for `device`, as in `choose_device`.
+    """Whether a model runs on the CPU for a requested `device`, as in `choose_device`.
 
-    torch is loaded only where it is installed and either a GPU may be here or one is asked for.
+    torch is imported only if it is installed and a GPU may exist or is requested.
+
+    Raises:
+        DeviceError: the device does not exist or needs torch, which is not installed.
     """
     if device == "cpu":
         return True
@@ -33,10 +40,10 @@ def is_cpu(device: str) -> bool:
             return True
         if device.startswith("cuda"):
             raise DeviceError(
-                f"The device '{device}' needs torch, not installed here; run: "
+                f"The device '{device}' needs torch, which is not installed; run: "
                 "pip install torch, or use cpu."
             )
-        raise DeviceError(f"The device '{device}' is not there; use cpu, cuda or auto.")
+        raise DeviceError(f"The device '{device}' does not exist; use cpu, cuda or auto.")
     if device == "auto" and not _has_driver():
         return True
     kind: str = choose_device(device).type
@@ -44,7 +51,7 @@ def is_cpu(device: str) -> bool:
 
 
 def _has_driver() -> bool:
-    """Whether the driver of a CUDA device is installed, without waking it."""
+    """Whether a CUDA driver is installed, without initialising the device."""
     try:
         ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -53,55 +60,57 @@ def _has_driver() -> bool:
 
 
 def choose_device(device: str) -> torch.device:
-    """The torch device of "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+    """The torch device of "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
 
-    Raises DeviceError, which names what there is, for any other device or one that is not there.
+    Raises:
+        DeviceError: the device does not exist; the message lists those that do.
     """
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    there = ["cpu", *(f"cuda:{number}" for number in range(count))]
-    wanted = {"auto": there[min(count, 1)], "cuda": "cuda:0"}.get(device, device)
-    if wanted not in there:
+    available = ["cpu", *(f"cuda:{number}" for number in range(count))]
+    chosen = {"auto": available[min(count, 1)], "cuda": "cuda:0"}.get(device, device)
+    if chosen not in available:
         raise DeviceError(
-            f"The device '{device}' is not there; this computer has {', '.join(there)} (or auto)."
+            f"The device '{device}' does not exist; this computer has {', '.join(available)} "
+            "(or auto)."
         )
-    return torch.device(wanted)
+    return torch.device(chosen)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or the cause of a DeviceError, says that memory is full, a GPU's or not."""
+    """Whether an error, or the cause of a DeviceError, means that memory is exhausted."""
     if isinstance(error, DeviceError):
         return error.__cause__ is not None and is_out_of_memory(error.__cause__)
     return isinstance(error, MemoryError) or (
-        # torch says so in other words on each system.
-        isinstance(error, RuntimeError) and (_is_of_gpu(error) or "alloc" in str(error))
+        # torch's message differs between systems.
+        isinstance(error, RuntimeError) and (_is_gpu_memory_error(error) or "alloc" in str(error))
     )
 
 
-def _is_of_gpu(error: BaseException) -> bool:
+def _is_gpu_memory_error(error: BaseException) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(error, torch.cuda.OutOfMemoryError)
 
 
 @contextmanager
 def memory_errors(model: str) -> Iterator[None]:
-    """Turn an out-of-memory within the block, of GPU or computer, into a DeviceError.
+    """Convert an out-of-memory error in the block, of GPU or CPU, to a DeviceError with advice.
 
-    It names a way out. Any other error stays as it is.
+    Other errors are unchanged.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if _is_of_gpu(error):
+        if _is_gpu_memory_error(error):
             sys.modules["torch"].cuda.empty_cache()
             raise DeviceError(
-                f"The GPU has no memory left for the model {model}; draw a smaller box, close "
+                f"The GPU has not enough memory for the model {model}; draw a smaller box, close "
                 "other programs that use the GPU, or run on the CPU."
             ) from error
         if not isinstance(error, DeviceError) and is_out_of_memory(error):
             raise DeviceError(
-                f"The computer has no memory left for the model {model}; close other programs, "
+                f"The computer has not enough memory for the model {model}; close other programs, "
                 "or use the model randomwalk."
             ) from error
         raise

@@ -1,4 +1,4 @@
-"""A memory of computed things that stays within a number of bytes."""
+"""A cache with a limited size in bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ Value = TypeVar("Value")
 
 
 class LruByteCache(Generic[Key, Value]):
-    """Keeps what was used last; the latest is kept even where it alone is over the budget."""
+    """A least-recently-used cache; the latest item is kept even if it exceeds the budget.
+
+    Args:
+        budget_bytes: the limit of the total size.
+        bytes_of: returns the size of a value.
+    """
 
     def __init__(self, budget_bytes: int, bytes_of: Callable[[Value], int]) -> None:
         self._budget_bytes = budget_bytes
@@ -22,15 +27,15 @@ class LruByteCache(Generic[Key, Value]):
         return len(self._items)
 
     def get(self, key: Key) -> Value | None:
-        """What was put under `key`, or None where it was not, or was let go."""
+        """The value of `key`, or None if it is missing or was evicted."""
         if key in self._items:
             self._items.move_to_end(key)
         return self._items.get(key)
 
     def put(self, key: Key, value: Value) -> None:
-        """Keep `value`, and let the least recently used go where there is too much."""
+        """Store `value`, and evict the least recently used items above the budget."""
         self._items[key] = value
         self._items.move_to_end(key)
-        held = sum(map(self._bytes_of, self._items.values()))
-        while held > self._budget_bytes and len(self._items) > 1:
-            held -= self._bytes_of(self._items.popitem(last=False)[1])
+        total = sum(map(self._bytes_of, self._items.values()))
+        while total > self._budget_bytes and len(self._items) > 1:
+            total -= self._bytes_of(self._items.popitem(last=False)[1])

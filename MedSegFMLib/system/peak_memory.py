@@ -1,4 +1,4 @@
-"""The most memory that this process has held since a moment."""
+"""The peak memory of this process since a given time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _RESET = Path("/proc/self/clear_refs")
 
 
 def reset_peak() -> None:
-    """Begin anew, where the system allows it (Linux); elsewhere the peak stays that of the run."""
+    """Reset the peak if the system allows it (Linux); otherwise it remains that of the process."""
     if _RESET.exists():
         try:
             _RESET.write_text("5")
@@ -19,7 +19,7 @@ def reset_peak() -> None:
 
 
 def peak_bytes() -> int:
-    """The peak resident size since `reset_peak`, or of the process's life; 0 on Windows."""
+    """The peak resident size since `reset_peak`, or of the process; 0 on Windows."""
     if _STATUS.exists():
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):

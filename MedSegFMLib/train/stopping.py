@@ -23,14 +23,16 @@ class Stop:
 def stop_on_signals() -> Iterator[Stop]:
     """Within the block, SIGINT and SIGTERM set the reason to KeyboardInterrupt.
 
-    A second signal acts at once, as before the block. Outside the main thread, which receives no
-    signals, nothing is changed.
+    A second signal acts at once, as before the block. A signal that is ignored stays ignored: a
+    shell script starts `command &` so, and Ctrl-C is for the program in the foreground. Outside the
+    main thread, which receives no signals, nothing is changed.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {n: handler for n, handler in handlers.items() if handler is not signal.SIG_IGN}
 
     def restore() -> None:
         for number, handler in before.items():
@@ -41,7 +43,7 @@ def stop_on_signals() -> Iterator[Stop]:
         stop.reason = KeyboardInterrupt()
         restore()
 
-    for number in _SIGNALS:
+    for number in before:
         signal.signal(number, request_stop)
     try:
         yield stop

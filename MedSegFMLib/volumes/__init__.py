@@ -1,4 +1,4 @@
-"""Volumes: voxels on a grid in patient space, and what can be done with them."""
+"""Volumes: voxels on a grid in patient space, and operations on them."""
 
 from .geometry import Geometry
 from .region import Region

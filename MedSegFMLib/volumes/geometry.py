@@ -1,4 +1,4 @@
-"""Where voxels are in the patient: the grid of a volume, apart from its voxels.
+"""The grid of a volume: the positions of its voxels in the patient.
 
 Space is RAS in millimetres (x to the patient's right, y to anterior, z to superior). Voxel indices
 are (i, j, k) = (column, row, slice) at voxel centres; arrays are indexed (k, j, i).
@@ -19,7 +19,7 @@ from .region import Region, Shape, shape_triple
 Matrix = NDArray[np.float64]
 
 _AXIS_LETTERS = ("RL", "AP", "SI")
-# Below this ratio of determinant to the product of the spacings the axes are taken as coplanar.
+# Below this ratio of determinant to the product of the spacings the axes count as coplanar.
 _SMALLEST_VOLUME_RATIO = 1e-6
 
 
@@ -27,11 +27,14 @@ _SMALLEST_VOLUME_RATIO = 1e-6
 class Geometry:
     """The grid of a volume.
 
-    shape_kji: number of slices, rows and columns.
-    ijk_to_ras: (4, 4) float64, maps (i, j, k, 1) at voxel centres to RAS millimetres; any
-        handedness, oblique and sheared allowed, but finite and invertible.
+    Attributes:
+        shape_kji: number of slices, rows and columns.
+        ijk_to_ras: (4, 4) float64, maps (i, j, k, 1) at voxel centres to RAS millimetres; any
+            handedness, oblique and sheared allowed, but finite and invertible.
 
-    Raises GeometryError for an empty shape, a non-finite, zero-spacing or singular matrix.
+    Raises:
+        GeometryError: the shape is empty, or the matrix is non-finite, singular or has a zero
+            spacing.
     """
 
     shape_kji: Shape
@@ -52,7 +55,7 @@ class Geometry:
         directions: ArrayLike | None = None,
         origin_ras: Sequence[float] = (0.0, 0.0, 0.0),
     ) -> Geometry:
-        """A grid from its parts; `directions` (3, 3) holds the i, j, k axes as RAS columns."""
+        """Create a grid from its parts; `directions` (3, 3): the i, j and k axes as RAS columns."""
         matrix = np.eye(4)
         axes = np.eye(3) if directions is None else np.asarray(directions, dtype=np.float64)
         matrix[:3, :3] = axes * np.asarray(spacing_ijk_mm, dtype=np.float64)
@@ -60,7 +63,7 @@ class Geometry:
         return cls(shape_triple(shape_kji), matrix)
 
     def __eq__(self, other: object) -> bool:
-        """Same shape and the very same matrix; see `matches` for a tolerance."""
+        """Whether shape and matrix are identical; see `matches` for a tolerance."""
         if not isinstance(other, Geometry):
             return NotImplemented
         same_matrix = bool(np.array_equal(self.ijk_to_ras, other.ijk_to_ras))
@@ -70,7 +73,7 @@ class Geometry:
         return hash((self.shape_kji, self.ijk_to_ras.tobytes()))
 
     def matches(self, other: Geometry, tolerance_mm: float = 1e-3) -> bool:
-        """Same shape, and every voxel centre within `tolerance_mm` of its counterpart."""
+        """Whether shapes are equal and all voxel centres differ by at most `tolerance_mm`."""
         if self.shape_kji != other.shape_kji:
             return False
         corners = self.corners_ijk()
@@ -118,10 +121,10 @@ class Geometry:
 
     @property
     def axis_codes(self) -> str:
-        """To which side of the patient i, j and k grow, for instance "RAS" or "LPS".
+        """The side of the patient toward which i, j and k increase, for instance "RAS" or "LPS".
 
-        Each axis gets another letter pair even where two of them lean to the same side: the
-        assignment with the greatest sum of cosines is taken.
+        Each axis gets a different letter pair even if two of them lean to the same side: the
+        assignment with the greatest sum of cosines is used.
         """
         cosines = self.directions
         best = max(
@@ -139,37 +142,45 @@ class Geometry:
         return np.array(np.meshgrid(*axes, indexing="ij")).reshape(3, 8).T
 
     def ras_from_ijk(self, positions_ijk: ArrayLike) -> Matrix:
-        """Bring (…, 3) continuous voxel indices (i, j, k) to RAS millimetres."""
+        """Convert (…, 3) continuous voxel indices (i, j, k) to RAS millimetres."""
         return _transform(self.ijk_to_ras, positions_ijk)
 
     def ijk_from_ras(self, positions_ras: ArrayLike) -> Matrix:
-        """Bring (…, 3) RAS millimetres to continuous voxel indices (i, j, k)."""
+        """Convert (…, 3) RAS millimetres to continuous voxel indices (i, j, k)."""
         return _transform(self.ras_to_ijk, positions_ras)
 
     def crop(self, region: Region) -> Geometry:
-        """The grid of the voxels of `region`, each where it was.
+        """The grid of the voxels of `region`, each at its position in the patient.
 
-        Raises GeometryError where the region reaches outside.
+        Raises:
+            GeometryError: the region extends outside the grid.
         """
         if not Region.whole(self.shape_kji).contains(region):
             raise GeometryError(
-                f"The region {region.start_kji} to {region.stop_kji} (k, j, i) reaches outside "
+                f"The region {region.start_kji} to {region.stop_kji} (k, j, i) extends outside "
                 f"the volume of {self.shape_kji} voxels; clip it first."
             )
         return self._moved(region.start_kji, region.shape_kji)
 
     def pad(self, before_kji: Sequence[int], after_kji: Sequence[int]) -> Geometry:
-        """The grid with that many voxels (0 or more) added before and after, each axis apart."""
+        """The grid with voxels added before and after along each axis.
+
+        Raises:
+            GeometryError: a number of voxels is negative.
+        """
         if min(*before_kji, *after_kji) < 0:
             raise GeometryError(f"Padding {before_kji}, {after_kji} is negative; crop instead.")
         sums = (n + a + b for n, a, b in zip(self.shape_kji, before_kji, after_kji, strict=True))
         return self._moved([-b for b in before_kji], shape_triple(sums))
 
     def resampled(self, spacing_ijk_mm: Sequence[float]) -> Geometry:
-        """A grid over the same field of view with another spacing; its outer faces stay in place.
+        """A grid with another spacing over the same field of view; faces near voxel (0, 0, 0) stay.
 
-        Each axis keeps at least one voxel, and its number of voxels is rounded, so that the far
-        face may move by up to half a voxel.
+        The number of voxels of each axis is rounded, with at least one, so the far face may move by
+        up to half a voxel.
+
+        Raises:
+            GeometryError: a spacing is not finite or not above 0.
         """
         ratio = np.asarray(spacing_ijk_mm, dtype=np.float64) / np.asarray(self.spacing_ijk_mm)
         if not np.all(np.isfinite(ratio) & (ratio > 0)):
@@ -182,15 +193,19 @@ class Geometry:
         return Geometry((k, j, i), matrix)
 
     def permute(self, axes_kji: Sequence[int]) -> Geometry:
-        """The grid after `array.transpose(axes_kji)`: voxels stay where they are in the patient."""
+        """The grid after `array.transpose(axes_kji)`: voxels keep their positions in the patient.
+
+        Raises:
+            GeometryError: the axes are not a permutation of 0, 1 and 2.
+        """
         if sorted(axes_kji) != [0, 1, 2]:
-            raise GeometryError(f"Axes {tuple(axes_kji)} must be an order of 0, 1 and 2.")
+            raise GeometryError(f"Axes {tuple(axes_kji)} must be a permutation of 0, 1 and 2.")
         matrix = self.ijk_to_ras.copy()
         matrix[:3, :3] = self.ijk_to_ras[:3, [2 - a for a in axes_kji][::-1]]
         return Geometry(shape_triple(self.shape_kji[a] for a in axes_kji), matrix)
 
     def flip(self, axis_kji: int) -> Geometry:
-        """The grid after `numpy.flip(array, axis_kji)`: voxels stay where they are."""
+        """The grid after `numpy.flip(array, axis_kji)`: voxels keep their positions."""
         column = 2 - axis_kji
         matrix = self.ijk_to_ras.copy()
         matrix[:3, 3] += matrix[:3, column] * (self.shape_kji[axis_kji] - 1)
@@ -223,7 +238,7 @@ def _check_matrix(matrix: Matrix) -> None:
         )
     if not np.isfinite(matrix).all():
         raise GeometryError(
-            "The voxel-to-patient matrix holds NaN or infinity; repair the volume's header."
+            "The voxel-to-patient matrix contains NaN or infinity; repair the volume's header."
         )
     spacing = np.linalg.norm(matrix[:3, :3], axis=0)
     if not (spacing > 0).all():

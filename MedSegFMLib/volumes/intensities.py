@@ -1,4 +1,4 @@
-"""What voxel values mean, whatever the scanner: bounds, windows, whether they are CT."""
+"""Voxel intensities: value checks, percentile bounds, normalisation and CT detection."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ..errors import VolumeError
 
 Floats = NDArray[np.float32]
 
-# Percentiles over a sample of about so many voxels tell those over all of them.
+# Percentiles over a sample of about this size approximate those over all voxels.
 _SAMPLE_VOXELS = 1_000_000
 _PERCENTILES = (0.5, 99.5)
 
 
 def looks_like_ct(array_kji: NDArray[Any]) -> bool:
-    """Whether voxels are Hounsfield units: signed integers with air and more than soft tissue.
+    """Whether voxels are Hounsfield units: signed integers with air and values above soft tissue.
 
-    Half a percent at least lies below -500 and half a percent above 100.
+    At least half a percent of them is below -500 and half a percent above 100.
     """
     if array_kji.dtype.kind != "i":
         return False
@@ -28,10 +28,12 @@ def looks_like_ct(array_kji: NDArray[Any]) -> bool:
 
 
 def intensity_bounds(array_kji: NDArray[Any]) -> tuple[float, float]:
-    """The 0.5 and 99.5 percentile of a region, which become 0 and 1.
+    """The 0.5 and 99.5 percentiles of a region, which normalisation maps to 0 and 1.
 
-    Those of a regular sample where the region is large. Raises VolumeError for NaN, infinity and
-    values beyond 32-bit floats.
+    For a large region they are computed from a regular sample.
+
+    Raises:
+        VolumeError: values are NaN, infinite or beyond 32-bit floats.
     """
     check_values(array_kji)
     low, high = np.percentile(regular_sample(array_kji), _PERCENTILES)
@@ -39,7 +41,7 @@ def intensity_bounds(array_kji: NDArray[Any]) -> tuple[float, float]:
 
 
 def positive_bounds(array_kji: NDArray[Any]) -> tuple[float, float]:
-    """`intensity_bounds` of the values above 0 alone; of all where none is."""
+    """The `intensity_bounds` of the values above 0 only; of all values if none is."""
     check_values(array_kji)
     sample = regular_sample(array_kji)
     positive = sample[sample > 0]
@@ -50,27 +52,34 @@ def positive_bounds(array_kji: NDArray[Any]) -> tuple[float, float]:
 def check_values(
     array_kji: NDArray[Any], what: str = "The region around the prompts"
 ) -> tuple[float, float]:
-    """The lowest and highest value; `what` they are of, as the message says it.
+    """The lowest and highest value of an array.
 
-    Raises VolumeError for NaN, infinity and values beyond 32-bit floats.
+    Args:
+        array_kji: the values.
+        what: the subject of the error message.
+
+    Raises:
+        VolumeError: values are NaN, infinite or beyond 32-bit floats.
     """
     extremes = float(array_kji.min()), float(array_kji.max())
     if not np.isfinite(extremes).all():
-        raise VolumeError(f"{what} holds NaN or infinite values; replace them before segmenting.")
+        raise VolumeError(
+            f"{what} contains NaN or infinite values; replace them before segmenting."
+        )
     if max(map(abs, extremes)) > float(np.finfo(np.float32).max):
         raise VolumeError(
-            f"{what} holds values from {extremes[0]:g} to {extremes[1]:g}, "
-            "more than 32-bit floats hold; rescale the volume."
+            f"{what} contains values from {extremes[0]:g} to {extremes[1]:g}, "
+            "which exceed the range of 32-bit floats; rescale the volume."
         )
     return extremes
 
 
 def normalised(array_kji: Floats, bounds: tuple[float, float]) -> Floats:
-    """Intensities with `bounds` brought to 0 and 1 and clipped there; 0 where both are the same."""
+    """Intensities with `bounds` mapped to 0 and 1 and clipped there; 0 if both bounds are equal."""
     low, high = bounds
     if low == high:
         return np.zeros_like(array_kji)
-    # Clipped first: a lone extreme value would overflow.
+    # Clipped first, since a single extreme value would overflow.
     scaled: Floats = array_kji.clip(np.float32(low), np.float32(high))
     scaled -= np.float32(low)
     scaled /= np.float32(high - low)

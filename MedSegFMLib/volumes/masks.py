@@ -1,4 +1,4 @@
-"""Masks on a voxel grid: what is accepted as one, and where its voxels are. Needs numpy alone."""
+"""Masks on a voxel grid: validity checks and bounding boxes. Needs numpy only."""
 
 from __future__ import annotations
 
@@ -10,65 +10,65 @@ from numpy.typing import NDArray
 from ..errors import MaskError
 
 Mask = NDArray[Any]
-"""A 3D array (K, J, I) of bool or any integer type; every voxel that is not 0 belongs to it."""
+"""A 3D array (K, J, I) of bool or any integer type; every non-zero voxel belongs to the mask."""
 
 
 def check_mask(mask: Mask, name: str) -> None:
-    """Refuse what is no mask.
+    """Check that an array is a mask.
 
     Args:
         mask: the array to check, (K, J, I), bool or integer.
-        name: what the caller calls it, for the error.
+        name: the name of the array in the error message.
 
     Raises:
-        MaskError: not a numpy array, not 3D, or neither bool nor integer.
+        MaskError: it is not a numpy array, not 3D, or neither bool nor integer.
     """
     if not isinstance(mask, np.ndarray):
         raise MaskError(
             f"{name} is a {type(mask).__name__}, but a mask is a 3D numpy array of bool or "
-            "integers: convert it first."
+            "integers; convert it first."
         )
     if mask.dtype.kind not in "bui":
         raise MaskError(
-            f"{name} has dtype {mask.dtype}, but a mask is bool or integer: threshold "
+            f"{name} has dtype {mask.dtype}, but a mask is bool or integer; threshold "
             f"probabilities first, as in {name} > 0.5."
         )
     if mask.ndim != 3:
         raise MaskError(
-            f"{name} has shape {mask.shape}, but a mask has three axes (K, J, I): pass one volume, "
+            f"{name} has shape {mask.shape}, but a mask has three axes (K, J, I); pass one volume, "
             "without batch or channel axes."
         )
 
 
 def check_masks(reference: Mask, prediction: Mask) -> None:
-    """Refuse two arrays that are not both masks on one grid.
+    """Check that two arrays are masks on the same grid.
 
     Args:
         reference: (K, J, I), bool or integer.
         prediction: the same shape, bool or integer.
 
     Raises:
-        MaskError: one of them is no mask, or the shapes differ.
+        MaskError: one of them is not a mask, or the shapes differ.
     """
     check_mask(reference, "reference")
     check_mask(prediction, "prediction")
     if reference.shape != prediction.shape:
         raise MaskError(
             f"reference has shape {reference.shape} and prediction {prediction.shape}, but they "
-            "must lie on one grid: resample the prediction to the reference first."
+            "must be on the same grid; resample the prediction to the reference first."
         )
 
 
 def bounding_box(mask: Mask) -> tuple[slice, slice, slice] | None:
-    """Smallest block of the grid that holds every voxel of a mask.
+    """The smallest block of the grid that contains every voxel of a mask.
 
-    The block shrinks one axis at a time, so beside the mask itself only lines are held in memory.
+    The block shrinks one axis at a time, so that only lines are held in memory besides the mask.
 
     Args:
         mask: (K, J, I), bool or integer.
 
     Returns:
-        Half-open slices along K, J and I, or None where the mask is empty.
+        Half-open slices along K, J and I, or None if the mask is empty.
     """
     box = [slice(0, size) for size in mask.shape]
     for axis in range(3):

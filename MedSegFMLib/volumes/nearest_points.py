@@ -1,4 +1,4 @@
-"""How far points of a grid are from the nearest of others: exactly, or between two bounds."""
+"""Distances from points of a grid to the nearest of other points: exact, or as two bounds."""
 
 from __future__ import annotations
 
@@ -14,55 +14,62 @@ _BLOCK_VOXELS = 4
 
 
 class NearestPoints:
-    """The points (m, 3) of a grid, m at least 1, that distances are measured to."""
+    """A k-d tree of grid points for exact and bounded nearest-point distances.
+
+    Args:
+        others_kji: (m, 3) int64, the points that distances are measured to, m at least 1.
+        spacing_kji_mm: (3,) float64.
+    """
 
     def __init__(self, others_kji: Points, spacing_kji_mm: Floats) -> None:
         from scipy.spatial import cKDTree
 
         self._others_kji, self._spacing = others_kji, spacing_kji_mm
-        # Balancing takes longer than it saves: points of a surface are spread evenly.
+        # Points of a surface are spread evenly, so that balancing costs more time than it saves.
         self._tree = cKDTree(
             others_kji * spacing_kji_mm, balanced_tree=False, compact_nodes=False, leafsize=32
         )
 
     def distances(self, points_kji: Points) -> Floats:
-        """(n,) from each point (n, 3)."""
+        """(n,) distance in millimetres from each point (n, 3)."""
         _, nearest = self._tree.query(points_kji * self._spacing)
         return lengths_mm(points_kji - self._others_kji[nearest], self._spacing)
 
     def bounds(self, points_kji: Points) -> tuple[Floats, Floats]:
-        """(n,) the least and the most that the distance from each point (n, 3) can be.
+        """(n,) lower and upper bounds of the distance from each point (n, 3), in millimetres.
 
-        A search is made for the middle of each block of a few voxels. What is nearest to it is not
-        far from being nearest to the block's points, so the most is close to the distance itself;
-        the least is what remains where a point lies as much nearer as it lies off the middle.
+        The nearest point is searched for the centre of each block of a few voxels. It is almost the
+        nearest point for the voxels of the block too, so the upper bound is close to the distance
+        itself; the lower bound is the distance of the block's centre minus the voxel's distance
+        from that centre.
         """
         voxel_mm = float(np.cbrt(self._spacing.prod()))
         side_kji = np.maximum(1, np.round(_BLOCK_VOXELS * voxel_mm / self._spacing)).astype(int)
         first_kji = points_kji.min(axis=0)
-        # Divided by one number at a time: by an array it takes several times as long.
+        # Dividing by one scalar at a time is several times faster than by an array.
         block = [
             (along - first) // side
             for along, first, side in zip(points_kji.T, first_kji, side_kji, strict=True)
         ]
         shape = [int(along.max()) + 1 for along in block]
-        of_all = np.ravel_multi_index(block, shape)
-        # Blocks that hold a point are numbered anew.
+        flat_block = np.ravel_multi_index(block, shape)
+        # Number the occupied blocks consecutively.
         number = np.zeros(math.prod(shape), dtype=np.int64)
-        number[of_all] = 1
-        held = np.flatnonzero(number)
-        number[held] = np.arange(held.size)
-        of_block = number[of_all]
-        block_kji = np.stack(np.unravel_index(held, shape)).T
-        middle_kji = first_kji + (block_kji + 0.5) * side_kji - 0.5
-        _, nearest = self._tree.query(middle_kji * self._spacing)
-        middle_mm = lengths_mm(middle_kji - self._others_kji[nearest], self._spacing)
-        off_mm = lengths_mm(points_kji - middle_kji[of_block], self._spacing)
-        most_mm = lengths_mm(points_kji - self._others_kji[nearest[of_block]], self._spacing)
-        return middle_mm[of_block] - off_mm, most_mm
+        number[flat_block] = 1
+        occupied = np.flatnonzero(number)
+        number[occupied] = np.arange(occupied.size)
+        block_of_point = number[flat_block]
+        block_kji = np.stack(np.unravel_index(occupied, shape)).T
+        centre_kji = first_kji + (block_kji + 0.5) * side_kji - 0.5
+        _, nearest = self._tree.query(centre_kji * self._spacing)
+        centre_mm = lengths_mm(centre_kji - self._others_kji[nearest], self._spacing)
+        offset_mm = lengths_mm(points_kji - centre_kji[block_of_point], self._spacing)
+        nearest_kji = self._others_kji[nearest[block_of_point]]
+        upper_mm = lengths_mm(points_kji - nearest_kji, self._spacing)
+        return centre_mm[block_of_point] - offset_mm, upper_mm
 
 
 def lengths_mm(step_kji: Points | Floats, spacing_kji_mm: Floats) -> Floats:
-    """(n,) how long steps (n, 3) on a grid are."""
+    """(n,) lengths in millimetres of steps (n, 3) on a grid."""
     lengths: Floats = np.sqrt(((step_kji * spacing_kji_mm) ** 2).sum(axis=1))
     return lengths

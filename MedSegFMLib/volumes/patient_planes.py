@@ -1,4 +1,4 @@
-"""The three patient planes of a volume as pictures, whatever the order of the volume's axes.
+"""The axial, coronal and sagittal plane of a volume as 2D images, for any order of its axes.
 
 Radiological convention: axial and coronal with the patient's right on the viewer's left, axial with
 anterior up, coronal and sagittal with superior up, sagittal with anterior on the left.
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from .geometry import Geometry
 from .region import Shape
 
-# For each plane: the pair of directions it is cut along, and those to which columns and rows grow.
+# For each plane: the directions perpendicular to it, and those toward which columns and rows grow.
 _DIRECTIONS = {"axial": ("SI", "L", "P"), "coronal": ("AP", "L", "I"), "sagittal": ("RL", "P", "I")}
-# To which side of the patient the place of a slice is counted.
+# The side of the patient toward which slice positions increase.
 SLICE_SIDES = {"axial": "S", "coronal": "A", "sagittal": "R"}
 
 
@@ -25,8 +25,14 @@ SLICE_SIDES = {"axial": "S", "coronal": "A", "sagittal": "R"}
 class Plane:
     """One of the three planes of a grid.
 
-    axis_kji: the array axis that is cut; rows_kji, columns_kji: the array axes down and across the
-    picture; flip_rows, flip_columns: whether those run against the picture.
+    Attributes:
+        axis_kji: the array axis perpendicular to the plane.
+        rows_kji: the array axis down the image.
+        columns_kji: the array axis across the image.
+        flip_rows: whether the array axis runs opposite to the image's rows.
+        flip_columns: whether the array axis runs opposite to the image's columns.
+        aspect: row spacing divided by column spacing.
+        edge_letters: the sides of the patient at the left, right, top and bottom.
     """
 
     name: str
@@ -39,18 +45,18 @@ class Plane:
     edge_letters: tuple[str, str, str, str]
 
     def cut(self, array_kji: NDArray[Any], index: int) -> NDArray[Any]:
-        """The 2D picture (rows, columns) at `index` along the cut axis; a view where possible."""
-        picture: NDArray[Any] = np.take(array_kji, index, axis=self.axis_kji)
+        """The 2D image (rows, columns) at `index` along the perpendicular axis."""
+        image: NDArray[Any] = np.take(array_kji, index, axis=self.axis_kji)
         if self.rows_kji > self.columns_kji:
-            picture = picture.T
+            image = image.T
         if self.flip_rows:
-            picture = picture[::-1]
-        return picture[:, ::-1] if self.flip_columns else picture
+            image = image[::-1]
+        return image[:, ::-1] if self.flip_columns else image
 
     def position(
         self, kji: NDArray[np.float64], shape_kji: Shape
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Columns and rows in the picture of (…, 3) continuous voxel indices."""
+        """Columns and rows in the image of (…, 3) continuous voxel indices."""
         columns, rows = kji[..., self.columns_kji], kji[..., self.rows_kji]
         if self.flip_columns:
             columns = shape_kji[self.columns_kji] - 1 - columns
@@ -60,7 +66,7 @@ class Plane:
 
 
 def planes(geometry: Geometry) -> list[Plane]:
-    """The axial, coronal and sagittal plane of a grid; oblique axes count as the nearest ones."""
+    """The axial, coronal and sagittal plane of a grid, each along the nearest of its axes."""
     codes_kji = geometry.axis_codes[::-1]
     spacing_kji = geometry.spacing_kji_mm
     pairs = ["RL", "AP", "SI"]
@@ -72,10 +78,10 @@ def planes(geometry: Geometry) -> list[Plane]:
     def opposite(letter: str) -> str:
         return next(p for p in pairs if letter in p).replace(letter, "")
 
-    found = []
+    result = []
     for name, (cut, column, row) in _DIRECTIONS.items():
         rows, columns = axis_of(row), axis_of(column)
-        found.append(
+        result.append(
             Plane(
                 name,
                 axis_of(cut[0]),
@@ -87,13 +93,13 @@ def planes(geometry: Geometry) -> list[Plane]:
                 edge_letters=(opposite(column), column, opposite(row), row),
             )
         )
-    return found
+    return result
 
 
 def slice_positions_mm(geometry: Geometry, plane: Plane) -> NDArray[np.float64]:
-    """(n,) how far each slice of a plane is from the RAS origin along the slices' axis.
+    """(n,) distance of each slice of a plane from the RAS origin, along the slice axis.
 
-    It grows towards `SLICE_SIDES`; where the axis is straight it is the coordinate.
+    It increases toward `SLICE_SIDES`; if the axis is not oblique, it is the coordinate.
     """
     axis_ijk = 2 - plane.axis_kji
     direction = geometry.directions[:, axis_ijk]

@@ -1,4 +1,4 @@
-"""Blocks of voxels taken together, where a region is too large to be seen voxel by voxel."""
+"""Max and mean pooling of blocks of voxels, for regions too large to process voxel by voxel."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SLAB_VOXELS = 1 << 22
 def pooled(array_kji: NDArray[Any], factors: Sequence[int], by: Literal["max", "mean"]) -> Floats:
     """The maximum or mean of each block of `factors` voxels, float32.
 
-    A side that the factor does not divide is rounded up: its last block repeats the last voxel.
+    A side that is not a multiple of its factor is padded by repeating its last voxel.
     """
     counts = [-(-n // f) for n, f in zip(array_kji.shape, factors, strict=True)]
     cells = np.empty(counts, dtype=np.float32)
-    # Slab by slab, so that a large integer volume is never held as floats.
+    # Slab by slab, so that a large integer volume is never converted to floats as a whole.
     slab = max(1, _SLAB_VOXELS // (array_kji[0].size * factors[0]))
     for start in range(0, counts[0], slab):
         voxels = array_kji[start * factors[0] : (start + slab) * factors[0]]
@@ -33,7 +33,7 @@ def _pooled_slab(voxels: NDArray[Any], factors: Sequence[int], by: str) -> NDArr
     ends = [(0, -n % f) for n, f in zip(array.shape, factors, strict=True)]
     if any(end for _, end in ends):
         array = np.pad(array, ends, mode="edge")
-    # One axis after the other: the array shrinks on the way.
+    # One axis after another, since each makes the array smaller for the next.
     for axis, factor in enumerate(factors):
         if factor > 1:
             count = array.shape[axis] // factor

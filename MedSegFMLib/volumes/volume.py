@@ -1,4 +1,4 @@
-"""A volume: voxels in `(K, J, I)` order and the grid they stand on, always moved together."""
+"""A volume: voxels in `(K, J, I)` order together with their grid."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ Array = NDArray[Any]
 class Volume:
     """Voxels and their grid.
 
-    array_kji: (K, J, I) C-contiguous array of a real number type or bool; made contiguous by a
-        copy where it is not, otherwise shared with the caller, never written to.
-    geometry: where the voxels are; its shape equals the array's.
+    Attributes:
+        array_kji: (K, J, I) C-contiguous array of a real number type or bool; copied if it is not
+            contiguous, otherwise shared with the caller and never written to.
+        geometry: the positions of the voxels; its shape equals the array's.
 
-    Raises VolumeError for other than three axes, another shape or type.
+    Raises:
+        VolumeError: the array does not have three axes, a real number type and the grid's shape.
     """
 
     array_kji: Array
@@ -60,8 +62,13 @@ class Volume:
     def read(cls, path: Path | str, series_uid: str | None = None) -> Volume:
         """Read a NIfTI, NRRD or MetaImage file, or a folder with one DICOM series.
 
-        `series_uid` chooses where a folder holds several. Raises VolumeError or GeometryError for
-        what is missing, truncated or not one 3D scalar volume on a regular grid.
+        Args:
+            path: the file or folder.
+            series_uid: the DICOM series to read if a folder contains several.
+
+        Raises:
+            VolumeError: the input is missing, truncated or not one 3D scalar volume.
+            GeometryError: the grid is not regular.
         """
         from .io.image_files import read_volume
 
@@ -83,15 +90,16 @@ class Volume:
         write_volume(self, Path(path), names or {})
 
     def intensity_range(self) -> tuple[float, float]:
-        """The lowest and highest value.
+        """The lowest and highest value, without copying the volume.
 
-        Raises VolumeError where a value is NaN or infinite, or all are the same: no model can
-        segment that. No copy of the volume is made.
+        Raises:
+            VolumeError: a value is NaN or infinite, or all values are equal: no model can segment
+                such a volume.
         """
         low, high = float(self.array_kji.min()), float(self.array_kji.max())
         if not (np.isfinite(low) and np.isfinite(high)):
             raise VolumeError(
-                "The volume holds NaN or infinite values; replace them before segmenting."
+                "The volume contains NaN or infinite values; replace them before segmenting."
             )
         if low == high:
             raise VolumeError(
@@ -100,55 +108,61 @@ class Volume:
         return low, high
 
     def with_array(self, array_kji: Array) -> Volume:
-        """Other voxels of the same shape on the same grid."""
+        """A volume with other voxels of the same shape on the same grid."""
         return Volume(array_kji, self.geometry)
 
     def crop(self, region: Region) -> Volume:
-        """The voxels of `region` on their own grid."""
+        """The voxels of `region` with their grid."""
         geometry = self.geometry.crop(region)
         return Volume(self.array_kji[region.slices], geometry)
 
     def pad(self, before_kji: Sequence[int], after_kji: Sequence[int], value: float = 0) -> Volume:
-        """The volume with voxels of `value` added before and after, each axis apart."""
+        """The volume with voxels of `value` added before and after along each axis."""
         geometry = self.geometry.pad(before_kji, after_kji)
         width = list(zip(before_kji, after_kji, strict=True))
         return Volume(np.pad(self.array_kji, width, constant_values=value), geometry)
 
     def permute(self, axes_kji: Sequence[int]) -> Volume:
-        """The same voxels at the same places with the array's axes in another order."""
+        """The volume with its array axes in another order; voxels keep their positions."""
         return Volume(self.array_kji.transpose(axes_kji), self.geometry.permute(axes_kji))
 
     def flip(self, axis_kji: int) -> Volume:
-        """The same voxels at the same places with one array axis reversed."""
+        """The volume with one array axis reversed; voxels keep their positions."""
         return Volume(np.flip(self.array_kji, axis_kji), self.geometry.flip(axis_kji))
 
     def reoriented(self, axis_codes: str) -> Volume:
-        """The same voxels at the same places with i, j, k growing toward `axis_codes`.
+        """The volume with i, j, k increasing toward `axis_codes`; voxels keep their positions.
 
-        `axis_codes` is for instance "RAS"; oblique axes go to the side they lean to. Raises
-        VolumeError where the codes do not name each of the three directions once.
+        Args:
+            axis_codes: for instance "RAS"; oblique axes count toward the side they lean to.
+
+        Raises:
+            VolumeError: the codes do not name each of the three directions once.
         """
         pairs = ["RL", "AP", "SI"]
         wanted = [next((n for n, p in enumerate(pairs) if c in p), -1) for c in axis_codes]
         if sorted(wanted) != [0, 1, 2]:
             raise VolumeError(
-                f"Axis codes '{axis_codes}' must be like RAS: one each of RL, AP, SI."
+                f"Axis codes '{axis_codes}' must contain one each of RL, AP and SI, as in RAS."
             )
         here = [next(n for n, p in enumerate(pairs) if c in p) for c in self.geometry.axis_codes]
-        # Array axis a holds index axis 2 - a; look up which one now lies along each wanted axis.
+        # Array axis a is index axis 2 - a; find the current axis along each requested direction.
         volume = self.permute([2 - here.index(wanted[2 - a]) for a in range(3)])
-        for axis_ijk, (now, then) in enumerate(
+        for axis_ijk, (current, requested) in enumerate(
             zip(volume.geometry.axis_codes, axis_codes, strict=True)
         ):
-            if now != then:
+            if current != requested:
                 volume = volume.flip(2 - axis_ijk)
         return volume
 
     def resample(self, geometry: Geometry, order: int = 1, outside: float = 0) -> Volume:
-        """The volume on another grid, in physical space.
+        """Resample the volume to another grid in physical space.
 
-        order: 0 takes the nearest voxel (for labels, type kept), 1 interpolates linearly (float32).
-        outside: the value of voxels that lie beyond this volume.
+        Args:
+            geometry: the grid of the result.
+            order: 0 for the nearest voxel (for labels; the type is kept), 1 for linear
+                interpolation (float32).
+            outside: the value of voxels beyond this volume.
         """
         from scipy.ndimage import affine_transform
 

@@ -1,4 +1,4 @@
-"""Which weights there are: read from `catalogue.json`, so that a new entry needs no code."""
+"""The catalogue of weights, read from `catalogue.json`, so that a new entry needs no code."""
 
 from __future__ import annotations
 
@@ -15,22 +15,26 @@ from ..errors import WeightsError
 class Entry:
     """The weights of one model.
 
-    file: their name beside the package or in the store; format: "safetensors", "torch", or
-        "folder", of which `parts` says what is in it.
-    sha256, bytes: of the file that is shipped or published; None as long as none is.
-    url: where they are published; None where they cannot be downloaded.
-    licence: of the weights, which may differ from that of the code: an SPDX identifier or a title.
-    network: what a safetensors file's metadata must say under "format"; None where it may say
-        anything.
-    licence_url: where the licence can be read.
-    also: SHA-256 of other publications, such as larger ones, that can be imported in its place.
-    page: where the user finds those that cannot be downloaded from here, to be imported.
-    recipe: that of `medsegfm train` which makes them, where nobody else does.
-    in_folder: what the file is called in a folder that can be given in its place, None for none.
-    parts: of a folder, patterns of the paths in it that count; each must match one or more files.
-    folder_hint: which folder that is, as a message says it.
-    permissive: whether they may be used for anything, selling included. A licence that forbids
-        some use, or is unclear, is not permissive: the user accepts it before a download.
+    Attributes:
+        name: their name.
+        file: the file name beside the package or in the store.
+        format: "safetensors", "torch", or "folder", whose contents `parts` lists.
+        sha256: of the shipped or published file; None if there is none yet.
+        url: the address of the published file; None if it cannot be downloaded.
+        licence: of the weights, which may differ from that of the code: an SPDX identifier or a
+            title.
+        bytes: the size of the shipped or published file; None if there is none yet.
+        network: the required value of "format" in a safetensors file's metadata; None for any.
+        licence_url: the address of the licence text.
+        permissive: whether they may be used for anything, including sale. A licence that forbids
+            some use, or is unclear, is not permissive: the user must accept it before a download.
+        also: SHA-256 of other publications, such as larger ones, that can be imported instead.
+        page: the web page with weights that cannot be downloaded from here but can be imported.
+        recipe: the recipe of `medsegfm train` that creates them, if they are not published
+            elsewhere.
+        in_folder: the file's name in a folder that can be given instead; None if none can.
+        parts: patterns of the relevant paths in a folder; each must match at least one file.
+        folder_hint: a description of that folder for messages.
     """
 
     name: str
@@ -52,25 +56,25 @@ class Entry:
 
     @property
     def given_as(self) -> str:
-        """What the user gives, as a command shows it."""
+        """The placeholder for the weights in a command: FOLDER or FILE."""
         return "FOLDER" if self.parts else "FILE"
 
     @property
     def is_published(self) -> bool:
-        """Whether they can be downloaded, and checked."""
+        """Whether they can be downloaded and verified."""
         return self.url is not None and self.sha256 is not None
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """The SHA-256 of all files that are known as publications, in small letters."""
-        own = () if self.sha256 is None else (self.sha256,)
-        return tuple(digest.lower() for digest in (*own, *self.also))
+        """The SHA-256 of all known publications, in lower case."""
+        primary = () if self.sha256 is None else (self.sha256,)
+        return tuple(digest.lower() for digest in (*primary, *self.also))
 
     @property
     def is_self_describing(self) -> bool:
-        """Whether a file says itself that it is whole and of the right network.
+        """Whether the file itself shows that it is complete and for the right network.
 
-        Then a file of the user's own training can take the place of the published one.
+        Then a file from the user's own training can replace the published one.
         """
         return self.format == "safetensors" and self.network is not None
 
@@ -88,7 +92,11 @@ def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def entry(name: str) -> Entry:
-    """The entry of one model; WeightsError where the catalogue has none."""
+    """The entry with this name.
+
+    Raises:
+        WeightsError: the catalogue has none.
+    """
     if name not in entries():
         raise WeightsError(
             f"There are no weights called '{name}'; the catalogue has {', '.join(entries())}."

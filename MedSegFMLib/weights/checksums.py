@@ -1,4 +1,4 @@
-"""SHA-256 sums: of a file or folder, and the one recorded beside it in `<name>.sha256`."""
+"""SHA-256 checksums of files and folders, and those recorded in `<name>.sha256` beside them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ _CHUNK_BYTES = 1 << 20
 
 
 def sha256_of(path: Path, progress: Progress = no_progress) -> str:
-    """The SHA-256 of a file, read in pieces; WeightsError where it cannot be read.
+    """The SHA-256 of a file, which is read in chunks, or of a folder.
 
-    Of a folder it is that of the lines which `sha256sum` prints for all files in it, sorted by
-    their path in the folder.
+    For a folder it is the SHA-256 of the lines that `sha256sum` prints for all files in it, sorted
+    by their relative path.
+
+    Raises:
+        WeightsError: a file cannot be read.
     """
     if path.is_dir():
         return _sha256_of_folder(path, progress)
@@ -46,17 +49,25 @@ def _sha256_of_folder(folder: Path, progress: Progress) -> str:
 
 
 def sidecar(path: Path) -> Path:
-    """The file beside `path` that holds its SHA-256; of a file, in the format of `sha256sum`."""
+    """The file beside `path` with its SHA-256; for a file, in the format of `sha256sum`."""
     return path.with_name(f"{path.name}.sha256")
 
 
 def record(path: Path, digest: str) -> None:
-    """Write the SHA-256 of `path` beside it; OutputError where that cannot be written."""
+    """Write the SHA-256 of `path` beside it.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     write_text(sidecar(path), f"{digest}  {path.name}\n")
 
 
 def recorded(path: Path) -> str | None:
-    """The SHA-256 recorded beside `path`, None where there is none; WeightsError for a bad one."""
+    """The SHA-256 recorded beside `path`, None if there is none.
+
+    Raises:
+        WeightsError: the record cannot be read or is empty.
+    """
     try:
         words = sidecar(path).read_text(encoding="utf-8").split()
     except FileNotFoundError:
@@ -69,5 +80,5 @@ def recorded(path: Path) -> str | None:
 
 
 def own_sha256(path: Path) -> str:
-    """The SHA-256 that is recorded beside a file, else the one it has."""
+    """The SHA-256 recorded beside a file, or else the computed one."""
     return recorded(path) or sha256_of(path)

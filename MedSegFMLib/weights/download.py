@@ -1,4 +1,4 @@
-"""A download beside the caller: for a panel that must not wait."""
+"""A download in the background, for a panel that must not block."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from pathlib import Path
 from ..errors import Cancelled, MedSegFMError, WeightsError
 from .fetch import fetch
 
-_STOPPED = "The download was stopped; it can be continued."
+_STOPPED = "The download was stopped; it can be resumed."
 
 
 class Download:
-    """`fetch` in a thread of its own; the caller asks how far it is from time to time.
+    """`fetch` in a separate thread; the caller polls its progress.
 
-    fraction: 0 to 1; phrase: what it does, for the user.
-    path: of the weights, once they are here; None until then and where they never came.
-    error: why it ended without weights, None otherwise; Cancelled after `cancel`.
+    Attributes:
+        name: the name of the weights.
+        fraction: the completed fraction, 0 to 1.
+        phrase: the current activity, for the user.
+        path: the downloaded weights; None until then and after a failure.
+        error: the reason for a failure, otherwise None; Cancelled after `cancel`.
     """
 
     def __init__(self, name: str, accept_licence: bool = False) -> None:
@@ -32,24 +35,24 @@ class Download:
 
     @property
     def done(self) -> bool:
-        """Whether it ended, one way or the other."""
+        """Whether it ended, successfully or not."""
         return not self._thread.is_alive()
 
     def cancel(self) -> None:
-        """Stop soon, at the latest when a silent server is given up; what came is kept."""
+        """Stop soon, at the latest when a silent server times out; received data are kept."""
         self._stop.set()
 
     def _run(self) -> None:
-        # Stands where what follows ends in a way that nobody foresaw.
+        # Remains if the download ends with an unexpected exception.
         error: MedSegFMError | None = WeightsError(
-            f"The download of the weights of {self.name} ended without a word; try again, it goes "
-            "on where it stopped."
+            f"The download of the weights of {self.name} ended unexpectedly; try again to resume "
+            "it."
         )
         try:
             self.path = fetch(self.name, self._accept_licence, self._progress)
             error = None
         except MedSegFMError as caught:
-            # Whoever stopped it does not care that the line broke as well.
+            # After `cancel` a simultaneous failure does not matter.
             error = Cancelled(_STOPPED) if self._stop.is_set() else caught
         finally:
             self.error = error

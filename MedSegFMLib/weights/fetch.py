@@ -1,4 +1,4 @@
-"""Fetching published weights: their licence accepted, and verified before they take their name."""
+"""Download of published weights, with acceptance of their licence and verification."""
 
 from __future__ import annotations
 
@@ -11,84 +11,95 @@ from .catalogue import Entry, entry
 from .checksums import sha256_of
 from .transfer import receive
 
-# The part of the time that receiving takes; the rest is checking.
+# The fraction of the progress for the download; the rest is for verification.
 _RECEIVING = 0.95
 
 
 def fetch(name: str, accept_licence: bool = False, progress: Progress = no_progress) -> Path:
-    """Download the weights of a model into the user's folder; returns their path.
+    """Download the weights of a model into the user's folder and return their path.
 
-    accept_licence: whether the user accepts a licence that restricts what weights may be used for;
-        one that does not needs no acceptance.
+    An incomplete earlier download is resumed; published weights that are complete are kept.
 
-    What an earlier call left unfinished is continued; weights that are here as published, whole,
-    stay as they are. Raises WeightsError where none are published, the licence is not accepted,
-    other weights of the user's stand in the way, the server cannot be reached, breaks off, or has
-    a file of another size or SHA-256 (it is thrown away then); OutputError where the disk is full
-    or the folder cannot be written; Cancelled where `progress` raises it.
+    Args:
+        name: the name of the weights.
+        accept_licence: whether the user accepts a licence that restricts the use of the weights;
+            other licences need no acceptance.
+        progress: called with the completed fraction and a phrase.
+
+    Raises:
+        WeightsError: no weights are published; the licence is not accepted; the user's own weights
+            would be overwritten; the server cannot be reached, breaks off, or has a file of another
+            size or SHA-256, which is deleted.
+        OutputError: the disk is full or the folder cannot be written to.
+        Cancelled: `progress` raised it.
     """
     item = entry(name)
-    here = _as_published(item)
-    if here is not None:
-        return here
+    path = _as_published(item)
+    if path is not None:
+        return path
     _check_published(item)
     check_licence(item, accept_licence)
     part = store.partial(item)
     store.make_folder(part.parent)
-    assert item.url is not None and item.sha256 is not None, "an entry without is refused before"
+    assert item.url is not None and item.sha256 is not None, "checked by _check_published"
     receive(item.url, part, item.bytes, part_of(progress, 0.0, _RECEIVING))
     digest = sha256_of(part, part_of(progress, _RECEIVING, 1.0))
     if digest != item.sha256.lower():
         part.unlink()
         raise WeightsError(
-            f"{item.url} has the SHA-256 {digest}, not {item.sha256.lower()}; it is not what was "
-            "published and was thrown away, try again or import a file."
+            f"{item.url} has the SHA-256 {digest} instead of the published {item.sha256.lower()} "
+            "and was deleted; try again or import a file."
         )
     return store.adopt(name, part, digest)
 
 
 def check_licence(item: Entry, accepted: bool) -> None:
-    """Raise WeightsError, which names the licence, where it had to be accepted and was not."""
+    """Check the acceptance of a restrictive licence.
+
+    Raises:
+        WeightsError: the licence must be accepted and was not; the message names it.
+    """
     if item.permissive or accepted:
         return
-    where = f" ({item.licence_url})" if item.licence_url else ""
+    address = f" ({item.licence_url})" if item.licence_url else ""
     raise WeightsError(
-        f"The weights of {item.name} come under the licence {item.licence}{where}, which restricts "
-        f"what they may be used for; read it and accept it with 'medsegfm weights fetch "
+        f"The weights of {item.name} are under the licence {item.licence}{address}, which "
+        f"restricts their use; read it and accept it with 'medsegfm weights fetch "
         f"{item.name} --accept-licence'."
     )
 
 
 def _as_published(item: Entry) -> Path | None:
-    """The weights that are here, where they are the published ones and whole.
+    """The installed weights if they are the published ones and complete.
 
-    Raises WeightsError where they are the user's own and would be lost.
+    Raises:
+        WeightsError: they are the user's own and would be overwritten.
     """
-    here = next((known for known in store.installed() if known.name == item.name), None)
-    if here is None:
+    current = next((one for one in store.installed() if one.name == item.name), None)
+    if current is None:
         return None
-    if item.sha256 is None or here.sha256 != item.sha256.lower():
-        if here.shipped or not item.is_published:
+    if item.sha256 is None or current.sha256 != item.sha256.lower():
+        if current.shipped or not item.is_published:
             return None
         raise WeightsError(
-            f"{here.path} holds other weights than the published ones of {item.name}; keep a copy "
-            f"if you need them, then run 'medsegfm weights remove {item.name}' first."
+            f"{current.path} is not the published file of {item.name}; keep a copy "
+            f"if you need it, then run 'medsegfm weights remove {item.name}' first."
         )
     try:
-        store.verify(here.path, item.sha256)
+        store.verify(current.path, item.sha256)
     except WeightsError:
-        # Damaged: the download takes their place.
+        # Damaged: the download replaces them.
         return None
-    return here.path
+    return current.path
 
 
 def _check_published(item: Entry) -> None:
     if item.is_published:
         return
-    back = ""
+    restore = ""
     if store.shipped(item.name) is not None:
-        back = f", or go back to the shipped ones with 'medsegfm weights remove {item.name}'"
+        restore = f", or restore the shipped ones with 'medsegfm weights remove {item.name}'"
     raise WeightsError(
         f"No weights of {item.name} are published for download; import a file with 'medsegfm "
-        f"weights import {item.name} {item.given_as}'{back}."
+        f"weights import {item.name} {item.given_as}'{restore}."
     )

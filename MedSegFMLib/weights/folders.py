@@ -1,4 +1,4 @@
-"""Weights that are a folder: which of its files count, and whether they are whole."""
+"""Weights that are a folder: its relevant files and their completeness."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ _TENSORS = (".pt", ".pth")
 
 
 def check_parts(item: Entry, folder: Path) -> list[Path]:
-    """The files of a folder that are the weights `item`, after a look at each; sorted by path.
+    """Check the files of a folder that form the weights `item`, and return them sorted by path.
 
-    Raises WeightsError, which says what is expected, where one is missing or truncated.
+    Raises:
+        WeightsError: a file is missing or truncated; the message describes the expected folder.
     """
     if not folder.is_dir():
-        fault = "is no folder" if folder.exists() else "is not there"
+        fault = "is not a folder" if folder.exists() else "does not exist"
         raise WeightsError(f"{folder} {fault}; give {item.folder_hint}.")
     files: list[Path] = []
     for pattern in item.parts:
-        found = sorted(path for path in folder.glob(pattern) if path.is_file())
-        if not found:
+        matches = sorted(path for path in folder.glob(pattern) if path.is_file())
+        if not matches:
             raise WeightsError(f"{folder} has no {pattern}; give {item.folder_hint}.")
-        files += found
+        files += matches
     for path in files:
         if path.suffix in _TENSORS:
             check_torch_file(path)
@@ -39,10 +40,17 @@ def check_parts(item: Entry, folder: Path) -> list[Path]:
 
 
 def copy_parts(files: Sequence[Path], source: Path, target: Path, sha256: str | None) -> str:
-    """Copy files of a folder to another, whole or not at all; returns the SHA-256 of that.
+    """Copy files of a folder to another, whole or not at all, and return its SHA-256.
 
-    What `target` held before is gone then. sha256: what it must be, None for anything. Raises
-    WeightsError where it is another, OutputError where it cannot be copied.
+    Args:
+        files: the files to copy.
+        source: the folder of the files.
+        target: the new folder, which replaces an existing one.
+        sha256: the required SHA-256, None for any.
+
+    Raises:
+        WeightsError: the SHA-256 is another.
+        OutputError: the files cannot be copied.
     """
     with atomic_folder(target) as beside:
         for file in files:
@@ -51,16 +59,24 @@ def copy_parts(files: Sequence[Path], source: Path, target: Path, sha256: str | 
             shutil.copyfile(file, copy)
         digest = sha256_of(beside)
         if sha256 is not None and digest != sha256.lower():
-            raise WeightsError(f"{source} has the SHA-256 {digest}, not {sha256}; get it again.")
+            raise WeightsError(
+                f"{source} has the SHA-256 {digest}, not {sha256}; download it again."
+            )
     return digest
 
 
 def read_json(path: Path) -> dict[str, object]:
-    """What a JSON file says; WeightsError where it cannot be read or says it of nothing by name."""
+    """The object in a JSON file.
+
+    Raises:
+        WeightsError: the file cannot be read or does not contain an object.
+    """
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{path} is damaged or no JSON ({error}); get it again.") from error
-    if not isinstance(held, dict):
-        raise WeightsError(f"{path} holds no names and values; get it again.")
-    return held
+        raise WeightsError(
+            f"{path} is damaged or not JSON ({error}); download it again."
+        ) from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path} does not contain a JSON object; download it again.")
+    return content

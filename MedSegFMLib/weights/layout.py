@@ -1,4 +1,4 @@
-"""Whether a file holds the tensors of a network: all of them, no others, of the right shapes."""
+"""Check that a file contains exactly the tensors of a network, with the right shapes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,17 @@ _MOST_NAMED = 3
 
 
 def check_layout(found: Shapes, expected: Shapes, path: Path, network: str, advice: str) -> None:
-    """Raise WeightsError, which names them, for tensors that are missing, unknown or misshapen.
+    """Compare tensors with the layout of a network.
 
-    network: what they should be of, and advice: what to give instead, as the message says it.
+    Args:
+        found: shape of each tensor in the file, by name.
+        expected: shape of each tensor of the network, by name.
+        path: the file, for the message.
+        network: the network's name, for the message.
+        advice: the way out, for the message.
+
+    Raises:
+        WeightsError: tensors are missing, unknown or have another shape; the message names them.
     """
     faults = [f"{name} is missing" for name in expected if name not in found]
     faults += [f"{name} is unknown" for name in found if name not in expected]
@@ -28,6 +36,6 @@ def check_layout(found: Shapes, expected: Shapes, path: Path, network: str, advi
         more = len(faults) - _MOST_NAMED
         rest = f" and {more} more" if more > 0 else ""
         raise WeightsError(
-            f"{path} is of another network than {network}: "
+            f"{path} is not for the network {network}: "
             f"{', '.join(faults[:_MOST_NAMED])}{rest}; {advice}."
         )

@@ -1,4 +1,4 @@
-"""What a safetensors file says it holds, and whether all of it is there. Needs no package.
+"""The header of a safetensors file, and a check that the file is complete. Needs no package.
 
 The file begins with the length of its header (8 bytes, little-endian), then the header in JSON,
 then the tensors' bytes: https://github.com/huggingface/safetensors#format
@@ -14,13 +14,18 @@ from typing import Any
 from ..errors import WeightsError
 
 _LENGTH_BYTES = 8
-# The format's own limit, so that a file of another kind does not make us read gigabytes.
+# The format's own limit, so that gigabytes of a file in another format are never read.
 _LARGEST_HEADER = 100_000_000
 
 
 @dataclass(frozen=True)
 class Header:
-    """Free text by key, and the shape of each tensor by name."""
+    """The header of a safetensors file.
+
+    Attributes:
+        metadata: free text by key.
+        shapes: the shape of each tensor by name.
+    """
 
     metadata: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
@@ -29,7 +34,8 @@ class Header:
 def read_header(path: Path) -> Header:
     """The header of a safetensors file; no tensor is read.
 
-    Raises WeightsError where the file is missing, truncated or not of this format.
+    Raises:
+        WeightsError: the file is missing, truncated or not in this format.
     """
     try:
         size = path.stat().st_size
@@ -47,12 +53,13 @@ def read_header(path: Path) -> Header:
         end = max((item["data_offsets"][1] for item in items.values()), default=0)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise WeightsError(
-            f"{path} is not a whole safetensors file: its header cannot be read; fetch it again."
+            f"{path} is not a complete safetensors file: its header cannot be read; download it "
+            "again."
         ) from error
     expected = _LENGTH_BYTES + length + end
     if size != expected:
         raise WeightsError(
-            f"{path} has {size} bytes where its header announces {expected}; it is truncated or "
-            "damaged, fetch it again."
+            f"{path} has {size} bytes instead of {expected} and is truncated or damaged; download "
+            "it again."
         )
     return Header(metadata, shapes)

@@ -1,4 +1,4 @@
-"""Tensors to a safetensors file, whole or not at all. Needs torch."""
+"""Writing of tensors to a safetensors file, whole or not at all. Needs torch."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 def save_tensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write tensors, from whatever device, by name; OutputError where that fails."""
+    """Write tensors on any device by name.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as beside:
         try:
-            save_file(held, str(beside), None if metadata is None else dict(metadata))
+            save_file(on_cpu, str(beside), None if metadata is None else dict(metadata))
         except SafetensorError as error:
             raise OutputError(
                 f"{path} could not be written ({error}); free some space and run the same command "

@@ -1,9 +1,9 @@
-"""Where weights lie on this computer, and whether they are still what they were.
+"""Installed weights on this computer, with their verification.
 
-What the user imported or downloaded comes first, then a file shipped beside this module. Each file
-in the user's folder has its SHA-256 beside it in `<file>.sha256`, written when it comes there; that
-of a shipped file stands in the catalogue. Either is checked before each load. Where the weights of
-a model are a folder (`Entry.parts`) all this holds for it as for a file.
+Weights that the user imported or downloaded take precedence over a file shipped beside this module.
+Each file in the user's folder has its SHA-256 in `<file>.sha256` beside it, written on
+installation; that of a shipped file is in the catalogue. It is checked before each load. If the
+weights of a model are a folder (`Entry.parts`), all this applies to the folder.
 """
 
 from __future__ import annotations
@@ -28,10 +28,15 @@ _PACKAGE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Installed:
-    """Weights that are here.
+    """Installed weights.
 
-    shipped: with the package, so that they cannot be removed.
-    fault: why they cannot be loaded, in a sentence; None where their SHA-256 is known.
+    Attributes:
+        name: their name in the catalogue.
+        path: the file or folder.
+        sha256: the expected SHA-256; None if it is unknown.
+        bytes: their size.
+        shipped: whether they belong to the package and cannot be removed.
+        fault: a sentence on why they cannot be loaded; None if their SHA-256 is known.
     """
 
     name: str
@@ -43,47 +48,53 @@ class Installed:
 
 
 def folder() -> Path:
-    """The user's folder for weights, which may not exist yet; MEDSEGFM_WEIGHTS names another."""
+    """The user's folder for weights, which may not exist yet; MEDSEGFM_WEIGHTS overrides it.
+
+    Raises:
+        WeightsError: there is no home folder.
+    """
     named = os.environ.get("MEDSEGFM_WEIGHTS")
     try:
         return Path(named).expanduser() if named else _data_folder() / "medsegfm" / "weights"
     except RuntimeError as error:
         raise WeightsError(
-            "There is no home folder to keep weights in; name a folder in MEDSEGFM_WEIGHTS."
+            "There is no home folder to store weights in; name a folder in MEDSEGFM_WEIGHTS."
         ) from error
 
 
 def find(name: str) -> Path:
     """The file, or folder, with the weights of a model: the user's, else the shipped one.
 
-    Raises WeightsError, with the way out, where there is none.
+    Raises:
+        WeightsError: there is none; the message explains how to get it.
     """
     item = entry(name)
-    users = _users(item)
-    path = users if users is not None and _is_there(item, users) else shipped(name)
+    installed_path = _user_path(item)
+    is_installed = installed_path is not None and _is_there(item, installed_path)
+    path = installed_path if is_installed else shipped(name)
     if path is not None:
         return path
     fetch = f"run 'medsegfm weights fetch {name}' or " if item.is_published else "run "
-    where = "" if item.is_published else ", and none are published yet"
+    source = "" if item.is_published else ", and none are published yet"
     if item.page is not None:
-        where = f", get them from {item.page}"
+        source = f", get them from {item.page}"
     if item.recipe is not None:
-        where = f", train them with 'medsegfm train {item.recipe} out=FOLDER'"
+        source = f", train them with 'medsegfm train {item.recipe} out=FOLDER'"
     raise WeightsError(
-        f"No trained weights of {name} are installed{where}; {fetch}"
+        f"No trained weights of {name} are installed{source}; {fetch}"
         f"'medsegfm weights import {name} {item.given_as}', give --weights {item.given_as}, or use "
         "the model randomwalk, which needs none."
     )
 
 
 def shipped(name: str) -> Path | None:
-    """The file with the weights of a model that came with the package, None where none did."""
+    """The weights file of a model in the package, None if there is none."""
     path = _PACKAGE / entry(name).file
     return path if path.is_file() else None
 
 
 def installed() -> list[Installed]:
-    """All weights that are here and would be used, in the order of the catalogue."""
+    """All installed weights that would be used, in the order of the catalogue."""
     records = []
     for name in entries():
         try:
@@ -101,16 +112,23 @@ def installed() -> list[Installed]:
 
 
 def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
-    """Copy a file into the user's folder as the weights of a model; returns its new path.
+    """Copy a file into the user's folder as the weights of a model and return its new path.
 
-    It is used from then on, before a shipped file. path: the file, or, where the catalogue says how
-    it is called there, the folder that it lies in; where the weights are a folder, that folder, of
-    which the files that count are copied. sha256: what the file must have, as its
-    publisher says. Without it those of the catalogue count, where it has any, unless the file says
-    itself what it is: one from the user's own training may differ. Raises WeightsError where the
-    file is missing, empty, truncated, of another format or has another SHA-256, and where it says
-    that it is of another network, which torch's format does not; OutputError where it cannot be
-    copied; an earlier file of the same name stays then.
+    From then on it is used, in preference to a shipped file. If it cannot be copied, an earlier
+    file of the same name is kept.
+
+    Args:
+        name: the name of the weights.
+        path: the file, or, if the catalogue has its name there, the folder that contains it; if the
+            weights are a folder, that folder, of which the relevant files are copied.
+        sha256: the SHA-256 that its publisher states. Without it those of the catalogue apply, if
+            there are any, unless the file is self-describing: one from the user's own training may
+            differ.
+
+    Raises:
+        WeightsError: the file is missing, empty, truncated, in another format, has another SHA-256,
+            or is marked as another network's (which torch's format cannot mark).
+        OutputError: the file cannot be copied.
     """
     item, source = entry(name), Path(path)
     target = folder() / item.file
@@ -122,7 +140,7 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
     if source.is_dir():
         if item.in_folder is None:
             raise WeightsError(
-                f"{source} is a folder; the weights of {name} are one file, give that in it."
+                f"{source} is a folder, but the weights of {name} are one file; give that file."
             )
         source = source / item.in_folder
     if not _is_there(item, source):
@@ -130,10 +148,11 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
     _check_format(item, source)
     digest = sha256_of(source)
     expected = (sha256,) if sha256 else () if item.is_self_describing else item.accepted
-    if expected and digest not in [known.lower() for known in expected]:
-        own = "" if sha256 else ", or confirm weights of your own with --sha256"
+    if expected and digest not in [accepted.lower() for accepted in expected]:
+        confirm = "" if sha256 else ", or confirm your own weights with --sha256"
         raise WeightsError(
-            f"{source} has the SHA-256 {digest}, not {' or '.join(expected)}; get it again{own}."
+            f"{source} has the SHA-256 {digest}, not {' or '.join(expected)}; download it "
+            f"again{confirm}."
         )
     make_folder(target.parent)
     with atomic_path(target) as beside:
@@ -143,10 +162,11 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
 
 
 def adopt(name: str, path: Path, digest: str) -> Path:
-    """Rename a file of the user's folder, whose SHA-256 was checked, to the weights of a model.
+    """Rename a verified file of the user's folder to the weights of a model; return its new path.
 
-    Returns its new path. Raises WeightsError where it is of another format or network, OutputError
-    where it cannot be renamed.
+    Raises:
+        WeightsError: the file is in another format or for another network.
+        OutputError: it cannot be renamed.
     """
     item = entry(name)
     _check_format(item, path)
@@ -156,68 +176,76 @@ def adopt(name: str, path: Path, digest: str) -> Path:
         path.replace(target)
     except OSError as error:
         raise OutputError(
-            f"{target} cannot be written ({error.strerror or error}); end what uses it and try "
-            "again."
+            f"{target} cannot be written ({error.strerror or error}); close programs that use it "
+            "and try again."
         ) from error
     return target
 
 
 def partial(item: Entry) -> Path:
-    """Where an unfinished download of published weights lies; another publication has another."""
+    """The path of an incomplete download of published weights; each publication has its own."""
     return folder() / f"{item.file}.{(item.sha256 or '')[:8]}.part"
 
 
 def remove(name: str) -> None:
-    """Delete the weights of a model, and unfinished downloads of them, from the user's folder.
+    """Delete the weights of a model, and incomplete downloads of them, from the user's folder.
 
-    Shipped ones belong to the package: they stay, and are used again. Raises WeightsError where
-    there is nothing to remove.
+    Shipped weights belong to the package: they are kept, and used again.
+
+    Raises:
+        WeightsError: there is nothing to remove, or a file cannot be removed.
     """
     item = entry(name)
     path = folder() / item.file
-    rest = sorted(folder().glob(f"{item.file}.*.part"))
-    if not _is_there(item, path) and not rest:
-        stay = "; the shipped ones belong to the package and stay" if shipped(name) else ""
+    parts = sorted(folder().glob(f"{item.file}.*.part"))
+    if not _is_there(item, path) and not parts:
+        keep = "; the shipped ones belong to the package and are kept" if shipped(name) else ""
         raise WeightsError(
-            f"There are no weights of {name} in {folder()}, nothing to remove{stay}."
+            f"There are no weights of {name} in {folder()}, nothing to remove{keep}."
         )
     try:
         if path.is_dir():
             shutil.rmtree(path)
-        for file in (path, sidecar(path), *rest, *derived_files(path)):
+        for file in (path, sidecar(path), *parts, *derived_files(path)):
             file.unlink(missing_ok=True)
     except OSError as error:
         raise WeightsError(
-            f"{error.filename} cannot be removed ({error.strerror}); end what uses it and check "
-            "its permissions."
+            f"{error.filename} cannot be removed ({error.strerror}); close programs that use it "
+            "and check its permissions."
         ) from error
 
 
 def derived_files(path: Path) -> list[Path]:
-    """What runtimes keep beside a weights file, made of it or of an earlier one of its name.
+    """Files that runtimes derived from this weights file or from an earlier one of its name.
 
-    They are called `<file>.<first 8 of its SHA-256>.graph.<what>`.
+    Their names are `<file>.<first 8 of its SHA-256>.graph.<suffix>`.
     """
     return sorted(path.parent.glob(f"{escape(path.name)}.????????.graph.*"))
 
 
 def verify(path: Path, sha256: str) -> None:
-    """Raise WeightsError, which names both, where a file has another SHA-256 than it should."""
-    found = sha256_of(path)
-    if found != sha256.lower():
+    """Compare the SHA-256 of a file with the expected one.
+
+    Raises:
+        WeightsError: they differ; the message names both.
+    """
+    digest = sha256_of(path)
+    if digest != sha256.lower():
         again = "install MedSegFM" if path.parent == _PACKAGE else "fetch or import it"
         raise WeightsError(
-            f"{path} has the SHA-256 {found}, not {sha256.lower()}; it is altered or damaged, "
+            f"{path} has the SHA-256 {digest}, not {sha256.lower()}, and is modified or damaged; "
             f"{again} again."
         )
 
 
 def verify_recorded(path: Path) -> None:
-    """Check a file against the SHA-256 that is known for it, before it is loaded.
+    """Compare a file with its known SHA-256 before it is loaded.
 
     That is the catalogue's for a shipped file, else the one recorded beside it. A file that the
-    user names may have none; an installed one without is refused with a WeightsError, as is one
-    that has changed.
+    user names may have none.
+
+    Raises:
+        WeightsError: the file has changed, or is installed without a recorded SHA-256.
     """
     expected = _expected(path)
     if expected is not None:
@@ -225,12 +253,16 @@ def verify_recorded(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it; WeightsError where that is not possible."""
+    """Create a folder and its parents.
+
+    Raises:
+        WeightsError: it cannot be created.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WeightsError(
-            f"The folder {path} cannot be made ({error.strerror or error}); name another in "
+            f"The folder {path} cannot be created ({error.strerror or error}); name another in "
             "MEDSEGFM_WEIGHTS."
         ) from error
 
@@ -245,8 +277,8 @@ def _data_folder() -> Path:
     return Path(data) if data else Path.home() / ".local" / "share"
 
 
-def _users(item: Entry) -> Path | None:
-    """Where the user's own file lies or would lie; None without a home folder to have it in."""
+def _user_path(item: Entry) -> Path | None:
+    """The path of the user's own file, which may not exist; None without a home folder."""
     try:
         return folder() / item.file
     except WeightsError:
@@ -254,7 +286,7 @@ def _users(item: Entry) -> Path | None:
 
 
 def _expected(path: Path) -> str | None:
-    """The SHA-256 a file must have; None for one that the user names and nobody knows."""
+    """The SHA-256 that a file must have; None if it is unknown, as for a file given by path."""
     for item in entries().values():
         if path == _PACKAGE / item.file:
             if item.sha256 is None:
@@ -262,7 +294,7 @@ def _expected(path: Path) -> str | None:
                     f"{path} has no SHA-256 in the catalogue; install MedSegFM again."
                 )
             return item.sha256
-        if path == _users(item) and recorded(path) is None:
+        if path == _user_path(item) and recorded(path) is None:
             raise WeightsError(
                 f"{path} has no SHA-256 recorded beside it; import it with "
                 f"'medsegfm weights import {item.name} {item.given_as}'."
@@ -274,11 +306,11 @@ def _check_format(item: Entry, path: Path) -> None:
     if item.format != "safetensors":
         check_torch_file(path)
         return
-    said = read_header(path).metadata.get("format")
-    if item.network not in (None, said):
+    network = read_header(path).metadata.get("format")
+    if item.network not in (None, network):
         raise WeightsError(
-            f"{path} holds {said or 'an unknown network'}, not {item.network}; give weights that "
-            "MedSegFM's training wrote."
+            f"{path} contains {network or 'an unknown network'}, not {item.network}; use weights "
+            "written by MedSegFM's training."
         )
 
 

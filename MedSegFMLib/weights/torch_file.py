@@ -1,7 +1,7 @@
-"""Whether a file of torch's format is whole, without reading its tensors. Needs no package.
+"""Check that a file in torch's format is complete, without reading its tensors. Needs no package.
 
-Since torch 1.6 torch.save writes a zip archive, whose list of contents stands at its end; before,
-it wrote pickles one after the other. https://pytorch.org/docs/stable/notes/serialization.html
+Since torch 1.6 torch.save writes a zip archive, with its directory at the end; before, it wrote a
+sequence of pickles. https://pytorch.org/docs/stable/notes/serialization.html
 """
 
 from __future__ import annotations
@@ -17,24 +17,33 @@ _PICKLE = b"\x80"
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether a file begins as safetensors does: a length, then JSON; WeightsError without it."""
+    """Whether a file begins like safetensors: a length, then JSON.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
     return _start(path)[8:9] == b"{"
 
 
 def check_torch_file(path: Path) -> None:
-    """Raise WeightsError for a file that is truncated, or neither torch's format nor safetensors.
+    """Check that a file is complete and in torch's format or safetensors.
 
-    Of torch's old format, which says nothing of its length, only the beginning is looked at.
+    Of torch's old format, which does not store its length, only the beginning is checked.
+
+    Raises:
+        WeightsError: it is truncated or in another format.
     """
     start = _start(path)
     if is_safetensors(path):
         read_header(path)
     elif start.startswith(_ZIP):
         if not zipfile.is_zipfile(path):
-            raise WeightsError(f"{path} is truncated or damaged: its end is missing; get it again.")
+            raise WeightsError(
+                f"{path} is truncated or damaged: its end is missing; download it again."
+            )
     elif not start.startswith(_PICKLE):
         raise WeightsError(
-            f"{path} is no file of torch's and no safetensors file; give the weights as published."
+            f"{path} is neither a torch nor a safetensors file; use the weights as published."
         )
 
 

@@ -64,7 +64,7 @@ class _Balls:
 def main() -> None:
     """Print the median and the longest call, and what taking a result takes, in milliseconds."""
     app = SlicerApp()
-    logic = SegmentationLogic(app.scene, _Balls(), app.app_logic, app.terminologies_logic)
+    logic = SegmentationLogic(app.scene, lambda _: _Balls(), app.app_logic, app.terminologies_logic)
     comparison = ModelComparison(logic)
     view = ModelComparisonView(app.scene, comparison)
     view.shows_map = True
@@ -87,7 +87,7 @@ def main() -> None:
         longest = ", ".join(f"{n:.0f}" for n in np.sort(times)[-5:])
         print(f"calls, {name}: median {np.median(times):.0f}, longest {longest} ms")
     for name, action in (
-        ("take", lambda: comparison.take("randomwalk", 1)),
+        ("take", lambda: comparison.use_result("randomwalk", 1)),
         ("undo", logic.undo),
     ):
         print("{}: clock {:.0f}, computed {:.0f} ms".format(name, *_timed(action)))

@@ -103,7 +103,7 @@ def main() -> None:
     made = balls(shape, arguments.change)
     logic = SegmentationLogic(
         app.scene,
-        Ready(made),
+        lambda _host: Ready(made),
         app.app_logic,
         app.terminologies_logic,
     )
@@ -128,7 +128,7 @@ def main() -> None:
     ):
         rows[name] = [timed(partial(part, found[n % 2])) for n in range(arguments.steps)]
     clear()
-    logic.compares = True
+    logic.measures_consistency = True
     rows["planes, all, first"] = [timed(logic.pump)]
     rows["planes, all, next prompt"] = []
     for step in range(arguments.steps):
@@ -136,7 +136,7 @@ def main() -> None:
         logic.pump()
         rows["planes, all, next prompt"].append(timed(logic.pump))
         assert logic.consistency is not None
-    logic.compares = False
+    logic.measures_consistency = False
     rows["undo"] = [timed(logic.undo) for _ in range(arguments.steps)]
     rows["idle pump"] = [timed(logic.pump) for _ in range(arguments.steps)]
     print(f"shape {shape}, change {arguments.change}^3, milliseconds on the main thread")

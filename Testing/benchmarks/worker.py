@@ -26,8 +26,10 @@ from MedSegFMLib.worker.client import (
     Failed,
     LocalLauncher,
     Predicted,
+    Progressed,
     Request,
     Started,
+    Stopped,
     WorkerClient,
 )
 
@@ -99,6 +101,10 @@ def measure_model(name: str, volume: Volume, box: Box, repeats: int) -> dict[str
             client.request(Request(name, prompts))
             wait_for(client, Predicted)
             add(f"{name}: overhead of a request", time.perf_counter() - begun - known)
+        client.request(Request(name, prompts, clear_cache=True))
+        wait_for(client, Progressed)
+        client.cancel()
+        add(f"{name}: cancel to stopped", seconds_of(lambda c=client: wait_for(c, Stopped)))
         client.close()
     return rows
 

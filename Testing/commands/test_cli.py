@@ -112,7 +112,7 @@ def test_show_tells_what_a_volume_is(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [" ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()] == [
         "5 x 4 x 3 voxels (i x j x k)",
         "1 x 1 x 2.5 mm",
-        "RAS (where i, j and k grow to)",
+        "RAS (directions of i, j and k)",
         "R -0.5 to 4.5, A -0.5 to 3.5, S -1.2 to 6.2 mm",
         "type int16",
         "values 0 to 59",
@@ -131,7 +131,7 @@ def test_show_refuses_what_it_cannot_show(
 ) -> None:
     preview = ["--preview", tmp_path / "p.png"]
     assert "outside the volume" in refused(capsys, "show", plain, *preview, "--at", 99, 0, 0)
-    assert "is read by" in refused(capsys, "show", plain, "--preview", plain)
+    assert "is an input of" in refused(capsys, "show", plain, "--preview", plain)
     assert ".png" in refused(capsys, "show", plain, "--preview", tmp_path / "p.txt")
     assert list(tmp_path.iterdir()) == [plain.parent]
 
@@ -212,10 +212,10 @@ def test_voxels_that_cannot_be_segmented_are_refused(
     ("words", "said"),
     [
         ("", "no prompts"),
-        ("--box 9 9 9 5 12 12", "inside out"),
-        ("--box 5 5 5 5 9 9", "inside out or empty"),
-        ("--box 0 0 0 99 9 9", "leaves the volume"),
-        ("--box -1 0 0 9 9 9", "leaves the volume"),
+        ("--box 9 9 9 5 12 12", "inverted"),
+        ("--box 5 5 5 5 9 9", "inverted or empty"),
+        ("--box 0 0 0 99 9 9", "extends outside the volume"),
+        ("--box -1 0 0 9 9 9", "extends outside the volume"),
         ("--box 0 0 nan 9 9 9", "finite"),
         ("--box 1 2 3", "expected 6 arguments"),
         ("--box-ras 900 900 900 950 950 950", "outside the volume"),
@@ -223,7 +223,7 @@ def test_voxels_that_cannot_be_segmented_are_refused(
         ("--negative -1 0 0", "outside the volume"),
         ("--point-ras 0 0 5000", "outside the volume"),
         ("--point a b c", "invalid float"),
-        ("--text liver", "takes no text"),
+        ("--text liver", "does not support text"),
         ("--prompts nowhere.json", "cannot be read"),
         ("--box 4 4 3 20 18 15 --model unet", "no model 'unet'"),
         ("--box 4 4 3 20 18 15 --device cuda", "cuda"),
@@ -234,8 +234,8 @@ def test_voxels_that_cannot_be_segmented_are_refused(
         ("--box 4 4 3 20 18 15 --option size", "not NAME=VALUE"),
         ("--box 4 4 3 20 18 15 --option size=9", "no option 'size'; its options are weights"),
         ("--box 4 4 3 20 18 15 --model sam --option depth=9", "its options are weights, size"),
-        ("--box 4 4 3 20 18 15 --option device=cpu", "give --device cpu"),
-        ("--box 4 4 3 20 18 15 --option weights=w.bin", "give --weights w.bin"),
+        ("--box 4 4 3 20 18 15 --option device=cpu", "use --device cpu"),
+        ("--box 4 4 3 20 18 15 --option weights=w.bin", "use --weights w.bin"),
         ("--box 4 4 3 20 18 15 --option name=sam", "no option 'name'"),
         ("--volume", "unrecognized"),
     ],
@@ -292,8 +292,8 @@ def test_no_output_replaces_what_is_read(
     assert run("segment", plain, *out, *BOX, "--prompts-out", saved) == 0
     capsys.readouterr()
     words = ["--prompts", saved, "--prompts-out", saved]
-    assert "is read by this command" in refused(capsys, "segment", plain, *out, *words)
-    assert "end it in .json" in refused(
+    assert "is an input of this command" in refused(capsys, "segment", plain, *out, *words)
+    assert "use .json" in refused(
         capsys, "segment", plain, *out, *BOX, "--prompts-out", tmp_path / "p.txt"
     )
     inside = ["--out", plain.parent / "s.nrrd", *BOX]
@@ -310,7 +310,7 @@ def test_the_voxels_that_a_header_names_are_not_replaced(
     (tmp_path / header).write_text(f"ObjectType = Image\n{line}\n")
     raw = tmp_path / "raw.nrrd"
     raw.write_bytes(b"voxels")
-    assert "is read by" in refused(capsys, "segment", tmp_path / header, "--out", raw, *BOX)
+    assert "is an input of" in refused(capsys, "segment", tmp_path / header, "--out", raw, *BOX)
     assert raw.read_bytes() == b"voxels"
 
 
@@ -338,7 +338,7 @@ def test_what_a_command_returns_is_the_exit_status(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [
-        (KeyboardInterrupt(), 130, "run the same command again to go on"),
+        (KeyboardInterrupt(), 130, "run the same command again to resume"),
         (PermissionError(13, "Permission denied", "x.nii"), 2, "x.nii: Permission denied"),
         (MemoryError(), 2, "not enough memory"),
     ],

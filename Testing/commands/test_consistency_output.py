@@ -133,7 +133,7 @@ def test_where_nothing_is_doubtful_no_click_is_suggested(
     model = ["--model", register(monkeypatch, Fake)]
     out = ["--out", tmp_path / "s.nrrd", "--consistency", tmp_path / "m.nrrd"]
     assert run("segment", plain, *out, *model, *BOX) == 0
-    assert "Next click: none is suggested" in capsys.readouterr().out
+    assert "Next click: none suggested" in capsys.readouterr().out
     assert Volume.read(tmp_path / "m.nrrd").array_kji.max() < 1e-6
 
 
@@ -163,8 +163,8 @@ def test_the_figure_of_a_model_that_takes_no_clicks_shows_none(
         (["--consistency", "map.txt"], "map.txt"),
         (["--consistency", "nowhere/map.nrrd"], "does not exist"),
         (["--consistency", "seg.nrrd"], "same name"),
-        (["--consistency", "in/ball.nrrd"], "is read by this command"),
-        (["--consistency-figure", "f.bmp"], "let it end in .png or .jpg"),
+        (["--consistency", "in/ball.nrrd"], "is an input of this command"),
+        (["--consistency-figure", "f.bmp"], "use .png or .jpg"),
         (["--consistency-figure", "nowhere/f.png"], "does not exist"),
         (["--preview", "f.png", "--consistency-figure", "f.png"], "same name"),
     ],

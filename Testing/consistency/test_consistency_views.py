@@ -200,7 +200,7 @@ def test_without_prompts_there_is_nothing_and_with_background_alone_an_error(
     views = PlaneViews(session)
     assert views.predict_all() == {}
     session.add(Point.from_ijk(blob[0].geometry, (4, 9, 5), positive=False))
-    with pytest.raises(PromptError, match="only background"):
+    with pytest.raises(PromptError, match="Only background"):
         views.predict_all()
 
 

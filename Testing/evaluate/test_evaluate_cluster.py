@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 from command_line import refused, run
 from sample_volumes import make_blob
+from waiting import GENEROUS_SECONDS, wait_until
 
 from MedSegFMLib import Geometry, Volume, __version__
 from MedSegFMLib.datasets.cases import read_cases
@@ -218,7 +218,7 @@ from MedSegFMLib.evaluate.run.task import run_task
 
 def slow(task, *others, **options):
     if task.case.name == "d":
-        time.sleep(60)
+        time.sleep(3600)
     return run_task(task, *others, **options)
 
 runner.run_task = slow
@@ -254,20 +254,20 @@ def test_ctrl_c_stops_at_once_and_leaves_no_process_of_a_cluster_of_its_own(
         start_new_session=True,
     ) as program:
         assert program.stderr is not None
-        while len(read_records(out / "results.csv", Row)) < 3:
+
+        def is_at_the_slow_one() -> bool:
             assert program.poll() is None, program.stderr.read()
-            time.sleep(0.05)
+            return len(read_records(out / "results.csv", Row)) == 3
+
+        wait_until(is_at_the_slow_one)
         assert len(_processes_marked(mark)) > 2
-        begun = time.monotonic()
         # As a terminal does: to every process of the group.
         os.killpg(program.pid, signal.SIGINT)
-        assert program.wait(20) == 130
-        assert time.monotonic() - begun < 10
+        # At once: the case it is at takes an hour.
+        assert program.wait(GENEROUS_SECONDS) == 130
         said = program.stderr.read().splitlines()[-2:]
         assert said[0] == "medsegfm: stopping" and said[1].startswith("medsegfm: stopped")
-    while _processes_marked(mark) and time.monotonic() - begun < 20:
-        time.sleep(0.1)
-    assert _processes_marked(mark) == []
+    wait_until(lambda: not _processes_marked(mark), describe=lambda: _processes_marked(mark))
     # As they came: only a run that ends puts them in order.
     assert {row.case for row in read_records(out / "results.csv", Row)} == {"a", "b", "c"}
 
@@ -279,7 +279,6 @@ def test_a_cluster_that_is_not_there_is_said_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = ["evaluate", cases_path, "--models", "ellipsoid", "--out", tmp_path / "out"]
-    begun = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         # Something answers there that is no cluster.
@@ -288,7 +287,6 @@ def test_a_cluster_that_is_not_there_is_said_at_once(
         assert "is not a Ray cluster that this machine can join" in said
     said = refused(capsys, *words, "--ray", f"127.0.0.1:{port}")
     assert f"No Ray cluster answers at 127.0.0.1:{port} (" in said
-    assert time.monotonic() - begun < 15
 
 
 def test_choices_that_do_not_fit_a_cluster_are_refused(

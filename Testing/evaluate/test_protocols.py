@@ -209,7 +209,7 @@ def test_a_model_that_knows_one_object_has_its_row_and_the_other_says_why_not(
     )
     assert of(rows, "left")[0].dsc > 0.3 and not of(rows, "left")[0].failed
     for row in of(rows, "right"):
-        assert row.failed == "The model filler knows no 'right'; it knows left."
+        assert row.failed == "The model filler has no class 'right'; its classes are left."
         assert (row.dsc, row.nsd, row.hd95_mm) == (0, 0, np.inf)
         assert not protocol.counts(row) and CVPR25.counts(row)
     assert protocol.complete(of(rows, "right"))

@@ -67,7 +67,7 @@ def test_masks_of_truths_and_wide_integers_score_alike() -> None:
 
 def test_other_shapes_fractions_and_tolerances_are_refused() -> None:
     references = References(label_map(0), [1], SPACING)
-    with pytest.raises(MaskError, match="must lie on one grid"):
+    with pytest.raises(MaskError, match="must be on the same grid"):
         references.scores(label_map(0)[:4], 2.0)
     with pytest.raises(MaskError, match="dtype float64"):
         References(label_map(0).astype(float), [1], SPACING)

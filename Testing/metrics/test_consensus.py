@@ -53,5 +53,5 @@ def test_an_empty_mask_counts_as_a_vote_for_nothing() -> None:
 def test_one_mask_or_masks_of_other_grids_are_refused(consensus: object) -> None:
     with pytest.raises(MaskError, match="two or more"):
         consensus([block(2, 8)])  # type: ignore[operator]
-    with pytest.raises(MaskError, match="one grid"):
+    with pytest.raises(MaskError, match="the same grid"):
         consensus([block(2, 8), np.ones((2, 2, 2), bool)])  # type: ignore[operator]

@@ -347,8 +347,8 @@ def test_auc_is_the_trapezoid_and_lies_from_zero_to_four(scores: list[float]) ->
     [
         ([0.5] * 4, r"shape \(4,\)"),
         ([[0.5] * 5], r"shape \(1, 5\)"),
-        ([0.5, 0.5, math.nan, 0.5, 0.5], "holds nan"),
-        ([50.0] * 6, "holds 50.0"),
+        ([0.5, 0.5, math.nan, 0.5, 0.5], "contains nan"),
+        ([50.0] * 6, "contains 50.0"),
     ],
 )
 def test_scores_that_have_no_area_are_refused(scores: list[float], words: str) -> None:

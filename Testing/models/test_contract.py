@@ -106,7 +106,7 @@ def test_a_click_alone_is_enough_where_the_model_takes_clicks(
     model: Segmenter, volume: Volume
 ) -> None:
     if "point" not in model.card.prompts:
-        with pytest.raises(PromptError, match="takes no point"):
+        with pytest.raises(PromptError, match="does not support point"):
             Session(model, volume).add(Point.from_ijk(volume.geometry, (12, 10, 6)))
         return
     session = Session(model, volume)
@@ -120,7 +120,7 @@ def test_prompts_the_card_does_not_name_are_refused_by_the_model(
     encoding = model.encode(volume, None, no_progress)
     lasso = Lasso(((0, 0, 0), (1, 0, 0), (0, 1, 0)))
     name, refused = ("lasso", lasso) if "text" in model.card.prompts else ("text", Text("ball"))
-    with pytest.raises(PromptError, match=f"takes no {name}"):
+    with pytest.raises(PromptError, match=f"does not support {name}"):
         model.predict(encoding, [refused], None, no_progress)
 
 

@@ -54,7 +54,9 @@ def client() -> SessionClient:
 
 @pytest.fixture
 def logic(slicer_app: Any, scene: Any, client: SessionClient) -> Iterator[SegmentationLogic]:
-    made = SegmentationLogic(scene, client, slicer_app.app_logic, slicer_app.terminologies_logic)
+    made = SegmentationLogic(
+        scene, lambda _host: client, slicer_app.app_logic, slicer_app.terminologies_logic
+    )
     yield made
     made.close()
 

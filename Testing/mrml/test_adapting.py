@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from host.fake_training import FakeProgram
+from waiting import wait_until
 
 from MedSegFMLib.errors import OutputError, TrainingError
 from MedSegFMLib.mrml.training.adaptation import Adapting, Phase, Plan
@@ -37,11 +37,11 @@ def cases_in(folder: Path) -> Iterator[tuple[float, str]]:
 
 
 def wait(adapting: Adapting, until: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not until():
-        assert time.monotonic() < end, (adapting.phase, adapting.error)
+    def is_so() -> bool:
         adapting.poll()
-        time.sleep(0.005)
+        return until()
+
+    wait_until(is_so, describe=lambda: (adapting.phase, adapting.error))
 
 
 def test_cases_are_written_a_little_at_a_time_and_then_it_trains(

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scene_helpers import SessionClient, add_volume_node, content, paint
+from scene_helpers import SessionClient, add_boxes, add_volume_node, content, paint
 
 from MedSegFMLib import Box, Point, Region
 from MedSegFMLib.errors import ModelError
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.updates import Compared, Comparing, Written
+from MedSegFMLib.mrml.updates import ConsistencyProgressed, ConsistencyReady, Written
 from MedSegFMLib.worker.events import Failed, Progressed, Stopped
 
 
 def kinds(updates: list[Any]) -> list[type]:
-    return [type(update) for update in updates if isinstance(update, Written | Compared)]
+    return [type(update) for update in updates if isinstance(update, Written | ConsistencyReady)]
 
 
 def block(logic: Any, start: int = 3, stop: int = 8) -> Box:
@@ -26,7 +26,7 @@ def block(logic: Any, start: int = 3, stop: int = 8) -> Box:
 @pytest.fixture
 def boxed(logic: SegmentationLogic, plain: Any) -> SegmentationLogic:
     """A box that is answered and compared."""
-    logic.compares = True
+    logic.measures_consistency = True
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
@@ -45,15 +45,15 @@ def test_nothing_is_compared_unless_asked_for(
 
 
 def test_the_segment_comes_first_and_the_planes_after(logic: SegmentationLogic, plain: Any) -> None:
-    logic.compares = True
+    logic.measures_consistency = True
     logic.set_volume(plain)
     logic.add(block(logic))
     assert kinds(logic.pump()) == [Written]
     mask = content(logic, 1)
     assert mask.sum() == 125 and logic.consistency is None
-    assert logic.is_comparing and not logic.is_predicting
-    assert kinds(logic.pump()) == [Compared]
-    assert logic.consistency is not None and not logic.is_comparing
+    assert logic.is_measuring_consistency and not logic.is_predicting
+    assert kinds(logic.pump()) == [ConsistencyReady]
+    assert logic.consistency is not None and not logic.is_measuring_consistency
     assert np.array_equal(content(logic, 1), mask)
 
 
@@ -61,13 +61,13 @@ def test_a_comparison_writes_nothing_over_what_the_user_painted(
     boxed: SegmentationLogic, client: SessionClient
 ) -> None:
     client.paused = True
-    boxed.compares = False
-    boxed.compares = True
+    boxed.measures_consistency = False
+    boxed.measures_consistency = True
     paint(boxed, 1, Region((0, 0, 0), (2, 2, 2)))
     painted = content(boxed, 1)
     client.paused = False
     updates = boxed.pump()
-    assert kinds(updates) == [Compared]
+    assert kinds(updates) == [ConsistencyReady]
     assert np.array_equal(content(boxed, 1), painted)
 
 
@@ -77,30 +77,30 @@ def test_switching_on_with_prompts_there_compares_them(
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
-    logic.compares = True
-    assert logic.is_comparing
+    logic.measures_consistency = True
+    assert logic.is_measuring_consistency
     logic.pump()
     assert logic.consistency is not None
-    logic.compares = False
-    assert logic.consistency is None and not logic.is_comparing
+    logic.measures_consistency = False
+    assert logic.consistency is None and not logic.is_measuring_consistency
 
 
 def test_switching_off_stops_a_comparison_and_no_answer(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
-    logic.compares = True
+    logic.measures_consistency = True
     logic.set_volume(plain)
     client.paused = True
     logic.add(block(logic))
-    logic.compares = False
+    logic.measures_consistency = False
     assert logic.is_predicting
-    logic.compares = True
+    logic.measures_consistency = True
     client.paused = False
     logic.pump()
     client.paused = True
-    assert logic.is_comparing
-    logic.compares = False
-    assert not logic.is_comparing
+    assert logic.is_measuring_consistency
+    logic.measures_consistency = False
+    assert not logic.is_measuring_consistency
     client.paused = False
     assert kinds(logic.pump()) == []
 
@@ -108,7 +108,7 @@ def test_switching_off_stops_a_comparison_and_no_answer(
 def test_a_newer_prompt_takes_the_place_of_a_comparison(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
-    logic.compares = True
+    logic.measures_consistency = True
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
@@ -120,14 +120,14 @@ def test_a_newer_prompt_takes_the_place_of_a_comparison(
     client.paused = False
     assert kinds(logic.pump()) == [Written]
     assert logic.consistency is None
-    assert kinds(logic.pump()) == [Compared]
+    assert kinds(logic.pump()) == [ConsistencyReady]
     assert [len(r.prompts.entries) for r in client.compared] == [1, 2]
 
 
 def test_cancel_stops_a_comparison_and_keeps_the_segment(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
-    logic.compares = True
+    logic.measures_consistency = True
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
@@ -135,7 +135,7 @@ def test_cancel_stops_a_comparison_and_keeps_the_segment(
     logic.cancel()
     updates = logic.pump()
     assert any(isinstance(update, Stopped) for update in updates)
-    assert not logic.is_comparing and logic.consistency is None
+    assert not logic.is_measuring_consistency and logic.consistency is None
     assert content(logic, 1).sum() == 125
     client.paused = False
     logic.add(Point.from_ijk(logic.volume.geometry, (10, 9, 8)))
@@ -154,8 +154,10 @@ def test_states_that_undo_and_redo_bring_back_are_compared_again(
     second = boxed.consistency
     for step in (boxed.undo, boxed.redo):
         step()
-        assert boxed.consistency is None and boxed.is_comparing and not boxed.is_predicting
-        assert kinds(boxed.pump())[-1] is Compared
+        assert (
+            boxed.consistency is None and boxed.is_measuring_consistency and not boxed.is_predicting
+        )
+        assert kinds(boxed.pump())[-1] is ConsistencyReady
         assert boxed.consistency is not None
         assert boxed.consistency not in (first, second)
 
@@ -166,7 +168,7 @@ def test_another_model_is_compared_after_its_answer(
     boxed.set_model("ellipsoid")
     assert boxed.consistency is None
     assert kinds(boxed.pump()) == [Written]
-    assert kinds(boxed.pump()) == [Compared]
+    assert kinds(boxed.pump()) == [ConsistencyReady]
     assert client.compared[-1].model == "ellipsoid" and boxed.consistency is not None
 
 
@@ -182,7 +184,7 @@ def test_a_name_or_another_object_does_not_ask_again(
 
 
 def test_all_objects_are_compared_at_once(boxed: SegmentationLogic, client: SessionClient) -> None:
-    boxed.add_boxes([block(boxed, 0, 3), block(boxed, 8, 11)])
+    add_boxes(boxed, [block(boxed, 0, 3), block(boxed, 8, 11)])
     boxed.pump()
     boxed.pump()
     found = []
@@ -200,7 +202,7 @@ def test_a_volume_whose_prompts_come_back_is_compared(
     boxed.pump()
     assert boxed.consistency is None
     boxed.set_volume(plain)
-    assert boxed.is_comparing
+    assert boxed.is_measuring_consistency
     boxed.pump()
     assert boxed.consistency is not None
 
@@ -208,7 +210,7 @@ def test_a_volume_whose_prompts_come_back_is_compared(
 def test_a_comparison_that_fails_leaves_the_segment_and_says_why(
     logic: SegmentationLogic, client: SessionClient, plain: Any, monkeypatch: Any
 ) -> None:
-    logic.compares = True
+    logic.measures_consistency = True
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
@@ -217,32 +219,32 @@ def test_a_comparison_that_fails_leaves_the_segment_and_says_why(
     )
     updates = logic.pump()
     assert [str(u.error) for u in updates if isinstance(u, Failed)] == ["No memory left."]
-    assert not logic.is_comparing and content(logic, 1).sum() == 125
+    assert not logic.is_measuring_consistency and content(logic, 1).sum() == 125
 
 
 def test_progress_of_a_comparison_is_its_own(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
-    logic.compares = True
+    logic.measures_consistency = True
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
     client.paused = True
     client.late.append(Progressed(2, 0.5, "Loading the model", 1.0))
     updates = logic.pump()
-    assert [u.fraction for u in updates if isinstance(u, Comparing)] == [0.5]
+    assert [u.fraction for u in updates if isinstance(u, ConsistencyProgressed)] == [0.5]
     assert not any(isinstance(u, Progressed) for u in updates)
 
 
 def test_another_worker_is_asked_for_the_same_comparison(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
-    logic.compares = True
+    logic.measures_consistency = True
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
     client.paused = True
-    logic.ask_again()
+    logic.requests.restart()
     client.paused = False
     logic.pump()
     assert logic.consistency is not None
@@ -279,7 +281,7 @@ def test_spots_begin_anew_with_each_comparison(boxed: SegmentationLogic) -> None
 def test_spots_begin_anew_where_a_removed_object_gives_way_to_another(
     boxed: SegmentationLogic,
 ) -> None:
-    boxed.add_boxes([block(boxed, 9, 12)])
+    add_boxes(boxed, [block(boxed, 9, 12)])
     boxed.pump()
     boxed.pump()
     boxed.select(1)
@@ -326,10 +328,10 @@ def test_where_nothing_is_suggested_there_is_nothing_to_accept(
 
 
 def test_a_model_that_takes_no_clicks_is_suggested_none(
-    logic: SegmentationLogic, plain: Any, monkeypatch: pytest.MonkeyPatch
+    logic: SegmentationLogic, plain: Any
 ) -> None:
     logic.set_model("medsam")
-    logic.compares = True
+    logic.measures_consistency = True
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
@@ -337,14 +339,16 @@ def test_a_model_that_takes_no_clicks_is_suggested_none(
     assert logic.consistency is not None and logic.consistency.suggestion is not None
     assert logic.suggested_click() is None and not logic.accept_suggestion()
     assert logic.consistency_view.click.node is None
-    monkeypatch.setattr(type(logic), "model", "ensam")
+    logic.set_model("ensam")
+    logic.pump()
+    logic.pump()
     assert logic.suggested_click() is not None
 
 
 def test_a_suggestion_in_an_oblique_volume_is_where_the_map_says(
     logic: SegmentationLogic, volume_node: Any
 ) -> None:
-    logic.compares = True
+    logic.measures_consistency = True
     logic.set_volume(volume_node)
     logic.add(Box.from_ijk(logic.volume.geometry, (3, 4, 3), (7, 9, 6)))
     logic.pump()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from scene_helpers import add_transform, add_volume_node
+from scene_helpers import add_boxes, add_transform, add_volume_node
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from MedSegFMLib import Box, Geometry, Region, Volume
@@ -25,7 +25,7 @@ def helper_nodes(scene: Any) -> list[str]:
 
 
 def compare(logic: SegmentationLogic, node: Any, box: Box) -> None:
-    logic.compares = True
+    logic.measures_consistency = True
     logic.set_volume(node)
     logic.add(box)
     logic.pump()
@@ -90,7 +90,7 @@ def test_the_colours_go_from_nothing_to_full_disagreement(compared: Segmentation
 
 
 def test_the_same_node_shows_the_next_map(compared: SegmentationLogic, ball_box: Box) -> None:
-    compared.add_boxes([ball_box])
+    add_boxes(compared, [ball_box])
     for _ in range(2):
         compared.pump()
     node = compared.consistency_view.overlay.node
@@ -142,7 +142,7 @@ def test_the_views_get_their_own_foreground_back(
     compare(logic, volume_node, ball_box)
     assert view_node.GetForegroundVolumeID() == logic.consistency_view.overlay.node.GetID()
     assert view_node.GetForegroundOpacity() == pytest.approx(0.6)
-    logic.compares = False
+    logic.measures_consistency = False
     assert view_node.GetForegroundVolumeID() == mine
     assert view_node.GetForegroundOpacity() == pytest.approx(0.3)
 
@@ -154,7 +154,7 @@ def test_a_view_that_comes_with_another_layout_shows_the_map_too(
     later = scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
     logic.pump()
     assert later.GetForegroundVolumeID() == logic.consistency_view.overlay.node.GetID()
-    logic.compares = False
+    logic.measures_consistency = False
     assert later.GetForegroundVolumeID() is None and later.GetForegroundOpacity() == 0
 
 
@@ -165,7 +165,7 @@ def test_a_foreground_that_the_user_chose_meanwhile_stays(
     view_node.SetForegroundVolumeID(volume_node.GetID())
     view_node.SetForegroundOpacity(0.8)
     logic.pump()
-    logic.compares = False
+    logic.measures_consistency = False
     assert view_node.GetForegroundVolumeID() == volume_node.GetID()
     assert view_node.GetForegroundOpacity() == pytest.approx(0.8)
 
@@ -180,7 +180,7 @@ def test_nothing_stays_of_what_does_not_hold_any_more(
     assert len(helper_nodes(scene)) >= 4
     client.paused = True
     if what == "switch":
-        logic.compares = False
+        logic.measures_consistency = False
     elif what == "prompt":
         logic.move(0, logic.volume.geometry.ras_from_ijk((8, 8, 6)))
     elif what == "undo":
@@ -212,21 +212,21 @@ def test_only_the_compared_segment_is_drawn_without_its_fill(
     compared: SegmentationLogic, ball_box: Box
 ) -> None:
     assert fill(compared) == 0
-    compared.add_boxes([ball_box])
+    add_boxes(compared, [ball_box])
     compared.pump()
     assert (fill(compared, 1), fill(compared, 2)) == (1, 1)
     compared.pump()
     assert (fill(compared, 1), fill(compared, 2)) == (1, 0)
     compared.select(1)
     assert (fill(compared, 1), fill(compared, 2)) == (0, 1)
-    compared.compares = False
+    compared.measures_consistency = False
     assert (fill(compared, 1), fill(compared, 2)) == (1, 1)
 
 
 def test_a_fill_that_the_user_set_meanwhile_stays(compared: SegmentationLogic) -> None:
     display = compared.segments.node.GetDisplayNode()
     display.SetSegmentOpacity2DFill(compared.segments.ids[1], 0.3)
-    compared.compares = False
+    compared.measures_consistency = False
     assert fill(compared) == pytest.approx(0.3)
 
 
@@ -292,7 +292,7 @@ def test_a_saved_scene_holds_nothing_of_it_and_its_views_show_the_users_own(
     bundle = tmp_path / "scene.mrb"
     assert scene.WriteToMRB(str(bundle))
     scene.Clear(False)
-    logic.compares = False
+    logic.measures_consistency = False
     logic.pump()
     (tmp_path / "unpacked").mkdir()
     slicer_app.app_logic.OpenSlicerDataBundle(str(bundle), str(tmp_path / "unpacked"))

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from MedSegFMLib import Region
-from MedSegFMLib.mrml.segments.model_voxels import Holding, PackedHolding, merge, tight
+from MedSegFMLib.mrml.segments.model_voxels import ModelVoxels, merge, tight
 
 
 def test_every_case_of_a_voxel() -> None:
@@ -20,11 +20,11 @@ def test_every_case_of_a_voxel() -> None:
 
 def test_a_holding_is_the_same_on_another_region() -> None:
     mask = np.random.default_rng(0).random((3, 4, 5)) > 0.5
-    holding = Holding(Region((1, 1, 1), (4, 5, 6)), mask)
+    holding = ModelVoxels(Region((1, 1, 1), (4, 5, 6)), mask)
     whole = holding.on(Region.whole((9, 9, 9)))
     assert whole.sum() == mask.sum() and np.array_equal(whole[1:4, 1:5, 1:6], mask)
     assert not holding.on(Region((6, 6, 6), (9, 9, 9))).any()
-    packed = PackedHolding.of(holding)
+    packed = holding.packed
     assert packed.bits.nbytes == 8 and np.array_equal(packed.unpacked().mask_kji, mask)
 
 

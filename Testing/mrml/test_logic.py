@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scene_helpers import (
     SessionClient,
+    add_boxes,
     add_volume_node,
     content,
     paint,
@@ -51,7 +52,9 @@ def test_an_answer_lands_in_place_in_every_orientation(
     assert written[0].added == {1: expected.sum()} and written[0].removed == {1: 0}
 
 
-def test_segments_follow_five_undos_and_redos(logic: SegmentationLogic, plain: Any) -> None:
+def test_segments_follow_five_undos_and_redos(
+    logic: SegmentationLogic, client: SessionClient, plain: Any
+) -> None:
     logic.set_volume(plain)
     masks = []
     for n in range(6):
@@ -59,7 +62,7 @@ def test_segments_follow_five_undos_and_redos(logic: SegmentationLogic, plain: A
         logic.pump()
         masks.append(content(logic, 1))
         assert masks[-1].sum() == n + 1
-    asked = len(logic._shared._client.requests)
+    asked = len(client.requests)
     for mask in masks[-2::-1]:
         assert logic.undo()
         assert np.array_equal(content(logic, 1), mask)
@@ -67,7 +70,7 @@ def test_segments_follow_five_undos_and_redos(logic: SegmentationLogic, plain: A
     for mask in masks:
         assert logic.redo()
         assert np.array_equal(content(logic, 1), mask)
-    assert len(logic._shared._client.requests) == asked
+    assert len(client.requests) == asked
 
 
 def test_a_state_that_was_never_answered_is_predicted_after_undo(
@@ -97,9 +100,14 @@ def test_several_boxes_give_one_segment_each_in_one_run(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
     logic.set_volume(plain)
-    labels = logic.add_boxes([box_kji(logic, (n, n, n), (n + 2, n + 2, n + 2)) for n in (0, 3, 6)])
+    logic.new_object_per_box = True
+    for n in (1, 4, 7):
+        node = logic.view.draft("box")
+        node.SetCenterWorld([n + 0.5, 2 * n + 1, 3 * n + 1.5])
+        node.SetSizeWorld([2, 4, 6])
     logic.pump()
-    assert labels == [1, 2, 3] and len(client.requests) == 1
+    labels = logic.prompts.labels
+    assert labels == (1, 2, 3) and len(client.requests) == 1
     assert [content(logic, n).sum() for n in labels] == [8, 8, 8]
     assert len(set(logic.segments.ids.values())) == 3
 
@@ -234,7 +242,7 @@ def test_a_failure_keeps_the_prompts(
     logic.set_volume(plain)
     logic.add(click(logic, (1, 1, 1), positive=False))
     failed = [u for u in logic.pump() if isinstance(u, Failed)]
-    assert "only background" in str(failed[0].error) and len(logic.prompts.entries) == 1
+    assert "Only background" in str(failed[0].error) and len(logic.prompts.entries) == 1
     logic.add(click(logic, (2, 2, 2)))
     logic.pump()
     assert content(logic, 1).sum() == 1
@@ -381,7 +389,7 @@ def test_a_removed_objects_segment_goes_at_once(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
     logic.set_volume(plain)
-    logic.add_boxes([box_kji(logic, (n, n, n), (n + 2, n + 2, n + 2)) for n in (0, 5)])
+    add_boxes(logic, [box_kji(logic, (n, n, n), (n + 2, n + 2, n + 2)) for n in (0, 5)])
     logic.pump()
     client.paused = True
     logic.remove_object(2)
@@ -393,7 +401,7 @@ def test_a_new_object_never_gets_what_was_painted_for_a_removed_one(
     logic: SegmentationLogic, plain: Any
 ) -> None:
     logic.set_volume(plain)
-    logic.add_boxes([box_kji(logic, (n, n, n), (n + 2, n + 2, n + 2)) for n in (0, 5)])
+    add_boxes(logic, [box_kji(logic, (n, n, n), (n + 2, n + 2, n + 2)) for n in (0, 5)])
     logic.rename(2, "spleen")
     logic.pump()
     paint(logic, 2, Region((9, 9, 9), (10, 10, 10)))

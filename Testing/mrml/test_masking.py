@@ -13,6 +13,7 @@ from MedSegFMLib import Box, Region
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.segments.grid import SegmentGrid
 from MedSegFMLib.mrml.segments.masking import set_locked
+from MedSegFMLib.mrml.segments.oriented_images import read_segment
 
 NEIGHBOUR = Region((2, 2, 2), (8, 8, 6))
 OURS = Region((2, 2, 4), (8, 8, 10))
@@ -41,7 +42,7 @@ def box(logic: Any, region: Region = OURS) -> Box:
 
 def other(logic: Any) -> np.ndarray:
     grid = SegmentGrid.of(logic.segments.node, logic.volume.geometry)
-    return grid.read(logic.segments.node, "other", WHOLE)
+    return read_segment(logic.segments.node, "other", grid, WHOLE)
 
 
 def editor_node(logic: Any, scene: Any) -> Any:

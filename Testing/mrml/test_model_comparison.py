@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +13,14 @@ import pytest
 import slicer
 from scene_helpers import (
     SessionClient,
+    add_boxes,
     add_transform,
     add_volume_node,
     content,
     paint,
     paint_segment,
 )
+from waiting import wait_until
 
 from MedSegFMLib import Box, Geometry, Point, Region, Volume
 from MedSegFMLib.errors import MaskError, ModelError, PromptError, VolumeError
@@ -95,14 +96,17 @@ def boxed_logic(logic: SegmentationLogic, plain: Any) -> SegmentationLogic:
     return logic
 
 
-def finish(logic: Any, comparison: ModelComparison, seconds: float = 20) -> None:
+def finish(logic: Any, comparison: ModelComparison) -> None:
     """Pump until nothing is computed any more."""
-    end = time.monotonic() + seconds
-    while comparison.is_computing:
-        assert time.monotonic() < end, comparison.results
+
+    def is_finished() -> bool:
+        if not comparison.is_computing:
+            return True
         logic.pump()
         comparison.pump()
-        time.sleep(0.002)
+        return False
+
+    wait_until(is_finished, describe=lambda: comparison.results, interval=0.002)
 
 
 def mask_of(comparison: ModelComparison, model: str, label: int = 1) -> np.ndarray:
@@ -210,7 +214,7 @@ def test_a_model_without_weights_and_one_that_takes_no_clicks_say_so_and_the_oth
     finish(boxed_logic, comparison)
     assert stages(comparison) == [Stage.FAILED, Stage.FAILED, Stage.DONE, Stage.DONE]
     assert "No trained weights" in row(comparison, "sam")["Note"]
-    assert "takes no point prompts" in row(comparison, "ellipsoid")["Note"]
+    assert "does not support point prompts" in row(comparison, "ellipsoid")["Note"]
     assert row(comparison, "sam")["Volume (ml)"] is None
     assert row(comparison, "ensam")["Agreement"] is not None
 
@@ -367,8 +371,7 @@ def test_a_worker_that_was_restarted_is_asked_again(
     comparison.start(MODELS)
     client.paused = True
     boxed_logic.pump()
-    client._pending = None
-    boxed_logic.ask_again()
+    boxed_logic.requests.restart()
     client.paused = False
     finish(boxed_logic, comparison)
     assert stages(comparison) == [Stage.DONE] * 3
@@ -421,10 +424,10 @@ def test_take_gives_the_segment_exactly_these_voxels_and_undo_and_redo_follow(
     comparison.start(MODELS)
     finish(boxed_logic, comparison)
     prompts = boxed_logic.prompts
-    assert comparison.take("ellipsoid", 1) == 1
+    assert comparison.use_result("ellipsoid", 1) == 1
     taken = mask_of(comparison, "ellipsoid")
     assert np.array_equal(content(boxed_logic, 1), taken) and boxed_logic.prompts == prompts
-    comparison.take("randomwalk", 1)
+    comparison.use_result("randomwalk", 1)
     assert np.array_equal(content(boxed_logic, 1), mask_of(comparison, "randomwalk"))
     for step, expected in ((boxed_logic.undo, taken), (boxed_logic.undo, before)):
         assert boxed_logic.can_undo and step()
@@ -441,7 +444,7 @@ def test_what_was_taken_is_corrected_by_the_next_prompt_and_comes_back_with_undo
     before = content(boxed_logic, 1)
     comparison.start(MODELS)
     finish(boxed_logic, comparison)
-    comparison.take("ellipsoid", 1)
+    comparison.use_result("ellipsoid", 1)
     taken = content(boxed_logic, 1)
     boxed_logic.add(Point.from_ijk(boxed_logic.volume.geometry, (10, 9, 8)))
     boxed_logic.pump()
@@ -455,13 +458,13 @@ def test_what_was_taken_is_corrected_by_the_next_prompt_and_comes_back_with_undo
 def test_taking_one_object_leaves_the_others_alone(
     boxed_logic: SegmentationLogic, comparison: ModelComparison
 ) -> None:
-    boxed_logic.add_boxes([Box.from_ijk(boxed_logic.volume.geometry, (9, 3, 3), (13, 8, 8))])
+    add_boxes(boxed_logic, [Box.from_ijk(boxed_logic.volume.geometry, (9, 3, 3), (13, 8, 8))])
     boxed_logic.pump()
     other = content(boxed_logic, 2)
     assert other.any()
     comparison.start(MODELS)
     finish(boxed_logic, comparison)
-    comparison.take("randomwalk", 1)
+    comparison.use_result("randomwalk", 1)
     assert np.array_equal(content(boxed_logic, 2), other)
     assert np.array_equal(content(boxed_logic, 1), mask_of(comparison, "randomwalk"))
 
@@ -470,7 +473,7 @@ def test_what_is_taken_while_an_answer_is_awaited_leaves_the_other_objects_their
     boxed_logic: SegmentationLogic, comparison: ModelComparison, client: ModelsClient
 ) -> None:
     geometry = boxed_logic.volume.geometry
-    boxed_logic.add_boxes([Box.from_ijk(geometry, (9, 3, 3), (13, 8, 8))])
+    add_boxes(boxed_logic, [Box.from_ijk(geometry, (9, 3, 3), (13, 8, 8))])
     boxed_logic.pump()
     predicted = content(boxed_logic, 1)
     comparison.start(MODELS)
@@ -478,7 +481,7 @@ def test_what_is_taken_while_an_answer_is_awaited_leaves_the_other_objects_their
     for undone in (False, True):
         client.paused = True
         boxed_logic.add(Point.from_ijk(geometry, (14, 12, 10)), 2)
-        comparison.take("randomwalk", 1)
+        comparison.use_result("randomwalk", 1)
         if undone:
             boxed_logic.undo()
         client.paused = False
@@ -500,13 +503,13 @@ def test_a_locked_segment_and_an_empty_result_are_not_taken(
     finish(boxed_logic, comparison)
     before = content(boxed_logic, 1)
     with pytest.raises(MaskError, match="no voxels"):
-        comparison.take("sam", 1)
+        comparison.use_result("sam", 1)
     boxed_logic.set_locked(1, True)
     with pytest.raises(MaskError, match="locked"):
-        comparison.take("ensam", 1)
-    assert np.array_equal(
-        content(boxed_logic, 1), before
-    ) and not boxed_logic._state.takes.can_undo(boxed_logic.prompts)
+        comparison.use_result("ensam", 1)
+    assert np.array_equal(content(boxed_logic, 1), before)
+    boxed_logic.undo()
+    assert not boxed_logic.prompts.entries, "there was no replacement to undo"
 
 
 def test_a_replayed_object_that_is_not_in_the_work_is_begun_and_outlives_later_answers(
@@ -515,7 +518,7 @@ def test_a_replayed_object_that_is_not_in_the_work_is_begun_and_outlives_later_a
     box = Box.from_ijk(boxed_logic.volume.geometry, (9, 3, 3), (13, 8, 8))
     comparison.start(MODELS, PromptList().with_object("spleen").added(1, box))
     finish(boxed_logic, comparison)
-    assert comparison.take("randomwalk", 1) == 2
+    assert comparison.use_result("randomwalk", 1) == 2
     assert boxed_logic.prompts.name(2) == "spleen"
     taken = mask_of(comparison, "randomwalk")
     assert np.array_equal(content(boxed_logic, 2), taken)
@@ -626,7 +629,7 @@ def test_a_reference_that_is_put_away_leaves_no_number_that_was_on_its_way(
     comparison.start(MODELS[:2])
     finish(boxed_logic, comparison)
     busy = threading.Event()
-    comparison.scoring._bench._pool.submit(busy.wait)
+    comparison.scoring.jobs.put("busy", busy.wait)
     reference = ReferenceSegment(boxed_logic.segments.node, boxed_logic.segments.ids[1])
     comparison.scoring.use_reference(1, reference)
     comparison.pump()
@@ -643,7 +646,7 @@ def test_a_reference_is_read_from_its_own_voxels_and_left_as_it_is(
     geometry = boxed_logic.volume.geometry
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "truth")
     fine = geometry.resampled([n / 2 for n in geometry.spacing_ijk_mm])
-    image = image_from_mask(np.ones((10, 10, 10), bool), (6, 6, 6), fine.ijk_to_ras)
+    image = image_from_mask(np.ones((10, 10, 10), bool), (6, 6, 6), to_vtk(fine.ijk_to_ras))
     segment_id = node.AddSegmentFromBinaryLabelmapRepresentation(image, "liver")
     found, resampled = ReferenceSegment(node, segment_id).read(geometry)
     assert resampled and np.array_equal(
@@ -712,7 +715,7 @@ def test_results_are_taken_on_their_voxels_in_every_orientation(
     assert row(comparison, "randomwalk")["Volume (ml)"] == pytest.approx(
         shifted.sum() * voxel_ml, abs=1e-3
     )
-    comparison.take("randomwalk", 1)
+    comparison.use_result("randomwalk", 1)
     assert np.array_equal(content(logic, 1), shifted)
 
 
@@ -723,7 +726,9 @@ def test_the_real_worker_compares_three_models_and_their_numbers_make_sense(
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     volume, truth = make_blob(Geometry.from_spacing((20, 24, 28), (1.0, 1.0, 2.0)))
-    logic = SegmentationLogic(scene, WorkerClient(LocalLauncher()), slicer_app.app_logic)
+    logic = SegmentationLogic(
+        scene, lambda _host: WorkerClient(LocalLauncher()), slicer_app.app_logic
+    )
     comparison = ModelComparison(logic)
     try:
         logic.set_volume(add_volume_node(scene, volume))
@@ -742,7 +747,7 @@ def test_the_real_worker_compares_three_models_and_their_numbers_make_sense(
         assert dice(truth, mask_of(comparison, "ensam")) > 0.7
         logic.pump()
         assert not logic.is_predicting and content(logic, 1).any()
-        comparison.take("randomwalk", 1)
+        comparison.use_result("randomwalk", 1)
         assert np.array_equal(content(logic, 1), mask_of(comparison, "randomwalk"))
     finally:
         comparison.shut_down()

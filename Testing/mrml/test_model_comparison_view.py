@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import slicer
 import slicer.util
+from scene_helpers import add_boxes
 from test_model_comparison import MODELS, ModelsClient, finish, mask_of
 
 from MedSegFMLib import Box
@@ -57,7 +57,6 @@ def settle(view: ModelComparisonView) -> None:
     for _ in range(3):
         finish(view._comparison._logic, view._comparison)
         view.update()
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -186,7 +185,7 @@ def test_one_object_is_shown_at_a_time(view: ModelComparisonView, layout: Any, p
     logic = view._comparison._logic
     logic.set_volume(plain)
     boxes = [Box.from_ijk(logic.volume.geometry, (n, 3, 3), (n + 3, 8, 8)) for n in (2, 9)]
-    logic.add_boxes(boxes)
+    add_boxes(logic, boxes)
     logic.pump()
     view._comparison.start(MODELS[:2])
     settle(view)

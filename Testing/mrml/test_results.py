@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from sample_volumes import rotation
-from scene_helpers import add_transform, content, slicer_content
-from vtkmodules.util.numpy_support import vtk_to_numpy
+from scene_helpers import add_boxes, add_transform, content, slicer_content
 
 from MedSegFMLib import Box, Point, Volume
 from MedSegFMLib.errors import MaskError
 from MedSegFMLib.mrml.logic import SegmentationLogic
-from MedSegFMLib.mrml.nodes.volume_nodes import volume_from_node
-from MedSegFMLib.mrml.segments.change_overlay import ChangeOverlay
 from MedSegFMLib.mrml.updates import Warned, Written
 
 
@@ -23,8 +20,7 @@ def test_what_changed_is_counted_and_shown_for_a_while(
     logic: SegmentationLogic, scene: Any, plain: Any
 ) -> None:
     now = [0.0]
-    logic.overlay = ChangeOverlay(scene, 3.0, lambda: now[0])
-    logic._state._overlay = logic.overlay
+    logic.overlay.clock = lambda: now[0]
     logic.set_volume(plain)
     geometry = logic.volume.geometry
     logic.add(Box.from_ijk(geometry, (2, 2, 2), (6, 6, 6)))
@@ -105,17 +101,18 @@ def test_labels_are_exported_as_node_and_file(
     with pytest.raises(MaskError, match="no object to export"):
         logic.labels()
     geometry = logic.volume.geometry
-    logic.add_boxes(
-        [Box.from_ijk(geometry, (1, 1, 1), (4, 4, 4)), Box.from_ijk(geometry, (5, 5, 5), (8, 8, 8))]
+    add_boxes(
+        logic,
+        [
+            Box.from_ijk(geometry, (1, 1, 1), (4, 4, 4)),
+            Box.from_ijk(geometry, (5, 5, 5), (8, 8, 8)),
+        ],
     )
     logic.pump()
     expected = np.zeros(geometry.shape_kji, np.uint8)
     expected[1:4, 1:4, 1:4], expected[5:8, 5:8, 5:8] = 1, 2
-    node = logic.export_labelmap()
-    assert node.IsA("vtkMRMLLabelMapVolumeNode")
-    array = vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())
-    assert np.array_equal(array.reshape(expected.shape), expected)
-    assert volume_from_node(node).geometry.matches(geometry)
+    labels = logic.labels()
+    assert np.array_equal(labels.array_kji, expected) and labels.geometry.matches(geometry)
     for name in ("labels.nii.gz", "labels.nrrd"):
         logic.labels().write(tmp_path / name)
         read = Volume.read(tmp_path / name).reoriented(geometry.axis_codes)

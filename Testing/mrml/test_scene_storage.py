@@ -23,12 +23,12 @@ from MedSegFMLib.mrml.autosave import Autosave, snapshot_from_json, snapshot_to_
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.scene_state import (
     SceneState,
-    holding_from_json,
-    holding_to_json,
     state_from_json,
     state_to_json,
+    voxels_from_json,
+    voxels_to_json,
 )
-from MedSegFMLib.mrml.segments.model_voxels import Holding
+from MedSegFMLib.mrml.segments.model_voxels import ModelVoxels
 from MedSegFMLib.mrml.updates import Warned
 from MedSegFMLib.prompts.prompt_list import PromptList
 from MedSegFMLib.prompts.voxels import box_region
@@ -143,7 +143,7 @@ def test_a_damaged_state_is_told_and_the_scene_opens(
     logic: SegmentationLogic, scene: Any, plain: Any
 ) -> None:
     work(logic, plain)
-    other = SegmentationLogic(scene, SessionClient())
+    other = SegmentationLogic(scene, lambda _host: SessionClient())
     for n in range(scene.GetNumberOfNodesByClass("vtkMRMLTextNode")):
         scene.GetNthNodeByClass(n, "vtkMRMLTextNode").SetText('{"format": "medsegfm-scene"}')
     other.set_volume(plain)
@@ -160,18 +160,20 @@ def test_other_texts_are_no_state(text: str) -> None:
 
 def test_a_mask_comes_back_and_a_bomb_does_not() -> None:
     mask = np.random.default_rng(0).random((5, 6, 7)) > 0.5
-    item = holding_to_json(Holding(Region((1, 2, 3), (6, 8, 10)), mask))
-    found = holding_from_json(item)
+    item = voxels_to_json(ModelVoxels(Region((1, 2, 3), (6, 8, 10)), mask))
+    found = voxels_from_json(item)
     assert np.array_equal(found.mask_kji, mask) and found.region.start_kji == (1, 2, 3)
     for shape in ((2, 2, 2), (50, 60, 70)):
         with pytest.raises(PromptError, match="stored mask"):
-            holding_from_json({**item, "shape_kji": shape})
+            voxels_from_json({**item, "shape_kji": shape})
 
 
 def test_work_is_recovered_after_a_crash(
     slicer_app: Any, scene: Any, plain: Any, tmp_path: Path
 ) -> None:
-    first = SegmentationLogic(scene, SessionClient(), autosave=Autosave(tmp_path, seconds=0))
+    first = SegmentationLogic(
+        scene, lambda _host: SessionClient(), autosave=Autosave(tmp_path, seconds=0)
+    )
     work(first, plain)
     first.undo()
     first.redo()
@@ -180,7 +182,7 @@ def test_work_is_recovered_after_a_crash(
     prompts, values = first.prompts, first.volume
     scene.Clear(False)
     first.close()
-    again = SegmentationLogic(scene, SessionClient())
+    again = SegmentationLogic(scene, lambda _host: SessionClient())
     again.set_volume(add_volume_node(scene, values, "volume"))
     snapshot = Autosave(tmp_path).read()
     assert snapshot is not None and snapshot.volume_name == "volume"
@@ -250,7 +252,9 @@ def test_recovery_for_another_volume_is_refused(
 def test_a_full_disk_is_told_once_and_work_goes_on(
     scene: Any, plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logic = SegmentationLogic(scene, SessionClient(), autosave=Autosave(tmp_path, seconds=0))
+    logic = SegmentationLogic(
+        scene, lambda _host: SessionClient(), autosave=Autosave(tmp_path, seconds=0)
+    )
     work(logic, plain)
     logic.pump()
     saved = (tmp_path / "medsegfm-autosave.json").read_text()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sample_volumes import make_blob
 from scene_helpers import add_volume_node, content
+from waiting import wait_until
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume, create
 from MedSegFMLib.metrics import dice
@@ -21,16 +22,15 @@ from MedSegFMLib.worker.client import LocalLauncher, WorkerClient
 from MedSegFMLib.worker.events import Failed
 
 
-def wait_for_answer(logic: SegmentationLogic, seconds: float = 120) -> list[Any]:
+def wait_for_answer(logic: SegmentationLogic) -> None:
     updates: list[Any] = []
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        updates += logic.pump()
+
+    def is_there() -> bool:
+        updates.extend(logic.pump())
         assert not [u for u in updates if isinstance(u, Failed)]
-        if any(isinstance(u, Written) for u in updates) and not logic.is_predicting:
-            return updates
-        time.sleep(0.01)
-    raise AssertionError(f"no answer within {seconds} s: {updates}")
+        return any(isinstance(u, Written) for u in updates) and not logic.is_predicting
+
+    wait_until(is_there, describe=lambda: updates)
 
 
 def read_case(folder: Path, name: str) -> tuple[Volume, np.ndarray]:
@@ -52,7 +52,7 @@ def test_volume_box_click_segment_undo_save_load_replay(
     volume, truth = read_case(real_data, "ct_spleen_msd2")
     logic = SegmentationLogic(
         scene,
-        WorkerClient(LocalLauncher()),
+        lambda _host: WorkerClient(LocalLauncher()),
         slicer_app.app_logic,
         slicer_app.terminologies_logic,
     )
@@ -97,7 +97,7 @@ def test_volume_box_click_segment_undo_save_load_replay(
 
 
 def real_logic(app: Any, scene: Any) -> SegmentationLogic:
-    return SegmentationLogic(scene, WorkerClient(LocalLauncher()), app.app_logic)
+    return SegmentationLogic(scene, lambda _host: WorkerClient(LocalLauncher()), app.app_logic)
 
 
 def test_a_hundred_prompts_while_the_worker_starts_give_what_a_session_gives(
@@ -153,18 +153,19 @@ def test_the_real_worker_compares_the_planes_after_its_answer_and_takes_its_own_
     volume, _ = make_blob(Geometry.from_spacing((20, 24, 28), (1.0, 1.0, 2.0)))
     logic = real_logic(slicer_app, scene)
     try:
-        logic.compares = True
+        logic.measures_consistency = True
         logic.set_volume(add_volume_node(scene, volume))
         logic.add(Point.from_ijk(volume.geometry, (10, 9, 7)))
         wait_for_answer(logic)
         mask = content(logic, 1)
         assert mask.any() and logic.consistency is None
         for _ in range(2):
-            until = time.monotonic() + 60
-            while logic.is_predicting or logic.is_comparing:
-                assert time.monotonic() < until
+
+            def is_compared() -> bool:
                 logic.pump()
-                time.sleep(0.01)
+                return not (logic.is_predicting or logic.is_measuring_consistency)
+
+            wait_until(is_compared)
             found = logic.consistency
             assert found is not None and set(found.masks) == {"axial", "coronal", "sagittal"}
             assert found.agreement is not None and 0 <= found.agreement <= 1

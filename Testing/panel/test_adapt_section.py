@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,8 @@ import numpy as np
 import pytest
 from host import tiny_sam
 from host.fake_training import FakeProgram
+from processes import is_alive
+from waiting import wait_until
 
 from MedSegFMLib.datasets.cases import load_case, read_cases
 from MedSegFMLib.mrml.training.adaptation import Phase
@@ -68,11 +68,11 @@ def use(desk: Any, mode: str) -> None:
 
 def wait_for_steps(desk: Any) -> None:
     adapting = desk.panel.adapting.adapting
-    desk.wait(lambda: adapting.phase is not Phase.PREPARING and adapting.fraction > 0, 20)
+    desk.wait(lambda: adapting.phase is not Phase.PREPARING and adapting.fraction > 0)
 
 
 def wait_for(desk: Any, phase: Phase) -> None:
-    desk.wait(lambda: desk.panel.adapting.adapting.phase is phase, 20)
+    desk.wait(lambda: desk.panel.adapting.adapting.phase is phase)
 
 
 def test_what_is_missing_is_said_and_the_button_waits(
@@ -87,7 +87,7 @@ def test_what_is_missing_is_said_and_the_button_waits(
     here = lambda card: store.Installed(card.name, Path("sam.pth"), "0", 1, False)  # noqa: E731
     monkeypatch.setattr(model_facts, "weights_here", here)
     desk.panel.adapting._look()
-    assert "two volumes at least" in ui.adaptHint.text
+    assert "at least two volumes" in ui.adaptHint.text
     add_ball("CT 1", (8, 10, 12), ("liver",))
     desk.panel.adapting._look()
     assert "Only CT 1 has segments" in ui.adaptHint.text
@@ -224,20 +224,7 @@ def test_closing_slicer_ends_the_training(site: Any) -> None:
     wait_for_steps(site)
     pid = adapting.pid
     site.panel.close()
-    assert wait_until(lambda: not is_alive(pid))
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be reaped does not."""
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 5) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
+    wait_until(lambda: not is_alive(pid))
 
 
 def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_path: Path) -> None:
@@ -250,7 +237,7 @@ def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_pat
     weights = write_checkpoint(tmp_path / "sam.pth")
     installed = store.import_file("sam", weights, sha256_of(weights))
     before = sha256_of(installed)
-    desk.panel.gate._make_client = lambda _host: WorkerClient(tiny_sam.TinyLauncher())
+    desk.use_client(lambda _host: WorkerClient(tiny_sam.TinyLauncher()))
     desk.panel.adapting.adapting._make_program = tiny_sam.TinyTraining
     volume = add_ball("CT 1", (8, 10, 12), ("liver",))
     add_ball("CT 2", (7, 9, 11), ("liver",))
@@ -260,7 +247,7 @@ def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_pat
     ui.adaptSteps.value = 2
     assert ui.adaptButton.enabled, ui.adaptHint.text
     ui.adaptButton.click()
-    desk.wait(lambda: not adapting.is_busy, 300)
+    desk.wait(lambda: not adapting.is_busy)
     assert adapting.phase is Phase.DONE, ui.adaptStatus.text
     assert set(adapting.report["before"]) >= {"dice", "agreement"}
     assert adapting.report["held_back"] == ["CT_1"] and "Dice" in ui.adaptScores.text
@@ -270,5 +257,5 @@ def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_pat
     assert "imported" in ui.adaptStatus.text and sha256_of(installed) == before
     desk.draw_box((6, 6, 6), (18, 24, 26))
     desk.wait(lambda: bool(desk.panel.logic.prompts.entries))
-    desk.wait(seconds=180)
+    desk.wait()
     assert ui.statusLabel.text == "Done."

@@ -20,7 +20,7 @@ def classy(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The desk with the ball, and a model in its worker that knows "bright" and "very bright"."""
     monkeypatch.setitem(registry.MODELS, class_model.NAME, "")
     class_model.register()
-    desk.panel.gate._make_client = lambda _host: WorkerClient(class_model.ClassLauncher())
+    desk.use_client(lambda _host: WorkerClient(class_model.ClassLauncher()))
     parameters = desk.panel.parameters
     desk.panel.models.look_again()
     parameters.model = type(parameters.model)[class_model.NAME]
@@ -37,7 +37,7 @@ def test_one_button_makes_a_segment_of_each_class_in_one_step(classy: Any) -> No
     ui = classy.ui
     assert not ui.classesButton.isHidden() and ui.classesButton.enabled
     assert "bright, very bright" in ui.classesButton.toolTip
-    assert "Segment all that the model knows" in ui.promptHint.text
+    assert "Segment all classes of the model" in ui.promptHint.text
     assert ui.boxButton.isHidden() and not ui.textRow.isHidden()
     ui.classesButton.click()
     classy.wait()
@@ -73,7 +73,7 @@ def test_the_text_field_offers_the_names_and_refuses_others(classy: Any) -> None
     assert completer.currentCompletion() == "very bright"
     ui.textEdit.text = "liver"
     ui.textButton.click()
-    assert "knows no 'liver'; it knows bright, very bright" in ui.statusLabel.text
+    assert "has no class 'liver'; its classes are bright, very bright" in ui.statusLabel.text
     assert not names(classy)
 
 
@@ -86,9 +86,9 @@ def test_tools_that_the_loaded_weights_do_not_take_are_put_away(
     classy.panel.refresh()
     assert classy.ui.boxButton.isHidden()
     logic = classy.panel.logic
-    with pytest.raises(PromptError, match="takes no box prompts"):
+    with pytest.raises(PromptError, match="does not support box prompts"):
         logic.add(Box.from_ijk(logic.volume.geometry, (3, 3, 3), (8, 8, 8)))
-    logic._asking.opened.clear()
+    logic.requests.restart()
     classy.panel.refresh()
     assert not classy.ui.boxButton.isHidden(), "the card counts until the model is loaded"
 
@@ -100,7 +100,7 @@ def test_a_promptable_model_shows_no_classes(desk: Any) -> None:
 
 
 def test_the_classes_are_told_again_by_a_worker_that_took_over(classy: Any) -> None:
-    classy.panel.logic._asking.opened.clear()
+    classy.panel.logic.requests.restart()
+    assert not classy.panel.logic.classes
     classy.ui.restartButton.click()
-    classy.panel.warm_up()
     classy.wait(lambda: bool(classy.panel.logic.classes))

@@ -185,7 +185,7 @@ def test_a_volume_without_voxels_is_explained(desk: Desk) -> None:
 
 def test_the_model_says_what_it_takes_and_costs(desk: Desk) -> None:
     assert "boxes, clicks" in desk.ui.modelTakes.text
-    for word in ("Weights are here", "Apache-2.0", "free"):
+    for word in ("Weights are installed", "Apache-2.0", "free"):
         assert word in desk.ui.modelState.text
     choose(desk, "randomwalk")
     for word in ("No weights needed", "Apache-2.0", "free"):
@@ -206,7 +206,7 @@ def test_a_model_that_does_not_take_the_prompts_is_refused_and_the_choice_goes_b
     desk.wait(lambda: desk.ui.promptTable.rowCount == 1)
     desk.wait()
     choose(desk, "ellipsoid")
-    assert "takes no point prompts" in desk.ui.statusLabel.text
+    assert "does not support point prompts" in desk.ui.statusLabel.text
     assert desk.panel.parameters.model.value == registry.DEFAULT_MODEL
     assert desk.ui.modelSelector.currentText == registry.card(registry.DEFAULT_MODEL).title
 
@@ -339,11 +339,11 @@ def test_imported_weights_go_before_the_shipped_ones_until_they_are_removed(
     choose(desk, "ensam")
     desk.load()
     assert shown(desk.ui.importButton) and not desk.ui.removeWeightsButton.enabled
-    worker = desk.panel.gate._client
+    worker = desk.clients[-1]
     desk.panel.dialogs.path = str(own)
     desk.ui.importButton.click()
     assert store.find("ensam").parent == store.folder()
-    assert desk.panel.gate._client is not worker, "a running model has the weights of before"
+    assert desk.clients[-1] is not worker, "a running model has the weights of before"
     assert desk.ui.removeWeightsButton.enabled
     desk.ui.removeWeightsButton.click()
     assert store.find("ensam") == shipped and "shipped" in desk.ui.statusLabel.text

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from host.panel_driver import Desk
+from waiting import wait_until
 
 from MedSegFMLib import Volume
 from MedSegFMLib.registry import DEFAULT_MODEL
@@ -118,6 +119,25 @@ def test_the_next_segment_takes_the_next_prompts(desk: Any) -> None:
     assert desk.ui.segmentTable.rowCount == 2
 
 
+def test_each_further_box_is_a_new_segment_if_the_user_asks_for_it(desk: Any) -> None:
+    desk.load()
+    desk.box_the_ball()
+    desk.draw_box((2, 2, 4), (6, 6, 9))
+    desk.wait(lambda: desk.ui.promptTable.rowCount == 2)
+    assert desk.ui.segmentTable.rowCount == 1, "by default both boxes are for one segment"
+    desk.ui.undoButton.click()
+    desk.ui.newSegmentPerBox.click()
+    assert desk.panel.parameters.newSegmentPerBox
+    desk.draw_box((2, 2, 4), (6, 6, 9))
+    desk.wait(lambda: desk.ui.segmentTable.rowCount == 2)
+    desk.wait()
+    assert desk.ui.promptTable.item(1, 1).text() == "Segment_2"
+    desk.ui.positiveButton.click()
+    desk.click_in_view((4, 4, 6))
+    desk.wait(lambda: desk.ui.promptTable.rowCount == 3)
+    assert desk.ui.promptTable.item(2, 1).text() == "Segment_2", "clicks begin no segment"
+
+
 def test_segments_are_renamed_hidden_and_locked_in_their_list(desk: Any) -> None:
     import qt
 
@@ -179,7 +199,7 @@ def test_cancel_keeps_the_prompts(desk: Any) -> None:
     desk.panel.pump()
     assert desk.panel.logic.is_predicting and desk.ui.cancelButton.enabled
     desk.ui.cancelButton.click()
-    desk.wait(seconds=5)
+    desk.wait()
     assert desk.ui.promptTable.rowCount == 1
     assert not desk.ui.cancelButton.enabled
 
@@ -199,7 +219,7 @@ def test_a_killed_worker_is_told_and_nothing_is_lost(desk: Any) -> None:
 
     desk.load()
     desk.box_the_ball()
-    os.kill(desk.panel.gate._client.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    os.kill(desk.clients[-1].pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     desk.ui.positiveButton.click()
     desk.click_in_view((17, 15, 18))
     desk.wait(lambda: desk.ui.promptTable.rowCount == 2)
@@ -320,13 +340,14 @@ def test_unsaved_work_is_offered_after_a_crash(bare: Any, desk: Any) -> None:
     desk.load()
     desk.box_the_ball()
     desk.wait(lambda: desk.panel.recovery._autosave.path.is_file())
-    desk.wait(lambda: not desk.panel.logic._unsaved)
+    saved = desk.panel.recovery._autosave
+    desk.wait(lambda: (found := saved.read()) is not None and bool(found.segments))
     mask = desk.mask()
     # Slicer dies here, so that nothing is cleaned up. Another one opens the same volume.
     desk.widget.removeObservers()
     desk.panel.use(None)
     desk.panel._timer.stop()
-    desk.panel.logic._watch.close()
+    desk.panel.logic.close()
     slicer.mrmlScene.Clear()
     later = Desk(bare)
     later.load()
@@ -341,15 +362,21 @@ def test_unsaved_work_is_offered_after_a_crash(bare: Any, desk: Any) -> None:
 def test_the_main_thread_is_never_held_up_by_a_pump(desk: Any) -> None:
     desk.load((60, 120, 120))
     desk.draw_box((50, 50, 30), (70, 70, 60))
-    longest, end = 0.0, time.monotonic() + 60
-    while time.monotonic() < end:
-        began = time.perf_counter()
+    longest = 0.0
+    pumps = 0
+
+    def is_answered() -> bool:
+        nonlocal longest, pumps
+        # The thread's own time, which a busy machine does not lengthen.
+        began = time.thread_time()
         desk.panel.pump()
-        longest = max(longest, time.perf_counter() - began)
-        if not desk.panel.logic.is_predicting and desk.panel.logic.prompts.entries:
-            break
-        time.sleep(0.01)
-    assert longest < 0.5
+        longest = max(longest, time.thread_time() - began)
+        pumps += 1
+        return not desk.panel.logic.is_predicting and bool(desk.panel.logic.prompts.entries)
+
+    wait_until(is_answered)
+    # One that waited for the worker would be the last of a few.
+    assert longest < 0.5 and pumps > 5
 
 
 @pytest.mark.parametrize("part", ["entered", "left"])
@@ -365,8 +392,8 @@ def test_a_host_is_used_when_its_name_is_complete_and_is_no_part_of_the_scene(de
     from PySide6.QtTest import QTest
 
     hosts: list[str] = []
-    gate = desk.panel.gate
-    make, gate._make_client = gate._make_client, lambda host: hosts.append(host) or make("")
+    make = desk.panel.logic.requests.make_client
+    desk.use_client(lambda host: hosts.append(host) or make(""))
     desk.load()
     hosts.clear()
     QTest.keyClicks(desk.ui.workerHost, "gpu")

@@ -37,10 +37,10 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     ("text", "said"),
     [
         (changed(space="LPS"), "'LPS'"),
-        (changed(space=None), "bring them to"),
+        (changed(space=None), "convert them to"),
         (changed(unit="cm"), "'cm'"),
-        (changed(prompts=point(positive=1)), "give true or false"),
-        (changed(prompts=point(positive="no")), "give true or false"),
+        (changed(prompts=point(positive=1)), "use true or false"),
+        (changed(prompts=point(positive="no")), "use true or false"),
         (changed(prompts=point(object="1")), "label '1'"),
         (changed(prompts=point(object=1.0)), r"label 1\.0"),
         (changed(prompts=point(object=float("inf"))), "label inf"),
@@ -65,7 +65,7 @@ def test_what_a_prompt_file_may_not_say_is_refused_with_its_name(
 
 def test_a_file_that_is_no_text_is_refused_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_bytes(b"\xff\xfe\x00{")
-    with pytest.raises(PromptError, match=r"p\.json is no UTF-8 text"):
+    with pytest.raises(PromptError, match=r"p\.json is not UTF-8 text"):
         read_prompts(tmp_path / "p.json")
     with pytest.raises(PromptError, match="cannot be read"):
         read_prompts(tmp_path)

@@ -126,10 +126,10 @@ def test_a_point_outside_the_volume_is_refused(
 @pytest.mark.parametrize(
     ("start", "stop", "said"),
     [
-        ((5, 5, 5), (5, 9, 8), "inside out or empty"),
-        ((5, 5, 5), (4, 9, 8), "inside out or empty"),
-        ((-1, 0, 0), (4, 4, 4), "leaves the volume"),
-        ((0, 0, 0), (4, 4, 10), "leaves the volume"),
+        ((5, 5, 5), (5, 9, 8), "inverted or empty"),
+        ((5, 5, 5), (4, 9, 8), "inverted or empty"),
+        ((-1, 0, 0), (4, 4, 4), "extends outside the volume"),
+        ((0, 0, 0), (4, 4, 10), "extends outside the volume"),
         ((0, 0, np.nan), (4, 4, 4), "finite"),
         ((0, 0, 0), (4, 4, np.inf), "finite"),
         ((0, 0), (4, 4), "three"),
@@ -198,8 +198,8 @@ def test_a_prompt_file_gives_back_the_very_prompts(geometry: Geometry, tmp_path:
     ("change", "said"),
     [
         ({"version": 2}, "version 2"),
-        ({"format": "other"}, "another file"),
-        ({"objects": []}, "no objects"),
+        ({"format": "other"}, "lack"),
+        ({"objects": []}, "not objects"),
         ({"prompts": [{"object": 1, "type": "spiral"}]}, "spiral"),
         ({"prompts": [{"object": 1, "type": "point"}]}, "incomplete"),
         ({"prompts": 5}, "incomplete"),

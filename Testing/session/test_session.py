@@ -243,7 +243,7 @@ def test_an_object_with_background_marks_alone_is_refused(
 ) -> None:
     session = Session(Threshold(), blob[0])
     session.add(click(blob[0], (5, 6, 4), False))
-    with pytest.raises(PromptError, match="only background"):
+    with pytest.raises(PromptError, match="Only background"):
         session.predict()
 
 
@@ -283,7 +283,7 @@ def test_a_prompt_the_model_does_not_take_is_refused_and_changes_nothing(
     blob: tuple[Volume, np.ndarray],
 ) -> None:
     session = Session(Threshold(), blob[0])
-    with pytest.raises(PromptError, match="takes no text prompts; it takes box, point"):
+    with pytest.raises(PromptError, match="does not support text prompts; it supports box, point"):
         session.add(Text("ball"))
     with pytest.raises(PromptError, match="outside the volume"):
         session.add(Point((1e4, 0, 0)))

@@ -16,6 +16,7 @@ from MedSegFMLib.consistency import measure
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.mrml.nodes.transforms import to_vtk
 from MedSegFMLib.mrml.segments.grid import SegmentGrid
+from MedSegFMLib.mrml.segments.oriented_images import grid_image, read_segment
 from MedSegFMLib.progress import Progress
 from MedSegFMLib.prompts.voxels import box_region, enforce_marks, to_voxels
 from MedSegFMLib.registry import card
@@ -151,11 +152,20 @@ def add_bent_transform(scene: Any) -> Any:
     return node
 
 
+def add_boxes(logic: Any, boxes: Sequence[Box]) -> list[int]:
+    """An object for each box; their labels."""
+    labels = []
+    for box in boxes:
+        labels.append(logic.add_object())
+        logic.add(box)
+    return labels
+
+
 def content(logic: Any, label: int, geometry: Geometry | None = None) -> np.ndarray:
     """All voxels of an object's segment on the whole grid, as this library reads them."""
     node, segment_id = logic.segments.node, logic.segments.ids[label]
     grid = SegmentGrid.of(node, geometry or logic.volume.geometry)
-    return grid.read(node, segment_id, Region.whole(grid.geometry.shape_kji))
+    return read_segment(node, segment_id, grid, Region.whole(grid.geometry.shape_kji))
 
 
 def slicer_content(logic: Any, label: int) -> np.ndarray:
@@ -184,7 +194,8 @@ def paint_segment(
     node.GetScene().AddNode(settings)
     editor.SetSegmentEditorNode(settings)
     editor.SetSegmentationNode(node)
-    image = SegmentGrid.of(node, geometry).image(np.ones(region.shape_kji, bool), region)
+    grid = SegmentGrid.of(node, geometry)
+    image = grid_image(np.ones(region.shape_kji, bool), region, grid)
     mode = editor.ModificationModeAdd if value else editor.ModificationModeRemove
     editor.ModifySegmentByLabelmap(node, segment_id, image, mode, False, True)
     node.GetScene().RemoveNode(settings)

@@ -1,7 +1,8 @@
 """Run as a script: a worker whose models misbehave, each in a way of its own.
 
-Each takes options: `seconds` it takes, and `once`, a file that is made when it misbehaves, after
-which it behaves. A model that behaves answers with the inside of its box.
+Each takes options: `until`, a file, or `seconds` that it takes, else it goes on for longer than
+any test; `once`, a file that is made when it misbehaves, after which it behaves; `log`, a file that
+gets a line at each prediction. A model that behaves answers with the inside of its box.
 """
 
 from __future__ import annotations
@@ -29,15 +30,21 @@ class OutOfMemoryError(RuntimeError):
     """As torch's own."""
 
 
-def loops(progress: Progress, options: dict[str, object]) -> None:
-    begun = time.monotonic()
-    while time.monotonic() - begun < float(options.get("seconds", 30)):
-        progress(0.5, "going round")
+def hold(options: dict[str, object], each: Callable[[], None] = lambda: None) -> None:
+    """Go on as long as the options say."""
+    end = time.monotonic() + float(options.get("seconds", 3600))
+    until = options.get("until")
+    while time.monotonic() < end and not (until and Path(str(until)).exists()):
+        each()
         time.sleep(0.002)
 
 
+def loops(progress: Progress, options: dict[str, object]) -> None:
+    hold(options, lambda: progress(0.5, "going round"))
+
+
 def sleeps(progress: Progress, options: dict[str, object]) -> None:
-    time.sleep(float(options.get("seconds", 30)))
+    hold(options)
 
 
 def dies(progress: Progress, options: dict[str, object]) -> None:
@@ -69,7 +76,7 @@ def garbles(progress: Progress, options: dict[str, object]) -> None:
 
 
 def starts_a_child(progress: Progress, options: dict[str, object]) -> None:
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     Path(str(options["child"])).write_text(str(child.pid))
     loops(progress, options)
 
@@ -96,6 +103,9 @@ class Fake(ellipsoid.Ellipsoid):
         self.options = options
 
     def predict(self, encoding, prompts, previous, progress):  # type: ignore[no-untyped-def]
+        if "log" in self.options:
+            with Path(self.options["log"]).open("a") as log:
+                log.write("predicts\n")
         once = self.options.get("once")
         if once is None or not Path(once).exists():
             if once is not None:
@@ -137,6 +147,8 @@ def main() -> None:
         is_initialized=lambda: False,
     )
     sys.modules["torch"] = types.SimpleNamespace(cuda=torch)  # type: ignore[assignment]
+    if "FAKE_WORKER_WAITS_FOR" in os.environ:
+        hold({"until": os.environ["FAKE_WORKER_WAITS_FOR"]})
     if "FAKE_WORKER_DIES_STARTING" in os.environ:
         print("no such luck", file=sys.stderr)
         sys.exit(7)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from waiting import GENEROUS_SECONDS, wait_until
 
 from MedSegFMLib import Box, Geometry, Volume
 from MedSegFMLib.prompts.prompt_list import PromptList
@@ -59,21 +58,22 @@ def ask(client: WorkerClient, model: str, shift: int = 0, **options: object) -> 
 
 
 def pump(
-    client: WorkerClient, until: Callable[[list[Event]], bool], seconds: float = 20
+    client: WorkerClient, until: Callable[[list[Event]], bool], seconds: float = GENEROUS_SECONDS
 ) -> list[Event]:
     """All events until `until` says that they are enough."""
-    begun, events = time.monotonic(), []
-    while not until(events):
-        events += client.poll()
-        if time.monotonic() - begun > seconds:
-            raise TimeoutError(f"after {seconds} s there is only {events}; {client.log}")
-        time.sleep(0.005)
+    events: list[Event] = []
+
+    def is_enough() -> bool:
+        events.extend(client.poll())
+        return until(events)
+
+    wait_until(is_enough, seconds, lambda: f"there is only {events}; {client.log}", 0.005)
     return events
 
 
-def final_of(client: WorkerClient, number: int, seconds: float = 20) -> list[Event]:
+def final_of(client: WorkerClient, number: int) -> list[Event]:
     """All events up to the one that ends a request."""
-    return pump(client, lambda events: has_final(events, number), seconds)
+    return pump(client, lambda events: has_final(events, number))
 
 
 def has_final(events: list[Event], number: int) -> bool:
@@ -90,6 +90,11 @@ def kinds(events: list[Event]) -> list[str]:
     return [n for i, n in enumerate(names) if n != "Progressed" or names[i - 1 : i] != [n]]
 
 
+def steps(events: list[Event]) -> list[str]:
+    """The same without progress, which a busy machine tells more often."""
+    return [name for name in kinds(events) if name != "Progressed"]
+
+
 def mask_of(event: Event, volume: Volume, label: int = 1) -> np.ndarray:
     assert isinstance(event, Predicted), event
     mask = np.zeros(volume.geometry.shape_kji, np.uint8)
@@ -97,22 +102,3 @@ def mask_of(event: Event, volume: Volume, label: int = 1) -> np.ndarray:
     if answer.region is not None:
         mask[answer.region.slices] = answer.mask_kji
     return mask
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be reaped does not."""
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 5) -> bool:
-    begun = time.monotonic()
-    while not condition():
-        if time.monotonic() - begun > seconds:
-            return False
-        time.sleep(0.02)
-    return True

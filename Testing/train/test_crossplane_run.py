@@ -359,7 +359,7 @@ def test_what_cannot_be_trained_on_is_told_in_a_sentence(made: Made, tmp_path: P
     with pytest.raises(TrainingError, match="add a case"):
         train("crossplane", made(cases=cases))
     cases.write_text(json.dumps({"cases": []}))
-    with pytest.raises(CasesError, match="holds no cases"):
+    with pytest.raises(CasesError, match="contains no cases"):
         train("crossplane", made(cases=cases))
     document["cases"][0]["objects"] = {"7": "nothing"}
     cases.write_text(json.dumps(document))

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from command_line import refused, run
 from sample_volumes import make_blob
+from waiting import GENEROUS_SECONDS, wait_until
 
 from MedSegFMLib import Box, Geometry, Session, Volume, create
 from MedSegFMLib.errors import ModelError, TrainingError
@@ -137,7 +137,7 @@ def test_ctrl_c_says_how_to_go_on(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals a group of processes")
 def test_a_signal_to_all_processes_still_saves(tmp_path: Path, tiny_words: list[str]) -> None:
     out = tmp_path / "run"
-    own = ["minutes=9", "workers=1", "validate_samples=1", f"out={out}"]
+    own = ["minutes=60", "workers=1", "validate_samples=1", f"out={out}"]
     keys = {word.partition("=")[0] for word in own}
     words = [word for word in tiny_words if word.partition("=")[0] not in keys]
     log = out / FILE
@@ -151,13 +151,13 @@ def test_a_signal_to_all_processes_still_saves(tmp_path: Path, tiny_words: list[
     )
     try:
         # Steps are under way, and the worker makes batches, when the second one is scored.
-        while process.poll() is None:
-            if log.is_file() and log.read_text().count("dice_0") > 1:
-                break
-            time.sleep(0.1)
-        assert process.poll() is None, process.communicate()[1]
+        def is_under_way() -> bool:
+            assert process.poll() is None, process.communicate()[1]
+            return log.is_file() and log.read_text().count("dice_0") > 1
+
+        wait_until(is_under_way)
         os.killpg(process.pid, signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=GENEROUS_SECONDS)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -174,7 +174,7 @@ def test_volumes_are_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     listed = tmp_path / "sources.json"
     listed.write_text(json.dumps({"sources": [{**source, "attribution": "us"}]}))
     assert run("pack", listed, "--out", tmp_path / "p.npz") == 0
-    assert "1 recordings, 1 with an image, 1 with labels" in capsys.readouterr().out
+    assert "1 volume, 1 with an image, 1 with labels" in capsys.readouterr().out
     assert [r.name for r in load_pack(tmp_path / "p.npz")] == ["a"]
-    assert "is read by" in refused(capsys, "pack", listed, "--out", tmp_path / "i.nrrd")
+    assert "is an input of" in refused(capsys, "pack", listed, "--out", tmp_path / "i.nrrd")
     assert "cannot be read" in refused(capsys, "pack", tmp_path / "x", "--out", tmp_path / "p.npz")

@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from MedSegFMLib.cli import main
 from MedSegFMLib.commands.training_events import REPORT, read_report
@@ -23,14 +24,17 @@ def launcher(words: list[str], **more: object) -> TrainingLauncher:
     return TrainingLauncher("ensam", {**settings, **more}, sys.executable)
 
 
-def followed(process: TrainingProcess, seconds: float = 60) -> list[Any]:
-    """All it tells until it is gone."""
+def followed(
+    process: TrainingProcess, until: Callable[[Any], bool] = lambda event: False
+) -> list[Any]:
+    """All it tells until there is such an event, or it is gone."""
     told: list[Any] = []
-    end = time.monotonic() + seconds
-    while not (told and isinstance(told[-1], Finished)):
-        assert time.monotonic() < end, told
-        told += process.poll()
-        time.sleep(0.01)
+
+    def is_there() -> bool:
+        told.extend(process.poll())
+        return any(until(event) or isinstance(event, Finished) for event in told)
+
+    wait_until(is_there, describe=lambda: told)
     return told
 
 
@@ -53,11 +57,8 @@ def test_the_end_of_the_input_stops_a_training_which_saves_and_goes_on_later(
 ) -> None:
     long = launcher(tiny_words, out=tmp_path / "run", samples=100_000)
     process = TrainingProcess(long)
-    told: list[Any] = []
-    while not any(isinstance(event, Advanced) and event.fraction > 0 for event in told):
-        told += process.poll()
-        assert not told or not isinstance(told[-1], Finished), told
-        time.sleep(0.01)
+    begun = followed(process, lambda event: isinstance(event, Advanced) and event.fraction > 0)
+    assert not isinstance(begun[-1], Finished), begun
     process.stop()
     end = followed(process)[-1]
     assert (end.result, end.error) == (None, None) and (

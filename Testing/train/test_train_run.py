@@ -128,6 +128,17 @@ def test_a_signal_ends_the_step_and_saves(number: signal.Signals, tiny: Tiny) ->
     assert signal.getsignal(number) is before
 
 
+def test_a_signal_that_is_ignored_stays_ignored(tiny: Tiny) -> None:
+    settings = tiny(samples=6, optimiser="adam")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        train(settings, After(2, lambda: os.kill(os.getpid(), signal.SIGINT)))
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert counted(settings.out)["samples"] == 6
+
+
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(tiny: Tiny) -> None:
     paths = [
         train(tiny(str(n), samples=2, optimiser="adam", seed=seed))
@@ -139,7 +150,8 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(tiny: Tiny) -
 def test_a_budget_of_minutes_ends(tiny: Tiny) -> None:
     settings = tiny(minutes=0.05, optimiser="adam", save_minutes=0.001)
     train(settings)
-    assert 0.05 <= counted(settings.out)["minutes"] < 0.5
+    # The last step begins within the budget; on a busy machine it takes what it takes.
+    assert 0.05 <= counted(settings.out)["minutes"] < 3
 
 
 def test_the_cooldown_keeps_the_checkpoint_from_before_it(tiny: Tiny) -> None:
@@ -229,7 +241,7 @@ def test_two_processes_learn_what_one_learns_from_both_batches(
         )
         for rank in range(2)
     ]
-    said = [process.communicate(timeout=120)[0] for process in running]
+    said = [process.communicate(timeout=240)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0]
     assert "after 4 samples" in said[0] and "samples" not in said[1]
     one, two = load_file(str(alone)), load_file(str(tmp_path / "two" / RESULT))

@@ -63,7 +63,7 @@ def test_a_folder_that_changed_is_refused(change: str, source: Path) -> None:
             (path / "dataset.json").unlink()
         case "renamed":
             (path / "fold_0").rename(path / "fold_1")
-    with pytest.raises(WeightsError, match="altered or damaged"):
+    with pytest.raises(WeightsError, match="modified or damaged"):
         store.verify_recorded(path)
 
 
@@ -130,9 +130,9 @@ def test_a_truncated_file_in_a_folder_is_named(folder: Path, source: Path) -> No
 
 
 def test_a_file_where_a_folder_is_meant_is_refused(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"plans\.json is no folder; give the folder"):
+    with pytest.raises(WeightsError, match=r"plans\.json is not a folder; give the folder"):
         store.import_file("nnunet", source / "plans.json")
-    with pytest.raises(WeightsError, match="nowhere is not there; give the folder"):
+    with pytest.raises(WeightsError, match="nowhere does not exist; give the folder"):
         store.import_file("nnunet", tmp_path / "nowhere")
 
 
@@ -140,7 +140,7 @@ def test_a_folder_where_a_file_is_meant_is_refused(
     source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["weights", "import", "sam3d", str(source)]) == 2
-    assert f"{source} is a folder; the weights of sam3d are one file" in capsys.readouterr().err
+    assert f"{source} is a folder, but the weights of sam3d are one file" in capsys.readouterr().err
 
 
 def test_what_is_removed_is_gone(folder: Path, source: Path) -> None:

@@ -181,7 +181,7 @@ def test_one_bad_hash_file_is_told_and_does_not_hide_the_weights(
 
 def test_weights_of_another_network_are_refused(folder: Path, source: Path) -> None:
     source.write_bytes(source.read_bytes().replace(b"medsegfm.ensam", b"medsegfm.other"))
-    with pytest.raises(WeightsError, match=r"holds medsegfm\.other, not medsegfm\.ensam"):
+    with pytest.raises(WeightsError, match=r"contains medsegfm\.other, not medsegfm\.ensam"):
         store.import_file("ensam", source)
     assert not folder.exists()
 
@@ -264,7 +264,7 @@ def test_imported_file_comes_before_the_shipped_and_removing_it_brings_that_back
     assert [item.shipped for item in store.installed()] == [False]
     store.remove("ensam")
     assert store.find("ensam") == shipped and store.installed()[0].shipped
-    with pytest.raises(WeightsError, match="the shipped ones belong to the package and stay"):
+    with pytest.raises(WeightsError, match="the shipped ones belong to the package and are kept"):
         store.remove("ensam")
     assert shipped.is_file()
 
@@ -296,7 +296,7 @@ def test_the_command_says_which_weights_are_used(
         assert main(["weights", *words.split()]) == 0
         said.append(capsys.readouterr().out)
     assert "shipped" in said[0] and "Apache-2.0" in said[0]
-    assert "used instead of the shipped ones" in said[1]
+    assert "replace the shipped ones" in said[1]
     assert "your own" in said[2]
     assert "the shipped ones are used again" in said[4]
 
@@ -328,7 +328,7 @@ def test_header_tells_metadata_and_shapes(source: Path) -> None:
 def test_header_of_another_form_is_refused(tmp_path: Path, header: bytes) -> None:
     path = tmp_path / "odd"
     path.write_bytes(len(header).to_bytes(8, "little") + header)
-    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+    with pytest.raises(WeightsError, match="not a complete safetensors file"):
         read_header(path)
 
 

@@ -12,17 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import is_alive
+from waiting import wait_until
 from worker_helpers import (
     FakeLauncher,
     ask,
     final_of,
     has_phrase,
-    is_alive,
     kinds,
     mask_of,
     pump,
     small_volume,
-    wait_until,
+    steps,
 )
 
 from MedSegFMLib import Volume
@@ -32,7 +33,6 @@ from MedSegFMLib.worker.client import (
     Failed,
     LocalLauncher,
     Predicted,
-    Progressed,
     Restarted,
     Started,
     Stopped,
@@ -57,7 +57,7 @@ def expected(client: WorkerClient) -> np.ndarray:
 
 
 def kill(client: WorkerClient) -> None:
-    assert wait_until(lambda: client.pid is not None)
+    wait_until(lambda: client.pid is not None)
     os.kill(client.pid or 0, signal.SIGKILL)
 
 
@@ -72,16 +72,20 @@ def restarts(events: list[object]) -> list[Restarted]:
     return [event for event in events if isinstance(event, Restarted)]
 
 
-def test_a_model_that_tells_its_progress_stops_within_a_second(client: WorkerClient) -> None:
-    first = ask(client, "loops")
-    pump(client, has_phrase("going round"))
-    pid, begun = client.pid, time.monotonic()
-    client.cancel()
-    assert kinds(final_of(client, first)) == ["Stopped"]
-    assert time.monotonic() - begun < 1
-    assert client.pid == pid
-    assert isinstance(final_of(client, ask(client, "behaves"))[-1], Predicted)
-    assert client.pid == pid, "the worker goes on"
+def test_a_model_that_tells_its_progress_stops_and_its_worker_goes_on() -> None:
+    # Benchmarks measure how soon; nobody ends this worker where the machine is busy.
+    client = WorkerClient(FakeLauncher(patience_seconds=3600))
+    try:
+        client.set_volume(small_volume())
+        first = ask(client, "loops")
+        pump(client, has_phrase("going round"))
+        pid = client.pid
+        client.cancel()
+        assert kinds(final_of(client, first)) == ["Stopped"]
+        assert isinstance(final_of(client, ask(client, "behaves"))[-1], Predicted)
+        assert client.pid == pid
+    finally:
+        client.close()
 
 
 @pytest.mark.parametrize("model", ["sleeps", "loads_slowly"])
@@ -90,14 +94,15 @@ def test_a_model_that_never_tells_its_progress_is_ended_and_the_next_request_wor
 ) -> None:
     first = ask(client, model)
     pump_until_it_hangs(client, model)
-    pid, begun = client.pid, time.monotonic()
+    pid = client.pid
     client.cancel()
-    events = final_of(client, first)
-    assert time.monotonic() - begun < 2
+    events = pump(client, lambda events: "Restarted" in kinds(events))
+    assert [e for e in events if isinstance(e, Stopped)] == [Stopped(first)]
     assert kinds(events) == ["Stopped", "Restarted"] and restarts(events)[0].after_cancel
     last = final_of(client, ask(client, "behaves"))[-1]
     assert np.array_equal(mask_of(last, small_volume()), expected)
-    assert pid is not None and wait_until(lambda: not is_alive(pid))
+    assert pid is not None
+    wait_until(lambda: not is_alive(pid))
 
 
 def test_a_request_made_after_a_cancel_that_is_not_heeded_is_answered(
@@ -107,7 +112,7 @@ def test_a_request_made_after_a_cancel_that_is_not_heeded_is_answered(
     pump_until_it_hangs(client, "sleeps")
     client.cancel()
     second = ask(client, "behaves")
-    events = final_of(client, second, 10)
+    events = final_of(client, second)
     assert Stopped(first) in events and isinstance(events[-1], Predicted)
 
 
@@ -123,16 +128,16 @@ def test_another_volume_and_request_after_a_cancel_are_not_cancelled(client: Wor
         assert Stopped(first) in events and isinstance(events[-1], Predicted)
 
 
-def test_far_away_the_user_hears_of_the_stop_before_the_worker_is_ended() -> None:
-    client = WorkerClient(FakeLauncher(patience_seconds=2.0))
+def test_far_away_the_user_hears_of_the_stop_before_the_worker_is_ended(tmp_path: Path) -> None:
+    client, wakes = WorkerClient(FakeLauncher(patience_seconds=3600)), tmp_path / "wakes"
     try:
         client.set_volume(small_volume())
-        first = ask(client, "sleeps", seconds=1.6)
+        first = ask(client, "sleeps", until=str(wakes))
         pump_until_it_hangs(client, "sleeps")
-        pid, begun = client.pid, time.monotonic()
+        pid = client.pid
         client.cancel()
         assert kinds(final_of(client, first)) == ["Stopped"]
-        assert time.monotonic() - begun < 1.4
+        wakes.touch()
         last = final_of(client, ask(client, "behaves"))[-1]
         assert isinstance(last, Predicted) and client.pid == pid
     finally:
@@ -157,7 +162,7 @@ def test_what_a_model_starts_ends_with_it(client: WorkerClient, tmp_path: Path) 
     child = int((tmp_path / "pid").read_text())
     assert is_alive(child)
     kill(client)
-    assert wait_until(lambda: not is_alive(child))
+    wait_until(lambda: not is_alive(child))
 
 
 def test_killed_while_starting_the_request_is_answered_by_the_next_worker(
@@ -222,14 +227,14 @@ def test_killed_while_loading_the_model_it_is_loaded_again(
 
 
 def test_killed_while_predicting_the_request_is_made_again(
-    client: WorkerClient, expected: np.ndarray
+    client: WorkerClient, expected: np.ndarray, tmp_path: Path
 ) -> None:
-    number = ask(client, "loops", seconds=0.5)
+    number = ask(client, "loops", until=str(tmp_path / "killed"))
     pump(client, has_phrase("going round"))
     kill(client)
+    (tmp_path / "killed").touch()
     events = final_of(client, number)
-    loaded = ["Progressed", "Opened", "Progressed", "Predicted"]
-    assert kinds(events)[-6:] == ["Restarted", "Started", *loaded]
+    assert steps(events)[-4:] == ["Restarted", "Started", "Opened", "Predicted"]
     assert np.array_equal(mask_of(events[-1], small_volume()), expected)
 
 
@@ -307,7 +312,7 @@ ask(client, {model!r}, child={child!r})
 pump(client, has_phrase({phrase!r}))
 time.sleep(0.2)
 Path({pid_file!r}).write_text(str(client.pid))
-time.sleep(60)
+time.sleep(3600)
 """
 
 
@@ -328,8 +333,8 @@ def test_no_worker_and_nothing_it_started_outlives_a_parent_that_is_killed(
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
     try:
-        assert wait_until(lambda: (tmp_path / "pid").exists(), 20)
-        assert wait_until(lambda: bool((tmp_path / "pid").read_text()))
+        pid_file = tmp_path / "pid"
+        wait_until(lambda: pid_file.exists() and pid_file.read_text())
     finally:
         parent.kill()
         parent.wait()
@@ -337,7 +342,7 @@ def test_no_worker_and_nothing_it_started_outlives_a_parent_that_is_killed(
     if model == "starts_a_child":
         pids.append(int((tmp_path / "child").read_text()))
     for pid in pids:
-        assert wait_until(lambda pid=pid: not is_alive(pid), 3)
+        wait_until(lambda pid=pid: not is_alive(pid))
 
 
 def test_a_hundred_prompts_in_a_short_time_end_with_the_answer_to_the_last(
@@ -345,16 +350,11 @@ def test_a_hundred_prompts_in_a_short_time_end_with_the_answer_to_the_last(
 ) -> None:
     pump(client, lambda events: any(isinstance(e, Started) for e in events))
     numbers = []
-    slowest = 0.0
     events: list[object] = []
     for n in range(100):
-        begun = time.perf_counter()
         numbers.append(ask(client, "loops", shift=n % 3, seconds=0.05))
         events += client.poll()
-        slowest = max(slowest, time.perf_counter() - begun)
         time.sleep(0.005)
     events += final_of(client, numbers[-1])
     finals = [e.number for e in events if isinstance(e, Predicted | Stopped | Failed)]
     assert finals == numbers and isinstance(events[-1], Predicted)
-    assert slowest < 0.2
-    assert max(e.seconds for e in events if isinstance(e, Progressed)) < 10

@@ -48,10 +48,12 @@ def test_a_request_that_clears_the_cache_costs_what_the_first_one_did() -> None:
     host.put(volume)
     request = Request("ensam", one_box(volume), "cpu")
     _, first = host.predict(request, no_progress, pytest.fail)
-    _, known = host.predict(request, no_progress, pytest.fail)
+    # The least of some, since a busy machine may interrupt any of them.
+    known, *more = (host.predict(request, no_progress, pytest.fail)[1] for _ in range(5))
     _, cleared = host.predict(replace(request, clear_cache=True), no_progress, pytest.fail)
     assert first.loading_seconds > 0 and known.loading_seconds == cleared.loading_seconds == 0
-    assert cleared.seconds > 5 * known.seconds, "an answer that is known takes no time"
+    known_seconds = min(cost.seconds for cost in (known, *more))
+    assert cleared.seconds > 5 * known_seconds, "an answer that is known takes no time"
     assert (not first.on_gpu and first.peak_bytes > 1 << 24) or sys.platform == "win32"
 
 

@@ -1,33 +1,33 @@
-"""What the section "Compare models" says, and when."""
+"""Messages of the section "Compare models"."""
 
 from slicer.i18n import tr as _
 
 from MedSegFMLib.mrml.comparison.requests import FEWEST, MOST
 from MedSegFMLib.mrml.comparison.results import Stage
 
+from ..progress_phrases import translated
+
 
 def hint(has_volume, has_prompts, chosen):
-    """What is lacking for a comparison, or what it does."""
+    """What is missing for a comparison, or what it does."""
     if not has_volume:
         return _("First choose a volume above.")
     if not has_prompts:
         return _("Draw a box or click first, or use saved prompts.")
     if not FEWEST <= chosen <= MOST:
         return _("Tick {fewest} to {most} models.").format(fewest=FEWEST, most=MOST)
-    return _(
-        "Each model gets your prompts; your segments stay as they are until you take a result."
-    )
+    return _("Each model gets your prompts. Your segments are not changed until you use a result.")
 
 
 def status(comparison):
-    """How far a comparison is."""
+    """The progress of a comparison."""
     results, running = comparison.results, comparison.running
     if running is not None:
         return _("{title}, {n} of {count}: {phrase}").format(
             title=running.title,
             n=results.index(running) + 1,
             count=len(results),
-            phrase=comparison.phrase or _("waiting for its turn"),
+            phrase=translated(comparison.phrase) or _("waiting for its turn"),
         )
     if comparison.scoring.is_busy:
         return _("Measuring…")
@@ -35,26 +35,27 @@ def status(comparison):
 
 
 def notes(comparison):
-    """What there is to know of single models, a line for each."""
+    """Notes on single models, a line for each."""
     lines = [f"{found.title}: {found.sentence}" for found in comparison.results if found.sentence]
     stopped = [found.title for found in comparison.results if found.stage is Stage.STOPPED]
     if stopped:
-        lines.append(_("Not asked: {titles}.").format(titles=", ".join(stopped)))
+        lines.append(_("Not run: {titles}.").format(titles=", ".join(stopped)))
     return "\n".join(lines)
 
 
-def taken(title, name, model_title):
-    """A result was taken; what the next prompt does."""
-    said = _("{name} is now as {title} sees it; Undo brings back what was there.").format(
+def used(title, name, model_title):
+    """The message for a used result, and what the next prompt does."""
+    sentence = _("{name} is now the result of {title}; Undo restores the previous segment.").format(
         name=name, title=title
     )
     if title != model_title:
-        said += " " + _("Choose {title} as the model above to go on from it.").format(title=title)
-    return said
+        advice = _("To continue with {title}, choose it as the model above.")
+        sentence += " " + advice.format(title=title)
+    return sentence
 
 
 def legend(results, colors):
-    """Which colour is which model, as rich text."""
+    """The colour of each model, as rich text."""
     return "&nbsp; ".join(
         f'<span style="color:{_hex(color)}; font-size:large">■</span>&nbsp;{found.title}'
         for found, color in zip(results, colors, strict=True)

@@ -1,4 +1,4 @@
-"""The list of models to compare, each with a tick."""
+"""The list of models to compare, each with a check box."""
 
 import qt
 
@@ -8,7 +8,12 @@ _MOST_ROWS, _FRAME_PIXELS = 12, 4
 
 
 class CompareModels:
-    """All models by their titles; `changed()` is called when the user ticks one or not."""
+    """All models by their titles.
+
+    Args:
+        view: The list widget.
+        changed: Called when the user ticks or unticks a model.
+    """
 
     def __init__(self, view, changed):
         self._view = view
@@ -29,7 +34,7 @@ class CompareModels:
         return [i.data(qt.Qt.UserRole) for i in items if i.checkState() == qt.Qt.Checked]
 
     def tick(self, names):
-        """Tick these models and no others; nobody is told."""
+        """Tick these models and no others; `changed` is not called."""
         if names == self.ticked():
             return
         blocked = self._view.blockSignals(True)

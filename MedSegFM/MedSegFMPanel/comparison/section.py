@@ -1,4 +1,4 @@
-"""Compare models: the same prompts to each, their results side by side, and one of them taken."""
+"""Compare models: the same prompts to each, and their results side by side."""
 
 from time import monotonic
 
@@ -16,16 +16,20 @@ from MedSegFMLib.mrml.segments.reference import reference_choices
 from MedSegFMLib.prompts.json_format import read_prompts, write_prompts
 from MedSegFMLib.registry import resolve_name
 
-from . import messages as compare_words
+from . import messages
 from .model_list import CompareModels
 from .table import CompareTable
 
-# Segments come and go without our being told; so often they are looked at while there are results.
+# Segments come and go unannounced; they are looked at this often while there are results.
 _LOOK_SECONDS = 1.0
 
 
 class CompareSection:
-    """Starts comparisons, follows them, and does with the results what the user says."""
+    """Starts comparisons, follows them, and uses their results.
+
+    Args:
+        panel: The `Panel`.
+    """
 
     def __init__(self, panel):
         self._panel = panel
@@ -82,28 +86,28 @@ class CompareSection:
             self._update()
 
     def restore(self):
-        """A scene was loaded, perhaps one that was saved while a comparison was shown."""
+        """Repair a scene that was loaded and had been saved during a comparison."""
         self.view.mend()
 
     def leave_scene(self):
-        """The scene closes."""
+        """End the comparison: the scene closes."""
         self.comparison.close()
         self.comparison.scoring.references.clear()
         self._update()
 
     def close(self):
-        """The module goes; views and layout are what they were."""
+        """Restore views and layout: the module is unloaded."""
         self.comparison.shut_down()
         self.view.update()
 
     def show(self):
-        """Bring views and widgets to the state."""
+        """Bring views and widgets to the present state."""
         self.view.update()
         ui, comparison, logic = self._ui, self.comparison, self._panel.logic
         running, chosen = comparison.is_running, len(self._models.ticked())
         has_volume, has_prompts = logic.volume is not None, bool(logic.prompts.entries)
         enough = FEWEST <= chosen <= MOST
-        ui.compareHint.text = compare_words.hint(has_volume, has_prompts, chosen)
+        ui.compareHint.text = messages.hint(has_volume, has_prompts, chosen)
         ui.compareHint.visible = not comparison.is_open
         ui.compareModels.enabled = ui.compareConsistency.enabled = not running
         ui.compareButton.enabled = has_volume and has_prompts and enough and not running
@@ -112,7 +116,7 @@ class CompareSection:
         ui.compareCloseButton.enabled = comparison.is_open
         ui.compareProgress.visible = ui.compareCancelButton.visible = running
         ui.compareProgress.setValue(round(100 * comparison.fraction))
-        ui.compareStatus.text = compare_words.status(comparison)
+        ui.compareStatus.text = messages.status(comparison)
         ui.compareStatus.visible = bool(ui.compareStatus.text)
         ui.compareResults.visible = comparison.is_open
         if comparison.is_open:
@@ -136,11 +140,11 @@ class CompareSection:
         ui.compareReferenceNote.text = comparison.scoring.faults.get(label, "")
         ui.compareReferenceNote.visible = bool(ui.compareReferenceNote.text)
         colors = MODEL_COLORS[: len(results)]
-        ui.compareLegend.text = compare_words.legend(results, colors)
+        ui.compareLegend.text = messages.legend(results, colors)
         ui.compareLegend.visible = self.view.arrangement == "outlines"
         models = [found.model for found in results]
         self._table.show(table_of(comparison, [label]), models, colors, self.view.hidden)
-        ui.compareNotes.text = compare_words.notes(comparison)
+        ui.compareNotes.text = messages.notes(comparison)
         ui.compareNotes.visible = bool(ui.compareNotes.text)
         answered = sum(found.cost is not None for found in results)
         ui.consensusButton.enabled = ui.compareMap.enabled = answered >= FEWEST
@@ -175,27 +179,25 @@ class CompareSection:
         )
         if path:
             write_prompts(self._panel.logic.prompts, path)
-            self._panel.status.tell(_("The prompts were saved to {path}.").format(path=path))
+            self._panel.status.inform(_("The prompts were saved to {path}.").format(path=path))
 
     def _take(self):
         found, label = self.comparison.result(self._table.model()), self.view.label
-        own = self.comparison.take(found.model, label)
+        own = self.comparison.use_result(found.model, label)
         logic = self._panel.logic
-        self._panel.status.tell(
-            compare_words.taken(
-                found.title, logic.prompts.name(own), registry.card(logic.model).title
-            )
+        self._panel.status.inform(
+            messages.used(found.title, logic.prompts.name(own), registry.card(logic.model).title)
         )
 
     def _copy(self):
         qt.QApplication.clipboard().setText(table_of(self.comparison).text())
-        self._panel.status.tell(_("The table was copied; paste it into a spreadsheet."))
+        self._panel.status.inform(_("The table was copied; paste it into a spreadsheet."))
 
     def _save_table(self):
         path = self._panel.dialogs.save_file(_("Save the table"), "models.csv", _("CSV (*.csv)"))
         if path:
             table_of(self.comparison).write_csv(path)
-            self._panel.status.tell(_("The table was saved to {path}.").format(path=path))
+            self._panel.status.inform(_("The table was saved to {path}.").format(path=path))
 
     def _add_consensus(self):
         method = list(METHODS)[max(self._ui.consensusMethod.currentIndex, 0)]
@@ -229,7 +231,7 @@ class CompareSection:
         self.show()
 
     def _list(self, box, items, chosen):
-        """Fill a list of (title, data) where it is another than before, and choose one."""
+        """Fill a list of (title, data) if it has changed, and choose one."""
         blocked = box.blockSignals(True)
         if self._listed.get(box.name) != items:
             self._listed[box.name] = items

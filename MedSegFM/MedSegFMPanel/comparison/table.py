@@ -13,6 +13,7 @@ class CompareTable:
     """The table of one object.
 
     Args:
+        table: the table widget.
         selected: called without arguments if another row is selected.
         shown: called with a model and whether it is visible, if the user ticks or unticks it.
     """

@@ -1,4 +1,4 @@
-"""Where the planes disagree: what was found, the worst spots, and the suggested click."""
+"""The section "Consistency": where the planes disagree, the worst spots, the suggested click."""
 
 import slicer
 from slicer.i18n import tr as _
@@ -6,15 +6,18 @@ from slicer.i18n import tr as _
 from MedSegFMLib.mrml.consistency.contours import PLANE_COLORS
 from MedSegFMLib.mrml.consistency.overlay import COLORS
 
-from .. import messages as words
+from .. import messages
 
 _PLANES = {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}
 
 
 class ConsistencySection:
-    """Shows the comparison of the current segment, and what can be done with it.
+    """Shows the agreement of the planes for the current segment.
 
-    attempt(action): runs what may raise a MedSegFMError and shows its sentence.
+    Args:
+        ui: The named widgets of the panel.
+        logic: The scene logic.
+        attempt: Runs an action that may raise a MedSegFMError, and shows its message.
     """
 
     def __init__(self, ui, logic, attempt):
@@ -32,26 +35,30 @@ class ConsistencySection:
         ui.mapLegend.styleSheet = _gradient()
 
     def keys(self):
-        """(shortcut, what it clicks)."""
+        """The shortcut of each button, and the button."""
         return [("Shift+W", self._ui.worstSpotButton), ("Shift+G", self._ui.acceptButton)]
 
     def apply(self, parameters):
-        """Bring the scene logic to the switches."""
-        self._logic.compares = parameters.showConsistency
+        """Bring the scene logic to the parameters."""
+        self._logic.measures_consistency = parameters.showConsistency
         self._logic.shows_contours = parameters.showContours
 
     def show(self):
-        """Bring the widgets to what was found for the current segment."""
+        """Bring the widgets to the result for the current segment."""
         ui, logic = self._ui, self._logic
         found, suggestion = logic.consistency, logic.suggested_click()
-        ui.consistencyHint.text = words.consistency_hint(
-            logic.compares, logic.prompts, found, logic.is_predicting, logic.is_comparing
+        ui.consistencyHint.text = messages.consistency_hint(
+            logic.measures_consistency,
+            logic.prompts,
+            found,
+            logic.is_predicting,
+            logic.is_measuring_consistency,
         )
         ui.consistencyHint.visible = bool(ui.consistencyHint.text)
-        ui.consistencyScores.text = "" if found is None else words.consistency_scores(found)
+        ui.consistencyScores.text = "" if found is None else messages.consistency_scores(found)
         ui.consistencyScores.visible = bool(ui.consistencyScores.text)
         spot = None if found is None or logic.spot is None else logic.spot
-        ui.spotLabel.text = "" if spot is None else words.spot_sentence(found.hot_spots, spot)
+        ui.spotLabel.text = "" if spot is None else messages.spot_sentence(found.hot_spots, spot)
         ui.spotLabel.visible = bool(ui.spotLabel.text)
         ui.worstSpotButton.text = _("Worst spot") if spot is None else _("Next spot")
         ui.worstSpotButton.enabled = found is not None and bool(found.hot_spots)
@@ -59,21 +66,21 @@ class ConsistencySection:
         ui.acceptButton.text = _("Add {sign} click").format(sign=sign)
         ui.otherSignButton.text = _("Add {sign} instead").format(sign=other)
         ui.acceptButton.enabled = ui.otherSignButton.enabled = suggestion is not None
-        ui.showContours.enabled = ui.planesLegend.enabled = logic.compares
+        ui.showContours.enabled = ui.planesLegend.enabled = logic.measures_consistency
         for widget in (ui.mapRow, ui.contourRow):
-            widget.visible = logic.compares
+            widget.visible = logic.measures_consistency
         ui.plotButton.enabled = ui.plotButton.checked or (
             found is not None and hasattr(slicer.modules, "plots")
         )
         self._show_plot()
 
     def close(self):
-        """The module goes; the layout is what it was."""
+        """Restore the layout: the module is unloaded."""
         self._ui.plotButton.checked = False
         self._show_plot()
 
     def _show_plot(self):
-        """Bring Slicer's layout to the button; one that the user chose meanwhile stays."""
+        """Bring Slicer's layout to the button; one that was chosen meanwhile stays."""
         chart = self._logic.consistency_view.plot.chart
         layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
         present = None if layout is None else layout.GetViewArrangement()
@@ -94,7 +101,7 @@ def _hex(color):
 
 
 def _legend():
-    """Which colour is which plane, as rich text."""
+    """The colour of each plane, as rich text."""
     return "&nbsp; ".join(
         f'<span style="color:{_hex(PLANE_COLORS[name])}; font-size:large">■</span>&nbsp;{word}'
         for name, word in _PLANES.items()

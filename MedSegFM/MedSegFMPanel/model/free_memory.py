@@ -1,4 +1,4 @@
-"""How much memory is free, as far as the system tells."""
+"""Free memory of the computer, if the system reports it."""
 
 import ctypes
 import os
@@ -20,7 +20,7 @@ class _WindowsMemory(ctypes.Structure):
 
 
 def free_bytes():
-    """The memory that programs can still take, in bytes; None where the system does not tell."""
+    """The memory that programs can still use, in bytes; None if the system does not report it."""
     if sys.platform == "win32":
         status = _WindowsMemory(length=ctypes.sizeof(_WindowsMemory))
         return (
@@ -30,8 +30,8 @@ def free_bytes():
         )
     try:
         with Path("/proc/meminfo").open(encoding="ascii") as lines:
-            words = dict(line.split(":") for line in lines)
-        return int(words["MemAvailable"].split()[0]) * 1024
+            fields = dict(line.split(":") for line in lines)
+        return int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         pass
     try:

@@ -1,6 +1,6 @@
-"""What is installed in this Slicer, and how what a model lacks gets there: on the user's click.
+"""Installed packages, and the installation of missing ones when the user clicks.
 
-Everything here runs on the main thread: pip in another one takes Slicer down.
+Everything here runs on the main thread: pip in another thread crashes Slicer.
 """
 
 import threading
@@ -23,7 +23,9 @@ _FAILED = _(
 class Installation:
     """The packages of MedSegFM in this Python.
 
-    light_path: the requirements of the shipped models; model_path: those of the torch models.
+    Args:
+        light_path: The requirements of the shipped models.
+        model_path: The requirements of the models that use PyTorch.
     """
 
     def __init__(self, light_path, model_path):
@@ -39,22 +41,22 @@ class Installation:
         return not slicer.packaging.pip_check(slicer.packaging.load_requirements(self._light_path))
 
     def needs_torch(self, card):
-        """Whether a model needs torch and this Python has none."""
+        """Whether a model needs PyTorch and it is not installed."""
         return "torch" in missing_packages(card)
 
     def needs_restart(self, card):
-        """Whether torch was installed and can be seen only after a restart."""
+        """Whether PyTorch was installed and is available only after a restart."""
         return self._torch_was_installed and self.needs_torch(card)
 
     def has_all(self, card):
-        """Whether all packages are here that a model cannot run without."""
+        """Whether all packages are installed that a model cannot run without."""
         if missing_packages(card):
             return False
         # A network needs one of the two that run it.
         return card.weights is None or any(map(find_spec, _RUNTIMES))
 
     def explain(self, card):
-        """What is missing for a model in one sentence, empty where it can run."""
+        """A sentence about missing packages; "" if the model can run."""
         missing = missing_packages(card)
         if self.needs_restart(card):
             return _("PyTorch is installed; restart Slicer, then {title} is ready.").format(
@@ -77,10 +79,11 @@ class Installation:
         return ""
 
     def install(self, card):
-        """Install what a model lacks, with Slicer's own questions and progress.
+        """Install the packages that a model needs, with Slicer's own questions and progress.
 
-        Raises ModelError where the user declines, an installation fails, or PyTorch cannot be
-        installed from here.
+        Raises:
+            ModelError: If the user declines, an installation fails, or the extension PyTorch is
+                missing.
         """
         if threading.current_thread() is not threading.main_thread():
             raise ModelError("Packages are installed on the main thread alone; click Install.")
@@ -121,7 +124,7 @@ class Installation:
 
 
 def _ensure(requirements):
-    """Slicer's own installation; it raises RuntimeError where the user declines."""
+    """Run Slicer's own installation."""
     import slicer.packaging
 
     try:

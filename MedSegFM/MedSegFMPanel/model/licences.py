@@ -1,4 +1,4 @@
-"""Weights of a non-permissive licence: shown and accepted before they are downloaded."""
+"""Licences that restrict use: shown and accepted before weights are downloaded."""
 
 import qt
 import slicer
@@ -6,9 +6,10 @@ from slicer.i18n import tr as _
 
 
 def accept(item):
-    """Whether the user may download these weights: asks once for a licence that restricts use.
+    """Whether the user may download weights; a restrictive licence is shown once.
 
-    item: their entry in the catalogue.
+    Args:
+        item: The entry of the weights in the catalogue.
     """
     key = f"MedSegFM/acceptedLicences/{item.name}"
     if item.permissive or qt.QSettings().value(key) == item.licence:

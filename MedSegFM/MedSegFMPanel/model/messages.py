@@ -1,4 +1,4 @@
-"""What the panel says of a model: plain words from its card."""
+"""Facts about a model in plain words, from its card."""
 
 from slicer.i18n import tr as _
 
@@ -15,15 +15,15 @@ _TYPICAL_VOXELS = 96**3
 
 
 def takes(card):
-    """Which prompts a model takes, and of which images."""
-    words = {
+    """The prompts that a model takes, and its images."""
+    names = {
         "box": _("boxes"),
         "point": _("clicks"),
         "scribble": _("scribbles"),
         "lasso": _("lassos"),
-        "text": _("words"),
+        "text": _("text"),
     }
-    prompts = ", ".join(words[name] for name in card.prompts)
+    prompts = ", ".join(names[name] for name in card.prompts)
     images = ", ".join(card.modalities)
     if card.modalities == ("any",):
         images = _("images of any kind")
@@ -33,28 +33,28 @@ def takes(card):
 
 
 def weights_here(card):
-    """The installed weights of a model, None where it has none or needs none."""
+    """The installed weights of a model; None if it has none or needs none."""
     here = [item for item in store.installed() if item.name == card.weights]
     return here[0] if here else None
 
 
 def weights_fault(card):
-    """Why a model's weights cannot be loaded; empty where they can or none are needed."""
+    """The reason why a model's weights cannot be loaded; "" if there is none."""
     if card.weights is None:
         return ""
     found = weights_here(card)
     if found is None:
         if is_published(card):
-            return _("Its weights are not here yet: download or import them.")
+            return _("Its weights are not installed yet; download or import them.")
         if is_trained_here(card):
             return _(
-                "Its weights come from your own training: see Adapt to my site, or import some."
+                "Its weights come from your own training; see Adapt to my site, or import a file."
             )
-        return _("Its weights are not published yet: import a file, or choose another model.")
+        return _("Its weights are not published yet; import a file, or choose another model.")
     if not found.fault and card.base is not None:
         here = {item.name: item for item in store.installed()}
         if card.base not in here:
-            return _("It looks through {base}: get the weights of that first.").format(
+            return _("It also needs the weights of {base}; install those first.").format(
                 base=registry.card(card.base).title
             )
         return here[card.base].fault or ""
@@ -62,7 +62,7 @@ def weights_fault(card):
 
 
 def is_trained_here(card):
-    """Whether the weights of a model are made by its users alone."""
+    """Whether the weights of a model are made by its users only."""
     try:
         return card.weights is not None and entry(card.weights).recipe is not None
     except WeightsError:
@@ -78,7 +78,7 @@ def is_published(card):
 
 
 def region_voxels(card, prompts, label, geometry):
-    """How many voxels a model would look at for an object; a guess where it has no prompts."""
+    """The number of voxels that a model uses for an object; an estimate without prompts."""
     if geometry is None:
         return _TYPICAL_VOXELS
     given = [prompt for owner, prompt in prompts.entries if owner == label]
@@ -90,11 +90,11 @@ def region_voxels(card, prompts, label, geometry):
 
 
 def costs(card, free_bytes, voxels):
-    """Weights, licence, and memory for a region of so many voxels against what is free."""
+    """Weights, licence, and the memory for a region of this many voxels against the free memory."""
     if card.weights is None:
         weights = _("No weights needed.")
     else:
-        weights = weights_fault(card) or _("Weights are here.")
+        weights = weights_fault(card) or _("Weights are installed.")
     licence = _("Licence: {licence}.").format(licence=card.weights_licence or card.code_licence)
     needed = card.memory_bytes(voxels)
     if free_bytes is None:

@@ -1,4 +1,4 @@
-"""The model: what it takes and costs, whether it can run, and how it gets what it lacks."""
+"""The section "Model": facts, packages and weights of the chosen model."""
 
 import slicer
 from slicer.i18n import tr as _
@@ -9,18 +9,25 @@ from MedSegFMLib.weights import store
 from MedSegFMLib.weights.catalogue import entry
 from MedSegFMLib.weights.download import Download
 
-from . import licences
-from . import messages as model_facts
+from . import licences, messages
 from .free_memory import free_bytes
 
 
 class ModelSection:
-    """Facts, packages and weights of the chosen model.
+    """Shows the chosen model, and installs its packages and weights.
 
-    attempt(action): runs what may raise a MedSegFMError and shows its sentence.
-    changed(): the model can run now where it could not before, or the other way round.
-    weights_changed(): a model that was loaded has other weights than those that are here now.
-    can_run: whether packages and weights of the model are here.
+    Args:
+        ui: The named widgets of the panel.
+        installation: The packages.
+        dialogs: Dialogs for files and folders.
+        status: The status section.
+        attempt: Runs an action that may raise a MedSegFMError, and shows its message.
+        changed: Called when the model may be able to run now, or not any more.
+        weights_changed: Called when a loaded model has other weights than those installed now.
+
+    Attributes:
+        card: The card of the chosen model.
+        can_run: Whether its packages and weights are installed.
     """
 
     def __init__(self, ui, installation, dialogs, status, attempt, changed, weights_changed):
@@ -44,26 +51,30 @@ class ModelSection:
 
     @property
     def is_downloading(self):
-        """Whether weights are on their way."""
+        """Whether weights are being downloaded."""
         return self._download is not None
 
     def look_again(self):
-        """Files or packages may be others than before."""
+        """Look at files and packages again at the next `show`."""
         self._shown = None
 
     def show(self, name, voxels):
-        """Show a model's facts, with the memory for a region of so many voxels.
+        """Show a model's facts.
 
-        Disk and packages are looked at where the model is another one, or after `look_again`.
+        Disk and packages are looked at only if the model is another one, or after `look_again`.
+
+        Args:
+            name: The model's name.
+            voxels: The number of voxels of the region to estimate its memory for.
         """
         if (name, voxels) == self._shown:
             return
         self._shown = (name, voxels)
         self.card = card(name)
         ui = self._ui
-        ui.modelTakes.text = model_facts.takes(self.card)
-        ui.modelState.text = model_facts.costs(self.card, free_bytes(), voxels)
-        self.can_run = self._installation.has_all(self.card) and not model_facts.weights_fault(
+        ui.modelTakes.text = messages.takes(self.card)
+        ui.modelState.text = messages.costs(self.card, free_bytes(), voxels)
+        self.can_run = self._installation.has_all(self.card) and not messages.weights_fault(
             self.card
         )
         ui.modelSelector.toolTip = self.card.summary
@@ -72,10 +83,10 @@ class ModelSection:
         ui.setupFrame.visible = bool(sentence)
         ui.installButton.visible = not self._installation.needs_restart(self.card)
         needs_weights = self.card.weights is not None
-        here = model_facts.weights_here(self.card)
+        here = messages.weights_here(self.card)
         ui.importButton.visible = needs_weights
         ui.downloadButton.visible = (
-            needs_weights and here is None and model_facts.is_published(self.card)
+            needs_weights and here is None and messages.is_published(self.card)
         )
         ui.downloadButton.enabled = self._download is None
         ui.removeWeightsButton.enabled = here is not None and not here.shipped
@@ -90,21 +101,21 @@ class ModelSection:
             return
         download, self._download = self._download, None
         if isinstance(download.error, Cancelled):
-            self._status.tell(str(download.error))
+            self._status.inform(str(download.error))
         elif download.error is not None:
             self._status.warn(str(download.error))
         else:
-            self._status.tell(_("The weights are here and verified."))
+            self._status.inform(_("The weights were downloaded and verified."))
         self._changed()
 
     def cancel_download(self):
-        """Stop a download; it goes on from there the next time."""
+        """Stop a download; it can be resumed later."""
         if self._download is not None:
             self._download.cancel()
 
     def _install(self):
         self._installation.install(self.card)
-        self._status.tell(self._installation.explain(self.card) or _("Ready."))
+        self._status.inform(self._installation.explain(self.card) or _("Ready."))
         self._changed()
 
     def _start_download(self):
@@ -112,7 +123,7 @@ class ModelSection:
         if licences.accept(entry(name)):
             self._download = Download(name, accept_licence=True)
         else:
-            self._status.tell(_("Nothing was downloaded: the licence was not accepted."))
+            self._status.inform(_("Nothing was downloaded: the licence was not accepted."))
         self._changed()
 
     def _import(self):
@@ -122,7 +133,7 @@ class ModelSection:
         if path:
             store.import_file(self.card.weights, path)
             self._weights_changed()
-            self._status.tell(_("The weights were checked and imported."))
+            self._status.inform(_("The weights were checked and imported."))
             self._changed()
 
     def _remove(self):
@@ -133,7 +144,7 @@ class ModelSection:
             store.remove(self.card.weights)
             self._weights_changed()
             back = store.shipped(self.card.weights) is not None
-            self._status.tell(
+            self._status.inform(
                 _("The weights were removed; the shipped ones are used again.")
                 if back
                 else _("The weights were removed.")

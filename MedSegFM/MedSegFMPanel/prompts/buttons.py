@@ -1,44 +1,51 @@
-"""The buttons that draw prompts: which the model takes, which is on, and their shortcuts."""
+"""The buttons that draw prompts, and their shortcuts."""
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-# Button, what it draws, the prompt name in model cards, and its shortcut.
+from .place_mode import PlacedKind
+
+# The button, the kind of prompt it draws, the prompt's name in model cards, and the shortcut.
 _BUTTONS = (
-    ("boxButton", "box", "box", "Shift+B"),
-    ("positiveButton", "positive", "point", "Shift+A"),
-    ("negativeButton", "negative", "point", "Shift+X"),
-    ("scribbleButton", "scribble", "scribble", "Shift+S"),
-    ("lassoButton", "lasso", "lasso", "Shift+L"),
+    ("boxButton", PlacedKind.BOX, "box", "Shift+B"),
+    ("positiveButton", PlacedKind.POSITIVE_CLICK, "point", "Shift+A"),
+    ("negativeButton", PlacedKind.NEGATIVE_CLICK, "point", "Shift+X"),
+    ("scribbleButton", PlacedKind.SCRIBBLE, "scribble", "Shift+S"),
+    ("lassoButton", PlacedKind.LASSO, "lasso", "Shift+L"),
 )
 
 
 class PromptButtons:
-    """Drawing starts and ends with the buttons of the panel."""
+    """Starts and ends drawing with the buttons of the panel."""
 
-    def __init__(self, ui, placement):
+    def __init__(self, ui, place_mode):
         self._ui = ui
-        self._placement = placement
+        self._place_mode = place_mode
         self._offered = ()
-        for button_name, drawn, _kind, key in _BUTTONS:
+        for button_name, kind, _name, key in _BUTTONS:
             button = getattr(ui, button_name)
-            button.connect("clicked(bool)", lambda on, drawn=drawn: self._clicked(drawn, on))
+            button.connect("clicked(bool)", lambda on, kind=kind: self._clicked(kind, on))
             button.toolTip = f"{button.toolTip} ({key})"
 
     def keys(self):
-        """(shortcut, what it clicks) of each button."""
-        return [(key, getattr(self._ui, name)) for name, _drawn, _kind, key in _BUTTONS]
+        """The shortcut of each button, and the button."""
+        return [(key, getattr(self._ui, name)) for name, _kind, _prompt, key in _BUTTONS]
 
     def show(self, card, usable, classes=()):
-        """Show the buttons that the model takes; let them be used where `usable`.
+        """Show the buttons for the prompts that the model takes.
 
-        classes: what the model knows by name, to be offered where a text is typed.
+        Args:
+            card: The model's card.
+            usable: Whether the buttons are enabled.
+            classes: The names of the model's classes, to complete typed text with.
         """
-        for name, _drawn, kind, _key in _BUTTONS:
+        for name, _kind, prompt, _key in _BUTTONS:
             button = getattr(self._ui, name)
-            button.visible = kind in card.prompts
+            button.visible = prompt in card.prompts
             button.enabled = usable
+        self._ui.newSegmentPerBox.visible = "box" in card.prompts
+        self._ui.newSegmentPerBox.enabled = usable
         self._ui.textRow.visible = "text" in card.prompts
         self._ui.textRow.enabled = usable
         self._ui.classesButton.visible = bool(classes)
@@ -47,13 +54,13 @@ class PromptButtons:
             self._offer(classes)
 
     def show_active(self):
-        """Press the button of what is being drawn, and tell what to do in the views."""
-        for name, drawn, _kind, _key in _BUTTONS:
-            getattr(self._ui, name).checked = self._placement.active == drawn
-        self._ui.movePromptButton.checked = self._placement.active == "pick"
+        """Press the button of the kind that is drawn now."""
+        for name, kind, _prompt, _key in _BUTTONS:
+            getattr(self._ui, name).checked = self._place_mode.active is kind
+        self._ui.movePromptButton.checked = self._place_mode.active is PlacedKind.TARGET
 
     def _offer(self, classes):
-        """Complete what is typed to one of the names; show them all as the button's tip."""
+        """Complete typed text to one of the names; list them all in the button's tool tip."""
         self._offered = classes
         completer = None
         if classes:
@@ -64,20 +71,22 @@ class PromptButtons:
             names=", ".join(classes)
         )
 
-    def _clicked(self, drawn, on):
+    def _clicked(self, kind, on):
         if on:
-            self._placement.start(drawn)
+            self._place_mode.start(kind)
         else:
-            self._placement.stop()
+            self._place_mode.stop()
 
 
 HINTS = {
-    "box": _("Click two opposite corners in a slice view, then drag the handles."),
-    "positive": _("Click on the object; click the button again to stop."),
-    "negative": _("Click on what is not the object; click the button again to stop."),
-    "scribble": _("Click along the object; a double click ends the stroke."),
-    "lasso": _("Click around the object in one slice; a double click ends the outline."),
-    "pick": _("Click where the prompt shall be."),
+    PlacedKind.BOX: _("Click two opposite corners in a slice view, then drag the handles."),
+    PlacedKind.POSITIVE_CLICK: _("Click on the object; click the button again to stop."),
+    PlacedKind.NEGATIVE_CLICK: _(
+        "Click on what is not the object; click the button again to stop."
+    ),
+    PlacedKind.SCRIBBLE: _("Click along the object; double-click to end the stroke."),
+    PlacedKind.LASSO: _("Click around the object in one slice; double-click to end the outline."),
+    PlacedKind.TARGET: _("Click the new position of the prompt."),
 }
 
 
@@ -101,7 +110,7 @@ class Shortcuts:
             shortcut.enabled = on
 
     def remove(self):
-        """Take the keys away for good, when the module is unloaded."""
+        """Remove the keys: the module is unloaded."""
         for shortcut in self._shortcuts:
             shortcut.enabled = False
             shortcut.setParent(None)

@@ -1,22 +1,42 @@
 """Drawing prompts in the views: Slicer's place mode with the markups of the scene logic."""
 
+from enum import Enum
+
 import slicer
 
-# What each button draws: the kind that the scene logic knows, and the sign.
-DRAWN = {
-    "box": ("box", True),
-    "positive": ("point", True),
-    "negative": ("point", False),
-    "scribble": ("scribble", True),
-    "lasso": ("lasso", True),
+
+class PlacedKind(Enum):
+    """The kinds of what is placed in the views: prompts, and the target of a prompt to move."""
+
+    BOX = "box"
+    POSITIVE_CLICK = "positive click"
+    NEGATIVE_CLICK = "negative click"
+    SCRIBBLE = "scribble"
+    LASSO = "lasso"
+    TARGET = "target"
+
+
+# The scene logic's name and the sign of each prompt that is drawn.
+_DRAFTS = {
+    PlacedKind.BOX: ("box", True),
+    PlacedKind.POSITIVE_CLICK: ("point", True),
+    PlacedKind.NEGATIVE_CLICK: ("point", False),
+    PlacedKind.SCRIBBLE: ("scribble", True),
+    PlacedKind.LASSO: ("lasso", True),
 }
 
 
-class Placement:
-    """At most one kind of prompt is being drawn at a time.
+class PlaceMode:
+    """Slicer's place mode for one kind of prompt at a time.
 
-    draft(kind, positive): a node to draw into. finish(node): the user has ended a stroke in it.
-    changed(): called when drawing begins or ends.
+    Args:
+        scene: The vtkMRMLScene.
+        draft: Makes a node to draw into from the name of a prompt and its sign.
+        finish: Called with a node when the drawing in it has ended.
+        changed: Called when drawing begins or ends.
+
+    Attributes:
+        active: The kind that is drawn now; None if none is.
     """
 
     def __init__(self, scene, draft, finish, changed):
@@ -27,24 +47,24 @@ class Placement:
         self._picked = None
         self._observed = None
 
-    def start(self, name):
-        """Draw `name` of DRAWN; clicks go on until `stop`, the others end by themselves."""
-        kind, positive = DRAWN[name]
-        self._place(self._draft(kind, positive), persistent=kind == "point")
-        self.active = name
+    def start(self, kind):
+        """Draw a prompt of a kind; clicks go on until `stop`, the others end by themselves."""
+        name, positive = _DRAFTS[kind]
+        self._place(self._draft(name, positive), persistent=name == "point")
+        self.active = kind
         self._changed()
 
     def pick(self, picked):
-        """Ask for one place in the views; `picked` gets it in RAS millimetres."""
+        """Have the user place one point in the views; `picked` gets it in RAS millimetres."""
         node = self._scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "MedSegFM target")
         node.SetSaveWithScene(False)
         node.SetHideFromEditors(True)
         self._place(node, persistent=False)
-        self.active, self._picked = "pick", picked
+        self.active, self._picked = PlacedKind.TARGET, picked
         self._changed()
 
     def stop(self):
-        """Draw nothing; what is half drawn is dropped by its owner."""
+        """Draw nothing any more."""
         if self.active is None:
             return
         self._unobserve()
@@ -72,9 +92,9 @@ class Placement:
 
     def _end(self):
         node = self._scene.GetNodeByID(self._node_id) if self._node_id else None
-        name, picked = self.active, self._picked
+        kind, picked = self.active, self._picked
         self.active = self._node_id = self._picked = None
-        if node is not None and name == "pick":
+        if node is not None and kind is PlacedKind.TARGET:
             placed = [
                 node.GetNthControlPointPositionWorld(n)
                 for n in range(node.GetNumberOfControlPoints())
@@ -83,7 +103,7 @@ class Placement:
             self._scene.RemoveNode(node)
             if placed:
                 picked(placed[0])
-        elif node is not None and name in ("scribble", "lasso"):
+        elif node is not None and kind in (PlacedKind.SCRIBBLE, PlacedKind.LASSO):
             self._finish(node)
         self._changed()
 

@@ -1,4 +1,4 @@
-"""Only one box has handles: the selected one, or the latest; many would hide the image."""
+"""Handles of boxes: only one box has them, as many would hide the image."""
 
 import numpy as np
 
@@ -7,9 +7,12 @@ from MedSegFMLib.prompts.types import Box
 
 
 def show_handles(scene, prompts, selected):
-    """Give handles to the box that is selected in the list, or to the latest where none is.
+    """Give handles to the box that is selected in the list, or else to the latest one.
 
-    selected: the index of a prompt, or None. A box that is being drawn keeps its own.
+    Args:
+        scene: The vtkMRMLScene.
+        prompts: The present prompts.
+        selected: The index of the selected prompt; None if none is.
     """
     boxes = [prompt for _, prompt in prompts.entries if isinstance(prompt, Box)]
     chosen = prompts.entries[selected][1] if selected is not None else None

@@ -1,4 +1,4 @@
-"""The list of prompts: what was asked, in order, with a row to select, delete or move."""
+"""The list of prompts in order, with a row to select, delete or move each."""
 
 import qt
 from slicer.i18n import tr as _
@@ -8,7 +8,7 @@ from MedSegFMLib.prompts.types import is_positive, prompt_name
 from ..table_height import ROW_PIXELS, fit_height
 
 _MOST_ROWS = 5
-_WORDS = {
+_TITLES = {
     ("box", True): _("Box"),
     ("point", True): _("+ Click"),
     ("point", False): _("− Click"),
@@ -21,7 +21,12 @@ _WORDS = {
 
 
 class PromptTable:
-    """Shows a PromptList; `selected(index)` is called with the row the user selects."""
+    """Shows a PromptList.
+
+    Args:
+        table: The table widget.
+        selected: Called with the index of the prompt that the user selects, or None.
+    """
 
     def __init__(self, table, selected):
         self._table = table
@@ -36,12 +41,12 @@ class PromptTable:
         table.connect("itemSelectionChanged()", lambda: selected(self.index()))
 
     def index(self):
-        """The selected prompt, None where there is none."""
+        """The index of the selected prompt; None if none is."""
         row = self._table.currentRow()
         return row if self._table.selectedItems() and row >= 0 else None
 
     def show(self, prompts):
-        """Fill the table, where the list is another than shown; the newest row is in sight."""
+        """Fill the table if the list has changed; the newest row is visible."""
         if prompts == self._shown:
             return
         self._shown = prompts
@@ -49,8 +54,8 @@ class PromptTable:
         self._table.clearSelection()
         self._table.setRowCount(len(prompts.entries))
         for row, (label, prompt) in enumerate(prompts.entries):
-            words = _WORDS[(prompt_name(prompt), is_positive(prompt))]
-            for column, text in enumerate((words, prompts.name(label), _place(prompt))):
+            title = _TITLES[(prompt_name(prompt), is_positive(prompt))]
+            for column, text in enumerate((title, prompts.name(label), _place(prompt))):
                 self._table.setItem(row, column, qt.QTableWidgetItem(text))
             self._table.setRowHeight(row, ROW_PIXELS)
         fit_height(self._table, _MOST_ROWS)

@@ -12,9 +12,12 @@ _COLOR, _NAME, _SHOWN, _LOCKED = range(4)
 
 
 class SegmentTable:
-    """Shows the segments of a segmentation node and writes the user's edits to it.
+    """Shows the segments of a segmentation node, and writes the user's edits to it.
 
-    chosen(segment_id): the user selected a row. renamed(segment_id, name): or changed a name.
+    Args:
+        table: The table widget.
+        chosen: Called with the identifier of the segment that the user selects.
+        renamed: Called with the identifier of a segment and its new name.
     """
 
     def __init__(self, table, chosen, renamed):
@@ -37,7 +40,7 @@ class SegmentTable:
         table.connect("cellDoubleClicked(int,int)", self._on_double_click)
 
     def show(self, node, ids, current):
-        """Fill the table with the segments `ids` of a node, where something changed."""
+        """Fill the table with some segments of a node, if something has changed."""
         state = (node.GetID() if node else None, current, [_state(node, i) for i in ids])
         if state == self._shown:
             return

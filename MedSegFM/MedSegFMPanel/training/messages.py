@@ -1,4 +1,4 @@
-"""What the section "Adapt to my site" says: what is missing, how long it takes, what came of it."""
+"""Messages of the section "Adapt to my site"."""
 
 from html import escape
 
@@ -12,9 +12,11 @@ _SCORES = (("dice", _("Dice")), ("agreement", _("Agreement of the planes")))
 
 
 def lacks(candidates, bases):
-    """What adapting still needs beside packages, in one sentence; empty where it can begin.
+    """A sentence about what is missing beside packages; "" if the training can begin.
 
-    bases: the models whose weights are here.
+    Args:
+        candidates: The volumes with accepted segments.
+        bases: The models whose weights are installed.
     """
     if not bases:
         return _(
@@ -23,37 +25,37 @@ def lacks(candidates, bases):
         )
     if not candidates:
         return _(
-            "Segment something in two volumes at least: one is held back to measure on, the others "
-            "are trained on."
+            "Segment something in at least two volumes: one is held back to measure on, the others "
+            "are used for training."
         )
     if len(candidates) == 1:
         return _(
-            "Only {name} has segments yet; segment something in another volume too, so that one "
+            "Only {name} has segments so far; segment something in another volume too, so that one "
             "can be held back to measure on."
         ).format(name=candidates[0].title)
     return ""
 
 
 def offer(candidates):
-    """What would be trained on."""
+    """The training set, in a sentence."""
     return _(
-        "{segments} segments in {volumes} volumes become the training set; flagged ones are left "
-        "out. The model that you start from stays as it is."
+        "The training set has {segments} segments in {volumes} volumes, without flagged ones. The "
+        "model that you start from is not changed."
     ).format(segments=sum(len(c.segments) for c in candidates), volumes=len(candidates))
 
 
 def status(adapting):
-    """What goes on or went wrong, and whether that is a warning."""
+    """The present work or the error, and whether it is a warning."""
     phase = adapting.phase
     if phase is Phase.FAILED:
         return adapting.error, True
     if phase is Phase.STOPPED:
-        return _("Stopped. Continue goes on from where it was."), False
+        return _("Stopped. Click Continue to resume."), False
     if phase is Phase.STOPPING:
-        return _("Saving what was learned so far… Stop now ends it at once."), False
+        return _("Saving the training so far… Click Stop now to end it at once."), False
     if phase is Phase.DONE:
-        words, _better = verdict(adapting.report)
-        return words, False
+        sentence, _better = verdict(adapting.report)
+        return sentence, False
     if not adapting.is_busy:
         return "", False
     phrase = adapting.phrase or _("training")
@@ -67,7 +69,7 @@ def status(adapting):
 
 
 def scores(report, held_back):
-    """A table of the scores before and after, as rich text; empty where the report has none."""
+    """A table of the scores before and after, as rich text; "" if the report has none."""
     before, after = _sides(report)
     rows = [
         f"<tr><td>{title}</td><td>{before[key]:.3f}</td><td><b>{after[key]:.3f}</b></td></tr>"
@@ -82,15 +84,15 @@ def scores(report, held_back):
 
 
 def verdict(report):
-    """Whether the adapted model is better, in a sentence, and True, False or None for neither."""
+    """Whether the adapted model is better: a sentence, and True, False or None for neither."""
     before, after = _sides(report)
     gains = {key: after[key] - before[key] for key, _t in _SCORES if key in before and key in after}
     if "dice" not in gains:
-        return _("Trained; the scores before and after were not told."), None
+        return _("The training has finished, but its scores are missing."), None
     if gains["dice"] < -_MARGIN:
         return _(
-            "It got worse on the volume that was held back; better keep the model you have, and "
-            "adapt with more volumes."
+            "It got worse on the volume that was held back; keep your model, and adapt with more "
+            "volumes."
         ), False
     if gains["dice"] > _MARGIN:
         return _("It got better on the volume that was held back."), True
@@ -100,7 +102,7 @@ def verdict(report):
 
 
 def _sides(report):
-    """The finite scores before and after; none where the report is of another shape."""
+    """The finite scores before and after; none if the report has another form."""
     sides = []
     for name in ("before", "after"):
         found = report.get(name) if isinstance(report, dict) else None

@@ -12,17 +12,21 @@ from MedSegFMLib.mrml.training.training_set import AcceptedSegments, write_cases
 from MedSegFMLib.train.registry import recipe
 from MedSegFMLib.weights import store
 
-from ..model import messages as model_facts
-from . import messages as adapt_words
+from ..model import messages as model_messages
+from . import messages
 
 _BASES = ("sam", "medsam")
 _ADAPTER_FILE = "adapter_model.safetensors"
-# Segments change without our being told; so often they are looked at while the section is open.
+# Segments change unannounced; they are looked at this often while the section is open.
 _LOOK_SECONDS = 1.0
 
 
 class AdaptSection:
-    """Shows what can be trained on, follows the training, and takes its result into use."""
+    """Shows the training set, follows the training, and imports its result.
+
+    Args:
+        panel: The `Panel`.
+    """
 
     def __init__(self, panel):
         self._panel = panel
@@ -50,7 +54,7 @@ class AdaptSection:
         self._show()
 
     def look_again(self):
-        """Packages, weights or segments may be others than before."""
+        """Look at packages, weights and segments again."""
         self._packages = None
         self._looked_at = float("-inf")
 
@@ -63,7 +67,7 @@ class AdaptSection:
             self._show()
 
     def leave_scene(self):
-        """The scene closes: a training saves what it learned and stops."""
+        """Stop: the scene closes, and the training saves its state."""
         self._candidates = []
         if self.adapting.phase in (Phase.PREPARING, Phase.TRAINING):
             self.adapting.cancel()
@@ -71,16 +75,16 @@ class AdaptSection:
         self._show()
 
     def close(self):
-        """The module goes, and a training with it."""
+        """End the training: the module is unloaded."""
         self._candidates = []
         self.adapting.close()
 
     def _look(self):
-        """See what there is now to train on and to start from."""
+        """Look for cases to train on and models to start from."""
         self._looked_at = monotonic()
         if not self.adapting.is_busy:
             self._candidates = self._accepted.candidates()
-            here = [(name, model_facts.weights_here(registry.card(name))) for name in _BASES]
+            here = [(name, model_messages.weights_here(registry.card(name))) for name in _BASES]
             self._bases = [name for name, found in here if found and not found.fault]
             if self._packages is None:
                 self._packages = self._panel.installation.explain(self._card)
@@ -121,22 +125,22 @@ class AdaptSection:
         found = self.adapting.result
         store.import_file(RECIPE, found / _ADAPTER_FILE if found.is_dir() else found)
         self._panel.use_model(RECIPE)
-        self._said = _("The adapted model was imported and is the chosen one now.")
+        self._said = _("The adapted model was imported and is now chosen.")
 
     def _open_folder(self):
         self._panel.dialogs.show_folder(str(self.adapting.plan.folder))
 
     def _show(self):
-        """Bring the widgets to the state."""
+        """Bring the widgets to the present state."""
         ui, adapting = self._ui, self.adapting
         busy, can_resume = adapting.is_busy, adapting.can_resume
         packages = self._packages or ""
-        lacks = packages or adapt_words.lacks(self._candidates, self._bases)
+        lacks = packages or messages.lacks(self._candidates, self._bases)
         restart = packages and self._panel.installation.needs_restart(self._card)
         if busy:
-            hint = _("You can go on segmenting meanwhile; both share this computer's memory.")
+            hint = _("You can continue segmenting meanwhile; both share this computer's memory.")
         else:
-            hint = lacks or adapt_words.offer(self._candidates)
+            hint = lacks or messages.offer(self._candidates)
         ui.adaptHint.text = hint
         self._list(ui.adaptBase, [registry.card(name).title for name in self._bases])
         self._list(ui.adaptHeldBack, [candidate.title for candidate in self._candidates])
@@ -159,24 +163,24 @@ class AdaptSection:
 
     def _show_result(self):
         ui, adapting = self._ui, self.adapting
-        said, is_warning = adapt_words.status(adapting)
+        said, is_warning = messages.status(adapting)
         ui.adaptStatus.text = self._said or said
         ui.adaptStatus.visible = bool(ui.adaptStatus.text)
         ui.adaptStatus.styleSheet = "color: #b00020; font-weight: bold;" if is_warning else ""
         done = adapting.phase is Phase.DONE
-        ui.adaptScores.text = adapt_words.scores(adapting.report, self._held_back) if done else ""
+        ui.adaptScores.text = messages.scores(adapting.report, self._held_back) if done else ""
         ui.adaptScores.visible = bool(ui.adaptScores.text)
-        worse = done and adapt_words.verdict(adapting.report)[1] is False
+        worse = done and messages.verdict(adapting.report)[1] is False
         ui.useAdaptedButton.text = _("Use it anyway") if worse else _("Use it")
         ui.useAdaptedButton.visible = done
         ui.adaptFolderButton.visible = done or adapting.can_resume
 
-    def _list(self, box, words):
-        """Fill a list where it is another than before; what was chosen stays chosen."""
-        if self._listed.get(box.name) == words:
+    def _list(self, box, titles):
+        """Fill a list if it has changed; the choice stays."""
+        if self._listed.get(box.name) == titles:
             return
-        self._listed[box.name] = words
+        self._listed[box.name] = titles
         before = box.currentText
         box.clear()
-        box.addItems(words)
-        box.setCurrentIndex(words.index(before) if before in words else 0)
+        box.addItems(titles)
+        box.setCurrentIndex(titles.index(before) if before in titles else 0)

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import MedSegFMError
 from ...metrics import dice
 from ...volumes.geometry import Geometry
-from ..segments.model_voxels import Holding
+from ..segments.model_voxels import ModelVoxels
 from .columns import ReferenceScore, Score
 from .results import around
 
@@ -21,24 +21,27 @@ _EMPTY = np.zeros((1, 1, 1), bool)
 _WAIT_SECONDS = 0.005
 
 
-def dice_of(first: Holding | None, second: Holding | None) -> float:
+def dice_of(first: ModelVoxels | None, second: ModelVoxels | None) -> float:
     """Dice of two objects on one grid; None is an empty object."""
     return dice(*_on_one_grid(first, second))
 
 
-def score_of(score: Score, mask: Holding | None, geometry: Geometry) -> float:
+def score_of(score: Score, mask: ModelVoxels | None, geometry: Geometry) -> float:
     """A column's number for an object; None is an empty object."""
     return score(_EMPTY if mask is None else mask.mask_kji, geometry)
 
 
 def reference_score_of(
-    score: ReferenceScore, reference: Holding | None, mask: Holding | None, geometry: Geometry
+    score: ReferenceScore,
+    reference: ModelVoxels | None,
+    mask: ModelVoxels | None,
+    geometry: Geometry,
 ) -> float:
     """A column's number for an object and its reference; None is an empty object."""
     return score(*_on_one_grid(reference, mask), geometry)
 
 
-class Bench:
+class BackgroundJobs:
     """A thread that works through jobs in their order and touches no node of a scene."""
 
     def __init__(self) -> None:
@@ -88,7 +91,7 @@ def _value_of(job: Future[Any]) -> Any:
         return error
 
 
-def _on_one_grid(first: Holding | None, second: Holding | None) -> tuple[Any, Any]:
+def _on_one_grid(first: ModelVoxels | None, second: ModelVoxels | None) -> tuple[Any, Any]:
     region = around([mask for mask in (first, second) if mask is not None])
     if region is None:
         return _EMPTY, _EMPTY

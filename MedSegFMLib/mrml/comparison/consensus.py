@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import MaskError
 from ...metrics.consensus import Floats, majority, staple, vote_disagreement
 from ...volumes.region import Region, shape_triple
-from ..segments.model_voxels import Holding, tight
+from ..segments.model_voxels import ModelVoxels, tight
 from ..segments.oriented_images import Mask
 from .results import around
 
@@ -18,7 +18,7 @@ CONSENSUS = {"staple": staple, "majority": majority}
 _MARGIN = 4
 
 
-def consensus_of(masks: Sequence[Holding | None], method: str) -> Holding:
+def consensus_of(masks: Sequence[ModelVoxels | None], method: str) -> ModelVoxels:
     """The consensus of masks on one grid.
 
     Args:
@@ -42,14 +42,14 @@ def consensus_of(masks: Sequence[Holding | None], method: str) -> Holding:
         raise MaskError(
             "The models share no part of this object; compare their results in the views."
         )
-    return Holding(*part)
+    return ModelVoxels(*part)
 
 
-def disagreement_of(masks: Sequence[Holding | None], region: Region) -> tuple[Region, Floats]:
+def disagreement_of(masks: Sequence[ModelVoxels | None], region: Region) -> tuple[Region, Floats]:
     """The disagreement of masks on a region; see `metrics.consensus.vote_disagreement`."""
     return region, vote_disagreement(_on(masks, region))
 
 
-def _on(masks: Sequence[Holding | None], region: Region) -> list[Mask]:
+def _on(masks: Sequence[ModelVoxels | None], region: Region) -> list[Mask]:
     empty = np.zeros(region.shape_kji, bool)
     return [empty if mask is None else mask.on(region) for mask in masks]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ..nodes.hidden_nodes import add_display, add_helper, is_in, remove
-from ..nodes.transforms import to_numpy, to_vtk
-from ..segments.model_voxels import Holding
+from ..segments.model_voxels import ModelVoxels
 from ..segments.oriented_images import image_from_mask
 
 # Okabe and Ito's colours, told apart by colour-blind eyes too, without those too dark for an image.
@@ -29,12 +28,16 @@ _FILL = 0.25
 class ModelOutlines:
     """A segmentation for each model, with a segment for each object; none of it is saved.
 
-    nodes: the vtkMRMLSegmentationNode of each model that has answered, by the model's name.
+    Args:
+        scene: The vtkMRMLScene.
+
+    Attributes:
+        nodes: The vtkMRMLSegmentationNode of each model that has answered, by the model's name.
     """
 
     def __init__(self, scene: Any) -> None:
         self._scene = scene
-        self._shown: dict[str, Mapping[int, Holding]] = {}
+        self._shown: dict[str, Mapping[int, ModelVoxels]] = {}
         self.nodes: dict[str, Any] = {}
 
     def show(
@@ -43,9 +46,17 @@ class ModelOutlines:
         model: str,
         title: str,
         color: Sequence[float],
-        masks: Mapping[int, Holding],
+        masks: Mapping[int, ModelVoxels],
     ) -> None:
-        """Show a model's answers on a volume's grid, by label; nothing is done twice."""
+        """Show a model's answers; nothing is done twice.
+
+        Args:
+            volume_node: The volume, whose grid the masks are on.
+            model: The model's name.
+            title: The model's title.
+            color: Its colour, red, green and blue from 0 to 1.
+            masks: The voxels of each object, by label.
+        """
         node: Any = self.nodes.get(model)
         if is_in(self._scene, node) and self._shown.get(model) is masks:
             return
@@ -54,9 +65,8 @@ class ModelOutlines:
         was_modified = node.StartModify()
         node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
         node.GetSegmentation().RemoveAllSegments()
-        whole = to_vtk(np.eye(4))
-        volume_node.GetIJKToRASMatrix(whole)
-        matrix = to_numpy(whole)
+        matrix = vtkMatrix4x4()
+        volume_node.GetIJKToRASMatrix(matrix)
         for label, mask in masks.items():
             image = image_from_mask(mask.mask_kji, mask.region.start_kji, matrix)
             name = str(label)
@@ -65,7 +75,13 @@ class ModelOutlines:
         self._shown[model] = masks
 
     def place(self, model: str, view_ids: Sequence[str], fill: bool) -> None:
-        """Draw a model in these views alone, none meaning all; with a light fill or as outlines."""
+        """Draw a model in some views.
+
+        Args:
+            model: The model's name.
+            view_ids: The views; none for all views.
+            fill: Whether it is drawn with a light fill, not as outlines alone.
+        """
         node: Any = self.nodes.get(model)
         if not is_in(self._scene, node):
             return
@@ -78,7 +94,7 @@ class ModelOutlines:
         display.EndModify(was_modified)
 
     def show_label(self, label: int) -> None:
-        """Draw one object alone, of all models."""
+        """Draw one object of all models, and hide the others."""
         for node in self.nodes.values():
             if is_in(self._scene, node):
                 display = node.GetDisplayNode()
@@ -92,7 +108,7 @@ class ModelOutlines:
             node.GetDisplayNode().SetVisibility(visible)
 
     def clear(self) -> None:
-        """Take everything out of the scene."""
+        """Remove everything from the scene."""
         remove(self._scene, *self.nodes.values())
         self.nodes, self._shown = {}, {}
 

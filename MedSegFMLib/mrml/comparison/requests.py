@@ -1,30 +1,37 @@
 """The models of a comparison, asked for the same prompts in turn; their answers are kept apart.
 
-The worker is that of the user's work, which asks first: see `request_queue`.
+The worker is that of the user's work, which goes first: see `requests.request_queue`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...errors import ModelError, PromptError, VolumeError
+from ...errors import ModelError, PromptError
 from ...prompts.prompt_list import PromptList
-from ...registry import card, resolve_name
+from ...registry import card
 from ...volumes.volume import Volume
 from ...worker.events import Failed, Noted, Predicted, Progressed, Request
-from ..logic import SegmentationLogic
-from ..requests.request_queue import Told
+from ..requests.background import BackgroundRequests, RequestEvent
+from ..segments.model_voxels import ModelVoxels
 from .results import ModelResult, Stage, prompts_for
-from .scoring import Scoring
 
 FEWEST, MOST = 2, 6
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What the models are compared on: the voxels as they stood, and what was asked."""
+    """What the models are compared on.
+
+    Attributes:
+        volume_node: The volume's node.
+        volume: Its voxels and grid when the comparison began.
+        prompts: The prompts that each model gets.
+        device: Where the models run.
+        consistency: Whether the agreement of each model's planes is measured too.
+    """
 
     volume_node: Any
     volume: Volume
@@ -39,39 +46,42 @@ class Subject:
         return tuple(label for label in self.prompts.labels if label in given)
 
 
-class ModelAsking:
-    """Asks the models of one comparison at a time.
+class ModelRequests:
+    """Asks the models of one comparison, one after the other.
 
-    subject: what is compared; None: nothing is.
-    results: what each model made of the prompts, in the order they were named.
-    phrase: what the model that is being asked is doing.
-    scoring: the numbers that are computed on them.
-    version: a number that grows with each change that is worth showing.
+    Args:
+        background: Takes the requests.
+        answered: Called with a model's name and its masks by label when it has answered.
+
+    Attributes:
+        subject: What is compared; None if nothing is.
+        results: The result of each model, in the order they were named.
+        phrase: What the model is doing now.
+        version: A number that grows with each change that is worth showing.
     """
 
-    def __init__(self, logic: SegmentationLogic) -> None:
-        self._logic = logic
-        self.scoring = Scoring()
-        self.version = 0
+    def __init__(
+        self,
+        background: BackgroundRequests,
+        answered: Callable[[str, Mapping[int, ModelVoxels]], None],
+    ) -> None:
+        self._background = background
+        self._answered = answered
+        self._measures_planes = False
+        self._fraction = 0.0
         self.subject: Subject | None = None
         self.results: tuple[ModelResult, ...] = ()
         self.phrase = ""
-        self._measures_planes = False
-        self._fraction = 0.0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a comparison, running or done."""
-        return self.subject is not None
+        self.version = 0
 
     @property
     def is_running(self) -> bool:
-        """Whether a model is being asked or waits for its turn."""
+        """Whether a model runs or waits for its turn."""
         return any(r.stage in (Stage.WAITING, Stage.RUNNING) for r in self.results)
 
     @property
     def running(self) -> ModelResult | None:
-        """The model that is being asked now."""
+        """The model that runs now; None if none does."""
         return next((r for r in self.results if r.stage is Stage.RUNNING), None)
 
     @property
@@ -80,89 +90,53 @@ class ModelAsking:
         ended = sum(r.stage not in (Stage.WAITING, Stage.RUNNING) for r in self.results)
         return min(1.0, (ended + self._fraction) / max(len(self.results), 1))
 
-    def start(
-        self,
-        models: Sequence[str],
-        prompts: PromptList | None = None,
-        device: str = "auto",
-        consistency: bool = False,
-    ) -> None:
-        """Ask each model for the same prompts, in place of an earlier comparison.
-
-        prompts: None for those of the user's work as they stand. consistency: whether each model
-        is asked, after its answer, how well its planes agree too, which takes up to three times as
-        long.
-
-        Raises VolumeError where no volume is chosen, PromptError where there is no prompt or one
-        is outside the volume, ModelError for an unknown model or fewer than two or more than six.
-        """
-        logic = self._logic
-        models = [resolve_name(name) for name in models]
-        _check_models(models)
-        if logic.volume is None:
-            raise VolumeError("No volume is chosen; load or choose one first.")
-        given = logic.prompts if prompts is None else prompts
-        if not given.entries:
-            raise PromptError("There are no prompts to compare models on; draw a box or click.")
-        logic.check_inside(given)
-        self.close()
-        self.subject = Subject(logic.volume_node, logic.volume, given, device, consistency)
-        self.scoring.begin(logic.volume.geometry, self.subject.labels)
+    def start(self, models: Sequence[str], subject: Subject) -> None:
+        """Ask each model for the prompts of a subject."""
+        self.subject = subject
         self.results = tuple(ModelResult(name, card(name).title) for name in models)
         self._next()
 
-    def pump(self) -> bool:
-        """Take what came since the last call; whether anything is other than before."""
-        if self.subject is None:
-            return False
-        before = self.version
-        if self._logic.volume is not self.subject.volume:
-            self.close()
-            return True
-        for event in self._logic.background.poll():
+    def poll(self) -> None:
+        """Take the events since the last call."""
+        for event in self._background.poll():
             self._take(event)
-        if self.scoring.poll():
-            self._changed()
-        return self.version != before
 
     def cancel(self) -> None:
-        """Ask no further model; what is there stays."""
-        self._logic.background.drop()
+        """Ask no further model; the results so far stay."""
+        self._background.drop()
         self.results = tuple(
             replace(r, stage=Stage.DONE if r.cost is not None else Stage.STOPPED)
             if r.stage in (Stage.WAITING, Stage.RUNNING)
             else r
             for r in self.results
         )
-        self._changed()
+        self.changed()
 
-    def close(self) -> None:
-        """Let go of the comparison and its results; a table in the scene stays there."""
-        if self.subject is not None:
-            self._logic.background.drop()
-            self.scoring.clear()
-            self.subject, self.results = None, ()
-            self._changed()
-
-    def shut_down(self) -> None:
-        """The program goes."""
-        self.close()
-        self.scoring.close()
+    def clear(self) -> None:
+        """Let go of the subject and all results."""
+        self._background.drop()
+        self.subject, self.results = None, ()
+        self.changed()
 
     def result(self, model: str) -> ModelResult:
-        """A model's result; ModelError where it is not among those compared."""
+        """A model's result.
+
+        Raises:
+            ModelError: If the model is not among those compared.
+        """
         for found in self.results:
             if found.model == model:
                 return found
         raise ModelError(f"The model {model} is not compared; choose one of those that are.")
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """Count a change that is worth showing."""
         self.version += 1
 
     def _next(self) -> None:
-        """Ask the next model that can be asked."""
+        """Ask the next model that takes the prompts."""
         assert self.subject is not None, "there is a comparison"
-        self._changed()
+        self.changed()
         for found in self.results:
             if found.stage is not Stage.WAITING:
                 continue
@@ -178,11 +152,11 @@ class ModelAsking:
     def _ask(self, model: str, prompts: PromptList, planes: bool) -> None:
         assert self.subject is not None, "there is a comparison"
         self._measures_planes, self._fraction = planes, 0.0
-        self._logic.background.request(
+        self._background.request(
             Request(model, prompts, self.subject.device, consistency=planes, clear_cache=not planes)
         )
 
-    def _take(self, event: Told) -> None:
+    def _take(self, event: RequestEvent) -> None:
         found = self.running
         if found is None or self.subject is None:
             return
@@ -190,11 +164,11 @@ class ModelAsking:
             case Progressed(_, fraction, phrase, _):
                 self._fraction = fraction
                 self.phrase = phrase
-                self._changed()
+                self.changed()
             case Noted(_, sentence):
                 self._put(found.noted(sentence))
             case Predicted() if self._measures_planes:
-                self._end(replace(found.compared(event), stage=Stage.DONE))
+                self._end(replace(found.with_agreements(event), stage=Stage.DONE))
             case Predicted() if self.subject.consistency:
                 self._answer(found.answered(event))
                 self._ask(found.model, prompts_for(card(found.model), self.subject.prompts), True)
@@ -208,8 +182,8 @@ class ModelAsking:
 
     def _answer(self, found: ModelResult) -> None:
         self._put(found)
-        self.scoring.add(found.model, found.masks)
-        self._changed()
+        self._answered(found.model, found.masks)
+        self.changed()
 
     def _end(self, found: ModelResult) -> None:
         self._put(found)
@@ -220,7 +194,12 @@ class ModelAsking:
         self.results = tuple(found if r.model == found.model else r for r in self.results)
 
 
-def _check_models(models: Sequence[str]) -> None:
+def check_models(models: Sequence[str]) -> None:
+    """Refuse models that cannot be compared.
+
+    Raises:
+        ModelError: If one is unknown or named twice, or there are too few or too many.
+    """
     for name in models:
         card(name)
     if len(set(models)) != len(models) or not FEWEST <= len(models) <= MOST:

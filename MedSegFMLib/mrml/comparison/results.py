@@ -1,4 +1,4 @@
-"""What each model of a comparison made of the same prompts."""
+"""The results of the models of a comparison for the same prompts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ...prompts.types import Text
 from ...segmenter import ModelCard
 from ...volumes.region import Region
 from ...worker.events import Cost, Predicted
-from ..segments.model_voxels import Holding
+from ..segments.model_voxels import ModelVoxels
 
 
 class Stage(Enum):
-    """Where a model of a comparison is."""
+    """The stage of a model in a comparison."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -28,46 +28,51 @@ class Stage(Enum):
 class ModelResult:
     """One model's answers.
 
-    model: its name in the registry. title: what the user calls it.
-    masks: for each label with voxels these, on the volume's grid.
-    cost: what they took. agreements: for each label how well the model's own planes agree, 0 to 1,
-        None where it looks at fewer than two; a label that was not measured is not in it.
-    sentence: why it failed, or what else there is to know.
+    Attributes:
+        model: Its name in the registry.
+        title: Its title.
+        stage: Whether it waits, runs or has ended.
+        masks: The voxels of each object that has some, by label, on the volume's grid.
+        cost: The time and memory that the answers took; None before they are there.
+        agreements: How well the model's own planes agree on each object, by label, 0 to 1; None if
+            it uses fewer than two planes. An object that was not measured is not in it.
+        sentence: Why it failed, or notes of the model.
     """
 
     model: str
     title: str
     stage: Stage = Stage.WAITING
-    masks: Mapping[int, Holding] = field(default_factory=dict)
+    masks: Mapping[int, ModelVoxels] = field(default_factory=dict)
     cost: Cost | None = None
     agreements: Mapping[int, float | None] = field(default_factory=dict)
     sentence: str = ""
 
     def answered(self, event: Predicted) -> ModelResult:
-        """With the answers to the prompts; the model goes on, or not, as before."""
+        """The result with the answers to the prompts; the stage stays."""
         masks = {
-            label: Holding(answer.region, answer.mask_kji.astype(bool))
+            label: ModelVoxels(answer.region, answer.mask_kji.astype(bool))
             for label, answer in event.answers.items()
             if answer.region is not None
         }
         return replace(self, masks=masks, cost=event.cost)
 
-    def compared(self, event: Predicted) -> ModelResult:
-        """With the agreement of the model's planes."""
+    def with_agreements(self, event: Predicted) -> ModelResult:
+        """The result with the agreement of the model's planes."""
         found = {n: a.consistency for n, a in event.answers.items() if a.consistency is not None}
         return replace(self, agreements={n: c.agreement for n, c in found.items()})
 
     def noted(self, sentence: str) -> ModelResult:
-        """With one more sentence, where it is new."""
+        """The result with one more sentence, unless it has that already."""
         if sentence in self.sentence:
             return self
         return replace(self, sentence=" ".join(filter(None, (self.sentence, sentence))))
 
 
 def prompts_for(card: ModelCard, prompts: PromptList) -> PromptList:
-    """The prompts as a model gets them: one that takes words alone gets the objects' names.
+    """The prompts as a model gets them; a text-only model gets the objects' names.
 
-    Raises PromptError where the model does not take one of them.
+    Raises:
+        PromptError: If the model does not take one of them.
     """
     if card.prompts == ("text",):
         entries: list[tuple[int, Text]] = []
@@ -81,8 +86,8 @@ def prompts_for(card: ModelCard, prompts: PromptList) -> PromptList:
     return prompts
 
 
-def around(masks: list[Holding]) -> Region | None:
-    """The smallest region that holds all masks; None where there is none."""
+def around(masks: list[ModelVoxels]) -> Region | None:
+    """The smallest region that holds all masks; None if there are none."""
     if not masks:
         return None
     return Region.enclosing([mask.region for mask in masks])

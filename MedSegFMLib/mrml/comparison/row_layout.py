@@ -1,4 +1,4 @@
-"""A layout of our own with a row of three slice views for each model of a comparison."""
+"""A layout with a row of three slice views for each model of a comparison."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ _WIDE, _LEAST_MM = 1.6, 40.0
 
 
 class ModelRows:
-    """Brings the layout, and the user's own back.
+    """Switches to the layout with rows, and back to the user's own.
 
     The slice nodes stay in the scene, unsaved, as those of any layout do that is not shown.
+
+    Args:
+        scene: The vtkMRMLScene.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -32,16 +35,22 @@ class ModelRows:
 
     @property
     def is_shown(self) -> bool:
-        """Whether our layout is the present one."""
+        """Whether the layout with rows is the present one."""
         layout = self._layout()
         return layout is not None and layout.GetViewArrangement() == LAYOUT
 
     def show(
         self, titles: Sequence[str], colors: Sequence[Sequence[float]], volume_node: Any
     ) -> list[list[str]]:
-        """Show a row for each title; the identifiers of its axial, coronal and sagittal view.
+        """Show a row for each model; all show the volume, and move, zoom and turn together.
 
-        All show the volume, and move, zoom and turn together.
+        Args:
+            titles: The models' titles.
+            colors: Their colours, red, green and blue from 0 to 1.
+            volume_node: The volume.
+
+        Returns:
+            For each row the identifiers of its axial, coronal and sagittal view.
         """
         rows = [
             [self._view(n, orientation, title, color) for orientation in ORIENTATIONS]
@@ -64,7 +73,12 @@ class ModelRows:
         return [[view.GetID() for view in row] for row in rows]
 
     def frame(self, center_ras: Sequence[float], size_mm: float) -> None:
-        """Bring all rows to an object of that size, as large as their views allow."""
+        """Move all rows to an object, as large as their views allow.
+
+        Args:
+            center_ras: The object's centre in RAS millimetres.
+            size_mm: Its largest extent.
+        """
         wide = max(_WIDE * size_mm, _LEAST_MM)
         for node in self.views():
             node.JumpSliceByCentering(*center_ras)
@@ -74,13 +88,13 @@ class ModelRows:
             node.UpdateMatrices()
 
     def views(self) -> list[Any]:
-        """The slice nodes of all rows that there ever were."""
+        """The slice nodes of all rows, also of those that are not shown now."""
         count = self._scene.GetNumberOfNodesByClass(_CLASS)
         nodes = [self._scene.GetNthNodeByClass(n, _CLASS) for n in range(count)]
         return [node for node in nodes if node.GetViewGroup() == _GROUP]
 
     def restore(self) -> None:
-        """Give the user's layout back; one that was chosen meanwhile stays."""
+        """Restore the user's layout; one that was chosen meanwhile stays."""
         layout = self._layout()
         before = None if layout is None else layout.GetAttribute(_BEFORE)
         if layout is None or before is None:
@@ -111,7 +125,7 @@ class ModelRows:
         return node
 
     def _composite(self, view: Any) -> Any:
-        """The node that says which volume a view shows; Slicer finds it by the view's name."""
+        """The node that holds which volume a view shows; Slicer finds it by the view's name."""
         tag = view.GetLayoutName()
         node = self._scene.GetSingletonNode(tag, _COMPOSITE)
         if node is None:

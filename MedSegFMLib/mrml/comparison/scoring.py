@@ -8,9 +8,9 @@ from typing import Any
 from ...errors import MedSegFMError
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region
-from ..segments.model_voxels import Holding
+from ..segments.model_voxels import ModelVoxels
 from ..segments.reference import ReferenceSegment
-from .background_jobs import Bench, dice_of, reference_score_of, score_of
+from .background_jobs import BackgroundJobs, dice_of, reference_score_of, score_of
 from .columns import COLUMNS
 from .consensus import consensus_of, disagreement_of
 from .results import around
@@ -27,7 +27,7 @@ class Scoring:
     """
 
     def __init__(self) -> None:
-        self._bench = Bench()
+        self.jobs = BackgroundJobs()
         self._geometry: Geometry | None = None
         self._labels: tuple[int, ...] = ()
         self.references: dict[int, ReferenceSegment] = {}
@@ -36,7 +36,7 @@ class Scoring:
     @property
     def is_busy(self) -> bool:
         """Whether a number is being computed."""
-        return self._bench.is_busy
+        return self.jobs.is_busy
 
     def begin(self, geometry: Geometry, labels: Sequence[int]) -> None:
         """Start to score the objects of these labels on a grid; the references stay selected."""
@@ -45,20 +45,20 @@ class Scoring:
 
     def clear(self) -> None:
         """Drop all results."""
-        self._bench.clear()
+        self.jobs.clear()
         self._labels = ()
-        self._masks: dict[str, Mapping[int, Holding]] = {}
+        self._masks: dict[str, Mapping[int, ModelVoxels]] = {}
         self._values: dict[tuple[Any, ...], Any] = {}
         # The state of a reference when it was read; None: read it again.
         self._stamps: dict[int, tuple[Any, ...] | None] = {}
-        self._reference_masks: dict[int, Holding] = {}
+        self._reference_masks: dict[int, ModelVoxels] = {}
         self.faults: dict[int, str] = {}
 
     def close(self) -> None:
         """End the thread."""
-        self._bench.close()
+        self.jobs.close()
 
-    def add(self, model: str, masks: Mapping[int, Holding]) -> None:
+    def add(self, model: str, masks: Mapping[int, ModelVoxels]) -> None:
         """Score a model's masks by themselves, against the reference, and against other models."""
         geometry = self._geometry
         assert geometry is not None, "a comparison has begun"
@@ -68,11 +68,11 @@ class Scoring:
             for column in COLUMNS:
                 if column.score is not None:
                     key = column.key, label, model
-                    self._bench.put(key, score_of, column.score, mask, geometry)
+                    self.jobs.put(key, score_of, column.score, mask, geometry)
             for other, theirs in self._masks.items():
                 if other != model:
                     pair = ("pair", label, frozenset((model, other)))
-                    self._bench.put(pair, dice_of, mask, theirs.get(label))
+                    self.jobs.put(pair, dice_of, mask, theirs.get(label))
             if label in self._reference_masks:
                 self._score_against_reference(label, model)
 
@@ -87,7 +87,7 @@ class Scoring:
     def poll(self) -> bool:
         """Collect finished numbers, read changed references; returns whether anything changed."""
         changed = [self._follow(label) for label in self._labels]
-        done = self._bench.poll()
+        done = self.jobs.poll()
         for key, value in done:
             self._values[key] = value  # type: ignore[index]
         return bool(done) or any(changed)
@@ -109,9 +109,9 @@ class Scoring:
     def ask_consensus(self, label: int, method: str) -> None:
         """Compute the consensus of all models on an object: "staple" or "majority"."""
         masks = [found.get(label) for found in self._masks.values()]
-        self._bench.put(("consensus", label, method), consensus_of, masks, method)
+        self.jobs.put(("consensus", label, method), consensus_of, masks, method)
 
-    def consensus(self, label: int, method: str) -> Holding | None:
+    def consensus(self, label: int, method: str) -> ModelVoxels | None:
         """Return the requested consensus, once; None while it is being computed.
 
         Raises:
@@ -134,7 +134,7 @@ class Scoring:
         key = ("disagreement", label, len(masks))
         if key not in self._values:
             self._values[key] = None
-            self._bench.put(key, disagreement_of, masks, region)
+            self.jobs.put(key, disagreement_of, masks, region)
         return self._values[key]  # type: ignore[no-any-return]
 
     def _value(self, *key: Any) -> float | None:
@@ -153,7 +153,7 @@ class Scoring:
         keys = [column.key for column in COLUMNS if column.reference_score is not None]
         for key in [(name, label, model) for name in keys for model in self._masks]:
             # Also jobs that are still running with the earlier reference.
-            self._bench.drop(key)
+            self.jobs.drop(key)
             self._values.pop(key, None)
         if reference is not None and self._geometry is not None:
             try:
@@ -175,4 +175,4 @@ class Scoring:
         for column in COLUMNS:
             if column.reference_score is not None:
                 key, score = (column.key, label, model), column.reference_score
-                self._bench.put(key, reference_score_of, score, reference, mask, self._geometry)
+                self.jobs.put(key, reference_score_of, score, reference, mask, self._geometry)

@@ -19,10 +19,22 @@ Arrangement = Literal["rows", "outlines"]
 
 
 class ModelComparisonView:
-    """Shows a comparison as it goes on; call `update` when it has changed.
+    """Shows a comparison while it runs and after it; call `update` when it has changed.
 
-    arrangement: a row of views for each model, or all outlines in the user's own views.
-    label: the object that is shown. shows_map: whether the models' disagreement lies over it.
+    Args:
+        scene: The vtkMRMLScene.
+        comparison: The comparison.
+
+    Attributes:
+        outlines: The segmentations with the models' answers.
+        rows: The layout with a row for each model.
+        overlay: The map of the models' disagreement.
+        fill: Hides the fill of the user's own segment.
+        table: The table in the scene.
+        arrangement: Whether each model has a row of views, or all are outlines in the user's views.
+        shows_map: Whether the map of disagreement is shown.
+        hidden: The models that are not drawn.
+        label: The object that is shown.
     """
 
     def __init__(self, scene: Any, comparison: ModelComparison) -> None:
@@ -44,7 +56,7 @@ class ModelComparisonView:
         self.label = 0
 
     def update(self) -> None:
-        """Bring the scene to the comparison as it is."""
+        """Bring the scene to the current state of the comparison."""
         comparison, subject = self._comparison, self._comparison.subject
         if subject is not self._subject:
             self.clear()
@@ -65,7 +77,7 @@ class ModelComparisonView:
         self.table.show(table_of(comparison))
 
     def clear(self) -> None:
-        """Take everything but the table out of the scene; the user's layout comes back."""
+        """Remove everything but the table from the scene; the user's layout is restored."""
         self.outlines.clear()
         self.overlay.clear()
         self.fill.restore()
@@ -75,7 +87,7 @@ class ModelComparisonView:
         self.hidden = frozenset()
 
     def mend(self) -> None:
-        """A scene was loaded that may have been saved while a comparison was shown."""
+        """Repair a scene that was loaded and had been saved while a comparison was shown."""
         if self._subject is None:
             self.overlay.mend()
             self.fill.mend()

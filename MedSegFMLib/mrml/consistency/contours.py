@@ -1,16 +1,15 @@
-"""What each plane takes for the object, as outlines in the slice views."""
+"""Each plane's own outline of the object in the slice views."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ...drawing.consistency_figure import PLANE_COLOURS
 from ...volumes.region import Region
 from ..nodes.hidden_nodes import add_display, add_helper, is_in, remove
-from ..nodes.transforms import to_numpy, to_vtk
 from ..segments.model_voxels import tight
 from ..segments.oriented_images import Mask, image_from_mask
 
@@ -25,7 +24,11 @@ _PIXELS = 2
 class PlaneContours:
     """A segmentation of its own with a segment for each plane, drawn as outlines alone.
 
-    node: the vtkMRMLSegmentationNode; None while nothing is shown.
+    Args:
+        scene: The vtkMRMLScene.
+
+    Attributes:
+        node: The vtkMRMLSegmentationNode; None while nothing is shown.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -33,7 +36,13 @@ class PlaneContours:
         self.node: Any | None = None
 
     def show(self, volume_node: Any, region: Region, masks: Mapping[str, Mask]) -> None:
-        """Show masks, (K, J, I) on `region` of a volume, by the plane's name."""
+        """Show masks as outlines.
+
+        Args:
+            volume_node: The volume, whose grid the masks are on.
+            region: The part of the volume that they cover.
+            masks: bool, (K, J, I) of the region, by the plane's name.
+        """
         if not is_in(self._scene, self.node):
             self._make()
         node = self.node
@@ -41,9 +50,8 @@ class PlaneContours:
         was_modified = node.StartModify()
         node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
         node.GetSegmentation().RemoveAllSegments()
-        whole = to_vtk(np.eye(4))
-        volume_node.GetIJKToRASMatrix(whole)
-        matrix = to_numpy(whole)
+        matrix = vtkMatrix4x4()
+        volume_node.GetIJKToRASMatrix(matrix)
         for plane, mask in masks.items():
             part = tight(mask, region)
             if part is not None:
@@ -53,7 +61,7 @@ class PlaneContours:
         node.EndModify(was_modified)
 
     def clear(self) -> None:
-        """Take the outlines away."""
+        """Remove the outlines."""
         remove(self._scene, self.node)
         self.node = None
 

@@ -31,11 +31,15 @@ _STEPS = 256
 
 
 class DisagreementOverlay:
-    """A volume that is the slice views' foreground while it is shown, and in the scene only then.
+    """A volume that is the foreground of the slice views, and in the scene only while it is shown.
 
-    node: the vtkMRMLScalarVolumeNode; None while nothing is shown.
-    kind: "" for that of the planes; another has nodes of its own. Views show one at a time, the
-        one that came first.
+    Args:
+        scene: The vtkMRMLScene.
+        kind: "" for the overlay of the planes; each other kind has nodes of its own. Views show one
+            kind at a time, the one that was shown first.
+
+    Attributes:
+        node: The vtkMRMLScalarVolumeNode; None while nothing is shown.
     """
 
     def __init__(self, scene: Any, kind: str = "") -> None:
@@ -46,7 +50,13 @@ class DisagreementOverlay:
         self.node: Any | None = None
 
     def show(self, volume_node: Any, region: Region, map_kji: NDArray[np.float32]) -> None:
-        """Show a map, 0 to 1, (K, J, I), on `region` of a volume, under its parent transform."""
+        """Show a map over a volume, under its parent transform.
+
+        Args:
+            volume_node: The volume.
+            region: The part of the volume that the map covers.
+            map_kji: float32, 0 to 1, (K, J, I) of the region.
+        """
         if not is_in(self._scene, self.node):
             self._make()
         node = self.node
@@ -59,19 +69,19 @@ class DisagreementOverlay:
         self._foreground.show(node.GetID())
 
     def enter_new_views(self) -> None:
-        """Slice views that came since, with another layout, show it too."""
+        """Show it also in slice views that were added since, with another layout."""
         if is_in(self._scene, self.node):
             self._foreground.show(self.node.GetID())  # type: ignore[union-attr]
 
     def clear(self) -> None:
-        """Take it away, and give the slice views back what they showed before."""
+        """Remove it, and restore what the slice views showed before."""
         if self.node is not None:
             self._foreground.restore(self.node.GetID())
         remove(self._scene, self.node, self._colors)
         self.node = self._colors = None
 
     def mend(self) -> None:
-        """A scene was loaded that was saved while this was shown: give its views theirs back."""
+        """Restore the views of a scene that was loaded and had been saved while this was shown."""
         if self.node is None:
             self._foreground.restore(f"{_CLASS}{self._tag}")
 

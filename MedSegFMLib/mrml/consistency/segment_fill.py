@@ -1,4 +1,4 @@
-"""The fill of one segment, taken away while something below it is to be seen."""
+"""The fill of one segment, hidden while something below it must be visible."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ _TAG = "MedSegFM.Fill"
 
 
 class SegmentFill:
-    """At most one segment is drawn without its fill in the slice views; its outline stays.
+    """Draws at most one segment without its fill in the slice views; its outline stays.
 
-    Where the user has set the fill since, that stays. Where another one of these has taken it away
-    already, that gives it back.
+    A fill that the user has set since stays. A fill that another object of this class has hidden is
+    restored by that one.
+
+    Args:
+        scene: The vtkMRMLScene.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -25,7 +28,7 @@ class SegmentFill:
         self._hollow: tuple[Any, str] | None = None
 
     def hollow(self, segmentation_node: Any, segment_id: str) -> None:
-        """Take the fill of a segment away, and give the one before its own back."""
+        """Hide the fill of a segment, and restore that of the segment before."""
         if self._hollow == (segmentation_node, segment_id):
             return
         self.restore()
@@ -38,13 +41,13 @@ class SegmentFill:
         self._hollow = (segmentation_node, segment_id)
 
     def restore(self) -> None:
-        """Give the segment its fill back."""
+        """Restore the fill of the segment."""
         hollow, self._hollow = self._hollow, None
         if hollow is not None and is_in(self._scene, hollow[0]):
             _fill(*hollow)
 
     def mend(self) -> None:
-        """A scene was loaded that was saved while a segment was hollow."""
+        """Restore the fill in a scene that was loaded and had been saved while it was hidden."""
         name = "vtkMRMLSegmentationNode"
         for n in range(self._scene.GetNumberOfNodesByClass(name)):
             node = self._scene.GetNthNodeByClass(n, name)

@@ -1,4 +1,4 @@
-"""Our volume as the slice views' foreground, and the user's own back afterwards."""
+"""A volume as the foreground of the slice views, and the user's own restored afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ _ROLE, _OPACITY = "MedSegFM.Foreground", "MedSegFM.ForegroundOpacity"
 class SliceForeground:
     """Puts a volume into the foreground of all slice views, once in each.
 
-    Where the user has chosen another foreground since, that stays.
+    A foreground that the user has chosen since stays.
+
+    Args:
+        scene: The vtkMRMLScene.
+        opacity: The foreground's opacity, 0 to 1.
     """
 
     def __init__(self, scene: Any, opacity: float) -> None:
@@ -29,7 +33,7 @@ class SliceForeground:
                 view.SetForegroundOpacity(self._opacity)
 
     def restore(self, node_id: str) -> None:
-        """Give the views that show the volume what they showed before."""
+        """Restore what the views showed before that show this volume."""
         for view in self._views():
             opacity = view.GetAttribute(_OPACITY)
             if opacity is None:

@@ -21,9 +21,13 @@ _MARKER_POINTS = 4
 
 
 class SlicePlot:
-    """A table, a series for each plane and a chart of them, in the scene while there is something.
+    """A table, a series for each plane and a chart of them, in the scene while something is shown.
 
-    chart: the vtkMRMLPlotChartNode; None while there is nothing.
+    Args:
+        scene: The vtkMRMLScene.
+
+    Attributes:
+        chart: The vtkMRMLPlotChartNode; None while nothing is shown.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -39,9 +43,13 @@ class SlicePlot:
         slices: Mapping[str, Sequence[float | None]],
         name: str,
     ) -> None:
-        """Show the scores, None for a gap, of the slices of a region, by the plane's name.
+        """Show the scores of slices.
 
-        name: what the chart is about.
+        Args:
+            geometry: The volume's grid.
+            region: The part of it that was measured.
+            slices: The score of each slice of the region, None for a gap, by the plane's name.
+            name: The name of the segment, for the chart's title.
         """
         if not all(is_in(self._scene, n) for n in (self._table, self.chart)):
             self._make()
@@ -54,7 +62,7 @@ class SlicePlot:
         self.chart.SetTitle(f"Agreement of the planes: {name}")
 
     def clear(self) -> None:
-        """Take everything away."""
+        """Remove everything."""
         remove(self._scene, self.chart, *self._series.values(), self._table)
         self._table = self.chart = None
         self._series = {}
@@ -86,7 +94,7 @@ class SlicePlot:
 
 
 def distances_mm(geometry: Geometry, region: Region, plane_name: str) -> NDArray[np.float64]:
-    """(n,) float64: where the slices of a region lie, from its middle towards S, A or R."""
+    """(n,) float64: positions of the slices of a region, from its middle towards S, A or R."""
     plane = next(plane for plane in planes(geometry) if plane.name == plane_name)
     places = slice_positions_mm(geometry.crop(region), plane)
     return np.asarray(places - places.mean())

@@ -19,7 +19,16 @@ from .slice_plot import SlicePlot
 class ConsistencyView:
     """Shows one `Consistency` at a time, or none; none of its nodes is saved.
 
-    shows_contours: whether each plane's outline is drawn.
+    Args:
+        scene: The vtkMRMLScene.
+
+    Attributes:
+        overlay: The map of disagreement.
+        contours: Each plane's own outline.
+        click: The suggested click.
+        plot: The chart of the agreement slice by slice.
+        fill: Hides the fill of the segment, which would hide the map.
+        shows_contours: Whether each plane's outline is drawn.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -41,9 +50,15 @@ class ConsistencyView:
         segment_id: str,
         click: Point | None,
     ) -> None:
-        """Show what was found for a segment, and the click to suggest; nothing is done twice.
+        """Show the result for a segment; nothing is done twice.
 
-        The segment itself is drawn without its fill, which would hide the map.
+        Args:
+            volume_node: The volume's node.
+            geometry: Its grid.
+            consistency: The result.
+            segmentation_node: The segmentation.
+            segment_id: The segment, which is drawn without its fill meanwhile.
+            click: The suggested click; None if there is none.
         """
         self.fill.hollow(segmentation_node, segment_id)
         wanted = (consistency, self.shows_contours)
@@ -67,19 +82,19 @@ class ConsistencyView:
             self.click.show(click.position_ras, click.positive)
 
     def clear(self) -> None:
-        """Take everything out of the scene; the slice views show again what they did before."""
+        """Remove everything from the scene, and restore the slice views."""
         self._shown = None
         for part in (self.overlay, self.contours, self.click, self.plot):
             part.clear()
         self.fill.restore()
 
     def mend(self) -> None:
-        """A scene was loaded that may have been saved while something was shown."""
+        """Repair a scene that was loaded and had been saved while something was shown."""
         self.overlay.mend()
         self.fill.mend()
 
     def jump(self, position_ras: Position) -> None:
-        """Bring crosshair and slice views to a place in RAS millimetres."""
+        """Move crosshair and slice views to a place in RAS millimetres."""
         crosshair = self._scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
         if crosshair is not None:
             crosshair.SetCrosshairRAS(*position_ras)
@@ -87,6 +102,6 @@ class ConsistencyView:
 
 
 def position_of(spot: HotSpot, geometry: Geometry) -> Position:
-    """Where the click of a hot spot is, in RAS millimetres."""
+    """The place of a hot spot's click in RAS millimetres."""
     r, a, s = geometry.ras_from_ijk(spot.click_kji[::-1]).tolist()
     return r, a, s

@@ -1,4 +1,4 @@
-"""Nodes that only show something: never saved, in no selector, and gone when nobody shows them."""
+"""Nodes that only show something: never saved, in no selector, and removed when not needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 def add_helper(scene: Any, class_name: str, name: str, tag: str = "") -> Any:
     """A new node in the scene that is neither saved with it nor offered to the user.
 
-    tag: makes it the only one of that tag, with an identifier that no other node ever gets.
+    Args:
+        scene: The vtkMRMLScene.
+        class_name: The class of the node.
+        name: Its name.
+        tag: Makes it the only node of that tag, with an identifier of its own; "" for no tag.
     """
     node = scene.CreateNodeByClass(class_name)
     # The scene holds it from here on; Python would keep what it created for ever.
@@ -23,7 +27,7 @@ def add_helper(scene: Any, class_name: str, name: str, tag: str = "") -> Any:
 
 
 def add_display(node: Any) -> Any:
-    """The display node of a helper, made as unsaved as itself."""
+    """The display node of a helper node, which is not saved either."""
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     display.SetSaveWithScene(False)
@@ -37,7 +41,7 @@ def is_in(scene: Any, node: Any | None) -> bool:
 
 
 def remove(scene: Any, *nodes: Any | None) -> None:
-    """Take nodes out of the scene, where they are in it."""
+    """Remove nodes from the scene; None and those that are not in it are ignored."""
     for node in nodes:
         if node is not None and is_in(scene, node):
             scene.RemoveNode(node)

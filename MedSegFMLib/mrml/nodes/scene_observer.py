@@ -1,6 +1,6 @@
-"""What others do to the scene: noted by observers, asked for by the logic when it is pumped.
+"""Observers of what others do to the scene; the logic reads their notes when it is pumped.
 
-Only a scene that closes is told at once, as its nodes are about to go.
+Callbacks run at once only before nodes go and before the scene is saved.
 """
 
 from __future__ import annotations
@@ -13,16 +13,29 @@ from vtkmodules.util.misc import calldata_type
 from vtkmodules.util.vtkConstants import VTK_OBJECT
 
 
-class SceneWatch:
+class SceneObserver:
     """Observers on a scene and on one volume node in it.
 
-    on_close: called when the scene begins to close.
-    on_removed: called with the identifier of each node that leaves the scene otherwise.
+    Args:
+        scene: The vtkMRMLScene.
+        on_close: Called when the scene begins to close.
+        on_removed: Called with the identifier of each node that leaves the scene otherwise.
+        on_save: Called before the scene is saved.
+
+    Attributes:
+        has_changes: Set to True with either of the following.
+        volume_changed: Set to True when voxels, grid or transforms of the volume change.
+        imported: Set to True when a scene was loaded or restored.
     """
 
     def __init__(
-        self, scene: Any, on_close: Callable[[], None], on_removed: Callable[[str], None]
+        self,
+        scene: Any,
+        on_close: Callable[[], None],
+        on_removed: Callable[[str], None],
+        on_save: Callable[[], None],
     ) -> None:
+        self.has_changes = False
         self.volume_changed = False
         self.imported = False
         self._volume_node: Any | None = None
@@ -37,12 +50,13 @@ class SceneWatch:
         self._scene_tags = [
             scene.AddObserver(slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, with_node),
             scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, lambda *_: on_close()),
+            scene.AddObserver(slicer.vtkMRMLScene.StartSaveEvent, lambda *_: on_save()),
             scene.AddObserver(slicer.vtkMRMLScene.EndImportEvent, self._on_imported),
             scene.AddObserver(slicer.vtkMRMLScene.EndRestoreEvent, self._on_imported),
         ]
 
     def watch_volume(self, node: Any | None) -> None:
-        """Notice changes of this volume's voxels, grid and transforms; None: of no volume."""
+        """Note changes of this volume's voxels, grid and transforms; None: of no volume."""
         if self._volume_node is not None:
             for tag in self._volume_tags:
                 self._volume_node.RemoveObserver(tag)
@@ -65,7 +79,7 @@ class SceneWatch:
         self._scene_tags = []
 
     def _on_volume(self, *_: object) -> None:
-        self.volume_changed = True
+        self.volume_changed = self.has_changes = True
 
     def _on_imported(self, *_: object) -> None:
-        self.imported = True
+        self.imported = self.has_changes = True

@@ -1,4 +1,4 @@
-"""Where nodes stand: parent transforms as matrices."""
+"""Parent transforms of nodes as matrices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from ...volumes.geometry import Matrix
 def local_to_ras(node: Any) -> Matrix:
     """(4, 4) float64: from a transformable node's own space to RAS millimetres.
 
-    Raises GeometryError where a transform above the node is not linear.
+    Raises:
+        GeometryError: If a transform above the node is not linear.
     """
     parent = node.GetParentTransformNode()
     if parent is None:

@@ -1,4 +1,4 @@
-"""From a volume node to the `Volume` that models see."""
+"""From a volume node to the `Volume` that models get."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from .transforms import local_to_ras, to_numpy
 
 
 def volume_from_node(node: Any) -> Volume:
-    """The voxels of a vtkMRMLScalarVolumeNode, shared and not copied, where they are in RAS.
+    """The voxels of a vtkMRMLScalarVolumeNode, shared and not copied, with their grid in RAS.
 
-    Linear parent transforms are folded into the grid. Raises VolumeError for a node without image
-    data, with a single slice or with several values a voxel, GeometryError for a non-linear parent
-    transform, a spacing of zero or a singular direction matrix.
+    Linear parent transforms are folded into the grid.
+
+    Raises:
+        VolumeError: If the node has no image data, a single slice or several values a voxel.
+        GeometryError: If a parent transform is not linear, a spacing is zero, or the direction
+            matrix is singular.
     """
     name = node.GetName()
     image = node.GetImageData()
@@ -45,7 +48,7 @@ def volume_from_node(node: Any) -> Volume:
 
 
 def content_stamp(node: Any) -> int:
-    """A number that grows whenever somebody says that the voxels of a node have changed."""
+    """A number that grows whenever a node's voxels are reported as modified."""
     image = node.GetImageData()
     scalars = image.GetPointData().GetScalars() if image is not None else None
     return max((int(part.GetMTime()) for part in (image, scalars) if part is not None), default=0)

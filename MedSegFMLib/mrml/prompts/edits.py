@@ -1,4 +1,4 @@
-"""What the user did to the markups of the prompts: plain data."""
+"""Edits of the user to the markups of the prompts: plain data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Deleted:
 
 @dataclass(frozen=True)
 class Refused:
-    """What the user drew cannot be a prompt; the sentence says why and what to do."""
+    """A drawing that cannot be a prompt; the sentence says why and what to do."""
 
     sentence: str
 

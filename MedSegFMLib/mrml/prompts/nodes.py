@@ -1,7 +1,7 @@
 """Between markups nodes and prompts: one node or control point for one prompt.
 
-Sign is by node, so that views show it in the node's colour: the attribute MedSegFM.Sign is "+" or
-"-". A node without it is taken as "+".
+A node has one sign, so that views show it in the node's colour: the attribute MedSegFM.Sign is "+"
+or "-". A node without it counts as "+".
 """
 
 from __future__ import annotations
@@ -24,6 +24,39 @@ CLASSES = {
 }
 
 
+_COLORS = {True: (0.20, 0.80, 0.35), False: (0.95, 0.25, 0.20)}
+_BOX_COLOR = (0.95, 0.80, 0.20)
+# Setting a position and reading it back through a parent transform costs the last digits.
+SAME_MM = 1e-6
+
+
+def add_markup(scene: Any, role: str, positive: bool) -> Any:
+    """Add a markups node for prompts of one type and sign; it is not saved with the scene.
+
+    Args:
+        scene: The vtkMRMLScene.
+        role: A key of `CLASSES`.
+        positive: Whether its prompts mark what belongs to the object.
+    """
+    title = "box" if role == "box" else f"{role} {'+' if positive else '−'}"
+    node = scene.AddNewNodeByClass(CLASSES[role], f"MedSegFM {title}")
+    node.SetAttribute(ROLE, role)
+    node.SetAttribute(SIGN, "+" if positive else "-")
+    node.SetSaveWithScene(False)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    if display is not None:
+        color = _BOX_COLOR if role == "box" else _COLORS[positive]
+        display.SetColor(color)
+        display.SetSelectedColor(color)
+        display.SetSaveWithScene(False)
+        display.SetPropertiesLabelVisibility(False)
+        display.SetPointLabelsVisibility(False)
+        if role == "box":
+            display.SetFillVisibility(False)
+    return node
+
+
 def is_positive_node(node: Any) -> bool:
     """Whether a markups node marks what belongs to the object."""
     return bool(node.GetAttribute(SIGN) != "-")
@@ -35,8 +68,9 @@ def prompts_from_node(node: Any) -> list[Prompt]:
     Fiducials give a point for each defined control point, the others one prompt; a curve is taken
     as it is drawn, with the points between its control points. Parent transforms are folded in.
 
-    Raises PromptError for a ROI of zero size or under a non-linear transform, for a curve with too
-    few points, and for a node of another type.
+    Raises:
+        PromptError: If a ROI has zero size or is under a non-linear transform, a curve has too few
+            points, or the node is of another type.
     """
     positive = is_positive_node(node)
     if node.IsA("vtkMRMLMarkupsROINode"):
@@ -53,12 +87,16 @@ def prompts_from_node(node: Any) -> list[Prompt]:
 
 
 def box_from_roi(node: Any) -> Box:
-    """The box that a ROI node shows."""
+    """The box that a ROI node shows.
+
+    Raises:
+        PromptError: If it has zero size or is under a non-linear transform.
+    """
     try:
         local_to_ras(node)
     except GeometryError as error:
         raise PromptError(
-            f"The box {node.GetName()} stands under a non-linear transform; harden the transform "
+            f"The box {node.GetName()} is under a non-linear transform; harden the transform "
             "or take the box out of it."
         ) from error
     matrix = to_numpy(node.GetObjectToWorldMatrix())
@@ -68,7 +106,7 @@ def box_from_roi(node: Any) -> Box:
 
 
 def defined_points(node: Any) -> list[tuple[str, Position]]:
-    """The control points that are placed: the identifier and the position in RAS millimetres."""
+    """Identifier and position in RAS millimetres of each control point that is placed."""
     return [
         (node.GetNthControlPointID(n), _triple(node.GetNthControlPointPositionWorld(n)))
         for n in range(node.GetNumberOfControlPoints())
@@ -102,8 +140,18 @@ def show_prompt(node: Any, prompt: Box | Scribble | Lasso) -> None:
         node.AddControlPointWorld(*position)
 
 
+def same_shape(first: Prompt, second: Prompt) -> bool:
+    """Whether two prompts have the same shape but for the last digits."""
+    if isinstance(first, Box) and isinstance(second, Box):
+        return bool(np.allclose(first.corners_ras(), second.corners_ras(), atol=SAME_MM))
+    if isinstance(first, Scribble | Lasso) and isinstance(second, Scribble | Lasso):
+        a, b = first.positions_ras, second.positions_ras
+        return len(a) == len(b) and bool(np.allclose(a, b, atol=SAME_MM))
+    return first == second
+
+
 def _drawn(node: Any) -> tuple[Position, ...]:
-    """The polyline of a curve: its control points where it is linear, else the points between."""
+    """The polyline of a curve: the control points of a linear one, else the points between."""
     if node.GetCurveType() == node.GetCurveGenerator().CURVE_TYPE_LINEAR_SPLINE:
         return tuple(position for _, position in defined_points(node))
     points = node.GetCurvePointsWorld()

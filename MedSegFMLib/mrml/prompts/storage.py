@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import PromptError
-from ..scene_state import SceneState, state_from_json, state_to_json
+from ..scene_state import SceneState, state_from_json
 
 _MARK = "MedSegFM.State"
 _VOLUME, _SEGMENTATION = "MedSegFM.Volume", "MedSegFM.Segmentation"
@@ -22,13 +22,17 @@ class Stored:
 
 
 class PromptStorage:
-    """The text node of a segmentation; one for each volume and segmentation."""
+    """The text nodes of segmentations, one for each pair of volume and segmentation.
+
+    Args:
+        scene: The vtkMRMLScene.
+    """
 
     def __init__(self, scene: Any) -> None:
         self._scene = scene
 
-    def write(self, state: SceneState, volume_node: Any, segmentation_node: Any | None) -> None:
-        """Put a state into the scene, in place of the one of the same volume and segmentation."""
+    def node_for(self, volume_node: Any, segmentation_node: Any | None) -> Any:
+        """The text node of a volume and a segmentation; a missing one is made."""
         node = self._find(volume_node, segmentation_node)
         if node is None:
             node = self._scene.AddNewNodeByClass(
@@ -41,12 +45,19 @@ class PromptStorage:
         node.SetNodeReferenceID(_VOLUME, volume_node.GetID())
         segmentation_id = None if segmentation_node is None else segmentation_node.GetID()
         node.SetNodeReferenceID(_SEGMENTATION, segmentation_id)
-        node.SetText(state_to_json(state))
+        return node
 
     def read(self, volume_node: Any | None = None) -> Stored | None:
-        """The state of a volume (None: the latest of any); None where there is none.
+        """Read the state of a volume.
 
-        Raises PromptError for a text that was altered or written by a later version.
+        Args:
+            volume_node: The volume; None for the latest state of any volume.
+
+        Returns:
+            The state; None if the scene has none.
+
+        Raises:
+            PromptError: If the text was altered, or written by a later version.
         """
         nodes = [node for node in self._nodes() if _volume_of(node) is not None]
         if volume_node is not None:

@@ -1,4 +1,4 @@
-"""The click that is suggested next, as a mark in the views that is no prompt."""
+"""The suggested next click, as a mark in the views that is not a prompt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _TEXT_PERCENT = 3.5
 class SuggestedClick:
     """A locked diamond with the sign beside it.
 
-    node: the vtkMRMLMarkupsFiducialNode; None while nothing is shown.
+    Args:
+        scene: The vtkMRMLScene.
+
+    Attributes:
+        node: The vtkMRMLMarkupsFiducialNode; None while nothing is shown.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -23,7 +27,7 @@ class SuggestedClick:
         self.node: Any | None = None
 
     def show(self, position_ras: Position, positive: bool) -> None:
-        """Show a suggestion at a place in RAS millimetres."""
+        """Show a suggestion of one sign at a place in RAS millimetres."""
         if not is_in(self._scene, self.node):
             self._make()
         node = self.node
@@ -41,7 +45,7 @@ class SuggestedClick:
         node.EndModify(was_modified)
 
     def clear(self) -> None:
-        """Take the mark away."""
+        """Remove the mark."""
         remove(self._scene, self.node)
         self.node = None
 

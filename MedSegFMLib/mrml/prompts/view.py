@@ -1,8 +1,8 @@
 """The prompts as markups in the scene, and what the user does to those.
 
 The prompt list is the truth; markups show it and are rebuilt from it after undo, redo and loading.
-They are not saved with the scene, the list is. What the user does to them is noted by observers
-and read by `collect`, so that no scene change happens inside an observer.
+They are not saved with the scene, the list is. Observers note what the user does to them, and
+`collect` reads it, so that no scene change happens inside an observer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import slicer
 
 from ...errors import PromptError
@@ -19,23 +18,19 @@ from ...prompts.types import (
     Box,
     Lasso,
     Point,
+    Position,
     Prompt,
     Scribble,
     is_positive,
     prompt_name,
 )
 from .edits import Added, Deleted, Edit, Refused, Replaced
-from .nodes import CLASSES, ROLE, SIGN, defined_points, prompts_from_node, show_prompt
-
-_COLORS = {True: (0.20, 0.80, 0.35), False: (0.95, 0.25, 0.20)}
-_BOX_COLOR = (0.95, 0.80, 0.20)
-# Setting a position and reading it back through a parent transform costs the last digits.
-_SAME_MM = 1e-6
+from .nodes import SAME_MM, add_markup, defined_points, prompts_from_node, same_shape, show_prompt
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """Which prompt a node stands for, and what the node showed when it was made or taken."""
+    """The prompt that a node stands for, and what the node showed when it was made or taken."""
 
     index: int
     prompt: Prompt
@@ -43,30 +38,44 @@ class _Shape:
 
 
 class PromptView:
-    """The markups nodes of one prompt list in a scene."""
+    """The markups nodes of one prompt list in a scene.
+
+    Args:
+        scene: The vtkMRMLScene.
+
+    Attributes:
+        has_edits: Whether markups were touched since the last `show`, and no drag goes on.
+    """
 
     def __init__(self, scene: Any) -> None:
         self._scene = scene
         self._observed: dict[str, tuple[Any, list[int]]] = {}
+        # By sign: the node of the clicks, which of its points shows which prompt, and all points
+        # as they were read last; nothing if they were touched since.
+        self._point_nodes: dict[bool, Any] = {}
         self._points: dict[bool, list[tuple[str, int, Point]]] = {True: [], False: []}
+        self._placed: dict[bool, list[tuple[str, Position]]] = {}
         self._shapes: dict[str, _Shape] = {}
         self._drafts: set[str] = set()
-        self._touched = False
-        self._dragging = False
+        self._is_dragging = False
+        self.has_edits = False
 
     def point_node(self, positive: bool) -> Any:
         """The fiducial list that shows the clicks of one sign; new points in it become clicks."""
-        for node in self._nodes("point"):
-            if (node.GetAttribute(SIGN) != "-") == positive:
-                return node
-        return self._make("point", positive)
+        if positive not in self._point_nodes:
+            self._point_nodes[positive] = self._make("point", positive)
+        return self._point_nodes[positive]
 
     def draft(self, kind: str, positive: bool = True) -> Any:
-        """A node to draw a prompt into: "point", "box", "scribble" or "lasso".
+        """A node to draw a prompt into.
 
         A click is taken when its point is placed, a box when its second corner is, strokes and
         outlines when `finish` is called with their node. A box that was begun and not finished is
         dropped when the next one is begun.
+
+        Args:
+            kind: "point", "box", "scribble" or "lasso".
+            positive: Whether it marks what belongs to the object.
         """
         if kind == "point":
             return self.point_node(positive)
@@ -80,23 +89,75 @@ class PromptView:
         return node
 
     def finish(self, node: Any) -> None:
-        """Drawing into `node` has ended: take it at the next `collect`."""
+        """Take the drawing in a node at the next `collect`: it has ended."""
         self._drafts.add(node.GetID())
-        self._touched = True
+        self._on_touched()
 
     def show(self, prompts: PromptList) -> None:
         """Bring the markups to a prompt list; nodes that show their prompt already stay."""
-        wanted = [(n, prompt) for n, (_, prompt) in enumerate(prompts.entries)]
+        points: dict[bool, list[tuple[int, Point]]] = {True: [], False: []}
+        shapes: list[tuple[int, Box | Scribble | Lasso]] = []
+        for n, (_, prompt) in enumerate(prompts.entries):
+            if isinstance(prompt, Point):
+                points[prompt.positive].append((n, prompt))
+            elif isinstance(prompt, Box | Scribble | Lasso):
+                shapes.append((n, prompt))
         for positive in (True, False):
-            points = [(n, p) for n, p in wanted if isinstance(p, Point) and p.positive == positive]
-            if points or self._points[positive] or self._has_points(positive):
-                self._show_points(positive, points)
+            if points[positive] or positive in self._point_nodes:
+                self._show_points(positive, points[positive])
+        if shapes or self._shapes:
+            self._show_shapes(shapes)
+        self.has_edits = False
+
+    def collect(self) -> list[Edit]:
+        """Edits of the user to the markups since the last call; none while a drag lasts.
+
+        After the edits were taken or refused, `show` must be called with the resulting list.
+        """
+        if not self.has_edits:
+            return []
+        self.has_edits = False
+        edits: list[Edit] = []
+        for positive in (True, False):
+            if self._points[positive] or positive in self._point_nodes:
+                self._collect_points(positive, edits)
+        for node_id in list(self._shapes):
+            edits += self._shape_edits(node_id)
+        for node_id in list(self._drafts):
+            edits += self._draft_edits(node_id)
+        return edits
+
+    def clear(self) -> None:
+        """Remove all markups of the prompts from the scene."""
+        for node_id in list(self._observed):
+            self._remove(node_id)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of nodes that the scene has removed or is about to remove."""
+        for node, tags in self._observed.values():
+            for tag in tags:
+                node.RemoveObserver(tag)
+        self._observed.clear()
+        self._point_nodes.clear()
+        self._points = {True: [], False: []}
+        self._placed.clear()
+        self._shapes.clear()
+        self._drafts.clear()
+        self.has_edits = self._is_dragging = False
+
+    def note_removed(self, node_id: str) -> None:
+        """A node left the scene; if it showed a prompt, the next `collect` deletes that."""
+        if node_id in self._observed:
+            self._unobserve(node_id)
+            self._is_dragging = False
+            self._on_touched()
+
+    def _show_shapes(self, wanted: list[tuple[int, Box | Scribble | Lasso]]) -> None:
         kept: dict[str, _Shape] = {}
-        missing: list[tuple[int, Box | Scribble | Lasso]] = []
+        missing = []
         free = dict(self._shapes)
         for n, prompt in wanted:
-            if not isinstance(prompt, Box | Scribble | Lasso):
-                continue
             known = next((i for i, shape in free.items() if shape.prompt == prompt), None)
             if known is not None and self._scene.GetNodeByID(known) is not None:
                 kept[known] = _Shape(n, prompt, free.pop(known).shown)
@@ -110,77 +171,42 @@ class PromptView:
             show_prompt(node, prompt)
             (shown,) = prompts_from_node(node)
             self._shapes[node.GetID()] = _Shape(n, prompt, shown)
-        self._touched = False
-
-    def collect(self) -> list[Edit]:
-        """What the user did to the markups since the last call; nothing while a drag lasts.
-
-        After the edits were taken or refused, `show` must be called with the list as it is then.
-        """
-        if not self._touched or self._dragging:
-            return []
-        self._touched = False
-        edits: list[Edit] = []
-        for positive in (True, False):
-            if self._points[positive] or self._has_points(positive):
-                edits += self._point_edits(positive)
-        for node_id in list(self._shapes):
-            edits += self._shape_edits(node_id)
-        for node_id in list(self._drafts):
-            edits += self._draft_edits(node_id)
-        return edits
-
-    def clear(self) -> None:
-        """Take all markups of the prompts out of the scene."""
-        for node_id in list(self._observed):
-            self._remove(node_id)
-        self.forget()
-
-    def forget(self) -> None:
-        """Let go of nodes that the scene has removed or is about to remove."""
-        for node, tags in self._observed.values():
-            for tag in tags:
-                node.RemoveObserver(tag)
-        self._observed.clear()
-        self._points = {True: [], False: []}
-        self._shapes.clear()
-        self._drafts.clear()
-        self._touched = self._dragging = False
-
-    def note_removed(self, node_id: str) -> None:
-        """A node left the scene; where it showed a prompt, the next `collect` deletes that."""
-        if node_id in self._observed:
-            self._unobserve(node_id)
-            self._touched, self._dragging = True, False
 
     def _show_points(self, positive: bool, points: list[tuple[int, Point]]) -> None:
-        node = self.point_node(positive)
-        shown = defined_points(node)
+        shown = self._read_points(positive)
         same = len(shown) == len(points) and all(
             _near(position, point.position_ras)
             for (_, position), (_, point) in zip(shown, points, strict=True)
         )
         if not same:
+            node = self.point_node(positive)
             while node.GetNumberOfControlPoints():
                 node.RemoveNthControlPoint(0)
             for _, point in points:
                 node.AddControlPointWorld(*point.position_ras)
-            shown = defined_points(node)
+            shown = self._read_points(positive)
         self._points[positive] = [
             (point_id, n, point) for (point_id, _), (n, point) in zip(shown, points, strict=True)
         ]
 
-    def _point_edits(self, positive: bool) -> list[Edit]:
-        nodes = [n for n in self._nodes("point") if (n.GetAttribute(SIGN) != "-") == positive]
-        placed = dict(defined_points(nodes[0])) if nodes else {}
-        edits: list[Edit] = []
+    def _read_points(self, positive: bool) -> list[tuple[str, Position]]:
+        """The points of one sign; they are read again only if markups were touched since."""
+        known = self._placed.get(positive)
+        if known is None:
+            node = self._point_nodes.get(positive)
+            known = self._placed[positive] = [] if node is None else defined_points(node)
+        return known
+
+    def _collect_points(self, positive: bool, edits: list[Edit]) -> None:
+        placed = dict(self._read_points(positive))
         for point_id, index, point in self._points[positive]:
             position = placed.pop(point_id, None)
             if position is None:
                 edits.append(Deleted(index))
             elif not _near(position, point.position_ras):
                 edits.append(Replaced(index, Point(position, positive)))
-        return edits + [Added(Point(position, positive)) for position in placed.values()]
+        for position in placed.values():
+            edits.append(Added(Point(position, positive)))
 
     def _shape_edits(self, node_id: str) -> list[Edit]:
         shape, node = self._shapes[node_id], self._scene.GetNodeByID(node_id)
@@ -193,9 +219,9 @@ class PromptView:
             del self._shapes[node_id]
             self._remove(node_id)
             return [Refused(str(error))]
-        if _same(now, shape.shown):
+        if same_shape(now, shape.shown):
             return []
-        # The next `show` knows the node by what it shows, or, where that is refused, replaces it.
+        # The next `show` finds the node by the prompt it shows; if that is refused, it replaces it.
         self._shapes[node_id] = _Shape(shape.index, now, now)
         return [Replaced(shape.index, now)]
 
@@ -220,38 +246,12 @@ class PromptView:
         except PromptError as error:
             self._remove(node_id)
             return [Refused(str(error))]
-        # Its index is set by the next `show`, which knows the node by its prompt.
+        # Its index is set by the next `show`, which finds the node by its prompt.
         self._shapes[node_id] = _Shape(-1, prompt, prompt)
         return [Added(prompt)]
 
-    def _has_points(self, positive: bool) -> bool:
-        return any((n.GetAttribute(SIGN) != "-") == positive for n in self._nodes("point"))
-
-    def _nodes(self, role: str) -> list[Any]:
-        nodes = (self._scene.GetNodeByID(node_id) for node_id in self._observed)
-        return [node for node in nodes if node is not None and node.GetAttribute(ROLE) == role]
-
     def _make(self, role: str, positive: bool) -> Any:
-        title = {"box": "box"}.get(role, f"{role} {'+' if positive else '−'}")
-        node = self._scene.AddNewNodeByClass(CLASSES[role], f"MedSegFM {title}")
-        node.SetAttribute(ROLE, role)
-        node.SetAttribute(SIGN, "+" if positive else "-")
-        node.SetSaveWithScene(False)
-        node.CreateDefaultDisplayNodes()
-        display = node.GetDisplayNode()
-        if display is not None:
-            color = _BOX_COLOR if role == "box" else _COLORS[positive]
-            display.SetColor(color)
-            display.SetSelectedColor(color)
-            display.SetSaveWithScene(False)
-            display.SetPropertiesLabelVisibility(False)
-            display.SetPointLabelsVisibility(False)
-        if role == "box" and display is not None:
-            display.SetFillVisibility(False)
-        self._observe(node)
-        return node
-
-    def _observe(self, node: Any) -> None:
+        node = add_markup(self._scene, role, positive)
         events = [
             (node.PointPositionDefinedEvent, self._on_touched),
             (node.PointModifiedEvent, self._on_touched),
@@ -262,40 +262,37 @@ class PromptView:
             (slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self._on_touched),
         ]
         self._observed[node.GetID()] = (node, [node.AddObserver(e, call) for e, call in events])
+        return node
 
     def _unobserve(self, node_id: str) -> None:
         node, tags = self._observed.pop(node_id)
         for tag in tags:
             node.RemoveObserver(tag)
+        for positive, known in list(self._point_nodes.items()):
+            if known is node:
+                del self._point_nodes[positive]
 
     def _remove(self, node_id: str) -> None:
         if node_id in self._observed:
             self._unobserve(node_id)
-            # Nobody will tell that a drag of it has ended.
-            self._dragging = False
+            # No event says that a drag of it has ended.
+            self._is_dragging = False
         node = self._scene.GetNodeByID(node_id)
         if node is not None:
             self._scene.RemoveNode(node)
 
     def _on_touched(self, *_: object) -> None:
-        self._touched = True
+        self._placed.clear()
+        self.has_edits = not self._is_dragging
 
     def _on_drag(self, *_: object) -> None:
-        self._dragging = True
+        self._is_dragging = True
+        self.has_edits = False
 
     def _on_drop(self, *_: object) -> None:
-        self._dragging, self._touched = False, True
+        self._is_dragging = False
+        self._on_touched()
 
 
-def _same(first: Prompt, second: Prompt) -> bool:
-    """Whether a node shows the same shape as before, but for the last digits."""
-    if isinstance(first, Box) and isinstance(second, Box):
-        return bool(np.allclose(first.corners_ras(), second.corners_ras(), atol=_SAME_MM))
-    if isinstance(first, Scribble | Lasso) and isinstance(second, Scribble | Lasso):
-        a, b = first.positions_ras, second.positions_ras
-        return len(a) == len(b) and bool(np.allclose(a, b, atol=_SAME_MM))
-    return first == second
-
-
-def _near(first: Any, second: Any) -> bool:
-    return all(abs(a - b) <= _SAME_MM for a, b in zip(first, second, strict=True))
+def _near(first: Position, second: Position) -> bool:
+    return all(abs(a - b) <= SAME_MM for a, b in zip(first, second, strict=True))

@@ -1,4 +1,4 @@
-"""Who predicts: what the scene logic needs of `worker.client.WorkerClient`, and of a fake one."""
+"""The client of a worker as the scene logic needs it: `worker.client.WorkerClient`, or a fake."""
 
 from __future__ import annotations
 
@@ -10,22 +10,19 @@ from ...worker.events import Event, Request
 
 
 class Client(Protocol):
-    """Nothing here blocks; events come when asked for."""
+    """Takes requests and gives events; none of its methods blocks."""
 
     def set_volume(self, volume: Volume) -> object:
         """Predict in this volume from now on."""
 
     def request(self, request: Request) -> int:
-        """Ask for the segmentation of a prompt list, in place of what was asked before.
-
-        The number that events will name; below 0 where it waits until the user says so.
-        """
+        """Request answers in place of those requested before; returns the number of the request."""
 
     def poll(self) -> Sequence[Event]:
-        """What happened since the last call."""
+        """Events since the last call."""
 
     def cancel(self) -> object:
-        """Stop what was asked."""
+        """Stop the present request."""
 
     def close(self) -> object:
-        """End the work for good."""
+        """End the worker; a later call of another method starts another one."""

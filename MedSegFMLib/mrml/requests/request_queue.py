@@ -1,13 +1,16 @@
-"""One worker for two askers: the user's work, and a comparison of models beside it.
+"""Requests to one worker in order of importance: the user's work first, then the background.
 
-The work comes first: what it asks takes the place of what the comparison asked, and that is asked
-again when the work has its answer. So no answer is lost, and none is taken for another's.
+A request of the work takes the place of one of the background, which is made again once the work
+has its answer. So no answer is lost, and none is taken for another's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from ...prompts.prompt_list import PromptList
 from ...volumes.volume import Volume
 from ...worker.events import (
     Event,
@@ -19,109 +22,206 @@ from ...worker.events import (
     Request,
     Stopped,
 )
+from ..segments.model_voxels import ModelVoxels
+from .active_model import ActiveModel
+from .background import BackgroundRequests
 from .client import Client
 
-Told = Progressed | Noted | Predicted | Failed | Stopped
+# The number of a request that waits for the user's Run.
+_HELD = -1
 
 
-class SharedClient:
-    """The client as the work sees it.
+@dataclass(frozen=True)
+class PendingRequest:
+    """A request of the user's work that is not answered yet.
 
-    background: the same client as a comparison sees it.
+    Attributes:
+        number: The number that its events carry; negative while it is held back.
+        prompts: The prompts that it is about.
+        for_consistency: Whether it measures how well the model's planes agree.
+        replaced: By label, results that the user chose meanwhile, in place of their answers.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        # The number of the work's request that is not answered yet.
-        self._asked: int | None = None
-        self.background = Background(client)
+    number: int
+    prompts: PromptList
+    for_consistency: bool = False
+    replaced: dict[int, ModelVoxels] = field(default_factory=dict)
 
-    def set_volume(self, volume: Volume) -> object:
-        """As `Client`; what the background asked was about another volume, and is dropped."""
+
+class RequestQueue:
+    """The worker, and what is requested of it; nothing here waits for it.
+
+    Attributes:
+        make_client: Makes a client of a worker on a host, "" for this computer.
+        model: The model that requests name.
+        pending: The work's request whose answer is awaited; None if none is. Events about any
+            other are stale: their volume, prompts or model are gone.
+        background: Requests that wait until the work awaits no answer.
+        holds_back: Whether requests for answers wait until `release`; changes with the user's
+            setting.
+        host: Where the worker runs; "" is this computer.
+    """
+
+    def __init__(self, make_client: Callable[[str], Client]) -> None:
+        self.make_client = make_client
+        self._client: Client | None = None
+        self._volume: Volume | None = None
+        self._loaded: dict[str, Opened] = {}
+        self.model = ActiveModel.of()
+        self.pending: PendingRequest | None = None
+        self.background = BackgroundRequests(self._cancel)
+        self.holds_back = False
+        self.host = ""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a request waits for `release`."""
+        return self.pending is not None and self.pending.number == _HELD
+
+    @property
+    def is_predicting(self) -> bool:
+        """Whether an answer to prompts is awaited, held back or not."""
+        return self.pending is not None and not self.pending.for_consistency
+
+    @property
+    def is_measuring_consistency(self) -> bool:
+        """Whether the agreement of the planes is awaited."""
+        return self.pending is not None and self.pending.for_consistency
+
+    def set_volume(self, volume: Volume) -> None:
+        """Predict in this volume from now on; requests about another are dropped."""
+        self.drop()
         self.background.drop()
-        return self._client.set_volume(volume)
+        self._volume = volume
+        self._worker().set_volume(volume)
 
-    def request(self, request: Request) -> int:
-        """As `Client`; a request of the background is stopped, and waits from here on."""
-        self.background.start_over()
-        number = self._client.request(request)
-        self._asked = number if number >= 0 else None
-        return number
+    def set_model(
+        self, name: str, device: str = "auto", options: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Name this model in requests from now on.
 
-    def poll(self) -> Sequence[Event]:
-        """The events that are not the background's, which may ask when the work asks nothing."""
-        found = []
-        for event in self._client.poll():
-            if self.background.takes(event):
-                continue
-            if isinstance(event, Predicted | Failed | Stopped) and event.number == self._asked:
-                self._asked = None
-            found.append(event)
-        if self._asked is None:
-            self.background.go_on()
-        return found
+        Returns:
+            Whether it is another model than before, or has another device or options.
+
+        Raises:
+            ModelError: If there is no model of this name.
+        """
+        before = self.model
+        self.model = ActiveModel.of(name, device, options, self._loaded.get(name))
+        return self.model != before
+
+    def set_host(self, host: str) -> bool:
+        """Use a worker on another host; the present one ends. Returns whether it is another."""
+        if host == self.host:
+            return False
+        self.host = host
+        self.restart()
+        return True
+
+    def restart(self) -> None:
+        """End the worker and start another one, which gets the same volume and request again."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        self.background.number = None
+        # Another worker may have other weights.
+        self._loaded.clear()
+        model = self.model
+        self.model = ActiveModel.of(model.name, model.device, model.options)
+        if self._volume is not None:
+            self._worker().set_volume(self._volume)
+            if self.pending is not None and self.pending.number != _HELD:
+                self._send(self.pending)
+
+    def warm_up(self) -> None:
+        """Let the worker load the model, so that the first prompt finds it ready."""
+        if self._volume is not None:
+            model = self.model
+            request = Request(model.name, PromptList(), model.device, model.options)
+            self._worker().request(request)
+
+    def predict(self, prompts: PromptList) -> None:
+        """Request the answer to prompts, in place of what was requested before."""
+        request = PendingRequest(_HELD, prompts)
+        if not self.holds_back:
+            self._send(request)
+            return
+        self.drop()
+        self.pending = request
+
+    def measure_consistency(self, prompts: PromptList) -> None:
+        """Request how well the planes agree for prompts whose answer is there; never held back."""
+        self._send(PendingRequest(_HELD, prompts, for_consistency=True))
+
+    def release(self) -> None:
+        """Make the request that is held back."""
+        if self.pending is not None and self.is_held:
+            self._send(self.pending)
+
+    def drop(self) -> None:
+        """Await nothing: the state that was asked about is gone."""
+        self.cancel()
+        self.pending = None
 
     def cancel(self) -> None:
-        """Stop what the work asked, and nothing else."""
-        if self._asked is not None:
-            self._client.cancel()
+        """Stop the pending request; an event says when it has stopped."""
+        if self.pending is not None and self.pending.number != _HELD:
+            self._cancel()
+
+    def poll(self) -> list[tuple[Event, PendingRequest | None]]:
+        """Events that still matter, each with the request that was pending when it came."""
+        if self._client is None:
+            return []
+        found = []
+        for event in self._client.poll():
+            pending, background = self.pending, self.background
+            if isinstance(event, Progressed | Noted | Predicted | Failed | Stopped):
+                if event.number == background.number:
+                    background.take(event)
+                    continue
+                # Number 0: there is no worker for any request.
+                is_ours = pending is not None and event.number == pending.number
+                if not is_ours and not (isinstance(event, Failed) and event.number == 0):
+                    continue
+                if isinstance(event, Predicted | Failed | Stopped):
+                    self.pending = None
+            elif isinstance(event, Opened):
+                self._loaded[event.model] = event
+                if event.model == self.model.name:
+                    self.model = self.model.loaded_as(event)
+            found.append((event, pending))
+        wanted = self.background.wanted
+        if wanted is not None and self.background.number is None and self._is_free():
+            self.background.number = self._client.request(wanted)
+        return found
 
     def close(self) -> None:
         """End the worker."""
+        self.pending = None
+        self.background.number = None
         self.background.drop()
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
-    def start_over(self) -> None:
-        """There is another worker, which knows of no request; the background asks again."""
-        self._asked = None
-        self.background.start_over()
+    def _send(self, pending: PendingRequest) -> None:
+        """Make a request of the work; one of the background is stopped and waits from here on."""
+        model = self.model
+        request = Request(
+            model.name, pending.prompts, model.device, model.options, pending.for_consistency
+        )
+        client = self._client or self._worker()
+        self.background.number = None
+        self.pending = replace(pending, number=client.request(request))
 
+    def _is_free(self) -> bool:
+        return self.pending is None or self.pending.number == _HELD
 
-class Background:
-    """At most one request, asked when the work asks nothing, and again if the work cut in."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._wanted: Request | None = None
-        self._number: int | None = None
-        self._told: list[Told] = []
-
-    def request(self, request: Request) -> None:
-        """Ask this as soon as the work asks nothing, in place of what was asked before."""
-        self.drop()
-        self._wanted = request
-
-    def poll(self) -> list[Told]:
-        """What was told of the present request; `Stopped` never, as it is asked again."""
-        told, self._told = self._told, []
-        return told
-
-    def drop(self) -> None:
-        """Ask nothing; what comes of an earlier request is dropped."""
-        if self._number is not None:
+    def _cancel(self) -> None:
+        if self._client is not None:
             self._client.cancel()
-        self._wanted = self._number = None
-        self._told = []
 
-    def start_over(self) -> None:
-        """What was asked is lost; it is asked again."""
-        self._number = None
-
-    def takes(self, event: Event) -> bool:
-        """Whether an event is about the present request, or one of the past, and nobody else's."""
-        if isinstance(event, Opened) or self._number is None:
-            return False
-        if getattr(event, "number", None) != self._number:
-            return False
-        if isinstance(event, Stopped):
-            self._number = None
-        elif isinstance(event, Told):
-            self._told.append(event)
-            if isinstance(event, Predicted | Failed):
-                self._number = self._wanted = None
-        return True
-
-    def go_on(self) -> None:
-        """The work asks nothing now."""
-        if self._wanted is not None and self._number is None:
-            self._number = self._client.request(self._wanted)
+    def _worker(self) -> Client:
+        if self._client is None:
+            self._client = self.make_client(self.host)
+        return self._client

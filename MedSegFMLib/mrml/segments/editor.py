@@ -1,4 +1,4 @@
-"""Slicer's own Segment Editor logic, with settings of ours that no other module sees."""
+"""Slicer's own Segment Editor logic, with settings that no other module sees."""
 
 from __future__ import annotations
 
@@ -9,60 +9,92 @@ import slicer
 from ...volumes.region import Region
 from .grid import SegmentGrid
 from .masking import Masking
-from .oriented_images import Mask
+from .oriented_images import Mask, grid_image
 
 _TAG = "MedSegFM"
 
 
 class SegmentEditor:
-    """Adds voxels to segments and removes them; each write covers only the changed extent."""
+    """Adds voxels to segments and removes them; each write covers only the changed extent.
+
+    Args:
+        scene: The vtkMRMLScene.
+        application_logic: Slicer's vtkMRMLApplicationLogic; None if there is none.
+    """
 
     def __init__(self, scene: Any, application_logic: Any | None = None) -> None:
         self._scene = scene
         self._logic = slicer.vtkSlicerSegmentEditorLogic()
+        self._segmentation_node: Any = None
+        # The settings that the node has now; None if they are not known.
+        self._applied: Masking | None = None
         if application_logic is not None:
             self._logic.SetMRMLApplicationLogic(application_logic)
         self._logic.SetMRMLScene(scene)
 
     def look_at(self, segmentation_node: Any, volume_node: Any) -> None:
         """Edit this segmentation; the volume is for the intensity mask."""
-        node = self._node()
+        node = self._scene.GetSingletonNode(_TAG, "vtkMRMLSegmentEditorNode")
+        if node is None:
+            node = self._add_node()
         if self._logic.GetSegmentEditorNode() is not node:
             self._logic.SetSegmentEditorNode(node)
+            self._applied = None
         if self._logic.GetSegmentationNode() is not segmentation_node:
             self._logic.SetSegmentationNode(segmentation_node)
         if self._logic.GetSourceVolumeNode() is not volume_node:
             self._logic.SetSourceVolumeNode(volume_node)
+        self._segmentation_node = segmentation_node
 
     def add(
-        self, grid: SegmentGrid, segment_id: str, voxels: Mask, region: Region, masking: Masking
+        self,
+        grid: SegmentGrid,
+        segment_id: str,
+        voxels: Mask,
+        region: Region,
+        masking: Masking | None = None,
     ) -> None:
-        """Give a segment voxels of `region` as far as the masking lets them be changed."""
-        node = self._logic.GetSegmentEditorNode()
-        node.SetSelectedSegmentID(segment_id)
-        masking.apply(node)
-        self._modify(grid, segment_id, voxels, region, self._logic.ModificationModeAdd)
-        Masking().apply(node)
+        """Give voxels of a region to a segment.
+
+        Args:
+            grid: The segmentation's grid.
+            segment_id: The segment that gains them.
+            voxels: bool, (K, J, I) of the region, one of them at least True.
+            region: The part of the grid.
+            masking: Limits to what may be changed; None for none.
+        """
+        self._prepare(masking or Masking(), segment_id)
+        self._logic.ModifySegmentByLabelmap(
+            self._segmentation_node,
+            segment_id,
+            grid_image(voxels, region, grid),
+            self._logic.ModificationModeAdd,
+            False,
+            False,
+        )
 
     def remove(self, grid: SegmentGrid, segment_id: str, voxels: Mask, region: Region) -> None:
-        """Take voxels of `region` from a segment; only voxels that answers put there are given."""
-        Masking().apply(self._logic.GetSegmentEditorNode())
-        self._modify(grid, segment_id, voxels, region, self._logic.ModificationModeRemove)
+        """Take voxels of a region, one at least, from a segment, past all masking."""
+        self._prepare(Masking(), segment_id)
+        self._logic.ModifySegmentByLabelmap(
+            self._segmentation_node,
+            segment_id,
+            grid_image(voxels, region, grid),
+            self._logic.ModificationModeRemove,
+            False,
+            False,
+        )
 
-    def _modify(
-        self, grid: SegmentGrid, segment_id: str, voxels: Mask, region: Region, mode: Any
-    ) -> None:
-        if voxels.any():
-            image = grid.image(voxels, region)
-            node = self._logic.GetSegmentationNode()
-            self._logic.ModifySegmentByLabelmap(node, segment_id, image, mode, False, False)
+    def _prepare(self, masking: Masking, segment_id: str) -> None:
+        node = self._logic.GetSegmentEditorNode()
+        node.SetSelectedSegmentID(segment_id)
+        if masking != self._applied:
+            masking.apply(node)
+            self._applied = masking
 
-    def _node(self) -> Any:
-        found = self._scene.GetSingletonNode(_TAG, "vtkMRMLSegmentEditorNode")
-        if found is None:
-            found = slicer.vtkMRMLSegmentEditorNode()
-            found.SetSingletonTag(_TAG)
-            found.SetHideFromEditors(True)
-            found.SetSaveWithScene(False)
-            found = self._scene.AddNode(found)
-        return found
+    def _add_node(self) -> Any:
+        node = slicer.vtkMRMLSegmentEditorNode()
+        node.SetSingletonTag(_TAG)
+        node.SetHideFromEditors(True)
+        node.SetSaveWithScene(False)
+        return self._scene.AddNode(node)

@@ -1,4 +1,4 @@
-"""What an edit may touch: Slicer's masking settings, and locked segments."""
+"""Limits to what an edit may change: Slicer's masking settings, and locked segments."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ _LOCKED_TAG = "MedSegFM.Locked"
 
 @dataclass(frozen=True)
 class Masking:
-    """How a write treats the rest of the scene.
+    """Limits to what a write may change.
 
-    overwrite: which other segments lose the voxels that a segment gains.
-    area: a vtkMRMLSegmentationNode.EditAllowed... value; area_segment_id: the segment it names.
-    intensity: the lowest and highest value of the volume where voxels may be gained, or None.
+    Attributes:
+        overwrite: Which other segments lose the voxels that a segment gains.
+        area: A vtkMRMLSegmentationNode.EditAllowed... value.
+        area_segment_id: The segment that the area names.
+        intensity: The lowest and the highest value of the volume at voxels that may be gained; None
+            for any value.
     """
 
     overwrite: Overwrite = "none"
@@ -27,7 +30,7 @@ class Masking:
     intensity: tuple[float, float] | None = None
 
     def apply(self, node: Any) -> None:
-        """Set a vtkMRMLSegmentEditorNode so."""
+        """Give these settings to a vtkMRMLSegmentEditorNode."""
         node.SetOverwriteMode(_modes()[self.overwrite])
         node.SetMaskMode(self.area)
         node.SetMaskSegmentID(self.area_segment_id)
@@ -49,7 +52,7 @@ def masking_of(node: Any) -> Masking:
 
 
 def segment_editor_masking(scene: Any, segmentation_node: Any) -> Masking | None:
-    """What the user set in the Segment Editor, where that edits this segmentation."""
+    """The user's settings in the Segment Editor; None if it edits another segmentation."""
     node = scene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
     if node is None or node.GetSegmentationNode() is not segmentation_node:
         return None
@@ -57,7 +60,7 @@ def segment_editor_masking(scene: Any, segmentation_node: Any) -> Masking | None
 
 
 def is_locked(segmentation_node: Any, segment_id: str) -> bool:
-    """Whether answers must leave a segment as it is; a segment that is gone is not locked."""
+    """Whether answers must not change a segment; one that is gone is not locked."""
     segment = segmentation_node.GetSegmentation().GetSegment(segment_id)
     return segment is not None and bool(segment.HasTag(_LOCKED_TAG))
 

@@ -1,4 +1,4 @@
-"""A segment of the scene as the reference that others are measured against."""
+"""A segment of the scene as the reference that results are measured against."""
 
 from __future__ import annotations
 
@@ -6,39 +6,38 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ...errors import MaskError
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region
 from ...volumes.volume import Volume
-from ..nodes.transforms import local_to_ras
-from .grid import SegmentGrid, check_holds_labelmaps
-from .model_voxels import Holding, tight
+from ..nodes.transforms import local_to_ras, to_numpy
+from .grid import LABELMAP, bring_to_grid, check_holds_labelmaps
+from .model_voxels import ModelVoxels, tight
 from .oriented_images import labels_of
-
-_LABELMAP = "Binary labelmap"
 
 
 @dataclass(frozen=True)
 class ReferenceSegment:
-    """Where a reference is: a segmentation node and the identifier of its segment."""
+    """A reference: a segmentation node and the identifier of its segment."""
 
     node: Any
     segment_id: str
 
     @property
     def title(self) -> str:
-        """What the user calls it."""
+        """The names of the segment and the segmentation, for the user."""
         segment = self.node.GetSegmentation().GetSegment(self.segment_id)
         name = self.segment_id if segment is None else segment.GetName()
         return f"{name} ({self.node.GetName()})"
 
     def stamp(self) -> tuple[int, ...]:
-        """Numbers that change when somebody edits it or moves it; () where it is gone."""
+        """Numbers that change when the segment is edited or moved; () if it is gone."""
         segment = self.node.GetSegmentation().GetSegment(self.segment_id)
         if segment is None or self.node.GetScene() is None:
             return ()
-        image = segment.GetRepresentation(_LABELMAP)
+        image = segment.GetRepresentation(LABELMAP)
         transform = self.node.GetParentTransformNode()
         return (
             0 if image is None else image.GetMTime(),
@@ -46,11 +45,18 @@ class ReferenceSegment:
             0 if transform is None else transform.GetTransformToWorldMTime(),
         )
 
-    def read(self, geometry: Geometry) -> tuple[Holding, bool]:
-        """Its voxels on a volume's grid, and whether they were resampled to it (nearest voxel).
+    def read(self, geometry: Geometry) -> tuple[ModelVoxels, bool]:
+        """The voxels of the segment on a volume's grid.
 
-        Raises MaskError where it is gone, has no voxels, is stored as a surface or lies outside
-        the volume, GeometryError under a bent transform.
+        Args:
+            geometry: The volume's grid.
+
+        Returns:
+            The voxels, and whether they were resampled (nearest voxel).
+
+        Raises:
+            MaskError: If the segment is gone, empty, stored as a surface, or outside the volume.
+            GeometryError: If it is under a non-linear transform.
         """
         if not self.stamp():
             raise MaskError("The reference segment left the scene; choose another.")
@@ -65,33 +71,34 @@ class ReferenceSegment:
         if same:
             where = Region.whole(own.geometry.shape_kji).shifted([int(n) for n in start[::-1]])
             inside = where.intersection(Region.whole(geometry.shape_kji))
-            held = Holding(where, own.array_kji != 0)
+            held = ModelVoxels(where, own.array_kji != 0)
             brought = None if inside is None else (inside, held.on(inside))
         else:
-            here = SegmentGrid(geometry, np.eye(4))
-            brought = here.bring(own, (0, 0, 0), own.geometry)
+            brought = bring_to_grid(own, geometry)
         found = None if brought is None else tight(brought[1], brought[0])
         if found is None:
             raise MaskError(
                 f"The reference {self.title} lies outside the volume; choose one that was drawn "
                 "on it."
             )
-        return Holding(*found), not same
+        return ModelVoxels(*found), not same
 
     def _own(self) -> Volume | None:
-        """The part of its image with voxels, 1 inside, as it stands; None where it has none."""
+        """The part of its image that has voxels, 1 inside, with its grid; None if it is empty."""
         segment = self.node.GetSegmentation().GetSegment(self.segment_id)
-        image = segment.GetRepresentation(_LABELMAP)
+        image = segment.GetRepresentation(LABELMAP)
         if image is None:
             return None
-        labels, start, matrix = labels_of(image)
+        labels, start = labels_of(image)
         if not labels.size:
             return None
         found = tight(labels == segment.GetLabelValue(), Region.whole(labels.shape).shifted(start))
         if found is None:
             return None
         where, mask = found
-        to_ras = local_to_ras(self.node) @ matrix
+        matrix = vtkMatrix4x4()
+        image.GetImageToWorldMatrix(matrix)
+        to_ras = local_to_ras(self.node) @ to_numpy(matrix)
         to_ras[:3, 3] += to_ras[:3, :3] @ where.start_kji[::-1]
         return Volume(mask.astype(np.uint8), Geometry(where.shape_kji, to_ras))
 

@@ -1,63 +1,73 @@
-"""What was taken over into segments at each state of the prompts, so that it can be undone."""
+"""Replacements of segments at each state of the prompts, so that they can be undone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ...prompts.prompt_list import PromptList
-from .model_voxels import PackedHolding
+from .model_voxels import PackedVoxels
 
 
 @dataclass(frozen=True, eq=False)
-class Taken:
-    """A segment's content that was replaced: voxels of the segmentation's grid, None where none.
+class Replacement:
+    """A segment's content before and after it was replaced, on the segmentation's grid.
 
-    held_before: those among `before` that were from answers.
+    Attributes:
+        label: The object.
+        before: All its voxels; None if there were none.
+        from_model_before: Those among `before` that an answer put there.
+        after: All its voxels after the replacement; None if there are none.
     """
 
     label: int
-    before: PackedHolding | None
-    held_before: PackedHolding | None
-    after: PackedHolding | None
+    before: PackedVoxels | None
+    from_model_before: PackedVoxels | None
+    after: PackedVoxels | None
 
 
-class Takes:
-    """Replacements since the last change of the prompts, for each state of them."""
+class ReplacementHistory:
+    """Replacements since the last change of the prompts, for each state of them.
+
+    Attributes:
+        is_empty: Whether there is no replacement at all.
+    """
 
     def __init__(self) -> None:
-        self._done: dict[PromptList, list[Taken]] = {}
-        self._undone: dict[PromptList, list[Taken]] = {}
+        self._done: dict[PromptList, list[Replacement]] = {}
+        self._undone: dict[PromptList, list[Replacement]] = {}
+        self.is_empty = True
 
-    def add(self, prompts: PromptList, taken: Taken) -> None:
-        """Something was taken; what was undone before is forgotten."""
-        self._done.setdefault(prompts, []).append(taken)
-        self.change(prompts)
+    def add(self, prompts: PromptList, replacement: Replacement) -> None:
+        """Add a replacement; what was undone before can no longer be redone."""
+        self._done.setdefault(prompts, []).append(replacement)
+        self.is_empty = False
+        self.forget_undone(prompts)
 
-    def change(self, prompts: PromptList) -> None:
-        """Something else was done at this state, so that nothing is left to redo."""
+    def forget_undone(self, prompts: PromptList) -> None:
+        """Leave nothing to redo at this state: something else was done there."""
         self._undone.pop(prompts, None)
 
     def forget(self, prompts: PromptList) -> None:
-        """An answer to these prompts came, which replaces all that was taken."""
+        """Forget this state: an answer came, which takes the place of all replacements."""
         self._done.pop(prompts, None)
         self._undone.pop(prompts, None)
 
     def can_undo(self, prompts: PromptList) -> bool:
-        """Whether something was taken at this state."""
+        """Whether a segment was replaced at this state."""
         return bool(self._done.get(prompts))
 
     def can_redo(self, prompts: PromptList) -> bool:
-        """Whether something taken at this state was undone."""
+        """Whether a replacement at this state was undone."""
         return bool(self._undone.get(prompts))
 
-    def undo(self, prompts: PromptList) -> Taken:
-        """What was taken last at this state, which is to be put back."""
-        taken = self._done[prompts].pop()
-        self._undone.setdefault(prompts, []).append(taken)
-        return taken
+    def undo(self, prompts: PromptList) -> Replacement:
+        """Take back the last replacement at this state, and return it."""
+        replacement = self._done[prompts].pop()
+        self._undone.setdefault(prompts, []).append(replacement)
+        return replacement
 
-    def redo(self, prompts: PromptList) -> Taken:
-        """What was undone last at this state, which is to be taken again."""
-        taken = self._undone[prompts].pop()
-        self._done.setdefault(prompts, []).append(taken)
-        return taken
+    def redo(self, prompts: PromptList) -> Replacement:
+        """Redo the replacement that was undone last at this state, and return it."""
+        replacement = self._undone[prompts].pop()
+        self._done.setdefault(prompts, []).append(replacement)
+        return replacement

@@ -1,8 +1,7 @@
-"""Segments brought to contents that no answer gave: results taken over, and segments added."""
+"""Replace a segment by another result, with undo; and add segments beside those of the objects."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
@@ -10,69 +9,93 @@ from ...errors import MaskError
 from ...prompts.prompt_list import PromptList
 from ...volumes.geometry import Geometry
 from ...volumes.volume import Volume
-from ...worker.events import Answer
 from ..updates import Written
+from .editor import SegmentEditor
+from .grid import SegmentGrid, bring_to_grid
 from .masking import Masking
-from .model_voxels import Holding, PackedHolding
-from .replacement_history import Taken, Takes
-from .segment_state import SegmentState
+from .model_voxels import ModelVoxels, PackedVoxels
+from .replacement_history import Replacement
+from .segments import Segments
+from .writer import SegmentWriter
 
 
-class TakingState(SegmentState):
-    """A `SegmentState` whose segments can be replaced, with undo at each state of the prompts."""
+class Replacements:
+    """Replaces segments by results that are no answer to the present prompts.
 
-    def forget_remembered(self) -> None:
-        """As `SegmentState`; what was taken is forgotten too."""
-        super().forget_remembered()
-        self.takes = Takes()
+    Args:
+        segments: The segments of the objects.
+        writer: Writes voxels into them.
+        editor: The segment editor.
+    """
 
-    def write_answers(
-        self, volume_node: Any, volume: Geometry, prompts: PromptList, answers: Mapping[int, Answer]
-    ) -> Written:
-        """As `SegmentState`; what was taken at these prompts is replaced."""
-        self.takes.forget(prompts)
-        return super().write_answers(volume_node, volume, prompts, answers)
+    def __init__(self, segments: Segments, writer: SegmentWriter, editor: SegmentEditor) -> None:
+        self._segments = segments
+        self._writer = writer
+        self._editor = editor
 
-    def take(
-        self, volume_node: Any, volume: Geometry, prompts: PromptList, label: int, mask: Holding
+    def replace(
+        self, volume_node: Any, volume: Geometry, prompts: PromptList, label: int, mask: ModelVoxels
     ) -> Written:
         """Make an object's segment hold these voxels of the volume and no others.
 
-        The next answer replaces them; where the object has no prompts none does.
+        The next answer replaces them, unless the object has no prompts and gets none.
+
+        Args:
+            volume_node: The volume's node.
+            volume: The volume's grid.
+            prompts: The present prompts.
+            label: The object, which has a segment.
+            mask: Its new voxels, on the volume's grid.
         """
-        before, held = self.contents(volume, [label]).get(label), self.held.get(label)
-        wanted = self._brought(mask, volume)
-        written = self._put(volume_node, volume, prompts, label, wanted, self.masking())
-        if all(owner != label for owner, _ in prompts.entries):
-            self.held.pop(label, None)
-        after = self.contents(volume, [label]).get(label)
-        self.takes.add(prompts, Taken(label, _packed(before), _packed(held), _packed(after)))
+        before = self._writer.contents(volume, [label]).get(label)
+        from_model = self._writer.model_voxels.get(label)
+        grid = self._segments.grid(volume)
+        wanted = _on_grid(mask, volume, grid)
+        written = self._put(volume_node, volume, prompts, label, wanted, self._writer.masking())
+        if not _has_prompts(prompts, label):
+            self._writer.model_voxels.pop(label, None)
+        after = self._writer.contents(volume, [label]).get(label)
+        replacement = Replacement(label, _packed(before), _packed(from_model), _packed(after))
+        self._writer.replaced.add(prompts, replacement)
         return written
 
     def put_back(
         self, volume_node: Any, volume: Geometry, prompts: PromptList, redo: bool
     ) -> Written:
-        """Undo what was taken last at these prompts, or redo it."""
-        taken = self.takes.redo(prompts) if redo else self.takes.undo(prompts)
-        label, wanted = taken.label, _unpacked(taken.after if redo else taken.before)
-        masking = Masking(self.masking().overwrite)
-        written = self._put(volume_node, volume, prompts, label, wanted, masking)
-        has_prompts = any(owner == label for owner, _ in prompts.entries)
-        held = (wanted if has_prompts else None) if redo else _unpacked(taken.held_before)
-        if held is None:
-            self.held.pop(label, None)
+        """Undo the last replacement at these prompts, or redo the one that was undone last."""
+        history = self._writer.replaced
+        found = history.redo(prompts) if redo else history.undo(prompts)
+        wanted = _unpacked(found.after if redo else found.before)
+        masking = Masking(self._writer.masking().overwrite)
+        written = self._put(volume_node, volume, prompts, found.label, wanted, masking)
+        if redo:
+            from_model = wanted if _has_prompts(prompts, found.label) else None
         else:
-            self.held[label] = held
+            from_model = _unpacked(found.from_model_before)
+        if from_model is None:
+            self._writer.model_voxels.pop(found.label, None)
+        else:
+            self._writer.model_voxels[found.label] = from_model
         return written
 
-    def add_segment(self, volume_node: Any, volume: Geometry, name: str, mask: Holding) -> str:
-        """A new segment beside those of the objects, with these voxels of the volume.
+    def add_segment(self, volume_node: Any, volume: Geometry, name: str, mask: ModelVoxels) -> str:
+        """Add a segment beside those of the objects.
 
-        Where there is a segment of that name the new one has a number behind it. Raises MaskError
-        where the segmentation has no room for any of the voxels.
+        Args:
+            volume_node: The volume's node.
+            volume: The volume's grid.
+            name: Its name; a number is appended if another segment has it.
+            mask: Its voxels, on the volume's grid.
+
+        Returns:
+            The new segment's identifier.
+
+        Raises:
+            MaskError: If none of the voxels is on the segmentation's grid.
         """
         node: Any = self._segments.node
-        brought = self._brought(mask, volume)
+        grid = self._segments.grid(volume)
+        brought = _on_grid(mask, volume, grid)
         if brought is None:
             raise MaskError(
                 f"{name} lies outside the voxels that {node.GetName()} has room for; choose a new "
@@ -84,15 +107,9 @@ class TakingState(SegmentState):
         unused = next(own for own in numbered if own not in known)
         segment_id = str(segments.AddEmptySegment("", unused))
         self._editor.look_at(node, volume_node)
-        grid = self._segments.grid(volume)
-        self._editor.add(grid, segment_id, brought.mask_kji, brought.region, Masking())
+        if brought.mask_kji.any():
+            self._editor.add(grid, segment_id, brought.mask_kji, brought.region)
         return segment_id
-
-    def _brought(self, mask: Holding, volume: Geometry) -> Holding | None:
-        """Voxels of the volume on the segmentation's grid."""
-        part = Volume(mask.mask_kji, volume.crop(mask.region))
-        brought = self._segments.grid(volume).bring(part, mask.region.start_kji, volume)
-        return None if brought is None else Holding(*brought)
 
     def _put(
         self,
@@ -100,23 +117,38 @@ class TakingState(SegmentState):
         volume: Geometry,
         prompts: PromptList,
         label: int,
-        wanted: Holding | None,
+        wanted: ModelVoxels | None,
         masking: Masking,
     ) -> Written:
-        """Bring one segment to this content, whoever put there what it holds; the others stay."""
-        now = self.contents(volume, [label]).get(label)
-        self.held.pop(label, None)
+        """Bring one segment to this content, no matter who drew what it holds; the others stay."""
+        model_voxels = self._writer.model_voxels
+        now = self._writer.contents(volume, [label]).get(label)
+        model_voxels.pop(label, None)
         if now is not None:
-            self.held[label] = now
-        targets = {n: held for n, held in self.held.items() if n != label}
+            model_voxels[label] = now
+        targets = {n: voxels for n, voxels in model_voxels.items() if n != label}
         if wanted is not None:
             targets[label] = wanted
-        return self._write(volume_node, volume, prompts, targets, masking)
+        grid = self._segments.grid(volume)
+        return self._writer.write(volume_node, grid, prompts, targets, masking)
 
 
-def _packed(held: Holding | None) -> PackedHolding | None:
-    return None if held is None else PackedHolding.of(held)
+def _on_grid(mask: ModelVoxels, volume: Geometry, grid: SegmentGrid) -> ModelVoxels | None:
+    """Voxels of the volume on the segmentation's grid; None if none is there."""
+    if grid.is_volume_grid:
+        return mask
+    part = Volume(mask.mask_kji, volume.crop(mask.region))
+    brought = bring_to_grid(part, grid.geometry)
+    return None if brought is None else ModelVoxels(*brought)
 
 
-def _unpacked(packed: PackedHolding | None) -> Holding | None:
+def _has_prompts(prompts: PromptList, label: int) -> bool:
+    return any(owner == label for owner, _ in prompts.entries)
+
+
+def _packed(voxels: ModelVoxels | None) -> PackedVoxels | None:
+    return None if voxels is None else voxels.packed
+
+
+def _unpacked(packed: PackedVoxels | None) -> ModelVoxels | None:
     return None if packed is None else packed.unpacked()

@@ -1,4 +1,4 @@
-"""What a segment is, by its name: Slicer's terminologies give the codes and the usual colour."""
+"""The meaning of a segment by its name: Slicer's terminologies give codes and usual colours."""
 
 from __future__ import annotations
 
@@ -28,10 +28,16 @@ class Meaning:
 
 
 def meaning_of(name: str, logic: Any | None) -> Meaning:
-    """What a segment of this name is; tissue, with no colour of its own, where nothing is known.
+    """The meaning of a segment's name; case, underscores and a number at the end are ignored.
 
-    logic: the vtkSlicerTerminologiesModuleLogic, or None where there is none. Case does not matter,
-    nor underscores, nor a number at the end: "Left_Kidney 2" is a left kidney.
+    "Left_Kidney 2" is a left kidney.
+
+    Args:
+        name: The name.
+        logic: The vtkSlicerTerminologiesModuleLogic; None if there is none.
+
+    Returns:
+        The meaning; tissue without a colour if the name is unknown.
     """
     if logic is None:
         return Meaning(TISSUE, None)
@@ -80,7 +86,7 @@ def _add(found: dict[str, Meaning], names: list[str], meaning: Meaning) -> None:
 
 
 def _names(kind: Any) -> list[str]:
-    """The code's meaning, and what Slicer calls it."""
+    """The code's meaning, and Slicer's own name for it."""
     names = [kind.GetCodeMeaning(), kind.GetSlicerLabel()]
     return [name.casefold() for name in names if name]
 

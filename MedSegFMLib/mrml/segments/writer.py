@@ -1,148 +1,243 @@
-"""Answers into segments, and back out of them.
-
-What a segment gains goes through Slicer's masking. What it loses is only what answers put there,
-so that no masking stands in the way. Where a write took voxels from a neighbour (overwrite modes),
-the neighbour gets them back when the answer no longer holds them: the same prompts leave the same
-scene, whatever was tried in between.
-"""
+"""The segments of all objects, brought to answers and to remembered states."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from ...prompts.prompt_list import PromptList
+from ...system.memory_cache import LruByteCache
+from ...volumes.geometry import Geometry
 from ...volumes.region import Region
+from ...volumes.volume import Volume
+from ...worker.events import Answer
+from ..updates import Written
+from .change_overlay import ChangeOverlay
 from .editor import SegmentEditor
-from .grid import SegmentGrid
-from .masking import Masking, is_locked
-from .model_voxels import Holding, Merge, merge, tight
-from .oriented_images import Mask
+from .grid import SegmentGrid, bring_to_grid, covers
+from .masking import Masking, Overwrite, segment_editor_masking
+from .merger import SegmentMerger
+from .model_voxels import ModelVoxels, PackedVoxels
+from .oriented_images import read_segment, segment_bounds
+from .replacement_history import ReplacementHistory
+from .segments import Segments
+
+_BUDGET_BYTES = 1 << 27
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
-    """What a write did to one segment on `region` of the segmentation's grid (bool arrays)."""
-
-    region: Region
-    added: Mask
-    removed: Mask
-    holding: Holding
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    region: Region
-    current: Mask
-    held: Mask
-    merge: Merge
+class _Remembered:
+    voxels: Mapping[int, PackedVoxels]
+    nbytes: int
 
 
 class SegmentWriter:
-    """Writes what answers say to the segments of one segmentation node."""
+    """Writes answers into segments, and remembers what they held at earlier prompt states.
 
-    def __init__(self, editor: SegmentEditor) -> None:
+    Args:
+        scene: The vtkMRMLScene.
+        segments: The segments of the objects.
+        overlay: Shows what a write changed.
+        editor: The segment editor that writes.
+
+    Attributes:
+        model_voxels: The voxels that each object's segment has from answers, by label, on the
+            segmentation's grid.
+        replaced: What was replaced by other results at each state of the prompts.
+        overlay: Shows what the last write changed.
+        overwrite: Which other segments lose voxels to an answer; None for the user's setting in
+            the Segment Editor if that edits this segmentation, "none" otherwise.
+    """
+
+    def __init__(
+        self, scene: Any, segments: Segments, overlay: ChangeOverlay, editor: SegmentEditor
+    ) -> None:
+        self._scene = scene
+        self._segments = segments
         self._editor = editor
-        self._taken: dict[tuple[str, str], Holding] = {}
+        self._merger = SegmentMerger(editor)
+        self._remembered: LruByteCache[tuple[str, PromptList], _Remembered] = _new_cache()
+        self.model_voxels: dict[int, ModelVoxels] = {}
+        self.replaced = ReplacementHistory()
+        self.overlay = overlay
+        self.overwrite: Overwrite | None = None
 
     def forget(self) -> None:
-        """Forget what was taken from whom, as another segmentation comes."""
-        self._taken.clear()
+        """Forget everything: another volume or segmentation comes."""
+        self.model_voxels = {}
+        self._merger.forget()
+        self.forget_remembered()
+
+    def forget_remembered(self) -> None:
+        """Forget earlier states and replacements: the volume or the model is another."""
+        self._remembered = _new_cache()
+        self.replaced = ReplacementHistory()
+
+    def masking(self) -> Masking:
+        """Limits to what an answer may change now."""
+        user_set = segment_editor_masking(self._scene, self._segments.node) or Masking()
+        if self.overwrite is None or self.overwrite == user_set.overwrite:
+            return user_set
+        return replace(user_set, overwrite=self.overwrite)
+
+    def write_answers(
+        self, volume_node: Any, volume: Geometry, prompts: PromptList, answers: Mapping[int, Answer]
+    ) -> Written:
+        """Bring the segments of all objects to a model's answers; a missing one counts as empty.
+
+        Args:
+            volume_node: The volume's node.
+            volume: The volume's grid.
+            prompts: The prompts that were answered.
+            answers: The answer for each label.
+
+        Raises:
+            GeometryError: If the segmentation is under a non-linear transform.
+        """
+        if not self.replaced.is_empty:
+            self.replaced.forget(prompts)
+        grid = self._segments.grid(volume)
+        wanted: dict[int, ModelVoxels] = {}
+        cut_off = []
+        for label, answer in answers.items():
+            if not answer.mask_kji.size:
+                continue
+            region = Region.at(answer.offset_kji, answer.mask_kji.shape)
+            if grid.is_volume_grid:
+                wanted[label] = ModelVoxels(region, answer.mask_kji.astype(bool, copy=False))
+                continue
+            mask = Volume(answer.mask_kji, volume.crop(region))
+            brought = bring_to_grid(mask, grid.geometry)
+            if brought is not None:
+                wanted[label] = ModelVoxels(*brought)
+            if not covers(grid.geometry, mask):
+                cut_off.append(label)
+        written = self.write(volume_node, grid, prompts, wanted, self.masking())
+        return replace(written, cut_off=tuple(cut_off)) if cut_off else written
+
+    def recall(
+        self, volume_node: Any, volume: Geometry, model: str, prompts: PromptList
+    ) -> Written | None:
+        """Bring the segments back to how these prompts left them; None if that is forgotten.
+
+        Masking limited then what the segments gained; it does not apply again now.
+        """
+        if prompts.entries:
+            state = self._remembered.get((model, prompts))
+            if state is None:
+                return None
+            wanted = {label: packed.unpacked() for label, packed in state.voxels.items()}
+        else:
+            wanted = {}
+        masking = Masking(self.masking().overwrite)
+        return self.write(volume_node, self._segments.grid(volume), prompts, wanted, masking)
+
+    def remember(self, model: str, prompts: PromptList) -> None:
+        """Keep what the segments have now as the result of these prompts with this model."""
+        packed = {label: voxels.packed for label, voxels in self.model_voxels.items()}
+        nbytes = sum([voxels.bits.nbytes for voxels in packed.values()])
+        self._remembered.put((model, prompts), _Remembered(packed, nbytes))
+
+    def remember_as(self, model: str, before: PromptList, prompts: PromptList) -> None:
+        """Let what is remembered of `before` count for `prompts` too, which has equal entries."""
+        state = self._remembered.get((model, before))
+        if state is not None:
+            self._remembered.put((model, prompts), state)
+
+    def drop_objects(self, volume_node: Any, volume: Geometry, prompts: PromptList) -> None:
+        """Remove what answers gave to objects that are gone, and their segments."""
+        gone = set(self._segments.ids).difference(label for label, _ in prompts.objects)
+        if any(self._segments.is_there(label) for label in gone):
+            kept = {n: voxels for n, voxels in self.model_voxels.items() if n not in gone}
+            grid = self._segments.grid(volume)
+            self.write(volume_node, grid, prompts, kept, self.masking())
+
+    def release(self, label: int) -> None:
+        """Let go of a label that another object gets; what is left of the old one stays."""
+        self._segments.release(label)
+        self.model_voxels.pop(label, None)
+
+    def put(self, volume_node: Any, volume: Geometry, contents: Mapping[int, ModelVoxels]) -> None:
+        """Add voxels to segments as if others had drawn them, past all masking: for recovery."""
+        grid = self._segments.grid(volume)
+        self._editor.look_at(self._segments.node, volume_node)
+        for label, content in contents.items():
+            if content.mask_kji.any():
+                segment_id = self._segments.ids[label]
+                self._editor.add(grid, segment_id, content.mask_kji, content.region)
+
+    def contents(self, volume: Geometry, labels: Iterable[int]) -> dict[int, ModelVoxels]:
+        """All voxels of the objects' segments, by label, also those that others put there."""
+        grid, node = self._segments.grid(volume), self._segments.node
+        found = {}
+        for label in labels:
+            segment_id = self._segments.ids.get(label, "")
+            region = segment_bounds(node, segment_id, grid)
+            if region is not None:
+                found[label] = ModelVoxels(region, read_segment(node, segment_id, grid, region))
+        return found
 
     def write(
         self,
-        segmentation_node: Any,
+        volume_node: Any,
         grid: SegmentGrid,
-        wanted: Mapping[str, Holding],
-        held: Mapping[str, Holding],
+        prompts: PromptList,
+        wanted: Mapping[int, ModelVoxels],
         masking: Masking,
-    ) -> dict[str, Change]:
-        """Bring each segment of `wanted` from what it holds from answers to that.
+    ) -> Written:
+        """Bring the segments of all objects to wanted voxels, and show what changed.
 
-        The editor must look at `segmentation_node`. Locked segments and segments that are gone
-        stay as they are and are not in the result.
+        Args:
+            volume_node: The volume's node.
+            grid: The segmentation's grid.
+            prompts: The objects; segments of others are deleted unless others have drawn in them.
+            wanted: For each label the voxels that its segment shall have from the model; a segment
+                that has some and is not named loses them.
+            masking: Limits to what may be gained.
         """
-        plans: dict[str, _Plan] = {}
-        for segment_id, new in wanted.items():
-            if segmentation_node.GetSegmentation().GetSegment(segment_id) is None:
-                continue
-            if is_locked(segmentation_node, segment_id):
-                continue
-            old = held.get(segment_id)
-            region = new.region if old is None else new.region.union(old.region)
-            current = grid.read(segmentation_node, segment_id, region)
-            before = np.zeros_like(current) if old is None else old.on(region)
-            merged = merge(current, before, new.on(region))
-            plans[segment_id] = _Plan(region, current, before, merged)
-        for segment_id, plan in plans.items():
-            self._remove(segmentation_node, grid, segment_id, plan)
-        for segment_id, plan in plans.items():
-            self._add(segmentation_node, grid, segment_id, plan, masking)
-        changes = {}
-        for segment_id, plan in plans.items():
-            now = grid.read(segmentation_node, segment_id, plan.region)
-            holding = Holding(plan.region, np.where(plan.merge.foreign, plan.held, now))
-            part = tight(holding.mask_kji, holding.region)
-            changes[segment_id] = Change(
-                plan.region,
-                now & ~plan.current,
-                plan.current & ~now,
-                # The first voxel stands for an answer that holds none.
-                Holding(*part) if part else Holding(*_first_voxel(holding)),
-            )
-        return changes
+        started = perf_counter()
+        node, ids = self._segments.node, self._segments.ids
+        self._editor.look_at(node, volume_node)
+        targets, from_model, labels = {}, {}, {}
+        for label, segment_id in ids.items():
+            labels[segment_id] = label
+            known = self.model_voxels.get(label)
+            if known is not None:
+                from_model[segment_id] = known
+            if label in wanted:
+                targets[segment_id] = wanted[label]
+            elif known is not None:
+                nothing = np.zeros_like(known.mask_kji)
+                targets[segment_id] = ModelVoxels(known.region, nothing)
+        changes = self._merger.write(node, grid, targets, from_model, masking)
+        added, removed = {}, {}
+        for segment_id, change in changes.items():
+            label = labels[segment_id]
+            added[label] = int(np.count_nonzero(change.added))
+            removed[label] = int(np.count_nonzero(change.removed))
+            if change.from_model is None:
+                self.model_voxels.pop(label, None)
+            else:
+                self.model_voxels[label] = change.from_model
+        objects = dict(prompts.objects)
+        for label in list(ids):
+            if label not in objects:
+                self._delete_empty(grid, label)
+        self.overlay.show(node, grid, changes.values())
+        return Written(added, removed, perf_counter() - started)
 
-    def _remove(self, node: Any, grid: SegmentGrid, segment_id: str, plan: _Plan) -> None:
-        part = tight(plan.merge.removed, plan.region)
-        if part is None:
-            return
-        region, voxels = part
-        self._editor.remove(grid, segment_id, voxels, region)
-        for (owner, other), taken in list(self._taken.items()):
-            if owner != segment_id:
-                continue
-            back = taken.on(region) & voxels
-            if not back.any():
-                continue
-            self._taken[owner, other] = Holding(
-                taken.region, taken.mask_kji & ~Holding(region, back).on(taken.region)
-            )
-            if node.GetSegmentation().GetSegment(other) is not None:
-                self._editor.add(grid, other, back, region, Masking())
-
-    def _add(
-        self, node: Any, grid: SegmentGrid, segment_id: str, plan: _Plan, masking: Masking
-    ) -> None:
-        part = tight(plan.merge.added, plan.region)
-        if part is None:
-            return
-        region, voxels = part
-        before: dict[str, Mask] = {}
-        if masking.overwrite != "none":
-            for other in node.GetSegmentation().GetSegmentIDs():
-                theirs = grid.read(node, other, region)
-                if other == segment_id or not (theirs & voxels).any():
-                    continue
-                if is_locked(node, other):
-                    voxels = voxels & ~theirs
-                else:
-                    before[other] = theirs & voxels
-        self._editor.add(grid, segment_id, voxels, region, masking)
-        for other, theirs in before.items():
-            lost = theirs & ~grid.read(node, other, region)
-            if lost.any():
-                self._note_taken(segment_id, other, Holding(region, lost))
-
-    def _note_taken(self, owner: str, other: str, lost: Holding) -> None:
-        known = self._taken.get((owner, other))
-        if known is not None:
-            region = known.region.union(lost.region)
-            lost = Holding(region, known.on(region) | lost.on(region))
-        self._taken[owner, other] = lost
+    def _delete_empty(self, grid: SegmentGrid, label: int) -> None:
+        """Delete the segment of an object that is gone, unless others have drawn in it."""
+        segment_id = self._segments.ids[label]
+        region = segment_bounds(self._segments.node, segment_id, grid)
+        if region is None or not read_segment(self._segments.node, segment_id, grid, region).any():
+            self._segments.remove(label)
 
 
-def _first_voxel(holding: Holding) -> tuple[Region, Mask]:
-    start = holding.region.start_kji
-    return Region.whole((1, 1, 1)).shifted(start), np.zeros((1, 1, 1), dtype=bool)
+def _new_cache() -> LruByteCache[tuple[str, PromptList], _Remembered]:
+    return LruByteCache(_BUDGET_BYTES, attrgetter("nbytes"))

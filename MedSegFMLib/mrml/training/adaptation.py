@@ -1,7 +1,7 @@
-"""Adapting a model to the user's own segments: a folder of cases, then a training that is followed.
+"""Adapting a model to the user's own segments: a folder of cases, then a training.
 
-The training is a process of its own, so that Slicer and the model in use go on meanwhile. What it
-trains on is in the folder, whatever becomes of the scene.
+The training is a process of its own, so Slicer and the model in use go on meanwhile. Its cases are
+in the folder, so it does not depend on the scene.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PATIENCE_SECONDS = 60.0
 
 
 class Phase(Enum):
-    """Where an adaptation stands; a stopped or failed one can go on from what it saved."""
+    """The phase of an adaptation; a stopped or failed one can be resumed from what it saved."""
 
     IDLE = "idle"
     PREPARING = "preparing"
@@ -37,10 +37,14 @@ class Phase(Enum):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train: the recipe's settings by name, in a folder of its own.
+    """A training to run: the recipe's settings, in a folder of its own.
 
-    folder: gets the cases and the result. held_back: the name of the case to measure on.
-    base: the model whose weights it starts from, and which stays as it is.
+    Attributes:
+        folder: Gets the cases and the result.
+        held_back: The name of the case to measure on.
+        base: The model to start from, whose own weights are not changed.
+        steps: The length of the training.
+        device: Where it runs.
     """
 
     folder: Path
@@ -63,12 +67,20 @@ class Plan:
 
 
 class Adapting:
-    """One adaptation at a time. Call `poll` from a timer; nothing here waits.
+    """Runs one adaptation at a time. Call `poll` from a timer; nothing here waits.
 
-    make_program(recipe, settings): what is started.
+    Args:
+        make_program: Makes the program to start from a recipe's name and its settings.
+        clock: Gives the time in seconds.
 
-    phase, fraction, phrase: where it stands, for the user.
-    error: the sentence of a failed one. result, report: of one that is done.
+    Attributes:
+        plan: The training that runs or ran; None if there is none.
+        phase: Its phase.
+        fraction: How far it is, 0 to 1.
+        phrase: What it is doing.
+        error: The sentence of a failed training; otherwise None.
+        result: The weights of a finished one; otherwise None.
+        report: Its scores before and after.
     """
 
     def __init__(
@@ -87,12 +99,12 @@ class Adapting:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something goes on."""
+        """Whether an adaptation is being prepared, trained or stopped."""
         return self.phase in (Phase.PREPARING, Phase.TRAINING, Phase.STOPPING)
 
     @property
     def can_resume(self) -> bool:
-        """Whether there is a training that was stopped or failed on its way."""
+        """Whether a training was stopped or failed before its end."""
         return self.phase in (Phase.STOPPED, Phase.FAILED) and self.plan is not None
 
     @property
@@ -102,7 +114,7 @@ class Adapting:
 
     @property
     def minutes_left(self) -> float | None:
-        """How long the training will probably take from here; None before that can be told."""
+        """An estimate of the minutes left; None before there is one."""
         if self.phase is not Phase.TRAINING or self._first is None:
             return None
         began, fraction = self._first
@@ -112,19 +124,24 @@ class Adapting:
         return passed / 60 * (1 - self.fraction) / (self.fraction - fraction)
 
     def start(self, plan: Plan, cases: Iterator[tuple[float, str]]) -> None:
-        """Write the cases, a little with each `poll`, and train.
+        """Write the cases, a little with each `poll`, then train.
 
-        cases: writes them to the plan's folder, as `training_set.write_cases` does.
-        Raises TrainingError while another adaptation goes on.
+        Args:
+            plan: The training.
+            cases: Writes the cases to the plan's folder, as `training_set.write_cases` does.
+
+        Raises:
+            TrainingError: If another adaptation runs.
         """
         self._check_is_free()
         self._begin()
         self.plan, self._cases, self.phase = plan, cases, Phase.PREPARING
 
     def resume(self) -> None:
-        """Go on with a training that was stopped, from what it saved.
+        """Resume a stopped training from what it saved.
 
-        Raises TrainingError where there is none, or while another one goes on.
+        Raises:
+            TrainingError: If there is none, or another adaptation runs.
         """
         self._check_is_free()
         if not self.can_resume:
@@ -133,13 +150,13 @@ class Adapting:
         self._train()
 
     def forget(self) -> None:
-        """Let go of what is over; its folder stays."""
+        """Let go of an adaptation that has ended; its folder stays."""
         self._check_is_free()
         self._begin()
         self.plan, self.phase = None, Phase.IDLE
 
     def cancel(self) -> None:
-        """Stop: the training saves its state first. A second time ends it at once."""
+        """Stop: the training saves its state first. A second call ends it at once."""
         if self.phase is Phase.PREPARING:
             self._drop_cases()
             self.plan, self.phase = None, Phase.IDLE
@@ -150,7 +167,7 @@ class Adapting:
             self._process.kill()
 
     def poll(self) -> bool:
-        """Follow what goes on; whether something is other than at the last call."""
+        """Take what came since the last call; returns whether anything has changed."""
         if self.phase is Phase.PREPARING:
             self._write_some()
             return True
@@ -165,7 +182,7 @@ class Adapting:
         return bool(told)
 
     def close(self) -> None:
-        """End everything at once: the program goes."""
+        """End everything at once: the program ends."""
         self._drop_cases()
         if self._process is not None:
             self._process.kill()

@@ -1,7 +1,7 @@
-"""The segments of a scene as a training set: each volume and its labels in a file, and cases.json.
+"""The segments of a scene as a training set: files of each volume and its labels, and cases.json.
 
-A segment counts as accepted where it has voxels and is not flagged (a status that the user gives
-in Slicer's lists of segments). It belongs to the volume that its segmentation was made on.
+A segment counts as accepted if it has voxels and is not flagged (a status that the user sets in
+Slicer's lists of segments). It belongs to the volume that its segmentation was made on.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from ...system.atomic_files import make_folder
 from ...volumes.geometry import Geometry
 from ...volumes.volume import Volume
 from ..nodes.volume_nodes import volume_from_node
-from ..segments.grid import SegmentGrid
-from ..segments.oriented_images import labels_of
+from ..segments.grid import LABELMAP, SegmentGrid
+from ..segments.oriented_images import labels_of, read_segment, segment_bounds
 
 FILE = "cases.json"
-_LABELMAP = "Binary labelmap"
 _FLAGGED = "flagged"
 _ADVICE = "choose another folder for weights in MEDSEGFM_WEIGHTS"
 _LONGEST_NAME = 60
@@ -38,8 +37,11 @@ _LONGEST_NAME = 60
 class Candidate:
     """A volume with accepted segments.
 
-    name: of its case, safe in files and settings, one of its own. title: of its node.
-    segments: the segmentation node and the identifier of each segment.
+    Attributes:
+        name: The unique name of its case, safe in files and settings.
+        title: The name of its node.
+        volume_node: The node.
+        segments: The segmentation node and the identifier of each segment.
     """
 
     name: str
@@ -49,7 +51,11 @@ class Candidate:
 
 
 class AcceptedSegments:
-    """Looks for the accepted segments of a scene; unchanged segments are not looked at again."""
+    """Finds the accepted segments of a scene; unchanged segments are read only once.
+
+    Args:
+        scene: The vtkMRMLScene.
+    """
 
     def __init__(self, scene: Any) -> None:
         self._scene = scene
@@ -84,24 +90,34 @@ class AcceptedSegments:
 
     def _is_filled(self, node: Any, segment_id: str) -> bool:
         segment = node.GetSegmentation().GetSegment(segment_id)
-        image = segment.GetRepresentation(_LABELMAP)
+        image = segment.GetRepresentation(LABELMAP)
         if image is None:
             return False
         key, stamp = (node.GetID(), segment_id), (image.GetMTime(), segment.GetLabelValue())
         known = self._filled.get(key)
         if known is None or known[:2] != stamp:
-            labels, _, _ = labels_of(image)
+            labels, _ = labels_of(image)
             known = self._filled[key] = (*stamp, bool((labels == stamp[1]).any()))
         return known[2]
 
 
 def write_cases(candidates: Sequence[Candidate], folder: Path) -> Iterator[tuple[float, str]]:
-    """Write a folder with images, labels and cases.json, one volume at a step; it appears whole.
+    """Write a folder with images, labels and cases.json, one volume at a step.
 
-    Yields how far it is, 0 to 1, and a phrase. Linear transforms above a volume are folded into
-    its grid. Where segments overlap the later one wins. Raises MedSegFMError, naming the volume,
-    for one that cannot be trained on, OutputError where the folder is there or cannot be written;
-    nothing is left behind then, nor where the iterator is closed.
+    The folder appears complete or not at all. Linear transforms above a volume are folded into its
+    grid. If segments overlap, the later one wins. Nothing is left behind after an error, or if the
+    iterator is closed.
+
+    Args:
+        candidates: The volumes and their segments.
+        folder: The folder to make.
+
+    Yields:
+        How far it is, 0 to 1, and a phrase for the user.
+
+    Raises:
+        MedSegFMError: If a volume, which the message names, cannot be trained on.
+        OutputError: If the folder exists already or cannot be written.
     """
     if folder.exists():
         raise OutputError(f"The folder {folder} is there already; choose another.")
@@ -126,7 +142,7 @@ def write_cases(candidates: Sequence[Candidate], folder: Path) -> Iterator[tuple
 
 
 def safe_names(titles: Sequence[str]) -> list[str]:
-    """A name for each title: letters, digits, "-" and "_" alone, none twice in any case."""
+    """A unique name for each title, of letters, digits, "-" and "_" alone; case does not matter."""
     names: list[str] = []
     for title in titles:
         plain = re.sub(r"[^A-Za-z0-9_-]+", "_", title).strip("_-")[:_LONGEST_NAME] or "volume"
@@ -154,16 +170,16 @@ def _write_case(candidate: Candidate, folder: Path) -> dict[str, Any]:
 
 
 def _labels(candidate: Candidate, geometry: Geometry) -> tuple[NDArray[np.uint16], dict[int, str]]:
-    """The segments on a volume's grid, and the names of those that something is seen of."""
+    """The segments on a volume's grid, and the names of those that have voxels there."""
     labels = np.zeros(geometry.shape_kji, np.uint16)
     names: dict[int, str] = {}
     for label, (node, segment_id) in enumerate(candidate.segments, 1):
         grid = SegmentGrid.of(node, geometry)
-        region = grid.bounds(node, segment_id)
+        region = segment_bounds(node, segment_id, grid)
         if region is None:
             continue
-        mask = grid.read(node, segment_id, region)
-        if geometry.matches(grid.geometry):
+        mask = read_segment(node, segment_id, grid, region)
+        if grid.is_volume_grid:
             labels[region.slices][mask] = label
         else:
             part = Volume(mask.astype(np.uint8), grid.geometry.crop(region))
@@ -178,7 +194,7 @@ def _labels(candidate: Candidate, geometry: Geometry) -> tuple[NDArray[np.uint16
 
 
 def _unlike(name: str, taken: Sequence[str], gap: str) -> str:
-    """The name with a number where it is taken; files may not tell capital letters apart."""
+    """The name, with a number if it is taken; case does not matter, as in some file systems."""
     known = {other.casefold() for other in taken}
     found, number = name, 2
     while found.casefold() in known:
@@ -203,7 +219,7 @@ def _is_flagged(segment: Any) -> bool:
 
 
 def _modality(node: Any) -> str:
-    """What DICOM calls the modality of a volume, where Slicer knows that."""
+    """The DICOM modality of a volume; "unknown" if Slicer has none."""
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
     item = 0 if tree is None else tree.GetItemByDataNode(node)
     return (tree.GetItemAttribute(item, "DICOM.Modality") if item else "") or "unknown"

@@ -1,4 +1,8 @@
-"""What a device does to a picture of the truth: blur, slices, noise, shading, window."""
+"""Image acquisition of a random scene: resolution, slice thickness, noise, shading, window.
+
+It simulates a device from ideal tissue brightness, with noise and resolution that depend on the
+device. `recorded.scanner` applies milder changes to images that may be real.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,9 @@ _SAMPLED_VOXELS = 8192
 
 
 def acquire(image: Tensor, labels: Tensor, style: Style, frame: Frame) -> tuple[Tensor, Tensor]:
-    """The image as the device gives it, (K, J, I) float32 of 0 to 1, and the labels.
+    """The acquired image, (K, J, I) float32 of 0 to 1, and the labels.
 
-    Where the device measured fewer voxels, the labels may have been drawn on these.
+    If the device has fewer voxels than the scene, the labels may be resampled to its voxels.
     """
     rng = frame.generators.host
     if style not in (CT, ELECTRON) and rng.random() < 0.6:
@@ -39,7 +43,7 @@ def acquire(image: Tensor, labels: Tensor, style: Style, frame: Frame) -> tuple[
 
 
 def _resolution(style: Style, rng: np.random.Generator) -> tuple[list[float], list[float]]:
-    """Blur (sigma in voxels) and the size of a measured voxel (in voxels) along each axis."""
+    """Blur (sigma in voxels) and size of a measured voxel (in voxels) along each axis."""
     blur = rng.uniform(0.3, 1.0)
     size = 1.0
     if style is PET:
@@ -57,7 +61,7 @@ def _resolution(style: Style, rng: np.random.Generator) -> tuple[list[float], li
 
 
 def _sampling(length: int, sigma: float, size: float) -> Tensor:
-    """(measured, length) weights: blurred voxels at the centres of measured ones, 3 at least."""
+    """(measured, length) weights: blurred voxels at the centres of measured ones, at least 3."""
     count = max(min(length, 3), round(length / size))
     return _kernel(length, count, round(sigma, 1))
 
@@ -72,7 +76,7 @@ def _kernel(length: int, count: int, sigma: float) -> Tensor:
 
 @lru_cache(maxsize=512)
 def _enlarging(length: int, count: int, linear: bool) -> Tensor:
-    """(length, count) weights of measured voxels, linear between or nearest."""
+    """(length, count) weights of measured voxels, by linear or nearest interpolation."""
     at = (np.arange(length) + 0.5) * count / length - 0.5
     apart = np.abs(at.clip(0, count - 1)[:, None] - np.arange(count))
     weights = (1 - apart).clip(min=0) if linear else (apart <= apart.min(1, keepdims=True))
@@ -81,7 +85,7 @@ def _enlarging(length: int, count: int, linear: bool) -> Tensor:
 
 
 def _as_measured(labels: Tensor, counts: list[int]) -> Tensor:
-    """Labels that are the same all over each of `counts` measured voxels along the axes."""
+    """Labels that are constant within each of `counts` measured voxels along the axes."""
     for axis, (length, count) in enumerate(zip(labels.shape, counts, strict=True)):
         voxel = np.arange(length) * count // length
         middle = ((voxel + 0.5) * length / count).astype(np.int64)
@@ -110,7 +114,7 @@ def _noisy(image: Tensor, style: Style, frame: Frame) -> Tensor:
 
 
 def _grainy(white: Tensor, sigma: float, frame: Frame) -> Tensor:
-    """White noise blurred, of variance 1 again."""
+    """Blurred white noise, rescaled to variance 1."""
     kernels = [_kernel(n, n, round(sigma, 1)) for n in white.shape[1:]]
     kernels = [kernel.to(frame.device) for kernel in kernels]
     along_k, along_j, along_i = (kernel[len(kernel) // 2].norm() for kernel in kernels)
@@ -118,7 +122,7 @@ def _grainy(white: Tensor, sigma: float, frame: Frame) -> Tensor:
 
 
 def _speckled(image: Tensor, frame: Frame) -> Tensor:
-    """Echoes of many small scatterers: the size of blurred complex noise, on a compressed scale."""
+    """Speckle of many small scatterers: the magnitude of blurred complex noise, compressed."""
     rng = frame.generators.host
     parts = frame.noise((2, *image.shape[1:]))
     kernels = [
@@ -127,8 +131,8 @@ def _speckled(image: Tensor, frame: Frame) -> Tensor:
     ]
     echo = along_axes(parts, kernels).square().sum(0, keepdim=True)
     echo = (echo / echo.mean()).sqrt()
-    shown = float(rng.uniform(0.2, 0.8))
-    return image.clamp(min=0) * (1 - shown + shown * echo) + 0.02 * echo
+    strength = float(rng.uniform(0.2, 0.8))
+    return image.clamp(min=0) * (1 - strength + strength * echo) + 0.02 * echo
 
 
 def _streaks(image: Tensor, frame: Frame) -> Tensor:
@@ -145,7 +149,7 @@ def _streaks(image: Tensor, frame: Frame) -> Tensor:
 
 
 def _windowed(image: Tensor, style: Style, frame: Frame) -> Tensor:
-    """A window or a gamma, then the 0.5 and 99.5 percentile at 0 and 1."""
+    """Apply a window or a gamma, then map the 0.5 and 99.5 percentiles to 0 and 1."""
     rng = frame.generators.host
     if style is CT and rng.random() < 0.7:
         low = float(rng.uniform(-0.6, -0.1))
@@ -158,7 +162,7 @@ def _windowed(image: Tensor, style: Style, frame: Frame) -> Tensor:
 
 def _stretched(image: Tensor) -> Tensor:
     flat = image.reshape(-1)
-    # An odd step, or it would meet the same few columns of a power of two again and again.
+    # An odd step, because an even one samples only a few columns if the width is a power of two.
     sample = flat[:: (len(flat) // _SAMPLED_VOXELS) | 1]
     low, high = torch.quantile(sample, sample.new_tensor(_QUANTILES))
     return ((image - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)

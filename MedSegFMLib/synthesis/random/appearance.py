@@ -1,4 +1,4 @@
-"""How bright tissues are, and their texture, as different devices show them."""
+"""Brightness and texture of tissues for different devices."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from .shapes import to_device
 class Style:
     """A kind of device.
 
-    means: role to the lowest and the highest mean; 0 to 1 spans what a window shows.
-    texture: the largest amplitude of texture inside a tissue.
+    Attributes:
+        name: its name.
+        means: the lowest and highest mean by role; a window shows 0 to 1.
+        texture: the largest amplitude of texture inside a tissue.
     """
 
     name: str
@@ -25,7 +27,7 @@ class Style:
     texture: float
 
     def mean(self, role: str, rng: np.random.Generator) -> float:
-        """A mean of the role; roles that the device has no word for look like soft tissue."""
+        """A random mean of the role; roles the device does not distinguish count as soft tissue."""
         return float(rng.uniform(*self.means.get(role, self.means["soft"])))
 
 
@@ -110,7 +112,7 @@ ELECTRON = Style(
 
 
 def random_style(kind: str, rng: np.random.Generator) -> Style:
-    """A device that a kind of scene is seen by."""
+    """A random device for a kind of scene."""
     if kind == "uptake":
         return (PET, PET, PET, MR)[rng.integers(4)]
     if kind == "cells":
@@ -123,32 +125,34 @@ def random_style(kind: str, rng: np.random.Generator) -> Style:
 
 
 def render(canvas: Canvas, style: Style) -> Tensor:
-    """(K, J, I) the brightness of a canvas before any device touched it."""
+    """(K, J, I) brightness of a canvas before acquisition."""
     frame = canvas.frame
     rng = frame.generators.host
-    table = to_device(np.array(_looks(canvas.tissues, style, rng)), frame)
+    table = to_device(np.array(_tissue_parameters(canvas.tissues, style, rng)), frame)
     mean, rim, width, *weights = table.T[:, canvas.tissue]
     image = mean + rim * torch.exp(-canvas.depth / width)
     longest = max(frame.shape_kji)
-    # Two of each scale, so that neighbours that mix them otherwise share no pattern.
+    # Two fields of each scale, so that neighbours with different weights share no pattern.
     for cells in (rng.uniform(3, 8), rng.uniform(8, longest / 1.5) if longest > 12 else 8):
         for field in frame.fields(cells, 2):
             image = torch.addcmul(image, weights.pop(0), field)
     return image
 
 
-def _looks(tissues: list[Tissue], style: Style, rng: np.random.Generator) -> list[list[float]]:
+def _tissue_parameters(
+    tissues: list[Tissue], style: Style, rng: np.random.Generator
+) -> list[list[float]]:
     """Mean, rim, rim width and the weights of four fields for each tissue."""
-    looks: list[list[float]] = []
+    parameters: list[list[float]] = []
     overall = style.texture * rng.uniform(0.1, 1)
     for tissue in tissues:
         mean = style.mean(tissue.role, rng)
         if tissue.near is not None:
-            mean = looks[tissue.near][0] + tissue.gap * float(rng.choice((-1, 1)))
+            mean = parameters[tissue.near][0] + tissue.gap * float(rng.choice((-1, 1)))
         amplitude = overall * rng.uniform(0, 1.5) * (0.1 if tissue.role == "air" else 1)
-        # What is dark is even: texture is a share of the signal except in CT.
+        # Dark tissue has little texture, which is proportional to the signal except in CT.
         amplitude *= 1 if style is CT else min(1, 0.2 + abs(mean))
         weights = amplitude * rng.normal(0, 0.7, 4)
         rim = tissue.rim * rng.uniform(-0.5, 1) * (0.3 if style is CT else 1)
-        looks.append([mean, rim, float(rng.uniform(0.08, 0.4)), *weights])
-    return looks
+        parameters.append([mean, rim, float(rng.uniform(0.08, 0.4)), *weights])
+    return parameters

@@ -1,4 +1,4 @@
-"""Where structures are painted over one another, each of a tissue and perhaps of an object."""
+"""A canvas on which structures are painted over each other, with tissues and objects."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ LEAST_VOXELS = 30
 
 @dataclass(frozen=True)
 class Tissue:
-    """What the voxels of a structure are made of.
+    """The tissue of a structure.
 
-    role: the kind of stuff, a key of `appearance.STYLES`.
-    near: another tissue of the canvas whose brightness this one is close to.
-    gap: how close, in units of a style's range; the same brightness with 0.
-    rim: how much brighter its border may be than its core, at most.
+    Attributes:
+        role: the kind of tissue, a key of `Style.means` in `appearance`.
+        near: index of another tissue of the canvas with similar brightness.
+        gap: the difference from it in units of a style's range; 0 for the same brightness.
+        rim: the largest brightness difference between its border and its core.
     """
 
     role: str
@@ -30,12 +31,13 @@ class Tissue:
 
 
 class Canvas:
-    """A scene without its brightness.
+    """A scene before its brightness is rendered.
 
-    tissue: (K, J, I) int64, an index into `tissues`.
-    labels: (K, J, I) int16; 0 belongs to no object.
-    depth: (K, J, I) the level of the structure seen at each voxel.
-    position: (3, K, J, I) the frame's, bent a little, so that nothing painted is straight.
+    Attributes:
+        tissue: (K, J, I) int64, an index into `tissues`.
+        labels: (K, J, I) int16; 0 belongs to no object.
+        depth: (K, J, I) the level of the visible structure at each voxel.
+        position: (3, K, J, I) the frame's, slightly deformed, so that nothing painted is straight.
     """
 
     def __init__(self, frame: Frame) -> None:
@@ -50,17 +52,17 @@ class Canvas:
         self.position = frame.position + bend * frame.fields(rng.uniform(2, 5), 3)
 
     def add(self, role: str, near: int | None = None, gap: float = 0.0, rim: float = 0.0) -> int:
-        """The index of a new tissue."""
+        """Add a tissue and return its index."""
         self.tissues.append(Tissue(role, near, gap, rim))
         return len(self.tissues) - 1
 
     def new_object(self) -> int:
-        """The label of one more object."""
+        """Add an object and return its label."""
         self.objects += 1
         return self.objects
 
     def paint(self, level: Level, tissue: int, label: int | None = None) -> None:
-        """A tissue wherever the level is above 0; without a label the labels there stay."""
+        """Paint a tissue in voxels with a level above 0; without a label their labels are kept."""
         inside = level > 0
         self.tissue.masked_fill_(inside, tissue)
         self.depth = torch.where(inside, level, self.depth)
@@ -68,7 +70,7 @@ class Canvas:
             self.labels.masked_fill_(inside, label)
 
     def drop_small_objects(self) -> None:
-        """Drops objects of which fewer than LEAST_VOXELS are seen; a ball replaces the last one."""
+        """Drop objects with fewer than LEAST_VOXELS visible voxels; a ball replaces the last."""
         kept = self._counts(self.labels) >= LEAST_VOXELS
         spare = (radius(self.position) < 0.5) & ~kept.any()
         self.paint(spare.float(), self.add("lesion"), 0)
@@ -78,12 +80,12 @@ class Canvas:
         self.labels = (kept.cumsum(0) * kept).to(torch.int16)[self.labels.long()]
 
     def relabel(self, labels: Tensor) -> None:
-        """Other labels of the same objects, unless too little of one of them would be left."""
-        drawn = self._counts(self.labels) > 0
-        fits = (~drawn | (self._counts(labels) >= LEAST_VOXELS)).all()
+        """Replace the labels of the same objects, unless an object would become too small."""
+        is_visible = self._counts(self.labels) > 0
+        fits = (~is_visible | (self._counts(labels) >= LEAST_VOXELS)).all()
         self.labels = torch.where(fits, labels, self.labels)
 
     def _counts(self, labels: Tensor) -> Tensor:
-        """The number of voxels of each object, (objects,); there is at least one."""
+        """The number of voxels of each object, (objects,), at least one."""
         numbers = torch.arange(1, max(self.objects, 1) + 1, device=labels.device)
         return (labels.reshape(1, -1) == numbers[:, None]).sum(1)

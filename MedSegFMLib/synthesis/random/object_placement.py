@@ -1,4 +1,4 @@
-"""Where an object lies, how large it is and what it looks like."""
+"""Position, size and similarity of objects."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 from .canvas import Canvas
 from .shapes import local, random_turn
 
-# Brightness that can just be told from that of a neighbour, in units of a style's range.
+# A barely visible difference in brightness from a neighbour, in units of a style's range.
 _FAINT = (0.03, 0.2)
 
 
 def placed(
     canvas: Canvas, radii: NDArray[np.float64], anywhere: bool = False, most_rad: float = np.pi
 ) -> Tensor:
-    """Positions local to an object near the middle, or anywhere."""
+    """Positions local to an object near the centre, or anywhere."""
     rng = canvas.frame.generators.host
     reach = 0.8 if anywhere else 0.2
     center = rng.uniform(-reach, reach, 3)
@@ -24,19 +24,19 @@ def placed(
 
 
 def dominant_radii(canvas: Canvas) -> NDArray[np.float64]:
-    """Radii of an object that takes about 30 to 90 % of the extent."""
+    """Radii of an object that spans about 30 to 90 % of the extent."""
     rng = canvas.frame.generators.host
     return np.asarray(rng.uniform(0.35, 1.0) * rng.uniform(0.7, 1.1, 3))
 
 
 def small_radii(canvas: Canvas) -> NDArray[np.float64]:
-    """Radii of an object that takes 10 to 50 % of the extent."""
+    """Radii of an object that spans 10 to 50 % of the extent."""
     rng = canvas.frame.generators.host
     return np.asarray(np.exp(rng.uniform(np.log(0.1), np.log(0.5))) * rng.uniform(0.6, 1.3, 3))
 
 
 def maybe_near(canvas: Canvas) -> tuple[int | None, float]:
-    """In two of five cases a tissue to look like."""
+    """In two of five cases another tissue to resemble, and the difference from it."""
     rng = canvas.frame.generators.host
     if len(canvas.tissues) < 2 or rng.random() < 0.6:
         return None, 0.0

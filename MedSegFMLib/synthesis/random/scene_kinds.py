@@ -1,4 +1,4 @@
-"""Kinds of scenes: which structures lie where, and which of them are objects."""
+"""Kinds of scenes: the arrangement of structures, and which of them are objects."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def organs(canvas: Canvas) -> None:
 
 
 def single(canvas: Canvas) -> None:
-    """One large object and what lies in and around it."""
+    """One large object with structures in and around it."""
     rng = canvas.frame.generators.host
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 5)))
@@ -54,12 +54,12 @@ def single(canvas: Canvas) -> None:
     level = compact_shape(p, canvas.frame)
     capsule(canvas, level)
     label = canvas.new_object()
-    own = canvas.add("lesion", *maybe_near(canvas), rim=0.4 * (rng.random() < 0.4))
-    canvas.paint(level, own, label)
+    tissue = canvas.add("lesion", *maybe_near(canvas), rim=0.4 * (rng.random() < 0.4))
+    canvas.paint(level, tissue, label)
     if rng.random() < 0.5:
         # Nodules, vessels and gaps inside belong to it too.
         nested = canvas.frame.fields(rng.uniform(3, 12))[0] - float(rng.uniform(0.4, 1.5))
-        inner = canvas.add("lesion", own, float(rng.uniform(0.05, 0.5)))
+        inner = canvas.add("lesion", tissue, float(rng.uniform(0.05, 0.5)))
         canvas.paint(torch.minimum(nested, level), inner, label)
     if rng.random() < 0.3:
         vessel = placed(canvas, np.full(3, rng.uniform(0.4, 1.0)), True)
@@ -68,14 +68,14 @@ def single(canvas: Canvas) -> None:
 
 
 def sparse(canvas: Canvas) -> None:
-    """A large object that fills little of its box, and often another that looks like it."""
+    """A large object that fills little of its box, and often another that resembles it."""
     rng = canvas.frame.generators.host
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 5)))
     tissue = canvas.add("soft", *maybe_near(canvas), rim=0.3 * (rng.random() < 0.3))
     level = sparse_shape(placed(canvas, dominant_radii(canvas)), canvas.frame)
     if rng.random() < 0.4:
-        # What touches its like ends at a border that the image hardly shows.
+        # The border between touching similar objects is barely visible.
         like = canvas.add("soft", tissue, float(rng.choice((0.0, 0.05, 0.15))))
         other = random_shape(placed(canvas, dominant_radii(canvas)), canvas.frame)
         canvas.paint(other, like, canvas.new_object() if rng.random() < 0.5 else 0)
@@ -84,7 +84,7 @@ def sparse(canvas: Canvas) -> None:
 
 
 def specks(canvas: Canvas) -> None:
-    """One to six small round objects, each of its own or all of them one."""
+    """One to six small round objects, each with its own label or all with the same."""
     rng = canvas.frame.generators.host
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 4)))
@@ -100,7 +100,7 @@ def specks(canvas: Canvas) -> None:
 
 
 def tumour(canvas: Canvas) -> None:
-    """A dark core in a bright rim in swollen tissue, each an object or all of them one."""
+    """A dark core in a bright rim in oedema, as separate objects or one."""
     rng = canvas.frame.generators.host
     frame = canvas.frame
     surroundings(canvas)
@@ -120,7 +120,7 @@ def tumour(canvas: Canvas) -> None:
 
 
 def halves(canvas: Canvas) -> None:
-    """An object cut by a plane into two or three of nearly the same look."""
+    """An object cut by planes into two or three of nearly equal appearance."""
     rng = canvas.frame.generators.host
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 5)))
@@ -138,7 +138,7 @@ def halves(canvas: Canvas) -> None:
 
 
 def heart(canvas: Canvas) -> None:
-    """A bright pool with dark muscles in it, the wall around it and a crescent beside it."""
+    """A bright pool with dark muscles, the wall around it and a crescent beside it."""
     rng = canvas.frame.generators.host
     frame = canvas.frame
     surroundings(canvas)
@@ -162,7 +162,7 @@ def heart(canvas: Canvas) -> None:
 
 
 def head(canvas: Canvas) -> None:
-    """Skin, skull, fluid and a folded brain; the inside, parts of it or lesions are objects."""
+    """Skin, skull, fluid and a folded brain; objects are the inside, its parts or lesions."""
     rng = canvas.frame.generators.host
     frame = canvas.frame
     canvas.paint(torch.ones_like(canvas.depth), canvas.add("air"))
@@ -172,30 +172,30 @@ def head(canvas: Canvas) -> None:
     bone = level - float(rng.uniform(0.02, 0.1))
     canvas.paint(bone, canvas.add("bone"))
     inside = bone - float(rng.uniform(0.03, 0.1))
-    what = rng.choice(("inside", "matter", "lesions", "nuclei"))
-    label = canvas.new_object() if what == "inside" else None
+    variant = rng.choice(("inside", "matter", "lesions", "nuclei"))
+    label = canvas.new_object() if variant == "inside" else None
     canvas.paint(inside, canvas.add("fluid"), label)
     folds = frame.fields(rng.uniform(8, 14))[0].abs()
     brain = inside - 0.02 - 0.4 * (0.3 - folds).clamp(min=0)
     gray = canvas.add("soft")
-    canvas.paint(brain, gray, canvas.new_object() if what == "matter" else None)
+    canvas.paint(brain, gray, canvas.new_object() if variant == "matter" else None)
     white = torch.minimum(brain - 0.05, brain - 0.12 + 0.35 * (folds - 0.5))
     wm = canvas.add("soft", gray, float(rng.uniform(0.08, 0.3)))
-    canvas.paint(white, wm, canvas.new_object() if what == "matter" else None)
+    canvas.paint(white, wm, canvas.new_object() if variant == "matter" else None)
     mirrored = torch.stack([p[0], p[1], p[2].abs()])
-    for role, wanted in (("fluid", rng.random() < 0.3), ("soft", what == "nuclei")):
+    for role, wanted in (("fluid", rng.random() < 0.3), ("soft", variant == "nuclei")):
         at = np.array([*rng.uniform(-0.2, 0.2, 2), rng.uniform(0.08, 0.25)])
         q = local(mirrored, at, rng.uniform(0.1, 0.3, 3), random_turn(rng), frame)
         tissue = canvas.add(role, *((gray, 0.05) if role == "soft" else ()))
         canvas.paint(blob(q, frame), tissue, canvas.new_object() if wanted else None)
-    if what == "lesions":
+    if variant == "lesions":
         scattered = lesions(placed(canvas, np.full(3, 0.6)), frame)
         tissue = canvas.add("lesion", wm, float(rng.uniform(0.2, 0.7)))
         canvas.paint(torch.minimum(scattered, inside), tissue, canvas.new_object())
 
 
 def cord(canvas: Canvas) -> None:
-    """A long tube in a tube of fluid, with a butterfly in its cross section."""
+    """A long tube within a tube of fluid, with a butterfly in its cross section."""
     rng = canvas.frame.generators.host
     frame = canvas.frame
     surroundings(canvas)
@@ -206,13 +206,13 @@ def cord(canvas: Canvas) -> None:
     flat = torch.stack([0.15 * p[0], p[1], p[2]])
     level = 1 - radius(flat) + 0.03 * frame.fields(4)[0]
     canvas.paint(level + float(rng.uniform(0.1, 0.6)), canvas.add("fluid"))
-    what = rng.choice(("whole", "gray", "both"))
+    variant = rng.choice(("whole", "gray", "both"))
     outer = canvas.add("soft")
-    canvas.paint(level, outer, None if what == "gray" else canvas.new_object())
+    canvas.paint(level, outer, None if variant == "gray" else canvas.new_object())
     inner = canvas.add("soft", outer, float(rng.uniform(0.06, 0.3)))
     scale = float(rng.uniform(0.8, 1))
     horns = torch.minimum(butterfly(flat / scale, frame), level)
-    canvas.paint(horns, inner, canvas.new_object() if what != "whole" else None)
+    canvas.paint(horns, inner, canvas.new_object() if variant != "whole" else None)
 
 
 def vessels(canvas: Canvas) -> None:
@@ -228,7 +228,7 @@ def vessels(canvas: Canvas) -> None:
 
 
 def uptake(canvas: Canvas) -> None:
-    """Hot spots, some of them rings, in a body that hardly shows."""
+    """Hot spots, some of them rings, in a barely visible body."""
     rng = canvas.frame.generators.host
     surroundings(canvas)
     neighbours(canvas, int(rng.integers(0, 4)))
@@ -245,7 +245,7 @@ def uptake(canvas: Canvas) -> None:
 
 
 def cells(canvas: Canvas) -> None:
-    """Cells between bright or dark walls, of a tissue that may end in the view."""
+    """Cells between bright or dark walls, in tissue that may end within the view."""
     rng = canvas.frame.generators.host
     count = int(np.exp(rng.uniform(np.log(6), np.log(48))))
     territory = territories(canvas, count)
@@ -264,7 +264,7 @@ def cells(canvas: Canvas) -> None:
 
 
 def neurites(canvas: Canvas) -> None:
-    """Tissue as an electron microscope shows it: membranes, mitochondria and synapses."""
+    """Tissue under an electron microscope: membranes, mitochondria and synapses."""
     rng = canvas.frame.generators.host
     frame = canvas.frame
     territory = territories(canvas, int(rng.integers(8, 48)), bend=0.2)
@@ -274,22 +274,24 @@ def neurites(canvas: Canvas) -> None:
         canvas.paint(stained, canvas.add("interior"))
     width = float(rng.uniform(0.015, 0.05))
     canvas.paint(width - territory.gap, canvas.add("wall"))
-    what = rng.choice(("organelles", "synapses", "both", "neurite"))
-    if what == "neurite":
+    variant = rng.choice(("organelles", "synapses", "both", "neurite"))
+    if variant == "neurite":
         canvas.labels = territory.label(canvas, int(rng.integers(1, 4)))
     count = int(rng.integers(2, 25))
     p = placed(canvas, rng.uniform(0.6, 1.6, 3))
     centers, radii = rng.uniform(-1.2, 1.2, (count, 3)), rng.uniform(0.08, 0.3, count)
     level = balls(p, centers, radii, frame) + 0.02 * frame.fields(10)[0]
     tissue = canvas.add("organelle", rim=-0.5)
-    canvas.paint(level, tissue, canvas.new_object() if what in ("organelles", "both") else None)
+    canvas.paint(level, tissue, canvas.new_object() if variant in ("organelles", "both") else None)
     patches = torch.minimum(3 * width - territory.gap, 0.05 * (frame.fields(5)[0] - 1.2))
     canvas.paint(
-        patches, canvas.add("wall"), canvas.new_object() if what in ("synapses", "both") else None
+        patches,
+        canvas.add("wall"),
+        canvas.new_object() if variant in ("synapses", "both") else None,
     )
 
 
-# What a scene may be of, and how often.
+# The relative frequency of each kind of scene.
 KINDS: dict[Callable[[Canvas], None], float] = {
     organs: 5,
     single: 5,

@@ -1,7 +1,7 @@
 """Shapes of objects as scalar fields.
 
-Each function takes local positions p, (3, K, J, I), in which the object fills about the unit ball,
-and gives its level, (K, J, I): above 0 inside, in units of the object's own radius.
+Each function takes local positions p, (3, K, J, I), in which the object fills roughly the unit
+ball, and returns its level, (K, J, I): above 0 inside, in units of the object's own radius.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Level: TypeAlias = Tensor
 
 
 def to_device(values: NDArray[np.float64] | Sequence[float], frame: Frame) -> Tensor:
-    """Float32 numbers of the host on the device of a frame."""
+    """Copy numbers to the device of a frame, as float32."""
     return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(
         frame.device, non_blocking=True
     )
@@ -33,7 +33,7 @@ def local(
     turn: NDArray[np.float64],
     frame: Frame,
 ) -> Tensor:
-    """Positions as seen by an object with this centre and these radii along its turned axes."""
+    """Positions relative to an object with this centre and these radii along its rotated axes."""
     matrix = turn / radii[:, None]
     offset = to_device(-(matrix @ center)[:, None], frame)
     flat = torch.addmm(offset, to_device(matrix, frame), position.reshape(3, -1))
@@ -54,24 +54,24 @@ def radius(p: Tensor) -> Tensor:
 
 
 def ball(p: Tensor, frame: Frame) -> Level:
-    """The unit ball: an ellipsoid once placed."""
+    """The unit ball, which placement turns into an ellipsoid."""
     return 1 - radius(p)
 
 
 def superquadric(p: Tensor, frame: Frame) -> Level:
-    """From octahedron-like over round to box-like."""
+    """A shape between an octahedron, a ball and a box."""
     power = float(np.exp(frame.generators.host.uniform(np.log(1.2), np.log(7))))
     return 1 - p.abs().pow(power).sum(0).pow(1 / power)
 
 
 def rounded_box(p: Tensor, frame: Frame) -> Level:
-    """Round with a hint of corners: the outline of a head."""
+    """A round shape with slight corners: the outline of a head."""
     power = float(frame.generators.host.uniform(1.9, 2.6))
     return 1 - p.abs().pow(power).sum(0).pow(1 / power)
 
 
 def blob(p: Tensor, frame: Frame) -> Level:
-    """A ball with hills and hollows at two scales."""
+    """A ball with bumps and dents at two scales."""
     rng = frame.generators.host
     coarse, fine = rng.uniform(0.1, 0.4), rng.uniform(0, 0.12)
     bumps = coarse * frame.fields(rng.uniform(2, 5))[0] + fine * frame.fields(rng.uniform(6, 14))[0]
@@ -79,7 +79,7 @@ def blob(p: Tensor, frame: Frame) -> Level:
 
 
 def lobulated(p: Tensor, frame: Frame) -> Level:
-    """Balls grown together: a prostate's nodules, a grape, a lobed gland."""
+    """Merged balls: a prostate's nodules, a grape, a lobed gland."""
     rng = frame.generators.host
     count = int(rng.integers(2, 8))
     centers = rng.normal(size=(count, 3)) * rng.uniform(0.3, 0.5)
@@ -89,7 +89,7 @@ def lobulated(p: Tensor, frame: Frame) -> Level:
 def balls(
     p: Tensor, centers: NDArray[np.float64], radii: NDArray[np.float64], frame: Frame
 ) -> Level:
-    """The union of balls, centers (n, 3) and radii (n,)."""
+    """The union of balls with centers (n, 3) and radii (n,)."""
     return (
         (to_device(radii[:, None], frame) - distances(p, centers, frame))
         .amax(0)
@@ -98,7 +98,7 @@ def balls(
 
 
 def distances(p: Tensor, centers: NDArray[np.float64], frame: Frame) -> Tensor:
-    """(n, K * J * I) distances of every position to every centre, (n, 3)."""
+    """(n, K * J * I) distances from every centre, (n, 3), to every position."""
     flat = p.reshape(3, -1)
     squared = torch.addmm((flat * flat).sum(0)[None], to_device(-2 * centers, frame), flat)
     squared += to_device((centers**2).sum(1)[:, None], frame)
@@ -120,7 +120,7 @@ def tube(p: Tensor, frame: Frame) -> Level:
 def segments(
     p: Tensor, starts: NDArray[np.float64], ends: NDArray[np.float64], frame: Frame
 ) -> Tensor:
-    """(n, K * J * I) distances of every position to every line segment, starts and ends (n, 3)."""
+    """(n, K * J * I) distances from each line segment, starts and ends (n, 3), to all positions."""
     length = np.linalg.norm(ends - starts, axis=1)[:, None] + 1e-6
     way = (ends - starts) / length
     flat = p.reshape(3, -1)
@@ -133,7 +133,7 @@ def segments(
 
 
 def tree(p: Tensor, frame: Frame) -> Level:
-    """A vessel that branches, getting thinner."""
+    """A branching vessel of decreasing width."""
     rng = frame.generators.host
     starts: list[NDArray[np.float64]] = []
     ends: list[NDArray[np.float64]] = []
@@ -148,14 +148,14 @@ def tree(p: Tensor, frame: Frame) -> Level:
         ends.append(end)
         widths.append(width)
         for _ in range(int(rng.integers(1, 4))):
-            turned = way + rng.normal(0, 0.55, 3)
-            tips.append((end, turned / np.linalg.norm(turned), width * rng.uniform(0.65, 0.95)))
+            branch = way + rng.normal(0, 0.55, 3)
+            tips.append((end, branch / np.linalg.norm(branch), width * rng.uniform(0.65, 0.95)))
     gap = segments(p, np.array(starts), np.array(ends), frame)
     return (to_device(np.array(widths)[:, None], frame) - gap).amax(0).reshape(p.shape[1:])
 
 
 def atrium(p: Tensor, frame: Frame) -> Level:
-    """A bag with a few stumps of vessels."""
+    """A sac with a few vessel stumps."""
     rng = frame.generators.host
     count = int(rng.integers(2, 6))
     ends = rng.normal(size=(count, 3))
@@ -190,7 +190,7 @@ def ring(p: Tensor, frame: Frame) -> Level:
 
 
 def paired(p: Tensor, frame: Frame) -> Level:
-    """Two like parts apart from each other: the left and the right of a structure."""
+    """Two similar parts with a gap between them: the left and right of a structure."""
     rng = frame.generators.host
     gap = float(rng.uniform(0.45, 0.75))
     half = torch.stack([p[0], p[1], p[2].abs() - gap])
@@ -199,12 +199,12 @@ def paired(p: Tensor, frame: Frame) -> Level:
 
 
 def _thickness(rng: np.random.Generator) -> float:
-    """Half the thickness of something thin, in units of the object's radius."""
+    """Half the thickness of a thin structure, in units of the object's radius."""
     return float(np.exp(rng.uniform(np.log(0.04), np.log(0.22))))
 
 
 def lesions(p: Tensor, frame: Frame) -> Level:
-    """Many small blobs scattered over the unit ball, one object together."""
+    """Many small blobs scattered over the unit ball, together one object."""
     rng = frame.generators.host
     count = int(rng.integers(5, 40))
     centers = rng.uniform(-1, 1, (count, 3))
@@ -213,7 +213,7 @@ def lesions(p: Tensor, frame: Frame) -> Level:
 
 
 def crescent(p: Tensor, frame: Frame) -> Level:
-    """A ball out of which another is cut: a right ventricle, a spleen, a meniscus."""
+    """A ball with a bite of another ball: a right ventricle, a spleen, a meniscus."""
     rng = frame.generators.host
     bite = np.array([[rng.uniform(0.5, 0.9), 0, 0]])
     gap = distances(p, bite, frame)[0].reshape(p.shape[1:])
@@ -221,7 +221,7 @@ def crescent(p: Tensor, frame: Frame) -> Level:
 
 
 def butterfly(p: Tensor, frame: Frame) -> Level:
-    """Two mirrored pairs of horns joined by a bridge, the same all along the first axis."""
+    """Two mirrored pairs of horns joined by a bridge, constant along the first axis."""
     rng = frame.generators.host
     flat = torch.stack([torch.zeros_like(p[0]), p[1], p[2].abs()])
     inner, outer = rng.uniform(0.25, 0.4), rng.uniform(0.4, 0.75)
@@ -233,7 +233,7 @@ def butterfly(p: Tensor, frame: Frame) -> Level:
     return (to_device(widths[:, None], frame) - gap).amax(0).reshape(p.shape[1:])
 
 
-# How often each shape is drawn, relative to the others.
+# The relative frequency of each shape.
 SHAPES: dict[Callable[[Tensor, Frame], Level], float] = {
     blob: 4,
     ball: 1.5,
@@ -255,17 +255,17 @@ COMPACT = (blob, ball, superquadric, lobulated, atrium, crescent)
 
 
 def random_shape(p: Tensor, frame: Frame) -> Level:
-    """The level of a shape of any kind."""
+    """The level of a random shape of any kind."""
     chances = np.array(list(SHAPES.values()))
     which = frame.generators.host.choice(len(chances), p=chances / chances.sum())
     return list(SHAPES)[which](p, frame)
 
 
 def sparse_shape(p: Tensor, frame: Frame) -> Level:
-    """The level of a thread, a sheet, a hollow shape, a pair or a scatter."""
+    """The level of a random thread, sheet, hollow shape, pair or scatter."""
     return SPARSE[frame.generators.host.integers(len(SPARSE))](p, frame)
 
 
 def compact_shape(p: Tensor, frame: Frame) -> Level:
-    """The level of a shape that is no thread, no sheet and no scatter."""
+    """The level of a random shape other than a thread, sheet or scatter."""
     return COMPACT[frame.generators.host.integers(len(COMPACT))](p, frame)

@@ -1,4 +1,4 @@
-"""Scenes drawn at random, no two alike."""
+"""An endless source of random scenes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from .scene_kinds import KINDS
 
 
 class RandomSource:
-    """Objects of random shapes in random surroundings as a random device shows them.
+    """Objects of random shapes in random surroundings as imaged by a random device.
 
-    One to six objects of LEAST_VOXELS voxels or more each, labelled 1 and up without gaps.
+    Each scene has one to six objects of at least LEAST_VOXELS voxels, labelled 1 and up without
+    gaps.
     """
 
     def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
-        """The next scene. On a GPU nothing here waits for the device."""
+        """The next scene; on a GPU, nothing here waits for the device."""
         rng = generators.host
         spacing = _spacing(shape_kji, rng)
         frame = Frame(shape_kji, spacing, generators)
@@ -38,7 +39,7 @@ class RandomSource:
 
 
 def _spacing(shape_kji: Shape, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Cubic voxels in half of the cases, else slices up to 8 times as thick as pixels are wide."""
+    """Cubic voxels in half of the cases, else slices up to 8 times thicker than the pixel size."""
     pixel_mm = float(np.exp(rng.uniform(np.log(0.4), np.log(3))))
     thick = float(np.exp(rng.uniform(np.log(0.6), np.log(8)))) if rng.random() < 0.5 else 1.0
     spacing = [pixel_mm * thick, pixel_mm, pixel_mm]

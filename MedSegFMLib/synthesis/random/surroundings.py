@@ -1,4 +1,4 @@
-"""What lies around objects and belongs to none."""
+"""Structures around objects that belong to no object."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from .canvas import Canvas
 from .object_placement import maybe_near, placed, small_radii
 from .shapes import Level, random_shape, superquadric
 
-# What irregular regions are made of, and how often.
-_STUFF = {"soft": 0.5, "fat": 0.2, "fluid": 0.12, "bone": 0.08, "vessel": 0.1}
+# The relative frequency of tissues in irregular regions.
+_TISSUES = {"soft": 0.5, "fat": 0.2, "fluid": 0.12, "bone": 0.08, "vessel": 0.1}
 
 
 def surroundings(canvas: Canvas) -> None:
-    """A few kinds of tissue in irregular regions, in half of the scenes inside a body in air."""
+    """A few kinds of tissue in irregular regions; in half of the scenes inside a body in air."""
     rng = canvas.frame.generators.host
     frame = canvas.frame
     count = int(rng.integers(1, 6))
     scale = float(np.exp(rng.uniform(np.log(2), np.log(12))))
     first = len(canvas.tissues)
-    for role in rng.choice(list(_STUFF), count, p=list(_STUFF.values())):
+    for role in rng.choice(list(_TISSUES), count, p=list(_TISSUES.values())):
         canvas.add(str(role), *maybe_near(canvas))
     canvas.tissue = frame.fields(scale, count).argmax(0) + first
     if rng.random() < 0.5:
@@ -27,13 +27,13 @@ def surroundings(canvas: Canvas) -> None:
     if rng.random() < 0.5:
         p = placed(canvas, rng.uniform(0.8, 1.6, 3))
         body = superquadric(p, frame)
-        # Fat under the skin, then what was there.
+        # A layer of fat under the skin around the existing tissue.
         canvas.paint(float(rng.uniform(0.03, 0.2)) - body, canvas.add("fat"))
         canvas.paint(-body, canvas.add("air"))
 
 
 def _threads(canvas: Canvas) -> None:
-    """Sheets, where a field is 0, and threads, where two are: folds, septa and small vessels."""
+    """Sheets at the zeros of one field and threads at those of two: folds, septa, small vessels."""
     rng = canvas.frame.generators.host
     one, other = canvas.frame.fields(rng.uniform(4, 12), 2).square()
     if rng.random() < 0.5:
@@ -45,7 +45,7 @@ def _threads(canvas: Canvas) -> None:
 
 
 def capsule(canvas: Canvas, level: Level) -> None:
-    """In two of five cases a thin layer around an object that is about to be painted."""
+    """In two of five cases a thin layer around an object that is painted next."""
     rng = canvas.frame.generators.host
     if rng.random() < 0.4:
         role = str(rng.choice(("fat", "soft", "air", "fluid", "vessel")))
@@ -53,7 +53,7 @@ def capsule(canvas: Canvas, level: Level) -> None:
 
 
 def neighbours(canvas: Canvas, count: int, cover: bool = False) -> None:
-    """Structures that are no objects; those that cover take their place from the objects."""
+    """Structures that are not objects; with `cover` they replace voxels of objects."""
     rng = canvas.frame.generators.host
     for _ in range(count):
         p = placed(canvas, small_radii(canvas) * (0.5 if cover else 1.3), True)

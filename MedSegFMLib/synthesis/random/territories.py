@@ -1,4 +1,4 @@
-"""The voxels nearest to each of some points: cells and neurites."""
+"""Voronoi territories of points: cells and neurites."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from .shapes import distances
 class Territories:
     """The voxels nearest to each of some points.
 
-    owner: (K, J, I) the nearest point. nearest: the distance to it. gap: how much farther away the
-    next one is, which is 0 on the border.
+    Attributes:
+        centers: (n, 3) the points.
+        owner: (K, J, I) the index of the nearest point.
+        nearest: (K, J, I) the distance to it.
+        gap: (K, J, I) how much farther away the second nearest point is; 0 on the border.
     """
 
     centers: NDArray[np.float64]
@@ -27,15 +30,15 @@ class Territories:
     gap: Tensor
 
     def label(self, canvas: Canvas, count: int) -> Tensor:
-        """Labels of the territories in the middle, as new objects of the canvas."""
+        """Labels of the `count` central territories, as new objects of the canvas."""
         table = np.zeros(len(self.centers), dtype=np.int16)
-        for middle in np.argsort((self.centers**2).sum(1))[:count]:
-            table[middle] = canvas.new_object()
+        for central in np.argsort((self.centers**2).sum(1))[:count]:
+            table[central] = canvas.new_object()
         return torch.from_numpy(table).to(self.owner.device)[self.owner]
 
 
 def territories(canvas: Canvas, count: int, bend: float = 0.06) -> Territories:
-    """Territories of random points, with borders bent by up to about `bend`."""
+    """Territories of random points, with borders deformed by up to about `bend`."""
     rng = canvas.frame.generators.host
     centers = rng.uniform(-1.15, 1.15, (count, 3))
     bent = canvas.position + bend * canvas.frame.fields(4, 3)

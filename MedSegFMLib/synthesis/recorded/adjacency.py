@@ -1,4 +1,4 @@
-"""Which labels of an array touch, and the boxes they lie in."""
+"""Adjacency and bounding boxes of the labels of an array."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def touching_pairs(labels: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(n, 2) pairs of different labels that share a face, the lower first, and how many faces."""
+    """(n, 2) pairs of different labels that share a face, the lower first, and numbers of faces."""
     count = int(labels.max()) + 1
     keys = []
     for axis in range(3):
@@ -40,6 +40,6 @@ def label_boxes(labels: NDArray[Any], count: int) -> NDArray[np.int16]:
 
 
 def outer_faces(labels: NDArray[Any], count: int) -> NDArray[np.int64]:
-    """(count,) how many faces of each label lie on the end of the image."""
+    """(count,) number of faces of each label on the border of the image."""
     ends = [labels.take(side, axis).ravel() for axis in range(3) for side in (0, -1)]
     return np.bincount(np.concatenate(ends), minlength=count)

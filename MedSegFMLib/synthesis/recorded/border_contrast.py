@@ -1,4 +1,4 @@
-"""How clear the border of a region is that is made of numbered supervoxels."""
+"""Contrast of the border of a region that is a range of supervoxel numbers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from .adjacency import outer_faces, touching_pairs
 
-# The part of a region's border that may be fainter than its contrast says.
+# The fraction of a region's border that may have less contrast than the result.
 _UNCLEAR = 0.3
 
 
 class Borders:
-    """The faces between supervoxels, ready to be looked up by ranges of numbers.
+    """The faces between supervoxels, indexed for look-up by ranges of numbers.
 
-    image: (K, J, I) intensities. supervoxels: (K, J, I) their numbers, from 0 on, none left out.
+    Args:
+        image: (K, J, I) intensities.
+        supervoxels: (K, J, I) their numbers, from 0 without gaps.
     """
 
     def __init__(self, image: NDArray[Any], supervoxels: NDArray[Any]) -> None:
@@ -31,10 +33,10 @@ class Borders:
         self._first = np.searchsorted(self._inner, np.arange(len(self._means) + 1))
 
     def contrast(self, start: int, stop: int, mean: float) -> float:
-        """The step in intensity that most of the border of a range of supervoxels exceeds.
+        """The intensity step that most of the border of a range of supervoxels exceeds.
 
-        Both from supervoxel to supervoxel and from the region's mean; where the image ends there
-        is no step.
+        The step is the smaller of that between the adjacent supervoxels and that from the region's
+        mean; it is 0 on the border of the image.
         """
         among = slice(self._first[start], self._first[stop])
         other = self._other[among]

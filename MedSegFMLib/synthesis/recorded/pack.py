@@ -1,9 +1,10 @@
-"""Packs real images and label maps into the file that training reads them from.
+"""Packing of real images and label maps into a single file for training.
 
-From a JSON file: {"sources": [{"name", "image", "label", "licence", "attribution", "groups",
-"most_labels"}]}, paths relative to the file; one of image and label may be null. Two keys are
-optional: "groups" are lists of label values that make one object together; "most_labels" keeps at
-most that many labels, those with the most voxels. For packing alone: reads files with SimpleITK.
+The sources are a JSON file: {"sources": [{"name", "image", "label", "licence", "attribution",
+"groups", "most_labels"}]}, paths relative to the file; one of image and label may be null. Two keys
+are optional: "groups" are lists of label values that together are one object; "most_labels" keeps
+at most that number of labels, those with the most voxels. Used for packing only: reads files with
+SimpleITK.
 """
 
 from __future__ import annotations
@@ -26,16 +27,26 @@ from .adjacency import label_boxes, touching_pairs
 from .pack_format import PackedVolume
 from .supervoxels import region_tree
 
-# Longer sides are pooled. Label maps alone pack well and have thin parts.
+# Longer sides are pooled. Label maps without an image compress well and have thin structures.
 _LONGEST_IMAGE_SIDE = 176
 _LONGEST_LABEL_SIDE = 256
-# Voxels darker than this of 255 at the border of an image are empty.
+# Intensities of 0 to 255 up to this are empty at the border of an image.
 _EMPTY = 8
 
 
 @dataclass(frozen=True)
 class PackSource:
-    """One volume to pack; see the module's docstring. groups hold label values of the file."""
+    """One volume to pack; see the module's docstring.
+
+    Attributes:
+        name: its unique name.
+        image: the image file, or None.
+        label: the label file, or None.
+        licence: the licence of the data.
+        attribution: the attribution that the licence requires.
+        groups: lists of label values of the file that together are one object.
+        most_labels: the largest number of labels to keep; None for all.
+    """
 
     name: str
     image: Path | None
@@ -47,7 +58,11 @@ class PackSource:
 
 
 def read_sources(path: Path) -> list[PackSource]:
-    """The volumes that a JSON file names; VolumeError where it cannot be used."""
+    """The volumes listed in a JSON file.
+
+    Raises:
+        VolumeError: the file cannot be used.
+    """
     try:
         items = json.loads(path.read_text(encoding="utf-8"))["sources"]
         sources = [
@@ -65,11 +80,13 @@ def read_sources(path: Path) -> list[PackSource]:
     except OSError as error:
         raise VolumeError(f"{path} cannot be read ({error.strerror}); check the path.") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise VolumeError(f"{path} is no list of sources to pack ({error!r}).") from error
+        raise VolumeError(
+            f"{path} is not a list of sources to pack ({error!r}); see Docs/training.md."
+        ) from error
     names = [source.name for source in sources]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise VolumeError(f"{path} names {', '.join(twice)} twice; give each its own name.")
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise VolumeError(f"{path} names {', '.join(duplicates)} twice; give each a unique name.")
     empty = [source.name for source in sources if source.image is None and source.label is None]
     if empty or not sources:
         raise VolumeError(
@@ -79,10 +96,13 @@ def read_sources(path: Path) -> list[PackSource]:
 
 
 def pack_volume(source: PackSource) -> PackedVolume:
-    """A source read, cropped to what is not empty, pooled where large, and prepared for choosing.
+    """Read a source, crop it to its non-empty part, pool it if it is large, and index its regions.
 
-    A label on another grid is brought to its image's. Raises VolumeError where a file cannot be
-    used, and ModelError without scikit-image for an image.
+    Labels on another grid are resampled to the image's.
+
+    Raises:
+        VolumeError: a file cannot be used.
+        ModelError: scikit-image, needed for images, is not installed.
     """
     image = Volume.read(source.image) if source.image else None
     label = Volume.read(source.label) if source.label else None
@@ -124,7 +144,7 @@ def pack_volume(source: PackSource) -> PackedVolume:
 
 
 def _bytes(image: Volume) -> Volume:
-    """The intensities between their 0.5 and 99.5 percentile brought to 0 to 255."""
+    """The image with the range between its 0.5 and 99.5 percentiles mapped to 0 to 255."""
     image.intensity_range()
     floats = image.array_kji.astype(np.float32)
     return image.with_array(
@@ -140,9 +160,12 @@ def _box(filled: NDArray[np.bool_]) -> Region:
 def _numbered(
     labels: NDArray[Any], factors: Sequence[int], most: int | None
 ) -> tuple[list[int], NDArray[np.uint8]]:
-    """The values of the labels that are left, and the labels as 1, 2, … in their order.
+    """The values of the kept labels, and the labels renumbered as 1, 2, … in their order.
 
-    most: keep as many labels at most, the largest ones.
+    Args:
+        labels: the labels.
+        factors: the subsampling factor of each axis.
+        most: the largest number of labels to keep, the largest ones; None for all.
     """
     # The voxel in the middle of each block.
     picked = labels[
@@ -156,7 +179,7 @@ def _numbered(
     values = sorted(present[kept].tolist())
     whole = np.where(np.isin(whole, values), whole, 0)
     if len(values) > 255:
-        raise VolumeError(f"A label map has {len(values)} labels; 255 at most can be packed.")
+        raise VolumeError(f"A label map has {len(values)} labels; at most 255 can be packed.")
     return values, np.where(whole == 0, 0, np.searchsorted(values, whole) + 1).astype(np.uint8)
 
 
@@ -164,5 +187,5 @@ def _in_numbers(
     groups: Sequence[Sequence[int]], values: Sequence[int]
 ) -> tuple[tuple[int, ...], ...]:
     numbers = {value: number for number, value in enumerate(values, 1)}
-    found = (tuple(numbers[value] for value in group if value in numbers) for group in groups)
-    return tuple(group for group in found if group)
+    renumbered = (tuple(numbers[value] for value in group if value in numbers) for group in groups)
+    return tuple(group for group in renumbered if group)

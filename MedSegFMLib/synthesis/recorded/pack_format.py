@@ -1,7 +1,7 @@
-"""Real volumes in one file that torch and numpy alone can read: the pack.
+"""The pack: real volumes in one file that can be read with numpy only.
 
-A pack is an .npz without pickles: its array "index" holds a JSON list of what each recording is,
-the arrays of recording n are called "n/image", "n/labels" and so on.
+A pack is an .npz without pickles: its array "index" is a JSON list that describes the volumes; the
+arrays of volume n are named "n/image", "n/labels" and so on.
 """
 
 from __future__ import annotations
@@ -28,19 +28,25 @@ _DAMAGE = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFil
 
 @dataclass(frozen=True, eq=False)
 class PackedVolume:
-    """A real image, its labels, or both, on one grid, with where it comes from.
+    """A real image, its labels, or both, on one grid, with its origin.
 
-    image: (K, J, I) uint8, or None for a label map without an image.
-    labels: (K, J, I) uint8, 0 for no object, or None.
-    boxes: (labels, 6) int16, the half-open box (start kji, stop kji) of label 1, 2, …
-    sizes: (labels,) int32, how many voxels these labels have.
-    neighbours: (n, 2) uint8, pairs of labels that touch.
-    groups: label numbers that make one object together.
-    supervoxels: (K, J, I) uint16, small regions of even intensity, or None without an image.
-    ranges: (m, 2) int32; supervoxels start to stop - 1 together are a region with a visible border.
-    range_boxes: (m, 6) int16, the half-open boxes of these regions.
-    salience: (m,) float32, how much each looks like an object: its contrast over its own spread,
-        less for what is thin or winding.
+    Attributes:
+        name: its unique name.
+        spacing_kji_mm: the size of a voxel.
+        licence: the licence of the data.
+        attribution: the attribution that the licence requires.
+        groups: label numbers that together are one object.
+        image: (K, J, I) uint8, or None for a label map without an image.
+        labels: (K, J, I) uint8, 0 for no object, or None.
+        boxes: (labels, 6) int16, the half-open box (start kji, stop kji) of label 1, 2, …
+        sizes: (labels,) int32, the number of voxels of these labels.
+        neighbours: (n, 2) uint8, pairs of labels that touch.
+        supervoxels: (K, J, I) uint16, small regions of even intensity, or None without an image.
+        ranges: (m, 2) int32; supervoxels start to stop - 1 together are a region with a visible
+            border.
+        range_boxes: (m, 6) int16, the half-open boxes of these regions.
+        salience: (m,) float32, how object-like each region is: its contrast divided by its own
+            spread, reduced for thin or winding regions.
     """
 
     name: str
@@ -68,14 +74,18 @@ class PackedVolume:
 
 
 def save_pack(packed_volumes: Sequence[PackedVolume], path: Path) -> None:
-    """Write a pack, whole or not at all; raises OutputError where it cannot be written."""
+    """Write a pack, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     index = []
     for number, packed in enumerate(packed_volumes):
-        held = [
+        array_names = [
             name for name in (*_LABEL_ARRAYS, *_IMAGE_ARRAYS) if getattr(packed, name) is not None
         ]
-        arrays |= {f"{number}/{name}": getattr(packed, name) for name in held}
+        arrays |= {f"{number}/{name}": getattr(packed, name) for name in array_names}
         index.append(
             {
                 "name": packed.name,
@@ -83,7 +93,7 @@ def save_pack(packed_volumes: Sequence[PackedVolume], path: Path) -> None:
                 "licence": packed.licence,
                 "attribution": packed.attribution,
                 "groups": packed.groups,
-                "arrays": held,
+                "arrays": array_names,
             }
         )
     arrays["index"] = np.array([FORMAT, json.dumps(index)])
@@ -92,9 +102,13 @@ def save_pack(packed_volumes: Sequence[PackedVolume], path: Path) -> None:
 
 
 def load_pack(path: Path) -> list[PackedVolume]:
-    """The volumes of a pack; raises VolumeError where it is missing, damaged or no pack."""
+    """The volumes of a pack.
+
+    Raises:
+        VolumeError: the file is missing, damaged or not a pack.
+    """
     if not path.is_file():
-        raise VolumeError(f"There is no pack {path}; make one with medsegfm pack.")
+        raise VolumeError(f"There is no pack {path}; create one with medsegfm pack.")
     try:
         with np.load(path, allow_pickle=False) as file:
             form, text = (str(part) for part in file["index"])
@@ -103,10 +117,10 @@ def load_pack(path: Path) -> list[PackedVolume]:
             ]
     except _DAMAGE as error:
         raise VolumeError(
-            f"{path} cannot be read as a pack of recordings ({error}); copy or make it again."
+            f"{path} cannot be read as a pack ({error}); copy or create it again."
         ) from error
     if form != FORMAT or not packed_volumes:
-        raise VolumeError(f"{path} holds no recordings of this version's format; make it again.")
+        raise VolumeError(f"{path} has no volumes in the format of this version; create it again.")
     return packed_volumes
 
 

@@ -1,4 +1,4 @@
-"""Regions of an image merged two by two until one is left."""
+"""Hierarchical merging of the regions of an image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .adjacency import label_boxes, touching_pairs
 
 
 class Merging:
-    """Merges the two neighbours that are most alike until one region is left (Ward's cost)."""
+    """A binary tree of regions, built by merging the two most similar neighbours (Ward's cost)."""
 
     def __init__(self, image: NDArray[np.uint8], first: NDArray[Any]) -> None:
         flat, values = first.ravel(), image.ravel().astype(np.float64)
@@ -38,19 +38,19 @@ class Merging:
         return float(max(variance, 0) ** 0.5)
 
     def merge_all(self) -> None:
-        """Grow the tree to its root."""
-        gone = [False] * self.leaves
+        """Merge until one region is left."""
+        is_merged = [False] * self.leaves
         queue = [
             (self._cost(a, b), a, b) for a in range(self.leaves) for b in self.faces[a] if a < b
         ]
         heapq.heapify(queue)
         while queue:
             _, a, b = heapq.heappop(queue)
-            if gone[a] or gone[b]:
+            if is_merged[a] or is_merged[b]:
                 continue
             new = self._join(a, b)
-            gone[a] = gone[b] = True
-            gone.append(False)
+            is_merged[a] = is_merged[b] = True
+            is_merged.append(False)
             for other in self.faces[new]:
                 heapq.heappush(queue, (self._cost(other, new), other, new))
 
@@ -67,7 +67,7 @@ class Merging:
 
     def _cost(self, a: int, b: int) -> float:
         size = self.size[a] * self.size[b] / (self.size[a] + self.size[b])
-        # The square root lets large regions of even intensity outlive small specks.
+        # The square root keeps large regions of even intensity longer than small specks.
         return float(size**0.5 * (self.mean(a) - self.mean(b)) ** 2)
 
     def _join(self, a: int, b: int) -> int:

@@ -1,4 +1,4 @@
-"""A recording seen at the voxels of a scene."""
+"""Resampling of a packed volume at the voxels of a scene."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .warp import Affine
 
-# Steps below this show a recording's voxels as blocks.
+# Smaller steps show the packed volume's voxels as blocks.
 _FINE_STEP = 0.75
 
 
@@ -27,18 +27,18 @@ def nearest(array: Tensor, where: Tensor) -> Tensor:
 
 
 def linear(array: Tensor, where: Tensor, affine: Affine) -> Tensor:
-    """(K, J, I) float32 values 0 to 1 of a uint8 array between its voxels; 0 outside.
+    """(K, J, I) float32 values 0 to 1 of a uint8 array by linear interpolation; 0 outside.
 
-    Voxels are averaged first where the scene's are larger.
+    Voxels are first averaged if the scene's are larger.
     """
     part, start = _part(array, affine)
     return _between(part.float()[None] / 255, start, where, affine)[0]
 
 
 def objects(array: Tensor, table: NDArray[np.int64], where: Tensor, affine: Affine) -> Tensor:
-    """(K, J, I) int16: what `table` gives for the values of an array, 0 outside and mostly.
+    """(K, J, I) int16: the entries of `table` for the values of an array; 0 outside.
 
-    The outlines are smoothed over a voxel of the array, which shows where the scene's are smaller.
+    If the scene's voxels are smaller, outlines are smoothed over a voxel of the array.
     """
     numbers = torch.from_numpy(table).to(where.device, torch.int16)
     if min(affine.steps(where.shape[1:])) >= _FINE_STEP:
@@ -55,7 +55,7 @@ def objects(array: Tensor, table: NDArray[np.int64], where: Tensor, affine: Affi
 
 
 def _part(array: Tensor, affine: Affine) -> tuple[Tensor, list[int]]:
-    """The part of a recording's array that a scene can see, and its first voxel."""
+    """The part of a packed volume's array that a scene can reach, and its first voxel."""
     reach = np.abs(affine.matrix).sum(1) * 1.25 + 3
     start = np.floor(affine.centre - reach).astype(int).clip(0)
     stop = np.ceil(affine.centre + reach).astype(int) + 1
@@ -64,7 +64,7 @@ def _part(array: Tensor, affine: Affine) -> tuple[Tensor, list[int]]:
 
 
 def _between(part: Tensor, start: list[int], where: Tensor, affine: Affine) -> Tensor:
-    """(C, K, J, I) values between the voxels of a (C, k, j, i) part of a recording."""
+    """(C, K, J, I) interpolated values of a (C, k, j, i) part of a packed volume."""
     shape = part.shape[1:]
     factors = [
         max(1, min(round(step), n))
@@ -82,7 +82,7 @@ def _between(part: Tensor, start: list[int], where: Tensor, affine: Affine) -> T
 
 
 def _smoothed(array: Tensor, axis: int) -> Tensor:
-    """The mean of each voxel, counted twice, and its two neighbours along an axis."""
+    """Smoothing along an axis with the weights 1, 2, 1."""
     count = array.shape[axis]
     before = torch.cat([array.narrow(axis, 0, 1), array.narrow(axis, 0, count - 1)], axis)
     after = torch.cat([array.narrow(axis, 1, count - 1), array.narrow(axis, count - 1, 1)], axis)

@@ -1,4 +1,8 @@
-"""What a scanner and its settings do to an image: blur, bias, contrast and noise."""
+"""Effects of a scanner and its settings on an image: blur, bias, contrast and noise.
+
+The effects are mild and independent of the modality, because the image may be real.
+`random.acquisition` simulates a device from ideal tissue brightness.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,12 @@ _BOUNDS = (0.005, 0.995)
 
 
 def scanned(image: Tensor, frame: Frame, real: bool) -> Tensor:
-    """(K, J, I) float32 seen by a random scanner, its 0.5 and 99.5 percentile at 0 and 1.
+    """(K, J, I) float32 image of a random scanner, its 0.5 and 99.5 percentiles at 0 and 1.
 
-    real: the image was taken by a scanner already, so that less is done to it.
+    Args:
+        image: (K, J, I) intensities.
+        frame: the scene's grid.
+        real: whether the image comes from a real scanner, so that it is blurred less often.
     """
     rng = frame.generators.host
     if not real or rng.random() < 0.25:
@@ -24,7 +31,7 @@ def scanned(image: Tensor, frame: Frame, real: bool) -> Tensor:
     if rng.random() < 0.5:
         strength = rng.uniform(0.05, 0.3)
         image = image * (1 + float(strength) * frame.fields(rng.uniform(1, 3))[0])
-    # A window on a part of the intensities, as radiologists look at CT.
+    # A window of part of the intensities, as used by radiologists for CT.
     window = rng.uniform(0, 0.15), rng.uniform(0.8, 1)
     image = _stretched(image, *(window if rng.random() < 0.25 else _BOUNDS))
     if rng.random() < 0.6:
@@ -37,9 +44,9 @@ def scanned(image: Tensor, frame: Frame, real: bool) -> Tensor:
 
 
 def _stretched(image: Tensor, lowest: float = _BOUNDS[0], highest: float = _BOUNDS[1]) -> Tensor:
-    """The image with two of its quantiles brought to 0 and 1."""
+    """The image with two of its quantiles mapped to 0 and 1."""
     flat = image.reshape(-1)
-    # An odd step, as an even one would see the same few columns of voxels only.
+    # An odd step, because an even one may sample only a few columns of voxels.
     sample = flat[:: max(1, flat.numel() // _SAMPLE_VOXELS) | 1].sort().values
     low = sample[int(lowest * (sample.numel() - 1))]
     high = sample[int(highest * (sample.numel() - 1))]

@@ -21,20 +21,25 @@ from .resample import linear, nearest, objects
 from .scanner import scanned
 from .warp import Affine, positions, random_affine
 
-# How often each use is drawn: real objects on real images, images painted for label maps, regions
-# of real images as objects, and shapes altered in real images.
+# The relative frequency of each use: real objects in real images, images painted for label maps,
+# regions of real images as objects, and shapes altered in real images.
 USES = {"labelled": 0.45, "painted": 0.25, "regions": 0.2, "altered": 0.1}
 _TRIES = 6
-# Labels are not drawn finer than they were recorded.
+# Voxels of painted scenes are at least this fraction of the label map's.
 _FINEST_PAINTED = 0.8
 _LEAST_VOXELS = 20
 _MOST_OBJECTS = 4
 
 
 class RecordedSource:
-    """Scenes from the recordings of a pack, without end.
+    """An endless source of scenes from the volumes of a pack.
 
-    Raises VolumeError where the pack is missing, damaged or holds nothing of the uses asked for.
+    Args:
+        pack: the pack file.
+        uses: the uses to draw from, keys of `USES`.
+
+    Raises:
+        VolumeError: the pack is missing, damaged or has no volumes for these uses.
     """
 
     def __init__(self, pack: Path | str, uses: Sequence[str] = tuple(USES)) -> None:
@@ -48,12 +53,18 @@ class RecordedSource:
         }
         self._uses = {use: USES[use] for use in uses if fit[use]}
         if not self._uses:
-            raise VolumeError(f"{pack} holds no recordings for {', '.join(uses)}.")
+            raise VolumeError(
+                f"{pack} has no volumes for {', '.join(uses)}; add some and create it again."
+            )
         self._fit = fit
-        self._held: dict[tuple[torch.device, str, str], Tensor] = {}
+        self._arrays: dict[tuple[torch.device, str, str], Tensor] = {}
 
     def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
-        """The next scene: one object at least, the first of them in the middle third or so."""
+        """The next scene, with at least one object; the first of them is near the centre.
+
+        Raises:
+            VolumeError: no object of the pack is visible in several attempts.
+        """
         rng = generators.host
         weights = np.array(list(self._uses.values()))
         use = list(self._uses)[rng.choice(len(weights), p=weights / weights.sum())]
@@ -69,12 +80,15 @@ class RecordedSource:
             if scene is not None and int((scene.labels == 1).sum()) >= _LEAST_VOXELS:
                 break
         else:
-            raise VolumeError(f"No object of the pack is visible in scenes of {shape_kji} voxels.")
+            raise VolumeError(
+                f"No object of the pack is visible in scenes of {shape_kji} voxels; use larger "
+                "scenes."
+            )
         return scene
 
     def _random_volume(self, use: str, rng: np.random.Generator) -> PackedVolume:
         among = self._fit[use]
-        # Large volumes hold more to see; images without labels are rare.
+        # Large volumes contain more; images without labels are rare.
         weights = np.array(
             [np.prod(r.shape_kji) ** 0.5 * (4 if r.labels is None else 1) for r in among]
         )
@@ -88,7 +102,7 @@ class RecordedSource:
         focus = int(rng.integers(len(packed.boxes)))
         affine, frame = _view(packed, packed.boxes[focus], shape, generators)
         where = positions(affine, frame)
-        # The object in focus becomes 1, the others follow.
+        # The object in focus gets label 1; it swaps with the one that had it.
         table = np.arange(len(packed.boxes) + 1)
         table[[1, focus + 1]] = focus + 1, 1
         labels = objects(self._array(packed, "labels", frame), table, where, affine)
@@ -104,12 +118,12 @@ class RecordedSource:
         boxes = packed.boxes[[label - 1 for label in targets[0]]]
         box = [*boxes[:, :3].min(axis=0).tolist(), *boxes[:, 3:].max(axis=0).tolist()]
         affine, frame = _view(packed, box, shape, generators, _FINEST_PAINTED)
-        found = nearest(self._array(packed, "labels", frame), positions(affine, frame))
+        values = nearest(self._array(packed, "labels", frame), positions(affine, frame))
         table = np.zeros(len(packed.boxes) + 1, np.int64)
         for number, target in reversed(list(enumerate(targets, 1))):
             table[list(target)] = number
-        image = painted(found, packed, targets[0], frame)
-        return _scene(scanned(image, frame, real=False), _looked_up(table, found, frame), affine)
+        image = painted(values, packed, targets[0], frame)
+        return _scene(scanned(image, frame, real=False), _looked_up(table, values, frame), affine)
 
     def _regions(
         self, packed: PackedVolume, shape: Shape, generators: RandomGenerators
@@ -142,7 +156,7 @@ class RecordedSource:
         center = rng.uniform(-0.5, 0.5, 3) * (1 - radii.clip(max=1))
         level = compact_shape(local(frame.position, center, radii, random_turn(rng), frame), frame)
         inside = (level * float(rng.uniform(6, 40))).sigmoid()
-        # Another place's texture, with more or less contrast, lighter or darker.
+        # Texture from another position, with more or less contrast, lighter or darker.
         other = image.flip([int(rng.integers(3))]) if rng.random() < 0.5 else image
         change = rng.uniform(0.12, 0.45) * rng.choice([-1, 1])
         if rng.random() < 0.5:
@@ -154,11 +168,11 @@ class RecordedSource:
 
     def _array(self, packed: PackedVolume, name: str, frame: Frame) -> Tensor:
         key = (frame.device, packed.name, name)
-        if key not in self._held:
+        if key not in self._arrays:
             array = getattr(packed, name)
-            held = torch.from_numpy(array if array.dtype == np.uint8 else array.astype(np.int16))
-            self._held[key] = held.to(frame.device)
-        return self._held[key]
+            tensor = torch.from_numpy(array if array.dtype == np.uint8 else array.astype(np.int16))
+            self._arrays[key] = tensor.to(frame.device)
+        return self._arrays[key]
 
 
 def _view(
@@ -174,8 +188,8 @@ def _view(
     return affine, Frame(shape, affine.spacing_kji_mm, generators)
 
 
-def _looked_up(table: np.ndarray, found: Tensor, frame: Frame) -> Tensor:
-    return torch.from_numpy(table).to(frame.device, torch.int16)[found]
+def _looked_up(table: np.ndarray, values: Tensor, frame: Frame) -> Tensor:
+    return torch.from_numpy(table).to(frame.device, torch.int16)[values]
 
 
 def _scene(image: Tensor, labels: Tensor, affine: Affine) -> Scene:

@@ -1,8 +1,8 @@
-"""Regions of a real image with visible borders, at every scale: what an object could be.
+"""Regions of a real image with visible borders, at all scales: candidates for objects.
 
-Small supervoxels are merged two by two, the most alike first. They are numbered so that each
-region of that tree is a range of numbers, which a table look-up turns into a mask. For packing
-alone: needs scikit-image.
+Small supervoxels are merged in pairs, the most similar first. They are numbered so that each region
+of the resulting tree is a range of numbers, which a table look-up turns into a mask. Used for
+packing only: needs scikit-image.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from .region_merging import Merging
 
 _VOXELS_EACH = 80
 _MOST = 10000
-# Intensity against distance in SLIC: low values follow edges.
+# SLIC's weight of distance against intensity: low values follow edges.
 _COMPACTNESS = 0.03
 _LEAST_VOXELS = 40
-# A lone supervoxel has the shape that SLIC gave it.
+# The shape of a single supervoxel is an artefact of SLIC.
 _LEAST_SUPERVOXELS = 3
 _LEAST_SALIENCE = 0.5
 _LEAST_CONTRAST = 8.0
-# The part of what surrounds a region that may be as bright as the region.
+# The fraction of a region's surroundings that may be as bright as the region.
 _MOST_ALIKE = 0.4
-# Noise of the packed intensities (0 to 255), so that a flat region's contrast stays finite.
+# Least spread (of intensities 0 to 255), so that the salience of a constant region stays finite.
 _FLOOR_SPREAD = 8.0
 
 
 @dataclass(frozen=True, eq=False)
 class RegionTree:
-    """See `PackedVolume` for the arrays."""
+    """The regions of an image; see `PackedVolume` for the arrays."""
 
     supervoxels: NDArray[np.uint16]
     ranges: NDArray[np.int32]
@@ -43,16 +43,20 @@ class RegionTree:
 
 
 def region_tree(image: NDArray[np.uint8], spacing_kji_mm: tuple[float, float, float]) -> RegionTree:
-    """The supervoxels of (K, J, I) uint8 `image` and the regions that they make together.
+    """The supervoxels of a (K, J, I) uint8 image and the regions that they form.
 
-    Raises ModelError where scikit-image is not installed.
+    Raises:
+        ModelError: scikit-image is not installed.
     """
     try:
         from skimage.segmentation import slic
     except ImportError as error:
-        raise ModelError("Packing images needs scikit-image: pip install scikit-image.") from error
+        raise ModelError(
+            "Packing images needs scikit-image, which is not installed; run: "
+            "pip install scikit-image."
+        ) from error
     count = int(np.clip(image.size / _VOXELS_EACH, 8, _MOST))
-    found = slic(
+    segments = slic(
         image.astype(np.float32) / 255,
         n_segments=count,
         compactness=_COMPACTNESS,
@@ -61,7 +65,7 @@ def region_tree(image: NDArray[np.uint8], spacing_kji_mm: tuple[float, float, fl
         channel_axis=None,
         start_label=0,
     )
-    first = np.unique(found, return_inverse=True)[1].reshape(image.shape)
+    first = np.unique(segments, return_inverse=True)[1].reshape(image.shape)
     tree = Merging(image, first)
     tree.merge_all()
     order = tree.leaf_order()
@@ -73,7 +77,7 @@ def region_tree(image: NDArray[np.uint8], spacing_kji_mm: tuple[float, float, fl
 def _tree_arrays(
     tree: Merging, numbers: NDArray[np.uint16], image: NDArray[np.uint8], first: NDArray[Any]
 ) -> RegionTree:
-    """The regions that are worth being an object: large enough, clear, and not the whole image."""
+    """The regions that qualify as objects: large enough, clear, and not the whole image."""
     start, stop = numbers.astype(int).tolist(), (numbers.astype(int) + 1).tolist()
     for a, b in tree.children:
         start.append(min(start[a], start[b]))
@@ -107,11 +111,12 @@ def _tree_arrays(
 
 
 def _alike_around(image: NDArray[np.uint8], inside: NDArray[np.bool_]) -> float:
-    """The part of the voxels two steps outside a region that its own voxels could be."""
+    """The fraction of voxels two steps outside a region with intensities like its own."""
     from scipy.ndimage import binary_dilation
 
     near = binary_dilation(inside)
     shell = binary_dilation(near) & ~near
     values = image[inside].astype(np.float64)
-    apart = np.abs(image[shell] - values.mean())
-    return float((apart <= max(_FLOOR_SPREAD, values.std())).mean()) if shell.any() else 1.0
+    difference = np.abs(image[shell] - values.mean())
+    is_alike = difference <= max(_FLOOR_SPREAD, values.std())
+    return float(is_alike.mean()) if shell.any() else 1.0

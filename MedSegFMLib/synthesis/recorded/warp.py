@@ -1,4 +1,4 @@
-"""Where a scene's voxels lie in a recording."""
+"""The positions of a scene's voxels in a packed volume."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from ...volumes.region import Shape
 from ..fields import Frame
 from ..random.shapes import random_turn, to_device
 
-# A scene's sides are no longer than a recording's, on average, times this.
+# Largest ratio of a scene's sides to the packed volume's, on average.
 _LARGEST_VIEW = 1.0
 
 
 @dataclass(frozen=True)
 class Affine:
-    """Voxel positions in a recording: matrix @ p + centre for p from -1 to 1 over the scene.
+    """Voxel positions in a packed volume: matrix @ p + centre for p from -1 to 1 over the scene.
 
-    matrix: (3, 3); centre: (3,); both in voxels of the recording, k, j, i.
-    spacing_kji_mm: the size of the scene's voxels.
+    Attributes:
+        matrix: (3, 3), in voxels of the packed volume, k, j, i.
+        centre: (3,), in voxels of the packed volume, k, j, i.
+        spacing_kji_mm: the size of the scene's voxels.
     """
 
     matrix: NDArray[np.float64]
@@ -31,7 +33,7 @@ class Affine:
     spacing_kji_mm: tuple[float, float, float]
 
     def steps(self, shape_kji: Sequence[int]) -> list[float]:
-        """How far a step in a scene of this shape goes along each axis of the recording."""
+        """The distance in packed voxels along each axis for a step of one voxel in a scene."""
         steps = 2 * np.abs(self.matrix) / (np.array(shape_kji) - 1).clip(1)
         return [float(step) for step in steps.max(axis=1)]
 
@@ -44,19 +46,27 @@ def random_affine(
     rng: np.random.Generator,
     finest_step: float = 0.4,
 ) -> Affine:
-    """A view in which the object in `box` (start kji, stop kji) fills 30 to 100 % of one side.
+    """A random view in which the object in a box spans 30 to 100 % of one side.
 
-    Axes are swapped and flipped at random; the object is usually inside as a whole. It fills less
-    where the scene's voxels would be smaller than `finest_step` of the recording's.
+    Axes are swapped and flipped at random; the object is usually inside as a whole. It spans less
+    if the scene's voxels would otherwise be too small.
+
+    Args:
+        box: the object's half-open box (start kji, stop kji).
+        volume_shape: the shape of the packed volume.
+        volume_spacing_mm: the voxel size of the packed volume, k, j, i.
+        shape_kji: the shape of the scene.
+        rng: the random generator.
+        finest_step: the smallest voxel size of the scene, relative to the packed volume's.
     """
     spacing, shape = np.array(volume_spacing_mm), np.array(shape_kji)
     box_start, box_stop = np.array(box[:3]), np.array(box[3:])
-    # Row a of `swap` says which axis of the scene lies along axis a of the recording.
+    # Row a of `swap` selects the axis of the scene along axis a of the packed volume.
     axes = rng.permutation(3) if rng.random() < 0.5 else np.arange(3)
     swap = np.eye(3)[axes] * rng.choice([-1, 1], 3)[:, None]
     along_scene = np.abs(swap).T
     extent_mm = along_scene @ ((box_stop - box_start) * spacing)
-    # Between voxels of one size and voxels as flat as the recording's.
+    # Between cubic voxels and voxels as anisotropic as the packed volume's.
     voxel_mm = (along_scene @ spacing) ** rng.uniform(0, 1) * np.exp(rng.normal(0, 0.12, 3))
     fill = rng.uniform(0.3, 1) ** 0.8
     voxel_mm = voxel_mm * (extent_mm / (voxel_mm * shape)).max() / fill
@@ -70,7 +80,7 @@ def random_affine(
     matrix = turn @ swap @ np.diag(voxel_mm * (shape - 1) / 2) / spacing[:, None]
     slack = np.abs(swap) @ np.maximum(view_mm - extent_mm, 0.15 * extent_mm) / spacing
     centre = (box_start + box_stop - 1) / 2 + 0.5 * slack * rng.uniform(-1, 1, 3)
-    # Toward the recording's middle where the view would reach beyond it.
+    # Moved toward the centre of the packed volume if the view would extend beyond it.
     half = np.abs(swap) @ view_mm / spacing / 2
     last = np.array(volume_shape) - 1.0
     low, high = np.minimum(half, last / 2), np.maximum(last - half, last / 2)
@@ -79,7 +89,7 @@ def random_affine(
 
 
 def positions(affine: Affine, frame: Frame) -> Tensor:
-    """(3, K, J, I) voxel positions in the recording, smoothly bent."""
+    """(3, K, J, I) voxel positions in the packed volume, smoothly deformed."""
     rng = frame.generators.host
     place = frame.position
     if rng.random() < 0.7:

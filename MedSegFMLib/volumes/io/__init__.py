@@ -1,1 +1,1 @@
-"""Volumes in files: ITK formats and DICOM."""
+"""Reading and writing of volumes: ITK formats and DICOM."""

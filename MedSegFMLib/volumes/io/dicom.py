@@ -1,4 +1,4 @@
-"""A folder of DICOM slices as one volume, and what keeps a folder from being one."""
+"""Reading of a DICOM series, with checks that its slices form a regular volume."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ...errors import GeometryError, VolumeError
 if TYPE_CHECKING:
     import SimpleITK
 
-# Slices whose steps differ by more than this part of the step do not form a regular grid; the
+# Slices whose steps differ by more than this fraction of the step do not form a regular grid;
 # positions in headers are rounded to about 0.01 mm.
 _STEP_TOLERANCE = 0.02
 
 MODALITY_TAG = "0008|0060"
 _DESCRIPTION_TAG = "0008|103e"
 _MOST_NAMED = 5
-# DICOM objects that are no images, by their modality.
-_NO_IMAGES = {
+# DICOM objects that are not images, by their modality.
+_NOT_IMAGES = {
     "SEG": "segmentation",
     "RTSTRUCT": "set of contours",
     "RTDOSE": "dose distribution",
@@ -34,10 +34,12 @@ _NO_IMAGES = {
 
 
 def read_series(folder: Path, series_uid: str | None) -> SimpleITK.Image:
-    """Read the one image series in `folder`, or the one that `series_uid` names.
+    """Read the only image series in `folder`, or the one with `series_uid`.
 
-    Raises VolumeError where there is none, or several and no choice, and GeometryError where its
-    slices do not stand on a regular grid (missing slices, mixed steps, a tilted gantry).
+    Raises:
+        VolumeError: there is no series, or several of them and no `series_uid`.
+        GeometryError: the slices are not on a regular grid (missing slices, mixed steps, a tilted
+            gantry).
     """
     import SimpleITK as sitk
 
@@ -47,11 +49,13 @@ def read_series(folder: Path, series_uid: str | None) -> SimpleITK.Image:
     if series_uid is None and len(series) > 1:
         listing = ", ".join(_described(uid, names) for uid, names in series.items())
         raise VolumeError(
-            f"The folder {folder} holds {len(series)} DICOM series; choose one: {listing}."
+            f"The folder {folder} contains {len(series)} DICOM series; choose one: {listing}."
         )
     uid = series_uid or next(iter(series))
     if uid not in series:
-        raise VolumeError(f"The folder {folder} holds no DICOM series {uid}; it holds {[*series]}.")
+        raise VolumeError(
+            f"The folder {folder} contains no DICOM series {uid}; it contains {[*series]}."
+        )
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(series[uid])
     reader.MetaDataDictionaryArrayUpdateOn()
@@ -68,21 +72,21 @@ def _image_series(folder: Path) -> dict[str, tuple[str, ...]]:
     return {
         uid: names
         for uid, names in files.items()
-        if names and _file_tags(names[0])[0] not in _NO_IMAGES
+        if names and _file_tags(names[0])[0] not in _NOT_IMAGES
     }
 
 
 def check_is_image(path: Path, modality: str) -> None:
-    """Raise VolumeError for a DICOM object that is no image."""
-    if modality.strip() in _NO_IMAGES:
+    """Raise VolumeError for a DICOM object that is not an image."""
+    if modality.strip() in _NOT_IMAGES:
         raise VolumeError(
-            f"{path} is a DICOM {_NO_IMAGES[modality.strip()]}, not an image; give the image "
-            "series it was made on."
+            f"{path} is a DICOM {_NOT_IMAGES[modality.strip()]}, not an image; use the image "
+            "series it was made from."
         )
 
 
 def _file_tags(name: str) -> tuple[str, str]:
-    """Modality and series description of a file; empty where it does not tell or is damaged."""
+    """Modality and series description of a file; empty if missing or the file is damaged."""
     import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()
@@ -107,8 +111,8 @@ def _no_series(folder: Path) -> VolumeError:
     inside = [
         path.name for path in sorted(folder.iterdir()) if path.is_dir() and any(path.iterdir())
     ]
-    hint = f"; give one of its folders: {', '.join(inside[:_MOST_NAMED])}" if inside else ""
-    return VolumeError(f"The folder {folder} holds no DICOM image series{hint}.")
+    hint = f"; use one of its folders: {', '.join(inside[:_MOST_NAMED])}" if inside else ""
+    return VolumeError(f"The folder {folder} contains no DICOM image series{hint}.")
 
 
 def _check_slice_positions(folder: Path, reader: SimpleITK.ImageSeriesReader, slices: int) -> None:
@@ -136,7 +140,7 @@ def _check_slice_positions(folder: Path, reader: SimpleITK.ImageSeriesReader, sl
     if typical == 0 or np.abs(np.abs(along) - typical).max() > max(_STEP_TOLERANCE * typical, 0.02):
         raise GeometryError(
             f"The slices in {folder} are {np.abs(along).min():.2f} to {np.abs(along).max():.2f} mm "
-            "apart (missing or doubled slices, or several stacks); a regular stack is needed."
+            "apart (missing or duplicate slices, or several stacks); a regular stack is needed."
         )
 
 
@@ -147,8 +151,8 @@ def _numbers(folder: Path, text: str, count: int) -> list[float]:
         numbers = []
     if len(numbers) != count or not all(map(math.isfinite, numbers)):
         raise GeometryError(
-            f"A slice in {folder} has the position or orientation '{text}', where {count} finite "
-            "numbers are needed; repair its header or leave it out."
+            f"A slice in {folder} has the position or orientation '{text}' instead of {count} "
+            "finite numbers; repair its header or leave it out."
         )
     return numbers
 

@@ -1,8 +1,9 @@
-"""What ITK reads without complaint and should not: files cut short and headers without a grid.
+"""Checks for files that ITK reads silently but should reject: truncated files, invalid grids.
 
-ITK fills the missing voxels of a truncated NIfTI file with zeros, takes a zero spacing as 1 mm, and
-prints instead of raising where a NIfTI header is damaged or a MetaImage file is short. These checks
-read the headers alone. Formats: NIfTI-1 (nifti1.h), MetaImage (MetaIO's key = value header).
+ITK fills the missing voxels of a truncated NIfTI file with zeros, replaces a zero spacing by 1 mm,
+and prints a warning instead of raising if a NIfTI header is damaged or a MetaImage file is short.
+These checks read the headers only. Formats: NIfTI-1 (nifti1.h), MetaImage (MetaIO's key = value
+header).
 """
 
 from __future__ import annotations
@@ -34,29 +35,33 @@ _META_BYTES = {
     "FLOAT": 4,
     "DOUBLE": 8,
 }
-# Bytes of a voxel by NIfTI's code for its type.
+# Bytes of a voxel by NIfTI datatype code.
 _NIFTI_BYTES = {2: 1, 4: 2, 8: 4, 16: 4, 32: 8, 64: 8, 128: 3, 256: 1, 512: 2, 768: 4, 1024: 8}
 _NIFTI_BYTES |= {1280: 8, 1536: 16, 1792: 16, 2048: 32, 2304: 4}
-# Where the header holds dim, datatype, pixdim, vox_offset, qform_code and sform_code, and the six
-# numbers of the quaternion and its offset with the twelve of the sform after them.
+# Format and offset in the header of dim; datatype; pixdim; vox_offset; qform_code and sform_code;
+# and the six numbers of the quaternion and its offset, followed by the twelve of the sform.
 _NIFTI_FIELDS = (("8h", 40), ("h", 70), ("8f", 76), ("f", 108), ("2h", 252), ("18f", 256))
-# Headers hold a rotation in single precision, so that two forms of one grid differ a little more
-# than 1e-3 mm at the far corners of a large volume.
+# Headers store a rotation in single precision, so that two forms of one grid differ by slightly
+# more than 1e-3 mm at the far corners of a large volume.
 _FORM_TOLERANCE_MM = 1e-3
 _FORM_TOLERANCE_VOXELS = 0.01
 
 
 def check_header(path: Path) -> None:
-    """Raise VolumeError for a file cut short, GeometryError for one without a usable grid.
+    """Check that a file is complete and has a usable grid.
 
-    A NIfTI file whose two grids disagree is told to the log. Raises OSError where the file cannot
-    be opened.
+    If the two grids of a NIfTI file disagree, a warning is logged.
+
+    Raises:
+        VolumeError: the file is truncated.
+        GeometryError: it has no usable grid.
+        OSError: it cannot be opened.
     """
     name = path.name.lower()
     with path.open("rb") as stream:
         zipped = stream.read(2) == b"\x1f\x8b"
     if name.endswith(".gz") and not zipped:
-        raise VolumeError(f"{path} ends in .gz and is not gzip-compressed; give its true ending.")
+        raise VolumeError(f"{path} ends in .gz but is not gzip-compressed; correct its ending.")
     if name.endswith((".nii", ".nii.gz")):
         _check_nifti(path)
     elif name.endswith((".mha", ".mhd")):
@@ -67,7 +72,9 @@ def _check_nifti(path: Path) -> None:
     zipped = path.name.lower().endswith(".gz")
     ending = path.name[-7 if zipped else -4 :]
     if ending not in (ending.lower(), ending.upper()):
-        raise VolumeError(f"{path} ends in {ending}, which is not read; rename it to lower case.")
+        raise VolumeError(
+            f"{path} ends in {ending}, which is not supported; rename it to lower case."
+        )
     try:
         with gzip.open(path) if zipped else path.open("rb") as stream:
             header = stream.read(348)
@@ -77,10 +84,12 @@ def _check_nifti(path: Path) -> None:
         raise _truncated(path)
     sizes = {order: struct.unpack_from(order + "i", header)[0] for order in "<>"}
     if 540 in sizes.values():
-        raise VolumeError(f"{path} is a NIfTI-2 file, which is not read; convert it to NIfTI-1.")
+        raise VolumeError(
+            f"{path} is a NIfTI-2 file, which is not supported; convert it to NIfTI-1."
+        )
     order = next((o for o, size in sizes.items() if size == 348), None)
     if order is None:
-        raise VolumeError(f"{path} does not begin with a NIfTI header; is it another format?")
+        raise VolumeError(f"{path} does not begin with a NIfTI header; check its format.")
     dim, (datatype,), pixdim, (offset,), codes, forms = (
         struct.unpack_from(order + form, header, start) for form, start in _NIFTI_FIELDS
     )
@@ -91,7 +100,7 @@ def _check_nifti(path: Path) -> None:
         f"its voxels begin at byte {offset}": not 0 <= offset < math.inf,
     }
     if any(faults.values()):
-        fault = next(fault for fault, found in faults.items() if found)
+        fault = next(fault for fault, is_present in faults.items() if is_present)
         raise VolumeError(f"The header of {path} is damaged ({fault}); copy or download it again.")
     _check_spacing(path, pixdim[1:4][: len(shape)])
     if codes[1] > 0 and not all(map(math.isfinite, forms[6:])):
@@ -104,7 +113,7 @@ def _check_nifti(path: Path) -> None:
 
 
 def _qform(pixdim: Sequence[float], numbers: Sequence[float]) -> NDArray[np.float64]:
-    """(3, 4): method 2 of nifti1.h, from the quaternion's b, c, d and the offset."""
+    """The (3, 4) matrix from the quaternion's b, c, d and the offset (method 2 of nifti1.h)."""
     b, c, d = numbers[:3]
     rest = 1 - (b * b + c * c + d * d)
     if rest < 1e-7:
@@ -130,15 +139,15 @@ def _compare_forms(
     voxel_mm = float(np.linalg.norm(sform[:, :3], axis=0).min())
     if not apart_mm <= max(_FORM_TOLERANCE_MM, _FORM_TOLERANCE_VOXELS * voxel_mm):
         logging.getLogger("MedSegFMLib").warning(
-            "%s holds two grids (qform and sform) up to %.3g mm apart and is read as ITK and "
-            "Slicer read it; other programs may place it elsewhere.",
+            "%s has two grids (qform and sform) up to %.3g mm apart and is read as in ITK and "
+            "Slicer; other programs may place it elsewhere.",
             path,
             apart_mm,
         )
 
 
 def _unzipped_size(path: Path, expected: int) -> int:
-    """The size of the unzipped file: from the trailer where that is right, else by unzipping."""
+    """The size of the unzipped file: from the trailer if that is as expected, else by unzipping."""
     with path.open("rb") as stream:
         stream.seek(-4, 2)
         if struct.unpack("<I", stream.read(4))[0] == expected % 2**32:
@@ -158,8 +167,8 @@ def _check_metaimage(path: Path) -> None:
         fields: dict[str, str] = {}
         while "ElementDataFile" not in fields:
             line = stream.readline(4096)
-            key, found, value = line.decode("utf-8", "surrogateescape").partition("=")
-            if not found:
+            key, separator, value = line.decode("utf-8", "surrogateescape").partition("=")
+            if not separator:
                 raise _truncated(path)
             fields[key.strip()] = value.strip()
         data_start = stream.tell()
@@ -184,7 +193,7 @@ def _check_metaimage(path: Path) -> None:
     if not file.is_file():
         raise VolumeError(f"The voxels of {path} should be in {file}, which is missing.")
     start = data_start if data == "LOCAL" else 0
-    held = file.stat().st_size - start
+    stored = file.stat().st_size - start
     expected = math.prod(shape) * channels
     if fields.get("BinaryData", "True")[:1] in ("F", "f", "0"):
         with file.open("rb") as stream:
@@ -192,13 +201,13 @@ def _check_metaimage(path: Path) -> None:
             if len(stream.read().split()) < expected:
                 raise _truncated(path)
     elif fields.get("CompressedData", "False")[:1] in ("T", "t", "1"):
-        # An understated size makes ITK return uninitialised voxels, so it must be exact.
-        if stated not in (-1, held):
+        # If the stated size is too small, ITK returns uninitialised voxels, so it must be exact.
+        if stated not in (-1, stored):
             raise VolumeError(
-                f"{path} states {stated} bytes of compressed voxels and {file.name} holds {held}; "
-                "the file was cut short or its header is wrong."
+                f"{path} states {stated} bytes of compressed voxels and {file.name} holds "
+                f"{stored}; the file was cut short or its header is wrong."
             )
-    elif fields.get("HeaderSize", "0") == "0" and held < expected * voxel_bytes:
+    elif fields.get("HeaderSize", "0") == "0" and stored < expected * voxel_bytes:
         raise _truncated(path)
 
 

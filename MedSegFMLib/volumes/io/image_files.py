@@ -1,4 +1,4 @@
-"""Volumes in files, through SimpleITK: LPS there, RAS here."""
+"""Reading and writing of image files with SimpleITK, which uses LPS where this library uses RAS."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import SimpleITK
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
-# ITK's words for a grid it refuses, in the line of its message that says why.
-_GRID_WORDS = ("orthonormal", "Refusing to change spacing", "Bad direction", "irection cosines")
+# Phrases in ITK's error messages about grids that it rejects.
+_GRID_PHRASES = ("orthonormal", "Refusing to change spacing", "Bad direction", "irection cosines")
 
 
 def read_volume(path: Path, series_uid: str | None = None) -> Volume:
@@ -42,12 +42,12 @@ def _read_image(path: Path, series_uid: str | None) -> SimpleITK.Image:
         raise VolumeError(f"{path} does not exist; check the path.")
     if path.is_dir():
         with _quiet_itk():
-            return _in_our_words(path, lambda: read_series(path, series_uid))
+            return _with_named_errors(path, lambda: read_series(path, series_uid))
     if path.stat().st_size == 0:
         raise VolumeError(f"{path} is empty (0 bytes); copy or download it again.")
     check_header(path)
     with _quiet_itk():
-        return _in_our_words(path, lambda: _read_file(path))
+        return _with_named_errors(path, lambda: _read_file(path))
 
 
 def write_volume(volume: Volume, path: Path, names: Mapping[int, str]) -> None:
@@ -95,9 +95,14 @@ WRITERS: dict[str, Writer] = {
 
 
 def volume_from_sitk(image: SimpleITK.Image, name: str = "The image") -> Volume:
-    """A volume from a 3D scalar image; its voxels are copied once.
+    """Convert a 3D scalar image to a volume; its voxels are copied once.
 
-    Raises VolumeError, which calls the image `name`, for other than one real number per voxel.
+    Args:
+        image: the image.
+        name: the subject of error messages.
+
+    Raises:
+        VolumeError: the image does not have three axes with one real number per voxel.
     """
     import SimpleITK as sitk
 
@@ -107,7 +112,7 @@ def volume_from_sitk(image: SimpleITK.Image, name: str = "The image") -> Volume:
             "vectors); one grey value per voxel is needed."
         )
     if image.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
-        raise VolumeError(f"{name} is complex; store its magnitude as a volume of its own.")
+        raise VolumeError(f"{name} is complex; store its magnitude as a separate volume.")
     if image.GetDimension() != 3:
         raise _not_one_volume(name, image.GetSize())
     matrix = np.eye(4)
@@ -119,12 +124,13 @@ def volume_from_sitk(image: SimpleITK.Image, name: str = "The image") -> Volume:
 
 
 def sitk_from_volume(volume: Volume) -> SimpleITK.Image:
-    """An image with the same voxels and grid.
+    """Convert a volume to an image with the same voxels and grid.
 
-    The voxels are copied, in this machine's byte order; bool becomes uint8, float16 float32, and
-    floats of more than 64 bits float64.
+    The voxels are copied, in this machine's byte order; bool becomes uint8, float16 becomes
+    float32, and floats of more than 64 bits become float64.
 
-    Raises GeometryError for a sheared grid, which ITK cannot hold.
+    Raises:
+        GeometryError: the grid is sheared, which ITK cannot represent.
     """
     import SimpleITK as sitk
 
@@ -156,12 +162,12 @@ def _read_file(path: Path) -> SimpleITK.Image:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     if path.suffix in (".MHA", ".MHD"):
-        # ITK knows these endings in lower case alone.
+        # ITK recognises these endings in lower case only.
         reader.SetImageIO("MetaImageIO")
     reader.ReadImageInformation()
     check_is_image(path, _metadata(reader, MODALITY_TAG))
     size = reader.GetSize()
-    # ITK hands a trailing axis of length 1 as a fourth dimension of its own.
+    # ITK keeps a trailing axis of length 1 as a fourth dimension.
     if len(size) > 3 and all(n == 1 for n in size[3:]):
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
     elif len(size) != 3:
@@ -176,7 +182,7 @@ def _read_file(path: Path) -> SimpleITK.Image:
 
 def _not_one_volume(name: str, size: Sequence[int]) -> VolumeError:
     return VolumeError(
-        f"{name} has {len(size)} axes {tuple(size)}; one 3D volume is needed: take one volume out "
+        f"{name} has {len(size)} axes {tuple(size)}; one 3D volume is needed; extract one volume "
         "of a series, or stack 2D slices."
     )
 
@@ -185,36 +191,36 @@ def _metadata(reader: SimpleITK.ImageFileReader, key: str) -> str:
     return str(reader.GetMetaData(key)) if reader.HasMetaDataKey(key) else ""
 
 
-def _in_our_words(path: Path, read: Callable[[], SimpleITK.Image]) -> SimpleITK.Image:
+def _with_named_errors(path: Path, read: Callable[[], SimpleITK.Image]) -> SimpleITK.Image:
     try:
         return read()
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        about_grid = [line for line in lines if any(word in line for word in _GRID_WORDS)]
+        about_grid = [line for line in lines if any(phrase in line for phrase in _GRID_PHRASES)]
         if about_grid:
             raise GeometryError(
                 f"The grid of {path} cannot be used ({_without_prefix(about_grid[-1])}); repair "
                 "its header."
             ) from error
         raise VolumeError(
-            f"{path} cannot be read as a volume ({_without_prefix(lines[-1])}); is it a NIfTI, "
-            "NRRD, MetaImage or DICOM file, and whole?"
+            f"{path} cannot be read as a volume ({_without_prefix(lines[-1])}); check that it is "
+            "a complete NIfTI, NRRD, MetaImage or DICOM file."
         ) from error
 
 
 def _without_prefix(line: str) -> str:
-    """ITK's words without the name and address of the object that says them."""
+    """ITK's message without the name and address of the object that raised it."""
     return re.sub(r"\w* ?\(0x[0-9a-fA-F]+\):? ?", "", line.split("ERROR: ", 1)[-1]).rstrip(".")
 
 
 @contextmanager
 def _quiet_itk() -> Iterator[None]:
-    """ITK prints warnings straight to the process's stderr; what matters is raised by us."""
+    """Suppress ITK's warnings on stderr; relevant problems are raised as errors."""
     import SimpleITK as sitk
 
-    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    was_shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         yield
     finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+        sitk.ProcessObject.SetGlobalWarningDisplay(was_shown)

@@ -277,7 +277,9 @@ def test_prompt_outside_the_volume_is_refused() -> None:
 
 
 def test_text_is_refused() -> None:
-    with pytest.raises(PromptError, match="ensam takes no text prompts; it takes box, point"):
+    with pytest.raises(
+        PromptError, match="ensam does not support text prompts; it supports box, point"
+    ):
         predict(EnsamSegmenter(Echo()), noise_volume((8, 12, 12)), [Text("liver")])
 
 
@@ -360,7 +362,7 @@ def test_truncated_weights_are_refused(tmp_path: Path, weights: Path) -> None:
 def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("These are no weights, but a text that is long enough.")
-    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+    with pytest.raises(WeightsError, match="not a complete safetensors file"):
         ensam.create("cpu", path)
 
 
@@ -416,7 +418,7 @@ def test_gpu_without_torch_is_refused_with_a_way_out(
     without(monkeypatch, "torch")
     with pytest.raises(DeviceError, match=r"'cuda' needs torch.*pip install torch"):
         create("ensam", "cuda", weights=weights)
-    with pytest.raises(DeviceError, match="'tpu' is not there"):
+    with pytest.raises(DeviceError, match="'tpu' does not exist"):
         create("ensam", "tpu", weights=weights)
 
 
@@ -453,7 +455,7 @@ def test_without_openvino_torch_gives_the_same_mask(
 
 @pytest.mark.parametrize("device", ["cuda:99", "tpu", "cuda:-1", ""])
 def test_device_that_is_not_there_is_refused(device: str, weights: Path) -> None:
-    with pytest.raises(DeviceError, match="is not there; this computer has cpu"):
+    with pytest.raises(DeviceError, match="does not exist; this computer has cpu"):
         ensam.create(device, weights)
 
 
@@ -483,7 +485,9 @@ def test_auto_takes_the_cpu_without_loading_torch_where_no_driver_is(
 
 def test_full_gpu_is_a_device_error_with_advice() -> None:
     with (
-        pytest.raises(DeviceError, match=r"no memory left for the model ensam; draw a smaller box"),
+        pytest.raises(
+            DeviceError, match=r"not enough memory for the model ensam; draw a smaller box"
+        ),
         memory_errors("ensam"),
     ):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
@@ -492,7 +496,7 @@ def test_full_gpu_is_a_device_error_with_advice() -> None:
 def test_full_computer_is_a_device_error_with_advice() -> None:
     for full in (MemoryError(), RuntimeError("std::bad_alloc")):
         with (
-            pytest.raises(DeviceError, match="computer has no memory left for the model ensam"),
+            pytest.raises(DeviceError, match="computer has not enough memory for the model ensam"),
             memory_errors("ensam"),
         ):
             raise full

@@ -177,7 +177,7 @@ def test_another_network_and_an_altered_file_are_refused(tmp_path: Path) -> None
     with pytest.raises(WeightsError, match="another network than SAM3"):
         load(path)
     record(path, "0" * 64)
-    with pytest.raises(WeightsError, match="altered or damaged"):
+    with pytest.raises(WeightsError, match="modified or damaged"):
         load(path)
 
 

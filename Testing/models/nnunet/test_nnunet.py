@@ -323,4 +323,4 @@ def test_a_user_imports_a_folder_and_segments_every_class(
     # Changed behind the store's back, it is not used any more.
     (tmp_path / "store" / "nnunet" / "plans.json").write_text("{}")
     assert main([*words, "--out", str(tmp_path / "t.nii.gz")]) == 2
-    assert "altered or damaged" in capsys.readouterr().err
+    assert "modified or damaged" in capsys.readouterr().err

@@ -164,7 +164,7 @@ def test_a_gpu_without_memory_gets_smaller_batches(monkeypatch: pytest.MonkeyPat
     assert tried == [4, 2, 1, 1, 1, 1]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     most = 0
-    with pytest.raises(DeviceError, match="The GPU has no memory left for the model sam"):
+    with pytest.raises(DeviceError, match="The GPU has not enough memory for the model sam"):
         runtime.encode(IMAGES, no_progress)
 
 

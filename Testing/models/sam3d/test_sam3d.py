@@ -240,7 +240,7 @@ def test_a_wrong_or_missing_or_altered_base_is_refused(
     with pytest.raises(WeightsError, match="run 'medsegfm weights fetch sam' or"):
         create("sam3d", "cpu", weights=path)
     record(base, "0" * 64)
-    with pytest.raises(WeightsError, match="altered or damaged"):
+    with pytest.raises(WeightsError, match="modified or damaged"):
         create("sam3d", "cpu", weights=path, base=base)
 
 
@@ -288,7 +288,7 @@ def test_z_scores_are_those_of_the_whole_volume(dtype: str) -> None:
 
 
 def test_nan_is_refused() -> None:
-    with pytest.raises(VolumeError, match="The volume holds NaN"):
+    with pytest.raises(VolumeError, match="The volume contains NaN"):
         ZScores.from_volume(np.array([[[0.0, np.nan]]]))
 
 
@@ -433,9 +433,9 @@ def test_the_classes_share_the_volume_between_them(model: Any, volume: Volume) -
 
 def test_unknown_classes_and_other_prompts_are_refused(model: Any, volume: Volume) -> None:
     session = Session(model, volume)
-    with pytest.raises(PromptError, match="knows no 'heart'; it knows liver, spleen"):
+    with pytest.raises(PromptError, match="has no class 'heart'; its classes are liver, spleen"):
         session.add(Text("heart"))
-    with pytest.raises(PromptError, match="takes no box"):
+    with pytest.raises(PromptError, match="does not support box"):
         session.add(Box.from_ijk(volume.geometry, (0, 0, 0), (3, 3, 3)))
     assert not session.prompts.entries
 
@@ -503,7 +503,10 @@ def test_an_unknown_class_is_told_in_a_sentence(
     on_disk: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*on_disk, "--text", "heart"]) == 2
-    assert "The model sam3d knows no 'heart'; it knows liver, spleen." in capsys.readouterr().err
+    assert (
+        "The model sam3d has no class 'heart'; its classes are liver, spleen."
+        in capsys.readouterr().err
+    )
 
 
 def test_a_model_without_classes_still_needs_prompts(

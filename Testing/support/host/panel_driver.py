@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from waiting import GENEROUS_SECONDS, wait_until
 
 
 class Dialogs:
@@ -42,21 +42,35 @@ class Desk:
 
         self.widget = application.open_panel(module)
         self.panel = self.widget.panel
+        # The clients of workers, the latest last.
+        self.clients: list[Any] = []
+        self.use_client(self.panel.logic.requests.make_client)
         self.panel.dialogs = self.panel.models._dialogs = Dialogs()
         self.ui = self.widget.ui
 
-    def wait(self, until: Callable[[], bool] | None = None, seconds: float = 60) -> None:
+    def use_client(self, make_client: Callable[[str], Any]) -> None:
+        """Have the next worker's client made like this, and keep it in `clients`."""
+
+        def make(host: str) -> Any:
+            self.clients.append(make_client(host))
+            return self.clients[-1]
+
+        self.panel.logic.requests.make_client = make
+
+    def wait(
+        self, until: Callable[[], bool] | None = None, seconds: float = GENEROUS_SECONDS
+    ) -> None:
         """Let the timer run until something is so; without, until no answer is awaited."""
         import slicer
 
-        end = time.monotonic() + seconds
-        slicer.app.processEvents()
+        is_so = until or (lambda: not self.panel.logic.is_predicting)
         self.panel.pump()
-        until = until or (lambda: not self.panel.logic.is_predicting)
-        while not until():
-            assert time.monotonic() < end, f"nothing came of it: {self.ui.statusLabel.text}"
+
+        def goes_on() -> bool:
             slicer.app.processEvents()
-            time.sleep(0.01)
+            return is_so()
+
+        wait_until(goes_on, seconds, lambda: f"nothing came of it: {self.ui.statusLabel.text}")
         self.panel.refresh()
 
     def load(self, shape: tuple[int, int, int] = (24, 30, 34)) -> Any:

@@ -1,0 +1,263 @@
+"""One interaction: a change of the prompts, and what markups, segments and requests make of it."""
+
+from __future__ import annotations
+
+from ..errors import MedSegFMError, PromptError
+from ..prompts.edits import replaced, with_prompt
+from ..prompts.prompt_list import PromptList
+from ..prompts.types import prompt_name
+from ..prompts.voxels import to_voxels
+from ..segmenter import class_numbers
+from ..worker.events import Event, Predicted
+from .consistency.tracker import ConsistencyTracker
+from .prompts.edits import Added, Deleted, Edit, Refused, Replaced
+from .prompts.view import PromptView
+from .requests.request_queue import PendingRequest, RequestQueue
+from .segments.model_voxels import ModelVoxels
+from .segments.replacements import Replacements
+from .segments.segments import Segments
+from .segments.writer import SegmentWriter
+from .updates import PromptsChanged, Update, Warned, Written
+from .workspace import Workspace
+
+
+class Interaction:
+    """Keeps markups, segments and requests in step with the prompts.
+
+    Args:
+        workspace: The present work.
+        view: The markups of the prompts.
+        segments: The segments of the objects.
+        writer: Writes answers into them.
+        replacements: Replaces them by other results.
+        queue: Takes the requests.
+        consistency: Measures the agreement of the planes after each answer.
+        updates: Gets what the user should see.
+
+    Attributes:
+        new_object_per_box: Whether a drawn box for an object that has one begins another object.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        view: PromptView,
+        segments: Segments,
+        writer: SegmentWriter,
+        replacements: Replacements,
+        queue: RequestQueue,
+        consistency: ConsistencyTracker,
+        updates: list[Update],
+    ) -> None:
+        self._workspace = workspace
+        self._view = view
+        self._segments = segments
+        self._writer = writer
+        self._replacements = replacements
+        self._queue = queue
+        self._consistency = consistency
+        self._updates = updates
+        self.new_object_per_box = False
+
+    def change(self, prompts: PromptList, select: int | None = None) -> None:
+        """Make a prompt list the present one, after checking the prompts that are new in it.
+
+        Args:
+            prompts: The new list.
+            select: The index of the object that becomes the current one; None to keep it.
+
+        Raises:
+            PromptError: If a new prompt cannot be taken; nothing changes then.
+            VolumeError: If no volume is chosen.
+        """
+        before = self._workspace.prompts
+        self._check(prompts, before)
+        self._make_present(before, prompts, select)
+
+    def take_edits(self) -> None:
+        """Take what the user drew, moved and deleted; what is refused is undone in the views."""
+        edits = self._view.collect()
+        if not edits:
+            return
+        workspace = self._workspace
+        before = prompts = workspace.prompts
+        label = workspace.current_label
+        gone = []
+        for edit in edits:
+            try:
+                if isinstance(edit, Deleted):
+                    gone.append(edit.index)
+                else:
+                    prompts, label = self._edited(prompts, label, edit)
+            except MedSegFMError as error:
+                self._updates.append(Warned(str(error)))
+        # New prompts come at the end, so the indices of those that go are still valid.
+        for index in sorted(gone, reverse=True):
+            prompts = prompts.deleted(index)
+        if prompts == before:
+            self._view.show(prompts)
+            return
+        self._make_present(before, prompts, None)
+        workspace.current_label = label
+
+    def predict(self) -> None:
+        """Request the answer to the present prompts, also if one is remembered."""
+        prompts = self._workspace.prompts
+        if self._workspace.volume is not None and prompts.entries:
+            self._queue.predict(prompts)
+        else:
+            self._queue.drop()
+
+    def predict_anew(self) -> None:
+        """Request the answer again: earlier ones are of another model or volume."""
+        self._writer.forget_remembered()
+        self._consistency.forget()
+        self.predict()
+
+    def show_present(self, recall: bool = False) -> None:
+        """Bring markups, segments and requests to the present prompts.
+
+        Args:
+            recall: Whether to take what these prompts gave before, if it is remembered.
+        """
+        workspace = self._workspace
+        prompts = workspace.prompts
+        objects = prompts.objects
+        if objects and all(label != workspace.current_label for label, _ in objects):
+            workspace.current_label = objects[-1][0]
+        self._updates.append(PromptsChanged())
+        self._view.show(prompts)
+        if workspace.volume is None or workspace.volume_node is None:
+            return
+        if objects or self._segments.node is not None:
+            try:
+                self._bring_segments(prompts, recall or not prompts.entries)
+            except MedSegFMError as error:
+                self._updates.append(Warned(str(error)))
+                # The pending request is for other prompts.
+                self.predict()
+        workspace.mark_changed()
+        if self._consistency.is_on:
+            self._consistency.show()
+
+    def take_event(self, event: Event, pending: PendingRequest | None) -> None:
+        """Take an event of the worker, with the request that was pending when it came."""
+        if pending is not None and pending.for_consistency:
+            self._consistency.take(event, pending)
+            return
+        self._updates.append(event)
+        workspace = self._workspace
+        if not isinstance(event, Predicted) or pending is None or workspace.volume is None:
+            return
+        prompts = pending.prompts
+        try:
+            written = self._writer.write_answers(
+                workspace.volume_node, workspace.volume.geometry, prompts, event.answers
+            )
+        except MedSegFMError as error:
+            self._updates.append(Warned(str(error)))
+            return
+        self._writer.remember(self._queue.model.name, prompts)
+        self._updates.append(written)
+        for label in written.cut_off:
+            self._updates.append(Warned(self._cut_off_sentence(prompts.name(label))))
+        for label, mask in pending.replaced.items():
+            self.replace_segment(label, mask)
+        workspace.mark_changed()
+        if self._consistency.is_on:
+            self._consistency.measure()
+
+    def replace_segment(self, label: int, mask: ModelVoxels) -> None:
+        """Make an object's segment hold these voxels of the volume; undo brings it back."""
+        workspace = self._workspace
+        volume = workspace.require_volume()
+        self._segments.ensure_node(workspace.volume_node)
+        self._segments.ensure(label, workspace.prompts.name(label))
+        self._note_written(
+            self._replacements.replace(
+                workspace.volume_node, volume.geometry, workspace.prompts, label, mask
+            )
+        )
+
+    def put_back(self, redo: bool) -> None:
+        """Undo the last replacement of a segment, or redo it."""
+        workspace = self._workspace
+        if self._queue.pending is not None:
+            # An awaited answer counts again.
+            self._queue.pending.replaced.clear()
+        geometry = workspace.require_volume().geometry
+        self._note_written(
+            self._replacements.put_back(workspace.volume_node, geometry, workspace.prompts, redo)
+        )
+
+    def _check(self, prompts: PromptList, before: PromptList) -> None:
+        """Refuse prompts that are new in a list and that the model cannot take.
+
+        Raises:
+            PromptError: If the model does not take a prompt of that type, it is outside the
+                volume, or its text names none of the classes that the model knows.
+            VolumeError: If no volume is chosen.
+        """
+        geometry = self._workspace.require_volume().geometry
+        known = {prompt for _, prompt in before.entries}
+        new = [prompt for _, prompt in prompts.entries if prompt not in known]
+        model = self._queue.model
+        if any(prompt_name(prompt) not in model.card.prompts for prompt in new):
+            model.card.check_takes(new)
+        phrases = to_voxels(new, geometry).phrases
+        if phrases and model.classes:
+            class_numbers(phrases, model.classes, model.name)
+
+    def _edited(self, prompts: PromptList, label: int, edit: Edit) -> tuple[PromptList, int]:
+        """The list after one checked edit, and the object that a new prompt went to."""
+        if isinstance(edit, Added):
+            after, label = with_prompt(prompts, edit.prompt, label, self.new_object_per_box)
+        elif isinstance(edit, Replaced):
+            after = replaced(prompts, edit.index, edit.prompt)
+        else:
+            assert isinstance(edit, Refused), "deletions are taken together"
+            raise PromptError(edit.sentence)
+        self._check(after, prompts)
+        return after, label
+
+    def _make_present(self, before: PromptList, prompts: PromptList, select: int | None) -> None:
+        workspace, history = self._workspace, self._writer.replaced
+        if not history.is_empty:
+            history.forget_undone(before)
+        if prompts.objects != before.objects:
+            for label in set(prompts.labels) - set(before.labels):
+                self._writer.release(label)
+        workspace.history.change(prompts)
+        if select is not None and prompts.objects:
+            workspace.current_label = prompts.objects[select][0]
+        same_entries = prompts.entries == before.entries
+        if same_entries:
+            self._writer.remember_as(self._queue.model.name, before, prompts)
+        self.show_present(recall=same_entries)
+
+    def _bring_segments(self, prompts: PromptList, recall: bool) -> None:
+        workspace, segments = self._workspace, self._segments
+        node, geometry = workspace.volume_node, workspace.require_volume().geometry
+        segments.ensure_all(node, prompts.objects)
+        name = self._queue.model.name
+        written = self._writer.recall(node, geometry, name, prompts) if recall else None
+        if written is None:
+            self.predict()
+            if len(segments.ids) > len(prompts.objects):
+                self._writer.drop_objects(node, geometry, prompts)
+            return
+        self._queue.drop()
+        self._updates.append(written)
+        self._consistency.measure()
+
+    def _note_written(self, written: Written) -> None:
+        workspace = self._workspace
+        self._writer.remember(self._queue.model.name, workspace.prompts)
+        self._updates += [written, PromptsChanged()]
+        workspace.mark_changed()
+
+    def _cut_off_sentence(self, name: str) -> str:
+        return (
+            f"A part of {name} lies outside the voxels that {self._segments.node.GetName()} has "  # type: ignore[union-attr]
+            "room for; choose a new segmentation to keep all of it."
+        )

@@ -1,0 +1,246 @@
+"""The present work: a volume, the prompts for its objects, and its state in the scene."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from ..errors import PromptError, VolumeError
+from ..prompts.edits import carrier
+from ..prompts.history import PromptHistory
+from ..prompts.prompt_list import PromptList
+from ..registry import MODELS
+from ..volumes.geometry import Geometry
+from ..volumes.volume import Volume
+from .autosave import Snapshot
+from .nodes.volume_nodes import content_stamp
+from .prompts.storage import PromptStorage, Stored
+from .prompts.view import PromptView
+from .requests.request_queue import RequestQueue
+from .scene_state import SceneState, state_to_json
+from .segments.grid import give_grid
+from .segments.segments import Segments
+from .segments.writer import SegmentWriter
+from .updates import Update, Warned
+
+_SAME_CORNER_MM = 0.01
+# While an answer is awaited the state is stored with it, but not later than this.
+_STORE_SECONDS = 1.0
+
+
+class Workspace:
+    """A volume and the prompts for its objects, taken up from the scene and stored in it.
+
+    Args:
+        scene: The vtkMRMLScene.
+        view: The markups of the prompts.
+        segments: The segments of the objects.
+        writer: Holds the voxels that segments have from answers.
+        queue: Holds the model that answers.
+        updates: Gets what the user should see.
+
+    Attributes:
+        volume_node, volume: The volume; the second is None while it cannot be segmented.
+        current_label: The object that new prompts are for.
+        history: The states of the prompts, for undo and redo.
+        geometry: The grid of the volume that the prompts were placed on; None without a volume.
+        parent_id: The identifier of the volume's transform node; None if it has none.
+        stamp: See `nodes.volume_nodes.content_stamp`.
+        unstored_since: When the state changed that is not stored yet; None if it is.
+        is_unsaved: Whether the state was stored since the last autosave.
+    """
+
+    def __init__(
+        self,
+        scene: Any,
+        view: PromptView,
+        segments: Segments,
+        writer: SegmentWriter,
+        queue: RequestQueue,
+        updates: list[Update],
+    ) -> None:
+        self._scene = scene
+        self._view = view
+        self._segments = segments
+        self._writer = writer
+        self._queue = queue
+        self._updates = updates
+        self._storage = PromptStorage(scene)
+        # The text node that the state was stored in last, and the nodes it is for.
+        self._text_node: Any = None
+        self._stored_for: tuple[Any, Any] = (None, None)
+        self.history = PromptHistory()
+        self.volume_node: Any | None = None
+        self.volume: Volume | None = None
+        self.current_label = 1
+        self.geometry: Geometry | None = None
+        self.parent_id: str | None = None
+        self.stamp = 0
+        self.unstored_since: float | None = None
+        self.is_unsaved = False
+
+    @property
+    def prompts(self) -> PromptList:
+        """The objects and their prompts."""
+        return self.history.present
+
+    def require_volume(self) -> Volume:
+        """The volume.
+
+        Raises:
+            VolumeError: If no volume is chosen, or it cannot be segmented now.
+        """
+        if self.volume is None and self.volume_node is not None:
+            raise VolumeError(
+                f"The volume {self.volume_node.GetName()} cannot be segmented as it is now; undo "
+                "what was done to it, or choose another."
+            )
+        if self.volume is None:
+            raise VolumeError("No volume is chosen; load or choose one first.")
+        return self.volume
+
+    def use_voxels(self, node: Any | None, volume: Volume | None) -> None:
+        """Use the current voxels and grid of a volume node."""
+        self.volume_node, self.volume = node, volume
+        self.geometry = None if volume is None else volume.geometry
+        self.parent_id = None if node is None else node.GetTransformNodeID()
+        self.stamp = 0 if node is None else content_stamp(node)
+        if volume is not None:
+            self._queue.set_volume(volume)
+
+    def clear(self) -> None:
+        """Begin with no prompts and no segmentation."""
+        self._segments.use(None)
+        self._writer.forget()
+        self.history = PromptHistory()
+        self.current_label = 1
+        self._text_node = self.unstored_since = None
+
+    def take_up(self, stored: Stored) -> bool:
+        """Take up a stored state; returns whether its prompts were moved with the volume."""
+        self._adopt(stored.state, stored.segmentation_node)
+        before = stored.state.geometry
+        if before is None or _have_same_corners(before, self.require_volume().geometry):
+            return False
+        return self.carry_prompts(before)
+
+    def read_stored(self, volume_node: Any | None = None) -> Stored | None:
+        """The state that the scene has for a volume; see `PromptStorage.read`."""
+        return self._storage.read(volume_node)
+
+    def carry_prompts(self, before: Geometry) -> bool:
+        """Keep all prompts on their tissue if the volume has moved since it had another grid."""
+        now = self.require_volume().geometry
+        if before.shape_kji != now.shape_kji or before.matches(now):
+            return False
+        self.history.replace_all(carrier(now.ijk_to_ras @ np.linalg.inv(before.ijk_to_ras)))
+        self._view.show(self.prompts)
+        return True
+
+    def mark_changed(self) -> None:
+        """Store the state with the next call of `store_when_due`."""
+        if self.unstored_since is None:
+            self.unstored_since = monotonic()
+
+    def store_when_due(self) -> None:
+        """Store a changed state, once the awaited answer is in or has taken too long."""
+        since = self.unstored_since
+        if since is None:
+            return
+        pending = self._queue.pending
+        if pending is None or pending.for_consistency or monotonic() - since > _STORE_SECONDS:
+            self.store()
+
+    def store(self) -> None:
+        """Store the state in the scene, if there is work to store."""
+        self.unstored_since = None
+        node, segmentation_node = self.volume_node, self._segments.node
+        history = self.history
+        if node is None or not (history.present.objects or history.can_undo):
+            return
+        text_node = self._text_node
+        if (
+            text_node is None
+            or self._stored_for != (node, segmentation_node)
+            or self._scene.GetNodeByID(text_node.GetID() or "") is not text_node
+        ):
+            text_node = self._text_node = self._storage.node_for(node, segmentation_node)
+            self._stored_for = (node, segmentation_node)
+        text_node.SetText(state_to_json(self._state(history.present)))
+        self.is_unsaved = True
+
+    def snapshot(self) -> Snapshot | None:
+        """The contents of an autosave; None without a volume or a segmentation."""
+        if self.volume is None or self.volume_node is None or self._segments.node is None:
+            return None
+        geometry = self.volume.geometry
+        contents = self._writer.contents(geometry, self.prompts.labels)
+        grid = self._segments.grid(geometry).geometry
+        return Snapshot(self._state(self.prompts), self.volume_node.GetName(), grid, contents)
+
+    def check_fits(self, snapshot: Snapshot) -> None:
+        """Refuse an autosave of another volume.
+
+        Raises:
+            PromptError: If it was made for a volume with another grid.
+        """
+        geometry = self.require_volume().geometry
+        saved = snapshot.state.geometry or snapshot.grid
+        if not geometry.matches(saved, tolerance_mm=0.01):
+            raise PromptError(
+                f"The saved work is of the volume {snapshot.volume_name} with {saved.shape_kji} "
+                f"voxels (k, j, i), the chosen one has {geometry.shape_kji} or another position; "
+                "choose that volume first."
+            )
+
+    def recover(self, snapshot: Snapshot) -> None:
+        """Take up an autosave that fits, into a new segmentation of the volume."""
+        state = snapshot.state
+        node = self._segments.ensure_node(self.volume_node)
+        give_grid(node, snapshot.grid)
+        self._adopt(SceneState(state.prompts, state.model, state.seed), node)
+        self._writer.put(self.volume_node, self.require_volume().geometry, snapshot.segments)
+        self._writer.model_voxels = dict(state.model_voxels)
+        self._writer.remember(self._queue.model.name, self.prompts)
+        self.store()
+
+    def _adopt(self, state: SceneState, segmentation_node: Any | None) -> None:
+        queue = self._queue
+        if state.model in MODELS:
+            queue.set_model(state.model, queue.model.device, queue.model.options)
+        else:
+            self._updates.append(
+                Warned(
+                    f"The prompts were made with the model '{state.model}', which is not here; "
+                    f"{queue.model.name} goes on with them."
+                )
+            )
+        self.history = PromptHistory(state.prompts)
+        self.current_label = max(state.prompts.labels, default=1)
+        self._segments.use(segmentation_node)
+        if segmentation_node is not None:
+            self._segments.ids = dict(state.segment_ids)
+            lost = [n for n in state.prompts.labels if self._segments.is_missing(n)]
+            self._writer.model_voxels = {
+                label: voxels for label, voxels in state.model_voxels.items() if label not in lost
+            }
+            for label, name in state.prompts.objects:
+                self._segments.ensure(label, name)
+            if not lost:
+                self._writer.remember(queue.model.name, state.prompts)
+        self._view.show(self.prompts)
+
+    def _state(self, prompts: PromptList) -> SceneState:
+        model, ids = self._queue.model, self._segments.ids
+        seed = int(model.options.get("seed", 0))
+        voxels = self._writer.model_voxels
+        return SceneState(prompts, model.name, seed, ids, voxels, self.geometry)
+
+
+def _have_same_corners(first: Geometry, second: Geometry) -> bool:
+    """Whether two grids have the same corners: files may hold the axes of one volume reversed."""
+    corners = [grid.ras_from_ijk(grid.corners_ijk()) for grid in (first, second)]
+    gaps = np.linalg.norm(corners[0][:, None] - corners[1], axis=2)
+    return bool(gaps.min(axis=1).max() < _SAME_CORNER_MM)
