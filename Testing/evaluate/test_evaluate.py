@@ -647,8 +647,8 @@ def test_two_weights_of_a_model_are_two_models(cases_path: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("ensam=", "The weights of 'ensam=' are not there"),
-        ("ensam=nowhere.safetensors", "The weights of 'ensam=nowhere.safetensors' are not there"),
+        ("ensam=", "The weights of 'ensam=' do not exist"),
+        ("ensam=nowhere.safetensors", "The weights of 'ensam=nowhere.safetensors' do not exist"),
         ("randomwalk=x", "randomwalk takes no weights"),
         ("unet=x", "no model 'unet'"),
     ],
