@@ -21,7 +21,7 @@ from .class_maps import ClassMaps, united
 WHOLE_VOLUME = RegionRule(margin_voxels=0, margin_fraction=0.0, click_radius_voxels=0, shared=False)
 
 # The part of a volume's time that scoring takes; the rest is separating the classes.
-LOOKING = 0.9
+SCORING = 0.9
 
 
 class ClassNetwork(Protocol):

@@ -71,7 +71,7 @@ class Marks:
         )
 
     def limit(self) -> Rectangle:
-        """How far the object may reach on any slice: a little beyond boxes and clicks on it."""
+        """The furthest extent of the object on any slice: slightly beyond its boxes and clicks."""
         whole = (0, 0, *self.shape[1:])
         if not self.boxes:
             return whole

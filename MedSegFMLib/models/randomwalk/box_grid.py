@@ -81,7 +81,7 @@ def make_box_grid(
 def _factors(
     shape_kji: Shape, box: Region, spacing_kji_mm: Sequence[float], settings: Settings
 ) -> Shape:
-    """Voxels per cell that bring the crop under the limit, the finest spacing first."""
+    """Voxels per cell that bring the crop below the limit; the finest spacing is pooled first."""
     factors = [1, 1, 1]
     while prod(-(-n // f) for n, f in zip(shape_kji, factors, strict=True)) > settings.most_cells:
         # An axis along which the box would be a few cells wide is pooled only after all others.

@@ -81,7 +81,7 @@ class RandomWalkSegmenter:
     def encode(
         self, volume: Volume, region: Region | None, progress: Progress
     ) -> RandomWalkEncoding:
-        """Features depend on the box, so they are made with the first prediction for it."""
+        """Store the region; features depend on the box and are computed when it is first used."""
         region = region or Region.whole(volume.geometry.shape_kji)
         progress(1.0, "Preparing the volume")
         cells = min(region.size, self._settings.most_cells)

@@ -78,7 +78,7 @@ def random_walk(graph: Graph, logits: Floats, trust: float, settings: Settings) 
 
 
 def _laplacian(weights: list[Floats], shape: Shape) -> Graph:
-    """weights[a]: between each cell and the next one along axis a, one fewer along it."""
+    """The graph of edge weights; weights[a] joins cells to their next along axis a, one fewer."""
     from scipy.sparse import dia_matrix
 
     n = prod(shape)

@@ -199,12 +199,12 @@ def test_planes_that_say_it_is_not_there_do_not_outvote_the_one_that_found_it() 
     model = segmenter(Bright(), ("axial", "coronal", "sagittal"))
     whole = segmenter(Bright()).encode(volume, None, no_progress)
     alone = segmenter(Bright()).predict(whole, [Text("ball"), box], None, no_progress)
-    seen = model._walked
+    seen = model._propagated
 
     def blind(encoding: Any, name: str, *given: Any) -> Any:
         return seen(encoding, name, *given) if name == "axial" else {}
 
-    with patch.object(model, "_walked", blind):
+    with patch.object(model, "_propagated", blind):
         encoding = model.encode(volume, None, no_progress)
         found = model.predict(encoding, [Text("ball"), box], None, no_progress)
     assert dice(mask, found.mask.array_kji) > 0.9
@@ -332,7 +332,7 @@ def test_wrong_options_and_missing_files_are_told_in_a_sentence(tmp_path: Path) 
     ]:
         with pytest.raises(ModelError, match=match):
             create("medical-sam3", "cpu", weights=path, **options)
-    with pytest.raises(WeightsError, match="holds no model"):
+    with pytest.raises(WeightsError, match="has no model"):
         create("medical-sam3", "cpu", weights=tmp_path.parent)
     with pytest.raises(WeightsError, match="no tokenizer in"):
         create("medical-sam3", "cpu", weights=path, tokenizer=tmp_path.parent)
