@@ -267,7 +267,7 @@ def broken(folder: Path, fault: str) -> Path:
         ("no plans", r"has no plans\.json; give the folder that nnU-Net's training wrote"),
         ("no checkpoint", r"has no fold_\*/checkpoint_final\.pth"),
         ("truncated", "truncated or damaged"),
-        ("plans cut off", r"plans\.json is damaged or no JSON"),
+        ("plans cut off", r"plans\.json is damaged or not JSON"),
         ("two images", r"takes 2 images of each volume at once \(T1, T2\)"),
         ("another network", "of another network than its plans describe"),
         ("no trainer known", "cannot be built .*nnUNetTrainerNobody"),

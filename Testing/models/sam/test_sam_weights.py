@@ -165,7 +165,7 @@ def published(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 
 def test_only_published_files_are_imported_as_sam(checkpoint: Path, folder: Path) -> None:
-    with pytest.raises(WeightsError, match=r" or a7bf3b02.*; get it again, or confirm"):
+    with pytest.raises(WeightsError, match=r" or a7bf3b02.*; download it again, or confirm"):
         store.import_file("sam", checkpoint)
     assert not folder.exists()
     store.import_file("sam", checkpoint, sha256_of(checkpoint))
