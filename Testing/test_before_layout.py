@@ -16,12 +16,13 @@ import pytest
 from command_line import run
 
 from MedSegFMLib import Box, Geometry, Lasso, Point, Scribble, Text
-from MedSegFMLib.evaluate.results.csv_files import read_rows
+from MedSegFMLib.evaluate.records import Row
+from MedSegFMLib.evaluate.results.csv_files import read_records
 from MedSegFMLib.evaluate.results.run_log import read_runs
-from MedSegFMLib.models.sam.lora_file import facts_of
+from MedSegFMLib.models.sam.lora_file import read_facts
 from MedSegFMLib.mrml.scene_state import state_from_json, state_to_json
 from MedSegFMLib.prompts.json_format import read_prompts
-from MedSegFMLib.synthesis.recorded.pack_format import load_recordings
+from MedSegFMLib.synthesis.recorded.pack_format import load_pack
 from MedSegFMLib.weights import store
 
 FOLDER = Path(__file__).with_name("support") / "before_layout"
@@ -47,12 +48,13 @@ def test_the_state_in_a_scene_is_read() -> None:
     assert state.prompts == read_prompts(FOLDER / "prompts.json")
     assert (state.model, state.seed, state.segment_ids) == ("randomwalk", 7, {1: "Segment_1"})
     assert state.geometry is not None and state.geometry.matches(GEOMETRY, 1e-9)
-    assert state.holdings[1].mask_kji.sum() == 18
-    assert json.loads(state_to_json(state)) == json.loads(text)
+    assert state.model_voxels[1].mask_kji.sum() == 18
+    # The scene names the model as it was called then.
+    assert json.loads(state_to_json(state)) == {**json.loads(text), "model": "randomwalk"}
 
 
 def test_a_pack_is_read() -> None:
-    (recording,) = load_recordings(FOLDER / "pack.npz")
+    (recording,) = load_pack(FOLDER / "pack.npz")
     assert (recording.name, recording.groups) == ("tiny", ((1,),))
     assert recording.labels is not None and np.count_nonzero(recording.labels) == 36
 
@@ -63,10 +65,10 @@ def test_a_results_folder_is_gone_on_with(tmp_path: Path) -> None:
     # A case is the same while its files have the times that they had.
     for name in ("ball.nrrd", "ball-label.nrrd"):
         os.utime(cases / name, ns=(1_700_000_000_000_000_000,) * 2)
-    rows = read_rows(results / "results.csv")
+    rows = read_records(results / "results.csv", Row)
     words = ["--models", "ellipsoid", "--clicks", "1", "--jobs", "1", "--out", results]
     assert run("evaluate", cases / "cases.json", *words) == 0
-    assert read_rows(results / "results.csv") == rows
+    assert read_records(results / "results.csv", Row) == rows
     # The second run found nothing left to do.
     assert [record.done for record in read_runs(results)] == [1, 0]
 
@@ -78,7 +80,7 @@ def test_a_training_is_gone_on_with(tmp_path: Path) -> None:
     network = torch.nn.Linear(3, 2)
     optimiser = torch.optim.AdamW(network.parameters())
     task = SimpleNamespace(
-        same={"cells": 16, "skip": "concat"},
+        must_match={"cells": 16, "skip": "concat"},
         optimisers=[optimiser],
         restore=network.load_state_dict,
     )
@@ -88,7 +90,7 @@ def test_a_training_is_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_an_adapter_tells_what_it_is_of() -> None:
-    facts = facts_of(FOLDER / "adapter")
+    facts = read_facts(FOLDER / "adapter")
     assert (facts.base, facts.network, facts.prepared) == ("tiny.pth", "vit_b", "sam")
 
 
