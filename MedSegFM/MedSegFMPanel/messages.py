@@ -40,7 +40,7 @@ def prompt_hint(logic, can_run, drawing, waits):
         return _("Click Run to segment with these prompts, or add more first.")
     if not draws:
         return _("Type what else to segment, or correct segments in the Segment Editor.")
-    return _("Click where the segment is wrong, or continue with the next segment.")
+    return _("Click on a mistake of the segment, or continue with the next segment.")
 
 
 def locked_sentence(name):

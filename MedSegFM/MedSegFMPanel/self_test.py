@@ -44,7 +44,7 @@ def check_geometry(test):
 
 
 def check_prompt_gives_segment(test):
-    """A box gives a segment where the object is."""
+    """A box around the object gives its segment."""
     with _segmentation() as (logic, node):
         logic.add(_box(node))
         _wait(logic)

@@ -1,1 +1,1 @@
-"""A folder for each model family; each model meets `Segmenter`, with its card and `create`."""
+"""Model families, a folder each; each model implements `Segmenter` and has a card and `create`."""

@@ -1,6 +1,7 @@
-"""The floor: the ellipsoid inscribed in the box, without a look at the image.
+"""Baseline: the ellipsoid inscribed in the box, independent of the image.
 
-It is no tool but a measure; a model that does not score above it has learnt nothing from the image.
+It is a yardstick rather than a tool: a model that does not score higher has learnt nothing from the
+image.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..volumes.volume import Volume
 CARD = ModelCard(
     name="ellipsoid",
     title="Ellipsoid in the box",
-    summary="Fills the box with its inscribed ellipsoid; the floor that every model must clear.",
+    summary="Fills the box with its inscribed ellipsoid; the baseline for every model.",
     prompts=("box",),
     modalities=("any",),
     dimensions=3,
@@ -35,19 +36,19 @@ CARD = ModelCard(
 
 
 def create(device: str = "auto") -> Ellipsoid:
-    """The model; it runs on the CPU alone."""
+    """Create the model; it runs on the CPU only."""
     require_cpu(CARD.name, device)
     return Ellipsoid()
 
 
 class Ellipsoid:
-    """Logits 1 - r^2, r = 1 on the ellipsoid that touches the box's faces."""
+    """Logits 1 - r^2, with r = 1 on the ellipsoid that touches the box's faces."""
 
     card = CARD
     classes: tuple[str, ...] = ()
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
-        """Nothing of the image is kept."""
+        """Return the region alone: the image is not used."""
         progress(1.0, "Preparing the volume")
         return Encoding(volume.geometry, region or Region.whole(volume.geometry.shape_kji), 0)
 

@@ -21,12 +21,12 @@ _COLUMNS = ["samples", "minutes", "name", "value"]
 class TrainingLog:
     """Values by name and number of samples seen.
 
-    Raises:
-        OutputError: the log cannot be written; also raised by the methods.
-
     Args:
         folder: the folder of the run.
         samples: the samples seen so far; later rows, of a run that was lost, are removed.
+
+    Raises:
+        OutputError: the log cannot be written; also raised by the methods.
     """
 
     def __init__(self, folder: Path, samples: int) -> None:

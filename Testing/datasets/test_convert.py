@@ -285,7 +285,7 @@ def test_converting_never_writes_over_what_is_there(
 ) -> None:
     cases = write_pair(tmp_path / "in", Geometry.from_spacing((6, 8, 9), SPACING))
     said = refused(capsys, "convert", cases, "--out", cases.parent)
-    assert "is there and not an empty folder" in said
+    assert "exists and is not an empty folder" in said
     said = refused(capsys, "convert", cases.parent / "CT_one.nii.gz", "--out", tmp_path / "o")
     assert "give its label map with --label" in said
     document = json.loads(cases.read_text())

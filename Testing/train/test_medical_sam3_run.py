@@ -257,7 +257,7 @@ def test_adapters_load_on_their_base_and_on_no_other(
     with pytest.raises(WeightsError, match="were trained on weights with the SHA-256"):
         create(NAME, "cpu", weights=other, adapter=made.path)
     save_file({"weight": torch.zeros(2)}, str(made.path / TENSORS_FILE))
-    with pytest.raises(WeightsError, match="holds no adapters of medical-sam3"):
+    with pytest.raises(WeightsError, match="contains no adapters of medical-sam3"):
         create(NAME, "cpu", weights=base, adapter=made.path)
 
 

@@ -9,7 +9,7 @@ from ..progress_phrases import translated
 
 
 def hint(has_volume, has_prompts, chosen):
-    """What is missing for a comparison, or what it does."""
+    """The step that is missing for a comparison, or its purpose."""
     if not has_volume:
         return _("First choose a volume above.")
     if not has_prompts:

@@ -35,11 +35,12 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 def machine() -> dict[str, Any]:
-    """The versions and the hardware of this machine, without its name, representable in JSON.
+    """Describe the versions and the hardware of this machine, without its name, for JSON.
 
     Returns:
-        versions: of installed packages. cores: those that this process may use; all_cores: all.
-        memory_gb, gpus: 0 and empty if the system does not report them.
+        "versions" of installed packages, "system", "cpu", "cores" that this process may use,
+        "all_cores", "memory_gb" and "gpus"; these are 0 and empty if the system does not report
+        them.
     """
     return {
         "versions": {"medsegfm": __version__, "Python": platform.python_version(), **_installed()},

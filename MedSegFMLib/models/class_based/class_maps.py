@@ -1,8 +1,8 @@
-"""The scores that a network of classes gave a volume, and each class drawn of them on its grid.
+"""Class scores of a volume, and the mask of each class on the volume's grid.
 
-A network scores each class in its own grid. Bringing one class at a time to the volume's voxels
-keeps a hundred classes in the memory of a few: beside the scores only who won each voxel is kept,
-and by how much.
+A network scores every class on its own grid. Only one class at a time is resampled to the volume's
+voxels, so that a hundred classes need the memory of a few: beside the scores, only the winner of
+each voxel and its margin are stored.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ from ...volumes.masks import bounding_box
 from ...volumes.region import Region
 
 Scores = NDArray[np.float16]
-# A channel of the network's grid, any real type, becomes float32 logits on the volume's (k, j, i).
+# Resamples a channel on the network's grid, of any real type, to float32 logits (k, j, i).
 Restore = Callable[[NDArray[np.floating], int], Logits]
 
 _SMALLEST = np.finfo(np.float32).tiny
 _LARGEST = float(np.finfo(np.float16).max)
-# Beyond a class on each side, so that whoever looks at its logits sees where it ends.
+# The margin on each side of a class, so that its logits show where it ends.
 _MARGIN_VOXELS = 32
 
 
 @dataclass(frozen=True, eq=False)
 class ClassMaps:
-    """Who has which voxel, and the scores.
+    """The winner of each voxel and the scores.
 
-    scores: (channels, network's grid); those of the background, where it has one, come first.
-    restore: brings a channel, given with its number, to (k, j, i).
-    members: for each class the winners that it holds; more than its own where classes lie in one
-        another.
-    channels: for each class its channel.
-    winner: (k, j, i), 1 + the channel that has a voxel, 0 for none.
-    best, second: the winner's logit and that of the next, where classes compete; where they may
-        overlap `second` is None, and `best` counts where the winner is above 0.
+    Attributes:
+        scores: (channels, network's grid); the background's, if the network has one, come first.
+        restore: Resamples a channel, given with its number, to (k, j, i).
+        members: For each class the winning channels that belong to it; more than its own channel if
+            classes are nested.
+        channels: For each class its channel.
+        winner: (k, j, i), 1 + the channel that has a voxel, 0 for none.
+        best: The winner's logit. If classes may overlap, it is valid only if the winner is above 0.
+        second: The runner-up's logit if classes compete; None if they may overlap.
     """
 
     scores: Scores
@@ -52,44 +53,52 @@ class ClassMaps:
 
     @property
     def nbytes(self) -> int:
-        """The memory that all arrays take."""
+        """The memory of all arrays in bytes."""
         second = 0 if self.second is None else self.second.nbytes
         return self.scores.nbytes + self.winner.nbytes + self.best.nbytes + second
 
     def draw(self, number: int) -> tuple[Region, Logits]:
-        """The logits of a class, counted from 0, around where it is: above 0 where it has voxels.
+        """The logits of a class on the part of the volume around it: above 0 in its voxels.
 
-        Where classes compete that is its logit less the highest of the others; where they overlap,
-        its own, but in voxels that another one is drawn over lower than that one's, so that of
-        several objects each voxel goes to the one drawn last. A class that is nowhere gets a
-        corner.
+        If classes compete, the value is the class's logit minus the highest of the others. If they
+        overlap, it is the class's own logit, except in voxels where another class is drawn over it:
+        there it is lower than that one's, so that of several objects the one drawn last gets each
+        voxel. For a class without voxels a corner of the volume is returned.
+
+        Args:
+            number: The index of the class, from 0.
         """
-        held = np.isin(self.winner, [1 + channel for channel in self.members[number]])
-        region = _around(held)
-        if not held.any():
+        mask = np.isin(self.winner, [1 + channel for channel in self.members[number]])
+        region = _around(mask)
+        if not mask.any():
             return region, np.full(region.shape_kji, -1, np.float32)
         channel = self.channels[number]
-        here = region.slices
-        inside, winner = held[here], self.winner[here]
-        own = self.restore(self.scores[channel], channel)[here].copy()
-        best = self.best[here].astype(np.float32)
+        slices = region.slices
+        inside, winner = mask[slices], self.winner[slices]
+        logits = self.restore(self.scores[channel], channel)[slices].copy()
+        best = self.best[slices].astype(np.float32)
         if self.second is None:
             covered = inside & (winner != 1 + channel)
-            own[covered] = np.minimum(own[covered], best[covered] / 2)
+            logits[covered] = np.minimum(logits[covered], best[covered] / 2)
         else:
-            own -= np.where(winner == 1 + channel, self.second[here].astype(np.float32), best)
-        own[inside] = np.maximum(own[inside], _SMALLEST)
-        own[~inside] = np.minimum(own[~inside], 0)
-        return region, own
+            logits -= np.where(winner == 1 + channel, self.second[slices].astype(np.float32), best)
+        logits[inside] = np.maximum(logits[inside], _SMALLEST)
+        logits[~inside] = np.minimum(logits[~inside], 0)
+        return region, logits
 
 
 def competing(
     scores: NDArray[np.floating], channels: Sequence[int], restore: Restore, progress: Progress
 ) -> ClassMaps:
-    """Maps of classes of which each voxel has one: the channel with the highest score.
+    """Class maps of mutually exclusive classes: each voxel belongs to the highest-scoring channel.
 
-    scores: (channels, network's grid). channels: that of each class, without the background's.
     Of equal scores the first channel wins, as in an argmax.
+
+    Args:
+        scores: (channels, network's grid).
+        channels: The channel of each class, without the background's.
+        restore: See `ClassMaps`.
+        progress: Reports the channels done.
     """
     winner = best = second = None
     for number, channel in enumerate(scores):
@@ -116,10 +125,15 @@ def overlapping(
     restore: Restore,
     progress: Progress,
 ) -> ClassMaps:
-    """Maps of classes that are drawn over one another in the order of the channels.
+    """Class maps of classes that are drawn over one another in the order of the channels.
 
-    A voxel is the last channel's whose logit is above 0. members: for each class, one a channel,
-    the channels that count as it where they are drawn last.
+    A voxel belongs to the last channel whose logit is above 0.
+
+    Args:
+        scores: (channels, network's grid); one channel a class.
+        members: For each class the channels that count as part of it if they are drawn last.
+        restore: See `ClassMaps`.
+        progress: Reports the channels done.
     """
     winner = best = None
     for number, channel in enumerate(scores):
@@ -131,35 +145,35 @@ def overlapping(
         winner[won] = 1 + number
         best[won] = logits[won]
     assert winner is not None and best is not None, "a network has channels"
-    # The least that 16 bits can hold, so that half of it still is above 0.
+    # At least the smallest normal 16-bit number, so that half of it is still above 0.
     best = np.where(winner > 0, np.maximum(best, np.finfo(np.float16).tiny), best)
     numbers = tuple(range(len(scores)))
-    held = tuple(tuple(own) for own in members)
-    return ClassMaps(_short(scores), restore, held, numbers, winner, _short(best), None)
+    class_members = tuple(map(tuple, members))
+    return ClassMaps(_short(scores), restore, class_members, numbers, winner, _short(best), None)
 
 
 def united(drawn: Sequence[tuple[Region, Logits]]) -> tuple[Region, Logits]:
-    """Several classes as one object: in each voxel the highest of their logits."""
+    """Several classes as one object: the voxelwise maximum of their logits."""
     if len(drawn) == 1:
         return drawn[0]
-    region = Region.enclosing([own for own, _ in drawn])
+    region = Region.enclosing([class_region for class_region, _ in drawn])
     logits = np.full(region.shape_kji, -_LARGEST, np.float32)
-    for own, values in drawn:
-        here = logits[own.relative_to(region).slices]
-        np.maximum(here, values, out=here)
+    for class_region, values in drawn:
+        part = logits[class_region.relative_to(region).slices]
+        np.maximum(part, values, out=part)
     return region, logits
 
 
 def _short(values: NDArray[np.floating]) -> Scores:
     short = np.empty(values.shape, np.float16)
-    for own, part in zip(short, values, strict=True):
+    for target, part in zip(short, values, strict=True):
         # Part by part: another copy of the scores of all classes may not fit into memory.
-        own[:] = np.clip(part, -_LARGEST, _LARGEST)
+        target[:] = np.clip(part, -_LARGEST, _LARGEST)
     return short
 
 
-def _around(held: NDArray[np.bool_]) -> Region:
-    """Where a mask is, and some voxels more; a corner of the volume where it is nowhere."""
-    box = bounding_box(held)
-    found = Region((0, 0, 0), (1, 1, 1)) if box is None else Region.from_slices(box)
-    return found.grown([_MARGIN_VOXELS] * 3, held.shape)
+def _around(mask: NDArray[np.bool_]) -> Region:
+    """The bounding box of a mask plus a margin; a corner of the volume if the mask is empty."""
+    box = bounding_box(mask)
+    region = Region((0, 0, 0), (1, 1, 1)) if box is None else Region.from_slices(box)
+    return region.grown([_MARGIN_VOXELS] * 3, mask.shape)

@@ -1,4 +1,4 @@
-"""A network that knows classes as a model: it looks at a volume once, then draws what is named."""
+"""A network of fixed classes as a model: a volume is scored once, then classes are named."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ...volumes.region import Region
 from ...volumes.volume import Volume
 from .class_maps import ClassMaps, united
 
-# Such a model sees the whole volume, whatever is named.
+# Such a model processes the whole volume, whichever class is named.
 WHOLE_VOLUME = RegionRule(margin_voxels=0, margin_fraction=0.0, click_radius_voxels=0, shared=False)
 
-# Of the time of a volume, the part for scoring it; the rest is telling the classes apart.
-LOOKING = 0.9
+# The part of a volume's time that scoring takes; the rest is separating the classes.
+SCORING = 0.9
 
 
 class ClassNetwork(Protocol):
-    """What scores a volume."""
+    """A network that scores each class in every voxel of a volume."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of what it knows, without background."""
+        """The names of the classes, without the background."""
 
     def class_maps(self, volume: Volume, progress: Progress) -> ClassMaps:
         """Score every voxel of a volume; progress ends at 1."""
@@ -37,7 +37,11 @@ class ClassNetwork(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ClassEncoding(Encoding):
-    """maps: who has which voxel of the region."""
+    """The class maps of a region.
+
+    Attributes:
+        maps: The winner of each voxel of the region, and the scores.
+    """
 
     maps: ClassMaps
 
@@ -51,14 +55,16 @@ class ClassSegmenter:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """What it knows, without background; an object is one of them, named by a text prompt."""
+        """The class names, without background; a text prompt names one of them."""
         return self._network.classes
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> ClassEncoding:
         """Score a region (None: all) of a volume.
 
-        Raises VolumeError where the volume holds NaN or infinity, or cannot be brought to the
-        network's spacing; DeviceError without memory.
+        Raises:
+            VolumeError: If the volume contains NaN or infinity, or cannot be resampled to the
+                network's spacing.
+            DeviceError: If memory runs out.
         """
         progress(0.0, "Preparing the volume")
         volume.intensity_range()
@@ -75,9 +81,10 @@ class ClassSegmenter:
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        """The class that the texts name, or several together, on the part where it is.
+        """The class that the texts name, or the union of several, on the part around it.
 
-        Raises PromptError for a text that names no class and for any other prompt.
+        Raises:
+            PromptError: For a text that names no class and for any other kind of prompt.
         """
         if not isinstance(encoding, ClassEncoding):
             raise TypeError(
@@ -86,47 +93,60 @@ class ClassSegmenter:
         progress(0.0, "Reading the prompts")
         numbers = requested_classes(self.card, self.classes, prompts, encoding.geometry)
         with memory_errors(self.card.name):
-            found, logits = united([encoding.maps.draw(number) for number in numbers])
+            class_region, logits = united([encoding.maps.draw(number) for number in numbers])
         progress(1.0, "Predicting the mask")
-        offset = found.shifted(encoding.region.start_kji).start_kji
+        offset = class_region.shifted(encoding.region.start_kji).start_kji
         return Prediction(encoding.geometry, offset, logits)
 
 
 def requested_classes(
     card: ModelCard, classes: Sequence[str], prompts: Sequence[Prompt], geometry: Geometry
 ) -> list[int]:
-    """Which of a model's classes, counted from 0, the prompts for an object name.
+    """The indices, from 0, of the classes that the prompts of an object name.
 
-    Raises PromptError for a text that names none of them and for any other prompt.
+    Raises:
+        PromptError: For a text that names none of the classes and for any other kind of prompt.
     """
     card.check_takes(prompts)
     return class_numbers(to_voxels(prompts, geometry).phrases, classes, card.name)
 
 
 def check_classes(classes: Sequence[str], source: object) -> None:
-    """Raise WeightsError where two classes have one name, or one has none."""
-    known = [name.strip().casefold() for name in classes]
-    faulty = next((name for name in known if not name or known.count(name) > 1), None)
-    if not known or faulty is not None:
+    """Check the class names of a network.
+
+    Raises:
+        WeightsError: If two classes have one name, if a name is empty or if there is no class.
+    """
+    names = [name.strip().casefold() for name in classes]
+    faulty = next((name for name in names if not name or names.count(name) > 1), None)
+    if not names or faulty is not None:
         fault = f"calls two classes '{faulty}'" if faulty else "leaves a class without a name"
-        raise WeightsError(f"{source} {fault if known else 'names no class'}; name each in it.")
+        raise WeightsError(f"{source} {fault if names else 'names no class'}; name each in it.")
 
 
 def parse_overlap(text: float | str) -> float:
-    """The overlap of neighbouring windows as a part of their width; ModelError for no such."""
+    """The overlap of neighbouring windows as a fraction of their width.
+
+    Raises:
+        ModelError: If it is not a number from 0 to 0.9.
+    """
     try:
-        part = float(text)
+        overlap = float(text)
     except ValueError:
-        part = -1.0
-    if not 0 <= part <= 0.9:
+        overlap = -1.0
+    if not 0 <= overlap <= 0.9:
         raise ModelError(f"The overlap is {text}; give a number from 0 to 0.9, such as 0.5.")
-    return part
+    return overlap
 
 
 def parse_yes_no(name: str, text: bool | str) -> bool:
-    """An option that is true or false, as text or not; ModelError for anything else."""
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    said = words.get(str(text).lower())
-    if said is None:
+    """The value of a Boolean option, given as text or not.
+
+    Raises:
+        ModelError: If it is neither true nor false.
+    """
+    values = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    value = values.get(str(text).lower())
+    if value is None:
         raise ModelError(f"{name} is '{text}'; give true or false.")
-    return said
+    return value

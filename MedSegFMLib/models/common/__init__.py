@@ -1,1 +1,1 @@
-"""Parts that several model families share: state dicts, adapters and OpenVINO."""
+"""Parts shared by several model families: state dicts, adapters and OpenVINO."""

@@ -1,6 +1,7 @@
-"""A folder of low-rank adapters, as peft reads it: `peft.PeftModel.from_pretrained`.
+"""A folder of low-rank adapters as peft reads it: `peft.PeftModel.from_pretrained`.
 
-The metadata of the tensors' file tell what they belong to, so that this file alone can be imported.
+The metadata of the tensor file describe the network it belongs to, so that this file alone can be
+imported.
 """
 
 from __future__ import annotations
@@ -23,10 +24,16 @@ CONFIG_FILE = "adapter_config.json"
 def write_adapters(
     folder: Path, kind: str, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Write adapters; OutputError where that fails.
+    """Write adapters to a folder.
 
-    kind: the metadata's "format". facts: what else they tell, under "peft" what peft is told.
-    tensors: as peft names them.
+    Args:
+        folder: The folder to write to; it is created if it does not exist.
+        kind: The "format" entry of the metadata.
+        facts: The other metadata; its entry "peft" is peft's configuration.
+        tensors: The tensors under peft's names.
+
+    Raises:
+        OutputError: If the files cannot be written.
     """
     make_folder(folder, "name another as out=")
     save_tensors(folder / TENSORS_FILE, tensors, {"format": kind, "facts": json.dumps(facts)})
@@ -34,5 +41,5 @@ def write_adapters(
 
 
 def tensors_file(path: Path) -> Path:
-    """The tensors' file of an adapter folder; a file is itself."""
+    """The tensor file of an adapter folder; a path to a file is returned unchanged."""
     return path / TENSORS_FILE if path.is_dir() else path

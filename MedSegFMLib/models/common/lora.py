@@ -1,4 +1,4 @@
-"""Low-rank adapters through peft, whatever the network: their settings, and their trained values.
+"""Low-rank adapters through peft for any network: their settings and trained values.
 
 Hu et al., "LoRA: low-rank adaptation of large language models", 2021. Imports without torch.
 """
@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
 
 def lora_settings(rank: int, alpha: float, dropout: float, names: str) -> dict[str, Any]:
-    """Adapters as a `LoraConfig` of peft takes them, in types of JSON.
+    """The settings of adapters as peft's `LoraConfig` takes them, in JSON types.
 
-    rank: of each product; alpha: it is multiplied by alpha / rank; dropout: of its input. names: a
-    regular expression that the linear maps' whole names match.
+    Args:
+        rank: The rank of each product.
+        alpha: Each product is multiplied by alpha / rank.
+        dropout: The dropout probability of the adapter's input.
+        names: A regular expression that matches the full names of the adapted linear layers.
     """
     return {
         "peft_type": "LORA",
@@ -28,16 +31,17 @@ def lora_settings(rank: int, alpha: float, dropout: float, names: str) -> dict[s
 
 
 def load_adapters(model: Any, tensors: dict[str, Tensor]) -> None:
-    """Give a PeftModel's adapters their trained values, as peft names them.
+    """Load trained values, under peft's names, into the adapters of a PeftModel.
 
-    Raises KeyError, which names one, where they are not those of the model, RuntimeError for other
-    shapes.
+    Raises:
+        KeyError: If a tensor is unknown or missing; the message names it.
+        RuntimeError: If a shape differs.
     """
     from peft import set_peft_model_state_dict
 
-    found: Any = set_peft_model_state_dict(model, tensors)
-    for name in found.unexpected_keys:
+    result: Any = set_peft_model_state_dict(model, tensors)
+    for name in result.unexpected_keys:
         raise KeyError(f"{name} is unknown")
-    for name in found.missing_keys:
+    for name in result.missing_keys:
         if "lora_" in name:
             raise KeyError(f"{name} is missing")

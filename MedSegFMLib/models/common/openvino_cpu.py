@@ -1,4 +1,4 @@
-"""OpenVINO as our runtimes use it: on the CPU, and without reporting to its makers."""
+"""OpenVINO as the runtimes use it: on the CPU and without telemetry."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ Precision = Literal["f32", "bf16"]
 
 
 def settings(precision: Precision) -> dict[str, Any]:
-    """How to compile a graph: for one answer at a time, in this arithmetic.
+    """Settings to compile a graph with: low latency, in the given precision.
 
-    It takes as many threads as OMP_NUM_THREADS says, as torch does; else OpenVINO decides.
+    The number of threads is OMP_NUM_THREADS, as with torch; without that variable OpenVINO decides.
     """
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    thread_count = os.environ.get("OMP_NUM_THREADS", "")
     return {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": int(wanted) if wanted.isdecimal() else 0,
+        "INFERENCE_NUM_THREADS": int(thread_count) if thread_count.isdecimal() else 0,
     }
 
 
 @cache
 def core() -> Any:
-    """The one core of this process.
+    """The single OpenVINO core of this process.
 
-    Each core that is made gives the main thread a stack for signals, and puts the one from before
-    in its place when it goes. Of two, the first to go leaves the other's behind freed, and the next
-    signal, such as Ctrl-C, ends the process.
+    Each new core gives the main thread a signal stack, and restores the previous stack when it is
+    destroyed. If there are two, the first to be destroyed leaves the freed stack of the other in
+    place, and the next signal, such as Ctrl-C, ends the process.
     """
     return quiet_openvino().Core()
 
 
 def quiet_openvino() -> Any:
-    """The package, imported without the message that it sends to its makers at each import."""
-    reporter = "openvino_telemetry"
-    if "openvino" in sys.modules or reporter in sys.modules:
+    """The package, imported without the telemetry message it sends at each import."""
+    telemetry = "openvino_telemetry"
+    if "openvino" in sys.modules or telemetry in sys.modules:
         import openvino
     else:
-        # As if the reporting package were not installed, which OpenVINO provides for.
-        sys.modules[reporter] = None  # type: ignore[assignment]
+        # As if the telemetry package were not installed, a case that OpenVINO supports.
+        sys.modules[telemetry] = None  # type: ignore[assignment]
         try:
             import openvino
         finally:
-            del sys.modules[reporter]
+            del sys.modules[telemetry]
     return openvino

@@ -1,4 +1,4 @@
-"""The tensors of a checkpoint by name, and nothing else that it may hold. Needs torch."""
+"""Tensors of a checkpoint by name, without anything else the file contains. Needs torch."""
 
 from __future__ import annotations
 
@@ -15,33 +15,39 @@ from ...weights.torch_file import check_torch_file, is_safetensors
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Numbers of numpy, which trainers keep beside the tensors, as losses of each epoch.
+# NumPy number types, which trainers store beside the tensors, such as the loss of each epoch.
 _NUMBERS = ("float16", "float32", "float64", "int32", "int64", "bool")
 
 
 def read_state_dict(path: Path, holders: Sequence[str], advice: str) -> dict[str, Tensor]:
-    """The tensors of a file in torch's format or safetensors.
+    """Read the tensors of a file in torch's format or safetensors.
 
-    holders: under these names scripts keep the state dict beside their optimiser's. advice: what
-    to give instead, as the message says it.
+    The caller must check the file's SHA-256 first.
 
-    Its SHA-256 is for the caller to check first. Raises WeightsError where the file is missing or
-    truncated, or holds anything but tensors, numbers and words, which is never loaded.
+    Args:
+        path: The checkpoint.
+        holders: Keys under which scripts store the state dict beside the optimiser's.
+        advice: The way out that the error message gives.
+
+    Raises:
+        WeightsError: If the file is missing or truncated, or contains anything but tensors, numbers
+            and strings, which is never loaded.
     """
     check_torch_file(path)
     if is_safetensors(path):
         return _read_safetensors(path)
-    held = read_checkpoint(path, advice)
-    for holder in holders:
-        if isinstance(held, dict) and isinstance(held.get(holder), dict):
-            held = held[holder]
-    return check_state_dict(held, path, advice)
+    content = read_checkpoint(path, advice)
+    for key in holders:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    return check_state_dict(content, path, advice)
 
 
 def read_checkpoint(path: Path, advice: str) -> Any:
-    """All that a file in torch's format holds, tensors, numbers and words alone.
+    """Read the whole content of a file in torch's format: tensors, numbers and strings only.
 
-    Raises WeightsError as `read_state_dict` does.
+    Raises:
+        WeightsError: As in `read_state_dict`.
     """
     import torch
 
@@ -55,15 +61,19 @@ def read_checkpoint(path: Path, advice: str) -> Any:
         ) from error
 
 
-def check_state_dict(held: object, path: Path, advice: str) -> dict[str, Tensor]:
-    """What was read, where it is tensors by name; WeightsError else."""
+def check_state_dict(content: object, path: Path, advice: str) -> dict[str, Tensor]:
+    """Return `content` if it is a mapping from names to tensors.
+
+    Raises:
+        WeightsError: If it is anything else.
+    """
     import torch
 
-    if not isinstance(held, dict) or not all(
-        isinstance(name, str) and isinstance(t, torch.Tensor) for name, t in held.items()
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(t, torch.Tensor) for name, t in content.items()
     ):
-        raise WeightsError(f"{path} holds something else than a network's tensors; {advice}.")
-    return held
+        raise WeightsError(f"{path} holds something other than a network's tensors; {advice}.")
+    return content
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -78,7 +88,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _numpy_globals() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
-    """What makes numbers and arrays of numpy out of bytes; numpy 2 renamed the module they are in.
+    """The functions that rebuild NumPy numbers and arrays; NumPy 2 renamed their module.
 
     They call nothing that a file could choose.
     """

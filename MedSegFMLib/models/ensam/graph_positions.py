@@ -1,4 +1,4 @@
-"""Where ENSAM's tokens are, as its graphs take it: `network.positions` in numpy."""
+"""Inputs of ENSAM's graphs for token positions: `network.positions` in numpy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .network.graphs import TOKEN_AXIS
 
 _HEADS, _HEAD_DIM = 4, 32
 
-# Of each kind the name and shape of its parameter.
+# The name and shape of each kind's parameter.
 _PARAMETERS: dict[PositionKind, tuple[str, tuple[int, ...]]] = {
     "liere": ("generators", (3, _HEAD_DIM * (_HEAD_DIM - 1) // 2)),
     "rope": ("frequencies", (3, _HEADS, _HEAD_DIM // 2)),
@@ -21,13 +21,13 @@ _PARAMETERS: dict[PositionKind, tuple[str, tuple[int, ...]]] = {
 
 
 def parameter(kind: PositionKind, block: int) -> tuple[str, tuple[int, ...]]:
-    """The name in the state dict, and the shape, of what an interaction block has learned."""
+    """The name in the state dict, and the shape, of an interaction block's learned parameter."""
     name, shape = _PARAMETERS[kind]
     return f"interactions.{block}.positions.{name}", shape
 
 
 class Positions:
-    """What the tokens' places become in one interaction block."""
+    """The position encoding of one interaction block."""
 
     def __init__(self, kind: PositionKind, block: int, arrays: Mapping[str, Logits]) -> None:
         self._axis = TOKEN_AXIS[kind]
@@ -40,11 +40,11 @@ class Positions:
         self._turns = turns[kind]
 
     def of_prompts(self, positions: Logits) -> Logits:
-        """Of (n, 3) positions, which run from 0 to about 1."""
+        """The encoding of (n, 3) positions, which run from 0 to about 1."""
         return np.ascontiguousarray(self._turns(positions), np.float32)
 
     def of_image(self, cells: int, scale_kji: Logits) -> Logits:
-        """Of all tokens of a cube of cells, with the axes k, j and i."""
+        """The encoding of all tokens of a cube of cells, with the axes k, j and i."""
         count = cells // STRIDE
         centres = (np.arange(count, dtype=np.float32) + 0.5) * STRIDE - 0.5
         grid = np.stack(np.meshgrid(centres, centres, centres, indexing="ij"), axis=-1)

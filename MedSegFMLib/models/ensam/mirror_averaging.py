@@ -1,4 +1,4 @@
-"""ENSAM asked about a region and its mirror images at once; the mean of the answers is smoother."""
+"""Test-time augmentation of ENSAM: the mean logits over a region and its mirror images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ...segmenter import Logits
 from .network.config import BOX_START, EnsamConfig
 from .runtime import Features, NetworkPrompts, Runtime
 
-# The axes that each view is mirrored along: half of all views, in which every axis is mirrored as
-# often as not.
+# The mirrored axes of each view: half of all combinations, in which every axis is mirrored in half
+# of the views.
 VIEWS: tuple[tuple[int, ...], ...] = ((), (0, 1), (0, 2), (1, 2))
 
 
@@ -32,7 +32,7 @@ class MirrorAveraged:
 
     @property
     def config(self) -> EnsamConfig:
-        """The network's choices."""
+        """The network's configuration."""
         return self._runtime.config
 
     def encode(
@@ -56,21 +56,21 @@ class MirrorAveraged:
     ) -> Logits:
         """See `Runtime.decode`."""
         assert isinstance(features, MirroredFeatures), (
-            "features are given back where they came from"
+            "features return to the runtime that made them"
         )
         total = np.zeros((self.config.cells,) * 3, dtype=np.float32)
         shares = parts_of(progress, len(VIEWS))
         for axes, view, share in zip(VIEWS, features.views, shares, strict=True):
             previous = None if previous_logits is None else _mirrored(previous_logits, axes)
-            own = mirrored_prompts(prompts, axes, self.config.cells)
-            total += np.flip(self._runtime.decode(view, own, previous, share), axes)
+            view_prompts = mirrored_prompts(prompts, axes, self.config.cells)
+            total += np.flip(self._runtime.decode(view, view_prompts, previous, share), axes)
         return total / np.float32(len(VIEWS))
 
 
 def mirrored_prompts(prompts: NetworkPrompts, axes: tuple[int, ...], cells: int) -> NetworkPrompts:
-    """The same prompts on an image of `cells` along each axis that is mirrored along `axes`.
+    """The prompts on an image of `cells` along each axis, mirrored along `axes`.
 
-    A box begins at its lowest corner there as well.
+    A mirrored box starts at its lowest corner, too.
     """
     positions = prompts.positions_kji.copy()
     for axis in axes:

@@ -1,9 +1,9 @@
 """ENSAM as a model: a region is encoded once, each set of prompts is decoded from it.
 
 Stenhede, Bjørnstad and Ranjbar, "ENSAM: an efficient foundation model for interactive segmentation
-of 3D medical images", 2025. Where the paper's network sees the region's voxels, ours sees the
-region on a fixed number of cells, with its 0.5 and 99.5 percentile at 0 and 1, and windows of it
-once more where those cells are coarse; its logits are interpolated back.
+of 3D medical images", 2025. The paper's network processes the region's voxels. Here the region is
+resampled to a fixed number of cells, with its 0.5 and 99.5 percentiles at 0 and 1, and windows of
+it are processed again if those cells are coarse; the logits are interpolated back.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from .tokens import Tokens, prompt_tokens
 CARD = ModelCard(
     name="ensam",
     title="ENSAM",
-    summary="A small network that sees in 3D; takes boxes, clicks and strokes, on CPU or GPU.",
+    summary="Small native 3D network for boxes, clicks and strokes; runs on CPU or GPU.",
     prompts=("box", "point", "scribble", "lasso"),
     modalities=("CT", "MR", "PET", "US", "microscopy"),
     dimensions=3,
@@ -48,33 +48,38 @@ CARD = ModelCard(
     packages=("safetensors",),
     weights="ensam",
     uses_previous=True,
-    # Growth over a box and five clicks, their answers kept: 218, 288, 569 and 1277 MB for regions
-    # of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
+    # Growth over a box and five clicks, with their predictions stored: 218, 288, 569 and 1277 MB
+    # for regions of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=230_000_000,
     bytes_per_voxel=65,
 )
 
-# A clicked voxel gets at least this logit in the click's direction, whatever the network says.
+# A clicked voxel gets at least this logit in the click's direction, whatever the prediction.
 CLICK_LOGIT = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class EnsamEncoding(Encoding):
-    """The network's features of a region, and of windows of it where it is large."""
+    """The network's features of a region, and of windows of it if it is large."""
 
     features: Features
     windows: tuple[SlidingWindow, ...]
 
 
 def create(device: str = "auto", weights: str | Path | None = None) -> EnsamSegmenter:
-    """Load the model with the weights of the store, or those in the file `weights`.
+    """Load the model with the stored weights, or those in the file `weights`.
 
-    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+    OpenVINO runs the network on a CPU; torch runs it on a GPU, and on a CPU without OpenVINO or
+    without a graph of the weights' configuration.
 
-    OpenVINO runs the network on a CPU, torch on a GPU and where there is no OpenVINO or no graph
-    of the weights' configuration. Raises DeviceError for a device that is not there, ModelError
-    where neither can run it, WeightsError for weights that are missing, altered, truncated or of
-    another network.
+    Args:
+        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        weights: A file of weights; None for the stored ones.
+
+    Raises:
+        DeviceError: If the device is not available.
+        ModelError: If neither OpenVINO nor torch can run the network.
+        WeightsError: If the weights are missing, altered, truncated or of another network.
     """
     on_cpu = is_cpu(device)
     path = store.find(CARD.name) if weights is None else Path(weights)
@@ -91,12 +96,12 @@ def _cpu_runtime(path: Path) -> Runtime:
     if find_spec("torch") is not None:
         return _torch_runtime(path, "cpu")
     fault = (
-        "openvino is not here"
+        "openvino is not installed"
         if graphs(config).are_shipped
         else "there is no graph of their configuration"
     )
     raise ModelError(
-        f"The weights {path} need torch, not installed here, because {fault}; run: "
+        f"The weights {path} need torch, which is not installed, because {fault}; run: "
         "pip install torch, or use the model randomwalk."
     )
 
@@ -115,15 +120,17 @@ class EnsamSegmenter:
     classes: tuple[str, ...] = ()
 
     def __init__(self, runtime: Runtime) -> None:
-        # The whole region decides most, so the mean over mirror images is worth its time there.
+        # The whole region matters most, so test-time averaging over mirror images pays off there.
         self._whole = MirrorAveraged(runtime)
-        self._closer = runtime
+        self._windowed = runtime
         self._cells = (runtime.config.cells,) * 3
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> EnsamEncoding:
-        """One encoder pass over a region (None: all), which is never written to.
+        """Encode a region (None: all) in one pass; the volume is not modified.
 
-        Raises VolumeError where the region holds NaN or infinity, DeviceError without memory.
+        Raises:
+            VolumeError: If the region contains NaN or infinity.
+            DeviceError: If memory runs out.
         """
         progress(0.0, "Preparing the image")
         region = region or Region.whole(volume.geometry.shape_kji)
@@ -138,8 +145,8 @@ class EnsamSegmenter:
         windows = []
         for window, share in zip(regions, shares, strict=True):
             image = normalised(resampled(array[window.slices], self._cells), bounds)
-            seen = self._closer.encode(image, self._cell_mm(window, spacing), share)
-            windows.append(SlidingWindow(window, seen))
+            features_of_window = self._windowed.encode(image, self._cell_mm(window, spacing), share)
+            windows.append(SlidingWindow(window, features_of_window))
         progress(1.0, "Encoding the image")
         nbytes = features.nbytes + sum(window.features.nbytes for window in windows)
         return EnsamEncoding(volume.geometry, region, nbytes, features, tuple(windows))
@@ -151,11 +158,14 @@ class EnsamSegmenter:
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        """Decode one object; every marked voxel ends up on the side that its mark says.
+        """Decode one object; every marked voxel gets the label of its mark.
 
-        A last mark that the answer before already heeds changes nothing. Prompts outside the region
-        say nothing. Raises PromptError for a prompt outside the volume or a text, DeviceError
-        without memory.
+        A last mark that the previous prediction already agrees with changes nothing. Prompts
+        outside the region have no effect.
+
+        Raises:
+            PromptError: For a prompt outside the volume and for a text.
+            DeviceError: If memory runs out.
         """
         if not isinstance(encoding, EnsamEncoding):
             raise TypeError(f"ENSAM cannot predict from a {type(encoding).__name__} of a model.")
@@ -168,15 +178,20 @@ class EnsamSegmenter:
         before = None if previous is None else _before(previous, region)
         share, *shares = parts_of(progress, 1 + len(encoding.windows), last=0.9)
         array = self._decoded(self._whole, encoding.features, tokens, region, before, share)
-        closer = []
+        window_logits = []
         for window, share in zip(encoding.windows, shares, strict=True):
             part = window.region
             if holds_object(array, part):
-                own, known = tokens.within(part), array[part.slices]
-                closer.append(
-                    (part, self._decoded(self._closer, window.features, own, part, known, share))
+                logits = self._decoded(
+                    self._windowed,
+                    window.features,
+                    tokens.within(part),
+                    part,
+                    array[part.slices],
+                    share,
                 )
-        array = blended(array, closer)
+                window_logits.append((part, logits))
+        array = blended(array, window_logits)
         enforce_marks(array, tokens.marks, CLICK_LOGIT)
         progress(1.0, "Predicting the mask")
         return Prediction(encoding.geometry, region.start_kji, array)
@@ -194,7 +209,7 @@ class EnsamSegmenter:
         before: Logits | None,
         progress: Progress,
     ) -> Logits:
-        """The logits (K, J, I) of a region or window, given those of the step before."""
+        """The logits (K, J, I) of a region or window, given those of the previous step."""
         positions = cell_positions(tokens.positions_kji, region.shape_kji, self._cells)
         previous = None if before is None else resampled(before, self._cells)
         prompts = NetworkPrompts(tokens.kinds, positions)
@@ -202,23 +217,23 @@ class EnsamSegmenter:
 
 
 def _heeds(previous: Prediction, prompts: Sequence[Prompt], encoding: Encoding) -> bool:
-    """Whether the step before covers the region, and the last prompt asks for nothing else.
+    """Whether the previous prediction covers the region and agrees with the last prompt.
 
-    The network is trained on clicks into errors: one on what is right already, such as a click on a
-    neighbouring object, would make it look for an error elsewhere.
+    The network is trained on clicks into errors: a click on something already correct, such as a
+    neighbouring object, would make it correct an error elsewhere.
     """
     if previous.region != encoding.region or not prompts or isinstance(prompts[-1], Box):
         return False
     marks = to_voxels(prompts[-1:], encoding.geometry).within(encoding.region)
-    answered = previous.logits_kji[tuple(marks.voxels_kji.T)] > 0
-    return bool((answered == marks.positive).all())
+    predicted = previous.logits_kji[tuple(marks.voxels_kji.T)] > 0
+    return bool((predicted == marks.positive).all())
 
 
 def _before(previous: Prediction, region: Region) -> Logits:
-    """The logits of the step before on a region, 0 where it did not look."""
+    """The logits of the previous step on a region, 0 outside its own region."""
     logits = np.zeros(region.shape_kji, dtype=np.float32)
     shared = region.intersection(previous.region)
     if shared is not None:
-        seen = previous.logits_kji[shared.relative_to(previous.region).slices]
-        logits[shared.relative_to(region).slices] = seen
+        values = previous.logits_kji[shared.relative_to(previous.region).slices]
+        logits[shared.relative_to(region).slices] = values
     return logits

@@ -1,7 +1,7 @@
-"""ENSAM's network run by OpenVINO on the CPU, without torch.
+"""ENSAM's network in OpenVINO on the CPU, without torch.
 
-The graphs come with the package, the weights from any file of the same configuration: each weight
-is an input of the graph, which becomes a constant before OpenVINO compiles it.
+The graphs are shipped, the weights come from any file of the same configuration: each weight is an
+input of the graph that is replaced by a constant before OpenVINO compiles it.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from .weights import read_arrays, read_config
 
 _OF_DECODER = {*FEATURES, KINDS, POSITIONS, *PROMPT_TURNS, *IMAGE_TURNS, PREVIOUS, MEETS}
 
-# A token that says nothing, for graphs that want at least one.
-_NOTHING = NetworkPrompts(np.array([BOX_END]), np.zeros((1, 3), np.float32))
+# An unused token, for graphs that need at least one.
+_PLACEHOLDER = NetworkPrompts(np.array([BOX_END]), np.zeros((1, 3), np.float32))
 
 
 class OpenVinoFeatures(Features):
-    """What the decoder takes of an image, by name, and the scale of positions."""
+    """The decoder's image inputs by name, and the scale of positions."""
 
     def __init__(self, inputs: Mapping[str, Logits], scale_kji: Logits) -> None:
         super().__init__(sum(array.nbytes for array in inputs.values()))
@@ -65,7 +65,7 @@ class OpenVinoRuntime:
 
     @property
     def config(self) -> EnsamConfig:
-        """The network's choices."""
+        """The network's configuration."""
         return self._config
 
     def encode(
@@ -73,7 +73,8 @@ class OpenVinoRuntime:
     ) -> OpenVinoFeatures:
         """See `Runtime.encode`; the image is a cube of the configuration's cells.
 
-        Raises DeviceError without memory.
+        Raises:
+            DeviceError: If memory runs out.
         """
         progress(0.0, "Encoding the image")
         cells = self._config.cells
@@ -94,26 +95,30 @@ class OpenVinoRuntime:
         previous_logits: Logits | None,
         progress: Progress,
     ) -> Logits:
-        """See `Runtime.decode`; raises DeviceError without memory."""
+        """See `Runtime.decode`.
+
+        Raises:
+            DeviceError: If memory runs out.
+        """
         assert isinstance(features, OpenVinoFeatures), (
-            "features are given back where they came from"
+            "features return to the runtime that made them"
         )
         progress(0.0, "Predicting the mask")
-        said = prompts if len(prompts.kinds) else _NOTHING
+        tokens = prompts if len(prompts.kinds) else _PLACEHOLDER
         if previous_logits is None:
             previous_logits = np.zeros((self._config.cells,) * 3, np.float32)
-        places = said.positions_kji * features.scale_kji
+        scaled_positions = tokens.positions_kji * features.scale_kji
         with memory_errors("ensam"):
             inputs: dict[str, Any] = {
                 **features.inputs,
-                KINDS: said.kinds[None],
-                POSITIONS: said.positions_kji[None],
+                KINDS: tokens.kinds[None],
+                POSITIONS: tokens.positions_kji[None],
                 PREVIOUS: previous_logits[None, None],
                 MEETS: np.array(len(prompts.kinds) > 0),
             }
             for name, positions in zip(PROMPT_TURNS, self._positions, strict=True):
-                inputs[name] = positions.of_prompts(places)
-            # Of an input that the configuration has no use for the graph has none either.
+                inputs[name] = positions.of_prompts(scaled_positions)
+            # The graph lacks the inputs that its configuration does not use.
             inputs = {name: inputs[name] for name in self._takes}
             logits: Logits = self._decoder.infer(inputs, share_inputs=True)[LOGITS][0, 0]
         progress(1.0, "Predicting the mask")
@@ -121,11 +126,15 @@ class OpenVinoRuntime:
 
 
 def load(path: Path, precision: Precision = "f32", files: Graphs | None = None) -> OpenVinoRuntime:
-    """The network whose weights `weights.save` wrote, by the shipped graphs or by `files`.
+    """Load weights written by `weights.save` into the shipped graphs, or into `files`.
 
-    precision: of the arithmetic; bf16 is faster where the processor knows it, and less exact.
+    Args:
+        path: The weights.
+        precision: bf16 is faster on processors that support it, and less exact.
+        files: The graphs; None for the shipped ones.
 
-    Raises WeightsError where the weights are missing, truncated or of another network.
+    Raises:
+        WeightsError: If the weights are missing, truncated or of another network.
     """
     openvino = quiet_openvino()
     config = read_config(path)
@@ -149,7 +158,7 @@ def load(path: Path, precision: Precision = "f32", files: Graphs | None = None) 
 
 
 def _fill(model: Any, arrays: Mapping[str, Logits], openvino: Any) -> None:
-    """Put the weights in the place of the inputs that bear their names."""
+    """Replace the inputs that have the names of weights by constants."""
     for node in model.get_parameters():
         array = arrays.get(node.output(0).any_name)
         if array is not None:
@@ -158,7 +167,7 @@ def _fill(model: Any, arrays: Mapping[str, Logits], openvino: Any) -> None:
 
 
 def _shapes(model: Any, config: EnsamConfig) -> dict[str, list[int]]:
-    """The shapes of what is left of a graph's inputs, all known but the number of tokens."""
+    """The shapes of the remaining inputs of a graph, fixed except for the number of tokens."""
     axis = TOKEN_AXIS[config.positions]
     first = {
         IMAGE: 2,

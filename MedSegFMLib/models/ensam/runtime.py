@@ -1,4 +1,4 @@
-"""What the adapter asks of whatever computes ENSAM's network: arrays in, arrays out."""
+"""The interface of an ENSAM network on a device: arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from .network.config import EnsamConfig
 
 
 class Features:
-    """What a runtime keeps of an image, in a form of its own; nbytes: the memory that takes."""
+    """A runtime's features of an image, in its own form.
+
+    Attributes:
+        nbytes: The memory they take.
+    """
 
     def __init__(self, nbytes: int) -> None:
         self.nbytes = nbytes
@@ -25,8 +29,9 @@ class Features:
 class NetworkPrompts:
     """The prompt tokens of one object.
 
-    kinds: (n,) int64, the token kinds of `network.config`.
-    positions_kji: (n, 3) float32, in cells, whose centres are counted from 0.
+    Attributes:
+        kinds: (n,) int64, the token kinds of `network.config`.
+        positions_kji: (n, 3) float32, in cells, whose centres are whole numbers from 0.
     """
 
     kinds: NDArray[np.int64]
@@ -38,12 +43,12 @@ class Runtime(Protocol):
 
     @property
     def config(self) -> EnsamConfig:
-        """The network's choices."""
+        """The network's configuration."""
 
     def encode(
         self, image: Logits, spacing_kji_mm: Sequence[float], progress: Progress
     ) -> Features:
-        """Look at an image (K, J, I), float32 in 0 to 1, whose cells are so large."""
+        """Encode an image (K, J, I), float32 in 0 to 1; `spacing_kji_mm` is its cells' size."""
 
     def decode(
         self,

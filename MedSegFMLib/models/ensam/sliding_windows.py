@@ -1,7 +1,7 @@
-"""A second look, closer: windows of a region that has many more voxels than the network has cells.
+"""Refinement in windows of a region that has many more voxels than the network has cells.
 
-The windows overlap and are seen with the answer to the whole region as the step before, so that the
-network decides on finer cells what it knows the rough shape of.
+The windows overlap, and the prediction for the whole region is their previous step, so that the
+network decides on finer cells, given the rough shape.
 """
 
 from __future__ import annotations
@@ -17,23 +17,28 @@ from ...segmenter import Logits
 from ...volumes.region import Region, Shape, shape_triple
 from .runtime import Features
 
-# Sides of so many voxels a cell are halved, into two windows of this part of the side each.
+# Sides with more voxels a cell are covered by two windows, each this fraction of the side wide.
 _MOST_VOXELS_PER_CELL = 1.3
 _WIDTH = 0.6
-# A window in which nothing comes nearer to being the object is left as it is.
+# A window without any logit above this one is not refined.
 _FAR_LOGIT = -3.0
 
 
 @dataclass(frozen=True, eq=False)
 class SlidingWindow:
-    """A part of an encoded region, counted from its first voxel, and what was seen in it."""
+    """A part of an encoded region and its features.
+
+    Attributes:
+        region: The window, relative to the region's first voxel.
+        features: The network's features of it.
+    """
 
     region: Region
     features: Features
 
 
 def window_regions(shape_kji: Shape, cells: int) -> list[Region]:
-    """The windows of a region, [] where its cells are fine enough; eight at most."""
+    """The windows of a region, eight at most; [] if its cells are fine enough."""
     spans = []
     for side in shape_kji:
         width = ceil(_WIDTH * side)
@@ -45,22 +50,22 @@ def window_regions(shape_kji: Shape, cells: int) -> list[Region]:
 
 
 def holds_object(coarse: Logits, window: Region) -> bool:
-    """Whether the answer to the whole region leaves anything to decide in a window."""
+    """Whether the prediction for the whole region leaves anything to refine in a window."""
     return bool((coarse[window.slices] > _FAR_LOGIT).any())
 
 
-def blended(coarse: Logits, closer: Sequence[tuple[Region, Logits]]) -> Logits:
-    """The mean of an answer to a region and of those to windows of it, where there are any.
+def blended(coarse: Logits, refined: Sequence[tuple[Region, Logits]]) -> Logits:
+    """The mean of the predictions for a region and for its windows, where they exist.
 
-    Where windows overlap, each counts for more in its middle. Arrays are float32 (K, J, I).
+    Where windows overlap, each has more weight in its middle. Arrays are float32 (K, J, I).
     """
     total, weights = np.zeros_like(coarse), np.zeros_like(coarse)
-    for window, logits in closer:
+    for window, logits in refined:
         weight = _middle_first(window.shape_kji)
         total[window.slices] += weight * logits
         weights[window.slices] += weight
-    seen = weights > 0
-    return np.where(seen, 0.5 * (coarse + total / np.where(seen, weights, 1)), coarse)
+    covered = weights > 0
+    return np.where(covered, 0.5 * (coarse + total / np.where(covered, weights, 1)), coarse)
 
 
 def _middle_first(shape_kji: Shape) -> Logits:

@@ -1,4 +1,4 @@
-"""From prompts to the tokens that ENSAM takes: a kind and a position each. Needs numpy alone."""
+"""From prompts to ENSAM's tokens, each with a kind and a position. Needs numpy only."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from ...volumes.geometry import Geometry
 from ...volumes.region import Region
 from .network.config import BACKGROUND, BOX_END, BOX_START, FOREGROUND
 
-# The network is trained on a handful of clicks; a stroke of thousands would drown the rest.
+# The network is trained on a few clicks; a stroke of thousands would dominate all other prompts.
 MOST_TOKENS_PER_SIGN = 32
 
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """The prompts for one object within a region.
+    """The prompts of one object within a region.
 
-    kinds: (n,) int64, the token kinds of `network.config`.
-    positions_kji: (n, 3) float64, voxel centres counted from the region's first voxel.
-    marks: all marked voxels of the region, those without a token among them.
+    Attributes:
+        kinds: (n,) int64, the token kinds of `network.config`.
+        positions_kji: (n, 3) float64, voxel centres relative to the region's first voxel.
+        marks: All marked voxels of the region, including those without a token.
     """
 
     kinds: NDArray[np.int64]
@@ -32,7 +33,7 @@ class Tokens:
     marks: VoxelMarks
 
     def within(self, window: Region) -> Tokens:
-        """The same counted from a window of the region; marks outside it say nothing there."""
+        """The tokens relative to a window of the region; marks outside the window are left out."""
         positions = self.positions_kji - np.array(window.start_kji)
         inside = ((positions >= 0) & (positions < window.shape_kji)).all(axis=1)
         kept = inside | np.isin(self.kinds, (BOX_START, BOX_END))
@@ -42,9 +43,11 @@ class Tokens:
 def prompt_tokens(prompts: Sequence[Prompt], geometry: Geometry, region: Region) -> Tokens:
     """Two tokens for each box, its first and last voxel, and one for each marked voxel.
 
-    Of each sign at most 32 marks speak: the latest clicks, then voxels of scribbles and lassos
-    spread evenly over them. Boxes are clipped to the region; marks outside it say nothing. Raises
-    PromptError for a prompt outside the volume.
+    At most 32 marks of each sign are used: the latest clicks, then voxels of scribbles and lassos,
+    evenly spread. Boxes are clipped to the region; marks outside it are left out.
+
+    Raises:
+        PromptError: For a prompt outside the volume.
     """
     marks = to_voxels(prompts, geometry).within(region)
     clicks = to_voxels([p for p in prompts if isinstance(p, Point)], geometry).within(region)

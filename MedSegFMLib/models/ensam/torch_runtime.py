@@ -1,4 +1,4 @@
-"""ENSAM's network run by torch, on the CPU or a GPU."""
+"""ENSAM's network in torch, on the CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TorchFeatures(Features):
 
 
 class TorchRuntime:
-    """The `Runtime` around a network that lies on a device."""
+    """The `Runtime` around a network on a device."""
 
     def __init__(self, network: Ensam, device: torch.device) -> None:
         self._network = network
@@ -37,13 +37,17 @@ class TorchRuntime:
 
     @property
     def config(self) -> EnsamConfig:
-        """The network's choices."""
+        """The network's configuration."""
         return self._network.config
 
     def encode(
         self, image: Logits, spacing_kji_mm: Sequence[float], progress: Progress
     ) -> TorchFeatures:
-        """See `Runtime.encode`; DeviceError without memory."""
+        """See `Runtime.encode`.
+
+        Raises:
+            DeviceError: If memory runs out.
+        """
         import torch
 
         with torch.inference_mode(), memory_errors("ensam"):
@@ -57,12 +61,16 @@ class TorchRuntime:
         previous_logits: Logits | None,
         progress: Progress,
     ) -> Logits:
-        """See `Runtime.decode`; DeviceError without memory."""
+        """See `Runtime.decode`.
+
+        Raises:
+            DeviceError: If memory runs out.
+        """
         import torch
 
         from .network.network import EnsamPrompts
 
-        assert isinstance(features, TorchFeatures), "features are given back where they came from"
+        assert isinstance(features, TorchFeatures), "features return to the runtime that made them"
         with torch.inference_mode(), memory_errors("ensam"):
             logits = self._network.decode(
                 features.features,

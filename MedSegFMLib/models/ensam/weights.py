@@ -1,4 +1,4 @@
-"""ENSAM's weights as a file: safetensors whose metadata hold the network's configuration."""
+"""ENSAM's weights as a file: safetensors with the network's configuration in its metadata."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ _VERSION = "1"
 
 
 def save(network: Ensam, path: Path, half: bool = False) -> None:
-    """Write the weights and configuration of a network, whole or not at all.
+    """Write the weights and configuration of a network, completely or not at all.
 
-    half: as float16, in half the bytes; what reads them makes float32 of them again.
+    Args:
+        network: The network.
+        path: The file to write.
+        half: Whether to write float16, half the size; readers convert it to float32.
     """
     tensors = network.state_dict()
     if half:
@@ -34,9 +37,10 @@ def save(network: Ensam, path: Path, half: bool = False) -> None:
 
 
 def load(path: Path) -> Ensam:
-    """The network that `save` wrote, on the CPU, in evaluation mode, float32. Needs torch.
+    """Load a network written by `save`, on the CPU, in evaluation mode, float32. Needs torch.
 
-    Raises WeightsError where the file is missing, truncated or of another network.
+    Raises:
+        WeightsError: If the file is missing, truncated or of another network.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -56,14 +60,23 @@ def load(path: Path) -> Ensam:
 
 
 def read_config(path: Path) -> EnsamConfig:
-    """The configuration of the network that `save` wrote; raises as `load` does."""
+    """Read the configuration of a network written by `save`.
+
+    Raises:
+        WeightsError: As in `load`.
+    """
     return _config(read_header(path), path)
 
 
 def read_arrays(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Logits]:
-    """The tensors that `save` wrote as float32 arrays, by name; needs no torch.
+    """Read the tensors written by `save` as float32 arrays by name; needs no torch.
 
-    shapes: those that the network has. Raises as `load` does.
+    Args:
+        path: The file.
+        shapes: The shapes of the network's tensors.
+
+    Raises:
+        WeightsError: As in `load`.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -77,11 +90,11 @@ def read_arrays(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Log
 
 
 def _config(header: Header, path: Path) -> EnsamConfig:
-    found = (header.metadata.get("format"), header.metadata.get("version"))
-    if found != (_FORMAT, _VERSION):
+    file_format = (header.metadata.get("format"), header.metadata.get("version"))
+    if file_format != (_FORMAT, _VERSION):
         raise WeightsError(
-            f"{path} holds {found[0] or 'another network'} {found[1] or ''}, not {_FORMAT} "
-            f"{_VERSION}; give weights that MedSegFM's training wrote."
+            f"{path} holds {file_format[0] or 'another network'} {file_format[1] or ''}, not "
+            f"{_FORMAT} {_VERSION}; give weights that MedSegFM's training wrote."
         )
     try:
         return EnsamConfig.from_json(header.metadata.get("config", ""))
@@ -90,5 +103,5 @@ def _config(header: Header, path: Path) -> EnsamConfig:
 
 
 def _check(header: Header, expected: dict[str, tuple[int, ...]], path: Path) -> None:
-    network, advice = "its configuration says", "give the file as training wrote it"
+    network, advice = "its configuration describes", "give the file as training wrote it"
     check_layout(header.shapes, expected, path, network, advice)

@@ -1,4 +1,4 @@
-"""What SAM3 takes where its weights hold no tracker: words and boxes, but no clicks."""
+"""The card of SAM3 without a tracker: text and boxes, but no clicks."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from ...errors import PromptError
 from ...prompts.types import Point, Prompt
 from ...segmenter import ModelCard
 
-# Where the weights of a tracker are to be had, as messages say it.
+# The files that contain a tracker, for error messages.
 WITH_TRACKER = "SAM3's own sam3.pt or the model.safetensors of transformers' Sam3VideoModel"
 
 
 @dataclass(frozen=True)
 class CardWithoutClicks(ModelCard):
-    """The card of a loaded model without a tracker, which says what clicks need."""
+    """The card of a loaded model without a tracker, with an error message for clicks."""
 
     def check_takes(self, prompts: Iterable[Prompt]) -> None:
-        """As `ModelCard.check_takes`; for a click PromptError names weights that take it."""
-        held = list(prompts)
-        if any(isinstance(prompt, Point) for prompt in held):
+        """As `ModelCard.check_takes`; for a click the PromptError names weights that take it."""
+        given = list(prompts)
+        if any(isinstance(prompt, Point) for prompt in given):
             raise PromptError(
                 f"The model {self.name} takes clicks with SAM3's tracker alone, which these "
                 f"weights lack or propagation=boxes leaves out; give {WITH_TRACKER}, or words or "
                 "a box instead."
             )
-        super().check_takes(held)
+        super().check_takes(given)
 
 
 def without_clicks(card: ModelCard) -> ModelCard:

@@ -1,4 +1,4 @@
-"""What SAM3's detector says of a region's slices, asked once for each words, slice and box."""
+"""SAM3's detections on a region's slices, computed once for each phrase, slice and box."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ from ..sam.preprocessing import slice_logits
 from .preprocessing import Sam3Preprocessor, relative
 from .runtime import Sam3Runtime, SliceQuestion
 
-# Of the time of a slice, this part is for looking at it.
-_LOOKING = 0.85
+# The fraction of a slice's time that encoding it takes.
+_ENCODING = 0.85
 
 HalfLogits = NDArray[np.float16]
 
 DetectionKey = tuple[str, str, int, PixelPrompt]
-"""Words, plane, slice and box."""
+"""Phrase, plane, slice and box."""
 
 TrackKey = tuple[str | None, str, Marks]
-"""Words, plane, and prompts on the stack; no words where clicks alone say what it is."""
+"""Phrase, plane, and prompts on the stack; no phrase if there are only clicks."""
 
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """How surely what was asked for is on a slice, 0 to 1, and its logits on the region."""
+    """A detection on a slice.
+
+    Attributes:
+        score: The confidence that the requested object is on the slice, 0 to 1.
+        logits: The logits on the region.
+    """
 
     score: float
     logits: HalfLogits
@@ -43,9 +48,12 @@ class Detection:
 class MedicalSam3Encoding(Encoding):
     """A region's stacks by plane.
 
-    volume_id: which volume it is a region of.
-    answers: the detector's, (rows, columns) of the region's slices, by words, plane, slice, box.
-    tracked: the tracker's, of the slices it came to.
+    Attributes:
+        volume_id: Identifies the volume of the region.
+        stacks: By the name of the plane.
+        answers: The detector's cached logits (rows, columns) of the region's slices, by phrase,
+            plane, slice and box.
+        tracked: The tracker's cached logits of the slices it visited.
     """
 
     volume_id: int
@@ -57,22 +65,26 @@ class MedicalSam3Encoding(Encoding):
 def answer_caches(
     budget: int,
 ) -> tuple[LruByteCache[DetectionKey, Detection], LruByteCache[TrackKey, Mapping[int, HalfLogits]]]:
-    """Empty caches of so many bytes each, for the detector's answers and the tracker's."""
+    """Empty caches for the detector's and the tracker's results, `budget` bytes each."""
     return (
-        LruByteCache(budget, lambda found: found.logits.nbytes),
-        LruByteCache(budget, lambda way: sum(logits.nbytes for logits in way.values())),
+        LruByteCache(budget, lambda detection: detection.logits.nbytes),
+        LruByteCache(budget, lambda tracked: sum(logits.nbytes for logits in tracked.values())),
     )
 
 
 def halved(logits: Logits) -> HalfLogits:
-    """Logits as they are kept; rounded before the first use too: the same prompts, one answer."""
+    """Logits as cached in 16 bits; rounded before the first use too, so that results are stable."""
     return np.asarray(logits.clip(-FAR_LOGIT, FAR_LOGIT), np.float16)
 
 
 class SliceDetector:
-    """Looks at slices and asks the detector about them, both once as long as memory allows.
+    """Encodes slices and runs the detector on them, both once as far as memory allows.
 
-    threshold: what scores less, from 0 to 1, is not there.
+    Args:
+        runtime: The network.
+        preprocessor: The preprocessing of slices.
+        features: The cache of the slices' features.
+        threshold: Detections with a lower score, 0 to 1, are dropped.
     """
 
     def __init__(
@@ -109,23 +121,23 @@ class SliceDetector:
         phrase: str,
         progress: Progress,
     ) -> list[Detection]:
-        """What is on slices of a stack, those remembered and those found now."""
+        """The detections on slices of a stack, cached or computed now."""
         stack = encoding.stacks[name]
         keys = [(phrase, name, index, prompt) for index, prompt in requests]
-        known = [encoding.answers.get(key) for key in keys]
-        new = [n for n, answer in enumerate(known) if answer is None]
+        detections = [encoding.answers.get(key) for key in keys]
+        new = [n for n, answer in enumerate(detections) if answer is None]
         if new:
             slice_size = (stack.slice_images.shape[1], stack.slice_images.shape[2])
             plan = self._preprocessor.resize_plan(slice_size)
             features = self.slice_features(
-                encoding, name, [requests[n][0] for n in new], part_of(progress, 0.0, _LOOKING)
+                encoding, name, [requests[n][0] for n in new], part_of(progress, 0.0, _ENCODING)
             )
             questions = []
             for n in new:
                 box = stack.to_slice_pixels(requests[n][1]).box
                 questions.append(SliceQuestion(phrase, box and relative(box, slice_size)))
             answers = self._runtime.decode(
-                features, questions, self._threshold, part_of(progress, _LOOKING, 1.0)
+                features, questions, self._threshold, part_of(progress, _ENCODING, 1.0)
             )
             for n, answer in zip(new, answers, strict=True):
                 logits = np.full(stack.shape[1:], -FAR_LOGIT, np.float32)
@@ -133,7 +145,7 @@ class SliceDetector:
                     logits = stack.crop_to_region(
                         slice_logits(self._preprocessor, answer.logits, plan)
                     )
-                found = Detection(answer.score, halved(logits))
-                encoding.answers.put(keys[n], found)
-                known[n] = found
-        return [found for found in known if found is not None]
+                detection = Detection(answer.score, halved(logits))
+                encoding.answers.put(keys[n], detection)
+                detections[n] = detection
+        return [detection for detection in detections if detection is not None]

@@ -1,8 +1,8 @@
-"""Low-rank adapters in SAM3's detector, in peft's own files, bound to the weights below them.
+"""Low-rank adapters in SAM3's detector, in peft's own files, tied to their base weights.
 
 Hu et al., "LoRA: low-rank adaptation of large language models", 2021. A folder with
-`adapter_config.json` and `adapter_model.safetensors`, whose metadata tells the SHA-256 of the
-weights that the adapters were trained on, what peft is told, and the data.
+`adapter_config.json` and `adapter_model.safetensors`, whose metadata contain the SHA-256 of the
+weights that the adapters were trained on, peft's configuration, and the data.
 """
 
 from __future__ import annotations
@@ -35,11 +35,15 @@ _MLP = r"(vision_encoder\.backbone|detr_(en|de)coder)\.layers\.\d+\.mlp\.fc[12]"
 
 
 def peft_settings(rank: int, alpha: float, dropout: float, targets: Targets) -> dict[str, Any]:
-    """Adapters as a `LoraConfig` of peft takes them, in types of JSON.
+    """The settings of adapters as peft's `LoraConfig` takes them, in JSON types.
 
-    They sit in the vision transformer and in the detector's two transformers. rank: of each
-    product; alpha: it is multiplied by alpha / rank; dropout: of its input. targets: queries and
-    values, whole attentions, or the layers' perceptrons as well.
+    The adapters are in the vision transformer and in the detector's two transformers.
+
+    Args:
+        rank: The rank of each product.
+        alpha: Each product is multiplied by alpha / rank.
+        dropout: The dropout probability of its input.
+        targets: Queries and values, whole attentions, or the layers' perceptrons as well.
     """
     names = rf"{_PLACES}\.{_IN_ATTENTION[targets]}"
     if targets == "all":
@@ -48,14 +52,19 @@ def peft_settings(rank: int, alpha: float, dropout: float, targets: Targets) -> 
 
 
 def with_adapters(network: Sam3Model, settings: Mapping[str, Any]) -> Any:
-    """A PeftModel around a network, in which fresh adapters are put in place.
+    """A PeftModel around a network with new adapters in place.
 
-    settings: see `peft_settings`; ValueError or TypeError where they do not fit the network.
+    Args:
+        network: The network.
+        settings: See `peft_settings`.
+
+    Raises:
+        ValueError, TypeError: If the settings do not fit the network.
     """
     from peft import LoraConfig, get_peft_model
 
     with warnings.catch_warnings():
-        # peft asks transformers for a property under its old name, which is no news for the user.
+        # peft reads a property of transformers under its old name, which does not concern the user.
         warnings.simplefilter("ignore", FutureWarning)
         return get_peft_model(network, LoraConfig(**settings))
 
@@ -63,10 +72,17 @@ def with_adapters(network: Sam3Model, settings: Mapping[str, Any]) -> Any:
 def write(
     folder: Path, base_sha256: str, peft: Mapping[str, Any], more: Mapping[str, Any], model: Any
 ) -> None:
-    """Write the adapters of a PeftModel; OutputError where that fails.
+    """Write the adapters of a PeftModel.
 
-    base_sha256: of the file that its network was read from. peft: its settings. more: what else
-    the file tells, such as the data.
+    Args:
+        folder: The folder to write to.
+        base_sha256: The SHA-256 of the file of its network.
+        peft: The settings of the adapters.
+        more: Further metadata, such as the data.
+        model: The PeftModel.
+
+    Raises:
+        OutputError: If the files cannot be written.
     """
     from peft import get_peft_model_state_dict
 
@@ -75,11 +91,15 @@ def write(
 
 
 def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
-    """The network with adapters multiplied into its weights; `network` itself is changed.
+    """The network with adapters merged into its weights; `network` itself is changed.
 
-    path: the adapters' folder, or the file of their tensors. base_sha256: of the file that the
-    network was read from. Raises WeightsError where the adapters are missing, altered, of another
-    model, or of other weights.
+    Args:
+        network: The network.
+        path: The adapters' folder, or their tensor file.
+        base_sha256: The SHA-256 of the file of the network.
+
+    Raises:
+        WeightsError: If the adapters are missing, altered, of another model, or of other weights.
     """
     from safetensors.torch import load_file
 
@@ -106,7 +126,7 @@ def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    """What the file of the adapters' tensors tells of itself."""
+    """The metadata of the adapters' tensor file."""
     metadata = read_header(path).metadata
     try:
         facts = json.loads(metadata["facts"]) if metadata["format"] == FORMAT else {}
@@ -119,6 +139,6 @@ def _facts(path: Path) -> dict[str, Any]:
 
 def _no_adapters(path: Path) -> WeightsError:
     return WeightsError(
-        f"{path} holds no adapters of medical-sam3; give the folder that training with mode=lora "
-        "wrote."
+        f"{path} contains no adapters of medical-sam3; give the folder of a training with "
+        "mode=lora."
     )

@@ -1,8 +1,8 @@
-"""Medical SAM3 as a model of volumes: words name the object, which is followed from slice to slice.
+"""Medical SAM3 as a model of volumes: an object named in words, tracked from slice to slice.
 
-Jiang et al., "Medical SAM3", 2026 (arXiv 2601.10880): SAM3 (Carion et al., "SAM 3: Segment
-anything with concepts", 2025) trained further on medical images with words alone. Weights of SAM3
-itself fit as well.
+Jiang et al., "Medical SAM3", 2026 (arXiv 2601.10880): SAM3 (Carion et al., "SAM 3: Segment anything
+with concepts", 2025) trained further on medical images with text only. Weights of SAM3 itself are
+accepted too.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from .card import WITH_TRACKER
 from .segmenter import MedicalSam3Segmenter
 from .tracker_tensor_names import has_tracker
 
-# The published network on a CPU with three slices took 4.9 GB at most, of which 3.4 GB are weights;
-# the features of slices take up to `cache_bytes` more. The tracker's weights are 0.1 GB, and the
-# 0.6 GB that it works in are less than looking at a slice has given back by then.
+# The published network on a CPU with three slices took at most 4.9 GB, of which 3.4 GB are weights;
+# the features of slices take up to `cache_bytes` more. The tracker's weights are 0.1 GB, and its
+# working memory of 0.6 GB is less than encoding a slice has released by then.
 _BASE_BYTES = 5_000_000_000 + DEFAULT_CACHE_BYTES
-# Grey levels, answers of detector and tracker kept in 16 bits, logits and probabilities of one
-# plane.
+# Grey levels, cached 16-bit logits of detector and tracker, logits and probabilities of one plane.
 _BYTES_PER_VOXEL = 29
 
 PROPAGATIONS = ("auto", "boxes", "tracker")
@@ -34,7 +33,7 @@ PROPAGATIONS = ("auto", "boxes", "tracker")
 CARD = ModelCard(
     name="medical-sam3",
     title="Medical SAM3",
-    summary="Finds what words name, on each slice, with a box or without; clicks correct it.",
+    summary="Segments the object named in words slice by slice; boxes and clicks refine it.",
     prompts=("text", "box", "point"),
     modalities=("CT", "MR", "US", "X-ray", "endoscopy", "microscopy"),
     dimensions=2,
@@ -63,24 +62,31 @@ def create(
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
     propagation: str = "auto",
 ) -> MedicalSam3Segmenter:
-    """Load Medical SAM3 with the weights of the store, or those in the file or folder `weights`.
+    """Load Medical SAM3 with the stored weights, or those in the file or folder `weights`.
 
-    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-    tokenizer: the folder with tokenizer.json, or vocab.json and merges.txt; None for that of the
-        weights. Nothing is fetched.
-    adapter: a folder that training with mode=lora wrote, on these weights.
-    planes: those of "axial", "coronal" and "sagittal" to look at, in turn; as text, with commas.
-    fusion: how several planes become one: "reliable", "mean" or "majority".
-    threshold: what scores less, from 0 to 1, is not there; 0.1 is what Medical SAM3 is measured at.
-    step_mm: with words alone, slices so far apart are looked at first; 0 looks at every slice.
-        The tracker begins at one of them, of a box's too.
-    cache_bytes: how much memory the features of slices may take, some 10 MB each; as text too.
-    propagation: from slice to slice by "boxes" around masks, or with SAM3's "tracker", which also
-        takes clicks; "auto": with the tracker where the weights have it.
+    Args:
+        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        weights: A file or folder of weights; None for the stored ones.
+        tokenizer: The folder with tokenizer.json, or vocab.json and merges.txt; None for that of
+            the weights. Nothing is downloaded.
+        adapter: A folder of adapters from training with mode=lora on these weights.
+        planes: Those of "axial", "coronal" and "sagittal" to segment, in turn; as text, separated
+            by commas.
+        fusion: The fusion of several planes: "reliable", "mean" or "majority".
+        threshold: Detections with a lower score, 0 to 1, are dropped; Medical SAM3 was evaluated at
+            0.1.
+        step_mm: With text only, the distance of the slices that are searched first; 0 searches
+            every slice. The tracker starts at one of them, within a box, too.
+        cache_bytes: The memory limit of the slices' features, about 10 MB each; text is accepted
+            too.
+        propagation: From slice to slice by "boxes" around masks, or by SAM3's "tracker", which also
+            takes clicks; "auto" uses the tracker if the weights include it.
 
-    Raises ModelError for an option that there is not, DeviceError for a device that is not there,
-    WeightsError for weights, a tokenizer or adapters that are missing, altered or of another
-    network.
+    Raises:
+        ModelError: If an option has no such value.
+        DeviceError: If the device is not available.
+        WeightsError: If weights, a tokenizer or adapters are missing, altered or of another
+            network.
     """
     from ...system.device import choose_device
     from . import lora as medical_sam3_lora
@@ -102,27 +108,29 @@ def create(
     path = medical_sam3_weights.find_weights_file(
         store.find(CARD.name) if weights is None else Path(weights)
     )
-    held = medical_sam3_weights.read_checkpoint(path)
-    network = medical_sam3_weights.load_detector(held, path)
+    checkpoint = medical_sam3_weights.read_checkpoint(path)
+    network = medical_sam3_weights.load_detector(checkpoint, path)
     tracker = None
-    if propagation != "boxes" and has_tracker(held):
-        tracker = TorchSam3Tracker(load_tracker(held, network.config, path), chosen, CARD.name)
+    if propagation != "boxes" and has_tracker(checkpoint):
+        tracker = TorchSam3Tracker(
+            load_tracker(checkpoint, network.config, path), chosen, CARD.name
+        )
     elif propagation == "tracker":
         raise WeightsError(
-            f"{path} holds no tracker; give {WITH_TRACKER}, or leave out propagation=tracker."
+            f"{path} contains no tracker; give {WITH_TRACKER}, or leave out propagation=tracker."
         )
-    del held
+    del checkpoint
     if adapter is not None:
         network = medical_sam3_lora.merged(network, Path(adapter), own_sha256(path))
     config: Any = network.config
     most = config.text_config.max_position_embeddings
-    words = PhraseTokenizer(path.parent if tokenizer is None else Path(tokenizer), most)
-    runtime = TorchSam3Runtime(network, words, chosen, CARD.name)
+    phrases = PhraseTokenizer(path.parent if tokenizer is None else Path(tokenizer), most)
+    runtime = TorchSam3Runtime(network, phrases, chosen, CARD.name)
     return MedicalSam3Segmenter(CARD, runtime, fusion, names, least, step, budget, tracker)
 
 
 def _number(name: str, value: float | str, least: float, most: float) -> float:
-    """A number that may have been typed; ModelError where it is none or out of bounds."""
+    """A number that may be text; ModelError if it is not a number or out of range."""
     try:
         number = float(value)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Slices as SAM3 takes them: grey levels squashed to a square, 0 to 255 brought to -1 to 1."""
+"""Preprocessing of slices for SAM3: grey levels resized to a square, 0 to 255 scaled to -1 to 1."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _MEAN = _STD = 127.5
 class Sam3Preprocessor:
     """Both sides to `side` pixels, bilinear, whatever the proportions; logits bilinear back.
 
-    As Sam3ImageProcessor of transformers does it: mean and deviation 0.5 in all three channels.
+    As in transformers' Sam3ImageProcessor: mean and deviation 0.5 in all three channels.
     """
 
-    # Images always show whole slices, as published.
+    # Images always contain whole slices, as published.
     size = PUBLISHED_SIZE
 
     def __init__(self, side: int) -> None:
         self._side = side
 
     def resize_plan(self, slice_size: Size) -> ResizePlan:
-        """Where a slice of so many rows and columns lies in the input: all over it."""
+        """The position in the input of a slice of (rows, columns) pixels: all of it."""
         square = (self._side, self._side)
         return ResizePlan(slice_size, square, square)
 
     def images(self, slice_images: GreyLevels, plan: ResizePlan) -> NDArray[np.float32]:
-        """(n, 3, side, side): slices (n, rows, columns) as the network takes them."""
+        """(n, 3, side, side): preprocessed slices (n, rows, columns)."""
         from PIL import Image
 
         images = np.empty((len(slice_images), 3, *plan.input), np.float32)
@@ -48,7 +48,7 @@ class Sam3Preprocessor:
         return images
 
     def resize_logits(self, low: Tensor, plan: ResizePlan) -> Tensor:
-        """(n, rows, columns) logits: what the network answered, (n, h, w), on the slices."""
+        """(n, rows, columns): the network's logits (n, h, w), resampled to the slices."""
         from torch.nn.functional import interpolate
 
         return interpolate(low[:, None], plan.slice_size, mode="bilinear", align_corners=False)[
@@ -57,7 +57,7 @@ class Sam3Preprocessor:
 
 
 def relative(box: Rectangle, slice_size: Size) -> RelativeBox:
-    """A half-open box of pixels as parts of a slice of so many rows and columns."""
+    """A half-open box of pixels as fractions of a slice of (rows, columns) pixels."""
     top, left, bottom, right = box
     rows, columns = slice_size
     across, down = (right - left) / columns, (bottom - top) / rows

@@ -1,4 +1,4 @@
-"""What the adapter of Medical SAM3 asks of networks: slices in, the object on each slice out."""
+"""The interface of Medical SAM3's networks on a device: slices in, the object on each out."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ...progress import Progress
 from ...segmenter import Logits
 
 RelativeBox = tuple[float, float, float, float]
-"""Centre and widths as parts of the slice: (x, y, across, down), each 0 to 1."""
+"""Centre and widths as fractions of the slice: (x, y, across, down), each 0 to 1."""
 
 ClickedPlace = tuple[float, float, bool]
-"""x and y in pixels of the network's image, and whether the object is there."""
+"""x and y in pixels of the network's image, and whether the click is on the object."""
 
 
 @dataclass(frozen=True)
 class SliceQuestion:
-    """What is asked of one slice: words, and a box around the object where one is known."""
+    """The prompt of one slice: a phrase, and a box around the object if one is known."""
 
     phrase: str
     box: RelativeBox | None = None
@@ -29,11 +29,13 @@ class SliceQuestion:
 
 @dataclass(frozen=True, eq=False)
 class SliceAnswer:
-    """The best of the objects that were found on a slice.
+    """The best detection on a slice.
 
-    score: how surely it is what was asked for, 0 to 1: its own score times that of anything such
-        being on the slice.
-    logits: (h, w) float32 of the whole slice, squashed; None where no object scores enough.
+    Attributes:
+        score: The confidence that it is the requested object, 0 to 1: its own score times the score
+            that any such object is on the slice.
+        logits: (h, w) float32 of the whole slice, resized to the network's proportions; None if no
+            object reaches the threshold.
     """
 
     score: float
@@ -45,7 +47,7 @@ class Sam3Runtime(Protocol):
 
     @property
     def side(self) -> int:
-        """Pixels of a side of the images that it takes."""
+        """The side length in pixels of the network's images."""
 
     def encode(self, images: NDArray[np.float32], progress: Progress) -> list[NDArray[np.float32]]:
         """The features (tokens, channels) of images (n, 3, side, side); or DeviceError."""
@@ -57,40 +59,58 @@ class Sam3Runtime(Protocol):
         threshold: float,
         progress: Progress,
     ) -> list[SliceAnswer]:
-        """Answers on slices whose features are given, in 16 or 32 bits.
+        """Detect objects on encoded slices.
 
-        threshold: objects that score less do not count. Raises PromptError for words that are too
-        long, DeviceError without memory.
+        Args:
+            features: The features of the slices, in 16 or 32 bits.
+            questions: A prompt for each slice.
+            threshold: Objects with a lower score are dropped.
+            progress: Reports the slices done.
+
+        Raises:
+            PromptError: For a phrase that is too long.
+            DeviceError: If memory runs out.
         """
 
 
 class SliceTrack(Protocol):
-    """One way through a stack, up or down, and what is remembered on it."""
+    """One pass through a stack, up or down, with its memory."""
 
     def hold(self, index: int, features: NDArray[Any], mask: NDArray[np.bool_]) -> None:
-        """Remember that the object is so on a slice: `mask` is (rows, columns) of all of it."""
+        """Memorise the object on a slice: `mask` is (rows, columns) of the whole slice."""
 
     def follow(self, index: int, features: NDArray[Any]) -> Logits:
-        """(h, w) float32: the object on a slice, squashed, after all that is remembered.
+        """Segment the object on a slice from the memory.
 
-        Slices are to be followed in turn, after one at least is held. The answer is remembered. Far
-        below 0 everywhere where the object is not.
+        The slices must be passed in order, after at least one call of `hold`. The result is
+        memorised.
+
+        Returns:
+            (h, w) float32 logits, resized to the network's proportions; far below 0 everywhere if
+            the object is absent.
         """
 
 
 class SliceTracker(Protocol):
-    """What follows an object from slice to slice; for one thread at a time.
+    """A network that tracks an object from slice to slice; for one thread at a time.
 
-    Features are those of `Sam3Runtime.encode`, in 16 or 32 bits. Raises DeviceError without memory.
+    Features are those of `Sam3Runtime.encode`, in 16 or 32 bits. Methods raise DeviceError if
+    memory runs out.
     """
 
     def clicked(
         self, features: NDArray[Any], clicks: Sequence[ClickedPlace], before: Logits | None
     ) -> Logits:
-        """(h, w) float32: the object on a slice, squashed, after clicks, one at least.
+        """Segment the object on a slice from clicks, at least one.
 
-        before: (rows, columns) logits of it before those, or None.
+        Args:
+            features: The features of the slice.
+            clicks: The clicks.
+            before: (rows, columns) logits of the object before those clicks, or None.
+
+        Returns:
+            (h, w) float32 logits, resized to the network's proportions.
         """
 
     def begin(self, slices: int, backward: bool) -> SliceTrack:
-        """A way through a stack of so many slices, downward where it goes backward."""
+        """Start a pass through a stack with that number of slices, downward if `backward`."""

@@ -1,4 +1,4 @@
-"""A network that finds what words name on slices, as a model of volumes."""
+"""SAM3, a network that segments named objects on slices, as a model of volumes."""
 
 from __future__ import annotations
 
@@ -32,17 +32,24 @@ from .text_propagation import first_requests, propagate_text, region_around_mask
 from .tokenizer import VISUAL
 from .tracking import SliceTracking, TrackedSlices
 
-# Of the way through a stack, this part is for the slice where the object is surest.
+# The fraction of a stack's time for finding the slice with the most confident detection.
 _FINDING = 0.3
 
 
 class MedicalSam3Segmenter:
     """The `Segmenter` around SAM3.
 
-    planes: in turn; without a box the later ones look only where the first found the object.
-    threshold: what scores less, from 0 to 1, is not there. step_mm: with words alone, slices that
-    far apart are looked at first. cache_bytes: the memory for features of slices. tracker: follows
-    the object from slice to slice; without one boxes do, and clicks are refused.
+    Args:
+        card: The model's card.
+        runtime: The detector.
+        fusion: One of `FUSIONS`.
+        planes: The planes in order; without a box, later ones search only where the first one found
+            the object.
+        threshold: Detections with a lower score, 0 to 1, are dropped.
+        step_mm: With text only, the distance of the slices that are searched first.
+        cache_bytes: The memory limit of the slices' features.
+        tracker: Tracks the object from slice to slice; without one, boxes are propagated and clicks
+            are refused.
     """
 
     classes: tuple[str, ...] = ()
@@ -70,10 +77,12 @@ class MedicalSam3Segmenter:
     def encode(
         self, volume: Volume, region: Region | None, progress: Progress
     ) -> MedicalSam3Encoding:
-        """Cut a region (None: all) into slices; the network looks at those that are asked.
+        """Cut a region (None: all) into slices; they are encoded once a prompt needs them.
 
-        The slices show the whole width and height of the volume. Raises VolumeError where that
-        holds NaN or infinity.
+        The slices show the whole width and height of the volume.
+
+        Raises:
+            VolumeError: If the volume contains NaN or infinity.
         """
         progress(0.0, "Preparing the slices")
         geometry = volume.geometry
@@ -81,12 +90,12 @@ class MedicalSam3Segmenter:
         number, window = self._features.grey_window(volume)
         progress(0.3, "Preparing the slices")
         array = volume.array_kji
-        found = cut_stacks(array, geometry, region, window, self._planes, whole_slices=True)
-        stacks = {name: found[name] for name in self._planes if name in found}
+        by_name = cut_stacks(array, geometry, region, window, self._planes, whole_slices=True)
+        stacks = {name: by_name[name] for name in self._planes if name in by_name}
         progress(1.0, "Preparing the slices")
         budget = PROPAGATIONS_KEPT * BYTES_PER_LOGIT * len(stacks) * region.size
-        held = sum(stack.slice_images.nbytes for stack in stacks.values()) + 2 * budget
-        return MedicalSam3Encoding(geometry, region, held, number, stacks, *answer_caches(budget))
+        nbytes = sum(stack.slice_images.nbytes for stack in stacks.values()) + 2 * budget
+        return MedicalSam3Encoding(geometry, region, nbytes, number, stacks, *answer_caches(budget))
 
     def predict(
         self,
@@ -95,12 +104,15 @@ class MedicalSam3Segmenter:
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        """Find one object after words, a box, clicks, or several of these.
+        """Segment one object from words, a box, clicks, or several of these.
 
-        Several phrases are taken as one, with commas between. Every clicked voxel ends up on the
-        side that its click says. Prompts outside the region say nothing. Raises PromptError for a
-        prompt outside the volume, one the model does not take, a click without a tracker, or words
-        that are too many, DeviceError without memory.
+        Several phrases are joined with commas. Every clicked voxel gets the label of its click.
+        Prompts outside the region have no effect.
+
+        Raises:
+            PromptError: For a prompt outside the volume, one the model does not take, a click
+                without a tracker, or a text that is too long.
+            DeviceError: If memory runs out.
         """
         if not isinstance(encoding, MedicalSam3Encoding):
             raise TypeError(f"{self.card.name} cannot predict from a {type(encoding).__name__}.")
@@ -108,40 +120,45 @@ class MedicalSam3Segmenter:
         progress(0.0, "Reading the prompts")
         region = encoding.region
         marks = to_voxels(prompts, encoding.geometry).within(region)
-        asked = bool(marks.boxes or marks.phrases)
+        uses_detector = bool(marks.boxes or marks.phrases)
         phrase = ", ".join(marks.phrases) or VISUAL
         by_plane: dict[str, Logits] = {}
         boxes = marks.boxes
-        absent = not asked and not marks.positive.any()
+        absent = not uses_detector and not marks.positive.any()
         share = part_of(progress, 0.0, 0.95)
         shares = parts_of(share, max(1, len(encoding.stacks)))
         for (name, stack), part in zip(encoding.stacks.items(), shares, strict=False):
-            found: TrackedSlices | Mapping[int, Logits] = {}
+            slices: TrackedSlices | Mapping[int, Logits] = {}
             if not absent:
                 on_stack = stack.marks(_boxed(marks, boxes), region.shape_kji)
                 if self._tracker is None:
-                    found = self._propagated(encoding, name, on_stack, phrase, part)
+                    slices = self._propagated(encoding, name, on_stack, phrase, part)
                 else:
-                    found = self._tracked(
-                        self._tracker, encoding, name, on_stack, phrase if asked else None, part
+                    slices = self._tracked(
+                        self._tracker,
+                        encoding,
+                        name,
+                        on_stack,
+                        phrase if uses_detector else None,
+                        part,
                     )
-            by_plane[name] = stack.volume_logits(found)
+            by_plane[name] = stack.volume_logits(slices)
             if not boxes and not absent:
-                # The other planes look where the first one found it: a box, and the words again.
-                there = region_around_mask(by_plane[name] > 0)
-                boxes, absent = ((there,), False) if there is not None else ((), True)
+                # Other planes search in a box around the first one's result, with the same text.
+                box = region_around_mask(by_plane[name] > 0)
+                boxes, absent = ((box,), False) if box is not None else ((), True)
         progress(0.95, "Fusing the planes")
         planes = {name: stack.plane for name, stack in encoding.stacks.items()}
-        # Planes in which it was not found say little where another one found it.
+        # A plane without a detection is weak evidence if another plane has one.
         finders = {name: logits for name, logits in by_plane.items() if (logits > 0).any()}
         fused = self._fused(finders or by_plane, planes)
         enforce_marks(fused, marks, CLICK_LOGIT)
         progress(1.0, "Predicting the mask")
-        likely = {name: probabilities(logits) for name, logits in by_plane.items()}
-        return Prediction(encoding.geometry, region.start_kji, fused, likely)
+        by_plane_probability = {name: probabilities(logits) for name, logits in by_plane.items()}
+        return Prediction(encoding.geometry, region.start_kji, fused, by_plane_probability)
 
     def _stride(self, stack: Stack) -> int:
-        """How many slices apart those are that words alone are tried on first."""
+        """The distance in slices of those that are searched first with text only."""
         return max(1, int(self._step_mm / stack.plane.spacing_mm[0]))
 
     def _propagated(
@@ -152,19 +169,19 @@ class MedicalSam3Segmenter:
         phrase: str,
         progress: Progress,
     ) -> Mapping[int, Logits]:
-        """Through one stack with words and boxes around neighbours' masks."""
+        """Propagate through one stack with text and boxes around neighbours' masks."""
 
-        def asked(requests: list[SliceRequest], share: Progress) -> list[Logits]:
-            found = self._detector.detect(encoding, name, requests, phrase, share)
-            return [np.asarray(answer.logits, np.float32) for answer in found]
+        def predict(requests: list[SliceRequest], share: Progress) -> list[Logits]:
+            detections = self._detector.detect(encoding, name, requests, phrase, share)
+            return [np.asarray(detection.logits, np.float32) for detection in detections]
 
         stride = self._stride(encoding.stacks[name])
-        going = (
+        propagation = (
             propagate(marks)
             if marks.boxes
             else propagate_text(marks.shape, stride, again=self._step_mm > 0)
         )
-        return run_propagation(going, marks, asked, progress)
+        return run_propagation(propagation, marks, predict, progress)
 
     def _tracked(
         self,
@@ -175,7 +192,7 @@ class MedicalSam3Segmenter:
         phrase: str | None,
         progress: Progress,
     ) -> TrackedSlices:
-        """Through one stack with the tracker; the detector is asked where there is a phrase."""
+        """Track the object through one stack; the detector is used if there is a phrase."""
 
         def slice_features(index: int, share: Progress) -> NDArray[Any]:
             return self._detector.slice_features(encoding, name, [index], share)[0]
@@ -208,25 +225,27 @@ class MedicalSam3Segmenter:
         phrase: str,
         progress: Progress,
     ) -> dict[int, HalfLogits]:
-        """Of each run of slices that boxes span: where the detector is surest, the object on it.
+        """The slice of the most confident detection in each run of slices that boxes span.
 
-        Slices `step_mm` apart are asked; without boxes they are one run. Of several that are as
-        sure the first counts; a run on none of which the object is has none.
+        Slices `step_mm` apart are searched; without boxes they are one run. Of equal scores the
+        first one wins; a run without a detection has no slice.
         """
         stride = self._stride(encoding.stacks[name])
         requests = first_requests(marks.shape, marks.boxes, stride)
         progress(0.0, "Finding the best slice")
         answers = self._detector.detect(encoding, name, requests, phrase, progress)
-        found = {
+        detections = {
             index: answer
             for (index, _), answer in zip(requests, answers, strict=True)
             if (answer.logits > 0).any()
         }
-        runs = [found.keys() & set(run) for run in Marks(marks.shape, marks.boxes).slices()]
-        keys = [max(run, key=lambda index: (found[index].score, -index)) for run in runs if run]
-        return {index: found[index].logits for index in keys}
+        runs = [detections.keys() & set(run) for run in Marks(marks.shape, marks.boxes).slices()]
+        keys = [
+            max(run, key=lambda index: (detections[index].score, -index)) for run in runs if run
+        ]
+        return {index: detections[index].logits for index in keys}
 
 
 def _boxed(marks: VoxelMarks, boxes: tuple[Region, ...]) -> VoxelMarks:
-    """The same words and clicks with other boxes."""
+    """The same phrases and clicks with other boxes."""
     return VoxelMarks(boxes, marks.voxels_kji, marks.positive, marks.phrases)

@@ -1,8 +1,8 @@
-"""How SAM3's authors name the tensors that transformers names otherwise. Needs no package.
+"""SAM3's original tensor names, as opposed to transformers'. Needs no package.
 
-facebookresearch/sam3 keeps query, key and value of an attention in one tensor, a position for a
-class token that nothing reads, and one matrix turned round. Each of transformers' tensors is a part
-of one of theirs, so that a checkpoint is whole where every part is found and no tensor is left.
+facebookresearch/sam3 stores query, key and value of an attention in one tensor, the position of a
+class token that is not used, and one matrix transposed. Each of transformers' tensors is a part of
+one of those, so that a checkpoint is complete if every part exists and no tensor is left over.
 """
 
 from __future__ import annotations
@@ -19,13 +19,18 @@ Renamed = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a tensor comes from: the authors' name, and the part of that tensor that it is."""
+    """The origin of a tensor.
+
+    Attributes:
+        name: The authors' name.
+        part: The part of that tensor.
+    """
 
     name: str
     part: Part = "whole"
 
 
-# In detector and text encoder alike: three maps in one, then the map of what comes out.
+# In the detector and the text encoder: three projections in one, then the output projection.
 _ATTENTION: Renamed = ((r"\.[qkv]_proj\.", ".in_proj_"), (r"\.o_proj\.", ".out_proj."))
 _MLP: Renamed = ((r"\.mlp\.fc([12])\.", r".linear\1."),)
 _NORMS: Renamed = ((r"\.layer_norm([123])\.", r".norm\1."),)
@@ -35,10 +40,10 @@ _ENCODER_LAYER: Renamed = (
     *_MLP,
     *_NORMS,
 )
-# Layers of small perceptrons are counted from 0 and kept in a list.
+# Layers of small perceptrons are numbered from 0 in a list.
 _LISTED: Renamed = tuple((rf"\.layer{n}\.", f".layers.{n - 1}.") for n in (1, 2, 3))
 
-# By the beginning of transformers' name: the authors', and what else they call otherwise, in turn.
+# By the prefix of transformers' name: the authors' prefix, and further renamings in order.
 _SECTIONS: tuple[tuple[str, str, Renamed], ...] = (
     (
         "vision_encoder.backbone.",
@@ -59,7 +64,7 @@ _SECTIONS: tuple[tuple[str, str, Renamed], ...] = (
         (
             (r"\.proj1\.", ".conv_1x1."),
             (r"\.proj2\.", ".conv_3x3."),
-            # The first level is enlarged twice, the second once; both are a list in transformers.
+            # The first level is upsampled twice, the second once; both are lists in transformers.
             (r"\.0\.scale_layers\.0\.", ".0.dconv_2x2_0."),
             (r"\.0\.scale_layers\.2\.", ".0.dconv_2x2_1."),
             (r"\.1\.scale_layers\.0\.", ".1.dconv_2x2."),
@@ -141,15 +146,15 @@ _SECTIONS: tuple[tuple[str, str, Renamed], ...] = (
 )
 
 _PARTS: dict[str, Part] = {".q_proj.": "query", ".k_proj.": "key", ".v_proj.": "value"}
-# These two scoring maps are no attention's.
+# These two scoring projections do not belong to an attention.
 _NO_ATTENTION = "dot_product_scoring."
 
-# The detector's beginnings in both layouts, the longer one first; bare checkpoints have neither.
+# The detector's prefixes in both layouts, the longer one first; bare checkpoints have neither.
 _DETECTOR = ("detector_model.", "detector.")
-# The other network of the same checkpoint, which follows objects through videos.
+# The other network of the same checkpoint, which tracks objects through videos.
 _TRACKER = ("tracker.", "tracker_model.", "tracker_neck.", "backbone.vision_backbone.sam2_convs.")
 _UPSTREAM = ("backbone.", "transformer.", "dot_prod_scoring.", "segmentation_head.")
-# Tables that the network computes itself, and the encoder of clicks, which the detector never used.
+# Tables that the network computes itself, and the click encoder, which the detector never used.
 _LEFT_OVER = re.compile(
     r"backbone\.vision_backbone\.trunk\.blocks\.\d+\.attn\.freqs_cis(_real|_imag)?"
     r"|geometry_encoder\.points_(direct_project|pool_project|pos_enc_project)\.(weight|bias)"
@@ -157,13 +162,13 @@ _LEFT_OVER = re.compile(
 
 
 def source_of(name: str) -> Source:
-    """Where the authors keep a tensor, after transformers' name of it without a prefix."""
-    for beginning, own, renamed in _SECTIONS:
+    """The authors' tensor for transformers' name of a tensor, which has no prefix."""
+    for beginning, prefix, renamed in _SECTIONS:
         if name.startswith(beginning):
-            found = own + name.removeprefix(beginning)
+            original = prefix + name.removeprefix(beginning)
             for pattern, replacement in renamed:
-                found = re.sub(pattern, replacement, found)
-            return Source(found, _part(name))
+                original = re.sub(pattern, replacement, original)
+            return Source(original, _part(name))
     return Source(name)
 
 
@@ -182,7 +187,7 @@ def is_upstream(names: Iterable[str]) -> bool:
 
 
 def is_left_over(name: str) -> bool:
-    """Whether the detector has no use for a tensor of the authors."""
+    """Whether a tensor of the authors is unused by the detector."""
     return _LEFT_OVER.fullmatch(name) is not None
 
 

@@ -1,7 +1,7 @@
-"""Which slices are asked where there are words and no box: a few, then outward from those found.
+"""Propagation from text without a box: a few slices first, then outward from the detections.
 
-The slices between two that say "not here" are skipped: an object that is thinner than the distance
-of those two may be missed, and is found with a smaller one.
+The slices between two on which the object is absent are skipped: an object thinner than the
+distance between those two may be missed, and is found with a smaller distance.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..planar.propagation import SLACK, Marks, PixelPrompt, Propagation, SliceRe
 def first_requests(shape: Shape, boxes: tuple[Region, ...], stride: int) -> list[SliceRequest]:
     """Every `stride`-th slice of a stack (slices, rows, columns), or of those that boxes span.
 
-    A slice in boxes is asked with a box around those that it is in.
+    The prompt of a slice in boxes is a rectangle around those boxes.
     """
     marks = Marks(shape, boxes)
     return [
@@ -31,35 +31,49 @@ def first_requests(shape: Shape, boxes: tuple[Region, ...], stride: int) -> list
 
 
 def propagate_text(shape: Shape, stride: int, again: bool) -> Propagation:
-    """Through a stack (slices, rows, columns): every `stride`-th slice first, with words alone.
+    """Propagate through a stack (slices, rows, columns), starting at every `stride`-th slice.
 
-    From each where the object is, outward both ways: each slice is asked with the words and a box
-    around its neighbour's mask, until one says that the object is not there. again: whether a slice
-    that said so to words alone is asked again when a neighbour's box reaches it.
+    The first slices are prompted with text only. From each detection the propagation continues both
+    ways: each slice is prompted with the text and a box around its neighbour's mask, until the
+    object is absent.
+
+    Args:
+        shape: (slices, rows, columns).
+        stride: The distance of the first slices.
+        again: Whether a first slice without a detection is prompted again when a neighbour's box
+            reaches it.
     """
     requests = first_requests(shape, (), stride)
     answers = yield requests
-    found = {index: logits for (index, _), logits in zip(requests, answers, strict=True)}
-    ways: dict[int, tuple[int, ...]] = {
-        index: (-1, 1) for index, logits in found.items() if (logits > 0).any()
+    predictions = {index: logits for (index, _), logits in zip(requests, answers, strict=True)}
+    directions: dict[int, tuple[int, ...]] = {
+        index: (-1, 1) for index, logits in predictions.items() if (logits > 0).any()
     }
     whole = (0, 0, *shape[1:])
-    settled = set(ways) if again else set(found)
-    while ways:
+    settled = set(directions) if again else set(predictions)
+    while directions:
         following: dict[int, tuple[PixelPrompt, tuple[int, ...]]] = {}
-        for index, steps in ways.items():
+        for index, steps in directions.items():
             for step in steps:
-                reached = index + step
-                if 0 <= reached < shape[0] and reached not in settled and reached not in following:
-                    following[reached] = PixelPrompt(box_after(found[index], whole)), (step,)
+                neighbour = index + step
+                is_new = neighbour not in settled and neighbour not in following
+                if 0 <= neighbour < shape[0] and is_new:
+                    box = box_after(predictions[index], whole)
+                    following[neighbour] = PixelPrompt(box), (step,)
         if not following:
             break
         requests = [(index, prompt) for index, (prompt, _) in following.items()]
         answers = yield requests
         settled.update(following)
-        found.update((index, logits) for (index, _), logits in zip(requests, answers, strict=True))
-        ways = {index: steps for index, (_, steps) in following.items() if (found[index] > 0).any()}
-    return found
+        predictions.update(
+            (index, logits) for (index, _), logits in zip(requests, answers, strict=True)
+        )
+        directions = {
+            index: steps
+            for index, (_, steps) in following.items()
+            if (predictions[index] > 0).any()
+        }
+    return predictions
 
 
 def run_propagation(
@@ -68,9 +82,13 @@ def run_propagation(
     predict: Callable[[list[SliceRequest], Progress], list[Logits]],
     progress: Progress,
 ) -> Mapping[int, Logits]:
-    """Propagate through one stack; the last logits of each slice. `progress` may raise Cancelled.
+    """Run a propagation through one stack and return the final logits of each slice.
 
-    predict: gets slices and prompts, none of which depends on another; returns the logits of each.
+    Args:
+        propagation: From `propagate` or `propagate_text`.
+        marks: The prompts on the stack.
+        predict: Returns the logits of each requested slice; the requests are independent.
+        progress: May raise Cancelled.
     """
     most = max(1, sum(map(len, marks.slices())))
     done = 0
@@ -85,12 +103,12 @@ def run_propagation(
             done += len(requests)
             requests = propagation.send(answers)
     except StopIteration as end:
-        found: Mapping[int, Logits] = end.value
-        return found
+        final_logits: Mapping[int, Logits] = end.value
+        return final_logits
 
 
 def region_around_mask(mask_kji: NDArray[np.bool_]) -> Region | None:
-    """A box around a mask (K, J, I), five voxels wider on each side; None where it is empty."""
+    """A box around a mask (K, J, I), five voxels wider on each side; None for an empty mask."""
     if not mask_kji.any():
         return None
     sides = [np.flatnonzero(mask_kji.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]

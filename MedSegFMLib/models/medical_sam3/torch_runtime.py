@@ -1,8 +1,8 @@
-"""SAM3's detector run by torch, on the CPU or a GPU.
+"""SAM3's detector in torch, on the CPU or a GPU.
 
-Carion et al., "SAM 3: Segment anything with concepts", 2025. Looking at a slice is the vision
-transformer; the pyramid above it takes a thirtieth of that and five times the memory, and is
-computed anew for each question.
+Carion et al., "SAM 3: Segment anything with concepts", 2025. Encoding a slice means the vision
+transformer; the feature pyramid above it takes a thirtieth of that time and five times the memory,
+and is recomputed for each prompt.
 """
 
 from __future__ import annotations
@@ -24,26 +24,30 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import Sam3Model
 
-# Slices taken at a time; on a GPU halved where its memory is short.
+# Slices a batch; on a GPU halved if its memory is short.
 _MOST_ON_GPU = 4
 _MOST_ON_CPU = 1
 
 
 class TorchSam3Runtime:
-    """The `Sam3Runtime` around a network that is brought to a device.
+    """The `Sam3Runtime` around a network that is moved to a device.
 
-    words: the tokenizer. model: whose name an error says.
+    Args:
+        network: The network.
+        tokenizer: The tokenizer of phrases.
+        device: The device.
+        model: The model name in error messages.
     """
 
     def __init__(
         self,
         network: Sam3Model,
-        words: PhraseTokenizer,
+        tokenizer: PhraseTokenizer,
         device: torch.device,
         model: str = "medical-sam3",
     ) -> None:
         self._network: Any = network.to(device)
-        self._words = words
+        self._tokenizer = tokenizer
         self._device = device
         self._model = model
         self._most = _MOST_ON_CPU if device.type == "cpu" else _MOST_ON_GPU
@@ -58,13 +62,13 @@ class TorchSam3Runtime:
     def encode(self, images: NDArray[np.float32], progress: Progress) -> list[NDArray[np.float32]]:
         """See `Sam3Runtime.encode`; on a GPU in 16 bits."""
 
-        def seen(part: slice) -> list[NDArray[np.float32]]:
+        def encoded(part: slice) -> list[NDArray[np.float32]]:
             with self._fast():
                 backbone = self._network.vision_encoder.backbone
                 tokens = backbone(self._tensor(images[part])).last_hidden_state
             return list(tokens.float().cpu().numpy())
 
-        return self._in_batches(len(images), seen, "Encoding slices", progress)
+        return self._in_batches(len(images), encoded, "Encoding slices", progress)
 
     def decode(
         self,
@@ -73,8 +77,8 @@ class TorchSam3Runtime:
         threshold: float,
         progress: Progress,
     ) -> list[SliceAnswer]:
-        """See `Sam3Runtime.decode`; slices with a box and those without go separately."""
-        found: dict[int, SliceAnswer] = {}
+        """See `Sam3Runtime.decode`; slices with and without a box are processed separately."""
+        results: dict[int, SliceAnswer] = {}
         boxed = [n for n, question in enumerate(questions) if question.box is not None]
         bare = [n for n, question in enumerate(questions) if question.box is None]
         groups = [alike for alike in (boxed, bare) if alike]
@@ -87,9 +91,9 @@ class TorchSam3Runtime:
                     threshold,
                 )
 
-            made = self._in_batches(len(alike), answered, "Finding the object", share)
-            found.update(zip(alike, made, strict=True))
-        return [found[n] for n in range(len(questions))]
+            answers = self._in_batches(len(alike), answered, "Finding the object", share)
+            results.update(zip(alike, answers, strict=True))
+        return [results[n] for n in range(len(questions))]
 
     def _answers(
         self, tokens: NDArray[np.float32], questions: Sequence[SliceQuestion], threshold: float
@@ -97,21 +101,21 @@ class TorchSam3Runtime:
         import torch
 
         texts = [self._text(question.phrase) for question in questions]
-        given: dict[str, Any] = {}
+        box_inputs: dict[str, Any] = {}
         if questions[0].box is not None:
             boxes = np.array([[question.box] for question in questions], np.float32)
-            given["input_boxes"] = self._tensor(boxes)
-        # In 32 bits: what pools features in a box cannot be computed in bfloat16, and most of the
-        # work is in looking at the slices.
+            box_inputs["input_boxes"] = self._tensor(boxes)
+        # In 32 bits: the pooling of features in a box does not support bfloat16, and encoding the
+        # slices is most of the work.
         output = self._network(
             vision_embeds=self._pyramid(self._tensor(tokens)),
             text_embeds=_Pooled(torch.cat([text for text, _ in texts])),
             attention_mask=torch.cat([mask for _, mask in texts]),
-            **given,
+            **box_inputs,
         )
         scores = output.pred_logits.sigmoid() * output.presence_logits.sigmoid()
         chosen, best = chosen_objects(
-            scores, output.pred_boxes, given.get("input_boxes"), threshold
+            scores, output.pred_boxes, box_inputs.get("input_boxes"), threshold
         )
         rows = torch.arange(len(questions), device=chosen.device)
         masks = output.pred_masks[rows, chosen].cpu().numpy()
@@ -121,7 +125,7 @@ class TorchSam3Runtime:
         ]
 
     def _pyramid(self, tokens: Tensor) -> Any:
-        """The features of several resolutions that are made of the vision transformer's."""
+        """The features at several resolutions, computed from the vision transformer's."""
         from transformers.models.sam3.modeling_sam3 import Sam3VisionEncoderOutput
 
         side = round(tokens.shape[1] ** 0.5)
@@ -132,13 +136,13 @@ class TorchSam3Runtime:
         )
 
     def _text(self, phrase: str) -> tuple[Tensor, Tensor]:
-        """The features (1, t, c) of a phrase and which of them count, computed once."""
+        """The features (1, t, c) of a phrase and their attention mask, computed once."""
         if phrase not in self._texts:
-            tokens, mask = (part.to(self._device) for part in self._words.tokens([phrase]))
-            made = self._network.get_text_features(
+            tokens, mask = (part.to(self._device) for part in self._tokenizer.tokens([phrase]))
+            features = self._network.get_text_features(
                 input_ids=tokens, attention_mask=mask, return_dict=True
             )
-            self._texts[phrase] = made.pooler_output, mask
+            self._texts[phrase] = features.pooler_output, mask
         return self._texts[phrase]
 
     def _in_batches(
@@ -148,25 +152,25 @@ class TorchSam3Runtime:
         phrase: str,
         progress: Progress,
     ) -> list[Any]:
-        """What `compute` makes of all, some at a time; a GPU without memory gets fewer."""
+        """The results of `compute` for all; batches shrink if a GPU runs out of memory."""
         import torch
 
-        made: list[Any] = []
-        while len(made) < count:
-            progress(len(made) / count, phrase)
-            part = slice(len(made), min(len(made) + self._most, count))
+        results: list[Any] = []
+        while len(results) < count:
+            progress(len(results) / count, phrase)
+            part = slice(len(results), min(len(results) + self._most, count))
             with torch.inference_mode(), memory_errors(self._model):
                 try:
-                    made.extend(compute(part))
+                    results.extend(compute(part))
                 except torch.cuda.OutOfMemoryError:
                     if self._most == 1:
                         raise
                     torch.cuda.empty_cache()
                     self._most //= 2
-        return made
+        return results
 
     def _fast(self) -> AbstractContextManager[Any]:
-        """Arithmetic in 16 bits where a GPU has it."""
+        """Autocast to 16 bits on a GPU."""
         import torch
 
         if self._device.type == "cpu":
@@ -182,34 +186,38 @@ class TorchSam3Runtime:
 
 
 class _Pooled:
-    """Text features as the network takes those that were computed before."""
+    """Precomputed text features in the form that the network takes."""
 
     def __init__(self, features: Tensor) -> None:
         self.pooler_output = features
 
 
 def chosen_objects(
-    scores: Tensor, boxes: Tensor, asked: Tensor | None, threshold: float
+    scores: Tensor, boxes: Tensor, prompted: Tensor | None, threshold: float
 ) -> tuple[Tensor, Tensor]:
-    """Which object of each slice is meant, and its score, 0 where none is.
+    """The index of the requested object on each slice, and its score, 0 if there is none.
 
-    scores: (n, q), 0 to 1. boxes: (n, q, 4) from corner to corner, as parts of the slice. asked:
-    (n, 1, 4), a box by centre and widths, or None: then the object with the highest score is meant,
-    as Medical SAM3 is evaluated. SAM3 takes a box for an example and finds all that is like it:
-    with one the object is meant whose score times overlap (intersection over union) is highest,
-    among those with `threshold` or more.
+    Without a box it is the object with the highest score, as in the evaluation of Medical SAM3.
+    SAM3 treats a box as an example and finds everything similar: with a box it is the object with
+    the highest score times overlap (intersection over union), among those that reach `threshold`.
+
+    Args:
+        scores: (n, q), 0 to 1.
+        boxes: (n, q, 4), corner to corner, as fractions of the slice.
+        prompted: (n, 1, 4), a box by centre and widths, or None.
+        threshold: The lowest score of an object if there is a box.
     """
     import torch
 
-    if asked is None:
+    if prompted is None:
         best, chosen = scores.max(dim=1)
         return chosen, best
-    half = asked[..., 2:] / 2
-    low = torch.maximum(boxes[..., :2], asked[..., :2] - half)
-    high = torch.minimum(boxes[..., 2:], asked[..., :2] + half)
+    half = prompted[..., 2:] / 2
+    low = torch.maximum(boxes[..., :2], prompted[..., :2] - half)
+    high = torch.minimum(boxes[..., 2:], prompted[..., :2] + half)
     shared = (high - low).clamp(min=0).prod(dim=-1)
-    own = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(dim=-1)
-    overlap = shared / (own + asked[..., 2:].prod(dim=-1) - shared).clamp(min=1e-9)
+    sizes = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(dim=-1)
+    overlap = shared / (sizes + prompted[..., 2:].prod(dim=-1) - shared).clamp(min=1e-9)
     worth = torch.where(scores >= threshold, scores * overlap, torch.zeros_like(scores))
     most, chosen = worth.max(dim=1)
     best = scores.gather(1, chosen[:, None])[:, 0]

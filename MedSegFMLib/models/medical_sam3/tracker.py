@@ -1,8 +1,8 @@
-"""SAM3's tracker run by torch: it remembers an object on slices and finds it on the next ones.
+"""SAM3's tracker in torch: it memorises an object on slices and finds it on the next ones.
 
 Ravi et al., "SAM 2: Segment anything in images and videos", 2024; Carion et al., "SAM 3: Segment
-anything with concepts", 2025. Slices are the frames of a video, and what transformers'
-Sam3TrackerVideoModel does with those is done here with features that were computed before.
+anything with concepts", 2025. Slices are the frames of a video, and transformers'
+Sam3TrackerVideoModel is run here with features that were computed before.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ _OBJECT, _NUMBER = 1, 0
 
 
 class TorchSam3Tracker:
-    """The `SliceTracker` around a tracker that is brought to a device.
+    """The `SliceTracker` around a tracker that is moved to a device.
 
-    model: whose name an error says.
+    Args:
+        tracker: The networks.
+        device: The device.
+        model: The model name in error messages.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class TorchSam3Tracker:
     def clicked(
         self, features: NDArray[Any], clicks: Sequence[ClickedPlace], before: Logits | None
     ) -> Logits:
-        """See `SliceTracker.clicked`; many masks are weighed only where one click is given."""
+        """See `SliceTracker.clicked`; several masks are compared only for a single click."""
         import torch
 
         network = self.network
@@ -62,7 +65,7 @@ class TorchSam3Tracker:
             )
             config = network.config
             several = config.multimask_min_pt_num <= len(clicks) <= config.multimask_max_pt_num
-            masks, quality, _, there = network.mask_decoder(
+            masks, quality, _, presence = network.mask_decoder(
                 image_embeddings=maps[-1],
                 image_positional_embeddings=network.get_image_wide_positional_embeddings(),
                 sparse_prompt_embeddings=sparse,
@@ -71,8 +74,8 @@ class TorchSam3Tracker:
                 high_resolution_features=maps[:-1],
             )
             best: Logits = masks[0, 0, int(quality[0, 0].argmax())].float().cpu().numpy()
-        # Who clicks on the object knows that it is there, whatever the network says.
-        if float(there) <= 0 and not any(click[2] for click in clicks):
+        # A click on the object means that it is present, whatever the network's score.
+        if float(presence) <= 0 and not any(click[2] for click in clicks):
             return np.full_like(best, -FAR_LOGIT)
         return best
 
@@ -81,10 +84,12 @@ class TorchSam3Tracker:
         return TorchSam3Track(self, slices, backward)
 
     def levels(self, features: NDArray[Any]) -> dict[str, list[Tensor]]:
-        """The features of three resolutions and their positions, as a session keeps them.
+        """The features at three resolutions and their positions, as a session stores them.
 
-        features: (tokens, channels) of the detector's vision transformer. What
-        `Sam3VideoModel.get_vision_features_for_tracker` makes of them.
+        They are computed as in `Sam3VideoModel.get_vision_features_for_tracker`.
+
+        Args:
+            features: (tokens, channels) of the detector's vision transformer.
         """
         import torch
 
@@ -93,19 +98,19 @@ class TorchSam3Tracker:
         side = round(len(array) ** 0.5)
         levels, positions = self._neck(tokens.unflatten(1, (side, side)).permute(0, 3, 1, 2))
         decoder = self.network.mask_decoder
-        seen = [decoder.conv_s0(levels[0]), decoder.conv_s1(levels[1]), *levels[2:-1]]
+        feature_maps = [decoder.conv_s0(levels[0]), decoder.conv_s1(levels[1]), *levels[2:-1]]
         return {
-            "vision_feats": [level.flatten(2).permute(2, 0, 1) for level in seen],
+            "vision_feats": [level.flatten(2).permute(2, 0, 1) for level in feature_maps],
             "vision_pos_embeds": [p.flatten(2).permute(2, 0, 1) for p in positions[:-1]],
         }
 
     def _hint(self, before: Logits) -> Tensor:
-        """(1, 1, h, w): logits of a slice in the size that the network takes as a hint."""
+        """(1, 1, h, w): logits of a slice at the size of the network's mask prompt."""
         return resized(before, self.network.prompt_encoder.mask_input_size, self.device)
 
 
 class TorchSam3Track:
-    """The `SliceTrack` through a stack of so many slices, in a session of transformers."""
+    """The `SliceTrack` through a stack of `slices`, in a session of transformers."""
 
     def __init__(self, tracker: TorchSam3Tracker, slices: int, backward: bool) -> None:
         import torch
@@ -118,7 +123,7 @@ class TorchSam3Track:
             inference_state_device=tracker.device,
             dtype=torch.float32,
         )
-        # The session counts its frames; it never sees one, only features of it.
+        # The session counts its frames; it gets only their features.
         self._session.processed_frames = dict.fromkeys(range(slices))
         self._session.obj_id_to_idx(_OBJECT)
         config = tracker.network.config
@@ -133,29 +138,29 @@ class TorchSam3Track:
             whole = resized(mask.astype(np.float32), (side, side), self._tracker.device)
             self._session.add_mask_inputs(_NUMBER, index, (whole >= 0.5).float())
             self._session.obj_with_new_inputs = [_OBJECT]
-            self._seen(index, features)
+            self._run(index, features)
 
     def follow(self, index: int, features: NDArray[Any]) -> Logits:
         """See `SliceTrack.follow`."""
         import torch
 
         with torch.inference_mode(), memory_errors(self._tracker.model):
-            masks = self._seen(index, features).pred_masks
-            found: Logits = masks[0, 0].float().cpu().numpy()
+            masks = self._run(index, features).pred_masks
+            logits: Logits = masks[0, 0].float().cpu().numpy()
         kept = self._session.output_dict_per_obj[_NUMBER]["non_cond_frame_outputs"]
-        # The memory made of it is kept, the mask of a million pixels is not needed again.
+        # The memory encoding stays; the mask of a million pixels is not needed again.
         kept[index].pop("high_res_masks")
         for far in [n for n in kept if abs(n - index) >= self._remembered]:
             del kept[far]
-        return found
+        return logits
 
-    def _seen(self, index: int, features: NDArray[Any]) -> Any:
+    def _run(self, index: int, features: NDArray[Any]) -> Any:
         self._session.cache.cache_vision_features(index, self._tracker.levels(features))
         return self._tracker.network(self._session, frame_idx=index, reverse=self._backward)
 
 
 def resized(slice_array: NDArray[np.float32], size: Sequence[int], device: torch.device) -> Tensor:
-    """(1, 1, rows, columns): a slice in another size, bilinear, smoothed where it shrinks."""
+    """(1, 1, rows, columns): a slice at another size, bilinear, antialiased if it shrinks."""
     import torch
     from torch.nn.functional import interpolate
 

@@ -1,9 +1,8 @@
-"""How SAM3's authors name the tensors of its tracker. Needs no package.
+"""SAM3's original tensor names for its tracker. Needs no package.
 
-The tracker is made of two networks, `tracker_model` and `tracker_neck` in transformers'
-Sam3VideoModel: what remembers slices, and the pyramid that it sees them through, above the
-detector's own vision transformer. The names are those that transformers'
-convert_sam3_video_to_hf.py reads.
+The tracker consists of two networks, `tracker_model` and `tracker_neck` in transformers'
+Sam3VideoModel: the memory of slices, and the feature pyramid for it above the detector's own vision
+transformer. The names are those that transformers' convert_sam3_video_to_hf.py reads.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ NECK = "tracker_neck."
 _AUTHORS = "tracker."
 _DETECTORS_NECK, _TRACKERS_NECK = ".vision_backbone.convs.", ".vision_backbone.sam2_convs."
 
-# Begin, inner layer and end of a perceptron with three layers are counted in one list.
+# The first, inner and last layers of a three-layer perceptron are numbered in one list.
 _LISTED: Renamed = (
     (r"\.layers\.0\.(weight|bias)$", r".layers.1.\1"),
     (r"\.proj_in\.", ".layers.0."),
@@ -29,7 +28,7 @@ _POINTS = "tracker.sam_prompt_encoder.point_embeddings."
 _POINTS_KINDS = 4
 _POSITIONS = "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 
-# By the beginning of transformers' name: the authors', and what else they call otherwise, in turn.
+# By the prefix of transformers' name: the authors' prefix, and further renamings in order.
 _SECTIONS: tuple[tuple[str, str, Renamed], ...] = (
     (
         "memory_attention.",
@@ -100,32 +99,33 @@ _LEFT_OVER = re.compile(r"tracker\.transformer\.encoder\.layers\.\d+\.\w+\.freqs
 
 
 def sources_of(name: str) -> tuple[str, ...]:
-    """Where the authors keep a tensor of the tracker, after transformers' name of it.
+    """The authors' names for a tensor of the tracker, given transformers' name.
 
-    Of several names the tensors are put one below another: kinds of clicks have a tensor each.
+    If there are several, the tensors are concatenated along the rows: each kind of click has its
+    own.
     """
     if name.startswith(NECK):
         detectors = source_of(f"vision_encoder.neck.{name.removeprefix(NECK)}").name
         return (detectors.replace(_DETECTORS_NECK, _TRACKERS_NECK),)
-    own = name.removeprefix(MODEL)
-    if own == "prompt_encoder.point_embed.weight":
+    bare_name = name.removeprefix(MODEL)
+    if bare_name == "prompt_encoder.point_embed.weight":
         return tuple(f"{_POINTS}{kind}.weight" for kind in range(_POINTS_KINDS))
     for beginning, theirs, renamed in _SECTIONS:
-        if own.startswith(beginning):
-            found = theirs + own.removeprefix(beginning)
+        if bare_name.startswith(beginning):
+            original = theirs + bare_name.removeprefix(beginning)
             for pattern, replacement in renamed:
-                found = re.sub(pattern, replacement, found)
-            return (_AUTHORS + found,)
-    return (_AUTHORS + own,)
+                original = re.sub(pattern, replacement, original)
+            return (_AUTHORS + original,)
+    return (_AUTHORS + bare_name,)
 
 
 def tracker_name(name: str) -> str | None:
-    """A tracker's tensor without the detector's prefix; None for a tensor of the detector."""
+    """The name of a tracker's tensor without the detector's prefix; None for the detector's."""
     return None if bare(name) is not None else name.removeprefix("detector.")
 
 
 def has_tracker(names: Iterable[str]) -> bool:
-    """Whether a checkpoint holds what remembers slices; its pyramid alone is of no use."""
+    """Whether a checkpoint contains the tracker's memory; its pyramid alone is useless."""
     return any(name.startswith((_AUTHORS, MODEL)) for name in names)
 
 
@@ -135,5 +135,5 @@ def is_upstream(names: Iterable[str]) -> bool:
 
 
 def is_left_over(name: str) -> bool:
-    """Whether the tracker has no use for a tensor of the authors."""
+    """Whether a tensor of the authors is unused by the tracker."""
     return _LEFT_OVER.fullmatch(name) is not None

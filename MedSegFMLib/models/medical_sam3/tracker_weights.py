@@ -1,4 +1,4 @@
-"""SAM3's tracker out of the checkpoint that the detector was read from, in either layout."""
+"""SAM3's tracker from the checkpoint of the detector, in either layout."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ _ADVICE = (
 
 @dataclass(frozen=True, eq=False)
 class Sam3Tracker:
-    """What follows an object from slice to slice, above the detector's vision transformer.
+    """The network that tracks an object, above the detector's vision transformer.
 
-    model: without a vision encoder of its own. neck: makes its features of several resolutions.
+    Attributes:
+        model: Without a vision encoder of its own.
+        neck: Computes its features at several resolutions.
     """
 
     model: Sam3TrackerVideoModel
@@ -45,11 +47,15 @@ class Sam3Tracker:
 
 
 def load_tracker(held: Mapping[str, Tensor], detector: Sam3Config, path: Path) -> Sam3Tracker:
-    """The tracker in the tensors of a checkpoint, on the CPU, in evaluation mode, float32.
+    """Load the tracker from the tensors of a checkpoint, on the CPU, in evaluation mode, float32.
 
-    detector: the configuration of the network whose features it sees. path: of the checkpoint,
-    beside which there may be a `config.json`. Raises WeightsError where a tensor is missing,
-    unknown or misshapen.
+    Args:
+        held: The tensors.
+        detector: The configuration of the network that computes the features.
+        path: The checkpoint, which may have a `config.json` beside it.
+
+    Raises:
+        WeightsError: If a tensor is missing, unknown or of the wrong shape.
     """
     config = tracker_config(detector, path)
     state = as_transformers(tracker_tensors(held), expected_shapes(config, detector), path)
@@ -63,25 +69,29 @@ def load_tracker(held: Mapping[str, Tensor], detector: Sam3Config, path: Path) -
 
 
 def tracker_config(detector: Sam3Config, path: Path) -> Sam3TrackerVideoConfig:
-    """What `config.json` beside a file says of the tracker, else the published one."""
+    """The tracker's configuration in `config.json` beside a file, else the published one.
+
+    Raises:
+        WeightsError: If that file is not a valid configuration.
+    """
     from transformers import Sam3TrackerVideoConfig
 
-    beside = path.with_name(CONFIG)
+    file = path.with_name(CONFIG)
     vision: Any = detector.vision_config
     try:
-        said = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+        values = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         side = vision.backbone_config.image_size
         published = {"vision_config": vision.to_dict(), "image_size": side}
-        return Sam3TrackerVideoConfig.from_dict(said.get("tracker_config") or published)
+        return Sam3TrackerVideoConfig.from_dict(values.get("tracker_config") or published)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(
-            f"{beside} is no configuration of SAM3's tracker ({error}); get it again, or leave "
+            f"{file} is not a configuration of SAM3's tracker ({error}); get it again, or leave "
             "the tracker out with --option propagation=boxes."
         ) from error
 
 
 def empty_tracker(config: Sam3TrackerVideoConfig, detector: Sam3Config) -> Sam3Tracker:
-    """The tracker on the CPU, whose weights are not set; what it computes itself is."""
+    """The tracker on the CPU with its weights unset; computed tables are set."""
     from transformers import Sam3TrackerVideoModel, initialization
     from transformers.models.sam3.modeling_sam3 import Sam3VisionNeck
 
@@ -94,7 +104,7 @@ def empty_tracker(config: Sam3TrackerVideoConfig, detector: Sam3Config) -> Sam3T
 def expected_shapes(
     config: Sam3TrackerVideoConfig, detector: Sam3Config
 ) -> dict[str, tuple[int, ...]]:
-    """Of each tensor of the tracker, named as in transformers' Sam3VideoModel."""
+    """The shape of each tensor of the tracker, named as in transformers' Sam3VideoModel."""
     import torch
 
     with torch.device("meta"):
@@ -115,10 +125,16 @@ def tracker_tensors(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def as_transformers(
     tensors: Mapping[str, Tensor], expected: Shapes, path: Path
 ) -> dict[str, Tensor]:
-    """A tracker's tensors, of either layout, in transformers'.
+    """Convert a tracker's tensors from either layout to transformers'.
 
-    expected: transformers' shapes by name. Raises WeightsError, which names them in the layout of
-    the file, for tensors that are missing, unknown or misshapen.
+    Args:
+        tensors: The tracker's tensors.
+        expected: transformers' shapes by name.
+        path: The checkpoint, for the error message.
+
+    Raises:
+        WeightsError: If tensors are missing, unknown or of the wrong shape; the message has their
+            names in the file's layout.
     """
     import torch
 

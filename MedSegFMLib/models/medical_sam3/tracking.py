@@ -1,9 +1,9 @@
-"""An object followed by SAM3's tracker through one stack, from the slices where it is known.
+"""Tracking of an object through one stack by SAM3's tracker, from the slices where it is known.
 
-As MedSAM2 follows objects (Ma et al., "MedSAM2: Segment anything in 3D medical images and videos",
-2025): from a key slice forward to the end, all forgotten, then backward to the beginning. Here
-slices with clicks are known too, once the object was followed and the clicks have corrected it
-there; each other slice is reached once, from the nearest known one.
+As MedSAM2 tracks objects (Ma et al., "MedSAM2: Segment anything in 3D medical images and videos",
+2025): from a key slice forward to the end, then, with an empty memory, backward to the beginning.
+Here slices with clicks become known too, once the object has been tracked and the clicks have
+corrected it there; each other slice is reached once, from the nearest known one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .preprocessing import Sam3Preprocessor
 from .runtime import SliceTracker
 
 TrackedSlices = Mapping[int, HalfLogits]
-# Gives what was found for these prompts before, else what the second argument finds.
+# Returns the cached result for these prompts, else that of the second argument.
 Recall = Callable[[Marks, Callable[[], TrackedSlices]], TrackedSlices]
 
 _PHRASE = "Propagating from slice to slice"
@@ -34,7 +34,11 @@ _PHRASE = "Propagating from slice to slice"
 class SliceTracking:
     """The tracker in one stack.
 
-    look: the features (tokens, channels) of a slice; it may raise Cancelled.
+    Args:
+        tracker: The tracker.
+        stack: The slices.
+        preprocessor: The preprocessing of slices.
+        slice_features: Returns the features (tokens, channels) of a slice; it may raise Cancelled.
     """
 
     def __init__(
@@ -42,7 +46,7 @@ class SliceTracking:
         tracker: SliceTracker,
         stack: Stack,
         preprocessor: Sam3Preprocessor,
-        look: Callable[[int, Progress], NDArray[Any]],
+        slice_features: Callable[[int, Progress], NDArray[Any]],
     ) -> None:
         self._tracker = tracker
         self._stack = stack
@@ -50,7 +54,7 @@ class SliceTracking:
         self._plan = preprocessor.resize_plan(
             (stack.slice_images.shape[1], stack.slice_images.shape[2])
         )
-        self._look = look
+        self._slice_features = slice_features
 
     def found(
         self,
@@ -61,8 +65,14 @@ class SliceTracking:
     ) -> TrackedSlices:
         """The object's logits by slice, (rows, columns) of the region.
 
-        keys: slices where it is, and how; without any it begins at the first click on the object.
-        Without boxes in `marks` a way ends where the object does, with boxes where they do.
+        Without boxes in `marks` a pass ends with the object, with boxes at their ends.
+
+        Args:
+            marks: The prompts on the stack.
+            keys: The known slices and their logits; if empty, tracking starts at the first positive
+                click.
+            recall: Returns cached results.
+            progress: Reports the slices done; may raise Cancelled.
         """
         first = next((point for point in marks.points if point[3]), None)
         seed: tuple[tuple[int, int, int, bool], ...] = ()
@@ -77,36 +87,36 @@ class SliceTracking:
             known = keys or {at: self._clicked(before, at, None, share) for at, *_ in seed}
             return self._through(known, before, share)
 
-        found = recall(before, followed)
+        tracked = recall(before, followed)
         if before == marks:
-            return found
+            return tracked
         begun = list(keys) or [point[0] for point in seed]
         rest = part_of(progress, 0.5, 1.0)
         return recall(
-            marks, lambda: self._through(self._corrected(marks, begun, found, rest), marks, rest)
+            marks, lambda: self._through(self._corrected(marks, begun, tracked, rest), marks, rest)
         )
 
     def _corrected(
-        self, marks: Marks, begun: Iterable[int], found: TrackedSlices, progress: Progress
+        self, marks: Marks, begun: Iterable[int], tracked: TrackedSlices, progress: Progress
     ) -> dict[int, HalfLogits]:
-        """The known slices: those it began at and those with clicks, as the clicks say."""
-        known = {index: found[index] for index in begun}
+        """The known slices: the starting ones, and those with clicks after correction."""
+        known = {index: tracked[index] for index in begun}
         for index in dict.fromkeys(point[0] for point in marks.points):
-            before = found.get(index)
-            there = before is not None and bool((before > 0).any())
-            # Background where the object does not reach is no news.
-            if there or any(yes for _, _, yes in marks.points_on(index)):
-                known[index] = self._clicked(marks, index, before if there else None, progress)
+            before = tracked.get(index)
+            present = before is not None and bool((before > 0).any())
+            # A background click on a slice without the object changes nothing.
+            if present or any(positive for _, _, positive in marks.points_on(index)):
+                known[index] = self._clicked(marks, index, before if present else None, progress)
         return known
 
     def _clicked(
         self, marks: Marks, index: int, before: HalfLogits | None, progress: Progress
     ) -> HalfLogits:
         progress(0.0, _PHRASE)
-        asked = self._stack.to_slice_pixels(PixelPrompt(None, marks.points_on(index)))
+        prompt = self._stack.to_slice_pixels(PixelPrompt(None, marks.points_on(index)))
         low = self._tracker.clicked(
-            self._look(index, part_of(progress, 0.0, 0.0)),
-            self._plan.prompt(asked).points,
+            self._slice_features(index, part_of(progress, 0.0, 0.0)),
+            self._plan.prompt(prompt).points,
             None if before is None else self._on_slice(before),
         )
         return self._on_region(low)
@@ -114,60 +124,61 @@ class SliceTracking:
     def _through(
         self, known: Mapping[int, HalfLogits], marks: Marks, progress: Progress
     ) -> TrackedSlices:
-        """Both ways from the slices that are known, which stay as they are.
+        """Track both ways from the known slices, which stay unchanged.
 
-        One that clicks have emptied is remembered, and ends the ways that come to it.
+        A slice that clicks have emptied is memorised, and ends the passes that reach it.
         """
-        held = {index for index, logits in known.items() if (logits > 0).any()}
+        occupied = {index for index, logits in known.items() if (logits > 0).any()}
         visited = {index for run in marks.slices() for index in run}
-        allowed = visited - (known.keys() - held)
-        ways = {step: runs(held, allowed, step) for step in (1, -1)}
-        most = max(1, sum(len(run) for way in ways.values() for run in way.values()))
+        allowed = visited - (known.keys() - occupied)
+        passes = {step: runs(occupied, allowed, step) for step in (1, -1)}
+        most = max(1, sum(len(run) for pass_runs in passes.values() for run in pass_runs.values()))
         done = 0
-        found = dict(known)
-        for step, way in ways.items():
-            starts = [at for at, run in way.items() if run]
+        results = dict(known)
+        for step, pass_runs in passes.items():
+            starts = [at for at, run in pass_runs.items() if run]
             if not starts:
                 continue
-            here = part_of(progress, done / most, done / most)
+            start_share = part_of(progress, done / most, done / most)
             track = self._tracker.begin(marks.shape[0], backward=step < 0)
             for index, logits in sorted(known.items()):
-                here(0.0, _PHRASE)
-                track.hold(index, self._look(index, here), self._on_slice(logits) > 0)
+                start_share(0.0, _PHRASE)
+                features = self._slice_features(index, start_share)
+                track.hold(index, features, self._on_slice(logits) > 0)
             for start in starts:
-                for passed, index in enumerate(way[start], done):
+                for passed, index in enumerate(pass_runs[start], done):
                     share = part_of(progress, passed / most, (passed + 1) / most)
                     share(0.0, _PHRASE)
-                    low = track.follow(index, self._look(index, share))
-                    found[index] = self._on_region(low)
-                    if not marks.boxes and not (found[index] > 0).any():
+                    low = track.follow(index, self._slice_features(index, share))
+                    results[index] = self._on_region(low)
+                    if not marks.boxes and not (results[index] > 0).any():
                         break
-                done += len(way[start])
-        return found
+                done += len(pass_runs[start])
+        return results
 
     def _on_region(self, low: Logits) -> HalfLogits:
         logits = slice_logits(self._preprocessor, low, self._plan)
         return halved(self._stack.crop_to_region(logits))
 
     def _on_slice(self, logits: HalfLogits) -> Logits:
-        """(rows, columns) of the whole slice: nothing is beyond the region."""
+        """(rows, columns) of the whole slice, with background outside the region."""
         whole = np.full(self._stack.slice_images.shape[1:], -FAR_LOGIT, np.float32)
         self._stack.crop_to_region(whole)[...] = logits
         return whole
 
 
 def runs(known: Collection[int], allowed: Collection[int], step: int) -> dict[int, list[int]]:
-    """The slices to follow from each known one upward (step 1) or downward (-1), in turn.
+    """The slices to track from each known one upward (step 1) or downward (-1), in order.
 
-    Each as far as the slices allowed go, or halfway to the next known one that they lead to; of
-    two that are as near the one with the lower number reaches a slice.
+    Each run ends with the allowed slices, or halfway to the next known slice; of two equally near
+    ones the one with the lower number reaches a slice.
     """
-    found: dict[int, list[int]] = {}
+    result: dict[int, list[int]] = {}
     for start in sorted(known, reverse=step < 0):
         run = []
         index = start + step
         while index in allowed and index not in known:
             run.append(index)
             index += step
-        found[start] = run[: (len(run) + (step > 0)) // 2] if index in known else run
-    return found
+        result[start] = run[: (len(run) + (step > 0)) // 2] if index in known else run
+    return result

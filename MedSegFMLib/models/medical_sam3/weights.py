@@ -1,6 +1,6 @@
-"""SAM3's weights as a file: of transformers' layout or its authors', safetensors or torch's format.
+"""SAM3's weights as a file: transformers' layout or its authors', safetensors or torch's format.
 
-Beside a file there may be a `config.json` as transformers writes it; without one the network is the
+A `config.json` as written by transformers may lie beside the file; without one the network is the
 published one, with 840,376,374 parameters.
 """
 
@@ -26,41 +26,49 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 IN_FOLDER = "model.safetensors"
 
-# Under these names training scripts keep the state dict beside their optimiser's.
+# Keys under which training scripts store the state dict beside their optimiser's.
 _HOLDERS = ("model", "state_dict")
 _TYPES = ("sam3", "sam3_video")
 _ADVICE = "give a checkpoint of SAM3 or Medical SAM3 as it is published"
 
 
 def find_weights_file(path: Path) -> Path:
-    """The file of weights: the one given, or that of a folder that transformers or training wrote.
+    """The file of weights: the path itself, or the file in a folder from transformers or training.
 
-    Raises WeightsError for a folder without one.
+    Raises:
+        WeightsError: For a folder without such a file.
     """
     if not path.is_dir():
         return path
     if not (path / IN_FOLDER).is_file():
-        raise WeightsError(f"The folder {path} holds no {IN_FOLDER}; give the file of the weights.")
+        raise WeightsError(f"The folder {path} has no {IN_FOLDER}; give the file of the weights.")
     return path / IN_FOLDER
 
 
 def load(path: Path) -> Sam3Model:
-    """The network whose weights a file holds, on the CPU, in evaluation mode, float32.
+    """Load the network of a checkpoint, on the CPU, in evaluation mode, float32.
 
-    The tracker's tensors, where the file has them, are left aside. Raises WeightsError where the
-    file is missing, altered, truncated, or lacks or adds a tensor.
+    The tracker's tensors, if the file has them, are ignored.
+
+    Raises:
+        WeightsError: If the file is missing, altered or truncated, or lacks a tensor or has an
+            unknown one.
     """
     return load_detector(read_checkpoint(path), path)
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """All tensors of a file by the names they have there; WeightsError as `load` raises it."""
+    """Read all tensors of a file under their names there.
+
+    Raises:
+        WeightsError: If the file is missing, altered or truncated.
+    """
     store.verify_recorded(path)
     return read_state_dict(path, _HOLDERS, _ADVICE)
 
 
 def load_detector(held: Mapping[str, Tensor], path: Path) -> Sam3Model:
-    """What `load` gives, of tensors that were read from `path`; the tracker's are passed over."""
+    """Load the network as `load` does, from tensors that were read from `path`."""
     config = config_beside(path)
     expected = expected_shapes(config)
     state = as_transformers(detector_tensors(held), expected, path)
@@ -72,7 +80,7 @@ def load_detector(held: Mapping[str, Tensor], path: Path) -> Sam3Model:
 
 
 def empty_network(config: Sam3Config) -> Sam3Model:
-    """The network on the CPU, whose weights are not set; what it computes itself is."""
+    """The network on the CPU with its weights unset; computed tables are set."""
     from transformers import Sam3Model, initialization
 
     with initialization.no_init_weights():
@@ -80,7 +88,7 @@ def empty_network(config: Sam3Config) -> Sam3Model:
 
 
 def expected_shapes(config: Sam3Config) -> dict[str, tuple[int, ...]]:
-    """Of each tensor of the network, in transformers' layout without a prefix."""
+    """The shape of each tensor of the network, in transformers' layout without a prefix."""
     import torch
     from transformers import Sam3Model
 
@@ -90,27 +98,31 @@ def expected_shapes(config: Sam3Config) -> dict[str, tuple[int, ...]]:
 
 
 def config_beside(path: Path) -> Sam3Config:
-    """What `config.json` beside a file says, else the published network's."""
+    """The configuration in `config.json` beside a file, else the published network's.
+
+    Raises:
+        WeightsError: If that file is not a configuration of SAM3.
+    """
     from transformers import Sam3Config
 
-    beside = path.with_name(CONFIG)
-    if not beside.is_file():
+    file = path.with_name(CONFIG)
+    if not file.is_file():
         return Sam3Config()
     try:
-        said = json.loads(beside.read_text(encoding="utf-8"))
-        kind = said.get("model_type")
+        values = json.loads(file.read_text(encoding="utf-8"))
+        kind = values.get("model_type")
         if kind not in _TYPES:
             raise WeightsError(
-                f"{beside} is of the network {kind}, not of SAM3; put the weights into a folder of "
+                f"{file} is of the network {kind}, not of SAM3; put the weights into a folder of "
                 "their own."
             )
-        # A configuration of the video network holds that of the detector.
-        return Sam3Config.from_dict(said.get("detector_config") or said)
+        # A configuration of the video network contains the detector's.
+        return Sam3Config.from_dict(values.get("detector_config") or values)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         if isinstance(error, WeightsError):
             raise
         raise WeightsError(
-            f"{beside} is no configuration of SAM3 ({error}); take it away, or get it again."
+            f"{file} is not a configuration of SAM3 ({error}); remove it, or get it again."
         ) from error
 
 
@@ -123,10 +135,16 @@ def detector_tensors(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def as_transformers(
     tensors: Mapping[str, Tensor], expected: Shapes, path: Path
 ) -> dict[str, Tensor]:
-    """A detector's tensors, of either layout, in transformers'.
+    """Convert a detector's tensors from either layout to transformers'.
 
-    expected: transformers' shapes by name. Raises WeightsError, which names them in the layout of
-    the file, for tensors that are missing, unknown or misshapen.
+    Args:
+        tensors: The detector's tensors.
+        expected: transformers' shapes by name.
+        path: The checkpoint, for the error message.
+
+    Raises:
+        WeightsError: If tensors are missing, unknown or of the wrong shape; the message has their
+            names in the file's layout.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if not is_upstream(tensors):
@@ -140,14 +158,18 @@ def as_transformers(
 
 
 def write_config(config: Any, path: Path) -> None:
-    """Write a configuration as transformers reads it; OutputError where that fails."""
+    """Write a configuration for transformers.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
     from ...system.atomic_files import write_text
 
     write_text(path, config.to_json_string())
 
 
 def _whole(shape: tuple[int, ...], source: Source) -> tuple[int, ...]:
-    """The shape of the authors' tensor of which one of that shape is a part."""
+    """The shape of the authors' tensor of which a tensor of that shape is a part."""
     if source.part == "turned":
         return shape[::-1]
     if source.part == "without class":
@@ -162,6 +184,6 @@ def _part(tensor: Tensor, source: Source) -> Tensor:
         return tensor.T.contiguous()
     if source.part == "without class":
         return tensor[:, 1:].contiguous()
-    # Of their own: parts of one tensor could not be written to a file.
+    # Copies, as parts of one tensor could not be written to a file.
     third = ("query", "key", "value").index(source.part)
     return tensor.chunk(3)[third].clone()

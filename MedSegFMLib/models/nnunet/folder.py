@@ -1,7 +1,7 @@
-"""A folder that nnU-Net's training wrote, read without running anything that lies in it.
+"""A folder from nnU-Net's training, read without running anything in it.
 
-`nnunetv2` itself unpickles checkpoints without limits; here they may hold tensors, numbers and
-words alone, and the network that the plans name must be one of nnU-Net's own.
+`nnunetv2` itself unpickles checkpoints without restrictions; here they may contain only tensors,
+numbers and strings, and the network that the plans name must be one of nnU-Net's own.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 _ADVICE = "give a folder that nnU-Net version 2 wrote"
 
-# What plans may name for import, by the packages that nnU-Net's own planners take it from.
+# The packages that plans may name for import, those that nnU-Net's own planners use.
 _NETWORKS = "dynamic_network_architectures."
 _LAYERS = "torch.nn."
 
-# nnU-Net's readers of volumes, and the axis codes that they bring arrays to; None: as stored.
+# nnU-Net's readers of volumes, and the axis codes that they reorient arrays to; None: as stored.
 _READERS: dict[str, str | None] = {
     "SimpleITKIO": None,
     "NibabelIO": None,
@@ -38,12 +38,20 @@ _READERS: dict[str, str | None] = {
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What a folder holds.
+    """The content of a folder.
 
-    classes: without background, in the order of dataset.json. labels: the numbers of each.
-    drawn: where classes overlap, the number that each is drawn with, in order; None else.
-    axis_codes: what arrays are brought to, None as they are stored.
-    trainer, configuration, mirroring: as its checkpoints say. states: the tensors of each fold.
+    Attributes:
+        path: The folder.
+        plans: The content of plans.json.
+        dataset: The content of dataset.json.
+        classes: The class names without background, in the order of dataset.json.
+        labels: The label numbers of each class.
+        drawn: If classes overlap, the number each is drawn with, in order; else None.
+        axis_codes: The orientation that arrays are brought to; None for that of the file.
+        trainer: The trainer's class name in the checkpoints.
+        configuration: The configuration's name in the checkpoints.
+        mirroring: The mirroring axes in the checkpoints.
+        states: The tensors of each fold.
     """
 
     path: Path
@@ -62,8 +70,12 @@ class Trained:
 def read(folder: Path, folds: tuple[str, ...] | None, checkpoint: str) -> Trained:
     """Read the plans, and the checkpoints of some folds (None: of all).
 
-    Its SHA-256 is for the caller to check first. Raises WeightsError, which says what is wrong and
-    what to give, ModelError for a fold that is not there.
+    The caller must check the folder's SHA-256 first.
+
+    Raises:
+        WeightsError: If the folder is incomplete or unsupported; the message names the fault and
+            the way out.
+        ModelError: If a fold does not exist.
     """
     parts = ("dataset.json", "plans.json", f"fold_*/{checkpoint}")
     check_parts(replace(entry("nnunet"), parts=parts), folder)
@@ -75,7 +87,10 @@ def read(folder: Path, folds: tuple[str, ...] | None, checkpoint: str) -> Traine
         _check_plans(plans, folder)
         reader = str(plans["image_reader_writer"])
         if reader not in _READERS:
-            raise WeightsError(f"{folder} reads volumes with {reader}, which is for other images.")
+            raise WeightsError(
+                f"{folder} reads volumes with {reader}, which is for other images; {_ADVICE} for "
+                "volumes."
+            )
         read_all = [read_checkpoint(file, _ADVICE) for file in files]
         first = read_all[0]
         mirroring = first.get("inference_allowed_mirroring_axes")
@@ -91,13 +106,13 @@ def read(folder: Path, folds: tuple[str, ...] | None, checkpoint: str) -> Traine
             configuration=str(first["init_args"]["configuration"]),
             mirroring=None if mirroring is None else tuple(int(axis) for axis in mirroring),
             states=tuple(
-                check_state_dict(held["network_weights"], file, _ADVICE)
-                for held, file in zip(read_all, files, strict=True)
+                check_state_dict(content["network_weights"], file, _ADVICE)
+                for content, file in zip(read_all, files, strict=True)
             ),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(
-            f"{folder} does not say all that nnU-Net writes ({type(error).__name__}: {error}); "
+            f"{folder} lacks an entry that nnU-Net writes ({type(error).__name__}: {error}); "
             f"{_ADVICE}."
         ) from error
     check_classes(classes, folder / "dataset.json")
@@ -105,34 +120,34 @@ def read(folder: Path, folds: tuple[str, ...] | None, checkpoint: str) -> Traine
 
 
 def _checkpoints(folder: Path, folds: tuple[str, ...] | None, checkpoint: str) -> list[Path]:
-    there = {p.parent.name.removeprefix("fold_"): p for p in folder.glob(f"fold_*/{checkpoint}")}
+    existing = {p.parent.name.removeprefix("fold_"): p for p in folder.glob(f"fold_*/{checkpoint}")}
     if folds is None:
-        # That of all cases is a network of its own, and no fold beside the others.
-        folds = tuple(sorted(there.keys() - {"all"})) or ("all",)
-    missing = [fold for fold in folds if fold not in there]
+        # "all" is a separate network of all cases rather than a further fold.
+        folds = tuple(sorted(existing.keys() - {"all"})) or ("all",)
+    missing = [fold for fold in folds if fold not in existing]
     if missing or not folds:
         raise ModelError(
-            f"{folder} has no fold {', '.join(missing)}; it has {', '.join(sorted(there))}."
+            f"{folder} has no fold {', '.join(missing)}; it has {', '.join(sorted(existing))}."
         )
-    return [there[fold] for fold in folds]
+    return [existing[fold] for fold in folds]
 
 
 def _classes(
     dataset: dict[str, Any],
 ) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...], tuple[int, ...] | None]:
-    """The names, their labels, and in which order regions are drawn, as `LabelManager` has them."""
-    known = {
+    """The class names, their labels, and the drawing order of regions, as in `LabelManager`."""
+    by_name = {
         name: tuple(int(n) for n in label) if isinstance(label, list) else (int(label),)
         for name, label in dataset["labels"].items()
         if name != "ignore"
     }
-    known = {name: labels for name, labels in known.items() if set(labels) != {0}}
-    if all(len(labels) == 1 for labels in known.values()):
-        return tuple(known), tuple(known.values()), None
+    by_name = {name: labels for name, labels in by_name.items() if set(labels) != {0}}
+    if all(len(labels) == 1 for labels in by_name.values()):
+        return tuple(by_name), tuple(by_name.values()), None
     order = tuple(int(n) for n in dataset["regions_class_order"])
-    if len(order) != len(known):
-        raise ValueError(f"{len(known)} regions and {len(order)} in regions_class_order")
-    return tuple(known), tuple(known.values()), order
+    if len(order) != len(by_name):
+        raise ValueError(f"{len(by_name)} regions and {len(order)} in regions_class_order")
+    return tuple(by_name), tuple(by_name.values()), order
 
 
 def _check_channels(dataset: dict[str, Any], folder: Path) -> None:
@@ -145,7 +160,7 @@ def _check_channels(dataset: dict[str, Any], folder: Path) -> None:
 
 
 def _check_plans(plans: dict[str, Any], folder: Path) -> None:
-    """Raise WeightsError where the plans name something for import that is not nnU-Net's own."""
+    """Raise WeightsError if the plans name anything for import that is not nnU-Net's own."""
     for configuration in plans["configurations"].values():
         architecture = configuration.get("architecture")
         if architecture is None:
@@ -157,7 +172,7 @@ def _check_plans(plans: dict[str, Any], folder: Path) -> None:
         for name, package in named.items():
             if not _is_part(str(name), package):
                 raise WeightsError(
-                    f"{folder} names {name} for import, which is no network or layer of "
+                    f"{folder} names {name} for import, which is not a network or layer of "
                     f"{package[:-1]} and is not run; {_ADVICE}."
                 )
 
@@ -165,13 +180,13 @@ def _check_plans(plans: dict[str, Any], folder: Path) -> None:
 def _is_part(name: str, package: str) -> bool:
     """Whether a name is that of a network or layer which the package defines.
 
-    A path through a package may end outside it: what its modules import lies in them too.
+    A path through a package may end outside it, as its modules also contain what they import.
     """
     from torch.nn import Module
 
     try:
-        found = locate(name) if name.startswith(package) else None
+        named = locate(name) if name.startswith(package) else None
     except ErrorDuringImport:
         return False
-    is_module = isinstance(found, type) and issubclass(found, Module)
-    return is_module and found.__module__.startswith(package)
+    is_module = isinstance(named, type) and issubclass(named, Module)
+    return is_module and named.__module__.startswith(package)

@@ -1,8 +1,8 @@
-"""nnU-Net as a model: every class of a trained folder, in the whole volume, without a click.
+"""nnU-Net as a model: segmentation of a trained folder's classes in the whole volume.
 
 Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image
 segmentation", Nature Methods, 2021. Plans, preprocessing, network and resampling are those of the
-package `nnunetv2`; reading the checkpoints and going through the windows is ours.
+package `nnunetv2`; reading the checkpoints and iterating over the windows is done here.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap,
 CARD = ModelCard(
     name="nnunet",
     title="nnU-Net",
-    summary="Segments all classes that a folder of nnU-Net version 2 was trained for.",
+    summary="Segments the classes that a folder of nnU-Net version 2 was trained for.",
     prompts=("text",),
     modalities=("as its weights",),
     dimensions=3,
     code_licence="Apache-2.0",
-    weights_licence="that of whoever trained them",
+    weights_licence="that of their authors",
     region_rule=WHOLE_VOLUME,
     packages=("torch", "nnunetv2"),
     weights="nnunet",
     # nnU-Net's usual 3D network (six stages, patches of 128) of 14 classes on a CPU, growth: 3110,
-    # 3147 and 3169 MB for volumes of 48, 96 and 160 voxels of 1 mm a side, a window's pass at most
+    # 3147 and 3169 MB for volumes of 48, 96 and 160 voxels of 1 mm a side, mostly a window's pass
     # (Testing/benchmarks/memory.py). A voxel then adds copies of the volume and 2 bytes a class.
     base_bytes=3_000_000_000,
     bytes_per_voxel=80,
@@ -45,17 +45,22 @@ def create(
 ) -> ClassSegmenter:
     """Load the imported folder, or the folder `weights`.
 
-    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-    folds: which of its networks answer, their mean is taken: numbers, or "all" for the network of
-        all cases (as text with commas between); None for all that are there.
-    checkpoint: the file of each fold.
-    overlap: of neighbouring windows, as a part of their width, 0 to 0.9; half as published.
-    mirroring: whether the mean over mirror images is taken, as published, where the training
-        allows it; eight times the time.
+    Args:
+        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        weights: A folder; None for the imported one.
+        folds: The folds whose networks are averaged: numbers, or "all" for the network of all cases
+            (as text, separated by commas); None for all that exist.
+        checkpoint: The file name in each fold.
+        overlap: The overlap of neighbouring windows as a fraction of their width, 0 to 0.9; 0.5 as
+            published.
+        mirroring: Whether to average over mirror images, as published, if the training allows it;
+            takes eight times as long.
 
-    Raises ModelError for an option that cannot be, DeviceError for a device that is not there,
-    WeightsError for a folder that is incomplete, altered, of several images a volume, or of a
-    network that it does not describe.
+    Raises:
+        ModelError: If an option is invalid.
+        DeviceError: If the device is not available.
+        WeightsError: If the folder is incomplete, altered, of several images a volume, or of a
+            network that it does not describe.
     """
     from . import folder
     from .network import NnunetNetwork

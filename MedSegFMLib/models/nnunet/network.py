@@ -1,4 +1,4 @@
-"""The networks of a trained nnU-Net folder, asked as `nnunetv2` asks them. Needs torch."""
+"""The networks of a trained nnU-Net folder, run as `nnunetv2` runs them. Needs torch."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ...segmenter import Logits
 from ...volumes.volume import Volume
 from ...weights.layout import check_layout
 from ..class_based.class_maps import ClassMaps, competing, overlapping
-from ..class_based.segmenter import LOOKING
+from ..class_based.segmenter import SCORING
 from .folder import Trained
 
 if TYPE_CHECKING:
     import torch
 
-# Where nnU-Net cut the zero border off nothing was seen: sure to be background.
+# The logit of the zero border that nnU-Net crops: certainly background.
 _UNSEEN = -16.0
-# Squares of such values, as a mean and deviation need them, still fit into 32 bits.
+# The squares of such values, needed for the standard deviation, still fit into 32 bits.
 _LARGEST_INTENSITY = 1e15
 
-# What nnU-Net raises, and the layers it builds, where plans name what is not there.
+# Raised by nnU-Net and its layers if the plans name something that does not exist.
 _UNDESCRIBED = (
     RuntimeError,
     LookupError,
@@ -38,7 +38,7 @@ _UNDESCRIBED = (
     ImportError,
     AssertionError,
 )
-_MOST_WORDS = 200
+_MOST_CHARACTERS = 200
 
 _ADVICE = "give a folder that nnU-Net version 2 wrote"
 
@@ -46,8 +46,11 @@ _ADVICE = "give a folder that nnU-Net version 2 wrote"
 class NnunetNetwork:
     """The networks of a folder on a device.
 
-    step: from one window to the next, as a part of its width. mirrored: whether mirror images are
-    seen too, where the training allows it.
+    Args:
+        trained: The content of the folder.
+        device: The device.
+        step: The step between windows as a fraction of their width.
+        mirrored: Whether to average over mirror images, if the training allows it.
     """
 
     def __init__(self, trained: Trained, device: torch.device, step: float, mirrored: bool) -> None:
@@ -60,14 +63,14 @@ class NnunetNetwork:
             except WeightsError:
                 raise
             except _UNDESCRIBED as error:
-                words = " ".join(str(error).split())[:_MOST_WORDS]
+                reason = " ".join(str(error).split())[:_MOST_CHARACTERS]
                 raise WeightsError(
-                    f"The network of {trained.path} cannot be built ({words}); {_ADVICE}."
+                    f"The network of {trained.path} cannot be built ({reason}); {_ADVICE}."
                 ) from error
             expected = {n: tuple(t.shape) for n, t in network.state_dict().items()}
             for state in trained.states:
-                found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-                check_layout(found, expected, trained.path, "its plans describe", _ADVICE)
+                shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+                check_layout(shapes, expected, trained.path, "its plans describe", _ADVICE)
             self._predictor = WindowedPredictor(step, mirrored, device)
             self._predictor.manual_initialization(
                 network.requires_grad_(False),
@@ -81,39 +84,43 @@ class NnunetNetwork:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of dataset.json, without background."""
+        """The class names of dataset.json, without background."""
         return self._trained.classes
 
     def class_maps(self, volume: Volume, progress: Progress) -> ClassMaps:
-        """Score every voxel; VolumeError where too few are left in the network's spacing."""
+        """Score every voxel of a volume.
+
+        Raises:
+            VolumeError: If a side is too short for the network's spacing.
+        """
         import torch
 
         trained, codes = self._trained, volume.geometry.axis_codes
-        turned = volume if trained.axis_codes is None else volume.reoriented(trained.axis_codes)
+        reoriented = volume if trained.axis_codes is None else volume.reoriented(trained.axis_codes)
         predictor = self._predictor
         with _quiet():
-            data, properties = self._prepared(turned)
+            data, properties = self._prepared(reoriented)
         with _same_threads():
-            scores = predictor.scores(torch.from_numpy(data), part_of(progress, 0.05, LOOKING))
+            scores = predictor.scores(torch.from_numpy(data), part_of(progress, 0.05, SCORING))
 
         def restore(channel: NDArray[np.floating], number: int) -> Logits:
             unseen = -_UNSEEN if number == 0 and trained.drawn is None else _UNSEEN
             with _quiet():
-                own = self._on_grid(channel, properties, unseen)
-            return Volume(own, turned.geometry).reoriented(codes).array_kji
+                logits = self._on_grid(channel, properties, unseen)
+            return Volume(logits, reoriented.geometry).reoriented(codes).array_kji
 
-        telling = part_of(progress, LOOKING, 1.0)
+        separating = part_of(progress, SCORING, 1.0)
         if trained.drawn is None:
             channels = [label for (label,) in trained.labels]
-            return competing(scores, channels, restore, telling)
+            return competing(scores, channels, restore, separating)
         members = [
             [channel for channel, drawn in enumerate(trained.drawn) if drawn in labels]
             for labels in trained.labels
         ]
-        return overlapping(scores, members, restore, telling)
+        return overlapping(scores, members, restore, separating)
 
     def _prepared(self, volume: Volume) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """The volume as the network takes it, and what nnU-Net notes to undo that."""
+        """The preprocessed volume, and nnU-Net's record for undoing the preprocessing."""
         predictor = self._predictor
         plans, configuration = predictor.plans_manager, predictor.configuration_manager
         array = volume.array_kji[None].astype(np.float32)
@@ -129,17 +136,17 @@ class NnunetNetwork:
     def _on_grid(
         self, channel: NDArray[np.floating], properties: dict[str, Any], unseen: float
     ) -> Logits:
-        """A channel on the grid of the volume that was prepared, resampled as nnU-Net does."""
+        """A channel on the grid of the preprocessed volume, resampled as in nnU-Net."""
         import torch
 
         plans = self._predictor.plans_manager
         configuration = self._predictor.configuration_manager
         spacing = [properties["spacing"][axis] for axis in plans.transpose_forward]
-        # Networks of slices have no spacing between these.
-        seen_in = [*spacing[: 3 - len(configuration.spacing)], *configuration.spacing]
+        # 2D networks have no spacing between slices.
+        network_spacing = [*spacing[: 3 - len(configuration.spacing)], *configuration.spacing]
         shape = properties["shape_after_cropping_and_before_resampling"]
         resampled = configuration.resampling_fn_probabilities(
-            torch.from_numpy(channel)[None], shape, seen_in, spacing
+            torch.from_numpy(channel)[None], shape, network_spacing, spacing
         )
         whole = np.full(properties["shape_before_cropping"], unseen, np.float32)
         whole[tuple(slice(*bounds) for bounds in properties["bbox_used_for_cropping"])] = resampled[
@@ -158,8 +165,8 @@ def _build(trained: Trained) -> tuple[Any, Any, torch.nn.Module]:
     configuration = plans.get_configuration(trained.configuration)
     if configuration.previous_stage_name is not None:
         raise WeightsError(
-            f"{trained.path} is the second stage of a cascade, which needs the answer of the "
-            "first; give a folder of a configuration that stands alone, such as 3d_fullres."
+            f"{trained.path} is the second stage of a cascade, which needs the prediction of the "
+            "first; give a folder of a configuration without a cascade, such as 3d_fullres."
         )
     network = recursive_find_trainer_class_by_name(trained.trainer).build_network_architecture(
         plans,
@@ -172,20 +179,20 @@ def _build(trained: Trained) -> tuple[Any, Any, torch.nn.Module]:
 
 
 def _check_extent(volume: Volume, axes: list[int], spacing: list[float]) -> None:
-    """Raise VolumeError where nothing is left of an axis in the network's spacing."""
+    """Raise VolumeError if a side has less than one voxel in the network's spacing."""
     geometry = volume.geometry
-    seen = [geometry.shape_kji[axis] * geometry.spacing_kji_mm[axis] for axis in axes]
-    for extent_mm, step_mm in zip(seen[-len(spacing) :], spacing, strict=True):
+    extents_mm = [geometry.shape_kji[axis] * geometry.spacing_kji_mm[axis] for axis in axes]
+    for extent_mm, step_mm in zip(extents_mm[-len(spacing) :], spacing, strict=True):
         if round(extent_mm / step_mm) < 1:
             raise VolumeError(
                 f"The volume is {extent_mm:.3g} mm wide on one side, less than half a voxel of "
-                f"{step_mm:.3g} mm as nnU-Net sees it; give one with more slices."
+                f"{step_mm:.3g} mm in the network's spacing; give one with more slices."
             )
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """nnU-Net prints, and warns of folders that only training needs."""
+    """Suppress nnU-Net's output, and its warnings about folders that only training needs."""
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
@@ -193,7 +200,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _same_threads() -> Iterator[None]:
-    """nnU-Net limits torch's threads, and forgets to undo that where it is stopped."""
+    """Restore the number of torch's threads, which nnU-Net limits and, if cancelled, leaves so."""
     import torch
 
     threads = torch.get_num_threads()

@@ -1,7 +1,7 @@
-"""nnU-Net's predictor, but stopped as soon as the user wishes. Needs torch and nnunetv2.
+"""nnU-Net's predictor with immediate cancellation. Needs torch and nnunetv2.
 
-Its own goes through the windows beside a thread that prepares them, which waits forever where
-the way is broken off; here they come one after the other, and progress is told at each.
+nnU-Net's own loop over the windows runs beside a thread that prepares them, which waits forever if
+the loop is interrupted; here the windows follow one another, with progress reported at each.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class WindowedPredictor(nnUNetPredictor):  # type: ignore[misc]
-    """The predictor; its sums, weights and order of windows are those of nnU-Net's."""
+    """The predictor; its sums, weights and order of windows are nnU-Net's."""
 
     def __init__(self, step: float, mirrored: bool, device: torch.device) -> None:
         super().__init__(
@@ -35,23 +35,23 @@ class WindowedPredictor(nnUNetPredictor):  # type: ignore[misc]
         )
         self._progress: Progress = no_progress
         self._passes = self._all_passes = 0
-        self._told = 0.0
+        self._reported = 0.0
 
     def scores(self, data: torch.Tensor, progress: Progress) -> NDArray[np.float16]:
-        """Logits (channels, network's grid) of prepared data, the mean over all folds."""
-        self._progress, self._passes, self._told = progress, 0, 0.0
-        watch = self.network.register_forward_pre_hook(lambda *_: self._tell())
+        """Logits (channels, network's grid) of preprocessed data, the mean over all folds."""
+        self._progress, self._passes, self._reported = progress, 0, 0.0
+        hook = self.network.register_forward_pre_hook(lambda *_: self._report_pass())
         try:
             logits: NDArray[np.float16] = self.predict_logits_from_preprocessed_data(data).numpy()
         finally:
-            watch.remove()
+            hook.remove()
             self._progress = no_progress
         return logits
 
-    def _tell(self) -> None:
-        # Where memory ran out more passes lie ahead than were thought; nobody likes to go back.
-        self._told = max(self._told, min(self._passes / self._all_passes, 1.0))
-        self._progress(self._told, "Predicting the classes")
+    def _report_pass(self) -> None:
+        # After running out of memory there are more passes than expected; progress never decreases.
+        self._reported = max(self._reported, min(self._passes / self._all_passes, 1.0))
+        self._progress(self._reported, "Predicting the classes")
         self._passes += 1
 
     def _internal_predict_sliding_window_return_logits(
@@ -63,34 +63,36 @@ class WindowedPredictor(nnUNetPredictor):  # type: ignore[misc]
             try:
                 return self._stitched(data, slicers, self.device)
             except torch.cuda.OutOfMemoryError:
-                _log.warning("The scores of all classes do not fit on the GPU; the computer's take")
+                _log.warning(
+                    "The scores of all classes do not fit on the GPU; using the computer's memory"
+                )
                 torch.cuda.empty_cache()
         return self._stitched(data, slicers, torch.device("cpu"))
 
     def _stitched(
-        self, data: torch.Tensor, slicers: Sequence[Any], place: torch.device
+        self, data: torch.Tensor, slicers: Sequence[Any], device: torch.device
     ) -> torch.Tensor:
-        """The answers to all windows, weighted by nnU-Net's bell, in 16 bits as it has them."""
-        data = data.to(place)
+        """The predictions of all windows, with nnU-Net's Gaussian weights and 16 bits."""
+        data = data.to(device)
         bell = compute_gaussian(
             tuple(self.configuration_manager.patch_size),
             sigma_scale=1.0 / 8,
             value_scaling_factor=10,
-            device=place,
+            device=device,
         )
         heads = self.label_manager.num_segmentation_heads
-        total = torch.zeros((heads, *data.shape[1:]), dtype=torch.half, device=place)
-        weights = torch.zeros(data.shape[1:], dtype=torch.half, device=place)
+        total = torch.zeros((heads, *data.shape[1:]), dtype=torch.half, device=device)
+        weights = torch.zeros(data.shape[1:], dtype=torch.half, device=device)
         for window in slicers:
-            seen = data[window][None].contiguous().to(self.device)
-            answer = self._internal_maybe_mirror_and_predict(seen)[0].to(place)
-            answer *= bell
-            total[window] += answer
+            patch = data[window][None].contiguous().to(self.device)
+            prediction = self._internal_maybe_mirror_and_predict(patch)[0].to(device)
+            prediction *= bell
+            total[window] += prediction
             weights[window[1:]] += bell
         total /= weights
         if not bool(torch.isfinite(total).all()):
             raise ModelError(
-                "The answer of nnU-Net's network is too large for 16 bits; give it a volume with "
+                "The logits of nnU-Net's network are too large for 16 bits; give it a volume with "
                 "intensities like those that it was trained on."
             )
         return total

@@ -1,1 +1,1 @@
-"""Volumes looked at slice by slice, in the three patient planes."""
+"""Slice-by-slice segmentation of volumes in the three patient planes."""

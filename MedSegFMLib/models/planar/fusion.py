@@ -1,4 +1,4 @@
-"""Three planes' answers made one."""
+"""Fusion of the predictions of three planes."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ from numpy.typing import NDArray
 from ...segmenter import Logits
 from .stacks import StackPlane
 
-# Slices that nobody looked at are outside, as surely as the surest that a network says.
+# Slices that were not predicted are background, with the largest logit that a network returns.
 FAR_LOGIT = 10.0
 
-# The logit of three planes of one mind; below one vote's worth the mean logit breaks ties.
+# The logit of a unanimous vote; the mean logit, scaled below the value of a vote, breaks ties.
 _UNANIMOUS = 3.0
 _TIE_BREAK = 0.5
 
-# A slice unlike both its neighbours keeps this weight: it may be right where they are wrong.
+# A slice unlike both its neighbours keeps this weight: it may be right and they wrong.
 _LEAST_RELIABILITY = 0.1
 
 
 def mean(logits: Mapping[str, Logits], planes: Mapping[str, StackPlane]) -> Logits:
     """The mean logit.
 
-    logits: (K, J, I) float32 by plane, one at least. planes: how each lies in those.
+    Args:
+        logits: (K, J, I) float32 by plane, at least one.
+        planes: The orientation of each plane's stack in those arrays.
     """
     return np.asarray(np.mean(list(logits.values()), axis=0, dtype=np.float32))
 
 
 def majority(logits: Mapping[str, Logits], planes: Mapping[str, StackPlane]) -> Logits:
-    """What most planes say, as logits that count votes; of two that disagree, the surer one."""
+    """The planes' majority vote as logits; if two planes disagree, the more confident one wins."""
     votes = np.mean([array > 0 for array in logits.values()], axis=0, dtype=np.float32)
     return np.asarray(
         _UNANIMOUS * (2 * votes - 1) + _TIE_BREAK * np.tanh(mean(logits, planes)), np.float32
@@ -38,11 +40,11 @@ def majority(logits: Mapping[str, Logits], planes: Mapping[str, StackPlane]) -> 
 
 
 def reliable(logits: Mapping[str, Logits], planes: Mapping[str, StackPlane]) -> Logits:
-    """The mean logit, weighted by how far each slice can be relied on.
+    """The mean logit, weighted by the reliability of each slice.
 
-    A slice weighs as much as its mask agrees (Dice) with those of its two neighbours, and a plane
-    as much as its pixels are small: by the ratio of the finest plane's pixel width (geometric mean
-    of rows and columns, mm) to its own.
+    A slice's weight is the agreement (Dice) of its mask with those of its two neighbours. A plane's
+    weight is the ratio of the finest plane's pixel width (geometric mean of rows and columns, mm)
+    to its own.
     """
     if len(logits) == 1:
         return mean(logits, planes)
@@ -64,7 +66,7 @@ def reliable(logits: Mapping[str, Logits], planes: Mapping[str, StackPlane]) -> 
 def reliability(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
     """(slices,) from 0.1 to 1: mean Dice of each mask (slices, rows, columns) with its neighbours.
 
-    Two empty masks agree. A single slice is relied on.
+    Two empty masks agree. A single slice has the weight 1.
     """
     if len(masks) == 1:
         return np.ones(1, np.float32)

@@ -1,4 +1,4 @@
-"""A volume's voxels as the grey levels that SAM and MedSAM take."""
+"""The grey levels of a volume's voxels as SAM and MedSAM take them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ GreyLevels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class GreyWindow:
-    """The values that become 0 and 255; keep_zero: voxels of value 0 become 0 whatever `low` is.
+    """The grey-level window of a volume.
 
-    As MedSAM prepares its training data (pre_CT_MR.py of its repository): level 40 and width 400
-    for CT; otherwise the 0.5 and 99.5 percentile of voxels above 0, and zeros stay 0. The ends are
-    drawn in to the values that the volume has.
+    It follows MedSAM's preparation of its training data (pre_CT_MR.py of its repository): level 40
+    and width 400 for CT; otherwise the 0.5 and 99.5 percentiles of voxels above 0, and zeros stay
+    0. The window is narrowed to the range of the volume's values.
+
+    Attributes:
+        low: The value that becomes 0.
+        high: The value that becomes 255.
+        keep_zero: Whether voxels of value 0 become 0 regardless of `low`.
     """
 
     low: float
@@ -33,22 +38,24 @@ class GreyWindow:
     def from_voxels(cls, array_kji: NDArray[Any]) -> GreyWindow:
         """The window of a whole volume.
 
-        Percentiles are those of a regular sample where it is large. Raises VolumeError for NaN,
-        infinity and values beyond 32-bit floats.
+        The percentiles of a large volume are those of a regular sample.
+
+        Raises:
+            VolumeError: For NaN, infinity and values beyond 32-bit floats.
         """
         lowest, highest = check_values(array_kji, "The volume")
         is_ct = looks_like_ct(array_kji)
         low, high = _CT_WINDOW if is_ct else positive_bounds(array_kji)
         low, high = max(low, lowest), min(high, highest)
-        # A mask has one value above 0: there is nothing to cut off.
+        # A mask has a single value above 0: there is nothing to clip.
         return cls(low if low < high else lowest, high, keep_zero=not is_ct)
 
     def grey_levels(self, array_kji: NDArray[Any], region: Region) -> GreyLevels:
-        """A region of the volume as (K, J, I) uint8, fractions cut off as MedSAM does."""
+        """A region of the volume as (K, J, I) uint8; fractions are truncated as in MedSAM."""
         levels = np.zeros(region.shape_kji, np.uint8)
         if self.high <= self.low:
             return levels
-        # Slice by slice: a large volume in floats would take several times its memory.
+        # Slice by slice: a large volume as floats would need several times its memory.
         for level, voxels in zip(levels, array_kji[region.slices], strict=True):
             values = voxels.astype(np.float64).clip(self.low, self.high)
             level[...] = (values - self.low) / (self.high - self.low) * 255.0

@@ -1,9 +1,9 @@
-"""From slice to slice: which slices are asked, with what prompt, and in which order.
+"""Propagation from slice to slice: which slices are predicted, with what prompt, in which order.
 
 As MedSAM segments volumes (Ma et al., "Segment anything in medical images", 2024): from the middle
-slice of the box outward, each slice prompted with the bounding box of its neighbour's mask and five
-pixels more, or with the last box that is known where that mask is empty. Here every slice with a
-click is a further place to start from.
+slice of the box outward, each slice is prompted with the bounding box of its neighbour's mask plus
+five pixels, or with the last known box if that mask is empty. Here every slice with a click is a
+further starting point.
 
 Boxes and points are in stack coordinates (slice, row, column); see `stacks`.
 """
@@ -20,7 +20,7 @@ from ...progress import Progress, parts_of
 from ...segmenter import Logits
 from ...volumes.region import Region, Shape
 
-# How far beyond a neighbour's mask, in pixels, the object may reach on the next slice.
+# How far, in pixels, the object may extend beyond its neighbour's mask on the next slice.
 SLACK = 5
 
 Rectangle = tuple[int, int, int, int]
@@ -32,7 +32,7 @@ ClickedPixel = tuple[int, int, bool]
 
 @dataclass(frozen=True)
 class PixelPrompt:
-    """What a slice is asked: a box, points, or both."""
+    """The prompt of one slice: a box, points, or both."""
 
     box: Rectangle | None
     points: tuple[ClickedPixel, ...] = ()
@@ -40,17 +40,20 @@ class PixelPrompt:
 
 SliceRequest = tuple[int, PixelPrompt]
 Propagation = Generator[list[SliceRequest], list[Logits], dict[int, Logits]]
-"""Yields what to ask of which slices, is sent their logits (rows, columns), returns the last ones.
+"""Yields requests, is sent their logits (rows, columns), returns the final logits by slice.
 
-The asks of one step do not depend on one another.
+The requests of one step do not depend on one another.
 """
 
 
 @dataclass(frozen=True)
 class Marks:
-    """One object's prompts on a stack of `shape` (slices, rows, columns).
+    """One object's prompts on a stack.
 
-    points: (slice, row, column, positive) in the order they were given.
+    Attributes:
+        shape: (slices, rows, columns) of the stack.
+        boxes: In stack coordinates.
+        points: (slice, row, column, positive) in the order they were given.
     """
 
     shape: Shape
@@ -58,25 +61,27 @@ class Marks:
     points: tuple[tuple[int, int, int, bool], ...] = ()
 
     def rectangle(self, index: int) -> Rectangle | None:
-        """Around the boxes that span a slice."""
+        """The bounding rectangle of the boxes that span a slice; None if no box does."""
         return _around(_rectangle(box) for box in self.boxes if _spans(box, index))
 
     def points_on(self, index: int) -> tuple[ClickedPixel, ...]:
         """The points of a slice."""
-        return tuple((row, column, yes) for n, row, column, yes in self.points if n == index)
+        return tuple(
+            (row, column, positive) for n, row, column, positive in self.points if n == index
+        )
 
     def limit(self) -> Rectangle:
-        """How far the object may reach on any slice: a little beyond boxes and clicks on it."""
+        """The furthest extent of the object on any slice: slightly beyond its boxes and clicks."""
         whole = (0, 0, *self.shape[1:])
         if not self.boxes:
             return whole
-        clicked = [(row, column, row + 1, column + 1) for _, row, column, yes in self.points if yes]
+        clicked = [(row, column, row + 1, column + 1) for _, row, column, on in self.points if on]
         around = _around([*map(_rectangle, self.boxes), *clicked])
         assert around is not None, "there is a box"
         return _grown(around, whole)
 
     def slices(self) -> list[range]:
-        """The runs of slices that may be visited: the boxes', as far as clicks on the object."""
+        """The runs of slices that may be visited: the boxes', extended to positive clicks."""
         count = self.shape[0]
         if not self.boxes:
             return [range(count)]
@@ -85,26 +90,29 @@ class Marks:
             if positive and not any(start <= index < stop for start, stop in spans):
                 start, stop = min(spans, key=lambda s: max(s[0] - index, index - s[1] + 1))
                 spans.append((min(start, index), max(stop, index + 1)))
-        wanted = {index for span in spans for index in range(*span)}
-        edges = sorted(index for index in wanted if index - 1 not in wanted)
-        ends = sorted(index + 1 for index in wanted if index + 1 not in wanted)
-        return [range(*run) for run in zip(edges, ends, strict=True)]
+        allowed = {index for span in spans for index in range(*span)}
+        starts = sorted(index for index in allowed if index - 1 not in allowed)
+        stops = sorted(index + 1 for index in allowed if index + 1 not in allowed)
+        return [range(*run) for run in zip(starts, stops, strict=True)]
 
 
 def propagate(marks: Marks) -> Propagation:
-    """Through one stack: first as the boxes or the first click say, then with every click.
+    """Propagate through one stack: first from the boxes or the first click, then from every click.
 
-    A clicked slice is asked with the box it had without the click, so that a further click changes
-    what follows from it and nothing else. Without boxes it ends where the mask does.
+    A clicked slice is prompted with the box it had before the click, so that a further click
+    changes only what follows from it. Without boxes the propagation ends with the mask.
     """
     seeds = _seeds(marks)
     if not seeds:
         return {}
-    found = yield from _spread(marks, seeds)
-    anchors = {**seeds, **_clicked(marks, {index: prompt for index, (prompt, _) in found.items()})}
+    predictions = yield from _spread(marks, seeds)
+    anchors = {
+        **seeds,
+        **_clicked(marks, {index: prompt for index, (prompt, _) in predictions.items()}),
+    }
     if anchors != seeds:
-        found = yield from _spread(marks, anchors)
-    return {index: logits for index, (_, logits) in found.items()}
+        predictions = yield from _spread(marks, anchors)
+    return {index: logits for index, (_, logits) in predictions.items()}
 
 
 def propagate_together(
@@ -114,8 +122,13 @@ def propagate_together(
 ) -> dict[str, dict[int, Logits]]:
     """Propagate through several stacks in step, so that `predict` gets many slices at once.
 
-    marks: by the stack's name. ask: gets (name, slice, prompt) and gives the logits of each.
-    Returns each stack's logits by slice. `progress` may raise Cancelled at every step.
+    Args:
+        marks: The prompts by the name of the stack.
+        predict: Returns the logits of each (name, slice, prompt).
+        progress: May raise Cancelled at every step.
+
+    Returns:
+        Each stack's logits by slice.
     """
     propagations = {name: propagate(m) for name, m in marks.items()}
     done: dict[str, dict[int, Logits]] = {}
@@ -123,8 +136,8 @@ def propagate_together(
 
     def advance(name: str, logits: list[Logits] | None) -> None:
         try:
-            sent = next(propagations[name]) if logits is None else propagations[name].send(logits)
-            waiting[name] = sent
+            step = next(propagations[name]) if logits is None else propagations[name].send(logits)
+            waiting[name] = step
         except StopIteration as end:
             waiting.pop(name, None)
             done[name] = end.value
@@ -144,12 +157,12 @@ def propagate_together(
 
 
 def _step_limit(marks: Marks) -> int:
-    """Steps of a propagation at most: it goes through each run of slices twice."""
+    """The largest number of steps of a propagation: it visits each run of slices twice."""
     return 2 * max(map(len, marks.slices())) + 1
 
 
 def _seeds(marks: Marks) -> dict[int, PixelPrompt]:
-    """The slices that a propagation without further clicks begins at."""
+    """The slices from which a propagation without further clicks starts."""
     middles = [(box.start_kji[0] + box.stop_kji[0]) // 2 for box in marks.boxes]
     seeds = {index: PixelPrompt(marks.rectangle(index)) for index in middles}
     if not seeds:
@@ -160,16 +173,16 @@ def _seeds(marks: Marks) -> dict[int, PixelPrompt]:
 
 
 def _clicked(marks: Marks, before: Mapping[int, PixelPrompt]) -> dict[int, PixelPrompt]:
-    """The clicked slices with their points and, where one is known, a box around the object."""
+    """The clicked slices with their points and, if one is known, a box around the object."""
     whole = (0, 0, *marks.shape[1:])
     anchors = {}
     for index in dict.fromkeys(point[0] for point in marks.points):
         points = marks.points_on(index)
-        inside = [(row, column, row + 1, column + 1) for row, column, yes in points if yes]
+        inside = [(row, column, row + 1, column + 1) for row, column, on in points if on]
         if index in before:
             box = before[index].box
         elif not inside:
-            # Background where the object does not reach is no news.
+            # A background click beyond the object's slices changes nothing.
             continue
         else:
             box = marks.rectangle(index)
@@ -182,41 +195,45 @@ def _clicked(marks: Marks, before: Mapping[int, PixelPrompt]) -> dict[int, Pixel
 def _spread(
     marks: Marks, anchors: Mapping[int, PixelPrompt]
 ) -> Generator[list[SliceRequest], list[Logits], dict[int, tuple[PixelPrompt, Logits]]]:
-    """Outward from every anchor in step, so that each slice is reached from the nearest one.
+    """Propagate outward from all anchors in step, so that each slice is reached from the nearest.
 
-    Of two that are as near the one with the lower number reaches it.
+    If two anchors are equally near, the one with the lower number wins.
     """
     limit = marks.limit()
-    last_resort = _around(map(_rectangle, marks.boxes))
+    fallback = _around(map(_rectangle, marks.boxes))
     allowed = {index for run in marks.slices() for index in run}
-    found: dict[int, tuple[PixelPrompt, Logits]] = {}
+    predictions: dict[int, tuple[PixelPrompt, Logits]] = {}
     requests = dict(sorted(anchors.items()))
     steps: dict[int, tuple[int, ...]] = dict.fromkeys(requests, (-1, 1))
     while requests:
         answers = yield list(requests.items())
-        found.update(
+        predictions.update(
             (index, (prompt, logits))
             for (index, prompt), logits in zip(requests.items(), answers, strict=True)
         )
         following: dict[int, PixelPrompt] = {}
-        ways: dict[int, tuple[int, ...]] = {}
+        next_steps: dict[int, tuple[int, ...]] = {}
         for index in requests:
-            prompt, logits = found[index]
+            prompt, logits = predictions[index]
             box = box_after(logits, limit)
             if box is None and marks.boxes:
-                box = prompt.box or last_resort
+                box = prompt.box or fallback
             if box is None:
                 continue
-            for step in steps[index]:
-                reached = index + step
-                if reached in allowed and reached not in found and reached not in following:
-                    following[reached], ways[reached] = PixelPrompt(box), (step,)
-        requests, steps = following, ways
-    return found
+            for direction in steps[index]:
+                neighbour = index + direction
+                if (
+                    neighbour in allowed
+                    and neighbour not in predictions
+                    and neighbour not in following
+                ):
+                    following[neighbour], next_steps[neighbour] = PixelPrompt(box), (direction,)
+        requests, steps = following, next_steps
+    return predictions
 
 
 def box_after(logits: Logits, limit: Rectangle) -> Rectangle | None:
-    """The next slice's box: around this one's mask, as far as the object may reach."""
+    """The next slice's box: around this slice's mask, grown and clipped to the object's limit."""
     mask: NDArray[np.bool_] = logits > 0
     top, left, bottom, right = limit
     rows = np.flatnonzero(mask[top:bottom, left:right].any(axis=1)) + top
@@ -236,15 +253,15 @@ def _rectangle(box: Region) -> Rectangle:
 
 
 def _around(rectangles: Iterable[Rectangle]) -> Rectangle | None:
-    held = list(rectangles)
-    if not held:
+    given = list(rectangles)
+    if not given:
         return None
-    top, left, bottom, right = zip(*held, strict=True)
+    top, left, bottom, right = zip(*given, strict=True)
     return (min(top), min(left), max(bottom), max(right))
 
 
 def _grown(rectangle: Rectangle, limit: Rectangle) -> Rectangle:
-    """`SLACK` more on each side, within a limit."""
+    """The rectangle `SLACK` larger on each side, clipped to a limit."""
     top, left, bottom, right = rectangle
     return (
         max(top - SLACK, limit[0]),

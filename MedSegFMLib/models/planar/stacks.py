@@ -1,8 +1,8 @@
 """A region as a stack of slices along each patient plane, and back.
 
-Stack coordinates are (slice, row, column). Slices grow to the patient's superior, anterior and left
-side, rows and columns as `patient_planes` draws them, so that a volume whose axes are permuted or
-flipped gives the very same stacks.
+Stack coordinates are (slice, row, column). Slices are ordered towards the patient's superior,
+anterior and left side, rows and columns as in `patient_planes`, so that a volume whose axes are
+permuted or flipped gives exactly the same stacks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...volumes.region import Region, Shape, shape_triple
 
 PLANE_NAMES = ("axial", "coronal", "sagittal")
 
-# Slices with a side under so many pixels show nothing to a network whose patches are 16 wide.
+# Slices with a shorter side, in pixels, are useless to a network whose patches are 16 wide.
 LEAST_SIDE = 8
 
 _SLICES_GROW_TO = {"axial": "S", "coronal": "A", "sagittal": "L"}
@@ -28,11 +28,12 @@ _SLICES_GROW_TO = {"axial": "S", "coronal": "A", "sagittal": "L"}
 
 @dataclass(frozen=True)
 class StackPlane:
-    """How a plane's stack lies in an array (K, J, I).
+    """The orientation of a plane's stack in an array (K, J, I).
 
-    axes_kji: the array axes that become slices, rows and columns.
-    flips: which of these three run against the array.
-    spacing_mm: of slices, rows and columns.
+    Attributes:
+        axes_kji: The array axes of slices, rows and columns.
+        flips: Which of these three are reversed.
+        spacing_mm: The spacing of slices, rows and columns.
     """
 
     name: str
@@ -45,7 +46,7 @@ class StackPlane:
         return shape_triple(shape_kji[axis] for axis in self.axes_kji)
 
     def stack(self, array_kji: NDArray[Any]) -> NDArray[Any]:
-        """(slices, rows, columns), C-contiguous, of an array (K, J, I); a copy where needed."""
+        """(slices, rows, columns), C-contiguous, of an array (K, J, I); a copy if necessary."""
         return np.ascontiguousarray(array_kji.transpose(self.axes_kji)[self._reversal])
 
     def unstack(self, stack: NDArray[Any]) -> NDArray[Any]:
@@ -63,9 +64,9 @@ class StackPlane:
 
     def voxels(self, kji: NDArray[np.int64], shape_kji: Sequence[int]) -> NDArray[np.int64]:
         """(n, 3) voxel indices of an array of `shape_kji`, as (slice, row, column)."""
-        taken = kji[:, self.axes_kji]
+        permuted = kji[:, self.axes_kji]
         last = np.array(self.shape(shape_kji)) - 1
-        return np.asarray(np.where(self.flips, last - taken, taken))
+        return np.asarray(np.where(self.flips, last - permuted, permuted))
 
     def whole_slices(self, region: Region, shape_kji: Sequence[int]) -> Region:
         """The region's slices over the whole width and height of an array of `shape_kji`."""
@@ -80,24 +81,24 @@ class StackPlane:
 
 
 def stack_planes(geometry: Geometry) -> dict[str, StackPlane]:
-    """The three planes of a grid by name; oblique axes count as the nearest ones."""
+    """The three planes of a grid by name; oblique axes count as the nearest patient axes."""
     codes_kji = geometry.axis_codes[::-1]
     spacing = geometry.spacing_kji_mm
-    found = {}
+    stacks = {}
     for plane in planes(geometry):
         axes = (plane.axis_kji, plane.rows_kji, plane.columns_kji)
         against = codes_kji[plane.axis_kji] != _SLICES_GROW_TO[plane.name]
-        found[plane.name] = StackPlane(
+        stacks[plane.name] = StackPlane(
             plane.name,
             axes,
             (against, plane.flip_rows, plane.flip_columns),
             (spacing[axes[0]], spacing[axes[1]], spacing[axes[2]]),
         )
-    return found
+    return stacks
 
 
 def planes_to_segment(planes_by_name: dict[str, StackPlane], shape_kji: Sequence[int]) -> list[str]:
-    """The planes whose slices of such an array are large enough; the largest where none is."""
+    """The planes whose slices of such an array are large enough; the largest if none is."""
     sides = {name: min(plane.shape(shape_kji)[1:]) for name, plane in planes_by_name.items()}
     wide = [name for name, side in sides.items() if side >= LEAST_SIDE]
     return wide or [max(sides, key=lambda name: sides[name])]

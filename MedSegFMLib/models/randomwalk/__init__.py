@@ -1,11 +1,11 @@
-"""Segmentation without weights, from what the box, the clicks and the image itself tell.
+"""Segmentation without weights, from the box, the clicks and the image alone.
 
-A region is seen as a grid of cells (voxels, or blocks of them where there are many). Each cell x
-has a logit u(x), the sum of
+A region is a grid of cells: voxels, or blocks of voxels if there are many. Each cell x has a logit
+u(x), the sum of
 
-- how likely a place in a box belongs to the object drawn around (`box_grid`),
+- the prior probability that a place in a box belongs to the object (`box_grid`),
 - how much better its intensity and texture fit the object than the background (`appearance`),
-- with clicks, part of what they correct (`clicks`).
+- with clicks, a part of their correction (`clicks`).
 
 A random walker with priors (Grady, "Multilabel random walker image segmentation using prior
 models", CVPR 2005) makes neighbours agree unless an edge lies between them (`random_walker`): it
@@ -13,7 +13,7 @@ minimises
 
     sum_x gamma (f(x) - tanh(u(x) / 2))^2 + sum_xy w(x, y) (f(x) - f(y))^2
 
-The threshold then moves toward a typical share of the box (`calibration`), `solver` repeats
-appearance, walker and clicks in turn, and small pieces that hold no mark go (`small_components`).
-Without a box, `flood_window` finds one around the first mark.
+The threshold is then moved towards a typical fraction of the box (`calibration`), `solver`
+alternates appearance, walker and clicks, and small pieces without a mark are removed
+(`small_components`). Without a box, `flood_window` finds one around the first mark.
 """

@@ -1,4 +1,4 @@
-"""How much better intensity and texture fit the object than what is around it."""
+"""Appearance: how much better intensity and texture fit the object than its surroundings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from .settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
-    """What cells look like.
+    """The features of cells.
 
-    fine: float32 0 to 1, intensities lightly smoothed; edges are found in them.
-    smooth: float32 0 to 1, smoothed more, half intensity and half its rank in the box.
-    pairs: for each joint histogram, the bin of every cell.
+    Attributes:
+        fine: float32 0 to 1, slightly smoothed intensities, from which edges are computed.
+        smooth: float32 0 to 1, more strongly smoothed, half intensity and half its rank in the box.
+        pairs: For each joint histogram the bin of every cell.
     """
 
     fine: Floats
@@ -33,8 +34,12 @@ def appearance_features(
 ) -> Appearance:
     """The appearance of cells with intensities 0 to 1.
 
-    relative: for each axis the finest cell width over its own; little is smoothed across thick
-    slices.
+    Args:
+        cells: The intensities.
+        grid: The box and its cells.
+        relative: For each axis the finest cell width divided by its own; there is little smoothing
+            across thick slices.
+        settings: The settings of the method.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -68,10 +73,10 @@ def likelihood(
     marks: Sequence[Mark],
     settings: Settings,
 ) -> Floats:
-    """Log likelihood ratio of object against background, as the present logits and marks see them.
+    """Log likelihood ratio of object against background, from the current logits and marks.
 
-    The densities are smoothed joint histograms, each cell counted by its probability; every mark
-    adds a share of the whole mass around it to its own side.
+    The densities are smoothed joint histograms, with each cell counted by its probability; every
+    mark adds a share of the total mass, placed around it, to its own side.
     """
     from scipy.ndimage import gaussian_filter
 

@@ -1,4 +1,4 @@
-"""A box on a grid of cells: which cells it holds, and how likely each place is object."""
+"""A box on a grid of cells: its cells and the location prior."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ Cell = Shape
 class BoxGrid:
     """The cells of a crop around a box.
 
-    factors: voxels per cell along k, j, i. shape: cells along k, j, i.
-    cell_half_boxes: the width of a cell in half boxes.
-    inside: bool, the cells of the box, at least one along each axis.
-    prior: float32 logits, how likely each cell is object before the image is looked at.
+    Attributes:
+        factors: Voxels per cell along k, j, i.
+        shape: Cells along k, j, i.
+        cell_half_boxes: The width of a cell in half boxes.
+        inside: bool, the cells of the box, at least one along each axis.
+        prior: float32 logits of each cell from its location alone.
     """
 
     factors: Shape
@@ -33,12 +35,12 @@ class BoxGrid:
     prior: Floats
 
     def cell_of(self, voxel_kji: Sequence[int]) -> Cell:
-        """The cell that holds a voxel of the crop, the nearest one for a voxel outside."""
+        """The cell that contains a voxel of the crop; the nearest cell for a voxel outside."""
         cells = np.asarray(voxel_kji) // self.factors
         return shape_triple(np.clip(cells, 0, np.array(self.shape) - 1).tolist())
 
     def half_boxes_from(self, cell: Cell) -> Floats:
-        """Distance of every cell from `cell` in half boxes."""
+        """The distance of every cell from `cell` in half boxes."""
         squares = [
             ((np.arange(n) - at) * width) ** 2
             for n, at, width in zip(self.shape, cell, self.cell_half_boxes, strict=True)
@@ -47,16 +49,16 @@ class BoxGrid:
         return np.asarray(np.sqrt(k + j + i), dtype=np.float32)
 
     def box_slices(self) -> tuple[slice, slice, slice]:
-        """Index with these to take the box out of an array of cells."""
-        held = [np.flatnonzero(self.inside.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
-        k, j, i = (slice(int(h[0]), int(h[-1]) + 1) for h in held)
+        """The slices that cut the box out of an array of cells."""
+        filled = [np.flatnonzero(self.inside.any(axis=a)) for a in ((1, 2), (0, 2), (0, 1))]
+        k, j, i = (slice(int(cells[0]), int(cells[-1]) + 1) for cells in filled)
         return (k, j, i)
 
 
 def make_box_grid(
     crop_shape_kji: Shape, box: Region, spacing_kji_mm: Sequence[float], settings: Settings
 ) -> BoxGrid:
-    """The frame of a box, given in voxels of the crop."""
+    """The grid of a box, which is given in voxels of the crop."""
     factors = _factors(crop_shape_kji, box, spacing_kji_mm, settings)
     shape = shape_triple(-(-n // f) for n, f in zip(crop_shape_kji, factors, strict=True))
     half = np.array(box.shape_kji) / 2
@@ -64,7 +66,7 @@ def make_box_grid(
     offsets = []
     for n, factor, middle, width in zip(shape, factors, centre, half, strict=True):
         offset = np.abs((np.arange(n) + 0.5) * factor - 0.5 - middle) / width
-        # A box thinner than a cell still holds the cell nearest to it.
+        # A box thinner than a cell still contains the cell nearest to it.
         offsets.append(np.where(offset == offset.min(), np.minimum(offset, 1), offset))
     k, j, i = np.ix_(*offsets)
     inside = (k <= 1) & (j <= 1) & (i <= 1)
@@ -79,7 +81,7 @@ def make_box_grid(
 def _factors(
     shape_kji: Shape, box: Region, spacing_kji_mm: Sequence[float], settings: Settings
 ) -> Shape:
-    """Voxels per cell that bring the crop under the limit, the finest spacing first."""
+    """Voxels per cell that bring the crop below the limit; the finest spacing is pooled first."""
     factors = [1, 1, 1]
     while prod(-(-n // f) for n, f in zip(shape_kji, factors, strict=True)) > settings.most_cells:
         # An axis along which the box would be a few cells wide is pooled only after all others.

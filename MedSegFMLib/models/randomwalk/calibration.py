@@ -1,4 +1,4 @@
-"""Where to draw the line between object and background."""
+"""The threshold between object and background."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from .settings import Settings
 
 
 def calibrate(logits: Floats, grid: BoxGrid, settings: Settings, weight: float) -> Floats:
-    """The logits shifted so that the object fills the box about as objects do.
+    """The logits shifted so that the object fills the box about as objects usually do.
 
-    First toward a typical share of the box, then so that the object comes near the faces of a box
-    that was drawn tight around it. weight: how much of both, 0 to 1.
+    They are shifted first towards a typical fraction of the box, then so that the object comes
+    close to the faces of a box that was drawn tight around it.
+
+    Args:
+        logits: The logits of the cells.
+        grid: The box and its cells.
+        settings: The settings of the method.
+        weight: The strength of both shifts, 0 to 1.
     """
     inside = logits[grid.inside]
-    found = float(np.clip((inside > 0).mean(), 1e-3, 1 - 1e-3))
+    filled = float(np.clip((inside > 0).mean(), 1e-3, 1 - 1e-3))
     share = weight * settings.occupancy_weight
-    wanted = _sigmoid((1 - share) * _logit(found) + share * _logit(settings.occupancy))
-    logits = logits - np.float32(np.clip(np.quantile(inside, 1 - wanted), -4, 2))
+    target = _sigmoid((1 - share) * _logit(filled) + share * _logit(settings.occupancy))
+    logits = logits - np.float32(np.clip(np.quantile(inside, 1 - target), -4, 2))
     box = logits[grid.box_slices()]
     faces = [
         float(np.take(box, end, axis).max())

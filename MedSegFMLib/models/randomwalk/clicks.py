@@ -1,8 +1,8 @@
-"""What marks correct: each says what the logit is at its cell, and how far that holds.
+"""Corrections by marks: each sets the logit at its cell, and the range over which that applies.
 
-The lack at the marks is interpolated by a Gaussian process (kriging). Its kernel falls with the
-length of the way through the image and with the difference in intensity, and ends about as far
-beyond the mark as the mark is from what was right.
+The residual at the marks is interpolated by a Gaussian process (kriging). Its kernel falls with the
+length of the path through the image and with the difference in intensity, and ends about as far
+beyond the mark as the mark is from the correct part.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .settings import Settings
 
 @dataclass(frozen=True)
 class Mark:
-    """A cell that belongs to the object, or, not positive, does not."""
+    """A cell that belongs to the object if positive, else to the background."""
 
     cell: Cell
     positive: bool
@@ -34,7 +34,7 @@ class Mark:
 def grid_marks(grid: BoxGrid, marks: VoxelMarks, settings: Settings) -> list[Mark]:
     """One mark per cell, the later one, in the order they were given.
 
-    Where there are more than the settings say, as many of them are taken at even steps.
+    If there are more than `most_marks`, that many are chosen at regular intervals.
     """
     cells: dict[Cell, bool] = {}
     for voxel, positive in zip(marks.voxels_kji.tolist(), marks.positive.tolist(), strict=True):
@@ -43,16 +43,17 @@ def grid_marks(grid: BoxGrid, marks: VoxelMarks, settings: Settings) -> list[Mar
         cells[cell] = positive
     placed = [Mark(cell, positive) for cell, positive in cells.items()]
     if len(placed) > settings.most_marks:
-        even = np.linspace(0, len(placed) - 1, settings.most_marks).round().astype(int)
-        placed = [placed[n] for n in even]
+        chosen = np.linspace(0, len(placed) - 1, settings.most_marks).round().astype(int)
+        placed = [placed[n] for n in chosen]
     return placed
 
 
 def path_lengths(grid: BoxGrid, smooth: Floats, mark: Mark, settings: Settings) -> Floats:
-    """The shortest way through the image from a mark to every cell, in half boxes.
+    """The length of the shortest path through the image from a mark to every cell, in half boxes.
 
-    A step costs more the more the intensity there differs from that at the mark, once it differs
-    by more than `path_contrast`; what is too far to matter is 1000. SimpleITK's fast marching.
+    A step costs more, the more the intensity differs from that at the mark, once the difference
+    exceeds `path_contrast`; cells that are too far to matter get 1000. Uses SimpleITK's fast
+    marching.
     """
     import SimpleITK as sitk
 
@@ -68,9 +69,9 @@ def path_lengths(grid: BoxGrid, smooth: Floats, mark: Mark, settings: Settings) 
 
 
 def depth_map(grid: BoxGrid, mark: Mark, logits: Floats) -> Floats:
-    """How far each cell is from what `logits` have right by `mark`, in half boxes.
+    """The distance in half boxes of each cell from what `logits` have correct near `mark`.
 
-    1 everywhere where nothing is: as good as half a box.
+    If nothing is correct it is 1 everywhere, as if half a box away.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -82,11 +83,16 @@ def depth_map(grid: BoxGrid, mark: Mark, logits: Floats) -> Floats:
 
 
 def kernel(smooth: Floats, path: Floats, depth: Floats, mark: Mark, settings: Settings) -> Floats:
-    """How much each cell shares of what is said at `mark`: 1 there, toward 0 far off.
+    """The weight of a mark in each cell: 1 at the mark, falling to 0 far away.
 
-    path: the mark's `path_lengths`. depth: the `depth_map` of the answer that it corrects.
+    Args:
+        smooth: The smoothed intensities; see `Appearance`.
+        path: The mark's `path_lengths`.
+        depth: The `depth_map` of the prediction that it corrects.
+        mark: The mark.
+        settings: The settings of the method.
     """
-    # Users click in the middle of what is wrong: it ends about as far on the other side.
+    # Users click in the middle of an error: it ends about as far away on the other side.
     reach = float(depth[mark.cell])
     band = settings.click_band * reach + settings.click_band_half_boxes
     stretch = (max(reach, 1e-3) / settings.click_reach_half_boxes) ** settings.click_reach_power
@@ -105,19 +111,19 @@ def kernel(smooth: Floats, path: Floats, depth: Floats, mark: Mark, settings: Se
 def interpolate(
     logits: Floats, marks: Sequence[Mark], kernels: Sequence[Floats], settings: Settings
 ) -> Floats:
-    """The logits with what they lack at the marks, spread by their kernels."""
-    lack = [
+    """The logits plus the residuals at the marks, spread by their kernels."""
+    residuals = [
         mark.sign * max(0.0, settings.click_logit - mark.sign * float(logits[mark.cell]))
         for mark in marks
     ]
-    gram = np.array([[own[mark.cell] for own in kernels] for mark in marks], dtype=np.float64)
+    gram = np.array([[near[mark.cell] for near in kernels] for mark in marks], dtype=np.float64)
     gram = (gram + gram.T) / 2 + settings.click_noise * np.eye(len(marks))
-    weights = np.linalg.lstsq(gram, np.array(lack), rcond=None)[0]
-    # Marks of both signs side by side would need ever larger weights to be told apart.
+    weights = np.linalg.lstsq(gram, np.array(residuals), rcond=None)[0]
+    # Adjacent marks of opposite signs would need ever larger weights to be separated.
     weights = np.clip(weights, -settings.click_most, settings.click_most)
     corrected = logits.copy()
-    for mark, weight, own in zip(marks, weights, kernels, strict=True):
+    for mark, weight, near in zip(marks, weights, kernels, strict=True):
         # No mark acts against its own sign.
         if weight * mark.sign > 0:
-            corrected += np.float32(weight) * own
+            corrected += np.float32(weight) * near
     return corrected

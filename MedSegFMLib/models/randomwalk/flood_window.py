@@ -1,8 +1,8 @@
-"""How far the object reaches where nobody drew a box: as far as what looks like the marks does.
+"""The extent of an object without a box: as far as voxels resemble the marks.
 
-The surroundings of the first marked voxel are flooded at a rising tolerance of intensity until the
-flood leaks: it doubles from one tolerance to the next, fills little of the box around it, or meets
-a voxel that is marked as background.
+The surroundings of the first marked voxel are flooded with a rising intensity tolerance until the
+flood leaks: it doubles from one tolerance to the next, fills little of the box around it, or
+reaches a voxel that is marked as background.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ _LEAST_FILLING = 0.4
 
 
 def flood_region(voxels_kji: NDArray[Any], marks: VoxelMarks, least_reach: Shape) -> Region:
-    """The box around what the foreground marks belong to, at least `least_reach` on each side.
+    """The box around the object of the foreground marks, at least `least_reach` on each side.
 
-    voxels_kji: of any real type; `marks` are counted on it, one foreground mark at least.
+    Args:
+        voxels_kji: Of any real type.
+        marks: In voxels of that array, with at least one foreground mark.
+        least_reach: In voxels along k, j, i.
     """
     factor = 1
     while voxels_kji.size > _MOST_CELLS * factor**3:
@@ -37,7 +40,7 @@ def flood_region(voxels_kji: NDArray[Any], marks: VoxelMarks, least_reach: Shape
     factors = tuple(min(factor, n) for n in voxels_kji.shape)
     cells = _smooth(normalised(pooled(voxels_kji, factors, "mean"), intensity_bounds(voxels_kji)))
     inside, outside = (v // factors for v in (marks.foreground_kji, marks.background_kji))
-    # The first mark tells where the object is; later ones, at its edge, would flood what is beyond.
+    # The first mark locates the object; later ones, at its edge, would flood what is beyond it.
     box = bounding_box(_flood(cells, inside[0].tolist(), outside))
     low, high = marks.foreground_kji.min(axis=0), marks.foreground_kji.max(axis=0) + 1
     whole = Region(shape_triple(low), shape_triple(high)).grown(least_reach, voxels_kji.shape)
@@ -55,7 +58,7 @@ def _smooth(cells: Floats) -> Floats:
 
 
 def _flood(cells: Floats, seed: list[int], outside: Indices) -> NDArray[np.bool_]:
-    """The cells taken by the flood from `seed` before it leaks, or meets a cell `outside`."""
+    """The cells flooded from `seed` before the flood leaks or reaches a cell `outside`."""
     from scipy.ndimage import label
 
     around = cells[tuple(slice(max(0, c - 1), c + 2) for c in seed)]
@@ -65,19 +68,19 @@ def _flood(cells: Floats, seed: list[int], outside: Indices) -> NDArray[np.bool_
     last = np.zeros(cells.shape, dtype=bool)
     for tolerance in _TOLERANCES[least <= _TOLERANCES]:
         pieces, _ = label(contrast <= tolerance)
-        own = pieces[tuple(seed)]
-        wet = pieces == own
+        label_at_seed = pieces[tuple(seed)]
+        flooded = pieces == label_at_seed
         size = int(last.sum())
-        if not own:
+        if not label_at_seed:
             continue
-        leaks = size >= _LEAST_CELLS and wet.sum() > _LEAK * size
-        if leaks or wet[tuple(outside.T)].any() or _filling(wet) < _LEAST_FILLING:
+        leaks = size >= _LEAST_CELLS and flooded.sum() > _LEAK * size
+        if leaks or flooded[tuple(outside.T)].any() or _filling(flooded) < _LEAST_FILLING:
             break
-        last = wet
+        last = flooded
     return last
 
 
-def _filling(wet: NDArray[np.bool_]) -> float:
-    """The part of its box that a flood fills: little, where it runs along thin ways."""
-    box = bounding_box(wet)
-    return 0.0 if box is None else float(wet[box].mean())
+def _filling(flooded: NDArray[np.bool_]) -> float:
+    """The fraction of its box that a flood fills: little, if it runs along thin channels."""
+    box = bounding_box(flooded)
+    return 0.0 if box is None else float(flooded[box].mean())

@@ -1,4 +1,4 @@
-"""The weights-free model: location, appearance and a random walker; see the package."""
+"""The model without weights: location, appearance and a random walker; see the package."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ CARD = ModelCard(
     region_rule=RegionRule(
         margin_voxels=4, margin_fraction=0.25, click_radius_voxels=64, shared=False
     ),
-    # Growth over a box and five clicks, their answers kept: 157, 213, 431 and 1114 MB for regions
-    # of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
+    # Growth over a box and five clicks, with their predictions stored: 157, 213, 431 and 1114 MB
+    # for regions of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=155_000_000,
     bytes_per_voxel=60,
     cpu_only=True,
 )
 
-# The logit of voxels that are in the region but too far from the box to be looked at.
+# The logit of voxels of the region that are too far from the box to be processed.
 _FAR_LOGIT = -8.0
 
 
-# What an encoding keeps: the latest problems, each about so large.
+# An encoding stores the latest prepared boxes, each of about this size.
 _BOXES_KEPT = 2
 _BYTES_PER_CELL = 90
 
@@ -52,14 +52,19 @@ _Key = tuple[Region, Region, Settings]
 
 @dataclass(frozen=True, eq=False)
 class RandomWalkEncoding(Encoding):
-    """The voxels of a region, and the latest problems prepared on it, by crop, box and settings."""
+    """The voxels of a region, and the latest boxes prepared in it.
+
+    Attributes:
+        volume: The whole volume.
+        prepared_boxes: By crop, box and settings.
+    """
 
     volume: Volume
     prepared_boxes: dict[_Key, PreparedBox] = field(default_factory=dict)
 
 
 def create(device: str = "auto") -> RandomWalkSegmenter:
-    """The model; it runs on the CPU alone."""
+    """Create the model; it runs on the CPU only."""
     require_cpu(CARD.name, device)
     return RandomWalkSegmenter(Settings())
 
@@ -76,7 +81,7 @@ class RandomWalkSegmenter:
     def encode(
         self, volume: Volume, region: Region | None, progress: Progress
     ) -> RandomWalkEncoding:
-        """Features depend on the box, so they are made with the first prediction for it."""
+        """Store the region; features depend on the box and are computed when it is first used."""
         region = region or Region.whole(volume.geometry.shape_kji)
         progress(1.0, "Preparing the volume")
         cells = min(region.size, self._settings.most_cells)
@@ -90,10 +95,12 @@ class RandomWalkSegmenter:
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        """Segment one object within its boxes, or, without one, as far as its marks lead.
+        """Segment one object within its boxes or, without a box, around its marks.
 
-        Every marked voxel ends up on the side that its mark says. Raises PromptError for a prompt
-        outside the volume or a text.
+        Every marked voxel gets the label of its mark.
+
+        Raises:
+            PromptError: For a prompt outside the volume and for a text.
         """
         if not isinstance(encoding, RandomWalkEncoding):
             raise TypeError(f"randomwalk cannot predict from a {type(encoding).__name__}.")
@@ -129,7 +136,7 @@ class RandomWalkSegmenter:
         shape = encoding.region.shape_kji
         rule = CARD.region_rule
         crop = box.grown(rule.margin(box), shape)
-        # A mark outside the box says that the object reaches there.
+        # A mark outside the box means that the object extends there.
         for voxel in marks.foreground_kji.tolist():
             crop = crop.union(_window(voxel, voxel, [rule.margin_voxels] * 3, shape))
         key = (crop, box, settings)
@@ -152,11 +159,10 @@ class RandomWalkSegmenter:
     def _grow(
         self, encoding: RandomWalkEncoding, marks: VoxelMarks, progress: Progress
     ) -> tuple[Region, Floats]:
-        """Without a box: within a window that `flood_region` finds, as in one.
+        """Segment without a box: within a window from `flood_region` that is treated as a box.
 
-        The window is not drawn tight around the object, so nothing is said about how much of it
-        the object fills, and marks are all there is to go by. It grows where the object fills its
-        faces.
+        The window is not tight around the object, so there is no prior on how much of it the object
+        fills, and only the marks count. It grows while the object fills its faces.
         """
         settings = replace(
             self._settings, occupancy_weight=0.0, face_weight=0.0, renewal_reach_half_boxes=0.0
@@ -183,13 +189,13 @@ class RandomWalkSegmenter:
 def _window(
     low_kji: Sequence[int], high_kji: Sequence[int], reach: Sequence[int], shape_kji: Shape
 ) -> Region:
-    """The voxels from `low_kji` to `high_kji`, both included, and `reach` more on each side."""
+    """The voxels from `low_kji` to `high_kji`, both included, plus `reach` on each side."""
     stop = shape_triple(v + 1 for v in high_kji)
     return Region(shape_triple(low_kji), stop).grown(reach, shape_kji)
 
 
 def _grown(window: Region, mask_kji: NDArray[np.bool_], touch: float, shape_kji: Shape) -> Region:
-    """The window a quarter wider on the sides where the mask covers more than `touch` of a face."""
+    """The window, a quarter wider on each side whose face the mask covers by more than `touch`."""
     start, stop = list(window.start_kji), list(window.stop_kji)
     for axis, width in enumerate(window.shape_kji):
         step = max(1, round(0.25 * width))

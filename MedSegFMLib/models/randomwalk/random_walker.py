@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 class Graph:
     """The Laplacian of the graph that joins each cell to its six neighbours.
 
-    laplacian: (n, n) float32, n cells in array order. diagonal: (n,) float32, its diagonal.
+    Attributes:
+        laplacian: (n, n) float32, n cells in array order.
+        diagonal: (n,) float32, its diagonal.
     """
 
     laplacian: csr_matrix
@@ -29,9 +31,13 @@ class Graph:
 
 
 def make_graph(fine: Floats, relative: NDArray[np.float64], settings: Settings) -> Graph:
-    """The graph of cells with intensities `fine`: its weights fall across edges of the image.
+    """The graph of a grid of cells; its weights are small across edges of the image.
 
-    relative: for each axis the finest cell width over its own; far neighbours count for less.
+    Args:
+        fine: The intensities of the cells.
+        relative: For each axis the finest cell width divided by its own; distant neighbours count
+            less.
+        settings: The settings of the method.
     """
     squares = [np.diff(fine, axis=axis) ** 2 for axis in range(3)]
     mean = sum(float(s.sum()) for s in squares) / max(sum(s.size for s in squares), 1) + 1e-8
@@ -45,7 +51,11 @@ def make_graph(fine: Floats, relative: NDArray[np.float64], settings: Settings) 
 def random_walk(graph: Graph, logits: Floats, trust: float, settings: Settings) -> Floats:
     """Logits that agree with their neighbours, by conjugate gradients from the given ones.
 
-    trust: weight of the given logits against smoothness (gamma).
+    Args:
+        graph: The graph of the cells.
+        logits: The given logits.
+        trust: The weight of the given logits against smoothness (gamma).
+        settings: The settings of the method.
     """
     from scipy.sparse.linalg import LinearOperator, cg
 
@@ -68,7 +78,7 @@ def random_walk(graph: Graph, logits: Floats, trust: float, settings: Settings) 
 
 
 def _laplacian(weights: list[Floats], shape: Shape) -> Graph:
-    """weights[a]: between each cell and the next one along axis a, one fewer along it."""
+    """The graph of edge weights; weights[a] joins cells to their next along axis a, one fewer."""
     from scipy.sparse import dia_matrix
 
     n = prod(shape)

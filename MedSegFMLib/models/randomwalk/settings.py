@@ -1,4 +1,4 @@
-"""Every number of the method."""
+"""The parameters of the method."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """Defaults as measured; Docs/results.md tells on what.
+    """The defaults as measured; Docs/results.md describes the data.
 
     Lengths named `half_boxes` are in units of half the box along each axis.
     """
 
-    # Larger problems are solved on blocks of voxels; no axis gets fewer blocks across the box.
+    # Larger crops are solved on blocks of voxels; no axis gets fewer blocks across the box.
     most_cells: int = 400_000
     least_cells_across: int = 6
 
@@ -34,14 +34,14 @@ class Settings:
     box_rounds: int = 4
     click_rounds: int = 2
 
-    # The random walker: trust in the logits against smoothness, before and with clicks.
+    # Random walker: the weight of the logits against smoothness, before and with clicks.
     edge_beta: float = 1.0
     box_gamma: float = 0.08
     click_gamma: float = 0.3
     solver_rounds: int = 25
 
-    # Calibration: the typical share of a tight box that is object, and how far to go toward it
-    # (less with every mark, which says more than what is typical).
+    # Calibration: the typical fraction of a tight box that is object, and how far to move towards
+    # it (less with every mark, as marks are better evidence than the typical fraction).
     occupancy: float = 0.42
     occupancy_weight: float = 0.5
     face_weight: float = 0.5
@@ -68,7 +68,7 @@ class Settings:
     click_patch_cells: float = 2.0
     most_marks: int = 40
 
-    # Without a box: the first window around the marks, and when it grows.
+    # Without a box: the first window around the marks, and the rule for its growth.
     window_half_voxels: int = 6
     window_touch: float = 0.2
     window_growths: int = 6

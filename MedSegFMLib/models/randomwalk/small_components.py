@@ -1,4 +1,4 @@
-"""Small islands and holes, which nobody asked for."""
+"""Removal of small islands and holes."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _JUST_OVER = 0.1
 
 
 def without_small_components(logits: Floats, marks: Sequence[Mark], settings: Settings) -> Floats:
-    """The logits with small pieces turned over to what surrounds them.
+    """The logits with small pieces assigned to their surroundings.
 
-    Of the object, pieces smaller than a part (`smallest_component`) of the largest one; of the
-    background, every piece but the largest. Pieces that hold a mark stay.
+    Removed are the pieces of the object that are smaller than a fraction (`smallest_component`) of
+    the largest one, and every piece of the background but the largest. Pieces with a mark stay.
     """
     from scipy.ndimage import label
 
     cleaned = logits.copy()
-    for sign, part in ((1, settings.smallest_component), (-1, 1.0)):
+    for sign, fraction in ((1, settings.smallest_component), (-1, 1.0)):
         pieces, count = label(sign * cleaned > 0)
         if count < 2:
             continue
         sizes = np.bincount(pieces.ravel())
         sizes[0] = 0
-        small = sizes < part * sizes.max()
+        small = sizes < fraction * sizes.max()
         small[[pieces[mark.cell] for mark in marks]] = False
         small[0] = False
-        turned = small[pieces]
-        cleaned[turned] = -sign * np.minimum(np.abs(cleaned[turned]), _JUST_OVER)
+        removed = small[pieces]
+        cleaned[removed] = -sign * np.minimum(np.abs(cleaned[removed]), _JUST_OVER)
     return cleaned

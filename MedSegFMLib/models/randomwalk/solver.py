@@ -27,9 +27,16 @@ _PATHS_KEPT = 16
 
 @dataclass(frozen=True, eq=False)
 class PreparedBox:
-    """All that stays the same while marks come and go.
+    """Everything that does not change with the marks.
 
-    logits: the answer to the box alone. paths: those from the latest marks, by cell.
+    Attributes:
+        shape_kji: The crop's shape in voxels.
+        grid: The box and its cells.
+        appearance: The features of the cells.
+        graph: The random walker's graph.
+        logits: The prediction from the box alone.
+        settings: The settings of the method.
+        paths: The path lengths from the latest marks, by cell.
     """
 
     shape_kji: Shape
@@ -41,7 +48,7 @@ class PreparedBox:
     paths: dict[Cell, Floats] = field(default_factory=dict)
 
     def path(self, mark: Mark) -> Floats:
-        """`path_lengths` a mark, which is looked for once."""
+        """The `path_lengths` of a mark, computed once."""
         if mark.cell not in self.paths:
             while len(self.paths) >= _PATHS_KEPT:
                 del self.paths[next(iter(self.paths))]
@@ -58,11 +65,11 @@ def prepare(
     settings: Settings,
     progress: Progress,
 ) -> PreparedBox:
-    """The problem of a crop, of any real type, and a box in voxels of the crop."""
+    """Prepare a crop, of any real type, for a box in voxels of the crop."""
     progress(0.0, "Computing features")
     grid = make_box_grid(crop_kji.shape, box, spacing_kji_mm, settings)
-    widths = np.array(spacing_kji_mm) * grid.factors
-    relative = widths.min() / widths
+    cell_widths = np.array(spacing_kji_mm) * grid.factors
+    relative = cell_widths.min() / cell_widths
     cells = normalised(pooled(crop_kji, grid.factors, "mean"), intensity_bounds(crop_kji))
     appearance = appearance_features(cells, grid, relative, settings)
     graph = make_graph(appearance.fine, relative, settings)
@@ -79,7 +86,7 @@ def prepare(
 
 
 def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Floats:
-    """Logits of the crop's voxels for its box and `marks`, which are counted from the crop."""
+    """Logits of the crop's voxels for its box and `marks`, in voxels of the crop."""
     settings, grid, appearance = prepared.settings, prepared.grid, prepared.appearance
     base = logits = prepared.logits
     placed = grid_marks(grid, marks, settings)
@@ -93,8 +100,8 @@ def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Float
             path = prepared.path(mark)
             kernels.append(kernel(appearance.smooth, path, depth, mark, settings))
             logits = interpolate(base, placed[:n], kernels, settings)
-        # Marks far from anything right say that the whole answer was off; those near the outline
-        # leave the rest of it as it is.
+        # Marks far from anything correct mean that the whole prediction was wrong; those near the
+        # outline leave the rest unchanged.
         most = settings.renewal_reach_half_boxes
         renewed = min(1.0, reach / most) if most > 0 else 1.0
         for n in range(settings.click_rounds):
@@ -111,7 +118,7 @@ def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Float
 
 
 def _on_voxels(logits: Floats, prepared: PreparedBox) -> Floats:
-    """From cells to voxels, linearly between the centres of cells."""
+    """Resample from cells to voxels, linearly between the centres of cells."""
     from scipy.ndimage import zoom
 
     factors = prepared.grid.factors

@@ -1,4 +1,4 @@
-"""The SAM that something is trained on: one of the installed ones, or a file."""
+"""The SAM that training starts from: an installed one, or a file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from ...weights import store
 from ...weights.catalogue import entry
 from ...weights.checksums import own_sha256
 
-# The weights of the store that hold a SAM.
+# The stored weights that are a SAM.
 BASES = ("sam", "medsam")
 
 
 def base_weights(base: str) -> tuple[Path, str]:
-    """The file, and its SHA-256, of a SAM to begin from.
+    """The file of a SAM to start from, and its SHA-256.
 
-    base: one of `BASES`, from the store, or a path. Raises WeightsError where it is missing or not
-    what it was when it was installed.
+    Args:
+        base: One of `BASES`, from the store, or a path.
+
+    Raises:
+        WeightsError: If the file is missing or has changed since its installation.
     """
     path = Path(base)
     if base in BASES:

@@ -11,13 +11,13 @@ from ...weights import store
 from .preprocessing import PUBLISHED_SIZE, SlicePreprocessor
 from .segmenter import PlanarSegmenter, check_options
 
-# What the cards of models around SAM's network share.
+# Common entries of the cards of models around SAM's network.
 REGION_RULE = RegionRule(margin_voxels=8, margin_fraction=0.1, click_radius_voxels=32, shared=False)
 PACKAGES = ("torch", "torchvision", "segment_anything")
-# ViT-B at native size on a CPU, growth over a box and five clicks, their answers kept: 1561, 1748,
-# 1820 and 2929 MB for regions of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
-# At 1024 the features of a slice take two MiB, as far as `cache_bytes` allows, and a CPU's encoder
-# some 5 GB while it is made.
+# ViT-B at native size on a CPU, growth over a box and five clicks, with their predictions stored:
+# 1561, 1748, 1820 and 2929 MB for regions of 48, 96, 160 and 256 voxels a side
+# (Testing/benchmarks/memory.py). At 1024 the features of a slice take 2 MiB, up to `cache_bytes`
+# in all, and a CPU's encoder about 5 GB while it is compiled.
 BASE_BYTES = 1_600_000_000
 BYTES_PER_VOXEL = 80
 
@@ -32,18 +32,25 @@ def create_planar(
     planes: Sequence[str] | str,
     cache_bytes: int | str,
 ) -> PlanarSegmenter:
-    """Load the weights of the store, or those in a file, and put them to work.
+    """Load a model of slices with the stored weights, or with those in a file.
 
-    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-    size: "1024", as published, "native", the region as its pixels are, 1024 a side at most, or
-        "224" or "448", the region with its longest side brought to so many pixels; numbers too.
-        None: "1024" on a GPU and "native" on a CPU, where 1024 takes seconds for each slice.
-    fusion: "reliable", "mean" or "majority"; see `fusion`.
-    planes: those of "axial", "coronal" and "sagittal" to look at; as text, with commas between.
-    cache_bytes: how much memory the features of slices may take; as text too.
+    Args:
+        card: The model's card.
+        preprocessor: Creates the preprocessing of slices for a size.
+        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        weights: A checkpoint; None for the stored weights.
+        size: "1024", as published; "native", the region in its own pixels, at most 1024 a side; or
+            "224" or "448", the region with its longest side resized to that number of pixels;
+            numbers are accepted too. None: "1024" on a GPU and "native" on a CPU, where 1024 takes
+            seconds for each slice.
+        fusion: "reliable", "mean" or "majority"; see `fusion`.
+        planes: Those of "axial", "coronal" and "sagittal" to segment; as text, separated by commas.
+        cache_bytes: The memory limit of the slices' features; text is accepted too.
 
-    Raises ModelError for an option that there is not, DeviceError for a device that is not there,
-    WeightsError for weights that are missing, altered, truncated or of another network.
+    Raises:
+        ModelError: If an option has no such value.
+        DeviceError: If the device is not available.
+        WeightsError: If the weights are missing, altered, truncated or of another network.
     """
     from . import loading
 
@@ -57,5 +64,5 @@ def create_planar(
 
 
 def plane_names(planes: Sequence[str] | str) -> list[str]:
-    """The names of planes; as text they have commas between."""
+    """The names of planes; in text they are separated by commas."""
     return [n.strip() for n in planes.split(",")] if isinstance(planes, str) else list(planes)

@@ -1,7 +1,7 @@
-"""SAM adapted to agree with itself: its weights with adapters trained by the recipe `crossplane`.
+"""SAM adapted for agreement between planes: its weights with adapters from the recipe `crossplane`.
 
-After "The Cost of Consistency": one SAM with low-rank adapters sees the axial, coronal and sagittal
-slices, and was taught to say the same where they meet.
+After "The Cost of Consistency": one SAM with low-rank adapters segments the axial, coronal and
+sagittal slices, and was trained to give the same result at their intersections.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter, check_options
 CARD = ModelCard(
     name="crossplane",
     title="Cross-plane SAM",
-    summary="SAM or MedSAM adapted to a site with LoRA, so that its three planes agree.",
+    summary="SAM or MedSAM, adapted with LoRA to a site's data so that its three planes agree.",
     prompts=("box", "point"),
     modalities=("any",),
     dimensions=2,
@@ -45,13 +45,16 @@ def create(
     planes: Sequence[str] | str = PLANE_NAMES,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
 ) -> PlanarSegmenter:
-    """Load the imported adapter, or that in the folder or file `weights`, with its SAM.
+    """Load the imported adapter, or the one in the folder or file `weights`, with its SAM.
 
-    base: the file of the SAM that the adapter is of; without it whichever of the installed ones is.
-    size: of the slices; without it the one that the adapter was trained at.
+    See `create_planar` for the other options and errors.
 
-    See `create_planar` for the other options and what is raised; WeightsError also for a base that
-    is not the adapter's.
+    Args:
+        base: The file of the adapter's SAM; None for the installed one that matches.
+        size: The size of slices; None for the one that the adapter was trained at.
+
+    Raises:
+        WeightsError: Also if the base is not the adapter's.
     """
     from . import loading, lora_file
 

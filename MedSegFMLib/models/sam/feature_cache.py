@@ -1,4 +1,4 @@
-"""The network's features of slices, kept while they fit into a number of bytes."""
+"""A cache of the network's features of slices, with a limit in bytes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .encoding import SliceKey
 from .preprocessing import ResizePlan, SlicePreprocessor
 from .runtime import SliceEmbedding
 
-# Images of so many pixels together are handed to the network at a time, eight of 1024 by 1024: a
-# GPU takes many in one go.
+# Pixels of all images that are passed to the network at a time, eight of 1024 by 1024: a GPU
+# processes many at once.
 _PIXELS_AT_ONCE = 8 * 1024 * 1024
 
 Wanted = tuple[int, SliceKey]
-"""The volume's number, and the slice's name in it."""
+"""The volume's number, and the slice's key in it."""
 
 
 class SliceEncoder(Protocol):
-    """The part of a runtime that looks at slices, whatever its features are."""
+    """The encoder of a runtime, for any kind of features."""
 
     def encode(self, images: NDArray[np.float32], progress: Progress) -> list[NDArray[np.float32]]:
         """The features of each of the images (n, 3, H, W)."""
@@ -48,24 +48,25 @@ class SliceFeatures:
         self._cache = self._empty()
 
     def grey_window(self, volume: Volume) -> tuple[int, GreyWindow]:
-        """The volume's number and window; features of any other volume are let go.
+        """The volume's number and window; features of any other volume are discarded.
 
-        Raises VolumeError for values that cannot be shown.
+        Raises:
+            VolumeError: For values that cannot become grey levels.
         """
-        known = self._volumes.get(volume)
-        if known is None:
-            known = next(self._numbers), GreyWindow.from_voxels(volume.array_kji)
-            self._volumes[volume] = known
-        if known[0] != self._latest:
-            self._latest, self._cache = known[0], self._empty()
-        return known
+        number_and_window = self._volumes.get(volume)
+        if number_and_window is None:
+            number_and_window = next(self._numbers), GreyWindow.from_voxels(volume.array_kji)
+            self._volumes[volume] = number_and_window
+        if number_and_window[0] != self._latest:
+            self._latest, self._cache = number_and_window[0], self._empty()
+        return number_and_window
 
     def missing(self, wanted: Sequence[Wanted]) -> list[Wanted]:
-        """Those whose features are not here."""
+        """The keys whose features are not in the cache."""
         return [key for key in wanted if self._cache.get(key) is None]
 
     def room_for(self, plan: ResizePlan) -> int:
-        """How many slices' features of that size the memory holds."""
+        """The number of slices of that size whose features fit into the cache."""
         per_slice = 2 * 256 * (plan.input[0] // 16) * (plan.input[1] // 16)
         return max(1, self._cache_bytes // per_slice)
 
@@ -76,22 +77,26 @@ class SliceFeatures:
         plan: ResizePlan,
         progress: Progress,
     ) -> list[NDArray[np.float16]]:
-        """The features of slices of one size, those that are not here computed.
+        """The features of slices of one size; missing ones are computed.
 
-        slice_images: (n, rows, columns), as many as are wanted.
+        Args:
+            wanted: The keys of the slices.
+            slice_images: (n, rows, columns), one for each key.
+            plan: The resize plan of the slices.
+            progress: Reports the slices encoded.
         """
-        found = [self._cache.get(key) for key in wanted]
-        lacking = [n for n, item in enumerate(found) if item is None]
+        items = [self._cache.get(key) for key in wanted]
+        missing = [n for n, item in enumerate(items) if item is None]
         most = max(1, _PIXELS_AT_ONCE // (plan.input[0] * plan.input[1]))
-        batches = [lacking[n : n + most] for n in range(0, len(lacking), most)]
+        batches = [missing[n : n + most] for n in range(0, len(missing), most)]
         for batch, share in zip(batches, parts_of(progress, max(1, len(batches))), strict=False):
             share(0.0, "Encoding slices")
             images = self._preprocessor.images(slice_images[batch], plan)
             for n, features in zip(batch, self._runtime.encode(images, share), strict=True):
                 item = SliceEmbedding(np.asarray(features, np.float16))
                 self._cache.put(wanted[n], item)
-                found[n] = item
-        return [item.features for item in found if item is not None]
+                items[n] = item
+        return [item.features for item in items if item is not None]
 
     def _empty(self) -> LruByteCache[Wanted, SliceEmbedding]:
         return LruByteCache(self._cache_bytes, lambda item: item.nbytes)

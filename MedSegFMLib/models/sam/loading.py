@@ -1,4 +1,4 @@
-"""From a SAM checkpoint to what computes it: OpenVINO and torch on a CPU, torch on a GPU."""
+"""From a SAM checkpoint to its runtime: OpenVINO and torch on a CPU, torch on a GPU."""
 
 from __future__ import annotations
 
@@ -17,24 +17,32 @@ if TYPE_CHECKING:
 
 
 def load(path: Path, device: str = "auto", model: str = "sam") -> SamRuntime:
-    """The network whose weights a file holds, ready on "auto", "cpu", "cuda" or "cuda:N".
+    """Load the network of a checkpoint on "auto", "cpu", "cuda" or "cuda:N".
 
-    model: whose name errors of the device say.
+    Args:
+        path: The checkpoint.
+        device: The device.
+        model: The model name in error messages of the device.
 
-    Raises DeviceError for a device that is not there, WeightsError for weights that are missing,
-    altered, truncated or of another network.
+    Raises:
+        DeviceError: If the device is not available.
+        WeightsError: If the weights are missing, altered, truncated or of another network.
     """
     store.verify_recorded(path)
-    # Before the file is read: what is made of its content later goes by this.
+    # Before the file is read, since files derived from its content are named by this.
     sha256 = own_sha256(path)
     return make_runtime(sam_weights.load(path), path, sha256, device, model)
 
 
 def make_runtime(network: Sam, path: Path, sha256: str, device: str, model: str) -> SamRuntime:
-    """A network ready on a device.
+    """The runtime of a network on a device.
 
-    path, sha256: the file that it is of, and what names its content: graphs made of the network are
-    kept beside the one under the other.
+    Args:
+        network: The network.
+        path: The file of the network; OpenVINO graphs are stored beside it.
+        sha256: The SHA-256 of that file, which the names of the graphs contain.
+        device: The device.
+        model: The model name in error messages.
     """
     from .torch_runtime import TorchSamRuntime
 

@@ -1,8 +1,8 @@
-"""Low-rank adapters of SAM as peft saves them, with what tells which SAM they belong to.
+"""Low-rank adapters of SAM as saved by peft, with the identity of their SAM.
 
 A folder with `adapter_config.json` and `adapter_model.safetensors`, which
-`peft.PeftModel.from_pretrained` reads. The metadata of the tensors' file says the same and more, so
-that this file alone can be imported as the weights of a model.
+`peft.PeftModel.from_pretrained` reads. The metadata of the tensor file contain the same and more,
+so that this file alone can be imported as the weights of a model.
 """
 
 from __future__ import annotations
@@ -33,12 +33,17 @@ FORMAT = "medsegfm.crossplane"
 
 @dataclass(frozen=True)
 class AdapterFacts:
-    """What an adapter is of.
+    """The description of an adapter.
 
-    base: the name of the SAM it was trained on, a weights' name or a file's; base_sha256: of that
-    file; network: its name in `PUBLISHED`. prepared: how slices were prepared, as for the model
-    "sam" or "medsam"; size: one of `preprocessing.SIZES`. peft: what peft is told of the adapters.
-    data: what it was trained on (`labelled_volumes.manifest`). settings: of the training, as typed.
+    Attributes:
+        base: The name of the SAM it was trained on: of stored weights or of a file.
+        base_sha256: The SHA-256 of that file.
+        network: The SAM's name in `PUBLISHED`.
+        prepared: The preprocessing of slices: that of the model "sam" or "medsam".
+        size: One of `preprocessing.SIZES`.
+        peft: peft's configuration of the adapters.
+        data: The training data (`labelled_volumes.manifest`).
+        settings: The settings of the training, as typed.
     """
 
     base: str
@@ -52,14 +57,24 @@ class AdapterFacts:
 
 
 def write(folder: Path, facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> None:
-    """Write an adapter folder; OutputError where that fails. tensors: as peft names them."""
+    """Write an adapter folder.
+
+    Args:
+        folder: The folder to write to.
+        facts: The description of the adapter.
+        tensors: The tensors under peft's names.
+
+    Raises:
+        OutputError: If the files cannot be written.
+    """
     write_adapters(folder, FORMAT, asdict(facts), tensors)
 
 
 def read_facts(path: Path) -> AdapterFacts:
-    """What an adapter, a folder or its tensors' file, says of itself.
+    """Read the description of an adapter, given as a folder or as its tensor file.
 
-    Raises WeightsError where it is missing, truncated or none that this project wrote.
+    Raises:
+        WeightsError: If it is missing, truncated or not written by this project.
     """
     path = tensors_file(path)
     metadata = read_header(path).metadata
@@ -73,12 +88,15 @@ def read_facts(path: Path) -> AdapterFacts:
 
 
 def load(path: Path, base: Path | None = None) -> Sam:
-    """The SAM of an adapter with the adapter multiplied into its weights, on the CPU.
+    """Load the SAM of an adapter, on the CPU, with the adapter merged into its weights.
 
-    path: the adapter's folder, or its tensors' file. base: the file of the SAM; None for whichever
-    of the installed ones has its SHA-256.
+    Args:
+        path: The adapter's folder, or its tensor file.
+        base: The file of the SAM; None for the installed one that has the SHA-256 of the adapter's
+            SAM.
 
-    Raises WeightsError where the adapter is unusable, or the base missing or another.
+    Raises:
+        WeightsError: If the adapter is unusable, or the base is missing or a different one.
     """
     from safetensors.torch import load_file
 
@@ -87,13 +105,13 @@ def load(path: Path, base: Path | None = None) -> Sam:
     path = tensors_file(path)
     store.verify_recorded(path)
     facts = read_facts(path)
-    found = _base_of(facts, path, base)
-    network = sam_weights.load(found, PUBLISHED.get(facts.network))
+    base_path = _base_of(facts, path, base)
+    network = sam_weights.load(base_path, PUBLISHED.get(facts.network))
     try:
         return merged(network, facts.peft, load_file(str(path)))
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(
-            f"{path} does not fit the SAM it says it is of ({error}); train it again."
+            f"{path} does not fit the SAM that its metadata name ({error}); train it again."
         ) from error
 
 
@@ -102,18 +120,18 @@ def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:
         store.verify_recorded(base)
         if own_sha256(base) != facts.base_sha256:
             raise WeightsError(
-                f"{path} is an adapter of {facts.base} with the SHA-256 {facts.base_sha256}, and "
-                f"{base} is another; name that file as the base."
+                f"{path} is an adapter of {facts.base} with the SHA-256 {facts.base_sha256}, but "
+                f"{base} is a different file; name the right one as the base."
             )
         return base
     for name in BASES:
         try:
-            there = store.find(name)
+            installed = store.find(name)
         except WeightsError:
             continue
-        if own_sha256(there) == facts.base_sha256:
-            store.verify_recorded(there)
-            return there
+        if own_sha256(installed) == facts.base_sha256:
+            store.verify_recorded(installed)
+            return installed
     raise WeightsError(
         f"{path} is an adapter of {facts.base} with the SHA-256 {facts.base_sha256}, which is not "
         "installed; import that file with 'medsegfm weights import', or name it as the base."
@@ -122,6 +140,6 @@ def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:
 
 def _no_adapter(path: Path) -> WeightsError:
     return WeightsError(
-        f"{path} is no adapter of SAM that MedSegFM's training wrote; give its folder, or the "
+        f"{path} is not an adapter of SAM from MedSegFM's training; give its folder, or the "
         f"{TENSORS_FILE} in it."
     )

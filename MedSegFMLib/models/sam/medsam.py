@@ -1,6 +1,6 @@
-"""MedSAM as a model of volumes: each slice of three planes is segmented, from slice to slice.
+"""MedSAM as a model of volumes: slices of three planes, segmented from slice to slice.
 
-Ma et al., "Segment anything in medical images", Nature Communications, 2024: SAM's ViT-B trained
+Ma et al., "Segment anything in medical images", Nature Communications, 2024: SAM's ViT-B, trained
 further on 1.5 million medical images with boxes.
 """
 
@@ -18,7 +18,7 @@ from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 CARD = ModelCard(
     name="medsam",
     title="MedSAM in three planes",
-    summary="Follows a box from slice to slice in three planes; SAM trained on medical images.",
+    summary="Propagates a box from slice to slice in three planes; SAM trained on medical images.",
     prompts=("box",),
     modalities=("CT", "MR", "PET", "US", "X-ray", "microscopy"),
     dimensions=2,
@@ -40,9 +40,9 @@ def create(
     planes: Sequence[str] | str = PLANE_NAMES,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
 ) -> PlanarSegmenter:
-    """Load MedSAM with the weights of the store, or those in the file `weights`.
+    """Load MedSAM with the stored weights, or those in the file `weights`.
 
-    See `create_planar` for the options and what is raised.
+    See `create_planar` for the options and errors.
     """
     return create_planar(
         CARD, MedsamPreprocessor, device, weights, size, fusion, planes, cache_bytes

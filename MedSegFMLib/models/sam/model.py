@@ -1,7 +1,7 @@
-"""SAM as a model of volumes: each slice of three planes is segmented, from slice to slice.
+"""SAM as a model of volumes: slices of three planes, segmented from slice to slice.
 
-Kirillov et al., "Segment anything", 2023. The network is ViT-B, or ViT-L or ViT-H where such
-weights are given.
+Kirillov et al., "Segment anything", 2023. The network is ViT-B, or ViT-L or ViT-H with such
+weights.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 CARD = ModelCard(
     name="sam",
     title="SAM in three planes",
-    summary="Follows boxes and clicks from slice to slice in three planes; trained on photographs.",
+    summary="Propagates boxes and clicks slice to slice in three planes; trained on photographs.",
     prompts=("box", "point"),
     modalities=("any",),
     dimensions=2,
@@ -40,8 +40,8 @@ def create(
     planes: Sequence[str] | str = PLANE_NAMES,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
 ) -> PlanarSegmenter:
-    """Load SAM with the weights of the store, or those in the file `weights`.
+    """Load SAM with the stored weights, or those in the file `weights`.
 
-    See `create_planar` for the options and what is raised.
+    See `create_planar` for the options and errors.
     """
     return create_planar(CARD, SamPreprocessor, device, weights, size, fusion, planes, cache_bytes)

@@ -1,8 +1,8 @@
-"""SAM's encoder and decoder as graphs of OpenVINO, kept beside the weights they were made of.
+"""SAM's encoder and decoder as OpenVINO graphs, stored beside the weights they were made from.
 
-Making them takes longer than reading them, so they are made once on each computer:
+Converting them takes longer than reading them, so they are made once on each computer:
 `<weights>.<first 8 of their SHA-256>.graph.<part>.xml` and `.bin`, each with its own SHA-256 beside
-it. Where that folder cannot be written nothing is kept.
+it. If that folder cannot be written to, nothing is stored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _PHRASE = "Preparing the network for this computer (once)"
-# Raised where `SamDecoder` computes something else, so that graphs kept earlier are not used.
+# Incremented when the result of `SamDecoder` changes, so that older graphs are not used.
 _DECODER = "decoder-1"
 _ENCODER = f"encoder-{IMAGE_SIDE}"
 
@@ -36,14 +36,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Source:
-    """The file that a network was read from, and the SHA-256 that it had then."""
+    """The file of a network and the SHA-256 that it had when it was read."""
 
     path: Path
     sha256: str
 
 
 def encoder_graph(encoder: nn.Module, source: Source, progress: Progress) -> Any:
-    """The graph of a `SamEncoder` for one image of 1024 by 1024: the one kept, else made."""
+    """The graph of a `SamEncoder` for one image of 1024 by 1024, read from disk or converted."""
     import torch
 
     return _kept_or_made(
@@ -52,11 +52,11 @@ def encoder_graph(encoder: nn.Module, source: Source, progress: Progress) -> Any
 
 
 def decoder_graph(decoder: nn.Module, source: Source, progress: Progress) -> Any:
-    """The graph of a `SamDecoder`, which can be given any shapes: the one kept, else made."""
+    """The graph of a `SamDecoder` for inputs of any shape, read from disk or converted."""
     import torch
 
     def examples() -> tuple[Tensor, ...]:
-        # No size is 1 or met twice, so that none is taken for what is always so.
+        # No size is 1 or occurs twice, so that tracing takes none of them for a constant.
         image = torch.zeros(1, CHANNELS, 6, 5)
         return image.expand(2, -1, -1, -1), image, torch.zeros(2, 3, CHANNELS)
 
@@ -83,18 +83,18 @@ def _kept_or_made(
 
 
 def made(module: nn.Module, examples: tuple[Tensor, ...]) -> Any:
-    """A module as a graph, by what it does with the examples."""
+    """A module as a graph, traced with the examples."""
     import torch
 
     openvino = quiet_openvino()
     with torch.inference_mode(), warnings.catch_warnings():
-        # Tracing warns of each Python number that it takes for a constant, as is intended.
+        # Tracing warns of each Python number that becomes a constant, which is intended.
         warnings.simplefilter("ignore")
         return openvino.convert_model(module, example_input=examples)
 
 
 def _read(path: Path) -> Any | None:
-    """The graph that was kept, None where there is none or it is damaged."""
+    """The stored graph; None if there is none or it is damaged."""
     try:
         if any(recorded(file) != sha256_of(file) for file in (path, path.with_suffix(".bin"))):
             return None
@@ -105,18 +105,18 @@ def _read(path: Path) -> Any | None:
 
 
 def _keep(graph: Any, path: Path, weights: Path) -> None:
-    """Write a graph, and remove what was made of other weights; nothing where that cannot be."""
+    """Store a graph and remove those of other weights; log and continue if that fails."""
     try:
-        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=path.parent) as beside:
-            written = Path(beside) / path.name
+        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=path.parent) as temporary:
+            written = Path(temporary) / path.name
             quiet_openvino().save_model(graph, written, compress_to_fp16=False)
             digest = path.name.removeprefix(weights.name)[:9]
-            for other in derived_files(weights):
-                if not other.name.startswith(weights.name + digest):
+            for stale in derived_files(weights):
+                if not stale.name.startswith(weights.name + digest):
                     with suppress(OSError):
-                        other.unlink()
+                        stale.unlink()
             for file in (written.with_suffix(".bin"), written):
                 record(path.with_name(file.name), sha256_of(file))
                 file.replace(path.with_name(file.name))
     except (OSError, RuntimeError, OutputError, WeightsError) as error:
-        _log.info("The network prepared for this computer is not kept: %s", error)
+        _log.info("The network prepared for this computer is not stored: %s", error)

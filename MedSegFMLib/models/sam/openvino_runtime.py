@@ -1,4 +1,4 @@
-"""SAM's network on the CPU: OpenVINO where it is faster, torch for the rest."""
+"""SAM's network on the CPU: OpenVINO if it is faster, torch for the rest."""
 
 from __future__ import annotations
 
@@ -21,19 +21,24 @@ if TYPE_CHECKING:
 
     from .network.network import Sam
 
-# Decoders for as many sizes are kept ready: those of three planes, before and after a growth.
+# Compiled decoders are cached for this many sizes: three planes, before and after a growth.
 _MOST_SIZES = 6
 
-# Of the first call's time, this part goes into preparing the network.
+# The fraction of the first call's time that preparing the network takes.
 _PREPARING = 0.3
 
 
 class OpenVinoSamRuntime(TorchSamRuntime):
-    """The `SamRuntime` whose decoder, and encoder of 1024 by 1024, are compiled graphs.
+    """The `SamRuntime` with compiled graphs for the decoder and the encoder of 1024 by 1024.
 
-    source: the file that the network was read from; graphs are kept beside it. Images of other
-    sizes are encoded by torch: making a graph for each size would take longer than it saves.
-    precision: of the arithmetic of the encoder of 1024 by 1024.
+    Images of other sizes are encoded by torch: compiling a graph for each size would take longer
+    than it saves.
+
+    Args:
+        network: The network.
+        source: The file of the network; graphs are stored beside it.
+        model: The model name in error messages.
+        precision: The precision of the encoder of 1024 by 1024.
     """
 
     def __init__(
@@ -57,7 +62,7 @@ class OpenVinoSamRuntime(TorchSamRuntime):
         return super().encode(images, part_of(progress, _PREPARING, 1.0))
 
     def _prepare(self, large: bool, progress: Progress) -> None:
-        """Have the decoder's graph, and the encoder of 1024 by 1024 where `large`."""
+        """Prepare the decoder's graph and, if `large`, the encoder of 1024 by 1024."""
         with memory_errors(self._model):
             if self._decoder_graph is None:
                 share = part_of(progress, 0.0, 0.2)

@@ -1,10 +1,10 @@
-"""Slices as SAM and MedSAM take them, and what they answer as logits of the slice.
+"""Preprocessing of slices for SAM and MedSAM, and resampling of their logits to the slice.
 
-At "1024" as published: SAM after segment_anything's SamPredictor, MedSAM after MedSAM_Inference.py.
-Else the network sees the region alone, with zeros at the right and lower side up to a multiple of
-16: at "native" as its pixels are, but no side longer than 1024; at "224" and "448" with its longest
-side brought to so many. Those are whole windows of 14 patches: SAM fills its windows with zeros, so
-that a much smaller image still costs half as much.
+At "1024" as published: SAM as in segment_anything's SamPredictor, MedSAM as in MedSAM_Inference.py.
+Otherwise the network gets the region alone, padded with zeros at the right and lower sides to a
+multiple of 16: at "native" with its own pixels, but no side longer than 1024; at "224" and "448"
+with its longest side resized to that number of pixels. Those are whole windows of 14 patches: SAM
+pads its windows with zeros, so that a much smaller image still costs half as much.
 """
 
 from __future__ import annotations
@@ -41,51 +41,54 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class ResizePlan:
-    """Where a slice lies in the network's input: at its upper left, `content` pixels of it.
+    """The position of a slice in the network's input: at the upper left, `content` pixels of it.
 
-    All are (rows, columns).
+    Attributes:
+        slice_size: (rows, columns) of the slice.
+        content: (rows, columns) of the resized slice.
+        input: (rows, columns) of the network's input.
     """
 
     slice_size: Size
     content: Size
     input: Size
 
-    def prompt(self, asked: PixelPrompt) -> SlicePrompt:
-        """A slice's prompt in the input's pixels; a box reaches to its last pixel's place."""
+    def prompt(self, prompt: PixelPrompt) -> SlicePrompt:
+        """A slice's prompt in pixels of the input; a box ends at the centre of its last pixel."""
         down, across = (c / p for c, p in zip(self.content, self.slice_size, strict=True))
         box = None
-        if asked.box is not None:
-            top, left, bottom, right = asked.box
+        if prompt.box is not None:
+            top, left, bottom, right = prompt.box
             box = (left * across, top * down, (right - 1) * across, (bottom - 1) * down)
-        points = tuple((column * across, row * down, yes) for row, column, yes in asked.points)
+        points = tuple((column * across, row * down, on) for row, column, on in prompt.points)
         return SlicePrompt(box, points)
 
 
 class SlicePreprocessor(Protocol):
-    """How a network takes slices and answers."""
+    """A network's preprocessing of slices and postprocessing of logits."""
 
     @property
     def size(self) -> str:
         """One of `SIZES`."""
 
     def resize_plan(self, slice_size: Size) -> ResizePlan:
-        """Where a slice of so many rows and columns lies in the input."""
+        """The position in the input of a slice of (rows, columns) pixels."""
 
     def images(self, slice_images: GreyLevels, plan: ResizePlan) -> NDArray[np.float32]:
-        """(n, 3, H, W): slices (n, rows, columns) as the network takes them."""
+        """(n, 3, H, W): preprocessed slices (n, rows, columns)."""
 
     def resize_logits(self, low: Tensor, plan: ResizePlan) -> Tensor:
-        """(n, rows, columns) logits: what the network answered, (n, H/4, W/4), on the slices."""
+        """(n, rows, columns): the network's logits (n, H/4, W/4), resampled to the slices."""
 
 
 def slice_logits(preprocessor: SlicePreprocessor, low: Logits, plan: ResizePlan) -> Logits:
-    """(rows, columns) float32: what a network answered, (H/4, W/4), on the slice."""
+    """(rows, columns) float32: a network's logits (H/4, W/4), resampled to the slice."""
     import torch
 
-    there = preprocessor.resize_logits(
+    resized = preprocessor.resize_logits(
         torch.from_numpy(np.ascontiguousarray(low, np.float32))[None], plan
     )
-    return np.ascontiguousarray(there[0].numpy())
+    return np.ascontiguousarray(resized[0].numpy())
 
 
 class SamPreprocessor:
@@ -147,14 +150,14 @@ class MedsamPreprocessor:
 
     def resize_logits(self, low: Tensor, plan: ResizePlan) -> Tensor:
         """See `SlicePreprocessor.resize_logits`; above 0 if the probability there is over 0.5."""
-        likely = low.sigmoid()
+        probability = low.sigmoid()
         if plan.content != plan.input:
-            likely = _resized(likely, plan.input)[:, : plan.content[0], : plan.content[1]]
-        likely = _resized(likely, plan.slice_size)
-        return likely.clamp(_LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY).logit()
+            probability = _resized(probability, plan.input)[:, : plan.content[0], : plan.content[1]]
+        probability = _resized(probability, plan.slice_size)
+        return probability.clamp(_LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY).logit()
 
 
-# By the model whose way it is.
+# By the model whose preprocessing it is.
 PREPROCESSORS: dict[str, Callable[[str], SlicePreprocessor]] = {
     "sam": SamPreprocessor,
     "medsam": MedsamPreprocessor,
@@ -164,9 +167,9 @@ PREPROCESSORS: dict[str, Callable[[str], SlicePreprocessor]] = {
 def bicubic(slice_image: GreyLevels, size: Size) -> GreyLevels:
     """A slice (rows, columns) at another size, by cubic splines.
 
-    What scikit-image's resize(order=3, anti_aliasing=True, preserve_range=True) does: where it
-    gets smaller by a factor f it is smoothed first, with a Gaussian of deviation (f - 1) / 2.
-    Overshoots are cut off at the slice's own range and fractions dropped.
+    Equivalent to scikit-image's resize(order=3, anti_aliasing=True, preserve_range=True): if it
+    shrinks by a factor f it is smoothed first, with a Gaussian of deviation (f - 1) / 2. Overshoots
+    are clipped to the slice's own range and fractions truncated.
     """
     from scipy.ndimage import gaussian_filter, zoom
 
@@ -179,9 +182,9 @@ def bicubic(slice_image: GreyLevels, size: Size) -> GreyLevels:
 
 
 def _of_region(slice_size: Size, size: str) -> ResizePlan:
-    """A region's slice as it is, or with its longest side brought to a number of pixels.
+    """The plan for a region's slice: unchanged, or with its longest side at a number of pixels.
 
-    Beyond 1024 the tables of positions say nothing, and attention takes tens of gigabytes.
+    Beyond 1024 the position tables have no entries, and attention needs tens of gigabytes.
     """
     if size != "native":
         content = _scaled(slice_size, int(size))

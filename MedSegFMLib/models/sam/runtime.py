@@ -1,4 +1,4 @@
-"""What the adapters ask of whatever computes SAM's network: slices in, logits of slices out."""
+"""The interface of a SAM network on a device: slices in, logits of slices out."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from .network.config import SamConfig
 
 @dataclass(frozen=True, eq=False)
 class SliceEmbedding:
-    """What the encoder made of one slice, to be kept: features (256, H/16, W/16) in 16 bits."""
+    """The encoder's output for one slice as it is cached: features (256, H/16, W/16) in 16 bits."""
 
     features: NDArray[np.float16]
 
     @property
     def nbytes(self) -> int:
-        """The memory that it takes."""
+        """The memory of the features in bytes."""
         return self.features.nbytes
 
 
 @dataclass(frozen=True)
 class SlicePrompt:
-    """What is asked of one slice, in pixels of the network's input image.
+    """The prompt of one slice, in pixels of the network's input image.
 
-    Pixel centres have whole numbers, from 0 at the upper left, as segment_anything counts them.
+    Pixel centres are whole numbers from 0 at the upper left, as in segment_anything.
 
-    box: (x0, y0, x1, y1), or None.
-    points: each (x, y, positive).
+    Attributes:
+        box: (x0, y0, x1, y1), or None.
+        points: Each (x, y, positive).
     """
 
     box: tuple[float, float, float, float] | None = None
@@ -41,7 +42,7 @@ class SlicePrompt:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether several objects plan: a single point, which SAM answers with three masks."""
+        """Whether several objects are plausible: one point alone, for which SAM has three masks."""
         return self.box is None and len(self.points) == 1
 
 
@@ -50,12 +51,16 @@ class SamRuntime(Protocol):
 
     @property
     def config(self) -> SamConfig:
-        """Which of SAM's networks it is."""
+        """The configuration of the network."""
 
     def encode(self, images: NDArray[np.float32], progress: Progress) -> list[NDArray[np.float32]]:
-        """Look at images (n, 3, H, W) as the network takes them, H and W multiples of 16.
+        """Encode images (n, 3, H, W), preprocessed for the network, H and W multiples of 16.
 
-        Returns the features (256, H/16, W/16) of each. Raises DeviceError without memory.
+        Returns:
+            The features (256, H/16, W/16) of each image.
+
+        Raises:
+            DeviceError: If memory runs out.
         """
 
     def decode(
@@ -64,11 +69,16 @@ class SamRuntime(Protocol):
         prompts: Sequence[SlicePrompt],
         size_hw: tuple[int, int],
     ) -> list[Logits]:
-        """The logits (H/4, W/4), float32, of each slice under its prompt.
+        """The logits (H/4, W/4), float32, of each slice for its prompt.
 
-        features: of slices of one size, (256, H/16, W/16), in 16 or 32 bits; size_hw: (H, W).
+        For an ambiguous prompt it is the mask with the highest predicted quality of the three
+        (segment_anything's multimask_output), else the single mask.
 
-        Where a prompt is ambiguous the mask that the network thinks the best of its three, as
-        segment_anything's multimask_output gives them, else its single mask. Raises DeviceError
-        without memory.
+        Args:
+            features: Those of slices of one size, (256, H/16, W/16), in 16 or 32 bits.
+            prompts: One for each slice.
+            size_hw: (H, W).
+
+        Raises:
+            DeviceError: If memory runs out.
         """

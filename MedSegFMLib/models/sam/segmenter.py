@@ -1,4 +1,4 @@
-"""A network that sees slices as a model of volumes: three planes walked through and made one."""
+"""A 2D network as a model of volumes: propagation in three planes, then fusion."""
 
 from __future__ import annotations
 
@@ -24,19 +24,26 @@ from .runtime import SamRuntime
 
 DEFAULT_CACHE_BYTES = 1 << 30
 
-# Of a prediction that has slices to look at, this part is for looking at them.
-_LOOKING = 0.9
+# The fraction of a prediction's time that encoding takes, if there are slices to encode.
+_ENCODING = 0.9
 
 PlaneRequest = tuple[str, int, PixelPrompt]
 
 
 def check_options(size: str, fusion: str, planes: Sequence[str], cache_bytes: int | str) -> int:
-    """The bytes as a number; ModelError for an option that there is not."""
+    """Check the options of a model of slices.
+
+    Returns:
+        `cache_bytes` as a number.
+
+    Raises:
+        ModelError: If an option has no such value.
+    """
     choices = [("size", size, SIZES), ("fusion", fusion, tuple(FUSIONS))]
     choices += [("plane", plane, PLANE_NAMES) for plane in planes]
-    for what, value, known in choices:
-        if value not in known:
-            raise ModelError(f"There is no {what} '{value}'; choose from {', '.join(known)}.")
+    for option, value, accepted in choices:
+        if value not in accepted:
+            raise ModelError(f"There is no {option} '{value}'; choose from {', '.join(accepted)}.")
     if not planes:
         raise ModelError(f"No plane is named; choose from {', '.join(PLANE_NAMES)}.")
     if not str(cache_bytes).isdecimal():
@@ -47,8 +54,13 @@ def check_options(size: str, fusion: str, planes: Sequence[str], cache_bytes: in
 class PlanarSegmenter:
     """The `Segmenter` around a network of slices.
 
-    fusion: one of `FUSIONS`. planes: which of the three to look at. cache_bytes: how much memory
-    the features of slices may take.
+    Args:
+        card: The model's card.
+        runtime: The network.
+        preprocessor: The network's preprocessing of slices.
+        fusion: One of `FUSIONS`.
+        planes: Which of the three planes to segment.
+        cache_bytes: The memory limit of the slices' features.
     """
 
     classes: tuple[str, ...] = ()
@@ -71,9 +83,10 @@ class PlanarSegmenter:
         self._features = SliceFeatures(runtime, preprocessor, cache_bytes)
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> PlanarEncoding:
-        """Cut a region (None: all) into slices; the network looks at those that a prompt needs.
+        """Cut a region (None: all) into slices; they are encoded once a prompt needs them.
 
-        Raises VolumeError where the volume holds NaN or infinity.
+        Raises:
+            VolumeError: If the volume contains NaN or infinity.
         """
         progress(0.0, "Preparing the slices")
         region = region or Region.whole(volume.geometry.shape_kji)
@@ -97,11 +110,13 @@ class PlanarSegmenter:
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        """Propagate through the region's planes after one object's prompts, and fuse the answers.
+        """Propagate one object's prompts through the region's planes and fuse the results.
 
-        Every marked voxel ends up on the side that its mark says. Prompts outside the region say
-        nothing. Raises PromptError for a prompt outside the volume or one the model does not take,
-        DeviceError without memory.
+        Every marked voxel gets the label of its mark. Prompts outside the region have no effect.
+
+        Raises:
+            PromptError: For a prompt outside the volume or one the model does not take.
+            DeviceError: If memory runs out.
         """
         if not isinstance(encoding, PlanarEncoding):
             raise TypeError(f"{self.card.name} cannot predict from a {type(encoding).__name__}.")
@@ -110,11 +125,11 @@ class PlanarSegmenter:
         shape = encoding.region.shape_kji
         marks = to_voxels(prompts, encoding.geometry).within(encoding.region)
         stacked = {name: stack.marks(marks, shape) for name, stack in encoding.stacks.items()}
-        looked = self._encode_ahead(encoding, stacked, part_of(progress, 0.0, _LOOKING))
+        encoded = self._encode_ahead(encoding, stacked, part_of(progress, 0.0, _ENCODING))
         propagated = propagate_together(
             stacked,
             lambda requested, share: self._predict_slices(encoding, requested, share),
-            part_of(progress, _LOOKING if looked else 0.0, 0.95),
+            part_of(progress, _ENCODING if encoded else 0.0, 0.95),
         )
         progress(0.95, "Fusing the planes")
         planes = {name: stack.plane for name, stack in encoding.stacks.items()}
@@ -128,9 +143,10 @@ class PlanarSegmenter:
     def _encode_ahead(
         self, encoding: PlanarEncoding, marks: dict[str, Marks], progress: Progress
     ) -> bool:
-        """Have features of the slices that a box spans, many at a time; whether any were lacking.
+        """Encode the slices that a box spans, many at a time; return whether any were missing.
 
-        Without a box it is unknown how far it propagates, and past the memory none would be kept.
+        Without a box the extent of the propagation is unknown; features beyond the memory limit
+        would not be kept.
         """
         lacking: list[tuple[Stack, list[int]]] = []
         for name, stack in encoding.stacks.items():
@@ -141,9 +157,9 @@ class PlanarSegmenter:
             missing = set(self._features.missing(keys))
             plan = self._preprocessor.resize_plan(stack.slice_images.shape[1:])
             most = self._features.room_for(plan) // len(encoding.stacks)
-            held = [index for key, index in zip(keys, indices, strict=True) if key in missing]
-            if held and len(indices) <= most:
-                lacking.append((stack, held))
+            to_encode = [index for key, index in zip(keys, indices, strict=True) if key in missing]
+            if to_encode and len(indices) <= most:
+                lacking.append((stack, to_encode))
         for (stack, indices), share in zip(
             lacking, parts_of(progress, max(1, len(lacking))), strict=False
         ):
@@ -164,13 +180,13 @@ class PlanarSegmenter:
     def _predict_slices(
         self, encoding: PlanarEncoding, requested: list[PlaneRequest], progress: Progress
     ) -> list[Logits]:
-        """The logits of slices on the region, those remembered and those decoded now."""
-        found = {request: encoding.answers.get(request) for request in requested}
+        """The logits of slices within the region, cached or decoded now."""
+        results = {request: encoding.answers.get(request) for request in requested}
         by_plane: dict[str, list[PlaneRequest]] = {}
         for request in requested:
-            if found[request] is None:
+            if results[request] is None:
                 by_plane.setdefault(request[0], []).append(request)
-        # Slices of one size go through the decoder together, whichever plane they are of.
+        # Slices of one size are decoded together, regardless of their plane.
         by_size: dict[tuple[int, int], list[tuple[PlaneRequest, NDArray[np.float16]]]] = {}
         for (name, requests), share in zip(
             by_plane.items(), parts_of(progress, max(1, len(by_plane))), strict=False
@@ -193,8 +209,8 @@ class PlanarSegmenter:
             decoded = self._runtime.decode([f for _, f in items], prompts, size)
             for (request, _), stack, plan, low in zip(items, stacks, plans, decoded, strict=True):
                 logits = stack.crop_to_region(slice_logits(self._preprocessor, low, plan))
-                # Rounded before the first use as well: the same prompts give the same answer.
+                # Rounded before the first use too, so that equal prompts give equal results.
                 kept = logits.clip(-FAR_LOGIT, FAR_LOGIT).astype(np.float16)
                 encoding.answers.put(request, kept)
-                found[request] = kept
-        return [np.asarray(found[request], np.float32) for request in requested]
+                results[request] = kept
+        return [np.asarray(results[request], np.float32) for request in requested]

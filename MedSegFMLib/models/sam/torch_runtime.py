@@ -1,4 +1,4 @@
-"""SAM's network run by torch, on the CPU or a GPU."""
+"""SAM's network in torch, on the CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -23,18 +23,22 @@ if TYPE_CHECKING:
 
 _PHRASE = "Encoding slices"
 
-# Patches taken at a time: of four images of 1024 by 1024 on a GPU, halved where its memory is
-# short; a CPU is kept busy by less, and its work can be stopped in between.
+# Patches a batch: those of four images of 1024 by 1024 on a GPU, halved if its memory is short. A
+# smaller batch keeps a CPU busy, and work can be cancelled between batches.
 _PATCHES_ON_GPU = 4 * 64 * 64
 _PATCHES_ON_CPU = 1024
-# The decoder takes so many times as many, as it needs less for each.
+# The factor for the decoder's batches, as the decoder needs less memory a slice.
 _MORE_DECODED = 16
 
 
 class TorchSamRuntime:
-    """The `SamRuntime` around a network that is brought to a device.
+    """The `SamRuntime` around a network that is moved to a device.
 
-    model: whose name an error says. half: whether the encoder computes in 16 bits; a GPU's does.
+    Args:
+        network: The network.
+        device: The device.
+        model: The model name in error messages.
+        half: Whether the encoder computes in 16 bits on a CPU; on a GPU it always does.
     """
 
     def __init__(
@@ -58,10 +62,10 @@ class TorchSamRuntime:
         """See `SamRuntime.encode`; on a GPU in 16 bits, many at a time."""
         patches = images.shape[2] * images.shape[3] // PATCH**2
         features: list[NDArray[np.float32]] = []
-        for made in self._in_batches(
+        for batch in self._in_batches(
             len(images), patches, lambda part: self._encoded(images[part]), progress
         ):
-            features.extend(made)
+            features.extend(batch)
         return features
 
     def decode(
@@ -70,8 +74,8 @@ class TorchSamRuntime:
         prompts: Sequence[SlicePrompt],
         size_hw: tuple[int, int],
     ) -> list[Logits]:
-        """See `SamRuntime.decode`; prompts of one kind go through the network together."""
-        found: dict[int, Logits] = {}
+        """See `SamRuntime.decode`; prompts of one kind are decoded together."""
+        results: dict[int, Logits] = {}
         patches = max(1, size_hw[0] * size_hw[1] // PATCH**2 // _MORE_DECODED)
         for alike in _alike(prompts):
 
@@ -84,8 +88,8 @@ class TorchSamRuntime:
 
             batches = self._in_batches(len(alike), patches, decoded, no_progress)
             logits = [each for batch in batches for each in batch]
-            found.update(zip(alike, logits, strict=True))
-        return [found[n] for n in range(len(prompts))]
+            results.update(zip(alike, logits, strict=True))
+        return [results[n] for n in range(len(prompts))]
 
     def _encoded(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """The features of a batch."""
@@ -97,7 +101,7 @@ class TorchSamRuntime:
     def _decoded(
         self, features: NDArray[np.float32], positions: Tensor, tokens: Tensor
     ) -> tuple[Logits, Logits]:
-        """The masks and qualities of a batch, as `SamDecoder` gives them."""
+        """The masks and qualities of a batch, as `SamDecoder` returns them."""
         masks, qualities = self._decoder(self._tensor(features), positions, tokens)
         return masks.cpu().numpy(), qualities.cpu().numpy()
 
@@ -107,7 +111,7 @@ class TorchSamRuntime:
         prompts: Sequence[SlicePrompt],
         size_hw: tuple[int, int],
     ) -> list[Logits]:
-        """The logits of a batch under prompts of one kind."""
+        """The logits of a batch with prompts of one kind."""
         positions = self._network.image_positions(*features.shape[2:])
         masks, qualities = self._decoded(features, positions, self._tokens(prompts, size_hw))
         chosen = np.zeros(len(prompts), np.int64)
@@ -130,7 +134,7 @@ class TorchSamRuntime:
     def _in_batches(
         self, count: int, patches: int, compute: Callable[[slice], Any], progress: Progress
     ) -> list[Any]:
-        """What `compute` makes of each batch; a GPU without memory gets smaller ones."""
+        """The results of `compute` for each batch; batches shrink if a GPU runs out of memory."""
         import torch
 
         results, done = [], 0
@@ -153,7 +157,7 @@ class TorchSamRuntime:
         return results
 
     def _fast(self) -> AbstractContextManager[Any]:
-        """Arithmetic in 16 bits, on a GPU in those that it has."""
+        """Autocast to 16 bits: bfloat16 on a CPU, bfloat16 if supported, else float16 on a GPU."""
         import torch
 
         on_cpu = self._device.type == "cpu"
@@ -170,8 +174,8 @@ class TorchSamRuntime:
 
 
 def _alike(prompts: Sequence[SlicePrompt]) -> list[list[int]]:
-    """The places in the list of prompts of one kind: with a box or without, as many points."""
+    """Indices of prompts grouped by kind: with a box or without, equally many points."""
     kinds: dict[tuple[bool, int], list[int]] = {}
-    for place, prompt in enumerate(prompts):
-        kinds.setdefault((prompt.box is not None, len(prompt.points)), []).append(place)
+    for index, prompt in enumerate(prompts):
+        kinds.setdefault((prompt.box is not None, len(prompt.points)), []).append(index)
     return list(kinds.values())

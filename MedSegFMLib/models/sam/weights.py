@@ -14,19 +14,24 @@ from .network.config import PUBLISHED, SamConfig, infer_config
 if TYPE_CHECKING:
     from .network.network import Sam
 
-# Under these names training scripts keep the state dict beside their optimiser's.
+# Keys under which training scripts store the state dict beside their optimiser's.
 _HOLDERS = ("model", "state_dict")
 
 _ADVICE = "give a checkpoint as segment_anything or MedSAM publishes it"
 
 
 def load(path: Path, config: SamConfig | None = None) -> Sam:
-    """The network whose weights a file holds, on the CPU, in evaluation mode, float32.
+    """Load the network of a checkpoint, on the CPU, in evaluation mode, float32.
 
-    config: what it must be; None for whichever of the published ones it is.
+    The caller must check the file's SHA-256 first.
 
-    Its SHA-256 is for the caller to check first. Raises WeightsError where the file is missing,
-    truncated, of another network, or holds anything but tensors.
+    Args:
+        path: The checkpoint.
+        config: The required configuration; None for any of the published ones.
+
+    Raises:
+        WeightsError: If the file is missing, truncated, of another network, or contains anything
+            but tensors.
     """
     import torch
 
@@ -37,7 +42,7 @@ def load(path: Path, config: SamConfig | None = None) -> Sam:
     config = config or infer_config(shapes)
     if config is None:
         raise WeightsError(
-            f"{path} holds none of SAM's networks ({', '.join(PUBLISHED)}); {_ADVICE}."
+            f"{path} contains none of SAM's networks ({', '.join(PUBLISHED)}); {_ADVICE}."
         )
     with torch.device("meta"):
         network = Sam(config)
@@ -49,5 +54,9 @@ def load(path: Path, config: SamConfig | None = None) -> Sam:
 
 
 def save(network: Sam, path: Path) -> None:
-    """Write a network's weights as safetensors, named as published; OutputError on failure."""
+    """Write a network's weights as safetensors, named as published.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
     save_tensors(path, network.state_dict())

@@ -1,4 +1,4 @@
-"""Which decoder a SAM3D has: data, told from the tensors of a checkpoint. Needs no torch.
+"""The configuration of a SAM3D decoder, inferred from a checkpoint. Needs no torch.
 
 Bui et al., "SAM3D: Segment Anything Model in volumetric medical images", ISBI 2024.
 """
@@ -10,18 +10,19 @@ from dataclasses import dataclass
 
 from ..sam.network.config import CHANNELS
 
-# Channels that go into each block and come out of the last, from coarse to fine.
+# Output channels of the blocks, from coarse to fine.
 WIDTHS = (128, 64, 32, 16)
-# The blocks' published names, in the order in which they run.
+# The blocks' published names in their order of execution.
 BLOCKS = ("decoder5", "decoder4", "decoder3", "decoder2")
 
 
 @dataclass(frozen=True)
 class Sam3dConfig:
-    """One decoder.
+    """The configuration of a decoder.
 
-    classes: that it tells apart, background included. modalities: images of one volume, whose
-    features it takes side by side.
+    Attributes:
+        classes: The number of classes, background included.
+        modalities: The number of images of one volume, whose features are concatenated.
     """
 
     classes: int
@@ -29,14 +30,14 @@ class Sam3dConfig:
 
     @property
     def channels(self) -> int:
-        """Of the features that go in."""
+        """The channels of the input features."""
         return CHANNELS * self.modalities
 
 
 def infer_config(shapes: Mapping[str, tuple[int, ...]]) -> Sam3dConfig | None:
-    """The configuration of a checkpoint, by the shapes of its tensors; None for other networks.
+    """The configuration that fits the tensor shapes of a checkpoint; None for other networks.
 
-    First and last convolution decide; whether all else fits is for the layout check to say.
+    The first and last convolutions decide; the layout check compares everything else.
     """
     first = shapes.get(f"{BLOCKS[0]}.conv1.0.weight", ())
     last = shapes.get("out1.segmentation_head.weight", ())

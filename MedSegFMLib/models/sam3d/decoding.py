@@ -1,4 +1,4 @@
-"""From the features of all slices to the probability of each class, patch by patch. Needs torch."""
+"""From the features of all slices to class probabilities, patch by patch. Needs torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .patches import PatchGrid, bell
 if TYPE_CHECKING:
     from .network import Sam3dDecoder
 
-# A class that is nowhere near: of 16 bits, and of a probability in 32, this is well within.
+# The probability of an absent class, well within the range of 16-bit logarithms.
 _LEAST_PROBABILITY = 1e-7
 
 
@@ -30,9 +30,18 @@ def class_scores(
 ) -> NDArray[np.float16]:
     """The logarithm of each class's probability (classes, k, j, i) in a region of `shape_kji`.
 
-    features: as `embeddings` gives them. Overlapping patches' probabilities are averaged under a
-    bell, as nnU-Net does. Only as many slices as a patch has are worked on at a time. Raises
-    DeviceError without memory.
+    Probabilities of overlapping patches are averaged with bell-shaped weights, as in nnU-Net. Only
+    a patch's number of slices is processed at a time.
+
+    Args:
+        decoder: The decoder.
+        features: From `embeddings`.
+        windows: The patches of the region.
+        shape_kji: The shape of the region.
+        progress: Reports the patches done.
+
+    Raises:
+        DeviceError: If memory runs out.
     """
     import torch
 
@@ -54,7 +63,7 @@ def _class_scores(
     before_k, before_j, before_i = (before for before, _ in windows.padding)
     padded = [n + sum(more) for n, more in zip(shape_kji, windows.padding, strict=True)]
     weights = torch.from_numpy(bell((depth, side, side)))
-    # Sums over the patches that see these slices; they move on with the patches.
+    # Sums over the patches that cover these slices; they advance with the patches.
     sums = torch.zeros(classes, depth, *padded[1:])
     weight_sums = torch.zeros(depth, *padded[1:])
     scores = np.empty((classes, *shape_kji), np.float16)
@@ -62,12 +71,12 @@ def _class_scores(
     for number, (first, end) in enumerate(pairwise((*windows.slices, padded[0]))):
         for window, (row, column) in enumerate(windows.corners):
             progress((number * len(windows.corners) + window) / steps, "Predicting the classes")
-            seen = np.array(features[window, first : first + depth], np.float32)
-            patch = torch.from_numpy(seen).transpose(0, 1)[None].to(device)
-            likely = decoder(patch)[0].softmax(0).cpu()
-            here = (slice(row, row + side), slice(column, column + side))
-            sums[:, :, here[0], here[1]] += likely * weights
-            weight_sums[:, here[0], here[1]] += weights
+            slices = np.array(features[window, first : first + depth], np.float32)
+            patch = torch.from_numpy(slices).transpose(0, 1)[None].to(device)
+            probabilities = decoder(patch)[0].softmax(0).cpu()
+            rows, columns = slice(row, row + side), slice(column, column + side)
+            sums[:, :, rows, columns] += probabilities * weights
+            weight_sums[:, rows, columns] += weights
         done = end - first
         mean = (sums[:, :done] / weight_sums[:done]).clamp(min=_LEAST_PROBABILITY).log()
         low, high = max(first, before_k), min(end, before_k + shape_kji[0])
@@ -78,8 +87,8 @@ def _class_scores(
                 before_j : before_j + shape_kji[1],
                 before_i : before_i + shape_kji[2],
             ].numpy()
-        for held in (sums, weight_sums[None]):
-            held[:, : depth - done] = held[:, done:].clone()
-            held[:, depth - done :] = 0
+        for buffer in (sums, weight_sums[None]):
+            buffer[:, : depth - done] = buffer[:, done:].clone()
+            buffer[:, depth - done :] = 0
     progress(1.0, "Predicting the classes")
     return scores

@@ -1,4 +1,4 @@
-"""Features of volumes on disk, so that a volume is looked at once, whoever asks and how often."""
+"""Features of volumes on disk, so that a volume is encoded only once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from ...system.atomic_files import atomic_path
 logger = logging.getLogger(__name__)
 
 Features = NDArray[np.float16]
-"""(windows, K, 256, h, w): of each slice of each window."""
+"""(windows, K, 256, h, w): the features of each slice of each window."""
 
 
 class FeatureFiles:
-    """A folder of .npy files that takes no more than some bytes; what was used longest ago goes.
+    """A folder of .npy files with a size limit; the least recently used ones are removed.
 
-    budget_bytes: None for as many as there are.
+    Args:
+        folder: The folder.
+        budget_bytes: The size limit; None for no limit.
     """
 
     def __init__(self, folder: Path, budget_bytes: int | None) -> None:
@@ -32,24 +34,24 @@ class FeatureFiles:
         self._budget_bytes = budget_bytes
 
     def get(self, key: str, shape: tuple[int, ...]) -> Features | None:
-        """What was put under a key, read from disk as it is needed; None where it is not here."""
+        """The features under a key, memory-mapped; None if there are none."""
         path = self._path(key)
         try:
-            found: Features = np.load(path, mmap_mode="r", allow_pickle=False)
-            if (found.shape, found.dtype) == (shape, np.dtype(np.float16)):
-                # The time of its last use, which decides what is let go.
+            features: Features = np.load(path, mmap_mode="r", allow_pickle=False)
+            if (features.shape, features.dtype) == (shape, np.dtype(np.float16)):
+                # Record the time of the last use, which decides what is removed.
                 os.utime(path)
-                return found
+                return features
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError) as error:
-            logger.warning("%s cannot be used (%s); it is made again.", path, error)
+            logger.warning("%s cannot be used (%s); its features are computed again.", path, error)
         with suppress(OSError):
             path.unlink()
         return None
 
     def put(self, key: str, shape: tuple[int, ...], windows: Iterable[Features]) -> bool:
-        """Write the features of each window in turn, all or nothing; whether that could be done."""
+        """Write the features of each window in turn, all or nothing; return whether that worked."""
         nbytes = 2 * int(np.prod(shape))
         if self._budget_bytes is not None and nbytes > self._budget_bytes:
             return False
@@ -62,23 +64,23 @@ class FeatureFiles:
                 for features in windows:
                     file.write(np.ascontiguousarray(features, "<f2").data)
         except (OSError, OutputError) as error:
-            logger.warning("Features are not kept on disk: %s", error)
+            logger.warning("The features are not stored on disk: %s", error)
             return False
         return True
 
     def _make_room(self, nbytes: int) -> None:
-        """Remove what was used longest ago until so many bytes more fit."""
+        """Remove the least recently used files until `nbytes` more fit."""
         if self._budget_bytes is None:
             return
         files = [(path, path.stat()) for path in self._folder.glob("*.npy")]
-        held = sum(state.st_size for _, state in files)
+        used_bytes = sum(state.st_size for _, state in files)
         for path, state in sorted(files, key=lambda item: item[1].st_mtime):
-            if held + nbytes <= self._budget_bytes:
+            if used_bytes + nbytes <= self._budget_bytes:
                 return
-            # Another process may read it, which on Windows keeps it.
+            # Windows does not remove a file that another process reads.
             with suppress(OSError):
                 path.unlink()
-                held -= state.st_size
+                used_bytes -= state.st_size
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.npy"

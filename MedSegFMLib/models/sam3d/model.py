@@ -1,8 +1,9 @@
-"""SAM3D as a model: every class that it knows, in the whole volume, without a click.
+"""SAM3D as a model: segmentation of its classes in the whole volume, without clicks.
 
 Bui et al., "SAM3D: Segment Anything Model in volumetric medical images", ISBI 2024. SAM's image
-encoder, as published, looks at every slice; a light decoder makes classes of its features in 3D.
-Slices are those along k, the array's first axis, whatever the orientation; nothing is resampled.
+encoder, as published, encodes every slice; a light decoder predicts classes from its features in
+3D. Slices are those along k, the array's first axis, whatever the orientation; nothing is
+resampled.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 CARD = ModelCard(
     name="sam3d",
     title="SAM3D",
-    summary="Segments all classes that its decoder was trained for, through SAM's image encoder.",
+    summary="Segments the classes its decoder was trained for, from features of SAM's encoder.",
     prompts=("text",),
     modalities=("as its weights",),
     dimensions=3,
@@ -48,24 +49,28 @@ CARD = ModelCard(
     weights="sam3d",
     base="sam",
     # ViT-B and three classes, patches of 160 by 160 by 16 on a CPU, growth: 1457, 1476 and 1496 MB
-    # for volumes of 48, 96 and 160 voxels a side (Testing/benchmarks/memory.py); without what the
-    # networks take 257, 763 and 1442 MB for 160, 256 and 320. Each further class adds some 10 bytes
-    # a voxel.
+    # for volumes of 48, 96 and 160 voxels a side (Testing/benchmarks/memory.py); excluding the
+    # networks 257, 763 and 1442 MB for 160, 256 and 320. Each further class adds about 10 bytes a
+    # voxel.
     base_bytes=1_450_000_000,
     bytes_per_voxel=45,
 )
 
-# Of a volume's features on disk, in the user's folder of weights.
+# The limit of the features on disk, in the user's folder of weights.
 DEFAULT_CACHE_BYTES = 4 << 30
 _FOLDER = "features"
 
-# Of the time of a volume, the part for looking at its slices.
-_LOOKING = 0.85
+# The fraction of a volume's time that encoding its slices takes.
+_ENCODING = 0.85
 
 
 @dataclass(frozen=True, eq=False)
 class Sam3dEncoding(Encoding):
-    """scores: the logarithm of each class's probability (classes, k, j, i), background first."""
+    """The class scores of a region.
+
+    Attributes:
+        scores: The logarithm of each class's probability (classes, k, j, i), background first.
+    """
 
     scores: NDArray[np.float16]
 
@@ -80,20 +85,27 @@ def create(
     overlap: float | str = 0.5,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
 ) -> Sam3dSegmenter:
-    """Load the decoder of the store, or that in the file `weights`, and the SAM it sees through.
+    """Load the stored decoder, or the one in the file `weights`, and the SAM that it needs.
 
-    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-    base: a file with SAM's weights, those that the decoder was trained on; None for the store's.
-    classes, patch, depth: for a published checkpoint, which does not tell them: the names without
-        background (as text with commas between), pixels of a side and slices of a patch, as in
-        its training; for instance 160 and 16. Weights that training here wrote tell them.
-    overlap: of neighbouring patches, as a part of their width, 0 to 0.9; half as published, less
-        for less time.
-    cache_bytes: how much of the disk the features of volumes may take in the user's folder of
-        weights, so that a volume is looked at once; 0 keeps none.
+    Args:
+        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        weights: The decoder's file; None for the stored one.
+        base: A file with SAM's weights, those that the decoder was trained on; None for the stored
+            ones.
+        classes: For a published checkpoint, which does not contain them, the class names without
+            background, as in its training; as text, separated by commas. Weights from this
+            project's training contain them, as well as `patch` and `depth`.
+        patch: For a published checkpoint, the pixels of a patch's side, such as 160.
+        depth: For a published checkpoint, the slices of a patch, such as 16.
+        overlap: The overlap of neighbouring patches as a fraction of their width, 0 to 0.9; 0.5 as
+            published, less to save time.
+        cache_bytes: The disk limit of volumes' features in the user's folder of weights, so that a
+            volume is encoded once; 0 stores none.
 
-    Raises ModelError for an option that cannot be, DeviceError for a device that is not there,
-    WeightsError for weights that are missing, altered, of another network or of another base.
+    Raises:
+        ModelError: If an option is invalid.
+        DeviceError: If the device is not available.
+        WeightsError: If weights are missing, altered, of another network or of another base.
     """
     chosen = choose_device(device)
     part, budget = _numbers(overlap, cache_bytes)
@@ -105,41 +117,52 @@ def create(
     if decoder.config.modalities != 1:
         raise WeightsError(
             f"{path} takes {decoder.config.modalities} images of each volume at once; give a "
-            "decoder of one."
+            "decoder for one."
         )
-    seen_through = open_base(base, str(chosen), facts.base_sha256, path)
+    encoder = open_base(base, str(chosen), facts.base_sha256, path)
     files = FeatureFiles(store.folder() / _FOLDER, budget) if budget else None
-    return Sam3dSegmenter(decoder.to(chosen), facts, seen_through, files, part)
+    return Sam3dSegmenter(decoder.to(chosen), facts, encoder, files, part)
 
 
 def open_base(
     base: str | Path | None, device: str, sha256: str | None = None, decoder: Path | None = None
 ) -> Base:
-    """A SAM to see through: that of a file, or of the store.
+    """Load the SAM whose features the decoder takes, from a file or the store.
 
-    sha256: what its file must have, as the file `decoder` says. Raises WeightsError where it is
-    missing, altered or another.
+    Args:
+        base: A file or the name of stored weights; None for SAM's stored weights.
+        device: The device.
+        sha256: The SHA-256 that the file must have according to the file `decoder`.
+        decoder: The decoder's file, for the error message.
+
+    Raises:
+        WeightsError: If the SAM is missing, altered or a different one.
     """
     from ..sam import base as sam_base
     from ..sam import weights as sam_weights
     from ..sam.torch_runtime import TorchSamRuntime
 
-    path, found = sam_base.base_weights(str(base or CARD.base))
-    if sha256 not in (None, found):
+    path, actual_sha256 = sam_base.base_weights(str(base or CARD.base))
+    if sha256 not in (None, actual_sha256):
         raise WeightsError(
-            f"{decoder} was trained on the SAM with the SHA-256 {sha256}, but {path} has {found}; "
-            "give that one as base=FILE."
+            f"{decoder} was trained on the SAM with the SHA-256 {sha256}, but {path} has "
+            f"{actual_sha256}; give that one as base=FILE."
         )
     chosen = choose_device(device)
-    # Not OpenVINO: its graphs are worth their making for one size of image alone.
+    # Not OpenVINO: compiling its graphs pays off for a single size of image only.
     runtime = TorchSamRuntime(sam_weights.load(path), chosen, CARD.name)
-    return Base(runtime, found, chosen.type)
+    return Base(runtime, actual_sha256, chosen.type)
 
 
 class Sam3dSegmenter:
-    """The `Segmenter` around a decoder and the encoder before it.
+    """The `Segmenter` around a decoder and its encoder.
 
-    overlap: of neighbouring patches, as a part of their width. files: where features are kept.
+    Args:
+        decoder: The decoder.
+        facts: The description of the decoder.
+        base: SAM's image encoder.
+        files: The store of features on disk, or None.
+        overlap: The overlap of neighbouring patches as a fraction of their width.
     """
 
     card = CARD
@@ -160,13 +183,15 @@ class Sam3dSegmenter:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """What it knows, without background; an object is one of them, named by a text prompt."""
+        """The class names, without background; a text prompt names one of them."""
         return self._facts.classes
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Sam3dEncoding:
-        """Look at a region (None: all) and tell the classes in it.
+        """Score the classes in a region (None: all).
 
-        Raises VolumeError where the volume holds NaN or infinity, DeviceError without memory.
+        Raises:
+            VolumeError: If the volume contains NaN or infinity.
+            DeviceError: If memory runs out.
         """
         progress(0.0, "Preparing the slices")
         region = region or Region.whole(volume.geometry.shape_kji)
@@ -178,10 +203,10 @@ class Sam3dSegmenter:
             ZScores.from_volume(volume.array_kji),
             windows,
             self._files,
-            part_of(progress, 0.0, _LOOKING),
+            part_of(progress, 0.0, _ENCODING),
         )
-        drawing = part_of(progress, _LOOKING, 1.0)
-        scores = class_scores(self._decoder, features, windows, shape, drawing)
+        decoding = part_of(progress, _ENCODING, 1.0)
+        scores = class_scores(self._decoder, features, windows, shape, decoding)
         return Sam3dEncoding(volume.geometry, region, scores.nbytes, scores)
 
     def predict(
@@ -191,22 +216,25 @@ class Sam3dSegmenter:
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        """The class that the texts name, or several together: log p of it less that of any other.
+        """The union of the classes that the texts name.
 
-        Raises PromptError for a text that names no class and for any other prompt.
+        The logit is the largest log probability of these classes minus that of all others.
+
+        Raises:
+            PromptError: For a text that names no class and for any other kind of prompt.
         """
         if not isinstance(encoding, Sam3dEncoding):
             raise TypeError(f"SAM3D cannot predict from a {type(encoding).__name__} of a model.")
         progress(0.0, "Reading the prompts")
-        asked = requested_classes(CARD, self.classes, prompts, encoding.geometry)
-        wanted = [1 + number for number in asked]
+        numbers = requested_classes(CARD, self.classes, prompts, encoding.geometry)
+        wanted = [1 + number for number in numbers]
         others = [n for n in range(len(encoding.scores)) if n not in wanted]
         logits: Logits = encoding.scores[wanted].max(axis=0).astype(np.float32)
         logits -= encoding.scores[others].max(axis=0)
-        # In 16 bits classes can be level: the first of them has the voxel, as in an argmax.
-        level = logits == 0
-        won = np.isin(encoding.scores[:, level].argmax(axis=0), wanted)
-        logits[level] = np.where(won, np.finfo(np.float32).eps, 0)
+        # In 16 bits classes can tie: the first of them gets the voxel, as in an argmax.
+        tied = logits == 0
+        won = np.isin(encoding.scores[:, tied].argmax(axis=0), wanted)
+        logits[tied] = np.where(won, np.finfo(np.float32).eps, 0)
         progress(1.0, "Predicting the mask")
         return Prediction(encoding.geometry, encoding.region.start_kji, logits)
 
@@ -218,32 +246,36 @@ def _facts(
     patch: int | str | None,
     depth: int | str | None,
 ) -> Sam3dFacts:
-    """What a decoder of so many classes was trained for, from its file or from the options."""
+    """The description of a decoder of `count` classes, from its file or from the options."""
     facts = sam3d_weights.read_facts(path)
     given = {"classes": classes, "patch": patch, "depth": depth}
     if facts is not None:
-        told = [name for name, value in given.items() if value is not None]
-        if told:
-            raise ModelError(f"{path} says itself what its {told[0]} is; leave out {told[0]}=.")
+        excess = next((name for name, value in given.items() if value is not None), None)
+        if excess is not None:
+            raise ModelError(f"{path} specifies its own {excess}; leave out {excess}=.")
     else:
         lacking = [name for name, value in given.items() if value is None]
         if lacking or classes is None:
             raise ModelError(
-                f"{path} does not say for which {', '.join(lacking)} it was trained; give, for "
-                "instance, classes=liver,spleen patch=160 depth=16, as it was."
+                f"{path} does not specify for which {', '.join(lacking)} it was trained; give, for "
+                "instance, classes=liver,spleen patch=160 depth=16, as in its training."
             )
         sides = [_whole(name, str(given[name])) for name in ("patch", "depth")]
         facts = Sam3dFacts(tuple(name.strip() for name in classes), sides[0], sides[1])
     if len(facts.classes) != count:
         raise ModelError(
-            f"{path} tells {count} classes apart beside background, but {len(facts.classes)} are "
+            f"{path} has {count} classes besides background, but {len(facts.classes)} are "
             f"named ({', '.join(facts.classes)}); name each."
         )
     return facts
 
 
 def _numbers(overlap: float | str, cache_bytes: int | str) -> tuple[float, int]:
-    """Both options as numbers; ModelError where they are none."""
+    """Both options as numbers.
+
+    Raises:
+        ModelError: If either is not a valid number.
+    """
     try:
         part = float(overlap)
     except ValueError:

@@ -1,8 +1,8 @@
 """SAM3D's decoder: from the features of all slices of a patch to classes, in 3D.
 
 Bui et al., "SAM3D: Segment Anything Model in volumetric medical images", ISBI 2024, section 2.3.
-Modules are called as in its published checkpoints, which hold no others: the image encoder, which
-stays as SAM's authors trained it, is not part of them.
+Modules have the names of its published checkpoints, which contain no others: the image encoder
+stays as SAM's authors trained it and is not included.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from torch.nn import functional
 
 from .config import BLOCKS, WIDTHS, Sam3dConfig
 
-# The blocks after which a head stands, from fine to coarse: after the last, and the two before.
+# The block before each head, from fine to coarse: the last one, and the two before it.
 _HEADS = {"out1": "decoder2", "out2": "decoder3", "out3": "decoder4"}
 
 
 def _convolved(taken: int, made: int, side: int, *after: nn.Module) -> nn.Sequential:
-    """A convolution that keeps the size, and a normalisation, which has no weights."""
+    """A convolution that keeps the size, and a normalisation without weights."""
     convolution = nn.Conv3d(taken, made, side, padding=side // 2)
     return nn.Sequential(convolution, nn.InstanceNorm3d(made), *after)
 
 
 class _Block(nn.Module):
-    """A residual block; what comes out has twice the rows and columns, and as many slices."""
+    """A residual block; the output has twice the rows and columns, and the same slices."""
 
     def __init__(self, taken: int, made: int) -> None:
         super().__init__()
@@ -36,8 +36,8 @@ class _Block(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, taken, d, h, w) -> (n, made, d, 2h, 2w)."""
-        seen = functional.leaky_relu(self.conv2(self.conv1(features)) + self.downsample(features))
-        doubled: Tensor = functional.interpolate(seen, scale_factor=(1, 2, 2), mode="nearest")
+        summed = functional.leaky_relu(self.conv2(self.conv1(features)) + self.downsample(features))
+        doubled: Tensor = functional.interpolate(summed, scale_factor=(1, 2, 2), mode="nearest")
         return doubled
 
 
@@ -56,7 +56,7 @@ class _Head(nn.Module):
 
 
 class Sam3dDecoder(nn.Module):
-    """All that is trained of SAM3D; its state dict has the published layout."""
+    """The trained part of SAM3D; its state dict has the published layout."""
 
     def __init__(self, config: Sam3dConfig) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Sam3dDecoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (n, 256 per modality, d, h, w) of slices -> logits (n, classes, d, 16h, 16w).
 
-        h * w * d is 2 or more: over a single place nothing can be normalised.
+        h * w * d must be at least 2: a single position cannot be normalised over.
         """
         return self._answers(features, 1)[0]
 
@@ -87,7 +87,7 @@ class Sam3dDecoder(nn.Module):
 
 
 def decoder_on_meta(config: Sam3dConfig) -> Sam3dDecoder:
-    """A decoder without memory for its weights, in evaluation mode, to be given some."""
+    """A decoder on the meta device, in evaluation mode, whose weights are to be assigned."""
     with torch.device("meta"):
         decoder = Sam3dDecoder(config)
     decoder.eval()

@@ -1,4 +1,4 @@
-"""How SAM3D sees a volume: z-scores, cut into patches that overlap and are weighed by a bell."""
+"""SAM3D's preprocessing of a volume: z-scores, cut into overlapping, bell-weighted patches."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from ...volumes.intensities import check_values
 from ...volumes.region import Shape
 from ..sam.network.config import PATCH
 
-# As nnU-Net weighs a patch, and so does SAM3D's published inference: the bell's width as a part of
-# the patch's, and the least weight, so that corners seen once count.
+# The weights of a patch as in nnU-Net and in SAM3D's published inference: the bell's width as a
+# fraction of the patch's, and the smallest weight, so that corners in a single patch count.
 _BELL = 1 / 8
 _LEAST_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True)
 class PatchGrid:
-    """Where the patches of one region lie.
+    """The positions of the patches of one region.
 
-    padding: voxels of value 0 added (before, after) along k, j and i, so that a patch fits.
-    patch, depth: pixels of a side, and slices, of a patch.
-    corners: first row and column of each window, in the padded region.
-    slices: where each patch begins along k in every window.
+    Attributes:
+        padding: Voxels of value 0 added (before, after) along k, j and i, so that a patch fits.
+        patch: The pixels of a patch's side.
+        depth: The slices of a patch.
+        corners: The first row and column of each window in the padded region.
+        slices: The first slice of each patch, the same in every window.
     """
 
     padding: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
@@ -39,7 +41,7 @@ class PatchGrid:
 
     @classmethod
     def covering(cls, shape_kji: Shape, patch: int, depth: int, overlap: float) -> PatchGrid:
-        """Patches over a region of this shape, overlapping by at least that part of their width."""
+        """Patches over a region of this shape, overlapping by at least `overlap` of their width."""
         sides = (depth, patch, patch)
         lacking = [max(0, side - n) for side, n in zip(sides, shape_kji, strict=True)]
         k, j, i = (
@@ -57,29 +59,33 @@ class PatchGrid:
 
     @property
     def places(self) -> int:
-        """Rows, and columns, of the features of a patch."""
+        """The number of rows, and of columns, of a patch's features."""
         return self.patch // PATCH
 
     def cut(self, region_kji: NDArray[Any], window: int, scores: ZScores) -> Logits:
         """(K, patch, patch) float32: the z-scores of all slices of a window, with its padding."""
         row, column = self.corners[window]
-        # Along an axis with padding there is one window, which holds all of the region.
+        # Along an axis with padding there is a single window, which contains the whole region.
         part = region_kji[:, row : row + self.patch, column : column + self.patch]
         return np.pad(scores.standardise(part), self.padding)
 
 
 @dataclass(frozen=True)
 class ZScores:
-    """What z-scores of a volume are counted from."""
+    """The mean and standard deviation that z-scores of a volume are computed with."""
 
     mean: float
     deviation: float
 
     @classmethod
     def from_volume(cls, array_kji: NDArray[Any]) -> ZScores:
-        """Those of a whole volume; VolumeError for NaN, infinity and values past 32 bits."""
+        """Compute them for a whole volume.
+
+        Raises:
+            VolumeError: For NaN, infinity and values beyond 32-bit floats.
+        """
         low, high = check_values(array_kji, "The volume")
-        # Brought within 1 first, and slice by slice: squares could overflow, copies fill memory.
+        # Scaled to 1, as squares could overflow; slice by slice, as copies could fill the memory.
         scale = max(abs(low), abs(high)) or 1.0
         mean = float(np.mean([(one / np.float64(scale)).mean() for one in array_kji]))
         squares = [((one / np.float64(scale) - mean) ** 2).mean() for one in array_kji]
@@ -98,11 +104,11 @@ def bell(sides: Sequence[int]) -> Logits:
     for side in sides:
         from_middle = (np.arange(side) - (side - 1) / 2) / (_BELL * side)
         weights = weights[..., None] * np.exp(-(from_middle**2) / 2).astype(np.float32)
-    raised: Logits = np.maximum(weights / weights.max(), np.float32(_LEAST_WEIGHT))
-    return raised
+    clipped: Logits = np.maximum(weights / weights.max(), np.float32(_LEAST_WEIGHT))
+    return clipped
 
 
 def _starts(size: int, side: int, overlap: float) -> tuple[int, ...]:
-    """Where windows of `side` begin along an axis: evenly, the first and last at its ends."""
+    """The starts of windows of `side` along an axis: evenly spaced, first and last at its ends."""
     steps = ceil((size - side) / max(1.0, side * (1 - overlap)))
     return tuple(int(v) for v in np.rint(np.linspace(0, size - side, steps + 1)))

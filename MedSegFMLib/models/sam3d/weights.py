@@ -1,8 +1,8 @@
-"""SAM3D's decoder as a file: what training here wrote, or a checkpoint as published.
+"""SAM3D's decoder as a file: from this project's training, or a published checkpoint.
 
-Ours is safetensors, whose metadata tell all that segmenting needs. The published trainer, made of
-nnU-Net's, keeps the state dict beside that of its optimiser, and tells neither the classes' names
-nor the size of its patches.
+This project's format is safetensors with all information for segmentation in its metadata. The
+published trainer, derived from nnU-Net's, stores the state dict beside that of its optimiser,
+without the class names and the patch size.
 """
 
 from __future__ import annotations
@@ -30,22 +30,24 @@ _VERSION = "1"
 
 # nnU-Net's first version, its second, and other scripts, in the order in which they may nest.
 _HOLDERS = ("state_dict", "network_weights", "model")
-# What torch puts before each name where several GPUs trained.
+# The prefix that torch adds to each name after training on several GPUs.
 _PARALLEL = "module."
 
 _ADVICE = "give a decoder that 'medsegfm train sam3d' or SAM3D's own trainer wrote"
 
-# Below this a patch is a single place for the network, over which nothing can be normalised.
+# A smaller patch has a single position for the network, which cannot be normalised over.
 SMALLEST_PATCH = 2 * PATCH
 
 
 @dataclass(frozen=True)
 class Sam3dFacts:
-    """What a decoder was trained for.
+    """The description of a decoder's training.
 
-    classes: their names, without background, in the order of the outputs.
-    patch, depth: pixels of a side, and slices, of what it sees at a time.
-    base_sha256: of the SAM whose features it was trained on; None where nobody said.
+    Attributes:
+        classes: The class names, without background, in the order of the outputs.
+        patch: The pixels of a patch's side.
+        depth: The slices of a patch.
+        base_sha256: The SHA-256 of the SAM whose features it was trained on; None if unknown.
     """
 
     classes: tuple[str, ...]
@@ -63,8 +65,8 @@ class Sam3dFacts:
             raise ModelError(f"The patch is {self.depth} slices deep; give 1 or more, such as 16.")
         if not self.classes or not all(name.strip() for name in self.classes):
             raise ModelError("A class has no name; give classes=liver,spleen, one name for each.")
-        known = [name.strip().casefold() for name in self.classes]
-        twice = sorted({name for name in known if known.count(name) > 1})
+        names = [name.strip().casefold() for name in self.classes]
+        twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ModelError(f"Two classes are called {twice[0]}; give each its own name.")
 
@@ -72,9 +74,16 @@ class Sam3dFacts:
 def save(
     decoder: Sam3dDecoder, facts: Sam3dFacts, path: Path, data: Sequence[Mapping[str, Any]] = ()
 ) -> None:
-    """Write a decoder and its facts, whole or not at all; OutputError where that fails.
+    """Write a decoder and its description, completely or not at all.
 
-    data: what it was trained on, a record for each volume.
+    Args:
+        decoder: The decoder.
+        facts: The description.
+        path: The file to write.
+        data: The training data, a record for each volume.
+
+    Raises:
+        OutputError: If the file cannot be written.
     """
     metadata = {
         "format": FORMAT,
@@ -86,10 +95,13 @@ def save(
 
 
 def load(path: Path) -> Sam3dDecoder:
-    """The decoder of a file, on the CPU, in evaluation mode, float32.
+    """Load the decoder of a file, on the CPU, in evaluation mode, float32.
 
-    Its SHA-256 is for the caller to check first. Raises WeightsError where the file is missing,
-    truncated, of another network, or holds anything but tensors.
+    The caller must check the file's SHA-256 first.
+
+    Raises:
+        WeightsError: If the file is missing, truncated, of another network, or contains anything
+            but tensors.
     """
     from .network import decoder_on_meta
 
@@ -98,7 +110,7 @@ def load(path: Path) -> Sam3dDecoder:
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     config = infer_config(shapes)
     if config is None:
-        raise WeightsError(f"{path} holds no decoder of SAM3D; {_ADVICE}.")
+        raise WeightsError(f"{path} does not contain a decoder of SAM3D; {_ADVICE}.")
     decoder = decoder_on_meta(config)
     expected = {name: tuple(tensor.shape) for name, tensor in decoder.state_dict().items()}
     check_layout(shapes, expected, path, "SAM3D's decoder", _ADVICE)
@@ -108,22 +120,24 @@ def load(path: Path) -> Sam3dDecoder:
 
 
 def read_facts(path: Path) -> Sam3dFacts | None:
-    """What a file says of itself; None where it was not written by training here.
+    """Read the description in a file; None if this project's training did not write it.
 
-    Raises WeightsError where the file is missing or damaged, or of another network of ours.
+    Raises:
+        WeightsError: If the file is missing or damaged, or of another network of this project.
     """
     if not is_safetensors(path):
         return None
     metadata = read_header(path).metadata
     if "format" not in metadata or metadata["format"] == "pt":
         return None
-    found = (metadata["format"], metadata.get("version"))
-    if found != (FORMAT, _VERSION):
+    file_format = (metadata["format"], metadata.get("version"))
+    if file_format != (FORMAT, _VERSION):
         raise WeightsError(
-            f"{path} holds {found[0]} {found[1] or ''}, not {FORMAT} {_VERSION}; {_ADVICE}."
+            f"{path} holds {file_format[0]} {file_format[1] or ''}, not {FORMAT} {_VERSION}; "
+            f"{_ADVICE}."
         )
     try:
-        told = json.loads(metadata["facts"])
-        return Sam3dFacts(**{**told, "classes": tuple(told["classes"])})
+        values = json.loads(metadata["facts"])
+        return Sam3dFacts(**{**values, "classes": tuple(values["classes"])})
     except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} says what nobody can read ({error}); {_ADVICE}.") from error
+        raise WeightsError(f"{path} has unreadable metadata ({error}); {_ADVICE}.") from error

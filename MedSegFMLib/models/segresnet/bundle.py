@@ -1,4 +1,4 @@
-"""What a MONAI bundle of SegResNet says of itself: network, classes, preprocessing and windows."""
+"""The description in a MONAI bundle of SegResNet: network, classes, preprocessing and windows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NETWORKS = (
     "monai.networks.nets.segresnet.SegResNet",
 )
 
-# Transforms that only read the file: the volume is here already, as they would leave it.
+# Transforms that only read the file: the volume is already in memory in that form.
 _READING = ("LoadImaged", "EnsureTyped", "EnsureChannelFirstd", "AddChanneld", "ToTensord")
 KNOWN_TRANSFORMS = (
     "Orientationd",
@@ -33,8 +33,8 @@ KNOWN_TRANSFORMS = (
     "CropForegroundd",
 )
 _POSTPROCESSING = ("Activationsd", "AsDiscreted", "Invertd", "SaveImaged", "EnsureTyped")
-# Those of a transform that tell where in a dictionary of images it works.
-_PLACES = ("_target_", "_desc_", "_disabled_", "keys", "source_key", "allow_missing_keys")
+# The settings of a transform that select its entries in the dictionary of images.
+_SELECTORS = ("_target_", "_desc_", "_disabled_", "keys", "source_key", "allow_missing_keys")
 
 _WINDOWS = ("SlidingWindowInferer", "monai.inferers.SlidingWindowInferer")
 _WINDOW_SETTINGS = ("roi_size", "sw_batch_size", "overlap", "mode", "sigma_scale", "padding_mode")
@@ -42,7 +42,12 @@ _WINDOW_SETTINGS = ("roi_size", "sw_batch_size", "overlap", "mode", "sigma_scale
 
 @dataclass(frozen=True)
 class Transform:
-    """A transform of MONAI by name, with its settings beside the keys of images."""
+    """A MONAI transform.
+
+    Attributes:
+        name: Its class name.
+        settings: Its arguments other than the keys of images.
+    """
 
     name: str
     settings: Mapping[str, Any]
@@ -50,12 +55,18 @@ class Transform:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What is needed to run a bundle.
+    """The settings for running a bundle.
 
-    checkpoint: the file with the tensors. network: the arguments of SegResNet. classes: without
-    background. windows: the arguments of the sliding window. softmax: whether classes compete,
-    after a channel of background; else there is one class alone, by a sigmoid. nearest: whether
-    answers are brought back by nearest neighbours.
+    Attributes:
+        path: The bundle's folder.
+        checkpoint: The file with the tensors.
+        network: The arguments of SegResNet.
+        classes: The class names without background.
+        transforms: The preprocessing.
+        windows: The arguments of the sliding window.
+        softmax: Whether classes compete, after a background channel; else there is a single class
+            with a sigmoid.
+        nearest: Whether the result is resampled with nearest neighbours.
     """
 
     path: Path
@@ -69,11 +80,17 @@ class Bundle:
 
 
 def read(folder: Path, highres: bool | None) -> Bundle:
-    """Read a bundle's configuration; no tensor yet, and nothing in it is run.
+    """Read a bundle's configuration, without its tensors; nothing in it is run.
 
-    highres: which of two resolutions, None for that it says. Its SHA-256 is for the caller to
-    check first. Raises WeightsError, which names what is missing or not known here, ModelError for
-    a resolution where it has one alone.
+    The caller must check the folder's SHA-256 first.
+
+    Args:
+        folder: The bundle's folder.
+        highres: The choice of two resolutions; None for the bundle's default.
+
+    Raises:
+        WeightsError: If anything is missing or unsupported; the message names it.
+        ModelError: If `highres` is given for a bundle with a single resolution.
     """
     check_parts(entry("segresnet"), folder)
     config = BundleConfig(next(iter(sorted((folder / "configs").glob("inference.*")))))
@@ -93,7 +110,7 @@ def read(folder: Path, highres: bool | None) -> Bundle:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(
-            f"{config.path} does not say all that a bundle does ({type(error).__name__}: {error}); "
+            f"{config.path} lacks an entry that a bundle needs ({type(error).__name__}: {error}); "
             f"{_ADVICE}."
         ) from error
 
@@ -103,7 +120,7 @@ def _choose_resolution(config: BundleConfig, highres: bool | None) -> None:
         return
     shown = config.values.get("displayable_configs")
     if not isinstance(shown, dict) or "highres" not in shown:
-        raise ModelError(f"{config.path} knows one resolution alone; leave out highres=.")
+        raise ModelError(f"{config.path} has a single resolution; leave out highres=.")
     shown["highres"] = highres
 
 
@@ -112,7 +129,7 @@ def _network(config: BundleConfig) -> dict[str, Any]:
     name = written.get("_target_") if isinstance(written, dict) else written
     if name not in _NETWORKS:
         raise WeightsError(f"{config.path} is of the network {name}, not SegResNet; {_ADVICE}.")
-    network = config.data({key: held for key, held in written.items() if key[0] != "_"})
+    network = config.data({key: value for key, value in written.items() if key[0] != "_"})
     network = {"spatial_dims": 3, "in_channels": 1, "out_channels": 2, **network}
     if network["in_channels"] != 1:
         raise WeightsError(
@@ -125,7 +142,7 @@ def _network(config: BundleConfig) -> dict[str, Any]:
 
 
 def _classes(folder: Path, count: int, softmax: bool) -> tuple[str, ...]:
-    """The names of the outputs, in their order, as metadata.json has them."""
+    """The names of the outputs in the order of metadata.json."""
     path = folder / "configs" / "metadata.json"
     outputs: Any = read_json(path)["network_data_format"]
     channels = next(iter(outputs["outputs"].values()))["channel_def"]
@@ -140,55 +157,55 @@ def _classes(folder: Path, count: int, softmax: bool) -> tuple[str, ...]:
 
 
 def _written_transforms(config: BundleConfig, name: str) -> list[dict[str, Any]]:
-    """The transforms of a list as they are written, those left out that are disabled."""
-    held = config.raw(name)
-    while isinstance(held, str) and held.startswith("@"):
-        held = config.raw(held[1:])
-    steps = held["transforms"] if isinstance(held, dict) else held
+    """The transforms of a list as written, without the disabled ones."""
+    transforms = config.raw(name)
+    while isinstance(transforms, str) and transforms.startswith("@"):
+        transforms = config.raw(transforms[1:])
+    steps = transforms["transforms"] if isinstance(transforms, dict) else transforms
     while isinstance(steps, str) and steps.startswith("@"):
         steps = config.raw(steps[1:])
     return [step for step in steps if not config.data(step.get("_disabled_", False))]
 
 
 def _transforms(config: BundleConfig) -> list[Transform]:
-    found = []
+    transforms = []
     for step in _written_transforms(config, "preprocessing"):
         name = str(step["_target_"]).rpartition(".")[2]
         if name in _READING:
             continue
         if name not in KNOWN_TRANSFORMS:
             raise WeightsError(
-                f"{config.path} prepares volumes with {name}, which is not known here; known are "
-                f"{', '.join(KNOWN_TRANSFORMS)}."
+                f"{config.path} preprocesses volumes with {name}, which is not supported; "
+                f"supported are {', '.join(KNOWN_TRANSFORMS)}."
             )
-        settings = {key: held for key, held in step.items() if key not in _PLACES}
-        found.append(Transform(name, config.data(settings)))
-    return found
+        settings = {key: value for key, value in step.items() if key not in _SELECTORS}
+        transforms.append(Transform(name, config.data(settings)))
+    return transforms
 
 
 def _answers(config: BundleConfig, count: int) -> tuple[bool, bool]:
-    """Whether classes compete, and whether they are brought back by nearest neighbours."""
+    """Whether classes compete, and whether they are resampled with nearest neighbours."""
     steps: dict[str, dict[str, Any]] = {}
     if config.has("postprocessing"):
         for step in _written_transforms(config, "postprocessing"):
             name = str(step["_target_"]).rpartition(".")[2]
             if name not in _POSTPROCESSING:
                 raise WeightsError(
-                    f"{config.path} changes answers with {name}, which is not known here; known "
+                    f"{config.path} postprocesses with {name}, which is not supported; supported "
                     f"are {', '.join(_POSTPROCESSING)}."
                 )
             steps[name] = step
     softmax = not config.data(steps.get("Activationsd", {}).get("sigmoid", count == 1))
     if softmax != (count > 1):
         raise WeightsError(
-            f"{config.path} lets {count} classes overlap, which is not known here; give a bundle "
+            f"{config.path} lets {count} classes overlap, which is not supported; give a bundle "
             "whose classes compete (softmax), or one of a single class."
         )
     threshold = config.data(steps.get("AsDiscreted", {}).get("threshold", 0.5))
     if not softmax and threshold != 0.5:
-        raise WeightsError(f"{config.path} has the threshold {threshold}; only 0.5 is known here.")
+        raise WeightsError(f"{config.path} has the threshold {threshold}; only 0.5 is supported.")
     order = list(steps)
-    # Numbers of classes have nothing between them, whatever is asked for.
+    # Class numbers cannot be interpolated, whatever the setting.
     discrete = "Invertd" not in order or "AsDiscreted" in order[: order.index("Invertd")]
     return softmax, discrete or bool(config.data(steps["Invertd"].get("nearest_interp", True)))
 
@@ -197,14 +214,14 @@ def _windows(config: BundleConfig) -> dict[str, Any]:
     written = config.raw("inferer")
     if written["_target_"] not in _WINDOWS:
         raise WeightsError(
-            f"{config.path} looks at volumes with {written['_target_']}; only SlidingWindowInferer "
-            "is known here."
+            f"{config.path} runs on volumes with {written['_target_']}; only SlidingWindowInferer "
+            "is supported."
         )
     return {key: config.data(written[key]) for key in _WINDOW_SETTINGS if key in written}
 
 
 def _checkpoint(folder: Path, config: BundleConfig) -> Path:
-    """The file that the bundle loads; it lies in `models`, whatever its folder is called."""
+    """The file that the bundle loads; it must be in `models`, whatever folder the bundle names."""
     loaders = [config.values.get("checkpointloader"), *_listed(config.values.get("handlers"))]
     named = [
         step["load_path"] for step in loaders if isinstance(step, dict) and "load_path" in step

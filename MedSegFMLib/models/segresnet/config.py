@@ -1,8 +1,8 @@
-"""A MONAI bundle's configuration read as data: references followed, no expression run.
+"""A MONAI bundle's configuration as data: references are resolved, no expression is run.
 
-`@name` and `@group#name` stand for another entry. After `$` MONAI evaluates Python; here that may
-be literals, references, sums of these and a choice (`A if B else C`), which is what published
-bundles use where they choose a spacing or a file, and nothing else.
+`@name` and `@group#name` refer to another entry. After `$` MONAI evaluates Python; here such
+expressions may be literals, references, sums of these and a choice (`A if B else C`), which
+published bundles use to choose a spacing or a file, and nothing else.
 https://docs.monai.io/en/stable/config_syntax.html
 """
 
@@ -22,36 +22,39 @@ _DEEPEST = 30
 
 
 class BundleConfig:
-    """A configuration file; WeightsError for what is missing, cyclic or more than data."""
+    """A configuration file.
+
+    Methods raise WeightsError for entries that are missing, cyclic or more than data.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.values = read_json(path) if path.suffix == ".json" else _read_yaml(path)
 
     def raw(self, name: str) -> Any:
-        """An entry as it is written, such as "network_def" or "inferer#roi_size"."""
-        held: Any = self.values
+        """An entry as written, such as "network_def" or "inferer#roi_size"."""
+        value: Any = self.values
         for key in _SEPARATOR.split(name):
-            if isinstance(held, list) and key.isdecimal() and int(key) < len(held):
-                held = held[int(key)]
-            elif isinstance(held, dict) and key in held:
-                held = held[key]
+            if isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+                value = value[int(key)]
+            elif isinstance(value, dict) and key in value:
+                value = value[key]
             else:
                 raise WeightsError(f"{self.path} has no '{name}'; get the bundle again.")
-        return held
+        return value
 
     def has(self, name: str) -> bool:
-        """Whether there is an entry of that name at the top."""
+        """Whether there is a top-level entry of that name."""
         return name in self.values
 
     def data(self, value: Any, depth: int = 0) -> Any:
-        """A value with every reference in it followed and every expression computed."""
+        """A value with all references resolved and all expressions computed."""
         if depth > _DEEPEST:
             raise WeightsError(f"{self.path} refers to itself in '{value}'; get the bundle again.")
         if isinstance(value, dict):
-            return {key: self.data(held, depth + 1) for key, held in value.items()}
+            return {key: self.data(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list):
-            return [self.data(held, depth + 1) for held in value]
+            return [self.data(item, depth + 1) for item in value]
         if not isinstance(value, str):
             return value
         if value.startswith("$"):
@@ -62,10 +65,10 @@ class BundleConfig:
     def _computed(self, text: str, depth: int) -> Any:
         names: dict[str, str] = {}
 
-        def named(found: re.Match[str]) -> str:
-            return names.setdefault(found[1], f"reference_{len(names)}")
+        def symbol_of(match: re.Match[str]) -> str:
+            return names.setdefault(match[1], f"reference_{len(names)}")
 
-        code = _REFERENCE.sub(named, text[1:].strip())
+        code = _REFERENCE.sub(symbol_of, text[1:].strip())
         entries = {symbol: name for name, symbol in names.items()}
 
         def value_of(node: ast.expr) -> Any:
@@ -88,8 +91,8 @@ class BundleConfig:
             return value_of(ast.parse(code, mode="eval").body)
         except (SyntaxError, ValueError, TypeError, RecursionError) as error:
             raise WeightsError(
-                f"{self.path} computes '{text}', and what a bundle computes is never run; write "
-                "the value in its place."
+                f"{self.path} contains the expression '{text}', which is never run; write "
+                "its value instead."
             ) from error
 
 
@@ -97,10 +100,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        held = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        words = " ".join(str(error).split())
-        raise WeightsError(f"{path} is damaged or no YAML ({words}); get it again.") from error
-    if not isinstance(held, dict):
-        raise WeightsError(f"{path} holds no names and values; get it again.")
-    return held
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"{path} is damaged or not YAML ({reason}); get it again.") from error
+    if not isinstance(values, dict):
+        raise WeightsError(f"{path} does not contain names and values; get it again.")
+    return values

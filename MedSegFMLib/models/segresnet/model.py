@@ -1,7 +1,7 @@
-"""MONAI's SegResNet as a model: every class of a bundle, in the whole volume, without a click.
+"""MONAI's SegResNet as a model: segmentation of a bundle's classes in the whole volume.
 
 Myronenko, "3D MRI brain tumor segmentation using autoencoder regularization", BrainLes 2018. The
-layout is that of the bundles in MONAI's model zoo, of which `wholeBody_ct_segmentation` knows 104
+layout is that of the bundles in MONAI's model zoo, of which `wholeBody_ct_segmentation` has 104
 classes of CT; network, preprocessing and sliding window are the package's.
 """
 
@@ -17,7 +17,7 @@ from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap,
 CARD = ModelCard(
     name="segresnet",
     title="SegResNet",
-    summary="Segments all classes of a MONAI bundle, such as the 104 of wholeBody_ct_segmentation.",
+    summary="Segments the classes of a MONAI bundle, such as the 104 of wholeBody_ct_segmentation.",
     prompts=("text",),
     modalities=("as its weights",),
     dimensions=3,
@@ -28,7 +28,7 @@ CARD = ModelCard(
     weights="segresnet",
     # The network of wholeBody_ct_segmentation with random weights on a CPU, growth: 1897, 1846 and
     # 3383 MB for volumes of 48, 96 and 160 voxels of 1 mm a side (Testing/benchmarks/memory.py);
-    # each of its 104 classes was everywhere, those of a patient take less.
+    # each of its 104 classes was everywhere; those of a patient take less.
     base_bytes=1_500_000_000,
     bytes_per_voxel=460,
 )
@@ -42,13 +42,19 @@ def create(
 ) -> ClassSegmenter:
     """Load the imported bundle, or the bundle in the folder `weights`.
 
-    device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-    highres: for a bundle of two resolutions, whether it is the finer; None for what it says.
-    overlap: of neighbouring windows, as a part of their width, 0 to 0.9; None for the bundle's.
+    Args:
+        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        weights: A bundle's folder; None for the imported one.
+        highres: For a bundle of two resolutions, whether to use the finer one; None for its
+            default.
+        overlap: The overlap of neighbouring windows as a fraction of their width, 0 to 0.9; None
+            for the bundle's.
 
-    Raises ModelError for an option that cannot be, DeviceError for a device that is not there,
-    WeightsError for a folder that is incomplete, altered, of several images a volume, of another
-    network, or that asks for preprocessing which is not known here.
+    Raises:
+        ModelError: If an option is invalid.
+        DeviceError: If the device is not available.
+        WeightsError: If the folder is incomplete, altered, of several images a volume, of another
+            network, or with unsupported preprocessing.
     """
     from .bundle import read
     from .network import SegResNetNetwork

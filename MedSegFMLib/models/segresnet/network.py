@@ -1,4 +1,4 @@
-"""A bundle's SegResNet, asked as MONAI asks it. Needs torch and monai."""
+"""A bundle's SegResNet, run as MONAI runs it. Needs torch and monai."""
 
 from __future__ import annotations
 
@@ -14,25 +14,31 @@ from ...segmenter import Logits
 from ...volumes.volume import Volume
 from ...weights.layout import check_layout
 from ..class_based.class_maps import ClassMaps, competing, overlapping
-from ..class_based.segmenter import LOOKING
+from ..class_based.segmenter import SCORING
 from ..common.state_dict import read_state_dict
 from .bundle import Bundle
 
 if TYPE_CHECKING:
     import torch
 
-# Under these names scripts keep the state dict beside their optimiser's.
+# Keys under which scripts store the state dict beside their optimiser's.
 _HOLDERS = ("model", "state_dict")
 _ADVICE = "give a checkpoint of the network that the bundle describes"
 
-# Below this a probability is taken for 0: the least that 16 bits hold.
+# The smallest probability, about the smallest number of 16 bits.
 _LEAST = 6e-8
-# Squares of such values, as a mean and deviation need them, still fit into 32 bits.
+# The squares of such values, needed for the standard deviation, still fit into 32 bits.
 _LARGEST_INTENSITY = 1e15
 
 
 class SegResNetNetwork:
-    """The network of a bundle on a device; overlap: of windows, None for the bundle's."""
+    """The network of a bundle on a device.
+
+    Args:
+        bundle: The bundle.
+        device: The device.
+        overlap: The overlap of windows; None for the bundle's.
+    """
 
     def __init__(self, bundle: Bundle, device: torch.device, overlap: float | None) -> None:
         self._bundle = bundle
@@ -43,54 +49,59 @@ class SegResNetNetwork:
             given = {} if overlap is None else {"overlap": overlap}
             self._windows = _inferer({**bundle.windows, **given}, device)
         except (TypeError, ValueError, KeyError) as error:
-            words = " ".join(str(error).split())
+            reason = " ".join(str(error).split())
             raise WeightsError(
-                f"{bundle.path} asks for what this MONAI does not know ({words}); get it again."
+                f"{bundle.path} has settings that this MONAI does not support ({reason}); get it "
+                "again."
             ) from error
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of metadata.json, without background."""
+        """The class names of metadata.json, without background."""
         return self._bundle.classes
 
     def class_maps(self, volume: Volume, progress: Progress) -> ClassMaps:
-        """Score every voxel; VolumeError where the bundle's preprocessing leaves nothing."""
+        """Score every voxel of a volume.
+
+        Raises:
+            VolumeError: If the bundle's preprocessing leaves nothing of it.
+        """
         import torch
         from monai.data import MetaTensor
         from monai.transforms import Invertd
 
-        seen: Any = self._preparing({"image": _meta_tensor(volume)})["image"]
-        if not seen.numel():
+        prepared: Any = self._preparing({"image": _meta_tensor(volume)})["image"]
+        if not prepared.numel():
             raise VolumeError(
                 "Nothing of the volume is left after the bundle's preprocessing; give one with "
                 "intensities and slices like those that it was trained on."
             )
-        scores = self._probabilities(seen, part_of(progress, 0.05, LOOKING))
-        # How it was prepared, without the voxels.
+        scores = self._probabilities(prepared, part_of(progress, 0.05, SCORING))
+        # The record of the preprocessing, without the voxels.
         trace = MetaTensor(
-            torch.zeros(1), meta=seen.meta, applied_operations=seen.applied_operations
+            torch.zeros(1), meta=prepared.meta, applied_operations=prepared.applied_operations
         )
         back = Invertd("pred", self._preparing, "image", nearest_interp=self._bundle.nearest)
 
         def restore(channel: NDArray[np.floating], number: int) -> Logits:
-            own = torch.from_numpy(np.asarray(channel, np.float32))[None]
-            found = back({"image": trace, "pred": MetaTensor(own)})["pred"][0].numpy()
-            probability = np.clip(found.transpose(), _LEAST, 1)
+            on_grid = torch.from_numpy(np.asarray(channel, np.float32))[None]
+            restored = back({"image": trace, "pred": MetaTensor(on_grid)})["pred"][0].numpy()
+            probability = np.clip(restored.transpose(), _LEAST, 1)
             logits: Logits = np.log(probability)
             if not self._bundle.softmax:
                 logits -= np.log1p(-np.minimum(probability, 1 - _LEAST))
             return logits
 
-        telling = part_of(progress, LOOKING, 1.0)
+        separating = part_of(progress, SCORING, 1.0)
         if self._bundle.softmax:
-            return competing(scores, range(1, len(scores)), restore, telling)
-        return overlapping(scores, [[0]], restore, telling)
+            return competing(scores, range(1, len(scores)), restore, separating)
+        return overlapping(scores, [[0]], restore, separating)
 
-    def _probabilities(self, seen: torch.Tensor, progress: Progress) -> NDArray[np.float32]:
-        """(channels, i, j, k) of the prepared volume, float32, on the CPU."""
+    def _probabilities(self, prepared: torch.Tensor, progress: Progress) -> NDArray[np.float32]:
+        """(channels, i, j, k) of the preprocessed volume, float32, on the CPU."""
         import torch
 
-        count, done = _window_count(seen.shape[1:], self._windows), 0
+        count, done = _window_count(prepared.shape[1:], self._windows), 0
 
         def predict_windows(windows: torch.Tensor) -> torch.Tensor:
             nonlocal done
@@ -102,7 +113,7 @@ class SegResNetNetwork:
             return answer.float()
 
         with torch.inference_mode():
-            logits = self._windows(torch.Tensor(seen)[None].float(), predict_windows)[0]
+            logits = self._windows(torch.Tensor(prepared)[None].float(), predict_windows)[0]
             for part in logits.split(1, dim=1):
                 # Slice by slice: a second copy of all classes may not fit into memory.
                 part.copy_(part.softmax(0) if self._bundle.softmax else part.sigmoid())
@@ -118,9 +129,9 @@ def _load(bundle: Bundle) -> torch.nn.Module:
         with torch.device("meta"):
             network: torch.nn.Module = SegResNet(**bundle.network)
     except (TypeError, ValueError, RuntimeError, LookupError) as error:
-        words = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise WeightsError(
-            f"{bundle.path} describes no SegResNet that MONAI knows ({words}); get it again."
+            f"{bundle.path} does not describe a valid SegResNet of MONAI ({reason}); get it again."
         ) from error
     state = read_state_dict(bundle.checkpoint, _HOLDERS, _ADVICE)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
@@ -133,7 +144,7 @@ def _load(bundle: Bundle) -> torch.nn.Module:
 def _composed(bundle: Bundle) -> Any:
     from monai import transforms
 
-    # What MONAI takes from the header of a file, and what each version takes for granted.
+    # The source that MONAI would read from a file's header, and a default that varies by version.
     added: dict[str, dict[str, Any]] = {
         "CropForegroundd": {"source_key": "image"},
         "Orientationd": {"labels": (("L", "R"), ("P", "A"), ("I", "S"))},
@@ -148,12 +159,12 @@ def _composed(bundle: Bundle) -> Any:
 def _inferer(settings: dict[str, Any], device: torch.device) -> Any:
     from monai.inferers import SlidingWindowInferer
 
-    # The scores of a hundred classes are put together where there is most memory.
+    # The scores of a hundred classes are assembled on the CPU, which has the most memory.
     return SlidingWindowInferer(**settings, sw_device=device, device="cpu")
 
 
 def _window_count(shape: tuple[int, ...], inferer: Any) -> int:
-    """How many windows MONAI will lay over a volume, near enough to tell how far it is."""
+    """The number of MONAI's windows over a volume, accurate enough for progress reports."""
     from monai.utils import ensure_tuple_rep, fall_back_tuple
 
     count = 1
@@ -173,5 +184,5 @@ def _meta_tensor(volume: Volume) -> Any:
 
     array = volume.array_kji.transpose().astype(np.float32)
     np.clip(array, -_LARGEST_INTENSITY, _LARGEST_INTENSITY, out=array)
-    # The geometry is not to be written to, which torch warns of.
+    # A copy, since torch warns of read-only arrays.
     return MetaTensor(torch.from_numpy(array)[None], affine=volume.geometry.ijk_to_ras.copy())

@@ -23,7 +23,7 @@ FEWEST, MOST = 2, 6
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What the models are compared on.
+    """The volume and the prompts of a comparison.
 
     Attributes:
         volume_node: The volume's node.

@@ -24,7 +24,7 @@ from .oriented_images import Mask, read_segment
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What a write did to one segment.
+    """The effect of a write on one segment.
 
     Attributes:
         region: The part of the segmentation's grid where voxels changed; None if none did.

@@ -125,7 +125,7 @@ class Segments:
     def follow(self, before_id: str | None, now_id: str | None) -> None:
         """Move the segmentation with the volume from one transform node to another.
 
-        It stays where it is if it was not under the volume's transform.
+        It keeps its place if it was not under the volume's transform.
         """
         if self.node is not None and self.node.GetTransformNodeID() == before_id:
             self.node.SetAndObserveTransformNodeID(now_id)

@@ -426,7 +426,7 @@ def test_cpu_with_neither_openvino_nor_torch_is_refused_with_a_way_out(
     monkeypatch: pytest.MonkeyPatch, weights: Path
 ) -> None:
     without(monkeypatch, "torch", "openvino")
-    with pytest.raises(ModelError, match=r"need torch.*openvino is not here.*randomwalk"):
+    with pytest.raises(ModelError, match=r"need torch.*openvino is not installed.*randomwalk"):
         create("ensam", "cpu", weights=weights)
 
 

@@ -332,7 +332,7 @@ def test_wrong_options_and_missing_files_are_told_in_a_sentence(tmp_path: Path) 
     ]:
         with pytest.raises(ModelError, match=match):
             create("medical-sam3", "cpu", weights=path, **options)
-    with pytest.raises(WeightsError, match="holds no model"):
+    with pytest.raises(WeightsError, match="has no model"):
         create("medical-sam3", "cpu", weights=tmp_path.parent)
     with pytest.raises(WeightsError, match="no tokenizer in"):
         create("medical-sam3", "cpu", weights=path, tokenizer=tmp_path.parent)

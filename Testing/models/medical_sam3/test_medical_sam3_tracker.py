@@ -218,7 +218,7 @@ def test_without_a_configuration_of_its_own_the_tracker_is_the_published_one(
     path = write_checkpoint(tmp_path)
     assert tracker_config(detector, path).memory_attention_num_layers == 2
     path.with_name("config.json").write_text('{"tracker_config": 3}', encoding="utf-8")
-    with pytest.raises(WeightsError, match=r"no configuration of SAM3's tracker"):
+    with pytest.raises(WeightsError, match=r"not a configuration of SAM3's tracker"):
         tracker_config(detector, path)
 
 
@@ -226,7 +226,7 @@ def test_propagation_is_chosen_by_name_and_needs_a_tracker_to_be_there(tmp_path:
     without = write_checkpoint(tmp_path / "without", tracker=False)
     with pytest.raises(ModelError, match="no propagation 'video'; choose from auto"):
         create("medical-sam3", "cpu", weights=without, propagation="video")
-    with pytest.raises(WeightsError, match=r"holds no tracker; give SAM3's own sam3\.pt"):
+    with pytest.raises(WeightsError, match=r"contains no tracker; give SAM3's own sam3\.pt"):
         create("medical-sam3", "cpu", weights=without, propagation="tracker")
 
 

@@ -207,7 +207,9 @@ def test_a_path_through_torchs_own_modules_to_other_code_is_refused(tmp_path: Pa
     arguments["nonlin"] = "torch.nn.functional.torch.os.mkdir"
     arguments["nonlin_kwargs"] = {"path": str(target)}
     rewritten(folder, "plans.json", **plans)
-    with pytest.raises(WeightsError, match=r"os\.mkdir for import, which is no network or layer"):
+    with pytest.raises(
+        WeightsError, match=r"os\.mkdir for import, which is not a network or layer"
+    ):
         create("nnunet", "cpu", weights=folder)
     assert not target.exists()
 
@@ -265,11 +267,11 @@ def broken(folder: Path, fault: str) -> Path:
         ("no plans", r"has no plans\.json; give the folder that nnU-Net's training wrote"),
         ("no checkpoint", r"has no fold_\*/checkpoint_final\.pth"),
         ("truncated", "truncated or damaged"),
-        ("plans cut off", r"plans\.json is damaged or no JSON"),
+        ("plans cut off", r"plans\.json is damaged or not JSON"),
         ("two images", r"takes 2 images of each volume at once \(T1, T2\)"),
         ("another network", "of another network than its plans describe"),
         ("no trainer known", "cannot be built .*nnUNetTrainerNobody"),
-        ("weights alone", "does not say all that nnU-Net writes"),
+        ("weights alone", "lacks an entry that nnU-Net writes"),
         ("photographs", "NaturalImage2DIO"),
         ("cascade", "second stage of a cascade"),
         ("layer unknown", "names torch.nn.Conv9d"),

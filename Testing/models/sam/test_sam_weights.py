@@ -138,7 +138,7 @@ def test_code_in_a_checkpoint_is_not_run(
 @pytest.mark.parametrize("content", [[1, 2], {"weight": 3}, torch.zeros(2), {0: torch.zeros(2)}])
 def test_something_else_than_a_state_dict_is_refused(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "sam.pth")
-    with pytest.raises(WeightsError, match="something else than a network's tensors"):
+    with pytest.raises(WeightsError, match="something other than a network's tensors"):
         sam_weights.load(tmp_path / "sam.pth", TINY)
 
 
@@ -165,7 +165,7 @@ def published(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 
 def test_only_published_files_are_imported_as_sam(checkpoint: Path, folder: Path) -> None:
-    with pytest.raises(WeightsError, match=r" or a7bf3b02.*; get it again, or confirm"):
+    with pytest.raises(WeightsError, match=r" or a7bf3b02.*; download it again, or confirm"):
         store.import_file("sam", checkpoint)
     assert not folder.exists()
     store.import_file("sam", checkpoint, sha256_of(checkpoint))

@@ -158,7 +158,7 @@ def test_missing_unknown_and_misshapen_tensors_are_named(tmp_path: Path) -> None
 
 
 def test_another_network_is_refused(base: Path) -> None:
-    with pytest.raises(WeightsError, match="holds no decoder of SAM3D"):
+    with pytest.raises(WeightsError, match="does not contain a decoder of SAM3D"):
         sam3d_weights.load(base)
 
 
@@ -206,7 +206,7 @@ def test_a_published_checkpoint_is_told_its_classes_and_patch(tmp_path: Path, ba
 
 
 def test_weights_that_tell_their_classes_take_no_others(decoder: Path, base: Path) -> None:
-    with pytest.raises(ModelError, match="says itself what its patch is; leave out patch="):
+    with pytest.raises(ModelError, match="specifies its own patch; leave out patch="):
         create("sam3d", "cpu", weights=decoder, base=base, patch=64)
 
 
@@ -366,7 +366,7 @@ def test_features_without_a_folder_are_kept_in_memory(
     array, scores = volume.array_kji, ZScores.from_volume(volume.array_kji)
     found = embeddings(opened(base), array, scores, windows, files, no_progress)
     assert found.shape[0] == len(windows.corners)
-    assert "not kept on disk" in caplog.text
+    assert "not stored on disk" in caplog.text
 
 
 # Inference

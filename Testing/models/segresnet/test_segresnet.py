@@ -197,7 +197,7 @@ def test_what_a_bundle_computes_is_never_run(place: str, tmp_path: Path) -> None
     *groups, key = place.split("__")
     (config[groups[0]] if groups else config)[key] = harm
     path.write_text(json.dumps(config))
-    with pytest.raises(WeightsError, match="what a bundle computes is never run"):
+    with pytest.raises(WeightsError, match="which is never run"):
         create("segresnet", "cpu", weights=folder)
     assert not target.exists()
 
@@ -226,15 +226,15 @@ def test_a_checkpoint_that_would_run_something_is_never_unpickled(tmp_path: Path
         ({"network_def__in_channels": 4}, "takes 4 images of each volume at once"),
         ({"network_def___target_": "UNet"}, "is of the network UNet, not SegResNet"),
         ({"network_def__spatial_dims": 2}, "a network for slices"),
-        ({"network_def__depth": 3}, "describes no SegResNet that MONAI knows"),
+        ({"network_def__depth": 3}, "does not describe a valid SegResNet of MONAI"),
         ({"preprocessing__transforms": transforms("RandFlipd")}, "with RandFlipd, which is not"),
-        ({"preprocessing__transforms": transforms("Spacingd", warp=1)}, "MONAI does not know"),
+        ({"preprocessing__transforms": transforms("Spacingd", warp=1)}, "MONAI does not support"),
         ({"inferer___target_": "SimpleInferer"}, "with SimpleInferer; only"),
         ({"pixdim": "@pixdim"}, "refers to itself"),
         ({"pixdim": "@nothing"}, "has no 'nothing'"),
         (
             {"postprocessing__transforms": [{"_target_": "KeepLargestConnectedComponentd"}]},
-            "changes answers with KeepLargestConnectedComponentd",
+            "postprocesses with KeepLargestConnectedComponentd",
         ),
         (
             {"postprocessing__transforms": answers(activation={"sigmoid": True})},
@@ -289,7 +289,7 @@ def broken(folder: Path, fault: str) -> Path:
         ("another network", "of another network than the bundle describes"),
         ("too few names", "names 2 outputs of a network that has 4"),
         ("names twice", "calls two classes 'liver'"),
-        ("no names", "does not say all that a bundle does"),
+        ("no names", "lacks an entry that a bundle needs"),
     ],
 )
 def test_a_broken_bundle_is_told_in_a_sentence(fault: str, words: str, tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_one_resolution_alone_leaves_nothing_to_choose(tmp_path: Path) -> None:
     config |= {"pixdim": [1.5, 1.5, 1.5], "modelname": "model.pt"}
     folder = write_bundle(tmp_path / "bundle", config)
     assert create("segresnet", "cpu", weights=folder).classes == CLASSES
-    with pytest.raises(ModelError, match="one resolution alone"):
+    with pytest.raises(ModelError, match="a single resolution"):
         create("segresnet", "cpu", weights=folder, highres="yes")
 
 

@@ -1,7 +1,7 @@
-"""How prompts and image tell each other what they know, on the unit hypersphere.
+"""Attention between prompts and image on the unit hypersphere.
 
-All tokens are vectors of length 1, and every step turns them a little toward what it computed:
-h <- Norm(h + alpha (Norm(step(h)) - h)), alpha learned per dimension. Loshchilov et al., "nGPT:
+All tokens are vectors of length 1, and every step rotates them slightly towards its result: h <-
+Norm(h + alpha (Norm(step(h)) - h)), alpha learned per dimension. Loshchilov et al., "nGPT:
 Normalized Transformer with Representation Learning on the Hypersphere", 2024, equations 10 to 16
 and 20. Matrices without bias; the heads of attention share one learned scale.
 """
@@ -17,19 +17,23 @@ from torch.nn import functional
 from .config import PositionKind
 from .positions import build_positions
 
-# In nGPT of the order of one over the number of blocks, of which ENSAM has two.
+# In nGPT of the order of one divided by the number of blocks, of which ENSAM has two.
 _FIRST_ALPHA = 0.5
 
 
 def l2_normalise(vectors: Tensor, dim: int = -1) -> Tensor:
-    """Vectors of length 1 in the same direction; a vector of zeros stays."""
+    """Vectors of length 1 in the same direction; zero vectors are unchanged."""
     return functional.normalize(vectors, dim=dim)
 
 
 class UnitLinear(nn.Linear):
-    """A matrix whose vectors in embedding space are kept at length 1, without bias.
+    """A matrix without bias whose vectors in embedding space are kept at length 1.
 
-    reads: whether the embedding goes in (its rows are the vectors) or comes out (its columns).
+    Args:
+        inputs: The input dimension.
+        outputs: The output dimension.
+        reads: Whether the embedding is the input (the rows are the vectors) or the output (the
+            columns).
     """
 
     def __init__(self, inputs: int, outputs: int, reads: bool) -> None:
@@ -40,7 +44,7 @@ class UnitLinear(nn.Linear):
 
     @torch.no_grad()
     def normalise_(self) -> None:
-        """Bring the vectors back to length 1; for after every step of the optimiser."""
+        """Restore the vectors to length 1; call it after every step of the optimiser."""
         self.weight.copy_(l2_normalise(self.weight, dim=self.unit_dim))
 
 
@@ -69,7 +73,7 @@ class UnitAttention(nn.Module):
         return l2_normalise(self.split(self.key(tokens))) * self.length
 
     def forward(self, queries: Tensor, keys: Tensor, tokens: Tensor) -> Tensor:
-        """What rotated `queries` take from `tokens` (B, m, dim), whose rotated `keys` are given."""
+        """Attention of rotated `queries` to `tokens` (B, m, dim) with rotated `keys`."""
         attended = functional.scaled_dot_product_attention(
             queries, keys, self.split(self.value(tokens)), scale=math.sqrt(queries.shape[-1])
         )
@@ -78,7 +82,7 @@ class UnitAttention(nn.Module):
 
 
 class GatedMlp(nn.Module):
-    """out(up(h) * SiLU(sqrt(dim) gate(h))); the factor brings the gate to unit variance."""
+    """out(up(h) * SiLU(sqrt(dim) gate(h))); the factor gives the gate unit variance."""
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
@@ -101,12 +105,12 @@ class SphereStep(nn.Module):
         self.alpha = nn.Parameter(torch.full((dim,), _FIRST_ALPHA))
 
     def forward(self, tokens: Tensor, computed: Tensor) -> Tensor:
-        """Unit `tokens` turned toward `computed`."""
+        """Unit `tokens` rotated towards `computed`."""
         return l2_normalise(tokens + self.alpha * (l2_normalise(computed) - tokens))
 
 
 class InteractionBlock(nn.Module):
-    """Prompts among themselves; prompts look at the image; MLP; the image looks at the prompts."""
+    """Self-attention of prompts; prompts attend to the image; MLP; the image attends to prompts."""
 
     def __init__(self, dim: int, heads: int, hidden: int, positions: PositionKind) -> None:
         super().__init__()
@@ -120,9 +124,13 @@ class InteractionBlock(nn.Module):
     def forward(
         self, prompts: Tensor, image: Tensor, prompt_rotation: Tensor, image_rotation: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Unit tokens `prompts` (B, n, dim) and `image` (B, m, dim) after they met.
+        """The updated unit tokens `prompts` (B, n, dim) and `image` (B, m, dim).
 
-        prompt_rotation, image_rotation: what `positions` gives for where they are.
+        Args:
+            prompts: (B, n, dim).
+            image: (B, m, dim).
+            prompt_rotation: The result of `positions` for the prompts' positions.
+            image_rotation: The result of `positions` for the image tokens' positions.
         """
         rotate = self.positions.rotate
         step = self.prompts_to_prompts

@@ -19,7 +19,7 @@ from .config import Skip
 WIDTHS = (16, 32, 64, 128)
 _BLOCKS_DOWN = (1, 1, 2, 4)
 _PREVIOUS_WIDTHS = (4, 16, 64)
-# With this bias a fresh network says "not the object" nearly everywhere, as most voxels are.
+# With this bias an untrained network predicts background nearly everywhere, as most voxels are.
 _HEAD_BIAS = -5.0
 
 
@@ -45,7 +45,7 @@ class ResidualBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The image at four levels; each halves the size of the one before and doubles its width."""
+    """The image at four levels; each has half the size of the previous one and twice its width."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,9 +72,9 @@ class Encoder(nn.Module):
 
 
 class PreviousEncoder(nn.Module):
-    """The logits of the step before at the coarsest level, to be added to the embedding.
+    """The previous logits at the coarsest level, to be added to the embedding.
 
-    Without biases, logits of 0 everywhere add exactly nothing: they mean that there were none.
+    There are no biases, so that logits of 0 everywhere, which stand for none, add exactly nothing.
     """
 
     def __init__(self) -> None:

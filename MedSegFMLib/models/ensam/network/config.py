@@ -1,4 +1,4 @@
-"""What there is to know about an ENSAM network without torch: its choices, tokens and sizes."""
+"""The parts of an ENSAM network that need no torch: configuration, token kinds and sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ....errors import ModelError
 Skip = Literal["concat", "add"]
 PositionKind = Literal["liere", "rope", "absolute"]
 
-# What a prompt token says; the numbers index the learned vectors.
+# The kinds of prompt tokens; the numbers index the learned vectors.
 BOX_START, BOX_END, FOREGROUND, BACKGROUND = range(4)
 
 # Voxels along each side of one token at the coarsest level.
@@ -23,20 +23,23 @@ _SMALLEST_SIDE = 2 * STRIDE
 
 @dataclass(frozen=True)
 class EnsamConfig:
-    """The choices left open by the ENSAM paper, which is the default.
+    """The choices that the ENSAM paper leaves open; the paper's network is the default.
 
-    skip: how the decoder takes the encoder's features, "concat" (then a 1x1x1 convolution) or
-        "add".
-    positions: "liere" (learned rotations, only approximately relative), "rope" (rotations in 2x2
-        blocks, exactly relative) or "absolute" (a vector for each place).
-    millimetres: whether distances between tokens are counted in millimetres, so that anisotropic
-        voxels are seen as they are, or in voxels as in the paper.
-    dense_prompts: whether prompts and previous logits are also drawn at full resolution for the
-        decoder; otherwise they meet the image at the coarsest level alone, as in the paper.
-    cells: to how many cells along each axis a region is resampled before the network sees it, so
-        that a boxed object always has the same size; the paper's network sees the voxels.
+    Attributes:
+        skip: The merging of encoder features in the decoder: "concat" (then a 1x1x1 convolution) or
+            "add".
+        positions: "liere" (learned rotations, only approximately relative), "rope" (rotations in
+            2x2 blocks, exactly relative) or "absolute" (a vector for each position).
+        millimetres: Whether distances between tokens are in millimetres, which accounts for
+            anisotropic voxels, or in voxels as in the paper.
+        dense_prompts: Whether prompts and previous logits are also drawn at full resolution for the
+            decoder; otherwise they are combined with the image at the coarsest level only, as in
+            the paper.
+        cells: The number of cells along each axis to which a region is resampled, so that a boxed
+            object always has the same size; the paper's network processes the voxels.
 
-    Raises ModelError for any other value.
+    Raises:
+        ModelError: For any other value.
     """
 
     skip: Skip = "concat"
@@ -63,24 +66,28 @@ class EnsamConfig:
             )
 
     def to_json(self) -> str:
-        """The choices as a JSON object."""
+        """The configuration as a JSON object."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> EnsamConfig:
-        """Read what `to_json` wrote; ModelError where it is no such object."""
+        """Parse the result of `to_json`.
+
+        Raises:
+            ModelError: If the text is not such an object.
+        """
         try:
             values: Any = json.loads(text)
         except json.JSONDecodeError as error:
-            raise ModelError(f"ENSAM's configuration {text[:80]!r} is no JSON.") from error
-        known = {field.name for field in fields(cls)}
-        if not isinstance(values, dict) or set(values) != known:
+            raise ModelError(f"ENSAM's configuration {text[:80]!r} is not JSON.") from error
+        names = {field.name for field in fields(cls)}
+        if not isinstance(values, dict) or set(values) != names:
             raise ModelError(
-                f"ENSAM's configuration is {text[:200]}; it must give {', '.join(sorted(known))}."
+                f"ENSAM's configuration is {text[:200]}; it must give {', '.join(sorted(names))}."
             )
         return cls(**values)
 
 
 def padded_side(side: int) -> int:
-    """To how many voxels the network pads a side of so many: a multiple of 8, 16 or more."""
+    """The side in voxels after the network's padding: a multiple of 8, at least 16."""
     return max(_SMALLEST_SIDE, math.ceil(side / STRIDE) * STRIDE)

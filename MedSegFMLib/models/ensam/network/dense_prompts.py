@@ -1,7 +1,7 @@
-"""Prompts drawn as images beside the tokens, so that the decoder sees them voxel by voxel.
+"""Prompts drawn as images beside the tokens, for voxelwise use in the decoder.
 
-nnInteractive (Isensee et al., 2025, arXiv 2503.08373) gives its network all prompts as channels at
-full resolution. Here they meet the image in the decoder, so that the image is still encoded once.
+nnInteractive (Isensee et al., 2025, arXiv 2503.08373) passes all prompts to its network as channels
+at full resolution. Here they are added in the decoder, so that the image is still encoded once.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch.nn import functional
 from .blocks import WIDTHS, convolution
 from .config import BACKGROUND, BOX_START, FOREGROUND
 
-# A click is drawn as a ball that has faded to 0.6 after so many voxels.
+# A click is drawn as a ball that fades to 0.6 at this distance in voxels.
 _CLICK_SIGMA_VOXELS = 1.5
-# Logits of the step before are squeezed to -1 to 1; at this one they are at 0.76.
+# Previous logits are compressed to -1 to 1; this one becomes 0.76.
 _PREVIOUS_SCALE = 4.0
 
-# Ellipsoid and cuboid of the boxes, clicks on object and background, the step before.
+# Ellipsoid and cuboid of the boxes, clicks on object and background, previous logits.
 CHANNELS = 5
 
 
@@ -45,14 +45,19 @@ class DensePrompts(nn.Module):
 
 
 def prompt_channels(kinds: Tensor, positions_kji: Tensor, previous_logits: Tensor) -> Tensor:
-    """The channels (B, 5, K, J, I) of tokens (B, n) at (B, n, 3) and of logits (B, 1, K, J, I).
+    """The channels (B, 5, K, J, I) of prompt tokens and previous logits.
 
-    Every channel is a sum over tokens of a product over axes, so that no array of tokens times
-    voxels is made. A box is two tokens, one after the other.
+    Every channel is a sum over tokens of a product over axes, which avoids an array of tokens times
+    voxels. A box is two tokens, one after the other.
+
+    Args:
+        kinds: (B, n).
+        positions_kji: (B, n, 3).
+        previous_logits: (B, 1, K, J, I).
     """
-    # What follows the last token closes no box; its own place keeps all widths positive.
+    # The last token starts no box; its own position as the end keeps all widths positive.
     following = torch.cat((positions_kji[:, 1:], positions_kji[:, -1:]), dim=1)
-    # Voxel centres of the first and last voxel; the box ends half a voxel beyond.
+    # From the centres of the first and last voxel; the box ends half a voxel beyond them.
     half_widths = ((following - positions_kji).abs() + 1) / 2
     middles = (following + positions_kji) / 2
     boxes = (kinds == BOX_START).to(previous_logits.dtype)
@@ -79,7 +84,7 @@ def prompt_channels(kinds: Tensor, positions_kji: Tensor, previous_logits: Tenso
 def _summed(weights: Tensor, along: list[Tensor]) -> Tensor:
     """(B, c, K, J, I): sum over tokens n of weights (B, c, n) times a factor (B, n, side) an axis.
 
-    Written as products of matrices, which every runtime knows.
+    Written as matrix products, which every runtime supports.
     """
     k, j, i = (factor.shape[2] for factor in along)
     plane = along[1][:, :, :, None] * along[2][:, :, None, :]

@@ -1,6 +1,6 @@
-"""ENSAM's graphs written by torch: `python -m MedSegFMLib.models.ensam.network.export [FOLDER]`.
+"""Export ENSAM's graphs: `python -m MedSegFMLib.models.ensam.network.export [FOLDER]`.
 
-For whoever changes the network; running the graphs needs neither torch nor onnx.
+For developers who change the network; running the graphs needs neither torch nor onnx.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from .graphs import (
 )
 from .network import Ensam, EnsamPrompts
 
-# What is shipped: the configuration of the shipped weights.
+# The configuration of the shipped weights.
 SHIPPED = EnsamConfig(skip="concat", positions="rope", dense_prompts=True)
 
 _ENCODES = ("encoder.",)
-# Rotations are made outside the graphs: torch's matrix exponential has no ONNX counterpart.
+# Rotations are computed outside the graphs: torch's matrix exponential has no ONNX counterpart.
 _OUTSIDE = ".positions."
 
 
@@ -54,7 +54,7 @@ class _Encode(nn.Module):
 
 
 class _Decode(nn.Module):
-    """axis: of the tokens among those of the rotations; the image's come as three, k, j and i."""
+    """axis: the rotations' axis of tokens; the image's rotations have three instead, k, j and i."""
 
     def __init__(self, network: Ensam, axis: int) -> None:
         super().__init__()
@@ -73,25 +73,27 @@ class _Decode(nn.Module):
     ) -> Tensor:
         prompts = EnsamPrompts(kinds, positions_kji)
         *skips, embedding = features
-        told, embedding = self.network.add_dense_prompts(skips, embedding, prompts, previous_logits)
+        finer, embedding = self.network.add_dense_prompts(
+            skips, embedding, prompts, previous_logits
+        )
         alone = l2_normalise(embedding.flatten(2).transpose(1, 2))
         flat = [turn.flatten(self.axis, self.axis + 2) for turn in image_turns]
-        met = self.network.attend_prompts(alone, kinds, prompt_turns, flat)
-        image = torch.where(meets, met, alone)
-        return self.network.logits(image, embedding, told, no_progress)
+        attended = self.network.attend_prompts(alone, kinds, prompt_turns, flat)
+        image = torch.where(meets, attended, alone)
+        return self.network.logits(image, embedding, finer, no_progress)
 
 
 class _WithWeights(nn.Module):
-    """A module whose weights come as a first argument, by name."""
+    """A module whose weights are its first argument, by name."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        # In a list, so that torch does not take the weights for this module's own.
-        self._held = [module]
+        # In a list, so that torch does not register the weights as this module's own.
+        self._modules_called = [module]
 
     def forward(self, weights: Mapping[str, Tensor], *arguments: object) -> object:
         named = {f"network.{name}": tensor for name, tensor in weights.items()}
-        return functional_call(self._held[0], named, arguments)
+        return functional_call(self._modules_called[0], named, arguments)
 
 
 def export(config: EnsamConfig, folder: Path) -> Graphs:
@@ -113,18 +115,18 @@ def export(config: EnsamConfig, folder: Path) -> Graphs:
     tokens = torch.export.Dim("tokens", min=1, max=1024)
     kinds = torch.tensor([[BOX_START, BOX_END, 2]])
     positions = torch.rand(1, 3, 3) * network.config.cells
-    seen = network.encode(image)
-    scaled = positions * seen.scale_kji
+    features = network.encode(image)
+    scaled = positions * features.scale_kji
     blocks = [network.interactions[block].positions for block in range(BLOCKS)]
     turns = [block(scaled) for block in blocks]
     axis = TOKEN_AXIS[config.positions]
     weights = {name: t for name, t in state.items() if not name.startswith(_ENCODES)}
     arguments = (
-        [*seen.skips, seen.embedding],
+        [*features.skips, features.embedding],
         kinds,
         positions,
         turns,
-        [turn.unflatten(axis, seen.embedding.shape[2:]) for turn in seen.rotations],
+        [turn.unflatten(axis, features.embedding.shape[2:]) for turn in features.rotations],
         torch.rand_like(image),
         torch.tensor(True),
     )
@@ -152,7 +154,7 @@ def _write(
     outputs: tuple[str, ...],
 ) -> None:
     with warnings.catch_warnings():
-        # Of every axis that has the name of another's, which is what is wanted.
+        # Raised for each axis that shares its name with another one, as intended.
         warnings.filterwarnings("ignore", message="# The axis name")
         program = torch.onnx.export(
             _WithWeights(module).eval(),
@@ -164,7 +166,7 @@ def _write(
             output_names=list(outputs),
         )
     model = program.model_proto
-    # Where in the source each step came from: nine tenths of the file.
+    # The source location of each step takes nine tenths of the file.
     for part in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")

@@ -1,4 +1,4 @@
-"""Where ENSAM's graphs lie and what goes in and comes out; `export` makes them from torch.
+"""Paths, inputs and outputs of ENSAM's graphs, which `export` makes from torch.
 
 A graph is the network as ONNX whose weights are inputs of their own, under the names of the state
 dict, so that one small file serves all weights of a configuration: trained, random or fine-tuned.
@@ -22,12 +22,11 @@ KINDS = "kinds"  # (1, n) int64, at least one
 POSITIONS = "positions_kji"  # (1, n, 3) in cells
 PROMPT_TURNS = tuple(f"prompt_turn{block}" for block in range(BLOCKS))
 IMAGE_TURNS = tuple(f"image_turn{block}" for block in range(BLOCKS))
-PREVIOUS = "previous_logits"  # (1, 1, n, n, n), zeros where there are none
-MEETS = "meets"  # bool, whether the tokens speak to the image; false for no prompts
+PREVIOUS = "previous_logits"  # (1, 1, n, n, n), zeros if there are none
+MEETS = "meets"  # bool, whether the image attends to the tokens; false without prompts
 LOGITS = "logits"
 
-# Which axis of what the positions become counts the tokens. The image's come with three axes in
-# its place, k, j and i.
+# The token axis of the rotations. The image's rotations have three axes in its place, k, j and i.
 TOKEN_AXIS: dict[PositionKind, int] = {"liere": 1, "rope": 3, "absolute": 2}
 
 _FOLDER = Path(__file__).with_name("graphs")
@@ -42,12 +41,12 @@ class Graphs:
 
     @property
     def are_shipped(self) -> bool:
-        """Whether both are shipped."""
+        """Whether both files are shipped."""
         return self.encoder.is_file() and self.decoder.is_file()
 
 
 def graphs(config: EnsamConfig, folder: Path = _FOLDER) -> Graphs:
-    """The files for a configuration, which need not be there."""
+    """The files of a configuration, which need not exist."""
     prompts = "dense" if config.dense_prompts else "sparse"
     name = f"ensam-decoder-{config.skip}-{config.positions}-{prompts}.onnx"
     return Graphs(folder / "ensam-encoder.onnx", folder / name)

@@ -1,11 +1,11 @@
-"""ENSAM: native 3D segmentation after boxes and clicks, in 5.5 million parameters.
+"""ENSAM: native 3D segmentation from boxes and clicks, in 5.5 million parameters.
 
 Stenhede, Bjørnstad and Ranjbar, "ENSAM: an efficient foundation model for interactive segmentation
-of 3D medical images", 2025 (arXiv 2509.15874), written anew after its description. Where that
-leaves biases, norms and sharing open, the arrangement here (no biases but the head's, affine norms
-in the residual blocks, a gated MLP, one scale per attention, one set of LieRE generators per
+of 3D medical images", 2025 (arXiv 2509.15874), implemented anew from its description. The paper
+leaves biases, norms and sharing open. The arrangement here (no biases except in the head, affine
+norms in the residual blocks, a gated MLP, one scale per attention, one set of LieRE generators per
 interaction block) is the simplest found that gives exactly its 5,484,819 parameters, and 5,474,067
-with additive skips; it need not be that of the authors, whose weights are not known to fit.
+with additive skips; it is not necessarily the authors', and whether their weights fit is not known.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ _INTERACTIONS = 2
 
 @dataclass(frozen=True, eq=False)
 class EnsamPrompts:
-    """Prompt tokens of one object; their order says nothing.
+    """Prompt tokens of one object; their order has no meaning.
 
-    kinds: (B, n) int64, the token kinds of `config`.
-    positions_kji: (B, n, 3) float32, voxel centres of the image given to `encode`, counted from 0.
+    Attributes:
+        kinds: (B, n) int64, the token kinds of `config`.
+        positions_kji: (B, n, 3) float32, in voxels of the encoded image, whose centres are whole
+            numbers from 0.
     """
 
     kinds: Tensor
@@ -45,12 +47,14 @@ class EnsamPrompts:
 
 @dataclass(frozen=True, eq=False)
 class EnsamFeatures:
-    """What the network keeps of an image, for any number of prompts.
+    """The network's features of an image, for any number of prompts.
 
-    skips: features of the three finer levels, finest first; embedding: those of the coarsest.
-    rotations: for each interaction block, the rotations of the image tokens.
-    scale_kji: (1 or B, 1, 3) float32; voxel positions times it run from 0 to about 1.
-    shape_kji: of the image before it was padded.
+    Attributes:
+        skips: Features of the three finer levels, finest first.
+        embedding: Features of the coarsest level.
+        rotations: For each interaction block the rotations of the image tokens.
+        scale_kji: (1 or B, 1, 3) float32; voxel positions times this run from 0 to about 1.
+        shape_kji: The image's shape before padding.
     """
 
     skips: tuple[Tensor, ...]
@@ -61,7 +65,7 @@ class EnsamFeatures:
 
     @property
     def nbytes(self) -> int:
-        """The memory that the features take."""
+        """The memory of the features in bytes."""
         tensors = (*self.skips, self.embedding, *self.rotations)
         return sum(t.element_size() * t.nelement() for t in tensors)
 
@@ -98,11 +102,15 @@ class Ensam(nn.Module):
         spacing_kji_mm: Sequence[float] | Tensor = (1.0, 1.0, 1.0),
         progress: Progress = no_progress,
     ) -> EnsamFeatures:
-        """Look at an image (B, 1, K, J, I), float32 in 0 to 1, of any size.
+        """Encode an image (B, 1, K, J, I), float32 in 0 to 1, of any size.
 
-        It is padded at its ends to multiples of 8 voxels by repeating its outermost ones.
-        spacing_kji_mm: its voxels' size, (3,) or (B, 3), which counts where the configuration has
-        millimetres.
+        It is padded at its ends to multiples of 8 voxels by repeating the outermost ones.
+
+        Args:
+            image: (B, 1, K, J, I).
+            spacing_kji_mm: The voxel size, (3,) or (B, 3); used if the configuration has
+                millimetres.
+            progress: Reports the levels done.
         """
         k, j, i = image.shape[2:]
         *skips, embedding = self.encoder(_padded(image, "replicate") - 0.5, progress)
@@ -122,10 +130,13 @@ class Ensam(nn.Module):
         previous_logits: Tensor | None = None,
         progress: Progress = no_progress,
     ) -> Tensor:
-        """Logits (B, 1, K, J, I) of the image that `features` are of; above 0 is the object.
+        """Logits (B, 1, K, J, I) of an encoded image; above 0 is the object.
 
-        previous_logits: those of the step before, same shape; None and zeros mean the same.
-        Without prompts only the image and previous logits speak.
+        Args:
+            features: From `encode`.
+            prompts: The prompts; without any, only the image and previous logits count.
+            previous_logits: Those of the previous step, same shape; None is equivalent to zeros.
+            progress: Reports the parts done.
         """
         if previous_logits is not None:
             previous_logits = _padded(previous_logits, "constant")
@@ -143,9 +154,9 @@ class Ensam(nn.Module):
         return logits[:, :, :k, :j, :i]
 
     def normalise_weights_(self) -> None:
-        """Bring the matrices of attention and MLP, and the prompt vectors, back to unit vectors.
+        """Restore the matrices of attention and MLP, and the prompt vectors, to unit vectors.
 
-        For after every step of the optimiser (nGPT, section 2.3).
+        Call it after every step of the optimiser (nGPT, section 2.3).
         """
         for module in self.modules():
             if isinstance(module, UnitLinear):
@@ -160,7 +171,7 @@ class Ensam(nn.Module):
         prompts: EnsamPrompts,
         previous_logits: Tensor | None,
     ) -> tuple[Sequence[Tensor], Tensor]:
-        """Skips and embedding with what is said voxel by voxel added; first step of `decode`."""
+        """Skips and embedding plus the voxelwise prompt features; first step of `decode`."""
         if self.prompts is not None:
             if previous_logits is None:
                 previous_logits = torch.zeros_like(skips[0][:, :1])
@@ -179,9 +190,13 @@ class Ensam(nn.Module):
         prompt_rotations: Sequence[Tensor],
         image_rotations: Sequence[Tensor],
     ) -> Tensor:
-        """Unit image tokens (B, m, 128) after they met the prompts; second step of `decode`.
+        """Unit image tokens (B, m, 128) after attending to the prompts; second step of `decode`.
 
-        prompt_rotations, image_rotations: the rotations of both for each interaction block.
+        Args:
+            image: Unit image tokens (B, m, 128).
+            kinds: (B, n).
+            prompt_rotations: The rotations of the prompt tokens for each interaction block.
+            image_rotations: The rotations of the image tokens for each interaction block.
         """
         tokens = l2_normalise(self.prompt_vectors)[kinds]
         rotations = zip(self._blocks(), prompt_rotations, image_rotations, strict=True)
@@ -193,7 +208,7 @@ class Ensam(nn.Module):
         self, image: Tensor, embedding: Tensor, skips: Sequence[Tensor], progress: Progress
     ) -> Tensor:
         """Logits of all padded voxels; last step of `decode`."""
-        # Back from length 1 to a variance of about 1, which the convolutions expect.
+        # From length 1 back to a variance of about 1, which the convolutions expect.
         features = image.transpose(1, 2).reshape(embedding.shape) * math.sqrt(_DIM)
         result: Tensor = self.decoder(features, skips, progress)
         return result

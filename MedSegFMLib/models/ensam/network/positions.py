@@ -1,4 +1,4 @@
-"""Where tokens are, told to attention through its queries and keys.
+"""Position encodings of tokens, applied to the queries and keys of attention.
 
 Positions are (B, n, 3) float32 in (k, j, i) order, already divided by the longest side of the
 image, so that they run from 0 to about 1.
@@ -47,14 +47,15 @@ class LierePositions(nn.Module):
             return torch.matrix_exp(torch.einsum("bnx,xij->bnij", positions.float(), skew.float()))
 
     def rotate(self, vectors: Tensor, rotation: Tensor) -> Tensor:
-        """Turn (B, heads, n, d) vectors by what `forward` gave for their n positions."""
+        """Rotate (B, heads, n, d) vectors by the result of `forward` for their n positions."""
         return torch.einsum("bnij,bhnj->bhni", rotation.to(vectors.dtype), vectors)
 
 
 class RopePositions(nn.Module):
-    """RoPE-mixed: each pair of numbers turns by an angle linear in the position, learned per head.
+    """RoPE-mixed: each pair of numbers rotates by an angle linear in the position.
 
-    Rotations in one plane commute, so attention depends on the distance of query and key alone.
+    The angles' frequencies are learned per head. Rotations in one plane commute, so attention
+    depends only on the distance of query and key.
 
     Heo et al., "Rotary position embedding for vision transformer", 2024, equation 10, in 3D.
     """
@@ -72,19 +73,19 @@ class RopePositions(nn.Module):
             return torch.stack((angles.cos(), angles.sin()))
 
     def rotate(self, vectors: Tensor, rotation: Tensor) -> Tensor:
-        """Turn (B, heads, n, d) vectors by what `forward` gave for their n positions."""
+        """Rotate (B, heads, n, d) vectors by the result of `forward` for their n positions."""
         cosines, sines = rotation.to(vectors.dtype)
         first, second = vectors.chunk(2, dim=-1)
-        turned = (first * cosines - second * sines, first * sines + second * cosines)
-        return torch.cat(turned, dim=-1)
+        rotated = (first * cosines - second * sines, first * sines + second * cosines)
+        return torch.cat(rotated, dim=-1)
 
 
 class AbsolutePositions(nn.Module):
-    """No rotation: a vector that tells the place is added to queries and keys.
+    """No rotation: a vector that encodes the position is added to queries and keys.
 
-    What the paper compares with. Fourier features as in Tancik et al., "Fourier features let
-    networks learn high frequency functions in low dimensional domains", 2020, equation 5, learned
-    as the rotations' frequencies are.
+    The alternative that the paper compares with. Fourier features as in Tancik et al., "Fourier
+    features let networks learn high frequency functions in low dimensional domains", 2020, equation
+    5, with learned frequencies as for the rotations.
     """
 
     def __init__(self, heads: int, head_dim: int) -> None:
@@ -97,7 +98,7 @@ class AbsolutePositions(nn.Module):
         return nn.functional.normalize(torch.cat((cosines, sines), dim=-1), dim=-1)
 
     def rotate(self, vectors: Tensor, rotation: Tensor) -> Tensor:
-        """Add the place to (B, heads, n, d) vectors."""
+        """Add the position vectors to (B, heads, n, d) vectors."""
         return vectors + rotation.to(vectors.dtype)
 
 
@@ -105,7 +106,7 @@ Positions = LierePositions | RopePositions | AbsolutePositions
 
 
 def build_positions(kind: PositionKind, heads: int, head_dim: int) -> Positions:
-    """The position encoding that the configuration names."""
+    """The position encoding of that kind."""
     if kind == "liere":
         return LierePositions(head_dim)
     return RopePositions(heads, head_dim) if kind == "rope" else AbsolutePositions(heads, head_dim)

@@ -1,4 +1,4 @@
-"""Which vision transformer a SAM has: data, told from the tensors of a checkpoint. Needs no torch.
+"""The vision transformer of a SAM, inferred from the tensors of a checkpoint. Needs no torch.
 
 Kirillov et al., "Segment Anything", 2023; the three published ones are those of
 segment_anything/build_sam.py.
@@ -9,21 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Pixels of a side of a patch, and of the image whose positions the published tables hold.
+# Side lengths in pixels of a patch, and of the image that the published position tables are for.
 PATCH = 16
 IMAGE_SIDE = 1024
-# Channels of an image's features, in every SAM.
+# Channels of an image's features in every SAM.
 CHANNELS = 256
-# Tokens of a side of a window, in the blocks that do not see the whole image.
+# Side length in tokens of a window, in the blocks with windowed attention.
 WINDOW = 14
 
 
 @dataclass(frozen=True)
 class SamConfig:
-    """One image encoder.
+    """The configuration of an image encoder.
 
-    dim: channels of a token; depth: number of blocks; heads: of their attention.
-    global_blocks: those, counted from 0, in which each token sees the whole image.
+    Attributes:
+        name: Its published name.
+        dim: The channels of a token.
+        depth: The number of blocks.
+        heads: The attention heads of a block.
+        global_blocks: The blocks, from 0, with global attention.
     """
 
     name: str
@@ -43,11 +47,13 @@ _BLOCKS = "image_encoder.blocks."
 
 
 def infer_config(shapes: Mapping[str, tuple[int, ...]]) -> SamConfig | None:
-    """The published configuration of a checkpoint, by the shapes of its tensors; None for others.
+    """The published configuration that fits the tensor shapes of a checkpoint; None for any other.
 
-    Width and depth decide; whether all else fits is for the layout check to say.
+    Width and depth decide; the layout check compares everything else.
     """
     positions = shapes.get("image_encoder.pos_embed", ())
     numbers = {name.removeprefix(_BLOCKS).split(".")[0] for name in shapes if _BLOCKS in name}
-    found = (positions[-1] if positions else 0, len(numbers))
-    return next((item for item in PUBLISHED.values() if (item.dim, item.depth) == found), None)
+    width_and_depth = (positions[-1] if positions else 0, len(numbers))
+    return next(
+        (item for item in PUBLISHED.values() if (item.dim, item.depth) == width_and_depth), None
+    )

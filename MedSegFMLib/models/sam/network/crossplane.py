@@ -1,9 +1,8 @@
-"""One SAM that looks at slices of any plane: the siamese network of the cross-plane paper.
+"""A SAM for slices of any plane: the siamese network of the cross-plane paper.
 
-"The Cost of Consistency": the axial, coronal and sagittal slice through a voxel go through the same
-SAM with low-rank adapters. What the three have in common with the model `sam` is all but training:
-here features may come from a cache of the frozen blocks, and blocks may be computed twice instead
-of being remembered.
+"The Cost of Consistency": the axial, coronal and sagittal slices through a voxel go through the
+same SAM with low-rank adapters. Only training differs from the model `sam`: here features may come
+from a cache of the frozen blocks, and blocks may be recomputed to save memory.
 """
 
 from __future__ import annotations
@@ -18,7 +17,10 @@ from .network import Sam
 class CrossPlane(nn.Module):
     """SAM with adapters, for one slice at a time.
 
-    first: the blocks before it are frozen. recomputed: see `SamEncoder.features`.
+    Args:
+        sam: The network with adapters.
+        first: The first block with adapters; those before it are frozen.
+        recomputed: See `SamEncoder.features`.
     """
 
     def __init__(self, sam: Sam, first: int, recomputed: bool) -> None:
@@ -31,21 +33,27 @@ class CrossPlane(nn.Module):
 
     @torch.no_grad()
     def prefix(self, images: Tensor) -> Tensor:
-        """What the frozen blocks make of images (1, 3, H, W): tokens (1, H/16, W/16, c)."""
+        """The tokens (1, H/16, W/16, c) of images (1, 3, H, W) after the frozen blocks."""
         tokens: Tensor = self._encoder.tokens(images, self._first)
         return tokens
 
     def features(self, tokens: Tensor) -> Tensor:
-        """The features (1, 256, H/16, W/16) of what `prefix` gave."""
+        """The features (1, 256, H/16, W/16) of the tokens from `prefix`."""
         return self._encoder.features(tokens, self._first, self._recomputed)
 
     def decode(
         self, features: Tensor, boxes: Tensor | None, points: Tensor, positive: Tensor
     ) -> Tensor:
-        """The logits (1, H/4, W/4) after a prompt: what `SamRuntime.decode` would give.
+        """The logits (1, H/4, W/4) for a prompt, as `SamRuntime.decode` would return them.
 
-        boxes: (1, 4), or None; points: (1, p, 2); positive: (1, p); see `Sam.prompt_tokens`. After
-        a single point alone it is the mask that the network thinks the best of its three.
+        After a single point without a box it is the mask with the highest predicted quality of the
+        three.
+
+        Args:
+            features: From `features`.
+            boxes: (1, 4), or None.
+            points: (1, p, 2).
+            positive: (1, p); see `Sam.prompt_tokens`.
         """
         high, wide = features.shape[2:]
         size = (high * PATCH, wide * PATCH)

@@ -1,7 +1,7 @@
 """Low-rank adapters in SAM's network, through peft.
 
-Hu et al., "LoRA: low-rank adaptation of large language models", 2021. The weights stay as they are;
-beside each chosen linear map a product of two thin matrices is learnt.
+Hu et al., "LoRA: low-rank adaptation of large language models", 2021. The weights are frozen;
+beside each chosen linear layer a product of two thin matrices is learnt.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ _IN_DECODER = r"mask_decoder\.transformer\..*\.(q_proj|k_proj|v_proj|out_proj|li
 
 @dataclass(frozen=True)
 class LoraChoice:
-    """Where adapters sit and how large they are.
+    """The location and size of adapters.
 
-    rank: of each product; alpha: it is multiplied by alpha / rank; dropout: of its input.
-    targets: which linear maps of a block of the encoder.
-    blocks: how many of the encoder's blocks, from the last; 0 is all.
-    decoder: whether the mask decoder's transformer has them as well.
+    Attributes:
+        rank: The rank of each product.
+        alpha: Each product is multiplied by alpha / rank.
+        dropout: The dropout probability of its input.
+        targets: The adapted linear layers of an encoder block.
+        blocks: The number of adapted encoder blocks, from the last; 0 means all.
+        decoder: Whether the transformer of the mask decoder has adapters.
     """
 
     rank: int
@@ -46,11 +49,11 @@ class LoraChoice:
     decoder: DecoderPart
 
     def first_block(self, config: SamConfig) -> int:
-        """The first block that has adapters: those before it do the same for ever."""
+        """The first block with adapters; those before it stay frozen."""
         return max(0, config.depth - self.blocks) if self.blocks else 0
 
     def peft_settings(self, config: SamConfig) -> dict[str, Any]:
-        """The same as a `LoraConfig` of peft takes it, in types of JSON."""
+        """The choice as peft's `LoraConfig` takes it, in JSON types."""
         numbers = "|".join(map(str, range(self.first_block(config), config.depth)))
         names = rf"image_encoder\.blocks\.({numbers})\.{_IN_BLOCKS[self.targets]}"
         if self.decoder == "lora":
@@ -59,10 +62,16 @@ class LoraChoice:
 
 
 def with_adapters(network: Sam, settings: Mapping[str, Any]) -> PeftModel:
-    """A network with fresh adapters in place: it computes what it did until they are trained.
+    """A network with new adapters in place; its output is unchanged until they are trained.
 
-    All but the adapters is frozen. `network` itself is changed. settings: see
-    `LoraChoice.peft_settings`; TypeError or ValueError where peft knows no such.
+    Everything but the adapters is frozen. `network` itself is changed.
+
+    Args:
+        network: The network to adapt.
+        settings: See `LoraChoice.peft_settings`.
+
+    Raises:
+        TypeError, ValueError: If peft does not accept the settings.
     """
     network.requires_grad_(False)
     network.plain_decoder = True
@@ -70,9 +79,11 @@ def with_adapters(network: Sam, settings: Mapping[str, Any]) -> PeftModel:
 
 
 def merged(network: Sam, settings: Mapping[str, Any], tensors: dict[str, Tensor]) -> Sam:
-    """A network with trained adapters multiplied into its weights; `network` itself is changed.
+    """A network with trained adapters merged into its weights; `network` itself is changed.
 
-    Raises what `with_adapters` and `load_adapters` raise.
+    Raises:
+        TypeError, ValueError: As in `with_adapters`.
+        KeyError, RuntimeError: As in `load_adapters`.
     """
     model = with_adapters(network, settings)
     load_adapters(model, tensors)

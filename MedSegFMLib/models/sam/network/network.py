@@ -1,8 +1,8 @@
-"""SAM's network (Kirillov et al., "Segment Anything", 2023) out of segment_anything's modules.
+"""SAM's network (Kirillov et al., "Segment Anything", 2023), built from segment_anything's modules.
 
-They are put together anew for two things that the package does not do: images of other sizes than
-1024 by 1024, and many images with one prompt each in one pass of the decoder. At 1024 by 1024, an
-image at a time, the results are the package's.
+They are assembled differently for two things that the package does not support: image sizes other
+than 1024 by 1024, and many images with one prompt each in one pass of the decoder. At 1024 by 1024,
+one image at a time, the results are the package's.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .two_way_transformer import two_way
 
 _SIDE_IN_PATCHES = IMAGE_SIDE // PATCH
 
-# What `SamDecoder` returns first: the single mask, then the three of an ambiguous prompt.
+# The masks of `SamDecoder`: the single mask, then the three of an ambiguous prompt.
 MASKS = 4
 
 
 class SamEncoder(nn.Module):
-    """The image encoder, for images of any size, in two parts where that is of use."""
+    """The image encoder, for images of any size, which can be run in two parts."""
 
     def __init__(self, vit: ImageEncoderViT) -> None:
         super().__init__()
@@ -41,10 +41,10 @@ class SamEncoder(nn.Module):
         return self.features(self.tokens(images, 0), 0)
 
     def tokens(self, images: Tensor, blocks: int) -> Tensor:
-        """Images as tokens (n, H/16, W/16, c) that went through the first `blocks` blocks.
+        """Images as tokens (n, H/16, W/16, c) after the first `blocks` blocks.
 
-        The table of positions is interpolated where the image is not the one it was learnt on;
-        those of relative positions are so in segment_anything's get_rel_pos.
+        The position table is interpolated for other image sizes than that of the training;
+        segment_anything's get_rel_pos does so for the relative positions.
         """
         tokens = self.vit.patch_embed(images)
         tokens = tokens + _resized(self.vit.pos_embed, tokens.shape[1], tokens.shape[2])
@@ -53,10 +53,13 @@ class SamEncoder(nn.Module):
         return tokens
 
     def features(self, tokens: Tensor, first: int, recomputed: bool = False) -> Tensor:
-        """Features of tokens that went through the first `first` blocks.
+        """Features of tokens that have passed through the first `first` blocks.
 
-        recomputed: whether what a block needs for its gradients is computed again when they are,
-            rather than kept (gradient checkpointing).
+        Args:
+            tokens: (n, H/16, W/16, c); see `tokens`.
+            first: The number of blocks already applied.
+            recomputed: Whether to use gradient checkpointing: activations are recomputed in the
+                backward pass instead of being stored.
         """
         for block in self.vit.blocks[first:]:
             tokens = checkpoint(block, tokens, use_reentrant=False) if recomputed else block(tokens)
@@ -69,8 +72,11 @@ class SamDecoder(nn.Module):
 
     After MaskDecoder.predict_masks of segment_anything, which repeats one image for its prompts.
 
-    plain: whether the transformer is segment_anything's own, slower, which calls each of its
-        modules: they may have been replaced by others, as those of LoRA are.
+    Args:
+        prompt_encoder: SAM's prompt encoder.
+        mask_decoder: SAM's mask decoder.
+        plain: Whether to use segment_anything's own, slower transformer, which calls each of its
+            modules: they may have been replaced, as by LoRA.
     """
 
     def __init__(
@@ -84,40 +90,43 @@ class SamDecoder(nn.Module):
     def forward(self, features: Tensor, image_positions: Tensor, prompts: Tensor) -> list[Tensor]:
         """Masks and their predicted quality.
 
-        features: (n, 256, h, w); image_positions: (1, 256, h, w), see `Sam.image_positions`;
-        prompts: (n, t, 256), see `Sam.prompt_tokens`.
+        Args:
+            features: (n, 256, h, w).
+            image_positions: (1, 256, h, w); see `Sam.image_positions`.
+            prompts: (n, t, 256); see `Sam.prompt_tokens`.
 
-        Returns logits (n, 4, 4h, 4w), the single mask first, and qualities (n, 4).
+        Returns:
+            Logits (n, 4, 4h, 4w), the single mask first, and qualities (n, 4).
         """
         decoder = self.mask_decoder
         count, _, high, wide = features.shape
-        own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-        tokens = torch.cat([own[None].expand(count, -1, -1), prompts], dim=1)
+        output_tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+        tokens = torch.cat([output_tokens[None].expand(count, -1, -1), prompts], dim=1)
         without_mask = self.prompt_encoder.no_mask_embed.weight.reshape(1, CHANNELS, 1, 1)
         if self._plain:
             positions = image_positions.expand(count, -1, -1, -1)
-            seen, places = decoder.transformer(features + without_mask, positions, tokens)
+            attended, places = decoder.transformer(features + without_mask, positions, tokens)
         else:
-            seen, places = two_way(
+            attended, places = two_way(
                 decoder.transformer,
                 (features + without_mask).flatten(2).transpose(1, 2),
                 image_positions.flatten(2).transpose(1, 2),
                 tokens,
             )
-        mixes = [mlp(seen[:, 1 + n]) for n, mlp in enumerate(decoder.output_hypernetworks_mlps)]
+        mixes = [mlp(attended[:, 1 + n]) for n, mlp in enumerate(decoder.output_hypernetworks_mlps)]
         masks = self._fine(places) @ torch.stack(mixes, dim=2)
-        # Each place has made 2 by 2, and each of those 2 by 2.
+        # Each position became 2 by 2, and each of those 2 by 2.
         masks = masks.reshape(count, high, wide, 2, 2, 2, 2, MASKS).permute(0, 7, 1, 3, 5, 2, 4, 6)
         return [
             masks.reshape(count, MASKS, 4 * high, 4 * wide),
-            decoder.iou_prediction_head(seen[:, 0]),
+            decoder.iou_prediction_head(attended[:, 0]),
         ]
 
     def _fine(self, places: Tensor) -> Tensor:
-        """The output_upscaling of segment_anything, place by place: (n, p, 256) -> (n, 16 p, 32).
+        """The output_upscaling of segment_anything per position: (n, p, 256) -> (n, 16 p, 32).
 
-        Its transposed convolutions do not overlap: each is a product of matrices, and channels can
-        stay last, which spares reordering large arrays.
+        Its transposed convolutions do not overlap: each is a matrix product, and channels can stay
+        last, which avoids reordering large arrays.
         """
         first, norm, gelu, second, last = self.mask_decoder.output_upscaling
         middle = _doubled(places, first)
@@ -130,16 +139,17 @@ class SamDecoder(nn.Module):
 
 def _doubled(places: Tensor, convolution: nn.ConvTranspose2d) -> Tensor:
     """A transposed convolution of 2 by 2 with stride 2: (n, p, c) -> (n, 4 p, d)."""
-    made = convolution.out_channels
-    weight = convolution.weight.permute(0, 2, 3, 1).reshape(convolution.in_channels, 4 * made)
+    channels = convolution.out_channels
+    weight = convolution.weight.permute(0, 2, 3, 1).reshape(convolution.in_channels, 4 * channels)
     doubled: Tensor = places @ weight + convolution.bias.repeat(4)
-    return doubled.reshape(places.shape[0], -1, made)
+    return doubled.reshape(places.shape[0], -1, channels)
 
 
 class Sam(nn.Module):
     """The whole network; its state dict has the published layout.
 
-    plain_decoder: see `SamDecoder`.
+    Attributes:
+        plain_decoder: See `SamDecoder`.
     """
 
     def __init__(self, config: SamConfig) -> None:
@@ -187,24 +197,28 @@ class Sam(nn.Module):
         return decoder
 
     def image_positions(self, high: int, wide: int) -> Tensor:
-        """What the decoder knows of the places of features: (1, 256, h, w)."""
+        """The positional encoding of features for the decoder: (1, 256, h, w)."""
         positions: Tensor = self.prompt_encoder.pe_layer((high, wide))[None]
         return positions
 
     def prompt_tokens(
         self, boxes: Tensor | None, points: Tensor, positive: Tensor, size_hw: tuple[int, int]
     ) -> Tensor:
-        """Tokens (n, t, 256) of prompts of one kind: all with a box or none, as many points.
+        """Tokens (n, t, 256) of prompts of one kind: boxes in all or none, equally many points.
 
-        boxes: (n, 4), x0 y0 x1 y1, or None; points: (n, p, 2), x y; positive: (n, p); in pixels
-        of an input image of `size_hw`. After PromptEncoder.forward of segment_anything, whose
-        image size is fixed.
+        After PromptEncoder.forward of segment_anything, whose image size is fixed.
+
+        Args:
+            boxes: (n, 4), x0 y0 x1 y1, or None.
+            points: (n, p, 2), x y.
+            positive: (n, p).
+            size_hw: The size of the input image in whose pixels boxes and points are given.
         """
         encoder = self.prompt_encoder
         kinds = [embedding.weight for embedding in encoder.point_embeddings]
         tokens = []
         if points.shape[1]:
-            # Places are those of pixels' centres, whole numbers; the image begins half before.
+            # Pixel centres are whole numbers; the image begins half a pixel before the first.
             places = encoder.pe_layer.forward_with_coords(points + 0.5, size_hw)
             tokens.append(places + torch.where(positive[..., None], kinds[1], kinds[0]))
             if boxes is None:
@@ -219,7 +233,7 @@ class Sam(nn.Module):
 
 
 def _resized(positions: Tensor, high: int, wide: int) -> Tensor:
-    """The table of positions (1, h, w, c) on another grid, bilinear between cells' centres."""
+    """The position table (1, h, w, c) on another grid, bilinear between cell centres."""
     if positions.shape[1:3] == (high, wide):
         return positions
     channels_first = positions.permute(0, 3, 1, 2)
