@@ -16,7 +16,8 @@ import pytest
 from command_line import run
 
 from MedSegFMLib import Box, Geometry, Lasso, Point, Scribble, Text
-from MedSegFMLib.evaluate.results.csv_files import read_rows
+from MedSegFMLib.evaluate.records import Row
+from MedSegFMLib.evaluate.results.csv_files import read_records
 from MedSegFMLib.evaluate.results.run_log import read_runs
 from MedSegFMLib.models.sam.lora_file import facts_of
 from MedSegFMLib.mrml.scene_state import state_from_json, state_to_json
@@ -63,10 +64,10 @@ def test_a_results_folder_is_gone_on_with(tmp_path: Path) -> None:
     # A case is the same while its files have the times that they had.
     for name in ("ball.nrrd", "ball-label.nrrd"):
         os.utime(cases / name, ns=(1_700_000_000_000_000_000,) * 2)
-    rows = read_rows(results / "results.csv")
+    rows = read_records(results / "results.csv", Row)
     words = ["--models", "ellipsoid", "--clicks", "1", "--jobs", "1", "--out", results]
     assert run("evaluate", cases / "cases.json", *words) == 0
-    assert read_rows(results / "results.csv") == rows
+    assert read_records(results / "results.csv", Row) == rows
     # The second run found nothing left to do.
     assert [record.done for record in read_runs(results)] == [1, 0]
 
