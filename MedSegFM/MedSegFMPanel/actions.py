@@ -62,7 +62,7 @@ class Actions:
     def _export(self):
         path = self._panel.dialogs.save_file(_("Save the segments"), "segments.nii.gz")
         if path:
-            self._logic.labels().write(path)
+            self._logic.labels().write(path, dict(self._logic.prompts.objects))
             self._panel.status.tell(_("The segments were saved to {path}.").format(path=path))
 
     def _add_text(self):

@@ -6,6 +6,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from MedSegFMLib.volumes.io.image_files import WRITERS
+
 
 class Dialogs:
     """Files and folders, asked for or shown with the system's dialogs."""
@@ -19,8 +21,9 @@ class Dialogs:
         return qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, "")
 
     def save_file(self, title, name, kinds=None):
-        """A file to write; empty where the user thought better of it. kinds: None for labelmaps."""
-        kinds = kinds or _("Labelmaps (*.nii.gz *.nii *.nrrd *.mha)")
+        """A file to write; empty if the user cancels. kinds: None for labelmaps."""
+        patterns = " ".join(f"*{ending}" for ending in WRITERS)
+        kinds = kinds or _("Labelmaps ({patterns})").format(patterns=patterns)
         return qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, name, kinds)
 
     def show_folder(self, path):

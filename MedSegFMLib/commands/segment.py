@@ -144,7 +144,7 @@ def run(arguments: argparse.Namespace) -> None:
         labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - start_time
-    labels.write(arguments.out)
+    labels.write(arguments.out, dict(prompts.objects))
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
     title = f"{Path(arguments.volume).name}, {arguments.model}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,15 +74,20 @@ class Volume:
 
         return read_volume(Path(path), series_uid)
 
-    def write(self, path: Path | str) -> None:
-        """Write `.nii`, `.nii.gz`, `.nrrd` or `.mha`, whole or not at all.
+    def write(self, path: Path | str, names: Mapping[int, str] | None = None) -> None:
+        """Write a file in the format of its ending, one of `io.image_files.WRITERS`, atomically.
+
+        Args:
+            path: the file to write.
+            names: the names of a label map's objects by label, for formats that store them.
 
         Raises:
-            OutputError: the file cannot be written or the ending is not supported.
+            OutputError: the ending is not one of those, or the file cannot be written.
+            GeometryError: the format cannot store the grid.
         """
         from .io.image_files import write_volume
 
-        write_volume(self, Path(path))
+        write_volume(self, Path(path), names or {})
 
     def intensity_range(self) -> tuple[float, float]:
         """The lowest and highest value, without copying the volume.

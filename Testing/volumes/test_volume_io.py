@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import nibabel
@@ -16,6 +18,7 @@ from sample_volumes import random_volume
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.errors import GeometryError, MedSegFMError, OutputError, VolumeError
+from MedSegFMLib.volumes.io.image_files import WRITERS
 
 _LPS = np.diag([-1, -1, 1, 1])
 
@@ -282,6 +285,26 @@ def test_a_gzip_of_several_members_is_not_taken_for_truncated(tmp_path: Path) ->
 def test_an_ending_that_is_not_written_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="ending"):
         random_volume(Geometry((3, 3, 3), np.eye(4))).write(tmp_path / name)
+
+
+def test_a_format_of_its_own_gets_the_names_and_the_longest_ending_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(volume: Volume, path: Path, names: Mapping[int, str]) -> None:
+        path.write_text(f"{volume.array_kji.shape} {names}")
+
+    monkeypatch.setitem(WRITERS, ".seg.nrrd", write)
+    volume = random_volume(Geometry((3, 4, 5), np.eye(4)))
+    volume.write(tmp_path / "A.SEG.nrrd", {1: "liver"})
+    assert (tmp_path / "A.SEG.nrrd").read_text() == "(3, 4, 5) {1: 'liver'}"
+    volume.write(tmp_path / "a.nrrd")
+    assert np.array_equal(Volume.read(tmp_path / "a.nrrd").array_kji, volume.array_kji)
+
+
+def test_the_guide_names_every_ending_that_is_written() -> None:
+    guide = Path(__file__).parents[2] / "Docs" / "user-guide.md"
+    (sentence,) = re.findall(r"`--out` is written as ([^\n]+)", guide.read_text("utf-8"))
+    assert set(re.findall(r"`(\.[a-z.]+)`", sentence)) == set(WRITERS)
 
 
 def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,6 @@ from .header_checks import check_header
 if TYPE_CHECKING:
     import SimpleITK
 
-WRITTEN_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha")
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 # Phrases in ITK's error messages about grids that it rejects.
 _GRID_PHRASES = ("orthonormal", "Refusing to change spacing", "Bad direction", "irection cosines")
@@ -51,25 +50,48 @@ def _read_image(path: Path, series_uid: str | None) -> SimpleITK.Image:
         return _with_named_errors(path, lambda: _read_file(path))
 
 
-def write_volume(volume: Volume, path: Path) -> None:
-    """Write one file, in the format of its ending, whole or not at all; see `Volume.write`."""
+def write_volume(volume: Volume, path: Path, names: Mapping[int, str]) -> None:
+    """Write a file in the format of its ending, atomically; see `Volume.write`."""
+    check_ending(path)
+    write = WRITERS[max(_endings(path), key=len)]
+    with atomic_path(path) as beside:
+        write(volume, beside, names)
+
+
+def check_ending(path: Path) -> None:
+    """Raise OutputError if no format is written under this name."""
+    if not _endings(path):
+        raise OutputError(
+            f"{path} has an ending that is not written; use one of {', '.join(WRITERS)}."
+        )
+
+
+def _endings(path: Path) -> list[str]:
+    return [ending for ending in WRITERS if path.name.lower().endswith(ending)]
+
+
+def _write_with_sitk(volume: Volume, path: Path, _names: Mapping[int, str]) -> None:
     import SimpleITK as sitk
 
-    check_ending(path)
     image = sitk_from_volume(volume)
-    with atomic_path(path) as beside, _quiet_itk():
+    with _quiet_itk():
         try:
-            sitk.WriteImage(image, str(beside), useCompression=path.suffix.lower() != ".nii")
+            sitk.WriteImage(image, str(path), useCompression=path.suffix.lower() != ".nii")
         except RuntimeError as error:
             raise OSError(_without_prefix(str(error).strip().splitlines()[-1])) from error
 
 
-def check_ending(path: Path) -> None:
-    """Raise OutputError if no supported format has this ending."""
-    if not path.name.lower().endswith(WRITTEN_ENDINGS):
-        raise OutputError(
-            f"{path} has an unsupported ending; use one of {', '.join(WRITTEN_ENDINGS)}."
-        )
+Writer = Callable[[Volume, Path, Mapping[int, str]], None]
+"""Writes a volume to a path; the names of its labels are empty if it is not a label map."""
+
+# The formats of output files by their endings in lower case; the longest that matches counts. A
+# writer raises OSError if it fails.
+WRITERS: dict[str, Writer] = {
+    ".nii.gz": _write_with_sitk,
+    ".nii": _write_with_sitk,
+    ".nrrd": _write_with_sitk,
+    ".mha": _write_with_sitk,
+}
 
 
 def volume_from_sitk(image: SimpleITK.Image, name: str = "The image") -> Volume:
