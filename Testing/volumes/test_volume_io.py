@@ -130,7 +130,7 @@ def test_a_segmentation_beside_a_series_is_left_out(tmp_path: Path) -> None:
 def test_a_folder_of_folders_names_those(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     write_dicom(random_volume(Geometry((3, 4, 5), _LPS)), tmp_path / "inside")
-    with pytest.raises(VolumeError, match="give one of its folders: inside"):
+    with pytest.raises(VolumeError, match="use one of its folders: inside"):
         Volume.read(tmp_path)
 
 
