@@ -183,19 +183,19 @@ def test_one_image_becomes_one_npz_with_boxes_and_grey_values(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"imgs": None}, "lacks 'imgs'; it holds gts, spacing"),
+        ({"imgs": None}, "lacks 'imgs'; it contains gts, spacing"),
         ({"gts": None}, "lacks 'gts'"),
         ({"spacing": None}, "lacks 'spacing'"),
         ({"gts": np.ones((6, 8, 8), np.uint8)}, "'gts' has the shape (6, 8, 8), and its image"),
-        ({"gts": np.zeros((6, 8, 9), np.uint8)}, "holds no label above 0"),
-        ({"gts": np.ones((6, 8, 9), np.float32)}, "'gts' holds float32"),
+        ({"gts": np.zeros((6, 8, 9), np.uint8)}, "has no label above 0"),
+        ({"gts": np.ones((6, 8, 9), np.float32)}, "'gts' contains float32"),
         ({"imgs": np.ones((8, 9)), "gts": np.ones((8, 9), int)}, "one 3D volume"),
         ({"imgs": np.ones((6, 8, 9, 3))}, "'imgs' has the shape (6, 8, 9, 3)"),
         ({"spacing": (1.0, np.nan, 1.0)}, "'spacing' is [1.0, nan, 1.0]; three finite numbers"),
         ({"spacing": (1.0, 0.0, 1.0)}, "'spacing' is [1.0, 0.0, 1.0]"),
         ({"spacing": (1.0, 1.0)}, "'spacing' is [1.0, 1.0]"),
         ({"boxes": np.array([{"z_min": 1}, {}], dtype=object)}, "its boxes cannot be read"),
-        ({"boxes": np.array([{}], dtype=object)}, "holds 1 boxes for 2 labels"),
+        ({"boxes": np.array([{}], dtype=object)}, "has 1 boxes for 2 labels"),
     ],
 )
 def test_a_bad_npz_is_refused_and_nothing_is_written(
@@ -217,7 +217,7 @@ def test_files_that_are_no_npz_are_refused(
         assert "cannot be read as npz" in refused(capsys, "convert", bad, "--out", tmp_path / "o")
     (tmp_path / "empty").mkdir()
     said = refused(capsys, "convert", tmp_path / "empty", "--out", tmp_path / "o")
-    assert "holds no npz files" in said
+    assert "contains no npz files" in said
     assert not (tmp_path / "o").exists()
 
 
@@ -237,7 +237,7 @@ def test_an_archive_with_a_password_is_refused(tmp_path: Path) -> None:
 
 def test_names_that_belong_to_no_label_are_refused(tmp_path: Path) -> None:
     path = write_npz(tmp_path / "a.npz", medsegfm_objects=np.array("[1]"))
-    with pytest.raises(VolumeError, match="holds no names by label"):
+    with pytest.raises(VolumeError, match="does not map labels to names"):
         read_objects(path)
 
 
@@ -262,7 +262,7 @@ def test_boxes_that_would_run_code_are_refused(tmp_path: Path) -> None:
     boxes = np.empty(1, dtype=object)
     boxes[0] = Evil()
     path = write_npz(tmp_path / "a.npz", boxes=boxes)
-    with pytest.raises(VolumeError, match=r"boxes cannot be read .*which is no number"):
+    with pytest.raises(VolumeError, match=r"boxes cannot be read .*which is not a number"):
         read_boxes(path, np.ones((2, 2, 2), np.uint8))
     assert not (tmp_path / "ran").exists()
     # The file would do it where it is read without care.
@@ -287,7 +287,7 @@ def test_converting_never_writes_over_what_is_there(
     said = refused(capsys, "convert", cases, "--out", cases.parent)
     assert "is there and not an empty folder" in said
     said = refused(capsys, "convert", cases.parent / "CT_one.nii.gz", "--out", tmp_path / "o")
-    assert "name its label map with --label" in said
+    assert "give its label map with --label" in said
     document = json.loads(cases.read_text())
     document["cases"].append({**document["cases"][0], "name": "a/b"})
     cases.write_text(json.dumps(document))
@@ -295,7 +295,7 @@ def test_converting_never_writes_over_what_is_there(
     assert "'a/b' cannot be a file's name" in said and not (tmp_path / "o").exists()
     assert "one file for 2 cases" in refused(capsys, "convert", cases, "--out", tmp_path / "o.npz")
     said = refused(capsys, "convert", cases, "--out", tmp_path / "o.json")
-    assert "give a folder" in said
+    assert "use a folder" in said
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert "is the current folder" in refused(capsys, "convert", cases, "--out", ".")
@@ -333,4 +333,4 @@ def test_a_label_map_beside_its_image_is_refused(
     matrix[:3, 3] += matrix[:3, 0] * (volume.geometry.shape_kji[2] + 1)
     Volume(volume.array_kji, Geometry(volume.geometry.shape_kji, matrix)).write(label)
     said = refused(capsys, "convert", cases, "--out", tmp_path / "o")
-    assert "lies beside" in said and "Case CT_one" in said
+    assert "do not overlap" in said and "Case CT_one" in said

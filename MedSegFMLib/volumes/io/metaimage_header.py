@@ -45,14 +45,11 @@ _SIZES = ("ElementSpacing", "ElementSize")
 _POSITIONS = ("Offset", "Position", "Origin", "CenterOfRotation")
 _MATRICES = ("TransformMatrix", "Rotation", "Orientation")
 _WHOLE = ("NDims", "CompressedDataSize", "HeaderSize", "ElementNumberOfChannels", "ID", "ParentID")
-_YES_OR_NO = (
-    "BinaryData",
-    "BinaryDataByteOrderMSB",
-    "CompressedData",
-    "ElementByteOrderMSB",
+_YES_OR_NO = ("BinaryData", "BinaryDataByteOrderMSB", "CompressedData", "ElementByteOrderMSB")
+_RANGE = (
+    *("ElementMin", "ElementMax"),
+    *("ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset"),
 )
-_RANGE = ("ElementMin", "ElementMax", "ElementToIntensityFunctionSlope")
-_RANGE = (*_RANGE, "ElementToIntensityFunctionOffset")
 _KNOWN = {
     name.lower(): name
     for name in (
@@ -65,8 +62,10 @@ _LOCAL = ("LOCAL", "Local", "local")
 _MOST_AXES, _MOST_CHANNELS = 7, 1024
 _LONGEST_KEY, _LONGEST_TEXT, _LONGEST_LINE, _MOST_LINES = 200, 250, 4000, 100_000
 # Texts longer than `_LONGEST_TEXT` are safe in fields that MetaIO itself does not know.
-_TEXTS = ("Comment", "Name", "ObjectType", "ObjectSubType", "TransformType", "Color", "Modality")
-_TEXTS = (*_TEXTS, "AcquisitionDate", "AnatomicalOrientation", "DistanceUnits", "ElementType")
+_TEXTS = (
+    *("Comment", "Name", "ObjectType", "ObjectSubType", "TransformType", "Color", "Modality"),
+    *("AcquisitionDate", "AnatomicalOrientation", "DistanceUnits", "ElementType"),
+)
 
 
 def read_metaimage_header(path: Path) -> Payload:
