@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ...errors import OutputError
 from ...system.atomic_files import atomic_path
+from ...system.npz_files import read_npy_header
+from ...system.regular_files import check_regular_file
 
 logger = logging.getLogger(__name__)
 
@@ -34,15 +36,22 @@ class FeatureFiles:
     def get(self, key: str, shape: tuple[int, ...]) -> Features | None:
         """What was put under a key, read from disk as it is needed; None where it is not here."""
         path = self._path(key)
+        if not path.exists():
+            return None
         try:
-            found: Features = np.load(path, mmap_mode="r", allow_pickle=False)
-            if (found.shape, found.dtype) == (shape, np.dtype(np.float16)):
+            size = check_regular_file(path, OutputError).st_size
+            with path.open("rb") as file:
+                header = read_npy_header(file)
+            is_right = (header.shape, header.dtype) == (shape, np.dtype("<f2"))
+            is_whole = size == header.nbytes_header + header.nbytes
+            if is_right and is_whole and not header.is_fortran:
+                found: Features = np.memmap(
+                    path, np.float16, "r", offset=header.nbytes_header, shape=shape
+                )
                 # The time of its last use, which decides what is let go.
                 os.utime(path)
                 return found
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError) as error:
             logger.warning("%s cannot be used (%s); it is made again.", path, error)
         with suppress(OSError):
             path.unlink()
