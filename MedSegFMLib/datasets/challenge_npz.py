@@ -3,21 +3,18 @@
 `imgs` and `gts` are (D, H, W), which is (K, J, I) here. `spacing` has three numbers; writers
 disagree whether they are (x, y, z), as MedSAM's script stores the spacing of SimpleITK, or (z, y,
 x), so that the caller states the order. `boxes`, which is optional, is a list with one dict for
-each label of `gts`, ascending. Directions and origin are missing: i, j and k are then assumed to
-increase toward the patient's left, back and head, as SimpleITK assumes for an array. Files written
-here also contain the whole grid, `medsegfm_ijk_to_ras`, and the labels' names, `medsegfm_objects`;
-other programs ignore both.
+each label of `gts`, ascending; numpy stores it as a pickle, which is parsed here without unpickling
+(`boxes_pickle`). A file NAME.boxes.json beside NAME.npz with the same list takes its place.
+Directions and origin are missing: i, j and k are then assumed to increase toward the patient's
+left, back and head, as SimpleITK assumes for an array. Files written here also contain the whole
+grid, `medsegfm_ijk_to_ras`, and the labels' names, `medsegfm_objects`; other programs ignore both.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import pickle
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +23,11 @@ from numpy.typing import NDArray
 
 from ..errors import GeometryError, VolumeError
 from ..system.atomic_files import atomic_path
+from ..system.npz_files import NpyFault, NpzArrays, open_npz
+from ..system.regular_files import check_regular_file
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
+from .boxes_pickle import BoxesFault, box_numbers, parse_boxes
 
 SPACING_ORDERS = ("xyz", "zyx")
 DEFAULT_SPACING_ORDER = "xyz"
@@ -35,13 +35,8 @@ VoxelBox = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 _GRID, _OBJECTS = "medsegfm_ijk_to_ras", "medsegfm_objects"
 _BOX_KEYS = ("z_min", "z_mid_y_min", "z_mid_x_min", "z_max", "z_mid_y_max", "z_mid_x_max")
-# By name, the only objects in numpy's pickle of a list of dicts of numbers.
-_HARMLESS: dict[str, Callable[..., Any]] = {
-    "_reconstruct": np.empty(0).__reduce__()[0],  # type: ignore[dict-item]
-    "scalar": np.int64(0).__reduce__()[0],  # type: ignore[dict-item]
-    "ndarray": np.ndarray,
-    "dtype": np.dtype,
-}
+# Far more than the boxes of a file with 65535 labels.
+_LARGEST_BOXES = 1 << 25
 
 
 def is_challenge_file(path: Path) -> bool:
@@ -58,7 +53,7 @@ def read_image(path: Path, spacing_order: str = DEFAULT_SPACING_ORDER) -> Volume
     with _opened(path) as arrays:
         voxels = _array(arrays, "imgs", path)
         spacing = _spacing(arrays, path)
-        grid = arrays.get(_GRID)
+        grid = arrays.read(_GRID) if _GRID in arrays else None
     size_ijk = spacing if spacing_order == "xyz" else spacing[::-1]
     try:
         if grid is not None:
@@ -103,9 +98,7 @@ def read_objects(path: Path) -> dict[int, str]:
     """The labels above 0 in `gts`, ascending, with the names in the file, or else "label 7"."""
     with _opened(path) as arrays:
         labels = _array(arrays, "gts", path)
-        named = json.loads(str(arrays[_OBJECTS])) if _OBJECTS in arrays else {}
-        if not isinstance(named, dict):
-            raise VolumeError(f"{path}: '{_OBJECTS}' does not map labels to names; leave it out.")
+        named = _named(arrays, path)
     present = _present(labels)
     return {label: str(named.get(str(label), f"label {label}")) for label in present}
 
@@ -121,36 +114,21 @@ def read_boxes(path: Path, labels_kji: NDArray[Any]) -> dict[int, VoxelBox]:
         VolumeError: the boxes do not match the labels, or contain anything but numbers.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            if "boxes.npy" not in archive.namelist():
-                return {}
-            dicts = _pickled_list(archive.read("boxes.npy"))
+        items = _box_items(path)
+        if items is None:
+            return {}
         present = _present(labels_kji)
-        if len(dicts) != len(present):
+        if len(items) != len(present):
             raise VolumeError(
-                f"{path} has {len(dicts)} boxes for {len(present)} labels; there must be one for "
+                f"{path} has {len(items)} boxes for {len(present)} labels; there must be one for "
                 "each."
             )
         return {
-            label: _bounds([int(box[key]) for key in _BOX_KEYS])
-            for label, box in zip(present, dicts, strict=True)
+            label: _bounds(box_numbers(box, _BOX_KEYS))
+            for label, box in zip(present, items, strict=True)
         }
-    except (
-        OSError,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        RuntimeError,
-        pickle.UnpicklingError,
-        AttributeError,
-        IndexError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
-        if isinstance(error, VolumeError):
-            raise
-        raise VolumeError(f"{path}: its boxes cannot be read ({error}); leave them out.") from error
+    except BoxesFault as fault:
+        raise VolumeError(f"{path}: its boxes cannot be read ({fault}); leave them out.") from fault
 
 
 def write_case(
@@ -207,30 +185,57 @@ def middle_slice(mask_kji: NDArray[Any]) -> int:
     return int(np.searchsorted(voxels_up_to_k, voxels_up_to_k[-1] // 2, side="right"))
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    if not path.exists():
-        raise VolumeError(f"{path} does not exist; check the path.")
+def _opened(path: Path) -> AbstractContextManager[NpzArrays]:
+    return open_npz(path, VolumeError, "copy or download it again")
+
+
+def _box_items(path: Path) -> Sequence[Any] | None:
+    """The boxes beside a file, or in it; None if there are none."""
+    beside = path.with_name(f"{path.stem}.boxes.json")
+    if beside.exists():
+        return _json_items(beside)
+    with _opened(path) as arrays:
+        if "boxes" not in arrays:
+            return None
+        header, content = arrays.header("boxes"), arrays.content("boxes", _LARGEST_BOXES)
+    if header.dtype is not None or len(header.shape) > 1:
+        kind = header.dtype or "objects"
+        raise BoxesFault(f"they are an array {header.shape} of {kind} instead of a list of dicts")
+    return parse_boxes(content[header.nbytes_header :])
+
+
+def _json_items(path: Path) -> Sequence[Any]:
+    size = check_regular_file(path, VolumeError).st_size
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise VolumeError(f"{path} is not an npz file; use one with 'imgs' and 'gts'.")
-            yield arrays
-    except VolumeError:
-        raise
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        # RuntimeError: an archive with a password or an unsupported compression method.
-        raise VolumeError(
-            f"{path} cannot be read as npz ({error}); copy or download it again."
-        ) from error
+        items = json.loads(path.read_bytes()) if size <= _LARGEST_BOXES else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise VolumeError(f"{path} cannot be read as JSON ({error}); leave it out.") from error
+    if not isinstance(items, list):
+        raise VolumeError(f"{path} does not contain a list of boxes; leave it out.")
+    return items
 
 
-def _array(arrays: Any, key: str, path: Path) -> NDArray[Any]:
+def _named(arrays: NpzArrays, path: Path) -> dict[str, Any]:
+    """The names of the labels that a file stores; empty if it has none."""
+    if _OBJECTS not in arrays:
+        return {}
+    try:
+        named = json.loads(str(arrays.read(_OBJECTS)))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, NpyFault):
+            raise
+        named = None
+    if not isinstance(named, dict):
+        raise VolumeError(f"{path}: '{_OBJECTS}' does not map labels to names; leave it out.")
+    return named
+
+
+def _array(arrays: NpzArrays, key: str, path: Path) -> NDArray[Any]:
     if key not in arrays:
         raise VolumeError(
-            f"{path} lacks '{key}'; it contains {', '.join(arrays.keys()) or 'nothing'}."
+            f"{path} lacks '{key}'; it contains {', '.join(arrays.names) or 'nothing'}."
         )
-    array: NDArray[Any] = arrays[key]
+    array = arrays.read(key)
     if array.ndim != 3 or min(array.shape) < 1:
         raise VolumeError(
             f"{path}: '{key}' has the shape {array.shape}; one 3D volume (D, H, W) is needed."
@@ -238,12 +243,12 @@ def _array(arrays: Any, key: str, path: Path) -> NDArray[Any]:
     return array
 
 
-def _spacing(arrays: Any, path: Path) -> tuple[float, float, float]:
+def _spacing(arrays: NpzArrays, path: Path) -> tuple[float, float, float]:
     if "spacing" not in arrays:
         raise VolumeError(
-            f"{path} lacks 'spacing'; it contains {', '.join(arrays.keys()) or 'nothing'}."
+            f"{path} lacks 'spacing'; it contains {', '.join(arrays.names) or 'nothing'}."
         )
-    values = np.asarray(arrays["spacing"]).ravel()
+    values = arrays.read("spacing").ravel()
     numeric = values.dtype.kind in "uif" and values.size == 3
     if not numeric or not (np.isfinite(values) & (values > 0)).all():
         raise VolumeError(
@@ -255,30 +260,6 @@ def _spacing(arrays: Any, path: Path) -> tuple[float, float, float]:
 
 def _present(labels: NDArray[Any]) -> list[int]:
     return [int(label) for label in np.unique(labels) if label > 0]
-
-
-class _Harmless(pickle.Unpickler):
-    """An unpickler for numbers, lists and dicts that rejects anything that could run code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] == "numpy" and name in _HARMLESS:
-            return _HARMLESS[name]
-        raise pickle.UnpicklingError(f"they contain {module}.{name}, which is not a number")
-
-
-def _pickled_list(member: bytes) -> Sequence[Any]:
-    """The items of an object array as written by `numpy.save`."""
-    stream = io.BytesIO(member)
-    version = np.lib.format.read_magic(stream)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, _, dtype = read(stream)
-    if len(shape) != 1 or dtype != np.dtype(object):
-        raise ValueError(f"they are an array {shape} of {dtype}, but should be a list of dicts")
-    return list(_Harmless(stream).load())
 
 
 def _bounds(inclusive: Sequence[int]) -> VoxelBox:

@@ -19,6 +19,10 @@ from .region import Region, Shape, shape_triple
 Matrix = NDArray[np.float64]
 
 _AXIS_LETTERS = ("RL", "AP", "SI")
+# Far beyond any scanner or microscope, and far within what products of them can be computed.
+SMALLEST_SPACING_MM, LARGEST_SPACING_MM = 1e-9, 1e6
+LARGEST_POSITION_MM = 1e9
+_MOST_VOXELS = 2**31 - 1
 # Below this ratio of determinant to the product of the spacings the axes count as coplanar.
 _SMALLEST_VOLUME_RATIO = 1e-6
 
@@ -30,11 +34,12 @@ class Geometry:
     Attributes:
         shape_kji: number of slices, rows and columns.
         ijk_to_ras: (4, 4) float64, maps (i, j, k, 1) at voxel centres to RAS millimetres; any
-            handedness, oblique and sheared allowed, but finite and invertible.
+            handedness, oblique and sheared allowed, but finite and invertible, with spacings from
+            1e-9 to 1e6 mm and an origin within 1e9 mm.
 
     Raises:
-        GeometryError: the shape is empty, or the matrix is non-finite, singular or has a zero
-            spacing.
+        GeometryError: the shape is empty or larger than 2**31 - 1 along an axis, or the matrix is
+            non-finite, singular, or has a spacing or an origin out of range.
     """
 
     shape_kji: Shape
@@ -42,7 +47,7 @@ class Geometry:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape_kji", _voxel_counts(self.shape_kji))
-        matrix = np.array(self.ijk_to_ras, dtype=np.float64)
+        matrix = _numbers(self.ijk_to_ras, "voxel-to-patient matrix")
         _check_matrix(matrix)
         matrix.setflags(write=False)
         object.__setattr__(self, "ijk_to_ras", matrix)
@@ -57,9 +62,11 @@ class Geometry:
     ) -> Geometry:
         """Create a grid from its parts; `directions` (3, 3): the i, j and k axes as RAS columns."""
         matrix = np.eye(4)
-        axes = np.eye(3) if directions is None else np.asarray(directions, dtype=np.float64)
-        matrix[:3, :3] = axes * np.asarray(spacing_ijk_mm, dtype=np.float64)
-        matrix[:3, 3] = origin_ras
+        axes = np.eye(3) if directions is None else _numbers(directions, "axes")
+        # Products of extreme values overflow to infinity, which the check of the matrix refuses.
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix[:3, :3] = axes * _numbers(spacing_ijk_mm, "spacing")
+        matrix[:3, 3] = _numbers(origin_ras, "origin")
         return cls(shape_triple(shape_kji), matrix)
 
     def __eq__(self, other: object) -> bool:
@@ -180,11 +187,15 @@ class Geometry:
         up to half a voxel.
 
         Raises:
-            GeometryError: a spacing is not finite or not above 0.
+            GeometryError: a spacing is not finite, not above 0 or out of range.
         """
-        ratio = np.asarray(spacing_ijk_mm, dtype=np.float64) / np.asarray(self.spacing_ijk_mm)
-        if not np.all(np.isfinite(ratio) & (ratio > 0)):
-            raise GeometryError(f"Spacing {tuple(spacing_ijk_mm)} mm must be finite and above 0.")
+        spacing = _numbers(spacing_ijk_mm, "spacing")
+        if not np.all((spacing >= SMALLEST_SPACING_MM) & (spacing <= LARGEST_SPACING_MM)):
+            raise GeometryError(
+                f"Spacing {tuple(spacing_ijk_mm)} mm must be finite and above 0, from "
+                f"{SMALLEST_SPACING_MM:g} to {LARGEST_SPACING_MM:g} mm."
+            )
+        ratio = spacing / np.asarray(self.spacing_ijk_mm)
         old_shape_ijk = np.array(self.shape_kji[::-1])
         i, j, k = (int(n) for n in np.maximum(1, np.round(old_shape_ijk / ratio)))
         matrix = self.ijk_to_ras.copy()
@@ -222,7 +233,19 @@ def _voxel_counts(shape_kji: Sequence[int]) -> Shape:
     counts = shape_triple(shape_kji)
     if min(counts) < 1:
         raise GeometryError(f"The volume has {counts} voxels (k, j, i); each must be at least 1.")
+    if max(counts) > _MOST_VOXELS:
+        raise GeometryError(
+            f"The volume has {counts} voxels (k, j, i); each must be at most {_MOST_VOXELS}."
+        )
     return counts
+
+
+def _numbers(values: ArrayLike, name: str) -> Matrix:
+    """A new float64 array."""
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise GeometryError(f"The {name} is not numbers ({error}); correct it.") from error
 
 
 def _transform(matrix: Matrix, positions: ArrayLike) -> Matrix:
@@ -240,11 +263,19 @@ def _check_matrix(matrix: Matrix) -> None:
         raise GeometryError(
             "The voxel-to-patient matrix contains NaN or infinity; repair the volume's header."
         )
-    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
-    if not (spacing > 0).all():
+    # Before any product, which would overflow.
+    largest = float(np.abs(matrix[:3]).max())
+    if largest > LARGEST_POSITION_MM:
         raise GeometryError(
-            f"The spacing is {tuple(map(float, spacing))} mm and must be above 0 on every axis; "
-            "repair the volume's header."
+            f"The voxel-to-patient matrix contains {largest:g} mm; its values must be at most "
+            f"{LARGEST_POSITION_MM:g} mm, so repair the volume's header."
+        )
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    if not ((spacing >= SMALLEST_SPACING_MM) & (spacing <= LARGEST_SPACING_MM)).all():
+        raise GeometryError(
+            f"The spacing is {tuple(map(float, spacing))} mm and must be above 0 on every axis, "
+            f"from {SMALLEST_SPACING_MM:g} to {LARGEST_SPACING_MM:g} mm; repair the volume's "
+            "header."
         )
     if abs(np.linalg.det(matrix[:3, :3] / spacing)) < _SMALLEST_VOLUME_RATIO:
         raise GeometryError(

@@ -139,7 +139,12 @@ def shape_triple(values: Iterable[int], name: str = "The shape") -> Shape:
         GeometryError: there are not three, or one is not whole.
     """
     numbers = list(values)
-    if len(numbers) != 3 or any(int(v) != v for v in numbers):
+    try:
+        are_whole = len(numbers) == 3 and all(int(v) == v for v in numbers)
+    except (TypeError, ValueError, OverflowError):
+        # Not a number, NaN or infinity.
+        are_whole = False
+    if not are_whole:
         raise GeometryError(f"{name} is {tuple(numbers)}; give three whole numbers (k, j, i).")
     k, j, i = (int(v) for v in numbers)
     return (k, j, i)

@@ -154,7 +154,7 @@ BAD_FILES = {
     **{f"half a {e}": (_short(e, 0.5), "cut short|cannot be read") for e in ENDINGS},
     **{f"most of a {e}": (_short(e, 0.97), "cut short|cannot be read") for e in ENDINGS},
     "a bit of a .nii.gz": (_short(".nii.gz", 0.02), "cut short"),
-    "2D": (_array(np.zeros((8, 8), np.uint8), ".png"), "2 axes"),
+    "2D": (_array(np.zeros((8, 8), np.uint8), ".png"), "not of a supported format"),
     "2D NIfTI": (_array(np.zeros((8, 8), np.int16), ".nii"), "2 axes"),
     "4D": (_array(np.zeros((2, 3, 4, 5), np.int16), ".nii"), "4 axes"),
     "RGB": (_array(np.zeros((3, 4, 5, 3), np.uint8), ".nrrd", True), "3 values per voxel"),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ...errors import WeightsError
 from ...weights.torch_file import check_torch_file, is_safetensors
@@ -15,8 +13,10 @@ from ...weights.torch_file import check_torch_file, is_safetensors
 if TYPE_CHECKING:
     from torch import Tensor
 
-# NumPy number types, which trainers store beside the tensors, such as the loss of each epoch.
-_NUMBERS = ("float16", "float32", "float64", "int32", "int64", "bool")
+# Types of the numbers that trainers store beside the tensors, such as the losses of each epoch.
+_NUMPY_TYPES = [
+    f"{name}DType" for name in ("Float16", "Float32", "Float64", "Int32", "Int64", "Bool")
+]
 
 
 def read_state_dict(path: Path, holders: Sequence[str], advice: str) -> dict[str, Tensor]:
@@ -45,6 +45,8 @@ def read_state_dict(path: Path, holders: Sequence[str], advice: str) -> dict[str
 
 def read_checkpoint(path: Path, advice: str) -> Any:
     """Read the whole content of a file in torch's format: tensors, numbers and strings only.
+
+    Numbers and arrays of NumPy are read as objects without a value.
 
     Raises:
         WeightsError: As in `read_state_dict`.
@@ -87,17 +89,29 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _numpy_globals() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
-    """The functions that rebuild NumPy numbers and arrays; NumPy 2 renamed their module.
+class _NumpyValue:
+    """A stand-in for every class and function of numpy that a checkpoint may name; it does nothing.
 
-    They call nothing that a file could choose.
+    numpy's own must not be on the list: torch passes them states from the file, and a forged state
+    of a type turns raw bytes into pointers to objects.
     """
-    makers: dict[str, Any] = {
-        "scalar": np.float64(0).__reduce__()[0],
-        "_reconstruct": np.zeros(0).__reduce__()[0],
-    }
-    allowed: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [np.dtype, np.ndarray]
-    for name, maker in makers.items():
-        for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            allowed.append((maker, f"{module}.{name}"))
-    return [*allowed, *{type(np.dtype(name)) for name in _NUMBERS}]
+
+    def __new__(cls, *_: object) -> _NumpyValue:
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+def _numpy_globals() -> list[tuple[type[_NumpyValue], str]]:
+    """The stand-in under each name; numpy 2 renamed the module that makes numbers and arrays."""
+    names = [
+        *("numpy.dtype", "numpy.ndarray"),
+        *(
+            f"{module}.{name}"
+            for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+            for name in ("scalar", "_reconstruct")
+        ),
+        *(f"numpy.dtypes.{name}" for name in _NUMPY_TYPES),
+    ]
+    return [(_NumpyValue, name) for name in names]

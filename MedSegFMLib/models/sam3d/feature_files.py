@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ...errors import OutputError
 from ...system.atomic_files import atomic_path
+from ...system.npz_files import read_npy_header
+from ...system.regular_files import check_regular_file
 
 logger = logging.getLogger(__name__)
 
@@ -36,15 +38,22 @@ class FeatureFiles:
     def get(self, key: str, shape: tuple[int, ...]) -> Features | None:
         """The features under a key, memory-mapped; None if there are none."""
         path = self._path(key)
+        if not path.exists():
+            return None
         try:
-            features: Features = np.load(path, mmap_mode="r", allow_pickle=False)
-            if (features.shape, features.dtype) == (shape, np.dtype(np.float16)):
+            size = check_regular_file(path, OutputError).st_size
+            with path.open("rb") as file:
+                header = read_npy_header(file)
+            is_right = (header.shape, header.dtype) == (shape, np.dtype("<f2"))
+            is_whole = size == header.nbytes_header + header.nbytes
+            if is_right and is_whole and not header.is_fortran:
+                features: Features = np.memmap(
+                    path, np.float16, "r", offset=header.nbytes_header, shape=shape
+                )
                 # Record the time of the last use, which decides what is removed.
                 os.utime(path)
                 return features
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError) as error:
             logger.warning("%s cannot be used (%s); its features are computed again.", path, error)
         with suppress(OSError):
             path.unlink()

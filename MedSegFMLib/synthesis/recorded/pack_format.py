@@ -7,8 +7,6 @@ arrays of volume n are named "n/image", "n/labels" and so on.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +17,26 @@ from numpy.typing import NDArray
 
 from ...errors import VolumeError
 from ...system.atomic_files import atomic_path
+from ...system.npz_files import NpzArrays, open_npz
+from ...volumes.geometry import LARGEST_SPACING_MM, SMALLEST_SPACING_MM
 
 FORMAT = "MedSegFM recordings 1"
 _LABEL_ARRAYS = ("labels", "boxes", "sizes", "neighbours")
 _IMAGE_ARRAYS = ("image", "supervoxels", "ranges", "range_boxes", "salience")
-_DAMAGE = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+# The type and shape of each array; None for any length.
+_LAYOUT: dict[str, tuple[str, tuple[int | None, ...]]] = {
+    "image": ("uint8", (None, None, None)),
+    "labels": ("uint8", (None, None, None)),
+    "boxes": ("int16", (None, 6)),
+    "sizes": ("int32", (None,)),
+    "neighbours": ("uint8", (None, 2)),
+    "supervoxels": ("uint16", (None, None, None)),
+    "ranges": ("int32", (None, 2)),
+    "range_boxes": ("int16", (None, 6)),
+    "salience": ("float32", (None,)),
+}
+# What a damaged index raises.
+_DAMAGE = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,28 +122,58 @@ def load_pack(path: Path) -> list[PackedVolume]:
     """
     if not path.is_file():
         raise VolumeError(f"There is no pack {path}; create one with medsegfm pack.")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            form, text = (str(part) for part in file["index"])
+    with open_npz(path, VolumeError, "copy or create it again", "a pack") as arrays:
+        try:
+            form, text = (str(part) for part in arrays.read("index"))
             packed_volumes = [
-                _packed_volume(file, n, item) for n, item in enumerate(json.loads(text))
+                _packed_volume(arrays, n, item) for n, item in enumerate(json.loads(text))
             ]
-    except _DAMAGE as error:
-        raise VolumeError(
-            f"{path} cannot be read as a pack ({error}); copy or create it again."
-        ) from error
+        except _DAMAGE as error:
+            raise VolumeError(
+                f"{path} cannot be read as a pack ({error}); copy or create it again."
+            ) from error
     if form != FORMAT or not packed_volumes:
         raise VolumeError(f"{path} has no volumes in the format of this version; create it again.")
     return packed_volumes
 
 
-def _packed_volume(file: Any, number: int, item: dict[str, Any]) -> PackedVolume:
+def _packed_volume(arrays: NpzArrays, number: int, item: dict[str, Any]) -> PackedVolume:
     k, j, i = (float(mm) for mm in item["spacing_kji_mm"])
-    return PackedVolume(
-        item["name"],
-        (k, j, i),
-        item["licence"],
-        item["attribution"],
-        tuple(tuple(group) for group in item["groups"]),
-        **{name: file[f"{number}/{name}"] for name in item["arrays"]},
+    name, licence, attribution = (str(item[key]) for key in ("name", "licence", "attribution"))
+    groups = tuple(tuple(int(label) for label in group) for group in item["groups"])
+    stored: dict[str, Any] = {array: _array(arrays, number, array) for array in item["arrays"]}
+    packed = PackedVolume(name, (k, j, i), licence, attribution, groups, **stored)
+    _check(packed)
+    return packed
+
+
+def _array(arrays: NpzArrays, number: int, name: str) -> NDArray[Any]:
+    dtype, shape = _LAYOUT[name]
+    array = arrays.read(f"{number}/{name}")
+    is_right = array.ndim == len(shape) and all(
+        n is None or n == size for n, size in zip(shape, array.shape, strict=True)
     )
+    if array.dtype != dtype or not is_right:
+        raise ValueError(f"'{number}/{name}' is {array.dtype} {array.shape}")
+    return array
+
+
+def _check(packed: PackedVolume) -> None:
+    """Check that the arrays of a volume are on one grid and refer to its voxels and labels."""
+    if packed.image is None and packed.labels is None:
+        raise ValueError(f"'{packed.name}' has neither image nor labels")
+    spacing = packed.spacing_kji_mm
+    if not all(SMALLEST_SPACING_MM <= mm <= LARGEST_SPACING_MM for mm in spacing):
+        raise ValueError(f"the spacing of '{packed.name}' is {spacing}")
+    shape = packed.shape_kji
+    for array in (packed.image, packed.labels, packed.supervoxels):
+        if array is not None and (array.shape != shape or min(array.shape) < 1):
+            raise ValueError(f"'{packed.name}' has arrays of several shapes or an empty one")
+    for boxes in (packed.boxes, packed.range_boxes):
+        if boxes is not None:
+            start, stop = boxes[:, :3], boxes[:, 3:]
+            if not ((start >= 0) & (start <= stop) & (stop <= shape)).all():
+                raise ValueError(f"'{packed.name}' has boxes outside its voxels")
+    labels = 0 if packed.boxes is None else len(packed.boxes)
+    if any(not 1 <= label <= labels for group in packed.groups for label in group):
+        raise ValueError(f"'{packed.name}' has groups of labels that it lacks")

@@ -57,6 +57,7 @@ def read_series(folder: Path, series_uid: str | None) -> SimpleITK.Image:
             f"The folder {folder} contains no DICOM series {uid}; it contains {[*series]}."
         )
     reader = sitk.ImageSeriesReader()
+    reader.SetImageIO("GDCMImageIO")
     reader.SetFileNames(series[uid])
     reader.MetaDataDictionaryArrayUpdateOn()
     image = reader.Execute()
@@ -90,6 +91,7 @@ def _file_tags(name: str) -> tuple[str, str]:
     import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(name)
     try:
         reader.ReadImageInformation()

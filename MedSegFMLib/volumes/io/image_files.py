@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,13 @@ import numpy as np
 
 from ...errors import GeometryError, OutputError, VolumeError
 from ...system.atomic_files import atomic_path, incomplete_file
+from ...system.regular_files import check_folder_entries
 from ...system.standard_error import silenced
 from ..geometry import Geometry
 from ..volume import Volume
 from .dicom import MODALITY_TAG, check_is_image, read_series
-from .header_checks import check_header
+from .front_door import CheckedFile, check_image_file
+from .header_values import not_one_volume
 from .written_voxels import check_voxels
 
 if TYPE_CHECKING:
@@ -40,16 +42,13 @@ def read_volume(path: Path, series_uid: str | None = None) -> Volume:
 
 
 def _read_image(path: Path, series_uid: str | None) -> SimpleITK.Image:
-    if not path.exists():
-        raise VolumeError(f"{path} does not exist; check the path.")
-    if path.is_dir():
+    if path.exists() and path.is_dir():
+        check_folder_entries(path, VolumeError)
         with _quiet_itk():
             return _with_named_errors(path, lambda: read_series(path, series_uid))
-    if path.stat().st_size == 0:
-        raise VolumeError(f"{path} is empty (0 bytes); copy or download it again.")
-    check_header(path)
+    checked = check_image_file(path)
     with _quiet_itk():
-        return _with_named_errors(path, lambda: _read_file(path))
+        return _with_named_errors(path, lambda: _read_file(checked))
 
 
 def write_volume(volume: Volume, path: Path, names: Mapping[int, str]) -> None:
@@ -121,7 +120,7 @@ def volume_from_sitk(image: SimpleITK.Image, name: str = "The image") -> Volume:
     if image.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
         raise VolumeError(f"{name} is complex; store its magnitude as a separate volume.")
     if image.GetDimension() != 3:
-        raise _not_one_volume(name, image.GetSize())
+        raise not_one_volume(name, image.GetSize())
     matrix = np.eye(4)
     directions = np.array(image.GetDirection()).reshape(3, 3)
     matrix[:3, :3] = _LPS_TO_RAS @ directions * np.array(image.GetSpacing())
@@ -163,14 +162,13 @@ def _stored_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("=")
 
 
-def _read_file(path: Path) -> SimpleITK.Image:
+def _read_file(checked: CheckedFile) -> SimpleITK.Image:
     import SimpleITK as sitk
 
+    path = checked.path
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
-    if path.suffix in (".MHA", ".MHD"):
-        # ITK recognises these endings in lower case only.
-        reader.SetImageIO("MetaImageIO")
+    reader.SetImageIO(checked.reader)
     reader.ReadImageInformation()
     check_is_image(path, _metadata(reader, MODALITY_TAG))
     size = reader.GetSize()
@@ -178,20 +176,13 @@ def _read_file(path: Path) -> SimpleITK.Image:
     if len(size) > 3 and all(n == 1 for n in size[3:]):
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
     elif len(size) != 3:
-        raise _not_one_volume(str(path), size)
+        raise not_one_volume(str(path), size)
     if "MOSAIC" in _metadata(reader, "0008|0008"):
         raise VolumeError(
             f"{path} is a Siemens mosaic (many slices tiled in one); convert it to NIfTI first, "
             "for instance with dcm2niix."
         )
     return reader.Execute()
-
-
-def _not_one_volume(name: str, size: Sequence[int]) -> VolumeError:
-    return VolumeError(
-        f"{name} has {len(size)} axes {tuple(size)}; one 3D volume is needed; extract one volume "
-        "of a series, or stack 2D slices."
-    )
 
 
 def _metadata(reader: SimpleITK.ImageFileReader, key: str) -> str:
