@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import contextmanager
 
 from ..progress import Progress
 
@@ -20,26 +17,22 @@ _LEAST_SECONDS, _MOST_SECONDS = 30.0, 60.0
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A progress bar with phrase and elapsed time on stderr; lines at intervals without a terminal.
+    """A progress bar with phrase and elapsed time on stderr; without a terminal, lines."""
+    if not sys.stderr.isatty():
+        yield _Lines(title)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
 
-    Ctrl-C is acknowledged at once, because ending the work may take a moment.
-    """
-    with _acknowledge_ctrl_c():
-        if not sys.stderr.isatty():
-            yield _Lines(title)
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bars
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(title, total=1.0)
 
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task(title, total=1.0)
+        def report(fraction: float, phrase: str) -> None:
+            bars.update(task, completed=fraction, description=f"{title}: {phrase}")
 
-            def report(fraction: float, phrase: str) -> None:
-                bars.update(task, completed=fraction, description=f"{title}: {phrase}")
-
-            yield report
+        yield report
 
 
 class _Lines:
@@ -56,28 +49,6 @@ class _Lines:
         if since >= _MOST_SECONDS or (tenths > self._tenths and since >= _LEAST_SECONDS):
             self._last_line, self._tenths = now, tenths
             print(f"{self._title}: {100 * fraction:.0f} %, {phrase}", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _acknowledge_ctrl_c() -> Iterator[None]:
-    """Print a message on Ctrl-C, unless the program that embeds this one handles it."""
-    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not is_default or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def acknowledge(number: int, frame: FrameType | None) -> None:
-        # The next one has the default effect.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        with suppress(OSError):
-            os.write(2, b"medsegfm: stopping\n")
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, acknowledge)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

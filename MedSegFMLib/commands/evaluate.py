@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CasesError
 from ..evaluate.protocols import DEFAULT_PROTOCOL
+from ..system.atomic_files import make_folder
+from ..system.folder_lock import folder_lock
 from .console import print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         The exit status: 1 if a case failed, else 0.
     """
     from ..datasets.cases import read_cases
+    from ..evaluate.model_choice import read_choice
     from ..evaluate.report.write_outputs import write_outputs
     from ..evaluate.results.run_log import RunRecord, add_run, now, read_runs
     from ..evaluate.results.weights_used import weights_used
@@ -91,31 +94,36 @@ def run(arguments: argparse.Namespace) -> int:
     protocol = _protocol(arguments)
     cases = read_cases(Path(arguments.cases))
     folder = Path(arguments.out)
-    # A damaged record raises before anything is computed.
+    # A damaged record or an unknown model raises before anything is written.
     read_runs(folder)
+    for text in models:
+        read_choice(text)
     start_time = now()
-    with progress_bar("evaluate") as progress:
-        finished = evaluate(
-            cases,
-            models,
-            seeds,
-            folder,
-            protocol,
-            arguments.jobs,
-            arguments.device,
-            progress,
-            arguments.ray,
+    make_folder(folder, "choose another with --out")
+    with folder_lock(folder, "or choose another with --out"):
+        with progress_bar("evaluate") as progress:
+            finished = evaluate(
+                cases,
+                models,
+                seeds,
+                folder,
+                protocol,
+                arguments.jobs,
+                arguments.device,
+                progress,
+                arguments.ray,
+            )
+        rows, failures = finished.rows, finished.failures
+        if not rows:
+            raise CasesError(f"No case could be evaluated: {failures[0].reason}")
+        command = shlex.join(["medsegfm", *arguments.words])
+        weights = weights_used(models)
+        record = RunRecord(
+            command, seeds, start_time, finished.done, len(failures), finished.machines, weights
         )
-    rows, failures = finished.rows, finished.failures
-    if not rows:
-        raise CasesError(f"No case could be evaluated: {failures[0].reason}")
-    command = shlex.join(["medsegfm", *arguments.words])
-    weights = weights_used(models)
-    record = RunRecord(
-        command, seeds, start_time, finished.done, len(failures), finished.machines, weights
-    )
-    runs = add_run(folder, record)
-    _print_models(write_outputs(rows, failures, cases, protocol, runs, folder))
+        runs = add_run(folder, record)
+        summary = write_outputs(rows, failures, cases, protocol, runs, folder)
+    _print_models(summary)
     print(f"See {folder / 'report.html'} for every case.")
     for failure in failures:
         print(f"Not done: {failure.case}, {failure.model}: {failure.reason}", file=sys.stderr)

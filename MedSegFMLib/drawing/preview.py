@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import OutputError
 from ..prompts.types import Prompt
 from ..prompts.voxels import to_voxels
-from ..system.atomic_files import atomic_path
+from ..system.atomic_files import write_bytes
 from ..volumes.masks import bounding_box
 from ..volumes.patient_planes import planes
 from ..volumes.region import Region, shape_triple
@@ -136,8 +137,10 @@ def check_picture_ending(path: Path) -> None:
 
 def write_preview(figure: Figure, path: Path | str) -> None:
     """Write a figure as PNG or JPEG, in the format of the ending, whole or not at all."""
-    with atomic_path(path) as beside:
-        figure.savefig(beside, dpi=110, facecolor=figure.get_facecolor())
+    picture = BytesIO()
+    ending = Path(path).suffix.lower().removeprefix(".")
+    figure.savefig(picture, dpi=110, facecolor=figure.get_facecolor(), format=ending)
+    write_bytes(path, picture.getvalue())
 
 
 def _centre(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import numpy as np
@@ -28,7 +26,7 @@ from ..datasets.challenge_npz import (
 from ..errors import CasesError, MedSegFMError, OutputError
 from ..progress import Progress
 from ..simulate import challenge_box
-from ..system.atomic_files import check_writable, write_text
+from ..system.atomic_files import atomic_folder, check_writable, write_text
 from ..volumes.volume import Volume
 from .protocol import derive_seed
 
@@ -268,17 +266,5 @@ def _new_folder(out: Path) -> Iterator[Path]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out} exists and is not an empty folder; choose another name.")
     check_writable(out.with_name(f"{out.name}-"))
-    beside = out.with_name(f".tmp-{token_hex(8)}")
-    try:
-        beside.mkdir()
+    with atomic_folder(out) as beside:
         yield beside
-        if out.exists():
-            out.rmdir()
-        beside.replace(out)
-    except OSError as error:
-        raise OutputError(
-            f"{out} could not be written ({error.strerror or error}); free some space or choose "
-            "another folder."
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

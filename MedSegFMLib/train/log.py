@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -54,6 +55,7 @@ class TrainingLog:
                 if self._board is not None:
                     self._board.add_scalar(name, value, samples)
             self._file.flush()
+            os.fsync(self._file.fileno())
             if self._board is not None:
                 self._board.flush()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from ..errors import DeviceError
 from ..progress import Progress, no_progress
 from ..system.device import is_out_of_memory
+from ..system.folder_lock import folder_lock
 from .distributed import Processes
 from .loop import Loop
 from .registry import Recipe, recipe
@@ -53,13 +55,20 @@ def train(name: str, settings: Any, progress: Progress = no_progress) -> Trained
     chosen = recipe(name)
     prepare_folder(settings.out)
     result = settings.out / chosen.RESULT
-    with stop_on_signals() as stop, training_memory_errors(chosen):
+    with _lock(settings.out), stop_on_signals() as stop, training_memory_errors(chosen):
         processes = Processes(settings.device)
         set_threads(settings.threads)
         task = chosen.task(settings, processes)
         loop = Loop(name, settings, task, processes, progress, stop, started)
         loop.go(result)
     return Trained(result, loop.samples, loop.scores)
+
+
+def _lock(folder: Path) -> AbstractContextManager[None]:
+    """The lock on a run's folder, for the first of several processes of accelerate only."""
+    if os.environ.get("RANK", "0") != "0":
+        return nullcontext()
+    return folder_lock(folder, "or name another as out=")
 
 
 def set_threads(threads: int) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError
-from ..system.atomic_files import atomic_path
+from ..errors import WeightsError
+from ..system.atomic_files import atomic_path, incomplete_file
+from .safetensors_header import read_header
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,8 +29,8 @@ def save_tensors(
     with atomic_path(path) as beside:
         try:
             save_file(on_cpu, str(beside), None if metadata is None else dict(metadata))
-        except SafetensorError as error:
-            raise OutputError(
-                f"{path} could not be written ({error}); free some space and run the same command "
-                "again."
-            ) from error
+            # The size must be that which the header states.
+            read_header(beside)
+        except (SafetensorError, WeightsError) as error:
+            size = sum(tensor.nbytes for tensor in on_cpu.values())
+            raise incomplete_file(beside, size) from error

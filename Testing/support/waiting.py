@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 # A limit that is reached only if the condition never comes; pytest's own timeout is longer.
-GENEROUS_SECONDS = 120.0
+GENEROUS_SECONDS = 300.0
 
 
 def wait_until(

@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from test_train_samples import CUBOID, generators
+from waiting import GENEROUS_SECONDS
 
 from MedSegFMLib.errors import (
     Cancelled,
@@ -241,7 +242,7 @@ def test_two_processes_learn_what_one_learns_from_both_batches(
         )
         for rank in range(2)
     ]
-    said = [process.communicate(timeout=240)[0] for process in running]
+    said = [process.communicate(timeout=GENEROUS_SECONDS)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0]
     assert "after 4 samples" in said[0] and "samples" not in said[1]
     one, two = load_file(str(alone)), load_file(str(tmp_path / "two" / RESULT))

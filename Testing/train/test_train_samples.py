@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from waiting import GENEROUS_SECONDS
 
 from MedSegFMLib.errors import TrainingError, VolumeError
 from MedSegFMLib.synthesis.scene import RandomGenerators, Scene
@@ -245,6 +246,10 @@ settings = EnsamSettings(out=Path("unused"), samples=1, workers=1)
 next(batches.training_batches(Failing(settings, torch.device("cpu")), 0))
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=GENEROUS_SECONDS,
+        check=False,
     )
     assert done.returncode == 1 and "no such scene" in done.stderr

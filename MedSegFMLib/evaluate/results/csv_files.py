@@ -11,8 +11,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...errors import CasesError, OutputError
-from ...system.atomic_files import write_text
+from ...errors import CasesError
+from ...system.atomic_files import append_text, write_text
 from ..records import Failure, Row
 
 Record = TypeVar("Record", Row, Failure)
@@ -37,14 +37,7 @@ def append_records(records: Iterable[Record], path: Path, kind: type[Record]) ->
     Raises:
         OutputError: nothing can be written.
     """
-    try:
-        with path.open("a", encoding="utf-8", newline="") as stream:
-            stream.write(_lines(map(_values(kind), records)))
-    except OSError as error:
-        raise OutputError(
-            f"{path} could not be written ({error.strerror or error}); free some space or choose "
-            "another folder."
-        ) from error
+    append_text(path, _lines(map(_values(kind), records)))
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:

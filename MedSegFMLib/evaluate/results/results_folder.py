@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from ...datasets.cases import Case
-from ...system.atomic_files import atomic_path, make_folder
+from ...system.atomic_files import make_folder, write_bytes
 from ..protocol import Protocol
 from ..records import ALL_CASES, Done, Failure, Key, Outcome, Row, Task
 from .case_digest import case_digests
@@ -82,8 +82,7 @@ class ResultsFolder:
             key = outcome.rows[0].key
             self._rows[key] = outcome.rows
             self._failures.pop(key, None)
-            with atomic_path(self._pictures / picture_name(key)) as beside:
-                beside.write_bytes(outcome.picture)
+            write_bytes(self._pictures / picture_name(key), outcome.picture)
             append_records(outcome.rows, self._rows_path, Row)
         else:
             self._failures[outcome.key] = outcome

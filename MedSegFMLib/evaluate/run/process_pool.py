@@ -6,7 +6,9 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -82,7 +84,7 @@ class _Worker:
         self.process = context.Process(
             target=_serve, args=(theirs, model, load, work, device), daemon=True
         )
-        with _one_thread():
+        with _one_thread(), _without_ctrl_c():
             self.process.start()
         theirs.close()
 
@@ -116,6 +118,21 @@ def _serve(connection: Connection, model: str, load: Load, work: Work, device: s
         connection.send(loaded if isinstance(loaded, ModelFailed) else Ready())
         while True:
             connection.send(work(connection.recv(), loaded))
+
+
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes that start in the block do not receive Ctrl-C, not even during their imports."""
+    if sys.platform == "win32":
+        yield
+        return
+    # It unblocks the signal itself if it is started within the block.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

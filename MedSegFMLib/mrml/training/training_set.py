@@ -20,7 +20,7 @@ import slicer
 from numpy.typing import NDArray
 
 from ...errors import MedSegFMError, OutputError, TrainingError
-from ...system.atomic_files import make_folder
+from ...system.atomic_files import make_folder, write_text
 from ...volumes.geometry import Geometry
 from ...volumes.volume import Volume
 from ..nodes.volume_nodes import volume_from_node
@@ -130,8 +130,11 @@ def write_cases(candidates: Sequence[Candidate], folder: Path) -> Iterator[tuple
             cases.append(_write_case(candidate, beside))
         try:
             text = json.dumps({"cases": cases}, indent=1, ensure_ascii=False)
-            (beside / FILE).write_text(text, encoding="utf-8")
+            write_text(beside / FILE, text)
             beside.replace(folder)
+        except MedSegFMError:
+            # Some of these are OSErrors too.
+            raise
         except OSError as error:
             raise OutputError(
                 f"{folder} could not be written ({error.strerror or error}); free some space and "

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import GeometryError, OutputError, VolumeError
-from ...system.atomic_files import atomic_path
+from ...system.atomic_files import atomic_path, incomplete_file
+from ...system.standard_error import silenced
 from ..geometry import Geometry
 from ..volume import Volume
 from .dicom import MODALITY_TAG, check_is_image, read_series
 from .header_checks import check_header
+from .written_voxels import check_voxels
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -78,7 +80,12 @@ def _write_with_sitk(volume: Volume, path: Path, _names: Mapping[int, str]) -> N
         try:
             sitk.WriteImage(image, str(path), useCompression=path.suffix.lower() != ".nii")
         except RuntimeError as error:
-            raise OSError(_without_prefix(str(error).strip().splitlines()[-1])) from error
+            reason = incomplete_file(path, volume.array_kji.nbytes)
+            if reason.errno is None:
+                reason = OSError(_without_prefix(str(error).strip().splitlines()[-1]))
+            raise reason from error
+    # ITK does not always report a full disk or a file that may not grow.
+    check_voxels(path, sitk.GetArrayViewFromImage(image))
 
 
 Writer = Callable[[Volume, Path, Mapping[int, str]], None]
@@ -215,12 +222,13 @@ def _without_prefix(line: str) -> str:
 
 @contextmanager
 def _quiet_itk() -> Iterator[None]:
-    """Suppress ITK's warnings on stderr; relevant problems are raised as errors."""
+    """Suppress what ITK and its libraries print on stderr; relevant problems are raised."""
     import SimpleITK as sitk
 
     was_shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        yield
+        with silenced():
+            yield
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(was_shown)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import GENEROUS_SECONDS
 
 from MedSegFMLib import Box, Point, Session, Volume, create
 from MedSegFMLib.datasets.cases import load_case, read_cases
@@ -92,6 +93,6 @@ def test_segmenting_needs_no_torch() -> None:
         text=True,
         cwd=ROOT,
         check=False,
-        timeout=120,
+        timeout=GENEROUS_SECONDS,
     )
     assert done.returncode == 0 and int(done.stdout) > 0, done.stderr

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ....progress import no_progress
+from ....system.atomic_files import write_bytes
 from .attention import l2_normalise
 from .config import BOX_END, BOX_START, STRIDE, EnsamConfig
 from .graphs import (
@@ -171,7 +172,7 @@ def _write(
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
     model.graph.ClearField("value_info")
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    write_bytes(path, model.SerializeToString(deterministic=True))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+"""The parser of the command line and its errors.
+
+The exit status is 0 on success, and 2 with a one-sentence message on stderr for invalid input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from .. import __version__
+from ..errors import MedSegFMError
+from .interrupts import INTERRUPTED, STATUS
+
+# Each name is a module of this folder with SUMMARY, add_arguments(parser) and run(arguments); `run`
+# returns the exit status, or None for 0.
+COMMANDS = (
+    "demo",
+    "models",
+    "show",
+    "segment",
+    "evaluate",
+    "convert",
+    "pack",
+    "train",
+    "weights",
+    "worker",
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that reports an error in one line and refers to --help for the usage."""
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        # By default argparse parses -1e-5 as an option.
+        self._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help.\n")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return the exit status."""
+    _repair_streams()
+    try:
+        try:
+            words = list(arguments)
+            parsed = _parser().parse_args(words, argparse.Namespace(words=words))
+            return int(parsed.run(parsed) or 0)
+        finally:
+            sys.stdout.flush()
+    except MedSegFMError as error:
+        return _fail(" ".join(str(error).split()))
+    except BrokenPipeError:
+        # The reader, for instance `head`, closed the pipe.
+        _discard_unwritable_stdout()
+        return 141
+    except OSError as error:
+        _discard_unwritable_stdout()
+        file = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{file}{error.strerror or error}; check permissions and free space.")
+    except MemoryError:
+        return _fail("not enough memory; use a smaller box or volume.")
+    except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)
+        return STATUS
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="medsegfm", description="Interactive 3D medical image segmentation.")
+    parser.add_argument("--version", action="version", version=f"medsegfm {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = import_module(f"{__package__}.{name}")
+        subparser = subparsers.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    return parser
+
+
+def _fail(sentence: str) -> int:
+    print(f"medsegfm: {sentence}", file=sys.stderr)
+    return 2
+
+
+def _repair_streams() -> None:
+    """Redirect closed streams to the null device, and print unencodable characters as "?"."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            null_device = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(null_device, "w", encoding="utf-8", errors="replace"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _discard_unwritable_stdout() -> None:
+    """Prevent a second error when Python flushes stdout at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
