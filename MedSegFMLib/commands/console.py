@@ -59,8 +59,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
     table = Table(box=SIMPLE)
-    for name in header:
-        table.add_column(Text(name), overflow="fold")
+    for number, name in enumerate(header):
+        # The names of the rows stay whole, also in a narrow terminal.
+        table.add_column(Text(name), overflow="fold", no_wrap=number == 0)
     for row in rows:
         # Names may contain brackets, which are not markup.
         table.add_row(*map(Text, row))

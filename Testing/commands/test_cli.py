@@ -153,7 +153,11 @@ def test_the_demo_segments_the_phantom(tmp_path: Path, capsys: pytest.CaptureFix
     assert len(scores) == 2 and min(scores) > 0.85
 
 
-def test_models_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_models_lists_every_model(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
     assert run("models", "--json") == 0
     records = {record["name"]: record for record in json.loads(capsys.readouterr().out)}
     assert set(records) == set(MODELS)

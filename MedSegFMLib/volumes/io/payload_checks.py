@@ -121,7 +121,7 @@ def _check_inflated(payload: Payload, stream: BinaryIO) -> None:
 
 
 def _beyond_padding(rest: bytes, stream: BinaryIO) -> bytes:
-    """What follows a compressed stream and the zeros after it, which gzip allows."""
+    """The bytes after a compressed stream and the zeros behind it, which gzip allows."""
     rest = rest.lstrip(b"\0")
     while not rest:
         block = stream.read(_BLOCK)
