@@ -153,7 +153,7 @@ def test_the_demo_segments_the_phantom(tmp_path: Path, capsys: pytest.CaptureFix
     assert len(scores) == 2 and min(scores) > 0.85
 
 
-@pytest.mark.parametrize("columns", ["80", "200"])
+@pytest.mark.parametrize("columns", ["80", "100"])
 def test_models_lists_every_model(
     columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

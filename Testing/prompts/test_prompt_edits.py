@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from MedSegFMLib import Box, Geometry, Point, Prompt, Scribble, Text
-from MedSegFMLib.commands.prompt_arguments import add_prompt_arguments, prompts_of
+from MedSegFMLib.commands.prompt_arguments import add_prompt_arguments, parse_prompts
 from MedSegFMLib.prompts.edits import begins_object, with_prompt
 from MedSegFMLib.prompts.prompt_list import PromptList
 
@@ -51,7 +51,7 @@ def test_each_further_box_of_the_command_line_is_another_object() -> None:
     parser = argparse.ArgumentParser()
     add_prompt_arguments(parser)
     line = "--box 0 0 0 2 2 2 --point 1 1 1 --box 4 4 4 6 6 6 --negative 5 5 5"
-    prompts = prompts_of(
+    prompts = parse_prompts(
         parser.parse_args(line.split()), Geometry.from_spacing((8, 8, 8)), ("box", "point")
     )
     assert [label for label, _ in prompts.entries] == [1, 1, 2, 2]

@@ -174,7 +174,7 @@ def test_a_missing_and_an_extra_tensor_are_named(tmp_path: Path, upstream: bool)
 def test_another_network_and_an_altered_file_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({"conv.weight": torch.zeros(3)}, str(path))
-    with pytest.raises(WeightsError, match="another network than SAM3"):
+    with pytest.raises(WeightsError, match="is not for the network SAM3"):
         load(path)
     record(path, "0" * 64)
     with pytest.raises(WeightsError, match="modified or damaged"):

@@ -91,7 +91,7 @@ def test_two_classes_in_one_object_are_their_union(nnunet_folder: Path) -> None:
     volume = make_blob(Geometry.from_spacing((12, 22, 24), (0.9, 0.8, 2.1)))[0]
     session = Session(create("nnunet", "cpu", weights=nnunet_folder), volume)
     session.add(Text("liver"))
-    session.add(Text("Spleen"))
+    session.add(Text("Spleen"), 1)
     mask = session.predict().mask.array_kji
     assert np.array_equal(mask > 0, nnunets_own(nnunet_folder, volume) > 0)
 
@@ -269,7 +269,7 @@ def broken(folder: Path, fault: str) -> Path:
         ("truncated", "truncated or damaged"),
         ("plans cut off", r"plans\.json is damaged or not JSON"),
         ("two images", r"takes 2 images of each volume at once \(T1, T2\)"),
-        ("another network", "of another network than its plans describe"),
+        ("another network", "is not for the network its plans describe"),
         ("no trainer known", "cannot be built .*nnUNetTrainerNobody"),
         ("weights alone", "lacks an entry that nnU-Net writes"),
         ("photographs", "NaturalImage2DIO"),

@@ -142,5 +142,5 @@ def test_values_that_cannot_be_shown_are_refused(value: float) -> None:
     array = np.zeros((2, 2, 2))
     array[0, 0, 0] = value
     # The whole volume decides: it may be far from the prompts.
-    with pytest.raises(VolumeError, match=r"^The volume holds"):
+    with pytest.raises(VolumeError, match=r"^The volume contains"):
         GreyWindow.from_voxels(array)

@@ -286,7 +286,7 @@ def broken(folder: Path, fault: str) -> Path:
         ("no metadata", r"has no configs/metadata\.json; give the folder of a MONAI bundle"),
         ("no network", r"has no models/model\.pt"),
         ("truncated", "truncated or damaged"),
-        ("another network", "of another network than the bundle describes"),
+        ("another network", "is not for the network the bundle describes"),
         ("too few names", "names 2 outputs of a network that has 4"),
         ("names twice", "calls two classes 'liver'"),
         ("no names", "lacks an entry that a bundle needs"),
