@@ -163,8 +163,11 @@ def _payload(
     stored = file.stat().st_size - start
     if is_compressed:
         # If the stated size is too small, ITK returns uninitialised voxels, so it must be exact.
-        stated = _whole(path, fields, "CompressedDataSize", -1)
-        if stated not in (-1, stored):
+        # Without it, MetaIO reads from the beginning of the file, which is right for another file.
+        if is_local and "CompressedDataSize" not in fields:
+            raise damaged(path, "it lacks CompressedDataSize")
+        stated = _whole(path, fields, "CompressedDataSize", stored)
+        if stated != stored:
             raise VolumeError(
                 f"{path} states {stated} bytes of compressed voxels and {file.name} holds "
                 f"{stored}; the file was cut short or its header is wrong."
