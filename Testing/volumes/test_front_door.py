@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_series import write_dicom
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.errors import GeometryError, MedSegFMError, VolumeError
@@ -290,3 +291,19 @@ def test_matrices_that_are_not_numbers_are_refused() -> None:
     for matrix in ("x", [[10**400] * 4] * 4, [[1, 2], [3]], None):
         with pytest.raises(GeometryError):
             Geometry((1, 2, 3), matrix)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["s000.dcm", "s003.dcm", "s005.dcm"])
+@pytest.mark.parametrize("left", [0, 100, 300, -1])
+def test_a_damaged_slice_is_not_left_out_silently(name: str, left: int, tmp_path: Path) -> None:
+    write_dicom(Volume(VOXELS, Geometry(VOXELS.shape, np.diag([-1, -1, 1, 1]))), tmp_path)
+    assert Volume.read(tmp_path).array_kji.shape == VOXELS.shape
+    (tmp_path / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "notes.txt").write_text("not a slice")
+    plan = b"\2\0\2\0UI\x1e\x001.2.840.10008.5.1.4.1.1.481.3\0"
+    (tmp_path / "contours.dcm").write_bytes(bytes(128) + b"DICM" + plan)
+    assert Volume.read(tmp_path).array_kji.shape == VOXELS.shape
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(VolumeError, match=f"{name} is a DICOM file that was cut short"):
+        Volume.read(tmp_path)

@@ -46,7 +46,7 @@ _POSITIONS = ("Offset", "Position", "Origin", "CenterOfRotation", "ImagePosition
 _MATRICES = ("TransformMatrix", "Rotation", "Orientation")
 _WHOLE = ("NDims", "CompressedDataSize", "HeaderSize", "ElementNumberOfChannels", "ID", "ParentID")
 _YES_OR_NO = ("BinaryData", "BinaryDataByteOrderMSB", "CompressedData", "ElementByteOrderMSB")
-# Fields of a fixed number of numbers, of which MetaIO reads on in the next line if some are missing.
+# Fields of a fixed number of numbers; MetaIO reads on in the next line if some are missing.
 _COUNTED = {
     **dict.fromkeys(("ElementMin", "ElementMax"), 1),
     **dict.fromkeys(("ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset"), 1),
