@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..errors import GeometryError, VolumeError
 from ..system.atomic_files import atomic_path
 from ..system.npz_files import NpyFault, NpzArrays, open_npz
-from ..system.regular_files import check_regular_file
+from ..system.regular_files import check_regular_file, leads_somewhere
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .boxes_pickle import BoxesFault, box_numbers, parse_boxes
@@ -192,7 +192,7 @@ def _opened(path: Path) -> AbstractContextManager[NpzArrays]:
 def _box_items(path: Path) -> Sequence[Any] | None:
     """The boxes beside a file, or in it; None if there are none."""
     beside = path.with_name(f"{path.stem}.boxes.json")
-    if beside.exists():
+    if leads_somewhere(beside):
         return _json_items(beside)
     with _opened(path) as arrays:
         if "boxes" not in arrays:

@@ -43,6 +43,15 @@ def check_regular_file(path: Path, error: type[MedSegFMError] = MedSegFMError) -
     return status
 
 
+def leads_somewhere(path: Path) -> bool:
+    """Whether a path leads to something; False if it cannot be examined, such as a long name."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def check_folder_entries(folder: Path, error: type[MedSegFMError] = MedSegFMError) -> None:
     """Check that a folder whose files a C library will open contains no pipe, socket or device.
 

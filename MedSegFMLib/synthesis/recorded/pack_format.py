@@ -120,8 +120,6 @@ def load_pack(path: Path) -> list[PackedVolume]:
     Raises:
         VolumeError: the file is missing, damaged or not a pack.
     """
-    if not path.is_file():
-        raise VolumeError(f"There is no pack {path}; create one with medsegfm pack.")
     with open_npz(path, VolumeError, "copy or create it again", "a pack") as arrays:
         try:
             form, text = (str(part) for part in arrays.read("index"))

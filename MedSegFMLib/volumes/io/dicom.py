@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,15 @@ _STEP_TOLERANCE = 0.02
 MODALITY_TAG = "0008|0060"
 _DESCRIPTION_TAG = "0008|103e"
 _MOST_NAMED = 5
+# The media storage SOP class in a file's head, which is in explicit little endian always; and those
+# of objects without pixels, which GDCM does not list: waveforms, presentation states, registrations
+# and surfaces, reports, documents, radiotherapy plans and contours.
+_START_BYTES = 1024
+_STORAGE = re.compile(rb"\x02\x00\x02\x00UI..([0-9.]+)", re.DOTALL)
+_NOT_IMAGE_STORAGE = tuple(
+    b"1.2.840.10008.5.1.4.1.1." + family
+    for family in (b"9.", b"11.", b"66", b"88.", b"104.", b"481.")
+)
 # DICOM objects that are not images, by their modality.
 _NOT_IMAGES = {
     "SEG": "segmentation",
@@ -37,13 +47,20 @@ def read_series(folder: Path, series_uid: str | None) -> SimpleITK.Image:
     """Read the only image series in `folder`, or the one with `series_uid`.
 
     Raises:
-        VolumeError: there is no series, or several of them and no `series_uid`.
+        VolumeError: there is no series, or several of them and no `series_uid`, or a file of the
+            folder is damaged.
         GeometryError: the slices are not on a regular grid (missing slices, mixed steps, a tilted
             gantry).
     """
     import SimpleITK as sitk
 
-    series = _image_series(folder)
+    all_series = _all_series(folder)
+    _check_all_are_listed(folder, all_series)
+    series = {
+        uid: names
+        for uid, names in all_series.items()
+        if names and _file_tags(names[0])[0] not in _NOT_IMAGES
+    }
     if not series:
         raise _no_series(folder)
     if series_uid is None and len(series) > 1:
@@ -65,16 +82,30 @@ def read_series(folder: Path, series_uid: str | None) -> SimpleITK.Image:
     return image
 
 
-def _image_series(folder: Path) -> dict[str, tuple[str, ...]]:
+def _all_series(folder: Path) -> dict[str, tuple[str, ...]]:
     import SimpleITK as sitk
 
     uids = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    files = {uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids}
-    return {
-        uid: names
-        for uid, names in files.items()
-        if names and _file_tags(names[0])[0] not in _NOT_IMAGES
-    }
+    return {uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids}
+
+
+def _check_all_are_listed(folder: Path, all_series: Mapping[str, Sequence[str]]) -> None:
+    """Check that GDCM lists every slice: it leaves out truncated and damaged files silently."""
+    listed = {Path(name).name for names in all_series.values() for name in names}
+    for path in sorted(folder.iterdir()):
+        if path.name in listed or path.name.upper() == "DICOMDIR" or not path.is_file():
+            continue
+        with path.open("rb") as stream:
+            start = stream.read(_START_BYTES)
+        is_dicom = start[128:132] == b"DICM"
+        storage = _STORAGE.search(start)
+        if storage and storage[1].startswith(_NOT_IMAGE_STORAGE):
+            continue
+        if is_dicom or (all_series and path.suffix.lower() in (".dcm", ".ima")):
+            raise VolumeError(
+                f"{path} is a DICOM file that was cut short or is damaged; copy it again or move "
+                "it out of the folder."
+            )
 
 
 def check_is_image(path: Path, modality: str) -> None:

@@ -42,18 +42,21 @@ _VALUE_BYTES = {
 _DATA_FILE = "ElementDataFile"
 # Fields with one number for each axis; the matrices have the square of that.
 _SIZES = ("ElementSpacing", "ElementSize")
-_POSITIONS = ("Offset", "Position", "Origin", "CenterOfRotation")
+_POSITIONS = ("Offset", "Position", "Origin", "CenterOfRotation", "ImagePosition")
 _MATRICES = ("TransformMatrix", "Rotation", "Orientation")
 _WHOLE = ("NDims", "CompressedDataSize", "HeaderSize", "ElementNumberOfChannels", "ID", "ParentID")
 _YES_OR_NO = ("BinaryData", "BinaryDataByteOrderMSB", "CompressedData", "ElementByteOrderMSB")
-_RANGE = (
-    *("ElementMin", "ElementMax"),
-    *("ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset"),
-)
+# Fields of a fixed number of numbers; MetaIO reads on in the next line if some are missing.
+_COUNTED = {
+    **dict.fromkeys(("ElementMin", "ElementMax"), 1),
+    **dict.fromkeys(("ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset"), 1),
+    **dict.fromkeys(("Color", "SequenceID"), 4),
+}
 _KNOWN = {
     name.lower(): name
     for name in (
-        *(_SIZES + _POSITIONS + _MATRICES + _WHOLE + _YES_OR_NO + _RANGE),
+        *(_SIZES + _POSITIONS + _MATRICES + _WHOLE + _YES_OR_NO),
+        *_COUNTED,
         *("ObjectType", "DimSize", "ElementType", _DATA_FILE),
     )
 }
@@ -63,7 +66,7 @@ _MOST_AXES, _MOST_CHANNELS = 7, 1024
 _LONGEST_KEY, _LONGEST_TEXT, _LONGEST_LINE, _MOST_LINES = 200, 250, 4000, 100_000
 # Texts longer than `_LONGEST_TEXT` are safe in fields that MetaIO itself does not know.
 _TEXTS = (
-    *("Comment", "Name", "ObjectType", "ObjectSubType", "TransformType", "Color", "Modality"),
+    *("Comment", "Name", "ObjectType", "ObjectSubType", "TransformType", "Modality"),
     *("AcquisitionDate", "AnatomicalOrientation", "DistanceUnits", "ElementType"),
 )
 
@@ -130,13 +133,14 @@ def _check_grid(path: Path, fields: dict[str, str], axes: int) -> None:
         if key in fields:
             count = axes * axes if key in _MATRICES else axes
             check_position(path, key, numbers(path, key, fields[key], count))
-    for key in _RANGE:
+    for key, count in _COUNTED.items():
         if key in fields:
-            numbers(path, key, fields[key])
+            numbers(path, key, fields[key], count)
     for key in _WHOLE:
         _whole(path, fields, key, 0)
-    orientation = fields.get("AnatomicalOrientation", "?")
-    if not orientation.replace("?", "A").isalpha() or not orientation.isascii():
+    orientation = fields.get("AnatomicalOrientation", "?" * axes)
+    is_code = orientation.replace("?", "A").isalpha() and orientation.isascii()
+    if not is_code or len(orientation) < axes:
         raise damaged(path, f"AnatomicalOrientation is {shortened(orientation)}")
 
 
@@ -163,8 +167,11 @@ def _payload(
     stored = file.stat().st_size - start
     if is_compressed:
         # If the stated size is too small, ITK returns uninitialised voxels, so it must be exact.
-        stated = _whole(path, fields, "CompressedDataSize", -1)
-        if stated not in (-1, stored):
+        # Without it, MetaIO reads from the beginning of the file, which is right for another file.
+        if is_local and "CompressedDataSize" not in fields:
+            raise damaged(path, "it lacks CompressedDataSize")
+        stated = _whole(path, fields, "CompressedDataSize", stored)
+        if stated != stored:
             raise VolumeError(
                 f"{path} states {stated} bytes of compressed voxels and {file.name} holds "
                 f"{stored}; the file was cut short or its header is wrong."
