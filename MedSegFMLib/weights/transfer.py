@@ -26,6 +26,8 @@ _SLOW_SECONDS = 60.0
 _LEAST_BYTES = 1 << 16
 # Of a file whose size neither the catalogue nor the server states.
 _LARGEST_BYTES = 20_000_000_000
+# Of a length that the server states.
+_MOST_DIGITS = 18
 _TOO_SLOW = "the server sends too slowly"
 _AGAIN = "try again to resume it, or import a file"
 
@@ -51,9 +53,12 @@ def receive(url: str, part: Path, size: int | None, progress: Progress) -> None:
     have = _kept(part)
     if have and have == size:
         return
+    if size is not None and have > size:
+        # It is not the beginning of the file.
+        have = _discarded(part)
     watchdog = Watchdog(_SLOW_SECONDS)
     try:
-        response, start = _request(url, have if size is None or have < size else 0, watchdog)
+        response, start = _request(url, have, watchdog)
         with response:
             total = _total(response, start)
             if None not in (size, total) and total != size:
@@ -130,7 +135,8 @@ def _open_url(url: str, start: int, watchdog: Watchdog) -> Any | None:
 def _total(response: Any, start: int) -> int | None:
     """The size of the whole file in bytes as stated by the server; None if it is not stated."""
     length = response.headers.get("Content-Length", "")
-    return start + int(length) if length.isdecimal() else None
+    is_number = length.isdecimal() and len(length) <= _MOST_DIGITS
+    return start + int(length) if is_number else None
 
 
 def _save(
@@ -168,6 +174,15 @@ def _kept(part: Path) -> int:
         return 0
     except OSError as error:
         raise _unwritable(part, error) from error
+
+
+def _discarded(part: Path) -> int:
+    """Remove an invalid download; return the number of bytes left, which is 0."""
+    try:
+        part.unlink()
+    except OSError as error:
+        raise _unwritable(part, error) from error
+    return 0
 
 
 def _open(part: Path, start: int) -> IO[bytes]:

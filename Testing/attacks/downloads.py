@@ -1,7 +1,7 @@
 """Servers of weights that lie, drip, loop or stop: a download ends in time with a named error.
 
-An escape is another exception, more than a few seconds, a file that passes for the whole but is not,
-or an incomplete file that is longer than the whole.
+An escape is another exception, more than a few seconds, a file that passes for the whole but is
+not, or an incomplete file that is longer than the whole.
 """
 
 from __future__ import annotations
@@ -159,9 +159,7 @@ ANSWERS: dict[str, Callable[[int, str], Pieces]] = {
     "ignores the range": lambda start, url: _body(0),
     "another range": lambda start, url: _part("bytes 7-16/17"),
     "damaged range": lambda start, url: _part("lines \u00b2-/*"),
-    "part without a range": lambda start, url: _once(
-        _head("206 Part", "Content-Length: 3"), b"abc"
-    ),
+    "part without a range": lambda start, url: _once(_head("206 P", "Content-Length: 3"), b"abc"),
     "416": lambda start, url: _once(_head("416 No", "Content-Length: 0")),
     "404 with escapes": lambda start, url: _once(_head("404 \x1b[31m\x07No", "Content-Length: 0")),
     "redirects to itself": lambda start, url: _redirect(url),

@@ -66,6 +66,14 @@ def test_slow_server_is_named_as_such(kind: str, tmp_path: Path) -> None:
         transfer.receive(url, tmp_path / "w.part", len(CONTENT), no_progress)
 
 
+def test_part_that_is_too_long_does_not_stay(tmp_path: Path) -> None:
+    part = tmp_path / "w.part"
+    part.write_bytes(CONTENT + b"x")
+    with serve(("no http",)) as url, pytest.raises(WeightsError):
+        transfer.receive(url, part, len(CONTENT), no_progress)
+    assert not part.exists()
+
+
 def test_web_page_is_not_kept(tmp_path: Path) -> None:
     part = tmp_path / "w.part"
     with serve(("web page",)) as url, pytest.raises(WeightsError, match="web page"):
