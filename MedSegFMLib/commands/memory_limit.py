@@ -23,7 +23,8 @@ _MEMORY_ERRORS = (ImportError, MemoryError, RuntimeError, SystemError)
 def run_within_limit(words: Sequence[str]) -> int:
     """Run a command line of this program and return its exit status."""
     limit = _limit()
-    if limit is None:
+    # The worker leads a group of processes, which its client ends.
+    if limit is None or words[:1] == ["worker"]:
         from .line import run
 
         return run(words)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -117,14 +118,19 @@ def image(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def limited(folder: Path, kilobytes: int) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "MedSegFMLib", *SEGMENT]
+def limited(
+    folder: Path, kilobytes: int, command: Sequence[str] = SEGMENT
+) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "MedSegFMLib", *command]
     return subprocess.run(
         ["sh", "-c", f'ulimit -v {kilobytes} && exec "$@"', "sh", *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
         capture_output=True,
         text=True,
+        errors="replace",
     )
 
 
@@ -142,3 +148,35 @@ def test_enough_memory_is_enough(image: Path) -> None:
     done = limited(image, 4_000_000)
     assert done.returncode == 0 and done.stderr == "" and "Wrote o.nii.gz" in done.stdout
     assert (image / "o.nii.gz").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit memory")
+@pytest.mark.parametrize(
+    ("command", "status", "printed"),
+    [
+        (["models"], 0, ""),
+        (["--help"], 0, ""),
+        (["segmentate"], 2, "medsegfm: argument COMMAND"),
+        (["show", "missing.nii"], 2, "medsegfm: missing.nii does not exist"),
+        # It ends its group of processes, itself included.
+        (["worker"], -signal.SIGKILL, ""),
+    ],
+)
+def test_status_under_a_limit_is_that_of_the_command(
+    command: list[str], status: int, printed: str, image: Path
+) -> None:
+    done = limited(image, 4_000_000, command)
+    assert done.returncode == status and done.stderr.startswith(printed), done
+    assert done.stderr.count("\n") == bool(printed)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit memory")
+def test_ctrl_c_under_a_limit_is_one_line_and_130(image: Path) -> None:
+    def limit() -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 33, 1 << 33))
+
+    with run_program("time.sleep(30)", preexec_fn=limit, start_new_session=True) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) == 130 and process.stderr.read() == f"{INTERRUPTED}\n"
