@@ -171,7 +171,7 @@ def test_each_empty_state_tells_what_to_do_next(desk: Desk) -> None:
     assert not shown(desk.ui.volumeHint)
     assert "Draw a box" in desk.ui.promptHint.text
     desk.box_the_ball()
-    assert "wrong" in desk.ui.promptHint.text and not shown(desk.ui.segmentHint)
+    assert "mistake" in desk.ui.promptHint.text and not shown(desk.ui.segmentHint)
 
 
 def test_a_volume_without_voxels_is_explained(desk: Desk) -> None:

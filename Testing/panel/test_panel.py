@@ -412,7 +412,7 @@ def test_another_device_is_asked_for_and_its_refusal_is_one_sentence(desk: Any) 
     desk.panel.parameters.model = type(desk.panel.parameters.model)["randomwalk"]
     desk.ui.deviceSelector.currentIndex = 2
     desk.draw_box((8, 6, 6), (26, 24, 30))
-    desk.wait(lambda: "CPU alone" in desk.ui.statusLabel.text)
+    desk.wait(lambda: "CPU only" in desk.ui.statusLabel.text)
     desk.ui.deviceSelector.currentIndex = 0
     desk.wait()
     assert desk.mask().any()
