@@ -133,7 +133,7 @@ def adapt(out: Path, weight: float, seed: int, steps: int) -> dict[str, str]:
         threads=torch.get_num_threads(),
     )
     train("crossplane", settings)
-    report = json.loads((folder / REPORT_FILE).read_text())
+    report = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
     row = {"weight": f"{weight:g}", "seed": str(seed), "objects": str(report["objects"])}
     for when in ("before", "after"):
         row |= {f"{name} {when}": f"{value:.4f}" for name, value in report[when].items()}

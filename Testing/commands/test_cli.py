@@ -81,7 +81,7 @@ def test_objects_are_begun_and_named_by_hand(
     words = "--object [/x] --point 8 10 8 --object b --negative 1 1 1 --box 12 4 3 20 18 15".split()
     assert run("segment", plain, "--out", out, *words, "--prompts-out", saved) == 0
     assert "[/x]" in capsys.readouterr().out
-    document = json.loads(saved.read_text())
+    document = json.loads(saved.read_text(encoding="utf-8"))
     assert [item["name"] for item in document["objects"]] == ["[/x]", "b"]
     assert [item["object"] for item in document["prompts"]] == [1, 2, 2]
     assert "'a' has no prompts" in refused(
@@ -93,7 +93,7 @@ def test_marks_before_the_first_box_belong_to_its_object(plain: Path, tmp_path: 
     saved = tmp_path / "p.json"
     words = ["--point", 8, 10, 8, *BOX, *BOX, "--prompts-out", saved]
     assert run("segment", plain, "--out", tmp_path / "s.nrrd", *words) == 0
-    prompts = json.loads(saved.read_text())["prompts"]
+    prompts = json.loads(saved.read_text(encoding="utf-8"))["prompts"]
     assert [item["object"] for item in prompts] == [1, 1, 2]
 
 

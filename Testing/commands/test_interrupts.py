@@ -93,7 +93,7 @@ def test_ctrl_c_removes_the_file_that_is_being_written(tmp_path: Path) -> None:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
-    assert list(tmp_path.iterdir()) == [path] and path.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [path] and path.read_text(encoding="utf-8") == "earlier"
 
 
 def test_ctrl_c_that_is_ignored_stays_ignored() -> None:

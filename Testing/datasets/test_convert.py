@@ -155,7 +155,7 @@ def test_a_folder_of_npz_files_is_evaluated_as_it_is(tmp_path: Path) -> None:
     write_npz(path, boxes=np.array(boxes, dtype=object))
     words = ["--models", "ellipsoid", "--jobs", 1, "--protocol", "cvpr25", "--clicks", 0]
     assert run("evaluate", path.parent, "--out", tmp_path / "o", *words) == 0
-    lines = (tmp_path / "o" / "results.csv").read_text().splitlines()
+    lines = (tmp_path / "o" / "results.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 3 and all(",box," in line for line in lines[1:])
 
 
@@ -288,7 +288,7 @@ def test_converting_never_writes_over_what_is_there(
     assert "exists and is not an empty folder" in said
     said = refused(capsys, "convert", cases.parent / "CT_one.nii.gz", "--out", tmp_path / "o")
     assert "give its label map with --label" in said
-    document = json.loads(cases.read_text())
+    document = json.loads(cases.read_text(encoding="utf-8"))
     document["cases"].append({**document["cases"][0], "name": "a/b"})
     cases.write_text(json.dumps(document))
     said = refused(capsys, "convert", cases, "--out", tmp_path / "o")

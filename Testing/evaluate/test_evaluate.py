@@ -76,17 +76,17 @@ def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Pat
     out = tmp_path / "out"
     words = ["--models", "ellipsoid,randomwalk", "--jobs", 1]
     assert run("evaluate", cases_path, "--out", out, *words) == 0
-    rows = (out / "results.csv").read_text().splitlines()
+    rows = (out / "results.csv").read_text(encoding="utf-8").splitlines()
     assert rows[0].startswith(
         "case,modality,object,model,seed,step,prompt,dsc,nsd,hd95_mm,seconds,peak_bytes"
     )
     assert len(rows) == 1 + 3 * 2 * 6
-    summary = json.loads((out / "summary.json").read_text())
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert set(summary) == {"ellipsoid", "randomwalk"} and summary["randomwalk"]["n"] == 2
     assert summary["randomwalk"]["dsc_final"] > 0.9
     # The label on the flipped grid was brought to the image's.
     assert next(row for row in rows if row.startswith("flipped")).endswith("True,")
-    html = (out / "report.html").read_text()
+    html = (out / "report.html").read_text(encoding="utf-8")
     assert html.count("data:image/jpeg") == 4 and "<svg" in html
     assert "http" not in html.replace("http://www.w3.org", "").replace(
         "http://purl.org", ""
@@ -130,7 +130,7 @@ def test_evaluate_goes_on_where_it_was_stopped(
     assert done == ["two", "flipped"]
 
     def without_times(folder: str) -> list[list[str]]:
-        lines = (tmp_path / folder / "results.csv").read_text().splitlines()
+        lines = (tmp_path / folder / "results.csv").read_text(encoding="utf-8").splitlines()
         return [line.split(",")[:10] for line in lines]
 
     assert without_times("parts") == without_times("whole")
@@ -142,7 +142,10 @@ def test_several_processes_give_the_same_rows_as_one(cases_path: Path, tmp_path:
         words = ["--models", "randomwalk", "--jobs", jobs, "--clicks", 1]
         assert run("evaluate", cases_path, "--out", out, *words) == 0
     one, two = (
-        [line.split(",")[:10] for line in (tmp_path / d / "results.csv").read_text().splitlines()]
+        [
+            line.split(",")[:10]
+            for line in (tmp_path / d / "results.csv").read_text(encoding="utf-8").splitlines()
+        ]
         for d in ("jobs1", "jobs2")
     )
     assert one == two
@@ -161,7 +164,9 @@ def test_a_case_that_fails_does_not_stop_the_others(
     captured = capsys.readouterr()
     assert "Not done: two, ellipsoid: Case two:" in captured.err
     assert "Not done" not in captured.out and "Dice AUC (0-4)" in captured.out
-    assert "two.nrrd does not exist" in (tmp_path / "out" / "report.html").read_text()
+    assert "two.nrrd does not exist" in (tmp_path / "out" / "report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_an_unexpected_error_is_a_failure_of_its_task_alone(
@@ -180,7 +185,7 @@ def test_an_unexpected_error_is_a_failure_of_its_task_alone(
     assert run("evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", out) == 1
     said = "Not done: two, ellipsoid: Unexpected ZeroDivisionError (division by zero).\n"
     assert capsys.readouterr().err == said
-    assert json.loads((out / "summary.json").read_text())["ellipsoid"]["n"] == 1
+    assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["ellipsoid"]["n"] == 1
 
 
 def _killed_on_two(task: Task, *others: Any, **options: Any) -> Outcome:
@@ -204,8 +209,11 @@ def test_a_process_that_is_killed_is_a_failure_of_its_task_alone(
     lines = [line for line in said if line.startswith("Not done")]
     assert [line.split(":")[1] for line in lines] == [" two, ellipsoid", " two, randomwalk"]
     assert all("The process died (signal 9)" in line for line in lines)
-    assert set(json.loads((out / "summary.json").read_text())) == {"ellipsoid", "randomwalk"}
-    assert "The process died" in (out / "report.html").read_text()
+    assert set(json.loads((out / "summary.json").read_text(encoding="utf-8"))) == {
+        "ellipsoid",
+        "randomwalk",
+    }
+    assert "The process died" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def _load_nothing(model: str, device: str) -> None:
@@ -334,7 +342,7 @@ def test_a_case_that_changed_is_run_again(
     assert cases_run == ["two", "flipped"]
     os.utime(cases_path.parent / "flipped.nrrd", (1, 1))
     assert run(*words) == 0
-    document = json.loads(cases_path.read_text())
+    document = json.loads(cases_path.read_text(encoding="utf-8"))
     document["cases"][0]["objects"] = {"1": "right", "2": "left"}
     cases_path.write_text(json.dumps(document))
     assert run(*words) == 0
@@ -343,7 +351,9 @@ def test_a_case_that_changed_is_run_again(
     (cases_path.parent / "two.nrrd").write_bytes(b"no volume")
     assert run(*words) == 1
     assert {row.case for row in read_records(tmp_path / "o" / "results.csv", Row)} == {"flipped"}
-    assert (tmp_path / "o" / "report.html").read_text().count("data:image/jpeg") == 1
+    assert (tmp_path / "o" / "report.html").read_text(encoding="utf-8").count(
+        "data:image/jpeg"
+    ) == 1
 
 
 def test_results_stay_while_the_files_are_away(
@@ -374,8 +384,11 @@ def test_a_later_run_with_another_model_keeps_the_earlier_one(
     words = ["evaluate", cases_path, "--jobs", 1, "--clicks", 1, "--out", out, "--models"]
     assert run(*words, "randomwalk") == 0
     assert run(*words, "ellipsoid") == 0
-    assert list(json.loads((out / "summary.json").read_text())) == ["randomwalk", "ellipsoid"]
-    assert (out / "report.html").read_text().count("data:image/jpeg") == 4
+    assert list(json.loads((out / "summary.json").read_text(encoding="utf-8"))) == [
+        "randomwalk",
+        "ellipsoid",
+    ]
+    assert (out / "report.html").read_text(encoding="utf-8").count("data:image/jpeg") == 4
 
 
 def test_prompts_differ_by_case_and_object_and_not_by_run() -> None:
@@ -425,7 +438,7 @@ def test_the_report_shows_no_steps_at_which_nothing_was_placed(
     out = tmp_path / "out"
     assert run("evaluate", cases_path, "--models", "ellipsoid", "--jobs", 1, "--out", out) == 0
     assert len(read_records(out / "results.csv", Row)) == 3 * 6
-    html = (out / "report.html").read_text()
+    html = (out / "report.html").read_text(encoding="utf-8")
     assert html.count(">box</td>") == 3 and ">none</td>" not in html
     assert "references in white dashes" in html
 
@@ -475,7 +488,7 @@ def test_a_system_without_affinity_and_resource_will_do(monkeypatch: pytest.Monk
 def test_a_bad_list_of_cases_is_refused(  # type: ignore[no-untyped-def]
     change, said: str, cases_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    document = json.loads(cases_path.read_text())
+    document = json.loads(cases_path.read_text(encoding="utf-8"))
     change(document)
     cases_path.write_text(json.dumps(document))
     words = ["--models", "ellipsoid", "--jobs", 1, "--out", tmp_path / "out"]
@@ -532,7 +545,10 @@ def test_models_may_be_given_with_spaces(cases_path: Path, tmp_path: Path) -> No
     out = tmp_path / "out"
     words = ["--models", "ellipsoid, randomwalk", "--clicks", 0, "--jobs", 1]
     assert run("evaluate", cases_path, "--out", out, *words) == 0
-    assert list(json.loads((out / "summary.json").read_text())) == ["ellipsoid", "randomwalk"]
+    assert list(json.loads((out / "summary.json").read_text(encoding="utf-8"))) == [
+        "ellipsoid",
+        "randomwalk",
+    ]
 
 
 def _a_file_in_the_way(out: Path) -> None:

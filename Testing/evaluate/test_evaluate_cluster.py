@@ -123,7 +123,7 @@ def test_what_fails_is_tried_once_more_then_listed_and_done_by_the_next_run(
     (folder / "broken").touch()
     start, end = ["evaluate", cases_path, "--models"], ["--clicks", 0, "--out", out, "--ray"]
     assert run(*start, "sam,ellipsoid", *end, address) == 1
-    assert sorted((folder / "tried").read_text()) == list("abccd")
+    assert sorted((folder / "tried").read_text(encoding="utf-8")) == list("abccd")
     listed = {(one.case, one.model) for one in read_records(out / "failures.csv", Failure)}
     assert listed == {("c", "ellipsoid"), (ALL_CASES, "sam")}
     said = capsys.readouterr().err
@@ -135,7 +135,7 @@ def test_what_fails_is_tried_once_more_then_listed_and_done_by_the_next_run(
     (folder / "broken").unlink()
     (folder / "tried").unlink()
     assert run(*start, "ellipsoid", *end, address) == 1
-    assert (folder / "tried").read_text() == "c"
+    assert (folder / "tried").read_text(encoding="utf-8") == "c"
     rows = read_records(out / "results.csv", Row)
     assert [row.case for row in rows] == NAMES and set(first) < set(rows)
     assert [one.model for one in read_records(out / "failures.csv", Failure)] == ["sam"]
@@ -232,7 +232,7 @@ def _processes_marked(mark: str) -> list[str]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if mark.encode() in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
+                found.append((folder / "cmdline").read_text(encoding="utf-8").replace("\0", " "))
         except OSError:
             continue
     return found

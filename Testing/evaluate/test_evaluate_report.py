@@ -174,7 +174,7 @@ def test_one_case_and_one_model_make_a_report_that_says_what_it_lacks(tmp_path: 
     html = html_of(tmp_path)
     assert "There is one model" in html and "it takes two models and 6 cases" in html
     assert "1 case, 1 model. Protocol" in html
-    document = json.loads((tmp_path / "summary.json").read_text())
+    document = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert document["a"]["intervals"]["dsc_final"] == [None, None]
     assert document["a"]["against"] == document["a"]["places"] == {}
 
@@ -182,25 +182,25 @@ def test_one_case_and_one_model_make_a_report_that_says_what_it_lacks(tmp_path: 
 def test_equal_models_are_both_the_best_and_not_tested(tmp_path: Path) -> None:
     written(tmp_path, rows_of({"a": [0.5] * 7, "b": [0.5] * 7}))
     assert "the models differ in 0 cases" in html_of(tmp_path)
-    first = (tmp_path / "tables.md").read_text().splitlines()[2:6]
+    first = (tmp_path / "tables.md").read_text(encoding="utf-8").splitlines()[2:6]
     assert [line.count("**0.500**") for line in first[2:]] == [2, 2]
 
 
 def test_nothing_is_the_best_of_a_few_cases(tmp_path: Path) -> None:
     written(tmp_path, rows_of({"a": [0.5] * 5, "b": [0.9] * 5}))
-    assert "**" not in (tmp_path / "tables.md").read_text()
-    assert r"\textbf" not in (tmp_path / "tables.tex").read_text()
+    assert "**" not in (tmp_path / "tables.md").read_text(encoding="utf-8")
+    assert r"\textbf" not in (tmp_path / "tables.tex").read_text(encoding="utf-8")
 
 
 def test_a_model_that_left_cases_out_is_not_called_the_best(tmp_path: Path) -> None:
     written(tmp_path, rows_of({"a": [0.5] * 8, "b": [0.9] * 7}))
-    assert "**" not in (tmp_path / "tables.md").read_text()
+    assert "**" not in (tmp_path / "tables.md").read_text(encoding="utf-8")
 
 
 def test_fewer_than_five_steps_have_no_area(tmp_path: Path) -> None:
     rows = [row for row in rows_of(EIGHT) if row.step < 3]
     written(tmp_path, rows, protocol=Protocol(clicks=2))
-    document = json.loads((tmp_path / "summary.json").read_text())
+    document = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert document["ensam"]["dsc_auc"] is None and document["ensam"]["dsc_final"] is not None
     assert set(document["ensam"]["against"]["randomwalk"]) == {"dsc_final", "nsd_final"}
 
@@ -305,7 +305,7 @@ def test_two_hundred_objects_get_their_rows(tmp_path: Path) -> None:
     ]
     written(tmp_path, rows)
     assert html_of(tmp_path).count('<th scope="row" class="text">object 199</th>') == 2 + 2 * 6
-    text = (tmp_path / "tables.tex").read_text()
+    text = (tmp_path / "tables.tex").read_text(encoding="utf-8")
     assert text.count(r"\begin{longtable}") == 1 and text.count("object 199") == 2
 
 
@@ -448,7 +448,9 @@ def test_the_command_leaves_all_of_it_in_the_folder(tmp_path: Path) -> None:
     assert [record.done for record in read_runs(out)] == [2, 0]
     command = read_runs(out)[0].command
     assert command.startswith("medsegfm evaluate ") and command.endswith("a folder'")
-    assert math.isclose(json.loads((out / "summary.json").read_text())["ellipsoid"]["n"], 2)
+    assert math.isclose(
+        json.loads((out / "summary.json").read_text(encoding="utf-8"))["ellipsoid"]["n"], 2
+    )
     # Nothing is computed for a folder whose record is damaged.
     damaged = tmp_path / "damaged"
     damaged.mkdir()

@@ -407,12 +407,12 @@ def test_evaluate_follows_the_protocol_that_is_named(cases_path: Path, tmp_path:
     words = ["--models", "ellipsoid", "--jobs", 1, "--protocol"]
     out = tmp_path / "o"
     assert run("evaluate", cases_path, "--out", out, *words, "cvpr25", "--clicks", 1) == 0
-    held = json.loads((out / "protocol.json").read_text())
+    held = json.loads((out / "protocol.json").read_text(encoding="utf-8"))
     assert held["name"] == "cvpr25" and held["clicks"] == 1 and held["together"] is True
     (segs,) = (out / "segs").iterdir()
     with np.load(segs) as written:
         assert written["all_segs"].shape == (2, *SHAPE) and written["segs"].max() == 4
-    assert "cvpr25" in (out / "report.html").read_text()
+    assert "cvpr25" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_protocol_that_is_none_is_refused_before_anything_is_made(

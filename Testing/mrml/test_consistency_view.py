@@ -287,7 +287,7 @@ def test_a_saved_scene_holds_nothing_of_it_and_its_views_show_the_users_own(
     path = tmp_path / "scene.mrml"
     scene.SetURL(str(path))
     assert scene.Commit()
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert not [name for name in HELPERS if f'name="{name}' in text]
     bundle = tmp_path / "scene.mrb"
     assert scene.WriteToMRB(str(bundle))

@@ -254,7 +254,7 @@ def test_text_for_a_spreadsheet_and_csv(flat: ModelComparisonView, tmp_path: Pat
     assert lines[0].split("\t")[:3] == ["Object", "Model", "Dice"] and len(lines) == 4
     assert "Volume (ml)" in lines[0].split("\t")
     table.write_csv(tmp_path / "table.csv")
-    assert "Segment_1,ENSAM,," in (tmp_path / "table.csv").read_text()
+    assert "Segment_1,ENSAM,," in (tmp_path / "table.csv").read_text(encoding="utf-8")
 
 
 def test_a_saved_scene_has_the_table_and_the_users_layout(

@@ -257,7 +257,7 @@ def test_a_full_disk_is_told_once_and_work_goes_on(
     )
     work(logic, plain)
     logic.pump()
-    saved = (tmp_path / "medsegfm-autosave.json").read_text()
+    saved = (tmp_path / "medsegfm-autosave.json").read_text(encoding="utf-8")
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -269,7 +269,7 @@ def test_a_full_disk_is_told_once_and_work_goes_on(
             logic.add(Point.from_ijk(logic.volume.geometry, (x, 0, 0)))
             told += [u.sentence for u in logic.pump() if isinstance(u, Warned)]
     assert len(told) == 1 and "Your work goes on" in told[0] and "No space left" in told[0]
-    assert (tmp_path / "medsegfm-autosave.json").read_text() == saved
+    assert (tmp_path / "medsegfm-autosave.json").read_text(encoding="utf-8") == saved
     assert content(logic, 2)[0, 0, 3] and content(logic, 2)[0, 0, 4]
     logic.close()
 

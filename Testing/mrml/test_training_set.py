@@ -144,7 +144,7 @@ def test_names_are_safe_and_each_ones_own(scene: Any, tmp_path: Path) -> None:
     for _ in range(2):
         segmented(scene, add_plain(scene, "same"), "liver", "Liver")
     cases = written(scene, tmp_path / "cases")
-    document = json.loads((tmp_path / "cases" / "cases.json").read_text())["cases"]
+    document = json.loads((tmp_path / "cases" / "cases.json").read_text(encoding="utf-8"))["cases"]
     assert [case["name"] for case in document] == ["same", "same_2"] and len(cases) == 2
     assert document[0]["objects"] == {"1": "liver", "2": "Liver 2"}
 
@@ -155,7 +155,7 @@ def test_an_object_that_another_covers_is_not_listed(scene: Any, tmp_path: Path)
     segment_id = node.GetSegmentation().AddEmptySegment("", "above")
     paint_segment(node, segment_id, volume_from_node(volume).geometry, BLOCK)
     written(scene, tmp_path / "cases")
-    document = json.loads((tmp_path / "cases" / "cases.json").read_text())["cases"]
+    document = json.loads((tmp_path / "cases" / "cases.json").read_text(encoding="utf-8"))["cases"]
     assert document[0]["objects"] == {"2": "above"}
 
 

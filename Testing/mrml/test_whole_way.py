@@ -34,7 +34,7 @@ def wait_for_answer(logic: SegmentationLogic) -> None:
 
 
 def read_case(folder: Path, name: str) -> tuple[Volume, np.ndarray]:
-    cases = json.loads((folder / "cases.json").read_text())["cases"]
+    cases = json.loads((folder / "cases.json").read_text(encoding="utf-8"))["cases"]
     case = next(c for c in cases if c["name"] == name)
     volume = Volume.read(folder / case["image"])
     label = Volume.read(folder / case["label"]).resample(volume.geometry, order=0)

@@ -172,7 +172,7 @@ def test_cancel_stops_and_continue_goes_on_from_there(site: Any) -> None:
     assert ui.adaptCancelButton.text == "Stop now" and "Saving" in ui.adaptStatus.text
     wait_for(site, Phase.STOPPED)
     assert ui.adaptButton.text == "Continue" and ui.adaptButton.enabled
-    saved = json.loads((adapting.plan.folder / "result" / "state.json").read_text())
+    saved = json.loads((adapting.plan.folder / "result" / "state.json").read_text(encoding="utf-8"))
     folder = adapting.plan.folder
     use(site, "better")
     ui.adaptButton.click()

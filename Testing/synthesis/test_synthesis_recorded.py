@@ -161,7 +161,7 @@ def test_scenes_are_made_on_the_gpu(pack: Path) -> None:
 
 
 def test_missing_pack_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(VolumeError, match="no pack"):
+    with pytest.raises(VolumeError, match="does not exist"):
         RecordedSource(tmp_path / "none.npz")
 
 

@@ -59,7 +59,9 @@ def test_full_disk_keeps_the_earlier_text_and_rows(small_disk: Path) -> None:
     for write in (write_text, append_text):
         with pytest.raises(OutputError, match="No space left"):
             write(path, "x" * 600_000)
-        assert path.read_text() == "header\n" and list(small_disk.iterdir()) == [path]
+        assert path.read_text(encoding="utf-8") == "header\n" and list(small_disk.iterdir()) == [
+            path
+        ]
 
 
 def test_full_disk_keeps_the_earlier_folder(small_disk: Path) -> None:
@@ -105,7 +107,7 @@ def test_writer_that_fails_in_silence_is_noticed(tmp_path: Path) -> None:
         beside.touch()
     with pytest.raises(OutputError), atomic_path(path):
         pass
-    assert path.read_text() == "earlier" and list(tmp_path.iterdir()) == [path]
+    assert path.read_text(encoding="utf-8") == "earlier" and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -144,4 +146,4 @@ def test_rows_that_do_not_fit_are_cut_off_again(tmp_path: Path) -> None:
     with largest_file(4000), pytest.raises(OutputError, match="File too large"):
         append_text(path, "x" * 5000)
     append_text(path, "row\n")
-    assert path.read_text() == "header\nrow\n"
+    assert path.read_text(encoding="utf-8") == "header\nrow\n"

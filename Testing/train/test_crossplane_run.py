@@ -121,7 +121,8 @@ def test_a_run_that_was_stopped_goes_on_exactly(made: Made) -> None:
     trained = train("crossplane", stopped)
     assert trained.samples == 4 and same(whole, trained.path)
     before = [
-        json.loads((p.parent / REPORT_FILE).read_text())["before"] for p in (whole, trained.path)
+        json.loads((p.parent / REPORT_FILE).read_text(encoding="utf-8"))["before"]
+        for p in (whole, trained.path)
     ]
     assert before[0] == pytest.approx(before[1])
 
@@ -192,7 +193,7 @@ def test_a_base_in_sixteen_bits_is_trained_on_and_scored(
 def test_cases_are_trained_on_and_the_held_back_one_is_scored(made: Made, tmp_path: Path) -> None:
     settings = made(cases=write_cases(tmp_path, 3), held_back="patient 1")
     folder = train("crossplane", settings).path
-    report = json.loads((settings.out / REPORT_FILE).read_text())
+    report = json.loads((settings.out / REPORT_FILE).read_text(encoding="utf-8"))
     assert report["held_back"] == ["patient 1"]
     assert set(report["before"]) == set(report["after"]) == {"dice", "agreement", "inconsistency"}
     facts = lora_file.read_facts(folder)
@@ -354,7 +355,7 @@ def test_what_cannot_be_trained_on_is_told_in_a_sentence(made: Made, tmp_path: P
         train("crossplane", made(cases=cases, held_back="nobody"))
     with pytest.raises(TrainingError, match="leaves no case to train on"):
         train("crossplane", made(cases=cases, held_back="patient 0,patient 1"))
-    document = json.loads(cases.read_text())
+    document = json.loads(cases.read_text(encoding="utf-8"))
     cases.write_text(json.dumps({"cases": document["cases"][:1]}))
     with pytest.raises(TrainingError, match="add a case"):
         train("crossplane", made(cases=cases))

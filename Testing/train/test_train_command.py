@@ -131,7 +131,9 @@ def test_ctrl_c_says_how_to_go_on(
     out = tmp_path / "run"
     assert run("train", "ensam", f"out={out}", "samples=99", "optimiser=adam", *tiny_words) == 130
     assert "same command again" in capsys.readouterr().err
-    assert json.loads((out / "checkpoint.json").read_text())["counters"]["steps"] == 1
+    assert (
+        json.loads((out / "checkpoint.json").read_text(encoding="utf-8"))["counters"]["steps"] == 1
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals a group of processes")
@@ -153,7 +155,7 @@ def test_a_signal_to_all_processes_still_saves(tmp_path: Path, tiny_words: list[
         # Steps are under way, and the worker makes batches, when the second one is scored.
         def is_under_way() -> bool:
             assert process.poll() is None, process.communicate()[1]
-            return log.is_file() and log.read_text().count("dice_0") > 1
+            return log.is_file() and log.read_text(encoding="utf-8").count("dice_0") > 1
 
         wait_until(is_under_way)
         os.killpg(process.pid, signal.SIGTERM)
@@ -162,7 +164,9 @@ def test_a_signal_to_all_processes_still_saves(tmp_path: Path, tiny_words: list[
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130 and "same command again" in said, said
-    assert json.loads((out / "checkpoint.json").read_text())["counters"]["steps"] >= 2
+    assert (
+        json.loads((out / "checkpoint.json").read_text(encoding="utf-8"))["counters"]["steps"] >= 2
+    )
 
 
 def test_volumes_are_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -196,7 +196,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(damage: str, tmp_path: Path) ->
     elif damage == "a list":
         index.write_text("[]")
     else:
-        index.write_text(index.read_text().replace('"version": 1', '"version": 9'))
+        index.write_text(index.read_text(encoding="utf-8").replace('"version": 1', '"version": 9'))
     with pytest.raises(TrainingError, match=tmp_path.name):
         checkpoint.load(tmp_path)
 

@@ -259,7 +259,7 @@ def test_a_format_of_its_own_gets_the_names_and_the_longest_ending_counts(
     monkeypatch.setitem(WRITERS, ".seg.nrrd", write)
     volume = random_volume(Geometry((3, 4, 5), np.eye(4)))
     volume.write(tmp_path / "A.SEG.nrrd", {1: "liver"})
-    assert (tmp_path / "A.SEG.nrrd").read_text() == "(3, 4, 5) {1: 'liver'}"
+    assert (tmp_path / "A.SEG.nrrd").read_text(encoding="utf-8") == "(3, 4, 5) {1: 'liver'}"
     volume.write(tmp_path / "a.nrrd")
     assert np.array_equal(Volume.read(tmp_path / "a.nrrd").array_kji, volume.array_kji)
 
@@ -283,7 +283,7 @@ def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(
     monkeypatch.setattr(sitk, "WriteImage", full_disk)
     with pytest.raises(OutputError, match="No space left"):
         random_volume(Geometry((3, 3, 3), np.eye(4))).write(path)
-    assert path.read_text() == "the result of yesterday"
+    assert path.read_text(encoding="utf-8") == "the result of yesterday"
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -296,7 +296,7 @@ def test_a_sheared_volume_is_not_written_wrongly(tmp_path: Path) -> None:
 
 def test_every_real_case_is_read(real_data: Path) -> None:
     for listing in ("cases.json", "smoke.json"):
-        for case in json.loads((real_data / listing).read_text())["cases"]:
+        for case in json.loads((real_data / listing).read_text(encoding="utf-8"))["cases"]:
             Volume.read(real_data / case["image"]).intensity_range()
             Volume.read(real_data / case["label"])
 

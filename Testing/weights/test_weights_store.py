@@ -89,7 +89,7 @@ def test_imported_file_is_found_and_its_hash_recorded(folder: Path, source: Path
     path = store.import_file("ensam", source)
     assert path == folder / "ensam.safetensors" == store.find("ensam")
     assert path.read_bytes() == source.read_bytes()
-    recorded = (folder / "ensam.safetensors.sha256").read_text()
+    recorded = (folder / "ensam.safetensors.sha256").read_text(encoding="utf-8")
     assert recorded == f"{digest_of(source)}  ensam.safetensors\n"
     store.verify_recorded(path)
     (record,) = store.installed()

@@ -148,7 +148,9 @@ def test_work_that_the_newest_request_needs_too_is_not_thrown_away(
     time.sleep(0.3)
     go.touch()
     assert isinstance(final_of(client, number)[-1], Predicted)
-    assert log.read_text().split() == ["predicts"] * 2, "the first step was computed again"
+    assert log.read_text(encoding="utf-8").split() == ["predicts"] * 2, (
+        "the first step was computed again"
+    )
 
 
 def test_a_volume_is_sent_again_only_when_a_voxel_or_its_grid_changes(

@@ -159,7 +159,7 @@ def test_a_cancel_while_the_worker_starts_takes_the_request_away_at_once() -> No
 def test_what_a_model_starts_ends_with_it(client: WorkerClient, tmp_path: Path) -> None:
     ask(client, "starts_a_child", child=str(tmp_path / "pid"))
     pump(client, has_phrase("going round"))
-    child = int((tmp_path / "pid").read_text())
+    child = int((tmp_path / "pid").read_text(encoding="utf-8"))
     assert is_alive(child)
     kill(client)
     wait_until(lambda: not is_alive(child))
@@ -334,13 +334,13 @@ def test_no_worker_and_nothing_it_started_outlives_a_parent_that_is_killed(
     parent = subprocess.Popen([sys.executable, "-c", code])
     try:
         pid_file = tmp_path / "pid"
-        wait_until(lambda: pid_file.exists() and pid_file.read_text())
+        wait_until(lambda: pid_file.exists() and pid_file.read_text(encoding="utf-8"))
     finally:
         parent.kill()
         parent.wait()
-    pids = [int((tmp_path / "pid").read_text())]
+    pids = [int((tmp_path / "pid").read_text(encoding="utf-8"))]
     if model == "starts_a_child":
-        pids.append(int((tmp_path / "child").read_text()))
+        pids.append(int((tmp_path / "child").read_text(encoding="utf-8")))
     for pid in pids:
         wait_until(lambda pid=pid: not is_alive(pid))
 

@@ -65,7 +65,7 @@ def test_a_worker_behind_ssh_answers_as_a_session_here(fake_ssh: Path) -> None:
     session = Session(create("ellipsoid"), volume)
     session.change(one_box(volume))
     assert np.array_equal(mask_of(last, volume), session.predict_all()[1].mask.array_kji)
-    told = fake_ssh.read_text().split()
+    told = fake_ssh.read_text(encoding="utf-8").split()
     assert told[:3] == ["-T", "-o", "BatchMode=yes"] and told[told.index("--") + 1] == "gpu.example"
 
 

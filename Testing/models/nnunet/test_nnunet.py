@@ -181,7 +181,7 @@ class Harm:
 
 
 def rewritten(folder: Path, name: str, **changes: Any) -> Path:
-    told = json.loads((folder / name).read_text())
+    told = json.loads((folder / name).read_text(encoding="utf-8"))
     (folder / name).write_text(json.dumps({**told, **changes}))
     return folder
 

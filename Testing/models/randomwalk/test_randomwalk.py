@@ -309,7 +309,10 @@ def test_real_cases_stay_above_their_floor(
 
 
 def test_cases_that_only_smoke_run_through(real_data: Path) -> None:
-    names = {c["name"] for c in json.loads((real_data / "smoke.json").read_text())["cases"]}
+    names = {
+        c["name"]
+        for c in json.loads((real_data / "smoke.json").read_text(encoding="utf-8"))["cases"]
+    }
     for case in read_cases(real_data / "smoke.json"):
         assert case.name in names
         loaded = load_case(case)

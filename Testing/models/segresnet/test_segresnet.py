@@ -193,7 +193,7 @@ def test_what_a_bundle_computes_is_never_run(place: str, tmp_path: Path) -> None
     harm = f"$__import__('pathlib').Path({str(target)!r}).touch()"
     folder = write_bundle(tmp_path / "bundle")
     path = folder / "configs" / "inference.json"
-    config = json.loads(path.read_text())
+    config = json.loads(path.read_text(encoding="utf-8"))
     *groups, key = place.split("__")
     (config[groups[0]] if groups else config)[key] = harm
     path.write_text(json.dumps(config))

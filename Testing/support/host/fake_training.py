@@ -41,13 +41,13 @@ def tell(**event: object) -> None:
 
 def main(mode: str, settings: dict[str, str]) -> int:
     folder, steps = Path(settings["out"]), int(settings["steps"])
-    cases = json.loads(Path(settings["cases"]).read_text())["cases"]
+    cases = json.loads(Path(settings["cases"]).read_text(encoding="utf-8"))["cases"]
     assert settings["held_back"] in [case["name"] for case in cases]
     folder.mkdir(parents=True, exist_ok=True)
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     state = folder / _STATE
-    first = json.loads(state.read_text()) if state.exists() else 0
+    first = json.loads(state.read_text(encoding="utf-8")) if state.exists() else 0
     for step in range(first, steps):
         tell(fraction=step / steps, phrase=f"step {step + 1} of {steps}, loss {1 / (step + 2):.2f}")
         if mode == "fails" and step - first > 1:
