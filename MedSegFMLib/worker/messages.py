@@ -99,6 +99,8 @@ def check_options(request: Request) -> None:
     Raises:
         WorkerError: it cannot.
     """
+    if not request.options:
+        return
     try:
         to_json(dict(request.options))
     except (TypeError, ValueError) as error:
