@@ -736,7 +736,7 @@ def test_the_real_worker_compares_three_models_and_their_numbers_make_sense(
         inside = np.argwhere(truth)[:, ::-1]
         logic.add(Box.from_ijk(volume.geometry, inside.min(axis=0), inside.max(axis=0) + 1))
         comparison.start(["ellipsoid", "randomwalk", "sam", "ensam"], consistency=True)
-        finish(logic, comparison, 120)
+        finish(logic, comparison)
         assert stages(comparison) == [Stage.DONE, Stage.DONE, Stage.FAILED, Stage.DONE]
         assert "weights" in row(comparison, "sam")["Note"]
         for model in ("ellipsoid", "randomwalk", "ensam"):
