@@ -111,7 +111,7 @@ def check_options(request: Request) -> None:
         to_json(dict(request.options))
     except (TypeError, ValueError, RecursionError) as error:
         raise WorkerError(
-            f"The options {dict(request.options)!r} cannot be sent to a worker ({error}); "
+            f"The options {', '.join(request.options)} cannot be sent to a worker ({error}); "
             "give numbers, strings and paths."
         ) from error
 
@@ -292,7 +292,7 @@ def _error(name: str, sentence: str) -> MedSegFMError:
 
 
 def _parse(frame: Frame, parse: Callable[[Mapping[str, Any]], Parsed]) -> Parsed:
-    damage = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+    damage = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
     try:
         return parse(frame.data)
     except WorkerError:
