@@ -71,9 +71,13 @@ class SceneFollower:
         if volume is not None:
             try:
                 stored = self._workspace.read_stored(node)
-                if stored is not None and not self._workspace.take_up(stored):
-                    # It was put down, saved or moved before its answer came.
-                    self._interaction.show_present()
+                if stored is not None:
+                    answered = self._workspace.take_up(stored)
+                    # From now on it is the latest, in the scene and in the autosave.
+                    self._workspace.store()
+                    if not answered:
+                        # It was put down, saved or moved before its answer came.
+                        self._interaction.show_present()
             except PromptError as error:
                 self._updates.append(Warned(str(error)))
         self._consistency.measure()

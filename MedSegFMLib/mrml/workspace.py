@@ -145,9 +145,11 @@ class Workspace:
         """
         node, segmentation_node = self.volume_node, self._segments.node
         history = self.history
-        if node is None or not (history.present.objects or history.can_undo):
-            return
         text_node = self._text_node
+        # What was undone to nothing takes the place of what was stored before.
+        has_work = history.present.objects or history.can_undo or text_node is not None
+        if node is None or not has_work:
+            return
         if (
             text_node is None
             or self._stored_for != (node, segmentation_node)
