@@ -102,17 +102,23 @@ class Interaction:
 
     def predict(self) -> None:
         """Request the answer to the present prompts, also if one is remembered."""
-        prompts = self._workspace.prompts
-        if self._workspace.volume is not None and prompts.entries:
-            self._queue.predict(prompts)
-        else:
+        workspace = self._workspace
+        prompts = workspace.prompts
+        self._writer.held = None
+        if workspace.volume is None or not prompts.entries:
             self._queue.drop()
+            return
+        if self._segments.node is None:
+            # It was deleted; without one the answer would be lost.
+            self._segments.ensure_all(workspace.volume_node, prompts.objects)
+        self._queue.predict(prompts)
 
     def predict_anew(self) -> None:
         """Request the answer again: earlier ones are of another model or volume."""
         self._writer.forget_remembered()
         self._consistency.forget()
         self.predict()
+        self._workspace.store()
 
     def show_present(self, recall: bool = False) -> None:
         """Bring markups, segments and requests to the present prompts.
@@ -136,7 +142,7 @@ class Interaction:
                 self._updates.append(Warned(str(error)))
                 # The pending request is for other prompts.
                 self.predict()
-        workspace.mark_changed()
+        workspace.store()
         if self._consistency.is_on:
             self._consistency.show()
 
@@ -163,7 +169,7 @@ class Interaction:
             self._updates.append(Warned(self._cut_off_sentence(prompts.name(label))))
         for label, mask in pending.replaced.items():
             self.replace_segment(label, mask)
-        workspace.mark_changed()
+        workspace.store()
         if self._consistency.is_on:
             self._consistency.measure()
 
@@ -252,9 +258,12 @@ class Interaction:
 
     def _note_written(self, written: Written) -> None:
         workspace = self._workspace
-        self._writer.remember(self._queue.model.name, workspace.prompts)
+        model, prompts = self._queue.model.name, workspace.prompts
+        if not prompts.entries or self._writer.held == (model, prompts):
+            # Otherwise the other objects still lack their answer.
+            self._writer.remember(model, prompts)
         self._updates += [written, PromptsChanged()]
-        workspace.mark_changed()
+        workspace.store()
 
     def _cut_off_sentence(self, name: str) -> str:
         return (

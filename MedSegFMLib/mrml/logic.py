@@ -249,7 +249,6 @@ class SegmentationLogic:
         card(name).check_takes([prompt for _, prompt in self.prompts.entries])
         if self.requests.set_model(name, device, options):
             self._interaction.predict_anew()
-            self._workspace.mark_changed()
 
     def add_object(self, name: str | None = None) -> int:
         """Begin another object with a segment of its own and make it current; returns its label."""
@@ -449,7 +448,9 @@ class SegmentationLogic:
         """
         self._workspace.check_fits(snapshot)
         self._follower.leave()
-        self._workspace.recover(snapshot)
+        if not self._workspace.recover(snapshot):
+            # It was saved while an answer was awaited.
+            self._interaction.show_present()
         self._consistency.measure()
 
     def pump(self) -> list[Update]:
@@ -470,8 +471,6 @@ class SegmentationLogic:
             self.overlay.expire()
         if self._consistency.is_on:
             self._consistency.show()
-        if self._workspace.unstored_since is not None:
-            self._workspace.store_when_due()
         if self._autosave is not None and self._workspace.is_unsaved:
             self._save(self._autosave)
         if not self._updates:

@@ -56,7 +56,7 @@ class SceneFollower:
         self._consistency = consistency
         self._updates = updates
         self._volume_gone = False
-        self.observer = SceneObserver(scene, self._on_close, self._on_removed, workspace.store)
+        self.observer = SceneObserver(scene, self._on_close, self._on_removed, self._on_save)
 
     def set_volume(self, node: Any | None) -> None:
         """Segment another volume; see `SegmentationLogic.set_volume`."""
@@ -71,8 +71,13 @@ class SceneFollower:
         if volume is not None:
             try:
                 stored = self._workspace.read_stored(node)
-                if stored is not None and self._workspace.take_up(stored):
-                    self._interaction.predict_anew()
+                if stored is not None:
+                    answered = self._workspace.take_up(stored)
+                    # From now on it is the latest, in the scene and in the autosave.
+                    self._workspace.store()
+                    if not answered:
+                        # It was put down, saved or moved before its answer came.
+                        self._interaction.show_present()
             except PromptError as error:
                 self._updates.append(Warned(str(error)))
         self._consistency.measure()
@@ -111,7 +116,7 @@ class SceneFollower:
 
     def close(self) -> None:
         """Store the work and stop observing the scene."""
-        self._workspace.store_when_due()
+        self._workspace.store()
         self.observer.close()
         self._consistency.forget()
         self._view.clear()
@@ -165,6 +170,10 @@ class SceneFollower:
             self._queue.drop()
             self._segments.use(None)
             self._writer.forget()
+
+    def _on_save(self) -> None:
+        self._interaction.take_edits()
+        self._workspace.store()
 
     def _on_close(self) -> None:
         self._queue.drop()

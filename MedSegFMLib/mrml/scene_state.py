@@ -42,6 +42,8 @@ class SceneState:
         segment_ids: The identifier of each object's segment, by label.
         model_voxels: The voxels that segments have from answers, by label, on the segments' grid.
         geometry: The volume's grid, so that prompts can be moved with the volume; None if unknown.
+        answered_by: The name of the model whose answer to these prompts the segments hold; None
+            if that answer is still awaited.
     """
 
     prompts: PromptList
@@ -50,6 +52,7 @@ class SceneState:
     segment_ids: Mapping[int, str] = field(default_factory=dict)
     model_voxels: Mapping[int, ModelVoxels] = field(default_factory=dict)
     geometry: Geometry | None = None
+    answered_by: str | None = None
 
 
 def state_to_json(state: SceneState) -> str:
@@ -63,6 +66,7 @@ def state_to_json(state: SceneState) -> str:
         "segments": {str(label): segment_id for label, segment_id in state.segment_ids.items()},
         "answers": {str(label): voxels_to_json(v) for label, v in state.model_voxels.items()},
         "volume": None if state.geometry is None else geometry_to_json(state.geometry),
+        "answered_by": state.answered_by,
     }
     return json.dumps(document)
 
@@ -80,20 +84,45 @@ def state_from_json(text: str) -> SceneState:
                 f"The stored prompts are '{document['format']}' version {document['version']}; "
                 f"this program reads '{FORMAT}' version {VERSION}, update MedSegFM."
             )
+        prompts = prompts_from_json(json.dumps(document["prompts"]))
+        model = resolve_name(str(document["model"]))
+        answers = document["answers"]
+        voxels = {int(label): voxels_from_json(item) for label, item in answers.items()}
+        if "answered_by" in document:
+            answered_by = _model_or_none(document["answered_by"])
+        else:
+            answered_by = model if _looks_answered(prompts, voxels) else None
         return SceneState(
-            prompts_from_json(json.dumps(document["prompts"])),
-            resolve_name(str(document["model"])),
+            prompts,
+            model,
             int(document["seed"]),
             {int(label): str(name) for label, name in document["segments"].items()},
-            {int(label): voxels_from_json(item) for label, item in document["answers"].items()},
+            voxels,
             None if document["volume"] is None else geometry_from_json(document["volume"]),
+            answered_by,
         )
     except PromptError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise PromptError(
             f"The stored prompts are incomplete or damaged ({error!r}); place them again."
         ) from error
+
+
+def _model_or_none(name: Any) -> str | None:
+    return None if name is None else resolve_name(str(name))
+
+
+def _looks_answered(prompts: PromptList, voxels: Mapping[int, ModelVoxels]) -> bool:
+    """Whether each object with prompts has voxels: earlier versions did not record answers."""
+    return all(label in voxels for label, _ in prompts.entries)
 
 
 def geometry_to_json(geometry: Geometry) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,6 @@ from .segments.writer import SegmentWriter
 from .updates import Update, Warned
 
 _SAME_CORNER_MM = 0.01
-# While an answer is awaited the state is stored with it, but not later than this.
-_STORE_SECONDS = 1.0
 
 
 class Workspace:
@@ -48,7 +45,6 @@ class Workspace:
         geometry: The grid of the volume that the prompts were placed on; None without a volume.
         parent_id: The identifier of the volume's transform node; None if it has none.
         stamp: See `nodes.volume_nodes.content_stamp`.
-        unstored_since: When the state changed that is not stored yet; None if it is.
         is_unsaved: Whether the state was stored since the last autosave.
     """
 
@@ -78,7 +74,6 @@ class Workspace:
         self.geometry: Geometry | None = None
         self.parent_id: str | None = None
         self.stamp = 0
-        self.unstored_since: float | None = None
         self.is_unsaved = False
 
     @property
@@ -116,15 +111,18 @@ class Workspace:
         self._writer.forget()
         self.history = PromptHistory()
         self.current_label = 1
-        self._text_node = self.unstored_since = None
+        self._text_node = None
 
     def take_up(self, stored: Stored) -> bool:
-        """Take up a stored state; returns whether its prompts were moved with the volume."""
-        self._adopt(stored.state, stored.segmentation_node)
+        """Take up a stored state; returns whether the segments hold the answer to its prompts."""
+        answered = self._adopt(stored.state, stored.segmentation_node)
         before = stored.state.geometry
         if before is None or _have_same_corners(before, self.require_volume().geometry):
-            return False
-        return self.carry_prompts(before)
+            return answered
+        if not self.carry_prompts(before):
+            return answered
+        self._writer.forget_remembered()
+        return not self.prompts.entries
 
     def read_stored(self, volume_node: Any | None = None) -> Stored | None:
         """The state that the scene has for a volume; see `PromptStorage.read`."""
@@ -139,28 +137,19 @@ class Workspace:
         self._view.show(self.prompts)
         return True
 
-    def mark_changed(self) -> None:
-        """Store the state with the next call of `store_when_due`."""
-        if self.unstored_since is None:
-            self.unstored_since = monotonic()
-
-    def store_when_due(self) -> None:
-        """Store a changed state, once the awaited answer is in or has taken too long."""
-        since = self.unstored_since
-        if since is None:
-            return
-        pending = self._queue.pending
-        if pending is None or pending.for_consistency or monotonic() - since > _STORE_SECONDS:
-            self.store()
-
     def store(self) -> None:
-        """Store the state in the scene, if there is work to store."""
-        self.unstored_since = None
+        """Store the state in the scene, if there is work to store.
+
+        That happens with each change, at once: a script may write the scene at any time, and only
+        the application says beforehand that it saves.
+        """
         node, segmentation_node = self.volume_node, self._segments.node
         history = self.history
-        if node is None or not (history.present.objects or history.can_undo):
-            return
         text_node = self._text_node
+        # What was undone to nothing takes the place of what was stored before.
+        has_work = history.present.objects or history.can_undo or text_node is not None
+        if node is None or not has_work:
+            return
         if (
             text_node is None
             or self._stored_for != (node, segmentation_node)
@@ -195,18 +184,27 @@ class Workspace:
                 "choose that volume first."
             )
 
-    def recover(self, snapshot: Snapshot) -> None:
-        """Take up an autosave that fits, into a new segmentation of the volume."""
+    def recover(self, snapshot: Snapshot) -> bool:
+        """Take up an autosave that fits, into a new segmentation of the volume.
+
+        Returns:
+            Whether the segments hold the answer to its prompts.
+        """
         state = snapshot.state
         node = self._segments.ensure_node(self.volume_node)
         give_grid(node, snapshot.grid)
-        self._adopt(SceneState(state.prompts, state.model, state.seed), node)
+        answered_by = state.answered_by
+        fresh = SceneState(state.prompts, state.model, state.seed, answered_by=answered_by)
+        answered = self._adopt(fresh, node)
         self._writer.put(self.volume_node, self.require_volume().geometry, snapshot.segments)
         self._writer.model_voxels = dict(state.model_voxels)
-        self._writer.remember(self._queue.model.name, self.prompts)
+        if answered and answered_by is not None:
+            self._writer.remember(answered_by, self.prompts)
         self.store()
+        return answered
 
-    def _adopt(self, state: SceneState, segmentation_node: Any | None) -> None:
+    def _adopt(self, state: SceneState, segmentation_node: Any | None) -> bool:
+        """Continue with a state; returns whether the segments hold the answer to its prompts."""
         queue = self._queue
         if state.model in MODELS:
             queue.set_model(state.model, queue.model.device, queue.model.options)
@@ -220,6 +218,7 @@ class Workspace:
         self.history = PromptHistory(state.prompts)
         self.current_label = max(state.prompts.labels, default=1)
         self._segments.use(segmentation_node)
+        answered = state.answered_by is not None and segmentation_node is not None
         if segmentation_node is not None:
             self._segments.ids = dict(state.segment_ids)
             lost = [n for n in state.prompts.labels if self._segments.is_missing(n)]
@@ -228,15 +227,21 @@ class Workspace:
             }
             for label, name in state.prompts.objects:
                 self._segments.ensure(label, name)
-            if not lost:
-                self._writer.remember(queue.model.name, state.prompts)
+            answered = answered and not lost
+            if answered and state.answered_by is not None:
+                self._writer.remember(state.answered_by, state.prompts)
         self._view.show(self.prompts)
+        return answered or not state.prompts.entries
 
     def _state(self, prompts: PromptList) -> SceneState:
         model, ids = self._queue.model, self._segments.ids
         seed = int(model.options.get("seed", 0))
-        voxels = self._writer.model_voxels
-        return SceneState(prompts, model.name, seed, ids, voxels, self.geometry)
+        voxels, held = self._writer.model_voxels, self._writer.held
+        answered_by = None if prompts.entries else model.name
+        if held is not None and held[1] == prompts:
+            # Possibly a model that is not here, until another answer is requested.
+            answered_by = held[0]
+        return SceneState(prompts, model.name, seed, ids, voxels, self.geometry, answered_by)
 
 
 def _have_same_corners(first: Geometry, second: Geometry) -> bool:

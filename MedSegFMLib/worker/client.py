@@ -13,6 +13,7 @@ from one thread, the one that polls.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import VolumeError, WorkerError
@@ -34,7 +35,7 @@ from .events import (
 )
 from .frames import Frame
 from .launchers import Launcher, LocalLauncher, SshLauncher
-from .messages import Job, check_options, parse_event
+from .messages import Job, check_answers, check_options, parse_event
 from .pending_request import Cancel, PendingRequest
 from .volume_sender import VolumeSender, volume_contents
 
@@ -61,6 +62,12 @@ __all__ = [
 _STOPPED_SECONDS = 1.0
 # The number of consecutive deaths of workers after which a request, or the start, fails.
 _MOST_DEATHS = 2
+# A worker sends a sign of life every few seconds; a busy computer may delay it. Starting takes
+# longer: ssh connects, and packages are read from a slow disk.
+_SILENCE_SECONDS = 120.0
+_START_SECONDS = 300.0
+# A flood of frames must not keep the thread that polls.
+_MOST_FRAMES = 256
 
 
 class WorkerClient:
@@ -69,12 +76,23 @@ class WorkerClient:
     The latest request counts: it replaces one that is not answered yet. If a worker dies, another
     is started and gets the volume and the request again; if that dies too, the request fails.
 
+    A worker that sends nothing for long while a request is pending counts as dead.
+
     Args:
         launcher: starts workers; the first with the first volume, or with `start`.
+        silence_seconds: how long a worker that runs may send nothing.
+        connect: starts a worker's process.
     """
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        silence_seconds: float = _SILENCE_SECONDS,
+        connect: Callable[[Launcher], Connection] = Connection,
+    ) -> None:
         self._launcher = launcher
+        self._silence_seconds = silence_seconds
+        self._connect = connect
         self._connection: Connection | None = None
         self._called = 0.0
         self._ready = False
@@ -110,7 +128,7 @@ class WorkerClient:
         """Start a worker, if there is none, without waiting for it."""
         if self._connection is None:
             self._called = time.monotonic()
-            self._connection = Connection(self._launcher)
+            self._connection = self._connect(self._launcher)
 
     def set_volume(self, volume: Volume) -> bool:
         """Set the volume to segment; returns whether it differs from the previous one.
@@ -168,14 +186,15 @@ class WorkerClient:
 
     def poll(self) -> list[Event]:
         """Return the events since the last call, in order; never waits."""
-        while self._connection is not None:
-            item = self._connection.receive()
-            if item is None:
-                break
+        for _ in range(_MOST_FRAMES):
+            item = None if self._connection is None else self._connection.receive()
             if isinstance(item, Ended):
                 self._on_worker_exit(item)
-            else:
+            elif item is not None:
                 self._take(item)
+            else:
+                self._check_silence(time.monotonic())
+                break
         if self._cancel is not None:
             self._enforce_cancel(time.monotonic() - self._cancel.since)
         events, self._events = self._events, []
@@ -188,12 +207,21 @@ class WorkerClient:
         self._sender = None
 
     def _take(self, frame: Frame) -> None:
-        if frame.kind == "volume_unreachable":
-            self._send_raw(frame.data.get("number"))
+        if frame.kind == "alive":
             return
-        since = self._pending.since if self._pending and self._ready else self._called
+        pending = self._pending
+        since = pending.since if pending and self._ready else self._called
         try:
+            if frame.kind == "volume_unreachable":
+                self._send_raw(frame.data.get("number"))
+                return
             event = parse_event(frame, time.monotonic() - since)
+            if isinstance(event, Started) and self._ready:
+                raise WorkerError("The worker says twice that it has started; restart it.")
+            if isinstance(event, Predicted) and pending and event.number == pending.job.number:
+                assert self._sender is not None, "a request has a volume"
+                shape = self._sender.contents[1].shape_kji
+                check_answers(event, pending.job.request.prompts, shape)
         except WorkerError as error:
             assert self._connection is not None, "a frame came through it"
             self._connection.kill(str(error))
@@ -211,8 +239,6 @@ class WorkerClient:
             self._events.append(event)
             return
         final = not isinstance(event, Progressed | Noted)
-        if final:
-            self._deaths = 0
         cancelled = self._cancel is not None and self._cancel.covers(event.number)
         if final and self._cancel is not None and event.number >= self._cancel.number:
             self._cancel = None
@@ -224,10 +250,24 @@ class WorkerClient:
                 self._stop()
         elif not isinstance(event, Stopped):
             # A worker stops a request that is not cancelled only to get it again with its volume.
-            self._pending = None if final else self._pending
+            if final:
+                self._pending, self._deaths = None, 0
             self._events.append(event)
 
-    def _on_worker_exit(self, ended: Ended) -> None:
+    def _check_silence(self, now: float) -> None:
+        """Restart a worker that has sent nothing for too long while a request is pending."""
+        pending, connection = self._pending, self._connection
+        if pending is None or connection is None:
+            return
+        limit = self._silence_seconds if self._ready else max(_START_SECONDS, self._silence_seconds)
+        if now - max(connection.heard_at, pending.since) > limit:
+            sentence = (
+                f"The worker{self._launcher.place} has sent nothing for {limit:.0f} seconds; "
+                f"{self._launcher.advice}."
+            )
+            self._on_worker_exit(Ended(WorkerError(sentence), self.log), hung=True)
+
+    def _on_worker_exit(self, ended: Ended, hung: bool = False) -> None:
         """Restart after a worker's death."""
         self._stop_cancelled()
         self._let_go()
@@ -237,7 +277,7 @@ class WorkerClient:
             self._pending = None
             self._events.append(Failed(number, ended.error, ended.last_words))
             return
-        self._events.append(Restarted(ended.last_words))
+        self._events.append(Restarted(ended.last_words, hung=hung))
         self.start()
 
     def _enforce_cancel(self, waited_seconds: float) -> None:
@@ -286,6 +326,11 @@ class WorkerClient:
         """Send the voxels themselves, because the worker cannot map the shared memory."""
         if self._sender is None or self._sender.number != number:
             return
+        if not self._sender.voxels.reachable:
+            raise WorkerError(
+                f"The worker{self._launcher.place} cannot read the volume that was sent; "
+                f"{self._launcher.advice}."
+            )
         self._sender.voxels.reachable = False
         self._send_volume()
         if self._pending is not None:

@@ -7,6 +7,7 @@ import errno
 import logging
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,10 +43,15 @@ class Connection:
 
     Frames are passed as functions that create them, so that large frames are created in the sending
     thread; a function that returns None has nothing to send any more.
+
+    Attributes:
+        heard_at: the time on the monotonic clock at which the worker's last bytes were read, or
+            that of the start.
     """
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
+        self.heard_at = time.monotonic()
         self._inbox: queue.SimpleQueue[Frame | Ended] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Callable[[], Frame | None] | None] = queue.SimpleQueue()
         self._words: deque[str] = deque(maxlen=_LAST_WORDS_LINES)
@@ -90,7 +96,8 @@ class Connection:
             return
         try:
             tree = ProcessTree(self._launcher.arguments(), self._launcher.environment())
-        except (OSError, WorkerError) as error:
+        except (OSError, ValueError, WorkerError) as error:
+            # ValueError: a NUL in an argument or in the environment.
             reason = str(error).rstrip(".")
             self._finish(
                 f"The worker{self._launcher.place} cannot be started ({reason}); "
@@ -123,7 +130,8 @@ class Connection:
                 frame = make_frame()
                 if frame is not None:
                     write_frame(stream, frame)
-        except (OSError, MemoryError, WorkerError) as error:
+        except (OSError, MemoryError, WorkerError, ValueError, TypeError, RecursionError) as error:
+            # The last three: a request that JSON cannot represent.
             # Windows reports EINVAL if the pipe has no reader any more.
             if getattr(error, "errno", None) not in (errno.EPIPE, errno.EINVAL):
                 self.kill(f"Nothing can be sent to the worker{self._launcher.place} ({error}).")
@@ -133,10 +141,10 @@ class Connection:
     def _read(self, stream: BinaryIO) -> None:
         """Read frames until the process has ended."""
         try:
-            greeting, stream = skip_greeting(stream)
+            greeting, source = skip_greeting(_Watched(stream, self._note_heard))
             if greeting:
                 _LOG.info("before its first frame the worker wrote %r", greeting)
-            while frame := read_frame(stream):
+            while frame := read_frame(source):
                 self._inbox.put(frame)
         except FrameCutOffError:
             _LOG.debug("the worker's last frame was cut off")
@@ -145,6 +153,9 @@ class Connection:
         except (OSError, ValueError, MemoryError) as error:
             self.kill(f"Nothing can be read from the worker{self._launcher.place} ({error}).")
 
+    def _note_heard(self) -> None:
+        self.heard_at = time.monotonic()
+
     def _listen(self, stream: BinaryIO) -> None:
         """Keep the last lines of the process's stderr."""
         with contextlib.suppress(OSError, ValueError):
@@ -152,6 +163,26 @@ class Connection:
                 text = line.decode(errors="replace")
                 self._words.append(text)
                 _LOG.debug("worker: %s", text.rstrip())
+
+
+class _Watched:
+    """A stream that calls `note` with each piece that was read, also within a large array."""
+
+    def __init__(self, stream: BinaryIO, note: Callable[[], None]) -> None:
+        self._stream = stream
+        self._note = note
+
+    def read(self, count: int) -> bytes:
+        """Read up to `count` bytes."""
+        data = self._stream.read(count)
+        self._note()
+        return data
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill as much of `view` as is available at once."""
+        count = int(self._stream.readinto1(view))  # type: ignore[attr-defined]
+        self._note()
+        return count
 
 
 def _start(work: Callable[[BinaryIO], None], stream: object) -> threading.Thread:

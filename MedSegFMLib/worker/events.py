@@ -180,10 +180,12 @@ class Restarted:
     Attributes:
         last_words: the end of its stderr.
         after_cancel: whether it was ended because it did not obey a cancel.
+        hung: whether it was ended because it had sent nothing for too long.
     """
 
     last_words: str
     after_cancel: bool = False
+    hung: bool = False
 
 
 Event = Started | Opened | Progressed | Predicted | Noted | Failed | Stopped | Restarted

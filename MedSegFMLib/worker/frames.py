@@ -27,6 +27,9 @@ Array = NDArray[Any]
 MAGIC = b"\x89MSF"
 _PREFIX = struct.Struct("<4sIQ")
 _DTYPE = re.compile(r"[<>|](b1|[iu][1248]|f[248])")
+_KIND = re.compile(r"[a-z_]{1,40}")
+# numpy's own limit in its earlier versions.
+_MOST_AXES = 32
 # A damaged length must not cause a wait or an allocation for data that never comes.
 MOST_HEADER_BYTES = 1 << 26
 MOST_ARRAY_BYTES = 1 << 36
@@ -170,18 +173,36 @@ class _Rejoined:
 
 def _parsed(header: bytearray) -> tuple[str, dict[str, Any], list[tuple[str, Any, list[int]]]]:
     try:
-        document = json.loads(header)
+        document = json.loads(header, parse_float=_finite, parse_constant=_finite)
         kind, data = document["kind"], document["data"]
         layout = [(name, text, shape) for name, text, shape in document["arrays"]]
-        good = isinstance(kind, str) and isinstance(data, dict)
+        good = _KIND.fullmatch(kind) is not None and isinstance(data, dict)
         for name, text, shape in layout:
             good = good and isinstance(name, str) and _DTYPE.fullmatch(text) is not None
-            good = good and all(type(n) is int and 0 <= n < 1 << 40 for n in shape)
+            good = good and _is_shape(shape)
+        good = good and len({name for name, _, _ in layout}) == len(layout)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WorkerError(f"The header of a frame is damaged ({error!r}).") from error
     if not good:
         raise WorkerError(f"The header of a frame is damaged: {bytes(header[:200])!r}.")
     return kind, data, [(name, np.dtype(text), shape) for name, text, shape in layout]
+
+
+def _finite(text: str) -> float:
+    """A number of a header: JSON has no other, but Python reads `1e999` and `NaN`."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:40]}")
+    return number
+
+
+def _is_shape(shape: Any) -> bool:
+    """Whether numpy can make an array of this shape, which has a limit for empty ones too."""
+    if not isinstance(shape, list) or len(shape) > _MOST_AXES:
+        return False
+    if not all(type(n) is int and 0 <= n < 1 << 40 for n in shape):
+        return False
+    return math.prod(max(n, 1) for n in shape) <= MOST_ARRAY_BYTES
 
 
 def _read_exactly(stream: BinaryIO, count: int, may_be_over: bool = False) -> bytearray | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -11,8 +12,10 @@ import numpy as np
 from .. import errors
 from ..errors import MedSegFMError, WorkerError
 from ..prompts.json_format import prompts_from_json, prompts_to_json
+from ..prompts.prompt_list import PromptList
+from ..prompts.types import PROMPT_NAMES
 from ..volumes.geometry import Geometry
-from ..volumes.region import shape_triple
+from ..volumes.region import Region, Shape, shape_triple
 from ..volumes.volume import Volume
 from .consistency_frame import from_parts, to_parts
 from .events import (
@@ -32,7 +35,10 @@ from .frames import Array, Frame, to_json
 from .shared_memory import open_shared
 
 # Increased by one with each incompatible change.
-PROTOCOL = 6
+PROTOCOL = 7
+
+# A sentence or a name of a worker is cut after so many characters.
+_MOST_CHARACTERS = 1 << 16
 
 Parsed = TypeVar("Parsed")
 
@@ -103,9 +109,9 @@ def check_options(request: Request) -> None:
         return
     try:
         to_json(dict(request.options))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise WorkerError(
-            f"The options {dict(request.options)!r} cannot be sent to a worker ({error}); "
+            f"The options {', '.join(request.options)} cannot be sent to a worker ({error}); "
             "give numbers, strings and paths."
         ) from error
 
@@ -190,34 +196,81 @@ def parse_event(frame: Frame, seconds: float) -> Event:
         if frame.kind == "started":
             if data["protocol"] != PROTOCOL:
                 raise WorkerError(
-                    f"The worker is of MedSegFM {data['version']} with protocol "
-                    f"{data['protocol']}, which is not {PROTOCOL}; install the same version of "
-                    "medsegfm at both ends."
+                    f"The worker is of MedSegFM {_text(data['version'])[:40]} with protocol "
+                    f"{_text(data['protocol'])[:40]}, which is not {PROTOCOL}; install the same "
+                    "version of medsegfm at both ends."
                 )
-            return Started(seconds, str(data["version"]))
+            return Started(seconds, _text(data["version"]))
         number = int(data["number"])
         match frame.kind:
             case "opened":
-                prompts, classes = (tuple(map(str, data[name])) for name in ("prompts", "classes"))
-                return Opened(number, str(data["model"]), prompts, classes)
+                prompts, classes = (
+                    tuple(map(_text, data[name])) for name in ("prompts", "classes")
+                )
+                if not set(prompts) <= set(PROMPT_NAMES.values()):
+                    raise ValueError(f"prompts of the types {prompts}")
+                return Opened(number, _text(data["model"]), prompts, classes)
             case "progress":
-                return Progressed(number, float(data["fraction"]), str(data["phrase"]), seconds)
+                fraction = min(max(_number(data["fraction"]), 0.0), 1.0)
+                return Progressed(number, fraction, _text(data["phrase"]), seconds)
             case "noted":
-                return Noted(number, str(data["sentence"]))
+                return Noted(number, _text(data["sentence"]))
             case "stopped":
                 return Stopped(number)
             case "failed":
-                return Failed(number, _error(data["class"], str(data["sentence"])))
+                return Failed(number, _error(data["class"], _text(data["sentence"])))
             case "predicted":
                 offsets, cost = data["offsets_kji"], data["cost"]
                 answers = {int(n): _answer(frame, n, offsets[n]) for n in offsets}
-                return Predicted(number, answers, None if cost is None else Cost(**cost))
+                return Predicted(number, answers, None if cost is None else _cost(**cost))
         raise WorkerError(
             f"The worker sends '{frame.kind}', which this version does not support; install the "
             "same version of medsegfm at both ends."
         )
 
     return _parse(frame, parse)
+
+
+def check_answers(event: Predicted, prompts: PromptList, volume_shape: Shape) -> None:
+    """Check that answers are for the objects that were requested, and within the volume.
+
+    Raises:
+        WorkerError: they are not.
+    """
+    wanted = {label for label, _ in prompts.entries}
+    if event.answers.keys() != wanted:
+        raise WorkerError(
+            f"The worker answers for the objects {sorted(event.answers)[:9]}, not for "
+            f"{sorted(wanted)[:9]}; install the same version of medsegfm at both ends."
+        )
+    whole = Region.whole(volume_shape)
+    for answer in event.answers.values():
+        consistency = answer.consistency
+        for region in (answer.region, None if consistency is None else consistency.region):
+            if region is not None and not whole.contains(region):
+                raise WorkerError(
+                    f"The worker answers with voxels from {region.start_kji} to "
+                    f"{region.stop_kji} (k, j, i) in a volume of {volume_shape}; install the same "
+                    "version of medsegfm at both ends."
+                )
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {number}")
+    return number
+
+
+def _text(value: Any) -> str:
+    """Text that can be shown and written: lone surrogates, which JSON allows, are replaced."""
+    if not isinstance(value, str | int):
+        raise TypeError(f"{type(value).__name__} in place of text")
+    return str(value)[:_MOST_CHARACTERS].encode("utf-8", "replace").decode()
+
+
+def _cost(seconds: Any, loading_seconds: Any, peak_bytes: Any, on_gpu: Any) -> Cost:
+    return Cost(_number(seconds), _number(loading_seconds), int(peak_bytes), bool(on_gpu))
 
 
 def _answer(frame: Frame, label: str, offset_kji: list[int]) -> Answer:
@@ -239,7 +292,11 @@ def _error(name: str, sentence: str) -> MedSegFMError:
 
 
 def _parse(frame: Frame, parse: Callable[[Mapping[str, Any]], Parsed]) -> Parsed:
+    damage = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
     try:
         return parse(frame.data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WorkerError(f"A message '{frame.kind}' is damaged ({error!r}).") from error
+    except WorkerError:
+        raise
+    except (MedSegFMError, *damage) as error:
+        reason = repr(error)[:200].encode("utf-8", "replace").decode()
+        raise WorkerError(f"A message '{frame.kind}' is damaged ({reason}).") from error

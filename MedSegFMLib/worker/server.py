@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from typing import BinaryIO
 
 from .. import __version__
@@ -34,6 +35,8 @@ from .model_host import ModelHost
 from .standard_streams import take_standard_streams
 
 _PROGRESS_SECONDS = 0.05
+# How often the client gets a sign of life; it waits for many times as long.
+_ALIVE_SECONDS = 5.0
 
 
 def main() -> None:
@@ -52,6 +55,7 @@ class Server:
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self._source = source
         self._sink = sink
+        self._writing = threading.Lock()
         self._inbox: queue.SimpleQueue[Frame | Job] = queue.SimpleQueue()
         self._host = ModelHost()
         self._volume_number = 0
@@ -63,6 +67,7 @@ class Server:
         """Serve until the input ends, which ends the process."""
         threading.Thread(target=self._read, name="frames", daemon=True).start()
         self._tell(Started(0.0, __version__))
+        threading.Thread(target=self._stay_alive, name="alive", daemon=True).start()
         while True:
             item = self._inbox.get()
             if isinstance(item, Job):
@@ -72,18 +77,32 @@ class Server:
 
     def _read(self) -> None:
         """Dispatch incoming frames; the end of the input is the end of the client."""
-        status = 0
+        status = 3
         try:
             while frame := read_frame(self._source):
                 self._sort(frame)
+            status = 0
         except FrameCutOffError:
             # The client was killed while it wrote.
             status = 0
         except (WorkerError, OSError, MemoryError) as error:
             sys.stderr.write(f"The worker's input is damaged: {error}\n")
             sys.stderr.flush()
-            status = 3
-        _end(status)
+        finally:
+            # Whatever the error is: a worker that reads nothing any more would stay for ever.
+            if status and sys.exc_info()[0] is not None:
+                traceback.print_exc()
+            _end(status)
+
+    def _stay_alive(self) -> None:
+        """Send a sign of life regularly, also while the main thread loads or predicts."""
+        while True:
+            time.sleep(_ALIVE_SECONDS)
+            try:
+                self._write(Frame("alive"))
+            except OSError:
+                # Nobody reads any more.
+                _end(0)
 
     def _sort(self, frame: Frame) -> None:
         if frame.kind == "request":
@@ -108,7 +127,7 @@ class Server:
             volume = parse_volume(frame)
         except WorkerError as error:
             sys.stderr.write(f"{error}\n")
-            write_frame(self._sink, Frame("volume_unreachable", {"number": number}))
+            self._write(Frame("volume_unreachable", {"number": number}))
             return
         self._host.put(volume)
         self._volume_number = number
@@ -165,7 +184,11 @@ class Server:
         return not (begun and same_volume and self._host.continues(job.request, latest.request))
 
     def _tell(self, event: Event) -> None:
-        write_frame(self._sink, event_frame(event))
+        self._write(event_frame(event))
+
+    def _write(self, frame: Frame) -> None:
+        with self._writing:
+            write_frame(self._sink, frame)
 
 
 def _end(status: int) -> None:

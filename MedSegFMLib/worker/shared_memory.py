@@ -59,6 +59,6 @@ def open_shared(address: Mapping[str, Any], dtype: str, shape: Sequence[int]) ->
         with Path(address["path"]).open("rb") as file:
             mapping = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
         array: Array = np.frombuffer(mapping, dtype).reshape(shape)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, OverflowError, ValueError, TypeError, KeyError) as error:
         raise WorkerError(f"The volume's shared memory cannot be opened ({error}).") from error
     return array

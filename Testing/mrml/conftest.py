@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 try:
-    import slicer
-    from trame_slicer.core import SlicerApp
+    from slicer_application import application
 except ImportError:
     if os.environ.get("CI") == "true":
         raise
@@ -30,14 +28,9 @@ else:
     from MedSegFMLib.mrml.logic import SegmentationLogic
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def slicer_app() -> Any:
-    app = SlicerApp()
-    slicer.mrmlScene = app.scene
-    # What slicer.util looks for in the desktop application.
-    segmentations = SimpleNamespace(logic=lambda: app.segmentations_logic)
-    slicer.modules = SimpleNamespace(segmentations=segmentations)
-    return app
+    return application()
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
-"""A click is checked, shown and stored once; an idle pump does almost nothing."""
+"""A click is checked and shown once and stored at once; an idle pump does almost nothing."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import FrameType
@@ -47,7 +48,7 @@ def clicked(logic: SegmentationLogic, client: SessionClient, plain: Any) -> Segm
     return logic
 
 
-def test_a_click_is_checked_shown_and_stored_once(
+def test_a_click_is_checked_and_shown_once_and_stored_with_and_without_its_answer(
     clicked: SegmentationLogic, client: SessionClient
 ) -> None:
     client.paused = True
@@ -59,7 +60,7 @@ def test_a_click_is_checked_shown_and_stored_once(
     assert len(clicked.prompts.entries) == 2
     assert sum(name == "interaction.py: Interaction._check" for name in calls.names) == 1
     assert sum(name == "view.py: PromptView.show" for name in calls.names) == 1
-    assert sum(name == "scene_state.py: state_to_json" for name in calls.names) == 1
+    assert sum(name == "scene_state.py: state_to_json" for name in calls.names) == 2
 
 
 def test_nothing_of_consistency_runs_while_it_is_off(clicked: SegmentationLogic) -> None:
@@ -78,33 +79,33 @@ def test_an_idle_pump_only_polls_the_worker(clicked: SegmentationLogic) -> None:
     assert len(calls.names) == 2, calls.names
 
 
-def test_a_state_is_stored_though_its_answer_takes_long(
-    clicked: SegmentationLogic,
-    client: SessionClient,
-    scene: Any,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_click_is_in_the_scene_at_once_and_its_answer_too(
+    clicked: SegmentationLogic, client: SessionClient, scene: Any, tmp_path: Path
 ) -> None:
-    def stored() -> str:
-        return str(scene.GetFirstNodeByClass("vtkMRMLTextNode").GetText())
+    """A script may write the scene at any time; `WriteToMRB` and `Commit` announce nothing."""
 
-    now = [100.0]
-    monkeypatch.setattr("MedSegFMLib.mrml.workspace.monotonic", lambda: now[0])
+    def stored() -> dict[str, Any]:
+        document = json.loads(scene.GetFirstNodeByClass("vtkMRMLTextNode").GetText())
+        assert isinstance(document, dict)
+        return document
+
     client.paused = True
     clicked.view.draft("point").AddControlPointWorld(6, 8, 15)
-    before = stored()
     clicked.pump()
-    assert stored() == before
-    now[0] += 2
+    assert len(stored()["prompts"]["prompts"]) == 2 and stored()["answered_by"] is None
+    scene.SetURL(str(tmp_path / "scene.mrml"))
+    scene.Commit()
+    assert (tmp_path / "scene.mrml").read_text().count("position_ras") == 2
+    client.paused = False
     clicked.pump()
-    assert stored().count("position_ras") == 2
+    assert stored()["answered_by"] == clicked.model
 
 
-def test_a_state_is_stored_before_the_scene_is_saved(
+def test_a_click_that_was_not_taken_yet_is_stored_before_the_scene_is_saved(
     clicked: SegmentationLogic, client: SessionClient, scene: Any
 ) -> None:
     client.paused = True
     clicked.view.draft("point").AddControlPointWorld(6, 8, 15)
-    clicked.pump()
     scene.StartState(scene.SaveState)
     scene.EndState(scene.SaveState)
     text = scene.GetFirstNodeByClass("vtkMRMLTextNode").GetText()

@@ -56,8 +56,14 @@ def test_an_earlier_state_is_read_and_written_as_it_was() -> None:
     assert point == Point.from_ijk(GEOMETRY, (6, 3, 3))
     whole = Region.whole(GEOMETRY.shape_kji)
     assert np.array_equal(state.model_voxels[1].on(whole), old_mask())
-    now = json.loads(STATE) | {"model": "randomwalk"}
-    assert json.loads(state_to_json(state)) == now
+    assert state.answered_by == "randomwalk", "it was answered, though it does not say so"
+    now = {"model": "randomwalk", "answered_by": "randomwalk"}
+    assert json.loads(state_to_json(state)) == json.loads(STATE) | now
+
+
+def test_an_earlier_state_without_an_answer_is_not_answered() -> None:
+    state = state_from_json(STATE.replace(f'"answers": {{"1": {_MASK}}}', '"answers": {}'))
+    assert state.answered_by is None
 
 
 def test_an_earlier_scene_goes_on(logic: SegmentationLogic, scene: Any) -> None:

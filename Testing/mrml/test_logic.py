@@ -281,7 +281,7 @@ def test_a_model_that_does_not_take_the_prompts_is_refused(
     logic.set_model("randomwalk")
     logic.add(Lasso(((1, 1, 3), (9, 1, 3), (9, 9, 3))))
     logic.add(Scribble(((1, 1, 3), (9, 1, 3))))
-    with pytest.raises(PromptError, match="does not support"):
+    with pytest.raises(PromptError, match="does not support lasso"):
         logic.set_model("ellipsoid")
     assert logic.model == "randomwalk"
 

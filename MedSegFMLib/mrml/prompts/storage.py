@@ -9,6 +9,7 @@ from ...errors import PromptError
 from ..scene_state import SceneState, state_from_json
 
 _MARK = "MedSegFM.State"
+_ORDER = "MedSegFM.Order"
 _VOLUME, _SEGMENTATION = "MedSegFM.Volume", "MedSegFM.Segmentation"
 
 
@@ -32,7 +33,7 @@ class PromptStorage:
         self._scene = scene
 
     def node_for(self, volume_node: Any, segmentation_node: Any | None) -> Any:
-        """The text node of a volume and a segmentation; a missing one is made."""
+        """The text node of a volume and a segmentation, from now on the latest; made if missing."""
         node = self._find(volume_node, segmentation_node)
         if node is None:
             node = self._scene.AddNewNodeByClass(
@@ -42,6 +43,9 @@ class PromptStorage:
             node.SetHideFromEditors(True)
             # Without a file of its own the text is in the scene file itself.
             node.SetForceCreateStorageNode(node.CreateStorageNodeNever)
+        latest = max(map(_order, self._nodes()))
+        if _order(node) < latest or not latest:
+            node.SetAttribute(_ORDER, str(latest + 1))
         node.SetNodeReferenceID(_VOLUME, volume_node.GetID())
         segmentation_id = None if segmentation_node is None else segmentation_node.GetID()
         node.SetNodeReferenceID(_SEGMENTATION, segmentation_id)
@@ -51,7 +55,8 @@ class PromptStorage:
         """Read the state of a volume.
 
         Args:
-            volume_node: The volume; None for the latest state of any volume.
+            volume_node: The volume; None for that of the latest state. Of several states of a
+                volume, the latest is read.
 
         Returns:
             The state; None if the scene has none.
@@ -64,7 +69,8 @@ class PromptStorage:
             nodes = [node for node in nodes if _volume_of(node) is volume_node]
         if not nodes:
             return None
-        node = nodes[-1]
+        # Of those that earlier versions wrote the last one.
+        node = max(reversed(nodes), key=_order)
         try:
             state = state_from_json(node.GetText() or "")
         except PromptError:
@@ -84,6 +90,11 @@ class PromptStorage:
         count = self._scene.GetNumberOfNodesByClass("vtkMRMLTextNode")
         nodes = (self._scene.GetNthNodeByClass(n, "vtkMRMLTextNode") for n in range(count))
         return [node for node in nodes if node.GetAttribute(_MARK) == "1"]
+
+
+def _order(node: Any) -> int:
+    text = node.GetAttribute(_ORDER) or ""
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 def _volume_of(node: Any) -> Any | None:

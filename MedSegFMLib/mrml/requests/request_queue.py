@@ -134,8 +134,11 @@ class RequestQueue:
                 self._send(self.pending)
 
     def warm_up(self) -> None:
-        """Let the worker load the model, so that the first prompt finds it ready."""
-        if self._volume is not None:
+        """Let the worker load the model, so that the first prompt finds it ready.
+
+        A request that the worker has does that too, and must not be replaced.
+        """
+        if self._volume is not None and self._is_free() and self.background.number is None:
             model = self.model
             request = Request(model.name, PromptList(), model.device, model.options)
             self._worker().request(request)

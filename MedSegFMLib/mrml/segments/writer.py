@@ -48,6 +48,7 @@ class SegmentWriter:
     Attributes:
         model_voxels: The voxels that each object's segment has from answers, by label, on the
             segmentation's grid.
+        held: The model and the prompts whose answer the segments hold; None while it is awaited.
         replaced: What was replaced by other results at each state of the prompts.
         overlay: Shows what the last write changed.
         overwrite: Which other segments lose voxels to an answer; None for the user's setting in
@@ -63,6 +64,7 @@ class SegmentWriter:
         self._merger = SegmentMerger(editor)
         self._remembered: LruByteCache[tuple[str, PromptList], _Remembered] = _new_cache()
         self.model_voxels: dict[int, ModelVoxels] = {}
+        self.held: tuple[str, PromptList] | None = None
         self.replaced = ReplacementHistory()
         self.overlay = overlay
         self.overwrite: Overwrite | None = None
@@ -76,6 +78,7 @@ class SegmentWriter:
     def forget_remembered(self) -> None:
         """Forget earlier states and replacements: the volume or the model is another."""
         self._remembered = _new_cache()
+        self.held = None
         self.replaced = ReplacementHistory()
 
     def masking(self) -> Masking:
@@ -135,19 +138,25 @@ class SegmentWriter:
         else:
             wanted = {}
         masking = Masking(self.masking().overwrite)
-        return self.write(volume_node, self._segments.grid(volume), prompts, wanted, masking)
+        grid = self._segments.grid(volume)
+        written = self.write(volume_node, grid, prompts, wanted, masking)
+        self.held = (model, prompts)
+        return written
 
     def remember(self, model: str, prompts: PromptList) -> None:
         """Keep what the segments have now as the result of these prompts with this model."""
         packed = {label: voxels.packed for label, voxels in self.model_voxels.items()}
         nbytes = sum([voxels.bits.nbytes for voxels in packed.values()])
         self._remembered.put((model, prompts), _Remembered(packed, nbytes))
+        self.held = (model, prompts)
 
     def remember_as(self, model: str, before: PromptList, prompts: PromptList) -> None:
         """Let what is remembered of `before` count for `prompts` too, which has equal entries."""
         state = self._remembered.get((model, before))
         if state is not None:
             self._remembered.put((model, prompts), state)
+        if self.held == (model, before):
+            self.held = (model, prompts)
 
     def drop_objects(self, volume_node: Any, volume: Geometry, prompts: PromptList) -> None:
         """Remove what answers gave to objects that are gone, and their segments."""

@@ -105,7 +105,7 @@ def start() -> HostApplication:
     tree_views.__getattr__ = widgets.stand_in_or_raise  # type: ignore[method-assign]
 
     slicer.app = HostApplication(SlicerApp(), qt_application)
-    slicer.modules = SimpleNamespace()
+    slicer.modules = vars(slicer).get("modules") or SimpleNamespace()
     slicer.__path__.insert(0, str(base_python / "slicer"))
     use_scene()
     return slicer.app
