@@ -21,12 +21,16 @@ from ..errors import MedSegFMError, PromptError
 from ..prompts.json_format import prompts_from_json, prompts_to_document
 from ..prompts.prompt_list import PromptList
 from ..registry import resolve_name
+from ..system.json_files import parse_json
+from ..system.names import parse_label
 from ..volumes.geometry import Geometry
 from ..volumes.region import Region, shape_triple
 from .segments.model_voxels import ModelVoxels
 
 FORMAT = "medsegfm-scene"
 VERSION = 1
+# Masks are stored as text, so that states are larger than other JSON.
+LARGEST_BYTES = 1_000_000_000
 
 _PACKED: WeakKeyDictionary[ModelVoxels, dict[str, Any]] = WeakKeyDictionary()
 
@@ -74,7 +78,7 @@ def state_from_json(text: str) -> SceneState:
         PromptError: If the text is damaged, or of a later version.
     """
     try:
-        document = json.loads(text)
+        document = parse_json(text, dict, LARGEST_BYTES)
         if document["format"] != FORMAT or document["version"] != VERSION:
             raise PromptError(
                 f"The stored prompts are '{document['format']}' version {document['version']}; "
@@ -84,8 +88,11 @@ def state_from_json(text: str) -> SceneState:
             prompts_from_json(json.dumps(document["prompts"])),
             resolve_name(str(document["model"])),
             int(document["seed"]),
-            {int(label): str(name) for label, name in document["segments"].items()},
-            {int(label): voxels_from_json(item) for label, item in document["answers"].items()},
+            {stored_label(label): str(name) for label, name in document["segments"].items()},
+            {
+                stored_label(label): voxels_from_json(item)
+                for label, item in document["answers"].items()
+            },
             None if document["volume"] is None else geometry_from_json(document["volume"]),
         )
     except PromptError:
@@ -94,6 +101,18 @@ def state_from_json(text: str) -> SceneState:
         raise PromptError(
             f"The stored prompts are incomplete or damaged ({error!r}); place them again."
         ) from error
+
+
+def stored_label(text: str) -> int:
+    """The label that a key of a stored state writes.
+
+    Raises:
+        ValueError: If it is not a label.
+    """
+    label = parse_label(text)
+    if label is None:
+        raise ValueError(f"{text!a} is not a label from 1 to 65535")
+    return label
 
 
 def geometry_to_json(geometry: Geometry) -> dict[str, Any]:

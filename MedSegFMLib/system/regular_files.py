@@ -79,5 +79,5 @@ def _status(path: Path, error: type[MedSegFMError]) -> os.stat_result:
     except ValueError as failure:
         # A NUL character, or one that the file system's encoding lacks.
         raise error(
-            f"{ascii(str(path))} contains a character that paths cannot have; correct it."
+            f"{str(path)!a} contains a character that paths cannot have; correct it."
         ) from failure

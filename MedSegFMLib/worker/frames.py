@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WorkerError
+from ..system.json_files import parse_json
 
 Array = NDArray[Any]
 
@@ -170,7 +171,7 @@ class _Rejoined:
 
 def _parsed(header: bytearray) -> tuple[str, dict[str, Any], list[tuple[str, Any, list[int]]]]:
     try:
-        document = json.loads(header)
+        document = parse_json(header, dict)
         kind, data = document["kind"], document["data"]
         layout = [(name, text, shape) for name, text, shape in document["arrays"]]
         good = isinstance(kind, str) and isinstance(data, dict)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...errors import VolumeError
 from ...system.atomic_files import atomic_path
+from ...system.json_files import parse_json
 
 FORMAT = "MedSegFM recordings 1"
 _LABEL_ARRAYS = ("labels", "boxes", "sizes", "neighbours")
@@ -113,7 +114,7 @@ def load_pack(path: Path) -> list[PackedVolume]:
         with np.load(path, allow_pickle=False) as file:
             form, text = (str(part) for part in file["index"])
             packed_volumes = [
-                _packed_volume(file, n, item) for n, item in enumerate(json.loads(text))
+                _packed_volume(file, n, item) for n, item in enumerate(parse_json(text, list))
             ]
     except _DAMAGE as error:
         raise VolumeError(
