@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 
 from ..errors import Cancelled, MedSegFMError
 from ..progress import Progress
+from ..system.json_files import load_json
 from ..worker.standard_streams import take_standard_streams
 
 REPORT = "report.json"
@@ -64,7 +65,7 @@ def print_events(work: Callable[[Progress], tuple[Path, Path]]) -> None:
 def read_report(folder: Path) -> Any:
     """A recipe's report of its result; None if there is no readable one."""
     try:
-        return json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        return load_json(folder / REPORT)
     except (OSError, ValueError):
         return None
 

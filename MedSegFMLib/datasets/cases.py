@@ -8,7 +8,6 @@ the file. Only the labels listed under `objects` are scored. An image may be an 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CasesError, MedSegFMError
+from ..system.json_files import load_json
+from ..system.names import LARGEST_LABEL, name_fault, parse_label
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .challenge_npz import (
@@ -92,7 +93,7 @@ def read_cases(path: Path) -> list[Case]:
     if path.is_dir():
         return challenge_cases(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = load_json(path)
     except OSError as error:
         raise CasesError(f"{path} cannot be read ({error.strerror}).") from error
     except ValueError as error:
@@ -211,17 +212,19 @@ def _overlap(one: Geometry, other: Geometry) -> bool:
 
 
 def _case(item: Any, number: int, path: Path) -> Case:
-    which = f"case {item.get('name', number) if isinstance(item, dict) else number}"
+    given = item.get("name") if isinstance(item, dict) else None
+    named = isinstance(given, str) and name_fault(given) is None
+    which = f"case {given if named else number}"
     try:
         image = path.parent / item["image"]
         default = item["image"] if is_challenge_file(image) else item["label"]
         case = Case(
-            str(item["name"]),
+            _text(item["name"]),
             path.parent,
             image,
             path.parent / item.get("label", default),
-            str(item["modality"]),
-            tuple((int(label), str(name)) for label, name in item["objects"].items()),
+            _text(item["modality"]),
+            tuple((_label(label), _text(name)) for label, name in item["objects"].items()),
             item.get("spacing_order", DEFAULT_SPACING_ORDER),
         )
     except KeyError as error:
@@ -242,6 +245,23 @@ def _case(item: Any, number: int, path: Path) -> Case:
     if duplicates:
         raise CasesError(f"{path}: {which} has {duplicates} twice; give each object a unique name.")
     return case
+
+
+def _label(text: str) -> int:
+    label = parse_label(text)
+    if label is None:
+        raise ValueError(f"the label {text[:20]!a} is not a whole number from 1 to {LARGEST_LABEL}")
+    return label
+
+
+def _text(value: Any) -> str:
+    """A name, which becomes a cell of tables and a part of messages."""
+    if not isinstance(value, str | int):
+        raise TypeError(f"{str(value)[:60]!a} is not text")
+    fault = name_fault(str(value))
+    if fault is not None:
+        raise ValueError(f"the name {str(value)[:60]!a} {fault}")
+    return str(value)
 
 
 def _duplicates(names: Sequence[str]) -> str:

@@ -10,13 +10,16 @@ from time import monotonic
 
 from ..errors import OutputError, PromptError
 from ..system.atomic_files import write_text
+from ..system.json_files import load_bytes, parse_json
 from ..volumes.geometry import Geometry
 from .scene_state import (
+    LARGEST_BYTES,
     SceneState,
     geometry_from_json,
     geometry_to_json,
     state_from_json,
     state_to_json,
+    stored_label,
     voxels_from_json,
     voxels_to_json,
 )
@@ -91,10 +94,10 @@ class Autosave:
             PromptError: If the file is damaged or cannot be read.
         """
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = load_bytes(self.path, LARGEST_BYTES).decode()
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise PromptError(f"{self.path} cannot be read ({error}); remove it.") from error
         return snapshot_from_json(text)
 
@@ -122,14 +125,14 @@ def snapshot_from_json(text: str) -> Snapshot:
         PromptError: If it is damaged.
     """
     try:
-        document = json.loads(text)
+        document = parse_json(text, dict, LARGEST_BYTES)
         if document["format"] != _FORMAT:
             raise PromptError(f"'{document['format']}' is no autosave of MedSegFM; remove it.")
         return Snapshot(
             state_from_json(json.dumps(document["state"])),
             str(document["volume"]),
             geometry_from_json(document["grid"]),
-            {int(n): voxels_from_json(item) for n, item in document["segments"].items()},
+            {stored_label(n): voxels_from_json(item) for n, item in document["segments"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, PromptError):

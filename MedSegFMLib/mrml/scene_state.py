@@ -21,12 +21,16 @@ from ..errors import MedSegFMError, PromptError
 from ..prompts.json_format import prompts_from_json, prompts_to_document
 from ..prompts.prompt_list import PromptList
 from ..registry import resolve_name
+from ..system.json_files import parse_json
+from ..system.names import parse_label
 from ..volumes.geometry import Geometry
 from ..volumes.region import Region, shape_triple
 from .segments.model_voxels import ModelVoxels
 
 FORMAT = "medsegfm-scene"
 VERSION = 1
+# Masks are stored as text, so that states are larger than other JSON.
+LARGEST_BYTES = 1_000_000_000
 
 _PACKED: WeakKeyDictionary[ModelVoxels, dict[str, Any]] = WeakKeyDictionary()
 
@@ -78,7 +82,7 @@ def state_from_json(text: str) -> SceneState:
         PromptError: If the text is damaged, or of a later version.
     """
     try:
-        document = json.loads(text)
+        document = parse_json(text, dict, LARGEST_BYTES)
         if document["format"] != FORMAT or document["version"] != VERSION:
             raise PromptError(
                 f"The stored prompts are '{document['format']}' version {document['version']}; "
@@ -87,7 +91,7 @@ def state_from_json(text: str) -> SceneState:
         prompts = prompts_from_json(json.dumps(document["prompts"]))
         model = resolve_name(str(document["model"]))
         answers = document["answers"]
-        voxels = {int(label): voxels_from_json(item) for label, item in answers.items()}
+        voxels = {stored_label(label): voxels_from_json(item) for label, item in answers.items()}
         if "answered_by" in document:
             answered_by = _model_or_none(document["answered_by"])
         else:
@@ -96,7 +100,7 @@ def state_from_json(text: str) -> SceneState:
             prompts,
             model,
             int(document["seed"]),
-            {int(label): str(name) for label, name in document["segments"].items()},
+            {stored_label(label): str(name) for label, name in document["segments"].items()},
             voxels,
             None if document["volume"] is None else geometry_from_json(document["volume"]),
             answered_by,
@@ -123,6 +127,18 @@ def _model_or_none(name: Any) -> str | None:
 def _looks_answered(prompts: PromptList, voxels: Mapping[int, ModelVoxels]) -> bool:
     """Whether each object with prompts has voxels: earlier versions did not record answers."""
     return all(label in voxels for label, _ in prompts.entries)
+
+
+def stored_label(text: str) -> int:
+    """The label that a key of a stored state writes.
+
+    Raises:
+        ValueError: If it is not a label.
+    """
+    label = parse_label(text)
+    if label is None:
+        raise ValueError(f"{text!a} is not a label from 1 to 65535")
+    return label
 
 
 def geometry_to_json(geometry: Geometry) -> dict[str, Any]:

@@ -14,13 +14,15 @@ from typing import Any
 
 from ..errors import PromptError
 from ..system.atomic_files import write_text
+from ..system.json_files import JsonError, load_bytes, parse_json
+from ..system.names import LARGEST_LABEL, name_fault
 from .prompt_list import PromptList
 from .types import PROMPT_NAMES, Prompt, is_positive, prompt_name
 
 FORMAT = "medsegfm-prompts"
 VERSION = 1
-# Voxels of a label map are 16-bit numbers.
-_LARGEST_LABEL = 65535
+# Outlines are long; a file of prompts is still read at once.
+_MOST_BYTES = 256_000_000
 
 _TYPES = {name: prompt_type for prompt_type, name in PROMPT_NAMES.items()}
 
@@ -52,9 +54,11 @@ def prompts_from_json(text: str) -> PromptList:
         PromptError: the text is anything else.
     """
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PromptError(f"The prompts are not JSON ({error}).") from error
+        document = parse_json(text, most_bytes=_MOST_BYTES)
+    except ValueError as error:
+        raise PromptError(
+            f"The prompts are not JSON ({error}); use a file written by --prompts-out."
+        ) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise PromptError(
             f'The prompts lack "format": "{FORMAT}"; use a file written by --prompts-out.'
@@ -70,7 +74,7 @@ def prompts_from_json(text: str) -> PromptList:
         )
     try:
         return PromptList(
-            tuple((_label(item["label"]), str(item["name"])) for item in document["objects"]),
+            tuple((_label(item["label"]), _name(item["name"])) for item in document["objects"]),
             tuple((_label(item["object"]), _prompt(item)) for item in document["prompts"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -86,14 +90,14 @@ def read_prompts(path: Path | str) -> PromptList:
         PromptError: the file cannot be used; the message names it.
     """
     try:
-        return prompts_from_json(Path(path).read_text(encoding="utf-8-sig"))
+        return prompts_from_json(load_bytes(Path(path), _MOST_BYTES).decode("utf-8-sig"))
     except OSError as error:
         raise PromptError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise PromptError(
             f"{path} is not UTF-8 text; use a file written by --prompts-out."
         ) from error
-    except PromptError as error:
+    except (PromptError, JsonError) as error:
         raise PromptError(f"{path}: {error}") from error
 
 
@@ -116,11 +120,18 @@ def _prompt(item: dict[str, Any]) -> Prompt:
 
 
 def _label(value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= _LARGEST_LABEL:
+    if type(value) is not int or not 1 <= value <= LARGEST_LABEL:
         raise PromptError(
-            f"An object has the label {value!r}; use a whole number from 1 to {_LARGEST_LABEL}."
+            f"An object has the label {value!r}; use a whole number from 1 to {LARGEST_LABEL}."
         )
     return value
+
+
+def _name(value: Any) -> str:
+    fault = name_fault(value) if isinstance(value, str) else "is not text"
+    if fault is not None:
+        raise PromptError(f"The name of an object, {str(value)[:60]!a}, {fault}; correct it.")
+    return str(value)
 
 
 def _tuples(value: Any) -> Any:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import TrainingError
 from ..system.atomic_files import write_text
+from ..system.json_files import load_json
 from ..weights.saving import save_tensors
 
 # Small enough for most ways of transferring files.
@@ -79,7 +80,7 @@ def load(folder: Path) -> Checkpoint | None:
         return None
     tensors: dict[str, Tensor] = {}
     try:
-        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        index = load_json(folder / _INDEX, dict)
         version = index["version"]
         if version == _VERSION:
             for file in index["files"]:
@@ -121,7 +122,7 @@ def _assemble(
 
 def _generation(folder: Path) -> int:
     try:
-        return int(json.loads((folder / _INDEX).read_text(encoding="utf-8"))["generation"])
+        return int(load_json(folder / _INDEX, dict)["generation"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0
 

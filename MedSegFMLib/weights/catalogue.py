@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import WeightsError
+from ..system.json_files import load_json
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,7 @@ class Entry:
 @cache
 def entries() -> dict[str, Entry]:
     """All entries by name."""
-    text = Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8")
-    items = json.loads(text).items()
+    items = load_json(Path(__file__).with_name("catalogue.json"), dict).items()
     return {name: Entry(name=name, **_with_tuples(values)) for name, values in items}
 
 

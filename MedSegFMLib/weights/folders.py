@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import WeightsError
 from ..system.atomic_files import atomic_folder
+from ..system.json_files import load_json
 from .catalogue import Entry
 from .checksums import sha256_of
 from .torch_file import check_torch_file
@@ -72,11 +72,9 @@ def read_json(path: Path) -> dict[str, object]:
         WeightsError: the file cannot be read or does not contain an object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, object] = load_json(path, dict)
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"{path} is damaged or not JSON ({error}); download it again."
         ) from error
-    if not isinstance(content, dict):
-        raise WeightsError(f"{path} does not contain a JSON object; download it again.")
     return content

@@ -6,12 +6,13 @@ then the tensors' bytes: https://github.com/huggingface/safetensors#format
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import WeightsError
+from ..system.json_files import parse_json
+from ..system.regular_files import check_regular_file
 
 _LENGTH_BYTES = 8
 # The format's own limit, so that gigabytes of a file in another format are never read.
@@ -38,19 +39,23 @@ def read_header(path: Path) -> Header:
         WeightsError: the file is missing, truncated or not in this format.
     """
     try:
-        size = path.stat().st_size
+        size = check_regular_file(path, WeightsError).st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
             text = file.read(min(length, _LARGEST_HEADER))
+    except WeightsError:
+        raise
     except OSError as error:
         raise WeightsError(
             f"The weights {path} cannot be read ({error.strerror or error}); check the path."
         ) from error
     try:
-        items: dict[str, Any] = json.loads(text)
+        items: dict[str, Any] = parse_json(text, dict, _LARGEST_HEADER)
         metadata = dict(items.pop("__metadata__", {}))
-        shapes = {name: tuple(item["shape"]) for name, item in items.items()}
-        end = max((item["data_offsets"][1] for item in items.values()), default=0)
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("the metadata are not text")
+        shapes = {name: _sizes(item["shape"]) for name, item in items.items()}
+        end = max((_sizes(item["data_offsets"])[1] for item in items.values()), default=0)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise WeightsError(
             f"{path} is not a complete safetensors file: its header cannot be read; download it "
@@ -63,3 +68,9 @@ def read_header(path: Path) -> Header:
             "it again."
         )
     return Header(metadata, shapes)
+
+
+def _sizes(values: Any) -> tuple[int, ...]:
+    if not isinstance(values, list) or not all(type(n) is int and n >= 0 for n in values):
+        raise ValueError("a size is not a whole number")
+    return tuple(values)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WorkerError
+from ..system.json_files import parse_json
 
 Array = NDArray[Any]
 
@@ -173,7 +174,7 @@ class _Rejoined:
 
 def _parsed(header: bytearray) -> tuple[str, dict[str, Any], list[tuple[str, Any, list[int]]]]:
     try:
-        document = json.loads(header, parse_float=_finite, parse_constant=_finite)
+        document = parse_json(header, dict)
         kind, data = document["kind"], document["data"]
         layout = [(name, text, shape) for name, text, shape in document["arrays"]]
         good = _KIND.fullmatch(kind) is not None and isinstance(data, dict)
@@ -188,21 +189,13 @@ def _parsed(header: bytearray) -> tuple[str, dict[str, Any], list[tuple[str, Any
     return kind, data, [(name, np.dtype(text), shape) for name, text, shape in layout]
 
 
-def _finite(text: str) -> float:
-    """A number of a header: JSON has no other, but Python reads `1e999` and `NaN`."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"the number {text[:40]}")
-    return number
-
-
 def _is_shape(shape: Any) -> bool:
     """Whether numpy can make an array of this shape, which has a limit for empty ones too."""
     if not isinstance(shape, list) or len(shape) > _MOST_AXES:
         return False
     if not all(type(n) is int and 0 <= n < 1 << 40 for n in shape):
         return False
-    return math.prod(max(n, 1) for n in shape) <= MOST_ARRAY_BYTES
+    return bool(math.prod(max(n, 1) for n in shape) <= MOST_ARRAY_BYTES)
 
 
 def _read_exactly(stream: BinaryIO, count: int, may_be_over: bool = False) -> bytearray | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
 import threading
 from collections import deque
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from ..errors import WorkerError
+from ..system.json_files import parse_json
 from .process_tree import ProcessTree, exit_words
 
 _LAST_WORDS_LINES = 40
@@ -143,7 +143,7 @@ class TrainingProcess:
 
     def _take(self, line: bytes) -> None:
         try:
-            event = json.loads(line)
+            event = parse_json(line, dict)
             if "fraction" in event:
                 self._events.put(Advanced(float(event["fraction"]), str(event["phrase"])))
             elif "result" in event:

@@ -23,11 +23,11 @@ one size, the click uses the first of another labelling (`simulate.next_click`).
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 from ...errors import CasesError
+from ...system.json_files import load_json
 from ..protocol import Protocol
 
 DEFAULT_PROTOCOL = "clicks"
@@ -56,7 +56,7 @@ def read_protocol(name: str) -> Protocol:
             "that ends in .json."
         )
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        document: Any = load_json(path)
     except OSError as error:
         raise CasesError(f"{path} cannot be read ({error.strerror}).") from error
     except ValueError as error:

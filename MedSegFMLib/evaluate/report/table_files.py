@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...system.atomic_files import write_text
+from ...system.csv_cells import escaped
 from .case_scores import SCORES
 from .summary import Group, Summary
 from .table import Cell, Table
@@ -65,7 +66,7 @@ def _csv(summary: Summary) -> str:
         writer.writerow(["all", "", *_csv_cells(model)])
     for scope, groups in (("modality", summary.modalities), ("object", summary.objects)):
         for name, models in groups.items():
-            writer.writerows([scope, name, *_csv_cells(group)] for group in models)
+            writer.writerows([scope, escaped(name), *_csv_cells(group)] for group in models)
     return text.getvalue()
 
 
@@ -75,7 +76,7 @@ def _csv_cells(group: Group) -> list[str]:
     ]
     # Unknown numbers stay empty, which every program reads as missing.
     cells = ["" if number != number else f"{number:.6g}" for number in numbers]
-    return [group.model, str(group.n), *cells]
+    return [escaped(group.model), str(group.n), *cells]
 
 
 def as_latex(built: Sequence[Table]) -> str:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ...errors import CasesError
 from ...system.atomic_files import append_text, write_text
+from ...system.csv_cells import escaped, unescaped
 from ..records import Failure, Row
 
 Record = TypeVar("Record", Row, Failure)
@@ -21,7 +22,7 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
     # Names of cases, objects and models occur in many rows; each is kept in memory once.
-    "str": sys.intern,
+    "str": lambda text: sys.intern(unescaped(text)),
     "bool": lambda text: text == "True",
 }
 
@@ -85,5 +86,5 @@ def _values(kind: type[Record]) -> Callable[[Record], Iterable[Any]]:
 
 def _lines(table: Iterable[Iterable[Any]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(table)
+    csv.writer(text, lineterminator="\n").writerows(map(escaped, line) for line in table)
     return text.getvalue()

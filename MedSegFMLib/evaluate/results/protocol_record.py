@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...errors import CasesError
 from ...system.atomic_files import write_text
+from ...system.json_files import load_json
 from ..protocol import Protocol
 
 
@@ -22,7 +23,7 @@ def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = load_json(path, dict)
         case_digests = dict(stored.pop("cases", {}))
     except OSError as error:
         raise CasesError(

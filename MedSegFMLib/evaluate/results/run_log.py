@@ -11,6 +11,7 @@ from typing import Any
 
 from ...errors import CasesError
 from ...system.atomic_files import write_text
+from ...system.json_files import load_json
 from .environment import machine
 
 
@@ -60,11 +61,27 @@ def read_runs(folder: Path) -> list[RunRecord]:
     if not path.exists():
         return []
     try:
-        return [RunRecord(**record) for record in json.loads(path.read_text(encoding="utf-8"))]
+        return [_record(item) for item in load_json(path, list)]
     except OSError as error:
         raise CasesError(f"{path} cannot be read ({error.strerror}); remove it.") from error
     except (TypeError, ValueError) as error:
         raise CasesError(f"{path} is damaged ({error}); remove it.") from error
+
+
+def _record(item: Any) -> RunRecord:
+    record = RunRecord(**item)
+    for text in (record.command, record.begun, record.ended, *record.weights.values()):
+        _check_type(text, str)
+    for number in (record.done, record.failed, *record.seeds):
+        _check_type(number, int)
+    for computer in record.machines:
+        _check_type(computer, dict)
+    return record
+
+
+def _check_type(value: Any, kind: type) -> None:
+    if type(value) is not kind:
+        raise TypeError(f"{str(value)[:60]!a} is not of the type {kind.__name__}")
 
 
 def add_run(folder: Path, record: RunRecord) -> list[RunRecord]:

@@ -7,13 +7,13 @@ weights that the adapters were trained on, peft's configuration, and the data.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ...errors import WeightsError
+from ...system.json_files import parse_json
 from ...weights import store
 from ...weights.safetensors_header import read_header
 from ..common.adapter_files import tensors_file, write_adapters
@@ -129,7 +129,7 @@ def _facts(path: Path) -> dict[str, Any]:
     """The metadata of the adapters' tensor file."""
     metadata = read_header(path).metadata
     try:
-        facts = json.loads(metadata["facts"]) if metadata["format"] == FORMAT else {}
+        facts = parse_json(metadata["facts"], dict) if metadata["format"] == FORMAT else {}
         if isinstance(facts["base_sha256"], str) and isinstance(facts["peft"], dict):
             return cast("dict[str, Any]", facts)
     except (KeyError, TypeError, ValueError) as error:

@@ -7,13 +7,13 @@ so that this file alone can be imported as the weights of a model.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
+from ...system.json_files import parse_json
 from ...weights import store
 from ...weights.checksums import own_sha256
 from ...weights.safetensors_header import read_header
@@ -79,7 +79,7 @@ def read_facts(path: Path) -> AdapterFacts:
     path = tensors_file(path)
     metadata = read_header(path).metadata
     try:
-        facts = AdapterFacts(**json.loads(metadata["facts"]))
+        facts = AdapterFacts(**parse_json(metadata["facts"], dict))
         if metadata["format"] == FORMAT and facts.prepared in PREPROCESSORS and facts.size in SIZES:
             return facts
     except (KeyError, TypeError, ValueError) as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelError, WeightsError
+from ...system.json_files import parse_json
 from ...weights.layout import check_layout
 from ...weights.safetensors_header import read_header
 from ...weights.saving import save_tensors
@@ -137,7 +138,7 @@ def read_facts(path: Path) -> Sam3dFacts | None:
             f"{_ADVICE}."
         )
     try:
-        values = json.loads(metadata["facts"])
+        values = parse_json(metadata["facts"], dict)
         return Sam3dFacts(**{**values, "classes": tuple(values["classes"])})
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} has unreadable metadata ({error}); {_ADVICE}.") from error

@@ -12,6 +12,7 @@ from typing import Any
 from vtkmodules.vtkCommonCore import vtkDoubleArray, vtkStringArray
 
 from ...system.atomic_files import write_text
+from ...system.csv_cells import escaped
 from ..nodes.hidden_nodes import is_in
 from .columns import COLUMNS, Column, RowData, Value, columns_for
 from .comparison import ModelComparison
@@ -30,7 +31,7 @@ class ModelTable:
         stream = io.StringIO()
         writer = csv.writer(stream, delimiter=separator, lineterminator="\n")
         writer.writerow([column.heading for column in self.columns])
-        writer.writerows([["" if v is None else v for v in row] for row in self.rows])
+        writer.writerows([["" if v is None else escaped(v) for v in row] for row in self.rows])
         return stream.getvalue()
 
     def write_csv(self, path: Path | str) -> None:

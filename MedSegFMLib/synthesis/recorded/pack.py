@@ -9,7 +9,6 @@ SimpleITK.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import VolumeError
+from ...system.json_files import load_json
 from ...volumes.intensities import intensity_bounds, normalised
 from ...volumes.pooling import pooled
 from ...volumes.region import Region
@@ -64,7 +64,7 @@ def read_sources(path: Path) -> list[PackSource]:
         VolumeError: the file cannot be used.
     """
     try:
-        items = json.loads(path.read_text(encoding="utf-8"))["sources"]
+        items = load_json(path, dict)["sources"]
         sources = [
             PackSource(
                 str(item["name"]),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import VolumeError
 from ...system.atomic_files import atomic_path
+from ...system.json_files import parse_json
 from ...system.npz_files import NpzArrays, open_npz
 from ...volumes.geometry import LARGEST_SPACING_MM, SMALLEST_SPACING_MM
 
@@ -124,7 +125,7 @@ def load_pack(path: Path) -> list[PackedVolume]:
         try:
             form, text = (str(part) for part in arrays.read("index"))
             packed_volumes = [
-                _packed_volume(arrays, n, item) for n, item in enumerate(json.loads(text))
+                _packed_volume(arrays, n, item) for n, item in enumerate(parse_json(text, list))
             ]
         except _DAMAGE as error:
             raise VolumeError(

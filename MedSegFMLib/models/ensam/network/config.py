@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from ....errors import ModelError
+from ....system.json_files import JsonError, parse_json
 
 Skip = Literal["concat", "add"]
 PositionKind = Literal["liere", "rope", "absolute"]
@@ -77,8 +78,8 @@ class EnsamConfig:
             ModelError: If the text is not such an object.
         """
         try:
-            values: Any = json.loads(text)
-        except json.JSONDecodeError as error:
+            values: Any = parse_json(text)
+        except JsonError as error:
             raise ModelError(f"ENSAM's configuration {text[:80]!r} is not JSON.") from error
         names = {field.name for field in fields(cls)}
         if not isinstance(values, dict) or set(values) != names:
