@@ -1,5 +1,5 @@
 # Each target sets up all it needs: see tools/environment.
-.PHONY: demo test test-busy format constraints clean
+.PHONY: demo test attacks test-busy format constraints clean
 
 # The light installation alone: reads, segments, evaluates and draws without torch.
 demo:
@@ -22,6 +22,11 @@ test-busy:
 	@for n in 1 2; do python3 -c \
 	"import os; shell = os.getppid(); any(iter(lambda: os.getppid() != shell, True))" & done; \
 	trap "" INT; nice -n 5 $(MAKE) test
+
+# Hostile inputs of every class for 20 minutes: prints a table, and ends with an error if any escaped.
+attacks:
+	@venv=$$(tools/environment models browser cluster test) && \
+	$(ONE_THREAD) PYTHONPATH=.:Testing/support $$venv/bin/python Testing/attacks/run.py
 
 format:
 	@venv=$$(tools/environment models browser cluster test) && \
