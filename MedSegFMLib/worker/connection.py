@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ..errors import WorkerError
 from .frames import Frame, FrameCutOffError, read_frame, skip_greeting, write_frame
@@ -141,7 +141,8 @@ class Connection:
     def _read(self, stream: BinaryIO) -> None:
         """Read frames until the process has ended."""
         try:
-            greeting, source = skip_greeting(_Watched(stream, self._note_heard))
+            watched: Any = _Watched(stream, self._note_heard)
+            greeting, source = skip_greeting(watched)
             if greeting:
                 _LOG.info("before its first frame the worker wrote %r", greeting)
             while frame := read_frame(source):

@@ -202,7 +202,7 @@ def _is_shape(shape: Any) -> bool:
         return False
     if not all(type(n) is int and 0 <= n < 1 << 40 for n in shape):
         return False
-    return math.prod(max(n, 1) for n in shape) <= MOST_ARRAY_BYTES
+    return bool(math.prod(max(n, 1) for n in shape) <= MOST_ARRAY_BYTES)
 
 
 def _read_exactly(stream: BinaryIO, count: int, may_be_over: bool = False) -> bytearray | None:

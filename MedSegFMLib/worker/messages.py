@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from operator import add, gt
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..prompts.json_format import prompts_from_json, prompts_to_json
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import PROMPT_NAMES
 from ..volumes.geometry import Geometry
-from ..volumes.region import Region, Shape, shape_triple
+from ..volumes.region import Shape, shape_triple
 from ..volumes.volume import Volume
 from .consistency_frame import from_parts, to_parts
 from .events import (
@@ -243,15 +244,18 @@ def check_answers(event: Predicted, prompts: PromptList, volume_shape: Shape) ->
             f"The worker answers for the objects {sorted(event.answers)[:9]}, not for "
             f"{sorted(wanted)[:9]}; install the same version of medsegfm at both ends."
         )
-    whole = Region.whole(volume_shape)
     for answer in event.answers.values():
-        consistency = answer.consistency
-        for region in (answer.region, None if consistency is None else consistency.region):
-            if region is not None and not whole.contains(region):
+        shape, consistency = answer.mask_kji.shape, answer.consistency
+        boxes = (
+            [(answer.offset_kji, tuple(map(add, answer.offset_kji, shape)))] if all(shape) else []
+        )
+        if consistency is not None:
+            boxes.append((consistency.region.start_kji, consistency.region.stop_kji))
+        for start, stop in boxes:
+            if min(start) < 0 or any(map(gt, stop, volume_shape)):
                 raise WorkerError(
-                    f"The worker answers with voxels from {region.start_kji} to "
-                    f"{region.stop_kji} (k, j, i) in a volume of {volume_shape}; install the same "
-                    "version of medsegfm at both ends."
+                    f"The worker answers with voxels from {start} to {stop} (k, j, i) in a volume "
+                    f"of {volume_shape}; install the same version of medsegfm at both ends."
                 )
 
 
