@@ -41,7 +41,8 @@ def prompts_to_document(prompts: PromptList) -> dict[str, Any]:
         "unit": "mm",
         "objects": [{"label": label, "name": name} for label, name in prompts.objects],
         "prompts": [
-            {"object": label, "type": prompt_name(prompt), **dataclasses.asdict(prompt)}
+            # Their fields are numbers and tuples, which `dataclasses.asdict` would copy slowly.
+            {"object": label, "type": prompt_name(prompt), **vars(prompt)}
             for label, prompt in prompts.entries
         ],
     }

@@ -222,7 +222,10 @@ class SceneMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.logic.segments.node is not None and self.logic.segments.ids)
     @rule(n=st.integers(0, 9))
     def delete_segment(self, n: int) -> None:
-        ids = list(self.logic.segments.ids.values())
+        there = self.logic.segments.is_there
+        ids = [segment for n, segment in self.logic.segments.ids.items() if there(n)]
+        if not ids:
+            return
         self.logic.segments.node.GetSegmentation().RemoveSegment(ids[n % len(ids)])  # type: ignore[union-attr]
         self.pump()
 

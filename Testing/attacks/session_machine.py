@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from machines import escape_in_lives
 
 from MedSegFMLib import Box, Geometry, Point, Prediction, Prompt, Region, Session, Volume, create
@@ -61,8 +61,13 @@ class Continuing:
 class SessionMachine(RuleBasedStateMachine):
     """A session, and the list of states that it should be in."""
 
-    @initialize(continues=st.booleans(), budget=st.sampled_from([1, 5000, 1 << 29]))
-    def begin(self, continues: bool, budget: int) -> None:
+    @initialize(
+        continues=st.booleans(),
+        budget=st.sampled_from([1, 5000, 1 << 29]),
+        answers_each=st.booleans(),
+    )
+    def begin(self, continues: bool, budget: int, answers_each: bool) -> None:
+        self.answers_each = answers_each
         self.model: Segmenter = Continuing() if continues else create("ellipsoid", "cpu")
         self.points = continues
         self.session = Session(self.model, VOLUME, budget)
@@ -140,6 +145,11 @@ class SessionMachine(RuleBasedStateMachine):
         fresh = Session(self.model, VOLUME)
         fresh.change(self.done[-1])
         assert outcome(self.session) == outcome(fresh)
+
+    @invariant()
+    def compare_each(self) -> None:
+        if getattr(self, "answers_each", False):
+            self.compare()
 
     def teardown(self) -> None:
         if hasattr(self, "session"):

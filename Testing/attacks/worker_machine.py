@@ -116,6 +116,10 @@ class WorkerMachine(RuleBasedStateMachine):
     def die(self) -> None:
         self.worker.kill()
 
+    @rule()
+    def hang(self) -> None:
+        self.worker.hangs = True
+
     @rule(seconds=st.sampled_from([0.5, 2.0, 100.0, 400.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -136,6 +140,7 @@ class WorkerMachine(RuleBasedStateMachine):
             self.poll()
         self.request()
         for _ in range(6):
+            self.now += 1000 if self.worker.hangs else 0
             self.poll()
             if not self.client.ready and not self.worker.killed:
                 self.worker.start()

@@ -148,7 +148,7 @@ def test_a_file_holds_what_differs_from_the_defaults(tmp_path: Path) -> None:
         ('{"clicks": true}', "clicks is True; give a whole number"),
         ('{"clicks": -1}', "clicks is -1"),
         ('{"jitter": 0.5}', "jitter is 0.5"),
-        ('{"jitter": NaN}', "jitter is nan"),
+        ('{"jitter": NaN}', "contains NaN"),
         ('{"box": "yes"}', "box is 'yes'; give true or false"),
         ('{"name": " "}', "name is ' '"),
         ('{"box_rule": "round"}', "box_rule is 'round'; give 'around' or 'challenge'"),

@@ -42,6 +42,7 @@ class FakeConnection:
         self.heard_at = clock()
         self.sent: deque[Frame] = deque()
         self.killed = False
+        self.hangs = False
         self._inbox: deque[Frame | Ended] = deque()
         self._volume = 0
 
@@ -62,6 +63,8 @@ class FakeConnection:
 
     def feed(self, octets: bytes) -> None:
         """Take bytes as `Connection` does: damage ends the worker."""
+        if self.hangs:
+            return
         self.heard_at = self._clock()
         stream = io.BytesIO(octets)
         try:
@@ -80,7 +83,7 @@ class FakeConnection:
 
     def work(self) -> bool:
         """Handle the next frame as a good worker does; False if there is none."""
-        if self.killed or not self.sent:
+        if self.killed or self.hangs or not self.sent:
             return False
         frame = self.sent.popleft()
         if frame.kind == "volume":

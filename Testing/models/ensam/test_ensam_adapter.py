@@ -348,7 +348,7 @@ def test_imported_weights_are_found_and_checked(empty_store: Path, weights: Path
 
 
 def test_absent_weights_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"none\.safetensors cannot be read"):
+    with pytest.raises(WeightsError, match=r"none\.safetensors does not exist"):
         ensam.create("cpu", tmp_path / "none.safetensors")
 
 
