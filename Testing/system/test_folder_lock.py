@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from pathlib import Path
 from MedSegFMLib.system.folder_lock import folder_lock
 with folder_lock(Path(sys.argv[1]), "or go"):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 
@@ -126,7 +125,7 @@ def can_be_locked(folder: Path) -> bool:
 
 
 def holding_with_child(folder: Path) -> subprocess.Popen[str]:
-    code = _HOLD.replace('print("held"', "import os; print(os.fork() or time.sleep(60)")
+    code = _HOLD.replace('print("held"', "import os; print(os.fork() or time.sleep(3600)")
     return subprocess.Popen(
         [sys.executable, "-c", code, folder], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
@@ -147,13 +146,12 @@ def test_commands_are_refused(
         "evaluate": ["evaluate", cases(tmp_path), "--models", "ellipsoid", "--out", out],
         "train": ["train", "ensam", f"out={out}", "device=cpu", "samples=1"],
     }[command]
-    begun = time.monotonic()
     with holding(out) as first:
         try:
             assert f"process {first.pid} on" in refused(capsys, *words)
         finally:
             first.kill()
-    assert time.monotonic() - begun < 60 and {p.name for p in out.iterdir()} == {FILE}
+    assert {p.name for p in out.iterdir()} == {FILE}
 
 
 def cases(folder: Path) -> Path:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import GENEROUS_SECONDS
 
 from MedSegFMLib.commands.training_events import read_report
 from MedSegFMLib.datasets.cases import read_cases
@@ -59,7 +60,8 @@ def test_hostile_text_is_refused_at_once(name: str) -> None:
     begin = time.monotonic()
     with pytest.raises(JsonError):
         parse_json(HOSTILE[name], dict)
-    assert time.monotonic() - begin < 5
+    # A search that goes back over the text would take hours.
+    assert time.monotonic() - begin < GENEROUS_SECONDS
 
 
 def test_bytes_that_are_not_utf8_and_texts_beyond_the_limit_are_refused() -> None:
