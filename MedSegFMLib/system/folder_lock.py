@@ -89,7 +89,7 @@ def folder_lock(folder: Path, advice: str) -> Iterator[None]:
     finally:
         del _held[key]
         _descriptors.discard(descriptor)
-        # Removed before it is unlocked: whoever waits finds that its file is not the folder's.
+        # Removed before it is unlocked: a run that waits finds that its file is not the folder's.
         with suppress(OSError):
             path.unlink()
         os.close(descriptor)
