@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
 from MedSegFMLib.errors import VolumeError  # noqa: E402
-from MedSegFMLib.synthesis.recorded.pack import pack_volume, read_sources  # noqa: E402
+from MedSegFMLib.synthesis.recorded.pack import PackSource, pack_volume, read_sources  # noqa: E402
 from MedSegFMLib.synthesis.recorded.pack_format import load_pack, save_pack  # noqa: E402
 from MedSegFMLib.synthesis.recorded.source import USES, RecordedSource  # noqa: E402
 from MedSegFMLib.synthesis.scene import RandomGenerators, Scene  # noqa: E402
@@ -96,6 +96,21 @@ def test_boxes_and_sizes_are_those_of_the_labels(pack: Path) -> None:
     where = np.argwhere(both.labels == 1)
     assert both.boxes[0].tolist() == [*where.min(0), *(where.max(0) + 1)]
     assert both.sizes.tolist() == [len(where)]
+
+
+@pytest.mark.parametrize("side", [176, 177, 178, 353, 354])
+def test_image_and_labels_of_a_long_volume_are_pooled_to_one_grid(
+    tmp_path: Path, side: int
+) -> None:
+    body = np.full((4, 5, side), 100, np.float32)
+    labels = np.zeros(body.shape, np.uint8)
+    labels[..., side // 3 :] = 1
+    image_name = write(tmp_path / "image.nii.gz", body)
+    labels_name = write(tmp_path / "labels.nii.gz", labels)
+    source = PackSource("long", tmp_path / image_name, tmp_path / labels_name, "CC0", "nobody")
+    save_pack([pack_volume(source)], tmp_path / "long.npz")
+    [packed] = load_pack(tmp_path / "long.npz")
+    assert packed.labels is not None and packed.labels[..., -1].all()
 
 
 def test_regions_are_ranges_of_supervoxels_that_fill_their_boxes(pack: Path) -> None:

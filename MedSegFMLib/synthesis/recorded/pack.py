@@ -167,12 +167,12 @@ def _numbered(
         factors: the subsampling factor of each axis.
         most: the largest number of labels to keep, the largest ones; None for all.
     """
-    # The voxel in the middle of each block.
-    picked = labels[
-        tuple(
-            slice(min(f // 2, n - 1), None, f) for f, n in zip(factors, labels.shape, strict=True)
-        )
+    # The voxel in the middle of each block, or the last one of a block that is cut off before it.
+    middles = [
+        np.minimum(np.arange(f // 2, n + f // 2, f), n - 1)
+        for f, n in zip(factors, labels.shape, strict=True)
     ]
+    picked = labels[np.ix_(*middles)]
     whole = np.round(picked).astype(np.int64)
     present, counts = np.unique(whole[whole != 0], return_counts=True)
     kept = np.argsort(-counts, kind="stable")[:most]
