@@ -103,6 +103,7 @@ def test_image_and_labels_of_a_long_volume_are_pooled_to_one_grid(
     tmp_path: Path, side: int
 ) -> None:
     body = np.full((4, 5, side), 100, np.float32)
+    body[1] = 300
     labels = np.zeros(body.shape, np.uint8)
     labels[..., side // 3 :] = 1
     image_name = write(tmp_path / "image.nii.gz", body)
