@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from MedSegFMLib.models.ensam.mirror_averaging import VIEWS
 
 from MedSegFMLib.errors import (
     DeviceError,
@@ -23,7 +24,6 @@ from MedSegFMLib.errors import (
 )
 from MedSegFMLib.models.ensam import model as ensam
 from MedSegFMLib.models.ensam import weights as ensam_weights
-from MedSegFMLib.models.ensam.mirror_averaging import VIEWS
 from MedSegFMLib.models.ensam.model import CLICK_LOGIT, EnsamSegmenter
 from MedSegFMLib.models.ensam.network.config import EnsamConfig
 from MedSegFMLib.models.ensam.network.network import Ensam
