@@ -1,7 +1,7 @@
 """The random walk with a network's logits as the prior of each cell.
 
 As in Grady's random walker with priors (CVPR 2005), but the prior comes from a network, beside
-location and appearance. It follows the image's edges where the network is unsure, and marks act
+location and appearance. It follows the edges of the image in places that the network is unsure of, and marks act
 locally through their kernels.
 """
 
