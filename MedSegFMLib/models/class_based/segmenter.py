@@ -137,16 +137,3 @@ def parse_overlap(text: float | str) -> float:
     if not 0 <= overlap <= 0.9:
         raise ModelError(f"The overlap is {text}; give a number from 0 to 0.9, such as 0.5.")
     return overlap
-
-
-def parse_yes_no(name: str, text: bool | str) -> bool:
-    """The value of a Boolean option, given as text or not.
-
-    Raises:
-        ModelError: If it is neither true nor false.
-    """
-    values = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    value = values.get(str(text).lower())
-    if value is None:
-        raise ModelError(f"{name} is '{text}'; give true or false.")
-    return value

@@ -12,7 +12,8 @@ from pathlib import Path
 from ...segmenter import ModelCard
 from ...system.device import choose_device
 from ...weights import store
-from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap, parse_yes_no
+from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap
+from ..common.options import parse_yes_no
 
 CARD = ModelCard(
     name="segresnet",
