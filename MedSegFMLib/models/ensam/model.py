@@ -26,6 +26,7 @@ from ...volumes.region import Region
 from ...volumes.resampling import cell_positions, resampled
 from ...volumes.volume import Volume
 from ...weights import store
+from ..common.finite_answers import check_answer
 from . import weights as ensam_weights
 from .mirror_averaging import MirrorAveraged
 from .network.graphs import graphs
@@ -213,7 +214,9 @@ class EnsamSegmenter:
         positions = cell_positions(tokens.positions_kji, region.shape_kji, self._cells)
         previous = None if before is None else resampled(before, self._cells)
         prompts = NetworkPrompts(tokens.kinds, positions)
-        return resampled(runtime.decode(features, prompts, previous, progress), region.shape_kji)
+        logits = runtime.decode(features, prompts, previous, progress)
+        check_answer(logits, CARD.name)
+        return resampled(logits, region.shape_kji)
 
 
 def _heeds(previous: Prediction, prompts: Sequence[Prompt], encoding: Encoding) -> bool:
