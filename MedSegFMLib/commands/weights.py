@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import OutputError
 from ..weights import catalogue, store
 from .console import print_table, progress_bar
+
+if TYPE_CHECKING:
+    from ..models.phantom_trial import PhantomTrial
 
 SUMMARY = "list, fetch, import, verify, remove or merge the weights of models"
 
@@ -52,9 +56,12 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.action == "fetch":
         _fetch(name, arguments.accept_licence)
     elif arguments.action == "import":
-        path = store.import_file(name, Path(arguments.path), arguments.sha256)
+        trial = _trial()
+        with progress_bar(f"weights of {name}") as progress:
+            path = store.import_file(name, arguments.path, arguments.sha256, trial, progress)
         replaces = " and replace the shipped ones" if store.shipped(name) else ""
         print(f"The weights of {name} are now {path}{replaces}.")
+        _print_left_out(trial)
     elif arguments.action == "verify":
         path = store.find(name)
         store.verify_recorded(path)
@@ -69,9 +76,23 @@ def _fetch(name: str, accept_licence: bool) -> None:
     # Imported here: network code would slow down the start of every other command.
     from ..weights.fetch import fetch
 
+    trial = _trial()
     with progress_bar(f"weights of {name}") as progress:
-        path = fetch(name, accept_licence, progress)
+        path = fetch(name, accept_licence, progress, trial)
     print(f"The weights of {name} are {path}, licence {catalogue.entry(name).licence}.")
+    _print_left_out(trial)
+
+
+def _trial() -> PhantomTrial:
+    # Imported here: the models would slow down the start of every other command.
+    from ..models.phantom_trial import PhantomTrial
+
+    return PhantomTrial()
+
+
+def _print_left_out(trial: PhantomTrial) -> None:
+    if trial.left_out:
+        print(trial.left_out)
 
 
 def _merge(adapter: Path, base: str | None, out: Path) -> None:

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 from ..errors import WeightsError
+from ..system.regular_files import check_regular_file
 from .safetensors_header import read_header
 
 _ZIP = b"PK\x03\x04"
@@ -48,6 +49,7 @@ def check_torch_file(path: Path) -> None:
 
 
 def _start(path: Path) -> bytes:
+    check_regular_file(path, WeightsError)
     try:
         with path.open("rb") as file:
             return file.read(9)

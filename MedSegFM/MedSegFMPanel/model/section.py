@@ -5,12 +5,12 @@ from slicer.i18n import tr as _
 
 from MedSegFMLib.errors import Cancelled
 from MedSegFMLib.registry import card
+from MedSegFMLib.system.free_memory import free_bytes
 from MedSegFMLib.weights import store
 from MedSegFMLib.weights.catalogue import entry
 from MedSegFMLib.weights.download import Download
 
 from . import licences, messages
-from .free_memory import free_bytes
 
 
 class ModelSection:

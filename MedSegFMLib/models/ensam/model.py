@@ -53,6 +53,7 @@ CARD = ModelCard(
     # for regions of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=230_000_000,
     bytes_per_voxel=65,
+    finds_ball=True,
 )
 
 # A clicked voxel gets at least this logit in the click's direction, whatever the prediction.

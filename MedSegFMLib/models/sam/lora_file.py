@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import WeightsError
+from ...errors import MissingPartError, WeightsError
 from ...system.json_files import parse_json
 from ...weights import store
 from ...weights.checksums import own_sha256
@@ -136,7 +136,7 @@ def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:
         if own_sha256(installed) == facts.base_sha256:
             store.verify_recorded(installed)
             return installed
-    raise WeightsError(
+    raise MissingPartError(
         f"{path} is an adapter of {facts.base} with the SHA-256 {facts.base_sha256}, which is not "
         "installed; import that file with 'medsegfm weights import', or name it as the base."
     )
