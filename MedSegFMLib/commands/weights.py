@@ -13,7 +13,7 @@ from .console import print_table, progress_bar
 if TYPE_CHECKING:
     from ..models.phantom_trial import PhantomTrial
 
-SUMMARY = "list, fetch, import, verify, remove or merge the weights of models"
+SUMMARY = "list, fetch, import, try, verify, remove or merge the weights of models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("model")
     importing.add_argument("path", metavar="FILE", help="weights file, or a folder for some models")
     importing.add_argument("--sha256", help="SHA-256 stated by the publisher")
+    trying = actions.add_parser("try", help="load weights and segment a phantom with them once")
+    trying.add_argument("model")
+    trying.add_argument("path", metavar="FILE", help="weights file or folder, as for import")
     merging = actions.add_parser("merge", help="merge an adapter into the SAM it was trained for")
     merging.add_argument("adapter", help="the adapter's folder, or the file of its tensors")
     merging.add_argument("--base", help="file of the SAM (default: the installed one)")
@@ -62,6 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
         replaces = " and replace the shipped ones" if store.shipped(name) else ""
         print(f"The weights of {name} are now {path}{replaces}.")
         _print_left_out(trial)
+    elif arguments.action == "try":
+        _try(name, Path(arguments.path))
     elif arguments.action == "verify":
         path = store.find(name)
         store.verify_recorded(path)
@@ -88,6 +93,13 @@ def _trial() -> PhantomTrial:
     from ..models.phantom_trial import PhantomTrial
 
     return PhantomTrial()
+
+
+def _try(name: str, path: Path) -> None:
+    trial, entry = _trial(), catalogue.entry(name)
+    with progress_bar(f"weights of {name}") as progress:
+        trial(entry.name, path, progress)
+    print(trial.left_out or f"{path} segments a phantom.")
 
 
 def _print_left_out(trial: PhantomTrial) -> None:

@@ -29,6 +29,9 @@ from ..volumes.volume import Volume
 from .class_based.segmenter import Scored
 from .common.weights_files import check_files
 
+# The beginning of the sentence on a run that was left out.
+LEFT_OUT = "The run on a phantom was left out"
+
 _SIDE, _RADIUS = 40, 9
 _SPACING_MM = 1.5
 # Intensities of soft tissue and of a vessel with contrast agent in CT, in Hounsfield units.
@@ -80,7 +83,7 @@ class PhantomTrial:
             obstacle = str(error)
         if obstacle:
             reason = obstacle.rstrip(".").replace(str(path), "the file")
-            self.left_out = f"The run on a phantom was left out ({reason})."
+            self.left_out = f"{LEFT_OUT} ({reason})."
             check_files(path, progress)
         progress(1.0, "Trying the weights")
 

@@ -138,8 +138,9 @@ def import_file(
         progress: called with the completed fraction and a phrase.
 
     Raises:
-        WeightsError: the file does not pass the trial, or is missing, empty, truncated, in another format, has another SHA-256,
-            or is marked as another network's (which torch's format cannot mark).
+        WeightsError: the file does not pass the trial, or is missing, empty, truncated, in another
+            format, has another SHA-256, or is marked as another network's (which torch's format
+            cannot mark).
         OutputError: the file cannot be copied.
     """
     item, source = entry(name), Path(path)

@@ -395,6 +395,7 @@ def test_download_that_fails_in_an_unforeseen_way_is_no_success(
     assert download.path is None and "ended unexpectedly" in str(download.error)
 
 
+@pytest.mark.usefixtures("untried")
 def test_the_command_fetches_and_tells_the_licence(
     server: _Server, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
