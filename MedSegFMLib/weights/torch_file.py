@@ -32,19 +32,34 @@ def check_torch_file(path: Path) -> None:
     Of torch's old format, which does not store its length, only the beginning is checked.
 
     Raises:
-        WeightsError: it is truncated or in another format.
+        WeightsError: it is truncated, in another format, or an archive that unpacks to more than it
+            is: torch compresses nothing.
     """
     start = _start(path)
     if is_safetensors(path):
         read_header(path)
     elif start.startswith(_ZIP):
-        if not zipfile.is_zipfile(path):
-            raise WeightsError(
-                f"{path} is truncated or damaged: its end is missing; download it again."
-            )
+        _check_archive(path)
     elif not start.startswith(_PICKLE):
         raise WeightsError(
             f"{path} is neither a torch nor a safetensors file; use the weights as published."
+        )
+
+
+def _check_archive(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    # NotImplementedError: a version of the format that zipfile does not know.
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise WeightsError(
+            f"{path} is truncated or damaged: its end is missing; download it again."
+        ) from error
+    size = path.stat().st_size
+    if unpacked > size:
+        raise WeightsError(
+            f"{path} has {size} bytes and unpacks to {unpacked}, which torch never writes; use the "
+            "weights as published."
         )
 
 

@@ -180,15 +180,16 @@ def _payload(rng: random.Random) -> Payload:
     shipped = store.shipped("ensam")
     assert shipped is not None, "it belongs to the package"
     content = shipped.read_bytes()
-    kind = rng.choice(("nan", "inf", "-inf", "random", "huge", "zeros", "type", "name", "cells"))
+    kind = rng.choice(("nan", "inf", "-inf", "random", "huge", "zeros", "type", "name", "config"))
     if kind == "type":
         content = content.replace(b'"F16"', rng.choice((b'"I16"', b'"U16"')))
     elif kind == "name":
         content = content.replace(b"interactions.0", b"interactions.9", 1)
-    elif kind == "cells":
+    elif kind == "config":
         length = int.from_bytes(content[:8], "little")
-        head = content[8 : 8 + length].replace(b'\\"cells\\": 64', b'\\"cells\\": 88')
-        return _safetensors(with_payload(content, "zeros")[8:8] + head, content[8 + length : -9])
+        changes = ((b": 32}", b": 10000000}"), (b"rope", b"liere"), (b"concat", b"add"))
+        head = content[8 : 8 + length].replace(*rng.choice(changes))
+        return _safetensors(head, content[8 + length :])
     else:
         content = with_payload(content, kind, rng.randrange(1000))
     return Payload("ensam", {"w.safetensors": content})

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import pickle
-import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-MARK, STOP, REDUCE, BUILD, TUPLE, DICT, PERSID = b"(", b".", b"R", b"b", b"t", b"d", b"Q"
+MARK, STOP, REDUCE, BUILD, TUPLE, SETITEM, PERSID = b"(", b".", b"R", b"b", b"t", b"s", b"Q"
 PROTOCOL = b"\x80\x02"
-_FLOAT_BYTES = 4
 
 
 def archive(
@@ -78,7 +76,7 @@ def tensor(
 
 def pickled(item: Raw, name: str = "w") -> bytes:
     """The pickle of {name: item}."""
-    return PROTOCOL + MARK + value(name) + item.code + DICT + STOP
+    return PROTOCOL + b"}" + value(name) + item.code + SETITEM + STOP
 
 
 def hostile_calls(target: str) -> dict[str, bytes]:
@@ -114,13 +112,3 @@ def hostile_calls(target: str) -> dict[str, bytes]:
         "torch's loader": pickled(called(named("torch", "load"), target)),
         "extension": b"\x80\x02\x82\x01" + words + REDUCE + STOP,
     }
-
-
-def legacy(pickles: Sequence[Any]) -> bytes:
-    """torch's format before 1.6: pickles one after another."""
-    return b"".join(pickle.dumps(item, protocol=2) for item in pickles)
-
-
-def legacy_storage(numel: int, content: bytes) -> bytes:
-    """A storage in that format."""
-    return struct.pack("<q", numel) + content

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,9 @@ def read_checkpoint(path: Path, advice: str) -> Any:
 
     check_torch_file(path)
     try:
-        with torch.serialization.safe_globals(_numpy_globals()):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_numpy_globals()):
+            # They are about how the file was written, of which the user knows nothing.
+            warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGE as error:
         raise WeightsError(
@@ -156,6 +159,10 @@ def _is_finite(value: Tensor | NDArray[Any]) -> bool:
         extremes = (value.min(), value.max()) if is_float and value.size else (0, 0)
     else:
         is_real, is_float = not value.is_complex(), value.is_floating_point()
+        # Elements may share their values, and be more than fit into memory.
+        stored = value.untyped_storage().nbytes() // value.element_size()
+        if value.numel() > stored:
+            value = value.as_strided((stored,), (1,), 0)
         # Types of 8 bits have no extremes.
         wide = value.float() if value.element_size() == 1 else value
         extremes = tuple(wide.aminmax()) if is_float and value.numel() else (0, 0)
