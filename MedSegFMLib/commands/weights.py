@@ -99,7 +99,7 @@ def _try(name: str, path: Path) -> None:
     trial, entry = _trial(), catalogue.entry(name)
     with progress_bar(f"weights of {name}") as progress:
         trial(entry.name, path, progress)
-    print(trial.left_out or f"{path} segments a phantom.")
+    print(trial.left_out or f"{path} was loaded and run on a phantom.")
 
 
 def _print_left_out(trial: PhantomTrial) -> None:

@@ -130,7 +130,7 @@ def _obstacle(card: ModelCard, path: Path) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    return [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    return [file for file in (path, *path.rglob("*")) if file.is_file()]
 
 
 def _run(model: Segmenter, path: Path, progress: Progress) -> None:
