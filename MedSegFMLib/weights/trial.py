@@ -1,4 +1,4 @@
-"""What happens between new weights and the installed ones: a trial, and their exchange.
+"""The trial of new weights, and their exchange for the installed ones.
 
 The models know how to run weights and use this package, so the trial comes from the caller:
 `models.phantom_trial`.
