@@ -26,6 +26,7 @@ from ...volumes.region import Region
 from ...volumes.resampling import cell_positions, resampled
 from ...volumes.volume import Volume
 from ...weights import store
+from ..common.finite_answers import check_answer
 from ..common.options import parse_yes_no
 from ..randomwalk.refined_segmenter import RefinedSegmenter
 from . import weights as ensam_weights
@@ -53,6 +54,7 @@ CARD = ModelCard(
     # for regions of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=230_000_000,
     bytes_per_voxel=65,
+    finds_ball=True,
 )
 
 # A clicked voxel gets at least this logit in the click's direction, whatever the prediction.
@@ -210,9 +212,9 @@ class EnsamSegmenter:
         positions = cell_positions(tokens.positions_kji, region.shape_kji, self._cells)
         previous = None if before is None else resampled(before, self._cells)
         prompts = NetworkPrompts(tokens.kinds, positions)
-        return resampled(
-            self._runtime.decode(features, prompts, previous, progress), region.shape_kji
-        )
+        logits = self._runtime.decode(features, prompts, previous, progress)
+        check_answer(logits, CARD.name)
+        return resampled(logits, region.shape_kji)
 
 
 def _heeds(previous: Prediction, prompts: Sequence[Prompt], encoding: Encoding) -> bool:

@@ -33,6 +33,7 @@ CARD = ModelCard(
     # (Testing/benchmarks/memory.py). A voxel then adds copies of the volume and 2 bytes a class.
     base_bytes=3_000_000_000,
     bytes_per_voxel=80,
+    trial_options={"mirroring": False, "overlap": 0.0},
 )
 
 

@@ -32,6 +32,7 @@ CARD = ModelCard(
     # each of its 104 classes was everywhere; those of a patient take less.
     base_bytes=1_500_000_000,
     bytes_per_voxel=460,
+    trial_options={"overlap": 0.0},
 )
 
 
