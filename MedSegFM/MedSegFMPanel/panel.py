@@ -30,6 +30,7 @@ from .segments.table import SegmentTable
 from .status_section import StatusSection
 from .table_selection import Selection
 from .training.section import AdaptSection
+from .volume_choice import offered_volume
 from .worker_client import worker_client
 
 _PUMP_MILLISECONDS = 50
@@ -89,6 +90,7 @@ class Panel:
         self.recovery = Recovery(autosave)
         # The parameters that are followed; the widgets show some also while none are.
         self.parameters, self._link = None, ParameterLink(ui, self.apply)
+        self._is_open = False
         # Why the chosen volume node cannot be segmented, and when it was last looked at.
         self._volume_fault, self._refused_at = "", None
         self._actions = Actions(self)
@@ -111,14 +113,17 @@ class Panel:
 
     def enter(self):
         """Start the keys and the timer: the module is shown."""
+        self._is_open = True
         self._shortcuts.enable(True)
         self._timer.start()
         self.models.look_again()
         self.adapting.look_again()
+        self.choose_volume()
         self.refresh()
 
     def exit(self):
         """Stop the keys: another module is shown. Awaited answers are still written."""
+        self._is_open = False
         self._shortcuts.enable(False)
         self.place_mode.stop()
 
@@ -142,6 +147,14 @@ class Panel:
         if self.logic.volume_node is not None:
             self.parameters.volume = self.logic.volume_node
         self.apply()
+
+    def choose_volume(self):
+        """Choose a volume of the scene if none is chosen: the selector never does it by itself."""
+        if self.parameters is None or self.parameters.volume is not None:
+            return
+        node = self.logic.volume_node or offered_volume(slicer.mrmlScene)
+        if node is not None:
+            self.parameters.volume = node
 
     def restart_worker(self):
         """End the model's process and start another one, which gets the pending request again."""
@@ -195,6 +208,8 @@ class Panel:
         updates = self.logic.pump()
         for update in updates:
             self._take(update)
+        if self._is_open and not slicer.mrmlScene.IsBatchProcessing():
+            self.choose_volume()
         self.models.pump()
         self.comparing.pump()
         self.adapting.pump()
