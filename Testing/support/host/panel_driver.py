@@ -161,6 +161,5 @@ class Desk:
         self._closed.append(self.widget)
         self.widget.parent.exit()
         self.widget.cleanup()
-        self.ui.volumeSelector.setMRMLScene(None)
         self.widget.parent.deleteLater()
         slicer.app.processEvents()
