@@ -66,6 +66,7 @@ class Panel:
         self.place_mode = PlaceMode(
             slicer.mrmlScene, self.logic.view.draft, self.logic.view.finish, self.refresh
         )
+        self.logic.while_saving.add(self.place_mode)
         self.buttons = PromptButtons(ui, self.place_mode)
         selection = Selection(self)
         self.prompt_table = PromptTable(ui.promptTable, selection.take_prompt)

@@ -14,16 +14,13 @@ def offered_volume(scene):
     """
     count = scene.GetNumberOfNodesByClass(_CLASS)
     nodes = [scene.GetNthNodeByClass(n, _CLASS) for n in range(count)]
-    offered = [node for node in nodes if _is_offered(node)]
+    offered = [node for node in nodes if _is_listed(node)]
     active_id = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
-    shown = (node for node in offered if node.GetID() == active_id)
-    return next(shown, offered[0] if offered else None)
+    # Of those without voxels, which are explained to the user, only if there is no other.
+    offered.sort(key=lambda node: (node.GetImageData() is None, node.GetID() != active_id))
+    return offered[0] if offered else None
 
 
-def _is_offered(node):
-    """Whether the selector lists a node, and its voxels have been loaded."""
-    return (
-        node.GetClassName() == _CLASS
-        and not node.GetHideFromEditors()
-        and node.GetImageData() is not None
-    )
+def _is_listed(node):
+    """Whether the selector lists a node."""
+    return node.GetClassName() == _CLASS and not node.GetHideFromEditors()

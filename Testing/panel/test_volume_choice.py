@@ -70,14 +70,18 @@ def test_volumes_of_other_kinds_are_neither_offered_nor_chosen(bare: Any, class_
     desk.close()
 
 
-def test_a_hidden_volume_and_one_without_voxels_are_not_chosen(bare: Any) -> None:
+def test_a_hidden_volume_is_not_chosen_and_one_without_voxels_comes_last(bare: Any) -> None:
     import slicer
 
     add("hidden").SetHideFromEditors(True)
-    loading = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "loading")
+    empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
     desk = Desk(bare)
-    assert desk.panel.logic.volume_node is None
-    loading.SetAndObserveImageData(slicer.util.getNode("hidden").GetImageData())
+    assert desk.panel.logic.volume_node is None and "empty" in desk.ui.volumeHint.text
+    desk.close()
+    empty.SetName("still empty")
+    node = add("CT")
+    desk = Desk(bare)
+    desk.panel.parameters.volume = None
     desk.wait()
-    assert desk.panel.logic.volume_node is loading
+    assert desk.panel.logic.volume_node is node
     desk.close()

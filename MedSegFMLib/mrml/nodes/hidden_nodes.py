@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -23,7 +25,8 @@ def add_helper(scene: Any, class_name: str, name: str, tag: str = "") -> Any:
     # Before it is added: what lists nodes asks only then.
     node.SetSaveWithScene(False)
     node.SetHideFromEditors(True)
-    return scene.AddNode(node)
+    with same_place_node(scene):
+        return scene.AddNode(node)
 
 
 def add_display(node: Any) -> Any:
@@ -33,6 +36,20 @@ def add_display(node: Any) -> Any:
     display.SetSaveWithScene(False)
     display.SetHideFromEditors(True)
     return display
+
+
+@contextmanager
+def same_place_node(scene: Any) -> Iterator[None]:
+    """Keep the user's choice of what is placed next: Slicer chooses each markup that is added."""
+    selection = scene.GetSingletonNode("Singleton", "vtkMRMLSelectionNode")
+    if selection is None:
+        yield
+        return
+    node_id, class_name = selection.GetActivePlaceNodeID(), selection.GetActivePlaceNodeClassName()
+    yield
+    if selection.GetActivePlaceNodeID() != node_id:
+        selection.SetReferenceActivePlaceNodeClassName(class_name)
+        selection.SetActivePlaceNodeID(node_id)
 
 
 def is_in(scene: Any, node: Any | None) -> bool:
