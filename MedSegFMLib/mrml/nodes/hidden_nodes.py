@@ -1,4 +1,4 @@
-"""Nodes that only show something: never saved, in no selector, and removed when not needed."""
+"""Nodes of our own: in no selector, most never saved, and removed when not needed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 
-def add_helper(scene: Any, class_name: str, name: str, tag: str = "") -> Any:
-    """A new node in the scene that is neither saved with it nor offered to the user.
+def add_helper(scene: Any, class_name: str, name: str, tag: str = "", saved: bool = False) -> Any:
+    """A new node in the scene that is not offered to the user.
 
     Args:
         scene: The vtkMRMLScene.
         class_name: The class of the node.
         name: Its name.
         tag: Makes it the only node of that tag, with an identifier of its own; "" for no tag.
+        saved: Whether it is saved with the scene.
     """
     node = scene.CreateNodeByClass(class_name)
     # The scene holds it from here on; Python would keep what it created for ever.
@@ -23,7 +24,7 @@ def add_helper(scene: Any, class_name: str, name: str, tag: str = "") -> Any:
     if tag:
         node.SetSingletonTag(tag)
     # Before it is added: what lists nodes asks only then.
-    node.SetSaveWithScene(False)
+    node.SetSaveWithScene(saved)
     node.SetHideFromEditors(True)
     with same_place_node(scene):
         return scene.AddNode(node)
