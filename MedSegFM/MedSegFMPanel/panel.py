@@ -6,7 +6,6 @@ from slicer.i18n import tr as _
 
 from MedSegFMLib import registry
 from MedSegFMLib.errors import MedSegFMError
-from MedSegFMLib.mrml.autosave import Autosave
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.updates import ConsistencyProgressed, ConsistencyStarted, VolumeGone, Written
 from MedSegFMLib.weights import store
@@ -54,13 +53,13 @@ class Panel:
     def __init__(self, widget, ui, resource_path, make_client=worker_client, dialogs=None):
         self.ui = ui
         self.dialogs = dialogs or Dialogs()
-        autosave = Autosave(store.folder().parent / "autosave")
+        self.recovery = Recovery(store.folder().parent / "autosave")
         self.logic = SegmentationLogic(
             slicer.mrmlScene,
             make_client,
             slicer.app.applicationLogic(),
             slicer.modules.terminologies.logic(),
-            autosave,
+            self.recovery.autosave,
         )
         self.status = StatusSection(ui)
         self.place_mode = PlaceMode(
@@ -88,7 +87,6 @@ class Panel:
         self.consistency = ConsistencySection(ui, self.logic, self.attempt)
         self.comparing = CompareSection(self)
         self.adapting = AdaptSection(self)
-        self.recovery = Recovery(autosave)
         # The parameters that are followed; the widgets show some also while none are.
         self.parameters, self._link = None, ParameterLink(ui, self.apply)
         self._is_open = False
@@ -108,6 +106,7 @@ class Panel:
             self.place_mode.stop()
             self.comparing.leave_scene()
             self.adapting.leave_scene()
+            self.recovery.begin_scene()
             return
         self._link.use(parameters)
         self.apply()

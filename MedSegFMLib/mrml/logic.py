@@ -489,6 +489,8 @@ class SegmentationLogic:
         self._follower.close()
         self.while_saving.close()
         self.requests.close()
+        if self._autosave is not None:
+            self._autosave.release()
 
     def _save(self, autosave: Autosave) -> None:
         if not autosave.is_due():
