@@ -286,6 +286,7 @@ class Panel:
         self.place_mode.stop()
         self.status.clear()
         if node is not None:
+            self.models.look_again()
             self.parameters.model = type(self.parameters.model)[self.logic.model]
             self.warm_up()
 
