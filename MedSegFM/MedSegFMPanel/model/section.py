@@ -40,7 +40,7 @@ class ModelSection:
         self._changed, self._weights_changed = changed, weights_changed
         self._installing = self._trial = self._then = None
         self.make_trial = ProcessTrial
-        self._shown = None
+        self._shown = self._fault = None
         self.card = None
         self.can_run = False
         for button, action in (
@@ -60,6 +60,7 @@ class ModelSection:
     def look_again(self):
         """Look at files and packages again at the next `show`."""
         self._shown = None
+        self._installation.look_again()
 
     def show(self, name, voxels):
         """Show a model's facts.
@@ -72,14 +73,18 @@ class ModelSection:
         """
         if (name, voxels) == self._shown:
             return
+        is_known = self._shown is not None and self._shown[0] == name
         self._shown = (name, voxels)
-        self.card = card(name)
-        ui = self._ui
+        if not is_known:
+            self._look(name)
+        self._ui.modelState.text = messages.costs(self.card, self._fault, free_bytes(), voxels)
+
+    def _look(self, name):
+        """Look at a model's packages and weights, and show what they allow."""
+        ui, self.card = self._ui, card(name)
         ui.modelTakes.text = messages.takes(self.card)
-        ui.modelState.text = messages.costs(self.card, free_bytes(), voxels)
-        self.can_run = self._installation.has_all(self.card) and not messages.weights_fault(
-            self.card
-        )
+        self._fault = messages.weights_fault(self.card)
+        self.can_run = self._installation.has_all(self.card) and not self._fault
         ui.modelSelector.toolTip = self.card.summary
         sentence = self._installation.explain(self.card)
         ui.setupLabel.text = sentence
@@ -135,7 +140,12 @@ class ModelSection:
         self._installing = Import(name, path, self._trial)
 
     def _install(self):
-        self._installation.install(self.card)
+        # Slicer handles clicks while pip runs.
+        self._ui.installButton.enabled = False
+        try:
+            self._installation.install(self.card)
+        finally:
+            self._ui.installButton.enabled = True
         self._status.inform(self._installation.explain(self.card) or _("Ready."))
         self._changed()
 
