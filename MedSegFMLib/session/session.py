@@ -15,6 +15,7 @@ from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Prompt, Text, is_positive
 from ..prompts.voxels import to_voxels
 from ..segmenter import Encoding, Prediction, Segmenter, class_numbers
+from ..system.foreign_errors import callers, check_finite_output, predicting_errors
 from ..system.memory_cache import LruByteCache
 from ..volumes.region import Region
 from ..volumes.volume import Volume
@@ -174,7 +175,9 @@ class Session:
 
         Raises:
             PromptError: only background is marked for an object.
+            ModelError: the model fails, whatever it raises, or returns NaN or infinity.
         """
+        progress = callers(progress)
         steps = {label: self.prompts.steps(label) for label in self.prompts.labels}
         steps = {label: taken for label, taken in steps.items() if taken}
         for label, taken in steps.items():
@@ -259,7 +262,11 @@ class Session:
             # The number of tries is unknown, so each gets half of the remaining progress.
             share = part_of(progress, 1 - 0.5**n, 1 - 0.5 ** (n + 1))
             encoding = self._encode(region, part_of(share, 0, 0.5))
-            prediction = self.segmenter.predict(encoding, prompts, previous, part_of(share, 0.5, 1))
+            with predicting_errors(self.segmenter.card.name):
+                prediction = self.segmenter.predict(
+                    encoding, prompts, previous, part_of(share, 0.5, 1)
+                )
+            check_finite_output(prediction.logits_kji, self.segmenter.card.name)
             # A box limits the object; without one the region grows with the object.
             grown = grown_region(prediction.logits_kji > 0, region, geometry)
             if boxed or grown is None:
@@ -270,7 +277,8 @@ class Session:
     def _encode(self, region: Region, progress: Progress) -> Encoding:
         encoding = self._encodings.get(region)
         if encoding is None:
-            encoding = self.segmenter.encode(self.volume, region, progress)
+            with predicting_errors(self.segmenter.card.name):
+                encoding = self.segmenter.encode(self.volume, region, progress)
             self._encodings.put(region, encoding)
         return encoding
 

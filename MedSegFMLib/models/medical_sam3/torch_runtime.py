@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...progress import Progress, parts_of
-from ...system.device import memory_errors
+from ...system.foreign_errors import check_finite_output, predicting_errors
 from .runtime import SliceAnswer, SliceQuestion
 from .tokenizer import PhraseTokenizer
 
@@ -37,6 +38,7 @@ class TorchSam3Runtime:
         tokenizer: The tokenizer of phrases.
         device: The device.
         model: The model name in error messages.
+        path: The file of the weights in error messages.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class TorchSam3Runtime:
         tokenizer: PhraseTokenizer,
         device: torch.device,
         model: str = "medical-sam3",
+        path: Path | None = None,
     ) -> None:
         self._network: Any = network.to(device)
         self._tokenizer = tokenizer
         self._device = device
         self._model = model
+        self._path = path
         self._most = _MOST_ON_CPU if device.type == "cpu" else _MOST_ON_GPU
         self._texts: dict[str, tuple[Tensor, Tensor]] = {}
 
@@ -119,6 +123,8 @@ class TorchSam3Runtime:
         )
         rows = torch.arange(len(questions), device=chosen.device)
         masks = output.pred_masks[rows, chosen].cpu().numpy()
+        for array in (best.cpu().numpy(), masks):
+            check_finite_output(array, self._model, self._path)
         return [
             SliceAnswer(score, mask if score >= threshold else None)
             for score, mask in zip(best.tolist(), masks, strict=True)
@@ -159,7 +165,7 @@ class TorchSam3Runtime:
         while len(results) < count:
             progress(len(results) / count, phrase)
             part = slice(len(results), min(len(results) + self._most, count))
-            with torch.inference_mode(), memory_errors(self._model):
+            with torch.inference_mode(), predicting_errors(self._model, self._path):
                 try:
                     results.extend(compute(part))
                 except torch.cuda.OutOfMemoryError:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...progress import Progress
-from ...system.device import memory_errors
+from ...system.foreign_errors import check_finite_output, predicting_errors
 from ...volumes.region import Shape
 from .feature_files import Features
 from .patches import PatchGrid, bell
@@ -45,7 +45,7 @@ def class_scores(
     """
     import torch
 
-    with torch.inference_mode(), memory_errors("sam3d"):
+    with torch.inference_mode(), predicting_errors("sam3d"):
         return _class_scores(decoder, features, windows, shape_kji, progress)
 
 
@@ -79,6 +79,7 @@ def _class_scores(
             weight_sums[:, rows, columns] += weights
         done = end - first
         mean = (sums[:, :done] / weight_sums[:done]).clamp(min=_LEAST_PROBABILITY).log()
+        check_finite_output(mean.numpy(), "sam3d")
         low, high = max(first, before_k), min(end, before_k + shape_kji[0])
         if low < high:
             scores[:, low - before_k : high - before_k] = mean[
