@@ -15,7 +15,9 @@ _LACKING = (KeyError, IndexError, TypeError, ValueError, AttributeError, StopIte
 
 
 @contextmanager
-def configuration_errors(model: str, path: Path, needs: str, advice: str) -> Iterator[None]:
+def configuration_errors(
+    model: str, path: Path, needs: str, advice: str, verdict: str = "cannot be used"
+) -> Iterator[None]:
     """Convert whatever the block raises to an error that names the file and the fault.
 
     Args:
@@ -23,6 +25,7 @@ def configuration_errors(model: str, path: Path, needs: str, advice: str) -> Ite
         path: The file or folder of the configuration.
         needs: Who needs the entries of a configuration, such as "nnU-Net writes".
         advice: The way out.
+        verdict: What a file is with a setting that breaks a rule.
 
     Raises:
         WeightsError: If the block raises anything but a named error.
@@ -34,7 +37,7 @@ def configuration_errors(model: str, path: Path, needs: str, advice: str) -> Ite
         except MedSegFMError:
             raise
         except SettingFault as error:
-            raise WeightsError(f"{path} cannot be used: {error}; {advice}.") from error
+            raise WeightsError(f"{path} {verdict}: {error}; {advice}.") from error
         except _LACKING as error:
             raise WeightsError(
                 f"{path} lacks an entry that {needs} ({fault_of(error)}); {advice}."

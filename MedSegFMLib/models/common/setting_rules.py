@@ -188,6 +188,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
+def plain(name: object) -> str:
+    """A name as `shown`, without quotation marks."""
+    return shown(name).strip("'")
+
+
 def _check_memory(nbytes: int, place: str) -> None:
     memory = physical_memory_bytes()
     if nbytes > memory:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import ModelError
 from ...progress import Progress, parts_of
 from ...system.foreign_errors import check_finite_output, predicting_errors
 from .runtime import SliceAnswer, SliceQuestion
@@ -144,12 +145,24 @@ class TorchSam3Runtime:
     def _text(self, phrase: str) -> tuple[Tensor, Tensor]:
         """The features (1, t, c) of a phrase and their attention mask, computed once."""
         if phrase not in self._texts:
-            tokens, mask = (part.to(self._device) for part in self._tokenizer.tokens([phrase]))
+            tokens, mask = self._tokenizer.tokens([phrase])
+            self._check_tokens(tokens)
+            tokens, mask = tokens.to(self._device), mask.to(self._device)
             features = self._network.get_text_features(
                 input_ids=tokens, attention_mask=mask, return_dict=True
             )
             self._texts[phrase] = features.pooler_output, mask
         return self._texts[phrase]
+
+    def _check_tokens(self, tokens: Tensor) -> None:
+        """On a GPU a token without an embedding would end all further work of the process."""
+        known = self._network.config.text_config.vocab_size
+        if int(tokens.max()) >= known:
+            raise ModelError(
+                f"The tokenizer of {self._model} has the token {int(tokens.max())}, and the "
+                f"network of {self._path} knows {known} tokens; give it the tokenizer that was "
+                "published with it."
+            )
 
     def _in_batches(
         self,

@@ -22,6 +22,7 @@ from ..common.setting_rules import (
     one_of,
     one_or_each,
     optional,
+    plain,
     shown,
     whole,
 )
@@ -144,7 +145,7 @@ def _check_names(settings: Mapping[str, Any], rules: Rules) -> None:
     for key in settings.keys() & rules.keys():
         if not rules[key].allows(settings[key]):
             raise SettingFault(
-                f"it names {shown(settings[key]).strip(chr(39))} for import, which is not a "
+                f"it names {plain(settings[key])} for import, which is not a "
                 "network or layer that nnU-Net's planners use and is not run"
             )
 

@@ -18,6 +18,7 @@ from ..common.setting_rules import (
     SettingFault,
     check_activation,
     check_settings,
+    plain,
     shown,
 )
 from .bundle_rules import NETWORK, TRANSFORMS, WINDOWS
@@ -135,7 +136,7 @@ def _network(config: BundleConfig) -> dict[str, Any]:
     name = written.get("_target_") if isinstance(written, dict) else written
     if name not in _NETWORKS:
         raise WeightsError(
-            f"{config.path} is of the network {_plain(name)}, not SegResNet; {_ADVICE}."
+            f"{config.path} is of the network {plain(name)}, not SegResNet; {_ADVICE}."
         )
     network = config.data({key: value for key, value in written.items() if key[0] != "_"})
     network = {"spatial_dims": 3, "in_channels": 1, "out_channels": 2, **network}
@@ -198,7 +199,7 @@ def _transforms(config: BundleConfig) -> list[Transform]:
             continue
         if name not in TRANSFORMS:
             raise WeightsError(
-                f"{config.path} preprocesses volumes with {_plain(name)}, which is not supported; "
+                f"{config.path} preprocesses volumes with {plain(name)}, which is not supported; "
                 f"supported are {', '.join(TRANSFORMS)}."
             )
         settings = config.data({k: v for k, v in step.items() if k not in _SELECTORS})
@@ -224,7 +225,7 @@ def _answers(config: BundleConfig, count: int) -> tuple[bool, bool]:
         for name, step in _written_transforms(config, "postprocessing"):
             if name not in _POSTPROCESSING:
                 raise WeightsError(
-                    f"{config.path} postprocesses with {_plain(name)}, which is not supported; "
+                    f"{config.path} postprocesses with {plain(name)}, which is not supported; "
                     f"supported are {', '.join(_POSTPROCESSING)}."
                 )
             steps[name] = step
@@ -249,7 +250,7 @@ def _windows(config: BundleConfig) -> dict[str, Any]:
     written = config.raw("inferer")
     if written["_target_"] not in _WINDOWS:
         raise WeightsError(
-            f"{config.path} runs on volumes with {_plain(written['_target_'])}; only "
+            f"{config.path} runs on volumes with {plain(written['_target_'])}; only "
             "SlidingWindowInferer is supported."
         )
     windows = {key: config.data(written[key]) for key in WINDOWS if key in written}
@@ -274,10 +275,6 @@ def _checkpoint(folder: Path, config: BundleConfig) -> Path:
     if not path.is_file():
         raise WeightsError(f"{folder} has no models/{name}; {_ADVICE}.")
     return path
-
-
-def _plain(name: object) -> str:
-    return shown(name).strip("'")
 
 
 def _listed(value: object) -> list[Any]:

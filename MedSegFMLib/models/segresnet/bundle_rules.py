@@ -40,7 +40,8 @@ _ORIENTATION = Rule(
 TRANSFORMS: dict[str, Rules] = {
     "Orientationd": {"axcodes": _ORIENTATION, "as_closest_canonical": FLAG},
     "Spacingd": {
-        "pixdim": one_or_each(number(1e-3, 1e3), 3),
+        # Not positive: as in the volume.
+        "pixdim": one_or_each(either(number(1e-3, 1e3), number(-1, 0)), 3),
         "diagonal": FLAG,
         "mode": one_or_each(either(one_of("bilinear", "nearest"), whole(0, 5)), 1),
         "padding_mode": one_or_each(_PADDING, 1),

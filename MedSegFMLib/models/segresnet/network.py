@@ -100,16 +100,19 @@ class SegResNetNetwork:
     def _check_grid(self, volume: Volume) -> None:
         """Raise VolumeError if the scores in the bundle's spacing cannot exist in memory."""
         geometry = volume.geometry
-        pairs = zip(geometry.shape_kji, geometry.spacing_kji_mm, strict=True)
+        spacing_kji_mm = geometry.spacing_kji_mm
+        pairs = zip(geometry.shape_kji, spacing_kji_mm, strict=True)
         extents_mm = [count * step for count, step in pairs]
-        for step in self._bundle.transforms:
-            pixdim = step.settings.get("pixdim")
+        score_bytes = np.dtype(np.float32).itemsize * self._bundle.network["out_channels"]
+        for transform in self._bundle.transforms:
+            pixdim = transform.settings.get("pixdim")
             if pixdim is not None:
-                given = pixdim if isinstance(pixdim, list | tuple) else [pixdim]
-                # The axes are reoriented before; the finest spacing holds for any order of them.
-                spacing_mm = sorted(given)[:1] * 3 if len(given) < 3 else given
-                outputs = self._bundle.network["out_channels"]
-                check_network_grid(sorted(extents_mm), sorted(spacing_mm), 4 * outputs)
+                given = list(pixdim) if isinstance(pixdim, list | tuple) else [pixdim]
+                # As in MONAI: the last value is repeated, and one below 0 keeps the volume's.
+                # The number of voxels does not depend on the order of the axes.
+                steps = [*given, *[given[-1]] * 3][:3]
+                steps_mm = [step if step > 0 else min(spacing_kji_mm) for step in steps]
+                check_network_grid(extents_mm, steps_mm, score_bytes)
 
     def _probabilities(self, prepared: torch.Tensor, progress: Progress) -> NDArray[np.float32]:
         """(channels, i, j, k) of the preprocessed volume, float32, on the CPU."""
