@@ -6,6 +6,7 @@ It holds names only: a model's module is imported on first use.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
@@ -81,7 +82,7 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
     if "weights" in options and module.CARD.weights is None:
         raise ModelError(f"The model {name} takes no weights; leave them out.")
     _check_options(name, module, options)
-    with creating_errors(name):
+    with creating_errors(name) if module.CARD.packages else nullcontext():
         return cast(Segmenter, module.create(device=device, **options))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -175,7 +176,8 @@ class Session:
 
         Raises:
             PromptError: only background is marked for an object.
-            ModelError: the model fails, whatever it raises, or returns NaN or infinity.
+            ModelError: the packages that the model needs fail, whatever they raise, or it returns
+                NaN or infinity.
         """
         progress = callers(progress)
         steps = {label: self.prompts.steps(label) for label in self.prompts.labels}
@@ -262,7 +264,7 @@ class Session:
             # The number of tries is unknown, so each gets half of the remaining progress.
             share = part_of(progress, 1 - 0.5**n, 1 - 0.5 ** (n + 1))
             encoding = self._encode(region, part_of(share, 0, 0.5))
-            with predicting_errors(self.segmenter.card.name):
+            with self._boundary():
                 prediction = self.segmenter.predict(
                     encoding, prompts, previous, part_of(share, 0.5, 1)
                 )
@@ -277,10 +279,15 @@ class Session:
     def _encode(self, region: Region, progress: Progress) -> Encoding:
         encoding = self._encodings.get(region)
         if encoding is None:
-            with predicting_errors(self.segmenter.card.name):
+            with self._boundary():
                 encoding = self.segmenter.encode(self.volume, region, progress)
             self._encodings.put(region, encoding)
         return encoding
+
+    def _boundary(self) -> AbstractContextManager[None]:
+        """The boundary to the packages of others that the model needs, if it does."""
+        card = self.segmenter.card
+        return predicting_errors(card.name) if card.packages else nullcontext()
 
     def _shared_region(self) -> Region | None:
         """The region of all boxes and marks, if the model segments all objects in one region."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from ..consistency import PlaneViews, measure
-from ..errors import ModelError
+from ..errors import MedSegFMError, ModelError
 from ..progress import Progress
 from ..registry import create
 from ..segmenter import Segmenter
@@ -111,7 +111,7 @@ class ModelHost:
         meter = CostMeter()
         if self._segmenter is None:
             progress(0.0, "Loading the model")
-            self._segmenter = create(request.model, device, **request.options)
+            self._segmenter = _load(request, device)
             self._key = _key(request)
             meter.loaded()
             opened(self._segmenter)
@@ -143,6 +143,18 @@ class ModelHost:
 
 def _key(request: Request) -> _Key:
     return request.model, request.device, to_json(dict(request.options))
+
+
+def _load(request: Request, device: str) -> Segmenter:
+    try:
+        return create(request.model, device, **request.options)
+    except MedSegFMError:
+        raise
+    except (ImportError, OSError, TypeError) as error:
+        raise ModelError(
+            f"The model {request.model} cannot be loaded ({error}); check its options and that its "
+            "packages are completely installed."
+        ) from error
 
 
 def _is_gpu_out_of_memory(error: BaseException) -> bool:
