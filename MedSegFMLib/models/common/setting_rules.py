@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from ...system.physical_memory import physical_memory_bytes
@@ -18,6 +19,8 @@ _FLOAT32_BYTES = 4
 # Beyond these no published network of images goes.
 MOST_CHANNELS = 8192
 MOST_LAYERS = 128
+# More than thirty windows of nnU-Net's usual size.
+MOST_WINDOW_VOXELS = 1 << 26
 
 
 class SettingFault(ValueError):
@@ -147,22 +150,28 @@ def known_settings(values: object, rules: Rules, place: str) -> dict[str, Any]:
     return known
 
 
-def check_activation(sizes: Iterable[int], channels: int, place: str) -> None:
-    """Check that the features of a network's first layer for one input fit into memory, in 32 bits.
+def check_window(sizes: Iterable[int], inputs: int, channels: int, place: str) -> None:
+    """Check that a network's windows are no larger than any in use, and fit into memory.
 
     Args:
-        sizes: The sides of the input in voxels or pixels.
-        channels: The channels of the layer, times the inputs of a batch.
+        sizes: The sides of a window in voxels or pixels.
+        inputs: The windows of a batch.
+        channels: The channels of the network's first layer.
         place: What states the sides, for the message.
 
     Raises:
-        SettingFault: They do not.
+        SettingFault: They are, or their features in 32 bits do not fit.
     """
-    nbytes = _FLOAT32_BYTES * channels
     sides = list(sizes)
-    for side in sides:
-        nbytes *= side
-    _check_memory(nbytes, f"{place} of {shown(sides)} with {channels} channels")
+    voxels = inputs * prod(sides)
+    if voxels > MOST_WINDOW_VOXELS:
+        raise SettingFault(
+            f"{place} of {shown(sides)} has {voxels} voxels with those of its batch, and at most "
+            f"{MOST_WINDOW_VOXELS} are supported"
+        )
+    _check_memory(
+        _FLOAT32_BYTES * channels * voxels, f"{place} of {shown(sides)} with {channels} channels"
+    )
 
 
 def check_parameters(shapes: Iterable[tuple[int, ...]], place: str) -> None:
@@ -171,13 +180,7 @@ def check_parameters(shapes: Iterable[tuple[int, ...]], place: str) -> None:
     Raises:
         SettingFault: They do not.
     """
-    total = 0
-    for shape in shapes:
-        nbytes = _FLOAT32_BYTES
-        for side in shape:
-            nbytes *= side
-        total += nbytes
-    _check_memory(total, place)
+    _check_memory(_FLOAT32_BYTES * sum(map(prod, shapes)), place)
 
 
 def shown(value: object) -> str:

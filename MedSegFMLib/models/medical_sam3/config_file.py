@@ -17,7 +17,7 @@ from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import (
     Rules,
     SettingFault,
-    check_activation,
+    check_window,
     known_settings,
     plain,
     shown,
@@ -39,7 +39,7 @@ CONFIG = "config.json"
 _TYPES = ("sam3", "sam3_video")
 # torch's own attention.
 _ATTENTION = "sdpa"
-_MOST_TOKENS = 1 << 15
+_MOST_TOKENS = 1 << 14
 _REMOVE = "remove it, or get it again"
 _WITHOUT_TRACKER = "get it again, or leave the tracker out with --option propagation=boxes"
 
@@ -156,4 +156,9 @@ def _check_tokens(backbone: Mapping[str, Any]) -> None:
         raise SettingFault(
             f"backbone_config has {side * side} patches, and at most {_MOST_TOKENS} are supported"
         )
-    check_activation((side, side), backbone.get("intermediate_size", 1), "a slice (image_size)")
+    if backbone.get("window_size", 0) > side:
+        raise SettingFault(
+            f"window_size of backbone_config is {backbone['window_size']}, and a slice is {side} "
+            "patches wide"
+        )
+    check_window((side, side), 1, backbone.get("intermediate_size", 1), "a slice (image_size)")

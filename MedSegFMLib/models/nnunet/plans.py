@@ -14,7 +14,7 @@ from ..common.setting_rules import (
     Rule,
     Rules,
     SettingFault,
-    check_activation,
+    check_window,
     each,
     group,
     known_settings,
@@ -134,9 +134,8 @@ def checked_plans(plans: Mapping[str, Any], configuration: str) -> dict[str, Any
     given = _inherited(plans.get("configurations"), configuration)
     settings = known_settings(given, _CONFIGURATION, f"the configuration {shown(configuration)}")
     architecture = checked_architecture(given)
-    check_activation(
-        settings.get("patch_size", ()), first_features(architecture), "a window (patch_size)"
-    )
+    patch_size = settings.get("patch_size", ())
+    check_window(patch_size, 1, first_features(architecture), "a window (patch_size)")
     whole_plans = known_settings(plans, _PLANS, "the plans")
     return {**whole_plans, "configurations": {configuration: {**settings, **architecture}}}
 

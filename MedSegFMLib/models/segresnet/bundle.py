@@ -16,8 +16,8 @@ from ..common.setting_rules import (
     Rule,
     Rules,
     SettingFault,
-    check_activation,
     check_settings,
+    check_window,
     plain,
     shown,
 )
@@ -108,8 +108,12 @@ def read(folder: Path, highres: bool | None) -> Bundle:
         network = _network(config)
         softmax, nearest = _answers(config, network["out_channels"])
         windows = _windows(config)
-        batch = windows.get("sw_batch_size", 1) * network.get("init_filters", 8)
-        check_activation(_sides(windows["roi_size"]), batch, "a window (roi_size)")
+        check_window(
+            _sides(windows["roi_size"]),
+            windows.get("sw_batch_size", 1),
+            network.get("init_filters", 8),
+            "a window (roi_size)",
+        )
         return Bundle(
             path=folder,
             checkpoint=_checkpoint(folder, config),
