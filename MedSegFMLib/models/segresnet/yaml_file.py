@@ -9,8 +9,8 @@ from typing import Any
 from ...errors import WeightsError
 from ...system.json_files import JsonError, load_bytes, parse_json, unique
 
-# PyYAML reads some 100 kB a second.
-_MOST_BYTES = 300_000
+# PyYAML reads some 30 kB of short values a second.
+_MOST_BYTES = 100_000
 _DEEPEST = 64
 
 
