@@ -27,8 +27,6 @@ BY_TORCH = ("nnunet", "segresnet", "medical-sam3", "sam3d")
 
 
 def session_of(model: Segmenter) -> Session:
-    if model.card.name not in BY_TORCH:
-        pytest.skip("this model's network is not run by torch on a CPU")
     session = Session(model, VOLUME)
     text = Text(model.classes[0] if model.classes else "liver")
     box = Box.from_ijk(VOLUME.geometry, (4, 3, 1), (20, 18, 11))
@@ -40,6 +38,7 @@ class Panic(BaseException):
     """As Rust's in Python."""
 
 
+@pytest.mark.parametrize("model", BY_TORCH, indirect=True)
 @pytest.mark.parametrize("raised", [KeyError("x"), RecursionError(), AssertionError(), Panic()])
 def test_what_a_network_raises_is_a_named_error(
     model: Segmenter, raised: BaseException, monkeypatch: pytest.MonkeyPatch
@@ -54,6 +53,7 @@ def test_what_a_network_raises_is_a_named_error(
         session.predict()
 
 
+@pytest.mark.parametrize("model", BY_TORCH, indirect=True)
 def test_a_network_that_returns_nan_is_no_empty_object(
     model: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

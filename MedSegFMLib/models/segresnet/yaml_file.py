@@ -51,7 +51,7 @@ def _loader() -> Any:
     """PyYAML's safe loader, which makes data only, without duplicate keys."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
         pass
 
     def mapping(loader: Any, node: Any) -> dict[Any, Any]:
