@@ -40,6 +40,7 @@ _TYPES = ("sam3", "sam3_video")
 # torch's own attention.
 _ATTENTION = "sdpa"
 _MOST_TOKENS = 1 << 14
+_PUBLISHED_WORDS = 49408
 _REMOVE = "remove it, or get it again"
 _WITHOUT_TRACKER = "get it again, or leave the tracker out with --option propagation=boxes"
 
@@ -101,6 +102,7 @@ def _detector(values: object) -> dict[str, Any]:
     if "text_config" in parts:
         text = parts["text_config"]
         settings["text_config"] = _typed(text, TEXT, "text_config", "clip_text_model")
+        _check_words(settings["text_config"])
     return settings
 
 
@@ -143,6 +145,16 @@ def _parts(values: object, place: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingFault(f"{place} is {shown(values)}, and it must contain names and values")
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _check_words(text: Mapping[str, Any]) -> None:
+    """Check that the tokens with a meaning of their own have numbers in the vocabulary."""
+    size = text.get("vocab_size", _PUBLISHED_WORDS)
+    for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
+        if (text.get(name) or 0) >= size:
+            raise SettingFault(
+                f"{name} of text_config is {text[name]}, and there are {size} tokens (vocab_size)"
+            )
 
 
 def _check_tokens(backbone: Mapping[str, Any]) -> None:

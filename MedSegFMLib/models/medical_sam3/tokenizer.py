@@ -50,7 +50,9 @@ class PhraseTokenizer:
         from transformers import CLIPTokenizer
 
         try:
-            vocabulary, merges = _read(folder)
+            vocabulary, pairs = _read(folder)
+            # transformers passes pairs on, which its annotation leaves out.
+            merges: Any = pairs
             self._tokenizer: Any = CLIPTokenizer(vocab=vocabulary, merges=merges)
         # The tokenizers library raises nothing more specific for a damaged file; its panics are no
         # `Exception`.
