@@ -28,7 +28,7 @@ import yaml
 
 from MedSegFMLib import Geometry, Session, Text, create
 from MedSegFMLib.errors import MedSegFMError
-from Testing.attacks import foreign_attacks
+from Testing.attacks import medical_sam3_attacks, nnunet_attacks, segresnet_attacks
 from Testing.attacks.json_mutations import garbled, mutated
 
 NAME = "foreign configurations"
@@ -177,20 +177,20 @@ def _content(model: str, name: str) -> Any:
 def _named() -> Iterator[Payload]:
     """Every named attack."""
     tables: tuple[tuple[str, str, dict[str, Callable[[Any], None]]], ...] = (
-        ("nnunet", "plans.json", foreign_attacks.PLANS),
-        ("nnunet", "dataset.json", foreign_attacks.DATASETS),
-        ("segresnet", "configs/inference.json", foreign_attacks.BUNDLES),
-        ("medical-sam3", "config.json", foreign_attacks.CONFIGS),
+        ("nnunet", "plans.json", nnunet_attacks.PLANS),
+        ("nnunet", "dataset.json", nnunet_attacks.DATASETS),
+        ("segresnet", "configs/inference.json", segresnet_attacks.BUNDLES),
+        ("medical-sam3", "config.json", medical_sam3_attacks.CONFIGS),
     )
     for model, file, attacks in tables:
         for name, change in attacks.items():
             content = _content(model, file)
             change(content)
             yield Payload(model, name, ((file, json.dumps(content).encode()),))
-    for name, text in foreign_attacks.YAML.items():
+    for name, text in segresnet_attacks.YAML.items():
         good = yaml.safe_dump(_content("segresnet", "configs/inference.json"))
         yield Payload("segresnet", name, (("configs/inference.yaml", (good + text).encode()),))
-    for name, files in foreign_attacks.TOKENIZERS.items():
+    for name, files in medical_sam3_attacks.TOKENIZERS.items():
         yield Payload("medical-sam3", name, tuple(files.items()))
 
 
