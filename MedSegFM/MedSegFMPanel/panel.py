@@ -29,7 +29,7 @@ from .segments.table import SegmentTable
 from .status_section import StatusSection
 from .table_selection import Selection
 from .training.section import AdaptSection
-from .volume_choice import offered_volume
+from .volume_choice import VolumeChoice, offered_volume
 from .worker_client import worker_client
 
 _PUMP_MILLISECONDS = 50
@@ -90,8 +90,7 @@ class Panel:
         # The parameters that are followed; the widgets show some also while none are.
         self.parameters, self._link = None, ParameterLink(ui, self.apply)
         self._is_open = False
-        # Why the chosen volume node cannot be segmented, and when it was last looked at.
-        self._volume_fault, self._refused_at = "", None
+        self._volume = VolumeChoice(self.logic)
         self._actions = Actions(self)
         keys = [*self.buttons.keys(), *self._actions.keys(), *self.consistency.keys()]
         self._shortcuts = Shortcuts(widget, keys)
@@ -230,7 +229,7 @@ class Panel:
         usable = has_volume and self.models.can_run
         self.buttons.show(logic.card, usable, logic.classes)
         self.buttons.show_active()
-        hint = messages.volume_hint(has_volume, self._volume_fault)
+        hint = messages.volume_hint(has_volume, self._volume.fault)
         ui.volumeHint.text, ui.volumeHint.visible = hint, bool(hint)
         ui.segmentHint.visible = not logic.prompts.labels
         ui.segmentTable.visible = bool(logic.prompts.labels)
@@ -264,7 +263,7 @@ class Panel:
     def _take(self, update):
         if isinstance(update, VolumeGone):
             self.place_mode.stop()
-            self._volume_fault = ""
+            self._volume.fault = ""
         elif isinstance(update, Written) and self.parameters and not self.parameters.showChanges:
             self.logic.overlay.clear()
         status_messages.show_update(update, self.status, self.logic)
@@ -277,11 +276,7 @@ class Panel:
             self.status.busy(self.logic.is_measuring_consistency)
 
     def _choose_volume(self, node):
-        self._volume_fault = ""
-        try:
-            self.logic.set_volume(node)
-        except MedSegFMError as error:
-            self._volume_fault, self._refused_at = str(error), node.GetMTime()
+        if not self._volume.choose(node):
             return
         self.place_mode.stop()
         self.status.clear()
@@ -291,9 +286,9 @@ class Panel:
             self.warm_up()
 
     def _look_again(self):
-        """Choose a refused volume node again once it has changed; loading takes two steps."""
+        """Choose a refused volume node again once it has changed."""
         node = self.parameters.volume if self.parameters is not None else None
-        if self._volume_fault and node is not None and node.GetMTime() != self._refused_at:
+        if self._volume.has_changed(node):
             self._choose_volume(node)
             self.refresh()
 

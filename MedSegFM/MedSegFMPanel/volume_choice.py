@@ -2,8 +2,39 @@
 
 import slicer
 
+from MedSegFMLib.errors import MedSegFMError
+
 # Not the classes derived from it: labelmaps and vector volumes cannot be segmented.
 _CLASS = "vtkMRMLScalarVolumeNode"
+
+
+class VolumeChoice:
+    """The volume node that is chosen, also while it cannot be segmented.
+
+    Args:
+        logic: The scene logic.
+
+    Attributes:
+        fault: Why the chosen node cannot be segmented; "" if it can.
+    """
+
+    def __init__(self, logic):
+        self._logic = logic
+        self._refused_at = None
+        self.fault = ""
+
+    def choose(self, node):
+        """Segment a volume node, or none; returns whether it can be segmented."""
+        self.fault = ""
+        try:
+            self._logic.set_volume(node)
+        except MedSegFMError as error:
+            self.fault, self._refused_at = str(error), node.GetMTime()
+        return not self.fault
+
+    def has_changed(self, node):
+        """Whether a node that was refused has changed since; loading takes two steps."""
+        return bool(self.fault) and node is not None and node.GetMTime() != self._refused_at
 
 
 def offered_volume(scene):
