@@ -213,8 +213,8 @@ class MedSegFMTest(ScriptedLoadableModuleTest):
     def runTest(self):
         """Run every check on a small phantom, each in an empty scene.
 
-        The weights-free model needs nothing that Slicer lacks; the default model is tested too
-        where it can run. Each message names the model that was used.
+        The weights-free model needs nothing that Slicer lacks; the default model is tested too if
+        it can run. Each message names the model that was used.
         """
         from MedSegFMPanel import self_test
 
