@@ -64,6 +64,7 @@ class MedSegFM(ScriptedLoadableModule):
         parent.title = "MedSegFM"
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.dependencies = []
+        # People by name before it is published: see Docs/publishing.md.
         parent.contributors = [_("The MedSegFM developers")]
         parent.helpText = _(
             "Interactive 3D segmentation with foundation models: load a volume, draw a box around "
