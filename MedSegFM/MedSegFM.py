@@ -145,7 +145,7 @@ class MedSegFMWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.panel.use(self._parameters())
-        self.panel.choose_volume()
+        self.panel.volume.offer()
         if self.parent.property(_SHOWN):
             self.panel.enter()
 
