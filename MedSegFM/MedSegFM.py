@@ -64,6 +64,7 @@ class MedSegFM(ScriptedLoadableModule):
         parent.title = "MedSegFM"
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.dependencies = []
+        # People by name before it is published: see Docs/publishing.md.
         parent.contributors = [_("The MedSegFM developers")]
         parent.helpText = _(
             "Interactive 3D segmentation with foundation models: load a volume, draw a box around "
@@ -144,7 +145,7 @@ class MedSegFMWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.panel.use(self._parameters())
-        self.panel.choose_volume()
+        self.panel.volume.offer()
         if self.parent.property(_SHOWN):
             self.panel.enter()
 
@@ -213,8 +214,8 @@ class MedSegFMTest(ScriptedLoadableModuleTest):
     def runTest(self):
         """Run every check on a small phantom, each in an empty scene.
 
-        The weights-free model needs nothing that Slicer lacks; the default model is tested too
-        where it can run. Each message names the model that was used.
+        The weights-free model needs nothing that Slicer lacks; the default model is tested too if
+        it can run. Each message names the model that was used.
         """
         from MedSegFMPanel import self_test
 

@@ -29,7 +29,7 @@ from .segments.table import SegmentTable
 from .status_section import StatusSection
 from .table_selection import Selection
 from .training.section import AdaptSection
-from .volume_choice import offered_volume
+from .volume_choice import VolumeChoice
 from .worker_client import worker_client
 
 _PUMP_MILLISECONDS = 50
@@ -48,6 +48,7 @@ class Panel:
     Attributes:
         logic: The scene logic.
         parameters: The parameters that are followed; None while a scene closes.
+        volume: The volume that is chosen.
     """
 
     def __init__(self, widget, ui, resource_path, make_client=worker_client, dialogs=None):
@@ -90,8 +91,7 @@ class Panel:
         # The parameters that are followed; the widgets show some also while none are.
         self.parameters, self._link = None, ParameterLink(ui, self.apply)
         self._is_open = False
-        # Why the chosen volume node cannot be segmented, and when it was last looked at.
-        self._volume_fault, self._refused_at = "", None
+        self.volume = VolumeChoice(self)
         self._actions = Actions(self)
         keys = [*self.buttons.keys(), *self._actions.keys(), *self.consistency.keys()]
         self._shortcuts = Shortcuts(widget, keys)
@@ -118,7 +118,7 @@ class Panel:
         self._timer.start()
         self.models.look_again()
         self.adapting.look_again()
-        self.choose_volume()
+        self.volume.offer()
         self.refresh()
 
     def exit(self):
@@ -147,14 +147,6 @@ class Panel:
         if self.logic.volume_node is not None:
             self.parameters.volume = self.logic.volume_node
         self.apply()
-
-    def choose_volume(self):
-        """Choose a volume of the scene if none is chosen: the selector never does it by itself."""
-        if self.parameters is None or self.parameters.volume is not None:
-            return
-        node = self.logic.volume_node or offered_volume(slicer.mrmlScene)
-        if node is not None:
-            self.parameters.volume = node
 
     def restart_worker(self):
         """End the model's process and start another one, which gets the pending request again."""
@@ -188,7 +180,7 @@ class Panel:
         self.logic.new_object_per_box = chosen.newSegmentPerBox
         self.logic.overwrite = chosen.overwrite.value
         if chosen.volume is not self.logic.volume_node:
-            self._choose_volume(chosen.volume)
+            self.volume.choose(chosen.volume)
         wanted = (chosen.model.value, chosen.device.value)
         if wanted != (self.logic.model, self.logic.device):
             if self.attempt(self.logic.set_model, *wanted):
@@ -204,12 +196,12 @@ class Panel:
 
     def pump(self):
         """Follow worker, scene and downloads; the timer calls it on the main thread."""
-        self._look_again()
+        self.volume.look_again()
         updates = self.logic.pump()
         for update in updates:
             self._take(update)
         if self._is_open and not slicer.mrmlScene.IsBatchProcessing():
-            self.choose_volume()
+            self.volume.offer()
         self.models.pump()
         self.comparing.pump()
         self.adapting.pump()
@@ -230,8 +222,7 @@ class Panel:
         usable = has_volume and self.models.can_run
         self.buttons.show(logic.card, usable, logic.classes)
         self.buttons.show_active()
-        hint = messages.volume_hint(has_volume, self._volume_fault)
-        ui.volumeHint.text, ui.volumeHint.visible = hint, bool(hint)
+        self.volume.show()
         ui.segmentHint.visible = not logic.prompts.labels
         ui.segmentTable.visible = bool(logic.prompts.labels)
         ui.promptTable.visible = bool(logic.prompts.entries)
@@ -264,7 +255,7 @@ class Panel:
     def _take(self, update):
         if isinstance(update, VolumeGone):
             self.place_mode.stop()
-            self._volume_fault = ""
+            self.volume.fault = ""
         elif isinstance(update, Written) and self.parameters and not self.parameters.showChanges:
             self.logic.overlay.clear()
         status_messages.show_update(update, self.status, self.logic)
@@ -275,27 +266,6 @@ class Panel:
             self.status.busy(True, _("The model is being started…"))
         else:
             self.status.busy(self.logic.is_measuring_consistency)
-
-    def _choose_volume(self, node):
-        self._volume_fault = ""
-        try:
-            self.logic.set_volume(node)
-        except MedSegFMError as error:
-            self._volume_fault, self._refused_at = str(error), node.GetMTime()
-            return
-        self.place_mode.stop()
-        self.status.clear()
-        if node is not None:
-            self.models.look_again()
-            self.parameters.model = type(self.parameters.model)[self.logic.model]
-            self.warm_up()
-
-    def _look_again(self):
-        """Choose a refused volume node again once it has changed; loading takes two steps."""
-        node = self.parameters.volume if self.parameters is not None else None
-        if self._volume_fault and node is not None and node.GetMTime() != self._refused_at:
-            self._choose_volume(node)
-            self.refresh()
 
     def warm_up(self):
         """Let an idle worker load the chosen model."""

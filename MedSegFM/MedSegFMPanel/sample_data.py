@@ -33,7 +33,7 @@ def register():
 
 
 def _make_for_sample_data(_source):
-    """What Sample Data calls when its button is clicked."""
+    """Make the phantom when its button in Sample Data is clicked."""
     return make_phantom()
 
 

@@ -2,7 +2,7 @@
 
 It runs in Slicer's Self Tests module, and with slicer-core in the tests of the sources. Every check
 passes in a Slicer in which nothing was installed, without a network: the model is weights-free.
-Where the default model can run, the checks that depend on a model run with that one as well.
+If the default model can run, the checks that depend on a model run with that one as well.
 """
 
 import os

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import torch
-from accelerate import Accelerator, InitProcessGroupKwargs  # type: ignore[import-untyped]
 from torch import nn
 
 from ..system.device import choose_device
@@ -24,6 +23,11 @@ class Processes:
     """
 
     def __init__(self, device: str) -> None:
+        from accelerate import (  # type: ignore[import-untyped]
+            Accelerator,
+            InitProcessGroupKwargs,
+        )
+
         chosen = choose_device(device)
         several = int(os.environ.get("WORLD_SIZE", "1")) > 1
         # accelerate keeps one precision and one device for the life of a process, but calls of

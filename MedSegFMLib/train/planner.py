@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
 import torch
 
 from ..errors import TrainingError
@@ -89,6 +88,8 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
 def _free(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
+    import psutil  # type: ignore[import-untyped]
+
     return int(psutil.virtual_memory().available)
 
 
@@ -96,6 +97,8 @@ def _held(device: torch.device) -> int:
     """The memory of this process."""
     if device.type == "cuda":
         return int(torch.cuda.memory_allocated(device))
+    import psutil
+
     return int(psutil.Process().memory_info().rss)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -176,3 +177,91 @@ def test_the_light_requirements_replace_nothing_of_slicers() -> None:
         assert wanted and all(">=" in line and "==" not in line for line in wanted)
         names = {re.split(r"[>=<]", line)[0].lower() for line in wanted}
         assert not names & {"numpy", "simpleitk", "requests", "torch"}
+
+
+# What the Extensions Index lets modules import at file scope, and our own packages.
+ALLOWED = {"slicer", "vtk", "vtkmodules", "qt", "ctk", "SimpleITK", "numpy", "scipy"}
+ALLOWED |= {"MedSegFM", "MedSegFMLib", "MedSegFMPanel", "__future__"} | sys.stdlib_module_names
+# What only network code imports there: see Docs/publishing.md.
+NETWORK_CODE = {"torch", "segment_anything", "nnunetv2"}
+
+
+def imports_at_file_scope(path: Path) -> set[str]:
+    """The packages that importing a file imports."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for part in ("body", "orelse", "finalbody", "handlers"):
+                waiting += getattr(node, part, [])
+    return found
+
+
+def test_the_module_imports_nothing_at_file_scope_that_a_fresh_slicer_lacks() -> None:
+    for path in (ROOT / "MedSegFM").rglob("*.py"):
+        assert imports_at_file_scope(path) <= ALLOWED, path
+
+
+def test_only_network_code_of_the_library_imports_torch_at_file_scope() -> None:
+    for path in (ROOT / "MedSegFMLib").rglob("*.py"):
+        parts = path.relative_to(ROOT / "MedSegFMLib").parts
+        named = "network" in parts or path.stem == "network" or path.stem.startswith("torch_")
+        is_network_code = named or parts[0] in ("train", "synthesis")
+        others = imports_at_file_scope(path) - ALLOWED
+        assert others <= (NETWORK_CODE if is_network_code else set()), path
+
+
+def test_contributors_are_the_same_in_cmake_and_in_the_module() -> None:
+    cmake = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    (listed,) = re.findall(r'EXTENSION_CONTRIBUTORS "(.*)"', cmake)
+    module = (ROOT / "MedSegFM/MedSegFM.py").read_text(encoding="utf-8")
+    (people,) = re.findall(r"parent\.contributors = \[(.*?)\]", module, re.DOTALL)
+    assert re.findall(r'"(.*?)"', people) == re.split(r",\s+(?![^(]*\))", listed)
+
+
+def test_the_evidence_for_each_rule_is_there() -> None:
+    text = (ROOT / "Docs/publishing.md").read_text(encoding="utf-8")
+    table = text.partition("## What a reviewer checks")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1:4] for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 16
+    for rule, place, test in rows:
+        named = re.findall(r"`([\w./]+)`", test)
+        assert named, rule
+        for path in named + re.findall(r"`([\w./]+)`", place):
+            assert (ROOT / path).exists(), path
+
+
+def test_a_clone_stays_small() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("this is no clone of the repository")
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert sum(path.stat().st_size for path in files if path.is_file()) < 60e6
+    assert (ROOT / "LICENSE").is_file()
+
+
+def test_the_readme_has_what_the_index_asks() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    module = text.partition("## In 3D Slicer")[2].partition("\n## ")[0]
+    assert re.search(r"!\[.*\]\(Resources/Screenshots/[\w-]+\.png\)", text)
+    for words in ("The module **MedSegFM**", "CT, MR", "organs", "*MedSegFMAbdomenCT*", "*Sample*"):
+        assert words in module, words
+    assert "arXiv" in text and "Apache-2.0" in text and "## Licence and citation" in text
+
+
+def test_help_category_and_acknowledgement_are_given() -> None:
+    text = (ROOT / "MedSegFM/MedSegFM.py").read_text(encoding="utf-8")
+    assert 'translate("qSlicerAbstractCoreModule", "Segmentation")' in text
+    for name in ("helpText", "acknowledgementText"):
+        assert re.search(rf"parent\.{name} = _\(", text), name
+    cmake = (ROOT / "MedSegFM/CMakeLists.txt").read_text(encoding="utf-8")
+    assert "WITH_GENERIC_TESTS" in cmake

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_slicer import missing_modules, run_python
 
 ROOT = Path(__file__).resolve().parents[2]
-# What a fresh Slicer and a build machine have of our dependencies.
-SLICERS_OWN = {"numpy", "scipy", "SimpleITK", "pydicom"}
-MODULES = {"PyYAML": "yaml", "scikit-image": "skimage"}
 RUN = """
 from pathlib import Path
 from host import application
@@ -60,30 +53,9 @@ def test_the_self_test_runs_its_checks(bare: Any, monkeypatch: pytest.MonkeyPatc
     assert len(ran) == 1
 
 
-def not_in_slicer() -> list[str]:
-    """The modules of all our packages that a fresh Slicer lacks."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = project["dependencies"] + project["optional-dependencies"]["models"]
-    names = {re.split(r"[^\w-]", line)[0] for line in lines} - SLICERS_OWN
-    return sorted(MODULES.get(name, name.replace("-", "_")) for name in names)
-
-
 def test_the_self_test_passes_in_a_fresh_slicer_and_says_what_it_used() -> None:
-    missing = not_in_slicer()
-    assert {"openvino", "torch", "safetensors", "matplotlib"} <= set(missing)
-    folders = (ROOT / "Testing/support/bare_slicer", ROOT, ROOT / "Testing/support")
-    done = subprocess.run(
-        [sys.executable, "-c", RUN],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, folders)),
-            "MEDSEGFM_TEST_MISSING": ",".join(missing),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    assert {"openvino", "torch", "safetensors", "matplotlib"} <= set(missing_modules())
+    done = run_python(["-c", RUN])
     assert done.returncode == 0, done.stdout + done.stderr
     said = done.stdout.splitlines()
     assert sum(line.startswith("Random walker: ") for line in said) == len(checks())

@@ -54,6 +54,8 @@ CARD = ModelCard(
     # for regions of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=230_000_000,
     bytes_per_voxel=65,
+    # The walk alone would find the ball.
+    trial_options={"refine": False},
     finds_ball=True,
 )
 

@@ -90,7 +90,7 @@ def _hide(display: Any, segment_id: str) -> None:
 
 
 def _fill(segmentation_node: Any, segment_id: str) -> None:
-    """Restore a fill if it was hidden and nobody has set it since."""
+    """Restore a fill if it was hidden and has not been set since."""
     display = segmentation_node.GetDisplayNode()
     if display is None:
         return
@@ -111,7 +111,7 @@ def _opacity(stored: str) -> float:
 
 
 def _tagged(segmentation_node: Any, segment_id: str) -> str:
-    """What an earlier version stored; its tag is removed."""
+    """The opacity that an earlier version stored, "" for none; its tag is removed."""
     segment = segmentation_node.GetSegmentation().GetSegment(segment_id)
     stored = mutable("")
     if segment is None or not segment.HasTag(_TAG):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from waiting import GENEROUS_SECONDS, wait_until
+from held_gil import HeldLoop
+from waiting import GENEROUS_SECONDS
 
 
 class Dialogs:
@@ -74,17 +75,17 @@ class Desk:
     def wait(
         self, until: Callable[[], bool] | None = None, seconds: float = GENEROUS_SECONDS
     ) -> None:
-        """Let the timer run until something is so; without, until no answer is awaited."""
+        """Let the timer run until something is so; without, until no answer is awaited.
+
+        Python's lock is held between the ticks, as Slicer's event loop does.
+        """
         import slicer
 
         is_so = until or (lambda: not self.panel.logic.is_predicting)
         self.panel.pump()
-
-        def goes_on() -> bool:
-            slicer.app.processEvents()
-            return is_so()
-
-        wait_until(goes_on, seconds, lambda: f"nothing came of it: {self.ui.statusLabel.text}")
+        # More often than the panel's timer: the user moves the mouse.
+        loop = HeldLoop(slicer.app.processEvents, period_seconds=0.02)
+        loop.run_until(is_so, seconds, lambda: f"nothing came of it: {self.ui.statusLabel.text}")
         self.panel.refresh()
 
     def load(self, shape: tuple[int, int, int] = (24, 30, 34)) -> Any:

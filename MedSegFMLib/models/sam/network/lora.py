@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor
 
 from ...common.lora import check_lora_settings, load_adapters, lora_settings
 from .config import SamConfig
 from .network import Sam
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 Targets = Literal["qkv", "attention", "all"]
 DecoderPart = Literal["lora", "frozen"]
@@ -73,6 +75,8 @@ def with_adapters(network: Sam, settings: Mapping[str, Any]) -> PeftModel:
     Raises:
         TypeError, ValueError: If peft does not accept the settings.
     """
+    from peft import LoraConfig, get_peft_model
+
     network.requires_grad_(False)
     network.plain_decoder = True
     return get_peft_model(network, LoraConfig(**settings))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from peft import get_peft_model_state_dict
 from torch import Tensor
 
 from ....drawing.consistency_figure import draw_consistency
@@ -166,9 +165,14 @@ class CrossplaneTask(Task):
             return cached_backward(views, loss, weight, self._processes.device)
         return plain_backward(views, loss, weight)
 
+    def _adapter_state(self) -> dict[str, Tensor]:
+        from peft import get_peft_model_state_dict
+
+        return dict(get_peft_model_state_dict(self._peft))
+
     def state(self) -> dict[str, Tensor]:
         """The adapters, and the results of `prepare`."""
-        state: dict[str, Tensor] = dict(get_peft_model_state_dict(self._peft))
+        state: dict[str, Tensor] = self._adapter_state()
         assert self._hot is not None and self._before is not None, "prepare was called"
         state |= {f"hot.{place}": voxels for place, voxels in enumerate(self._hot)}
         state["before"] = torch.tensor([self._before[name] for name in SCORES])
@@ -208,7 +212,7 @@ class CrossplaneTask(Task):
             self._manifest,
             {key: str(value) for key, value in asdict(settings).items() if key not in _PATHS},
         )
-        lora_file.write(path, facts, get_peft_model_state_dict(self._peft))
+        lora_file.write(path, facts, self._adapter_state())
         report = {
             "before": _numbers(self._before),
             "after": _numbers(self._after),
