@@ -1,4 +1,4 @@
-"""A download in the background, for a panel that must not block."""
+"""A download in the background, for a panel that must not wait for it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import threading
 from pathlib import Path
 
 from ..errors import Cancelled, MedSegFMError, WeightsError
+from ..system.thread_time import GRANTED_SECONDS
 from .fetch import fetch
+from .receiving import ReceivingProcess
 
 _STOPPED = "The download was stopped; it can be resumed."
 
 
 class Download:
-    """`fetch` in a separate thread; the caller polls its progress.
+    """`fetch` in a thread, which only follows the process that receives; the caller polls it.
 
     Attributes:
         name: the name of the weights.
@@ -30,17 +32,20 @@ class Download:
         self.error: MedSegFMError | None = None
         self._accept_licence = accept_licence
         self._stop = threading.Event()
+        self._process = ReceivingProcess()
         self._thread = threading.Thread(target=self._run, name=f"fetch {name}", daemon=True)
         self._thread.start()
 
     @property
     def done(self) -> bool:
-        """Whether it ended, successfully or not."""
+        """Whether it ended, successfully or not; gives its thread a few milliseconds to run."""
+        self._thread.join(GRANTED_SECONDS)
         return not self._thread.is_alive()
 
     def cancel(self) -> None:
-        """Stop soon, at the latest when a silent server times out; received data are kept."""
+        """Stop at once; received data are kept."""
         self._stop.set()
+        self._process.kill()
 
     def _run(self) -> None:
         # Remains if the download ends with an unexpected exception.
@@ -49,7 +54,7 @@ class Download:
             "it."
         )
         try:
-            self.path = fetch(self.name, self._accept_licence, self._progress)
+            self.path = fetch(self.name, self._accept_licence, self._progress, self._process)
             error = None
         except MedSegFMError as caught:
             # After `cancel` a simultaneous failure does not matter.

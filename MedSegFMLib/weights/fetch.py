@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import WeightsError
@@ -11,11 +12,25 @@ from .catalogue import Entry, entry
 from .checksums import sha256_of
 from .transfer import receive
 
+# Downloads a file of known size from an address, and returns its SHA-256.
+Receive = Callable[[str, Path, int | None, Progress], str]
+
 # The fraction of the progress for the download; the rest is for verification.
 _RECEIVING = 0.95
 
 
-def fetch(name: str, accept_licence: bool = False, progress: Progress = no_progress) -> Path:
+def receive_and_check(url: str, part: Path, size: int | None, progress: Progress) -> str:
+    """Download a file and return its SHA-256; see `transfer.receive`."""
+    receive(url, part, size, part_of(progress, 0.0, _RECEIVING))
+    return sha256_of(part, part_of(progress, _RECEIVING, 1.0))
+
+
+def fetch(
+    name: str,
+    accept_licence: bool = False,
+    progress: Progress = no_progress,
+    receive: Receive = receive_and_check,
+) -> Path:
     """Download the weights of a model into the user's folder and return their path.
 
     An incomplete earlier download is resumed; published weights that are complete are kept.
@@ -25,6 +40,7 @@ def fetch(name: str, accept_licence: bool = False, progress: Progress = no_progr
         accept_licence: whether the user accepts a licence that restricts the use of the weights;
             other licences need no acceptance.
         progress: called with the completed fraction and a phrase.
+        receive: downloads the file.
 
     Raises:
         WeightsError: no weights are published; the licence is not accepted; the user's own weights
@@ -42,8 +58,7 @@ def fetch(name: str, accept_licence: bool = False, progress: Progress = no_progr
     part = store.partial(item)
     store.make_folder(part.parent)
     assert item.url is not None and item.sha256 is not None, "checked by _check_published"
-    receive(item.url, part, item.bytes, part_of(progress, 0.0, _RECEIVING))
-    digest = sha256_of(part, part_of(progress, _RECEIVING, 1.0))
+    digest = receive(item.url, part, item.bytes, progress)
     if digest != item.sha256.lower():
         part.unlink()
         raise WeightsError(

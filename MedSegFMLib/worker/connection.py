@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from ..errors import WorkerError
+from ..system.process_tree import ProcessTree, exit_words
 from ..system.thread_time import GRANTED_SECONDS
 from .frames import Frame, FrameCutOffError, read_frame, skip_greeting, write_frame
 from .launchers import Launcher
-from .process_tree import ProcessTree, exit_words
 
 _LOG = logging.getLogger(__name__)
 

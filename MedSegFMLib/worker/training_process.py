@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 from ..errors import WorkerError
 from ..system.json_files import parse_json
-from .process_tree import ProcessTree, exit_words
+from ..system.process_tree import ProcessTree, exit_words
 
 _LAST_WORDS_LINES = 40
 _DRAIN_SECONDS = 2.0
