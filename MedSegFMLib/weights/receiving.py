@@ -120,7 +120,8 @@ def _print(event: dict[str, Any]) -> None:
 
 
 def _end_with_caller() -> None:
-    while sys.stdin.buffer.read(4096):
+    # Not through `sys.stdin`, whose lock a thread must not have when the interpreter ends.
+    while os.read(0, 4096):
         pass
     os._exit(0)
 
