@@ -69,8 +69,8 @@ class EnsamEncoding(Encoding):
 def create(device: str = "auto", weights: str | Path | None = None) -> EnsamSegmenter:
     """Load the model with the stored weights, or those in the file `weights`.
 
-    OpenVINO runs the network on a CPU; torch runs it on a GPU, and on a CPU without OpenVINO or
-    without a graph of the weights' configuration.
+    On a CPU, OpenVINO runs the network, or ONNX Runtime if OpenVINO is not installed. torch runs it
+    on a GPU, and on a CPU without either or without a graph of the weights' configuration.
 
     Args:
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
@@ -78,7 +78,7 @@ def create(device: str = "auto", weights: str | Path | None = None) -> EnsamSegm
 
     Raises:
         DeviceError: If the device is not available.
-        ModelError: If neither OpenVINO nor torch can run the network.
+        ModelError: If nothing that can run the network is installed.
         WeightsError: If the weights are missing, altered, truncated or of another network.
     """
     on_cpu = is_cpu(device)
@@ -93,10 +93,14 @@ def _cpu_runtime(path: Path) -> Runtime:
         from . import openvino_runtime as ensam_openvino
 
         return ensam_openvino.load(path)
+    if graphs(config).are_shipped and find_spec("onnxruntime") is not None:
+        from . import onnx_runtime as ensam_onnx
+
+        return ensam_onnx.load(path)
     if find_spec("torch") is not None:
         return _torch_runtime(path, "cpu")
     fault = (
-        "openvino is not installed"
+        "openvino and onnxruntime are not installed"
         if graphs(config).are_shipped
         else "there is no graph of their configuration"
     )
