@@ -1,4 +1,4 @@
-"""The client of a worker: set a volume, make requests, poll for events. Nothing waits for the worker.
+"""The client of a worker: set a volume, make requests, poll for events. Nothing waits long.
 
     client = WorkerClient(LocalLauncher())
     client.set_volume(volume)

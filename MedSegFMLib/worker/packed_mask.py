@@ -1,4 +1,4 @@
-"""Masks on their way: a bit for each voxel, deflated. Nothing is unpacked beyond the stated size."""
+"""Masks on their way: a bit for each voxel, deflated; unpacked up to the stated size only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training run in a separate process, and the events that it prints. Nothing waits for its end."""
+"""A training run in a separate process, and the events that it prints. Nothing waits long."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Time that Slicer's held lock adds to answers and to downloads, beside a process that is free.
 
 Run from the checkout: PYTHONPATH=.:Testing/support python Testing/benchmarks/held_lock.py
-Slicer's event loop keeps Python's lock while it waits (`Testing/support/held_gil.py`), so that threads
-run in the ticks of the panel's timer alone. Both loops tick every 50 ms, as the panel does; "free"
-sleeps without the lock between them. What is added to a click is the time from its request to its
+Slicer's event loop keeps Python's lock while it waits (`Testing/support/held_gil.py`), so that
+threads run in the ticks of the panel's timer alone. Both loops tick every 50 ms, as the panel does;
+"free" sleeps without the lock between them. What is added to a click is the time from its request to its
 answer, less the model's own time in the worker; half a tick of it is due to the timer itself.
 """
 
@@ -70,7 +70,9 @@ def measure_clicks(model: str, volume: Volume, shares: bool, wait: Any, clicks: 
     radius = min(volume.geometry.shape_kji) / 3
     for n in range(clicks):
         box = Box.from_ijk(
-            volume.geometry, (center - radius - 2 - n).astype(int), (center + radius + 3).astype(int)
+            volume.geometry,
+            (center - radius - 2 - n).astype(int),
+            (center + radius + 3).astype(int),
         )
         prompts = PromptList().with_object().added(1, box)
         # The click itself comes at any time between two ticks.
@@ -126,7 +128,7 @@ def measure_downloads(megabytes: int, repeats: int) -> Row:
             bytes=len(content),
         )
         for module in (catalogue, store):
-            setattr(module, "entries", lambda: {"ensam": item})
+            module.entries = lambda: {"ensam": item}  # type: ignore[assignment]
         for n in range(repeats):
             for name, wait in WAITS.items():
                 os.environ["MEDSEGFM_WEIGHTS"] = f"{folder}/{name}{n}"
@@ -162,14 +164,22 @@ def main() -> None:
                 print_row(f"{title}: click, ms", rows, "added", rows["free"]["model"])
                 print_row(f"{title}: another volume, ms", rows, "volume", [])
     rates = measure_downloads(arguments.megabytes, 3)
-    print_row(f"download of {arguments.megabytes} MB, MB/s", {n: {"": r} for n, r in rates.items()}, "", [])
+    print_row(
+        f"download of {arguments.megabytes} MB, MB/s",
+        {n: {"": r} for n, r in rates.items()},
+        "",
+        [],
+    )
 
 
 def print_row(title: str, rows: dict[str, Row], column: str, own: list[float]) -> None:
     free, held = (statistics.median(rows[name][column]) for name in ("free", "held"))
     most = max(rows["held"][column])
     model = f"{statistics.median(own):.0f}" if own else ""
-    print(f"| {title} | {model} | {free:.0f} | {held:.0f} | {most:.0f} | {held / free:.2f} |", flush=True)
+    print(
+        f"| {title} | {model} | {free:.0f} | {held:.0f} | {most:.0f} | {held / free:.2f} |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What Install asks pip for exists for each system that Slicer runs on, beside Slicer's packages."""
+"""What Install asks pip for exists for each system of Slicer, beside Slicer's own packages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 _RUNTIMES = {"openvino", "onnxruntime"}
 
-# Slicer 5.12 has numpy 2.4.6; of the others, the versions that the tests run with stand for its own.
+# Slicer 5.12 has numpy 2.4.6. Versions that the tests run with stand for those of the others.
 _SLICERS_OWN = {"numpy": "2.4.6", "scipy": "", "simpleitk": "", "requests": ""}
 
 

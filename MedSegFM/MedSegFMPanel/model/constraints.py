@@ -6,8 +6,8 @@ from importlib import metadata
 def installed_constraints(replaceable):
     """The lines of a constraints file that pins every installed package.
 
-    So pip cannot exchange numpy, scipy, SimpleITK or requests, which Slicer has loaded and was built
-    with, nor packages of other extensions, to satisfy what a new package wants; it fails instead.
+    So pip cannot exchange numpy, scipy, SimpleITK or requests, which Slicer has loaded and was
+    built with, nor packages of other extensions, for what a new package wants; it fails instead.
 
     Args:
         replaceable: The names of packages that are too old and may be replaced.

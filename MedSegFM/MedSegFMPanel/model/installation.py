@@ -149,9 +149,7 @@ def _ensure(requirements):
         with tempfile.TemporaryDirectory(prefix="MedSegFM-") as folder:
             constraints = Path(folder) / "constraints.txt"
             write_text(constraints, installed_constraints(too_old))
-            slicer.packaging.pip_ensure(
-                requirements, constraints=constraints, requester="MedSegFM"
-            )
+            slicer.packaging.pip_ensure(requirements, constraints=constraints, requester="MedSegFM")
     except RuntimeError as error:
         raise ModelError(
             _("Nothing was installed; click Install to try again, or use another model.")

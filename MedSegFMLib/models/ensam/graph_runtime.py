@@ -131,7 +131,7 @@ class GraphRuntime:
                 data[name] = positions.of_prompts(scaled_positions)
             # The graph lacks the inputs that its configuration does not use.
             taken = {name: array for name, array in data.items() if name in self._decoder.inputs}
-            logits = self._decoder.run(taken, (LOGITS,))[LOGITS][0, 0]
+            logits: Logits = self._decoder.run(taken, (LOGITS,))[LOGITS][0, 0]
         progress(1.0, "Predicting the mask")
         return logits
 

@@ -28,11 +28,12 @@ class OnnxGraph:
     """
 
     def __init__(self, file: Path) -> None:
-        self._session = _library().InferenceSession(
-            str(file), _options(), providers=["CPUExecutionProvider"]
-        )
+        session = _library().InferenceSession
+        self._session = session(str(file), _options(), providers=["CPUExecutionProvider"])
         self._weights: Mapping[str, Logits] = {}
-        self.inputs = {port.name: port.shape for port in self._session.get_inputs()}
+        self.inputs: Mapping[str, Sequence[Any]] = {
+            port.name: port.shape for port in self._session.get_inputs()
+        }
 
     def prepare(self, weights: Mapping[str, Logits], config: EnsamConfig) -> None:
         """See `Graph.prepare`."""

@@ -26,7 +26,7 @@ class OpenVinoGraph:
         self._precision = precision
         self._model = core().read_model(file)
         self._request: Any = None
-        self.inputs = {
+        self.inputs: Mapping[str, Sequence[Any]] = {
             node.output(0).any_name: [
                 None if side.is_dynamic else side.get_length() for side in node.partial_shape
             ]
