@@ -38,6 +38,10 @@ class WeightsError(MedSegFMError, OSError):
     """Weights that are missing, truncated, modified or for another network."""
 
 
+class MissingPartError(WeightsError):
+    """Weights that need another file, such as the network they adapt, which is not installed."""
+
+
 class DeviceError(MedSegFMError, RuntimeError):
     """A device that does not exist or is out of memory."""
 

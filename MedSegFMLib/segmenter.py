@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,8 @@ class ModelCard:
         base_bytes: constant part of the memory estimate.
         bytes_per_voxel: further memory for each voxel of the region.
         cpu_only: whether it cannot use a GPU.
+        trial_options: options of `create` with which a trial of new weights takes the least time.
+        finds_ball: whether any weights that are of use segment a bright ball in its box.
     """
 
     name: str
@@ -85,6 +87,8 @@ class ModelCard:
     base_bytes: int = 0
     bytes_per_voxel: int = 0
     cpu_only: bool = False
+    trial_options: Mapping[str, Any] = field(default_factory=dict)
+    finds_ball: bool = False
 
     def check_takes(self, prompts: Iterable[Prompt]) -> None:
         """Check that the model supports the type of each prompt.

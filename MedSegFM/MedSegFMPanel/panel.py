@@ -133,7 +133,7 @@ class Panel:
         self.use(None)
         self._link.end()
         self._shortcuts.remove()
-        self.models.cancel_download()
+        self.models.cancel_installing()
         self.consistency.close()
         self.comparing.close()
         self.adapting.close()
@@ -271,7 +271,7 @@ class Panel:
 
     def _show_busy(self):
         requests = self.logic.requests
-        if (requests.is_predicting and not requests.is_held) or self.models.is_downloading:
+        if (requests.is_predicting and not requests.is_held) or self.models.is_installing:
             self.status.busy(True, _("The model is being started…"))
         else:
             self.status.busy(self.logic.is_measuring_consistency)
@@ -286,6 +286,7 @@ class Panel:
         self.place_mode.stop()
         self.status.clear()
         if node is not None:
+            self.models.look_again()
             self.parameters.model = type(self.parameters.model)[self.logic.model]
             self.warm_up()
 

@@ -11,24 +11,27 @@ from . import store
 from .catalogue import Entry, entry
 from .checksums import sha256_of
 from .transfer import receive
+from .trial import Trial, no_trial
 
 # Downloads a file of known size from an address, and returns its SHA-256.
 Receive = Callable[[str, Path, int | None, Progress], str]
 
-# The fraction of the progress for the download; the rest is for verification.
-_RECEIVING = 0.95
+# The fraction of the download's progress at which the verification begins, and that of the whole
+# at which it ends; then the weights are tried.
+_RECEIVED, _VERIFIED = 0.95, 0.85
 
 
 def receive_and_check(url: str, part: Path, size: int | None, progress: Progress) -> str:
     """Download a file and return its SHA-256; see `transfer.receive`."""
-    receive(url, part, size, part_of(progress, 0.0, _RECEIVING))
-    return sha256_of(part, part_of(progress, _RECEIVING, 1.0))
+    receive(url, part, size, part_of(progress, 0.0, _RECEIVED))
+    return sha256_of(part, part_of(progress, _RECEIVED, 1.0))
 
 
 def fetch(
     name: str,
     accept_licence: bool = False,
     progress: Progress = no_progress,
+    trial: Trial = no_trial,
     receive: Receive = receive_and_check,
 ) -> Path:
     """Download the weights of a model into the user's folder and return their path.
@@ -40,12 +43,13 @@ def fetch(
         accept_licence: whether the user accepts a licence that restricts the use of the weights;
             other licences need no acceptance.
         progress: called with the completed fraction and a phrase.
+        trial: called with the name and the file before it is installed; see `store.import_file`.
         receive: downloads the file.
 
     Raises:
         WeightsError: no weights are published; the licence is not accepted; the user's own weights
             would be overwritten; the server cannot be reached, breaks off, or has a file of another
-            size or SHA-256, which is deleted.
+            size or SHA-256, or one that does not pass the trial, which is deleted.
         OutputError: the disk is full or the folder cannot be written to.
         Cancelled: `progress` raised it.
     """
@@ -58,14 +62,18 @@ def fetch(
     part = store.partial(item)
     store.make_folder(part.parent)
     assert item.url is not None and item.sha256 is not None, "checked by _check_published"
-    digest = receive(item.url, part, item.bytes, progress)
+    digest = receive(item.url, part, item.bytes, part_of(progress, 0.0, _VERIFIED))
     if digest != item.sha256.lower():
         part.unlink()
         raise WeightsError(
             f"{item.url} has the SHA-256 {digest} instead of the published {item.sha256.lower()} "
             "and was deleted; try again or import a file."
         )
-    return store.adopt(name, part, digest)
+    try:
+        return store.adopt(name, part, digest, trial, part_of(progress, _VERIFIED, 1.0))
+    except WeightsError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def check_licence(item: Entry, accepted: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -104,6 +104,29 @@ class TrainingLauncher:
         """
         settings = [f"{key}={value}" for key, value in self.settings.items()]
         return program(_LIBRARY, "train", self.recipe, *settings, "--events", python=self.python)
+
+    def environment(self) -> Mapping[str, str]:
+        """The environment of this process, with the library on Python's path."""
+        return library_environment()
+
+
+@dataclass(frozen=True)
+class CommandLauncher:
+    """A command of this program on this computer.
+
+    Attributes:
+        words: the command and its arguments.
+    """
+
+    words: Sequence[str]
+
+    def arguments(self) -> list[str]:
+        """Python with the command.
+
+        Raises:
+            WorkerError: there is no interpreter.
+        """
+        return program(_LIBRARY, *self.words)
 
     def environment(self) -> Mapping[str, str]:
         """The environment of this process, with the library on Python's path."""

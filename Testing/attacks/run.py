@@ -29,6 +29,7 @@ CLASSES = (
     "paths",
     "scene_machine",
     "session_machine",
+    "weights_files",
     "worker_frames",
     "worker_machine",
 )

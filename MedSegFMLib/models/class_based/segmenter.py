@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ...errors import ModelError, WeightsError
 from ...progress import Progress
@@ -15,7 +15,7 @@ from ...system.device import memory_errors
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region
 from ...volumes.volume import Volume
-from .class_maps import ClassMaps, united
+from .class_maps import ClassMaps, Scores, united
 
 # Such a model processes the whole volume, whichever class is named.
 WHOLE_VOLUME = RegionRule(margin_voxels=0, margin_fraction=0.0, click_radius_voxels=0, shared=False)
@@ -35,6 +35,15 @@ class ClassNetwork(Protocol):
         """Score every voxel of a volume; progress ends at 1."""
 
 
+@runtime_checkable
+class Scored(Protocol):
+    """An encoding that contains the scores of all classes, background included."""
+
+    @property
+    def scores(self) -> Scores:
+        """(channels, ...) in each voxel of some grid."""
+
+
 @dataclass(frozen=True, eq=False)
 class ClassEncoding(Encoding):
     """The class maps of a region.
@@ -44,6 +53,11 @@ class ClassEncoding(Encoding):
     """
 
     maps: ClassMaps
+
+    @property
+    def scores(self) -> Scores:
+        """The scores (channels, network's grid) of all classes, background included."""
+        return self.maps.scores
 
 
 class ClassSegmenter:
@@ -137,16 +151,3 @@ def parse_overlap(text: float | str) -> float:
     if not 0 <= overlap <= 0.9:
         raise ModelError(f"The overlap is {text}; give a number from 0 to 0.9, such as 0.5.")
     return overlap
-
-
-def parse_yes_no(name: str, text: bool | str) -> bool:
-    """The value of a Boolean option, given as text or not.
-
-    Raises:
-        ModelError: If it is neither true nor false.
-    """
-    values = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    value = values.get(str(text).lower())
-    if value is None:
-        raise ModelError(f"{name} is '{text}'; give true or false.")
-    return value

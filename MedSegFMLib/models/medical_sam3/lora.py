@@ -18,6 +18,7 @@ from ...weights import store
 from ...weights.safetensors_header import read_header
 from ..common.adapter_files import tensors_file, write_adapters
 from ..common.lora import load_adapters, lora_settings
+from ..common.state_dict import check_finite, read_safetensors
 
 if TYPE_CHECKING:
     from transformers import Sam3Model
@@ -101,8 +102,6 @@ def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
     Raises:
         WeightsError: If the adapters are missing, altered, of another model, or of other weights.
     """
-    from safetensors.torch import load_file
-
     path = tensors_file(path)
     store.verify_recorded(path)
     facts = _facts(path)
@@ -112,9 +111,11 @@ def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
             f"The adapters {path} were trained on weights with the SHA-256 {theirs}, not "
             f"{base_sha256}; give those with --weights, or leave the adapters out."
         )
+    tensors = read_safetensors(path)
+    check_finite(tensors, path)
     try:
         model = with_adapters(network, facts["peft"])
-        load_adapters(model, load_file(str(path)))
+        load_adapters(model, tensors)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise WeightsError(
             f"{path} does not fit medical-sam3 ({error}); train it again."
@@ -122,6 +123,8 @@ def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
     whole: Any = model.merge_and_unload()
     whole.requires_grad_(False)
     whole.eval()
+    # Two finite matrices can have a product that is not.
+    check_finite(whole.state_dict(), path)
     return cast("Sam3Model", whole)
 
 

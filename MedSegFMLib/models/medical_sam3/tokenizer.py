@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import PromptError, WeightsError
+from ...errors import MissingPartError, PromptError, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ class PhraseTokenizer:
 
     def __init__(self, folder: Path, most: int) -> None:
         if not any(all((folder / name).is_file() for name in names) for names in _FILES):
-            raise WeightsError(
+            raise MissingPartError(
                 f"There is no tokenizer in {folder}, which medical-sam3 needs for text; put "
                 "tokenizer.json, or vocab.json and merges.txt, of SAM3 or CLIP there, or name "
                 "their folder with --option tokenizer=FOLDER."

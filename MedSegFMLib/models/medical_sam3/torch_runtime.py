@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, parts_of
 from ...system.device import memory_errors
+from ..common.finite_answers import check_answer
 from .runtime import SliceAnswer, SliceQuestion
 from .tokenizer import PhraseTokenizer
 
@@ -113,6 +114,8 @@ class TorchSam3Runtime:
             attention_mask=torch.cat([mask for _, mask in texts]),
             **box_inputs,
         )
+        for logits in (output.pred_logits, output.presence_logits, output.pred_masks):
+            check_answer(logits.cpu().numpy(), self._model)
         scores = output.pred_logits.sigmoid() * output.presence_logits.sigmoid()
         chosen, best = chosen_objects(
             scores, output.pred_boxes, box_inputs.get("input_boxes"), threshold

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...segmenter import Logits
 from ...system.device import memory_errors
+from ..common.finite_answers import check_answer
 from ..planar.fusion import FAR_LOGIT
 from .runtime import ClickedPlace
 from .tracker_weights import Sam3Tracker
@@ -74,6 +75,7 @@ class TorchSam3Tracker:
                 high_resolution_features=maps[:-1],
             )
             best: Logits = masks[0, 0, int(quality[0, 0].argmax())].float().cpu().numpy()
+        check_answer(best, self.model)
         # A click on the object means that it is present, whatever the network's score.
         if float(presence) <= 0 and not any(click[2] for click in clicks):
             return np.full_like(best, -FAR_LOGIT)
@@ -147,6 +149,7 @@ class TorchSam3Track:
         with torch.inference_mode(), memory_errors(self._tracker.model):
             masks = self._run(index, features).pred_masks
             logits: Logits = masks[0, 0].float().cpu().numpy()
+        check_answer(logits, self._tracker.model)
         kept = self._session.output_dict_per_obj[_NUMBER]["non_cond_frame_outputs"]
         # The memory encoding stays; the mask of a million pixels is not needed again.
         kept[index].pop("high_res_masks")

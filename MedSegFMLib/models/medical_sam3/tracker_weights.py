@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
 from ...weights.layout import check_layout
+from ..common.state_dict import check_finite
 from .tracker_tensor_names import (
     MODEL,
     NECK,
@@ -59,6 +60,7 @@ def load_tracker(held: Mapping[str, Tensor], detector: Sam3Config, path: Path) -
     """
     config = tracker_config(detector, path)
     state = as_transformers(tracker_tensors(held), expected_shapes(config, detector), path)
+    check_finite(state, path)
     tracker = empty_tracker(config, detector)
     for prefix, part in _parts(tracker):
         own = {n.removeprefix(prefix): t.float() for n, t in state.items() if n.startswith(prefix)}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ...errors import WeightsError
 from ...weights import store
 from ...weights.layout import check_layout
-from ..common.state_dict import read_state_dict
+from ..common.state_dict import check_finite, read_state_dict
 from .tensor_names import Source, bare, is_left_over, is_upstream, source_of
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def load_detector(held: Mapping[str, Tensor], path: Path) -> Sam3Model:
     config = config_beside(path)
     expected = expected_shapes(config)
     state = as_transformers(detector_tensors(held), expected, path)
+    check_finite(state, path)
     network: Any = empty_network(config)
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
     network.requires_grad_(False)

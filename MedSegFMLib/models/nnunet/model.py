@@ -13,7 +13,8 @@ from pathlib import Path
 from ...segmenter import ModelCard
 from ...system.device import choose_device
 from ...weights import store
-from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap, parse_yes_no
+from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap
+from ..common.options import parse_yes_no
 
 CARD = ModelCard(
     name="nnunet",
@@ -32,6 +33,7 @@ CARD = ModelCard(
     # (Testing/benchmarks/memory.py). A voxel then adds copies of the volume and 2 bytes a class.
     base_bytes=3_000_000_000,
     bytes_per_voxel=80,
+    trial_options={"mirroring": False, "overlap": 0.0},
 )
 
 

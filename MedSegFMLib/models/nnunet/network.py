@@ -18,6 +18,7 @@ from ...volumes.volume import Volume
 from ...weights.layout import check_layout
 from ..class_based.class_maps import ClassMaps, competing, overlapping
 from ..class_based.segmenter import SCORING
+from ..common.state_dict import check_finite
 from .folder import Trained
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class NnunetNetwork:
             for state in trained.states:
                 shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
                 check_layout(shapes, expected, trained.path, "its plans describe", _ADVICE)
+                check_finite(state, trained.path)
             self._predictor = WindowedPredictor(step, mirrored, device)
             self._predictor.manual_initialization(
                 network.requires_grad_(False),

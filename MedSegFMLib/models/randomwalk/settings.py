@@ -72,3 +72,11 @@ class Settings:
     window_half_voxels: int = 6
     window_touch: float = 0.2
     window_growths: int = 6
+
+    # With a network's logits as prior: their range, the weight of the location prior beside them,
+    # and the weight of all of it against smoothness. Chosen on cases held out from training.
+    network_most_logit: float = 6.0
+    network_location_weight: float = 0.5
+    network_gamma: float = 1.0
+    network_rounds: int = 2
+    network_most_cells: int = 200_000

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...progress import Progress
 from ...system.device import memory_errors
 from ...volumes.region import Shape
+from ..common.finite_answers import check_answer
 from .feature_files import Features
 from .patches import PatchGrid, bell
 
@@ -75,6 +76,7 @@ def _class_scores(
             patch = torch.from_numpy(slices).transpose(0, 1)[None].to(device)
             probabilities = decoder(patch)[0].softmax(0).cpu()
             rows, columns = slice(row, row + side), slice(column, column + side)
+            check_answer(probabilities.numpy(), "sam3d")
             sums[:, :, rows, columns] += probabilities * weights
             weight_sums[:, rows, columns] += weights
         done = end - first

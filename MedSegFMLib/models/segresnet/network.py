@@ -15,7 +15,8 @@ from ...volumes.volume import Volume
 from ...weights.layout import check_layout
 from ..class_based.class_maps import ClassMaps, competing, overlapping
 from ..class_based.segmenter import SCORING
-from ..common.state_dict import read_state_dict
+from ..common.finite_answers import check_answer
+from ..common.state_dict import check_finite, read_state_dict
 from .bundle import Bundle
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class SegResNetNetwork:
             for part in logits.split(1, dim=1):
                 # Slice by slice: a second copy of all classes may not fit into memory.
                 part.copy_(part.softmax(0) if self._bundle.softmax else part.sigmoid())
+                check_answer(part.numpy(), "segresnet")
         probabilities: NDArray[np.float32] = logits.numpy()
         return probabilities
 
@@ -137,6 +139,7 @@ def _load(bundle: Bundle) -> torch.nn.Module:
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     check_layout(shapes, expected, bundle.checkpoint, "the bundle describes", _ADVICE)
+    check_finite(state, bundle.checkpoint)
     network.load_state_dict({n: t.float() for n, t in state.items()}, assign=True)
     return network.requires_grad_(False).eval()
 
