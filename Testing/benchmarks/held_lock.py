@@ -3,8 +3,8 @@
 Run from the checkout: PYTHONPATH=.:Testing/support python Testing/benchmarks/held_lock.py
 Slicer's event loop keeps Python's lock while it waits (`Testing/support/held_gil.py`), so that
 threads run in the ticks of the panel's timer alone. Both loops tick every 50 ms, as the panel does;
-"free" sleeps without the lock between them. What is added to a click is the time from its request to its
-answer, less the model's own time in the worker; half a tick of it is due to the timer itself.
+"free" sleeps without the lock between them. What is added to a click is the time from its request
+to its answer, less the model's own time in the worker; half a tick of it is due to the timer.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from worker_helpers import one_box, small_volume
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.weights import catalogue, store
-from MedSegFMLib.weights.download import Download
+from MedSegFMLib.weights.download import Download, Import
 from MedSegFMLib.worker.client import (
     Event,
     LocalLauncher,
@@ -89,7 +89,10 @@ def test_an_answer_of_megabytes_is_there_in_a_few_ticks(
         client.close()
 
 
-def test_a_download_takes_a_few_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["download", "import"])
+def test_weights_are_installed_in_a_few_ticks(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     size = 50_000_000
     tensor = {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}
     header = json.dumps({"__metadata__": {"format": "medsegfm.ensam"}, "w": tensor}).encode()
@@ -106,9 +109,9 @@ def test_a_download_takes_a_few_ticks(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(store, "_PACKAGE", tmp_path)
     for module in (catalogue, store):
         monkeypatch.setattr(module, "entries", lambda: {"ensam": item})
-    download = Download("ensam")
+    work = Download("ensam") if kind == "download" else Import("ensam", source)
     done: list[bool] = []
-    loop = HeldLoop(lambda: done.append(download.done), _PERIOD_SECONDS)
+    loop = HeldLoop(lambda: done.append(work.done), _PERIOD_SECONDS)
     ticks = loop.run_until(lambda: done[-1])
-    assert download.error is None and download.path == tmp_path / "store" / item.file
+    assert work.error is None and work.path == tmp_path / "store" / item.file
     assert ticks <= _MOST_TICKS
