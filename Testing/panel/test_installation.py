@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 from subprocess import CalledProcessError
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 from host.panel_driver import Desk
@@ -154,8 +157,10 @@ def test_packages_with_names_and_versions_of_any_kind_become_one_line_each(
         "distributions",
         lambda: [SimpleNamespace(name=name, version=version) for name, version in found],
     )
-    lines = constraints.installed_constraints(["Old"]).splitlines()
+    with constraints.held_packages(["Old"]) as path:
+        lines = path.read_text(encoding="utf-8").splitlines()
     assert lines == ["a.b_c==1", "NumPy==2.4.6", "torch==2.9.0+cu128"]
+    assert not path.exists()
 
 
 def test_a_mac_is_told_about_torch_before_anything_is_installed(
@@ -198,14 +203,19 @@ def test_torch_comes_once_through_its_extension_and_asks_for_a_restart(
     class Logic:
         def installTorch(self, **words: Any) -> object:  # noqa: N802
             calls.append((words, threading.current_thread()))
+            held.append(Path(url2pathname(urlsplit(os.environ["PIP_CONSTRAINT"]).path)).read_text())
             return object()
 
+    held: list[str] = []
     monkeypatch.setitem(sys.modules, "PyTorchUtils", SimpleNamespace(PyTorchUtilsLogic=Logic))
     desk = Desk(bare)
     choose(desk, "ensam")
     assert "PyTorch" in desk.ui.setupLabel.text and calls == []
     desk.ui.installButton.click()
     assert calls == [({"askConfirmation": True}, threading.main_thread())]
+    names = {line.partition("==")[0].lower() for line in held[0].splitlines()}
+    assert names == {"numpy", "scipy", "simpleitk", "requests"}
+    assert "PIP_CONSTRAINT" not in os.environ
     assert "restart Slicer" in desk.ui.setupLabel.text
     assert not shown(desk.ui.installButton)
     desk.panel.attempt(desk.panel.models._install)

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_connection import FakeConnection, NoLauncher
 from held_gil import HeldLoop
 from worker_helpers import one_box, small_volume
 
 from MedSegFMLib import Geometry, Volume
+from MedSegFMLib.system.thread_time import GRANTED_SECONDS
 from MedSegFMLib.weights import catalogue, store
 from MedSegFMLib.weights.download import Download, Import
 from MedSegFMLib.worker.client import (
@@ -115,3 +117,34 @@ def test_weights_are_installed_in_a_few_ticks(
     ticks = loop.run_until(lambda: done[-1])
     assert work.error is None and work.path == tmp_path / "store" / item.file
     assert ticks <= _MOST_TICKS
+
+
+def test_polling_waits_only_while_an_answer_or_a_start_is_due() -> None:
+    waits: list[float] = []
+
+    class Watched(FakeConnection):
+        def receive(self, seconds: float = 0.0) -> object:
+            waits.append(seconds)
+            return super().receive(seconds)
+
+    worker = Watched(lambda: 0.0)
+    client = WorkerClient(NoLauncher(), connect=lambda _: worker)  # type: ignore[arg-type, return-value]
+
+    def waited() -> bool:
+        waits.clear()
+        client.poll()
+        assert all(0 <= seconds <= GRANTED_SECONDS for seconds in waits)
+        return waits[0] > 0
+
+    client.set_volume(small_volume())
+    assert waited(), "the worker starts"
+    worker.start()
+    client.poll()
+    worker.work()
+    assert not waited()
+    client.request(Request("ellipsoid", one_box(small_volume())))
+    assert waited()
+    while worker.work():
+        pass
+    client.poll()
+    assert not client.busy and not waited()

@@ -4,10 +4,8 @@ Everything here runs on the main thread: pip in another thread crashes Slicer.
 """
 
 import platform
-import tempfile
 import threading
 from importlib.util import find_spec
-from pathlib import Path
 from subprocess import CalledProcessError
 
 from slicer.i18n import tr as _
@@ -15,9 +13,8 @@ from slicer.i18n import tr as _
 from MedSegFMLib.errors import ModelError
 from MedSegFMLib.registry import card as card_of
 from MedSegFMLib.registry import missing_packages
-from MedSegFMLib.system.atomic_files import write_text
 
-from .constraints import installed_constraints
+from .constraints import held_for_all_pips, held_packages
 
 # What runs a network: two are light, the last comes with the extension PyTorch.
 RUNTIMES = ("openvino", "onnxruntime", "torch")
@@ -159,7 +156,8 @@ class Installation:
                 )
             ) from error
         try:
-            torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
+            with held_for_all_pips():
+                torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
         except (RuntimeError, ValueError, CalledProcessError) as error:
             raise ModelError(_failed(error)) from error
         if torch is None:
@@ -176,9 +174,7 @@ def _ensure(requirements):
     check = slicer.packaging.pip_check
     too_old = [requirement.name for requirement in requirements if not check(requirement)]
     try:
-        with tempfile.TemporaryDirectory(prefix="MedSegFM-") as folder:
-            constraints = Path(folder) / "constraints.txt"
-            write_text(constraints, installed_constraints(too_old))
+        with held_packages(too_old) as constraints:
             slicer.packaging.pip_ensure(requirements, constraints=constraints, requester="MedSegFM")
     except RuntimeError as error:
         raise ModelError(
