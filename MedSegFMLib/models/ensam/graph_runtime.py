@@ -14,7 +14,7 @@ import numpy as np
 
 from ...progress import Progress
 from ...segmenter import Logits
-from ...system.device import memory_errors
+from ...system.foreign_errors import check_finite_output, loading_errors, predicting_errors
 from .graph_positions import Positions, parameter
 from .network.config import BOX_END, EnsamConfig
 from .network.graphs import (
@@ -94,7 +94,7 @@ class GraphRuntime:
         cells = self._config.cells
         lengths = np.array(spacing_kji_mm if self._config.millimetres else (1, 1, 1), np.float32)
         scale = lengths / (lengths * np.float32(cells)).max()
-        with memory_errors("ensam"):
+        with predicting_errors("ensam"):
             inputs = dict(self._encoder.run({IMAGE: image[None, None]}, FEATURES))
             for name, positions in zip(IMAGE_TURNS, self._positions, strict=True):
                 inputs[name] = positions.of_image(cells, scale)
@@ -119,7 +119,7 @@ class GraphRuntime:
         if previous_logits is None:
             previous_logits = np.zeros((self._config.cells,) * 3, np.float32)
         scaled_positions = tokens.positions_kji * features.scale_kji
-        with memory_errors("ensam"):
+        with predicting_errors("ensam"):
             data: dict[str, Any] = {
                 **features.inputs,
                 KINDS: tokens.kinds[None],
@@ -132,6 +132,7 @@ class GraphRuntime:
             # The graph lacks the inputs that its configuration does not use.
             taken = {name: array for name, array in data.items() if name in self._decoder.inputs}
             logits: Logits = self._decoder.run(taken, (LOGITS,))[LOGITS][0, 0]
+        check_finite_output(logits, "ensam")
         progress(1.0, "Predicting the mask")
         return logits
 
@@ -154,7 +155,7 @@ def load(path: Path, read: Callable[[Path], Graph], files: Graphs | None = None)
     for graph in (encoder, decoder):
         shapes |= {name: tuple(s) for name, s in graph.inputs.items() if name not in _DATA}
     arrays = read_arrays(path, shapes)
-    with memory_errors("ensam"):
+    with loading_errors("ensam", path, "get the weights again"):
         encoder.prepare(arrays, config)
         decoder.prepare(arrays, config)
     positions = [Positions(config.positions, block, arrays) for block in range(BLOCKS)]
