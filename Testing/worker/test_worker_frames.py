@@ -45,6 +45,7 @@ from MedSegFMLib.worker.messages import (
     request_frame,
     volume_frame,
 )
+from MedSegFMLib.worker.packed_mask import pack_mask, unpack_mask
 from MedSegFMLib.worker.shared_memory import SharedCopy, open_shared
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is shared on Linux")
@@ -151,21 +152,74 @@ def test_requests_and_events_survive_the_way() -> None:
     assert back.answers[1].consistency.hot_spots == consistency.hot_spots
 
 
+BITS = pack_mask(np.ones((2, 2, 2), np.uint8))
+
+
+def predicted(
+    arrays: dict[str, np.ndarray], shape: object = (2, 2, 2), cost: object = None, **data: object
+) -> Frame:
+    """An answer for one object; without changes, a good one."""
+    numbers = {"number": 1, "extents_kji": {"1": [[0, 0, 0], shape]}, "consistency": {}}
+    return Frame("predicted", {**numbers, "cost": cost, **data}, arrays)
+
+
+def test_the_answer_that_the_damaged_ones_derive_from_is_good() -> None:
+    event = parse_event(travelled(predicted({"1 mask": BITS})), 0)
+    assert isinstance(event, Predicted) and event.answers[1].mask_kji.all()
+
+
+@pytest.mark.parametrize(
+    ("packed", "shape"),
+    [
+        (BITS[:-1], (2, 2, 2)),
+        (BITS[:0], (2, 2, 2)),
+        (np.append(BITS, BITS), (2, 2, 2)),
+        (np.append(BITS, np.uint8(0)), (2, 2, 2)),
+        (BITS[::-1], (2, 2, 2)),
+        (BITS, (2, 2, 3)),
+        (BITS, (2, 2)),
+        (BITS, (0, 2, 2)),
+        (BITS, (-2, -2, 2)),
+        (BITS, (2, 2, 2.5)),
+        (BITS, (2, 2, 1 << 60)),
+        (pack_mask(np.ones((2, 3, 3), np.uint8)), (2, 2, 2)),
+        (pack_mask(np.ones((100, 100, 100), np.uint8)), (100, 100, 100)),
+        (BITS.astype(np.int8), (2, 2, 2)),
+        (BITS[None], (2, 2, 2)),
+        (np.ones((2, 2, 2), np.uint8), (2, 2, 2)),
+    ],
+)
+def test_a_packed_mask_of_another_size_or_damaged_is_a_named_error(
+    packed: np.ndarray, shape: object
+) -> None:
+    with pytest.raises(WorkerError, match="damaged"):
+        parse_event(travelled(predicted({"1 mask": packed}, shape)), 0, most_voxels=1000)
+
+
+@pytest.mark.parametrize("shape", [(0, 0, 0), (1, 1, 1), (3, 5, 7), (8, 8, 8), (1, 9, 1)])
+def test_masks_come_back_to_the_voxel(shape: tuple[int, int, int]) -> None:
+    for mask in (np.zeros(shape), np.ones(shape), np.random.default_rng(0).random(shape) < 0.5):
+        voxels = mask.astype(np.uint8)
+        back = unpack_mask(pack_mask(voxels), shape)
+        assert back.dtype == np.uint8 and np.array_equal(back, voxels)
+
+
+def test_the_mask_of_an_organ_takes_a_bit_for_a_voxel_at_the_most() -> None:
+    grid = np.indices((200, 200, 200), sparse=True)
+    ball = (sum((axis - 99.5) ** 2 for axis in grid) < 99**2).astype(np.uint8)
+    answer = Predicted(1, {1: Answer((0, 0, 0), ball)})
+    assert len(as_bytes(event_frame(answer))) < ball.size / 50
+    noise = np.random.default_rng(0).integers(0, 2, ball.shape, np.uint8)
+    answer = Predicted(1, {1: Answer((0, 0, 0), noise)})
+    assert len(as_bytes(event_frame(answer))) < noise.size / 7.9
+
+
 @pytest.mark.parametrize(
     "frame",
     [
-        Frame("predicted", {"number": 1, "offsets_kji": {"1": [0, 0, 0]}, "consistency": {}}),
-        Frame("predicted", {"number": 1, "offsets_kji": {}, "consistency": {}, "cost": {"s": 1}}),
-        Frame(
-            "predicted",
-            {
-                "number": 1,
-                "offsets_kji": {"1": [0, 0, 0]},
-                "consistency": {"1": {}},
-                "cost": None,
-            },
-            {"1 mask": np.ones((2, 2, 2), np.uint8)},
-        ),
+        predicted({}),
+        predicted({"1 mask": BITS}, cost={"s": 1}),
+        predicted({"1 mask": BITS}, consistency={"1": {}}),
         Frame("progress", {"number": "x"}),
         Frame("surprise", {"number": 1}),
         Frame("started", {"version": "9", "protocol": 99}),
