@@ -6,10 +6,7 @@ segment has from answers, so that the next answer leaves alone what others have 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +14,18 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..errors import MedSegFMError, PromptError
-from ..prompts.json_format import prompts_from_json, prompts_to_document
+from ..errors import PromptError
+from ..prompts.json_format import (
+    geometry_from_json,
+    geometry_to_json,
+    prompts_from_json,
+    prompts_to_document,
+)
 from ..prompts.prompt_list import PromptList
 from ..registry import resolve_name
 from ..system.json_files import parse_json
 from ..system.names import parse_label
+from ..system.packed_text import bits_of_text, text_of_bits
 from ..volumes.geometry import Geometry
 from ..volumes.region import Region, shape_triple
 from .segments.model_voxels import ModelVoxels
@@ -141,20 +144,6 @@ def stored_label(text: str) -> int:
     return label
 
 
-def geometry_to_json(geometry: Geometry) -> dict[str, Any]:
-    """A grid as JSON: its shape and its matrix."""
-    return {"shape_kji": geometry.shape_kji, "ijk_to_ras": geometry.ijk_to_ras.tolist()}
-
-
-def geometry_from_json(item: Mapping[str, Any]) -> Geometry:
-    """Read a grid that `geometry_to_json` wrote.
-
-    Raises:
-        KeyError, TypeError, ValueError: If it is damaged.
-    """
-    return Geometry(shape_triple(item["shape_kji"]), np.array(item["ijk_to_ras"]))
-
-
 def voxels_to_json(voxels: ModelVoxels) -> dict[str, Any]:
     """A mask as JSON: its first voxel, its shape, and its packed and deflated bits.
 
@@ -163,11 +152,10 @@ def voxels_to_json(voxels: ModelVoxels) -> dict[str, Any]:
     known = _PACKED.get(voxels)
     if known is not None:
         return known
-    bits = zlib.compress(voxels.packed.bits.tobytes(), 1)
     item = {
         "start_kji": voxels.region.start_kji,
         "shape_kji": voxels.mask_kji.shape,
-        "bits": base64.b64encode(bits).decode("ascii"),
+        "bits": text_of_bits(voxels.packed.bits.tobytes()),
     }
     _PACKED[voxels] = item
     return item
@@ -182,20 +170,10 @@ def voxels_from_json(item: Mapping[str, Any]) -> ModelVoxels:
     try:
         shape = shape_triple(item["shape_kji"])
         region = Region.at(shape_triple(item["start_kji"]), shape)
-        # One byte more than there can be shows that there is too much.
-        inflater = zlib.decompressobj()
-        limit = (region.size + 7) // 8
-        packed = inflater.decompress(base64.b64decode(item["bits"], validate=True), limit + 1)
-        if len(packed) != limit:
-            raise PromptError(
-                f"A stored mask of {shape} voxels holds {len(packed)} bytes, not {limit}; place "
-                "the prompts again."
-            )
+        packed = bits_of_text(item["bits"], (region.size + 7) // 8)
         bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=region.size)
         return ModelVoxels(region, bits.astype(bool).reshape(shape))
-    except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as error:
-        if isinstance(error, MedSegFMError):
-            raise
+    except (KeyError, TypeError, ValueError) as error:
         raise PromptError(
             f"A stored mask is damaged ({error!r}); place the prompts again."
         ) from error

@@ -13,13 +13,14 @@ import numpy as np
 from ...prompts.prompt_list import PromptList
 from ...system.memory_cache import LruByteCache
 from ...volumes.geometry import Geometry
+from ...volumes.grids import brought_to_grid
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...worker.events import Answer
 from ..updates import Written
 from .change_overlay import ChangeOverlay
 from .editor import SegmentEditor
-from .grid import SegmentGrid, bring_to_grid, covers
+from .grid import SegmentGrid, covers
 from .masking import Masking, Overwrite, segment_editor_masking
 from .merger import SegmentMerger
 from .model_voxels import ModelVoxels, PackedVoxels
@@ -115,7 +116,7 @@ class SegmentWriter:
                 wanted[label] = ModelVoxels(region, answer.mask_kji.astype(bool, copy=False))
                 continue
             mask = Volume(answer.mask_kji, volume.crop(region))
-            brought = bring_to_grid(mask, grid.geometry)
+            brought = brought_to_grid(mask.array_kji, mask.geometry, grid.geometry)
             if brought is not None:
                 wanted[label] = ModelVoxels(*brought)
             if not covers(grid.geometry, mask):
