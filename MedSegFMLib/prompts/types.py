@@ -210,6 +210,15 @@ def is_start(prompt: Prompt) -> bool:
     return isinstance(prompt, Mask) and prompt.role == "start"
 
 
+def latest_start(prompts: Iterable[Prompt]) -> Mask | None:
+    """The mask that an object with these prompts starts from; None if there is none."""
+    found = None
+    for prompt in prompts:
+        if isinstance(prompt, Mask) and prompt.role == "start":
+            found = prompt
+    return found
+
+
 def as_background(prompt: Prompt) -> Prompt | None:
     """The prompt as background for every other object; None if it does not apply to those."""
     if isinstance(prompt, Point | Scribble | Lasso) and prompt.positive:

@@ -13,6 +13,7 @@ from ..errors import PromptError, numbers_text
 from ..volumes.geometry import Geometry
 from ..volumes.grids import extent_text
 from ..volumes.region import Region, shape_triple
+from ..volumes.volume import Volume
 from .mask import Mask
 from .mask_voxels import FixedVoxels, StartVoxels, fixed_voxels, start_voxels
 from .types import Box, Lasso, Point, Position, Prompt, Scribble, Text, prompt_name
@@ -126,6 +127,28 @@ def to_voxels(prompts: Sequence[Prompt], geometry: Geometry) -> VoxelMarks:
         start,
         fixed_voxels(fixed, geometry),
     )
+
+
+def kept_part(volume: Volume, part: Box | Region) -> Mask:
+    """A mask that keeps a part of a segment as it is.
+
+    Args:
+        volume: the segment, non-zero inside.
+        part: the part, a box or a region in voxels of the volume, such as a range of slices.
+
+    Raises:
+        PromptError: the part is outside the volume, or the volume is not a mask.
+    """
+    whole = Region.whole(volume.geometry.shape_kji)
+    wanted = box_region(part, volume.geometry) if isinstance(part, Box) else part
+    region = wanted.intersection(whole)
+    if region is None:
+        raise PromptError(
+            f"The part to freeze, from {wanted.start_kji} to {wanted.stop_kji} (k, j, i), is "
+            f"outside the volume, {_bounds(volume.geometry)}."
+        )
+    cropped = volume.crop(region)
+    return Mask.from_volume(cropped, role="keep")
 
 
 def box_region(box: Box, geometry: Geometry) -> Region:

@@ -72,3 +72,7 @@ class Settings:
     window_half_voxels: int = 6
     window_touch: float = 0.2
     window_growths: int = 6
+
+    # A mask to start from: logits by the distance to its border in cells, and their limit.
+    start_slope: float = 2.0
+    start_most: float = 4.0
