@@ -153,7 +153,10 @@ def composed(
     follows = now ^ before
     corrections = _corrections(start, prompts, geometry) - np.array(region.start_kji)
     reach = [max(_THIN_VOXELS, round(_THIN_PART * n)) for n in voxels.region.shape_kji]
-    follows |= _pieces(now ^ inside, corrections, reach)
+    taken = corrections[_values(inside, corrections)]
+    given = corrections[~_values(inside, corrections)]
+    # A mark on the background asks for what the mask has too much, another for what it lacks.
+    follows |= _pieces(inside & ~now, taken, reach) | _pieces(now & ~inside, given, reach)
     answered = np.zeros_like(follows)
     answered[answer.region.relative_to(region).slices] = True
     follows &= answered
@@ -180,11 +183,16 @@ def _corrections(start: Start, prompts: Sequence[Prompt], geometry: Geometry) ->
     later = [p for p in prompts[start.index + 1 :] if isinstance(p, Point | Scribble | Lasso)]
     marks = to_voxels(later, geometry)
     voxels = start_voxels(start.mask, geometry)
-    inside = np.zeros(len(marks.voxels_kji), bool)
-    local = marks.voxels_kji - np.array(voxels.region.start_kji)
-    within = ((local >= 0) & (local < voxels.region.shape_kji)).all(axis=1)
-    inside[within] = voxels.inside_kji[tuple(local[within].T)]
+    inside = _values(voxels.inside_kji, marks.voxels_kji - np.array(voxels.region.start_kji))
     return np.asarray(marks.voxels_kji[inside != marks.positive])
+
+
+def _values(mask: Bools, voxels: NDArray[np.int64]) -> Bools:
+    """(n,) the values of a mask at voxels; False for those outside its array."""
+    values = np.zeros(len(voxels), bool)
+    within = ((voxels >= 0) & (voxels < mask.shape)).all(axis=1)
+    values[within] = mask[tuple(voxels[within].T)]
+    return values
 
 
 def _pieces(wrong: Bools, corrections: NDArray[np.int64], reach: Sequence[int]) -> Bools:

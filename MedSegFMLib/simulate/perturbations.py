@@ -97,8 +97,8 @@ def _shifted(inside: Bools, rng: np.random.Generator, spacing_mm: NDArray[np.flo
 
 def _eroded(inside: Bools, rng: np.random.Generator, spacing_mm: NDArray[np.float64]) -> Bools:
     depth = _depth_mm(inside, spacing_mm)
-    kept: Bools = depth > max(rng.uniform(*_DEPTHS) * depth.max(), spacing_mm.min() * 1.001)
-    return kept if kept.any() else depth == depth.max()
+    kept = depth > max(rng.uniform(*_DEPTHS) * depth.max(), spacing_mm.min() * 1.001)
+    return np.asarray(kept if kept.any() else depth == depth.max())
 
 
 def _dilated(inside: Bools, rng: np.random.Generator, spacing_mm: NDArray[np.float64]) -> Bools:
