@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..volumes.geometry import Geometry, Matrix
+from .mask import Mask
 from .prompt_list import PromptList
-from .types import Box, Mask, Point, Position, Prompt, Text, is_start
+from .types import Box, Point, Position, Prompt, Text, is_start
 
 
 def replaced(prompts: PromptList, index: int, prompt: Prompt) -> PromptList:

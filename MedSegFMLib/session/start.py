@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..prompts.mask import Mask
 from ..prompts.mask_marks import mask_box, mask_clicks
 from ..prompts.mask_voxels import start_voxels
-from ..prompts.types import Box, Lasso, Point, Prompt, Scribble, is_start
+from ..prompts.types import Box, Lasso, Point, Prompt, Scribble, Text, is_start
 from ..prompts.voxels import enforce_marks, to_voxels
 from ..segmenter import Logits, ModelCard, Prediction, probabilities
 from ..volumes.geometry import Geometry
@@ -60,8 +60,7 @@ class Start:
 
 def corrects(start: Start, prompts: Sequence[Prompt], geometry: Geometry) -> bool:
     """Whether a prompt after the mask asks for anything that the mask does not have already."""
-    later = prompts[start.index + 1 :]
-    if not all(isinstance(prompt, Point | Scribble | Lasso | Mask) for prompt in later):
+    if _redraws(prompts[start.index + 1 :]):
         return True
     return bool(len(_corrections(start, prompts, geometry)))
 
@@ -150,12 +149,18 @@ def composed(
     region = answer.region.union(voxels.region)
     inside = voxels.on(region)
     now, before = (on_region(p.logits_kji > 0, p.region, region) for p in (answer, plain))
-    follows = now ^ before
     corrections = _corrections(start, prompts, geometry) - np.array(region.start_kji)
-    reach = [max(_THIN_VOXELS, round(_THIN_PART * n)) for n in voxels.region.shape_kji]
     taken = corrections[_values(inside, corrections)]
     given = corrections[~_values(inside, corrections)]
-    # A mark on the background asks for what the mask has too much, another for what it lacks.
+    # A mark on the background asks for what the mask has too much, another for what it lacks, and
+    # a box or a text for both.
+    both = _redraws(prompts[start.index + 1 :])
+    follows = np.zeros_like(inside)
+    if both or len(given):
+        follows |= now & ~before
+    if both or len(taken):
+        follows |= before & ~now
+    reach = [max(_THIN_VOXELS, round(_THIN_PART * n)) for n in voxels.region.shape_kji]
     follows |= _pieces(inside & ~now, taken, reach) | _pieces(now & ~inside, given, reach)
     answered = np.zeros_like(follows)
     answered[answer.region.relative_to(region).slices] = True
@@ -172,6 +177,11 @@ def composed(
         own[follows] = seen[follows]
         planes[name] = own
     return Prediction(geometry, region.start_kji, logits, planes)
+
+
+def _redraws(prompts: Sequence[Prompt]) -> bool:
+    """Whether one of the prompts, a box or a text, is about the whole object."""
+    return any(isinstance(prompt, Box | Text) for prompt in prompts)
 
 
 def _start_logits(inside: Bools) -> Logits:
