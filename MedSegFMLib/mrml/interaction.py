@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import MedSegFMError, PromptError
 from ..prompts.edits import replaced, with_prompt
+from ..prompts.mask import Mask
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import prompt_name
 from ..prompts.voxels import to_voxels
@@ -13,6 +14,7 @@ from .consistency.tracker import ConsistencyTracker
 from .prompts.edits import Added, Deleted, Edit, Refused, Replaced
 from .prompts.view import PromptView
 from .requests.request_queue import PendingRequest, RequestQueue
+from .segments.adoption import adoptable
 from .segments.model_voxels import ModelVoxels
 from .segments.replacements import Replacements
 from .segments.segments import Segments
@@ -196,6 +198,30 @@ class Interaction:
             self._replacements.put_back(workspace.volume_node, geometry, workspace.prompts, redo)
         )
 
+    def adopt(self, segment_id: str) -> int:
+        """Make a segment an object; see `SegmentationLogic.adopt_segment`."""
+        workspace, segments = self._workspace, self._segments
+        geometry = workspace.require_volume().geometry
+        before = workspace.prompts
+        owned = {segments.ids[label]: label for label in before.labels if label in segments.ids}
+        if segment_id in owned:
+            workspace.current_label = owned[segment_id]
+            return workspace.current_label
+        name, voxels, grid = adoptable(segments.node, segment_id, segments, geometry)
+        mask = Mask.from_array(voxels.mask_kji, grid.geometry.crop(voxels.region))
+        prompts = before.with_object(name)
+        label = prompts.labels[-1]
+        prompts = prompts.added(label, mask)
+        self._check(prompts, before)
+        model = self._queue.model.name
+        was_answered = not before.entries or self._writer.held == (model, before)
+        self._writer.release(label)
+        self._writer.adopt(label, segment_id, voxels)
+        if was_answered:
+            self._writer.remember(model, prompts)
+        self._make_present(before, prompts, select=-1, adopted=label)
+        return label
+
     def _check(self, prompts: PromptList, before: PromptList) -> None:
         """Refuse prompts that are new in a list and that the model cannot take.
 
@@ -226,12 +252,18 @@ class Interaction:
         self._check(after, prompts)
         return after, label
 
-    def _make_present(self, before: PromptList, prompts: PromptList, select: int | None) -> None:
+    def _make_present(
+        self,
+        before: PromptList,
+        prompts: PromptList,
+        select: int | None,
+        adopted: int | None = None,
+    ) -> None:
         workspace, history = self._workspace, self._writer.replaced
         if not history.is_empty:
             history.forget_undone(before)
         if prompts.objects != before.objects:
-            for label in set(prompts.labels) - set(before.labels):
+            for label in set(prompts.labels) - set(before.labels) - {adopted}:
                 self._writer.release(label)
         workspace.history.change(prompts)
         if select is not None and prompts.objects:
@@ -239,12 +271,13 @@ class Interaction:
         same_entries = prompts.entries == before.entries
         if same_entries:
             self._writer.remember_as(self._queue.model.name, before, prompts)
-        self.show_present(recall=same_entries)
+        self.show_present(recall=same_entries or adopted is not None)
 
     def _bring_segments(self, prompts: PromptList, recall: bool) -> None:
         workspace, segments = self._workspace, self._segments
         node, geometry = workspace.volume_node, workspace.require_volume().geometry
         segments.ensure_all(node, prompts.objects)
+        self._writer.resume_adopted(prompts.labels)
         name = self._queue.model.name
         written = self._writer.recall(node, geometry, name, prompts) if recall else None
         if written is None:

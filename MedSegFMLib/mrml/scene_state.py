@@ -49,6 +49,7 @@ class SceneState:
         segment_ids: The identifier of each object's segment, by label.
         model_voxels: The voxels that segments have from answers, by label, on the segments' grid.
         geometry: The volume's grid, so that prompts can be moved with the volume; None if unknown.
+        adopted: By label, the voxels that an adopted segment had before, on the segments' grid.
         answered_by: The name of the model whose answer to these prompts the segments hold; None
             if that answer is still awaited.
     """
@@ -60,6 +61,7 @@ class SceneState:
     model_voxels: Mapping[int, ModelVoxels] = field(default_factory=dict)
     geometry: Geometry | None = None
     answered_by: str | None = None
+    adopted: Mapping[int, ModelVoxels] = field(default_factory=dict)
 
 
 def state_to_json(state: SceneState) -> str:
@@ -72,6 +74,7 @@ def state_to_json(state: SceneState) -> str:
         "prompts": prompts_to_document(state.prompts),
         "segments": {str(label): segment_id for label, segment_id in state.segment_ids.items()},
         "answers": {str(label): voxels_to_json(v) for label, v in state.model_voxels.items()},
+        "adopted": {str(label): voxels_to_json(v) for label, v in state.adopted.items()},
         "volume": None if state.geometry is None else geometry_to_json(state.geometry),
         "answered_by": state.answered_by,
     }
@@ -95,6 +98,8 @@ def state_from_json(text: str) -> SceneState:
         model = resolve_name(str(document["model"]))
         answers = document["answers"]
         voxels = {stored_label(label): voxels_from_json(item) for label, item in answers.items()}
+        # Earlier versions adopted nothing.
+        adopted = dict(document.get("adopted", {}))
         if "answered_by" in document:
             answered_by = _model_or_none(document["answered_by"])
         else:
@@ -107,6 +112,7 @@ def state_from_json(text: str) -> SceneState:
             voxels,
             None if document["volume"] is None else geometry_from_json(document["volume"]),
             answered_by,
+            {stored_label(label): voxels_from_json(item) for label, item in adopted.items()},
         )
     except PromptError:
         raise

@@ -161,7 +161,10 @@ def composed(
     if both or len(taken):
         follows |= before & ~now
     reach = [max(_THIN_VOXELS, round(_THIN_PART * n)) for n in voxels.region.shape_kji]
-    follows |= _pieces(inside & ~now, taken, reach) | _pieces(now & ~inside, given, reach)
+    # A model that sees nothing of the mask is no reason to give it up for one click.
+    most = np.count_nonzero(inside) // 2
+    follows |= _pieces(inside & ~now, taken, reach, most)
+    follows |= _pieces(now & ~inside, given, reach, inside.size)
     answered = np.zeros_like(follows)
     answered[answer.region.relative_to(region).slices] = True
     follows &= answered
@@ -205,7 +208,7 @@ def _values(mask: Bools, voxels: NDArray[np.int64]) -> Bools:
     return values
 
 
-def _pieces(wrong: Bools, corrections: NDArray[np.int64], reach: Sequence[int]) -> Bools:
+def _pieces(wrong: Bools, corrections: NDArray[np.int64], reach: Sequence[int], most: int) -> Bools:
     """The pieces of what is wrong that hold a correction: the thick ones, or a part of a thin one.
 
     A layer of one or two voxels around the whole object, such as from another taste in borders,
@@ -215,6 +218,7 @@ def _pieces(wrong: Bools, corrections: NDArray[np.int64], reach: Sequence[int]) 
         wrong: bool, (K, J, I).
         corrections: (n, 3), indices of voxels, which may be outside the array.
         reach: in voxels along each axis.
+        most: thick pieces of more voxels do not count.
     """
     from scipy.ndimage import binary_dilation, binary_erosion, label
 
@@ -232,6 +236,8 @@ def _pieces(wrong: Bools, corrections: NDArray[np.int64], reach: Sequence[int]) 
         own = pieces[tuple(min(v, n) for v, n in zip(voxel, reach, strict=True))]
         if own:
             found[around] |= pieces == own
+    sizes = np.bincount(thick.ravel())
+    numbers = {number for number in numbers if sizes[number] <= most}
     if numbers:
         # Diagonal steps too, so that a block gets its edges and corners back.
         found |= binary_dilation(np.isin(thick, list(numbers)), np.ones((3, 3, 3))) & wrong

@@ -14,11 +14,12 @@ from ...prompts.prompt_list import PromptList
 from ...system.memory_cache import LruByteCache
 from ...volumes.geometry import Geometry
 from ...volumes.grids import brought_to_grid
-from ...volumes.region import Region
+from ...volumes.region import Region, shape_triple
 from ...volumes.volume import Volume
 from ...worker.events import Answer
 from ..updates import Written
 from .change_overlay import ChangeOverlay
+from .decided_voxels import absorbed, decided_voxels
 from .editor import SegmentEditor
 from .grid import SegmentGrid, covers
 from .masking import Masking, Overwrite, segment_editor_masking
@@ -52,6 +53,8 @@ class SegmentWriter:
         held: The model and the prompts whose answer the segments hold; None while it is awaited.
         replaced: What was replaced by other results at each state of the prompts.
         overlay: Shows what the last write changed.
+        adopted: By label, the voxels that the segment of an adopted object had before, on the
+            segmentation's grid; it gets them back when the object or all of its prompts go.
         overwrite: Which other segments lose voxels to an answer; None for the user's setting in
             the Segment Editor if that edits this segmentation, "none" otherwise.
     """
@@ -66,13 +69,16 @@ class SegmentWriter:
         self._remembered: LruByteCache[tuple[str, PromptList], _Remembered] = _new_cache()
         self.model_voxels: dict[int, ModelVoxels] = {}
         self.held: tuple[str, PromptList] | None = None
+        self.adopted: dict[int, ModelVoxels] = {}
+        # The model and the prompts whose answer was written last.
+        self._answered: tuple[str, PromptList] | None = None
         self.replaced = ReplacementHistory()
         self.overlay = overlay
         self.overwrite: Overwrite | None = None
 
     def forget(self) -> None:
         """Forget everything: another volume or segmentation comes."""
-        self.model_voxels = {}
+        self.model_voxels, self.adopted = {}, {}
         self._merger.forget()
         self.forget_remembered()
 
@@ -80,7 +86,21 @@ class SegmentWriter:
         """Forget earlier states and replacements: the volume or the model is another."""
         self._remembered = _new_cache()
         self.held = None
+        if self._answered is not None:
+            # Marks that were answered stay answered.
+            self._answered = ("", self._answered[1])
         self.replaced = ReplacementHistory()
+
+    def adopt(self, label: int, segment_id: str, voxels: ModelVoxels) -> None:
+        """Let a segment with these voxels be that of an object, as if an answer had given them."""
+        self._segments.ids[label] = segment_id
+        self.adopted[label] = self.model_voxels[label] = voxels
+
+    def resume_adopted(self, labels: Iterable[int]) -> None:
+        """Count the voxels of adopted segments as from answers again: their objects came back."""
+        for label in labels:
+            if label in self.adopted and label not in self.model_voxels:
+                self.model_voxels[label] = self.adopted[label]
 
     def masking(self) -> Masking:
         """Limits to what an answer may change now."""
@@ -106,6 +126,7 @@ class SegmentWriter:
         if not self.replaced.is_empty:
             self.replaced.forget(prompts)
         grid = self._segments.grid(volume)
+        self._absorb(prompts, volume, grid)
         wanted: dict[int, ModelVoxels] = {}
         cut_off = []
         for label, answer in answers.items():
@@ -141,7 +162,7 @@ class SegmentWriter:
         masking = Masking(self.masking().overwrite)
         grid = self._segments.grid(volume)
         written = self.write(volume_node, grid, prompts, wanted, masking)
-        self.held = (model, prompts)
+        self.held = self._answered = (model, prompts)
         return written
 
     def remember(self, model: str, prompts: PromptList) -> None:
@@ -149,7 +170,7 @@ class SegmentWriter:
         packed = {label: voxels.packed for label, voxels in self.model_voxels.items()}
         nbytes = sum([voxels.bits.nbytes for voxels in packed.values()])
         self._remembered.put((model, prompts), _Remembered(packed, nbytes))
-        self.held = (model, prompts)
+        self.held = self._answered = (model, prompts)
 
     def remember_as(self, model: str, before: PromptList, prompts: PromptList) -> None:
         """Let what is remembered of `before` count for `prompts` too, which has equal entries."""
@@ -171,6 +192,7 @@ class SegmentWriter:
         """Let go of a label that another object gets; what is left of the old one stays."""
         self._segments.release(label)
         self.model_voxels.pop(label, None)
+        self.adopted.pop(label, None)
 
     def put(self, volume_node: Any, volume: Geometry, contents: Mapping[int, ModelVoxels]) -> None:
         """Add voxels to segments as if others had drawn them, past all masking: for recovery."""
@@ -214,6 +236,7 @@ class SegmentWriter:
         node, ids = self._segments.node, self._segments.ids
         self._editor.look_at(node, volume_node)
         targets, from_model, labels = {}, {}, {}
+        given = {label for label, _ in prompts.entries}
         for label, segment_id in ids.items():
             labels[segment_id] = label
             known = self.model_voxels.get(label)
@@ -222,8 +245,9 @@ class SegmentWriter:
             if label in wanted:
                 targets[segment_id] = wanted[label]
             elif known is not None:
-                nothing = np.zeros_like(known.mask_kji)
-                targets[segment_id] = ModelVoxels(known.region, nothing)
+                nothing = ModelVoxels(known.region, np.zeros_like(known.mask_kji))
+                before = nothing if label in given else self.adopted.get(label, nothing)
+                targets[segment_id] = before
         changes = self._merger.write(node, grid, targets, from_model, masking)
         added, removed = {}, {}
         for segment_id, change in changes.items():
@@ -236,10 +260,34 @@ class SegmentWriter:
                 self.model_voxels[label] = change.from_model
         objects = dict(prompts.objects)
         for label in list(ids):
-            if label not in objects:
+            if label not in objects and label in self.adopted:
+                # It stays in the scene as a segment of others.
+                self.model_voxels.pop(label, None)
+            elif label not in objects:
                 self._delete_empty(grid, label)
         self.overlay.show(node, grid, changes.values())
         return Written(added, removed, perf_counter() - started)
+
+    def _absorb(self, prompts: PromptList, volume: Geometry, grid: SegmentGrid) -> None:
+        """Let new marks decide voxels that others changed; see `decided_voxels`."""
+        before = None if self._answered is None else self._answered[1]
+        for label, voxels in decided_voxels(before, prompts, volume, grid).items():
+            segment_id = self._segments.ids.get(label, "")
+            region = Region.enclosing([Region.at(voxel, (1, 1, 1)) for voxel in voxels.tolist()])
+            now = read_segment(self._segments.node, segment_id, grid, region)
+            values = now[tuple((voxels - np.array(region.start_kji)).T)].tolist()
+            current = dict(zip(map(shape_triple, voxels.tolist()), values, strict=True))
+            known = absorbed(self.model_voxels.get(label), current)
+            if known is None:
+                self.model_voxels.pop(label, None)
+            else:
+                self.model_voxels[label] = known
+            state = None if self._answered is None else self._remembered.get(self._answered)
+            if state is not None and self._answered is not None:
+                packed = {n: kept for n, kept in state.voxels.items() if n != label}
+                if known is not None:
+                    packed[label] = known.packed
+                self._remembered.put(self._answered, _Remembered(packed, state.nbytes))
 
     def _delete_empty(self, grid: SegmentGrid, label: int) -> None:
         """Delete the segment of an object that is gone, unless others have drawn in it."""
