@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..errors import MedSegFMError, PromptError
 from ..prompts.edits import replaced, with_prompt
-from ..prompts.mask import Mask
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import prompt_name
 from ..prompts.voxels import to_voxels
@@ -207,8 +206,7 @@ class Interaction:
         if segment_id in owned:
             workspace.current_label = owned[segment_id]
             return workspace.current_label
-        name, voxels, grid = adoptable(segments.node, segment_id, segments, geometry)
-        mask = Mask.from_array(voxels.mask_kji, grid.geometry.crop(voxels.region))
+        name, voxels, mask = adoptable(segments, segment_id, geometry)
         prompts = before.with_object(name)
         label = prompts.labels[-1]
         prompts = prompts.added(label, mask)
@@ -253,11 +251,7 @@ class Interaction:
         return after, label
 
     def _make_present(
-        self,
-        before: PromptList,
-        prompts: PromptList,
-        select: int | None,
-        adopted: int | None = None,
+        self, before: PromptList, prompts: PromptList, select: int | None, adopted: int = 0
     ) -> None:
         workspace, history = self._workspace, self._writer.replaced
         if not history.is_empty:
@@ -271,7 +265,7 @@ class Interaction:
         same_entries = prompts.entries == before.entries
         if same_entries:
             self._writer.remember_as(self._queue.model.name, before, prompts)
-        self.show_present(recall=same_entries or adopted is not None)
+        self.show_present(recall=same_entries or adopted > 0)
 
     def _bring_segments(self, prompts: PromptList, recall: bool) -> None:
         workspace, segments = self._workspace, self._segments

@@ -74,10 +74,11 @@ def state_to_json(state: SceneState) -> str:
         "prompts": prompts_to_document(state.prompts),
         "segments": {str(label): segment_id for label, segment_id in state.segment_ids.items()},
         "answers": {str(label): voxels_to_json(v) for label, v in state.model_voxels.items()},
-        "adopted": {str(label): voxels_to_json(v) for label, v in state.adopted.items()},
         "volume": None if state.geometry is None else geometry_to_json(state.geometry),
         "answered_by": state.answered_by,
     }
+    if state.adopted:
+        document["adopted"] = {str(n): voxels_to_json(v) for n, v in state.adopted.items()}
     return json.dumps(document)
 
 

@@ -162,7 +162,7 @@ def composed(
         follows |= before & ~now
     reach = [max(_THIN_VOXELS, round(_THIN_PART * n)) for n in voxels.region.shape_kji]
     # A model that sees nothing of the mask is no reason to give it up for one click.
-    most = np.count_nonzero(inside) // 2
+    most = int(np.count_nonzero(inside)) // 2
     follows |= _pieces(inside & ~now, taken, reach, most)
     follows |= _pieces(now & ~inside, given, reach, inside.size)
     answered = np.zeros_like(follows)

@@ -65,7 +65,7 @@ def perturbed(reference: Mask, kind: str, seed: int, spacing_kji_mm: Sequence[fl
         for side, n in zip(box, inside.shape, strict=True)
     )
     changed = KINDS[kind](inside[around], rng, np.asarray(spacing_kji_mm, dtype=np.float64))
-    result = inside.copy()
+    result: Bools = inside.copy()
     if changed.any():
         result[around] = changed
     return result

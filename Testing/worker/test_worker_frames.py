@@ -13,9 +13,11 @@ import pytest
 from consistency_fakes import noisy_answer
 from worker_helpers import one_box, small_volume
 
-from MedSegFMLib import Geometry
+from MedSegFMLib import Geometry, Mask
 from MedSegFMLib.consistency import measure
-from MedSegFMLib.errors import WeightsError, WorkerError
+from MedSegFMLib.errors import PromptError, WeightsError, WorkerError
+from MedSegFMLib.prompts.prompt_list import PromptList
+from MedSegFMLib.worker import messages
 from MedSegFMLib.worker.array_digest import array_digest
 from MedSegFMLib.worker.events import (
     Answer,
@@ -37,6 +39,7 @@ from MedSegFMLib.worker.frames import (
 )
 from MedSegFMLib.worker.messages import (
     Job,
+    check_masks,
     event_frame,
     message_number,
     parse_event,
@@ -130,6 +133,11 @@ def test_what_a_remote_shell_prints_first_is_skipped() -> None:
 def test_requests_and_events_survive_the_way() -> None:
     job = Job(3, 2, Request("m", one_box(small_volume()), "cuda:1", {"weights": "f"}, True))
     assert parse_request(travelled(request_frame(job))) == job
+    voxels = np.arange(60).reshape(3, 4, 5) % 7 == 0
+    mask = Mask.from_array(voxels, Geometry.from_spacing((3, 4, 5), (1, 2, 3)))
+    prompts = one_box(small_volume()).added(1, mask).added(1, mask.as_role("keep"))
+    masked = Job(4, 2, Request("m", prompts))
+    assert parse_request(travelled(request_frame(masked))) == masked
     cleared = Job(3, 2, Request("m", one_box(small_volume()), clear_cache=True))
     assert parse_request(travelled(request_frame(cleared))) == cleared
     with_path = Job(3, 2, Request("m", one_box(small_volume()), options={"weights": Path("f")}))
@@ -149,6 +157,18 @@ def test_requests_and_events_survive_the_way() -> None:
     assert back.answers[7].consistency is None
     assert back.answers[1].region == answer.region and back.answers[1].consistency is not None
     assert back.answers[1].consistency.hot_spots == consistency.hot_spots
+
+
+def test_masks_that_no_message_holds_are_refused_before_they_are_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noise = np.random.default_rng(0).random((20, 40, 40)) > 0.5
+    mask = Mask.from_array(noise, Geometry.from_spacing(noise.shape))
+    request = Request("m", PromptList().with_object().added(1, mask))
+    check_masks(request)
+    monkeypatch.setattr(messages, "_MOST_MASK_BYTES", 4000)
+    with pytest.raises(PromptError, match="use fewer of them"):
+        check_masks(request)
 
 
 @pytest.mark.parametrize(

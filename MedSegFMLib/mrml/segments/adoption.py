@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...errors import MaskError
+from ...prompts.mask import Mask
 from ...volumes.geometry import Geometry
-from .grid import SegmentGrid, check_holds_labelmaps
+from .grid import check_holds_labelmaps
 from .masking import is_locked
 from .model_voxels import ModelVoxels, tight
 from .oriented_images import read_segment, segment_bounds
@@ -14,20 +13,20 @@ from .segments import Segments
 
 
 def adoptable(
-    node: Any | None, segment_id: str, segments: Segments, volume: Geometry
-) -> tuple[str, ModelVoxels, SegmentGrid]:
-    """The name and the voxels of a segment that an object can have, and their grid.
+    segments: Segments, segment_id: str, volume: Geometry
+) -> tuple[str, ModelVoxels, Mask]:
+    """The name and the voxels of a segment that an object can have, and its mask to start from.
 
     Args:
-        node: The segmentation that objects are put into; None if there is none.
+        segments: The segmentation that objects are put into.
         segment_id: The segment.
-        segments: The segments of the objects.
         volume: The volume's grid.
 
     Raises:
         MaskError: If there is no such segment, or it is empty, locked or a surface.
         GeometryError: If the segmentation is under a non-linear transform.
     """
+    node = segments.node
     segment = None if node is None else node.GetSegmentation().GetSegment(segment_id)
     if node is None or segment is None:
         raise MaskError(
@@ -46,4 +45,6 @@ def adoptable(
         raise MaskError(
             f"{name} has no voxels on the grid of {node.GetName()}; choose a segment with voxels."
         )
-    return name, ModelVoxels(*found), grid
+    voxels = ModelVoxels(*found)
+    mask = Mask.from_array(voxels.mask_kji, grid.geometry.crop(voxels.region))
+    return name, voxels, mask

@@ -8,7 +8,7 @@ other, and undo brings that value back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from ...volumes.geometry import Geometry
 from ...volumes.region import Region, shape_triple
 from .grid import SegmentGrid
 from .model_voxels import ModelVoxels, tight
+from .oriented_images import read_segment
 
 Indices = NDArray[np.int64]
 
@@ -61,20 +62,23 @@ def decided_voxels(
 
 
 def absorbed(
-    known: ModelVoxels | None, current: Mapping[tuple[int, int, int], bool]
+    node: Any, segment_id: str, grid: SegmentGrid, known: ModelVoxels | None, voxels: Indices
 ) -> ModelVoxels | None:
     """The voxels that a segment has from answers, with some of them as they are now.
 
     Args:
+        node: The segmentation.
+        segment_id: The segment.
+        grid: The segmentation's grid.
         known: The voxels from answers; None if there are none.
-        current: By index (k, j, i), whether the segment has the voxel now.
+        voxels: (n, 3) indices (k, j, i) of the grid, at least one.
     """
-    voxels = np.array(list(current), np.int64).reshape(-1, 3)
     low, high = voxels.min(axis=0).tolist(), (voxels.max(axis=0) + 1).tolist()
-    region = Region(shape_triple(low), shape_triple(high))
-    if known is not None:
-        region = region.union(known.region)
+    part = Region(shape_triple(low), shape_triple(high))
+    now = read_segment(node, segment_id, grid, part)
+    region = part if known is None else part.union(known.region)
     mask = np.zeros(region.shape_kji, bool) if known is None else known.on(region).copy()
-    mask[tuple((voxels - np.array(region.start_kji)).T)] = list(current.values())
+    here, there = (tuple((voxels - np.array(r.start_kji)).T) for r in (region, part))
+    mask[here] = now[there]
     found = tight(mask, region)
     return None if found is None else ModelVoxels(*found)

@@ -14,7 +14,7 @@ from ...prompts.prompt_list import PromptList
 from ...system.memory_cache import LruByteCache
 from ...volumes.geometry import Geometry
 from ...volumes.grids import brought_to_grid
-from ...volumes.region import Region, shape_triple
+from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...worker.events import Answer
 from ..updates import Written
@@ -70,8 +70,9 @@ class SegmentWriter:
         self.model_voxels: dict[int, ModelVoxels] = {}
         self.held: tuple[str, PromptList] | None = None
         self.adopted: dict[int, ModelVoxels] = {}
-        # The model and the prompts whose answer was written last.
-        self._answered: tuple[str, PromptList] | None = None
+        # Adopted objects that are gone.
+        self._given_back: set[int] = set()
+        self._answered: tuple[str, PromptList] | None = None  # What was written last.
         self.replaced = ReplacementHistory()
         self.overlay = overlay
         self.overwrite: Overwrite | None = None
@@ -79,6 +80,7 @@ class SegmentWriter:
     def forget(self) -> None:
         """Forget everything: another volume or segmentation comes."""
         self.model_voxels, self.adopted = {}, {}
+        self._given_back.clear()
         self._merger.forget()
         self.forget_remembered()
 
@@ -99,7 +101,8 @@ class SegmentWriter:
     def resume_adopted(self, labels: Iterable[int]) -> None:
         """Count the voxels of adopted segments as from answers again: their objects came back."""
         for label in labels:
-            if label in self.adopted and label not in self.model_voxels:
+            if label in self._given_back:
+                self._given_back.discard(label)
                 self.model_voxels[label] = self.adopted[label]
 
     def masking(self) -> Masking:
@@ -193,6 +196,7 @@ class SegmentWriter:
         self._segments.release(label)
         self.model_voxels.pop(label, None)
         self.adopted.pop(label, None)
+        self._given_back.discard(label)
 
     def put(self, volume_node: Any, volume: Geometry, contents: Mapping[int, ModelVoxels]) -> None:
         """Add voxels to segments as if others had drawn them, past all masking: for recovery."""
@@ -263,6 +267,7 @@ class SegmentWriter:
             if label not in objects and label in self.adopted:
                 # It stays in the scene as a segment of others.
                 self.model_voxels.pop(label, None)
+                self._given_back.add(label)
             elif label not in objects:
                 self._delete_empty(grid, label)
         self.overlay.show(node, grid, changes.values())
@@ -272,21 +277,16 @@ class SegmentWriter:
         """Let new marks decide voxels that others changed; see `decided_voxels`."""
         before = None if self._answered is None else self._answered[1]
         for label, voxels in decided_voxels(before, prompts, volume, grid).items():
-            segment_id = self._segments.ids.get(label, "")
-            region = Region.enclosing([Region.at(voxel, (1, 1, 1)) for voxel in voxels.tolist()])
-            now = read_segment(self._segments.node, segment_id, grid, region)
-            values = now[tuple((voxels - np.array(region.start_kji)).T)].tolist()
-            current = dict(zip(map(shape_triple, voxels.tolist()), values, strict=True))
-            known = absorbed(self.model_voxels.get(label), current)
+            node, segment_id = self._segments.node, self._segments.ids.get(label, "")
+            known = absorbed(node, segment_id, grid, self.model_voxels.get(label), voxels)
             if known is None:
                 self.model_voxels.pop(label, None)
             else:
                 self.model_voxels[label] = known
-            state = None if self._answered is None else self._remembered.get(self._answered)
+            state = self._remembered.get(self._answered) if self._answered is not None else None
             if state is not None and self._answered is not None:
                 packed = {n: kept for n, kept in state.voxels.items() if n != label}
-                if known is not None:
-                    packed[label] = known.packed
+                packed |= {} if known is None else {label: known.packed}
                 self._remembered.put(self._answered, _Remembered(packed, state.nbytes))
 
     def _delete_empty(self, grid: SegmentGrid, label: int) -> None:
