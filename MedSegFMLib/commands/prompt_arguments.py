@@ -191,7 +191,7 @@ def _prompt(option: str, values: Any, own: Sequence[Prompt], geometry: Geometry)
 
 
 def _limits(prompt: Prompt) -> bool:
-    """Whether a prompt only says where the object is not to change."""
+    """Whether a prompt only limits an object: voxels to avoid or to keep."""
     return isinstance(prompt, Mask) and not is_start(prompt)
 
 

@@ -1,7 +1,7 @@
 """New marks on voxels that others painted or erased: the mark decides its voxel.
 
 An answer leaves alone what others changed by hand. A click, scribble or lasso that was placed since
-the last answer is the user's word on its voxels, whoever changed them before. So these voxels count
+the last answer decides its voxels, also those that were changed by hand before. So these voxels count
 as the model's from then on, with the value that they have: the answer then changes them as any
 other, and undo brings that value back.
 """
