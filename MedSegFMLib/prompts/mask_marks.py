@@ -1,9 +1,9 @@
 """A mask as clicks and a box, for models that take no masks: the one place that decides how.
 
 Clicks on the object are in its inner part, at half of its greatest depth or deeper; clicks on the
-background are in a ring around it. Each click is as far as possible from those before it. A correction, a mark
-that says the opposite of the mask, removes the clicks around it that may share its error: within
-twice the distance from the mark to where the mask agrees with it.
+background are in a ring around it. Each click is as far as possible from those before it. A
+correction, a mark that says the opposite of the mask, removes the clicks around it that may share
+its error: within twice the distance from the mark to where the mask agrees with it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """New marks on voxels that others painted or erased: the mark decides its voxel.
 
 An answer leaves alone what others changed by hand. A click, scribble or lasso that was placed since
-the last answer decides its voxels, also those that were changed by hand before. So these voxels count
-as the model's from then on, with the value that they have: the answer then changes them as any
-other, and undo brings that value back.
+the last answer decides its voxels, also those that were changed by hand before. So these voxels
+count as the model's from then on, with the value that they have: the answer then changes them as
+any other, and undo brings that value back.
 """
 
 from __future__ import annotations
