@@ -211,12 +211,11 @@ class Interaction:
         label = prompts.labels[-1]
         prompts = prompts.added(label, mask)
         self._check(prompts, before)
-        model = self._queue.model.name
-        was_answered = not before.entries or self._writer.held == (model, before)
         self._writer.release(label)
         self._writer.adopt(label, segment_id, voxels)
-        if was_answered:
-            self._writer.remember(model, prompts)
+        if not before.entries:
+            # Otherwise objects may overlap, and marks of one be inside another.
+            self._writer.remember(self._queue.model.name, prompts)
         self._make_present(before, prompts, select=-1, adopted=label)
         return label
 

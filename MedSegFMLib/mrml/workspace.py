@@ -198,6 +198,11 @@ class Workspace:
         answered = self._adopt(fresh, node)
         self._writer.put(self.volume_node, self.require_volume().geometry, snapshot.segments)
         self._writer.model_voxels = dict(state.model_voxels)
+        self._writer.adopted = {
+            label: voxels
+            for label, voxels in state.adopted.items()
+            if label in state.prompts.labels
+        }
         if answered and answered_by is not None:
             self._writer.remember(answered_by, self.prompts)
         self.store()

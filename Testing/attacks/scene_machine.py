@@ -339,6 +339,9 @@ def fresh_masks(logic: SegmentationLogic) -> dict[int, np.ndarray]:
         masks[label] = np.zeros(SHAPE, bool)
         if label in predicted:
             masks[label][predicted[label].region.slices] = predicted[label].logits_kji > 0
+        elif label in logic._writer.adopted:
+            # Without prompts it has the voxels that were there.
+            masks[label] = logic._writer.adopted[label].on(Region.whole(SHAPE))
     return masks
 
 

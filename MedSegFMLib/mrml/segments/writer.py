@@ -198,6 +198,11 @@ class SegmentWriter:
         self.adopted.pop(label, None)
         self._given_back.discard(label)
 
+    def lose(self, label: int) -> None:
+        """Forget the segment of an object that others have deleted."""
+        self.model_voxels.pop(label, None)
+        self.adopted.pop(label, None)
+
     def put(self, volume_node: Any, volume: Geometry, contents: Mapping[int, ModelVoxels]) -> None:
         """Add voxels to segments as if others had drawn them, past all masking: for recovery."""
         grid = self._segments.grid(volume)
