@@ -109,15 +109,16 @@ def limited(prediction: Prediction, prompts: Sequence[Prompt]) -> Prediction:
     before = region = prediction.region
     if marks.fixed.inside_kji.any():
         region = region.union(marks.fixed.region)
+    here = marks.within(region)
+    if here.fixed is None:
+        return prediction
     logits = np.full(region.shape_kji, -START_LOGIT, np.float32)
     logits[before.relative_to(region).slices] = prediction.logits_kji
-    here = marks.within(region)
     enforce_marks(logits, here, START_LOGIT)
     planes = {}
     for name, plane in prediction.planes.items():
         # As logits of 0 and 1 would be infinite, fixed voxels get the probability of their logit.
         seen = on_region(plane, before, region).copy()
-        assert here.fixed is not None, "the region holds a part of them"
         part = seen[here.fixed.region.slices]
         decided = probabilities(_start_logits(here.fixed.inside_kji))
         part[here.fixed.fixed_kji] = decided[here.fixed.fixed_kji]
@@ -179,7 +180,7 @@ def composed(
         seen = on_region(plane, answer.region, region)
         own[follows] = seen[follows]
         planes[name] = own
-    return Prediction(geometry, region.start_kji, logits, planes)
+    return limited(Prediction(geometry, region.start_kji, logits, planes), prompts)
 
 
 def _redraws(prompts: Sequence[Prompt]) -> bool:

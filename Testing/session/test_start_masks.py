@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from MedSegFMLib.progress import Progress
 from MedSegFMLib.prompts.mask_marks import mask_box, mask_clicks
 from MedSegFMLib.prompts.types import is_start
 from MedSegFMLib.prompts.voxels import box_region, enforce_marks, mark_voxels, to_voxels
-from MedSegFMLib.segmenter import Encoding, ModelCard, RegionRule
+from MedSegFMLib.segmenter import Encoding, ModelCard, RegionRule, probabilities
 
 SHAPE = (12, 20, 24)
 NOWHERE = np.zeros((0, 3), np.int64)
@@ -199,6 +201,33 @@ def test_avoided_voxels_are_never_the_objects_and_a_click_decides_its_own(volume
     expected = block(6, 10)
     expected[6, 9, 4] = True
     assert np.array_equal(answer(session), expected)
+
+
+class Planar(Bright):
+    """A model that says what each plane sees."""
+
+    def predict(self, *given: Any) -> Prediction:
+        answer = super().predict(*given)
+        seen = {name: probabilities(answer.logits_kji) for name in ("axial", "coronal")}
+        return replace(answer, planes=seen)
+
+
+def test_planes_follow_the_mask_and_what_is_fixed_as_the_answer_does(volume: Volume) -> None:
+    session = Session(Planar(), volume)
+    far = np.zeros(SHAPE, bool)
+    far[11, 19, 23] = True
+    session.add(Mask.from_array(block(3, 6), volume.geometry))
+    session.add(Mask.from_array(far, volume.geometry, role="avoid"))
+    session.add(Mask.from_array(block(3, 6, 6), volume.geometry, role="avoid"))
+    session.add(Point.from_ijk(volume.geometry, (8, 9, 6)))
+    answer = session.predict()
+    for plane in answer.planes.values():
+        assert np.array_equal(plane > 0.5, answer.logits_kji > 0)
+    alone = Session(Planar(), volume)
+    alone.add(Box.from_ijk(volume.geometry, (3, 4, 3), (8, 10, 7)))
+    before = alone.predict().logits_kji
+    alone.add(Mask.from_array(far, volume.geometry, role="avoid"))
+    assert np.array_equal(alone.predict().logits_kji, before)
 
 
 def test_an_object_that_may_be_nowhere_in_its_box_is_not_filled_into_it(volume: Volume) -> None:
