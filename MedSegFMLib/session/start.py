@@ -103,6 +103,8 @@ def model_prompts(
 
 def limited(prediction: Prediction, prompts: Sequence[Prompt]) -> Prediction:
     """A model's prediction with the voxels that masks to avoid or to keep decide."""
+    if not any(isinstance(prompt, Mask) for prompt in prompts):
+        return prediction
     marks = to_voxels(prompts, prediction.geometry)
     if marks.fixed is None:
         return prediction
