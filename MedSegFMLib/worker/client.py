@@ -35,7 +35,8 @@ from .events import (
 )
 from .frames import Frame
 from .launchers import Launcher, LocalLauncher, SshLauncher
-from .messages import Job, check_answers, check_masks, check_options, parse_event
+from .mask_sizes import check_masks
+from .messages import Job, check_answers, check_options, parse_event
 from .pending_request import Cancel, PendingRequest
 from .volume_sender import VolumeSender, volume_contents
 

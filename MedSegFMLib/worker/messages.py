@@ -11,9 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import errors
-from ..errors import MedSegFMError, PromptError, WorkerError
+from ..errors import MedSegFMError, WorkerError
 from ..prompts.json_format import prompts_from_json, prompts_to_json
-from ..prompts.mask import Mask
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import PROMPT_NAMES
 from ..volumes.geometry import Geometry
@@ -33,7 +32,7 @@ from .events import (
     Started,
     Stopped,
 )
-from .frames import MOST_HEADER_BYTES, Array, Frame, to_json
+from .frames import Array, Frame, to_json
 from .shared_memory import open_shared
 
 # Increased by one with each incompatible change.
@@ -41,9 +40,6 @@ PROTOCOL = 8
 
 # A sentence or a name of a worker is cut after so many characters.
 _MOST_CHARACTERS = 1 << 16
-
-# The masks of a request must leave room for the rest of its header.
-_MOST_MASK_BYTES = MOST_HEADER_BYTES - (1 << 23)
 
 Parsed = TypeVar("Parsed")
 
@@ -119,21 +115,6 @@ def check_options(request: Request) -> None:
             f"The options {', '.join(request.options)} cannot be sent to a worker ({error}); "
             "give numbers, strings and paths."
         ) from error
-
-
-def check_masks(request: Request) -> None:
-    """Check that the masks of a request fit into one message.
-
-    Raises:
-        PromptError: they do not.
-    """
-    masks = [prompt for _, prompt in request.prompts.entries if isinstance(prompt, Mask)]
-    size = sum(len(mask.text) for mask in masks)
-    if size > _MOST_MASK_BYTES:
-        raise PromptError(
-            f"The masks of the prompts take {size / 1e6:.0f} MB, but a request may have "
-            f"{_MOST_MASK_BYTES / 1e6:.0f} MB; use fewer of them, or smoother ones."
-        )
 
 
 def request_frame(job: Job) -> Frame:

@@ -17,7 +17,7 @@ from MedSegFMLib import Geometry, Mask
 from MedSegFMLib.consistency import measure
 from MedSegFMLib.errors import PromptError, WeightsError, WorkerError
 from MedSegFMLib.prompts.prompt_list import PromptList
-from MedSegFMLib.worker import messages
+from MedSegFMLib.worker import mask_sizes
 from MedSegFMLib.worker.array_digest import array_digest
 from MedSegFMLib.worker.events import (
     Answer,
@@ -37,9 +37,9 @@ from MedSegFMLib.worker.frames import (
     skip_greeting,
     write_frame,
 )
+from MedSegFMLib.worker.mask_sizes import check_masks
 from MedSegFMLib.worker.messages import (
     Job,
-    check_masks,
     event_frame,
     message_number,
     parse_event,
@@ -166,7 +166,7 @@ def test_masks_that_no_message_holds_are_refused_before_they_are_sent(
     mask = Mask.from_array(noise, Geometry.from_spacing(noise.shape))
     request = Request("m", PromptList().with_object().added(1, mask))
     check_masks(request)
-    monkeypatch.setattr(messages, "_MOST_MASK_BYTES", 4000)
+    monkeypatch.setattr(mask_sizes, "_MOST_MASK_BYTES", 4000)
     with pytest.raises(PromptError, match="use fewer of them"):
         check_masks(request)
 

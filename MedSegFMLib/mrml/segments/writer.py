@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from operator import attrgetter
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ...prompts.prompt_list import PromptList
-from ...system.memory_cache import LruByteCache
 from ...volumes.geometry import Geometry
 from ...volumes.grids import brought_to_grid
 from ...volumes.region import Region
@@ -24,18 +22,11 @@ from .editor import SegmentEditor
 from .grid import SegmentGrid, covers
 from .masking import Masking, Overwrite, segment_editor_masking
 from .merger import SegmentMerger
-from .model_voxels import ModelVoxels, PackedVoxels
+from .model_voxels import ModelVoxels
 from .oriented_images import read_segment, segment_bounds
+from .remembered_states import Remembered, RememberedStates, new_states
 from .replacement_history import ReplacementHistory
 from .segments import Segments
-
-_BUDGET_BYTES = 1 << 27
-
-
-@dataclass(frozen=True, eq=False)
-class _Remembered:
-    voxels: Mapping[int, PackedVoxels]
-    nbytes: int
 
 
 class SegmentWriter:
@@ -66,7 +57,7 @@ class SegmentWriter:
         self._segments = segments
         self._editor = editor
         self._merger = SegmentMerger(editor)
-        self._remembered: LruByteCache[tuple[str, PromptList], _Remembered] = _new_cache()
+        self._remembered: RememberedStates = new_states()
         self.model_voxels: dict[int, ModelVoxels] = {}
         self.held: tuple[str, PromptList] | None = None
         self.adopted: dict[int, ModelVoxels] = {}
@@ -86,7 +77,7 @@ class SegmentWriter:
 
     def forget_remembered(self) -> None:
         """Forget earlier states and replacements: the volume or the model is another."""
-        self._remembered = _new_cache()
+        self._remembered = new_states()
         self.held = None
         if self._answered is not None:
             # Marks that were answered stay answered.
@@ -171,8 +162,7 @@ class SegmentWriter:
     def remember(self, model: str, prompts: PromptList) -> None:
         """Keep what the segments have now as the result of these prompts with this model."""
         packed = {label: voxels.packed for label, voxels in self.model_voxels.items()}
-        nbytes = sum([voxels.bits.nbytes for voxels in packed.values()])
-        self._remembered.put((model, prompts), _Remembered(packed, nbytes))
+        self._remembered.put((model, prompts), Remembered.of(packed))
         self.held = self._answered = (model, prompts)
 
     def remember_as(self, model: str, before: PromptList, prompts: PromptList) -> None:
@@ -292,7 +282,7 @@ class SegmentWriter:
             if state is not None and self._answered is not None:
                 packed = {n: kept for n, kept in state.voxels.items() if n != label}
                 packed |= {} if known is None else {label: known.packed}
-                self._remembered.put(self._answered, _Remembered(packed, state.nbytes))
+                self._remembered.put(self._answered, Remembered.of(packed))
 
     def _delete_empty(self, grid: SegmentGrid, label: int) -> None:
         """Delete the segment of an object that is gone, unless others have drawn in it."""
@@ -300,7 +290,3 @@ class SegmentWriter:
         region = segment_bounds(self._segments.node, segment_id, grid)
         if region is None or not read_segment(self._segments.node, segment_id, grid, region).any():
             self._segments.remove(label)
-
-
-def _new_cache() -> LruByteCache[tuple[str, PromptList], _Remembered]:
-    return LruByteCache(_BUDGET_BYTES, attrgetter("nbytes"))
