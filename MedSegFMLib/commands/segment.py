@@ -16,6 +16,7 @@ from ..drawing.preview import (
 from ..errors import ModelError, OutputError
 from ..progress import part_of
 from ..prompts.json_format import write_prompts
+from ..prompts.mask import Mask
 from ..prompts.prompt_list import PromptList
 from ..prompts.voxels import to_voxels
 from ..registry import DEFAULT_MODEL, card, create
@@ -31,6 +32,7 @@ from .consistency_output import (
     write_figure,
 )
 from .console import print_table, progress_bar
+from .mask_arguments import mask_files, resampling_notes
 from .prompt_arguments import add_prompt_arguments, are_given, class_prompts, parse_prompts
 
 # As options they would bypass the checks of these arguments.
@@ -110,6 +112,8 @@ def run(arguments: argparse.Namespace) -> None:
     pictures = [Path(o) for o in (arguments.preview, arguments.consistency_figure) if o]
     others = [Path(arguments.prompts_out)] if arguments.prompts_out else []
     inputs = [Path(i) for i in (arguments.prompts, arguments.weights) if i]
+    masks = [text for option, text in arguments.typed if option == "--mask"]
+    inputs += mask_files([*masks, *arguments.avoid])
     check_outputs([*volumes, *pictures, *others], Path(arguments.volume), inputs)
     for path in volumes:
         check_ending(path)
@@ -123,6 +127,7 @@ def run(arguments: argparse.Namespace) -> None:
     taken = card(arguments.model).prompts
     by_class = not are_given(arguments) and taken == ("text",)
     prompts = PromptList() if by_class else parse_prompts(arguments, volume.geometry, taken)
+    given_masks = [prompt for _, prompt in prompts.entries if isinstance(prompt, Mask)]
     # Errors are raised before a large network is loaded.
     for _, prompt in prompts.entries:
         card(arguments.model).check_takes([prompt])
@@ -136,7 +141,7 @@ def run(arguments: argparse.Namespace) -> None:
         if by_class:
             classes = session.segmenter.classes
             prompts = (
-                class_prompts(classes)
+                class_prompts(classes, arguments, volume.geometry)
                 if classes
                 else parse_prompts(arguments, volume.geometry, taken)
             )
@@ -166,6 +171,8 @@ def run(arguments: argparse.Namespace) -> None:
     if "point" in session.segmenter.card.prompts:
         for line in next_clicks(measured):
             print(line)
+    for line in resampling_notes(given_masks, volume.geometry):
+        print(line)
     print(f"Wrote {arguments.out}; {arguments.model} took {seconds:.1f} s.")
 
 

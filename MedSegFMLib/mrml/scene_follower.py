@@ -128,7 +128,7 @@ class SceneFollower:
         missing = [n for n in prompts.labels if self._segments.is_missing(n)]
         for label in missing:
             prompts = prompts.without_object(label)
-            self._writer.model_voxels.pop(label, None)
+            self._writer.lose(label)
         if missing:
             self._workspace.history.change(prompts)
             self._interaction.show_present()

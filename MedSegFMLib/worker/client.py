@@ -38,6 +38,7 @@ from .events import (
 )
 from .frames import Frame
 from .launchers import Launcher, LocalLauncher, SshLauncher
+from .mask_sizes import check_masks
 from .messages import Job, check_options, message_number, parse_event
 from .pending_request import Cancel, PendingRequest
 from .volume_sender import VolumeSender, volume_contents
@@ -159,10 +160,12 @@ class WorkerClient:
         Raises:
             VolumeError: there is no volume yet.
             WorkerError: the options cannot be represented in JSON.
+            PromptError: the masks are too large for a message.
         """
         if self._sender is None:
             raise VolumeError("There is no volume to segment; load one first.")
         check_options(request)
+        check_masks(request)
         self._stop()
         self._requests += 1
         job = Job(self._requests, self._sender.number, request)

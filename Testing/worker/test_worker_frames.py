@@ -13,9 +13,11 @@ import pytest
 from consistency_fakes import noisy_answer
 from worker_helpers import one_box, small_volume
 
-from MedSegFMLib import Geometry
+from MedSegFMLib import Geometry, Mask
 from MedSegFMLib.consistency import measure
-from MedSegFMLib.errors import WeightsError, WorkerError
+from MedSegFMLib.errors import PromptError, WeightsError, WorkerError
+from MedSegFMLib.prompts.prompt_list import PromptList
+from MedSegFMLib.worker import mask_sizes
 from MedSegFMLib.worker.array_digest import array_digest
 from MedSegFMLib.worker.events import (
     Answer,
@@ -35,6 +37,7 @@ from MedSegFMLib.worker.frames import (
     skip_greeting,
     write_frame,
 )
+from MedSegFMLib.worker.mask_sizes import check_masks
 from MedSegFMLib.worker.messages import (
     Job,
     event_frame,
@@ -131,6 +134,11 @@ def test_what_a_remote_shell_prints_first_is_skipped() -> None:
 def test_requests_and_events_survive_the_way() -> None:
     job = Job(3, 2, Request("m", one_box(small_volume()), "cuda:1", {"weights": "f"}, True))
     assert parse_request(travelled(request_frame(job))) == job
+    voxels = np.arange(60).reshape(3, 4, 5) % 7 == 0
+    mask = Mask.from_array(voxels, Geometry.from_spacing((3, 4, 5), (1, 2, 3)))
+    prompts = one_box(small_volume()).added(1, mask).added(1, mask.as_role("keep"))
+    masked = Job(4, 2, Request("m", prompts))
+    assert parse_request(travelled(request_frame(masked))) == masked
     cleared = Job(3, 2, Request("m", one_box(small_volume()), clear_cache=True))
     assert parse_request(travelled(request_frame(cleared))) == cleared
     with_path = Job(3, 2, Request("m", one_box(small_volume()), options={"weights": Path("f")}))
@@ -212,6 +220,18 @@ def test_the_mask_of_an_organ_takes_a_bit_for_a_voxel_at_the_most() -> None:
     noise = np.random.default_rng(0).integers(0, 2, ball.shape, np.uint8)
     answer = Predicted(1, {1: Answer((0, 0, 0), noise)})
     assert len(as_bytes(event_frame(answer))) < noise.size / 7.9
+
+
+def test_masks_that_no_message_holds_are_refused_before_they_are_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noise = np.random.default_rng(0).random((20, 40, 40)) > 0.5
+    mask = Mask.from_array(noise, Geometry.from_spacing(noise.shape))
+    request = Request("m", PromptList().with_object().added(1, mask))
+    check_masks(request)
+    monkeypatch.setattr(mask_sizes, "_MOST_MASK_BYTES", 4000)
+    with pytest.raises(PromptError, match="use fewer of them"):
+        check_masks(request)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ CARD = ModelCard(
     name="ensam",
     title="ENSAM",
     summary="Small native 3D network for boxes, clicks and strokes; runs on CPU or GPU.",
-    prompts=("box", "point", "scribble", "lasso"),
+    prompts=("box", "point", "scribble", "lasso", "mask"),
     modalities=("CT", "MR", "PET", "US", "microscopy"),
     dimensions=3,
     code_licence="Apache-2.0",
@@ -50,6 +50,7 @@ CARD = ModelCard(
     packages=("safetensors",),
     weights="ensam",
     uses_previous=True,
+    starts_from="previous",
     # Growth over a box and five clicks, with their predictions stored: 218, 288, 569 and 1277 MB
     # for regions of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=230_000_000,
