@@ -32,6 +32,7 @@ from .consistency_output import (
 )
 from .console import print_table, progress_bar
 from .prompt_arguments import add_prompt_arguments, are_given, class_prompts, parse_prompts
+from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 
 # As options they would bypass the checks of these arguments.
 _OWN_ARGUMENTS = ("device", "weights")
@@ -41,7 +42,7 @@ SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("volume", help="NIfTI, NRRD or MetaImage file, or a folder of DICOM slices")
+    parser.add_argument("volume", help=VOLUME_HELP)
     parser.add_argument("--out", required=True, metavar="SEG.nii.gz", help="label map to write")
     parser.add_argument(
         "--preview", metavar="P.png", help="write an image of three planes with outlines"
@@ -57,9 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F.png",
         help="write a figure of the disagreement for the object with the lowest expected Dice",
     )
-    parser.add_argument(
-        "--series", metavar="UID", help="DICOM series to read if the folder has several"
-    )
+    add_reading_arguments(parser)
     add_model_arguments(parser)
     add_prompt_arguments(parser)
 
@@ -117,7 +116,7 @@ def run(arguments: argparse.Namespace) -> None:
         check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
-    volume = Volume.read(arguments.volume, arguments.series)
+    volume = read_volume(arguments)
     # A model with classes supports text only and needs no prompts; its classes are known after it
     # has been loaded.
     taken = card(arguments.model).prompts

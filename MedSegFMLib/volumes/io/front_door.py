@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...errors import VolumeError
 from ...system.regular_files import check_regular_file
+from .dicom.files import is_dicom
 from .header_values import Payload
 from .metaimage_header import read_metaimage_header
 from .nifti_header import header_of_pair, read_nifti_header
@@ -24,23 +25,20 @@ FORMATS = (
     "DICOM"
 )
 _GZIP = b"\x1f\x8b"
-_DICOM_ENDINGS = ("", ".dcm", ".dicom", ".ima")
-_PREAMBLE_BYTES = 128
-# A data set without a preamble begins with group 2 or 8 in little endian.
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
+_START_BYTES = 132
 
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """A file that ITK may open.
+    """A file that may be read.
 
     Attributes:
         path: the file to open, which is the header of a pair.
-        reader: the name of the only ITK reader to use.
+        reader: the name of the only ITK reader to use; None for DICOM, which ITK does not read.
     """
 
     path: Path
-    reader: str
+    reader: str | None
 
 
 def check_image_file(path: Path) -> CheckedFile:
@@ -59,7 +57,7 @@ def check_image_file(path: Path) -> CheckedFile:
         raise VolumeError(f"{path} is empty (0 bytes); copy or download it again.")
     name = path.name.lower()
     with path.open("rb") as stream:
-        start = stream.read(_PREAMBLE_BYTES + 4)
+        start = stream.read(_START_BYTES)
     is_zipped = start[:2] == _GZIP
     if name.endswith(".nii") and is_zipped:
         raise VolumeError(f"{path} is gzip-compressed; rename it to end in .nii.gz.")
@@ -70,8 +68,8 @@ def check_image_file(path: Path) -> CheckedFile:
         payload, reader = checked
         check_payload(payload)
         return CheckedFile(_header(path), reader)
-    if _is_dicom(path, start):
-        return CheckedFile(path, "GDCMImageIO")
+    if is_dicom(path, start):
+        return CheckedFile(path, None)
     raise VolumeError(f"{path} is not of a supported format; use {FORMATS}.")
 
 
@@ -96,9 +94,3 @@ def _by_name(path: Path, name: str, is_zipped: bool) -> tuple[Payload, str] | No
 
 def _header(path: Path) -> Path:
     return header_of_pair(path) if path.suffix.lower() == ".img" else path
-
-
-def _is_dicom(path: Path, start: bytes) -> bool:
-    if start[_PREAMBLE_BYTES:] == b"DICM":
-        return True
-    return path.suffix.lower() in _DICOM_ENDINGS and start[:2] in _FIRST_GROUPS

@@ -12,11 +12,9 @@ import numpy as np
 
 from ...errors import GeometryError, OutputError, VolumeError
 from ...system.atomic_files import atomic_path, incomplete_file
-from ...system.regular_files import check_folder_entries
 from ...system.standard_error import silenced
 from ..geometry import Geometry
 from ..volume import Volume
-from .dicom import MODALITY_TAG, check_is_image, read_series
 from .front_door import CheckedFile, check_image_file
 from .header_values import not_one_volume
 from .written_voxels import check_voxels
@@ -29,26 +27,29 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _GRID_PHRASES = ("orthonormal", "Refusing to change spacing", "Bad direction", "irection cosines")
 
 
-def read_volume(path: Path, series_uid: str | None = None) -> Volume:
-    """Read one 3D scalar volume from a file or a folder of DICOM slices; see `Volume.read`."""
+def read_volume(
+    path: Path, series: str | int | None = None, frame: int | None = None, suv: bool = False
+) -> Volume:
+    """Read one 3D scalar volume from a file or a folder of DICOM files; see `Volume.read`."""
+    from .dicom.files import is_directory_file
+    from .dicom.reader import read_file, read_folder
+
     try:
-        image = _read_image(path, series_uid)
+        # The directory of a patient's CD stands for its folder.
+        folder = path.parent if is_directory_file(path) and path.is_file() else path
+        if folder.exists() and folder.is_dir():
+            return read_folder(folder, series, frame, suv)
+        checked = check_image_file(path)
+        if checked.reader is None:
+            return read_file(path, frame, suv)
+        with _quiet_itk():
+            image = _with_named_errors(path, lambda: _read_file(checked))
     except OSError as error:
         raise VolumeError(
             f"{path} cannot be read ({error.strerror or error}); check the path and its "
             "permissions."
         ) from error
     return volume_from_sitk(image, str(path))
-
-
-def _read_image(path: Path, series_uid: str | None) -> SimpleITK.Image:
-    if path.exists() and path.is_dir():
-        check_folder_entries(path, VolumeError)
-        with _quiet_itk():
-            return _with_named_errors(path, lambda: read_series(path, series_uid))
-    checked = check_image_file(path)
-    with _quiet_itk():
-        return _with_named_errors(path, lambda: _read_file(checked))
 
 
 def write_volume(volume: Volume, path: Path, names: Mapping[int, str]) -> None:
@@ -170,23 +171,13 @@ def _read_file(checked: CheckedFile) -> SimpleITK.Image:
     reader.SetFileName(str(path))
     reader.SetImageIO(checked.reader)
     reader.ReadImageInformation()
-    check_is_image(path, _metadata(reader, MODALITY_TAG))
     size = reader.GetSize()
     # ITK keeps a trailing axis of length 1 as a fourth dimension.
     if len(size) > 3 and all(n == 1 for n in size[3:]):
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
     elif len(size) != 3:
         raise not_one_volume(str(path), size)
-    if "MOSAIC" in _metadata(reader, "0008|0008"):
-        raise VolumeError(
-            f"{path} is a Siemens mosaic (many slices tiled in one); convert it to NIfTI first, "
-            "for instance with dcm2niix."
-        )
     return reader.Execute()
-
-
-def _metadata(reader: SimpleITK.ImageFileReader, key: str) -> str:
-    return str(reader.GetMetaData(key)) if reader.HasMetaDataKey(key) else ""
 
 
 def _with_named_errors(path: Path, read: Callable[[], SimpleITK.Image]) -> SimpleITK.Image:
