@@ -25,7 +25,7 @@ _ROUNDING = 0.6
 # A deviation that is not worth a sentence, and the noise of computing.
 _NOTHING_MM = 1e-4
 # Distances from this multiple of the usual one mean that a slice is missing.
-_GAP = 1.5
+_GAP, _GAP_TOLERANCE = 1.5, 0.1
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -104,7 +104,7 @@ def prove(geometry: Geometry, images: Sequence[Image], extra: str = "") -> None:
     apart = _corners_lps(images[worst], corners) - meant_lps @ _LPS_TO_RAS[:3, :3]
     off = float(np.linalg.norm(apart, axis=1).max())
     raise GeometryError(
-        f"The slice {images[worst].header.path} is {off:.3g} mm off the line through the "
+        f"The slice {images[worst].full_name} is {off:.3g} mm off the line through the "
         f"{len(images)} slices, where at most {PART_OF_A_VOXEL:g} voxel is allowed{extra}; restore "
         "or export the series again, or leave the file out."
     )
@@ -140,20 +140,22 @@ def _check_gaps(images: Sequence[Image], heights: Vector, extra: str) -> None:
         return
     steps = np.diff(heights)
     usual = float(np.median(steps))
-    if len(images) == 2 and images[0].step_mm:
+    stated = images[0].step_mm
+    if len(images) == 2 and stated:
         # Some write the gap between slices instead of the distance of their centres.
-        usual = max(images[0].step_mm, images[0].thickness_mm or 0.0)
+        with_gap = stated + (images[0].thickness_mm or 0.0)
+        usual = usual if abs(usual / with_gap - 1) < _GAP_TOLERANCE else stated
     widest = int(np.argmax(steps))
     if usual <= 0 or steps.min() <= 0:
         at = int(np.argmin(steps))
         raise GeometryError(
-            f"The slices {images[at].header.path} and {images[at + 1].name} are at one height "
+            f"The slices {images[at].full_name} and {images[at + 1].name} are at one height "
             f"beside each other (several stacks){extra}; a regular stack is needed, so export one "
             "of them alone."
         )
     if steps[widest] >= _GAP * usual:
         raise GeometryError(
-            f"The slices {images[widest].header.path} and {images[widest + 1].name} are "
+            f"The slices {images[widest].full_name} and {images[widest + 1].name} are "
             f"{steps[widest]:.4g} mm apart and others {usual:.4g} mm: a slice is missing (or there "
             f"are several stacks){extra}; restore it or export the series again."
         )

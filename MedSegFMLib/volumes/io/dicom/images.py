@@ -17,8 +17,8 @@ from .header import Header
 
 Vector = NDArray[np.float64]
 
-# The elements that distinguish images at one place: by element of a single-frame file, and by sequence and
-# element of a multi-frame one (PS3.3, sections C.7.6.16 and C.8).
+# The elements that distinguish images at one place, of a single-frame file, and by sequence of a
+# multi-frame one (PS3.3, sections C.7.6.16 and C.8).
 LABELS = (
     *("TemporalPositionIdentifier", "EchoTime", "EchoNumbers", "DiffusionBValue"),
     *("DiffusionGradientOrientation", "FrameReferenceTime", "NominalPercentageOfCardiacPhase"),
@@ -87,9 +87,14 @@ class Image:
 
     @property
     def name(self) -> str:
-        """The file, and the number of the frame from 1 if it has several."""
-        name = self.header.path.name
-        return name if self.count == 1 else f"{name}, frame {self.index + 1}"
+        """The name of the file, and the number of the frame from 1 if it has several."""
+        frame = "" if self.count == 1 else f", frame {self.index + 1}"
+        return self.header.path.name + frame
+
+    @property
+    def full_name(self) -> str:
+        """As `name`, with the path of the file."""
+        return str(self.header.path.parent / self.name)
 
     @cached_property
     def labels(self) -> Mapping[str, str]:

@@ -64,7 +64,7 @@ def without_copies(images: Sequence[Image]) -> tuple[list[Image], list[Image]]:
 def stacks_of(images: Sequence[Image]) -> list[Stack]:
     """Divide the images of a series into stacks, the one with the most places first."""
     groups = [list(images)]
-    for key in (_class, _patient, _frame_of_reference, _localizer, _matrix, _stack_id):
+    for key in (_class, _patient, _frame_of_reference, _localizer, _matrix, _stack_id, _missing):
         groups = [part for group in groups for part in _by_key(group, key)]
     for numbers, tolerance in ((_axes_numbers, _SAME_AXES), (_spacing_numbers, _SAME_SPACING)):
         groups = [part for group in groups for part in _by_numbers(group, numbers, tolerance)]
@@ -88,8 +88,10 @@ def frames_of(stack: Stack) -> tuple[list[list[Image]], str]:
         return [list(stack.images)], ""
     names = _varying_labels(places)
     for choice in [*([name] for name in names), names]:
-        parts = _by_value(stack.images, choice) if choice else []
-        if parts and all(len(part) == len(_places(part)) for part in parts):
+        parts = _by_value(stack.images, choice) if choice else [[]]
+        # Values of one image each, such as times, belong to no volume.
+        is_whole = 2 * max(map(len, parts)) > len(places)
+        if is_whole and all(len(part) == len(_places(part)) for part in parts):
             return parts, " and ".join(choice)
     if all(len(place) == most for place in places):
         for name in names:
@@ -101,7 +103,7 @@ def frames_of(stack: Stack) -> tuple[list[list[Image]], str]:
             return ordered, "InstanceNumber"
     first, second = next(place for place in places if len(place) > 1)[:2]
     raise VolumeError(
-        f"The images {first.header.path} ({first.name}) and {second.name} are at one place, and "
+        f"The images {first.full_name} and {second.name} are at one place, and "
         "nothing in their headers says which belongs to the volume; move one of them out of the "
         "folder, or export one volume alone."
     )
@@ -116,9 +118,8 @@ def check_placed(images: Iterable[Image]) -> None:
     for image in images:
         missing = _missing(image)
         if missing:
-            frame = f" (frame {image.index + 1})" if image.count > 1 else ""
             raise VolumeError(
-                f"{image.header.path}{frame} states no {missing}, without which its place in the "
+                f"{image.full_name} states no {missing}, without which its place in the "
                 "volume is unknown; leave it out, or export the series again."
             )
 
