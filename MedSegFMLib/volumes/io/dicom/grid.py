@@ -36,7 +36,7 @@ class Grid:
     Attributes:
         images: in the order of slices, along the cross product of their axes.
         geometry: the grid; sheared if the slices are (a tilted gantry).
-        deviation_mm: what the position of an image differs from the grid at most.
+        deviation_mm: the largest distance of a corner of an image from the grid; 0 if negligible.
     """
 
     images: Sequence[Image]
@@ -69,8 +69,21 @@ def fit_grid(images: Sequence[Image], extra: str = "") -> Grid:
     geometry = Geometry((len(ordered), *ordered[0].shape), _LPS_TO_RAS @ matrix)
     prove(geometry, ordered, extra)
     counts = np.arange(len(ordered))[:, None]
-    deviation = float(np.linalg.norm(positions - origin - counts * step, axis=1).max())
+    apart = np.linalg.norm(positions - origin - counts * step, axis=1).max()
+    deviation = float(apart) + _spread_mm(ordered)
     return Grid(ordered, geometry, deviation if deviation > _NOTHING_MM else 0.0)
+
+
+def _spread_mm(images: Sequence[Image]) -> float:
+    """The distance by which the far corner moves with axes and spacings that differ by image."""
+    rows, columns = images[0].shape
+    edges = [
+        np.asarray(image.axes_lps)
+        * np.array(image.spacing_mm)[::-1, None]
+        * [[columns - 1], [rows - 1]]
+        for image in images
+    ]
+    return float(np.linalg.norm(edges - np.mean(edges, axis=0), axis=2).max())
 
 
 def prove(geometry: Geometry, images: Sequence[Image], extra: str = "") -> None:

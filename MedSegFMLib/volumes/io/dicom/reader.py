@@ -141,8 +141,8 @@ def _report(path: Path, grid: Grid, aside: Sequence[tuple[Image, str]]) -> None:
         _LOG.warning("%s: the slices are shifted from one to the next (a tilted gantry).", path)
     if grid.deviation_mm:
         _LOG.warning(
-            "%s: positions in headers are up to %.2g mm off equal steps, as rounding makes them; "
-            "a line through all of them is used.",
+            "%s: places in headers are up to %.2g mm off a regular grid, as rounding makes them; "
+            "the line through all of them is used.",
             path,
             grid.deviation_mm,
         )
