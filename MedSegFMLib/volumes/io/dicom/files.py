@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ....errors import VolumeError
 from ....system.regular_files import check_folder_entries
-from .header import Header, cut_short, read_header, storage_class
+from .damage import cut_short
+from .header import Header, read_header, storage_class
 
 # A data set without a preamble begins with group 2 or 8 in little endian.
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")

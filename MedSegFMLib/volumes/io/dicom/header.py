@@ -1,25 +1,23 @@
 """The header of a DICOM file: read with pydicom, its numbers parsed strictly from their bytes.
 
-Text of a header may be the patient's, so that no message of this package repeats any, nor pydicom's
-own messages, which do.
+Text of a header may be the patient's, so that no message repeats any.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import struct
-import warnings
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....errors import VolumeError
 from ....system.physical_memory import check_fits_memory
 from ..header_values import is_number
+from .damage import DamageNamed, cut_short
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -31,11 +29,6 @@ _PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 # Group length of the file's meta information, which deflated files need to have.
 _META_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"
 _BLOCK = 1 << 20
-# What pydicom and the codecs raise for damaged files; their own classes derive from these.
-_DAMAGE = (
-    *(EOFError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError),
-    *(ArithmeticError, RuntimeError, MemoryError, struct.error, zlib.error),
-)
 # Everything that is read of a header; what is not named here is skipped in the file.
 _KEYWORDS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"),
@@ -86,13 +79,21 @@ class Header:
         return self.syntax == _IMPLICIT
 
     def text(self, keyword: str) -> str:
-        """An element as text, without padding and control characters; empty if it is missing."""
-        with damage_named(self.path):
-            value = self.dataset.get(keyword)
-        value = "" if value is None else value
-        parts = value if isinstance(value, list | tuple) or _is_multiple(value) else [value]
-        joined = "\\".join(str(part) for part in parts)
-        return "".join(c for c in joined if c.isprintable()).strip()
+        """An element as text, without padding; empty if it is missing.
+
+        Characters beyond ASCII are not those that are meant; see `prose`.
+        """
+        with DamageNamed(self.path):
+            value = self._value(keyword)
+            if isinstance(value, bytes):
+                return value.decode("latin-1").strip("\0 ")
+            return _joined(value)
+
+    def prose(self, keyword: str) -> str:
+        """An element that people read, in its character set and without control characters."""
+        with DamageNamed(self.path):
+            text = _joined(self.dataset.get(keyword))
+        return "".join(c for c in text if c.isprintable()).strip()
 
     def decimals(self, keyword: str, count: int | None = None) -> list[float] | None:
         """The numbers of an element that stores them as text; None if it is missing or empty.
@@ -117,9 +118,8 @@ class Header:
 
     def decimal_texts(self, keyword: str) -> list[bytes] | None:
         """The texts of the numbers of an element; None if it is missing or empty."""
-        with damage_named(self.path):
-            element = self.dataset.get_item(keyword)
-            value = None if element is None else element.value
+        with DamageNamed(self.path):
+            value = self._value(keyword)
         if not isinstance(value, bytes):
             # pydicom converted it before: numbers in binary, or items of private writers.
             parts = [] if value is None else value if _is_multiple(value) else [value]
@@ -133,7 +133,7 @@ class Header:
         Raises:
             VolumeError: it is anything else than `count` finite numbers.
         """
-        with damage_named(self.path):
+        with DamageNamed(self.path):
             element = self.dataset.get(keyword)
             value = element.value if isinstance(keyword, int) and element is not None else element
             if value is None or value == "":
@@ -145,12 +145,15 @@ class Header:
 
     def integer(self, keyword: str) -> int | None:
         """A whole number stored in binary; None if it is missing."""
+        value = self._value(keyword)
+        if isinstance(value, bytes) and len(value) == 2:
+            return int.from_bytes(value, "big" if self.is_big_endian else "little")
         values = self.binary(keyword, 1)
         return None if values is None else int(values[0])
 
     def items(self, keyword: str) -> list[Header]:
         """The items of a sequence; none if it is missing."""
-        with damage_named(self.path):
+        with DamageNamed(self.path):
             sequence: Any = self.dataset.get(keyword)
             if not sequence:
                 return []
@@ -164,16 +167,22 @@ class Header:
 
     def has_overlay_bits(self) -> bool:
         """Whether the unused bits of voxels store an overlay."""
-        return any(self.binary(tag) not in (None, [0.0]) for tag in _OVERLAY_BIT_POSITIONS)
+        present = (tag for tag in _OVERLAY_BIT_POSITIONS if tag in self.dataset)
+        return any(self.binary(tag) not in (None, [0.0]) for tag in present)
 
     def philips_suv_factor(self) -> float | None:
         """Philips' private factor from stored counts to SUV by body weight; None if missing."""
-        with damage_named(self.path):
+        with DamageNamed(self.path):
             element = self.dataset.get(_PHILIPS_SUV_FACTOR)
             value = None if element is None else element.value
             if isinstance(value, bytes):
                 value = value.decode("ascii").strip()
             return None if value in (None, "") else float(value)
+
+    def _value(self, keyword: str) -> Any:
+        """The bytes of an element, or its value if pydicom converted it before."""
+        element = self.dataset.get_item(_tag(keyword))
+        return None if element is None else element.value
 
     def fault(self, keyword: str, rule: str) -> VolumeError:
         """The error for an element with a bad value, which is not repeated."""
@@ -191,10 +200,10 @@ def read_header(path: Path) -> Header:
     """
     from pydicom import dcmread
 
-    with path.open("rb") as stream, damage_named(path):
+    with path.open("rb") as stream, DamageNamed(path):
         _check_deflated(path, stream.read(1024))
         stream.seek(0)
-        dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=_tags())
+        dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=list(_tags()))
         # Where the next element begins; in a deflated file this is the end.
         offset = stream.tell()
         syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")) or _guessed_syntax(dataset)
@@ -213,50 +222,30 @@ def storage_class(header: Header) -> str:
     return header.text("SOPClassUID") or str(meta.get("MediaStorageSOPClassUID", ""))
 
 
-def cut_short(path: Path) -> VolumeError:
-    """The error for a file that is no whole DICOM file."""
-    return VolumeError(
-        f"{path} is a DICOM file that was cut short or is damaged; copy it again or move it out of "
-        "the folder."
+@cache
+def _tags() -> tuple[int, ...]:
+    from pydicom.datadict import tag_for_keyword
+
+    known = (tag_for_keyword(keyword) for keyword in _KEYWORDS)
+    return (
+        *(tag for tag in known if tag is not None),
+        *_OVERLAY_BIT_POSITIONS,
+        _PHILIPS_SUV_FACTOR,
     )
 
 
-@contextmanager
-def damage_named(path: Path) -> Iterator[None]:
-    """Convert what pydicom and decoders raise for damaged files to a named error."""
-    try:
-        yield
-    except VolumeError:
-        raise
-    except _DAMAGE:
-        # Without its cause, whose text may be the patient's.
-        raise cut_short(path) from None
+@cache
+def _tag(keyword: str) -> Any:
+    from pydicom.tag import Tag
+
+    return Tag(keyword)
 
 
-@contextmanager
-def without_warnings() -> Iterator[None]:
-    """Suppress pydicom's warnings, which repeat values of headers."""
-    logger = logging.getLogger("pydicom")
-    was_disabled, logger.disabled = logger.disabled, True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.disabled = was_disabled
-
-
-def _tags() -> Sequence[int]:
-    from pydicom.datadict import tag_for_keyword
-
-    if not _TAGS:
-        known = [tag_for_keyword(keyword) for keyword in _KEYWORDS]
-        _TAGS.extend([tag for tag in known if tag is not None])
-        _TAGS.extend([*_OVERLAY_BIT_POSITIONS, _PHILIPS_SUV_FACTOR])
-    return _TAGS
-
-
-_TAGS: list[int] = []
+def _joined(value: object) -> str:
+    if value is None:
+        return ""
+    parts = value if isinstance(value, Sequence) and _is_multiple(value) else [value]
+    return "\\".join(str(part) for part in parts).strip("\0 ")
 
 
 def _is_multiple(value: object) -> bool:

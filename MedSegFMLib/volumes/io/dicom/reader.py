@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ....errors import VolumeError
 from ...volume import Volume
+from .damage import without_warnings
 from .files import file_header
 from .grid import Grid, fit_grid, prove
-from .header import without_warnings
 from .images import Image, images_of
 from .series import Series, chosen, series_in
 from .stacks import Stack, check_placed, frames_of, stacks_of

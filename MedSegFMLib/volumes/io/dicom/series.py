@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import GeometryError, MedSegFMError, VolumeError
+from .damage import without_warnings
 from .files import image_headers
 from .grid import fit_grid
-from .header import Header, without_warnings
+from .header import Header
 from .images import Image, images_of
 from .stacks import Stack, frames_of, stacks_of, without_copies
 
@@ -138,7 +139,7 @@ def _row(number: int, uid: str, stack: Stack) -> SeriesRow:
         number=number,
         uid=uid,
         modality=first.header.text("Modality"),
-        description=first.header.text("SeriesDescription"),
+        description=first.header.prose("SeriesDescription"),
         slices=len(places),
         frames=max(map(len, places)),
         size=(columns, rows),
@@ -161,7 +162,7 @@ def _several(folder: Path, all_series: Sequence[Series]) -> VolumeError:
     for series in all_series[:_MOST_LISTED]:
         stack = series.stacks[0]
         header = stack.images[0].header
-        modality, description = header.text("Modality"), header.text("SeriesDescription")
+        modality, description = header.text("Modality"), header.prose("SeriesDescription")
         listed.append(
             f"{modality} '{description}', {len(stack.places())} slices: --series {series.uid}"
         )

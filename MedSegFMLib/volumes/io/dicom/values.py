@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from ....errors import VolumeError
 from ....system.physical_memory import check_fits_memory
+from .codecs import Stored
 from .images import Image
-from .stored_pixels import PixelFormat, Stored, pixel_format, read_frames
+from .pixel_format import PixelFormat, pixel_format
+from .stored_pixels import read_frames
 
 _INTEGERS = ("uint8", "int16", "uint16", "int32", "uint32", "int64")
 # Whole numbers are exact in 64-bit floats below this.
