@@ -285,11 +285,25 @@ def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_sheared_volume_is_not_written_wrongly(tmp_path: Path) -> None:
-    matrix = np.eye(4)
-    matrix[0, 2] = 0.4
-    with pytest.raises(GeometryError, match="right angles"):
-        random_volume(Geometry((3, 3, 3), matrix)).write(tmp_path / "s.nrrd")
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "float32"])
+def test_a_sheared_volume_is_written_on_its_own_grid(
+    ending: str, dtype: str, geometry: Geometry, tmp_path: Path
+) -> None:
+    matrix = geometry.ijk_to_ras.copy()
+    matrix[:3, 2] += 0.3 * matrix[:3, 1] - 0.1 * matrix[:3, 0]
+    volume = random_volume(Geometry(geometry.shape_kji, matrix), dtype)
+    path = tmp_path / f"s{ending.upper() if dtype == 'uint8' else ending}"
+    volume.write(path)
+    back = Volume.read(path)
+    assert np.array_equal(back.array_kji, volume.array_kji)
+    assert back.geometry.is_sheared and back.geometry.matches(volume.geometry, 1e-4)
+    if ".nii" in ending:
+        assert np.allclose(nibabel.load(path).affine, matrix, atol=1e-5)
+    elif dtype == "int16":
+        image = sitk.ReadImage(str(path))
+        place = (_LPS @ (*image.TransformIndexToPhysicalPoint((4, 5, 6)), 1))[:3]
+        assert np.allclose(place, volume.geometry.ras_from_ijk((4, 5, 6)), atol=1e-4)
 
 
 def test_every_real_case_is_read(real_data: Path) -> None:

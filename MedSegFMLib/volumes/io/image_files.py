@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,17 @@ from ...system.atomic_files import atomic_path, incomplete_file
 from ...system.standard_error import silenced
 from ..geometry import Geometry
 from ..volume import Volume
+from .frames import check_frame
 from .front_door import CheckedFile, check_image_file
 from .header_values import not_one_volume
+from .nibabel_files import read_mgh, read_nifti, write_sheared_nifti
+from .settling import settled
 from .written_voxels import check_voxels
 
 if TYPE_CHECKING:
     import SimpleITK
 
+_LOG = logging.getLogger("MedSegFMLib")
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 # Phrases in ITK's error messages about grids that it rejects.
 _GRID_PHRASES = ("orthonormal", "Refusing to change spacing", "Bad direction", "irection cosines")
@@ -31,25 +36,42 @@ def read_volume(
     path: Path, series: str | int | None = None, frame: int | None = None, suv: bool = False
 ) -> Volume:
     """Read one 3D scalar volume from a file or a folder of DICOM files; see `Volume.read`."""
-    from .dicom.files import is_directory_file
-    from .dicom.reader import read_file, read_folder
-
     try:
-        # The directory of a patient's CD stands for its folder.
-        folder = path.parent if is_directory_file(path) and path.is_file() else path
-        if folder.exists() and folder.is_dir():
-            return read_folder(folder, series, frame, suv)
-        checked = check_image_file(path)
-        if checked.reader is None:
-            return read_file(path, frame, suv)
-        with _quiet_itk():
-            image = _with_named_errors(path, lambda: _read_file(checked))
+        volume, notes = _read(path, series, frame, suv)
     except OSError as error:
         raise VolumeError(
             f"{path} cannot be read ({error.strerror or error}); check the path and its "
             "permissions."
         ) from error
-    return volume_from_sitk(image, str(path))
+    volume, more = settled(volume, str(path))
+    for note in (*notes, *more):
+        _LOG.warning("%s %s.", path, note)
+    return volume
+
+
+def _read(
+    path: Path, series: str | int | None, frame: int | None, suv: bool
+) -> tuple[Volume, Sequence[str]]:
+    """A volume as its file has it, and clauses on what a user should know."""
+    from .dicom.files import is_directory_file
+    from .dicom.reader import read_file, read_folder
+
+    # The directory of a patient's CD stands for its folder.
+    folder = path.parent if is_directory_file(path) and path.is_file() else path
+    if folder.exists() and folder.is_dir():
+        return read_folder(folder, series, frame, suv), ()
+    checked = check_image_file(path)
+    if checked.reader == "DICOM":
+        return read_file(path, frame, suv), ()
+    if suv:
+        raise VolumeError(f"{path} is not DICOM, so that no SUV can be computed; read it without.")
+    if checked.nifti is not None:
+        return read_nifti(checked.nifti, frame), checked.nifti.notes
+    if checked.reader == "MGH":
+        return read_mgh(path, frame), ()
+    with _quiet_itk():
+        image = _with_named_errors(path, lambda: _read_file(checked, frame))
+    return volume_from_sitk(image, str(path)), ()
 
 
 def write_volume(volume: Volume, path: Path, names: Mapping[int, str]) -> None:
@@ -76,6 +98,10 @@ def _write_with_sitk(volume: Volume, path: Path, _names: Mapping[int, str]) -> N
     import SimpleITK as sitk
 
     image = sitk_from_volume(volume)
+    if volume.geometry.is_sheared and path.name.lower().endswith((".nii", ".nii.gz")):
+        # ITK's writer would make the axes orthonormal.
+        write_sheared_nifti(volume.with_array(sitk.GetArrayViewFromImage(image)), path)
+        return
     with _quiet_itk():
         try:
             sitk.WriteImage(image, str(path), useCompression=path.suffix.lower() != ".nii")
@@ -116,7 +142,8 @@ def volume_from_sitk(image: SimpleITK.Image, name: str = "The image") -> Volume:
     if image.GetNumberOfComponentsPerPixel() > 1:
         raise VolumeError(
             f"{name} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or "
-            "vectors); one grey value per voxel is needed."
+            "vectors); one grey value per voxel is needed, so choose one with --frame if they are "
+            "volumes."
         )
     if image.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
         raise VolumeError(f"{name} is complex; store its magnitude as a separate volume.")
@@ -135,18 +162,10 @@ def sitk_from_volume(volume: Volume) -> SimpleITK.Image:
 
     The voxels are copied, in this machine's byte order; bool becomes uint8, float16 becomes
     float32, and floats of more than 64 bits become float64.
-
-    Raises:
-        GeometryError: the grid is sheared, which ITK cannot represent.
     """
     import SimpleITK as sitk
 
     geometry = volume.geometry
-    if geometry.is_sheared:
-        raise GeometryError(
-            "The volume's axes are not at right angles, which image files cannot store; resample "
-            "it to an upright grid first."
-        )
     array = volume.array_kji
     image = sitk.GetImageFromArray(array.astype(_stored_type(array.dtype), copy=False))
     image.SetSpacing(geometry.spacing_ijk_mm)
@@ -163,7 +182,7 @@ def _stored_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("=")
 
 
-def _read_file(checked: CheckedFile) -> SimpleITK.Image:
+def _read_file(checked: CheckedFile, frame: int | None = None) -> SimpleITK.Image:
     import SimpleITK as sitk
 
     path = checked.path
@@ -171,12 +190,19 @@ def _read_file(checked: CheckedFile) -> SimpleITK.Image:
     reader.SetFileName(str(path))
     reader.SetImageIO(checked.reader)
     reader.ReadImageInformation()
-    size = reader.GetSize()
-    # ITK keeps a trailing axis of length 1 as a fourth dimension.
-    if len(size) > 3 and all(n == 1 for n in size[3:]):
-        reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
-    elif len(size) != 3:
+    size, values = reader.GetSize(), reader.GetNumberOfComponents()
+    if len(size) < 3 or any(n > 1 for n in size[4:]):
         raise not_one_volume(str(path), size)
+    volumes = size[3] if len(size) > 3 else 1
+    if values > 1 and volumes == 1 and frame is not None:
+        # Volumes side by side in each voxel, as in Slicer's sequences.
+        index = check_frame(str(path), values, (values, *size), frame)
+        return sitk.VectorIndexSelectionCast(reader.Execute(), index)
+    index = check_frame(str(path), volumes, size, frame)
+    if len(size) > 3:
+        # ITK keeps a trailing axis of length 1 as a fourth dimension.
+        reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
+        reader.SetExtractIndex([0, 0, 0, index, *[0] * (len(size) - 4)])
     return reader.Execute()
 
 
