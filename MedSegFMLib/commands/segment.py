@@ -103,7 +103,8 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Segment, write the outputs, and print the result."""
-    from ..volumes.io.image_files import check_ending
+    from ..volumes.io.image_files import check_ending, check_storable
+    from ..volumes.right_angles import brought_back, on_regular_grid
 
     volumes = [Path(o) for o in (arguments.out, arguments.consistency) if o]
     pictures = [Path(o) for o in (arguments.preview, arguments.consistency_figure) if o]
@@ -117,6 +118,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
     volume = read_volume(arguments)
+    for path in volumes:
+        check_storable(path, volume.geometry)
+    # Models work on axes at right angles; what is written is on the volume's own.
+    worked = on_regular_grid(volume)
     # A model with classes supports text only and needs no prompts; its classes are known after it
     # has been loaded.
     taken = card(arguments.model).prompts
@@ -125,13 +130,13 @@ def run(arguments: argparse.Namespace) -> None:
     # Errors are raised before a large network is loaded.
     for _, prompt in prompts.entries:
         card(arguments.model).check_takes([prompt])
-        to_voxels([prompt], volume.geometry)
+        to_voxels([prompt], worked.geometry)
     options = model_options(arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress:
         progress(0, "Loading the model")
-        session = Session(create(arguments.model, arguments.device, **options), volume)
+        session = Session(create(arguments.model, arguments.device, **options), worked)
         if by_class:
             classes = session.segmenter.classes
             prompts = (
@@ -140,21 +145,23 @@ def run(arguments: argparse.Namespace) -> None:
                 else parse_prompts(arguments, volume.geometry, taken)
             )
         session.change(prompts)
-        labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
+        worked_labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - start_time
+    labels = brought_back(worked_labels, volume.geometry)
     labels.write(arguments.out, dict(prompts.objects))
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
     title = f"{Path(arguments.volume).name}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        preview = draw_preview(volume, label_outlines(labels, session), shown, title)
+        preview = draw_preview(worked, label_outlines(worked_labels, session), shown, title)
         write_preview(preview, arguments.preview)
     if arguments.consistency:
-        disagreement_map(measured, volume).write(arguments.consistency)
+        disagreement = disagreement_map(measured, worked)
+        brought_back(disagreement, volume.geometry).write(arguments.consistency)
     if arguments.consistency_figure:
-        write_figure(measured, volume, title, arguments.consistency_figure)
+        write_figure(measured, worked, title, arguments.consistency_figure)
     rows = []
     for label, name in prompts.objects:
         voxels = int((labels.array_kji == label).sum())

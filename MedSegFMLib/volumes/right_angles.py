@@ -84,3 +84,12 @@ def on_regular_grid(volume: Volume) -> Volume:
     if volume.array_kji.dtype.kind == "f":
         return moved
     return moved.with_array(np.rint(moved.array_kji).astype(volume.array_kji.dtype))
+
+
+def brought_back(result: Volume, geometry: Geometry) -> Volume:
+    """A result on the grid that `on_regular_grid` made, on the volume's own grid `geometry`.
+
+    Labels keep their values (nearest voxel); numbers are interpolated, and 0 beyond the result.
+    """
+    order = 1 if result.array_kji.dtype.kind == "f" else 0
+    return result.resample(geometry, order=order)

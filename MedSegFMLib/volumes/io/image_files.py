@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import SimpleITK
 
 _LOG = logging.getLogger("MedSegFMLib")
+_MOST_NIFTI_VOXELS = 2**15 - 1
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 # Phrases in ITK's error messages about grids that it rejects.
 _GRID_PHRASES = ("orthonormal", "Refusing to change spacing", "Bad direction", "irection cosines")
@@ -77,6 +78,7 @@ def _read(
 def write_volume(volume: Volume, path: Path, names: Mapping[int, str]) -> None:
     """Write a file in the format of its ending, atomically; see `Volume.write`."""
     check_ending(path)
+    check_storable(path, volume.geometry)
     write = WRITERS[max(_endings(path), key=len)]
     with atomic_path(path) as beside:
         write(volume, beside, names)
@@ -87,6 +89,20 @@ def check_ending(path: Path) -> None:
     if not _endings(path):
         raise OutputError(
             f"{path} has an ending that is not written; use one of {', '.join(WRITERS)}."
+        )
+
+
+def check_storable(path: Path, geometry: Geometry) -> None:
+    """Check that the format of a name can store a grid, before a volume for it is computed.
+
+    Raises:
+        OutputError: the grid has more voxels along an axis than the format can state.
+    """
+    is_nifti = path.name.lower().endswith((".nii", ".nii.gz"))
+    if is_nifti and max(geometry.shape_kji) > _MOST_NIFTI_VOXELS:
+        raise OutputError(
+            f"{path} would have {max(geometry.shape_kji)} voxels along an axis, and NIfTI-1 holds "
+            f"at most {_MOST_NIFTI_VOXELS}; use .nrrd or .mha."
         )
 
 

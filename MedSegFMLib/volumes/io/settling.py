@@ -1,4 +1,4 @@
-"""What every format has in common after reading: axes at right angles, and no NaN."""
+"""The last step of reading every format: axes at right angles, and no NaN."""
 
 from __future__ import annotations
 
