@@ -27,8 +27,8 @@ def settled(volume: Volume, name: str) -> tuple[Volume, Sequence[str]]:
     Raises:
         VolumeError: every value is NaN.
     """
-    notes: list[str] = []
-    volume = _without_nan(volume, name, notes)
+    volume, note = without_nan(volume, name)
+    notes = [note] if note else []
     straight = nearest_right_angled(volume.geometry)
     is_off = volume.geometry.is_sheared or straight.moved_mm > _NOTHING_MM
     if is_off and straight.moved_voxels <= LARGEST_MOVE_VOXELS:
@@ -40,14 +40,19 @@ def settled(volume: Volume, name: str) -> tuple[Volume, Sequence[str]]:
     return volume, notes
 
 
-def _without_nan(volume: Volume, name: str, notes: list[str]) -> Volume:
+def without_nan(volume: Volume, name: str) -> tuple[Volume, str]:
+    """A volume with NaN replaced by its lowest value, and a clause on that; empty if it has none.
+
+    Raises:
+        VolumeError: every value is NaN.
+    """
     array = volume.array_kji
     # The minimum is NaN if any value is; it needs no copy.
     if array.dtype.kind != "f" or not np.isnan(array.min()):
-        return volume
+        return volume, ""
     is_nan = np.isnan(array)
     if is_nan.all():
         raise VolumeError(f"Every voxel of {name} is NaN; export it again.")
-    count = int(is_nan.sum())
-    notes.append(f"has {count} voxels that are NaN and count as background (the lowest value)")
-    return volume.with_array(np.where(is_nan, np.nanmin(array), array).astype(array.dtype))
+    filled = np.where(is_nan, np.nanmin(array), array).astype(array.dtype)
+    note = f"has {is_nan.sum()} voxels that are NaN and count as background (the lowest value)"
+    return volume.with_array(filled), note
