@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,19 +55,25 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _print_series(path: Path) -> bool:
-    """Print a table of a folder's DICOM series if it has several; whether it did."""
-    if not path.is_dir():
-        return False
-    from ..volumes.io.dicom.series import list_series
+    """Print a table of the DICOM series of a folder or file if it has several; whether it did."""
+    from ..volumes.io.dicom.files import folder_of, is_dicom_file
+    from ..volumes.io.dicom.series import contents_of, list_series
 
-    rows = list_series(path)
+    source = folder_of(path) or (path if is_dicom_file(path) else None)
+    if source is None:
+        return False
+    contents = contents_of(source)
+    rows = list_series(contents)
     if len(rows) < 2:
         return False
+    folder = source if source.is_dir() else source.parent
     print_table(
         ["number", "modality", "description", "slices", "spacing (mm)", "folder", "UID"],
-        [_series_texts(row, path) for row in rows],
+        [_series_texts(row, folder) for row in rows],
     )
     print(f"{path} contains {len(rows)} stacks of images; choose one with --series NUMBER.")
+    for file in contents.damaged:
+        print(f"Not listed: {file.error}", file=sys.stderr)
     return True
 
 

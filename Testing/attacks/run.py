@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 
 CLASSES = (
+    "dicom_folders",
     "downloads",
     "full_disk",
     "image_files",

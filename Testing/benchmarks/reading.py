@@ -61,9 +61,9 @@ def read_sitk(folder: Path) -> int:
 
 def list_cd(folder: Path) -> int:
     """List the series of a CD; their number."""
-    from MedSegFMLib.volumes.io.dicom.series import list_series
+    from MedSegFMLib.volumes.io.dicom.series import contents_of, list_series
 
-    return len(list_series(folder))
+    return len(list_series(contents_of(folder)))
 
 
 def measured(work: Callable[[Path], int], folder: Path) -> tuple[float, int, int]:

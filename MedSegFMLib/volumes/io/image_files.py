@@ -54,18 +54,19 @@ def _read(
     path: Path, series: str | int | None, frame: int | None, suv: bool
 ) -> tuple[Volume, Sequence[str]]:
     """A volume as its file has it, and clauses on what a user should know."""
-    from .dicom.files import is_directory_file
-    from .dicom.reader import read_file, read_folder
+    from .dicom.files import folder_of
+    from .dicom.reader import read_dicom
 
-    # The directory of a patient's CD stands for its folder.
-    folder = path.parent if is_directory_file(path) and path.is_file() else path
-    if folder.exists() and folder.is_dir():
-        return read_folder(folder, series, frame, suv), ()
+    folder = folder_of(path)
+    if folder is not None:
+        return read_dicom(folder, series, frame, suv), ()
     checked = check_image_file(path)
     if checked.reader == "DICOM":
-        return read_file(path, frame, suv), ()
+        return read_dicom(path, series, frame, suv), ()
     if suv:
         raise VolumeError(f"{path} is not DICOM, so that no SUV can be computed; read it without.")
+    if series is not None:
+        raise VolumeError(f"{path} is not DICOM and has no series; leave --series out.")
     if checked.nifti is not None:
         return read_nifti(checked.nifti, frame), checked.nifti.notes
     if checked.reader == "MGH":

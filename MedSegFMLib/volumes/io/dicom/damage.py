@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ....errors import VolumeError
 
-# What pydicom and the codecs raise for damaged files; their own classes derive from these.
+# What pydicom and the codecs raise for damaged files, beside classes of their own.
 _DAMAGE = (
     *(EOFError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError),
     *(ArithmeticError, RuntimeError, MemoryError, struct.error, zlib.error),
@@ -40,7 +40,10 @@ class DamageNamed:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind and issubclass(kind, _DAMAGE) and not issubclass(kind, VolumeError):
+        if kind is None or issubclass(kind, VolumeError):
+            return
+        is_theirs = kind.__module__.partition(".")[0] in ("pydicom", "imagecodecs")
+        if is_theirs or issubclass(kind, _DAMAGE):
             # Without its cause, whose text may be the patient's.
             raise cut_short(self._path) from None
 

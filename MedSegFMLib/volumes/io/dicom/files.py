@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import VolumeError
@@ -40,19 +41,43 @@ def is_dicom(path: Path, start: bytes) -> bool:
     return _ending(path) in _ENDINGS and start[:2] in _FIRST_GROUPS
 
 
-def is_directory_file(path: Path) -> bool:
-    """Whether a path is the directory of a patient's CD."""
-    return path.name.upper().split(".")[0].split(";")[0] == "DICOMDIR"
+def folder_of(path: Path) -> Path | None:
+    """The folder of DICOM images that a path means; None if it means a file.
 
-
-def image_headers(folder: Path) -> list[Header]:
-    """The headers of all images in a folder and the folders in it, by path.
+    The directory of a patient's CD (DICOMDIR) means its folder.
 
     Raises:
-        VolumeError: a DICOM file was cut short or is damaged.
+        OSError: the path cannot be examined.
+    """
+    if path.exists() and path.is_dir():
+        return path
+    return path.parent if _is_directory_file(path) and path.is_file() else None
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Whether a path leads to a regular file that begins as DICOM."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return is_dicom(path, stream.read(_START_BYTES))
+
+
+@dataclass(frozen=True, eq=False)
+class Damaged:
+    """A file that cannot be read, and the error that says why."""
+
+    path: Path
+    error: VolumeError
+
+
+def image_headers(folder: Path) -> tuple[list[Header], list[Damaged]]:
+    """The headers of all images in a folder and the folders in it, by path, and damaged files.
+
+    Raises:
         OSError: a file or folder cannot be read.
     """
     found: list[Header] = []
+    damaged: list[Damaged] = []
     unknown: list[Path] = []
     endings: dict[Path, set[str]] = {}
     for path, start in _files(folder):
@@ -60,13 +85,16 @@ def image_headers(folder: Path) -> list[Header]:
             unknown.append(path)
             continue
         endings.setdefault(path.parent, set()).add(_ending(path))
-        header = read_header(path)
-        if not_an_image(header) is None:
-            found.append(_with_voxels(header))
+        try:
+            header = read_header(path)
+            if not_an_image(header) is None:
+                found.append(_with_voxels(header))
+        except VolumeError as error:
+            damaged.append(Damaged(path, error))
     for path in unknown if endings else []:
         if _ending(path) in endings.get(path.parent, set()) | set(_ENDINGS[1:]):
-            raise cut_short(path)
-    return found
+            damaged.append(Damaged(path, cut_short(path)))
+    return found, damaged
 
 
 def file_header(path: Path) -> Header:
@@ -112,13 +140,17 @@ def _files(folder: Path) -> Iterator[tuple[Path, bytes]]:
         check_folder_entries(Path(parent), VolumeError)
         for name in sorted(names):
             path = Path(parent, name)
-            if is_directory_file(path) or not path.exists():
+            if _is_directory_file(path) or not path.exists():
                 continue
             with path.open("rb") as stream:
                 start = stream.read(_START_BYTES)
             is_hidden = name.startswith(".") and not is_dicom(path, start)
             if not is_hidden and not _is_text(start):
                 yield path, start
+
+
+def _is_directory_file(path: Path) -> bool:
+    return path.name.upper().split(".")[0].split(";")[0] == "DICOMDIR"
 
 
 def _raise(error: OSError) -> None:

@@ -9,11 +9,10 @@ from pathlib import Path
 from ....errors import VolumeError
 from ...volume import Volume
 from .damage import without_warnings
-from .files import file_header
 from .grid import Grid, fit_grid, prove
-from .images import Image, images_of
-from .series import Series, chosen, series_in
-from .stacks import Stack, check_placed, frames_of, stacks_of
+from .images import Image
+from .series import Series, chosen, contents_of
+from .stacks import Stack, check_placed, frames_of
 from .suv import suv_factor
 from .values import read_values
 
@@ -23,27 +22,16 @@ _LARGE_PART = 0.5
 _MOST_NAMED = 5
 
 
-def read_folder(
-    folder: Path, series: str | int | None = None, frame: int | None = None, suv: bool = False
+def read_dicom(
+    path: Path, series: str | int | None = None, frame: int | None = None, suv: bool = False
 ) -> Volume:
-    """Read a series of a folder and the folders in it; see `Volume.read`."""
-    found = chosen(folder, series_in(folder), series)
+    """Read a file, or a series of a folder and the folders in it; see `Volume.read`."""
+    contents = contents_of(path)
+    found = chosen(contents, series)
+    for file in contents.damaged:
+        _LOG.warning("%s is damaged and belongs to no series that was chosen.", file.path)
     with without_warnings():
-        return _read(folder, found, frame, suv, is_chosen=_is_number(found, series))
-
-
-def read_file(path: Path, frame: int | None = None, suv: bool = False) -> Volume:
-    """Read a single image or a multi-frame file; see `Volume.read`."""
-    with without_warnings():
-        header = file_header(path)
-        images = images_of(header)
-        if not images:
-            raise VolumeError(
-                f"{path} has several frames without a place for each (PerFrameFunctionalGroups"
-                "Sequence); convert it to NIfTI with a program that knows its spacing."
-            )
-        series = Series(header.text("SeriesInstanceUID"), stacks_of(images), [])
-        return _read(path, series, frame, suv, is_chosen=False)
+        return _read(path, found, frame, suv, is_chosen=_is_number(found, series))
 
 
 def _read(path: Path, series: Series, frame: int | None, suv: bool, is_chosen: bool) -> Volume:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from ....errors import GeometryError, MedSegFMError, VolumeError
 from .damage import without_warnings
-from .files import image_headers
+from .files import Damaged, file_header, image_headers
 from .grid import fit_grid
-from .header import Header
 from .images import Image, images_of
 from .stacks import Stack, frames_of, stacks_of, without_copies
 
@@ -59,76 +58,121 @@ class SeriesRow:
     folder: Path
 
 
-def series_in(folder: Path) -> list[Series]:
-    """The image series of a folder and the folders in it, by series number and path.
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """The DICOM images of a file, or of a folder and the folders in it.
+
+    Attributes:
+        path: the file or folder.
+        series: the image series, by series number and path.
+        damaged: files that cannot be read.
+        placeless: multi-frame files that state no place for each frame.
+    """
+
+    path: Path
+    series: Sequence[Series]
+    damaged: Sequence[Damaged]
+    placeless: Sequence[Path]
+
+    @property
+    def pairs(self) -> list[tuple[Series, Stack]]:
+        """Every stack and its series, in the order of the numbers that choose them."""
+        return [(series, stack) for series in self.series for stack in series.stacks]
+
+
+def contents_of(path: Path) -> Contents:
+    """Parse the headers of a file or folder.
 
     Raises:
-        VolumeError: a file was cut short or is damaged.
+        VolumeError: the file was cut short, is damaged or not an image.
         OSError: a file cannot be read.
     """
-    by_uid: dict[str, list[Header]] = defaultdict(list)
     with without_warnings():
-        for header in image_headers(folder):
-            by_uid[header.text("SeriesInstanceUID")].append(header)
-        found = [(_place(headers), _series(uid, headers)) for uid, headers in by_uid.items()]
-    return [series for _, series in sorted(found, key=lambda pair: pair[0]) if series.stacks]
+        headers, damaged = image_headers(path) if path.is_dir() else ([file_header(path)], [])
+        by_uid: dict[str, list[Image]] = defaultdict(list)
+        placeless = []
+        for header in headers:
+            try:
+                images = images_of(header)
+            except VolumeError as error:
+                damaged.append(Damaged(header.path, error))
+                continue
+            by_uid[header.text("SeriesInstanceUID")].extend(images)
+            if not images:
+                placeless.append(header.path)
+        found = [_series(uid, images) for uid, images in by_uid.items() if images]
+    return Contents(path, sorted(found, key=_place), damaged, placeless)
 
 
-def list_series(folder: Path) -> list[SeriesRow]:
-    """A row for each stack of each series, with the numbers that choose them.
-
-    Raises:
-        VolumeError: a file was cut short or is damaged.
-        OSError: a file cannot be read.
-    """
-    pairs = [(series, stack) for series in series_in(folder) for stack in series.stacks]
-    return [_row(n, series.uid, stack) for n, (series, stack) in enumerate(pairs, start=1)]
+def list_series(contents: Contents) -> list[SeriesRow]:
+    """A row for each stack of each series, with the numbers that choose them."""
+    with without_warnings():
+        return [
+            _row(number, series.uid, stack)
+            for number, (series, stack) in enumerate(contents.pairs, start=1)
+        ]
 
 
-def chosen(folder: Path, all_series: Sequence[Series], choice: str | int | None) -> Series:
-    """The series that was chosen, or the only one.
+def chosen(contents: Contents, choice: str | int | None) -> Series:
+    """The series that was chosen, or the only one; its first stack is the one that is meant.
 
     Args:
-        folder: the folder, for messages.
-        all_series: its series.
+        contents: the images of a file or folder.
         choice: a UID or a number of the list; None if there is one series only.
 
     Raises:
-        VolumeError: there is no series, several and no choice, or not the one chosen.
+        VolumeError: there is no series, several and no choice, or not the one chosen; or a damaged
+            file may belong to it.
     """
+    path, all_series, pairs = contents.path, contents.series, contents.pairs
+    if choice is None and contents.damaged:
+        raise contents.damaged[0].error
     if not all_series:
-        raise VolumeError(f"The folder {folder} contains no DICOM image series.")
+        raise _no_series(contents)
     if choice is None:
         if len(all_series) > 1:
-            raise _several(folder, all_series)
+            raise _several(path, all_series)
         return all_series[0]
     text = str(choice).strip()
-    for series in all_series:
-        if series.uid == text:
-            return series
-    pairs = [(series, stack) for series in all_series for stack in series.stacks]
-    if text.isascii() and text.isdecimal() and 1 <= int(text) <= len(pairs):
+    series = next((series for series in all_series if series.uid == text), None)
+    if series is None and text.isascii() and text.isdecimal() and 1 <= int(text) <= len(pairs):
         series, stack = pairs[int(text) - 1]
         rest = [other for other in series.stacks if other is not stack]
-        return Series(series.uid, [stack, *rest], series.copies)
-    raise VolumeError(
-        f"The folder {folder} contains no DICOM series {text}; choose one of 1 to {len(pairs)} as "
-        "medsegfm show lists them, or a UID."
-    )
+        series = Series(series.uid, [stack, *rest], series.copies)
+    if series is None:
+        raise VolumeError(
+            f"{path} contains no DICOM series {text}; choose one of 1 to {len(pairs)} as medsegfm "
+            "show lists them, or a UID."
+        )
+    folders = {image.header.path.parent for stack in series.stacks for image in stack.images}
+    for file in contents.damaged:
+        if file.path.parent in folders:
+            raise file.error
+    return series
 
 
-def _series(uid: str, headers: Sequence[Header]) -> Series:
-    images = [image for header in headers for image in images_of(header)]
+def _no_series(contents: Contents) -> VolumeError:
+    if contents.placeless:
+        return VolumeError(
+            f"{contents.placeless[0]} has several frames without a place for each "
+            "(PerFrameFunctionalGroupsSequence); convert it to NIfTI with a program that knows its "
+            "spacing."
+        )
+    return VolumeError(f"The folder {contents.path} contains no DICOM image series.")
+
+
+def _series(uid: str, images: Sequence[Image]) -> Series:
     kept, copies = without_copies(images)
-    return Series(uid, stacks_of(kept) if kept else [], copies)
+    return Series(uid, stacks_of(kept), copies)
 
 
-def _place(headers: Sequence[Header]) -> tuple[float, str]:
+def _place(series: Series) -> tuple[float, str]:
+    header = series.stacks[0].images[0].header
     try:
-        number = headers[0].decimal("SeriesNumber")
+        number = header.decimal("SeriesNumber")
     except VolumeError:
         number = None
-    return (number or 0.0, str(headers[0].path))
+    return (number or 0.0, str(header.path))
 
 
 def _row(number: int, uid: str, stack: Stack) -> SeriesRow:
