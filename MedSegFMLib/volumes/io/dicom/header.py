@@ -218,8 +218,9 @@ def read_header(path: Path) -> Header:
 
 def storage_class(header: Header) -> str:
     """The UID of the class of object that a file stores."""
-    meta = getattr(header.dataset, "file_meta", None) or {}
-    return header.text("SOPClassUID") or str(meta.get("MediaStorageSOPClassUID", ""))
+    with DamageNamed(header.path):
+        meta = getattr(header.dataset, "file_meta", None) or {}
+        return header.text("SOPClassUID") or str(meta.get("MediaStorageSOPClassUID", ""))
 
 
 @cache
