@@ -18,10 +18,11 @@ from .images import Image, Vector
 
 # What the place of an image may differ from the grid, in voxels, beside the rounding of its header.
 PART_OF_A_VOXEL = 0.02
-# Rounding may not hide more than this; a missing slice of three moves one by a third.
-_LARGEST_PART = 0.2
-# The least squares leave slightly more than half a digit.
-_ROUNDING = 0.6
+# Rounding may not hide more than this along i, j and k; a missing slice of three moves one by a
+# third of a voxel.
+_LARGEST_PART_IJK = (0.5, 0.5, 0.25)
+# Half of the last digit, and as much for what rounding does to the line itself.
+_ROUNDING = 1.0
 # A deviation that is not worth a sentence, and the noise of computing.
 _NOTHING_MM = 1e-4
 # Distances from this multiple of the usual one mean that a slice is missing.
@@ -107,7 +108,7 @@ def prove(geometry: Geometry, images: Sequence[Image], extra: str = "") -> None:
         stated = stated_lps @ lps_to_ijk[:3, :3].T + lps_to_ijk[:3, 3]
         meant = np.column_stack([corners[:, ::-1], np.full(4, k)])
         rounding = np.abs(lps_to_ijk[:3, :3]) @ (image.rounding_mm * _ROUNDING)
-        allowed = np.minimum(PART_OF_A_VOXEL + rounding, _LARGEST_PART)
+        allowed = np.minimum(PART_OF_A_VOXEL + rounding, _LARGEST_PART_IJK)
         excess.append((np.abs(stated - meant) / allowed).max())
     worst = int(np.argmax(excess))
     if excess[worst] <= 1:
