@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_files import noise, slices, write_enhanced, write_files
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.errors import GeometryError, VolumeError
@@ -100,6 +102,37 @@ def test_volumes_in_one_multi_frame_file_are_chosen_by_frame(label: str, tmp_pat
     for wrong in (0, 3):
         with pytest.raises(VolumeError, match=f"2 volumes and no frame {wrong}"):
             Volume.read(path, frame=wrong)
+
+
+def test_volumes_that_only_the_index_of_a_dimension_distinguishes_are_chosen_by_it(
+    tmp_path: Path,
+) -> None:
+    triples = [
+        (one, place, time)
+        for time, array in ((1, ARRAY), (2, LATER))
+        for place, one in enumerate(slices(array), start=1)
+    ]
+    order = np.random.default_rng(0).permutation(len(triples))
+    frames = [triples[n] for n in order]
+    indices = []
+    for pointer in (0x00209056, 0x00209057, 0x00209128):
+        item = Dataset()
+        item.DimensionIndexPointer = pointer
+        indices.append(item)
+    path = write_enhanced(
+        tmp_path / "a.dcm",
+        [one for one, _, _ in frames],
+        "MR",
+        labels=[
+            {"FrameContentSequence": {"DimensionIndexValues": [1, place, time]}}
+            for _, place, time in frames
+        ],
+        DimensionIndexSequence=Sequence(indices),
+    )
+    with pytest.raises(VolumeError, match="by DimensionIndexValues"):
+        Volume.read(path)
+    check_right(Volume.read(path, frame=1))
+    check_right(Volume.read(path, frame=2), LATER)
 
 
 LABELS: dict[str, tuple[object, object]] = {

@@ -37,7 +37,7 @@ _KEYWORDS = (
     *("ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated"),
     *("BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
-    *("ModalityLUTSequence", "SharedFunctionalGroupsSequence"),
+    *("ModalityLUTSequence", "DimensionIndexSequence", "SharedFunctionalGroupsSequence"),
     *("PerFrameFunctionalGroupsSequence", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
     *("EchoTime", "EchoNumbers", "InversionTime", "FlipAngle", "RepetitionTime"),
     *("TriggerTime", "NominalPercentageOfCardiacPhase", "CardiacNumberOfImages"),
@@ -164,6 +164,15 @@ class Header:
     def item(self, keyword: str) -> Header | None:
         """The first item of a sequence; None if there is none."""
         return next(iter(self.items(keyword)), None)
+
+    def pointed_keywords(self) -> list[str]:
+        """The keyword of the element that each dimension of a multi-frame file counts."""
+        from pydicom.datadict import keyword_for_tag
+
+        items = self.items("DimensionIndexSequence")
+        with DamageNamed(self.path):
+            pointers = [item.dataset.get("DimensionIndexPointer") for item in items]
+            return ["" if p is None else keyword_for_tag(p) for p in pointers]
 
     def has_overlay_bits(self) -> bool:
         """Whether the unused bits of voxels store an overlay."""

@@ -40,6 +40,8 @@ _FRAME_LABELS: Mapping[str, tuple[str, ...]] = {
     "CTXRayDetailsSequence": ("KVP",),
     "CTReconstructionSequence": ("ConvolutionKernel",),
 }
+# Dimensions of multi-frame files that count places.
+_PLACES = {"ImagePositionPatient", "InStackPositionNumber", "StackID", "ImagePositionVolume"}
 # Coarser than this no writer rounds positions; whole millimetres are meant as they are.
 _COARSEST_MM = 0.1
 # Unit vectors at right angles, as far as the digits of headers go.
@@ -99,7 +101,9 @@ class Image:
     @cached_property
     def labels(self) -> Mapping[str, str]:
         """Values that may distinguish the image from others at its place, by name."""
-        return _frame_labels(self.groups) if self.groups else _labels(self.header)
+        if not self.groups:
+            return _labels(self.header)
+        return _frame_labels(self.groups) | _dimension_label(self.header, self.groups)
 
     @cached_property
     def order(self) -> tuple[float, str, int]:
@@ -239,6 +243,19 @@ def _frame_labels(groups: Sequence[Header]) -> dict[str, str]:
             name = "DiffusionGradientOrientation"
             found[name] = gradient.text(name)
     return {name: text for name, text in found.items() if text}
+
+
+def _dimension_label(header: Header, groups: Sequence[Header]) -> dict[str, str]:
+    """The indices of a frame along the dimensions that do not count places."""
+    pointed = header.pointed_keywords()
+    content = next((i for i in (s.item("FrameContentSequence") for s in groups) if i), None)
+    values = content.binary("DimensionIndexValues") if content is not None and pointed else None
+    if values is None or len(values) != len(pointed):
+        return {}
+    others = [
+        f"{int(value)}" for name, value in zip(pointed, values, strict=True) if name not in _PLACES
+    ]
+    return {"DimensionIndexValues": "\\".join(others)} if others else {}
 
 
 def _stack(groups: Sequence[Header]) -> str:
