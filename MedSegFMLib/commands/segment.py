@@ -34,6 +34,7 @@ from .consistency_output import (
 from .console import print_table, progress_bar
 from .mask_arguments import mask_files, resampling_notes
 from .prompt_arguments import add_prompt_arguments, are_given, class_prompts, parse_prompts
+from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 
 # As options they would bypass the checks of these arguments.
 _OWN_ARGUMENTS = ("device", "weights")
@@ -43,7 +44,7 @@ SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("volume", help="NIfTI, NRRD or MetaImage file, or a folder of DICOM slices")
+    parser.add_argument("volume", help=VOLUME_HELP)
     parser.add_argument("--out", required=True, metavar="SEG.nii.gz", help="label map to write")
     parser.add_argument(
         "--preview", metavar="P.png", help="write an image of three planes with outlines"
@@ -59,9 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F.png",
         help="write a figure of the disagreement for the object with the lowest expected Dice",
     )
-    parser.add_argument(
-        "--series", metavar="UID", help="DICOM series to read if the folder has several"
-    )
+    add_reading_arguments(parser)
     add_model_arguments(parser)
     add_prompt_arguments(parser)
 
@@ -106,7 +105,8 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Segment, write the outputs, and print the result."""
-    from ..volumes.io.image_files import check_ending
+    from ..volumes.io.image_files import check_ending, check_storable
+    from ..volumes.right_angles import brought_back, on_regular_grid
 
     volumes = [Path(o) for o in (arguments.out, arguments.consistency) if o]
     pictures = [Path(o) for o in (arguments.preview, arguments.consistency_figure) if o]
@@ -121,7 +121,11 @@ def run(arguments: argparse.Namespace) -> None:
         check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
-    volume = Volume.read(arguments.volume, arguments.series)
+    volume = read_volume(arguments)
+    for path in volumes:
+        check_storable(path, volume.geometry)
+    # Models work on axes at right angles; what is written is on the volume's own.
+    worked = on_regular_grid(volume)
     # A model with classes supports text only and needs no prompts; its classes are known after it
     # has been loaded.
     taken = card(arguments.model).prompts
@@ -131,13 +135,13 @@ def run(arguments: argparse.Namespace) -> None:
     # Errors are raised before a large network is loaded.
     for _, prompt in prompts.entries:
         card(arguments.model).check_takes([prompt])
-        to_voxels([prompt], volume.geometry)
+        to_voxels([prompt], worked.geometry)
     options = model_options(arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress:
         progress(0, "Loading the model")
-        session = Session(create(arguments.model, arguments.device, **options), volume)
+        session = Session(create(arguments.model, arguments.device, **options), worked)
         if by_class:
             classes = session.segmenter.classes
             prompts = (
@@ -146,21 +150,23 @@ def run(arguments: argparse.Namespace) -> None:
                 else parse_prompts(arguments, volume.geometry, taken)
             )
         session.change(prompts)
-        labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
+        worked_labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - start_time
+    labels = brought_back(worked_labels, volume.geometry)
     labels.write(arguments.out, dict(prompts.objects))
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
     title = f"{Path(arguments.volume).name}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        preview = draw_preview(volume, label_outlines(labels, session), shown, title)
+        preview = draw_preview(worked, label_outlines(worked_labels, session), shown, title)
         write_preview(preview, arguments.preview)
     if arguments.consistency:
-        disagreement_map(measured, volume).write(arguments.consistency)
+        disagreement = disagreement_map(measured, worked)
+        brought_back(disagreement, volume.geometry).write(arguments.consistency)
     if arguments.consistency_figure:
-        write_figure(measured, volume, title, arguments.consistency_figure)
+        write_figure(measured, worked, title, arguments.consistency_figure)
     rows = []
     for label, name in prompts.objects:
         voxels = int((labels.array_kji == label).sum())
