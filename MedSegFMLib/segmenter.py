@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,8 @@ class ModelCard:
         starts_from: what it gets for a mask to start from, if it supports "mask": "previous", its
             previous answer; "prior", the mask itself; "prompts", a box around it and clicks inside
             and outside it, of those that it supports (`prompts.mask_marks`).
+        trial_options: options of `create` with which a trial of new weights takes the least time.
+        finds_ball: whether any weights that are of use segment a bright ball in its box.
     """
 
     name: str
@@ -90,6 +92,8 @@ class ModelCard:
     bytes_per_voxel: int = 0
     cpu_only: bool = False
     starts_from: Literal["previous", "prior", "prompts"] = "prompts"
+    trial_options: Mapping[str, Any] = field(default_factory=dict)
+    finds_ball: bool = False
 
     def check_takes(self, prompts: Iterable[Prompt]) -> None:
         """Check that the model supports the type of each prompt.

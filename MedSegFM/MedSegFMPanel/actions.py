@@ -91,7 +91,7 @@ class Actions:
         self._logic.requests.release()
 
     def _cancel(self):
-        self._panel.models.cancel_download()
+        self._panel.models.cancel_installing()
         self._logic.cancel()
 
     def _use_host(self):

@@ -6,7 +6,6 @@ from slicer.i18n import tr as _
 
 from MedSegFMLib import registry
 from MedSegFMLib.errors import MedSegFMError
-from MedSegFMLib.mrml.autosave import Autosave
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.updates import ConsistencyProgressed, ConsistencyStarted, VolumeGone, Written
 from MedSegFMLib.weights import store
@@ -30,6 +29,7 @@ from .segments.table import SegmentTable
 from .status_section import StatusSection
 from .table_selection import Selection
 from .training.section import AdaptSection
+from .volume_choice import offered_volume
 from .worker_client import worker_client
 
 _PUMP_MILLISECONDS = 50
@@ -53,18 +53,19 @@ class Panel:
     def __init__(self, widget, ui, resource_path, make_client=worker_client, dialogs=None):
         self.ui = ui
         self.dialogs = dialogs or Dialogs()
-        autosave = Autosave(store.folder().parent / "autosave")
+        self.recovery = Recovery(store.folder().parent / "autosave")
         self.logic = SegmentationLogic(
             slicer.mrmlScene,
             make_client,
             slicer.app.applicationLogic(),
             slicer.modules.terminologies.logic(),
-            autosave,
+            self.recovery.autosave,
         )
         self.status = StatusSection(ui)
         self.place_mode = PlaceMode(
             slicer.mrmlScene, self.logic.view.draft, self.logic.view.finish, self.refresh
         )
+        self.logic.while_saving.add(self.place_mode)
         self.buttons = PromptButtons(ui, self.place_mode)
         selection = Selection(self)
         self.prompt_table = PromptTable(ui.promptTable, selection.take_prompt)
@@ -86,9 +87,9 @@ class Panel:
         self.consistency = ConsistencySection(ui, self.logic, self.attempt)
         self.comparing = CompareSection(self)
         self.adapting = AdaptSection(self)
-        self.recovery = Recovery(autosave)
         # The parameters that are followed; the widgets show some also while none are.
         self.parameters, self._link = None, ParameterLink(ui, self.apply)
+        self._is_open = False
         # Why the chosen volume node cannot be segmented, and when it was last looked at.
         self._volume_fault, self._refused_at = "", None
         self._actions = Actions(self)
@@ -105,20 +106,24 @@ class Panel:
             self.place_mode.stop()
             self.comparing.leave_scene()
             self.adapting.leave_scene()
+            self.recovery.begin_scene()
             return
         self._link.use(parameters)
         self.apply()
 
     def enter(self):
         """Start the keys and the timer: the module is shown."""
+        self._is_open = True
         self._shortcuts.enable(True)
         self._timer.start()
         self.models.look_again()
         self.adapting.look_again()
+        self.choose_volume()
         self.refresh()
 
     def exit(self):
         """Stop the keys: another module is shown. Awaited answers are still written."""
+        self._is_open = False
         self._shortcuts.enable(False)
         self.place_mode.stop()
 
@@ -128,7 +133,7 @@ class Panel:
         self.use(None)
         self._link.end()
         self._shortcuts.remove()
-        self.models.cancel_download()
+        self.models.cancel_installing()
         self.consistency.close()
         self.comparing.close()
         self.adapting.close()
@@ -142,6 +147,14 @@ class Panel:
         if self.logic.volume_node is not None:
             self.parameters.volume = self.logic.volume_node
         self.apply()
+
+    def choose_volume(self):
+        """Choose a volume of the scene if none is chosen: the selector never does it by itself."""
+        if self.parameters is None or self.parameters.volume is not None:
+            return
+        node = self.logic.volume_node or offered_volume(slicer.mrmlScene)
+        if node is not None:
+            self.parameters.volume = node
 
     def restart_worker(self):
         """End the model's process and start another one, which gets the pending request again."""
@@ -195,6 +208,8 @@ class Panel:
         updates = self.logic.pump()
         for update in updates:
             self._take(update)
+        if self._is_open and not slicer.mrmlScene.IsBatchProcessing():
+            self.choose_volume()
         self.models.pump()
         self.comparing.pump()
         self.adapting.pump()
@@ -256,7 +271,7 @@ class Panel:
 
     def _show_busy(self):
         requests = self.logic.requests
-        if (requests.is_predicting and not requests.is_held) or self.models.is_downloading:
+        if (requests.is_predicting and not requests.is_held) or self.models.is_installing:
             self.status.busy(True, _("The model is being started…"))
         else:
             self.status.busy(self.logic.is_measuring_consistency)
@@ -271,6 +286,7 @@ class Panel:
         self.place_mode.stop()
         self.status.clear()
         if node is not None:
+            self.models.look_again()
             self.parameters.model = type(self.parameters.model)[self.logic.model]
             self.warm_up()
 

@@ -4,6 +4,7 @@ from slicer.i18n import tr as _
 
 PHRASES = {
     "Checking the file": _("Checking the file"),
+    "Checking the values": _("Checking the values"),
     "Comparing the planes": _("Comparing the planes"),
     "Computing features": _("Computing features"),
     "Encoding slices": _("Encoding slices"),
@@ -12,6 +13,7 @@ PHRASES = {
     "Finding the best slice": _("Finding the best slice"),
     "Fusing the planes": _("Fusing the planes"),
     "Loading the model": _("Loading the model"),
+    "Loading the weights": _("Loading the weights"),
     "Predicting the classes": _("Predicting the classes"),
     "Predicting the mask": _("Predicting the mask"),
     "Preparing the image": _("Preparing the image"),
@@ -24,6 +26,7 @@ PHRASES = {
     "Separating the classes": _("Separating the classes"),
     "Solving the random walk": _("Solving the random walk"),
     "Starting the worker": _("Starting the worker"),
+    "Trying the weights": _("Trying the weights"),
 }
 
 

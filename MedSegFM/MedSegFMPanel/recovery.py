@@ -1,40 +1,110 @@
 """Recovery of work that was saved before Slicer ended unexpectedly."""
 
+import shutil
+from contextlib import ExitStack, suppress
+
 from MedSegFMLib.errors import MedSegFMError
+from MedSegFMLib.mrml.autosave import Autosave, may_hold, read_snapshot, saved_files
+from MedSegFMLib.system.session_folder import SessionFolder, take_orphan
 
 
 class Recovery:
-    """The work that an earlier Slicer has left; it is read before this one saves anything.
+    """The work that Slicers have left which ended unexpectedly, the newest first.
+
+    Each Slicer saves in a folder of its own, so that several of one user do not disturb each other.
 
     Args:
-        autosave: Reads it.
+        folder: The folder that holds those of all Slicers of this user.
+
+    Attributes:
+        autosave: Saves the work of this Slicer.
     """
 
-    def __init__(self, autosave):
-        self._autosave = autosave
-        try:
-            self._snapshot = autosave.read()
-        except MedSegFMError:
-            # A damaged file cannot be recovered, and the next save replaces it.
-            self._snapshot = None
+    def __init__(self, folder):
+        self._folder = folder
+        self._session = SessionFolder(folder)
+        self.autosave = self._autosave = Autosave(folder, session=self._session)
+        self._files = self._orphaned()
+        # The volume that was looked for last, and its work: file and contents.
+        self._sought = self._found = None
 
     def fits(self, logic):
         """Whether there is work to recover for the chosen volume, and none was begun on it."""
-        found = self._snapshot
-        return (
-            found is not None
-            and not logic.prompts.entries
-            and found.volume_name == logic.volume_node.GetName()
-            and logic.volume.geometry.matches(
-                (found.state.geometry or found.grid), tolerance_mm=0.01
-            )
-        )
+        return bool(self._files) and not logic.prompts.entries and self._seek(logic) is not None
 
     def recover(self, logic):
-        """Restore the work."""
-        logic.recover(self._snapshot)
-        self._snapshot = None
+        """Restore the newest work on the chosen volume.
+
+        Raises:
+            MedSegFMError: If another Slicer is restoring it, or it does not fit the volume.
+        """
+        found = self._seek(logic)
+        if found is None:
+            return
+        path, snapshot = found
+        with ExitStack() as lock:
+            if path.parent != self._folder:
+                take_orphan(self._orphan(path), lock)
+            logic.recover(snapshot)
+            # It is never without a copy on the disk.
+            taken_up = logic.snapshot()
+            if taken_up is not None and self._autosave.save(taken_up) is None:
+                path.unlink(missing_ok=True)
+        self._forget(path)
+        self._remove_if_empty(path)
+
+    def begin_scene(self):
+        """Keep what was saved: the scene closes."""
+        self._autosave.begin_scene()
 
     def discard(self):
-        """Delete the file: Slicer ends normally, and the work is in the scene."""
+        """Delete what this Slicer saved: it ends normally, and the work is in the scene."""
         self._autosave.discard()
+
+    def _orphaned(self):
+        folders = set(self._session.orphans())
+        return [
+            path
+            for path in saved_files(self._folder)
+            if path.parent == self._folder or self._orphan(path) in folders
+        ]
+
+    def _orphan(self, path):
+        """The folder of the Slicer that saved a file."""
+        return self._folder / path.relative_to(self._folder).parts[0]
+
+    def _seek(self, logic):
+        sought = (logic.volume_node.GetName(), logic.volume.geometry)
+        if sought != self._sought:
+            self._found = next(self._fitting(*sought), None)
+            self._sought = sought
+        return self._found
+
+    def _fitting(self, name, geometry):
+        for path in self._files:
+            if not may_hold(path, name):
+                continue
+            try:
+                found = read_snapshot(path)
+            except MedSegFMError:
+                # A damaged file cannot be recovered.
+                continue
+            if (
+                found is not None
+                and found.volume_name == name
+                and geometry.matches(found.state.geometry or found.grid, tolerance_mm=0.01)
+            ):
+                yield path, found
+
+    def _forget(self, path):
+        self._files.remove(path)
+        self._sought = self._found = None
+
+    def _remove_if_empty(self, path):
+        if path.parent == self._folder:
+            return
+        orphan = self._orphan(path)
+        with suppress(OSError):
+            path.parent.rmdir()
+        if not saved_files(orphan):
+            shutil.rmtree(orphan, ignore_errors=True)

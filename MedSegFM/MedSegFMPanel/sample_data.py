@@ -24,8 +24,17 @@ def register():
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="MedSegFM",
         sampleName="MedSegFMPhantom",
-        customDownloader=lambda source: make_phantom(),
+        # Sample Data refuses a source without an address and a file; this one is never read.
+        uris="medsegfm:phantom",
+        fileNames="MedSegFMPhantom.nrrd",
+        nodeNames="MedSegFM phantom",
+        customDownloader=_make_for_sample_data,
     )
+
+
+def _make_for_sample_data(_source):
+    """What Sample Data calls when its button is clicked."""
+    return make_phantom()
 
 
 def make_phantom():

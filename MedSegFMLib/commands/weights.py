@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import OutputError
 from ..weights import catalogue, store
 from .console import print_table, progress_bar
 
-SUMMARY = "list, fetch, import, verify, remove or merge the weights of models"
+if TYPE_CHECKING:
+    from ..models.phantom_trial import PhantomTrial
+
+SUMMARY = "list, fetch, import, try, verify, remove or merge the weights of models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("model")
     importing.add_argument("path", metavar="FILE", help="weights file, or a folder for some models")
     importing.add_argument("--sha256", help="SHA-256 stated by the publisher")
+    trying = actions.add_parser("try", help="load weights and segment a phantom with them once")
+    trying.add_argument("model")
+    trying.add_argument("path", metavar="FILE", help="weights file or folder, as for import")
     merging = actions.add_parser("merge", help="merge an adapter into the SAM it was trained for")
     merging.add_argument("adapter", help="the adapter's folder, or the file of its tensors")
     merging.add_argument("--base", help="file of the SAM (default: the installed one)")
@@ -52,9 +59,14 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.action == "fetch":
         _fetch(name, arguments.accept_licence)
     elif arguments.action == "import":
-        path = store.import_file(name, Path(arguments.path), arguments.sha256)
+        trial = _trial()
+        with progress_bar(f"weights of {name}") as progress:
+            path = store.import_file(name, arguments.path, arguments.sha256, trial, progress)
         replaces = " and replace the shipped ones" if store.shipped(name) else ""
         print(f"The weights of {name} are now {path}{replaces}.")
+        _print_left_out(trial)
+    elif arguments.action == "try":
+        _try(name, Path(arguments.path))
     elif arguments.action == "verify":
         path = store.find(name)
         store.verify_recorded(path)
@@ -69,9 +81,30 @@ def _fetch(name: str, accept_licence: bool) -> None:
     # Imported here: network code would slow down the start of every other command.
     from ..weights.fetch import fetch
 
+    trial = _trial()
     with progress_bar(f"weights of {name}") as progress:
-        path = fetch(name, accept_licence, progress)
+        path = fetch(name, accept_licence, progress, trial)
     print(f"The weights of {name} are {path}, licence {catalogue.entry(name).licence}.")
+    _print_left_out(trial)
+
+
+def _trial() -> PhantomTrial:
+    # Imported here: the models would slow down the start of every other command.
+    from ..models.phantom_trial import PhantomTrial
+
+    return PhantomTrial()
+
+
+def _try(name: str, path: Path) -> None:
+    trial, entry = _trial(), catalogue.entry(name)
+    with progress_bar(f"weights of {name}") as progress:
+        trial(entry.name, path, progress)
+    print(trial.left_out or f"{path} was loaded and run on a phantom.")
+
+
+def _print_left_out(trial: PhantomTrial) -> None:
+    if trial.left_out:
+        print(trial.left_out)
 
 
 def _merge(adapter: Path, base: str | None, out: Path) -> None:

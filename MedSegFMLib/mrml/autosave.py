@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 
@@ -12,6 +14,7 @@ from ..errors import OutputError, PromptError
 from ..prompts.json_format import geometry_from_json, geometry_to_json
 from ..system.atomic_files import write_text
 from ..system.json_files import load_bytes, parse_json
+from ..system.session_folder import SessionFolder
 from ..volumes.geometry import Geometry
 from .scene_state import (
     LARGEST_BYTES,
@@ -46,18 +49,29 @@ class Snapshot:
 
 
 class Autosave:
-    """Saves to one file, which is complete at any time.
+    """Saves to one file at a time, which is complete at any time.
 
     Args:
         folder: The folder of the file; it is made if it is missing.
         seconds: The shortest time between two saves.
         clock: Gives the time in seconds.
+        session: The folder of this application, which then holds a folder for each scene and volume
+            instead; None to save in `folder` itself.
+
+    Attributes:
+        path: The file that was saved last.
     """
 
     def __init__(
-        self, folder: Path, seconds: float = 5.0, clock: Callable[[], float] = monotonic
+        self,
+        folder: Path,
+        seconds: float = 5.0,
+        clock: Callable[[], float] = monotonic,
+        session: SessionFolder | None = None,
     ) -> None:
-        self.path = Path(folder) / _FILE
+        self._session = session
+        self._scene = 1
+        self.path = (Path(folder) if session is None else session.path) / _FILE
         self._seconds = seconds
         self._clock = clock
         self._saved_at = float("-inf")
@@ -67,6 +81,10 @@ class Autosave:
         """Whether enough time has passed since the last save."""
         return self._clock() - self._saved_at >= self._seconds
 
+    def begin_scene(self) -> None:
+        """Keep what was saved: the work from now on is in another scene."""
+        self._scene += 1
+
     def save(self, snapshot: Snapshot) -> str | None:
         """Save a snapshot.
 
@@ -75,6 +93,10 @@ class Autosave:
         """
         self._saved_at = self._clock()
         try:
+            if self._session is not None:
+                self._session.claim()
+                part = f"{self._scene}-{volume_key(snapshot.volume_name)}"
+                self.path = self._session.path / part / _FILE
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_text(self.path, snapshot_to_json(snapshot))
         except OSError as error:
@@ -92,17 +114,54 @@ class Autosave:
         Raises:
             PromptError: If the file is damaged or cannot be read.
         """
-        try:
-            text = load_bytes(self.path, LARGEST_BYTES).decode()
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise PromptError(f"{self.path} cannot be read ({error}); remove it.") from error
-        return snapshot_from_json(text)
+        return read_snapshot(self.path)
+
+    def release(self) -> None:
+        """End without deleting: what was saved is left for the next application."""
+        if self._session is not None:
+            self._session.release()
 
     def discard(self) -> None:
-        """Remove the file: the work was saved with the scene, or is not wanted any more."""
-        self.path.unlink(missing_ok=True)
+        """Remove what this application saved: it is in the scene, or is not wanted any more."""
+        if self._session is not None:
+            self._session.remove()
+        else:
+            self.path.unlink(missing_ok=True)
+
+
+def volume_key(volume_name: str) -> str:
+    """A short name for a file of a volume, which may be named after a patient."""
+    return sha256(volume_name.encode()).hexdigest()[:16]
+
+
+def saved_files(folder: Path) -> list[Path]:
+    """The autosaves below a folder, those of earlier versions included, the newest first."""
+    dated = []
+    for path in folder.rglob(_FILE):
+        with suppress(OSError):
+            dated.append((path.stat().st_mtime, path))
+    return [path for _, path in sorted(dated, reverse=True)]
+
+
+def may_hold(path: Path, volume_name: str) -> bool:
+    """Whether an autosave may be of a volume, by its folder's name alone."""
+    key = path.parent.name.rpartition("-")[2]
+    return len(key) != len(volume_key("")) or key == volume_key(volume_name)
+
+
+def read_snapshot(path: Path) -> Snapshot | None:
+    """Read an autosave; None if there is none.
+
+    Raises:
+        PromptError: If the file is damaged or cannot be read.
+    """
+    try:
+        text = load_bytes(path, LARGEST_BYTES).decode()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise PromptError(f"{path} cannot be read ({error}); remove it.") from error
+    return snapshot_from_json(text)
 
 
 def snapshot_to_json(snapshot: Snapshot) -> str:

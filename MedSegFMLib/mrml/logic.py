@@ -29,6 +29,7 @@ from .autosave import Autosave, Snapshot
 from .consistency.tracker import ConsistencyTracker
 from .consistency.view import ConsistencyView
 from .interaction import Interaction
+from .nodes.while_saving import WhileSaving
 from .prompts.view import PromptView
 from .requests.client import Client
 from .requests.request_queue import RequestQueue
@@ -64,6 +65,7 @@ class SegmentationLogic:
         overlay: Shows what the last step changed.
         consistency_view: Shows how well the model's planes agree.
         requests: The worker, and what is requested of it.
+        while_saving: Has all that changes the user's display give it back while the scene is saved.
     """
 
     def __init__(
@@ -88,6 +90,8 @@ class SegmentationLogic:
         self._workspace = work = Workspace(scene, view, segments, writer, queue, updates)
         queue.limited = lambda prompts: others.limited(prompts, work.geometry)
         self.consistency_view = ConsistencyView(scene)
+        self.while_saving = WhileSaving(scene)
+        self.while_saving.add(self.consistency_view)
         self._consistency = consistency = ConsistencyTracker(
             work, segments, queue, self.consistency_view, updates
         )
@@ -548,7 +552,10 @@ class SegmentationLogic:
         """Let go of the scene and end the worker."""
         self.requests.drop()
         self._follower.close()
+        self.while_saving.close()
         self.requests.close()
+        if self._autosave is not None:
+            self._autosave.release()
 
     def _save(self, autosave: Autosave) -> None:
         if not autosave.is_due():

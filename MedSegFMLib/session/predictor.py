@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from ..progress import Progress, part_of, parts_of
 from ..prompts.mask import Mask
 from ..prompts.types import Box, Prompt
 from ..segmenter import Encoding, Prediction, Segmenter
+from ..system.foreign_errors import check_finite_output, predicting_errors
 from ..system.memory_cache import LruByteCache
 from ..volumes.region import Region
 from ..volumes.volume import Volume
@@ -134,9 +136,11 @@ class Predictor:
             # The number of tries is unknown, so each gets half of the remaining progress.
             share = part_of(progress, 1 - 0.5**n, 1 - 0.5 ** (n + 1))
             encoding = self._encode(region, part_of(share, 0, 0.5))
-            prediction = self._segmenter.predict(
-                encoding, prompts, previous, part_of(share, 0.5, 1)
-            )
+            with self._boundary():
+                prediction = self._segmenter.predict(
+                    encoding, prompts, previous, part_of(share, 0.5, 1)
+                )
+            check_finite_output(prediction.logits_kji, self._segmenter.card.name)
             # A box limits the object; without one the region grows with the object.
             grown = grown_region(prediction.logits_kji > 0, region, geometry)
             if boxed or grown is None:
@@ -148,6 +152,12 @@ class Predictor:
     def _encode(self, region: Region, progress: Progress) -> Encoding:
         encoding = self._encodings.get(region)
         if encoding is None:
-            encoding = self._segmenter.encode(self._volume, region, progress)
+            with self._boundary():
+                encoding = self._segmenter.encode(self._volume, region, progress)
             self._encodings.put(region, encoding)
         return encoding
+
+    def _boundary(self) -> AbstractContextManager[None]:
+        """The boundary to the packages of others that the model needs, if it does."""
+        card = self._segmenter.card
+        return predicting_errors(card.name) if card.packages else nullcontext()

@@ -15,6 +15,7 @@ from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Prompt, Text, is_positive
 from ..prompts.voxels import kept_part, to_voxels
 from ..segmenter import Prediction, Segmenter, class_numbers
+from ..system.foreign_errors import callers
 from ..volumes.region import Region
 from ..volumes.volume import Volume
 from .overlaps import resolve_overlaps
@@ -165,7 +166,10 @@ class Session:
 
         Raises:
             PromptError: only background is marked for an object.
+            ModelError: the packages that the model needs fail, whatever they raise, or it returns
+                NaN or infinity.
         """
+        progress = callers(progress)
         steps = {label: self.prompts.steps(label) for label in self.prompts.labels}
         steps = {label: taken for label, taken in steps.items() if taken}
         for label, taken in steps.items():

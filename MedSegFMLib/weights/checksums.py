@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from glob import escape
 from pathlib import Path
 
 from ..errors import WeightsError
 from ..progress import Progress, no_progress, parts_of
 from ..system.atomic_files import write_text
+from ..system.regular_files import check_regular_file
 
 _CHUNK_BYTES = 1 << 20
 
@@ -23,6 +25,7 @@ def sha256_of(path: Path, progress: Progress = no_progress) -> str:
     """
     if path.is_dir():
         return _sha256_of_folder(path, progress)
+    check_regular_file(path, WeightsError)
     digest = hashlib.sha256()
     try:
         size, done = path.stat().st_size, 0
@@ -59,7 +62,12 @@ def record(path: Path, digest: str) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    write_text(sidecar(path), f"{digest}  {path.name}\n")
+    write_text(sidecar(path), record_text(path, digest))
+
+
+def record_text(path: Path, digest: str) -> str:
+    """The content of the file beside `path`."""
+    return f"{digest}  {path.name}\n"
 
 
 def recorded(path: Path) -> str | None:
@@ -77,6 +85,14 @@ def recorded(path: Path) -> str | None:
     if not words:
         raise WeightsError(f"{sidecar(path)} is empty; import the weights again.")
     return words[0]
+
+
+def derived_files(path: Path) -> list[Path]:
+    """Files that runtimes derived from this weights file or from an earlier one of its name.
+
+    Their names are `<file>.<first 8 of its SHA-256>.graph.<suffix>`.
+    """
+    return sorted(path.parent.glob(f"{escape(path.name)}.????????.graph.*"))
 
 
 def own_sha256(path: Path) -> str:

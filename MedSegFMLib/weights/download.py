@@ -1,36 +1,38 @@
-"""A download in the background, for a panel that must not block."""
+"""Downloads and imports of weights in the background, for a panel that must not block."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import Cancelled, MedSegFMError, WeightsError
+from ..progress import Progress
+from . import store
 from .fetch import fetch
+from .trial import Trial, no_trial
 
-_STOPPED = "The download was stopped; it can be resumed."
 
-
-class Download:
-    """`fetch` in a separate thread; the caller polls its progress.
+class Installing:
+    """The installation of weights in a separate thread; the caller polls its progress.
 
     Attributes:
         name: the name of the weights.
         fraction: the completed fraction, 0 to 1.
         phrase: the current activity, for the user.
-        path: the downloaded weights; None until then and after a failure.
+        path: the installed weights; None until then and after a failure.
         error: the reason for a failure, otherwise None; Cancelled after `cancel`.
     """
 
-    def __init__(self, name: str, accept_licence: bool = False) -> None:
+    def __init__(self, name: str, install: Callable[[Progress], Path], what: str) -> None:
         self.name = name
         self.fraction = 0.0
         self.phrase = ""
         self.path: Path | None = None
         self.error: MedSegFMError | None = None
-        self._accept_licence = accept_licence
+        self._install, self._what = install, what
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"fetch {name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{what} {name}", daemon=True)
         self._thread.start()
 
     @property
@@ -43,21 +45,43 @@ class Download:
         self._stop.set()
 
     def _run(self) -> None:
-        # Remains if the download ends with an unexpected exception.
+        # Remains if the work ends with an unexpected exception.
         error: MedSegFMError | None = WeightsError(
-            f"The download of the weights of {self.name} ended unexpectedly; try again to resume "
-            "it."
+            f"The {self._what} of the weights of {self.name} ended unexpectedly; try again."
         )
         try:
-            self.path = fetch(self.name, self._accept_licence, self._progress)
+            self.path = self._install(self._progress)
             error = None
         except MedSegFMError as caught:
             # After `cancel` a simultaneous failure does not matter.
-            error = Cancelled(_STOPPED) if self._stop.is_set() else caught
+            error = self._stopped() if self._stop.is_set() else caught
         finally:
             self.error = error
 
     def _progress(self, fraction: float, phrase: str) -> None:
         self.fraction, self.phrase = fraction, phrase
         if self._stop.is_set():
-            raise Cancelled(_STOPPED)
+            raise self._stopped()
+
+    def _stopped(self) -> Cancelled:
+        return Cancelled(f"The {self._what} was stopped; it can be started again.")
+
+
+class Download(Installing):
+    """`fetch` in a separate thread; if it is stopped or fails, it can be resumed."""
+
+    def __init__(self, name: str, accept_licence: bool = False, trial: Trial = no_trial) -> None:
+        super().__init__(
+            name, lambda progress: fetch(name, accept_licence, progress, trial), "download"
+        )
+
+
+class Import(Installing):
+    """`store.import_file` in a separate thread."""
+
+    def __init__(self, name: str, path: Path | str, trial: Trial = no_trial) -> None:
+        super().__init__(
+            name,
+            lambda progress: store.import_file(name, path, trial=trial, progress=progress),
+            "import",
+        )

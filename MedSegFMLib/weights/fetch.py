@@ -10,12 +10,18 @@ from . import store
 from .catalogue import Entry, entry
 from .checksums import sha256_of
 from .transfer import receive
+from .trial import Trial, no_trial
 
-# The fraction of the progress for the download; the rest is for verification.
-_RECEIVING = 0.95
+# The fractions of the progress at which the download and its verification end; then it is tried.
+_RECEIVED, _VERIFIED = 0.8, 0.85
 
 
-def fetch(name: str, accept_licence: bool = False, progress: Progress = no_progress) -> Path:
+def fetch(
+    name: str,
+    accept_licence: bool = False,
+    progress: Progress = no_progress,
+    trial: Trial = no_trial,
+) -> Path:
     """Download the weights of a model into the user's folder and return their path.
 
     An incomplete earlier download is resumed; published weights that are complete are kept.
@@ -25,11 +31,12 @@ def fetch(name: str, accept_licence: bool = False, progress: Progress = no_progr
         accept_licence: whether the user accepts a licence that restricts the use of the weights;
             other licences need no acceptance.
         progress: called with the completed fraction and a phrase.
+        trial: called with the name and the file before it is installed; see `store.import_file`.
 
     Raises:
         WeightsError: no weights are published; the licence is not accepted; the user's own weights
             would be overwritten; the server cannot be reached, breaks off, or has a file of another
-            size or SHA-256, which is deleted.
+            size or SHA-256, or one that does not pass the trial, which is deleted.
         OutputError: the disk is full or the folder cannot be written to.
         Cancelled: `progress` raised it.
     """
@@ -42,15 +49,19 @@ def fetch(name: str, accept_licence: bool = False, progress: Progress = no_progr
     part = store.partial(item)
     store.make_folder(part.parent)
     assert item.url is not None and item.sha256 is not None, "checked by _check_published"
-    receive(item.url, part, item.bytes, part_of(progress, 0.0, _RECEIVING))
-    digest = sha256_of(part, part_of(progress, _RECEIVING, 1.0))
+    receive(item.url, part, item.bytes, part_of(progress, 0.0, _RECEIVED))
+    digest = sha256_of(part, part_of(progress, _RECEIVED, _VERIFIED))
     if digest != item.sha256.lower():
         part.unlink()
         raise WeightsError(
             f"{item.url} has the SHA-256 {digest} instead of the published {item.sha256.lower()} "
             "and was deleted; try again or import a file."
         )
-    return store.adopt(name, part, digest)
+    try:
+        return store.adopt(name, part, digest, trial, part_of(progress, _VERIFIED, 1.0))
+    except WeightsError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def check_licence(item: Entry, accepted: bool) -> None:

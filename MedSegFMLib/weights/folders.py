@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import WeightsError
@@ -39,14 +39,22 @@ def check_parts(item: Entry, folder: Path) -> list[Path]:
     return sorted(files)
 
 
-def copy_parts(files: Sequence[Path], source: Path, target: Path, sha256: str | None) -> str:
-    """Copy files of a folder to another, whole or not at all, and return its SHA-256.
+def copy_parts(
+    files: Sequence[Path],
+    source: Path,
+    target: Path,
+    sha256: str | None,
+    check: Callable[[Path, str], None],
+) -> None:
+    """Copy files of a folder to another, whole or not at all.
 
     Args:
         files: the files to copy.
         source: the folder of the files.
         target: the new folder, which replaces an existing one.
         sha256: the required SHA-256, None for any.
+        check: called with the complete copy and its SHA-256 before it gets its name; what it raises
+            leaves an existing folder unchanged.
 
     Raises:
         WeightsError: the SHA-256 is another.
@@ -62,7 +70,7 @@ def copy_parts(files: Sequence[Path], source: Path, target: Path, sha256: str | 
             raise WeightsError(
                 f"{source} has the SHA-256 {digest}, not {sha256}; download it again."
             )
-    return digest
+        check(beside, digest)
 
 
 def read_json(path: Path) -> dict[str, object]:

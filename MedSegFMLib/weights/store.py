@@ -12,18 +12,22 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
 
 from ..errors import OutputError, WeightsError
+from ..progress import Progress, no_progress, part_of
 from ..system.atomic_files import atomic_path
+from ..system.regular_files import leads_somewhere
 from .catalogue import Entry, entries, entry
-from .checksums import record, recorded, sha256_of, sidecar
+from .checksums import derived_files, recorded, sha256_of, sidecar
 from .folders import check_parts, copy_parts
 from .safetensors_header import read_header
 from .torch_file import check_torch_file
+from .trial import Trial, folder_fault, no_trial, recording, try_copy
 
 _PACKAGE = Path(__file__).parent
+# The fraction of an import's progress for its SHA-256; the rest is for the copy and its trial.
+_HASHING = 0.2
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,17 @@ def installed() -> list[Installed]:
     return records
 
 
-def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
+def import_file(
+    name: str,
+    path: Path | str,
+    sha256: str | None = None,
+    trial: Trial = no_trial,
+    progress: Progress = no_progress,
+) -> Path:
     """Copy a file into the user's folder as the weights of a model and return its new path.
 
-    From then on it is used, in preference to a shipped file. If it cannot be copied, an earlier
-    file of the same name is kept.
+    From then on it is used, in preference to a shipped file. If it cannot be copied, or the copy
+    does not pass the trial, an earlier file of the same name is kept.
 
     Args:
         name: the name of the weights.
@@ -124,18 +134,26 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
         sha256: the SHA-256 that its publisher states. Without it those of the catalogue apply, if
             there are any, unless the file is self-describing: one from the user's own training may
             differ.
+        trial: called with the name and the copy; `models.phantom_trial` runs it once.
+        progress: called with the completed fraction and a phrase.
 
     Raises:
-        WeightsError: the file is missing, empty, truncated, in another format, has another SHA-256,
-            or is marked as another network's (which torch's format cannot mark).
+        WeightsError: the file does not pass the trial, or is missing, empty, truncated, in another
+            format, has another SHA-256, or is marked as another network's (which torch's format
+            cannot mark).
         OutputError: the file cannot be copied.
     """
     item, source = entry(name), Path(path)
     target = folder() / item.file
     if item.parts:
         files = check_parts(item, source)
-        make_folder(target.parent)
-        record(target, copy_parts(files, source, target, sha256))
+        with recording(target) as note:
+
+            def check(copy: Path, digest: str) -> None:
+                try_copy(trial, name, copy, source, part_of(progress, _HASHING, 1.0))
+                note(digest)
+
+            copy_parts(files, source, target, sha256, check)
         return target
     if source.is_dir():
         if item.in_folder is None:
@@ -143,10 +161,10 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
                 f"{source} is a folder, but the weights of {name} are one file; give that file."
             )
         source = source / item.in_folder
-    if not _is_there(item, source):
+    if not leads_somewhere(source):
         raise WeightsError(f"There is no file {source}; give the weights to import.")
     _check_format(item, source)
-    digest = sha256_of(source)
+    digest = sha256_of(source, part_of(progress, 0.0, _HASHING))
     expected = (sha256,) if sha256 else () if item.is_self_describing else item.accepted
     if expected and digest not in [accepted.lower() for accepted in expected]:
         confirm = "" if sha256 else ", or confirm your own weights with --sha256"
@@ -154,31 +172,40 @@ def import_file(name: str, path: Path | str, sha256: str | None = None) -> Path:
             f"{source} has the SHA-256 {digest}, not {' or '.join(expected)}; download it "
             f"again{confirm}."
         )
-    make_folder(target.parent)
-    with atomic_path(target) as beside:
+    with recording(target) as note, atomic_path(target) as beside:
         shutil.copyfile(source, beside)
-    record(target, digest)
+        try_copy(trial, name, beside, source, part_of(progress, _HASHING, 1.0))
+        note(digest)
     return target
 
 
-def adopt(name: str, path: Path, digest: str) -> Path:
+def adopt(
+    name: str,
+    path: Path,
+    digest: str,
+    trial: Trial = no_trial,
+    progress: Progress = no_progress,
+) -> Path:
     """Rename a verified file of the user's folder to the weights of a model; return its new path.
 
     Raises:
-        WeightsError: the file is in another format or for another network.
+        WeightsError: the file is in another format, for another network, or does not pass the
+            trial.
         OutputError: it cannot be renamed.
     """
     item = entry(name)
     _check_format(item, path)
     target = path.with_name(item.file)
-    record(target, digest)
-    try:
-        path.replace(target)
-    except OSError as error:
-        raise OutputError(
-            f"{target} cannot be written ({error.strerror or error}); close programs that use it "
-            "and try again."
-        ) from error
+    try_copy(trial, name, path, path, progress)
+    with recording(target) as note:
+        note(digest)
+        try:
+            path.replace(target)
+        except OSError as error:
+            raise OutputError(
+                f"{target} cannot be written ({error.strerror or error}); close programs that use "
+                "it and try again."
+            ) from error
     return target
 
 
@@ -213,14 +240,6 @@ def remove(name: str) -> None:
             f"{error.filename} cannot be removed ({error.strerror}); close programs that use it "
             "and check its permissions."
         ) from error
-
-
-def derived_files(path: Path) -> list[Path]:
-    """Files that runtimes derived from this weights file or from an earlier one of its name.
-
-    Their names are `<file>.<first 8 of its SHA-256>.graph.<suffix>`.
-    """
-    return sorted(path.parent.glob(f"{escape(path.name)}.????????.graph.*"))
 
 
 def verify(path: Path, sha256: str) -> None:
@@ -261,10 +280,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WeightsError(
-            f"The folder {path} cannot be created ({error.strerror or error}); name another in "
-            "MEDSEGFM_WEIGHTS."
-        ) from error
+        raise folder_fault(path, error) from error
 
 
 def _data_folder() -> Path:

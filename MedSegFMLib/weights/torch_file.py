@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 from ..errors import WeightsError
+from ..system.regular_files import check_regular_file
 from .safetensors_header import read_header
 
 _ZIP = b"PK\x03\x04"
@@ -31,23 +32,39 @@ def check_torch_file(path: Path) -> None:
     Of torch's old format, which does not store its length, only the beginning is checked.
 
     Raises:
-        WeightsError: it is truncated or in another format.
+        WeightsError: it is truncated, in another format, or an archive that unpacks to more than it
+            is: torch compresses nothing.
     """
     start = _start(path)
     if is_safetensors(path):
         read_header(path)
     elif start.startswith(_ZIP):
-        if not zipfile.is_zipfile(path):
-            raise WeightsError(
-                f"{path} is truncated or damaged: its end is missing; download it again."
-            )
+        _check_archive(path)
     elif not start.startswith(_PICKLE):
         raise WeightsError(
             f"{path} is neither a torch nor a safetensors file; use the weights as published."
         )
 
 
+def _check_archive(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    # NotImplementedError: a version of the format that zipfile does not know.
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise WeightsError(
+            f"{path} is truncated or damaged: its end is missing; download it again."
+        ) from error
+    size = path.stat().st_size
+    if unpacked > size:
+        raise WeightsError(
+            f"{path} has {size} bytes and unpacks to {unpacked}, which torch never writes; use the "
+            "weights as published."
+        )
+
+
 def _start(path: Path) -> bytes:
+    check_regular_file(path, WeightsError)
     try:
         with path.open("rb") as file:
             return file.read(9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -110,6 +110,29 @@ class TrainingLauncher:
         settings = [f"{key}={value}" for key, value in self.settings.items()]
         command = [*_MODULE, _LIBRARY, "train", self.recipe, *settings, "--events"]
         return [self.python or find_python(), *command]
+
+    def environment(self) -> Mapping[str, str]:
+        """The environment of this process, with the library on Python's path."""
+        return _library_environment()
+
+
+@dataclass(frozen=True)
+class CommandLauncher:
+    """A command of this program on this computer.
+
+    Attributes:
+        words: the command and its arguments.
+    """
+
+    words: Sequence[str]
+
+    def arguments(self) -> list[str]:
+        """Python with the command.
+
+        Raises:
+            WorkerError: there is no interpreter.
+        """
+        return [find_python(), *_MODULE, _LIBRARY, *self.words]
 
     def environment(self) -> Mapping[str, str]:
         """The environment of this process, with the library on Python's path."""

@@ -22,13 +22,16 @@ from pathlib import Path
 
 CLASSES = (
     "downloads",
+    "foreign_configs",
     "full_disk",
     "image_files",
     "interrupts",
+    "json_files",
     "npz_files",
     "paths",
     "scene_machine",
     "session_machine",
+    "weights_files",
     "worker_frames",
     "worker_machine",
 )

@@ -7,7 +7,14 @@ import pytest
 from Testing.attacks.run import CLASSES, attack
 
 # What takes long for one input gets few.
-_INPUTS = {"downloads": 6, "interrupts": 2, "scene_machine": 3, "session_machine": 5}
+_INPUTS = {
+    "downloads": 6,
+    "foreign_configs": 6,
+    "interrupts": 2,
+    "scene_machine": 3,
+    "session_machine": 5,
+    "weights_files": 24,
+}
 _MANY = 40
 
 

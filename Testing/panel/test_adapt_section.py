@@ -17,6 +17,7 @@ from MedSegFMLib.datasets.cases import load_case, read_cases
 from MedSegFMLib.mrml.training.adaptation import Phase
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.client import WorkerClient
+from MedSegFMLib.worker.trial_process import ProcessTrial
 
 
 def add_ball(name: str, center_kji: tuple[int, int, int], segments: tuple[str, ...]) -> Any:
@@ -252,7 +253,9 @@ def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_pat
     assert set(adapting.report["before"]) >= {"dice", "agreement"}
     assert adapting.report["held_back"] == ["CT_1"] and "Dice" in ui.adaptScores.text
     desk.panel.parameters.volume = volume
+    desk.panel.models.make_trial = lambda: ProcessTrial(tiny_sam.TinyCommand)
     ui.useAdaptedButton.click()
+    desk.wait(lambda: not desk.panel.models.is_installing)
     assert desk.panel.parameters.model.value == desk.panel.logic.model == "crossplane"
     assert "imported" in ui.adaptStatus.text and sha256_of(installed) == before
     desk.draw_box((6, 6, 6), (18, 24, 26))

@@ -211,6 +211,20 @@ def test_a_model_that_does_not_take_the_prompts_is_refused_and_the_choice_goes_b
     assert desk.ui.modelSelector.currentText == registry.card(registry.DEFAULT_MODEL).title
 
 
+class NoTrial:
+    """A trial that any weights pass, for files of this test that no network has."""
+
+    left_out = ""
+
+    def __call__(self, *_: Any) -> None: ...
+
+
+def import_now(desk: Desk) -> None:
+    """Click on Import weights, and wait for the end of the trial and the import."""
+    desk.ui.importButton.click()
+    desk.wait(lambda: not desk.panel.models.is_installing)
+
+
 class _Files(http.server.BaseHTTPRequestHandler):
     """Serves `content`, and breaks off after `limit` bytes."""
 
@@ -272,13 +286,14 @@ def test_a_restricted_licence_is_shown_and_accepted_before_the_download(
 
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", confirm)
     desk = Desk(bare)
+    desk.panel.models.make_trial = NoTrial
     choose(desk, "ensam")
     assert shown(desk.ui.downloadButton)
     desk.ui.downloadButton.click()
     assert "CC-BY-NC-SA-4.0" in asked[0] and "by-nc-sa/4.0/" in asked[0]
-    assert not desk.panel.models.is_downloading
+    assert not desk.panel.models.is_installing
     desk.ui.downloadButton.click()
-    desk.wait(lambda: not desk.panel.models.is_downloading)
+    desk.wait(lambda: not desk.panel.models.is_installing)
     assert (store.folder() / "ensam-test.safetensors").is_file(), desk.ui.statusLabel.text
     assert "verified" in desk.ui.statusLabel.text and not shown(desk.ui.downloadButton)
     answers.append(True)
@@ -313,14 +328,15 @@ def test_a_download_with_another_sha256_is_thrown_away(published: Any, bare: Any
 
 def test_weights_are_imported_from_a_file(published: Any, bare: Any, tmp_path: Path) -> None:
     desk = Desk(bare)
+    desk.panel.models.make_trial = NoTrial
     choose(desk, "ensam")
     source = tmp_path / "bundle.safetensors"
     source.write_bytes(published.content)
     desk.panel.dialogs.path = str(source)
-    desk.ui.importButton.click()
+    import_now(desk)
     assert "imported" in desk.ui.statusLabel.text
     source.write_bytes(b"no weights")
-    desk.ui.importButton.click()
+    import_now(desk)
     assert desk.ui.statusLabel.text.startswith(str(source))
     desk.close()
 
@@ -341,7 +357,7 @@ def test_imported_weights_go_before_the_shipped_ones_until_they_are_removed(
     assert shown(desk.ui.importButton) and not desk.ui.removeWeightsButton.enabled
     worker = desk.clients[-1]
     desk.panel.dialogs.path = str(own)
-    desk.ui.importButton.click()
+    import_now(desk)
     assert store.find("ensam").parent == store.folder()
     assert desk.clients[-1] is not worker, "a running model has the weights of before"
     assert desk.ui.removeWeightsButton.enabled
@@ -351,16 +367,52 @@ def test_imported_weights_go_before_the_shipped_ones_until_they_are_removed(
     desk.close()
 
 
+def test_weights_that_find_nothing_are_refused_and_the_shipped_ones_stay(
+    bare: Any, tmp_path: Path
+) -> None:
+    from hostile_weights import with_payload
+
+    shipped = store.shipped("ensam")
+    assert shipped is not None
+    bad = tmp_path / "random.safetensors"
+    bad.write_bytes(with_payload(shipped.read_bytes(), "random"))
+    desk = Desk(bare)
+    choose(desk, "ensam")
+    desk.load()
+    worker = desk.clients[-1]
+    desk.panel.dialogs.path = str(bad)
+    import_now(desk)
+    assert f"weights {bad} does not find a bright ball" in desk.ui.statusLabel.text
+    assert store.find("ensam") == shipped and desk.clients[-1] is worker
+    assert not store.folder().exists()
+    desk.close()
+
+
+def test_an_import_can_be_cancelled(bare: Any, tmp_path: Path) -> None:
+    shipped = store.shipped("ensam")
+    assert shipped is not None
+    desk = Desk(bare)
+    choose(desk, "ensam")
+    desk.panel.dialogs.path = str(shipped)
+    desk.ui.importButton.click()
+    assert not desk.ui.importButton.enabled
+    desk.panel.models.cancel_installing()
+    desk.wait(lambda: not desk.panel.models.is_installing)
+    assert "was stopped" in desk.ui.statusLabel.text and desk.ui.importButton.enabled
+    assert store.find("ensam") == shipped and not store.folder().exists()
+    desk.close()
+
+
 def test_a_model_whose_weights_are_a_folder_is_imported_as_one(bare: Any, tmp_path: Path) -> None:
     from segresnet_bundles import write_bundle
 
     desk = Desk(bare)
     choose(desk, "segresnet")
     desk.panel.dialogs.path = str(tmp_path)
-    desk.ui.importButton.click()
+    import_now(desk)
     assert "give the folder of a MONAI bundle" in desk.ui.statusLabel.text
     desk.panel.dialogs.path = str(write_bundle(tmp_path / "bundle"))
-    desk.ui.importButton.click()
+    import_now(desk)
     assert store.find("segresnet").is_dir() and desk.panel.models.can_run
     desk.ui.removeWeightsButton.click()
     desk.close()

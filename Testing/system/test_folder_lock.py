@@ -154,6 +154,23 @@ def test_commands_are_refused(
     assert {p.name for p in out.iterdir()} == {FILE}
 
 
+def test_the_library_does_not_evaluate_into_a_folder_in_use(tmp_path: Path) -> None:
+    from MedSegFMLib.datasets.cases import read_cases
+    from MedSegFMLib.evaluate.protocols import read_protocol
+    from MedSegFMLib.evaluate.run.runner import evaluate
+
+    out = tmp_path / "out"
+    out.mkdir()
+    given = read_cases(cases(tmp_path)), ["ellipsoid"], [0], out, read_protocol("clicks"), 1
+    with holding(out) as first:
+        try:
+            with pytest.raises(OutputError, match=f"process {first.pid} on"):
+                evaluate(*given)
+        finally:
+            first.kill()
+    assert evaluate(*given).done == 1
+
+
 def cases(folder: Path) -> Path:
     import numpy as np
 

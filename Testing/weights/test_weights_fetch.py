@@ -253,6 +253,26 @@ def test_weights_of_the_users_own_are_not_overwritten(tmp_path: Path) -> None:
     assert path.read_bytes() == own.read_bytes()
 
 
+def test_a_download_that_fails_its_trial_is_deleted_and_the_installed_file_stays(
+    folder: Path, server: _Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str, path: Path, progress: Any) -> None:
+        raise WeightsError(f"{path} finds nothing.")
+
+    path = fetch("ensam")
+    # The catalogue knows a newer file, and the installed one is damaged in its eyes.
+    other = CONTENT[:-1] + b"y"
+    server.content = other
+    publish(monkeypatch, url=server.url, sha256=hashlib.sha256(other).hexdigest())
+    path.with_name(f"{path.name}.sha256").write_text(
+        f"{hashlib.sha256(other).hexdigest()}  {path.name}\n", encoding="utf-8"
+    )
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    with pytest.raises(WeightsError, match="finds nothing"):
+        fetch("ensam", trial=refuse)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
 def test_unreachable_server_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -395,6 +415,7 @@ def test_download_that_fails_in_an_unforeseen_way_is_no_success(
     assert download.path is None and "ended unexpectedly" in str(download.error)
 
 
+@pytest.mark.usefixtures("untried")
 def test_the_command_fetches_and_tells_the_licence(
     server: _Server, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

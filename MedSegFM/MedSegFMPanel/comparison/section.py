@@ -36,6 +36,7 @@ class CompareSection:
         self._ui = ui = panel.ui
         self.comparison = ModelComparison(panel.logic)
         self.view = ModelComparisonView(slicer.mrmlScene, self.comparison)
+        panel.logic.while_saving.add(self.view)
         self._table = CompareTable(ui.compareTable, self._show_buttons, self._on_shown)
         self._looked_at = float("-inf")
         self._references, self._listed = [], {}

@@ -7,6 +7,7 @@ from MedSegFMLib.mrml.consistency.contours import PLANE_COLORS
 from MedSegFMLib.mrml.consistency.overlay import COLORS
 
 from .. import messages
+from .plot_layout import PlotLayout
 
 _PLANES = {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}
 
@@ -22,8 +23,8 @@ class ConsistencySection:
 
     def __init__(self, ui, logic, attempt):
         self._ui, self._logic = ui, logic
-        # The chart in the plot view, the layout before it was shown, and the one that shows it.
-        self._plotted = self._layout_before = self._layout_shown = None
+        self._plot = PlotLayout()
+        logic.while_saving.add(self._plot)
         for button, action in (
             (ui.worstSpotButton, logic.go_to_next_spot),
             (ui.acceptButton, logic.accept_suggestion),
@@ -81,19 +82,12 @@ class ConsistencySection:
 
     def _show_plot(self):
         """Bring Slicer's layout to the button; one that was chosen meanwhile stays."""
-        chart = self._logic.consistency_view.plot.chart
-        layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-        present = None if layout is None else layout.GetViewArrangement()
         if not self._ui.plotButton.checked:
-            if self._layout_before is not None and present == self._layout_shown:
-                layout.SetViewArrangement(self._layout_before)
-            self._plotted = self._layout_before = self._layout_shown = None
-        elif chart is not None and chart is not self._plotted:
-            if present != self._layout_shown:
-                self._layout_before = present
-            slicer.modules.plots.logic().ShowChartInLayout(chart)
-            self._layout_shown = None if layout is None else layout.GetViewArrangement()
-            self._plotted = chart
+            self._plot.show(None)
+            return
+        chart = self._logic.consistency_view.plot.chart
+        if chart is not None:
+            self._plot.show(chart)
 
 
 def _hex(color):

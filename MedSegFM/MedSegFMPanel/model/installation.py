@@ -14,6 +14,8 @@ from MedSegFMLib.registry import missing_packages
 
 # What runs a network: the first is light, the second comes with the extension PyTorch.
 _RUNTIMES = ("openvino", "torch")
+# What the extension PyTorch installs, in builds that fit each other.
+_PYTORCH = frozenset({"torch", "torchvision"})
 _FAILED = _(
     "The installation failed ({reason}); check the network connection, then click Install again. "
     "Slicer's log has the details."
@@ -33,16 +35,27 @@ class Installation:
         self._model_path = model_path
         # Slicer sees some packages only after a restart; they are not asked for again before.
         self._torch_was_installed = False
+        self._is_installing = False
+        # Whether a light requirement is missing; None if that is not known. Looking takes
+        # milliseconds on the main thread.
+        self._lacks_light = None
+
+    def look_again(self):
+        """Look at the packages again when they are asked for next."""
+        self._lacks_light = None
 
     def needs_light(self):
         """Whether one of the light requirements is missing or too old."""
         import slicer.packaging
 
-        return not slicer.packaging.pip_check(slicer.packaging.load_requirements(self._light_path))
+        if self._lacks_light is None:
+            wanted = slicer.packaging.load_requirements(self._light_path)
+            self._lacks_light = not slicer.packaging.pip_check(wanted)
+        return self._lacks_light
 
     def needs_torch(self, card):
-        """Whether a model needs PyTorch and it is not installed."""
-        return "torch" in missing_packages(card)
+        """Whether a model needs PyTorch, of which a part is not installed."""
+        return not _PYTORCH.isdisjoint(missing_packages(card))
 
     def needs_restart(self, card):
         """Whether PyTorch was installed and is available only after a restart."""
@@ -67,6 +80,11 @@ class Installation:
                 "{title} needs PyTorch (about 1 to 3 GB), which the extension PyTorch installs; "
                 "the other models work without it."
             ).format(title=card.title)
+        if "torchvision" in missing:
+            return _(
+                "{title} needs the torchvision that fits your PyTorch, which the extension PyTorch "
+                "installs; the other models work without it."
+            ).format(title=card.title)
         if self.needs_light():
             return _(
                 "MedSegFM runs its networks with a few small packages (about 80 MB), which are not "
@@ -81,10 +99,22 @@ class Installation:
     def install(self, card):
         """Install the packages that a model needs, with Slicer's own questions and progress.
 
+        Slicer handles clicks meanwhile, so that this can be called again before it returns.
+
         Raises:
-            ModelError: If the user declines, an installation fails, or the extension PyTorch is
-                missing.
+            ModelError: If the user declines, an installation fails or is going on, or the extension
+                PyTorch is missing.
         """
+        if self._is_installing:
+            raise ModelError(_("Packages are being installed; wait until that has ended."))
+        self._is_installing = True
+        try:
+            self._install(card)
+        finally:
+            self._is_installing = False
+            self.look_again()
+
+    def _install(self, card):
         if threading.current_thread() is not threading.main_thread():
             raise ModelError("Packages are installed on the main thread alone; click Install.")
         import slicer.packaging
@@ -93,7 +123,7 @@ class Installation:
             _ensure(slicer.packaging.load_requirements(self._light_path))
         if self.needs_torch(card) and not self._torch_was_installed:
             self._install_torch()
-        others = {name.replace("_", "-") for name in missing_packages(card)} - {"torch"}
+        others = {name.replace("_", "-") for name in missing_packages(card)} - _PYTORCH
         wanted = [
             requirement
             for requirement in slicer.packaging.load_requirements(self._model_path)

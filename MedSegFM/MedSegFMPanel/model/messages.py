@@ -90,12 +90,19 @@ def region_voxels(card, prompts, label, geometry):
     return prompt_region(given, geometry, card.region_rule).size
 
 
-def costs(card, free_bytes, voxels):
-    """Weights, licence, and the memory for a region of this many voxels against the free memory."""
+def costs(card, fault, free_bytes, voxels):
+    """Weights, licence, and the memory for a region against the free memory.
+
+    Args:
+        card: The model's card.
+        fault: See `weights_fault`.
+        free_bytes: The free memory; None if it is not known.
+        voxels: The number of voxels of the region.
+    """
     if card.weights is None:
         weights = _("No weights needed.")
     else:
-        weights = weights_fault(card) or _("Weights are installed.")
+        weights = fault or _("Weights are installed.")
     licence = _("Licence: {licence}.").format(licence=card.weights_licence or card.code_licence)
     needed = card.memory_bytes(voxels)
     if free_bytes is None:

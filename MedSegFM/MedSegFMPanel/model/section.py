@@ -3,14 +3,15 @@
 import slicer
 from slicer.i18n import tr as _
 
-from MedSegFMLib.errors import Cancelled
+from MedSegFMLib.errors import Cancelled, WeightsError
 from MedSegFMLib.registry import card
+from MedSegFMLib.system.free_memory import free_bytes
 from MedSegFMLib.weights import store
 from MedSegFMLib.weights.catalogue import entry
-from MedSegFMLib.weights.download import Download
+from MedSegFMLib.weights.download import Download, Import
+from MedSegFMLib.worker.trial_process import ProcessTrial
 
 from . import licences, messages
-from .free_memory import free_bytes
 
 
 class ModelSection:
@@ -28,6 +29,7 @@ class ModelSection:
     Attributes:
         card: The card of the chosen model.
         can_run: Whether its packages and weights are installed.
+        make_trial: Makes the trial of new weights before they are installed.
     """
 
     def __init__(self, ui, installation, dialogs, status, attempt, changed, weights_changed):
@@ -36,8 +38,9 @@ class ModelSection:
         self._dialogs = dialogs
         self._status = status
         self._changed, self._weights_changed = changed, weights_changed
-        self._download = None
-        self._shown = None
+        self._installing = self._trial = self._then = None
+        self.make_trial = ProcessTrial
+        self._shown = self._fault = None
         self.card = None
         self.can_run = False
         for button, action in (
@@ -50,13 +53,14 @@ class ModelSection:
             button.connect("clicked(bool)", lambda _on, action=action: attempt(action))
 
     @property
-    def is_downloading(self):
-        """Whether weights are being downloaded."""
-        return self._download is not None
+    def is_installing(self):
+        """Whether weights are being downloaded or imported."""
+        return self._installing is not None
 
     def look_again(self):
         """Look at files and packages again at the next `show`."""
         self._shown = None
+        self._installation.look_again()
 
     def show(self, name, voxels):
         """Show a model's facts.
@@ -69,14 +73,18 @@ class ModelSection:
         """
         if (name, voxels) == self._shown:
             return
+        is_known = self._shown is not None and self._shown[0] == name
         self._shown = (name, voxels)
-        self.card = card(name)
-        ui = self._ui
+        if not is_known:
+            self._look(name)
+        self._ui.modelState.text = messages.costs(self.card, self._fault, free_bytes(), voxels)
+
+    def _look(self, name):
+        """Look at a model's packages and weights, and show what they allow."""
+        ui, self.card = self._ui, card(name)
         ui.modelTakes.text = messages.takes(self.card)
-        ui.modelState.text = messages.costs(self.card, free_bytes(), voxels)
-        self.can_run = self._installation.has_all(self.card) and not messages.weights_fault(
-            self.card
-        )
+        self._fault = messages.weights_fault(self.card)
+        self.can_run = self._installation.has_all(self.card) and not self._fault
         ui.modelSelector.toolTip = self.card.summary
         sentence = self._installation.explain(self.card)
         ui.setupLabel.text = sentence
@@ -88,40 +96,68 @@ class ModelSection:
         ui.downloadButton.visible = (
             needs_weights and here is None and messages.is_published(self.card)
         )
-        ui.downloadButton.enabled = self._download is None
+        ui.downloadButton.enabled = ui.importButton.enabled = not self.is_installing
         ui.removeWeightsButton.enabled = here is not None and not here.shipped
         ui.weightsFolder.text = str(store.folder())
 
     def pump(self):
-        """Follow a download."""
-        if self._download is None:
+        """Follow a download or an import."""
+        work = self._installing
+        if work is None:
             return
-        if not self._download.done:
-            self._status.progress(self._download.fraction, _("downloading weights"))
+        if not work.done:
+            is_download = isinstance(work, Download)
+            phrase = _("downloading weights") if is_download else _("checking the weights")
+            self._status.progress(work.fraction, phrase)
             return
-        download, self._download = self._download, None
-        if isinstance(download.error, Cancelled):
-            self._status.inform(str(download.error))
-        elif download.error is not None:
-            self._status.warn(str(download.error))
+        self._installing = None
+        if isinstance(work.error, Cancelled):
+            self._status.inform(str(work.error))
+        elif work.error is not None:
+            self._status.warn(str(work.error))
         else:
-            self._status.inform(_("The weights were downloaded and verified."))
+            self._then(self._trial.left_out)
         self._changed()
 
-    def cancel_download(self):
-        """Stop a download; it can be resumed later."""
-        if self._download is not None:
-            self._download.cancel()
+    def cancel_installing(self):
+        """Stop a download, which can be resumed later, or an import."""
+        if self._installing is not None:
+            self._installing.cancel()
+
+    def import_weights(self, name, path, then):
+        """Try weights and import them, in the background.
+
+        Args:
+            name: The name of the weights.
+            path: Their file or folder.
+            then: Called after that, with a sentence on what of the trial was left out, or "".
+
+        Raises:
+            WeightsError: Other weights are being installed.
+        """
+        self._check_idle()
+        self._trial, self._then = self.make_trial(), then
+        self._installing = Import(name, path, self._trial)
 
     def _install(self):
-        self._installation.install(self.card)
+        # Slicer handles clicks while pip runs.
+        self._ui.installButton.enabled = False
+        try:
+            self._installation.install(self.card)
+        finally:
+            self._ui.installButton.enabled = True
         self._status.inform(self._installation.explain(self.card) or _("Ready."))
         self._changed()
 
     def _start_download(self):
         name = self.card.weights
+        self._check_idle()
         if licences.accept(entry(name)):
-            self._download = Download(name, accept_licence=True)
+            self._trial = self.make_trial()
+            self._then = lambda left_out: self._status.inform(
+                " ".join((_("The weights were downloaded and verified."), left_out)).strip()
+            )
+            self._installing = Download(name, accept_licence=True, trial=self._trial)
         else:
             self._status.inform(_("Nothing was downloaded: the licence was not accepted."))
         self._changed()
@@ -131,10 +167,19 @@ class ModelSection:
         ask = self._dialogs.open_folder if in_folder else self._dialogs.open_file
         path = ask(_("Weights of {title}").format(title=self.card.title))
         if path:
-            store.import_file(self.card.weights, path)
-            self._weights_changed()
-            self._status.inform(_("The weights were checked and imported."))
+            self.import_weights(self.card.weights, path, self._imported)
             self._changed()
+
+    def _imported(self, left_out):
+        self._weights_changed()
+        said = _("The weights were checked and imported.")
+        self._status.inform(f"{said} {left_out}".strip())
+
+    def _check_idle(self):
+        if self.is_installing:
+            raise WeightsError(
+                _("Weights are being installed already; wait until that is done, or cancel it.")
+            )
 
     def _remove(self):
         question = _("Delete the weights of {title} from this computer?").format(

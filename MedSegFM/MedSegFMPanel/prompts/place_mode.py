@@ -4,6 +4,9 @@ from enum import Enum
 
 import slicer
 
+from MedSegFMLib.mrml.nodes.hidden_nodes import add_helper
+from MedSegFMLib.mrml.nodes.while_saving import quietly
+
 
 class PlacedKind(Enum):
     """The kinds of what is placed in the views: prompts, and the target of a prompt to move."""
@@ -46,6 +49,9 @@ class PlaceMode:
         self._node_id = None
         self._picked = None
         self._observed = None
+        # Slicer's choice of what to place before: identifier and class of the node.
+        self._before = (None, None)
+        self._given_back = None
 
     def start(self, kind):
         """Draw a prompt of a kind; clicks go on until `stop`, the others end by themselves."""
@@ -56,9 +62,7 @@ class PlaceMode:
 
     def pick(self, picked):
         """Have the user place one point in the views; `picked` gets it in RAS millimetres."""
-        node = self._scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "MedSegFM target")
-        node.SetSaveWithScene(False)
-        node.SetHideFromEditors(True)
+        node = add_helper(self._scene, "vtkMRMLMarkupsFiducialNode", "MedSegFM target")
         self._place(node, persistent=False)
         self.active, self._picked = PlacedKind.TARGET, picked
         self._changed()
@@ -74,9 +78,42 @@ class PlaceMode:
             interaction.SetCurrentInteractionMode(interaction.ViewTransform)
         self._end()
 
+    def give_back(self):
+        """End placing quietly: the scene is being saved, and the views go on with it."""
+        if self.active is None:
+            return
+        selection, interaction = self._selection(), self._interaction()
+        self._given_back = (
+            selection.GetActivePlaceNodeID(),
+            selection.GetActivePlaceNodeClassName(),
+            interaction.GetPlaceModePersistence(),
+        )
+        with quietly(interaction):
+            interaction.SetPlaceModePersistence(0)
+            interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+        with quietly(selection):
+            self._choose(*self._before)
+
+    def take_up(self):
+        """Place again."""
+        given_back, self._given_back = self._given_back, None
+        if given_back is None or self.active is None:
+            return
+        node_id, class_name, persistent = given_back
+        interaction = self._interaction()
+        with quietly(self._selection()):
+            self._choose(node_id, class_name)
+        with quietly(interaction):
+            interaction.SetPlaceModePersistence(persistent)
+            interaction.SetCurrentInteractionMode(interaction.Place)
+
     def _place(self, node, persistent):
         self.stop()
         selection, interaction = self._selection(), self._interaction()
+        self._before = (
+            selection.GetActivePlaceNodeID(),
+            selection.GetActivePlaceNodeClassName(),
+        )
         selection.SetReferenceActivePlaceNodeClassName(node.GetClassName())
         selection.SetActivePlaceNodeID(node.GetID())
         interaction.SetPlaceModePersistence(int(persistent))
@@ -93,6 +130,8 @@ class PlaceMode:
     def _end(self):
         node = self._scene.GetNodeByID(self._node_id) if self._node_id else None
         kind, picked = self.active, self._picked
+        if self._selection().GetActivePlaceNodeID() == self._node_id:
+            self._choose(*self._before)
         self.active = self._node_id = self._picked = None
         if node is not None and kind is PlacedKind.TARGET:
             placed = [
@@ -106,6 +145,13 @@ class PlaceMode:
         elif node is not None and kind in (PlacedKind.SCRIBBLE, PlacedKind.LASSO):
             self._finish(node)
         self._changed()
+
+    def _choose(self, node_id, class_name):
+        """Have Slicer place into a node; None for none."""
+        selection = self._selection()
+        is_there = bool(node_id) and self._scene.GetNodeByID(node_id) is not None
+        selection.SetReferenceActivePlaceNodeClassName(class_name)
+        selection.SetActivePlaceNodeID(node_id if is_there else None)
 
     def _unobserve(self):
         if self._observed is not None:

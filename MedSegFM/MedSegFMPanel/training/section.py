@@ -123,9 +123,14 @@ class AdaptSection:
 
     def _use(self):
         found = self.adapting.result
-        store.import_file(RECIPE, found / _ADAPTER_FILE if found.is_dir() else found)
+        file = found / _ADAPTER_FILE if found.is_dir() else found
+        self._panel.models.import_weights(RECIPE, file, self._used)
+
+    def _used(self, left_out):
         self._panel.use_model(RECIPE)
-        self._said = _("The adapted model was imported and is now chosen.")
+        said = _("The adapted model was imported and is now chosen.")
+        self._said = f"{said} {left_out}".strip()
+        self._show()
 
     def _open_folder(self):
         self._panel.dialogs.show_folder(str(self.adapting.plan.folder))

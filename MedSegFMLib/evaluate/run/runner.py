@@ -14,6 +14,7 @@ from ...datasets.cases import Case
 from ...progress import Progress, no_progress
 from ...segmenter import Segmenter
 from ...system.atomic_files import make_folder
+from ...system.folder_lock import folder_lock
 from ..model_choice import ModelChoice, read_choice
 from ..protocol import Protocol
 from ..records import Done, Failure, Outcome, Row, Task
@@ -82,12 +83,29 @@ def evaluate(
     Raises:
         ModelError, WeightsError: there is no such model.
         CasesError: the folder contains results of another protocol, or damaged ones.
-        OutputError: the folder cannot be written to.
+        OutputError: the folder cannot be written to, or another run is writing to it.
         ClusterError: there is no such cluster.
     """
     choices = {text: read_choice(text) for text in models}
+    advice = "choose another with --out"
+    make_folder(folder, advice)
+    with folder_lock(folder, f"or {advice}"):
+        return _evaluate(cases, choices, seeds, folder, protocol, jobs, device, progress, ray)
+
+
+def _evaluate(
+    cases: Sequence[Case],
+    choices: Mapping[str, ModelChoice],
+    seeds: Sequence[int],
+    folder: Path,
+    protocol: Protocol,
+    jobs: int | None,
+    device: str,
+    progress: Progress,
+    ray: str | None,
+) -> Finished:
     results = ResultsFolder(folder, cases, protocol)
-    tasks = list(itertools.starmap(Task, itertools.product(cases, models, seeds)))
+    tasks = list(itertools.starmap(Task, itertools.product(cases, choices, seeds)))
     missing = [task for task in tasks if task not in results]
     done, computed = len(tasks) - len(missing), 0
     machines: list[dict[str, Any]] = []

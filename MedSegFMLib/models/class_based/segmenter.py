@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from ...errors import ModelError, WeightsError
 from ...progress import Progress
 from ...prompts.types import Prompt
 from ...prompts.voxels import to_voxels
 from ...segmenter import Encoding, ModelCard, Prediction, RegionRule, class_numbers
-from ...system.device import memory_errors
+from ...system.foreign_errors import callers, predicting_errors
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region
 from ...volumes.volume import Volume
-from .class_maps import ClassMaps, united
+from .class_maps import ClassMaps, Scores, united
 
 # Such a model processes the whole volume, whichever class is named.
 WHOLE_VOLUME = RegionRule(margin_voxels=0, margin_fraction=0.0, click_radius_voxels=0, shared=False)
@@ -35,6 +36,15 @@ class ClassNetwork(Protocol):
         """Score every voxel of a volume; progress ends at 1."""
 
 
+@runtime_checkable
+class Scored(Protocol):
+    """An encoding that contains the scores of all classes, background included."""
+
+    @property
+    def scores(self) -> Scores:
+        """(channels, ...) in each voxel of some grid."""
+
+
 @dataclass(frozen=True, eq=False)
 class ClassEncoding(Encoding):
     """The class maps of a region.
@@ -45,13 +55,25 @@ class ClassEncoding(Encoding):
 
     maps: ClassMaps
 
+    @property
+    def scores(self) -> Scores:
+        """The scores (channels, network's grid) of all classes, background included."""
+        return self.maps.scores
+
 
 class ClassSegmenter:
-    """The `Segmenter` around a network of classes."""
+    """The `Segmenter` around a network of classes.
 
-    def __init__(self, card: ModelCard, network: ClassNetwork) -> None:
+    Args:
+        card: The properties of the model.
+        network: The network.
+        path: The file or folder of its weights, for error messages.
+    """
+
+    def __init__(self, card: ModelCard, network: ClassNetwork, path: Path | None = None) -> None:
         self.card = card
         self._network = network
+        self._path = path
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -65,11 +87,13 @@ class ClassSegmenter:
             VolumeError: If the volume contains NaN or infinity, or cannot be resampled to the
                 network's spacing.
             DeviceError: If memory runs out.
+            ModelError: If the network fails or returns NaN or infinity.
         """
+        progress = callers(progress)
         progress(0.0, "Preparing the volume")
         volume.intensity_range()
         region = region or Region.whole(volume.geometry.shape_kji)
-        with memory_errors(self.card.name):
+        with predicting_errors(self.card.name, self._path):
             maps = self._network.class_maps(volume.crop(region), progress)
         progress(1.0, "Preparing the volume")
         return ClassEncoding(volume.geometry, region, maps.nbytes, maps)
@@ -92,7 +116,7 @@ class ClassSegmenter:
             )
         progress(0.0, "Reading the prompts")
         numbers = requested_classes(self.card, self.classes, prompts, encoding.geometry)
-        with memory_errors(self.card.name):
+        with predicting_errors(self.card.name, self._path):
             class_region, logits = united([encoding.maps.draw(number) for number in numbers])
         progress(1.0, "Predicting the mask")
         offset = class_region.shifted(encoding.region.start_kji).start_kji
@@ -137,16 +161,3 @@ def parse_overlap(text: float | str) -> float:
     if not 0 <= overlap <= 0.9:
         raise ModelError(f"The overlap is {text}; give a number from 0 to 0.9, such as 0.5.")
     return overlap
-
-
-def parse_yes_no(name: str, text: bool | str) -> bool:
-    """The value of a Boolean option, given as text or not.
-
-    Raises:
-        ModelError: If it is neither true nor false.
-    """
-    values = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    value = values.get(str(text).lower())
-    if value is None:
-        raise ModelError(f"{name} is '{text}'; give true or false.")
-    return value

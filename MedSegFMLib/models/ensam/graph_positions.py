@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ...segmenter import Logits
+from ...system.foreign_errors import check_finite_output
 from .network.config import STRIDE, PositionKind
 from .network.graphs import TOKEN_AXIS
 
@@ -41,7 +42,9 @@ class Positions:
 
     def of_prompts(self, positions: Logits) -> Logits:
         """The encoding of (n, 3) positions, which run from 0 to about 1."""
-        return np.ascontiguousarray(self._turns(positions), np.float32)
+        # Parameters that are too large give NaN, which the check of the answer reports.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.ascontiguousarray(self._turns(positions), np.float32)
 
     def of_image(self, cells: int, scale_kji: Logits) -> Logits:
         """The encoding of all tokens of a cube of cells, with the axes k, j and i."""
@@ -59,6 +62,7 @@ class Positions:
         skew = np.zeros((len(positions), _HEAD_DIM, _HEAD_DIM), dtype=np.float32)
         rows, columns = np.triu_indices(_HEAD_DIM, k=1)
         skew[:, rows, columns] = positions @ self._learned
+        check_finite_output(skew, "ensam")
         result: Logits = expm(skew - skew.transpose(0, 2, 1))[None]
         return result
 

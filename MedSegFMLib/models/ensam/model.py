@@ -19,15 +19,17 @@ from ...errors import ModelError
 from ...progress import Progress, parts_of
 from ...prompts.types import Box, Prompt
 from ...prompts.voxels import enforce_marks, to_voxels
-from ...segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule
+from ...segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule, Segmenter
 from ...system.device import choose_device, is_cpu
+from ...system.foreign_errors import check_finite_output
 from ...volumes.intensities import intensity_bounds, normalised
 from ...volumes.region import Region
 from ...volumes.resampling import cell_positions, resampled
 from ...volumes.volume import Volume
 from ...weights import store
+from ..common.options import parse_yes_no
+from ..randomwalk.refined_segmenter import RefinedSegmenter
 from . import weights as ensam_weights
-from .mirror_averaging import MirrorAveraged
 from .network.graphs import graphs
 from .runtime import Features, NetworkPrompts, Runtime
 from .sliding_windows import SlidingWindow, blended, holds_object, window_regions
@@ -53,6 +55,7 @@ CARD = ModelCard(
     # for regions of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=230_000_000,
     bytes_per_voxel=65,
+    finds_ball=True,
 )
 
 # A clicked voxel gets at least this logit in the click's direction, whatever the prediction.
@@ -67,7 +70,9 @@ class EnsamEncoding(Encoding):
     windows: tuple[SlidingWindow, ...]
 
 
-def create(device: str = "auto", weights: str | Path | None = None) -> EnsamSegmenter:
+def create(
+    device: str = "auto", weights: str | Path | None = None, refine: bool | str = True
+) -> Segmenter:
     """Load the model with the stored weights, or those in the file `weights`.
 
     OpenVINO runs the network on a CPU; torch runs it on a GPU, and on a CPU without OpenVINO or
@@ -76,16 +81,19 @@ def create(device: str = "auto", weights: str | Path | None = None) -> EnsamSegm
     Args:
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
         weights: A file of weights; None for the stored ones.
+        refine: Whether each prediction is refined by the random walk; "no" gives the network's own.
 
     Raises:
         DeviceError: If the device is not available.
-        ModelError: If neither OpenVINO nor torch can run the network.
+        ModelError: If neither OpenVINO nor torch can run the network, or `refine` is not a choice.
         WeightsError: If the weights are missing, altered, truncated or of another network.
     """
+    is_refined = parse_yes_no("refine", refine)
     on_cpu = is_cpu(device)
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
-    return EnsamSegmenter(_cpu_runtime(path) if on_cpu else _torch_runtime(path, device))
+    network = EnsamSegmenter(_cpu_runtime(path) if on_cpu else _torch_runtime(path, device))
+    return RefinedSegmenter(network, CLICK_LOGIT) if is_refined else network
 
 
 def _cpu_runtime(path: Path) -> Runtime:
@@ -121,9 +129,7 @@ class EnsamSegmenter:
     classes: tuple[str, ...] = ()
 
     def __init__(self, runtime: Runtime) -> None:
-        # The whole region matters most, so test-time averaging over mirror images pays off there.
-        self._whole = MirrorAveraged(runtime)
-        self._windowed = runtime
+        self._runtime = runtime
         self._cells = (runtime.config.cells,) * 3
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> EnsamEncoding:
@@ -142,11 +148,11 @@ class EnsamSegmenter:
         regions = window_regions(region.shape_kji, self._cells[0])
         share, *shares = parts_of(progress, 1 + len(regions), first=0.1)
         image = normalised(cells, bounds)
-        features = self._whole.encode(image, self._cell_mm(region, spacing), share)
+        features = self._runtime.encode(image, self._cell_mm(region, spacing), share)
         windows = []
         for window, share in zip(regions, shares, strict=True):
             image = normalised(resampled(array[window.slices], self._cells), bounds)
-            features_of_window = self._windowed.encode(image, self._cell_mm(window, spacing), share)
+            features_of_window = self._runtime.encode(image, self._cell_mm(window, spacing), share)
             windows.append(SlidingWindow(window, features_of_window))
         progress(1.0, "Encoding the image")
         nbytes = features.nbytes + sum(window.features.nbytes for window in windows)
@@ -178,19 +184,13 @@ class EnsamSegmenter:
             return previous
         before = None if previous is None else _before(previous, region)
         share, *shares = parts_of(progress, 1 + len(encoding.windows), last=0.9)
-        array = self._decoded(self._whole, encoding.features, tokens, region, before, share)
+        array = self._decoded(encoding.features, tokens, region, before, share)
         window_logits = []
         for window, share in zip(encoding.windows, shares, strict=True):
             part = window.region
             if holds_object(array, part):
-                logits = self._decoded(
-                    self._windowed,
-                    window.features,
-                    tokens.within(part),
-                    part,
-                    array[part.slices],
-                    share,
-                )
+                before = array[part.slices]
+                logits = self._decoded(window.features, tokens.within(part), part, before, share)
                 window_logits.append((part, logits))
         array = blended(array, window_logits)
         enforce_marks(array, tokens.marks, CLICK_LOGIT)
@@ -203,7 +203,6 @@ class EnsamSegmenter:
 
     def _decoded(
         self,
-        runtime: Runtime,
         features: Features,
         tokens: Tokens,
         region: Region,
@@ -214,7 +213,9 @@ class EnsamSegmenter:
         positions = cell_positions(tokens.positions_kji, region.shape_kji, self._cells)
         previous = None if before is None else resampled(before, self._cells)
         prompts = NetworkPrompts(tokens.kinds, positions)
-        return resampled(runtime.decode(features, prompts, previous, progress), region.shape_kji)
+        logits = self._runtime.decode(features, prompts, previous, progress)
+        check_finite_output(logits, CARD.name)
+        return resampled(logits, region.shape_kji)
 
 
 def _heeds(previous: Prediction, prompts: Sequence[Prompt], encoding: Encoding) -> bool:

@@ -12,6 +12,7 @@ from ...segmenter import Logits
 from ...weights.layout import check_layout
 from ...weights.safetensors_header import Header, read_header
 from ...weights.saving import save_tensors
+from ..common.state_dict import check_finite, read_safetensors, unreadable_safetensors
 from .network.config import EnsamConfig
 
 if TYPE_CHECKING:
@@ -40,20 +41,16 @@ def load(path: Path) -> Ensam:
     """Load a network written by `save`, on the CPU, in evaluation mode, float32. Needs torch.
 
     Raises:
-        WeightsError: If the file is missing, truncated or of another network.
+        WeightsError: If the file is missing, truncated, of another network or not finite.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     from .network.network import Ensam
 
     header = read_header(path)
     network = Ensam(_config(header, path))
     _check(header, {n: tuple(t.shape) for n, t in network.state_dict().items()}, path)
-    try:
-        network.load_state_dict(load_file(str(path)))
-    except SafetensorError as error:
-        raise WeightsError(f"{path} cannot be read as safetensors ({error}).") from error
+    tensors = read_safetensors(path)
+    check_finite(tensors, path)
+    network.load_state_dict(tensors)
     network.requires_grad_(False)
     network.eval()
     return network
@@ -84,8 +81,10 @@ def read_arrays(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Log
     _check(read_header(path), shapes, path)
     try:
         arrays = load_file(str(path))
-    except SafetensorError as error:
-        raise WeightsError(f"{path} cannot be read as safetensors ({error}).") from error
+    # For types that numpy lacks the library raises various errors.
+    except (SafetensorError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        raise unreadable_safetensors(path, error) from error
+    check_finite(arrays, path)
     return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
 
 

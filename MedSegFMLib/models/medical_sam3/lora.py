@@ -10,14 +10,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from ...errors import WeightsError
+from ...system.foreign_errors import fault_of, loading_errors
 from ...system.json_files import parse_json
 from ...weights import store
 from ...weights.safetensors_header import read_header
 from ..common.adapter_files import tensors_file, write_adapters
-from ..common.lora import load_adapters, lora_settings
+from ..common.lora import check_lora_settings, load_adapters, lora_settings
+from ..common.state_dict import check_finite, read_safetensors
 
 if TYPE_CHECKING:
     from transformers import Sam3Model
@@ -101,8 +103,6 @@ def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
     Raises:
         WeightsError: If the adapters are missing, altered, of another model, or of other weights.
     """
-    from safetensors.torch import load_file
-
     path = tensors_file(path)
     store.verify_recorded(path)
     facts = _facts(path)
@@ -112,16 +112,23 @@ def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
             f"The adapters {path} were trained on weights with the SHA-256 {theirs}, not "
             f"{base_sha256}; give those with --weights, or leave the adapters out."
         )
-    try:
-        model = with_adapters(network, facts["peft"])
-        load_adapters(model, load_file(str(path)))
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise WeightsError(
-            f"{path} does not fit medical-sam3 ({error}); train it again."
-        ) from error
-    whole: Any = model.merge_and_unload()
+    tensors = read_safetensors(path)
+    check_finite(tensors, path)
+    with loading_errors("medical-sam3", path, "train it again"):
+        try:
+            written = (peft_settings(1, 1.0, 0.0, targets) for targets in get_args(Targets))
+            check_lora_settings(facts["peft"], (known["target_modules"] for known in written))
+            model = with_adapters(network, facts["peft"])
+            load_adapters(model, tensors)
+        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise WeightsError(
+                f"{path} does not fit medical-sam3 ({fault_of(error)}); train it again."
+            ) from error
+        whole: Any = model.merge_and_unload()
     whole.requires_grad_(False)
     whole.eval()
+    # Two finite matrices can have a product that is not.
+    check_finite(whole.state_dict(), path)
     return cast("Sam3Model", whole)
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from ...segmenter import ModelCard
 from ...system.device import choose_device
 from ...weights import store
-from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap, parse_yes_no
+from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap
+from ..common.options import parse_yes_no
 
 CARD = ModelCard(
     name="nnunet",
@@ -32,6 +33,7 @@ CARD = ModelCard(
     # (Testing/benchmarks/memory.py). A voxel then adds copies of the volume and 2 bytes a class.
     base_bytes=3_000_000_000,
     bytes_per_voxel=80,
+    trial_options={"mirroring": False, "overlap": 0.0},
 )
 
 
@@ -70,7 +72,7 @@ def create(
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
     trained = folder.read(path, _folds(folds), checkpoint)
-    return ClassSegmenter(CARD, NnunetNetwork(trained, chosen, 1 - part, mirrored))
+    return ClassSegmenter(CARD, NnunetNetwork(trained, chosen, 1 - part, mirrored), path)
 
 
 def _folds(folds: Sequence[str | int] | str | int | None) -> tuple[str, ...] | None:

@@ -76,3 +76,11 @@ class Settings:
     # A mask to start from: logits by the distance to its border in cells, and their limit.
     start_slope: float = 2.0
     start_most: float = 4.0
+
+    # With a network's logits as prior: their range, the weight of the location prior beside them,
+    # and the weight of all of it against smoothness. Chosen on cases held out from training.
+    network_most_logit: float = 6.0
+    network_location_weight: float = 0.5
+    network_gamma: float = 1.0
+    network_rounds: int = 2
+    network_most_cells: int = 200_000

@@ -27,15 +27,14 @@ _PATHS_KEPT = 16
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedBox:
-    """Everything that does not change with the marks.
+class PreparedCrop:
+    """Everything that depends on the image and the box alone.
 
     Attributes:
         shape_kji: The crop's shape in voxels.
         grid: The box and its cells.
         appearance: The features of the cells.
         graph: The random walker's graph.
-        logits: The prediction from the box alone.
         settings: The settings of the method.
         paths: The path lengths from the latest marks, by cell.
     """
@@ -44,7 +43,6 @@ class PreparedBox:
     grid: BoxGrid
     appearance: Appearance
     graph: Graph
-    logits: Floats
     settings: Settings
     paths: dict[Cell, Floats] = field(default_factory=dict)
 
@@ -59,6 +57,30 @@ class PreparedBox:
         return self.paths[mark.cell]
 
 
+@dataclass(frozen=True, eq=False)
+class PreparedBox:
+    """A prepared crop, and the logits of its cells from the box alone."""
+
+    crop: PreparedCrop
+    logits: Floats
+
+
+def prepare_crop(
+    crop_kji: NDArray[Any],
+    spacing_kji_mm: Sequence[float],
+    box: Region,
+    settings: Settings,
+) -> PreparedCrop:
+    """Prepare a crop, of any real type, for a box in voxels of the crop."""
+    grid = make_box_grid(crop_kji.shape, box, spacing_kji_mm, settings)
+    cell_widths = np.array(spacing_kji_mm) * grid.factors
+    relative = cell_widths.min() / cell_widths
+    cells = normalised(pooled(crop_kji, grid.factors, "mean"), intensity_bounds(crop_kji))
+    appearance = appearance_features(cells, grid, relative, settings)
+    graph = make_graph(appearance.fine, relative, settings)
+    return PreparedCrop(crop_kji.shape, grid, appearance, graph, settings)
+
+
 def prepare(
     crop_kji: NDArray[Any],
     spacing_kji_mm: Sequence[float],
@@ -67,37 +89,33 @@ def prepare(
     progress: Progress,
     start_kji: NDArray[np.bool_] | None = None,
 ) -> PreparedBox:
-    """Prepare a crop, of any real type, for a box in voxels of the crop.
+    """Prepare a crop, of any real type, and solve it for a box in voxels of the crop.
 
     With a mask to start from, its voxels in the crop, the box is around the mask: the mask takes
     the place of the location prior and is the prediction before any mark.
     """
     progress(0.0, "Computing features")
-    grid = make_box_grid(crop_kji.shape, box, spacing_kji_mm, settings)
-    cell_widths = np.array(spacing_kji_mm) * grid.factors
-    relative = cell_widths.min() / cell_widths
-    cells = normalised(pooled(crop_kji, grid.factors, "mean"), intensity_bounds(crop_kji))
-    appearance = appearance_features(cells, grid, relative, settings)
-    graph = make_graph(appearance.fine, relative, settings)
+    crop = prepare_crop(crop_kji, spacing_kji_mm, box, settings)
+    grid = crop.grid
     if start_kji is not None:
         logits = mask_logits(start_kji, grid, settings)
-        grid = replace(grid, prior=logits)
-        return PreparedBox(crop_kji.shape, grid, appearance, graph, logits, settings)
+        return PreparedBox(replace(crop, grid=replace(grid, prior=logits)), logits)
     logits = grid.prior
     for n in range(settings.box_rounds):
         progress(0.4 + 0.4 * n / settings.box_rounds, "Separating object and background")
-        fit = likelihood(appearance, grid, logits, [], settings)
+        fit = likelihood(crop.appearance, grid, logits, [], settings)
         logits = grid.prior + settings.likelihood_weight * fit
     progress(0.8, "Solving the random walk")
     logits = calibrate(
-        random_walk(graph, logits, settings.box_gamma, settings), grid, settings, 1.0
+        random_walk(crop.graph, logits, settings.box_gamma, settings), grid, settings, 1.0
     )
-    return PreparedBox(crop_kji.shape, grid, appearance, graph, logits, settings)
+    return PreparedBox(crop, logits)
 
 
 def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Floats:
     """Logits of the crop's voxels for its box and `marks`, in voxels of the crop."""
-    settings, grid, appearance = prepared.settings, prepared.grid, prepared.appearance
+    crop = prepared.crop
+    settings, grid, appearance = crop.settings, crop.grid, crop.appearance
     base = logits = prepared.logits
     placed = grid_marks(grid, marks, settings)
     if placed:
@@ -107,7 +125,7 @@ def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Float
             progress(0.3 * n / len(placed), "Reading the prompts")
             depth = depth_map(grid, mark, logits)
             reach = max(reach, float(depth[mark.cell]))
-            path = prepared.path(mark)
+            path = crop.path(mark)
             kernels.append(kernel(appearance.smooth, path, depth, mark, settings))
             logits = interpolate(base, placed[:n], kernels, settings)
         # Marks far from anything correct mean that the whole prediction was wrong; those near the
@@ -119,20 +137,20 @@ def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Float
             fit = likelihood(appearance, grid, logits, placed, settings)
             unary = grid.prior + settings.click_unary * (logits - base)
             unary += settings.likelihood_weight * fit
-            smooth = random_walk(prepared.graph, unary, settings.click_gamma, settings)
+            smooth = random_walk(crop.graph, unary, settings.click_gamma, settings)
             fresh = calibrate(smooth, grid, settings, 1 / (1 + len(placed)))
             base = prepared.logits + np.float32(renewed) * (fresh - prepared.logits)
             logits = interpolate(base, placed, kernels, settings)
     progress(0.9, "Predicting the mask")
-    return _on_voxels(without_small_components(logits, placed, settings), prepared)
+    return on_voxels(without_small_components(logits, placed, settings), crop)
 
 
-def _on_voxels(logits: Floats, prepared: PreparedBox) -> Floats:
+def on_voxels(logits: Floats, crop: PreparedCrop) -> Floats:
     """Resample from cells to voxels, linearly between the centres of cells."""
     from scipy.ndimage import zoom
 
-    factors = prepared.grid.factors
+    factors = crop.grid.factors
     if max(factors) > 1:
         logits = zoom(logits, factors, order=1, mode="nearest", grid_mode=True)
-    k, j, i = prepared.shape_kji
+    k, j, i = crop.shape_kji
     return np.ascontiguousarray(logits[:k, :j, :i], dtype=np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...errors import WeightsError
+from ...errors import MissingPartError, WeightsError
 from ...weights import store
 from ...weights.catalogue import entry
 from ...weights.checksums import own_sha256
@@ -20,7 +20,8 @@ def base_weights(base: str) -> tuple[Path, str]:
         base: One of `BASES`, from the store, or a path.
 
     Raises:
-        WeightsError: If the file is missing or has changed since its installation.
+        MissingPartError: If that SAM is not installed.
+        WeightsError: If the file has changed since its installation.
     """
     path = Path(base)
     if base in BASES:
@@ -28,7 +29,7 @@ def base_weights(base: str) -> tuple[Path, str]:
             path = store.find(base)
         except WeightsError as error:
             fetch = f"'medsegfm weights fetch {base}' or " if entry(base).is_published else ""
-            raise WeightsError(
+            raise MissingPartError(
                 f"The weights of {base} are not installed; run {fetch}'medsegfm weights import "
                 f"{base} FILE', or name its file as the base."
             ) from error

@@ -20,6 +20,7 @@ PACKAGES = ("torch", "torchvision", "segment_anything")
 # in all, and a CPU's encoder about 5 GB while it is compiled.
 BASE_BYTES = 1_600_000_000
 BYTES_PER_VOXEL = 80
+TRIAL_OPTIONS = {"planes": ("axial",)}
 
 
 def create_planar(

@@ -15,7 +15,7 @@ from ...weights import store
 from ...weights.checksums import own_sha256
 from ..common.adapter_files import tensors_file
 from ..planar.stacks import PLANE_NAMES
-from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, plane_names
+from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, TRIAL_OPTIONS, plane_names
 from .preprocessing import PREPROCESSORS
 from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter, check_options
 
@@ -33,6 +33,7 @@ CARD = ModelCard(
     weights="crossplane",
     base_bytes=BASE_BYTES,
     bytes_per_voxel=BYTES_PER_VOXEL,
+    trial_options=TRIAL_OPTIONS,
 )
 
 

@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import WeightsError
+from ...errors import MissingPartError, WeightsError
+from ...system.foreign_errors import fault_of, loading_errors
 from ...system.json_files import parse_json
 from ...weights import store
 from ...weights.checksums import own_sha256
 from ...weights.safetensors_header import read_header
 from ..common.adapter_files import TENSORS_FILE, tensors_file, write_adapters
+from ..common.state_dict import check_finite, read_safetensors
 from . import weights as sam_weights
 from .base import BASES
 from .network.config import PUBLISHED
@@ -98,21 +100,26 @@ def load(path: Path, base: Path | None = None) -> Sam:
     Raises:
         WeightsError: If the adapter is unusable, or the base is missing or a different one.
     """
-    from safetensors.torch import load_file
-
     from .network.lora import merged
 
     path = tensors_file(path)
     store.verify_recorded(path)
     facts = read_facts(path)
+    tensors = read_safetensors(path)
+    check_finite(tensors, path)
     base_path = _base_of(facts, path, base)
     network = sam_weights.load(base_path, PUBLISHED.get(facts.network))
-    try:
-        return merged(network, facts.peft, load_file(str(path)))
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise WeightsError(
-            f"{path} does not fit the SAM that its metadata name ({error}); train it again."
-        ) from error
+    with loading_errors("crossplane", path, "train it again"):
+        try:
+            network = merged(network, facts.peft, tensors)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise WeightsError(
+                f"{path} does not fit the SAM that its metadata name ({fault_of(error)}); train it "
+                "again."
+            ) from error
+        # Two finite matrices can have a product that is not.
+        check_finite(network.state_dict(), path)
+        return network
 
 
 def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:
@@ -132,7 +139,7 @@ def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:
         if own_sha256(installed) == facts.base_sha256:
             store.verify_recorded(installed)
             return installed
-    raise WeightsError(
+    raise MissingPartError(
         f"{path} is an adapter of {facts.base} with the SHA-256 {facts.base_sha256}, which is not "
         "installed; import that file with 'medsegfm weights import', or name it as the base."
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...segmenter import ModelCard
 from ..planar.stacks import PLANE_NAMES
-from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, create_planar
+from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, TRIAL_OPTIONS, create_planar
 from .preprocessing import SamPreprocessor
 from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 
@@ -29,6 +29,7 @@ CARD = ModelCard(
     weights="sam",
     base_bytes=BASE_BYTES,
     bytes_per_voxel=BYTES_PER_VOXEL,
+    trial_options=TRIAL_OPTIONS,
 )
 
 

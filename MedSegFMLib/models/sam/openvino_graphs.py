@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import OutputError, WeightsError
 from ...progress import Progress
-from ...weights.checksums import record, recorded, sha256_of
-from ...weights.store import derived_files
+from ...weights.checksums import derived_files, record, recorded, sha256_of
 from ..common.openvino_cpu import core, quiet_openvino
 from .network.config import CHANNELS, IMAGE_SIDE
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...errors import WeightsError
 from ...weights.layout import check_layout
 from ...weights.saving import save_tensors
-from ..common.state_dict import read_state_dict
+from ..common.state_dict import check_finite, read_state_dict
 from .network.config import PUBLISHED, SamConfig, infer_config
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def load(path: Path, config: SamConfig | None = None) -> Sam:
         network = Sam(config)
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     check_layout(shapes, expected, path, f"SAM's {config.name}", _ADVICE)
+    check_finite(state, path)
     network.load_state_dict({n: t.float() for n, t in state.items()}, assign=True)
     network.requires_grad_(False)
     return network

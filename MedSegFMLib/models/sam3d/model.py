@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ModelError, WeightsError
+from ...errors import MissingPartError, ModelError, WeightsError
 from ...progress import Progress, part_of
 from ...prompts.types import Prompt
 from ...segmenter import Encoding, Logits, ModelCard, Prediction
@@ -54,6 +54,7 @@ CARD = ModelCard(
     # voxel.
     base_bytes=1_450_000_000,
     bytes_per_voxel=45,
+    trial_options={"cache_bytes": 0},
 )
 
 # The limit of the features on disk, in the user's folder of weights.
@@ -144,7 +145,7 @@ def open_base(
 
     path, actual_sha256 = sam_base.base_weights(str(base or CARD.base))
     if sha256 not in (None, actual_sha256):
-        raise WeightsError(
+        raise MissingPartError(
             f"{decoder} was trained on the SAM with the SHA-256 {sha256}, but {path} has "
             f"{actual_sha256}; give that one as base=FILE."
         )

@@ -19,7 +19,7 @@ from ...weights.layout import check_layout
 from ...weights.safetensors_header import read_header
 from ...weights.saving import save_tensors
 from ...weights.torch_file import is_safetensors
-from ..common.state_dict import read_state_dict
+from ..common.state_dict import check_finite, read_state_dict
 from ..sam.network.config import PATCH
 from .config import infer_config
 
@@ -115,6 +115,7 @@ def load(path: Path) -> Sam3dDecoder:
     decoder = decoder_on_meta(config)
     expected = {name: tuple(tensor.shape) for name, tensor in decoder.state_dict().items()}
     check_layout(shapes, expected, path, "SAM3D's decoder", _ADVICE)
+    check_finite(state, path)
     decoder.load_state_dict({n: t.float() for n, t in state.items()}, assign=True)
     decoder.requires_grad_(False)
     return decoder

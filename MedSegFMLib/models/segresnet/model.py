@@ -12,7 +12,8 @@ from pathlib import Path
 from ...segmenter import ModelCard
 from ...system.device import choose_device
 from ...weights import store
-from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap, parse_yes_no
+from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap
+from ..common.options import parse_yes_no
 
 CARD = ModelCard(
     name="segresnet",
@@ -31,6 +32,7 @@ CARD = ModelCard(
     # each of its 104 classes was everywhere; those of a patient take less.
     base_bytes=1_500_000_000,
     bytes_per_voxel=460,
+    trial_options={"overlap": 0.0},
 )
 
 
@@ -64,4 +66,4 @@ def create(
     finer = None if highres is None else parse_yes_no("highres", highres)
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
-    return ClassSegmenter(CARD, SegResNetNetwork(read(path, finer), chosen, part))
+    return ClassSegmenter(CARD, SegResNetNetwork(read(path, finer), chosen, part), path)

@@ -8,14 +8,16 @@ from xml.sax.saxutils import escape
 
 import slicer
 
+from ..nodes.while_saving import quietly
+
 # The number of the layout in Slicer's list of them; Slicer's own are below 500.
 LAYOUT = 7250
 # Views of one group follow one another where they are linked; Slicer's own are in group 0.
 _GROUP = 7250
 _CLASS, _COMPOSITE = "vtkMRMLSliceNode", "vtkMRMLSliceCompositeNode"
 ORIENTATIONS = ("Axial", "Coronal", "Sagittal")
-# The layout before ours is kept in its node: so it is known as well where the scene was saved while
-# ours was shown and is loaded again.
+# The layout before ours is kept in its node: so it is known as well if a script saved the scene
+# while ours was shown, which no event announces.
 _BEFORE = "MedSegFM.LayoutBefore"
 # Around an object so much of it is shown.
 _WIDE, _LEAST_MM = 1.6, 40.0
@@ -32,6 +34,7 @@ class ModelRows:
 
     def __init__(self, scene: Any) -> None:
         self._scene = scene
+        self._given_back: tuple[str, int] | None = None
 
     @property
     def is_shown(self) -> bool:
@@ -99,6 +102,27 @@ class ModelRows:
         before = None if layout is None else layout.GetAttribute(_BEFORE)
         if layout is None or before is None:
             return
+        self._restore(layout, before)
+
+    def give_back(self) -> None:
+        """Restore it quietly: the scene is being saved, and the views stay as they are."""
+        layout = self._layout()
+        before = None if layout is None else layout.GetAttribute(_BEFORE)
+        if layout is not None and before is not None:
+            self._given_back = (before, layout.GetViewArrangement())
+            with quietly(layout):
+                self._restore(layout, before)
+
+    def take_up(self) -> None:
+        """Set the layout to that of the views again."""
+        given_back, self._given_back = self._given_back, None
+        layout = self._layout()
+        if layout is not None and given_back is not None:
+            with quietly(layout):
+                layout.SetAttribute(_BEFORE, given_back[0])
+                layout.SetViewArrangement(given_back[1])
+
+    def _restore(self, layout: Any, before: str) -> None:
         layout.RemoveAttribute(_BEFORE)
         if self.is_shown:
             layout.SetViewArrangement(int(before))

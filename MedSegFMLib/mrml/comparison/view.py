@@ -93,6 +93,16 @@ class ModelComparisonView:
             self.fill.mend()
             self.rows.restore()
 
+    def give_back(self) -> None:
+        """Give layout and display of the user's nodes back: the scene is being saved."""
+        for part in (self.overlay, self.fill, self.rows):
+            part.give_back()
+
+    def take_up(self) -> None:
+        """Change them again."""
+        for part in (self.overlay, self.fill, self.rows):
+            part.take_up()
+
     def _hollow(self) -> None:
         """Draw the user's own segment of the object as an outline, which hides no result."""
         own = self._comparison.own_segment(self.label)

@@ -80,6 +80,15 @@ class DisagreementOverlay:
         remove(self._scene, self.node, self._colors)
         self.node = self._colors = None
 
+    def give_back(self) -> None:
+        """Show quietly what the slice views showed before: the scene is being saved."""
+        if is_in(self._scene, self.node):
+            self._foreground.give_back(self.node.GetID())  # type: ignore[union-attr]
+
+    def take_up(self) -> None:
+        """Show it again."""
+        self._foreground.take_up()
+
     def mend(self) -> None:
         """Restore the views of a scene that was loaded and had been saved while this was shown."""
         if self.node is None:

@@ -93,6 +93,16 @@ class ConsistencyView:
         self.overlay.mend()
         self.fill.mend()
 
+    def give_back(self) -> None:
+        """Give the display of the user's nodes back: the scene is being saved."""
+        self.overlay.give_back()
+        self.fill.give_back()
+
+    def take_up(self) -> None:
+        """Change it again."""
+        self.overlay.take_up()
+        self.fill.take_up()
+
     def jump(self, position_ras: Position) -> None:
         """Move crosshair and slice views to a place in RAS millimetres."""
         crosshair = self._scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")

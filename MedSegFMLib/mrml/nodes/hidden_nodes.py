@@ -1,18 +1,21 @@
-"""Nodes that only show something: never saved, in no selector, and removed when not needed."""
+"""Nodes of our own: in no selector, most never saved, and removed when not needed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
-def add_helper(scene: Any, class_name: str, name: str, tag: str = "") -> Any:
-    """A new node in the scene that is neither saved with it nor offered to the user.
+def add_helper(scene: Any, class_name: str, name: str, tag: str = "", saved: bool = False) -> Any:
+    """A new node in the scene that is not offered to the user.
 
     Args:
         scene: The vtkMRMLScene.
         class_name: The class of the node.
         name: Its name.
         tag: Makes it the only node of that tag, with an identifier of its own; "" for no tag.
+        saved: Whether it is saved with the scene.
     """
     node = scene.CreateNodeByClass(class_name)
     # The scene holds it from here on; Python would keep what it created for ever.
@@ -21,9 +24,10 @@ def add_helper(scene: Any, class_name: str, name: str, tag: str = "") -> Any:
     if tag:
         node.SetSingletonTag(tag)
     # Before it is added: what lists nodes asks only then.
-    node.SetSaveWithScene(False)
+    node.SetSaveWithScene(saved)
     node.SetHideFromEditors(True)
-    return scene.AddNode(node)
+    with same_place_node(scene):
+        return scene.AddNode(node)
 
 
 def add_display(node: Any) -> Any:
@@ -33,6 +37,20 @@ def add_display(node: Any) -> Any:
     display.SetSaveWithScene(False)
     display.SetHideFromEditors(True)
     return display
+
+
+@contextmanager
+def same_place_node(scene: Any) -> Iterator[None]:
+    """Keep the user's choice of what is placed next: Slicer chooses each markup that is added."""
+    selection = scene.GetSingletonNode("Singleton", "vtkMRMLSelectionNode")
+    if selection is None:
+        yield
+        return
+    node_id, class_name = selection.GetActivePlaceNodeID(), selection.GetActivePlaceNodeClassName()
+    yield
+    if selection.GetActivePlaceNodeID() != node_id:
+        selection.SetReferenceActivePlaceNodeClassName(class_name)
+        selection.SetActivePlaceNodeID(node_id)
 
 
 def is_in(scene: Any, node: Any | None) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import GeometryError, PromptError
 from ...prompts.types import Box, Lasso, Point, Position, Prompt, Scribble
+from ..nodes.hidden_nodes import same_place_node
 from ..nodes.transforms import local_to_ras, to_numpy, to_vtk
 
 SIGN = "MedSegFM.Sign"
@@ -39,7 +40,8 @@ def add_markup(scene: Any, role: str, positive: bool) -> Any:
         positive: Whether its prompts mark what belongs to the object.
     """
     title = "box" if role == "box" else f"{role} {'+' if positive else '−'}"
-    node = scene.AddNewNodeByClass(CLASSES[role], f"MedSegFM {title}")
+    with same_place_node(scene):
+        node = scene.AddNewNodeByClass(CLASSES[role], f"MedSegFM {title}")
     node.SetAttribute(ROLE, role)
     node.SetAttribute(SIGN, "+" if positive else "-")
     node.SetSaveWithScene(False)

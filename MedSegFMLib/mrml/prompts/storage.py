@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import PromptError
+from ..nodes.hidden_nodes import add_helper
 from ..scene_state import SceneState, state_from_json
 
 _MARK = "MedSegFM.State"
@@ -36,11 +37,9 @@ class PromptStorage:
         """The text node of a volume and a segmentation, from now on the latest; made if missing."""
         node = self._find(volume_node, segmentation_node)
         if node is None:
-            node = self._scene.AddNewNodeByClass(
-                "vtkMRMLTextNode", f"MedSegFM prompts of {volume_node.GetName()}"
-            )
+            name = f"MedSegFM prompts of {volume_node.GetName()}"
+            node = add_helper(self._scene, "vtkMRMLTextNode", name, saved=True)
             node.SetAttribute(_MARK, "1")
-            node.SetHideFromEditors(True)
             # Without a file of its own the text is in the scene file itself.
             node.SetForceCreateStorageNode(node.CreateStorageNodeNever)
         latest = max(map(_order, self._nodes()))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...volumes.region import Region
+from ..nodes.hidden_nodes import add_display, add_helper
 from .grid import SegmentGrid
 from .merger import Change
 from .oriented_images import Mask, grid_image
@@ -76,15 +77,10 @@ class ChangeOverlay:
         """The overlay's node under the transform of a segmentation; it is used again if it can."""
         node = self.node
         if node is None or self._scene.GetNodeByID(node.GetID() or "") is not node:
-            node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "MedSegFM change")
-            node.SetSaveWithScene(False)
-            node.SetHideFromEditors(True)
-            node.CreateDefaultDisplayNodes()
-            display = node.GetDisplayNode()
-            if display is not None:
-                display.SetSaveWithScene(False)
-                display.SetVisibility3D(False)
-                display.SetOpacity2DFill(0.6)
+            node = add_helper(self._scene, "vtkMRMLSegmentationNode", "MedSegFM change")
+            display = add_display(node)
+            display.SetVisibility3D(False)
+            display.SetOpacity2DFill(0.6)
             self.node = node
         parent_id = segmentation_node.GetTransformNodeID()
         if node.GetTransformNodeID() != parent_id:

@@ -20,6 +20,7 @@ from MedSegFMLib.models.sam.runtime import SamRuntime, SliceEmbedding, SliceProm
 from MedSegFMLib.models.sam.torch_runtime import TorchSamRuntime
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.weights import store
+from MedSegFMLib.weights.checksums import derived_files
 
 SIZE = (96, 64)
 IMAGES = np.random.default_rng(0).standard_normal((4, 3, *SIZE), dtype=np.float32)
@@ -192,7 +193,7 @@ def prepared(path: Path) -> list[str]:
 def test_graphs_are_made_once_for_each_weights(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "sam.pth")
     assert set(prepared(path)) == {"Preparing the network for this computer (once)"}
-    kept = store.derived_files(path)
+    kept = derived_files(path)
     digest = source_of(path).sha256[:8]
     assert {file.name for file in kept} == {
         f"sam.pth.{digest}.graph.decoder-1.{end}"
@@ -200,15 +201,15 @@ def test_graphs_are_made_once_for_each_weights(tmp_path: Path) -> None:
     }
     assert prepared(path) == []
     write_checkpoint(path, seed=1)
-    assert prepared(path) and not set(kept) & set(store.derived_files(path))
-    assert len(store.derived_files(path)) == 4
+    assert prepared(path) and not set(kept) & set(derived_files(path))
+    assert len(derived_files(path)) == 4
 
 
 @pytest.mark.parametrize("end", [".xml", ".bin"])
 def test_a_damaged_graph_is_made_again(checkpoint: Path, tmp_path: Path, end: str) -> None:
     path = write_checkpoint(tmp_path / "sam.pth")
     prepared(path)
-    (file,) = (file for file in store.derived_files(path) if file.suffix == end)
+    (file,) = (file for file in derived_files(path) if file.suffix == end)
     file.write_bytes(file.read_bytes()[:-100])
     assert prepared(path)
     assert prepared(path) == []

@@ -1,8 +1,9 @@
 """Starts the host: `qt`, `ctk`, and what the real `slicer` of slicer-core lacks of the desktop.
 
 Slicer's own Python files (ScriptedLoadableModule, parameterNodeWrapper, packaging, i18n) are used
-where SLICER_BASE_PYTHON names the folder that holds `slicer/ScriptedLoadableModule.py`; stand-ins
-serve without it.
+where SLICER_BASE_PYTHON names the folder that holds `slicer/ScriptedLoadableModule.py`, and
+SampleData.py where it lies in that folder or where a source or install tree of Slicer has it.
+Stand-ins serve for each file that is not there.
 """
 
 from __future__ import annotations
@@ -20,12 +21,27 @@ from typing import Any
 _STAND_INS = Path(__file__).with_name("base_python")
 
 
+# Where SampleData.py lies, seen from the folder that SLICER_BASE_PYTHON names: beside the package,
+# in a source tree (Base/Python), in an install tree (bin/Python).
+_SAMPLE_DATA = (
+    ".",
+    "../../Modules/Scripted/SampleData",
+    "../../lib/Slicer-*/qt-scripted-modules",
+)
+
+
 class _ModuleManager:
-    """Only what a module's base class connects to."""
+    """Tells the modules' widgets that theirs is about to be unloaded."""
 
-    def connect(self, *_: Any) -> None: ...
+    def __init__(self) -> None:
+        self.slots: list[Callable[[str], None]] = []
 
-    disconnect = connect
+    def connect(self, signal: str, slot: Callable[[str], None]) -> None:
+        assert signal == "moduleAboutToBeUnloaded(QString)"
+        self.slots.append(slot)
+
+    def disconnect(self, _signal: str, slot: Callable[[str], None]) -> None:
+        self.slots.remove(slot)
 
 
 class HostApplication:
@@ -37,19 +53,29 @@ class HostApplication:
     def __init__(self, core: Any, qt_application: Any) -> None:
         self.core = core
         self._qt = qt_application
-        self.started: list[Callable[[], None]] = []
+        self._manager = _ModuleManager()
+        self._started: list[Callable[[], None]] = []
         self.temporaryPath = tempfile.mkdtemp(prefix="slicer-host-")
 
     def connect(self, signal: str, slot: Callable[[], None]) -> None:
-        """Keep what waits for the end of the start-up; nothing else is ever emitted here."""
+        """Keep what waits for the end of the start-up."""
         if signal == "startupCompleted()":
-            self.started.append(slot)
+            self._started.append(slot)
+
+    def complete_startup(self) -> None:
+        """Call what waits for the end of the start-up, once; what one raises is not hidden."""
+        started, self._started = self._started, []
+        for slot in started:
+            slot()
 
     def testingEnabled(self) -> bool:
         return True
 
+    def commandOptions(self) -> SimpleNamespace:
+        return SimpleNamespace(noMainWindow=True, testingEnabled=True)
+
     def moduleManager(self) -> _ModuleManager:
-        return _ModuleManager()
+        return self._manager
 
     def applicationLogic(self) -> Any:
         return self.core.app_logic
@@ -82,7 +108,7 @@ class HostApplication:
 def start() -> HostApplication:
     """Start the host once per process; afterwards `import slicer, qt, ctk, vtk` work as at home."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    base_python = _base_python()
+    folders = _base_python()
     import slicer
     import slicer.util
     import vtk  # noqa: F401
@@ -106,7 +132,8 @@ def start() -> HostApplication:
 
     slicer.app = HostApplication(SlicerApp(), qt_application)
     slicer.modules = vars(slicer).get("modules") or SimpleNamespace()
-    slicer.__path__.insert(0, str(base_python / "slicer"))
+    slicer.__path__[:0] = [str(folder / "slicer") for folder in folders]
+    sys.path.append(str(_sample_data(folders)))
     use_scene()
     return slicer.app
 
@@ -154,29 +181,47 @@ def load_module(path: Path) -> Any:
     parent = SimpleNamespace(path=str(path), title="", name=name)
     parent.instance = getattr(module, name)(parent)
     setattr(slicer.modules, name.lower(), parent)
+    slicer.app.complete_startup()
     return module
 
 
 def open_panel(module: Any) -> Any:
-    """The module's widget in a parent with a layout, set up and entered as on the user's click."""
-    import qt
+    """The module's widget, made, set up and entered as on the user's first click on the module."""
     import slicer
 
-    parent = slicer.qMRMLWidget()
-    parent.setLayout(qt.QVBoxLayout())
-    parent.layout().setContentsMargins(0, 0, 0, 0)
-    parent.setMRMLScene(slicer.mrmlScene)
-    widget = getattr(module, f"{module.__name__}Widget")(parent)
-    widget.setup()
-    widget.enter()
-    return widget
+    from .module_widget import qSlicerScriptedLoadableModuleWidget
+
+    name = module.__name__
+    representation = qSlicerScriptedLoadableModuleWidget(name)
+    getattr(slicer.modules, name.lower()).widgetRepresentation = lambda: representation
+    representation.setup()
+    representation.enter()
+    return representation.instance
 
 
-def _base_python() -> Path:
+def reload_panel(module: Any) -> Any:
+    """The widget after a click on *Reload*, by the real `slicer.util.reloadScriptedModule`."""
+    import slicer
+
+    slicer.util.reloadScriptedModule(module.__name__)
+    return getattr(slicer.modules, f"{module.__name__}Widget")
+
+
+def _base_python() -> list[Path]:
+    """The folders with Slicer's Python files, the first with a file wins."""
     named = os.environ.get("SLICER_BASE_PYTHON")
     if named and not (Path(named) / "slicer" / "ScriptedLoadableModule.py").is_file():
         raise FileNotFoundError(
             f"SLICER_BASE_PYTHON is {named}, which has no slicer/ScriptedLoadableModule.py; name "
             "Slicer's folder Base/Python, or leave it unset."
         )
-    return Path(named) if named else _STAND_INS
+    return [Path(named), _STAND_INS] if named else [_STAND_INS]
+
+
+def _sample_data(folders: list[Path]) -> Path:
+    """The folder with the first SampleData.py."""
+    for folder in folders:
+        for place in _SAMPLE_DATA:
+            for found in sorted(folder.glob(f"{place}/SampleData.py")):
+                return found.parent
+    raise FileNotFoundError("The stand-in SampleData.py is missing from the test support.")

@@ -40,13 +40,27 @@ class Desk:
     def __init__(self, module: Any) -> None:
         from host import application
 
-        self.widget = application.open_panel(module)
-        self.panel = self.widget.panel
+        self._module = module
         # The clients of workers, the latest last.
         self.clients: list[Any] = []
+        self._sit_down(application.open_panel(module))
+
+    def _sit_down(self, widget: Any) -> None:
+        self.widget = widget
+        self.panel, self.ui = widget.panel, widget.ui
         self.use_client(self.panel.logic.requests.make_client)
         self.panel.dialogs = self.panel.models._dialogs = Dialogs()
-        self.ui = self.widget.ui
+
+    def reload(self) -> None:
+        """Click *Reload* in Slicer's developer mode."""
+        import sys
+
+        from host import application
+
+        self._closed.append(self.widget)
+        widget = application.reload_panel(self._module)
+        self._module = sys.modules[self._module.__name__]
+        self._sit_down(widget)
 
     def use_client(self, make_client: Callable[[str], Any]) -> None:
         """Have the next worker's client made like this, and keep it in `clients`."""
@@ -145,8 +159,7 @@ class Desk:
         import slicer
 
         self._closed.append(self.widget)
-        self.widget.exit()
+        self.widget.parent.exit()
         self.widget.cleanup()
-        self.ui.volumeSelector.setMRMLScene(None)
         self.widget.parent.deleteLater()
         slicer.app.processEvents()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from MedSegFMLib.worker.launchers import LocalLauncher, TrainingLauncher
+from MedSegFMLib.worker.launchers import CommandLauncher, LocalLauncher, TrainingLauncher
 
 _SUPPORT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +23,14 @@ class TinyTraining(TrainingLauncher):
         least = {"side": 24, "rank": 2, "accumulate": 1, "threads": 1, "validation_objects": 1}
         words = [f"{key}={value}" for key, value in {**self.settings, **least}.items()]
         return [sys.executable, __file__, "train", self.recipe, *words, "--events"]
+
+
+@dataclass(frozen=True)
+class TinyCommand(CommandLauncher):
+    """A command that knows tiny weights."""
+
+    def arguments(self) -> list[str]:
+        return [sys.executable, __file__, *self.words]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ BOX_START, BOX_END, FOREGROUND, BACKGROUND = range(4)
 STRIDE = 8
 # Instance norm needs more than one token, so every side is padded to two of them.
 _SMALLEST_SIDE = 2 * STRIDE
+# A cube of more cells needs tens of gigabytes.
+_LARGEST_SIDE = 256
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,11 @@ class EnsamConfig:
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ModelError(f"ENSAM's {name} is {value!r}; it must be true or false.")
-        if type(self.cells) is not int or self.cells <= 0 or padded_side(self.cells) != self.cells:
+        is_size = type(self.cells) is int and 0 < self.cells <= _LARGEST_SIDE
+        if not is_size or padded_side(self.cells) != self.cells:
             raise ModelError(
                 f"ENSAM's cells is {self.cells!r}; it must be a multiple of {STRIDE} from "
-                f"{_SMALLEST_SIDE} on."
+                f"{_SMALLEST_SIDE} on, at most {_LARGEST_SIDE}."
             )
 
     def to_json(self) -> str:

@@ -18,13 +18,24 @@ class ScriptedLoadableModule:
     def __init__(self, parent):
         self.parent = parent
         self.moduleName = type(self).__name__
+        parent.title, parent.helpText, parent.acknowledgementText = "", "", ""
+        parent.categories, parent.dependencies, parent.contributors = [], [], []
+        slicer.selfTests = {**getattr(slicer, "selfTests", {}), self.moduleName: self.runTest}
 
     def resourcePath(self, name):
         return str(Path(self.parent.path).parent / "Resources" / name)
 
+    def runTest(self, msec=100, **words):
+        import sys
+
+        case = getattr(sys.modules[type(self).__module__], f"{self.moduleName}Test")()
+        case.messageDelay = msec
+        case.runTest(**words)
+
 
 class ScriptedLoadableModuleWidget:
     def __init__(self, parent=None):
+        super().__init__()
         self.moduleName = type(self).__name__.removesuffix("Widget")
         self.parent = parent or slicer.qMRMLWidget()
         if parent is None:
@@ -32,6 +43,16 @@ class ScriptedLoadableModuleWidget:
         self.layout = self.parent.layout()
         if parent is None:
             self.setup()
+        slicer.app.moduleManager().connect(
+            "moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded
+        )
+
+    def _onModuleAboutToBeUnloaded(self, name):
+        if name == self.moduleName:
+            self.cleanup()
+            slicer.app.moduleManager().disconnect(
+                "moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded
+            )
 
     def resourcePath(self, name):
         return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / name)
@@ -45,6 +66,7 @@ class ScriptedLoadableModuleWidget:
 
 class ScriptedLoadableModuleLogic:
     def __init__(self, parent=None):
+        super().__init__()
         self.moduleName = type(self).__name__.removesuffix("Logic")
 
     def getParameterNode(self):

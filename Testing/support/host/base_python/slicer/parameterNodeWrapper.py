@@ -69,6 +69,7 @@ def _property(name, kind, choices, default):
 
     def write(self, value):
         node = self.parameterNode
+        _check(name, kind, value)
         if issubclass(kind, slicer.vtkMRMLNode):
             node.SetNodeReferenceID(name, value.GetID() if value else None)
             return
@@ -79,6 +80,14 @@ def _property(name, kind, choices, default):
         node.SetParameter(name, str(value).lower() if kind is bool else str(value))
 
     return property(read, write)
+
+
+def _check(name, kind, value):
+    """As Slicer's serializers: no conversion, and no node but of the class or derived from it."""
+    if value is None and issubclass(kind, slicer.vtkMRMLNode):
+        return
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise TypeError(f"{name} takes {kind.__name__}, not {value!r}.")
 
 
 # How a widget of each class is read and written, and which signal tells of a change.

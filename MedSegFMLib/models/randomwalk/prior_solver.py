@@ -1,0 +1,59 @@
+"""The random walk with a network's logits as the prior of each cell.
+
+As in Grady's random walker with priors (CVPR 2005), but the prior comes from a network, beside
+location and appearance. It follows the edges of the image in places that the network is unsure of,
+and marks act locally through their kernels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...progress import Progress
+from ...prompts.voxels import VoxelMarks
+from ...volumes.pooling import Floats, pooled
+from .appearance import likelihood
+from .clicks import Mark, depth_map, grid_marks, interpolate, kernel
+from .random_walker import random_walk
+from .small_components import without_small_components
+from .solver import PreparedCrop, on_voxels
+
+
+def solve_from_prior(
+    crop: PreparedCrop, prior_kji: Floats, marks: VoxelMarks, progress: Progress
+) -> Floats:
+    """Logits of the crop's voxels, from a network's logits and the marks.
+
+    Args:
+        crop: the prepared crop.
+        prior_kji: float32, the network's logits of the crop's voxels.
+        marks: the marks in voxels of the crop.
+        progress: reports progress; may raise Cancelled.
+    """
+    settings, grid, appearance = crop.settings, crop.grid, crop.appearance
+    most = settings.network_most_logit
+    prior = np.clip(pooled(prior_kji, grid.factors, "mean"), -most, most)
+    placed = grid_marks(grid, marks, settings)
+    kernels = _kernels(crop, prior, placed)
+    before, logits = prior, interpolate(prior, placed, kernels, settings)
+    for n in range(settings.network_rounds):
+        progress(n / settings.network_rounds, "Solving the random walk")
+        unary = prior + settings.network_location_weight * grid.prior
+        unary += settings.click_unary * (logits - before)
+        fit = likelihood(appearance, grid, logits, placed, settings)
+        unary += settings.likelihood_weight * fit
+        before = random_walk(crop.graph, unary, settings.network_gamma, settings)
+        logits = interpolate(before, placed, kernels, settings)
+    return on_voxels(without_small_components(logits, placed, settings), crop)
+
+
+def _kernels(crop: PreparedCrop, prior: Floats, placed: list[Mark]) -> list[Floats]:
+    """The kernel of each mark, which corrects the prior and the marks before it."""
+    kernels: list[Floats] = []
+    logits = prior
+    for n, mark in enumerate(placed, 1):
+        depth = depth_map(crop.grid, mark, logits)
+        smooth = crop.appearance.smooth
+        kernels.append(kernel(smooth, crop.path(mark), depth, mark, crop.settings))
+        logits = interpolate(prior, placed[:n], kernels, crop.settings)
+    return kernels
