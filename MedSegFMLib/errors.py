@@ -9,9 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+# Longer messages, which contain a value from a file, lose their middle.
+_MOST_CHARACTERS = 4000
+_LAST_CHARACTERS = 500
+
 
 class MedSegFMError(Exception):
     """Base class of all errors that a user can cause and correct."""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if len(text) <= _MOST_CHARACTERS:
+            return text
+        return f"{text[: _MOST_CHARACTERS - _LAST_CHARACTERS]} … {text[-_LAST_CHARACTERS:]}"
 
 
 class GeometryError(MedSegFMError, ValueError):

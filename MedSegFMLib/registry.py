@@ -6,6 +6,7 @@ It holds names only: a model's module is imported on first use.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
@@ -14,6 +15,7 @@ from typing import Any, cast
 
 from .errors import ModelError
 from .segmenter import ModelCard, Segmenter
+from .system.foreign_errors import creating_errors
 
 # Each module defines CARD and a function create(device=..., **options).
 MODELS = {
@@ -65,8 +67,9 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
         options: options of the model's own `create`, for instance `weights=FILE`.
 
     Raises:
-        ModelError: an unknown model or option, or missing packages.
-        DeviceError: the device does not exist.
+        ModelError: an unknown model or option, missing packages, or anything that a model's
+            packages raise.
+        DeviceError: the device does not exist, or its memory is exhausted.
         WeightsError: the weights are missing or damaged.
     """
     module = _module(name)
@@ -79,7 +82,8 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
     if "weights" in options and module.CARD.weights is None:
         raise ModelError(f"The model {name} takes no weights; leave them out.")
     _check_options(name, module, options)
-    return cast(Segmenter, module.create(device=device, **options))
+    with creating_errors(name) if module.CARD.packages else nullcontext():
+        return cast(Segmenter, module.create(device=device, **options))
 
 
 def _check_options(name: str, module: ModuleType, options: Iterable[str]) -> None:

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from ..errors import GeometryError, VolumeError
 from ..system.atomic_files import atomic_path
-from ..system.npz_files import NpyFault, NpzArrays, open_npz
+from ..system.json_files import JsonError, load_json, parse_json
+from ..system.npz_files import NpzArrays, open_npz
 from ..system.regular_files import check_regular_file, leads_somewhere
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
@@ -205,10 +206,10 @@ def _box_items(path: Path) -> Sequence[Any] | None:
 
 
 def _json_items(path: Path) -> Sequence[Any]:
-    size = check_regular_file(path, VolumeError).st_size
+    check_regular_file(path, VolumeError)
     try:
-        items = json.loads(path.read_bytes()) if size <= _LARGEST_BOXES else None
-    except (OSError, ValueError, RecursionError) as error:
+        items = load_json(path, most_bytes=_LARGEST_BOXES)
+    except (OSError, JsonError) as error:
         raise VolumeError(f"{path} cannot be read as JSON ({error}); leave it out.") from error
     if not isinstance(items, list):
         raise VolumeError(f"{path} does not contain a list of boxes; leave it out.")
@@ -220,13 +221,11 @@ def _named(arrays: NpzArrays, path: Path) -> dict[str, Any]:
     if _OBJECTS not in arrays:
         return {}
     try:
-        named = json.loads(str(arrays.read(_OBJECTS)))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, NpyFault):
-            raise
-        named = None
-    if not isinstance(named, dict):
-        raise VolumeError(f"{path}: '{_OBJECTS}' does not map labels to names; leave it out.")
+        named: dict[str, Any] = parse_json(str(arrays.read(_OBJECTS)), dict)
+    except JsonError as error:
+        raise VolumeError(
+            f"{path}: '{_OBJECTS}' does not map labels to names ({error}); leave it out."
+        ) from error
     return named
 
 

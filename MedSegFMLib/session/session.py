@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Prompt, Text, is_positive
 from ..prompts.voxels import to_voxels
 from ..segmenter import Encoding, Prediction, Segmenter, class_numbers
+from ..system.foreign_errors import callers, check_finite_output, predicting_errors
 from ..system.memory_cache import LruByteCache
 from ..volumes.region import Region
 from ..volumes.volume import Volume
@@ -174,7 +176,10 @@ class Session:
 
         Raises:
             PromptError: only background is marked for an object.
+            ModelError: the packages that the model needs fail, whatever they raise, or it returns
+                NaN or infinity.
         """
+        progress = callers(progress)
         steps = {label: self.prompts.steps(label) for label in self.prompts.labels}
         steps = {label: taken for label, taken in steps.items() if taken}
         for label, taken in steps.items():
@@ -259,7 +264,11 @@ class Session:
             # The number of tries is unknown, so each gets half of the remaining progress.
             share = part_of(progress, 1 - 0.5**n, 1 - 0.5 ** (n + 1))
             encoding = self._encode(region, part_of(share, 0, 0.5))
-            prediction = self.segmenter.predict(encoding, prompts, previous, part_of(share, 0.5, 1))
+            with self._boundary():
+                prediction = self.segmenter.predict(
+                    encoding, prompts, previous, part_of(share, 0.5, 1)
+                )
+            check_finite_output(prediction.logits_kji, self.segmenter.card.name)
             # A box limits the object; without one the region grows with the object.
             grown = grown_region(prediction.logits_kji > 0, region, geometry)
             if boxed or grown is None:
@@ -270,9 +279,15 @@ class Session:
     def _encode(self, region: Region, progress: Progress) -> Encoding:
         encoding = self._encodings.get(region)
         if encoding is None:
-            encoding = self.segmenter.encode(self.volume, region, progress)
+            with self._boundary():
+                encoding = self.segmenter.encode(self.volume, region, progress)
             self._encodings.put(region, encoding)
         return encoding
+
+    def _boundary(self) -> AbstractContextManager[None]:
+        """The boundary to the packages of others that the model needs, if it does."""
+        card = self.segmenter.card
+        return predicting_errors(card.name) if card.packages else nullcontext()
 
     def _shared_region(self) -> Region | None:
         """The region of all boxes and marks, if the model segments all objects in one region."""

@@ -82,8 +82,20 @@ class Entry:
 @cache
 def entries() -> dict[str, Entry]:
     """All entries by name."""
-    items = load_json(Path(__file__).with_name("catalogue.json"), dict).items()
-    return {name: Entry(name=name, **_with_tuples(values)) for name, values in items}
+    return read_entries(Path(__file__).with_name("catalogue.json"))
+
+
+def read_entries(path: Path) -> dict[str, Entry]:
+    """The entries of a catalogue by name.
+
+    Raises:
+        WeightsError: the file is damaged.
+    """
+    try:
+        items = load_json(path, dict).items()
+        return {name: Entry(name=name, **_with_tuples(values)) for name, values in items}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path} is damaged ({error}); install MedSegFM again.") from error
 
 
 def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:

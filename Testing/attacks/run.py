@@ -22,9 +22,11 @@ from pathlib import Path
 
 CLASSES = (
     "downloads",
+    "foreign_configs",
     "full_disk",
     "image_files",
     "interrupts",
+    "json_files",
     "npz_files",
     "paths",
     "scene_machine",

@@ -9,6 +9,7 @@ from Testing.attacks.run import CLASSES, attack
 # What takes long for one input gets few.
 _INPUTS = {
     "downloads": 6,
+    "foreign_configs": 6,
     "interrupts": 2,
     "scene_machine": 3,
     "session_machine": 5,

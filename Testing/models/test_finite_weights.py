@@ -17,12 +17,12 @@ from sam_checkpoints import tiny_is_published, write_adapter
 
 from MedSegFMLib import create
 from MedSegFMLib.errors import ModelError, WeightsError
-from MedSegFMLib.models.common.finite_answers import check_answer
 from MedSegFMLib.models.common.state_dict import check_finite
 from MedSegFMLib.models.ensam import weights as ensam_weights
 from MedSegFMLib.models.phantom_trial import PhantomTrial, phantom
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.prompts.types import Box
+from MedSegFMLib.system.foreign_errors import check_finite_output
 from MedSegFMLib.weights import store
 from MedSegFMLib.weights.checksums import sha256_of
 
@@ -176,7 +176,7 @@ def test_a_network_that_overflows_gives_an_error_and_no_empty_mask(
         torch.save({name: tensor * 1e30 for name, tensor in state.items()}, bad)
     model = create(family, "cpu", weights=bad)
     volume, _ = phantom(1 if family == "sam" else 16)
-    with pytest.raises(ModelError, match=rf"{family} computes values that are not finite"):
+    with pytest.raises(ModelError, match=rf"{family}.* returned numbers that are not finite"):
         model.predict(
             model.encode(volume, None, no_progress),
             [Box.from_ijk(volume.geometry, (10, 10, 0), (30, 30, 1))],
@@ -186,6 +186,6 @@ def test_a_network_that_overflows_gives_an_error_and_no_empty_mask(
 
 
 def test_answers_without_values_are_finite() -> None:
-    check_answer(np.zeros((0, 3), np.float32), "ensam")
-    with pytest.raises(ModelError, match="The network of sam computes"):
-        check_answer(np.array([0, np.nan]), "sam")
+    check_finite_output(np.zeros((0, 3), np.float32), "ensam")
+    with pytest.raises(ModelError, match="The model sam returned"):
+        check_finite_output(np.array([0, np.nan]), "sam")

@@ -70,6 +70,9 @@ def read_runs(folder: Path) -> list[RunRecord]:
 
 def _record(item: Any) -> RunRecord:
     record = RunRecord(**item)
+    _check_type(record.weights, dict)
+    for values in (record.seeds, record.machines):
+        _check_type(values, list)
     for text in (record.command, record.begun, record.ended, *record.weights.values()):
         _check_type(text, str)
     for number in (record.done, record.failed, *record.seeds):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from ...errors import ModelError, WeightsError
@@ -11,7 +12,7 @@ from ...progress import Progress
 from ...prompts.types import Prompt
 from ...prompts.voxels import to_voxels
 from ...segmenter import Encoding, ModelCard, Prediction, RegionRule, class_numbers
-from ...system.device import memory_errors
+from ...system.foreign_errors import callers, predicting_errors
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region
 from ...volumes.volume import Volume
@@ -61,11 +62,18 @@ class ClassEncoding(Encoding):
 
 
 class ClassSegmenter:
-    """The `Segmenter` around a network of classes."""
+    """The `Segmenter` around a network of classes.
 
-    def __init__(self, card: ModelCard, network: ClassNetwork) -> None:
+    Args:
+        card: The properties of the model.
+        network: The network.
+        path: The file or folder of its weights, for error messages.
+    """
+
+    def __init__(self, card: ModelCard, network: ClassNetwork, path: Path | None = None) -> None:
         self.card = card
         self._network = network
+        self._path = path
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -79,11 +87,13 @@ class ClassSegmenter:
             VolumeError: If the volume contains NaN or infinity, or cannot be resampled to the
                 network's spacing.
             DeviceError: If memory runs out.
+            ModelError: If the network fails or returns NaN or infinity.
         """
+        progress = callers(progress)
         progress(0.0, "Preparing the volume")
         volume.intensity_range()
         region = region or Region.whole(volume.geometry.shape_kji)
-        with memory_errors(self.card.name):
+        with predicting_errors(self.card.name, self._path):
             maps = self._network.class_maps(volume.crop(region), progress)
         progress(1.0, "Preparing the volume")
         return ClassEncoding(volume.geometry, region, maps.nbytes, maps)
@@ -106,7 +116,7 @@ class ClassSegmenter:
             )
         progress(0.0, "Reading the prompts")
         numbers = requested_classes(self.card, self.classes, prompts, encoding.geometry)
-        with memory_errors(self.card.name):
+        with predicting_errors(self.card.name, self._path):
             class_region, logits = united([encoding.maps.draw(number) for number in numbers])
         progress(1.0, "Predicting the mask")
         offset = class_region.shifted(encoding.region.start_kji).start_kji

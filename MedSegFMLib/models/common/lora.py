@@ -5,10 +5,21 @@ Hu et al., "LoRA: low-rank adaptation of large language models", 2021. Imports w
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from .setting_rules import FRACTION, Rule, Rules, check_settings, number, one_of, whole
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_SETTINGS: Rules = {
+    "peft_type": one_of("LORA"),
+    "r": whole(1, 4096),
+    "lora_alpha": number(0, 1e6),
+    "lora_dropout": FRACTION,
+    "bias": one_of("none"),
+}
 
 
 def lora_settings(rank: int, alpha: float, dropout: float, names: str) -> dict[str, Any]:
@@ -28,6 +39,21 @@ def lora_settings(rank: int, alpha: float, dropout: float, names: str) -> dict[s
         "target_modules": names,
         "bias": "none",
     }
+
+
+def check_lora_settings(settings: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Check settings from a file: peft would import, compute or match whatever they say.
+
+    Args:
+        settings: The settings.
+        names: The regular expressions of layers that this project writes.
+
+    Raises:
+        SettingFault: A setting is not among those of `lora_settings`, or breaks its rule.
+    """
+    known = set(names)
+    layers = Rule("layers of a training by this project", lambda value: value in known)
+    check_settings(settings, {**_SETTINGS, "target_modules": layers}, "peft")
 
 
 def load_adapters(model: Any, tensors: dict[str, Tensor]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ...segmenter import Logits
-from ..common.finite_answers import check_answer
+from ...system.foreign_errors import check_finite_output
 from .network.config import STRIDE, PositionKind
 from .network.graphs import TOKEN_AXIS
 
@@ -62,7 +62,7 @@ class Positions:
         skew = np.zeros((len(positions), _HEAD_DIM, _HEAD_DIM), dtype=np.float32)
         rows, columns = np.triu_indices(_HEAD_DIM, k=1)
         skew[:, rows, columns] = positions @ self._learned
-        check_answer(skew, "ensam")
+        check_finite_output(skew, "ensam")
         result: Logits = expm(skew - skew.transpose(0, 2, 1))[None]
         return result
 

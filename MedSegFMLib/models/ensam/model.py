@@ -21,12 +21,12 @@ from ...prompts.types import Box, Prompt
 from ...prompts.voxels import enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule, Segmenter
 from ...system.device import choose_device, is_cpu
+from ...system.foreign_errors import check_finite_output
 from ...volumes.intensities import intensity_bounds, normalised
 from ...volumes.region import Region
 from ...volumes.resampling import cell_positions, resampled
 from ...volumes.volume import Volume
 from ...weights import store
-from ..common.finite_answers import check_answer
 from ..common.options import parse_yes_no
 from ..randomwalk.refined_segmenter import RefinedSegmenter
 from . import weights as ensam_weights
@@ -213,7 +213,7 @@ class EnsamSegmenter:
         previous = None if before is None else resampled(before, self._cells)
         prompts = NetworkPrompts(tokens.kinds, positions)
         logits = self._runtime.decode(features, prompts, previous, progress)
-        check_answer(logits, CARD.name)
+        check_finite_output(logits, CARD.name)
         return resampled(logits, region.shape_kji)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...progress import Progress
 from ...segmenter import Logits
-from ...system.device import memory_errors
+from ...system.foreign_errors import check_finite_output, loading_errors, predicting_errors
 from ..common.openvino_cpu import Precision, core, quiet_openvino, settings
 from .graph_positions import Positions, parameter
 from .network.config import BOX_END, EnsamConfig
@@ -80,7 +80,7 @@ class OpenVinoRuntime:
         cells = self._config.cells
         lengths = np.array(spacing_kji_mm if self._config.millimetres else (1, 1, 1), np.float32)
         scale = lengths / (lengths * np.float32(cells)).max()
-        with memory_errors("ensam"):
+        with predicting_errors("ensam"):
             answer = self._encoder.infer({IMAGE: image[None, None]}, share_inputs=True)
             inputs = {name: answer[name] for name in FEATURES}
             for name, positions in zip(IMAGE_TURNS, self._positions, strict=True):
@@ -108,7 +108,7 @@ class OpenVinoRuntime:
         if previous_logits is None:
             previous_logits = np.zeros((self._config.cells,) * 3, np.float32)
         scaled_positions = tokens.positions_kji * features.scale_kji
-        with memory_errors("ensam"):
+        with predicting_errors("ensam"):
             inputs: dict[str, Any] = {
                 **features.inputs,
                 KINDS: tokens.kinds[None],
@@ -121,6 +121,7 @@ class OpenVinoRuntime:
             # The graph lacks the inputs that its configuration does not use.
             inputs = {name: inputs[name] for name in self._takes}
             logits: Logits = self._decoder.infer(inputs, share_inputs=True)[LOGITS][0, 0]
+        check_finite_output(logits, "ensam")
         progress(1.0, "Predicting the mask")
         return logits
 
@@ -148,7 +149,7 @@ def load(path: Path, precision: Precision = "f32", files: Graphs | None = None) 
                 shapes[name] = tuple(node.partial_shape.to_shape())
     arrays = read_arrays(path, shapes)
     compiled = []
-    with memory_errors("ensam"):
+    with loading_errors("ensam", path, "get the weights again"):
         for model in models:
             _fill(model, arrays, openvino)
             model.reshape(_shapes(model, config))

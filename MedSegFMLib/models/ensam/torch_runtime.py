@@ -9,7 +9,7 @@ import numpy as np
 
 from ...progress import Progress
 from ...segmenter import Logits
-from ...system.device import memory_errors
+from ...system.foreign_errors import check_finite_output, predicting_errors
 from .network.config import EnsamConfig
 from .runtime import Features, NetworkPrompts
 
@@ -50,7 +50,7 @@ class TorchRuntime:
         """
         import torch
 
-        with torch.inference_mode(), memory_errors("ensam"):
+        with torch.inference_mode(), predicting_errors("ensam"):
             features = self._network.encode(self._tensor(image), spacing_kji_mm, progress)
         return TorchFeatures(features)
 
@@ -71,7 +71,7 @@ class TorchRuntime:
         from .network.network import EnsamPrompts
 
         assert isinstance(features, TorchFeatures), "features return to the runtime that made them"
-        with torch.inference_mode(), memory_errors("ensam"):
+        with torch.inference_mode(), predicting_errors("ensam"):
             logits = self._network.decode(
                 features.features,
                 EnsamPrompts(
@@ -81,7 +81,9 @@ class TorchRuntime:
                 None if previous_logits is None else self._tensor(previous_logits),
                 progress,
             )
-            return np.array(logits[0, 0].float().cpu().numpy(), order="C")
+            answer = np.array(logits[0, 0].float().cpu().numpy(), order="C")
+        check_finite_output(answer, "ensam")
+        return answer
 
     def _tensor(self, array: Logits) -> Tensor:
         """(1, 1, K, J, I) on the device."""

@@ -10,14 +10,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from ...errors import WeightsError
+from ...system.foreign_errors import fault_of, loading_errors
 from ...system.json_files import parse_json
 from ...weights import store
 from ...weights.safetensors_header import read_header
 from ..common.adapter_files import tensors_file, write_adapters
-from ..common.lora import load_adapters, lora_settings
+from ..common.lora import check_lora_settings, load_adapters, lora_settings
 from ..common.state_dict import check_finite, read_safetensors
 
 if TYPE_CHECKING:
@@ -113,14 +114,17 @@ def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
         )
     tensors = read_safetensors(path)
     check_finite(tensors, path)
-    try:
-        model = with_adapters(network, facts["peft"])
-        load_adapters(model, tensors)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise WeightsError(
-            f"{path} does not fit medical-sam3 ({error}); train it again."
-        ) from error
-    whole: Any = model.merge_and_unload()
+    with loading_errors("medical-sam3", path, "train it again"):
+        try:
+            written = (peft_settings(1, 1.0, 0.0, targets) for targets in get_args(Targets))
+            check_lora_settings(facts["peft"], (known["target_modules"] for known in written))
+            model = with_adapters(network, facts["peft"])
+            load_adapters(model, tensors)
+        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise WeightsError(
+                f"{path} does not fit medical-sam3 ({fault_of(error)}); train it again."
+            ) from error
+        whole: Any = model.merge_and_unload()
     whole.requires_grad_(False)
     whole.eval()
     # Two finite matrices can have a product that is not.

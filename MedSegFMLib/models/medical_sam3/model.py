@@ -113,7 +113,7 @@ def create(
     tracker = None
     if propagation != "boxes" and has_tracker(checkpoint):
         tracker = TorchSam3Tracker(
-            load_tracker(checkpoint, network.config, path), chosen, CARD.name
+            load_tracker(checkpoint, network.config, path), chosen, CARD.name, path
         )
     elif propagation == "tracker":
         raise WeightsError(
@@ -125,7 +125,7 @@ def create(
     config: Any = network.config
     most = config.text_config.max_position_embeddings
     phrases = PhraseTokenizer(path.parent if tokenizer is None else Path(tokenizer), most)
-    runtime = TorchSam3Runtime(network, phrases, chosen, CARD.name)
+    runtime = TorchSam3Runtime(network, phrases, chosen, CARD.name, path)
     return MedicalSam3Segmenter(CARD, runtime, fusion, names, least, step, budget, tracker)
 
 

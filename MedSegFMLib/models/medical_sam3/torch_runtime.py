@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import ModelError
 from ...progress import Progress, parts_of
-from ...system.device import memory_errors
-from ..common.finite_answers import check_answer
+from ...system.foreign_errors import check_finite_output, predicting_errors
 from .runtime import SliceAnswer, SliceQuestion
 from .tokenizer import PhraseTokenizer
 
@@ -38,6 +39,7 @@ class TorchSam3Runtime:
         tokenizer: The tokenizer of phrases.
         device: The device.
         model: The model name in error messages.
+        path: The file of the weights in error messages.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class TorchSam3Runtime:
         tokenizer: PhraseTokenizer,
         device: torch.device,
         model: str = "medical-sam3",
+        path: Path | None = None,
     ) -> None:
         self._network: Any = network.to(device)
         self._tokenizer = tokenizer
         self._device = device
         self._model = model
+        self._path = path
         self._most = _MOST_ON_CPU if device.type == "cpu" else _MOST_ON_GPU
         self._texts: dict[str, tuple[Tensor, Tensor]] = {}
 
@@ -115,7 +119,7 @@ class TorchSam3Runtime:
             **box_inputs,
         )
         for logits in (output.pred_logits, output.presence_logits, output.pred_masks):
-            check_answer(logits.cpu().numpy(), self._model)
+            check_finite_output(logits.cpu().numpy(), self._model, self._path)
         scores = output.pred_logits.sigmoid() * output.presence_logits.sigmoid()
         chosen, best = chosen_objects(
             scores, output.pred_boxes, box_inputs.get("input_boxes"), threshold
@@ -141,12 +145,24 @@ class TorchSam3Runtime:
     def _text(self, phrase: str) -> tuple[Tensor, Tensor]:
         """The features (1, t, c) of a phrase and their attention mask, computed once."""
         if phrase not in self._texts:
-            tokens, mask = (part.to(self._device) for part in self._tokenizer.tokens([phrase]))
+            tokens, mask = self._tokenizer.tokens([phrase])
+            self._check_tokens(tokens)
+            tokens, mask = tokens.to(self._device), mask.to(self._device)
             features = self._network.get_text_features(
                 input_ids=tokens, attention_mask=mask, return_dict=True
             )
             self._texts[phrase] = features.pooler_output, mask
         return self._texts[phrase]
+
+    def _check_tokens(self, tokens: Tensor) -> None:
+        """On a GPU a token without an embedding would end all further work of the process."""
+        known = self._network.config.text_config.vocab_size
+        if int(tokens.max()) >= known:
+            raise ModelError(
+                f"The tokenizer of {self._model} has the token {int(tokens.max())}, and the "
+                f"network of {self._path} knows {known} tokens; give it the tokenizer that was "
+                "published with it."
+            )
 
     def _in_batches(
         self,
@@ -162,7 +178,7 @@ class TorchSam3Runtime:
         while len(results) < count:
             progress(len(results) / count, phrase)
             part = slice(len(results), min(len(results) + self._most, count))
-            with torch.inference_mode(), memory_errors(self._model):
+            with torch.inference_mode(), predicting_errors(self._model, self._path):
                 try:
                     results.extend(compute(part))
                 except torch.cuda.OutOfMemoryError:

@@ -8,14 +8,15 @@ Sam3TrackerVideoModel is run here with features that were computed before.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...segmenter import Logits
-from ...system.device import memory_errors
-from ..common.finite_answers import check_answer
+from ...system.foreign_errors import check_finite_output, predicting_errors
 from ..planar.fusion import FAR_LOGIT
 from .runtime import ClickedPlace
 from .tracker_weights import Sam3Tracker
@@ -35,15 +36,29 @@ class TorchSam3Tracker:
         tracker: The networks.
         device: The device.
         model: The model name in error messages.
+        path: The file of the weights in error messages.
     """
 
     def __init__(
-        self, tracker: Sam3Tracker, device: torch.device, model: str = "medical-sam3"
+        self,
+        tracker: Sam3Tracker,
+        device: torch.device,
+        model: str = "medical-sam3",
+        path: Path | None = None,
     ) -> None:
         self.network: Any = tracker.model.to(device)
         self._neck: Any = tracker.neck.to(device)
         self.device = device
-        self.model = model
+        self._model = model
+        self._path = path
+
+    def boundary(self) -> AbstractContextManager[None]:
+        """The boundary to transformers; see `predicting_errors`."""
+        return predicting_errors(self._model, self._path)
+
+    def check(self, logits: Logits) -> None:
+        """See `check_finite_output`."""
+        check_finite_output(logits, self._model, self._path)
 
     def clicked(
         self, features: NDArray[Any], clicks: Sequence[ClickedPlace], before: Logits | None
@@ -52,7 +67,7 @@ class TorchSam3Tracker:
         import torch
 
         network = self.network
-        with torch.inference_mode(), memory_errors(self.model):
+        with torch.inference_mode(), self.boundary():
             levels: list[Tensor] = self.levels(features)["vision_feats"]
             levels[-1] = levels[-1] + network.no_memory_embedding
             maps = [
@@ -75,9 +90,10 @@ class TorchSam3Tracker:
                 high_resolution_features=maps[:-1],
             )
             best: Logits = masks[0, 0, int(quality[0, 0].argmax())].float().cpu().numpy()
-        check_answer(best, self.model)
+            certainty = float(presence)
+        self.check(best)
         # A click on the object means that it is present, whatever the network's score.
-        if float(presence) <= 0 and not any(click[2] for click in clicks):
+        if certainty <= 0 and not any(click[2] for click in clicks):
             return np.full_like(best, -FAR_LOGIT)
         return best
 
@@ -136,7 +152,7 @@ class TorchSam3Track:
         import torch
 
         side = self._tracker.network.image_size
-        with torch.inference_mode(), memory_errors(self._tracker.model):
+        with torch.inference_mode(), self._tracker.boundary():
             whole = resized(mask.astype(np.float32), (side, side), self._tracker.device)
             self._session.add_mask_inputs(_NUMBER, index, (whole >= 0.5).float())
             self._session.obj_with_new_inputs = [_OBJECT]
@@ -146,10 +162,10 @@ class TorchSam3Track:
         """See `SliceTrack.follow`."""
         import torch
 
-        with torch.inference_mode(), memory_errors(self._tracker.model):
+        with torch.inference_mode(), self._tracker.boundary():
             masks = self._run(index, features).pred_masks
             logits: Logits = masks[0, 0].float().cpu().numpy()
-        check_answer(logits, self._tracker.model)
+        self._tracker.check(logits)
         kept = self._session.output_dict_per_obj[_NUMBER]["non_cond_frame_outputs"]
         # The memory encoding stays; the mask of a million pixels is not needed again.
         kept[index].pop("high_res_masks")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import WeightsError
 from ...weights.layout import check_layout
+from ..common.configuration_errors import configuration_errors
+from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite
+from .config_file import tracker_config as tracker_config
 from .tracker_tensor_names import (
     MODEL,
     NECK,
@@ -19,7 +20,6 @@ from .tracker_tensor_names import (
     sources_of,
     tracker_name,
 )
-from .weights import CONFIG
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,37 +59,22 @@ def load_tracker(held: Mapping[str, Tensor], detector: Sam3Config, path: Path) -
         WeightsError: If a tensor is missing, unknown or of the wrong shape.
     """
     config = tracker_config(detector, path)
-    state = as_transformers(tracker_tensors(held), expected_shapes(config, detector), path)
-    check_finite(state, path)
-    tracker = empty_tracker(config, detector)
-    for prefix, part in _parts(tracker):
-        own = {n.removeprefix(prefix): t.float() for n, t in state.items() if n.startswith(prefix)}
-        part.load_state_dict(own, assign=True)
-        part.requires_grad_(False)
-        part.eval()
+    with configuration_errors("medical-sam3", path, "SAM3's tracker has", _ADVICE):
+        expected = expected_shapes(config, detector)
+        check_parameters(expected.values(), "the tracker")
+        state = as_transformers(tracker_tensors(held), expected, path)
+        check_finite(state, path)
+        tracker = empty_tracker(config, detector)
+        for prefix, part in _parts(tracker):
+            own = {
+                name.removeprefix(prefix): tensor.float()
+                for name, tensor in state.items()
+                if name.startswith(prefix)
+            }
+            part.load_state_dict(own, assign=True)
+            part.requires_grad_(False)
+            part.eval()
     return tracker
-
-
-def tracker_config(detector: Sam3Config, path: Path) -> Sam3TrackerVideoConfig:
-    """The tracker's configuration in `config.json` beside a file, else the published one.
-
-    Raises:
-        WeightsError: If that file is not a valid configuration.
-    """
-    from transformers import Sam3TrackerVideoConfig
-
-    file = path.with_name(CONFIG)
-    vision: Any = detector.vision_config
-    try:
-        values = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        side = vision.backbone_config.image_size
-        published = {"vision_config": vision.to_dict(), "image_size": side}
-        return Sam3TrackerVideoConfig.from_dict(values.get("tracker_config") or published)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise WeightsError(
-            f"{file} is not a configuration of SAM3's tracker ({error}); get it again, or leave "
-            "the tracker out with --option propagation=boxes."
-        ) from error
 
 
 def empty_tracker(config: Sam3TrackerVideoConfig, detector: Sam3Config) -> Sam3Tracker:

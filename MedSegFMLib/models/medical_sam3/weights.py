@@ -6,7 +6,6 @@ published one, with 840,376,374 parameters.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,7 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 from ...errors import WeightsError
 from ...weights import store
 from ...weights.layout import check_layout
+from ..common.configuration_errors import configuration_errors
+from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite, read_state_dict
+from .config_file import CONFIG as CONFIG
+from .config_file import config_beside
 from .tensor_names import Source, bare, is_left_over, is_upstream, source_of
 
 if TYPE_CHECKING:
@@ -23,12 +26,10 @@ if TYPE_CHECKING:
 
     from ...weights.layout import Shapes
 
-CONFIG = "config.json"
 IN_FOLDER = "model.safetensors"
 
 # Keys under which training scripts store the state dict beside their optimiser's.
 _HOLDERS = ("model", "state_dict")
-_TYPES = ("sam3", "sam3_video")
 _ADVICE = "give a checkpoint of SAM3 or Medical SAM3 as it is published"
 
 
@@ -70,11 +71,13 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 def load_detector(held: Mapping[str, Tensor], path: Path) -> Sam3Model:
     """Load the network as `load` does, from tensors that were read from `path`."""
     config = config_beside(path)
-    expected = expected_shapes(config)
-    state = as_transformers(detector_tensors(held), expected, path)
-    check_finite(state, path)
-    network: Any = empty_network(config)
-    network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
+    with configuration_errors("medical-sam3", path, "SAM3 has", _ADVICE):
+        expected = expected_shapes(config)
+        check_parameters(expected.values(), "the network")
+        state = as_transformers(detector_tensors(held), expected, path)
+        check_finite(state, path)
+        network: Any = empty_network(config)
+        network.load_state_dict({n: tensor.float() for n, tensor in state.items()}, assign=True)
     network.requires_grad_(False)
     network.eval()
     return cast("Sam3Model", network)
@@ -96,35 +99,6 @@ def expected_shapes(config: Sam3Config) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
         network = Sam3Model(config)
     return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-
-
-def config_beside(path: Path) -> Sam3Config:
-    """The configuration in `config.json` beside a file, else the published network's.
-
-    Raises:
-        WeightsError: If that file is not a configuration of SAM3.
-    """
-    from transformers import Sam3Config
-
-    file = path.with_name(CONFIG)
-    if not file.is_file():
-        return Sam3Config()
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        kind = values.get("model_type")
-        if kind not in _TYPES:
-            raise WeightsError(
-                f"{file} is of the network {kind}, not of SAM3; put the weights into a folder of "
-                "their own."
-            )
-        # A configuration of the video network contains the detector's.
-        return Sam3Config.from_dict(values.get("detector_config") or values)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        if isinstance(error, WeightsError):
-            raise
-        raise WeightsError(
-            f"{file} is not a configuration of SAM3 ({error}); remove it, or get it again."
-        ) from error
 
 
 def detector_tensors(held: Mapping[str, Tensor]) -> dict[str, Tensor]:

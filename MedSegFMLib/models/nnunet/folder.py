@@ -1,31 +1,34 @@
 """A folder from nnU-Net's training, read without running anything in it.
 
 `nnunetv2` itself unpickles checkpoints without restrictions; here they may contain only tensors,
-numbers and strings, and the network that the plans name must be one of nnU-Net's own.
+numbers and strings, and the plans only what `plans.py` and `architecture.py` know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from pydoc import ErrorDuringImport, locate
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelError, WeightsError
 from ...weights.catalogue import entry
 from ...weights.folders import check_parts, read_json
 from ..class_based.segmenter import check_classes
+from ..common.configuration_errors import configuration_errors
+from ..common.setting_rules import SettingFault, check_settings, each, shown, whole
 from ..common.state_dict import check_state_dict, read_checkpoint
+from .plans import checked_dataset, checked_plans
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _ADVICE = "give a folder that nnU-Net version 2 wrote"
 
-# The packages that plans may name for import, those that nnU-Net's own planners use.
-_NETWORKS = "dynamic_network_architectures."
-_LAYERS = "torch.nn."
+# The classes of nnU-Net's own trainers begin so.
+_TRAINER = re.compile(r"nnUNet_?\w{1,100}")
+_MIRRORED = each(whole(0, 2), 0, 3)
 
 # nnU-Net's readers of volumes, and the axis codes that they reorient arrays to; None: as stored.
 _READERS: dict[str, str | None] = {
@@ -42,8 +45,8 @@ class Trained:
 
     Attributes:
         path: The folder.
-        plans: The content of plans.json.
-        dataset: The content of dataset.json.
+        plans: The checked content of plans.json, of one configuration.
+        dataset: The checked content of dataset.json.
         classes: The class names without background, in the order of dataset.json.
         labels: The label numbers of each class.
         drawn: If classes overlap, the number each is drawn with, in order; else None.
@@ -79,44 +82,55 @@ def read(folder: Path, folds: tuple[str, ...] | None, checkpoint: str) -> Traine
     """
     parts = ("dataset.json", "plans.json", f"fold_*/{checkpoint}")
     check_parts(replace(entry("nnunet"), parts=parts), folder)
-    dataset, plans = read_json(folder / "dataset.json"), read_json(folder / "plans.json")
     files = _checkpoints(folder, folds, checkpoint)
-    try:
-        classes, labels, drawn = _classes(dataset)
-        _check_channels(dataset, folder)
-        _check_plans(plans, folder)
-        reader = str(plans["image_reader_writer"])
-        if reader not in _READERS:
-            raise WeightsError(
-                f"{folder} reads volumes with {reader}, which is for other images; {_ADVICE} for "
-                "volumes."
-            )
-        read_all = [read_checkpoint(file, _ADVICE) for file in files]
-        first = read_all[0]
-        mirroring = first.get("inference_allowed_mirroring_axes")
-        trained = Trained(
-            path=folder,
-            plans=plans,
-            dataset=dataset,
-            classes=classes,
-            labels=labels,
-            drawn=drawn,
-            axis_codes=_READERS[reader],
-            trainer=str(first["trainer_name"]),
-            configuration=str(first["init_args"]["configuration"]),
-            mirroring=None if mirroring is None else tuple(int(axis) for axis in mirroring),
-            states=tuple(
-                check_state_dict(content["network_weights"], file, _ADVICE)
-                for content, file in zip(read_all, files, strict=True)
-            ),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(
-            f"{folder} lacks an entry that nnU-Net writes ({type(error).__name__}: {error}); "
-            f"{_ADVICE}."
-        ) from error
+    with configuration_errors("nnunet", folder, "nnU-Net writes", _ADVICE):
+        return _read(folder, files)
+
+
+def _read(folder: Path, files: Sequence[Path]) -> Trained:
+    dataset = checked_dataset(read_json(folder / "dataset.json"))
+    plans: dict[str, Any] = read_json(folder / "plans.json")
+    classes, labels, drawn = _classes(dataset)
     check_classes(classes, folder / "dataset.json")
-    return trained
+    _check_channels(dataset, folder)
+    reader = plans["image_reader_writer"]
+    if reader not in _READERS:
+        raise WeightsError(
+            f"{folder} reads volumes with {shown(reader)}, which is for other images; {_ADVICE} "
+            "for volumes."
+        )
+    read_all = [read_checkpoint(file, _ADVICE) for file in files]
+    first = read_all[0]
+    configuration = str(first["init_args"]["configuration"])
+    mirroring = first.get("inference_allowed_mirroring_axes")
+    return Trained(
+        path=folder,
+        plans=checked_plans(plans, configuration),
+        dataset=dataset,
+        classes=classes,
+        labels=labels,
+        drawn=drawn,
+        axis_codes=_READERS[reader],
+        trainer=_trainer(first["trainer_name"]),
+        configuration=configuration,
+        mirroring=None if mirroring is None else _axes(mirroring),
+        states=tuple(
+            check_state_dict(content["network_weights"], file, _ADVICE)
+            for content, file in zip(read_all, files, strict=True)
+        ),
+    )
+
+
+def _trainer(name: object) -> str:
+    if not isinstance(name, str) or not _TRAINER.fullmatch(name):
+        raise SettingFault(f"its trainer is {shown(name)}, which is not one of nnU-Net")
+    return name
+
+
+def _axes(mirroring: Sequence[object]) -> tuple[int, ...]:
+    axes = tuple(mirroring)
+    check_settings({"mirroring axes": axes}, {"mirroring axes": _MIRRORED}, "the checkpoint")
+    return tuple(int(str(axis)) for axis in axes)
 
 
 def _checkpoints(folder: Path, folds: tuple[str, ...] | None, checkpoint: str) -> list[Path]:
@@ -143,6 +157,9 @@ def _classes(
     }
     by_name = {name: labels for name, labels in by_name.items() if set(labels) != {0}}
     if all(len(labels) == 1 for labels in by_name.values()):
+        numbers = sorted(label for (label,) in by_name.values())
+        if numbers != list(range(1, len(numbers) + 1)):
+            raise SettingFault(f"its labels are {shown(numbers)}, and they must count from 1")
         return tuple(by_name), tuple(by_name.values()), None
     order = tuple(int(n) for n in dataset["regions_class_order"])
     if len(order) != len(by_name):
@@ -157,36 +174,3 @@ def _check_channels(dataset: dict[str, Any], folder: Path) -> None:
             f"{folder} takes {len(channels)} images of each volume at once "
             f"({', '.join(map(str, channels.values()))}); give one that was trained on one."
         )
-
-
-def _check_plans(plans: dict[str, Any], folder: Path) -> None:
-    """Raise WeightsError if the plans name anything for import that is not nnU-Net's own."""
-    for configuration in plans["configurations"].values():
-        architecture = configuration.get("architecture")
-        if architecture is None:
-            continue
-        named = {architecture["network_class_name"]: _NETWORKS}
-        for key in architecture["_kw_requires_import"]:
-            layer = architecture["arch_kwargs"].get(key)
-            named.update({} if layer is None else {layer: _LAYERS})
-        for name, package in named.items():
-            if not _is_part(str(name), package):
-                raise WeightsError(
-                    f"{folder} names {name} for import, which is not a network or layer of "
-                    f"{package[:-1]} and is not run; {_ADVICE}."
-                )
-
-
-def _is_part(name: str, package: str) -> bool:
-    """Whether a name is that of a network or layer which the package defines.
-
-    A path through a package may end outside it, as its modules also contain what they import.
-    """
-    from torch.nn import Module
-
-    try:
-        named = locate(name) if name.startswith(package) else None
-    except ErrorDuringImport:
-        return False
-    is_module = isinstance(named, type) and issubclass(named, Module)
-    return is_module and named.__module__.startswith(package)

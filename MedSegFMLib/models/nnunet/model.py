@@ -72,7 +72,7 @@ def create(
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
     trained = folder.read(path, _folds(folds), checkpoint)
-    return ClassSegmenter(CARD, NnunetNetwork(trained, chosen, 1 - part, mirrored))
+    return ClassSegmenter(CARD, NnunetNetwork(trained, chosen, 1 - part, mirrored), path)
 
 
 def _folds(folds: Sequence[str | int] | str | int | None) -> tuple[str, ...] | None:

@@ -6,6 +6,8 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +19,10 @@ from ...segmenter import Logits
 from ...volumes.volume import Volume
 from ...weights.layout import check_layout
 from ..class_based.class_maps import ClassMaps, competing, overlapping
+from ..class_based.network_grid import check_network_grid
 from ..class_based.segmenter import SCORING
+from ..common.configuration_errors import configuration_errors
+from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite
 from .folder import Trained
 
@@ -28,18 +33,6 @@ if TYPE_CHECKING:
 _UNSEEN = -16.0
 # The squares of such values, needed for the standard deviation, still fit into 32 bits.
 _LARGEST_INTENSITY = 1e15
-
-# Raised by nnU-Net and its layers if the plans name something that does not exist.
-_UNDESCRIBED = (
-    RuntimeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    ImportError,
-    AssertionError,
-)
-_MOST_CHARACTERS = 200
 
 _ADVICE = "give a folder that nnU-Net version 2 wrote"
 
@@ -55,24 +48,25 @@ class NnunetNetwork:
     """
 
     def __init__(self, trained: Trained, device: torch.device, step: float, mirrored: bool) -> None:
+        import torch
+
         from .torch_windows import WindowedPredictor
 
         self._trained = trained
-        with _quiet():
-            try:
-                plans, configuration, network = _build(trained)
-            except WeightsError:
-                raise
-            except _UNDESCRIBED as error:
-                reason = " ".join(str(error).split())[:_MOST_CHARACTERS]
-                raise WeightsError(
-                    f"The network of {trained.path} cannot be built ({reason}); {_ADVICE}."
-                ) from error
-            expected = {n: tuple(t.shape) for n, t in network.state_dict().items()}
+        with (
+            _quiet(),
+            configuration_errors("nnunet", trained.path, "nnU-Net writes", _ADVICE),
+        ):
+            plans, configuration = _managers(trained)
+            with torch.device("meta"):
+                described = _network(trained, plans, configuration).state_dict()
+            expected = {name: tuple(tensor.shape) for name, tensor in described.items()}
+            check_parameters(expected.values(), "the network")
             for state in trained.states:
                 shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
                 check_layout(shapes, expected, trained.path, "its plans describe", _ADVICE)
                 check_finite(state, trained.path)
+            network = _network(trained, plans, configuration)
             self._predictor = WindowedPredictor(step, mirrored, device)
             self._predictor.manual_initialization(
                 network.requires_grad_(False),
@@ -128,7 +122,8 @@ class NnunetNetwork:
         array = volume.array_kji[None].astype(np.float32)
         np.clip(array, -_LARGEST_INTENSITY, _LARGEST_INTENSITY, out=array)
         properties: dict[str, Any] = {"spacing": list(volume.geometry.spacing_kji_mm)}
-        _check_extent(volume, plans.transpose_forward, configuration.spacing)
+        heads = predictor.label_manager.num_segmentation_heads
+        _check_extent(volume, plans.transpose_forward, configuration.spacing, heads)
         preprocessor = configuration.preprocessor_class(verbose=False)
         data, _, properties = preprocessor.run_case_npy(
             array, None, properties, plans, configuration, predictor.dataset_json
@@ -157,33 +152,62 @@ class NnunetNetwork:
         return whole.transpose(plans.transpose_backward)
 
 
-def _build(trained: Trained) -> tuple[Any, Any, torch.nn.Module]:
-    """nnU-Net's managers of plans and of the configuration, and a network without weights."""
-    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
-    from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
+def _managers(trained: Trained) -> tuple[Any, Any]:
+    """nnU-Net's managers of plans and of the configuration."""
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-    plans = PlansManager(trained.plans)
+    plans = PlansManager(deepcopy(trained.plans))
     configuration = plans.get_configuration(trained.configuration)
     if configuration.previous_stage_name is not None:
         raise WeightsError(
             f"{trained.path} is the second stage of a cascade, which needs the prediction of the "
             "first; give a folder of a configuration without a cascade, such as 3d_fullres."
         )
-    network = recursive_find_trainer_class_by_name(trained.trainer).build_network_architecture(
+    return plans, configuration
+
+
+def _network(trained: Trained, plans: Any, configuration: Any) -> torch.nn.Module:
+    """A network with new weights."""
+    from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
+
+    network: torch.nn.Module = _trainer(trained).build_network_architecture(
         plans,
         configuration,
         determine_num_input_channels(plans, configuration, trained.dataset),
         plans.get_label_manager(trained.dataset).num_segmentation_heads,
         enable_deep_supervision=False,
     )
-    return plans, configuration, network
+    return network
 
 
-def _check_extent(volume: Volume, axes: list[int], spacing: list[float]) -> None:
-    """Raise VolumeError if a side has less than one voxel in the network's spacing."""
+def _trainer(trained: Trained) -> Any:
+    """The class of the trainer, which is one of nnU-Net's own.
+
+    nnU-Net's own search goes on in the folders that an environment variable lists.
+    """
+    import nnunetv2
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+    from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
+
+    package = "nnunetv2.training.nnUNetTrainer"
+    (root,) = nnunetv2.__path__
+    folder = Path(root, "training", "nnUNetTrainer")
+    found = recursive_find_python_class(str(folder), trained.trainer, package, root)
+    if not (isinstance(found, type) and issubclass(found, nnUNetTrainer)):
+        raise WeightsError(
+            f"The network of {trained.path} cannot be built (nnU-Net has no trainer "
+            f"{trained.trainer}); {_ADVICE}."
+        )
+    return found
+
+
+def _check_extent(volume: Volume, axes: list[int], spacing: list[float], heads: int) -> None:
+    """Raise VolumeError if a side has less than one voxel in the network's spacing, or too many."""
     geometry = volume.geometry
     extents_mm = [geometry.shape_kji[axis] * geometry.spacing_kji_mm[axis] for axis in axes]
+    # 2D networks have no spacing between slices.
+    kept = [geometry.spacing_kji_mm[axis] for axis in axes][: 3 - len(spacing)]
+    check_network_grid(extents_mm, [*kept, *spacing], heads * np.dtype(np.float16).itemsize)
     for extent_mm, step_mm in zip(extents_mm[-len(spacing) :], spacing, strict=True):
         if round(extent_mm / step_mm) < 1:
             raise VolumeError(

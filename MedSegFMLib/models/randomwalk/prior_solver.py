@@ -1,8 +1,8 @@
 """The random walk with a network's logits as the prior of each cell.
 
 As in Grady's random walker with priors (CVPR 2005), but the prior comes from a network, beside
-location and appearance. It follows the edges of the image in places that the network is unsure of, and marks act
-locally through their kernels.
+location and appearance. It follows the edges of the image in places that the network is unsure of,
+and marks act locally through their kernels.
 """
 
 from __future__ import annotations

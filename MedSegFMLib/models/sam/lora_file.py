@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import MissingPartError, WeightsError
+from ...system.foreign_errors import fault_of, loading_errors
 from ...system.json_files import parse_json
 from ...weights import store
 from ...weights.checksums import own_sha256
@@ -108,15 +109,17 @@ def load(path: Path, base: Path | None = None) -> Sam:
     check_finite(tensors, path)
     base_path = _base_of(facts, path, base)
     network = sam_weights.load(base_path, PUBLISHED.get(facts.network))
-    try:
-        network = merged(network, facts.peft, tensors)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise WeightsError(
-            f"{path} does not fit the SAM that its metadata name ({error}); train it again."
-        ) from error
-    # Two finite matrices can have a product that is not.
-    check_finite(network.state_dict(), path)
-    return network
+    with loading_errors("crossplane", path, "train it again"):
+        try:
+            network = merged(network, facts.peft, tensors)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise WeightsError(
+                f"{path} does not fit the SAM that its metadata name ({fault_of(error)}); train it "
+                "again."
+            ) from error
+        # Two finite matrices can have a product that is not.
+        check_finite(network.state_dict(), path)
+        return network
 
 
 def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:

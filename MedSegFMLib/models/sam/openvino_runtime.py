@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, no_progress, part_of
 from ...segmenter import Logits
-from ...system.device import memory_errors
+from ...system.foreign_errors import predicting_errors
 from ..common.openvino_cpu import Precision, core, settings
 from .network.config import IMAGE_SIDE
 from .openvino_graphs import Source, decoder_graph, encoder_graph
@@ -63,7 +63,7 @@ class OpenVinoSamRuntime(TorchSamRuntime):
 
     def _prepare(self, large: bool, progress: Progress) -> None:
         """Prepare the decoder's graph and, if `large`, the encoder of 1024 by 1024."""
-        with memory_errors(self._model):
+        with predicting_errors(self._model):
             if self._decoder_graph is None:
                 share = part_of(progress, 0.0, 0.2)
                 self._decoder_graph = decoder_graph(self._decoder, self._source, share)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, no_progress
 from ...segmenter import Logits
-from ...system.device import memory_errors
-from ..common.finite_answers import check_answer
+from ...system.foreign_errors import check_finite_output, predicting_errors
 from .network.config import PATCH, SamConfig
 from .runtime import SlicePrompt
 
@@ -115,8 +114,8 @@ class TorchSamRuntime:
         """The logits of a batch with prompts of one kind."""
         positions = self._network.image_positions(*features.shape[2:])
         masks, qualities = self._decoded(features, positions, self._tokens(prompts, size_hw))
-        check_answer(masks, self._model)
-        check_answer(qualities, self._model)
+        check_finite_output(masks, self._model)
+        check_finite_output(qualities, self._model)
         chosen = np.zeros(len(prompts), np.int64)
         if prompts[0].is_ambiguous:
             chosen = 1 + qualities[:, 1:].argmax(axis=1)
@@ -146,7 +145,7 @@ class TorchSamRuntime:
             most = max(1, self._patches // patches)
             part = slice(done, min(done + most, count))
             size = part.stop - part.start
-            with torch.inference_mode(), memory_errors(self._model):
+            with torch.inference_mode(), predicting_errors(self._model):
                 try:
                     results.append(compute(part))
                 except torch.cuda.OutOfMemoryError:

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...progress import Progress
-from ...system.device import memory_errors
+from ...system.foreign_errors import check_finite_output, predicting_errors
 from ...volumes.region import Shape
-from ..common.finite_answers import check_answer
 from .feature_files import Features
 from .patches import PatchGrid, bell
 
@@ -46,7 +45,7 @@ def class_scores(
     """
     import torch
 
-    with torch.inference_mode(), memory_errors("sam3d"):
+    with torch.inference_mode(), predicting_errors("sam3d"):
         return _class_scores(decoder, features, windows, shape_kji, progress)
 
 
@@ -76,7 +75,7 @@ def _class_scores(
             patch = torch.from_numpy(slices).transpose(0, 1)[None].to(device)
             probabilities = decoder(patch)[0].softmax(0).cpu()
             rows, columns = slice(row, row + side), slice(column, column + side)
-            check_answer(probabilities.numpy(), "sam3d")
+            check_finite_output(probabilities.numpy(), "sam3d")
             sums[:, :, rows, columns] += probabilities * weights
             weight_sums[:, rows, columns] += weights
         done = end - first

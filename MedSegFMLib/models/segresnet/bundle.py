@@ -11,6 +11,17 @@ from ...errors import ModelError, WeightsError
 from ...weights.catalogue import entry
 from ...weights.folders import check_parts, read_json
 from ..class_based.segmenter import check_classes
+from ..common.configuration_errors import configuration_errors
+from ..common.setting_rules import (
+    Rule,
+    Rules,
+    SettingFault,
+    check_settings,
+    check_window,
+    plain,
+    shown,
+)
+from .bundle_rules import NETWORK, TRANSFORMS, WINDOWS
 from .config import BundleConfig
 
 _ADVICE = "give a bundle of MONAI's SegResNet for one image"
@@ -23,21 +34,19 @@ _NETWORKS = (
 
 # Transforms that only read the file: the volume is already in memory in that form.
 _READING = ("LoadImaged", "EnsureTyped", "EnsureChannelFirstd", "AddChanneld", "ToTensord")
-KNOWN_TRANSFORMS = (
-    "Orientationd",
-    "Spacingd",
-    "ScaleIntensityd",
-    "ScaleIntensityRanged",
-    "ScaleIntensityRangePercentilesd",
-    "NormalizeIntensityd",
-    "CropForegroundd",
-)
 _POSTPROCESSING = ("Activationsd", "AsDiscreted", "Invertd", "SaveImaged", "EnsureTyped")
 # The settings of a transform that select its entries in the dictionary of images.
 _SELECTORS = ("_target_", "_desc_", "_disabled_", "keys", "source_key", "allow_missing_keys")
 
 _WINDOWS = ("SlidingWindowInferer", "monai.inferers.SlidingWindowInferer")
-_WINDOW_SETTINGS = ("roi_size", "sw_batch_size", "overlap", "mode", "sigma_scale", "padding_mode")
+_TRANSFORMS = "monai.transforms"
+_STEPS = Rule(
+    "a list of transforms with names (_target_)",
+    lambda value: (
+        isinstance(value, list)
+        and all(isinstance(s, dict) and isinstance(s.get("_target_"), str) for s in value)
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -93,26 +102,28 @@ def read(folder: Path, highres: bool | None) -> Bundle:
         ModelError: If `highres` is given for a bundle with a single resolution.
     """
     check_parts(entry("segresnet"), folder)
-    config = BundleConfig(next(iter(sorted((folder / "configs").glob("inference.*")))))
-    _choose_resolution(config, highres)
-    try:
+    with configuration_errors("segresnet", folder, "a bundle needs", _ADVICE):
+        config = BundleConfig(next(iter(sorted((folder / "configs").glob("inference.*")))))
+        _choose_resolution(config, highres)
         network = _network(config)
-        softmax, nearest = _answers(config, int(network["out_channels"]))
+        softmax, nearest = _answers(config, network["out_channels"])
+        windows = _windows(config)
+        check_window(
+            _sides(windows["roi_size"]),
+            windows.get("sw_batch_size", 1),
+            network.get("init_filters", 8),
+            "a window (roi_size)",
+        )
         return Bundle(
             path=folder,
             checkpoint=_checkpoint(folder, config),
             network=network,
-            classes=_classes(folder, int(network["out_channels"]), softmax),
+            classes=_classes(folder, network["out_channels"], softmax),
             transforms=tuple(_transforms(config)),
-            windows=_windows(config),
+            windows=windows,
             softmax=softmax,
             nearest=nearest,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(
-            f"{config.path} lacks an entry that a bundle needs ({type(error).__name__}: {error}); "
-            f"{_ADVICE}."
-        ) from error
 
 
 def _choose_resolution(config: BundleConfig, highres: bool | None) -> None:
@@ -128,16 +139,24 @@ def _network(config: BundleConfig) -> dict[str, Any]:
     written = config.raw("network_def" if config.has("network_def") else "network")
     name = written.get("_target_") if isinstance(written, dict) else written
     if name not in _NETWORKS:
-        raise WeightsError(f"{config.path} is of the network {name}, not SegResNet; {_ADVICE}.")
+        raise WeightsError(
+            f"{config.path} is of the network {plain(name)}, not SegResNet; {_ADVICE}."
+        )
     network = config.data({key: value for key, value in written.items() if key[0] != "_"})
     network = {"spatial_dims": 3, "in_channels": 1, "out_channels": 2, **network}
     if network["in_channels"] != 1:
         raise WeightsError(
-            f"{config.path} takes {network['in_channels']} images of each volume at once; "
+            f"{config.path} takes {shown(network['in_channels'])} images of each volume at once; "
             f"{_ADVICE}."
         )
     if network["spatial_dims"] != 3:
         raise WeightsError(f"{config.path} is of a network for slices; give one for volumes.")
+    try:
+        check_settings(network, NETWORK, "the network")
+    except SettingFault as error:
+        raise WeightsError(
+            f"{config.path} does not describe a valid SegResNet of MONAI ({error}); {_ADVICE}."
+        ) from error
     return network
 
 
@@ -156,43 +175,62 @@ def _classes(folder: Path, count: int, softmax: bool) -> tuple[str, ...]:
     return classes
 
 
-def _written_transforms(config: BundleConfig, name: str) -> list[dict[str, Any]]:
-    """The transforms of a list as written, without the disabled ones."""
-    transforms = config.raw(name)
-    while isinstance(transforms, str) and transforms.startswith("@"):
-        transforms = config.raw(transforms[1:])
-    steps = transforms["transforms"] if isinstance(transforms, dict) else transforms
-    while isinstance(steps, str) and steps.startswith("@"):
-        steps = config.raw(steps[1:])
-    return [step for step in steps if not config.data(step.get("_disabled_", False))]
+def _written_transforms(config: BundleConfig, name: str) -> list[tuple[str, dict[str, Any]]]:
+    """The transforms of a list by class name, as written, without the disabled ones."""
+    transforms = config.followed(config.raw(name))
+    steps = config.followed(
+        transforms["transforms"] if isinstance(transforms, dict) else transforms
+    )
+    check_settings({name: steps}, {name: _STEPS}, "the bundle")
+    return [
+        (_transform_name(step["_target_"]), step)
+        for step in steps
+        if not config.data(step.get("_disabled_", False))
+    ]
+
+
+def _transform_name(target: str) -> str:
+    """The last part of a name of MONAI; any other name as it is."""
+    package, _, name = target.rpartition(".")
+    is_monais = package == "" or package == _TRANSFORMS or package.startswith(f"{_TRANSFORMS}.")
+    return name if is_monais else target
 
 
 def _transforms(config: BundleConfig) -> list[Transform]:
     transforms = []
-    for step in _written_transforms(config, "preprocessing"):
-        name = str(step["_target_"]).rpartition(".")[2]
+    for name, step in _written_transforms(config, "preprocessing"):
         if name in _READING:
             continue
-        if name not in KNOWN_TRANSFORMS:
+        if name not in TRANSFORMS:
             raise WeightsError(
-                f"{config.path} preprocesses volumes with {name}, which is not supported; "
-                f"supported are {', '.join(KNOWN_TRANSFORMS)}."
+                f"{config.path} preprocesses volumes with {plain(name)}, which is not supported; "
+                f"supported are {', '.join(TRANSFORMS)}."
             )
-        settings = {key: value for key, value in step.items() if key not in _SELECTORS}
-        transforms.append(Transform(name, config.data(settings)))
+        settings = config.data({k: v for k, v in step.items() if k not in _SELECTORS})
+        _check_supported(config, settings, TRANSFORMS[name], name)
+        transforms.append(Transform(name, settings))
     return transforms
+
+
+def _check_supported(config: BundleConfig, settings: Any, rules: Rules, place: str) -> None:
+    try:
+        check_settings(settings, rules, place)
+    except SettingFault as error:
+        raise WeightsError(
+            f"{config.path} has settings that this use of MONAI does not support ({error}); "
+            f"{_ADVICE}."
+        ) from error
 
 
 def _answers(config: BundleConfig, count: int) -> tuple[bool, bool]:
     """Whether classes compete, and whether they are resampled with nearest neighbours."""
     steps: dict[str, dict[str, Any]] = {}
     if config.has("postprocessing"):
-        for step in _written_transforms(config, "postprocessing"):
-            name = str(step["_target_"]).rpartition(".")[2]
+        for name, step in _written_transforms(config, "postprocessing"):
             if name not in _POSTPROCESSING:
                 raise WeightsError(
-                    f"{config.path} postprocesses with {name}, which is not supported; supported "
-                    f"are {', '.join(_POSTPROCESSING)}."
+                    f"{config.path} postprocesses with {plain(name)}, which is not supported; "
+                    f"supported are {', '.join(_POSTPROCESSING)}."
                 )
             steps[name] = step
     softmax = not config.data(steps.get("Activationsd", {}).get("sigmoid", count == 1))
@@ -203,7 +241,9 @@ def _answers(config: BundleConfig, count: int) -> tuple[bool, bool]:
         )
     threshold = config.data(steps.get("AsDiscreted", {}).get("threshold", 0.5))
     if not softmax and threshold != 0.5:
-        raise WeightsError(f"{config.path} has the threshold {threshold}; only 0.5 is supported.")
+        raise WeightsError(
+            f"{config.path} has the threshold {shown(threshold)}; only 0.5 is supported."
+        )
     order = list(steps)
     # Class numbers cannot be interpolated, whatever the setting.
     discrete = "Invertd" not in order or "AsDiscreted" in order[: order.index("Invertd")]
@@ -214,10 +254,18 @@ def _windows(config: BundleConfig) -> dict[str, Any]:
     written = config.raw("inferer")
     if written["_target_"] not in _WINDOWS:
         raise WeightsError(
-            f"{config.path} runs on volumes with {written['_target_']}; only SlidingWindowInferer "
-            "is supported."
+            f"{config.path} runs on volumes with {plain(written['_target_'])}; only "
+            "SlidingWindowInferer is supported."
         )
-    return {key: config.data(written[key]) for key in _WINDOW_SETTINGS if key in written}
+    windows = {key: config.data(written[key]) for key in WINDOWS if key in written}
+    _check_supported(config, windows, WINDOWS, "SlidingWindowInferer")
+    return windows
+
+
+def _sides(roi_size: Any) -> list[int]:
+    """The sides of a window that are known without the volume."""
+    sides = roi_size if isinstance(roi_size, list | tuple) else [roi_size] * 3
+    return [max(side, 1) for side in sides]
 
 
 def _checkpoint(folder: Path, config: BundleConfig) -> Path:

@@ -2,7 +2,8 @@
 
 `@name` and `@group#name` refer to another entry. After `$` MONAI evaluates Python; here such
 expressions may be literals, references, sums of these and a choice (`A if B else C`), which
-published bundles use to choose a spacing or a file, and nothing else.
+published bundles use to choose a spacing or a file, and nothing else. All steps together have a
+limit, because a few entries that each add another twice would fill any memory.
 https://docs.monai.io/en/stable/config_syntax.html
 """
 
@@ -15,10 +16,14 @@ from typing import Any
 
 from ...errors import WeightsError
 from ...weights.folders import read_json
+from ..common.setting_rules import shown
+from .yaml_file import read_yaml
 
 _REFERENCE = re.compile(r"@(\w+(?:(?:#|::)\w+)*)")
 _SEPARATOR = re.compile(r"#|::")
 _DEEPEST = 30
+_MOST_STEPS = 50_000
+_LONGEST_EXPRESSION = 2000
 
 
 class BundleConfig:
@@ -29,7 +34,8 @@ class BundleConfig:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.values = read_json(path) if path.suffix == ".json" else _read_yaml(path)
+        self.values = read_json(path) if path.suffix == ".json" else read_yaml(path)
+        self._steps = 0
 
     def raw(self, name: str) -> Any:
         """An entry as written, such as "network_def" or "inferer#roi_size"."""
@@ -40,8 +46,16 @@ class BundleConfig:
             elif isinstance(value, dict) and key in value:
                 value = value[key]
             else:
-                raise WeightsError(f"{self.path} has no '{name}'; get the bundle again.")
+                raise WeightsError(f"{self.path} has no {shown(name)}; get the bundle again.")
         return value
+
+    def followed(self, value: Any) -> Any:
+        """A value as written, but for a reference to another entry, which is followed."""
+        for _ in range(_DEEPEST):
+            if not isinstance(value, str) or not value.startswith("@"):
+                return value
+            value = self.raw(value[1:])
+        raise self._refers_to_itself(value)
 
     def has(self, name: str) -> bool:
         """Whether there is a top-level entry of that name."""
@@ -49,8 +63,9 @@ class BundleConfig:
 
     def data(self, value: Any, depth: int = 0) -> Any:
         """A value with all references resolved and all expressions computed."""
+        self._count(1)
         if depth > _DEEPEST:
-            raise WeightsError(f"{self.path} refers to itself in '{value}'; get the bundle again.")
+            raise self._refers_to_itself(value)
         if isinstance(value, dict):
             return {key: self.data(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list):
@@ -63,6 +78,8 @@ class BundleConfig:
         return self.data(self.raw(whole[1]), depth + 1) if whole else value
 
     def _computed(self, text: str, depth: int) -> Any:
+        if len(text) > _LONGEST_EXPRESSION:
+            raise self._not_run(text)
         names: dict[str, str] = {}
 
         def symbol_of(match: re.Match[str]) -> str:
@@ -73,8 +90,8 @@ class BundleConfig:
 
         def value_of(node: ast.expr) -> Any:
             match node:
-                case ast.Constant():
-                    return node.value
+                case ast.Constant(value=None | str() | bool() | int() | float() as constant):
+                    return constant
                 case ast.Name(id=symbol) if symbol in entries:
                     return self.data(self.raw(entries[symbol]), depth + 1)
                 case ast.List(elts=parts) | ast.Tuple(elts=parts):
@@ -84,26 +101,34 @@ class BundleConfig:
                 case ast.IfExp(test=test, body=body, orelse=other):
                     return value_of(body) if value_of(test) else value_of(other)
                 case ast.BinOp(op=ast.Add(), left=left, right=right):
-                    return value_of(left) + value_of(right)
+                    return self._sum(value_of(left), value_of(right))
             raise ValueError
 
         try:
             return value_of(ast.parse(code, mode="eval").body)
-        except (SyntaxError, ValueError, TypeError, RecursionError) as error:
+        except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+            raise self._not_run(text) from error
+
+    def _sum(self, left: Any, right: Any) -> Any:
+        if isinstance(left, str | list):
+            self._count(len(left) + len(right))
+        return left + right
+
+    def _count(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > _MOST_STEPS:
             raise WeightsError(
-                f"{self.path} contains the expression '{text}', which is never run; write "
-                "its value instead."
-            ) from error
+                f"{self.path} takes more than {_MOST_STEPS} steps to resolve; write values instead "
+                "of references."
+            )
 
+    def _refers_to_itself(self, value: Any) -> WeightsError:
+        return WeightsError(
+            f"{self.path} refers to itself in {shown(value)}; get the bundle again."
+        )
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise WeightsError(f"{path} is damaged or not YAML ({reason}); get it again.") from error
-    if not isinstance(values, dict):
-        raise WeightsError(f"{path} does not contain names and values; get it again.")
-    return values
+    def _not_run(self, text: str) -> WeightsError:
+        return WeightsError(
+            f"{self.path} contains the expression {shown(text)}, which is never run; write its "
+            "value instead."
+        )

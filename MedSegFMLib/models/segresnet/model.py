@@ -66,4 +66,4 @@ def create(
     finer = None if highres is None else parse_yes_no("highres", highres)
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
-    return ClassSegmenter(CARD, SegResNetNetwork(read(path, finer), chosen, part))
+    return ClassSegmenter(CARD, SegResNetNetwork(read(path, finer), chosen, part), path)

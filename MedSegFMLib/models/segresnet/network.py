@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import VolumeError, WeightsError
+from ...errors import VolumeError
 from ...progress import Progress, part_of
 from ...segmenter import Logits
+from ...system.foreign_errors import check_finite_output
 from ...volumes.volume import Volume
 from ...weights.layout import check_layout
 from ..class_based.class_maps import ClassMaps, competing, overlapping
+from ..class_based.network_grid import check_network_grid
 from ..class_based.segmenter import SCORING
-from ..common.finite_answers import check_answer
+from ..common.configuration_errors import configuration_errors
+from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite, read_state_dict
 from .bundle import Bundle
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 # Keys under which scripts store the state dict beside their optimiser's.
 _HOLDERS = ("model", "state_dict")
+_GET = "get the bundle again"
 _ADVICE = "give a checkpoint of the network that the bundle describes"
 
 # The smallest probability, about the smallest number of 16 bits.
@@ -44,17 +48,11 @@ class SegResNetNetwork:
     def __init__(self, bundle: Bundle, device: torch.device, overlap: float | None) -> None:
         self._bundle = bundle
         self._device = device
-        self._network = _load(bundle).to(device)
-        try:
+        with configuration_errors("segresnet", bundle.path, "MONAI needs", _GET):
+            self._network = _load(bundle).to(device)
             self._preparing = _composed(bundle)
             given = {} if overlap is None else {"overlap": overlap}
             self._windows = _inferer({**bundle.windows, **given}, device)
-        except (TypeError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())
-            raise WeightsError(
-                f"{bundle.path} has settings that this MONAI does not support ({reason}); get it "
-                "again."
-            ) from error
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -71,6 +69,7 @@ class SegResNetNetwork:
         from monai.data import MetaTensor
         from monai.transforms import Invertd
 
+        self._check_grid(volume)
         prepared: Any = self._preparing({"image": _meta_tensor(volume)})["image"]
         if not prepared.numel():
             raise VolumeError(
@@ -98,6 +97,23 @@ class SegResNetNetwork:
             return competing(scores, range(1, len(scores)), restore, separating)
         return overlapping(scores, [[0]], restore, separating)
 
+    def _check_grid(self, volume: Volume) -> None:
+        """Raise VolumeError if the scores in the bundle's spacing cannot exist in memory."""
+        geometry = volume.geometry
+        spacing_kji_mm = geometry.spacing_kji_mm
+        pairs = zip(geometry.shape_kji, spacing_kji_mm, strict=True)
+        extents_mm = [count * step for count, step in pairs]
+        score_bytes = np.dtype(np.float32).itemsize * self._bundle.network["out_channels"]
+        for transform in self._bundle.transforms:
+            pixdim = transform.settings.get("pixdim")
+            if pixdim is not None:
+                given = list(pixdim) if isinstance(pixdim, list | tuple) else [pixdim]
+                # As in MONAI: the last value is repeated, and one below 0 keeps the volume's.
+                # The number of voxels does not depend on the order of the axes.
+                steps = [*given, *[given[-1]] * 3][:3]
+                steps_mm = [step if step > 0 else min(spacing_kji_mm) for step in steps]
+                check_network_grid(extents_mm, steps_mm, score_bytes)
+
     def _probabilities(self, prepared: torch.Tensor, progress: Progress) -> NDArray[np.float32]:
         """(channels, i, j, k) of the preprocessed volume, float32, on the CPU."""
         import torch
@@ -115,10 +131,10 @@ class SegResNetNetwork:
 
         with torch.inference_mode():
             logits = self._windows(torch.Tensor(prepared)[None].float(), predict_windows)[0]
+            check_finite_output(logits.numpy(), "segresnet", self._bundle.path)
             for part in logits.split(1, dim=1):
                 # Slice by slice: a second copy of all classes may not fit into memory.
                 part.copy_(part.softmax(0) if self._bundle.softmax else part.sigmoid())
-                check_answer(part.numpy(), "segresnet")
         probabilities: NDArray[np.float32] = logits.numpy()
         return probabilities
 
@@ -127,17 +143,12 @@ def _load(bundle: Bundle) -> torch.nn.Module:
     import torch
     from monai.networks.nets import SegResNet
 
-    try:
-        with torch.device("meta"):
-            network: torch.nn.Module = SegResNet(**bundle.network)
-    except (TypeError, ValueError, RuntimeError, LookupError) as error:
-        reason = " ".join(str(error).split())
-        raise WeightsError(
-            f"{bundle.path} does not describe a valid SegResNet of MONAI ({reason}); get it again."
-        ) from error
+    with torch.device("meta"):
+        network: torch.nn.Module = SegResNet(**bundle.network)
     state = read_state_dict(bundle.checkpoint, _HOLDERS, _ADVICE)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    check_parameters(expected.values(), "the network")
     check_layout(shapes, expected, bundle.checkpoint, "the bundle describes", _ADVICE)
     check_finite(state, bundle.checkpoint)
     network.load_state_dict({n: t.float() for n, t in state.items()}, assign=True)

@@ -9,6 +9,7 @@ SimpleITK.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +84,8 @@ def read_sources(path: Path) -> list[PackSource]:
         raise VolumeError(
             f"{path} is not a list of sources to pack ({error!r}); see Docs/training.md."
         ) from error
-    names = [source.name for source in sources]
-    duplicates = sorted({name for name in names if names.count(name) > 1})
+    counts = Counter(source.name for source in sources)
+    duplicates = sorted(name for name, count in counts.items() if count > 1)
     if duplicates:
         raise VolumeError(f"{path} names {', '.join(duplicates)} twice; give each a unique name.")
     empty = [source.name for source in sources if source.image is None and source.label is None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -206,3 +207,88 @@ def test_a_tokenizer_is_read_from_a_folder_and_never_fetched(tmp_path: Path) -> 
     (tmp_path / "vocab.json").write_text("{", encoding="utf-8")
     with pytest.raises(WeightsError, match="cannot be read"):
         PhraseTokenizer(tmp_path, 16)
+
+
+DOORS = {
+    "attn_implementation": "someone/kernels",
+    "_attn_implementation": "someone/kernels",
+    "_attn_implementation_internal": "someone/kernels",
+    "experts_implementation": "someone/kernels",
+    "auto_map": {"AutoConfig": "someone/x--code.Config"},
+    "trust_remote_code": True,
+    "quantization_config": {"quant_method": "bitsandbytes"},
+    "torch_dtype": "float16",
+    "dtype": "float16",
+    "per_layer_config": {"0": {"hidden_size": 8}},
+    "_name_or_path": "someone/x",
+}
+
+
+def test_a_configuration_opens_no_door_to_other_code(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path, tracker=False)
+    config = json.loads(path.with_name(CONFIG).read_text(encoding="utf-8"))
+    parts = [config]
+    while parts:
+        part = parts.pop()
+        parts += [item for item in part.values() if isinstance(item, dict)]
+        if "model_type" in part:
+            part.update(DOORS)
+    path.with_name(CONFIG).write_text(json.dumps(config), encoding="utf-8")
+    network = load(path)
+    assert_same(network, random_sam3())
+    found: Any = network.config
+    for part in (found, found.vision_config, found.vision_config.backbone_config):
+        assert part._attn_implementation == "sdpa" and part.dtype is None
+        assert not hasattr(part, "auto_map") and not hasattr(part, "quantization_config")
+
+
+@pytest.mark.parametrize(
+    ("place", "setting", "words"),
+    [
+        ("backbone_config", {"model_type": "hiera"}, "must be sam3_vit_model"),
+        ("text_config", {"model_type": "llama"}, "must be clip_text_model"),
+        ("backbone_config", {"num_hidden_layers": 10**6}, "from 1 to 128"),
+        ("backbone_config", {"hidden_size": 10**9}, "from 1 to 8192"),
+        ("backbone_config", {"hidden_act": "os.system"}, "hidden_act .* one of gelu"),
+        ("backbone_config", {"image_size": 2044}, "patches, and at most"),
+        ("backbone_config", {"window_size": 1000}, "a slice is 4 patches wide"),
+        ("backbone_config", {"rope_parameters": {"rope_type": "yarn"}}, "rope_parameters"),
+        ("text_config", {"vocab_size": 10**9}, "vocab_size"),
+        ("detr_decoder_config", {"num_queries": 1.5}, "a whole number"),
+    ],
+    ids=str,
+)
+def test_a_configuration_beyond_its_bounds_is_refused(
+    place: str, setting: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    path = write_checkpoint(tmp_path, tracker=False)
+    config = json.loads(path.with_name(CONFIG).read_text(encoding="utf-8"))
+    (config["vision_config"] if place == "backbone_config" else config)[place].update(setting)
+    path.with_name(CONFIG).write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(WeightsError, match=f"is not a configuration of SAM3: .*{words}") as caught:
+        load(path)
+    assert str(caught.value).endswith("; remove it, or get it again.")
+
+
+def test_a_tokenizer_is_its_vocabulary_and_merges_alone(tmp_path: Path) -> None:
+    from transformers import CLIPTokenizer
+
+    write_tokenizer(tmp_path)
+    tokens = json.loads((tmp_path / "vocab.json").read_text(encoding="utf-8"))
+    tokens |= {"li": len(tokens), "er</w>": len(tokens) + 1}
+    (tmp_path / "vocab.json").write_text(json.dumps(tokens), encoding="utf-8")
+    (tmp_path / "merges.txt").write_text("#version: 0.2\nl i\ne r</w>\n", encoding="utf-8")
+    phrases = ["Liver  tumour", "a kidney's 3 cysts!"]
+    theirs = CLIPTokenizer.from_pretrained(str(tmp_path), local_files_only=True)
+    wanted = theirs(phrases, padding="max_length", max_length=32, return_tensors="pt")
+    whole = tmp_path / "whole"
+    theirs.save_pretrained(str(whole))
+    written = json.loads((whole / "tokenizer.json").read_text(encoding="utf-8"))
+    # An expression that would not end.
+    written["normalizer"] = {"type": "Replace", "pattern": {"Regex": "(l|i)*$x"}, "content": ""}
+    (whole / "tokenizer.json").write_text(json.dumps(written), encoding="utf-8")
+    (whole / "tokenizer_config.json").write_text('{"auto_map": {"x": "code.Evil"}}')
+    for folder in (tmp_path, whole):
+        found, mask = PhraseTokenizer(folder, 32).tokens(phrases)
+        assert torch.equal(found, wanted["input_ids"])
+        assert torch.equal(mask, wanted["attention_mask"])

@@ -214,6 +214,76 @@ def test_a_path_through_torchs_own_modules_to_other_code_is_refused(tmp_path: Pa
     assert not target.exists()
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("arch_kwargs", {"n_stages": 10**6}, r"n_stages of PlainConvUNet is 1000000.* 1 to 16"),
+        ("arch_kwargs", {"n_conv_per_stage": [10**6, 1]}, "n_conv_per_stage .* from 1 to 32"),
+        ("arch_kwargs", {"features_per_stage": [10**9] * 2}, "features_per_stage .* 1 to 8192"),
+        ("arch_kwargs", {"kernel_sizes": [[99] * 3] * 2}, r"kernel_sizes .* from 1 to 31"),
+        ("arch_kwargs", {"norm_op_kwargs": {"device": "x"}}, "norm_op_kwargs .* settings of eps"),
+        ("arch_kwargs", {"spectral": True}, "has the setting 'spectral', and the known ones are"),
+        ("configuration", {"patch_size": [4096] * 3}, r"a window \(patch_size\) .* at most"),
+        ("configuration", {"spacing": [1e-9] * 3}, "spacing .* from 0.001 to 1000"),
+        ("configuration", {"preprocessor_name": "os"}, "must be one of DefaultPreprocessor"),
+        ("configuration", {"resampling_fn_data": "os"}, "resample_data_or_seg_to_shape"),
+        ("configuration", {"normalization_schemes": ["ABC"]}, "CTNormalization"),
+        ("configuration", {"inherits_from": CONFIGURATION}, "inherits from .* more than 15"),
+        ("plans", {"label_manager": "os"}, "label_manager of the plans is 'os'.*LabelManager"),
+        ("plans", {"transpose_forward": [0, 0, 0]}, "0, 1 and 2 in some order"),
+    ],
+    ids=str,
+)
+def test_plans_beyond_a_network_are_refused_before_it_is_built(
+    place: str, value: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    folder = write_folder(tmp_path / "trained")
+    plans = nnunet_folders.plans()
+    configuration = plans["configurations"][CONFIGURATION]
+    architecture = configuration["architecture"]["arch_kwargs"]
+    places = {"arch_kwargs": architecture, "configuration": configuration, "plans": plans}
+    places[place].update(value)
+    (folder / "plans.json").write_text(json.dumps(plans))
+    with pytest.raises(WeightsError, match=words) as caught:
+        create("nnunet", "cpu", weights=folder)
+    assert str(caught.value).endswith("give a folder that nnU-Net version 2 wrote.")
+
+
+def test_plans_may_inherit_and_may_be_of_an_earlier_version(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "trained")
+    plans = nnunet_folders.plans()
+    good = plans["configurations"][CONFIGURATION]
+    earlier = {
+        "UNet_class_name": "PlainConvUNet",
+        "UNet_base_num_features": 4,
+        "unet_max_num_features": 8,
+        "n_conv_per_stage_encoder": [1, 1],
+        "n_conv_per_stage_decoder": [1],
+        "num_pool_per_axis": [0, 1, 1],
+        "pool_op_kernel_sizes": [[1, 1, 1], [1, 2, 2]],
+        "conv_kernel_sizes": [[3, 3, 3], [3, 3, 3]],
+    }
+    base = {key: value for key, value in good.items() if key != "architecture"}
+    plans["configurations"] = {
+        "base": base,
+        CONFIGURATION: {**earlier, "inherits_from": "base", "batch_size": 3},
+    }
+    volume = make_blob(Geometry.from_spacing((12, 22, 24), (0.9, 0.8, 2.1)))[0]
+    expected = labelmap_of(create("nnunet", "cpu", weights=folder), volume)
+    rewritten(folder, "plans.json", **plans)
+    assert np.array_equal(labelmap_of(create("nnunet", "cpu", weights=folder), volume), expected)
+
+
+def test_a_spacing_too_fine_for_the_memory_is_refused_before_resampling(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "trained")
+    plans = nnunet_folders.plans()
+    plans["configurations"][CONFIGURATION]["spacing"] = [0.001] * 3
+    rewritten(folder, "plans.json", **plans)
+    volume = make_blob(Geometry.from_spacing((12, 22, 24), (0.9, 0.8, 2.1)))[0]
+    with pytest.raises(VolumeError, match=r"voxels in the network's spacing of \(0\.001"):
+        create("nnunet", "cpu", weights=folder).encode(volume, None, no_progress)
+
+
 @pytest.mark.parametrize("key", ["network_class_name", "conv_op"])
 def test_plans_that_name_other_code_are_refused(key: str, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "trained")

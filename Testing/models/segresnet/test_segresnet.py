@@ -202,6 +202,84 @@ def test_what_a_bundle_computes_is_never_run(place: str, tmp_path: Path) -> None
     assert not target.exists()
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"preprocessing": "@preprocessing"}, "refers to itself in '@preprocessing'"),
+        ({"preprocessing__transforms": "@preprocessing#transforms"}, "refers to itself"),
+        ({"inferer__roi_size": [10**6] * 3}, "roi_size of SlidingWindowInferer .* 8 to 4096"),
+        ({"inferer__roi_size": [1024] * 3}, r"a window \(roi_size\) .* at most"),
+        ({"inferer__overlap": 0.999}, "overlap of SlidingWindowInferer .* from 0 to 0.9"),
+        ({"inferer__sw_batch_size": 10**9}, "sw_batch_size .* from 1 to 64"),
+        ({"inferer__roi_size": "$" + "1+" * 2000 + "1"}, "which is never run"),
+        ({"inferer__roi_size": "$9 ** 9 ** 9"}, "which is never run"),
+        ({"pixdim": [1e-9] * 3}, "pixdim of Spacingd"),
+        ({"preprocessing__transforms": transforms("os.Spacingd")}, "with os.Spacingd, which is"),
+    ],
+    ids=str,
+)
+def test_a_bundle_beyond_its_bounds_is_refused(
+    changes: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsError, match=words):
+        create("segresnet", "cpu", weights=changed(tmp_path / "bundle", **changes))
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"blocks_down": [10**6]}, "blocks_down of the network .* from 1 to 64"),
+        ({"init_filters": 10**9}, "init_filters of the network .* from 1 to 1024"),
+        ({"act": "os.system"}, "act of the network is 'os.system'.*one of RELU"),
+        ({"norm": ["GROUP", {"device": "x"}]}, "norm of the network"),
+        ({"upsample_mode": "os"}, "upsample_mode"),
+    ],
+    ids=str,
+)
+def test_a_network_beyond_its_bounds_is_refused(
+    setting: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    folder = write_bundle(tmp_path / "bundle")
+    config = inference()
+    config["network_def"].update(setting)
+    (folder / "configs" / "inference.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match=words):
+        create("segresnet", "cpu", weights=folder)
+
+
+@pytest.mark.parametrize("base", ["$[1, 2]", "$'xx'", ["@e21", "@e21"]], ids=str)
+def test_entries_that_double_one_another_have_a_budget(base: Any, tmp_path: Path) -> None:
+    config = inference()
+    config.update({f"e{n}": f"$@e{n + 1} + @e{n + 1}" for n in range(20)})
+    config.update(e20=base, e21=1)
+    config["inferer"]["roi_size"] = "@e0"
+    with pytest.raises(WeightsError, match="more than 50000 steps"):
+        create("segresnet", "cpu", weights=write_bundle(tmp_path / "bundle", config))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: &a [x]\nb: [*a, *a]\n", r"has the alias \*a"),
+        ("a: &a [*a]\n", r"has the alias \*a"),
+        ("a: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
+        ("a: " + "[" * 5000 + "]" * 5000, "nested deeper than 64"),
+        ("pixdim: 1\npixdim: 2\n", "has 'pixdim' twice"),
+        ("a: .nan\n", "contains NaN"),
+        ("a: 2026-01-01\n", "not JSON serializable"),
+        ("a: " + "x" * 200_000, "more than 100000"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_yaml_is_read_as_json(text: str, words: str, tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "bundle")
+    (folder / "configs" / "inference.json").unlink()
+    (folder / "configs" / "inference.yaml").write_text(text)
+    with pytest.raises(WeightsError, match=words) as caught:
+        create("segresnet", "cpu", weights=folder)
+    assert "\n" not in str(caught.value)
+
+
 class Harm:
     """Unpickled, it would write a file."""
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from torch import Tensor
 
-from ...common.lora import load_adapters, lora_settings
+from ...common.lora import check_lora_settings, load_adapters, lora_settings
 from .config import SamConfig
 from .network import Sam
 
@@ -89,6 +89,7 @@ def merged(network: Sam, settings: Mapping[str, Any], tensors: dict[str, Tensor]
         TypeError, ValueError: As in `with_adapters`.
         KeyError, RuntimeError: As in `load_adapters`.
     """
+    check_lora_settings(settings, _written_names(network.config))
     model = with_adapters(network, settings)
     load_adapters(model, tensors)
     whole: Any = model.merge_and_unload()
@@ -97,3 +98,14 @@ def merged(network: Sam, settings: Mapping[str, Any], tensors: dict[str, Tensor]
     whole.eval()
     result: Sam = whole
     return result
+
+
+def _written_names(config: SamConfig) -> list[str]:
+    """The expressions of layers of every choice."""
+    choices = (
+        LoraChoice(1, 1.0, 0.0, targets, blocks, decoder)
+        for targets in get_args(Targets)
+        for blocks in range(config.depth + 1)
+        for decoder in get_args(DecoderPart)
+    )
+    return [choice.peft_settings(config)["target_modules"] for choice in choices]
