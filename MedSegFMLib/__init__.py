@@ -10,6 +10,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import MedSegFMError
+    from .prompts.mask import Mask
     from .prompts.types import Box, Lasso, Point, Prompt, Scribble, Text
     from .registry import cards, create
     from .segmenter import ModelCard, Prediction, Segmenter
@@ -24,6 +25,7 @@ __all__ = [
     "Box",
     "Geometry",
     "Lasso",
+    "Mask",
     "MedSegFMError",
     "ModelCard",
     "Point",
@@ -41,6 +43,7 @@ __all__ = [
 
 _MODULES = {
     "errors": ("MedSegFMError",),
+    "prompts.mask": ("Mask",),
     "prompts.types": ("Box", "Lasso", "Point", "Prompt", "Scribble", "Text"),
     "registry": ("cards", "create"),
     "segmenter": ("ModelCard", "Prediction", "Segmenter"),

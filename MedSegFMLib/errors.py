@@ -25,7 +25,7 @@ class MedSegFMError(Exception):
 
 
 class GeometryError(MedSegFMError, ValueError):
-    """A grid that is invalid or cannot be stored: singular, non-finite, empty or sheared."""
+    """A grid that is invalid or cannot be stored: singular, non-finite or empty."""
 
 
 class VolumeError(MedSegFMError, ValueError):

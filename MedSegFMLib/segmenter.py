@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import PromptError
 from .progress import Progress
-from .prompts.types import Prompt, prompt_name
+from .prompts.mask import Mask
+from .prompts.types import Prompt, is_start, prompt_name
 from .volumes.geometry import Geometry
 from .volumes.region import Region, Shape, shape_triple
 from .volumes.volume import Volume
@@ -68,6 +69,9 @@ class ModelCard:
         cpu_only: whether it cannot use a GPU.
         trial_options: options of `create` with which a trial of new weights takes the least time.
         finds_ball: whether any weights that are of use segment a bright ball in its box.
+        starts_from: what it gets for a mask to start from, if it supports "mask": "previous", its
+            previous answer; "prior", the mask itself; "prompts", a box around it and clicks inside
+            and outside it, of those that it supports (`prompts.mask_marks`).
     """
 
     name: str
@@ -89,14 +93,18 @@ class ModelCard:
     cpu_only: bool = False
     trial_options: Mapping[str, Any] = field(default_factory=dict)
     finds_ball: bool = False
+    starts_from: Literal["previous", "prior", "prompts"] = "prompts"
 
     def check_takes(self, prompts: Iterable[Prompt]) -> None:
         """Check that the model supports the type of each prompt.
 
+        Masks to avoid or to keep are for any model: sessions apply them to its answers.
+
         Raises:
             PromptError: it does not; the message lists the supported types.
         """
-        for name in map(prompt_name, prompts):
+        given = (prompt for prompt in prompts if not isinstance(prompt, Mask) or is_start(prompt))
+        for name in map(prompt_name, given):
             if name not in self.prompts:
                 raise PromptError(
                     f"The model {self.name} does not support {name} prompts; it supports "

@@ -29,6 +29,7 @@ from MedSegFMLib.worker.client import WorkerClient
 from MedSegFMLib.worker.events import Restarted, Stopped
 from MedSegFMLib.worker.launchers import LocalLauncher
 
+from .model.installation import RUNTIMES
 from .model.messages import weights_fault
 
 WEIGHTS_FREE = "randomwalk"
@@ -233,8 +234,8 @@ def why_left_out(model):
     """A sentence about what a model lacks in this Slicer; "" if it can run."""
     model_card = card(model)
     missing = missing_packages(model_card)
-    if model_card.weights is not None and not any(map(find_spec, ("openvino", "torch"))):
-        missing.append("openvino")
+    if model_card.weights is not None and not any(map(find_spec, RUNTIMES)):
+        missing.append(" or ".join(RUNTIMES))
     fault = weights_fault(model_card)
     if not missing and not fault:
         return ""

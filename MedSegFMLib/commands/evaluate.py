@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         default=DEFAULT_PROTOCOL,
         metavar="NAME",
-        help="how prompts are placed: clicks, clinical, cvpr25 or a FILE.json (default: "
+        help="how prompts are placed: clicks, clinical, cvpr25, refine or a FILE.json (default: "
         "%(default)s)",
     )
     parser.add_argument("--clicks", type=int, help="clicks per object (default: the protocol's)")

@@ -16,6 +16,7 @@ from ..drawing.preview import (
 from ..errors import ModelError, OutputError
 from ..progress import part_of
 from ..prompts.json_format import write_prompts
+from ..prompts.mask import Mask
 from ..prompts.prompt_list import PromptList
 from ..prompts.voxels import to_voxels
 from ..registry import DEFAULT_MODEL, card, create
@@ -31,7 +32,9 @@ from .consistency_output import (
     write_figure,
 )
 from .console import print_table, progress_bar
+from .mask_arguments import mask_files, resampling_notes
 from .prompt_arguments import add_prompt_arguments, are_given, class_prompts, parse_prompts
+from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 
 # As options they would bypass the checks of these arguments.
 _OWN_ARGUMENTS = ("device", "weights")
@@ -41,7 +44,7 @@ SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("volume", help="NIfTI, NRRD or MetaImage file, or a folder of DICOM slices")
+    parser.add_argument("volume", help=VOLUME_HELP)
     parser.add_argument("--out", required=True, metavar="SEG.nii.gz", help="label map to write")
     parser.add_argument(
         "--preview", metavar="P.png", help="write an image of three planes with outlines"
@@ -57,9 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F.png",
         help="write a figure of the disagreement for the object with the lowest expected Dice",
     )
-    parser.add_argument(
-        "--series", metavar="UID", help="DICOM series to read if the folder has several"
-    )
+    add_reading_arguments(parser)
     add_model_arguments(parser)
     add_prompt_arguments(parser)
 
@@ -104,12 +105,15 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Segment, write the outputs, and print the result."""
-    from ..volumes.io.image_files import check_ending
+    from ..volumes.io.image_files import check_ending, check_storable
+    from ..volumes.right_angles import brought_back, on_regular_grid
 
     volumes = [Path(o) for o in (arguments.out, arguments.consistency) if o]
     pictures = [Path(o) for o in (arguments.preview, arguments.consistency_figure) if o]
     others = [Path(arguments.prompts_out)] if arguments.prompts_out else []
     inputs = [Path(i) for i in (arguments.prompts, arguments.weights) if i]
+    masks = [text for option, text in arguments.typed if option == "--mask"]
+    inputs += mask_files([*masks, *arguments.avoid])
     check_outputs([*volumes, *pictures, *others], Path(arguments.volume), inputs)
     for path in volumes:
         check_ending(path)
@@ -117,45 +121,52 @@ def run(arguments: argparse.Namespace) -> None:
         check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
-    volume = Volume.read(arguments.volume, arguments.series)
+    volume = read_volume(arguments)
+    for path in volumes:
+        check_storable(path, volume.geometry)
+    # Models work on axes at right angles; what is written is on the volume's own.
+    worked = on_regular_grid(volume)
     # A model with classes supports text only and needs no prompts; its classes are known after it
     # has been loaded.
     taken = card(arguments.model).prompts
     by_class = not are_given(arguments) and taken == ("text",)
     prompts = PromptList() if by_class else parse_prompts(arguments, volume.geometry, taken)
+    given_masks = [prompt for _, prompt in prompts.entries if isinstance(prompt, Mask)]
     # Errors are raised before a large network is loaded.
     for _, prompt in prompts.entries:
         card(arguments.model).check_takes([prompt])
-        to_voxels([prompt], volume.geometry)
+        to_voxels([prompt], worked.geometry)
     options = model_options(arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress:
         progress(0, "Loading the model")
-        session = Session(create(arguments.model, arguments.device, **options), volume)
+        session = Session(create(arguments.model, arguments.device, **options), worked)
         if by_class:
             classes = session.segmenter.classes
             prompts = (
-                class_prompts(classes)
+                class_prompts(classes, arguments, volume.geometry)
                 if classes
                 else parse_prompts(arguments, volume.geometry, taken)
             )
         session.change(prompts)
-        labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
+        worked_labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - start_time
+    labels = brought_back(worked_labels, volume.geometry)
     labels.write(arguments.out, dict(prompts.objects))
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
     title = f"{Path(arguments.volume).name}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        preview = draw_preview(volume, label_outlines(labels, session), shown, title)
+        preview = draw_preview(worked, label_outlines(worked_labels, session), shown, title)
         write_preview(preview, arguments.preview)
     if arguments.consistency:
-        disagreement_map(measured, volume).write(arguments.consistency)
+        disagreement = disagreement_map(measured, worked)
+        brought_back(disagreement, volume.geometry).write(arguments.consistency)
     if arguments.consistency_figure:
-        write_figure(measured, volume, title, arguments.consistency_figure)
+        write_figure(measured, worked, title, arguments.consistency_figure)
     rows = []
     for label, name in prompts.objects:
         voxels = int((labels.array_kji == label).sum())
@@ -166,6 +177,8 @@ def run(arguments: argparse.Namespace) -> None:
     if "point" in session.segmenter.card.prompts:
         for line in next_clicks(measured):
             print(line)
+    for line in resampling_notes(given_masks, volume.geometry):
+        print(line)
     print(f"Wrote {arguments.out}; {arguments.model} took {seconds:.1f} s.")
 
 

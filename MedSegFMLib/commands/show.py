@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..drawing.preview import check_picture_ending, draw_preview, write_preview
 from ..prompts.types import Point
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .check_outputs import check_outputs
+from .console import print_table
+from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
+
+if TYPE_CHECKING:
+    from ..volumes.io.dicom.series import SeriesRow
 
 SUMMARY = "print a volume's size, grid and intensities, and draw three planes of it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("volume", help="NIfTI, NRRD or MetaImage file, or a folder of DICOM slices")
+    parser.add_argument("volume", help=VOLUME_HELP)
     parser.add_argument("--preview", metavar="P.png", help="write an image of three planes")
     parser.add_argument(
         "--at",
@@ -25,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("I", "J", "K"),
         help="voxel that the planes go through (default: the centre)",
     )
-    parser.add_argument(
-        "--series", metavar="UID", help="DICOM series to read if the folder has several"
-    )
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -36,7 +41,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.preview:
         check_outputs([Path(arguments.preview)], path)
         check_picture_ending(Path(arguments.preview))
-    volume = Volume.read(path, arguments.series)
+    if arguments.series is None and not arguments.preview and _print_series(path):
+        return
+    volume = read_volume(arguments)
     if arguments.at:
         Point.from_ijk(volume.geometry, arguments.at)
     for name, value in _facts(volume).items():
@@ -45,6 +52,42 @@ def run(arguments: argparse.Namespace) -> None:
         figure = draw_preview(volume, [], title=path.name, at_ijk=arguments.at)
         write_preview(figure, arguments.preview)
         print(f"Wrote {arguments.preview}.")
+
+
+def _print_series(path: Path) -> bool:
+    """Print a table of the DICOM series of a folder or file if it has several; whether it did."""
+    from ..volumes.io.dicom.files import folder_of, is_dicom_file
+    from ..volumes.io.dicom.series import contents_of, list_series
+
+    source = folder_of(path) or (path if is_dicom_file(path) else None)
+    if source is None:
+        return False
+    contents = contents_of(source)
+    rows = list_series(contents)
+    if len(rows) < 2:
+        return False
+    folder = source if source.is_dir() else source.parent
+    print_table(
+        ["number", "modality", "description", "slices", "spacing (mm)", "folder", "UID"],
+        [_series_texts(row, folder) for row in rows],
+    )
+    print(f"{path} contains {len(rows)} stacks of images; choose one with --series NUMBER.")
+    for file in contents.damaged:
+        print(f"Not listed: {file.error}", file=sys.stderr)
+    return True
+
+
+def _series_texts(row: SeriesRow, path: Path) -> list[str]:
+    spacing = row.spacing_ijk_mm
+    return [
+        str(row.number),
+        row.modality,
+        row.description,
+        f"{row.slices} x {row.frames} volumes" if row.frames > 1 else str(row.slices),
+        " x ".join(f"{mm:.3g}" for mm in spacing) if spacing else "not regular",
+        str(row.folder.relative_to(path)),
+        row.uid,
+    ]
 
 
 def _facts(volume: Volume) -> dict[str, str]:

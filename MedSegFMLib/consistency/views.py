@@ -13,9 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..progress import Progress, no_progress, parts_of
+from ..prompts.mask import Mask
+from ..prompts.mask_voxels import start_voxels, touches
+from ..prompts.prompt_list import PromptList
+from ..prompts.types import is_start
 from ..prompts.voxels import to_voxels
 from ..segmenter import Prediction, probabilities
 from ..session.session import Session
+from ..volumes.geometry import Geometry
 from ..volumes.patient_planes import Plane, planes
 from ..volumes.region import Region, Shape, shape_triple
 
@@ -69,7 +74,7 @@ class PlaneViews:
         others = {}
         for plane, share in zip(other_planes, shares, strict=True):
             view = self._views[plane.name]
-            view.session.change(session.prompts)
+            view.session.change(self._within(session.prompts, view.session.volume.geometry))
             others[plane.name] = view.session.predict_all(share)
         return {
             label: replace(answer, planes=self._planes_of(label, answer, others))
@@ -81,7 +86,13 @@ class PlaneViews:
         volume = self._session.volume
         around = [answer.region for answer in answers.values()]
         prompts = [prompt for _, prompt in self._session.prompts.entries]
-        marked = to_voxels(prompts, volume.geometry).voxels_kji
+        marks = to_voxels(prompts, volume.geometry)
+        marked = marks.voxels_kji
+        for prompt in prompts:
+            if isinstance(prompt, Mask) and prompt.role == "start":
+                # A mask must not cover all of a view.
+                region = start_voxels(prompt, volume.geometry).region
+                around.append(region.grown([1] * 3, volume.geometry.shape_kji))
         if len(marked):
             low, high = marked.min(axis=0).tolist(), (marked.max(axis=0) + 1).tolist()
             around.append(Region(shape_triple(low), shape_triple(high)))
@@ -89,6 +100,15 @@ class PlaneViews:
         voxels = volume.array_kji[crop.slices]
         # A constant crop would be an error too, but the whole volume is not constant.
         return Region.whole(volume.geometry.shape_kji) if voxels.min() == voxels.max() else crop
+
+    def _within(self, prompts: PromptList, view: Geometry) -> PromptList:
+        """The prompts without masks that are about nothing in a view."""
+        kept = tuple(
+            (label, prompt)
+            for label, prompt in prompts.entries
+            if not isinstance(prompt, Mask) or is_start(prompt) or touches(prompt, view)
+        )
+        return replace(prompts, entries=kept)
 
     def _make_views(self, crop: Region, other_planes: list[Plane]) -> None:
         if crop == self._crop:

@@ -182,7 +182,7 @@ def shown_region(volume: Volume, regions: Sequence[Region], prompts: Sequence[Pr
 def _prompted_region(volume: Volume, prompts: Sequence[Prompt]) -> Region | None:
     marks = to_voxels(prompts, volume.geometry)
     voxels = marks.voxels_kji
-    regions = list(marks.boxes)
+    regions = [*marks.boxes, *([] if marks.start is None else [marks.start.region])]
     if len(voxels):
         low, high = voxels.min(axis=0).tolist(), (voxels.max(axis=0) + 1).tolist()
         regions.append(Region(shape_triple(low), shape_triple(high)))

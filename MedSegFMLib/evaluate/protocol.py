@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CasesError
+from ..simulate.perturbations import KINDS as ERRORS
 
 if TYPE_CHECKING:
     from .records import Row
@@ -46,6 +47,9 @@ class Protocol:
         nsd_spacing: "geometry" for the voxel sizes along K, J and I; "stored" for the three numbers
             as stored in an npz file, or (i, j, k) of another file, used as those along K, J and I.
         save_segs: whether the label maps of all steps are saved as npz files.
+        start: whether the first prompt, for models that take one, is a mask: the object with an
+            error, one of `simulate.perturbations.KINDS` or "any" for one that the seed chooses;
+            None for no mask.
 
     Raises:
         CasesError: a value is out of range.
@@ -65,6 +69,7 @@ class Protocol:
     nsd_tolerance: float = NSD_TOLERANCE_MM
     nsd_spacing: str = "geometry"
     save_segs: bool = False
+    start: str | None = None
 
     def __post_init__(self) -> None:
         for field, (fits, valid) in _RULES.items():
@@ -100,6 +105,9 @@ class Protocol:
             first = f"a box, each face off by up to {100 * self.jitter:g} % of its width"
         elif self.box:
             first = "a tight box"
+        if self.start is not None:
+            error = "with an error" if self.start == "any" else self.start
+            first = f"the object {error} as a mask to start from"
         clicks = f"{self.clicks} click{'' if self.clicks == 1 else 's'}"
         if self.target_dice is not None:
             clicks = f"clicks until its Dice is {self.target_dice:g}, {self.clicks} at most"
@@ -135,8 +143,9 @@ def _truth(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _one_of(*words: str) -> tuple[Callable[[Any], bool], str]:
-    return lambda value: value in words, " or ".join(f"'{word}'" for word in words)
+def _one_of(*words: str | None) -> tuple[Callable[[Any], bool], str]:
+    named = ("null" if word is None else f"'{word}'" for word in words)
+    return lambda value: value in words, " or ".join(named)
 
 
 # The check of each field, and a description of its valid values.
@@ -164,4 +173,5 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "nsd_tolerance": (lambda v: _is_number(v) and v >= 0, "a number of 0 or more"),
     "nsd_spacing": _one_of("geometry", "stored"),
     "save_segs": (_truth, "true or false"),
+    "start": _one_of(None, "any", *ERRORS),
 }

@@ -70,6 +70,7 @@ class PlacedKind(StrEnum):
 
     BOX = "box"
     TEXT = "text"
+    MASK = "mask"
     POSITIVE_CLICK = "click +"
     NEGATIVE_CLICK = "click -"
     NONE = "none"

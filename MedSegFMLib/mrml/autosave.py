@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 from ..errors import OutputError, PromptError
+from ..prompts.json_format import geometry_from_json, geometry_to_json
 from ..system.atomic_files import write_text
 from ..system.json_files import load_bytes, parse_json
 from ..system.session_folder import SessionFolder
@@ -18,8 +19,6 @@ from ..volumes.geometry import Geometry
 from .scene_state import (
     LARGEST_BYTES,
     SceneState,
-    geometry_from_json,
-    geometry_to_json,
     state_from_json,
     state_to_json,
     stored_label,

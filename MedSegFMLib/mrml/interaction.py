@@ -13,6 +13,7 @@ from .consistency.tracker import ConsistencyTracker
 from .prompts.edits import Added, Deleted, Edit, Refused, Replaced
 from .prompts.view import PromptView
 from .requests.request_queue import PendingRequest, RequestQueue
+from .segments.adoption import adoptable
 from .segments.model_voxels import ModelVoxels
 from .segments.replacements import Replacements
 from .segments.segments import Segments
@@ -196,6 +197,28 @@ class Interaction:
             self._replacements.put_back(workspace.volume_node, geometry, workspace.prompts, redo)
         )
 
+    def adopt(self, segment_id: str) -> int:
+        """Make a segment an object; see `SegmentationLogic.adopt_segment`."""
+        workspace, segments = self._workspace, self._segments
+        geometry = workspace.require_volume().geometry
+        before = workspace.prompts
+        owned = {segments.ids[label]: label for label in before.labels if label in segments.ids}
+        if segment_id in owned:
+            workspace.current_label = owned[segment_id]
+            return workspace.current_label
+        name, voxels, mask = adoptable(segments, segment_id, geometry)
+        prompts = before.with_object(name)
+        label = prompts.labels[-1]
+        prompts = prompts.added(label, mask)
+        self._check(prompts, before)
+        self._writer.release(label)
+        self._writer.adopt(label, segment_id, voxels)
+        if not before.entries:
+            # Otherwise objects may overlap, and marks of one be inside another.
+            self._writer.remember(self._queue.model.name, prompts)
+        self._make_present(before, prompts, select=-1, adopted=label)
+        return label
+
     def _check(self, prompts: PromptList, before: PromptList) -> None:
         """Refuse prompts that are new in a list and that the model cannot take.
 
@@ -226,12 +249,14 @@ class Interaction:
         self._check(after, prompts)
         return after, label
 
-    def _make_present(self, before: PromptList, prompts: PromptList, select: int | None) -> None:
+    def _make_present(
+        self, before: PromptList, prompts: PromptList, select: int | None, adopted: int = 0
+    ) -> None:
         workspace, history = self._workspace, self._writer.replaced
         if not history.is_empty:
             history.forget_undone(before)
         if prompts.objects != before.objects:
-            for label in set(prompts.labels) - set(before.labels):
+            for label in set(prompts.labels) - set(before.labels) - {adopted}:
                 self._writer.release(label)
         workspace.history.change(prompts)
         if select is not None and prompts.objects:
@@ -239,12 +264,13 @@ class Interaction:
         same_entries = prompts.entries == before.entries
         if same_entries:
             self._writer.remember_as(self._queue.model.name, before, prompts)
-        self.show_present(recall=same_entries)
+        self.show_present(recall=same_entries or adopted > 0)
 
     def _bring_segments(self, prompts: PromptList, recall: bool) -> None:
         workspace, segments = self._workspace, self._segments
         node, geometry = workspace.volume_node, workspace.require_volume().geometry
         segments.ensure_all(node, prompts.objects)
+        self._writer.resume_adopted(prompts.labels)
         name = self._queue.model.name
         written = self._writer.recall(node, geometry, name, prompts) if recall else None
         if written is None:

@@ -19,10 +19,11 @@ from ..consistency import Consistency, HotSpot
 from ..errors import MaskError, MedSegFMError, PromptError
 from ..prompts.edits import renamed, with_classes, with_prompt, without_prompts
 from ..prompts.prompt_list import PromptList
-from ..prompts.types import Point, Prompt
-from ..prompts.voxels import to_voxels
+from ..prompts.types import Box, Point, Prompt
+from ..prompts.voxels import kept_part, to_voxels
 from ..registry import card, resolve_name
 from ..segmenter import ModelCard
+from ..volumes.region import Region
 from ..volumes.volume import Volume
 from .autosave import Autosave, Snapshot
 from .consistency.tracker import ConsistencyTracker
@@ -39,6 +40,8 @@ from .segments.export import labels_of_segments
 from .segments.grid import check_holds_labelmaps
 from .segments.masking import Overwrite, is_locked, set_locked
 from .segments.model_voxels import ModelVoxels
+from .segments.other_segments import OtherSegments
+from .segments.reference import ReferenceSegment
 from .segments.replacements import Replacements
 from .segments.segments import Segments
 from .segments.writer import SegmentWriter
@@ -80,10 +83,12 @@ class SegmentationLogic:
         self.overlay = overlay = ChangeOverlay(scene)
         self.segments = segments = Segments(scene, terminologies)
         self.requests = queue = RequestQueue(make_client)
+        self._others = others = OtherSegments(segments)
         editor = SegmentEditor(scene, application_logic)
         self._writer = writer = SegmentWriter(scene, segments, overlay, editor)
         self._replacements = replacements = Replacements(segments, writer, editor)
         self._workspace = work = Workspace(scene, view, segments, writer, queue, updates)
+        queue.limited = lambda prompts: others.limited(prompts, work.geometry)
         self.consistency_view = ConsistencyView(scene)
         self.while_saving = WhileSaving(scene)
         self.while_saving.add(self.consistency_view)
@@ -175,6 +180,19 @@ class SegmentationLogic:
     @new_object_per_box.setter
     def new_object_per_box(self, on: bool) -> None:
         self._interaction.new_object_per_box = on
+
+    @property
+    def avoids_others(self) -> bool:
+        """Whether answers keep away from the segments that are no objects of the present work."""
+        return self._others.are_avoided
+
+    @avoids_others.setter
+    def avoids_others(self, on: bool) -> None:
+        if on == self._others.are_avoided:
+            return
+        self._others.are_avoided = on
+        if self.prompts.entries:
+            self._interaction.predict_anew()
 
     @property
     def measures_consistency(self) -> bool:
@@ -346,6 +364,53 @@ class SegmentationLogic:
             self.predict()
         else:
             self._interaction.change(prompts, select=-1)
+
+    def adopt_segment(self, segment_id: str) -> int:
+        """Go on with an existing segment of the segmentation: it becomes an object of its own.
+
+        Its voxels are the object's mask to start from, a prompt as any other, and stay as they are
+        until a prompt corrects them. Undo brings them back. When the object is removed, or its
+        prompts are, the segment stays in the scene with the voxels that it had before. A segment
+        that is an object's already makes that the current one.
+
+        Args:
+            segment_id: The segment in `segments.node`; see `use_segmentation`.
+
+        Returns:
+            The object's label, which is the current one.
+
+        Raises:
+            MaskError: If there is no such segment, or it is empty, locked or a surface.
+            PromptError: If the model takes no masks, or the segment is outside the volume.
+            VolumeError: If no volume is chosen. Nothing changes then.
+        """
+        self._interaction.take_edits()
+        return self._interaction.adopt(segment_id)
+
+    def freeze(self, part: Box | Region, label: int | None = None) -> None:
+        """Keep a part of an object's segment as it is, also what was painted there by hand.
+
+        It is a prompt of the object: deleting it, or undo, thaws the part. A click still decides
+        its own voxel.
+
+        Args:
+            part: A box, or a region in voxels of the volume, such as a range of slices.
+            label: The object; None for the current one.
+
+        Raises:
+            MaskError: If the object has no segment with voxels.
+            PromptError: If the part is outside the volume.
+            VolumeError: If no volume is chosen. Nothing changes then.
+        """
+        self._interaction.take_edits()
+        label = self.current_label if label is None else label
+        name, geometry = self.prompts.name(label), self._workspace.require_volume().geometry
+        if not self.segments.is_there(label):
+            raise MaskError(f"{name} has no segment to freeze yet; predict it first.")
+        segment = ReferenceSegment(self.segments.node, self.segments.ids[label])
+        held = segment.read(geometry)[0]
+        whole = Volume(held.on(Region.whole(geometry.shape_kji)), geometry)
+        self.add(kept_part(whole, part), label)
 
     def delete(self, index: int) -> None:
         """Delete the prompt `index` of the list, however early it was given."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import MedSegFMError, PromptError
+from ..volumes.io.settling import without_nan
+from ..volumes.volume import Volume
 from .consistency.tracker import ConsistencyTracker
 from .interaction import Interaction
 from .nodes.scene_observer import SceneObserver
@@ -60,9 +62,7 @@ class SceneFollower:
 
     def set_volume(self, node: Any | None) -> None:
         """Segment another volume; see `SegmentationLogic.set_volume`."""
-        volume = None if node is None else volume_from_node(node)
-        if volume is not None:
-            volume.intensity_range()
+        volume = None if node is None else self._checked_volume(node)
         self._interaction.take_edits()
         self.leave()
         self._volume_gone = False
@@ -128,10 +128,18 @@ class SceneFollower:
         missing = [n for n in prompts.labels if self._segments.is_missing(n)]
         for label in missing:
             prompts = prompts.without_object(label)
-            self._writer.model_voxels.pop(label, None)
+            self._writer.lose(label)
         if missing:
             self._workspace.history.change(prompts)
             self._interaction.show_present()
+
+    def _checked_volume(self, node: Any) -> Volume:
+        """The volume of a node without NaN, which is reported; an error if nothing can be done."""
+        volume, note = without_nan(volume_from_node(node), f"the volume {node.GetName()}")
+        if note:
+            self._updates.append(Warned(f"The volume {node.GetName()} {note}."))
+        volume.intensity_range()
+        return volume
 
     def _reread_volume(self, node: Any) -> None:
         workspace = self._workspace
@@ -143,7 +151,7 @@ class SceneFollower:
             same_voxels = content_stamp(node) == workspace.stamp
             if workspace.volume is not None and in_place and same_voxels:
                 return
-            volume.intensity_range()
+            volume = self._checked_volume(node)
         except MedSegFMError as error:
             self._queue.drop()
             self._consistency.forget()

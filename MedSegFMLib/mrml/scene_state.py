@@ -6,10 +6,7 @@ segment has from answers, so that the next answer leaves alone what others have 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +14,18 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..errors import MedSegFMError, PromptError
-from ..prompts.json_format import prompts_from_json, prompts_to_document
+from ..errors import PromptError
+from ..prompts.json_format import (
+    geometry_from_json,
+    geometry_to_json,
+    prompts_from_json,
+    prompts_to_document,
+)
 from ..prompts.prompt_list import PromptList
 from ..registry import resolve_name
 from ..system.json_files import parse_json
 from ..system.names import parse_label
+from ..system.packed_text import bits_of_text, text_of_bits
 from ..volumes.geometry import Geometry
 from ..volumes.region import Region, shape_triple
 from .segments.model_voxels import ModelVoxels
@@ -46,6 +49,7 @@ class SceneState:
         segment_ids: The identifier of each object's segment, by label.
         model_voxels: The voxels that segments have from answers, by label, on the segments' grid.
         geometry: The volume's grid, so that prompts can be moved with the volume; None if unknown.
+        adopted: By label, the voxels that an adopted segment had before, on the segments' grid.
         answered_by: The name of the model whose answer to these prompts the segments hold; None
             if that answer is still awaited.
     """
@@ -57,6 +61,7 @@ class SceneState:
     model_voxels: Mapping[int, ModelVoxels] = field(default_factory=dict)
     geometry: Geometry | None = None
     answered_by: str | None = None
+    adopted: Mapping[int, ModelVoxels] = field(default_factory=dict)
 
 
 def state_to_json(state: SceneState) -> str:
@@ -72,6 +77,8 @@ def state_to_json(state: SceneState) -> str:
         "volume": None if state.geometry is None else geometry_to_json(state.geometry),
         "answered_by": state.answered_by,
     }
+    if state.adopted:
+        document["adopted"] = {str(n): voxels_to_json(v) for n, v in state.adopted.items()}
     return json.dumps(document)
 
 
@@ -92,6 +99,8 @@ def state_from_json(text: str) -> SceneState:
         model = resolve_name(str(document["model"]))
         answers = document["answers"]
         voxels = {stored_label(label): voxels_from_json(item) for label, item in answers.items()}
+        # Earlier versions adopted nothing.
+        adopted = dict(document.get("adopted", {}))
         if "answered_by" in document:
             answered_by = _model_or_none(document["answered_by"])
         else:
@@ -104,6 +113,7 @@ def state_from_json(text: str) -> SceneState:
             voxels,
             None if document["volume"] is None else geometry_from_json(document["volume"]),
             answered_by,
+            {stored_label(label): voxels_from_json(item) for label, item in adopted.items()},
         )
     except PromptError:
         raise
@@ -141,20 +151,6 @@ def stored_label(text: str) -> int:
     return label
 
 
-def geometry_to_json(geometry: Geometry) -> dict[str, Any]:
-    """A grid as JSON: its shape and its matrix."""
-    return {"shape_kji": geometry.shape_kji, "ijk_to_ras": geometry.ijk_to_ras.tolist()}
-
-
-def geometry_from_json(item: Mapping[str, Any]) -> Geometry:
-    """Read a grid that `geometry_to_json` wrote.
-
-    Raises:
-        KeyError, TypeError, ValueError: If it is damaged.
-    """
-    return Geometry(shape_triple(item["shape_kji"]), np.array(item["ijk_to_ras"]))
-
-
 def voxels_to_json(voxels: ModelVoxels) -> dict[str, Any]:
     """A mask as JSON: its first voxel, its shape, and its packed and deflated bits.
 
@@ -163,11 +159,10 @@ def voxels_to_json(voxels: ModelVoxels) -> dict[str, Any]:
     known = _PACKED.get(voxels)
     if known is not None:
         return known
-    bits = zlib.compress(voxels.packed.bits.tobytes(), 1)
     item = {
         "start_kji": voxels.region.start_kji,
         "shape_kji": voxels.mask_kji.shape,
-        "bits": base64.b64encode(bits).decode("ascii"),
+        "bits": text_of_bits(voxels.packed.bits.tobytes()),
     }
     _PACKED[voxels] = item
     return item
@@ -182,20 +177,10 @@ def voxels_from_json(item: Mapping[str, Any]) -> ModelVoxels:
     try:
         shape = shape_triple(item["shape_kji"])
         region = Region.at(shape_triple(item["start_kji"]), shape)
-        # One byte more than there can be shows that there is too much.
-        inflater = zlib.decompressobj()
-        limit = (region.size + 7) // 8
-        packed = inflater.decompress(base64.b64decode(item["bits"], validate=True), limit + 1)
-        if len(packed) != limit:
-            raise PromptError(
-                f"A stored mask of {shape} voxels holds {len(packed)} bytes, not {limit}; place "
-                "the prompts again."
-            )
+        packed = bits_of_text(item["bits"], (region.size + 7) // 8)
         bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=region.size)
         return ModelVoxels(region, bits.astype(bool).reshape(shape))
-    except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as error:
-        if isinstance(error, MedSegFMError):
-            raise
+    except (KeyError, TypeError, ValueError) as error:
         raise PromptError(
             f"A stored mask is damaged ({error!r}); place the prompts again."
         ) from error

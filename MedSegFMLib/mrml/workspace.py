@@ -198,6 +198,11 @@ class Workspace:
         answered = self._adopt(fresh, node)
         self._writer.put(self.volume_node, self.require_volume().geometry, snapshot.segments)
         self._writer.model_voxels = dict(state.model_voxels)
+        self._writer.adopted = {
+            label: voxels
+            for label, voxels in state.adopted.items()
+            if label in state.prompts.labels
+        }
         if answered and answered_by is not None:
             self._writer.remember(answered_by, self.prompts)
         self.store()
@@ -225,6 +230,9 @@ class Workspace:
             self._writer.model_voxels = {
                 label: voxels for label, voxels in state.model_voxels.items() if label not in lost
             }
+            self._writer.adopted = {
+                label: voxels for label, voxels in state.adopted.items() if label not in lost
+            }
             for label, name in state.prompts.objects:
                 self._segments.ensure(label, name)
             answered = answered and not lost
@@ -241,7 +249,10 @@ class Workspace:
         if held is not None and held[1] == prompts:
             # Possibly a model that is not here, until another answer is requested.
             answered_by = held[0]
-        return SceneState(prompts, model.name, seed, ids, voxels, self.geometry, answered_by)
+        adopted = self._writer.adopted
+        return SceneState(
+            prompts, model.name, seed, ids, voxels, self.geometry, answered_by, adopted
+        )
 
 
 def _have_same_corners(first: Geometry, second: Geometry) -> bool:

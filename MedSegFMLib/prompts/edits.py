@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..volumes.geometry import Matrix
+from ..volumes.geometry import Geometry, Matrix
+from .mask import Mask
 from .prompt_list import PromptList
-from .types import Box, Point, Position, Prompt, Text
+from .types import Box, Point, Position, Prompt, Text, is_start
 
 
 def replaced(prompts: PromptList, index: int, prompt: Prompt) -> PromptList:
@@ -55,14 +56,15 @@ def begins_object(
 
     Returns:
         True if the list has no object yet, if both the prompt and one of the current object are
-        texts, and, with `new_object_per_box`, if both are boxes.
+        texts, and, with `new_object_per_box`, if both are boxes or both are masks to start from.
     """
     if not prompts.objects:
         return True
     begun_by = (Text, Box) if new_object_per_box else (Text,)
-    return isinstance(prompt, begun_by) and any(
-        owner == label and type(given) is type(prompt) for owner, given in prompts.entries
-    )
+    own = [given for owner, given in prompts.entries if owner == label]
+    if is_start(prompt):
+        return new_object_per_box and any(map(is_start, own))
+    return isinstance(prompt, begun_by) and any(type(given) is type(prompt) for given in own)
 
 
 def with_prompt(
@@ -102,6 +104,9 @@ def _carried(prompt: Prompt, matrix: Matrix) -> Prompt:
 
     if isinstance(prompt, Text):
         return prompt
+    if isinstance(prompt, Mask):
+        geometry = prompt.geometry
+        return prompt.on(Geometry(geometry.shape_kji, matrix @ geometry.ijk_to_ras))
     if isinstance(prompt, Point):
         return replace(prompt, position_ras=place(prompt.position_ras))
     if isinstance(prompt, Box):

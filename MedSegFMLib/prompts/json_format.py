@@ -3,19 +3,29 @@
 {"format": "medsegfm-prompts", "version": 1, "space": "RAS", "unit": "mm",
  "objects": [{"label": 1, "name": "liver"}],
  "prompts": [{"object": 1, "type": "point", "position_ras": [1, 2, 3], "positive": true}]}
+
+The voxels of a mask are packed, deflated and in base64.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..errors import PromptError
 from ..system.atomic_files import write_text
 from ..system.json_files import JsonError, load_bytes, parse_json
 from ..system.names import LARGEST_LABEL, name_fault
+from ..system.packed_text import bits_of_text
+from ..volumes.geometry import Geometry
+from ..volumes.region import shape_triple
+from .mask import LARGEST_MASK_VOXELS, Mask, packed_size
 from .prompt_list import PromptList
 from .types import PROMPT_NAMES, Prompt, is_positive, prompt_name
 
@@ -41,8 +51,7 @@ def prompts_to_document(prompts: PromptList) -> dict[str, Any]:
         "unit": "mm",
         "objects": [{"label": label, "name": name} for label, name in prompts.objects],
         "prompts": [
-            # Their fields are numbers and tuples, which `dataclasses.asdict` would copy slowly.
-            {"object": label, "type": prompt_name(prompt), **vars(prompt)}
+            {"object": label, "type": prompt_name(prompt), **_fields(prompt)}
             for label, prompt in prompts.entries
         ],
     }
@@ -107,12 +116,44 @@ def write_prompts(prompts: PromptList, path: Path | str) -> None:
     write_text(path, prompts_to_json(prompts))
 
 
+def _fields(prompt: Prompt) -> dict[str, Any]:
+    if isinstance(prompt, Mask):
+        return {"role": prompt.role, **geometry_to_json(prompt.geometry), "bits": prompt.text}
+    # Numbers and tuples, which `dataclasses.asdict` would copy slowly.
+    return vars(prompt)
+
+
+def geometry_to_json(geometry: Geometry) -> dict[str, Any]:
+    """A grid as JSON: its shape and its matrix."""
+    return {"shape_kji": geometry.shape_kji, "ijk_to_ras": geometry.ijk_to_ras.tolist()}
+
+
+def geometry_from_json(item: Mapping[str, Any]) -> Geometry:
+    """Read a grid that `geometry_to_json` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is damaged.
+    """
+    return Geometry(shape_triple(item["shape_kji"]), np.array(item["ijk_to_ras"]))
+
+
+def _mask(item: dict[str, Any]) -> Mask:
+    geometry = geometry_from_json(item)
+    # Before anything is unpacked.
+    size = prod(geometry.shape_kji)
+    if size > LARGEST_MASK_VOXELS:
+        raise PromptError(f"A mask has {size} voxels; it may have {LARGEST_MASK_VOXELS}.")
+    return Mask(geometry, bits_of_text(item["bits"], packed_size(size)), item["role"])
+
+
 def _prompt(item: dict[str, Any]) -> Prompt:
     if item["type"] not in _TYPES:
         raise PromptError(
             f"A prompt has the type {item['type']!r}; supported are {', '.join(_TYPES)}."
         )
     prompt_type = _TYPES[item["type"]]
+    if prompt_type is Mask:
+        return _mask(item)
     fields = {f.name: _tuples(item[f.name]) for f in dataclasses.fields(prompt_type)}
     prompt: Prompt = prompt_type(**fields)
     if not isinstance(is_positive(prompt), bool):

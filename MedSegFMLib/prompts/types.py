@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import PromptError, numbers_text
 from ..volumes.geometry import Geometry, Matrix
+from .mask import Mask
 
 Position = tuple[float, float, float]
 
@@ -182,7 +183,7 @@ class Text:
             raise PromptError("The text prompt is empty; name what to segment.")
 
 
-Prompt = Point | Box | Scribble | Lasso | Text
+Prompt = Point | Box | Scribble | Lasso | Text | Mask
 
 PROMPT_NAMES: dict[type[Prompt], str] = {
     Point: "point",
@@ -190,6 +191,7 @@ PROMPT_NAMES: dict[type[Prompt], str] = {
     Scribble: "scribble",
     Lasso: "lasso",
     Text: "text",
+    Mask: "mask",
 }
 
 
@@ -199,14 +201,30 @@ def prompt_name(prompt: Prompt) -> str:
 
 
 def is_positive(prompt: Prompt) -> bool:
-    """Whether the prompt marks its object rather than background; always true of boxes, texts."""
+    """Whether the prompt shows its object rather than limits it; always true of boxes, texts."""
     return getattr(prompt, "positive", True)
+
+
+def is_start(prompt: Prompt) -> bool:
+    """Whether the prompt is a mask that the object starts from."""
+    return isinstance(prompt, Mask) and prompt.role == "start"
+
+
+def latest_start(prompts: Iterable[Prompt]) -> Mask | None:
+    """The mask that an object with these prompts starts from; None if there is none."""
+    found = None
+    for prompt in prompts:
+        if isinstance(prompt, Mask) and prompt.role == "start":
+            found = prompt
+    return found
 
 
 def as_background(prompt: Prompt) -> Prompt | None:
     """The prompt as background for every other object; None if it does not apply to those."""
     if isinstance(prompt, Point | Scribble | Lasso) and prompt.positive:
         return replace(prompt, positive=False)
+    if isinstance(prompt, Mask) and prompt.role == "keep" and prompt.count:
+        return prompt.as_role("avoid")
     return None
 
 

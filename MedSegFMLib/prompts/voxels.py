@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from ..errors import PromptError, numbers_text
 from ..volumes.geometry import Geometry
+from ..volumes.grids import extent_text
 from ..volumes.region import Region, shape_triple
+from ..volumes.volume import Volume
+from .mask import Mask
+from .mask_voxels import FixedVoxels, StartVoxels, fixed_voxels, start_voxels
 from .types import Box, Lasso, Point, Position, Prompt, Scribble, Text, prompt_name
 
 Indices = NDArray[np.int64]
@@ -31,12 +35,17 @@ class VoxelMarks:
             they were given, without repeats; a later mark of a voxel replaces an earlier one.
         positive: (n,) bool, whether each voxel belongs to the object.
         phrases: the text prompts.
+        start: the voxels of the latest mask to start from; None if there is none.
+        fixed: the voxels that masks to avoid or to keep fix, apart from marked ones; None if there
+            are none.
     """
 
     boxes: tuple[Region, ...]
     voxels_kji: Indices
     positive: NDArray[np.bool_]
     phrases: tuple[str, ...]
+    start: StartVoxels | None = None
+    fixed: FixedVoxels | None = None
 
     @property
     def foreground_kji(self) -> Indices:
@@ -58,17 +67,26 @@ class VoxelMarks:
             np.asarray(self.voxels_kji[is_within] - np.array(region.start_kji)),
             self.positive[is_within],
             self.phrases,
+            None if self.start is None else self.start.within(region),
+            None if self.fixed is None else self.fixed.within(region),
         )
 
 
 def enforce_marks(logits_kji: NDArray[np.float32], marks: VoxelMarks, least_logit: float) -> None:
-    """Bring every marked voxel to the side of its mark, at least `least_logit` from 0, in place.
+    """Bring every fixed or marked voxel to its side, at least `least_logit` from 0, in place.
+
+    A mark decides its voxel, fixed or not.
 
     Args:
         logits_kji: float32 on the grid of `marks`.
         marks: the marks.
-        least_logit: the least absolute logit of a marked voxel.
+        least_logit: the least absolute logit of such a voxel.
     """
+    if marks.fixed is not None:
+        here = marks.fixed.region.slices
+        part, is_fixed, is_inside = logits_kji[here], marks.fixed.fixed_kji, marks.fixed.inside_kji
+        np.maximum(part, least_logit, out=part, where=is_fixed & is_inside)
+        np.minimum(part, -least_logit, out=part, where=is_fixed & ~is_inside)
     inside, outside = tuple(marks.foreground_kji.T), tuple(marks.background_kji.T)
     logits_kji[inside] = np.maximum(logits_kji[inside], least_logit)
     logits_kji[outside] = np.minimum(logits_kji[outside], -least_logit)
@@ -77,19 +95,26 @@ def enforce_marks(logits_kji: NDArray[np.float32], marks: VoxelMarks, least_logi
 def to_voxels(prompts: Sequence[Prompt], geometry: Geometry) -> VoxelMarks:
     """Convert the prompts for one object to voxels of `geometry`.
 
-    A box that overlaps the volume is clipped to it.
+    A box or mask that overlaps the volume is clipped to it.
 
     Raises:
-        PromptError: a prompt is outside the volume.
+        PromptError: a prompt is outside the volume, or a mask covers all of it.
     """
     boxes: list[Region] = []
     phrases: list[str] = []
+    start: StartVoxels | None = None
+    fixed: list[Mask] = []
     marks: dict[tuple[int, ...], bool] = {}
     for prompt in prompts:
         if isinstance(prompt, Box):
             boxes.append(box_region(prompt, geometry))
         elif isinstance(prompt, Text):
             phrases.append(prompt.phrase)
+        elif isinstance(prompt, Mask):
+            if prompt.role == "start":
+                start = start_voxels(prompt, geometry)
+            else:
+                fixed.append(prompt)
         else:
             for voxel in map(tuple, mark_voxels(prompt, geometry).tolist()):
                 marks.pop(voxel, None)
@@ -99,7 +124,31 @@ def to_voxels(prompts: Sequence[Prompt], geometry: Geometry) -> VoxelMarks:
         np.array(list(marks), dtype=np.int64).reshape(-1, 3),
         np.array(list(marks.values()), dtype=bool),
         tuple(phrases),
+        start,
+        fixed_voxels(fixed, geometry),
     )
+
+
+def kept_part(volume: Volume, part: Box | Region) -> Mask:
+    """A mask that keeps a part of a segment as it is.
+
+    Args:
+        volume: the segment, non-zero inside.
+        part: the part, a box or a region in voxels of the volume, such as a range of slices.
+
+    Raises:
+        PromptError: the part is outside the volume, or the volume is not a mask.
+    """
+    whole = Region.whole(volume.geometry.shape_kji)
+    wanted = box_region(part, volume.geometry) if isinstance(part, Box) else part
+    region = wanted.intersection(whole)
+    if region is None:
+        raise PromptError(
+            f"The part to freeze, from {wanted.start_kji} to {wanted.stop_kji} (k, j, i), is "
+            f"outside the volume, {_bounds(volume.geometry)}."
+        )
+    cropped = volume.crop(region)
+    return Mask.from_volume(cropped, role="keep")
 
 
 def box_region(box: Box, geometry: Geometry) -> Region:
@@ -215,6 +264,4 @@ def _unique(voxels: Indices) -> Indices:
 
 def _bounds(geometry: Geometry) -> str:
     i, j, k = geometry.shape_kji[::-1]
-    faces = geometry.ras_from_ijk(geometry.corners_ijk(edge=0.5))
-    low, high = (numbers_text(v.tolist()) for v in (faces.min(axis=0), faces.max(axis=0)))
-    return f"which has {i} x {j} x {k} voxels from {low} to {high} RAS mm"
+    return f"which has {i} x {j} x {k} voxels {extent_text(geometry)}"

@@ -99,4 +99,7 @@ def _raised(prediction: Prediction, marks: VoxelMarks, amount: float) -> Predict
         logits[box.slices] += np.float32(amount)
     background = tuple(here.background_kji.T)
     logits[background] = prediction.logits_kji[background]
+    if here.fixed is not None:
+        part, before = (a[here.fixed.region.slices] for a in (logits, prediction.logits_kji))
+        part[here.fixed.fixed_kji] = before[here.fixed.fixed_kji]
     return prediction.with_logits(logits)

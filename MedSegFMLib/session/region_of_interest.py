@@ -18,7 +18,7 @@ _MARGIN_AROUND_MARKS = 4
 
 
 def prompt_region(prompts: Sequence[Prompt], geometry: Geometry, rule: RegionRule) -> Region:
-    """The region that contains every box and every foreground mark with the rule's margins.
+    """The region with every box, mask to start from and foreground mark, and the rule's margins.
 
     It is the whole volume if there is neither box nor mark, or if there is a text prompt but no
     box.
@@ -30,6 +30,9 @@ def prompt_region(prompts: Sequence[Prompt], geometry: Geometry, rule: RegionRul
     seed = _seed(marks, rule, geometry)
     if seed is None or (marks.phrases and not marks.boxes):
         return Region.whole(geometry.shape_kji)
+    if marks.start is not None:
+        start = marks.start.region
+        seed = seed.union(start.grown(rule.margin(start), geometry.shape_kji))
     for voxel in marks.foreground_kji:
         seed = seed.union(_around(voxel.tolist(), _MARGIN_AROUND_MARKS, geometry))
     return seed
@@ -56,6 +59,8 @@ def _seed(marks: VoxelMarks, rule: RegionRule, geometry: Geometry) -> Region | N
         return Region.enclosing(
             [box.grown(rule.margin(box), geometry.shape_kji) for box in marks.boxes]
         )
+    if marks.start is not None:
+        return marks.start.region
     first = marks.foreground_kji if len(marks.foreground_kji) else marks.background_kji
     if not len(first):
         return None

@@ -3,45 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ..errors import PromptError
-from ..progress import Progress, no_progress, part_of, parts_of
+from ..progress import Progress, no_progress, parts_of
 from ..prompts.edits import with_prompt
 from ..prompts.history import PromptHistory
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Prompt, Text, is_positive
-from ..prompts.voxels import to_voxels
-from ..segmenter import Encoding, Prediction, Segmenter, class_numbers
-from ..system.foreign_errors import callers, check_finite_output, predicting_errors
-from ..system.memory_cache import LruByteCache
+from ..prompts.voxels import kept_part, to_voxels
+from ..segmenter import Prediction, Segmenter, class_numbers
+from ..system.foreign_errors import callers
 from ..volumes.region import Region
 from ..volumes.volume import Volume
 from .overlaps import resolve_overlaps
-from .region_of_interest import grown_region, prompt_region
-
-# How often the region of an object that reaches its border is enlarged.
-_MOST_GROWTHS = 4
-
-
-_Chain = tuple[Region | None, tuple[tuple[Prompt, ...], ...]]
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A prediction for one object after some of its prompts, and the region used."""
-
-    prediction: Prediction
-    region: Region
-
-    @property
-    def nbytes(self) -> int:
-        """The memory of the prediction."""
-        arrays = (self.prediction.logits_kji, *self.prediction.planes.values())
-        return sum(array.nbytes for array in arrays)
+from .predictor import Predictor
+from .region_of_interest import prompt_region
 
 
 class Session:
@@ -65,12 +44,7 @@ class Session:
         self._segmenter = segmenter
         self._volume = volume
         self.current_label = 1
-        self._encodings: LruByteCache[Region, Encoding] = LruByteCache(
-            budget_bytes, lambda e: e.nbytes
-        )
-        # The key is the region that objects share and all steps up to this one: the prediction of a
-        # model that continues from its previous one depends on all of them.
-        self._steps: LruByteCache[_Chain, _Step] = LruByteCache(budget_bytes, lambda s: s.nbytes)
+        self._predictor = Predictor(segmenter, volume, budget_bytes)
         self._history = PromptHistory()
 
     @property
@@ -135,6 +109,22 @@ class Session:
         """Move the click or box at `index` of the list to a position in RAS millimetres."""
         self.change(self.prompts.moved(index, position_ras))
 
+    def freeze(self, part: Box | Region, label: int | None = None) -> None:
+        """Keep an object's voxels in a part of the volume as they are predicted now.
+
+        Later prompts do not change them, except that a click decides its own voxel. Deleting the
+        prompt that this adds, or undo, thaws them.
+
+        Args:
+            part: the part; a region in voxels, such as a range of slices.
+            label: the object; None for the current one.
+
+        Raises:
+            PromptError: the part is outside the volume, or the object has no prompts.
+        """
+        label = self.current_label if label is None else label
+        self.add(kept_part(self.predict(label).mask, part), label)
+
     def reset(self) -> None:
         """Remove all objects and prompts; undo restores them."""
         self.change(PromptList())
@@ -189,9 +179,10 @@ class Session:
                     "click on the object."
                 )
         answers: dict[int, Prediction] = {}
+        shared = self._shared_region()
         shares = parts_of(progress, len(steps))
         for (label, taken), share in zip(steps.items(), shares, strict=True):
-            answers[label] = self._answer(taken, share).prediction
+            answers[label] = self._predictor.answer(taken, shared, share)
         marks = {
             label: to_voxels(taken[-1], self.volume.geometry) for label, taken in steps.items()
         }
@@ -224,70 +215,6 @@ class Session:
         labels = self.prompts.labels
         if labels and self.current_label not in labels:
             self.current_label = labels[-1]
-
-    def _answer(self, taken: Sequence[tuple[Prompt, ...]], progress: Progress) -> _Step:
-        """The prediction after the last of `taken`, starting from the latest cached step.
-
-        A model that continues from its previous prediction goes through every step, so that the
-        same prompts always give the same mask.
-        """
-        if not self.segmenter.card.uses_previous:
-            taken = taken[-1:]
-        shared = self._shared_region()
-        chains = [(shared, tuple(taken[: n + 1])) for n in range(len(taken))]
-        step: _Step | None = None
-        cached = len(taken)
-        while step is None and cached > 0:
-            cached -= 1
-            step = self._steps.get(chains[cached])
-        first = 0 if step is None else cached + 1
-        for n, share in enumerate(parts_of(progress, len(taken) - first), first):
-            step = self._predict_step(taken[n], shared, step, share)
-            self._steps.put(chains[n], step)
-        assert step is not None, "taken has at least one step"
-        return step
-
-    def _predict_step(
-        self,
-        prompts: tuple[Prompt, ...],
-        shared: Region | None,
-        before: _Step | None,
-        progress: Progress,
-    ) -> _Step:
-        geometry = self.volume.geometry
-        region = shared or prompt_region(prompts, geometry, self.segmenter.card.region_rule)
-        if before is not None:
-            region = region.union(before.region)
-        boxed = any(isinstance(prompt, Box) for prompt in prompts)
-        previous = before.prediction if before else None
-        for n in range(_MOST_GROWTHS):
-            # The number of tries is unknown, so each gets half of the remaining progress.
-            share = part_of(progress, 1 - 0.5**n, 1 - 0.5 ** (n + 1))
-            encoding = self._encode(region, part_of(share, 0, 0.5))
-            with self._boundary():
-                prediction = self.segmenter.predict(
-                    encoding, prompts, previous, part_of(share, 0.5, 1)
-                )
-            check_finite_output(prediction.logits_kji, self.segmenter.card.name)
-            # A box limits the object; without one the region grows with the object.
-            grown = grown_region(prediction.logits_kji > 0, region, geometry)
-            if boxed or grown is None:
-                break
-            region = grown
-        return _Step(prediction, prediction.region)
-
-    def _encode(self, region: Region, progress: Progress) -> Encoding:
-        encoding = self._encodings.get(region)
-        if encoding is None:
-            with self._boundary():
-                encoding = self.segmenter.encode(self.volume, region, progress)
-            self._encodings.put(region, encoding)
-        return encoding
-
-    def _boundary(self) -> AbstractContextManager[None]:
-        """The boundary to the packages of others that the model needs, if it does."""
-        card = self.segmenter.card
-        return predicting_errors(card.name) if card.packages else nullcontext()
 
     def _shared_region(self) -> Region | None:
         """The region of all boxes and marks, if the model segments all objects in one region."""

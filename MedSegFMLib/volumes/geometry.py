@@ -122,7 +122,7 @@ class Geometry:
 
     @property
     def is_sheared(self) -> bool:
-        """Whether two axes are not at right angles; files and ITK cannot hold such a grid."""
+        """Whether two axes are not at right angles, as with a tilted gantry."""
         gram = self.directions.T @ self.directions
         return bool(np.abs(gram - np.eye(3)).max() > 1e-4)
 

@@ -59,12 +59,24 @@ class Volume:
         )
 
     @classmethod
-    def read(cls, path: Path | str, series_uid: str | None = None) -> Volume:
-        """Read a NIfTI, NRRD or MetaImage file, or a folder with one DICOM series.
+    def read(
+        cls,
+        path: Path | str,
+        series: str | int | None = None,
+        frame: int | None = None,
+        suv: bool = False,
+    ) -> Volume:
+        """Read a NIfTI, NRRD, MetaImage or DICOM file, or a folder with DICOM series.
+
+        What is left out or not as its header says is logged as a warning.
 
         Args:
-            path: the file or folder.
-            series_uid: the DICOM series to read if a folder contains several.
+            path: the file or folder; a folder is searched with the folders in it.
+            series: the DICOM series to read if a folder contains several: its UID, or its number
+                in the list of `medsegfm show`.
+            frame: the volume to read, from 1, if there are several on one grid (time points,
+                echoes, b-values).
+            suv: whether the values of a PET series are converted to SUV by body weight.
 
         Raises:
             VolumeError: the input is missing, truncated or not one 3D scalar volume.
@@ -72,7 +84,7 @@ class Volume:
         """
         from .io.image_files import read_volume
 
-        return read_volume(Path(path), series_uid)
+        return read_volume(Path(path), series, frame, suv)
 
     def write(self, path: Path | str, names: Mapping[int, str] | None = None) -> None:
         """Write a file in the format of its ending, one of `io.image_files.WRITERS`, atomically.

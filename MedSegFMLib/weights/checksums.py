@@ -11,7 +11,8 @@ from ..progress import Progress, no_progress, parts_of
 from ..system.atomic_files import write_text
 from ..system.regular_files import check_regular_file
 
-_CHUNK_BYTES = 1 << 20
+# Large, since between two chunks a thread may have to wait for Python's lock.
+_CHUNK_BYTES = 1 << 24
 
 
 def sha256_of(path: Path, progress: Progress = no_progress) -> str:

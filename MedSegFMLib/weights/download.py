@@ -1,4 +1,4 @@
-"""Downloads and imports of weights in the background, for a panel that must not block."""
+"""Downloads and imports of weights in the background, for a panel that must not wait for them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 from ..errors import Cancelled, MedSegFMError, WeightsError
 from ..progress import Progress
+from ..system.thread_time import GRANTED_SECONDS
 from . import store
 from .fetch import fetch
+from .receiving import ReceivingProcess
 from .trial import Trial, no_trial
 
 
@@ -37,11 +39,12 @@ class Installing:
 
     @property
     def done(self) -> bool:
-        """Whether it ended, successfully or not."""
+        """Whether it ended, successfully or not; gives its thread a few milliseconds to run."""
+        self._thread.join(GRANTED_SECONDS)
         return not self._thread.is_alive()
 
     def cancel(self) -> None:
-        """Stop soon, at the latest when a silent server times out; received data are kept."""
+        """Stop soon; what was downloaded is kept."""
         self._stop.set()
 
     def _run(self) -> None:
@@ -68,12 +71,20 @@ class Installing:
 
 
 class Download(Installing):
-    """`fetch` in a separate thread; if it is stopped or fails, it can be resumed."""
+    """`fetch`; if it is stopped or fails, it can be resumed. A process of its own receives."""
 
     def __init__(self, name: str, accept_licence: bool = False, trial: Trial = no_trial) -> None:
-        super().__init__(
-            name, lambda progress: fetch(name, accept_licence, progress, trial), "download"
-        )
+        self._process = ReceivingProcess()
+
+        def install(progress: Progress) -> Path:
+            return fetch(name, accept_licence, progress, trial, self._process)
+
+        super().__init__(name, install, "download")
+
+    def cancel(self) -> None:
+        """Stop at once; what was downloaded is kept."""
+        super().cancel()
+        self._process.kill()
 
 
 class Import(Installing):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import WeightsError
@@ -12,8 +13,18 @@ from .checksums import sha256_of
 from .transfer import receive
 from .trial import Trial, no_trial
 
-# The fractions of the progress at which the download and its verification end; then it is tried.
-_RECEIVED, _VERIFIED = 0.8, 0.85
+# Downloads a file of known size from an address, and returns its SHA-256.
+Receive = Callable[[str, Path, int | None, Progress], str]
+
+# The fraction of the download's progress at which the verification begins, and that of the whole
+# at which it ends; then the weights are tried.
+_RECEIVED, _VERIFIED = 0.95, 0.85
+
+
+def receive_and_check(url: str, part: Path, size: int | None, progress: Progress) -> str:
+    """Download a file and return its SHA-256; see `transfer.receive`."""
+    receive(url, part, size, part_of(progress, 0.0, _RECEIVED))
+    return sha256_of(part, part_of(progress, _RECEIVED, 1.0))
 
 
 def fetch(
@@ -21,6 +32,7 @@ def fetch(
     accept_licence: bool = False,
     progress: Progress = no_progress,
     trial: Trial = no_trial,
+    receive: Receive = receive_and_check,
 ) -> Path:
     """Download the weights of a model into the user's folder and return their path.
 
@@ -32,6 +44,7 @@ def fetch(
             other licences need no acceptance.
         progress: called with the completed fraction and a phrase.
         trial: called with the name and the file before it is installed; see `store.import_file`.
+        receive: downloads the file.
 
     Raises:
         WeightsError: no weights are published; the licence is not accepted; the user's own weights
@@ -49,8 +62,7 @@ def fetch(
     part = store.partial(item)
     store.make_folder(part.parent)
     assert item.url is not None and item.sha256 is not None, "checked by _check_published"
-    receive(item.url, part, item.bytes, part_of(progress, 0.0, _RECEIVED))
-    digest = sha256_of(part, part_of(progress, _RECEIVED, _VERIFIED))
+    digest = receive(item.url, part, item.bytes, part_of(progress, 0.0, _VERIFIED))
     if digest != item.sha256.lower():
         part.unlink()
         raise WeightsError(

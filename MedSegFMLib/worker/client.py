@@ -1,4 +1,4 @@
-"""The client of a worker: set a volume, make requests, poll for events. Nothing blocks.
+"""The client of a worker: set a volume, make requests, poll for events. Nothing waits long.
 
     client = WorkerClient(LocalLauncher())
     client.set_volume(volume)
@@ -12,12 +12,15 @@ from one thread, the one that polls.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 from ..errors import VolumeError, WorkerError
+from ..system.thread_time import GRANTED_SECONDS
 from ..volumes.volume import Volume
+from .answer_frame import check_answers
 from .connection import Connection, Ended
 from .events import (
     Answer,
@@ -35,7 +38,8 @@ from .events import (
 )
 from .frames import Frame
 from .launchers import Launcher, LocalLauncher, SshLauncher
-from .messages import Job, check_answers, check_options, parse_event
+from .mask_sizes import check_masks
+from .messages import Job, check_options, message_number, parse_event
 from .pending_request import Cancel, PendingRequest
 from .volume_sender import VolumeSender, volume_contents
 
@@ -156,10 +160,12 @@ class WorkerClient:
         Raises:
             VolumeError: there is no volume yet.
             WorkerError: the options cannot be represented in JSON.
+            PromptError: the masks are too large for a message.
         """
         if self._sender is None:
             raise VolumeError("There is no volume to segment; load one first.")
         check_options(request)
+        check_masks(request)
         self._stop()
         self._requests += 1
         job = Job(self._requests, self._sender.number, request)
@@ -185,9 +191,19 @@ class WorkerClient:
             self._cancel = Cancel(number, time.monotonic())
 
     def poll(self) -> list[Event]:
-        """Return the events since the last call, in order; never waits."""
+        """Return the events since the last call, in order.
+
+        While a worker starts or an answer is due, this waits for it for a few milliseconds, and
+        for up to 50 while an answer is being read, in which the threads that read it run: see
+        `system.thread_time`.
+        """
+        waits_until = time.monotonic() + GRANTED_SECONDS
         for _ in range(_MOST_FRAMES):
-            item = None if self._connection is None else self._connection.receive()
+            item = None
+            if self._connection is not None:
+                is_due = self._pending is not None or not self._ready
+                wait_seconds = max(0.0, waits_until - time.monotonic()) if is_due else 0.0
+                item = self._connection.receive(wait_seconds)
             if isinstance(item, Ended):
                 self._on_worker_exit(item)
             elif item is not None:
@@ -215,13 +231,9 @@ class WorkerClient:
             if frame.kind == "volume_unreachable":
                 self._send_raw(frame.data.get("number"))
                 return
-            event = parse_event(frame, time.monotonic() - since)
+            event = self._parse(frame, time.monotonic() - since)
             if isinstance(event, Started) and self._ready:
                 raise WorkerError("The worker says twice that it has started; restart it.")
-            if isinstance(event, Predicted) and pending and event.number == pending.job.number:
-                assert self._sender is not None, "a request has a volume"
-                shape = self._sender.contents[1].shape_kji
-                check_answers(event, pending.job.request.prompts, shape)
         except WorkerError as error:
             assert self._connection is not None, "a frame came through it"
             self._connection.kill(str(error))
@@ -253,6 +265,20 @@ class WorkerClient:
             if final:
                 self._pending, self._deaths = None, 0
             self._events.append(event)
+
+    def _parse(self, frame: Frame, seconds: float) -> Event:
+        """The event of a frame, whose answers are checked; late ones are not even unpacked."""
+        if frame.kind != "predicted":
+            return parse_event(frame, seconds)
+        number, pending = message_number(frame), self._pending
+        if pending is None or number != pending.job.number:
+            return Predicted(number, {})
+        assert self._sender is not None, "a request has a volume"
+        shape = self._sender.contents[1].shape_kji
+        event = parse_event(frame, seconds, math.prod(shape))
+        assert isinstance(event, Predicted), "the frame is of that kind"
+        check_answers(event, pending.job.request.prompts, shape)
+        return event
 
     def _check_silence(self, now: float) -> None:
         """Restart a worker that has sent nothing for too long while a request is pending."""

@@ -1,4 +1,5 @@
-"""One worker process and its pipes. Blocking work is done in threads; nothing here blocks."""
+"""One worker process and its pipes. Blocking work is done in threads, which get time to run: both
+`send` and `receive` wait for them for a few milliseconds (see `system.thread_time`)."""
 
 from __future__ import annotations
 
@@ -14,15 +15,18 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from ..errors import WorkerError
+from ..system.process_tree import ProcessTree, exit_words
+from ..system.thread_time import GRANTED_SECONDS
 from .frames import Frame, FrameCutOffError, read_frame, skip_greeting, write_frame
 from .launchers import Launcher
-from .process_tree import ProcessTree, exit_words
 
 _LOG = logging.getLogger(__name__)
 
 _LAST_WORDS_LINES = 40
 # How long the pipes of an ended process are still read.
 _DRAIN_SECONDS = 2.0
+# How long `receive` waits at most for a frame whose bytes keep coming.
+_FRAME_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Connection:
         self.heard_at = time.monotonic()
         self._inbox: queue.SimpleQueue[Frame | Ended] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Callable[[], Frame | None] | None] = queue.SimpleQueue()
+        # Set while nothing waits to be sent, or nothing can be sent any more.
+        self._all_sent = threading.Event()
         self._words: deque[str] = deque(maxlen=_LAST_WORDS_LINES)
         self._fault: str | None = None
         self._tree: ProcessTree | None = None
@@ -72,13 +78,23 @@ class Connection:
 
     def send(self, make_frame: Callable[[], Frame | None]) -> None:
         """Send the frame that `make_frame` returns, after all earlier ones."""
+        self._all_sent.clear()
         self._outbox.put(make_frame)
+        self._all_sent.wait(GRANTED_SECONDS)
 
-    def receive(self) -> Frame | Ended | None:
-        """Return the next frame from the worker, or its end; None if there is nothing new."""
-        with contextlib.suppress(queue.Empty):
-            return self._inbox.get_nowait()
-        return None
+    def receive(self, seconds: float = 0.0) -> Frame | Ended | None:
+        """Return the next frame from the worker, or its end; None if there is nothing new.
+
+        Args:
+            seconds: how long to wait for it; longer while the bytes of a frame keep coming.
+        """
+        give_up_at = time.monotonic() + max(seconds, _FRAME_SECONDS)
+        while True:
+            heard_at = self.heard_at
+            with contextlib.suppress(queue.Empty):
+                return self._inbox.get(timeout=seconds)
+            if not seconds or self.heard_at == heard_at or time.monotonic() > give_up_at:
+                return None
 
     def kill(self, fault: str | None = None) -> None:
         """End the worker and all processes it started.
@@ -130,11 +146,14 @@ class Connection:
                 frame = make_frame()
                 if frame is not None:
                     write_frame(stream, frame)
+                if self._outbox.empty():
+                    self._all_sent.set()
         except (OSError, MemoryError, WorkerError, ValueError, TypeError, RecursionError) as error:
             # The last three: a request that JSON cannot represent.
             # Windows reports EINVAL if the pipe has no reader any more.
             if getattr(error, "errno", None) not in (errno.EPIPE, errno.EINVAL):
                 self.kill(f"Nothing can be sent to the worker{self._launcher.place} ({error}).")
+        self._all_sent.set()
         with contextlib.suppress(OSError):
             stream.close()
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from ..errors import WorkerError
+from ..system.library_program import library_environment, program
 
 _BEFORE_SLICER = "APPLAUNCHER_0_"
-_LIBRARY_FOLDER = Path(__file__).resolve().parents[2]
 _LIBRARY = __name__.partition(".")[0]
-# -P: do not import modules from the current folder, such as a numpy.py.
-_MODULE = ("-P", "-m")
 
 
 class Launcher(Protocol):
@@ -80,11 +75,11 @@ class LocalLauncher:
         Raises:
             WorkerError: there is no interpreter.
         """
-        return [self.python or find_python(), *_MODULE, f"{__package__}"]
+        return program(f"{__package__}", python=self.python)
 
     def environment(self) -> Mapping[str, str]:
         """The environment of this process, with the library on Python's path."""
-        return _library_environment()
+        return library_environment()
 
 
 @dataclass(frozen=True)
@@ -108,12 +103,11 @@ class TrainingLauncher:
             WorkerError: there is no interpreter.
         """
         settings = [f"{key}={value}" for key, value in self.settings.items()]
-        command = [*_MODULE, _LIBRARY, "train", self.recipe, *settings, "--events"]
-        return [self.python or find_python(), *command]
+        return program(_LIBRARY, "train", self.recipe, *settings, "--events", python=self.python)
 
     def environment(self) -> Mapping[str, str]:
         """The environment of this process, with the library on Python's path."""
-        return _library_environment()
+        return library_environment()
 
 
 @dataclass(frozen=True)
@@ -132,11 +126,11 @@ class CommandLauncher:
         Raises:
             WorkerError: there is no interpreter.
         """
-        return [find_python(), *_MODULE, _LIBRARY, *self.words]
+        return program(_LIBRARY, *self.words)
 
     def environment(self) -> Mapping[str, str]:
         """The environment of this process, with the library on Python's path."""
-        return _library_environment()
+        return library_environment()
 
 
 @dataclass(frozen=True)
@@ -194,25 +188,3 @@ class SshLauncher:
             if name.startswith(_BEFORE_SLICER)
         }
         return before or dict(os.environ)
-
-
-def _library_environment() -> Mapping[str, str]:
-    paths = [str(_LIBRARY_FOLDER), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-
-
-def find_python() -> str:
-    """The interpreter to run a worker with: this one, or Slicer's.
-
-    Raises:
-        WorkerError: there is none.
-    """
-    if Path(sys.executable).name.lower().startswith("python"):
-        return sys.executable
-    python = shutil.which("PythonSlicer")
-    if python is None:
-        raise WorkerError(
-            f"{sys.executable or 'This program'} is not a Python interpreter, and there is no "
-            "PythonSlicer on the PATH; name an interpreter."
-        )
-    return python

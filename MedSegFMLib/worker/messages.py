@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from operator import gt
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,14 +12,12 @@ import numpy as np
 from .. import errors
 from ..errors import MedSegFMError, WorkerError
 from ..prompts.json_format import prompts_from_json, prompts_to_json
-from ..prompts.prompt_list import PromptList
 from ..prompts.types import PROMPT_NAMES
 from ..volumes.geometry import Geometry
-from ..volumes.region import Shape, shape_triple
+from ..volumes.region import shape_triple
 from ..volumes.volume import Volume
-from .consistency_frame import from_parts, to_parts
+from .answer_frame import from_parts, to_parts
 from .events import (
-    Answer,
     Cost,
     Event,
     Failed,
@@ -32,11 +29,11 @@ from .events import (
     Started,
     Stopped,
 )
-from .frames import Array, Frame, to_json
+from .frames import MOST_ARRAY_BYTES, Array, Frame, to_json
 from .shared_memory import open_shared
 
 # Increased by one with each incompatible change.
-PROTOCOL = 7
+PROTOCOL = 8
 
 # A sentence or a name of a worker is cut after so many characters.
 _MOST_CHARACTERS = 1 << 16
@@ -168,26 +165,19 @@ def event_frame(event: Event) -> Frame:
             name = type(error).__name__
             return Frame("failed", {"number": number, "class": name, "sentence": str(error)})
         case Predicted(number, answers, cost):
-            offsets = {str(label): answer.offset_kji for label, answer in answers.items()}
-            data: dict[str, Any] = {"number": number, "offsets_kji": offsets, "consistency": {}}
-            data["cost"] = None if cost is None else asdict(cost)
-            arrays: dict[str, Array] = {}
-            for label, answer in answers.items():
-                arrays[f"{label} mask"] = answer.mask_kji
-                if answer.consistency is not None:
-                    numbers, parts = to_parts(answer.consistency)
-                    data["consistency"][str(label)] = numbers
-                    arrays |= {f"{label} {name}": array for name, array in parts.items()}
+            data, arrays = to_parts(answers)
+            data |= {"number": number, "cost": None if cost is None else asdict(cost)}
             return Frame("predicted", data, arrays)
     raise WorkerError(f"A worker does not send {event!r}.")
 
 
-def parse_event(frame: Frame, seconds: float) -> Event:
+def parse_event(frame: Frame, seconds: float, most_voxels: int = MOST_ARRAY_BYTES) -> Event:
     """The inverse of `event_frame`.
 
     Args:
         frame: the frame.
         seconds: the time since the start or the request.
+        most_voxels: the number of voxels of the volume; a larger mask is damaged.
 
     Raises:
         WorkerError: the event is damaged, or the worker has another protocol version.
@@ -221,8 +211,7 @@ def parse_event(frame: Frame, seconds: float) -> Event:
             case "failed":
                 return Failed(number, _error(data["class"], _text(data["sentence"])))
             case "predicted":
-                offsets, cost = data["offsets_kji"], data["cost"]
-                answers = {int(n): _answer(frame, n, offsets[n]) for n in offsets}
+                answers, cost = from_parts(data, frame.arrays, most_voxels), data["cost"]
                 return Predicted(number, answers, None if cost is None else _cost(**cost))
         raise WorkerError(
             f"The worker sends '{frame.kind}', which this version does not support; install the "
@@ -230,33 +219,6 @@ def parse_event(frame: Frame, seconds: float) -> Event:
         )
 
     return _parse(frame, parse)
-
-
-def check_answers(event: Predicted, prompts: PromptList, volume_shape: Shape) -> None:
-    """Check that answers are for the objects that were requested, and within the volume.
-
-    Raises:
-        WorkerError: they are not.
-    """
-    wanted = {label for label, _ in prompts.entries}
-    if event.answers.keys() != wanted:
-        raise WorkerError(
-            f"The worker answers for the objects {sorted(event.answers)[:9]}, not for "
-            f"{sorted(wanted)[:9]}; install the same version of medsegfm at both ends."
-        )
-    for answer in event.answers.values():
-        extents = [(answer.offset_kji, answer.mask_kji.shape)]
-        if answer.consistency is not None:
-            region = answer.consistency.region
-            extents.append((region.start_kji, region.shape_kji))
-        for start, shape in extents:
-            stop = tuple(a + n for a, n in zip(start, shape, strict=True))
-            # An empty mask has no place.
-            if 0 not in shape and (min(start) < 0 or any(map(gt, stop, volume_shape))):
-                raise WorkerError(
-                    f"The worker answers with voxels from {start} to {stop} (k, j, i) in a volume "
-                    f"of {volume_shape}; install the same version of medsegfm at both ends."
-                )
 
 
 def _number(value: Any) -> float:
@@ -275,17 +237,6 @@ def _text(value: Any) -> str:
 
 def _cost(seconds: Any, loading_seconds: Any, peak_bytes: Any, on_gpu: Any) -> Cost:
     return Cost(_number(seconds), _number(loading_seconds), int(peak_bytes), bool(on_gpu))
-
-
-def _answer(frame: Frame, label: str, offset_kji: list[int]) -> Answer:
-    arrays = frame.arrays
-    mask = arrays[f"{label} mask"]
-    if mask.dtype != np.uint8 or mask.ndim != 3:
-        raise ValueError(f"a mask of {mask.dtype} with {mask.ndim} axes")
-    numbers = frame.data["consistency"].get(label)
-    parts = {name.removeprefix(f"{label} "): array for name, array in arrays.items()}
-    consistency = None if numbers is None else from_parts(numbers, parts)
-    return Answer(shape_triple(offset_kji), mask, consistency)
 
 
 def _error(name: str, sentence: str) -> MedSegFMError:

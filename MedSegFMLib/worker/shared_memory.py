@@ -23,7 +23,8 @@ from ..errors import WorkerError
 
 Array = NDArray[Any]
 
-_WRITE_BYTES = 1 << 24
+# Few calls: between two of them, the thread may have to wait for Python's lock.
+_WRITE_BYTES = 1 << 30
 
 
 class SharedCopy:

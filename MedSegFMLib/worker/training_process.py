@@ -1,4 +1,4 @@
-"""A training run in a separate process, and the events that it prints. Nothing here blocks."""
+"""A training run in a separate process, and the events that it prints. Nothing waits long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, Protocol
 
 from ..errors import WorkerError
 from ..system.json_files import parse_json
-from .process_tree import ProcessTree, exit_words
+from ..system.process_tree import ProcessTree, exit_words
+from ..system.thread_time import GRANTED_SECONDS
 
 _LAST_WORDS_LINES = 40
 _DRAIN_SECONDS = 2.0
@@ -79,9 +80,13 @@ class TrainingProcess:
         return self._tree.process.pid if self._tree else None
 
     def poll(self) -> list[Advanced | Finished]:
-        """Return the events since the last call, in order; `Finished` is the last."""
+        """Return the events since the last call, in order; `Finished` is the last.
+
+        If there are none, the threads that read them get a few milliseconds to run.
+        """
         events = []
         with contextlib.suppress(queue.Empty):
+            events.append(self._events.get(timeout=GRANTED_SECONDS))
             while True:
                 events.append(self._events.get_nowait())
         return events

@@ -10,8 +10,8 @@ from typing import IO
 from ..errors import WeightsError, WorkerError
 from ..models.phantom_trial import LEFT_OUT
 from ..progress import Progress
+from ..system.process_tree import ProcessTree, exit_words
 from .launchers import CommandLauncher
-from .process_tree import ProcessTree, exit_words
 from .training_process import Program
 
 _PHRASE = "Trying the weights"

@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 
 CLASSES = (
+    "dicom_folders",
     "downloads",
     "foreign_configs",
     "full_disk",

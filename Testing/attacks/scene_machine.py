@@ -16,10 +16,16 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from machines import escape_in_lives
-from scene_helpers import BoxesAndMarks, SessionClient, add_volume_node, content
+from scene_helpers import (
+    BoxesAndMarks,
+    SessionClient,
+    add_volume_node,
+    content,
+    paint_segment,
+)
 from slicer_application import application
 
-from MedSegFMLib import Box, Geometry, Point, Session, Volume
+from MedSegFMLib import Box, Geometry, Point, Region, Session, Volume
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.mrml.autosave import Autosave
 from MedSegFMLib.mrml.logic import SegmentationLogic
@@ -118,6 +124,19 @@ class SceneMachine(RuleBasedStateMachine):
     @rule(place=places, positive=st.sampled_from([True, True, False]))
     def point(self, place: tuple[int, ...], positive: bool) -> None:
         self.logic.add(Point.from_ijk(GRIDS[self.name], place, positive))
+        self.note()
+
+    @rule(low=places, high=places)
+    def adopt(self, low: tuple[int, ...], high: tuple[int, ...]) -> None:
+        """Go on with a segment that others have drawn."""
+        node = self.logic.segments.node
+        pairs = [(min(pair), max(pair) + 1) for pair in zip(low, high, strict=True)][::-1]
+        region = Region(*zip(*pairs, strict=True))
+        if node is None or region == Region.whole(SHAPE):
+            return
+        segment_id = node.GetSegmentation().AddEmptySegment("", "given")
+        paint_segment(node, segment_id, GRIDS[self.name], region)
+        self.logic.adopt_segment(segment_id)
         self.note()
 
     @rule(place=places)
@@ -320,6 +339,9 @@ def fresh_masks(logic: SegmentationLogic) -> dict[int, np.ndarray]:
         masks[label] = np.zeros(SHAPE, bool)
         if label in predicted:
             masks[label][predicted[label].region.slices] = predicted[label].logits_kji > 0
+        elif label in logic._writer.adopted:
+            # Without prompts it has the voxels that were there.
+            masks[label] = logic._writer.adopted[label].on(Region.whole(SHAPE))
     return masks
 
 

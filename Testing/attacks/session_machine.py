@@ -15,6 +15,7 @@ from machines import escape_in_lives
 from MedSegFMLib import Box, Geometry, Point, Prediction, Prompt, Region, Session, Volume, create
 from MedSegFMLib.errors import PromptError
 from MedSegFMLib.progress import Progress
+from MedSegFMLib.prompts.mask import Mask, Role
 from MedSegFMLib.prompts.prompt_list import PromptList
 from MedSegFMLib.prompts.voxels import box_region, enforce_marks, to_voxels
 from MedSegFMLib.registry import card
@@ -90,6 +91,19 @@ class SessionMachine(RuleBasedStateMachine):
     def point(self, place: tuple[int, ...], positive: bool) -> None:
         self.session.add(Point.from_ijk(GEOMETRY, place, positive))
         self.note()
+
+    @rule(low=places, high=places, role=st.sampled_from(["start", "start", "avoid", "keep"]))
+    def mask(self, low: tuple[int, ...], high: tuple[int, ...], role: Role) -> None:
+        pairs = [(min(pair), max(pair) + 1) for pair in zip(low, high, strict=True)][::-1]
+        inside = np.zeros(SHAPE, bool)
+        inside[tuple(slice(*pair) for pair in pairs)] = True
+        before = self.session.prompts
+        try:
+            self.session.add(Mask.from_array(inside, GEOMETRY, role=role))
+        except PromptError:
+            assert inside.all() and self.session.prompts == before
+        else:
+            self.note()
 
     @rule()
     def add_object(self) -> None:

@@ -39,7 +39,7 @@ _FIELDS: dict[str, list[str]] = {
     "noted": ["number", "sentence"],
     "stopped": ["number"],
     "failed": ["number", "class", "sentence"],
-    "predicted": ["number", "offsets_kji", "cost", "consistency"],
+    "predicted": ["number", "extents_kji", "cost", "consistency"],
     "volume_unreachable": ["number"],
     "alive": [],
     "request": ["number", "volume", "model", "prompts", "device", "options", "consistency"],
@@ -48,11 +48,19 @@ _FIELDS: dict[str, list[str]] = {
 }
 _SPECIAL: dict[str, list[str]] = {
     "number": ["1"],
-    "protocol": ["7"],
+    "protocol": ["8"],
     "prompts": ['["box"]', '["x"]', '"box"', '[{"a":1}]', '"{}"', '"' + "[" * 3000 + '"'],
-    "offsets_kji": [
-        '{"1":[0,0,0]}', '{"1":[-9,0,0]}', '{"1":[7,9,11]}', '{"1":[1e999,0,0]}', '{"2":[0,0,0]}',
-        "{}", '{"x":[0,0,0]}', '{"1":[1099511627776,0,0]}', '{"1":[0.5,0,0]}', '{"1":"123"}',
+    "extents_kji": [
+        *(f'{{"{label}":[{offset},{shape}]}}' for label, offset, shape in (
+            (1, "[0,0,0]", "[1,1,1]"), (1, "[0,0,0]", "[2,2,2]"), (1, "[-9,0,0]", "[1,1,1]"),
+            (1, "[7,9,11]", "[1,1,1]"), (1, "[1e999,0,0]", "[1,1,1]"), (2, "[0,0,0]", "[1,1,1]"),
+            ("x", "[0,0,0]", "[1,1,1]"), (1, "[1099511627776,0,0]", "[1,1,1]"),
+            (1, "[0.5,0,0]", "[1,1,1]"), (1, '"123"', "[1,1,1]"), (1, "[0,0,0]", "[0,0,0]"),
+            (1, "[0,0,0]", "[-1,-1,1]"), (1, "[0,0,0]", "[1099511627776,1,1]"),
+            (1, "[0,0,0]", "[1,0,1]"), (1, "[0,0,0]", "[8,10,12]"), (1, "[0,0,0]", "[1e999,1,1]"),
+            (1, "[0,0,0]", '"111"'), (1, "[0,0,0]", "{}"),
+        )),
+        "{}", '{"1":[0,0,0]}', '{"1":[[0,0,0]]}', '{"1":"123"}', '{"1":null}',
     ],
     "cost": ["null", '{"seconds":1e400,"loading_seconds":0,"peak_bytes":0,"on_gpu":true}',
              '{"seconds":"x","loading_seconds":[],"peak_bytes":{},"on_gpu":1}', '{"a":1}'],

@@ -1,4 +1,4 @@
-"""ENSAM's network by torch and by OpenVINO on the CPU: seconds to encode and to decode, memory.
+"""ENSAM's network by torch, OpenVINO and ONNX Runtime on the CPU: seconds and memory.
 
 Run from the checkout: PYTHONPATH=. python Testing/benchmarks/runtimes.py [--threads 1]
 Each row is a process of its own, with random weights in the shipped configuration; a decoding has
@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-RUNTIMES = ("torch f32", "torch bf16", "openvino f32", "openvino bf16")
+RUNTIMES = ("torch f32", "torch bf16", "openvino f32", "openvino bf16", "onnxruntime f32")
 
 
 def write_weights(path: Path, cells: int) -> None:
@@ -54,6 +54,10 @@ def measure(name: str, weights: Path, repeats: int) -> dict[str, float]:
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16").__enter__()
         runtime = TorchRuntime(ensam_weights.load(weights), torch.device("cpu"))
+    elif library == "onnxruntime":
+        from MedSegFMLib.models.ensam import onnx_runtime as ensam_onnx
+
+        runtime = ensam_onnx.load(weights)
     else:
         from MedSegFMLib.models.ensam import openvino_runtime as ensam_openvino
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from consistency_fakes import Fake, Liner, Planar, Sliced
 
-from MedSegFMLib import Box, Geometry, Point, Session, Volume, create
+from MedSegFMLib import Box, Geometry, Mask, Point, Session, Volume, create
 from MedSegFMLib.consistency import PlaneViews, measure
 from MedSegFMLib.errors import Cancelled, PromptError
 from MedSegFMLib.progress import Progress
@@ -212,3 +212,24 @@ def test_a_single_slice_has_three_planes(directions: np.ndarray) -> None:
     answer = PlaneViews(session).predict_all()[1]
     for seen in answer.planes.values():
         assert np.array_equal(seen > 0.5, array[answer.region.slices] > 50)
+
+
+@pytest.mark.parametrize("model", ["randomwalk", "ellipsoid"])
+def test_masks_and_what_is_avoided_far_away_are_no_obstacle(
+    model: str, blob: tuple[Volume, np.ndarray]
+) -> None:
+    volume, _ = blob
+    block, far = np.zeros((2, *volume.array_kji.shape), bool)
+    block[3:6, 4:9, 3:8] = True
+    far[-1, -1, -1] = True
+    session = Session(create(model, "cpu"), volume)
+    session.add(Mask.from_array(block, volume.geometry))
+    session.add(Mask.from_array(far, volume.geometry, role="avoid"))
+    answer = PlaneViews(session).predict_all()[1]
+    assert set(answer.planes) == NAMES and np.array_equal(answer.mask.array_kji > 0, block)
+    for seen in answer.planes.values():
+        assert np.array_equal(seen > 0.5, answer.logits_kji > 0)
+    assert measure(answer, session.prompts.steps(1)[-1]).agreement == 1
+    session.add(Box.from_ijk(volume.geometry, (2, 3, 2), (9, 12, 7)))
+    answer = PlaneViews(session).predict_all()[1]
+    assert measure(answer, session.prompts.steps(1)[-1]).agreement is not None

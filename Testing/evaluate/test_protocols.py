@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,22 @@ def test_each_model_is_begun_with_what_it_takes() -> None:
     assert first(["text"]) == "text"
     assert first(["box", "point"], box=False) == "click +"
     assert first(["box", "text"], box=False) == "text"
+
+
+def test_a_protocol_that_starts_from_a_mask_gives_the_object_with_an_error() -> None:
+    refine = read_protocol("refine")
+    assert refine.start == "any" and "as a mask to start from" in refine.sentence()
+    model = Filler(("point", "mask"))
+    rows, _ = run_case(task(), loaded_case(), model, replace(refine, clicks=2), no_progress)
+    again, _ = run_case(task(), loaded_case(), model, replace(refine, clicks=2), no_progress)
+    assert [row.dsc for row in rows] == [row.dsc for row in again]
+    for name in ("left", "right"):
+        first, *clicks = of(rows, name)
+        assert first.prompt == "mask" and 0.3 < first.dsc < 1
+        assert all(row.prompt.startswith("click") for row in clicks)
+        assert clicks[-1].dsc != first.dsc
+    boxed, _ = run_case(task(), loaded_case(), Filler(("box",)), refine, no_progress)
+    assert boxed[0].prompt == "box"
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -12,6 +12,7 @@ from MedSegFMLib import (
     Box,
     Geometry,
     Lasso,
+    Mask,
     Point,
     Scribble,
     Segmenter,
@@ -158,3 +159,45 @@ def test_a_volume_of_a_few_extreme_values_is_taken(model: Segmenter) -> None:
     volume.array_kji[0, 0, 0] = 3e38
     volume.array_kji[0, 0, 1] = -3e38
     assert np.isfinite(session_with_box(model, volume).predict().logits_kji).all()
+
+
+def middle(volume: Volume) -> np.ndarray:
+    inside = np.zeros(volume.geometry.shape_kji, bool)
+    inside[4:9, 6:15, 8:14] = True
+    return inside
+
+
+def test_a_mask_is_where_an_object_starts_for_every_model_that_says_so(
+    model: Segmenter, volume: Volume
+) -> None:
+    inside, geometry = middle(volume), volume.geometry
+    session = Session(model, volume)
+    mask = Mask.from_array(inside, geometry)
+    if "mask" not in model.card.prompts:
+        with pytest.raises(PromptError, match="does not support mask"):
+            session.add(mask)
+        return
+    session.add(mask)
+    assert np.array_equal(session.predict().mask.array_kji > 0, inside)
+    session.freeze(Box.from_ijk(geometry, (0, 0, 0), (24, 22, 6)))
+    if "point" in model.card.prompts:
+        session.add(Point.from_ijk(geometry, (15, 10, 7)))
+        session.add(Point.from_ijk(geometry, (11, 10, 7), positive=False))
+    else:
+        session.add(Box.from_ijk(geometry, (4, 3, 1), (20, 18, 11)))
+    found = session.predict().mask.array_kji > 0
+    assert np.array_equal(found[:6], inside[:6])
+    if "point" in model.card.prompts:
+        assert found[7, 10, 15] and not found[7, 10, 11]
+    assert model.card.starts_from != "previous" or model.card.uses_previous
+
+
+def test_no_model_segments_what_is_to_be_avoided(model: Segmenter, volume: Volume) -> None:
+    session = session_with_box(model, volume)
+    session.add(Mask.from_array(middle(volume), volume.geometry, role="avoid"))
+    answer = session.predict()
+    assert not answer.mask.array_kji[middle(volume)].any()
+    for plane in answer.planes.values():
+        whole = np.zeros(volume.geometry.shape_kji, np.float32)
+        whole[answer.region.slices] = plane
+        assert (whole[middle(volume)] < 0.5).all()

@@ -498,3 +498,15 @@ def test_a_lock_without_a_segment_is_refused_in_words(
     scene.RemoveNode(logic.segments.node)
     with pytest.raises(MaskError, match="Segment_1 has no segment to lock yet"):
         logic.set_locked(1, True)
+
+
+def test_voxels_that_are_nan_count_as_background_and_that_is_said(
+    scene: Any, logic: SegmentationLogic
+) -> None:
+    array = np.arange(12 * 14 * 16, dtype=np.float32).reshape(12, 14, 16) - 50
+    array[:3] = np.nan
+    node = add_volume_node(scene, Volume(array, Geometry.from_spacing(array.shape)))
+    logic.set_volume(node)
+    said = [update.sentence for update in logic.pump() if isinstance(update, Warned)]
+    assert len(said) == 1 and "672 voxels that are NaN and count as background" in said[0]
+    assert np.array_equal(logic.volume.array_kji, np.where(np.isnan(array), array[3, 0, 0], array))

@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from subprocess import CalledProcessError
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 from host.panel_driver import Desk
+from packaging.requirements import Requirement
 
 from MedSegFMLib import registry
 from MedSegFMLib.weights import catalogue, store
@@ -94,6 +99,8 @@ def test_a_declined_or_failed_installation_is_one_sentence(
     desk = Desk(bare)
     desk.ui.installButton.click()
     assert "click Install" in desk.ui.statusLabel.text and shown(desk.ui.setupFrame)
+    if isinstance(error, CalledProcessError):
+        assert registry.card("randomwalk").title in desk.ui.statusLabel.text
     desk.close()
 
 
@@ -107,10 +114,84 @@ def test_a_network_waits_for_something_that_runs_it(
     assert desk.panel.installation.has_all(registry.card("randomwalk"))
 
 
+@pytest.fixture
+def pip_options(bare: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """How pip is called when something is missing; "constraints" is what the file contains."""
+    import slicer.packaging
+
+    calls: list[dict[str, Any]] = []
+
+    def ensure(requirements: Any, constraints: Path, **options: Any) -> None:
+        lines = constraints.read_text(encoding="utf-8").splitlines()
+        calls.append({"requirements": requirements, "constraints": lines, **options})
+
+    monkeypatch.setattr(slicer.packaging, "pip_check", lambda *_: bool(calls))
+    monkeypatch.setattr(slicer.packaging, "pip_ensure", ensure)
+    return calls
+
+
+def test_install_holds_every_installed_package_in_its_version(
+    pip_options: list[dict[str, Any]], bare: Any
+) -> None:
+    desk = Desk(bare)
+    desk.ui.installButton.click()
+    ((call),) = pip_options
+    pins = {Requirement(line).name.lower(): line for line in call["constraints"]}
+    assert len(pins) == len(call["constraints"])
+    for name in ("numpy", "scipy", "SimpleITK", "requests", "torch", "pip"):
+        assert pins[name.lower()].endswith(f"=={metadata.version(name)}")
+    # What is too old is replaced by what is asked for.
+    assert not {r.name.lower() for r in call["requirements"]} & pins.keys()
+    desk.close()
+
+
+def test_packages_with_names_and_versions_of_any_kind_become_one_line_each(
+    monkeypatch: pytest.MonkeyPatch, module: Any
+) -> None:
+    from MedSegFMPanel.model import constraints
+
+    found = [("NumPy", "2.4.6"), ("numpy", "1.0"), ("a.b_c", "1"), ("torch", "2.9.0+cu128")]
+    found += [("old", "0.1"), ("slicer", "5.12-rc1-dirty"), ("nameless", None), (None, "1")]
+    monkeypatch.setattr(
+        constraints.metadata,
+        "distributions",
+        lambda: [SimpleNamespace(name=name, version=version) for name, version in found],
+    )
+    with constraints.held_packages(["Old"]) as path:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines == ["a.b_c==1", "NumPy==2.4.6", "torch==2.9.0+cu128"]
+    assert not path.exists()
+
+
+def test_a_mac_is_told_about_torch_before_anything_is_installed(
+    pip_options: list[dict[str, Any]],
+    bare: Any,
+    torch_model: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from MedSegFMPanel.model import installation
+
+    monkeypatch.setattr(installation.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(installation.platform, "machine", lambda: "x86_64")
+    desk = Desk(bare)
+    choose(desk, "ensam")
+    sentence = desk.ui.setupLabel.text
+    assert "none for Slicer on macOS" in sentence and registry.card("randomwalk").title in sentence
+    assert not shown(desk.ui.installButton)
+    desk.panel.attempt(desk.panel.models._install)
+    assert "none for Slicer on macOS" in desk.ui.statusLabel.text and pip_options == []
+    monkeypatch.setattr(installation.platform, "machine", lambda: "arm64")
+    desk.panel.models.look_again()
+    desk.panel.refresh()
+    assert "the extension PyTorch installs" in desk.ui.setupLabel.text
+    assert shown(desk.ui.installButton)
+    desk.close()
+
+
 def test_importing_and_opening_needs_neither_torch_nor_openvino(bare: Any) -> None:
     loaded = set(sys.modules)
     desk = Desk(bare)
-    assert not {"torch", "openvino"} & (set(sys.modules) - loaded)
+    assert not {"torch", "openvino", "onnxruntime"} & (set(sys.modules) - loaded)
     desk.close()
 
 
@@ -122,14 +203,19 @@ def test_torch_comes_once_through_its_extension_and_asks_for_a_restart(
     class Logic:
         def installTorch(self, **words: Any) -> object:  # noqa: N802
             calls.append((words, threading.current_thread()))
+            held.append(Path(url2pathname(urlsplit(os.environ["PIP_CONSTRAINT"]).path)).read_text())
             return object()
 
+    held: list[str] = []
     monkeypatch.setitem(sys.modules, "PyTorchUtils", SimpleNamespace(PyTorchUtilsLogic=Logic))
     desk = Desk(bare)
     choose(desk, "ensam")
     assert "PyTorch" in desk.ui.setupLabel.text and calls == []
     desk.ui.installButton.click()
     assert calls == [({"askConfirmation": True}, threading.main_thread())]
+    names = {line.partition("==")[0].lower() for line in held[0].splitlines()}
+    assert names == {"numpy", "scipy", "simpleitk", "requests"}
+    assert "PIP_CONSTRAINT" not in os.environ
     assert "restart Slicer" in desk.ui.setupLabel.text
     assert not shown(desk.ui.installButton)
     desk.panel.attempt(desk.panel.models._install)

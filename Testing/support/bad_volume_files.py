@@ -6,7 +6,6 @@ import gzip
 import struct
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import SimpleITK as sitk
 from sample_volumes import random_volume
@@ -128,17 +127,11 @@ def _bad_gzip(folder: Path) -> Path:
     return path
 
 
-def _nifti_2(folder: Path) -> Path:
-    nibabel.save(nibabel.Nifti2Image(np.zeros((3, 4, 5), np.int16), np.eye(4)), folder / "2.nii.gz")
-    return folder / "2.nii.gz"
-
-
 BAD_FILES = {
     "missing": (_missing, "does not exist"),
     "not gzip": (_plain_in_gz, "not gzip-compressed"),
     "damaged gzip": (_bad_gzip, "cannot be unzipped"),
     "mixed case": (_mixed_case, "rename it"),
-    "NIfTI-2": (_nifti_2, "NIfTI-2"),
     "no axes": (_changed_nifti("<h", 40, 0), "its axes are"),
     "nine axes": (_changed_nifti("<h", 40, 9), "its axes are"),
     "negative axis": (_changed_nifti("<h", 44, -3), "its axes are"),

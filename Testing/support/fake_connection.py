@@ -53,7 +53,7 @@ class FakeConnection:
             write_frame(stream, frame)
             self.sent.append(read_frame(io.BytesIO(stream.getvalue())))  # type: ignore[arg-type]
 
-    def receive(self) -> Frame | Ended | None:
+    def receive(self, seconds: float = 0.0) -> Frame | Ended | None:
         return self._inbox.popleft() if self._inbox else None
 
     def kill(self, fault: str | None = None) -> None:

@@ -27,7 +27,7 @@ from MedSegFMLib.worker.events import Event, Failed, Predicted, Request, Stopped
 
 
 class BoxesAndMarks:
-    """A model whose answer is what it was told: the boxes and + marks, without the − marks."""
+    """A model whose answer is what it was told: start, boxes and + marks, without the − marks."""
 
     card = card("randomwalk")
     classes = ()
@@ -49,7 +49,10 @@ class BoxesAndMarks:
                 box = box_region(prompt, encoding.geometry).intersection(region)
                 if box is not None:
                     logits[box.relative_to(region).slices] = 5
-        enforce_marks(logits, to_voxels(prompts, encoding.geometry).within(region), 9)
+        marks = to_voxels(prompts, encoding.geometry).within(region)
+        if marks.start is not None:
+            logits[marks.start.on(Region.whole(region.shape_kji))] = 5
+        enforce_marks(logits, marks, 9)
         return Prediction(encoding.geometry, region.start_kji, logits)
 
 

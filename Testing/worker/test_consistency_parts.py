@@ -86,8 +86,8 @@ def put(name: str, value: object) -> Callable[[dict[str, Any]], object]:
 )
 def test_damaged_numbers_are_a_worker_error(damage: Callable[[dict[str, Any]], object]) -> None:
     consistency = measure(noisy_answer(Geometry.from_spacing((7, 8, 9))), [])
-    frame = event_frame(Predicted(1, {1: Answer((0, 0, 0), np.ones((1, 1, 1)), consistency)}))
-    frame.arrays["1 mask"] = np.ones((1, 1, 1), np.uint8)
+    mask = np.ones((1, 1, 1), np.uint8)
+    frame = event_frame(Predicted(1, {1: Answer((0, 0, 0), mask, consistency)}))
     data = copy.deepcopy(dict(frame.data))
     damage(data["consistency"]["1"])
     with pytest.raises(WorkerError, match="damaged"):

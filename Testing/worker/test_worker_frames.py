@@ -13,9 +13,11 @@ import pytest
 from consistency_fakes import noisy_answer
 from worker_helpers import one_box, small_volume
 
-from MedSegFMLib import Geometry
+from MedSegFMLib import Geometry, Mask
 from MedSegFMLib.consistency import measure
-from MedSegFMLib.errors import WeightsError, WorkerError
+from MedSegFMLib.errors import PromptError, WeightsError, WorkerError
+from MedSegFMLib.prompts.prompt_list import PromptList
+from MedSegFMLib.worker import mask_sizes
 from MedSegFMLib.worker.array_digest import array_digest
 from MedSegFMLib.worker.events import (
     Answer,
@@ -35,6 +37,7 @@ from MedSegFMLib.worker.frames import (
     skip_greeting,
     write_frame,
 )
+from MedSegFMLib.worker.mask_sizes import check_masks
 from MedSegFMLib.worker.messages import (
     Job,
     event_frame,
@@ -45,6 +48,7 @@ from MedSegFMLib.worker.messages import (
     request_frame,
     volume_frame,
 )
+from MedSegFMLib.worker.packed_mask import pack_mask, unpack_mask
 from MedSegFMLib.worker.shared_memory import SharedCopy, open_shared
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is shared on Linux")
@@ -130,6 +134,11 @@ def test_what_a_remote_shell_prints_first_is_skipped() -> None:
 def test_requests_and_events_survive_the_way() -> None:
     job = Job(3, 2, Request("m", one_box(small_volume()), "cuda:1", {"weights": "f"}, True))
     assert parse_request(travelled(request_frame(job))) == job
+    voxels = np.arange(60).reshape(3, 4, 5) % 7 == 0
+    mask = Mask.from_array(voxels, Geometry.from_spacing((3, 4, 5), (1, 2, 3)))
+    prompts = one_box(small_volume()).added(1, mask).added(1, mask.as_role("keep"))
+    masked = Job(4, 2, Request("m", prompts))
+    assert parse_request(travelled(request_frame(masked))) == masked
     cleared = Job(3, 2, Request("m", one_box(small_volume()), clear_cache=True))
     assert parse_request(travelled(request_frame(cleared))) == cleared
     with_path = Job(3, 2, Request("m", one_box(small_volume()), options={"weights": Path("f")}))
@@ -151,21 +160,86 @@ def test_requests_and_events_survive_the_way() -> None:
     assert back.answers[1].consistency.hot_spots == consistency.hot_spots
 
 
+BITS = pack_mask(np.ones((2, 2, 2), np.uint8))
+
+
+def predicted(
+    arrays: dict[str, np.ndarray], shape: object = (2, 2, 2), cost: object = None, **data: object
+) -> Frame:
+    """An answer for one object; without changes, a good one."""
+    numbers = {"number": 1, "extents_kji": {"1": [[0, 0, 0], shape]}, "consistency": {}}
+    return Frame("predicted", {**numbers, "cost": cost, **data}, arrays)
+
+
+def test_the_answer_that_the_damaged_ones_derive_from_is_good() -> None:
+    event = parse_event(travelled(predicted({"1 mask": BITS})), 0)
+    assert isinstance(event, Predicted) and event.answers[1].mask_kji.all()
+
+
+@pytest.mark.parametrize(
+    ("packed", "shape"),
+    [
+        (BITS[:-1], (2, 2, 2)),
+        (BITS[:0], (2, 2, 2)),
+        (np.append(BITS, BITS), (2, 2, 2)),
+        (np.append(BITS, np.uint8(0)), (2, 2, 2)),
+        (BITS[::-1], (2, 2, 2)),
+        (BITS, (2, 2, 3)),
+        (BITS, (2, 2)),
+        (BITS, (0, 2, 2)),
+        (BITS, (-2, -2, 2)),
+        (BITS, (2, 2, 2.5)),
+        (BITS, (2, 2, 1 << 60)),
+        (pack_mask(np.ones((2, 3, 3), np.uint8)), (2, 2, 2)),
+        (pack_mask(np.ones((100, 100, 100), np.uint8)), (100, 100, 100)),
+        (BITS.astype(np.int8), (2, 2, 2)),
+        (BITS[None], (2, 2, 2)),
+        (np.ones((2, 2, 2), np.uint8), (2, 2, 2)),
+    ],
+)
+def test_a_packed_mask_of_another_size_or_damaged_is_a_named_error(
+    packed: np.ndarray, shape: object
+) -> None:
+    with pytest.raises(WorkerError, match="damaged"):
+        parse_event(travelled(predicted({"1 mask": packed}, shape)), 0, most_voxels=1000)
+
+
+@pytest.mark.parametrize("shape", [(0, 0, 0), (1, 1, 1), (3, 5, 7), (8, 8, 8), (1, 9, 1)])
+def test_masks_come_back_to_the_voxel(shape: tuple[int, int, int]) -> None:
+    for mask in (np.zeros(shape), np.ones(shape), np.random.default_rng(0).random(shape) < 0.5):
+        voxels = mask.astype(np.uint8)
+        back = unpack_mask(pack_mask(voxels), shape)
+        assert back.dtype == np.uint8 and np.array_equal(back, voxels)
+
+
+def test_the_mask_of_an_organ_takes_a_bit_for_a_voxel_at_the_most() -> None:
+    grid = np.indices((200, 200, 200), sparse=True)
+    ball = (sum((axis - 99.5) ** 2 for axis in grid) < 99**2).astype(np.uint8)
+    answer = Predicted(1, {1: Answer((0, 0, 0), ball)})
+    assert len(as_bytes(event_frame(answer))) < ball.size / 50
+    noise = np.random.default_rng(0).integers(0, 2, ball.shape, np.uint8)
+    answer = Predicted(1, {1: Answer((0, 0, 0), noise)})
+    assert len(as_bytes(event_frame(answer))) < noise.size / 7.9
+
+
+def test_masks_that_no_message_holds_are_refused_before_they_are_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noise = np.random.default_rng(0).random((20, 40, 40)) > 0.5
+    mask = Mask.from_array(noise, Geometry.from_spacing(noise.shape))
+    request = Request("m", PromptList().with_object().added(1, mask))
+    check_masks(request)
+    monkeypatch.setattr(mask_sizes, "_MOST_MASK_BYTES", 4000)
+    with pytest.raises(PromptError, match="use fewer of them"):
+        check_masks(request)
+
+
 @pytest.mark.parametrize(
     "frame",
     [
-        Frame("predicted", {"number": 1, "offsets_kji": {"1": [0, 0, 0]}, "consistency": {}}),
-        Frame("predicted", {"number": 1, "offsets_kji": {}, "consistency": {}, "cost": {"s": 1}}),
-        Frame(
-            "predicted",
-            {
-                "number": 1,
-                "offsets_kji": {"1": [0, 0, 0]},
-                "consistency": {"1": {}},
-                "cost": None,
-            },
-            {"1 mask": np.ones((2, 2, 2), np.uint8)},
-        ),
+        predicted({}),
+        predicted({"1 mask": BITS}, cost={"s": 1}),
+        predicted({"1 mask": BITS}, consistency={"1": {}}),
         Frame("progress", {"number": "x"}),
         Frame("surprise", {"number": 1}),
         Frame("started", {"version": "9", "protocol": 99}),

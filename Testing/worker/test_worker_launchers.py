@@ -12,6 +12,7 @@ from worker_helpers import ask, final_of, kinds, mask_of, one_box, pump, small_v
 from MedSegFMLib import Session, create
 from MedSegFMLib.cli import main
 from MedSegFMLib.errors import WorkerError
+from MedSegFMLib.system.library_program import find_python
 from MedSegFMLib.worker.client import (
     Failed,
     LocalLauncher,
@@ -19,7 +20,6 @@ from MedSegFMLib.worker.client import (
     SshLauncher,
     WorkerClient,
 )
-from MedSegFMLib.worker.launchers import find_python
 
 ROOT = Path(__file__).resolve().parents[2]
 

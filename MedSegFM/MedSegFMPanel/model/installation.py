@@ -3,6 +3,7 @@
 Everything here runs on the main thread: pip in another thread crashes Slicer.
 """
 
+import platform
 import threading
 from importlib.util import find_spec
 from subprocess import CalledProcessError
@@ -10,15 +11,19 @@ from subprocess import CalledProcessError
 from slicer.i18n import tr as _
 
 from MedSegFMLib.errors import ModelError
+from MedSegFMLib.registry import card as card_of
 from MedSegFMLib.registry import missing_packages
 
-# What runs a network: the first is light, the second comes with the extension PyTorch.
-_RUNTIMES = ("openvino", "torch")
+from .constraints import held_for_all_pips, held_packages
+
+# What runs a network: two are light, the last comes with the extension PyTorch.
+RUNTIMES = ("openvino", "onnxruntime", "torch")
 # What the extension PyTorch installs, in builds that fit each other.
 _PYTORCH = frozenset({"torch", "torchvision"})
+_NEEDS_NOTHING = "randomwalk"
 _FAILED = _(
-    "The installation failed ({reason}); check the network connection, then click Install again. "
-    "Slicer's log has the details."
+    "The installation failed ({reason}); check the network connection and click Install again, or "
+    "use the model {model}, which needs no packages. Slicer's log has the details."
 )
 
 
@@ -57,6 +62,10 @@ class Installation:
         """Whether a model needs PyTorch, of which a part is not installed."""
         return not _PYTORCH.isdisjoint(missing_packages(card))
 
+    def can_install(self, card):
+        """Whether Install can make a model run that lacks packages, now or after a restart."""
+        return not (self.needs_restart(card) or (self.needs_torch(card) and _lacks_torch()))
+
     def needs_restart(self, card):
         """Whether PyTorch was installed and is available only after a restart."""
         return self._torch_was_installed and self.needs_torch(card)
@@ -65,8 +74,8 @@ class Installation:
         """Whether all packages are installed that a model cannot run without."""
         if missing_packages(card):
             return False
-        # A network needs one of the two that run it.
-        return card.weights is None or any(map(find_spec, _RUNTIMES))
+        # A network needs one of those that run it.
+        return card.weights is None or any(map(find_spec, RUNTIMES))
 
     def explain(self, card):
         """A sentence about missing packages; "" if the model can run."""
@@ -75,6 +84,8 @@ class Installation:
             return _("PyTorch is installed; restart Slicer, then {title} is ready.").format(
                 title=card.title
             )
+        if self.needs_torch(card) and _lacks_torch():
+            return _no_torch(card)
         if "torch" in missing:
             return _(
                 "{title} needs PyTorch (about 1 to 3 GB), which the extension PyTorch installs; "
@@ -119,6 +130,8 @@ class Installation:
             raise ModelError("Packages are installed on the main thread alone; click Install.")
         import slicer.packaging
 
+        if self.needs_torch(card) and _lacks_torch():
+            raise ModelError(_no_torch(card))
         if self.needs_light():
             _ensure(slicer.packaging.load_requirements(self._light_path))
         if self.needs_torch(card) and not self._torch_was_installed:
@@ -143,9 +156,10 @@ class Installation:
                 )
             ) from error
         try:
-            torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
+            with held_for_all_pips():
+                torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
         except (RuntimeError, ValueError, CalledProcessError) as error:
-            raise ModelError(_FAILED.format(reason=_reason(error))) from error
+            raise ModelError(_failed(error)) from error
         if torch is None:
             raise ModelError(
                 _("PyTorch was not installed; click Install to try again, or use another model.")
@@ -154,17 +168,36 @@ class Installation:
 
 
 def _ensure(requirements):
-    """Run Slicer's own installation."""
+    """Run Slicer's own installation, with everything that is installed held in its version."""
     import slicer.packaging
 
+    check = slicer.packaging.pip_check
+    too_old = [requirement.name for requirement in requirements if not check(requirement)]
     try:
-        slicer.packaging.pip_ensure(requirements, requester="MedSegFM")
+        with held_packages(too_old) as constraints:
+            slicer.packaging.pip_ensure(requirements, constraints=constraints, requester="MedSegFM")
     except RuntimeError as error:
         raise ModelError(
             _("Nothing was installed; click Install to try again, or use another model.")
         ) from error
     except CalledProcessError as error:
-        raise ModelError(_FAILED.format(reason=_reason(error))) from error
+        raise ModelError(_failed(error)) from error
+
+
+def _lacks_torch():
+    """Whether there is no PyTorch for this computer that the models run with."""
+    return platform.system() == "Darwin" and platform.machine() == "x86_64"
+
+
+def _no_torch(card):
+    return _(
+        "{title} needs PyTorch 2.9 or later, of which there is none for Slicer on macOS (Intel or "
+        "Rosetta: the last is 2.2); use {ensam} or {model} instead."
+    ).format(title=card.title, ensam=card_of("ensam").title, model=card_of(_NEEDS_NOTHING).title)
+
+
+def _failed(error):
+    return _FAILED.format(reason=_reason(error), model=card_of(_NEEDS_NOTHING).title)
 
 
 def _reason(error):

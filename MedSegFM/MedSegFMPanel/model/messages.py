@@ -22,6 +22,7 @@ def takes(card):
         "scribble": _("scribbles"),
         "lasso": _("lassos"),
         "text": _("text"),
+        "mask": _("segments to start from"),
     }
     prompts = ", ".join(names[name] for name in card.prompts)
     images = ", ".join(card.modalities)

@@ -89,7 +89,7 @@ class ModelSection:
         sentence = self._installation.explain(self.card)
         ui.setupLabel.text = sentence
         ui.setupFrame.visible = bool(sentence)
-        ui.installButton.visible = not self._installation.needs_restart(self.card)
+        ui.installButton.visible = self._installation.can_install(self.card)
         needs_weights = self.card.weights is not None
         here = messages.weights_here(self.card)
         ui.importButton.visible = needs_weights

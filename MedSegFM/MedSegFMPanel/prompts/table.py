@@ -3,6 +3,7 @@
 import qt
 from slicer.i18n import tr as _
 
+from MedSegFMLib.prompts.mask import Mask
 from MedSegFMLib.prompts.types import is_positive, prompt_name
 
 from ..table_height import ROW_PIXELS, fit_height
@@ -18,6 +19,7 @@ _TITLES = {
     ("lasso", False): _("− Lasso"),
     ("text", True): _("Text"),
 }
+_MASKS = {"start": _("Start"), "avoid": _("Not here"), "keep": _("Frozen")}
 
 
 class PromptTable:
@@ -54,7 +56,10 @@ class PromptTable:
         self._table.clearSelection()
         self._table.setRowCount(len(prompts.entries))
         for row, (label, prompt) in enumerate(prompts.entries):
-            title = _TITLES[(prompt_name(prompt), is_positive(prompt))]
+            if isinstance(prompt, Mask):
+                title = _MASKS[prompt.role]
+            else:
+                title = _TITLES[(prompt_name(prompt), is_positive(prompt))]
             for column, text in enumerate((title, prompts.name(label), _place(prompt))):
                 self._table.setItem(row, column, qt.QTableWidgetItem(text))
             self._table.setRowHeight(row, ROW_PIXELS)
@@ -65,6 +70,8 @@ class PromptTable:
 
 
 def _place(prompt):
+    if isinstance(prompt, Mask):
+        return _("{n} voxels").format(n=prompt.count)
     if hasattr(prompt, "phrase"):
         return prompt.phrase
     if hasattr(prompt, "position_ras"):

@@ -20,6 +20,7 @@ _PACKAGES = (
     "scipy",
     "SimpleITK",
     "surface-distance",
+    "onnxruntime",
     "openvino",
     "torch",
     "torchvision",

@@ -23,7 +23,8 @@ def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        stored = load_json(path, dict)
+        # Fields that were added since the file was written have their defaults.
+        stored = dataclasses.asdict(Protocol()) | load_json(path, dict)
         case_digests = dict(stored.pop("cases", {}))
     except OSError as error:
         raise CasesError(

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.cases import LoadedCase
+from ...prompts.mask import Mask
 from ...prompts.types import Box, Point, Prompt, Text
 from ...segmenter import ModelCard
-from ...simulate import box_around, challenge_box, next_click
+from ...simulate import box_around, challenge_box, next_click, perturbed
 from ..protocol import Protocol
 from ..records import PlacedKind
 
@@ -32,8 +33,8 @@ def first_prompt(
 ) -> PlacedPrompt:
     """The first prompt of an object, a kind that the model takes.
 
-    A model that takes no box gets a click if the protocol has a box; one that takes neither gets
-    the name.
+    A model that takes no mask gets a box if the protocol starts from a mask, one that takes no box
+    a click, and one that takes none of them the name.
 
     Args:
         card: the card of the model.
@@ -44,6 +45,10 @@ def first_prompt(
         protocol: the protocol.
         seed: the seed of the prompt.
     """
+    if protocol.start is not None and "mask" in card.prompts:
+        geometry = loaded.image.geometry
+        wrong = perturbed(reference, protocol.start, seed, geometry.spacing_kji_mm)
+        return Mask.from_array(wrong, geometry), PlacedKind.MASK
     boxed = protocol.box and "box" in card.prompts
     if "text" in card.prompts and (protocol.text_first or not (boxed or "point" in card.prompts)):
         return Text(name), PlacedKind.TEXT

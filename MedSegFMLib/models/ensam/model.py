@@ -39,7 +39,7 @@ CARD = ModelCard(
     name="ensam",
     title="ENSAM",
     summary="Small native 3D network for boxes, clicks and strokes; runs on CPU or GPU.",
-    prompts=("box", "point", "scribble", "lasso"),
+    prompts=("box", "point", "scribble", "lasso", "mask"),
     modalities=("CT", "MR", "PET", "US", "microscopy"),
     dimensions=3,
     code_licence="Apache-2.0",
@@ -50,10 +50,13 @@ CARD = ModelCard(
     packages=("safetensors",),
     weights="ensam",
     uses_previous=True,
+    starts_from="previous",
     # Growth over a box and five clicks, with their predictions stored: 218, 288, 569 and 1277 MB
     # for regions of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=230_000_000,
     bytes_per_voxel=65,
+    # The walk alone would find the ball.
+    trial_options={"refine": False},
     finds_ball=True,
 )
 
@@ -74,8 +77,8 @@ def create(
 ) -> Segmenter:
     """Load the model with the stored weights, or those in the file `weights`.
 
-    OpenVINO runs the network on a CPU; torch runs it on a GPU, and on a CPU without OpenVINO or
-    without a graph of the weights' configuration.
+    On a CPU, OpenVINO runs the network, or ONNX Runtime if OpenVINO is not installed. torch runs it
+    on a GPU, and on a CPU without either or without a graph of the weights' configuration.
 
     Args:
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
@@ -84,7 +87,7 @@ def create(
 
     Raises:
         DeviceError: If the device is not available.
-        ModelError: If neither OpenVINO nor torch can run the network, or `refine` is not a choice.
+        ModelError: If nothing that can run the network is installed, or `refine` is not a choice.
         WeightsError: If the weights are missing, altered, truncated or of another network.
     """
     is_refined = parse_yes_no("refine", refine)
@@ -101,10 +104,14 @@ def _cpu_runtime(path: Path) -> Runtime:
         from . import openvino_runtime as ensam_openvino
 
         return ensam_openvino.load(path)
+    if graphs(config).are_shipped and find_spec("onnxruntime") is not None:
+        from . import onnx_runtime as ensam_onnx
+
+        return ensam_onnx.load(path)
     if find_spec("torch") is not None:
         return _torch_runtime(path, "cpu")
     fault = (
-        "openvino is not installed"
+        "openvino and onnxruntime are not installed"
         if graphs(config).are_shipped
         else "there is no graph of their configuration"
     )

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...progress import Progress, part_of, parts_of
-from ...prompts.types import Prompt
+from ...prompts.mask import Mask
+from ...prompts.mask_voxels import StartVoxels
+from ...prompts.types import Prompt, latest_start
 from ...prompts.voxels import VoxelMarks, enforce_marks, to_voxels
 from ...segmenter import Encoding, ModelCard, Prediction, RegionRule
 from ...system.device import require_cpu
@@ -24,7 +26,7 @@ CARD = ModelCard(
     name="randomwalk",
     title="Random walker",
     summary="Random-walker segmentation from intensity, texture and location; no weights.",
-    prompts=("box", "point", "scribble", "lasso"),
+    prompts=("box", "point", "scribble", "lasso", "mask"),
     modalities=("any",),
     dimensions=3,
     code_licence="Apache-2.0",
@@ -37,6 +39,7 @@ CARD = ModelCard(
     base_bytes=155_000_000,
     bytes_per_voxel=60,
     cpu_only=True,
+    starts_from="prior",
 )
 
 # The logit of voxels of the region that are too far from the box to be processed.
@@ -47,7 +50,7 @@ _FAR_LOGIT = -8.0
 _BOXES_KEPT = 2
 _BYTES_PER_CELL = 90
 
-_Key = tuple[Region, Region, Settings]
+_Key = tuple[Region, Region, Settings, Mask | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,7 @@ class RandomWalkEncoding(Encoding):
 
     Attributes:
         volume: The whole volume.
-        prepared_boxes: By crop, box and settings.
+        prepared_boxes: By crop, box, settings and the mask to start from.
     """
 
     volume: Volume
@@ -95,7 +98,7 @@ class RandomWalkSegmenter:
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        """Segment one object within its boxes or, without a box, around its marks.
+        """Segment one object within its boxes, around its mask to start from or around its marks.
 
         Every marked voxel gets the label of its mark.
 
@@ -108,7 +111,10 @@ class RandomWalkSegmenter:
         region = encoding.region
         marks = to_voxels(prompts, encoding.geometry).within(region)
         progress(0.0, "Reading the prompts")
-        if marks.boxes:
+        start = latest_start(prompts)
+        if start is not None and marks.start is not None:
+            crop, logits = self._start(encoding, marks.start, start, marks, progress)
+        elif marks.boxes:
             box = Region.enclosing(marks.boxes)
             crop, logits = self._solve(encoding, box, marks, self._settings, progress)
         elif len(marks.foreground_kji):
@@ -131,6 +137,7 @@ class RandomWalkSegmenter:
         marks: VoxelMarks,
         settings: Settings,
         progress: Progress,
+        start: tuple[StartVoxels, Mask] | None = None,
     ) -> tuple[Region, Floats]:
         """The crop around a box, in voxels of the region, and its logits."""
         shape = encoding.region.shape_kji
@@ -139,7 +146,7 @@ class RandomWalkSegmenter:
         # A mark outside the box means that the object extends there.
         for voxel in marks.foreground_kji.tolist():
             crop = crop.union(_window(voxel, voxel, [rule.margin_voxels] * 3, shape))
-        key = (crop, box, settings)
+        key = (crop, box, settings, start[1] if start else None)
         if key not in encoding.prepared_boxes:
             voxels = encoding.volume.crop(crop.shifted(encoding.region.start_kji)).array_kji
             prepared = prepare(
@@ -148,6 +155,7 @@ class RandomWalkSegmenter:
                 box.relative_to(crop),
                 settings,
                 part_of(progress, 0, 0.5),
+                start[0].on(crop) if start else None,
             )
             while len(encoding.prepared_boxes) >= _BOXES_KEPT:
                 del encoding.prepared_boxes[next(iter(encoding.prepared_boxes))]
@@ -155,6 +163,24 @@ class RandomWalkSegmenter:
         return crop, solve(
             encoding.prepared_boxes[key], marks.within(crop), part_of(progress, 0.5, 1)
         )
+
+    def _start(
+        self,
+        encoding: RandomWalkEncoding,
+        voxels: StartVoxels,
+        mask: Mask,
+        marks: VoxelMarks,
+        progress: Progress,
+    ) -> tuple[Region, Floats]:
+        """Correct a mask: it takes the place of the prior, and nothing is known of how it fills it.
+
+        Boxes and marks beyond the mask widen the box around it.
+        """
+        settings = replace(self._settings, occupancy_weight=0.0, face_weight=0.0)
+        box = Region.enclosing([voxels.region, *marks.boxes])
+        for voxel in marks.foreground_kji.tolist():
+            box = box.union(_window(voxel, voxel, [0, 0, 0], encoding.region.shape_kji))
+        return self._solve(encoding, box, marks, settings, progress, (voxels, mask))
 
     def _grow(
         self, encoding: RandomWalkEncoding, marks: VoxelMarks, progress: Progress

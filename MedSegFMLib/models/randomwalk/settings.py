@@ -80,3 +80,7 @@ class Settings:
     network_gamma: float = 1.0
     network_rounds: int = 2
     network_most_cells: int = 200_000
+
+    # A mask to start from: logits by the distance to its border in cells, and their limit.
+    start_slope: float = 2.0
+    start_most: float = 4.0

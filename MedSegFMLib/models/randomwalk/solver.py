@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from .appearance import Appearance, appearance_features, likelihood
 from .box_grid import BoxGrid, Cell, make_box_grid
 from .calibration import calibrate
 from .clicks import Mark, depth_map, grid_marks, interpolate, kernel, path_lengths
+from .mask_prior import mask_logits
 from .random_walker import Graph, make_graph, random_walk
 from .settings import Settings
 from .small_components import without_small_components
@@ -86,11 +87,19 @@ def prepare(
     box: Region,
     settings: Settings,
     progress: Progress,
+    start_kji: NDArray[np.bool_] | None = None,
 ) -> PreparedBox:
-    """Prepare a crop, of any real type, and solve it for a box in voxels of the crop."""
+    """Prepare a crop, of any real type, and solve it for a box in voxels of the crop.
+
+    With a mask to start from, its voxels in the crop, the box is around the mask: the mask takes
+    the place of the location prior and is the prediction before any mark.
+    """
     progress(0.0, "Computing features")
     crop = prepare_crop(crop_kji, spacing_kji_mm, box, settings)
     grid = crop.grid
+    if start_kji is not None:
+        logits = mask_logits(start_kji, grid, settings)
+        return PreparedBox(replace(crop, grid=replace(grid, prior=logits)), logits)
     logits = grid.prior
     for n in range(settings.box_rounds):
         progress(0.4 + 0.4 * n / settings.box_rounds, "Separating object and background")

@@ -10,15 +10,13 @@ import numpy as np
 
 from ...errors import MedSegFMError
 from ...metrics import dice
+from ...system.thread_time import GRANTED_SECONDS
 from ...volumes.geometry import Geometry
 from ..segments.model_voxels import ModelVoxels
 from .columns import ReferenceScore, Score
 from .results import around
 
 _EMPTY = np.zeros((1, 1, 1), bool)
-# The main thread waits this long in each call, so that the thread gets to run: between calls,
-# Slicer's event loop may not release Python's lock.
-_WAIT_SECONDS = 0.005
 
 
 def dice_of(first: ModelVoxels | None, second: ModelVoxels | None) -> float:
@@ -68,7 +66,7 @@ class BackgroundJobs:
         """Return the finished jobs: key and value, or the MedSegFMError that was raised."""
         if not self._jobs:
             return []
-        wait(list(self._jobs.values()), _WAIT_SECONDS)
+        wait(list(self._jobs.values()), GRANTED_SECONDS)
         done = [key for key, job in self._jobs.items() if job.done()]
         return [(key, _value_of(self._jobs.pop(key))) for key in done]
 

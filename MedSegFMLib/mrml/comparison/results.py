@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from ...prompts.mask import Mask
 from ...prompts.prompt_list import PromptList
-from ...prompts.types import Text
+from ...prompts.types import Prompt, Text, is_start
 from ...segmenter import ModelCard
 from ...volumes.region import Region
 from ...worker.events import Cost, Predicted
@@ -75,12 +76,13 @@ def prompts_for(card: ModelCard, prompts: PromptList) -> PromptList:
         PromptError: If the model does not take one of them.
     """
     if card.prompts == ("text",):
-        entries: list[tuple[int, Text]] = []
+        entries: list[tuple[int, Prompt]] = []
         for label, name in prompts.objects:
             given = [prompt for owner, prompt in prompts.entries if owner == label]
-            texts = [prompt for prompt in given if isinstance(prompt, Text)]
+            texts: list[Prompt] = [prompt for prompt in given if isinstance(prompt, Text)]
+            limits = [p for p in given if isinstance(p, Mask) and not is_start(p)]
             if given:
-                entries += [(label, text) for text in texts or [Text(name)]]
+                entries += [(label, p) for p in (*(texts or [Text(name)]), *limits)]
         return replace(prompts, entries=tuple(entries))
     card.check_takes([prompt for _, prompt in prompts.entries])
     return prompts

@@ -60,6 +60,8 @@ class RequestQueue:
         holds_back: Whether requests for answers wait until `release`; changes with the user's
             setting.
         host: Where the worker runs; "" is this computer.
+        limited: Adds to the prompts of a request what limits all objects; events name the prompts
+            without it.
     """
 
     def __init__(self, make_client: Callable[[str], Client]) -> None:
@@ -72,6 +74,7 @@ class RequestQueue:
         self.background = BackgroundRequests(self._cancel)
         self.holds_back = False
         self.host = ""
+        self.limited: Callable[[PromptList], PromptList] = lambda prompts: prompts
 
     @property
     def is_held(self) -> bool:
@@ -210,9 +213,8 @@ class RequestQueue:
     def _send(self, pending: PendingRequest) -> None:
         """Make a request of the work; one of the background is stopped and waits from here on."""
         model = self.model
-        request = Request(
-            model.name, pending.prompts, model.device, model.options, pending.for_consistency
-        )
+        prompts = self.limited(pending.prompts)
+        request = Request(model.name, prompts, model.device, model.options, pending.for_consistency)
         client = self._client or self._worker()
         self.background.number = None
         self.pending = replace(pending, number=client.request(request))

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import slicer
-from numpy.typing import NDArray
 
 from ...errors import MaskError
 from ...volumes.geometry import Geometry
-from ...volumes.region import Region, Shape
+from ...volumes.region import Shape
 from ...volumes.volume import Volume
 from ..nodes.transforms import local_to_ras, to_numpy, to_vtk
 
@@ -65,27 +64,6 @@ def covers(geometry: Geometry, mask: Volume) -> bool:
     inside = np.argwhere(mask.array_kji)[:, ::-1]
     here = np.rint(geometry.ijk_from_ras(mask.geometry.ras_from_ijk(inside)))[:, ::-1]
     return bool(((here >= 0) & (here < geometry.shape_kji)).all())
-
-
-def bring_to_grid(mask: Volume, geometry: Geometry) -> tuple[Region, NDArray[np.bool_]] | None:
-    """A mask on any grid, brought to the grid `geometry` by taking the nearest voxel.
-
-    Returns:
-        The region of that grid and its voxels, bool; None if no part of the mask is on it.
-    """
-    corners = geometry.ijk_from_ras(
-        mask.geometry.ras_from_ijk(mask.geometry.corners_ijk(edge=0.5))
-    )[:, ::-1]
-    low = np.floor(corners.min(axis=0)).astype(int)
-    high = np.ceil(corners.max(axis=0)).astype(int) + 1
-    whole = Region.whole(geometry.shape_kji)
-    region = Region(tuple(low.tolist()), tuple(high.tolist())).intersection(whole)
-    if region is None:
-        return None
-    moved = Volume(mask.array_kji.astype(np.uint8), mask.geometry).resample(
-        geometry.crop(region), order=0
-    )
-    return region, moved.array_kji.astype(bool)
 
 
 def give_grid(segmentation_node: Any, geometry: Geometry) -> None:

@@ -10,10 +10,11 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ...errors import MaskError
 from ...volumes.geometry import Geometry
+from ...volumes.grids import brought_to_grid, start_on_grid
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ..nodes.transforms import local_to_ras, to_numpy
-from .grid import LABELMAP, bring_to_grid, check_holds_labelmaps
+from .grid import LABELMAP, check_holds_labelmaps
 from .model_voxels import ModelVoxels, tight
 from .oriented_images import labels_of
 
@@ -64,17 +65,8 @@ class ReferenceSegment:
         own = self._own()
         if own is None:
             raise MaskError(f"The reference {self.title} has no voxels; choose another.")
-        start = np.rint(geometry.ijk_from_ras([own.geometry.origin_ras]))[0]
-        matrix = geometry.ijk_to_ras.copy()
-        matrix[:3, 3] = geometry.ras_from_ijk(start[None])[0]
-        same = Geometry(own.geometry.shape_kji, matrix).matches(own.geometry)
-        if same:
-            where = Region.whole(own.geometry.shape_kji).shifted([int(n) for n in start[::-1]])
-            inside = where.intersection(Region.whole(geometry.shape_kji))
-            held = ModelVoxels(where, own.array_kji != 0)
-            brought = None if inside is None else (inside, held.on(inside))
-        else:
-            brought = bring_to_grid(own, geometry)
+        same = start_on_grid(own.geometry, geometry) is not None
+        brought = brought_to_grid(own.array_kji, own.geometry, geometry)
         found = None if brought is None else tight(brought[1], brought[0])
         if found is None:
             raise MaskError(

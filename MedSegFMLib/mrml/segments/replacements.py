@@ -8,10 +8,10 @@ from typing import Any
 from ...errors import MaskError
 from ...prompts.prompt_list import PromptList
 from ...volumes.geometry import Geometry
-from ...volumes.volume import Volume
+from ...volumes.grids import brought_to_grid
 from ..updates import Written
 from .editor import SegmentEditor
-from .grid import SegmentGrid, bring_to_grid
+from .grid import SegmentGrid
 from .masking import Masking
 from .model_voxels import ModelVoxels, PackedVoxels
 from .replacement_history import Replacement
@@ -137,8 +137,7 @@ def _on_grid(mask: ModelVoxels, volume: Geometry, grid: SegmentGrid) -> ModelVox
     """Voxels of the volume on the segmentation's grid; None if none is there."""
     if grid.is_volume_grid:
         return mask
-    part = Volume(mask.mask_kji, volume.crop(mask.region))
-    brought = bring_to_grid(part, grid.geometry)
+    brought = brought_to_grid(mask.mask_kji, volume.crop(mask.region), grid.geometry)
     return None if brought is None else ModelVoxels(*brought)
 
 

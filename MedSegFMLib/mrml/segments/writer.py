@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from operator import attrgetter
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ...prompts.prompt_list import PromptList
-from ...system.memory_cache import LruByteCache
 from ...volumes.geometry import Geometry
+from ...volumes.grids import brought_to_grid
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...worker.events import Answer
 from ..updates import Written
 from .change_overlay import ChangeOverlay
+from .decided_voxels import absorbed, decided_voxels
 from .editor import SegmentEditor
-from .grid import SegmentGrid, bring_to_grid, covers
+from .grid import SegmentGrid, covers
 from .masking import Masking, Overwrite, segment_editor_masking
 from .merger import SegmentMerger
-from .model_voxels import ModelVoxels, PackedVoxels
+from .model_voxels import ModelVoxels
 from .oriented_images import read_segment, segment_bounds
+from .remembered_states import Remembered, RememberedStates, new_states
 from .replacement_history import ReplacementHistory
 from .segments import Segments
-
-_BUDGET_BYTES = 1 << 27
-
-
-@dataclass(frozen=True, eq=False)
-class _Remembered:
-    voxels: Mapping[int, PackedVoxels]
-    nbytes: int
 
 
 class SegmentWriter:
@@ -51,6 +44,8 @@ class SegmentWriter:
         held: The model and the prompts whose answer the segments hold; None while it is awaited.
         replaced: What was replaced by other results at each state of the prompts.
         overlay: Shows what the last write changed.
+        adopted: By label, the voxels that the segment of an adopted object had before, on the
+            segmentation's grid; it gets them back when the object or all of its prompts go.
         overwrite: Which other segments lose voxels to an answer; None for the user's setting in
             the Segment Editor if that edits this segmentation, "none" otherwise.
     """
@@ -62,24 +57,44 @@ class SegmentWriter:
         self._segments = segments
         self._editor = editor
         self._merger = SegmentMerger(editor)
-        self._remembered: LruByteCache[tuple[str, PromptList], _Remembered] = _new_cache()
+        self._remembered: RememberedStates = new_states()
         self.model_voxels: dict[int, ModelVoxels] = {}
         self.held: tuple[str, PromptList] | None = None
+        self.adopted: dict[int, ModelVoxels] = {}
+        # Adopted objects that are gone.
+        self._given_back: set[int] = set()
+        self._answered: tuple[str, PromptList] | None = None  # What was written last.
         self.replaced = ReplacementHistory()
         self.overlay = overlay
         self.overwrite: Overwrite | None = None
 
     def forget(self) -> None:
         """Forget everything: another volume or segmentation comes."""
-        self.model_voxels = {}
+        self.model_voxels, self.adopted = {}, {}
+        self._given_back.clear()
         self._merger.forget()
         self.forget_remembered()
 
     def forget_remembered(self) -> None:
         """Forget earlier states and replacements: the volume or the model is another."""
-        self._remembered = _new_cache()
+        self._remembered = new_states()
         self.held = None
+        if self._answered is not None:
+            # Marks that were answered stay answered.
+            self._answered = ("", self._answered[1])
         self.replaced = ReplacementHistory()
+
+    def adopt(self, label: int, segment_id: str, voxels: ModelVoxels) -> None:
+        """Let a segment with these voxels be that of an object, as if an answer had given them."""
+        self._segments.ids[label] = segment_id
+        self.adopted[label] = self.model_voxels[label] = voxels
+
+    def resume_adopted(self, labels: Iterable[int]) -> None:
+        """Count the voxels of adopted segments as from answers again: their objects came back."""
+        for label in labels:
+            if label in self._given_back:
+                self._given_back.discard(label)
+                self.model_voxels[label] = self.adopted[label]
 
     def masking(self) -> Masking:
         """Limits to what an answer may change now."""
@@ -105,6 +120,7 @@ class SegmentWriter:
         if not self.replaced.is_empty:
             self.replaced.forget(prompts)
         grid = self._segments.grid(volume)
+        self._absorb(prompts, volume, grid)
         wanted: dict[int, ModelVoxels] = {}
         cut_off = []
         for label, answer in answers.items():
@@ -115,7 +131,7 @@ class SegmentWriter:
                 wanted[label] = ModelVoxels(region, answer.mask_kji.astype(bool, copy=False))
                 continue
             mask = Volume(answer.mask_kji, volume.crop(region))
-            brought = bring_to_grid(mask, grid.geometry)
+            brought = brought_to_grid(mask.array_kji, mask.geometry, grid.geometry)
             if brought is not None:
                 wanted[label] = ModelVoxels(*brought)
             if not covers(grid.geometry, mask):
@@ -140,15 +156,14 @@ class SegmentWriter:
         masking = Masking(self.masking().overwrite)
         grid = self._segments.grid(volume)
         written = self.write(volume_node, grid, prompts, wanted, masking)
-        self.held = (model, prompts)
+        self.held = self._answered = (model, prompts)
         return written
 
     def remember(self, model: str, prompts: PromptList) -> None:
         """Keep what the segments have now as the result of these prompts with this model."""
         packed = {label: voxels.packed for label, voxels in self.model_voxels.items()}
-        nbytes = sum([voxels.bits.nbytes for voxels in packed.values()])
-        self._remembered.put((model, prompts), _Remembered(packed, nbytes))
-        self.held = (model, prompts)
+        self._remembered.put((model, prompts), Remembered.of(packed))
+        self.held = self._answered = (model, prompts)
 
     def remember_as(self, model: str, before: PromptList, prompts: PromptList) -> None:
         """Let what is remembered of `before` count for `prompts` too, which has equal entries."""
@@ -170,6 +185,13 @@ class SegmentWriter:
         """Let go of a label that another object gets; what is left of the old one stays."""
         self._segments.release(label)
         self.model_voxels.pop(label, None)
+        self.adopted.pop(label, None)
+        self._given_back.discard(label)
+
+    def lose(self, label: int) -> None:
+        """Forget the segment of an object that others have deleted."""
+        self.model_voxels.pop(label, None)
+        self.adopted.pop(label, None)
 
     def put(self, volume_node: Any, volume: Geometry, contents: Mapping[int, ModelVoxels]) -> None:
         """Add voxels to segments as if others had drawn them, past all masking: for recovery."""
@@ -213,6 +235,7 @@ class SegmentWriter:
         node, ids = self._segments.node, self._segments.ids
         self._editor.look_at(node, volume_node)
         targets, from_model, labels = {}, {}, {}
+        given = {label for label, _ in prompts.entries}
         for label, segment_id in ids.items():
             labels[segment_id] = label
             known = self.model_voxels.get(label)
@@ -221,8 +244,9 @@ class SegmentWriter:
             if label in wanted:
                 targets[segment_id] = wanted[label]
             elif known is not None:
-                nothing = np.zeros_like(known.mask_kji)
-                targets[segment_id] = ModelVoxels(known.region, nothing)
+                nothing = ModelVoxels(known.region, np.zeros_like(known.mask_kji))
+                before = nothing if label in given else self.adopted.get(label, nothing)
+                targets[segment_id] = before
         changes = self._merger.write(node, grid, targets, from_model, masking)
         added, removed = {}, {}
         for segment_id, change in changes.items():
@@ -235,10 +259,30 @@ class SegmentWriter:
                 self.model_voxels[label] = change.from_model
         objects = dict(prompts.objects)
         for label in list(ids):
-            if label not in objects:
+            if label not in objects and label in self.adopted:
+                # It stays in the scene as a segment of others.
+                self.model_voxels.pop(label, None)
+                self._given_back.add(label)
+            elif label not in objects:
                 self._delete_empty(grid, label)
         self.overlay.show(node, grid, changes.values())
         return Written(added, removed, perf_counter() - started)
+
+    def _absorb(self, prompts: PromptList, volume: Geometry, grid: SegmentGrid) -> None:
+        """Let new marks decide voxels that others changed; see `decided_voxels`."""
+        before = None if self._answered is None else self._answered[1]
+        for label, voxels in decided_voxels(before, prompts, volume, grid).items():
+            node, segment_id = self._segments.node, self._segments.ids.get(label, "")
+            known = absorbed(node, segment_id, grid, self.model_voxels.get(label), voxels)
+            if known is None:
+                self.model_voxels.pop(label, None)
+            else:
+                self.model_voxels[label] = known
+            state = self._remembered.get(self._answered) if self._answered is not None else None
+            if state is not None and self._answered is not None:
+                packed = {n: kept for n, kept in state.voxels.items() if n != label}
+                packed |= {} if known is None else {label: known.packed}
+                self._remembered.put(self._answered, Remembered.of(packed))
 
     def _delete_empty(self, grid: SegmentGrid, label: int) -> None:
         """Delete the segment of an object that is gone, unless others have drawn in it."""
@@ -246,7 +290,3 @@ class SegmentWriter:
         region = segment_bounds(self._segments.node, segment_id, grid)
         if region is None or not read_segment(self._segments.node, segment_id, grid, region).any():
             self._segments.remove(label)
-
-
-def _new_cache() -> LruByteCache[tuple[str, PromptList], _Remembered]:
-    return LruByteCache(_BUDGET_BYTES, attrgetter("nbytes"))

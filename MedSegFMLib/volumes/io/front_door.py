@@ -2,45 +2,45 @@
 
 ITK has readers for some twenty formats and chooses by trial; several crash on a damaged header,
 read files that the header names, or fill missing voxels with zeros. A file passes here only if its
-name and its content agree on one of four formats, and ITK is then restricted to that format's
-reader.
+name and its content agree on a format; NRRD and MetaImage are then read by ITK, restricted to that
+format's reader.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ...errors import VolumeError
 from ...system.regular_files import check_regular_file
-from .header_values import Payload
+from .dicom.files import is_dicom
 from .metaimage_header import read_metaimage_header
-from .nifti_header import header_of_pair, read_nifti_header
+from .nifti_header import NiftiFile, check_nifti_file, header_of_pair
 from .nrrd_header import read_nrrd_header
 from .payload_checks import check_payload
 
 FORMATS = (
-    "NIfTI-1 (.nii, .nii.gz, or .hdr with .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd) and "
-    "DICOM"
+    "NIfTI-1 and -2 (.nii, .nii.gz, or .hdr with .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, "
+    ".mhd), FreeSurfer (.mgh, .mgz) and DICOM"
 )
 _GZIP = b"\x1f\x8b"
-_DICOM_ENDINGS = ("", ".dcm", ".dicom", ".ima")
-_PREAMBLE_BYTES = 128
-# A data set without a preamble begins with group 2 or 8 in little endian.
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
+_START_BYTES = 132
 
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """A file that ITK may open.
+    """A file that may be read.
 
     Attributes:
         path: the file to open, which is the header of a pair.
-        reader: the name of the only ITK reader to use.
+        reader: its format, or the name of the only ITK reader to use.
+        nifti: the header of a NIfTI file, else None.
     """
 
     path: Path
-    reader: str
+    reader: Literal["DICOM", "NIfTI", "MGH", "NrrdImageIO", "MetaImageIO"]
+    nifti: NiftiFile | None = None
 
 
 def check_image_file(path: Path) -> CheckedFile:
@@ -59,46 +59,48 @@ def check_image_file(path: Path) -> CheckedFile:
         raise VolumeError(f"{path} is empty (0 bytes); copy or download it again.")
     name = path.name.lower()
     with path.open("rb") as stream:
-        start = stream.read(_PREAMBLE_BYTES + 4)
+        start = stream.read(_START_BYTES)
     is_zipped = start[:2] == _GZIP
-    if name.endswith(".nii") and is_zipped:
-        raise VolumeError(f"{path} is gzip-compressed; rename it to end in .nii.gz.")
-    if name.endswith(".nii.gz") and not is_zipped:
-        raise VolumeError(f"{path} ends in .gz but is not gzip-compressed; correct its ending.")
+    if is_zipped and not name.endswith((".nii.gz", ".mgz")):
+        endings = ".mgz" if name.endswith(".mgh") else ".nii.gz"
+        is_known = name.endswith((".nii", ".mgh"))
+        way = f"rename it to end in {endings}" if is_known else f"unzip it, or use {FORMATS}"
+        raise VolumeError(f"{path} is gzip-compressed; {way}.")
+    if name.endswith((".nii.gz", ".mgz")) and not is_zipped:
+        raise VolumeError(
+            f"{path} has the ending of a compressed file but is not gzip-compressed; correct its "
+            "ending."
+        )
     checked = _by_name(path, name, is_zipped)
     if checked is not None:
-        payload, reader = checked
-        check_payload(payload)
-        return CheckedFile(_header(path), reader)
-    if _is_dicom(path, start):
-        return CheckedFile(path, "GDCMImageIO")
+        return checked
+    if is_dicom(path, start):
+        return CheckedFile(path, "DICOM")
     raise VolumeError(f"{path} is not of a supported format; use {FORMATS}.")
 
 
-def _by_name(path: Path, name: str, is_zipped: bool) -> tuple[Payload, str] | None:
+def _by_name(path: Path, name: str, is_zipped: bool) -> CheckedFile | None:
     if name.endswith((".nii", ".nii.gz")):
         ending = path.name[-7 if is_zipped else -4 :]
         if ending not in (ending.lower(), ending.upper()):
             raise VolumeError(
                 f"{path} ends in {ending}, which is not supported; rename it to lower case."
             )
-        return read_nifti_header(path, is_zipped, is_pair=False), "NiftiImageIO"
+        return CheckedFile(path, "NIfTI", check_nifti_file(path, is_zipped, is_pair=False))
     if name.endswith((".hdr", ".img")):
         header = _header(path)
         check_regular_file(header, VolumeError)
-        return read_nifti_header(header, is_zipped=False, is_pair=True), "NiftiImageIO"
+        return CheckedFile(header, "NIfTI", check_nifti_file(header, False, is_pair=True))
+    if name.endswith((".mgh", ".mgz")):
+        return CheckedFile(path, "MGH")
     if name.endswith((".nrrd", ".nhdr")):
-        return read_nrrd_header(path), "NrrdImageIO"
+        check_payload(read_nrrd_header(path))
+        return CheckedFile(path, "NrrdImageIO")
     if name.endswith((".mha", ".mhd")):
-        return read_metaimage_header(path), "MetaImageIO"
+        check_payload(read_metaimage_header(path))
+        return CheckedFile(path, "MetaImageIO")
     return None
 
 
 def _header(path: Path) -> Path:
     return header_of_pair(path) if path.suffix.lower() == ".img" else path
-
-
-def _is_dicom(path: Path, start: bytes) -> bool:
-    if start[_PREAMBLE_BYTES:] == b"DICM":
-        return True
-    return path.suffix.lower() in _DICOM_ENDINGS and start[:2] in _FIRST_GROUPS

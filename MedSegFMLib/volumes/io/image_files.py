@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,48 +13,73 @@ import numpy as np
 
 from ...errors import GeometryError, OutputError, VolumeError
 from ...system.atomic_files import atomic_path, incomplete_file
-from ...system.regular_files import check_folder_entries
 from ...system.standard_error import silenced
 from ..geometry import Geometry
 from ..volume import Volume
-from .dicom import MODALITY_TAG, check_is_image, read_series
+from .frames import check_frame
 from .front_door import CheckedFile, check_image_file
 from .header_values import not_one_volume
+from .nibabel_files import read_mgh, read_nifti, write_sheared_nifti
+from .settling import settled
 from .written_voxels import check_voxels
 
 if TYPE_CHECKING:
     import SimpleITK
 
+_LOG = logging.getLogger("MedSegFMLib")
+_MOST_NIFTI_VOXELS = 2**15 - 1
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 # Phrases in ITK's error messages about grids that it rejects.
 _GRID_PHRASES = ("orthonormal", "Refusing to change spacing", "Bad direction", "irection cosines")
 
 
-def read_volume(path: Path, series_uid: str | None = None) -> Volume:
-    """Read one 3D scalar volume from a file or a folder of DICOM slices; see `Volume.read`."""
+def read_volume(
+    path: Path, series: str | int | None = None, frame: int | None = None, suv: bool = False
+) -> Volume:
+    """Read one 3D scalar volume from a file or a folder of DICOM files; see `Volume.read`."""
     try:
-        image = _read_image(path, series_uid)
+        volume, notes = _read(path, series, frame, suv)
     except OSError as error:
         raise VolumeError(
             f"{path} cannot be read ({error.strerror or error}); check the path and its "
             "permissions."
         ) from error
-    return volume_from_sitk(image, str(path))
+    volume, more = settled(volume, str(path))
+    for note in (*notes, *more):
+        _LOG.warning("%s %s.", path, note)
+    return volume
 
 
-def _read_image(path: Path, series_uid: str | None) -> SimpleITK.Image:
-    if path.exists() and path.is_dir():
-        check_folder_entries(path, VolumeError)
-        with _quiet_itk():
-            return _with_named_errors(path, lambda: read_series(path, series_uid))
+def _read(
+    path: Path, series: str | int | None, frame: int | None, suv: bool
+) -> tuple[Volume, Sequence[str]]:
+    """A volume as its file has it, and clauses on what a user should know."""
+    from .dicom.files import folder_of
+    from .dicom.reader import read_dicom
+
+    folder = folder_of(path)
+    if folder is not None:
+        return read_dicom(folder, series, frame, suv), ()
     checked = check_image_file(path)
+    if checked.reader == "DICOM":
+        return read_dicom(path, series, frame, suv), ()
+    if suv:
+        raise VolumeError(f"{path} is not DICOM, so that no SUV can be computed; read it without.")
+    if series is not None:
+        raise VolumeError(f"{path} is not DICOM and has no series; leave --series out.")
+    if checked.nifti is not None:
+        return read_nifti(checked.nifti, frame), checked.nifti.notes
+    if checked.reader == "MGH":
+        return read_mgh(path, frame), ()
     with _quiet_itk():
-        return _with_named_errors(path, lambda: _read_file(checked))
+        image = _with_named_errors(path, lambda: _read_file(checked, frame))
+    return volume_from_sitk(image, str(path)), ()
 
 
 def write_volume(volume: Volume, path: Path, names: Mapping[int, str]) -> None:
     """Write a file in the format of its ending, atomically; see `Volume.write`."""
     check_ending(path)
+    check_storable(path, volume.geometry)
     write = WRITERS[max(_endings(path), key=len)]
     with atomic_path(path) as beside:
         write(volume, beside, names)
@@ -67,6 +93,20 @@ def check_ending(path: Path) -> None:
         )
 
 
+def check_storable(path: Path, geometry: Geometry) -> None:
+    """Check that the format of a name can store a grid, before a volume for it is computed.
+
+    Raises:
+        OutputError: the grid has more voxels along an axis than the format can state.
+    """
+    is_nifti = path.name.lower().endswith((".nii", ".nii.gz"))
+    if is_nifti and max(geometry.shape_kji) > _MOST_NIFTI_VOXELS:
+        raise OutputError(
+            f"{path} would have {max(geometry.shape_kji)} voxels along an axis, and NIfTI-1 holds "
+            f"at most {_MOST_NIFTI_VOXELS}; use .nrrd or .mha."
+        )
+
+
 def _endings(path: Path) -> list[str]:
     return [ending for ending in WRITERS if path.name.lower().endswith(ending)]
 
@@ -75,6 +115,10 @@ def _write_with_sitk(volume: Volume, path: Path, _names: Mapping[int, str]) -> N
     import SimpleITK as sitk
 
     image = sitk_from_volume(volume)
+    if volume.geometry.is_sheared and path.name.lower().endswith((".nii", ".nii.gz")):
+        # ITK's writer would make the axes orthonormal.
+        write_sheared_nifti(volume.with_array(sitk.GetArrayViewFromImage(image)), path)
+        return
     with _quiet_itk():
         try:
             sitk.WriteImage(image, str(path), useCompression=path.suffix.lower() != ".nii")
@@ -115,7 +159,8 @@ def volume_from_sitk(image: SimpleITK.Image, name: str = "The image") -> Volume:
     if image.GetNumberOfComponentsPerPixel() > 1:
         raise VolumeError(
             f"{name} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or "
-            "vectors); one grey value per voxel is needed."
+            "vectors); one grey value per voxel is needed, so choose one with --frame if they are "
+            "volumes."
         )
     if image.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
         raise VolumeError(f"{name} is complex; store its magnitude as a separate volume.")
@@ -134,18 +179,10 @@ def sitk_from_volume(volume: Volume) -> SimpleITK.Image:
 
     The voxels are copied, in this machine's byte order; bool becomes uint8, float16 becomes
     float32, and floats of more than 64 bits become float64.
-
-    Raises:
-        GeometryError: the grid is sheared, which ITK cannot represent.
     """
     import SimpleITK as sitk
 
     geometry = volume.geometry
-    if geometry.is_sheared:
-        raise GeometryError(
-            "The volume's axes are not at right angles, which image files cannot store; resample "
-            "it to an upright grid first."
-        )
     array = volume.array_kji
     image = sitk.GetImageFromArray(array.astype(_stored_type(array.dtype), copy=False))
     image.SetSpacing(geometry.spacing_ijk_mm)
@@ -162,7 +199,7 @@ def _stored_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("=")
 
 
-def _read_file(checked: CheckedFile) -> SimpleITK.Image:
+def _read_file(checked: CheckedFile, frame: int | None = None) -> SimpleITK.Image:
     import SimpleITK as sitk
 
     path = checked.path
@@ -170,23 +207,20 @@ def _read_file(checked: CheckedFile) -> SimpleITK.Image:
     reader.SetFileName(str(path))
     reader.SetImageIO(checked.reader)
     reader.ReadImageInformation()
-    check_is_image(path, _metadata(reader, MODALITY_TAG))
-    size = reader.GetSize()
-    # ITK keeps a trailing axis of length 1 as a fourth dimension.
-    if len(size) > 3 and all(n == 1 for n in size[3:]):
-        reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
-    elif len(size) != 3:
+    size, values = reader.GetSize(), reader.GetNumberOfComponents()
+    if len(size) < 3 or any(n > 1 for n in size[4:]):
         raise not_one_volume(str(path), size)
-    if "MOSAIC" in _metadata(reader, "0008|0008"):
-        raise VolumeError(
-            f"{path} is a Siemens mosaic (many slices tiled in one); convert it to NIfTI first, "
-            "for instance with dcm2niix."
-        )
+    volumes = size[3] if len(size) > 3 else 1
+    if values > 1 and volumes == 1 and frame is not None:
+        # Volumes side by side in each voxel, as in Slicer's sequences.
+        index = check_frame(str(path), values, (values, *size), frame)
+        return sitk.VectorIndexSelectionCast(reader.Execute(), index)
+    index = check_frame(str(path), volumes, size, frame)
+    if len(size) > 3:
+        # ITK keeps a trailing axis of length 1 as a fourth dimension.
+        reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
+        reader.SetExtractIndex([0, 0, 0, index, *[0] * (len(size) - 4)])
     return reader.Execute()
-
-
-def _metadata(reader: SimpleITK.ImageFileReader, key: str) -> str:
-    return str(reader.GetMetaData(key)) if reader.HasMetaDataKey(key) else ""
 
 
 def _with_named_errors(path: Path, read: Callable[[], SimpleITK.Image]) -> SimpleITK.Image:

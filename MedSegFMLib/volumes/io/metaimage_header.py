@@ -98,7 +98,7 @@ def read_metaimage_header(path: Path) -> Payload:
     if fields["ElementType"] not in _VALUE_BYTES:
         raise damaged(path, f"ElementType is {shortened(fields['ElementType'])}")
     value_bytes = _VALUE_BYTES[fields["ElementType"]]
-    if len(shape) < 3 or any(n > 1 for n in shape[3:]):
+    if len(shape) < 3 or any(n > 1 for n in shape[4:]):
         raise not_one_volume(str(path), shape)
     return _payload(path, fields, data_start, math.prod(shape) * channels, value_bytes)
 

@@ -1,15 +1,14 @@
-"""The header of a NIfTI-1 file (nifti1.h), parsed strictly."""
+"""The header of a NIfTI-1 or NIfTI-2 file (nifti1.h, nifti2.h), parsed strictly."""
 
 from __future__ import annotations
 
-import logging
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import VolumeError
 from .header_values import (
@@ -20,20 +19,65 @@ from .header_values import (
     not_one_volume,
     truncated,
 )
-from .payload_checks import first_inflated
+from .nifti_grid import Forms, Matrix, nifti_grid
+from .payload_checks import check_payload, first_inflated
 
-# Bytes of a voxel by NIfTI datatype code.
+# Bytes of a voxel by NIfTI datatype code, and the types of those with one real number.
 _VOXEL_BYTES = {2: 1, 4: 2, 8: 4, 16: 4, 32: 8, 64: 8, 128: 3, 256: 1, 512: 2, 768: 4, 1024: 8}
 _VOXEL_BYTES |= {1280: 8, 1536: 16, 1792: 16, 2048: 32, 2304: 4}
-# Format and offset in the header of dim; datatype; pixdim; vox_offset; qform_code and sform_code;
-# and the six numbers of the quaternion and its offset, followed by the twelve of the sform.
-_FIELDS = (("8h", 40), ("h", 70), ("8f", 76), ("f", 108), ("2h", 252), ("18f", 256))
-_HEADER_BYTES = 348
+_REAL = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
+_REAL |= {1024: "i8", 1280: "u8"}
+_COLOUR, _COMPLEX = {128: 3, 2304: 4}, (32, 1792, 2048)
+# Format and offset in the header of each field, by the header's size.
+_FIELDS: Mapping[int, Mapping[str, tuple[str, int]]] = {
+    348: {
+        "dim": ("8h", 40),
+        "datatype": ("h", 70),
+        "pixdim": ("8f", 76),
+        "vox_offset": ("f", 108),
+        "scaling": ("2f", 112),
+        "codes": ("2h", 252),
+        "qform": ("6f", 256),
+        "sform": ("12f", 280),
+    },
+    540: {
+        "dim": ("8q", 16),
+        "datatype": ("h", 12),
+        "pixdim": ("8d", 104),
+        "vox_offset": ("q", 168),
+        "scaling": ("2d", 176),
+        "codes": ("2i", 344),
+        "qform": ("6d", 352),
+        "sform": ("12d", 400),
+    },
+}
+_MAGIC = {348: (344, b"n+1\0", b"ni1\0"), 540: (4, b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n")}
+# The four bytes behind a header that state whether it is extended.
+_EXTENDER_BYTES = 4
 _LARGEST_OFFSET = 1 << 31
-# Headers store a rotation in single precision, so that two forms of one grid differ by slightly
-# more than 1e-3 mm at the far corners of a large volume.
-_FORM_TOLERANCE_MM = 1e-3
-_FORM_TOLERANCE_VOXELS = 0.01
+
+
+@dataclass(frozen=True)
+class NiftiFile:
+    """A NIfTI file whose header and voxels were checked.
+
+    Attributes:
+        payload: the place and size of its voxels.
+        dtype: their type, in the file's byte order.
+        shape_ijk: the first three axes.
+        volumes: the number of volumes on the grid.
+        scaling: slope and intercept; None if values are stored as they are.
+        matrix: (4, 4) from voxels to RAS.
+        notes: clauses on what a user should know.
+    """
+
+    payload: Payload
+    dtype: np.dtype[np.generic]
+    shape_ijk: tuple[int, int, int]
+    volumes: int
+    scaling: tuple[float, float] | None
+    matrix: Matrix
+    notes: Sequence[str]
 
 
 def header_of_pair(path: Path) -> Path:
@@ -42,10 +86,8 @@ def header_of_pair(path: Path) -> Path:
     return path.with_suffix(ending)
 
 
-def read_nifti_header(path: Path, is_zipped: bool, is_pair: bool) -> Payload:
-    """Check the header of a NIfTI file and return where its voxels are.
-
-    If its two grids disagree, a warning is logged.
+def check_nifti_file(path: Path, is_zipped: bool, is_pair: bool) -> NiftiFile:
+    """Check a NIfTI file, its header and the size and checksum of its voxels.
 
     Args:
         path: the .nii, .nii.gz or .hdr file.
@@ -53,21 +95,18 @@ def read_nifti_header(path: Path, is_zipped: bool, is_pair: bool) -> Payload:
         is_pair: whether its voxels are in an .img file beside it.
 
     Raises:
-        VolumeError: the header is damaged or of another format, or the file is not one 3D volume.
+        VolumeError: it is damaged, of another format, or does not have three axes of real numbers
+            or a fourth for volumes on one grid.
         GeometryError: the grid is not usable.
         OSError: the file cannot be read.
     """
-    if is_zipped:
-        header = first_inflated(path, _HEADER_BYTES)
-    else:
-        with path.open("rb") as stream:
-            header = stream.read(_HEADER_BYTES)
-    if len(header) < _HEADER_BYTES:
-        raise truncated(path)
-    order = _byte_order(path, header, b"ni1\0" if is_pair else b"n+1\0")
-    dim, (datatype,), pixdim, (offset,), codes, forms = (
-        struct.unpack_from(order + form, header, start) for form, start in _FIELDS
-    )
+    header = _first_bytes(path, is_zipped)
+    order, size = _layout(path, header, is_pair)
+    fields = {
+        name: struct.unpack_from(order + form, header, start)
+        for name, (form, start) in _FIELDS[size].items()
+    }
+    dim, (datatype,), (offset,) = fields["dim"], fields["datatype"], fields["vox_offset"]
     shape = [max(n, 1) if axis > 2 else n for axis, n in enumerate(dim[1 : 1 + dim[0]])]
     faults = {
         f"its axes are {dim}": not 1 <= dim[0] <= 7 or min(shape, default=0) < 1,
@@ -78,74 +117,112 @@ def read_nifti_header(path: Path, is_zipped: bool, is_pair: bool) -> Payload:
     fault = next((fault for fault, is_present in faults.items() if is_present), None)
     if fault is not None:
         raise damaged(path, fault)
-    check_spacing(path, pixdim[1:4][: len(shape)])
-    if codes[1] > 0:
-        check_position(path, "The sform", forms[6:])
-    if codes[0] > 0:
-        check_position(path, "The qform", forms[:6])
-    if len(shape) < 3 or any(n > 1 for n in shape[3:]):
+    check_spacing(path, fields["pixdim"][1:4][: len(shape)])
+    if fields["codes"][1] > 0:
+        check_position(path, "The sform", fields["sform"])
+    if fields["codes"][0] > 0:
+        check_position(path, "The qform", fields["qform"])
+    if len(shape) < 3 or any(n > 1 for n in shape[4:]):
         raise not_one_volume(str(path), shape)
-    if min(codes) > 0:
-        _compare_forms(path, shape[:3], _qform(pixdim, forms[:6]), np.reshape(forms[6:], (3, 4)))
-    # ITK reads the voxels of a single file after the header if it states an offset inside it.
-    start = int(offset) if is_pair else max(int(offset), _HEADER_BYTES)
+    _check_real(path, datatype)
+    shape_ijk = (shape[0], shape[1], shape[2])
+    matrix, notes = nifti_grid(path, shape_ijk, _forms(fields))
+    file = _file_of_voxels(path) if is_pair else path
     values, voxel_bytes = math.prod(shape), _VOXEL_BYTES[datatype]
-    if is_pair:
-        image = path.with_suffix(".IMG" if path.suffix.isupper() else ".img")
-        if not image.exists():
-            raise VolumeError(f"The voxels of {path} should be in {image}, which is missing.")
-        return Payload(path, image, start, "raw", values, voxel_bytes)
-    if is_zipped:
-        return Payload(path, path, 0, "gzip", values, voxel_bytes, skipped=start)
-    return Payload(path, path, start, "raw", values, voxel_bytes)
-
-
-def _byte_order(path: Path, header: bytes, magic: bytes) -> str:
-    sizes = {order: struct.unpack_from(order + "i", header)[0] for order in "<>"}
-    if 540 in sizes.values():
-        raise VolumeError(
-            f"{path} is a NIfTI-2 file, which is not supported; convert it to NIfTI-1."
-        )
-    order = next((o for o, size in sizes.items() if size == _HEADER_BYTES), None)
-    if order is None:
-        raise VolumeError(f"{path} does not begin with a NIfTI header; check its format.")
-    if header[344:348] != magic:
-        raise VolumeError(
-            f"{path} is marked {ascii(header[344:348])[1:]} instead of {ascii(magic)[1:]}: an "
-            "Analyze file, whose orientation is not defined, or damaged; convert it to NIfTI-1."
-        )
-    return order
-
-
-def _qform(pixdim: Sequence[float], quaternion_offset: Sequence[float]) -> NDArray[np.float64]:
-    """The (3, 4) matrix from the quaternion's b, c, d and the offset (method 2 of nifti1.h)."""
-    b, c, d = quaternion_offset[:3]
-    rest = 1 - (b * b + c * c + d * d)
-    if rest < 1e-7:
-        b, c, d = np.array([b, c, d]) / math.hypot(b, c, d)
-    a = math.sqrt(max(rest, 0)) if rest >= 1e-7 else 0.0
-    rotation = np.array(
-        [
-            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - c * c - b * b],
-        ]
+    behind = [size + _EXTENDER_BYTES, size]
+    starts = [int(offset)] if is_pair or offset >= size else behind
+    payload = _checked_payload(path, file, is_zipped, starts, values, voxel_bytes)
+    if not is_pair and offset < size:
+        notes.append("states that its voxels begin in its header; they are read from behind it")
+    return NiftiFile(
+        payload,
+        np.dtype(order + _REAL[datatype]),
+        shape_ijk,
+        shape[3] if len(shape) > 3 else 1,
+        _scaling(*fields["scaling"]),
+        matrix,
+        notes,
     )
-    spacing = np.array(pixdim[1:4]) * (1, 1, -1 if pixdim[0] < 0 else 1)
-    return np.column_stack([rotation * spacing, quaternion_offset[3:6]])
 
 
-def _compare_forms(
-    path: Path, shape_ijk: Sequence[int], qform: NDArray[np.float64], sform: NDArray[np.float64]
-) -> None:
-    axes = [(0, n - 1) for n in [*shape_ijk, 1, 1][:3]]
-    corners = np.array(np.meshgrid(*axes, (1,), indexing="ij")).reshape(4, 8)
-    apart_mm = float(np.linalg.norm((qform - sform) @ corners, axis=0).max())
-    voxel_mm = float(np.linalg.norm(sform[:, :3], axis=0).min())
-    if not apart_mm <= max(_FORM_TOLERANCE_MM, _FORM_TOLERANCE_VOXELS * voxel_mm):
-        logging.getLogger("MedSegFMLib").warning(
-            "%s has two grids (qform and sform) up to %.3g mm apart and is read as in ITK and "
-            "Slicer; other programs may place it elsewhere.",
-            path,
-            apart_mm,
+def _first_bytes(path: Path, is_zipped: bool) -> bytes:
+    if is_zipped:
+        return first_inflated(path, max(_FIELDS))
+    with path.open("rb") as stream:
+        return stream.read(max(_FIELDS))
+
+
+def _layout(path: Path, header: bytes, is_pair: bool) -> tuple[str, int]:
+    """The byte order and the size of the header."""
+    if len(header) < min(_FIELDS):
+        raise truncated(path)
+    sizes = {(order, struct.unpack_from(order + "i", header)[0]) for order in "<>"}
+    order, size = next(((o, n) for o, n in sizes if n in _FIELDS), ("", 0))
+    if not size:
+        raise VolumeError(f"{path} does not begin with a NIfTI header; check its format.")
+    if len(header) < size:
+        raise truncated(path)
+    at, single, pair = _MAGIC[size]
+    magic = pair if is_pair else single
+    found = header[at : at + len(magic)]
+    if found != magic:
+        raise VolumeError(
+            f"{path} is marked {ascii(found)[1:]} instead of {ascii(magic)[1:]}: an Analyze file, "
+            "whose orientation is not defined, or damaged; convert it to NIfTI-1."
         )
+    return order, size
+
+
+def _forms(fields: Mapping[str, tuple[float, ...]]) -> Forms:
+    codes = fields["codes"]
+    return Forms(
+        fields["pixdim"],
+        (int(codes[0]), int(codes[1])),
+        fields["qform"][:3],
+        fields["qform"][3:],
+        np.reshape(fields["sform"], (3, 4)).astype(np.float64),
+    )
+
+
+def _check_real(path: Path, datatype: int) -> None:
+    if datatype in _COLOUR:
+        raise VolumeError(
+            f"{path} has {_COLOUR[datatype]} values per voxel (colour or vectors); one grey value "
+            "per voxel is needed."
+        )
+    if datatype in _COMPLEX:
+        raise VolumeError(f"{path} is complex; store its magnitude as a separate volume.")
+    if datatype not in _REAL:
+        raise VolumeError(f"{path} has voxels of 128 bits; convert them to 64.")
+
+
+def _file_of_voxels(path: Path) -> Path:
+    image = path.with_suffix(".IMG" if path.suffix.isupper() else ".img")
+    if not image.exists():
+        raise VolumeError(f"The voxels of {path} should be in {image}, which is missing.")
+    return image
+
+
+def _checked_payload(
+    path: Path, file: Path, is_zipped: bool, starts: Sequence[int], values: int, voxel_bytes: int
+) -> Payload:
+    """The voxels behind the header, at the first of several places at which the sizes agree."""
+    for n, start in enumerate(starts):
+        place = (0, "gzip") if is_zipped else (start, "raw")
+        skipped = start if is_zipped else 0
+        payload = Payload(path, file, *place, values, voxel_bytes, skipped=skipped)
+        try:
+            check_payload(payload)
+        except VolumeError:
+            if n == len(starts) - 1:
+                raise
+        else:
+            return payload
+    raise truncated(path)
+
+
+def _scaling(slope: float, intercept: float) -> tuple[float, float] | None:
+    """None for a slope of 0 or NaN, which means that there is none."""
+    if slope == 0 or not math.isfinite(slope) or not math.isfinite(intercept):
+        return None
+    return None if (slope, intercept) == (1, 0) else (slope, intercept)

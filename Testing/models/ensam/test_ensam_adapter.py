@@ -421,11 +421,12 @@ def test_gpu_without_torch_is_refused_with_a_way_out(
         create("ensam", "tpu", weights=weights)
 
 
-def test_cpu_with_neither_openvino_nor_torch_is_refused_with_a_way_out(
+def test_cpu_with_nothing_that_runs_networks_is_refused_with_a_way_out(
     monkeypatch: pytest.MonkeyPatch, weights: Path
 ) -> None:
-    without(monkeypatch, "torch", "openvino")
-    with pytest.raises(ModelError, match=r"need torch.*openvino is not installed.*randomwalk"):
+    without(monkeypatch, "torch", "openvino", "onnxruntime")
+    sentence = r"need torch.*openvino and onnxruntime are not installed.*randomwalk"
+    with pytest.raises(ModelError, match=sentence):
         create("ensam", "cpu", weights=weights)
 
 
@@ -441,13 +442,14 @@ def test_configuration_without_a_graph_needs_torch(
         create("ensam", "cpu", weights=path)
 
 
-def test_without_openvino_torch_gives_the_same_mask(
-    monkeypatch: pytest.MonkeyPatch, weights: Path
+@pytest.mark.parametrize("missing", [("openvino",), ("openvino", "onnxruntime")])
+def test_without_openvino_another_library_gives_the_same_mask(
+    monkeypatch: pytest.MonkeyPatch, weights: Path, missing: tuple[str, ...]
 ) -> None:
     volume = noise_volume((13, 30, 21))
     box = Box.from_ijk(volume.geometry, (3, 4, 2), (15, 20, 10))
     first = predict(create("ensam", "cpu", weights=weights), volume, [box])
-    without(monkeypatch, "openvino")
+    without(monkeypatch, *missing)
     second = predict(create("ensam", "cpu", weights=weights), volume, [box])
     np.testing.assert_allclose(second.logits_kji, first.logits_kji, atol=1e-3)
 

@@ -143,7 +143,7 @@ def test_something_else_than_a_state_dict_is_refused(tmp_path: Path, content: An
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"nowhere\.pth cannot be read"):
+    with pytest.raises(WeightsError, match=r"nowhere\.pth does not exist"):
         loading.load(tmp_path / "nowhere.pth", "cpu")
 
 
@@ -174,7 +174,7 @@ def test_only_published_files_are_imported_as_sam(checkpoint: Path, folder: Path
 def test_a_larger_published_network_takes_the_place_of_sam(
     published: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["weights", "import", "sam", str(published)]) == 0
+    store.import_file("sam", published)
     store.verify_recorded(store.find("sam"))
     assert main(["weights", "list"]) == 0
     assert "published" in capsys.readouterr().out

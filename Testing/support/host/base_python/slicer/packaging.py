@@ -25,6 +25,8 @@ def pip_ensure(requirements, requester=None, **options):
 
 
 def _is_satisfied(requirement):
+    if requirement.marker is not None and not requirement.marker.evaluate():
+        return True
     try:
         return requirement.specifier.contains(version(requirement.name), prereleases=True)
     except PackageNotFoundError:

@@ -15,13 +15,14 @@ from scipy.ndimage import gaussian_filter
 
 from MedSegFMLib.errors import Cancelled, WeightsError
 from MedSegFMLib.metrics import dice
+from MedSegFMLib.models.ensam import onnx_runtime as ensam_onnx
 from MedSegFMLib.models.ensam import openvino_runtime as ensam_openvino
 from MedSegFMLib.models.ensam import weights as ensam_weights
 from MedSegFMLib.models.ensam.graph_positions import Positions
+from MedSegFMLib.models.ensam.graph_runtime import GraphRuntime
 from MedSegFMLib.models.ensam.network.config import EnsamConfig, PositionKind
 from MedSegFMLib.models.ensam.network.export import SHIPPED, export
 from MedSegFMLib.models.ensam.network.network import Ensam
-from MedSegFMLib.models.ensam.openvino_runtime import OpenVinoRuntime
 from MedSegFMLib.models.ensam.runtime import NetworkPrompts, Runtime
 from MedSegFMLib.models.ensam.torch_runtime import TorchRuntime
 from MedSegFMLib.progress import no_progress
@@ -45,9 +46,13 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_random(path, replace(SHIPPED, cells=CELLS))
 
 
-@pytest.fixture(scope="module")
-def by_openvino(weights: Path) -> OpenVinoRuntime:
-    return ensam_openvino.load(weights)
+LOAD = {"openvino": ensam_openvino.load, "onnxruntime": ensam_onnx.load}
+
+
+@pytest.fixture(scope="module", params=LOAD)
+def by_graphs(request: pytest.FixtureRequest, weights: Path) -> GraphRuntime:
+    """The graphs in each library that runs them."""
+    return LOAD[request.param](weights)
 
 
 def in_torch(weights: Path) -> TorchRuntime:
@@ -76,10 +81,10 @@ def assert_same(logits: np.ndarray, expected: np.ndarray, atol: float, least: fl
 @pytest.mark.parametrize("previous", [False, True])
 @pytest.mark.parametrize("tokens", range(8))
 def test_shipped_graphs_give_the_logits_of_the_network_in_torch(
-    by_openvino: OpenVinoRuntime, weights: Path, tokens: int, previous: bool
+    by_graphs: GraphRuntime, weights: Path, tokens: int, previous: bool
 ) -> None:
     expected = answers(in_torch(weights), tokens, previous)
-    assert_same(answers(by_openvino, tokens, previous), expected, atol=1e-3, least=0.999)
+    assert_same(answers(by_graphs, tokens, previous), expected, atol=1e-3, least=0.999)
 
 
 def test_bfloat16_gives_nearly_the_logits_of_the_network_in_torch(weights: Path) -> None:
@@ -98,10 +103,11 @@ def test_other_configurations_can_be_exported_and_the_shipped_one_anew(
     config = EnsamConfig(skip, positions, True, dense, CELLS)  # type: ignore[arg-type]
     files = export(config, tmp_path)
     path = save_random(tmp_path / "w.safetensors", config)
-    runtime = ensam_openvino.load(path, files=files)
-    for tokens in (0, 3):
-        expected = answers(in_torch(path), tokens, previous=True)
-        assert_same(answers(runtime, tokens, True), expected, atol=1e-3, least=0.999)
+    for load in LOAD.values():
+        runtime = load(path, files=files)
+        for tokens in (0, 3):
+            expected = answers(in_torch(path), tokens, previous=True)
+            assert_same(answers(runtime, tokens, True), expected, atol=1e-3, least=0.999)
 
 
 @pytest.mark.parametrize("kind", get_args(PositionKind))
@@ -128,15 +134,16 @@ def test_half_precision_weights_are_read_by_both(tmp_path: Path) -> None:
     ensam_weights.save(Ensam(replace(SHIPPED, cells=CELLS)), path, half=True)
     assert path.stat().st_size < 13_000_000
     expected = answers(in_torch(path), 5, previous=True)
-    assert_same(answers(ensam_openvino.load(path), 5, True), expected, atol=1e-3, least=0.999)
+    for load in LOAD.values():
+        assert_same(answers(load(path), 5, True), expected, atol=1e-3, least=0.999)
 
 
-def test_an_earlier_encoding_is_not_changed_by_a_later_one(by_openvino: OpenVinoRuntime) -> None:
-    first = by_openvino.encode(IMAGE, (1, 1, 1), no_progress)
-    before = by_openvino.decode(first, prompts(3), None, no_progress)
+def test_an_earlier_encoding_is_not_changed_by_a_later_one(by_graphs: GraphRuntime) -> None:
+    first = by_graphs.encode(IMAGE, (1, 1, 1), no_progress)
+    before = by_graphs.decode(first, prompts(3), None, no_progress)
     kept = before.copy()
-    by_openvino.encode(1 - IMAGE, (1, 1, 1), no_progress)
-    again = by_openvino.decode(first, prompts(3), None, no_progress)
+    by_graphs.encode(1 - IMAGE, (1, 1, 1), no_progress)
+    again = by_graphs.decode(first, prompts(3), None, no_progress)
     assert np.array_equal(before, kept) and np.array_equal(again, kept)
     assert first.nbytes > 4 * 16 * CELLS**3
 
@@ -159,15 +166,15 @@ os.kill(os.getpid(), signal.SIGINT)
     assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
 
 
-def test_work_can_be_cancelled(by_openvino: OpenVinoRuntime) -> None:
+def test_work_can_be_cancelled(by_graphs: GraphRuntime) -> None:
     def cancel(fraction: float, phrase: str) -> None:
         raise Cancelled("stopped")
 
-    features = by_openvino.encode(IMAGE, (1, 1, 1), no_progress)
+    features = by_graphs.encode(IMAGE, (1, 1, 1), no_progress)
     with pytest.raises(Cancelled):
-        by_openvino.encode(IMAGE, (1, 1, 1), cancel)
+        by_graphs.encode(IMAGE, (1, 1, 1), cancel)
     with pytest.raises(Cancelled):
-        by_openvino.decode(features, prompts(3), None, cancel)
+        by_graphs.decode(features, prompts(3), None, cancel)
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
@@ -178,17 +185,21 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     tensors["prompt_vectors"] = torch.zeros(4, 64)
     metadata = {"format": "medsegfm.ensam", "version": "1", "config": SHIPPED.to_json()}
     save_file(tensors, str(tmp_path / "w.safetensors"), metadata)
-    with pytest.raises(WeightsError) as caught:
-        ensam_openvino.load(tmp_path / "w.safetensors")
-    assert "interactions.0.positions.frequencies is missing" in str(caught.value)
-    assert "prompt_vectors is (4, 64) instead of (4, 128)" in str(caught.value)
+    for load in LOAD.values():
+        with pytest.raises(WeightsError) as caught:
+            load(tmp_path / "w.safetensors")
+        assert "interactions.0.positions.frequencies is missing" in str(caught.value)
+        assert "prompt_vectors is (4, 64) instead of (4, 128)" in str(caught.value)
 
 
+@pytest.mark.parametrize("other", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("device", ["cpu", "auto"])
-def test_segmenting_needs_no_torch_and_reports_to_nobody(weights: Path, device: str) -> None:
+def test_segmenting_needs_no_torch_and_reports_to_nobody(
+    weights: Path, device: str, other: str
+) -> None:
     code = (
         "import sys\n"
-        "sys.modules.update(dict.fromkeys(('torch', 'onnx', 'onnxruntime')))\n"
+        f"sys.modules.update(dict.fromkeys(('torch', 'onnx', {other!r})))\n"
         "import numpy as np\n"
         "from MedSegFMLib import Box, Geometry, Session, Volume, create\n"
         "array = np.random.default_rng(0).random((12, 20, 20), dtype=np.float32)\n"

@@ -1,0 +1,163 @@
+"""Predictions of one object in its region of interest, with caches of what was computed before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from ..progress import Progress, part_of, parts_of
+from ..prompts.mask import Mask
+from ..prompts.types import Box, Prompt
+from ..segmenter import Encoding, Prediction, Segmenter
+from ..system.foreign_errors import check_finite_output, predicting_errors
+from ..system.memory_cache import LruByteCache
+from ..volumes.region import Region
+from ..volumes.volume import Volume
+from .region_of_interest import grown_region, prompt_region
+from .start import Start, composed, corrects, limited, model_prompts, started
+
+# How often the region of an object that reaches its border is enlarged.
+_MOST_GROWTHS = 4
+
+
+_Chain = tuple[Region | None, Mask | None, tuple[tuple[Prompt, ...], ...]]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A prediction for one object after some of its prompts, and the region used."""
+
+    prediction: Prediction
+    region: Region
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the prediction."""
+        arrays = (self.prediction.logits_kji, *self.prediction.planes.values())
+        return sum(array.nbytes for array in arrays)
+
+
+class Predictor:
+    """A model on a volume.
+
+    Args:
+        segmenter: the model.
+        volume: the volume.
+        budget_bytes: the memory budget of the cached encodings, and likewise of the cached
+            predictions.
+    """
+
+    def __init__(self, segmenter: Segmenter, volume: Volume, budget_bytes: int) -> None:
+        self._segmenter = segmenter
+        self._volume = volume
+        self._encodings: LruByteCache[Region, Encoding] = LruByteCache(
+            budget_bytes, lambda e: e.nbytes
+        )
+        # The key is the region that objects share, the mask that the object starts from and all
+        # steps up to this one: the prediction of a model that continues from its previous one
+        # depends on all of them.
+        self._steps: LruByteCache[_Chain, _Step] = LruByteCache(budget_bytes, lambda s: s.nbytes)
+
+    def answer(
+        self, taken: Sequence[tuple[Prompt, ...]], shared: Region | None, progress: Progress
+    ) -> Prediction:
+        """The prediction for an object, with what its masks decide.
+
+        Args:
+            taken: its prompts after each step, as `PromptList.steps` returns them, at least one.
+            shared: the region that all objects share; None if each has its own.
+            progress: reports progress.
+        """
+        geometry, card, last = self._volume.geometry, self._segmenter.card, taken[-1]
+        start = Start.of(last)
+        if start is None:
+            return self._latest(None, taken, shared, progress).prediction
+        if not corrects(start, last, geometry):
+            progress(1.0, "Starting from the mask")
+            return started(start, last, geometry)
+        steps = [
+            model_prompts(card, start, prompts, geometry)
+            for prompts in taken
+            if len(prompts) > start.index
+        ]
+        plain = self._latest(start, steps[:1], shared, part_of(progress, 0, 0.5)).prediction
+        answer = self._latest(start, steps, shared, part_of(progress, 0.5, 1)).prediction
+        return composed(start, last, plain, answer)
+
+    def _latest(
+        self,
+        start: Start | None,
+        taken: Sequence[tuple[Prompt, ...]],
+        shared: Region | None,
+        progress: Progress,
+    ) -> _Step:
+        """The model's prediction after the last of `taken`, from the latest cached step.
+
+        A model that continues from its previous prediction goes through every step, so that the
+        same prompts always give the same mask.
+        """
+        card = self._segmenter.card
+        if not card.uses_previous:
+            taken = taken[-1:]
+        mask = start.mask if start else None
+        chains = [(shared, mask, tuple(taken[: n + 1])) for n in range(len(taken))]
+        step: _Step | None = None
+        cached = len(taken)
+        while step is None and cached > 0:
+            cached -= 1
+            step = self._steps.get(chains[cached])
+        first = 0 if step is None else cached + 1
+        if step is None and start is not None and card.starts_from == "previous":
+            begun = started(start, (start.mask,), self._volume.geometry)
+            step = _Step(begun, begun.region)
+        for n, share in enumerate(parts_of(progress, len(taken) - first), first):
+            around = taken[n] if mask is None else (*taken[n], mask)
+            step = self._predict_step(taken[n], shared, around, step, share)
+            self._steps.put(chains[n], step)
+        assert step is not None, "taken has at least one step"
+        return step
+
+    def _predict_step(
+        self,
+        prompts: tuple[Prompt, ...],
+        shared: Region | None,
+        around: Sequence[Prompt],
+        before: _Step | None,
+        progress: Progress,
+    ) -> _Step:
+        geometry = self._volume.geometry
+        region = shared or prompt_region(around, geometry, self._segmenter.card.region_rule)
+        if before is not None:
+            region = region.union(before.region)
+        boxed = any(isinstance(prompt, Box) for prompt in prompts)
+        previous = before.prediction if before else None
+        for n in range(_MOST_GROWTHS):
+            # The number of tries is unknown, so each gets half of the remaining progress.
+            share = part_of(progress, 1 - 0.5**n, 1 - 0.5 ** (n + 1))
+            encoding = self._encode(region, part_of(share, 0, 0.5))
+            with self._boundary():
+                prediction = self._segmenter.predict(
+                    encoding, prompts, previous, part_of(share, 0.5, 1)
+                )
+            check_finite_output(prediction.logits_kji, self._segmenter.card.name)
+            # A box limits the object; without one the region grows with the object.
+            grown = grown_region(prediction.logits_kji > 0, region, geometry)
+            if boxed or grown is None:
+                break
+            region = grown
+        prediction = limited(prediction, prompts)
+        return _Step(prediction, prediction.region)
+
+    def _encode(self, region: Region, progress: Progress) -> Encoding:
+        encoding = self._encodings.get(region)
+        if encoding is None:
+            with self._boundary():
+                encoding = self._segmenter.encode(self._volume, region, progress)
+            self._encodings.put(region, encoding)
+        return encoding
+
+    def _boundary(self) -> AbstractContextManager[None]:
+        """The boundary to the packages of others that the model needs, if it does."""
+        card = self._segmenter.card
+        return predicting_errors(card.name) if card.packages else nullcontext()

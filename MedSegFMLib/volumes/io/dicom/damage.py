@@ -1,0 +1,61 @@
+"""Damaged DICOM files: a named error for all that pydicom and the codecs raise, without its words.
+
+Those may be the patient's: both repeat texts of the header.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ....errors import VolumeError
+
+# What pydicom and the codecs raise for damaged files, beside classes of their own.
+_DAMAGE = (
+    *(EOFError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError),
+    *(ArithmeticError, RuntimeError, MemoryError, struct.error, zlib.error),
+)
+
+
+def cut_short(path: Path) -> VolumeError:
+    """The error for a file that is no whole DICOM file."""
+    return VolumeError(
+        f"{path} is a DICOM file that was cut short or is damaged; copy it again or move it out of "
+        "the folder."
+    )
+
+
+class DamageNamed:
+    """Convert what pydicom and decoders raise for damaged files to a named error."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or issubclass(kind, VolumeError):
+            return
+        is_theirs = kind.__module__.partition(".")[0] in ("pydicom", "imagecodecs")
+        if is_theirs or issubclass(kind, _DAMAGE):
+            # Without its cause, whose text may be the patient's.
+            raise cut_short(self._path) from None
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Suppress pydicom's warnings, which repeat values of headers."""
+    logger = logging.getLogger("pydicom")
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = was_disabled

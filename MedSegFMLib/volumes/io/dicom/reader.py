@@ -1,0 +1,136 @@
+"""Reading of one volume from DICOM files: a stack of a series, proven and with exact values."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from ....errors import VolumeError
+from ...volume import Volume
+from .damage import without_warnings
+from .grid import Grid, fit_grid, prove
+from .images import Image
+from .series import Series, chosen, contents_of
+from .stacks import Stack, check_placed, frames_of
+from .suv import suv_factor
+from .values import read_values
+
+_LOG = logging.getLogger("MedSegFMLib")
+# Another stack of this part of the places may be the one that is meant.
+_LARGE_PART = 0.5
+_MOST_NAMED = 5
+
+
+def read_dicom(
+    path: Path, series: str | int | None = None, frame: int | None = None, suv: bool = False
+) -> Volume:
+    """Read a file, or a series of a folder and the folders in it; see `Volume.read`."""
+    contents = contents_of(path)
+    found = chosen(contents, series)
+    for file in contents.damaged:
+        _LOG.warning("%s is damaged and belongs to no series that was chosen.", file.path)
+    with without_warnings():
+        return _read(path, found, frame, suv, is_chosen=_is_number(found, series))
+
+
+def _read(path: Path, series: Series, frame: int | None, suv: bool, is_chosen: bool) -> Volume:
+    stack, others = series.stacks[0], series.stacks[1:]
+    _check_is_volume(path, stack)
+    if not is_chosen:
+        _check_is_largest(path, stack, others)
+    check_placed(_of_one_kind(stack, others))
+    images, left_out = _chosen_frame(path, stack, frame)
+    odd = [(image, other.oddity) for other in others for image in other.images]
+    aside = [(image, "a copy") for image in series.copies] + odd + left_out
+    grid = fit_grid(images, _without(odd))
+    factor = suv_factor(grid.images) if suv else None
+    notes: set[str] = set()
+    array = read_values(grid.images, notes, None if factor is None else factor.value)
+    prove(grid.geometry, grid.images)
+    _report(path, grid, aside)
+    for note in sorted(notes):
+        _LOG.warning("%s: %s.", path, note)
+    if factor is not None:
+        _LOG.warning("%s: SUV by body weight from %s.", path, factor.source)
+    return Volume(array, grid.geometry)
+
+
+def _is_number(series: Series, choice: str | int | None) -> bool:
+    """Whether a stack was chosen by its number, and not a series."""
+    return choice is not None and str(choice).strip() != series.uid
+
+
+def _check_is_volume(path: Path, stack: Stack) -> None:
+    if "MOSAIC" in stack.images[0].header.text("ImageType").upper():
+        raise VolumeError(
+            f"{stack.images[0].header.path} is a Siemens mosaic (many slices tiled in one); convert"
+            " it to NIfTI first, for instance with dcm2niix."
+        )
+
+
+def _check_is_largest(path: Path, stack: Stack, others: Sequence[Stack]) -> None:
+    """Check that no other stack of the series may be the one that is meant."""
+    count = len(stack.places())
+    for other in others:
+        is_scout = other.oddity == "a localizer"
+        if not is_scout and len(other.places()) > _LARGE_PART * count:
+            raise VolumeError(
+                f"{path} contains stacks of {count} and {len(other.places())} images in one series "
+                f"({other.images[0].header.path.name} has {other.oddity}); choose one by its number"
+                " in the list of medsegfm show with --series, or leave the other out."
+            )
+
+
+def _of_one_kind(stack: Stack, others: Sequence[Stack]) -> list[Image]:
+    """The images of a stack, and those beside it that only lack a place to belong to it."""
+    lacking = [o for o in others if o.oddity.startswith("no ") or o.oddity == "with a place"]
+    return [image for part in (stack, *lacking) for image in part.images]
+
+
+def _chosen_frame(
+    path: Path, stack: Stack, frame: int | None
+) -> tuple[Sequence[Image], list[tuple[Image, str]]]:
+    """The images of one volume of a stack, and the others with their difference."""
+    parts, name = frames_of(stack)
+    largest = max(map(len, parts))
+    full = [part for part in parts if len(part) > _LARGE_PART * largest]
+    count = len(full)
+    if frame is None and count > 1:
+        raise VolumeError(
+            f"{path} contains {count} images at each of {largest} places (a series of volumes, by "
+            f"{name}); choose one with --frame 1 to {count}."
+        )
+    if frame is not None and not 1 <= frame <= count:
+        raise VolumeError(
+            f"{path} contains {count} volume{'' if count == 1 else 's'} and no frame {frame}; "
+            f"choose one of 1 to {count}."
+        )
+    kept = full[(frame or 1) - 1]
+    rest = [image for part in parts if part is not kept for image in part]
+    return kept, [(image, f"another {name}") for image in rest]
+
+
+def _without(odd: Sequence[tuple[Image, str]]) -> str:
+    """A clause for errors of a stack that may lack what was set aside."""
+    return f", without {_names(odd)}" if odd else ""
+
+
+def _names(aside: Sequence[tuple[Image, str]]) -> str:
+    named = [f"{image.name} ({why})" for image, why in aside[:_MOST_NAMED]]
+    more = len(aside) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
+
+
+def _report(path: Path, grid: Grid, aside: Sequence[tuple[Image, str]]) -> None:
+    if aside:
+        _LOG.warning("%s: set aside and not part of the volume: %s.", path, _names(aside))
+    if grid.geometry.is_sheared:
+        _LOG.warning("%s: the slices are shifted from one to the next (a tilted gantry).", path)
+    if grid.deviation_mm:
+        _LOG.warning(
+            "%s: places in headers are up to %.2g mm off a regular grid, as rounding makes them; "
+            "the line through all of them is used.",
+            path,
+            grid.deviation_mm,
+        )

@@ -1,0 +1,93 @@
+"""Conversion of answers to the content of a frame, JSON and arrays, and back; and their checks.
+
+Masks travel as `packed_mask` packs them, so that an answer is read within one tick of a timer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from operator import gt
+from typing import Any
+
+import numpy as np
+
+from ..errors import WorkerError
+from ..prompts.prompt_list import PromptList
+from ..volumes.region import Shape, shape_triple
+from . import consistency_frame
+from .events import Answer, Predicted
+from .frames import Array
+from .packed_mask import pack_mask, unpack_mask
+
+
+def to_parts(answers: Mapping[int, Answer]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The numbers and the arrays of all answers by name."""
+    extents, consistency = {}, {}
+    arrays: dict[str, Array] = {}
+    for label, answer in answers.items():
+        extents[str(label)] = [answer.offset_kji, answer.mask_kji.shape]
+        arrays[f"{label} mask"] = pack_mask(answer.mask_kji)
+        if answer.consistency is not None:
+            numbers, parts = consistency_frame.to_parts(answer.consistency)
+            consistency[str(label)] = numbers
+            arrays |= {f"{label} {name}": array for name, array in parts.items()}
+    return {"extents_kji": extents, "consistency": consistency}, arrays
+
+
+def from_parts(
+    data: Mapping[str, Any], arrays: Mapping[str, Array], most_voxels: int
+) -> dict[int, Answer]:
+    """The inverse of `to_parts`.
+
+    Args:
+        data: the numbers.
+        arrays: the arrays.
+        most_voxels: the number of voxels of the volume; a larger mask is not unpacked.
+
+    Raises:
+        KeyError, TypeError, ValueError: the content is invalid.
+    """
+    extents, consistency = data["extents_kji"], data["consistency"]
+    answers = {}
+    for label, (offset_kji, shape) in extents.items():
+        packed, shape_kji = arrays[f"{label} mask"], shape_triple(shape)
+        if packed.dtype != np.uint8 or packed.ndim != 1:
+            raise ValueError(f"a packed mask of {packed.dtype} with {packed.ndim} axes")
+        if min(shape_kji) < 0 or math.prod(shape_kji) > most_voxels:
+            raise ValueError(f"a mask of the shape {shape_kji} in {most_voxels} voxels")
+        numbers = consistency.get(label)
+        own = {name.removeprefix(f"{label} "): array for name, array in arrays.items()}
+        answers[int(label)] = Answer(
+            shape_triple(offset_kji),
+            unpack_mask(packed, shape_kji),
+            None if numbers is None else consistency_frame.from_parts(numbers, own),
+        )
+    return answers
+
+
+def check_answers(event: Predicted, prompts: PromptList, volume_shape: Shape) -> None:
+    """Check that answers are for the objects that were requested, and within the volume.
+
+    Raises:
+        WorkerError: they are not.
+    """
+    wanted = {label for label, _ in prompts.entries}
+    if event.answers.keys() != wanted:
+        raise WorkerError(
+            f"The worker answers for the objects {sorted(event.answers)[:9]}, not for "
+            f"{sorted(wanted)[:9]}; install the same version of medsegfm at both ends."
+        )
+    for answer in event.answers.values():
+        extents = [(answer.offset_kji, answer.mask_kji.shape)]
+        if answer.consistency is not None:
+            region = answer.consistency.region
+            extents.append((region.start_kji, region.shape_kji))
+        for start, shape in extents:
+            stop = tuple(a + n for a, n in zip(start, shape, strict=True))
+            # An empty mask has no place.
+            if 0 not in shape and (min(start) < 0 or any(map(gt, stop, volume_shape))):
+                raise WorkerError(
+                    f"The worker answers with voxels from {start} to {stop} (k, j, i) in a volume "
+                    f"of {volume_shape}; install the same version of medsegfm at both ends."
+                )
