@@ -75,11 +75,21 @@ def offered_volume(scene):
     nodes = [scene.GetNthNodeByClass(n, _CLASS) for n in range(count)]
     offered = [node for node in nodes if _is_listed(node)]
     active_id = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
-    # Of those without voxels, which are explained to the user, only if there is no other.
-    offered.sort(key=lambda node: (node.GetImageData() is None, node.GetID() != active_id))
+    # One that cannot be segmented, which is explained to the user, only if there is no other.
+    offered.sort(key=lambda node: (not _is_volume(node), node.GetID() != active_id))
     return offered[0] if offered else None
 
 
 def _is_listed(node):
     """Whether the selector lists a node."""
     return node.GetClassName() == _CLASS and not node.GetHideFromEditors()
+
+
+def _is_volume(node):
+    """Whether a node has voxels in three dimensions, with one value each."""
+    image = node.GetImageData()
+    return (
+        image is not None
+        and min(image.GetDimensions()) > 1
+        and image.GetNumberOfScalarComponents() == 1
+    )

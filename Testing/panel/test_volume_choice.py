@@ -85,3 +85,14 @@ def test_a_hidden_volume_is_not_chosen_and_one_without_voxels_comes_last(bare: A
     desk.wait()
     assert desk.panel.logic.volume_node is node
     desk.close()
+
+
+def test_a_single_slice_comes_after_a_volume(bare: Any) -> None:
+    import slicer
+
+    flat = np.zeros((1, 5, 6), np.int16)
+    slicer.util.addVolumeFromArray(flat, np.eye(4), "radiograph")
+    node = add("CT")
+    desk = Desk(bare)
+    assert desk.panel.logic.volume_node is node and desk.ui.volumeHint.isHidden()
+    desk.close()

@@ -84,8 +84,10 @@ HINTS = {
     PlacedKind.NEGATIVE_CLICK: _(
         "Click on what is not the object; click the button again to stop."
     ),
-    PlacedKind.SCRIBBLE: _("Click along the object; double-click to end the stroke."),
-    PlacedKind.LASSO: _("Click around the object in one slice; double-click to end the outline."),
+    PlacedKind.SCRIBBLE: _("Click along the object; a double or right click ends the stroke."),
+    PlacedKind.LASSO: _(
+        "Click around the object in one slice; a double or right click ends the outline."
+    ),
     PlacedKind.TARGET: _("Click the new position of the prompt."),
 }
 
