@@ -179,10 +179,10 @@ class Volume:
                 interpolation (float32).
             outside: the value of voxels beyond this volume.
         """
-        from scipy.ndimage import affine_transform
-
         if geometry == self.geometry:
             return self
+        from scipy.ndimage import affine_transform
+
         reverse = np.eye(4)[[2, 1, 0, 3]]
         target_to_source = reverse @ self.geometry.ras_to_ijk @ geometry.ijk_to_ras @ reverse
         dtype: DTypeLike = self.array_kji.dtype if order == 0 else np.float32
