@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..volumes.volume import Volume
 
-VOLUME_HELP = "NIfTI, NRRD, MetaImage or DICOM file, or a folder with DICOM series"
+VOLUME_HELP = "NIfTI, NRRD, MetaImage, FreeSurfer, TIFF or DICOM file, or a folder of DICOM"
 
 
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +29,21 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="convert the values of a PET series to SUV by body weight",
     )
+    parser.add_argument(
+        "--spacing",
+        nargs=3,
+        type=float,
+        metavar=("I", "J", "K"),
+        help="distance between columns, rows and slices of a TIFF file in millimetres",
+    )
 
 
 def read_volume(arguments: argparse.Namespace) -> Volume:
     """Read the volume of a command line."""
     return Volume.read(
-        Path(arguments.volume), arguments.series, frame=arguments.frame, suv=arguments.suv
+        Path(arguments.volume),
+        arguments.series,
+        frame=arguments.frame,
+        suv=arguments.suv,
+        spacing_ijk_mm=arguments.spacing,
     )

@@ -60,9 +60,13 @@ def regular_grid(geometry: Geometry) -> Geometry:
     that slices stay slices; each has the spacing of the volume's slices in its own direction.
     """
     steps = geometry.ijk_to_ras[:3, :3]
-    # Gram-Schmidt: the signs keep each axis on the side of the volume's own.
-    axes, lengths = np.linalg.qr(steps)
-    axes, spacing = axes * np.sign(np.diag(lengths)), np.abs(np.diag(lengths))
+    # Gram-Schmidt keeps each axis on the side of the volume's own.
+    i_axis = steps[:, 0] / np.linalg.norm(steps[:, 0])
+    j_axis = steps[:, 1] - i_axis * (i_axis @ steps[:, 1])
+    j_axis /= np.linalg.norm(j_axis)
+    normal = np.cross(i_axis, j_axis)
+    axes = np.column_stack([i_axis, j_axis, normal * np.sign(normal @ steps[:, 2])])
+    spacing = (axes * steps).sum(axis=0)
     corners = (geometry.ras_from_ijk(geometry.corners_ijk()) @ axes) / spacing
     low, high = corners.min(axis=0), corners.max(axis=0)
     counts = np.ceil(high - low - _NO_VOXEL).astype(int) + 1

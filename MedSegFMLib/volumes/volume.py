@@ -65,8 +65,9 @@ class Volume:
         series: str | int | None = None,
         frame: int | None = None,
         suv: bool = False,
+        spacing_ijk_mm: Sequence[float] | None = None,
     ) -> Volume:
-        """Read a NIfTI, NRRD, MetaImage or DICOM file, or a folder with DICOM series.
+        """Read a NIfTI, NRRD, MetaImage, FreeSurfer, TIFF or DICOM file, or a folder of DICOM.
 
         What is left out or not as its header says is logged as a warning.
 
@@ -77,6 +78,8 @@ class Volume:
             frame: the volume to read, from 1, if there are several on one grid (time points,
                 echoes, b-values).
             suv: whether the values of a PET series are converted to SUV by body weight.
+            spacing_ijk_mm: the distance between columns, rows and slices of a TIFF file, which
+                does not state it.
 
         Raises:
             VolumeError: the input is missing, truncated or not one 3D scalar volume.
@@ -84,7 +87,7 @@ class Volume:
         """
         from .io.image_files import read_volume
 
-        return read_volume(Path(path), series, frame, suv)
+        return read_volume(Path(path), series, frame, suv, spacing_ijk_mm)
 
     def write(self, path: Path | str, names: Mapping[int, str] | None = None) -> None:
         """Write a file in the format of its ending, one of `io.image_files.WRITERS`, atomically.
@@ -176,10 +179,10 @@ class Volume:
                 interpolation (float32).
             outside: the value of voxels beyond this volume.
         """
-        from scipy.ndimage import affine_transform
-
         if geometry == self.geometry:
             return self
+        from scipy.ndimage import affine_transform
+
         reverse = np.eye(4)[[2, 1, 0, 3]]
         target_to_source = reverse @ self.geometry.ras_to_ijk @ geometry.ijk_to_ras @ reverse
         dtype: DTypeLike = self.array_kji.dtype if order == 0 else np.float32

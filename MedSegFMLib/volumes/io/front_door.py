@@ -19,10 +19,11 @@ from .metaimage_header import read_metaimage_header
 from .nifti_header import NiftiFile, check_nifti_file, header_of_pair
 from .nrrd_header import read_nrrd_header
 from .payload_checks import check_payload
+from .tiff_files import MAGIC as TIFF_MAGIC
 
 FORMATS = (
     "NIfTI-1 and -2 (.nii, .nii.gz, or .hdr with .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, "
-    ".mhd), FreeSurfer (.mgh, .mgz) and DICOM"
+    ".mhd), FreeSurfer (.mgh, .mgz), TIFF (.tif, .tiff) and DICOM"
 )
 _GZIP = b"\x1f\x8b"
 _START_BYTES = 132
@@ -39,7 +40,7 @@ class CheckedFile:
     """
 
     path: Path
-    reader: Literal["DICOM", "NIfTI", "MGH", "NrrdImageIO", "MetaImageIO"]
+    reader: Literal["DICOM", "NIfTI", "MGH", "TIFF", "NrrdImageIO", "MetaImageIO"]
     nifti: NiftiFile | None = None
 
 
@@ -74,6 +75,8 @@ def check_image_file(path: Path) -> CheckedFile:
     checked = _by_name(path, name, is_zipped)
     if checked is not None:
         return checked
+    if name.endswith((".tif", ".tiff")) and start[:4] in TIFF_MAGIC:
+        return CheckedFile(path, "TIFF")
     if is_dicom(path, start):
         return CheckedFile(path, "DICOM")
     raise VolumeError(f"{path} is not of a supported format; use {FORMATS}.")

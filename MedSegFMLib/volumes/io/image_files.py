@@ -21,6 +21,7 @@ from .front_door import CheckedFile, check_image_file
 from .header_values import not_one_volume
 from .nibabel_files import read_mgh, read_nifti, write_sheared_nifti
 from .settling import settled
+from .tiff_files import read_tiff
 from .written_voxels import check_voxels
 
 if TYPE_CHECKING:
@@ -34,11 +35,15 @@ _GRID_PHRASES = ("orthonormal", "Refusing to change spacing", "Bad direction", "
 
 
 def read_volume(
-    path: Path, series: str | int | None = None, frame: int | None = None, suv: bool = False
+    path: Path,
+    series: str | int | None = None,
+    frame: int | None = None,
+    suv: bool = False,
+    spacing_ijk_mm: Sequence[float] | None = None,
 ) -> Volume:
     """Read one 3D scalar volume from a file or a folder of DICOM files; see `Volume.read`."""
     try:
-        volume, notes = _read(path, series, frame, suv)
+        volume, notes = _read(path, series, frame, suv, spacing_ijk_mm)
     except OSError as error:
         raise VolumeError(
             f"{path} cannot be read ({error.strerror or error}); check the path and its "
@@ -51,16 +56,22 @@ def read_volume(
 
 
 def _read(
-    path: Path, series: str | int | None, frame: int | None, suv: bool
+    path: Path,
+    series: str | int | None,
+    frame: int | None,
+    suv: bool,
+    spacing_ijk_mm: Sequence[float] | None,
 ) -> tuple[Volume, Sequence[str]]:
     """A volume as its file has it, and clauses on what a user should know."""
     from .dicom.files import folder_of
     from .dicom.reader import read_dicom
 
     folder = folder_of(path)
-    if folder is not None:
-        return read_dicom(folder, series, frame, suv), ()
-    checked = check_image_file(path)
+    checked = None if folder else check_image_file(path)
+    if spacing_ijk_mm is not None and (checked is None or checked.reader != "TIFF"):
+        raise VolumeError(f"{path} states its own spacing; give one for TIFF files only.")
+    if folder or checked is None:
+        return read_dicom(folder or path, series, frame, suv), ()
     if checked.reader == "DICOM":
         return read_dicom(path, series, frame, suv), ()
     if suv:
@@ -69,6 +80,9 @@ def _read(
         raise VolumeError(f"{path} is not DICOM and has no series; leave --series out.")
     if checked.nifti is not None:
         return read_nifti(checked.nifti, frame), checked.nifti.notes
+    if checked.reader == "TIFF":
+        check_frame(str(path), 1, (), frame)
+        return read_tiff(path, spacing_ijk_mm), ("states no position and is placed at the origin",)
     if checked.reader == "MGH":
         return read_mgh(path, frame), ()
     with _quiet_itk():

@@ -95,6 +95,17 @@ def test_a_missing_slice_is_named_by_its_neighbours(k: int, tmp_path: Path) -> N
         Volume.read(tmp_path)
 
 
+def test_slices_missing_at_the_end_of_pet_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = write_files(tmp_path, slices(ARRAY), "PT", NumberOfSlices=6)
+    check_right(Volume.read(tmp_path))
+    assert caplog.text == ""
+    paths[5].unlink()
+    assert np.array_equal(Volume.read(tmp_path).array_kji, ARRAY[:5])
+    assert "states 6 slices and 5 are here" in caplog.text
+
+
 def test_one_of_three_slices_missing_is_seen_by_the_stated_spacing(tmp_path: Path) -> None:
     write_files(tmp_path, slices(ARRAY[:3]), SpacingBetweenSlices="5")[1].unlink()
     with pytest.raises(GeometryError, match="10 mm apart"):

@@ -127,9 +127,11 @@ def prove(geometry: Geometry, images: Sequence[Image], extra: str = "") -> None:
 def _axes(images: Sequence[Image]) -> tuple[Vector, Vector]:
     """The nearest orthonormal pair to the mean of the stated axes."""
     mean = np.mean([np.asarray(image.axes_lps) for image in images], axis=0)
-    u, _, vt = np.linalg.svd(mean, full_matrices=False)
-    rows, columns = u @ vt
-    return rows, columns
+    rows, columns = mean / np.linalg.norm(mean, axis=1)[:, None]
+    # Their sum and difference are at right angles, and 45 degrees from both.
+    both, apart = rows + columns, rows - columns
+    both, apart = both / np.linalg.norm(both), apart / np.linalg.norm(apart)
+    return (both + apart) / np.sqrt(2), (both - apart) / np.sqrt(2)
 
 
 def _line(

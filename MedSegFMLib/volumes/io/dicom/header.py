@@ -33,7 +33,7 @@ _BLOCK = 1 << 20
 _KEYWORDS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"),
     *("FrameOfReferenceUID", "PatientID", "Modality", "SeriesDescription", "SeriesNumber"),
-    *("InstanceNumber", "ImageType", "NumberOfFrames", "ImagePositionPatient"),
+    *("InstanceNumber", "ImageType", "NumberOfFrames", "NumberOfSlices", "ImagePositionPatient"),
     *("ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated"),
     *("BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),

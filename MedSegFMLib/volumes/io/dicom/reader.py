@@ -125,6 +125,15 @@ def _names(aside: Sequence[tuple[Image, str]]) -> str:
 def _report(path: Path, grid: Grid, aside: Sequence[tuple[Image, str]]) -> None:
     if aside:
         _LOG.warning("%s: set aside and not part of the volume: %s.", path, _names(aside))
+    # Of PET and nuclear medicine: the slices of each volume, also those missing at its ends.
+    stated = grid.images[0].header.integer("NumberOfSlices") or 0
+    if stated > len(grid.images):
+        _LOG.warning(
+            "%s: the header states %d slices and %d are here; the others may be missing.",
+            path,
+            stated,
+            len(grid.images),
+        )
     if grid.geometry.is_sheared:
         _LOG.warning("%s: the slices are shifted from one to the next (a tilted gantry).", path)
     if grid.deviation_mm:
