@@ -16,7 +16,7 @@ from time import monotonic, sleep
 import numpy as np
 import slicer
 
-from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.mrml.comparison.comparison import ModelComparison
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.nodes.volume_nodes import volume_from_node
@@ -25,6 +25,7 @@ from MedSegFMLib.mrml.training.training_set import AcceptedSegments, write_cases
 from MedSegFMLib.mrml.updates import Written
 from MedSegFMLib.prompts.types import Box, Point
 from MedSegFMLib.registry import DEFAULT_MODEL, card, missing_packages
+from MedSegFMLib.volumes.io.image_files import volume_from_sitk
 from MedSegFMLib.worker.client import WorkerClient
 from MedSegFMLib.worker.events import Restarted, Stopped
 from MedSegFMLib.worker.launchers import LocalLauncher
@@ -155,10 +156,12 @@ def check_training_set(test):
         cases = Path(folder) / "cases"
         for _step in write_cases(AcceptedSegments(slicer.mrmlScene).candidates(), cases):
             pass
-        (case,) = map(load_case, read_cases(cases / "cases.json"))
-        test.assertTrue(case.image.geometry.matches(logic.volume.geometry, tolerance_mm=1e-3))
-        test.assertTrue(np.array_equal(case.image.array_kji, logic.volume.array_kji))
-        test.assertTrue(np.array_equal(case.label.array_kji == 1, _mask(logic, node, 1)))
+        (case,) = read_cases(cases / "cases.json")
+        image, label = _read(case.image), _read(case.label)
+        test.assertTrue(image.geometry.matches(logic.volume.geometry, tolerance_mm=1e-3))
+        test.assertTrue(label.geometry.matches(image.geometry, tolerance_mm=1e-3))
+        test.assertTrue(np.array_equal(image.array_kji, logic.volume.array_kji))
+        test.assertTrue(np.array_equal(label.array_kji == 1, _mask(logic, node, 1)))
 
 
 def check_save_and_load(test):
@@ -281,6 +284,13 @@ def _box(node):
     low = [v - _RADIUS - 1 for v in _BALL_IJK]
     high = [v + _RADIUS + 2 for v in _BALL_IJK]
     return Box.from_ijk(volume_from_node(node).geometry, low, high)
+
+
+def _read(path):
+    """A volume by Slicer's own SimpleITK; the library's reader needs packages that Slicer lacks."""
+    import SimpleITK
+
+    return volume_from_sitk(SimpleITK.ReadImage(str(path)), str(path))
 
 
 def _mask(logic, volume_node, label):
