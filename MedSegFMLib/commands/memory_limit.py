@@ -2,6 +2,8 @@
 
 Libraries end the process or print from C if memory is refused, also while they are imported. So if
 there is a limit, the command runs in a child process, and this one reports what became of it.
+OpenBLAS is worse: it tries again for ever, or raises SIGINT for a thread that cannot be started. So
+it gets one thread, and below a limit that no segmentation fits in nothing is tried.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from . import interrupts
 
 # The last bytes of a child that ended in order; its status follows.
 _MARK = b"\0medsegfm ended\0"
+# numpy, scipy and SimpleITK take this much to be imported.
+_LEAST_BYTES = 500_000_000
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 # How a lack of memory appears in imports and in threads.
 _MEMORY_ERRORS = (ImportError, MemoryError, RuntimeError, SystemError)
 
@@ -28,6 +33,10 @@ def run_within_limit(words: Sequence[str]) -> int:
         from .line import run
 
         return run(words)
+    if limit < _LEAST_BYTES:
+        return _too_low(limit)
+    for variable in _ONE_THREAD:
+        os.environ.setdefault(variable, "1")
     source, sink = os.pipe()
     life, parent_life = os.pipe()
     child = os.fork()
@@ -38,13 +47,15 @@ def run_within_limit(words: Sequence[str]) -> int:
     os.close(sink)
     os.close(life)
     status = _follow(child, source)
-    if status is None:
-        standard_error.write_line(
-            f"medsegfm: not enough memory within the limit of {limit / 1e6:.0f} MB (ulimit -v); "
-            "raise the limit, or use a smaller box or volume."
-        )
-        return 2
-    return status
+    return _too_low(limit) if status is None else status
+
+
+def _too_low(limit: int) -> int:
+    standard_error.write_line(
+        f"medsegfm: not enough memory within the limit of {limit / 1e6:.0f} MB (ulimit -v); "
+        "raise the limit, or use a smaller box or volume."
+    )
+    return 2
 
 
 def _limit() -> int | None:

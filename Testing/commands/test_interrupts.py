@@ -135,9 +135,9 @@ def limited(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit memory")
-@pytest.mark.parametrize("megabytes", [30, 100, 200, 300])
+@pytest.mark.parametrize("megabytes", [30, 300, 400, 550])
 def test_too_little_memory_is_one_line_and_2(megabytes: int, image: Path) -> None:
-    done = limited(image, megabytes * 1000)
+    done = limited(image, megabytes * 1000, [*SEGMENT, "--model", "randomwalk"])
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and "not enough memory" in done.stderr, done.stderr
     assert [path.name for path in image.iterdir()] == ["image.nii"]
