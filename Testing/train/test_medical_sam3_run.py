@@ -297,5 +297,5 @@ def test_settings_that_cannot_be_are_told(tmp_path: Path) -> None:
     ]:
         with pytest.raises(TrainingError, match=match):
             MedicalSam3Settings(out=tmp_path, **changes)
-    with pytest.raises(WeightsError, match="cannot be read"):
+    with pytest.raises(WeightsError, match="does not exist"):
         MedicalSam3Task(MedicalSam3Settings(out=tmp_path, base=tmp_path / "no"), Processes("cpu"))
