@@ -1,0 +1,5 @@
+def is_dicom_seg(path):
+    return False
+
+
+def read_dicom_seg(path): ...
