@@ -18,32 +18,48 @@ def has_layers(path: Path) -> bool:
     return path.name.lower().endswith((SEG_NRRD, SEG_DICOM))
 
 
+def has_segments(path: Path) -> bool:
+    """Whether a file describes segments with names: .seg.nrrd or DICOM SEG.
+
+    Raises:
+        VolumeError: the header of the file is damaged.
+    """
+    from .dicom_read import is_dicom_seg
+
+    try:
+        if not path.is_file():
+            return False
+        is_nrrd = path.name.lower().endswith(".nrrd")
+        return is_seg_nrrd(path) if is_nrrd else is_dicom_seg(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
 def read_segmentation(path: Path) -> Segmentation:
     """Read segments from a file; see `Segmentation.read`."""
     from ..io.front_door import check_image_file
     from ..io.image_files import read_components
+    from .dicom_read import read_dicom_seg
 
     try:
-        if path.is_file():
-            from .dicom_read import is_dicom_seg, read_dicom_seg
-
-            if is_dicom_seg(path):
-                return read_dicom_seg(path)
-            if path.name.lower().endswith(".nrrd"):
-                checked = check_image_file(path)
-                if is_seg_nrrd(path):
-                    array, geometry = read_components(checked)
-                    check_layers(path, array)
-                    layers = [Volume(array[..., n], geometry) for n in range(array.shape[-1])]
-                    return read_seg_nrrd(path, layers)
-        return Segmentation.from_labelmap(Volume.read(path))
+        if not has_segments(path):
+            return Segmentation.from_labelmap(Volume.read(path))
+        if not path.name.lower().endswith(".nrrd"):
+            return read_dicom_seg(path)
+        array, geometry = read_components(check_image_file(path))
+        check_layers(path, array)
+        layers = [Volume(array[..., n], geometry) for n in range(array.shape[-1])]
+        return read_seg_nrrd(path, layers)
     except OSError as error:
-        raise VolumeError(
-            f"{path} cannot be read ({error.strerror or error}); check the path and its "
-            "permissions."
-        ) from error
+        raise _unreadable(path, error) from error
     except MaskError as error:
         raise MaskError(f"{path}: {error}") from error
+
+
+def _unreadable(path: Path, error: OSError) -> VolumeError:
+    return VolumeError(
+        f"{path} cannot be read ({error.strerror or error}); check the path and its permissions."
+    )
 
 
 def write_segmentation(segmentation: Segmentation, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
@@ -158,6 +158,23 @@ class Segmentation:
         for segment in self.segments:
             array[segment.region.slices][segment.mask_kji] = segment.label
         return Volume(array, self.geometry)
+
+    def mapped(self, change: Callable[[Volume], Volume]) -> Segmentation:
+        """Each segment's mask after a change to label maps, for instance onto another grid.
+
+        Probabilities are left out.
+        """
+        geometry, moved = self.geometry, {}
+        for layer in layers_of(self.segments):
+            changed = change(Segmentation(self.geometry, tuple(layer)).labelmap())
+            geometry = changed.geometry
+            for segment in layer:
+                mask = changed.array_kji == segment.label
+                more = {"color_rgb": segment.color_rgb, "meaning": segment.meaning}
+                moved[segment.label] = Segment.from_mask(segment.label, segment.name, mask, **more)
+        return replace(
+            self, geometry=geometry, segments=tuple(moved[s.label] for s in self.segments)
+        )
 
     def segment(self, choice: str | int) -> Segment:
         """The segment with a name or a label; a name counts first.

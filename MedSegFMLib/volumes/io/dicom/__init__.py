@@ -4,3 +4,10 @@
 use, are `files`, `header` with `damage`, `images`, `stacks`, `grid`, `values` with `stored_pixels`,
 `pixel_format` and `codecs`, and `suv`.
 """
+
+import sys
+
+# pydicom imports pyjpegls, which comes with highdicom, wherever it is installed. Its CharLS and that
+# of imagecodecs, which decodes here, share exceptions by name, so that damaged JPEG-LS voxels end
+# the process if both are loaded.
+sys.modules.setdefault("jpeg_ls", None)  # type: ignore[arg-type]
