@@ -34,7 +34,7 @@ ORDER: dict[str, list[set[str]]] = {
         {"segmenter"},
         {"datasets", "registry", "session", "synthesis", "weights"},
         {"metrics", "models", "simulate"},
-        {"consistency"},
+        {"consistency", "results"},
         {"drawing"},
         {"evaluate", "train", "worker"},
         {"commands", "mrml"},

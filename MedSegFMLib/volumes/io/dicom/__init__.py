@@ -7,7 +7,7 @@ use, are `files`, `header` with `damage`, `images`, `stacks`, `grid`, `values` w
 
 import sys
 
-# pydicom imports pyjpegls, which comes with highdicom, wherever it is installed. Its CharLS and that
-# of imagecodecs, which decodes here, share exceptions by name, so that damaged JPEG-LS voxels end
-# the process if both are loaded.
+# pydicom imports pyjpegls, which comes with highdicom, wherever it is installed. Its library CharLS
+# and that of imagecodecs, which decodes here, disturb each other: with both loaded, damaged JPEG-LS
+# voxels end the process.
 sys.modules.setdefault("jpeg_ls", None)  # type: ignore[arg-type]
