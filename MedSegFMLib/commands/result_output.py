@@ -174,7 +174,7 @@ class Output:
             has_layers(self.path),
             self.treatment,
             versions(),
-            digest_of_result(segmentation),
+            digest_of_result(segmentation, volume.geometry),
         ).to_json()
         segmentation = replace(segmentation, ledger=ledger)
         if self._source is not None:

@@ -139,15 +139,22 @@ def digest_of(volume: Volume) -> str:
     return digest.hexdigest()
 
 
-def digest_of_result(segmentation: Segmentation) -> str:
-    """The SHA-256 of the names and voxels of all segments with any, in the order of their names."""
+def digest_of_result(segmentation: Segmentation, geometry: Geometry) -> str:
+    """The SHA-256 of the names and voxels of all segments with any, in the order of their names.
+
+    Args:
+        segmentation: the segments; formats may crop or turn their grid.
+        geometry: the grid of the volume, in which voxels are counted.
+    """
     digest = hashlib.sha256()
+    strides = np.array([1, geometry.shape_kji[2], geometry.shape_kji[2] * geometry.shape_kji[1]])
     for segment in sorted(segmentation.segments, key=lambda s: (s.name, s.label)):
         positions = np.argwhere(segment.mask_kji) + segment.region.start_kji
         if len(positions):
-            corner = segmentation.geometry.ras_from_ijk(positions[:, ::-1])
+            ras = segmentation.geometry.ras_from_ijk(positions[:, ::-1])
+            indices = np.rint(geometry.ijk_from_ras(ras)).astype(np.int64) @ strides
             digest.update(f"{segment.name} {len(positions)} ".encode())
-            digest.update(np.rint(corner * 100).astype("<i8").tobytes())
+            digest.update(np.sort(indices).astype("<i8").tobytes())
     return digest.hexdigest()
 
 

@@ -67,7 +67,7 @@ def read_result(path: Path) -> tuple[Segmentation, Ledger]:
     if not has_segments(path):
         names = dict(ledger.prompts.objects)
         segmentation = Segmentation.from_labelmap(segmentation.labelmap(), names)
-    if digest_of_result(segmentation) != ledger.result_sha256:
+    if digest_of_result(segmentation, ledger.geometry) != ledger.result_sha256:
         raise VolumeError(
             f"{path} was changed after it was written, or has the ledger of another result; replay "
             "the file that medsegfm segment wrote."

@@ -27,6 +27,7 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 # What a frame may be off the grid, in voxels.
 _OFF_VOXELS = 0.02
 _SAME_MM = 1e-3
+_SAME_AXES = 1e-4
 
 Vectors = NDArray[np.float64]
 
@@ -130,7 +131,9 @@ def _grid(path: Path, dataset: Dataset) -> tuple[Geometry, list[int]]:
     between_rows, between_columns = first.spacing_mm
     matrix[:3] = np.column_stack([rows * between_columns, columns * between_rows, step, origin])
     off = np.abs(positions - origin - numbers[:, None] * step).max()
-    is_turned = any(np.abs(i.axes_lps - first.axes_lps).max() > 1e-4 for i in images)
+    is_turned = any(
+        np.abs(np.asarray(i.axes_lps) - first.axes_lps).max() > _SAME_AXES for i in images
+    )
     if off > _OFF_VOXELS * min(first.spacing_mm) + _SAME_MM or is_turned:
         raise GeometryError(
             f"The frames of {path} are up to {off:.3g} mm off a regular grid; resample it first."

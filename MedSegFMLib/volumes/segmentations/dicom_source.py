@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _WAY = "write .seg.nrrd instead"
-_NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-_NEEDED += ("FrameOfReferenceUID",)
+_NEEDED = (
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"),
+    "FrameOfReferenceUID",
+)
 # Elements that every DICOM object states, though they may be empty.
-_MAY_BE_EMPTY = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID")
-_MAY_BE_EMPTY += ("AccessionNumber", "StudyDate", "StudyTime", "ReferringPhysicianName")
+_MAY_BE_EMPTY = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID"),
+    *("AccessionNumber", "StudyDate", "StudyTime", "ReferringPhysicianName"),
+)
 
 # Equal in all frames of a grid, as reading has proven.
 _SHARED = ("PlaneOrientationSequence", "PixelMeasuresSequence")

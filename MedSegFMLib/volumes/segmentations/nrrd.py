@@ -174,7 +174,7 @@ def _tags(text: str) -> str:
 
 
 def _ledger(keys: dict[str, str]) -> str:
-    pieces = []
+    pieces: list[str] = []
     while (piece := keys.get(f"{LEDGER_KEY}.{len(pieces)}")) is not None:
         pieces.append(piece)
     return "".join(pieces)

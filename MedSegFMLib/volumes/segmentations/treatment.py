@@ -7,7 +7,6 @@ a voxel of another.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -109,9 +108,8 @@ def _parts(mask: Bools, least_voxels: float, largest: bool) -> Bools:
     from scipy.ndimage import label
 
     numbers, count = label(mask, np.ones((3, 3, 3)))
-    sizes: Sequence[int] = np.bincount(numbers.ravel(), minlength=count + 1)
-    sizes = np.asarray(sizes)
-    kept = sizes >= least_voxels
+    sizes = np.bincount(numbers.ravel(), minlength=count + 1)
+    kept: Bools = np.asarray(sizes >= least_voxels)
     kept[0] = False
     if largest and kept.any():
         best = int(np.argmax(np.where(kept, sizes, 0)))
