@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _changes(ledger: Ledger, model: str, weights: str | None) -> list[str]:
-    """What is not as it was when the result was made."""
+    """A line for each thing that is not as it was when the result was made."""
     lines = []
     if model != ledger.model:
         lines.append(f"Model: {model} instead of {ledger.model}.")

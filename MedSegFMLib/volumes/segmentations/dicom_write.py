@@ -38,7 +38,7 @@ _THEIRS = (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeE
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What made the segments.
+    """The model that made the segments.
 
     Attributes:
         name: the model.

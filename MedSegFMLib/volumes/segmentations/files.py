@@ -21,8 +21,10 @@ def has_layers(path: Path) -> bool:
 def has_segments(path: Path) -> bool:
     """Whether a file describes segments with names: .seg.nrrd or DICOM SEG.
 
+    A damaged file does not; reading it as a volume says what is wrong with it.
+
     Raises:
-        VolumeError: the header of the file is damaged.
+        VolumeError: the file cannot be opened.
     """
     from .dicom_read import is_dicom_seg
 
@@ -30,7 +32,10 @@ def has_segments(path: Path) -> bool:
         if not path.is_file():
             return False
         is_nrrd = path.name.lower().endswith(".nrrd")
-        return is_seg_nrrd(path) if is_nrrd else is_dicom_seg(path)
+        try:
+            return is_seg_nrrd(path) if is_nrrd else is_dicom_seg(path)
+        except VolumeError:
+            return False
     except OSError as error:
         raise _unreadable(path, error) from error
 

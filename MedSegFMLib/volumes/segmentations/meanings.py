@@ -1,4 +1,4 @@
-"""What a segment is by its name: SNOMED CT codes, as DICOM and Slicer store them, and a colour."""
+"""The meaning of a segment by its name: SNOMED CT codes, as DICOM and Slicer store them, and a colour."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a segment is.
+    """The kind of thing that a segment is.
 
     Attributes:
         category: the kind of thing, for instance an anatomical structure.

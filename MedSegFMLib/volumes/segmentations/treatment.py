@@ -1,4 +1,4 @@
-"""What may be done to segments after a model: off unless asked for.
+"""Steps that change segments after a model: off unless asked for.
 
 Each step works on each segment alone, in the order of the fields of `Treatment`. No segment gains
 a voxel of another.
