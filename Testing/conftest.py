@@ -12,8 +12,6 @@ import pytest
 from processes import usual_signals
 from sample_volumes import DIRECTIONS, make_blob
 
-# Before pydicom is imported, whose JPEG-LS it keeps out.
-import MedSegFMLib.volumes.io.dicom  # noqa: F401
 from MedSegFMLib import Geometry, Volume
 
 _REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -52,10 +52,9 @@ def read_dicom_seg(path: Path) -> Segmentation:
         VolumeError: the file is damaged, or in a form that is not supported.
         GeometryError: its frames are not on one grid.
     """
-    from ..io.dicom.damage import DamageNamed, without_warnings
+    from pydicom import dcmread
 
-    # After io.dicom, which keeps pydicom's JPEG-LS out.
-    from pydicom import dcmread  # isort: skip
+    from ..io.dicom.damage import DamageNamed, without_warnings
 
     with without_warnings(), DamageNamed(path):
         dataset = dcmread(path)

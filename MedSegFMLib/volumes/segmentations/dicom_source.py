@@ -69,11 +69,10 @@ def read_source(
         OutputError: the volume is not DICOM, or its images cannot be referred to.
         VolumeError, GeometryError: the volume cannot be read.
     """
+    from pydicom import dcmread
+
     from ..io.dicom.files import folder_of, is_dicom_file
     from ..io.dicom.reader import source_grid
-
-    # After io.dicom, which keeps pydicom's JPEG-LS out.
-    from pydicom import dcmread  # isort: skip
 
     folder = folder_of(volume)
     if folder is None and volume.is_file() and not is_dicom_file(volume):

@@ -1,4 +1,4 @@
-"""The meaning of a segment by its name: SNOMED CT codes, as DICOM and Slicer store them, and a colour."""
+"""The meaning of a segment by its name: SNOMED CT codes, as DICOM and Slicer store them; colours."""
 
 from __future__ import annotations
 

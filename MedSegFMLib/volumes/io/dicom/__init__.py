@@ -4,10 +4,3 @@
 use, are `files`, `header` with `damage`, `images`, `stacks`, `grid`, `values` with `stored_pixels`,
 `pixel_format` and `codecs`, and `suv`.
 """
-
-import sys
-
-# pydicom imports pyjpegls, which comes with highdicom, wherever it is installed. Its library CharLS
-# and that of imagecodecs, which decodes here, disturb each other: with both loaded, damaged JPEG-LS
-# voxels end the process.
-sys.modules.setdefault("jpeg_ls", None)  # type: ignore[arg-type]
