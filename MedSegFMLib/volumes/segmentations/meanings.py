@@ -1,4 +1,4 @@
-"""The meaning of a segment by its name: SNOMED CT codes, as DICOM and Slicer store them; colours."""
+"""The meaning of a segment by its name: codes of SNOMED CT, as in DICOM and Slicer, and colours."""
 
 from __future__ import annotations
 
