@@ -196,7 +196,7 @@ class Segmentation:
         raise MaskError(f"There is no segment '{choice}'; the segments are {listed}.")
 
     def with_usual_colors(self) -> Segmentation:
-        """With the meaning and the colour that names have, where none are given."""
+        """With the meaning and the colour that names have, unless they are given."""
         segments = []
         for number, segment in enumerate(self.segments):
             meaning, color = meaning_of(segment.name)
