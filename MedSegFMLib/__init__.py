@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .session.session import Session
     from .volumes.geometry import Geometry
     from .volumes.region import Region
+    from .volumes.segmentations.segmentation import Segmentation
     from .volumes.volume import Volume
 
 __version__ = "0.2.0"
@@ -33,6 +34,7 @@ __all__ = [
     "Prompt",
     "Region",
     "Scribble",
+    "Segmentation",
     "Segmenter",
     "Session",
     "Text",
@@ -50,6 +52,7 @@ _MODULES = {
     "session.session": ("Session",),
     "volumes.geometry": ("Geometry",),
     "volumes.region": ("Region",),
+    "volumes.segmentations.segmentation": ("Segmentation",),
     "volumes.volume": ("Volume",),
 }
 

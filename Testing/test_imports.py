@@ -34,7 +34,7 @@ ORDER: dict[str, list[set[str]]] = {
         {"segmenter"},
         {"datasets", "registry", "session", "synthesis", "weights"},
         {"metrics", "models", "simulate"},
-        {"consistency"},
+        {"consistency", "results"},
         {"drawing"},
         {"evaluate", "train", "worker"},
         {"commands", "mrml"},
@@ -215,7 +215,7 @@ def test_only_the_slicer_module_imports_qt() -> None:
 )
 def test_starting_needs_numpy_alone(command: list[str]) -> None:
     heavy = ("torch", "SimpleITK", "scipy", "matplotlib", "rich", "jinja2", "surface_distance")
-    heavy += ("pydicom", "imagecodecs", "nibabel")
+    heavy += ("pydicom", "imagecodecs", "nibabel", "highdicom")
     blocked = f"import sys; sys.modules.update(dict.fromkeys({heavy!r}))\n"
     if command[0] == "-m":
         code = blocked + "import runpy; sys.argv = ['medsegfm', '--help']\n"

@@ -25,6 +25,8 @@ COMMANDS = (
     "models",
     "show",
     "segment",
+    "replay",
+    "measure",
     "evaluate",
     "convert",
     "pack",

@@ -1,9 +1,11 @@
-"""Masks from the command line: FILE, FILE:LABEL, and the parts of them that stay."""
+"""Masks from the command line: FILE, FILE:NAME or LABEL, and the parts of them that stay."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from ..errors import MedSegFMError, PromptError, numbers_text
 from ..prompts.mask import Mask, Role
@@ -12,6 +14,8 @@ from ..prompts.voxels import to_voxels
 from ..system.names import parse_label
 from ..volumes.geometry import Geometry
 from ..volumes.region import Region
+from ..volumes.segmentations.files import has_segments
+from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 
 
@@ -19,16 +23,17 @@ def read_mask(text: str, geometry: Geometry, role: Role = "start") -> Mask:
     """Read the mask of an option.
 
     Args:
-        text: FILE, FILE:LABEL, or FILE:LABEL,LABEL for several segments as one.
+        text: FILE, FILE:LABEL, or FILE:LABEL,LABEL for several segments as one; a segment of a
+            .seg.nrrd or DICOM SEG file by its name or label.
         geometry: the grid of the volume that is segmented.
         role: see `Mask`.
 
     Raises:
         PromptError: the file is not a mask of that volume, or lacks a label; the message names it.
     """
-    path, labels = _parts(text)
+    path, choices = _parts(text)
     try:
-        mask = Mask.from_volume(Volume.read(path), labels, role)
+        mask = _mask(path, choices, role)
         to_voxels([mask], geometry)
     except MedSegFMError as error:
         advice = f" Write {path}:LABEL." if "choose one of them" in str(error) else ""
@@ -83,12 +88,38 @@ def frozen_part(
     return Mask.from_array(inside, geometry.crop(part), role="keep")
 
 
-def _parts(text: str) -> tuple[Path, list[int]]:
-    """The file and the labels of FILE or FILE:LABELS; a file whose name has a colon comes first."""
+def _mask(path: Path, choices: Sequence[str], role: Role) -> Mask:
+    if not has_segments(path):
+        labels = [parse_label(choice) for choice in choices]
+        if None in labels:
+            raise PromptError(
+                f"{path} has labels and no names, so that '{choices[labels.index(None)]}' is "
+                "nothing in it; choose by label."
+            )
+        return Mask.from_volume(
+            Volume.read(path), [label for label in labels if label is not None], role
+        )
+    segmentation = Segmentation.read(path)
+    segments = [segmentation.segment(choice) for choice in choices] or segmentation.segments
+    if role == "start" and len(segments) != 1 and not choices:
+        listed = ", ".join(f"{s.label} {s.name}" for s in segments) or "none"
+        raise PromptError(f"The file has the segments {listed}; choose one of them.")
+    inside = np.zeros(segmentation.geometry.shape_kji, bool)
+    for segment in segments:
+        inside[segment.region.slices] |= segment.mask_kji
+    return Mask.from_array(inside, segmentation.geometry, role=role)
+
+
+def _parts(text: str) -> tuple[Path, list[str]]:
+    """The file and the choices of FILE or FILE:CHOICES; a file whose name has a colon comes first.
+
+    Names are choices only of a file that is there, so that C:\\FILE is one file.
+    """
     name, colon, tail = text.rpartition(":")
-    if not colon or Path(text).exists():
+    if not colon or not name or Path(text).exists():
         return Path(text), []
-    labels = [parse_label(part.strip()) for part in tail.split(",")]
-    if not name or any(label is None for label in labels):
+    choices = [part.strip() for part in tail.split(",")]
+    are_labels = all(parse_label(choice) is not None for choice in choices)
+    if not are_labels and not (all(choices) and Path(name).is_file()):
         return Path(text), []
-    return Path(name), [label for label in labels if label is not None]
+    return Path(name), choices

@@ -92,7 +92,7 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--mask",
-        metavar="FILE[:LABEL]",
+        metavar="FILE[:NAME|LABEL]",
         help="an existing segment that the object starts from, for later prompts to correct; a "
         "second one starts another object",
         action=_OrderedOption,
@@ -115,7 +115,7 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--avoid",
-        metavar="FILE[:LABEL,...]",
+        metavar="FILE[:NAME|LABEL,...]",
         action="append",
         default=[],
         help="existing segments that no object of this run may overlap; can be repeated",

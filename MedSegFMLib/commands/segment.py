@@ -35,6 +35,7 @@ from .console import print_table, progress_bar
 from .mask_arguments import mask_files, resampling_notes
 from .prompt_arguments import add_prompt_arguments, are_given, class_prompts, parse_prompts
 from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
+from .result_output import Output, add_result_arguments, check_numbers, treatment_of
 
 # As options they would bypass the checks of these arguments.
 _OWN_ARGUMENTS = ("device", "weights")
@@ -45,7 +46,12 @@ SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("volume", help=VOLUME_HELP)
-    parser.add_argument("--out", required=True, metavar="SEG.nii.gz", help="label map to write")
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="SEG.nii.gz",
+        help="label map, .seg.nrrd or, of a DICOM series, .dcm to write",
+    )
     parser.add_argument(
         "--preview", metavar="P.png", help="write an image of three planes with outlines"
     )
@@ -63,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading_arguments(parser)
     add_model_arguments(parser)
     add_prompt_arguments(parser)
+    add_result_arguments(parser)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,15 +115,19 @@ def run(arguments: argparse.Namespace) -> None:
     from ..volumes.io.image_files import check_ending, check_storable
     from ..volumes.right_angles import brought_back, on_regular_grid
 
-    volumes = [Path(o) for o in (arguments.out, arguments.consistency) if o]
+    result = Output(Path(arguments.out), arguments.fractional, treatment_of(arguments))
+    maps = [Path(arguments.consistency)] if arguments.consistency else []
+    volumes = [*result.label_maps, *maps]
     pictures = [Path(o) for o in (arguments.preview, arguments.consistency_figure) if o]
     others = [Path(arguments.prompts_out)] if arguments.prompts_out else []
     inputs = [Path(i) for i in (arguments.prompts, arguments.weights) if i]
     masks = [text for option, text in arguments.typed if option == "--mask"]
     inputs += mask_files([*masks, *arguments.avoid])
-    check_outputs([*volumes, *pictures, *others], Path(arguments.volume), inputs)
-    for path in volumes:
+    check_outputs([*result.files, *maps, *pictures, *others], Path(arguments.volume), inputs)
+    result.check()
+    for path in maps:
         check_ending(path)
+        check_numbers(path)
     for path in pictures:
         check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
@@ -124,6 +135,7 @@ def run(arguments: argparse.Namespace) -> None:
     volume = read_volume(arguments)
     for path in volumes:
         check_storable(path, volume.geometry)
+    result.check_source(arguments)
     # Models work on axes at right angles; what is written is on the volume's own.
     worked = on_regular_grid(volume)
     # A model with classes supports text only and needs no prompts; its classes are known after it
@@ -150,17 +162,22 @@ def run(arguments: argparse.Namespace) -> None:
                 else parse_prompts(arguments, volume.geometry, taken)
             )
         session.change(prompts)
-        worked_labels = session.labelmap(part_of(progress, 0, 1 / 3) if comparing else progress)
+        share = part_of(progress, 0, 1 / 3) if comparing else progress
+        worked_result = result.segments(session, share)
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - start_time
-    labels = brought_back(worked_labels, volume.geometry)
-    labels.write(arguments.out, dict(prompts.objects))
+    segmentation = result.on(worked_result, volume.geometry)
+    for line in result.flattened(session):
+        print(line)
+    result.write(segmentation, volume, session, prompts, arguments, options, by_class)
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
     title = f"{Path(arguments.volume).name}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        preview = draw_preview(worked, label_outlines(worked_labels, session), shown, title)
+        preview = draw_preview(
+            worked, label_outlines(worked_result.labelmap(), session), shown, title
+        )
         write_preview(preview, arguments.preview)
     if arguments.consistency:
         disagreement = disagreement_map(measured, worked)
@@ -168,8 +185,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.consistency_figure:
         write_figure(measured, worked, title, arguments.consistency_figure)
     rows = []
+    found = {segment.label: segment.voxels for segment in segmentation.segments}
     for label, name in prompts.objects:
-        voxels = int((labels.array_kji == label).sum())
+        voxels = found.get(label, 0)
         millilitres = voxels * volume.geometry.voxel_volume_mm3 / 1000
         row = [str(label), name, str(voxels), f"{millilitres:.2f}"]
         rows.append([*row, *(column_texts(measured.get(label)) if comparing else [])])

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import CasesError, MedSegFMError
+from ..errors import CasesError, MaskError, MedSegFMError
 from ..system.json_files import load_json
 from ..system.names import LARGEST_LABEL, name_fault, parse_label
 from ..volumes.geometry import Geometry
+from ..volumes.segmentations.files import has_segments
+from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 from .challenge_npz import (
     DEFAULT_SPACING_ORDER,
@@ -185,7 +187,7 @@ def _loaded(case: Case) -> LoadedCase:
     if is_challenge_file(case.label):
         label = read_labels(case.label, image.geometry)
     else:
-        label = Volume.read(case.label)
+        label = _labels(case)
     resampled = not label.geometry.matches(image.geometry)
     if resampled:
         if not _overlap(label.geometry, image.geometry):
@@ -198,6 +200,26 @@ def _loaded(case: Case) -> LoadedCase:
         return LoadedCase(image, label, resampled)
     boxes = read_boxes(case.image, label.array_kji)
     return LoadedCase(image, label, resampled, boxes, read_spacing(case.image))
+
+
+def _labels(case: Case) -> Volume:
+    """The label map of a case; of a file with segments, those with the names of its objects."""
+    if not has_segments(case.label):
+        return Volume.read(case.label)
+    segmentation = Segmentation.read(case.label)
+    segments = []
+    for label, name in case.objects:
+        try:
+            segments.append(replace(segmentation.segment(name), label=label))
+        except MaskError as error:
+            raise CasesError(f"{case.label}: {error}") from error
+    chosen = replace(segmentation, segments=tuple(segments))
+    for one, other, voxels in chosen.overlaps():
+        raise CasesError(
+            f"{case.label}: '{one.name}' and '{other.name}' overlap in {voxels} voxels, and a case "
+            "scores one object in each; list them in two cases."
+        )
+    return chosen.labelmap()
 
 
 def _overlap(one: Geometry, other: Geometry) -> bool:

@@ -14,9 +14,10 @@ from ..prompts.history import PromptHistory
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Prompt, Text, is_positive
 from ..prompts.voxels import kept_part, to_voxels
-from ..segmenter import Prediction, Segmenter, class_numbers
+from ..segmenter import Prediction, Segmenter, class_numbers, probabilities
 from ..system.foreign_errors import callers
 from ..volumes.region import Region
+from ..volumes.segmentations.segmentation import Segment, Segmentation
 from ..volumes.volume import Volume
 from .overlaps import resolve_overlaps
 from .predictor import Predictor
@@ -161,8 +162,15 @@ class Session:
             )
         return self.predict_all(progress)[label]
 
-    def predict_all(self, progress: Progress = no_progress) -> dict[int, Prediction]:
-        """Segment every object that has prompts; no voxel belongs to two of them.
+    def predict_all(
+        self, progress: Progress = no_progress, overlapping: bool = False
+    ) -> dict[int, Prediction]:
+        """Segment every object that has prompts.
+
+        Args:
+            progress: called with the completed fraction and a phrase.
+            overlapping: whether a voxel may belong to several objects; otherwise the one with the
+                highest logit gets it.
 
         Raises:
             PromptError: only background is marked for an object.
@@ -192,7 +200,13 @@ class Session:
                 label: item if (answers[label].logits_kji > 0).any() else replace(item, boxes=())
                 for label, item in marks.items()
             }
-        resolved = resolve_overlaps(answers, marks)
+        if overlapping:
+            resolved = {
+                label: resolve_overlaps({label: answer}, {label: marks[label]})[label]
+                for label, answer in answers.items()
+            }
+        else:
+            resolved = resolve_overlaps(answers, marks)
         progress(1.0, "Resolving overlaps")
         return resolved
 
@@ -203,6 +217,23 @@ class Session:
         for label, prediction in self.predict_all(progress).items():
             array[prediction.region.slices][prediction.logits_kji > 0] = label
         return Volume(array, self.volume.geometry)
+
+    def segmentation(
+        self, progress: Progress = no_progress, overlapping: bool = True
+    ) -> Segmentation:
+        """All objects as segments with names and probabilities; see `predict_all`."""
+        predicted = self.predict_all(progress, overlapping)
+        segments = (
+            Segment(
+                label,
+                self.prompts.name(label),
+                prediction.region,
+                prediction.logits_kji > 0,
+                probability_kji=probabilities(prediction.logits_kji),
+            )
+            for label, prediction in predicted.items()
+        )
+        return Segmentation(self.volume.geometry, tuple(segments))
 
     def _check(self, prompt: Prompt) -> None:
         self.segmenter.card.check_takes([prompt])

@@ -254,10 +254,10 @@ def test_a_format_of_its_own_gets_the_names_and_the_longest_ending_counts(
     def write(volume: Volume, path: Path, names: Mapping[int, str]) -> None:
         path.write_text(f"{volume.array_kji.shape} {names}")
 
-    monkeypatch.setitem(WRITERS, ".seg.nrrd", write)
+    monkeypatch.setitem(WRITERS, ".own.nrrd", write)
     volume = random_volume(Geometry((3, 4, 5), np.eye(4)))
-    volume.write(tmp_path / "A.SEG.nrrd", {1: "liver"})
-    assert (tmp_path / "A.SEG.nrrd").read_text(encoding="utf-8") == "(3, 4, 5) {1: 'liver'}"
+    volume.write(tmp_path / "A.OWN.nrrd", {1: "liver"})
+    assert (tmp_path / "A.OWN.nrrd").read_text(encoding="utf-8") == "(3, 4, 5) {1: 'liver'}"
     volume.write(tmp_path / "a.nrrd")
     assert np.array_equal(Volume.read(tmp_path / "a.nrrd").array_kji, volume.array_kji)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import GeometryError, OutputError, VolumeError
 from ...system.atomic_files import atomic_path, incomplete_file
@@ -145,6 +146,13 @@ def _write_with_sitk(volume: Volume, path: Path, _names: Mapping[int, str]) -> N
     check_voxels(path, sitk.GetArrayViewFromImage(image))
 
 
+def _write_segments(volume: Volume, path: Path, names: Mapping[int, str]) -> None:
+    from ..segmentations.nrrd import write_seg_nrrd
+    from ..segmentations.segmentation import Segmentation
+
+    write_seg_nrrd(Segmentation.from_labelmap(volume, names), path)
+
+
 Writer = Callable[[Volume, Path, Mapping[int, str]], None]
 """Writes a volume to a path; the names of its labels are empty if it is not a label map."""
 
@@ -153,6 +161,7 @@ Writer = Callable[[Volume, Path, Mapping[int, str]], None]
 WRITERS: dict[str, Writer] = {
     ".nii.gz": _write_with_sitk,
     ".nii": _write_with_sitk,
+    ".seg.nrrd": _write_segments,
     ".nrrd": _write_with_sitk,
     ".mha": _write_with_sitk,
 }
@@ -180,12 +189,30 @@ def volume_from_sitk(image: SimpleITK.Image, name: str = "The image") -> Volume:
         raise VolumeError(f"{name} is complex; store its magnitude as a separate volume.")
     if image.GetDimension() != 3:
         raise not_one_volume(name, image.GetSize())
+    return Volume(sitk.GetArrayFromImage(image), _geometry_of(image))
+
+
+def _geometry_of(image: SimpleITK.Image) -> Geometry:
     matrix = np.eye(4)
     directions = np.array(image.GetDirection()).reshape(3, 3)
     matrix[:3, :3] = _LPS_TO_RAS @ directions * np.array(image.GetSpacing())
     matrix[:3, 3] = _LPS_TO_RAS @ np.array(image.GetOrigin())
+    return Geometry(image.GetSize()[::-1], matrix)
+
+
+def read_components(checked: CheckedFile) -> tuple[NDArray[Any], Geometry]:
+    """The voxels of a checked NRRD or MetaImage file with all their values: (K, J, I, values)."""
+    import SimpleITK as sitk
+
+    with _quiet_itk():
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(checked.path))
+        reader.SetImageIO(checked.reader)
+        image = _with_named_errors(checked.path, reader.Execute)
+    if image.GetDimension() != 3:
+        raise not_one_volume(str(checked.path), image.GetSize())
     array = sitk.GetArrayFromImage(image)
-    return Volume(array, Geometry(array.shape, matrix))
+    return array.reshape(*array.shape[:3], -1), _geometry_of(image)
 
 
 def sitk_from_volume(volume: Volume) -> SimpleITK.Image:

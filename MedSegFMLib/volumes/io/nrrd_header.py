@@ -77,7 +77,7 @@ def read_nrrd_header(path: Path) -> Payload:
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
-        fields = _fields(path, stream)
+        fields, _ = _fields(path, stream)
         data_start = stream.tell()
     missing = [key for key in ("type", "dimension", "sizes", "encoding") if key not in fields]
     if missing:
@@ -101,13 +101,32 @@ def read_nrrd_header(path: Path) -> Payload:
     return _payload(path, fields, data_start, encoding, math.prod(sizes), value_bytes)
 
 
-def _fields(path: Path, stream: BinaryIO) -> dict[str, str]:
-    """The fields by name; stops after the empty line before the voxels, or at the file's end."""
+def read_nrrd_keys(path: Path) -> dict[str, str]:
+    """The key/value pairs of a header, which programs add to the format's own fields.
+
+    Raises:
+        VolumeError: the header is damaged.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        _, keys = _fields(path, stream)
+    return {key: re.sub(r"\\[n\\]", _unescaped, value) for key, value in keys.items()}
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return "\n" if match[0] == "\\n" else "\\"
+
+
+def _fields(path: Path, stream: BinaryIO) -> tuple[dict[str, str], dict[str, str]]:
+    """The fields, and the key/value pairs, by name.
+
+    Stops after the empty line before the voxels, or at the file's end.
+    """
     first = stream.readline(64).rstrip(b"\r\n")
     if not re.fullmatch(rb"NRRD000[1-5]", first):
         raise VolumeError(f"{path} does not begin with an NRRD header; check its format.")
     fields: dict[str, str] = {}
-    keys: set[str] = set()
+    keys: dict[str, str] = {}
     for _ in range(_MOST_LINES):
         line = stream.readline(_LONGEST_LINE + 1)
         if not line.endswith(b"\n") and (line or "data file" not in fields):
@@ -120,14 +139,14 @@ def _fields(path: Path, stream: BinaryIO) -> dict[str, str]:
         if any(c in text for c in "\0\r"):
             raise damaged(path, f"it has the line {shortened(text)}")
         if not text:
-            return fields
+            return fields, keys
         if text.startswith("#"):
             continue
         if _KEY_VALUE.match(text):
-            key = text.partition(":=")[0]
+            key, _, value = text.partition(":=")
             if key in keys:
                 raise damaged(path, f"the key {shortened(key)} occurs twice")
-            keys.add(key)
+            keys[key] = value
             continue
         name, separator, value = text.partition(": ")
         name = _SYNONYMS.get(name.lower(), name.lower())

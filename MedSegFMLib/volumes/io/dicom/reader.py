@@ -34,7 +34,22 @@ def read_dicom(
         return _read(path, found, frame, suv, is_chosen=_is_number(found, series))
 
 
-def _read(path: Path, series: Series, frame: int | None, suv: bool, is_chosen: bool) -> Volume:
+def source_grid(path: Path, series: str | int | None = None, frame: int | None = None) -> Grid:
+    """The images that `read_dicom` reads the voxels of, in the order of slices.
+
+    Raises:
+        VolumeError, GeometryError: as `read_dicom`.
+    """
+    found = chosen(contents_of(path), series)
+    with without_warnings():
+        grid, _ = _grid(path, found, frame, is_chosen=_is_number(found, series))
+    return grid
+
+
+def _grid(
+    path: Path, series: Series, frame: int | None, is_chosen: bool
+) -> tuple[Grid, list[tuple[Image, str]]]:
+    """The grid of one volume of a series, and the images that do not belong to it, with why."""
     stack, others = series.stacks[0], series.stacks[1:]
     _check_is_volume(path, stack)
     if not is_chosen:
@@ -43,7 +58,11 @@ def _read(path: Path, series: Series, frame: int | None, suv: bool, is_chosen: b
     images, left_out = _chosen_frame(path, stack, frame)
     odd = [(image, other.oddity) for other in others for image in other.images]
     aside = [(image, "a copy") for image in series.copies] + odd + left_out
-    grid = fit_grid(images, _without(odd))
+    return fit_grid(images, _without(odd)), aside
+
+
+def _read(path: Path, series: Series, frame: int | None, suv: bool, is_chosen: bool) -> Volume:
+    grid, aside = _grid(path, series, frame, is_chosen)
     factor = suv_factor(grid.images) if suv else None
     notes: set[str] = set()
     array = read_values(grid.images, notes, None if factor is None else factor.value)

@@ -1,0 +1,80 @@
+"""`medsegfm measure`: volume, surface, diameters and intensities of segments."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from ..errors import OutputError
+from ..metrics.measurements import Measurement, measure_segments
+from ..system.atomic_files import write_text
+from ..system.csv_cells import escaped
+from ..volumes.segmentations.segmentation import Segmentation
+from ..volumes.volume import Volume
+from .check_outputs import check_outputs
+from .console import print_table
+from .reading_arguments import add_reading_arguments
+
+SUMMARY = "measure segments: ml, surface, longest diameters, intensities and SUV peak"
+_COLUMNS = tuple(item.name for item in fields(Measurement))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("segments", help="label map, .seg.nrrd or DICOM SEG")
+    parser.add_argument("image", nargs="?", help="the image whose values are measured")
+    add_reading_arguments(parser)
+    parser.add_argument(
+        "--out",
+        action="append",
+        default=[],
+        metavar="FILE.csv",
+        help="write a table (.csv) or a list (.json); can be repeated",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure, write and print the tables."""
+    outputs = [Path(out) for out in arguments.out]
+    source = Path(arguments.segments)
+    check_outputs(outputs, source, [Path(arguments.image)] if arguments.image else [])
+    for path in outputs:
+        if path.suffix.lower() not in (".csv", ".json"):
+            raise OutputError(f"{path} has an ending that is not written; use .csv or .json.")
+    if arguments.suv and not arguments.image:
+        raise OutputError("--suv measures a PET image, and none is given; name it after the SEG.")
+    segmentation = Segmentation.read(source)
+    image = None
+    if arguments.image:
+        image = Volume.read(
+            arguments.image, arguments.series, frame=arguments.frame, suv=arguments.suv
+        )
+    rows = measure_segments(segmentation, image, arguments.suv)
+    for path in outputs:
+        write_text(path, _csv(rows) if path.suffix.lower() == ".csv" else _json(rows))
+    shown = [name for name in _COLUMNS if any(getattr(row, name) is not None for row in rows)]
+    print_table(shown, [[_cell(getattr(row, name)) for name in shown] for row in rows])
+
+
+def _csv(rows: list[Measurement]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in rows:
+        values = (getattr(row, name) for name in _COLUMNS)
+        writer.writerow([escaped("" if value is None else value) for value in values])
+    return text.getvalue()
+
+
+def _json(rows: list[Measurement]) -> str:
+    return json.dumps([asdict(row) for row in rows], indent=1) + "\n"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,71 @@
+"""`medsegfm replay`: make a result again from its ledger, and compare both."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..registry import resolve_name
+from ..results.ledger import Ledger, versions, weights_of
+from ..results.replay import differences, find_volume, read_result, replay
+from ..volumes.volume import Volume
+from .console import print_table, progress_bar
+
+SUMMARY = "make a result again from the prompts that it holds, and say whether it is the same"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("result", help="a file that medsegfm segment wrote")
+    parser.add_argument(
+        "volume", nargs="?", help="its volume; left out, it is looked for in the result's folder"
+    )
+    parser.add_argument("--series", metavar="N", help="DICOM series of the volume")
+    parser.add_argument("--model", help="another model, to see what changes")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--weights", metavar="PATH", help="weights to use instead of the installed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay, print the differences, and return 0 if there are none."""
+    path = Path(arguments.result)
+    result, ledger = read_result(path)
+    place = Path(arguments.volume) if arguments.volume else find_volume(path, ledger)
+    volume = Volume.read(place, arguments.series, frame=ledger.frame, suv=ledger.suv)
+    name = resolve_name(arguments.model or ledger.model)
+    options = dict(ledger.options) if name == ledger.model else {}
+    if arguments.weights:
+        options["weights"] = arguments.weights
+    with progress_bar(name) as progress:
+        made = replay(ledger, volume, str(place), name, options, arguments.device, progress)
+    rows = differences(result, made)
+    table = [
+        [row.name, str(row.voxels), f"{row.dice:.4f}", f"{row.ml:.2f}", f"{row.replayed_ml:.2f}"]
+        for row in rows
+    ]
+    print_table(["object", "voxels that differ", "Dice", "ml", "ml again"], table)
+    for line in _changes(ledger, name, arguments.weights):
+        print(line)
+    changed = sum(row.voxels for row in rows)
+    if not changed:
+        print(f"{path} is the same, voxel by voxel.")
+        return 0
+    print(f"{path} is not the same: {changed} voxels differ.")
+    # Another model is meant to differ.
+    return 0 if name != ledger.model else 1
+
+
+def _changes(ledger: Ledger, model: str, weights: str | None) -> list[str]:
+    """A line for each thing that is not as it was when the result was made."""
+    lines = []
+    if model != ledger.model:
+        lines.append(f"Model: {model} instead of {ledger.model}.")
+    elif weights_of(model, weights) != dict(ledger.weights):
+        lines.append(f"The weights of {model} are not those of the result.")
+    now = versions()
+    changed = [
+        f"{name} {now.get(name, 'missing')} instead of {was}"
+        for name, was in ledger.versions.items()
+        if now.get(name) != was
+    ]
+    return [*lines, *([f"Versions: {', '.join(changed)}."] if changed else [])]

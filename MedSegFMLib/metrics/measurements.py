@@ -1,0 +1,151 @@
+"""Measurements of segments: volume, surface, diameters and intensities.
+
+Volume, surface area and intensities are those of SimpleITK's label filters. Diameters are between
+centres of voxels: of the voxels on the convex hull (scipy), the longest in 3D, and the longest
+within one slice across the patient's axis (RECIST 1.1: the longest diameter in the axial plane).
+SUV peak is the highest mean in a sphere of 1 ml whose centre is in the segment (PERCIST).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MaskError
+from ..volumes.geometry import Geometry
+from ..volumes.segmentations.segmentation import Segment, Segmentation
+from ..volumes.volume import Volume
+
+_PEAK_ML = 1.0
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The measurements of a segment; None for an empty one, and for intensities without image.
+
+    Attributes:
+        label, name: of the segment.
+        voxels: their number.
+        volume_ml: their volume.
+        surface_mm2: the area of its surface.
+        axial_diameter_mm: the longest diameter in one axial slice.
+        diameter_mm: the longest diameter in 3D.
+        mean, sd: of the image's values.
+        suv_peak: see the module; None unless the image is in SUV.
+    """
+
+    label: int
+    name: str
+    voxels: int
+    volume_ml: float
+    surface_mm2: float | None = None
+    axial_diameter_mm: float | None = None
+    diameter_mm: float | None = None
+    mean: float | None = None
+    sd: float | None = None
+    suv_peak: float | None = None
+
+
+def measure_segments(
+    segmentation: Segmentation, image: Volume | None = None, suv: bool = False
+) -> list[Measurement]:
+    """Measure each segment.
+
+    Args:
+        segmentation: the segments.
+        image: the image, on any grid that contains the segments; segments on another grid than
+            the image's are measured on it by nearest voxels.
+        suv: whether the image is in SUV, so that its peak is measured.
+
+    Raises:
+        MaskError: the axes are not at right angles.
+    """
+    if image is not None and not image.geometry.matches(segmentation.geometry):
+        grid = image.geometry
+        segmentation = segmentation.mapped(lambda labels: labels.resample(grid, order=0))
+    if segmentation.geometry.is_sheared:
+        raise MaskError("The segments are on a sheared grid; resample them to measure them.")
+    return [
+        _measured(segment, segmentation.geometry, image, suv) for segment in segmentation.segments
+    ]
+
+
+def _measured(segment: Segment, geometry: Geometry, image: Volume | None, suv: bool) -> Measurement:
+    voxels = segment.voxels
+    volume_ml = voxels * geometry.voxel_volume_mm3 / 1000
+    if not voxels:
+        return Measurement(segment.label, segment.name, 0, 0.0)
+    positions = np.argwhere(segment.mask_kji) + segment.region.start_kji
+    axial, longest = _diameters(positions, geometry)
+    mean = sd = peak = None
+    if image is not None:
+        values = image.array_kji[segment.region.slices][segment.mask_kji].astype(np.float64)
+        mean, sd = float(values.mean()), float(values.std())
+        peak = _peak(positions, image) if suv else None
+    surface = _surface(segment, geometry)
+    return Measurement(
+        segment.label, segment.name, voxels, volume_ml, surface, axial, longest, mean, sd, peak
+    )
+
+
+def _surface(segment: Segment, geometry: Geometry) -> float:
+    """The area that SimpleITK's label shape filter finds (Crofton's formula)."""
+    import SimpleITK as sitk
+
+    padded = np.pad(segment.mask_kji.astype(np.uint8), 1)
+    mask = sitk.GetImageFromArray(padded)
+    mask.SetSpacing(geometry.spacing_ijk_mm)
+    shapes = sitk.LabelShapeStatisticsImageFilter()
+    shapes.ComputePerimeterOn()
+    shapes.Execute(mask)
+    return float(shapes.GetPerimeter(1))
+
+
+def _diameters(positions_kji: NDArray[np.intp], geometry: Geometry) -> tuple[float, float]:
+    """The longest distance of voxel centres within one axial slice, and in 3D, in mm."""
+    points = geometry.ras_from_ijk(positions_kji[:, ::-1])
+    # The index axis that runs most along the patient's.
+    axis = 2 - int(np.argmax(np.abs(geometry.directions[2])))
+    slices = positions_kji[:, axis]
+    axial = max(_longest(points[slices == n]) for n in np.unique(slices))
+    return axial, _longest(points)
+
+
+def _longest(points: NDArray[np.float64]) -> float:
+    """The largest distance between two points, which are on the convex hull."""
+    from scipy.spatial import ConvexHull, QhullError
+    from scipy.spatial.distance import pdist
+
+    centred = points - points.mean(axis=0)
+    _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
+    flat = centred @ axes[sizes > 1e-6 * max(1.0, float(sizes[0]))].T
+    if flat.shape[1] == 0:
+        return 0.0
+    if flat.shape[1] == 1:
+        return float(np.ptp(flat))
+    if len(flat) > flat.shape[1] + 1:
+        try:
+            flat = flat[ConvexHull(flat).vertices]
+        except QhullError:
+            flat = np.unique(flat, axis=0)
+    return float(pdist(flat).max())
+
+
+def _peak(positions_kji: NDArray[np.intp], image: Volume) -> float:
+    """The highest mean in a sphere of 1 ml around a voxel of the segment."""
+    from scipy.ndimage import convolve
+
+    radius = (3 * _PEAK_ML * 1000 / (4 * np.pi)) ** (1 / 3)
+    spacing = np.array(image.geometry.spacing_kji_mm)
+    reach = np.floor(radius / spacing).astype(int)
+    low = np.maximum(positions_kji.min(axis=0) - reach, 0)
+    high = np.minimum(positions_kji.max(axis=0) + reach + 1, image.array_kji.shape)
+    part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    offsets = np.indices(2 * reach + 1).reshape(3, -1).T - reach
+    sphere = (((offsets * spacing) ** 2).sum(axis=1) <= radius**2).reshape(2 * reach + 1)
+    means = convolve(
+        image.array_kji[part].astype(np.float64), sphere / sphere.sum(), mode="nearest"
+    )
+    return float(means[tuple((positions_kji - low).T)].max())

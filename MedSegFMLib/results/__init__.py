@@ -1,0 +1,1 @@
+"""Results that can be made again: the ledger that travels with them, and its replay."""

@@ -1,0 +1,160 @@
+"""A result made again from its ledger, and compared with what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import MedSegFMError, VolumeError
+from ..progress import Progress, no_progress
+from ..registry import create
+from ..session.session import Session
+from ..system.json_files import load_bytes
+from ..volumes.right_angles import brought_back, on_regular_grid
+from ..volumes.segmentations.files import has_segments
+from ..volumes.segmentations.segmentation import Segmentation
+from ..volumes.segmentations.treatment import treated
+from ..volumes.volume import Volume
+from .ledger import Ledger, digest_of, digest_of_result, parse_ledger, sidecar_of
+
+_MOST_BYTES = 256_000_000
+_MOST_FILES = 200
+_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd", ".mgz", ".mgh")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How an object of a replay differs from that of the result.
+
+    Attributes:
+        name: the object.
+        voxels: the number of voxels that differ.
+        dice: the Dice of both, 0 to 1; 1 if both are empty.
+        ml: the volume in the result.
+        replayed_ml: the volume in the replay.
+    """
+
+    name: str
+    voxels: int
+    dice: float
+    ml: float
+    replayed_ml: float
+
+
+def read_result(path: Path) -> tuple[Segmentation, Ledger]:
+    """A result and its ledger.
+
+    Raises:
+        VolumeError: the result cannot be read, has no ledger, or was changed after it was written.
+    """
+    segmentation = Segmentation.read(path)
+    text = segmentation.ledger
+    sidecar = sidecar_of(path)
+    if not has_segments(path) and sidecar.is_file():
+        try:
+            text = load_bytes(sidecar, _MOST_BYTES).decode("utf-8")
+        except (OSError, ValueError) as error:
+            raise VolumeError(f"{sidecar} cannot be read; copy it again.") from error
+    if not text:
+        raise VolumeError(
+            f"{path} has no ledger, in it or as {sidecar.name} beside it; use a result as medsegfm "
+            "segment wrote it, with that file."
+        )
+    ledger = parse_ledger(text, str(path))
+    if not has_segments(path):
+        names = dict(ledger.prompts.objects)
+        segmentation = Segmentation.from_labelmap(segmentation.labelmap(), names)
+    if digest_of_result(segmentation, ledger.geometry) != ledger.result_sha256:
+        raise VolumeError(
+            f"{path} was changed after it was written, or has the ledger of another result; replay "
+            "the file that medsegfm segment wrote."
+        )
+    return segmentation, ledger
+
+
+def find_volume(result: Path, ledger: Ledger) -> Path:
+    """The volume of a result in its folder, by the SHA-256 of its voxels.
+
+    Raises:
+        VolumeError: it is not there.
+    """
+    files = sorted(p for p in result.parent.iterdir() if p.name.lower().endswith(_ENDINGS))
+    for path in files[:_MOST_FILES]:
+        if path == result:
+            continue
+        try:
+            volume = Volume.read(path, frame=ledger.frame)
+        except MedSegFMError:
+            continue
+        if volume.geometry.matches(ledger.geometry) and digest_of(volume) == ledger.volume_sha256:
+            return path
+    raise VolumeError(
+        f"The volume of {result} is not in its folder; name it: replay RESULT VOLUME."
+    )
+
+
+def replay(
+    ledger: Ledger,
+    volume: Volume,
+    name: str,
+    model: str | None = None,
+    options: Mapping[str, str] | None = None,
+    device: str = "auto",
+    progress: Progress = no_progress,
+) -> Segmentation:
+    """Make a result again.
+
+    Args:
+        ledger: how it was made.
+        volume: the volume it was made from.
+        name: the volume's file, for messages.
+        model: another model; None for the same.
+        options: options of `create`; None for those of the ledger.
+        device: as for `create`.
+        progress: called with the completed fraction and a phrase.
+
+    Raises:
+        VolumeError: it is another volume.
+        MedSegFMError: the errors of the model and its prompts.
+    """
+    if not volume.geometry.matches(ledger.geometry) or digest_of(volume) != ledger.volume_sha256:
+        raise VolumeError(
+            f"{name} is not the volume that the result was made from (its voxels or its grid "
+            "differ); give that volume, with the same --series."
+        )
+    given = dict(ledger.options) if options is None else dict(options)
+    segmenter = create(model or ledger.model, device, **given)
+    session = Session(segmenter, on_regular_grid(volume))
+    session.change(ledger.prompts)
+    made = treated(session.segmentation(progress, ledger.overlapping), ledger.treatment)
+    if made.geometry == volume.geometry:
+        return made
+    return made.mapped(lambda labels: brought_back(labels, volume.geometry))
+
+
+def differences(result: Segmentation, replayed: Segmentation) -> list[Difference]:
+    """Each object of a replay compared with the result, by name, on the grid of the replay."""
+    geometry = replayed.geometry
+    rows = []
+    litre = geometry.voxel_volume_mm3 / 1000
+    by_name = {segment.name: segment for segment in result.segments}
+    for segment in replayed.segments:
+        new = segment.on(geometry)
+        old = np.zeros_like(new)
+        if segment.name in by_name:
+            given = by_name[segment.name].on(result.geometry)
+            old = Volume(given, result.geometry).resample(geometry, order=0).array_kji
+        common, total = int((old & new).sum()), int(old.sum()) + int(new.sum())
+        rows.append(
+            Difference(
+                segment.name,
+                int((old != new).sum()),
+                2 * common / total if total else 1.0,
+                int(old.sum()) * litre,
+                int(new.sum()) * litre,
+            )
+        )
+    return rows

@@ -1,0 +1,1 @@
+"""Segments with names, colours and meanings: label maps, .seg.nrrd and DICOM SEG."""
