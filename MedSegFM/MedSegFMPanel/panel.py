@@ -25,7 +25,7 @@ from .prompts.place_mode import PlacedKind, PlaceMode
 from .prompts.roi_handles import show_handles
 from .prompts.table import PromptTable
 from .recovery import Recovery
-from .segments.table import SegmentTable
+from .segments.section import SegmentSection
 from .status_section import StatusSection
 from .table_selection import Selection
 from .training.section import AdaptSection
@@ -70,9 +70,7 @@ class Panel:
         self.buttons = PromptButtons(ui, self.place_mode)
         selection = Selection(self)
         self.prompt_table = PromptTable(ui.promptTable, selection.take_prompt)
-        self.segment_table = SegmentTable(
-            ui.segmentTable, selection.take_segment, selection.rename_segment
-        )
+        self.segments = SegmentSection(self)
         self.installation = Installation(
             resource_path("requirements.txt"), resource_path("requirements-models.txt")
         )
@@ -104,27 +102,43 @@ class Panel:
         self.parameters = parameters
         if parameters is None:
             self.place_mode.stop()
+            self.segments.leave_scene()
             self.comparing.leave_scene()
             self.adapting.leave_scene()
             self.recovery.begin_scene()
             return
         self._link.use(parameters)
+        self.segments.use_scene()
         self.apply()
 
     def enter(self):
         """Start the keys and the timer: the module is shown."""
         self._is_open = True
         self._shortcuts.enable(True)
+        self.segments.enter()
         self._timer.start()
         self.models.look_again()
         self.adapting.look_again()
         self.volume.offer()
         self.refresh()
 
+    def work_in_editor(self, volume_node):
+        """Go on while the module is not shown: its effect in the Segment Editor is used.
+
+        Args:
+            volume_node: The volume that the Segment Editor shows; None for none.
+        """
+        if volume_node is not None and self.parameters is not None:
+            self.parameters.volume = volume_node
+        self._timer.start()
+        self.models.look_again()
+        self.refresh()
+
     def exit(self):
         """Stop the keys: another module is shown. Awaited answers are still written."""
         self._is_open = False
         self._shortcuts.enable(False)
+        self.segments.exit()
         self.place_mode.stop()
 
     def close(self):
@@ -133,6 +147,7 @@ class Panel:
         self.use(None)
         self._link.end()
         self._shortcuts.remove()
+        self.segments.close()
         self.models.cancel_installing()
         self.consistency.close()
         self.comparing.close()
@@ -143,7 +158,8 @@ class Panel:
     def restore(self):
         """Continue with the prompts in a scene that was loaded."""
         self.comparing.restore()
-        self.pump()
+        # The editor follows with the next tick, once it has seen the whole scene itself.
+        self._take_all(self.logic.pump())
         if self.logic.volume_node is not None:
             self.parameters.volume = self.logic.volume_node
         self.apply()
@@ -179,6 +195,7 @@ class Panel:
         self.logic.requests.holds_back = not chosen.autoRun
         self.logic.new_object_per_box = chosen.newSegmentPerBox
         self.logic.overwrite = chosen.overwrite.value
+        self.logic.avoids_others = chosen.avoidOthers
         if chosen.volume is not self.logic.volume_node:
             self.volume.choose(chosen.volume)
         wanted = (chosen.model.value, chosen.device.value)
@@ -198,8 +215,8 @@ class Panel:
         """Follow worker, scene and downloads; the timer calls it on the main thread."""
         self.volume.look_again()
         updates = self.logic.pump()
-        for update in updates:
-            self._take(update)
+        self._take_all(updates)
+        self.segments.follow()
         if self._is_open and not slicer.mrmlScene.IsBatchProcessing():
             self.volume.offer()
         self.models.pump()
@@ -223,8 +240,6 @@ class Panel:
         self.buttons.show(logic.card, usable, logic.classes)
         self.buttons.show_active()
         self.volume.show()
-        ui.segmentHint.visible = not logic.prompts.labels
-        ui.segmentTable.visible = bool(logic.prompts.labels)
         ui.promptTable.visible = bool(logic.prompts.entries)
         ui.promptHint.text = messages.prompt_hint(
             logic,
@@ -233,9 +248,7 @@ class Panel:
             logic.requests.is_held,
         )
         self.prompt_table.show(logic.prompts)
-        ids = [logic.segments.ids[n] for n in logic.prompts.labels if n in logic.segments.ids]
-        current = logic.segments.ids.get(logic.current_label)
-        self.segment_table.show(logic.segments.node, ids, current)
+        self.segments.show()
         index = self.prompt_table.index()
         selected = index is not None
         if self.place_mode.active is not PlacedKind.BOX:
@@ -245,20 +258,22 @@ class Panel:
         ui.resetButton.enabled = bool(logic.prompts.entries)
         ui.runButton.visible = not self.parameters.autoRun
         ui.runButton.enabled = usable and bool(logic.prompts.entries)
-        ui.addSegmentButton.enabled = ui.nextSegmentButton.enabled = usable
-        ui.removeSegmentButton.enabled = ui.exportButton.enabled = bool(ids)
+        ui.nextSegmentButton.enabled = usable
         self.consistency.show()
         self.comparing.show()
         ui.recoverButton.visible = has_volume and self.recovery.fits(logic)
         self._show_busy()
 
-    def _take(self, update):
-        if isinstance(update, VolumeGone):
-            self.place_mode.stop()
-            self.volume.fault = ""
-        elif isinstance(update, Written) and self.parameters and not self.parameters.showChanges:
-            self.logic.overlay.clear()
-        status_messages.show_update(update, self.status, self.logic)
+    def _take_all(self, updates):
+        for update in updates:
+            if isinstance(update, VolumeGone):
+                self.place_mode.stop()
+                self.volume.fault = ""
+            elif isinstance(update, Written) and not (
+                self.parameters is None or self.parameters.showChanges
+            ):
+                self.logic.overlay.clear()
+            status_messages.show_update(update, self.status, self.logic)
 
     def _show_busy(self):
         requests = self.logic.requests

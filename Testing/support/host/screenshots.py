@@ -33,10 +33,7 @@ def main(folder: Path) -> None:
     desk.wait(lambda: desk.panel.logic.volume is not None)
     phantom = _Phantom()
     for name in ("liver", "spleen", "kidney L", "kidney R"):
-        if name != "liver":
-            desk.ui.nextSegmentButton.click()
-        else:
-            desk.ui.addSegmentButton.click()
+        desk.ui.nextSegmentButton.click()
         desk.panel.logic.rename(desk.panel.logic.current_label, _SEGMENTS.get(name, name))
         desk.draw_box(*phantom.box(name))
         count = len(desk.panel.logic.prompts.entries)
