@@ -107,7 +107,7 @@ class ModelCard:
         for name in map(prompt_name, given):
             if name not in self.prompts:
                 raise PromptError(
-                    f"The model {self.name} does not support {name} prompts; it supports "
+                    f"The model {self.title} does not support {name} prompts; it supports "
                     f"{', '.join(self.prompts)}."
                 )
 

@@ -39,7 +39,7 @@ from .segments.change_overlay import ChangeOverlay
 from .segments.editor import SegmentEditor
 from .segments.export import labels_of_segments
 from .segments.grid import check_holds_labelmaps
-from .segments.masking import Overwrite, is_locked, set_locked
+from .segments.masking import Masking, Overwrite, is_locked, set_locked
 from .segments.model_voxels import ModelVoxels
 from .segments.other_segments import OtherSegments
 from .segments.reference import ReferenceSegment
@@ -187,6 +187,12 @@ class SegmentationLogic:
         self._writer.overwrite = mode
 
     @property
+    def masks_limit_answers(self) -> bool:
+        """Whether the user's masking in the Segment Editor keeps answers out of some voxels."""
+        masking = self._writer.masking()
+        return masking != Masking(masking.overwrite)
+
+    @property
     def new_object_per_box(self) -> bool:
         """Whether a box for an object that has one begins another object."""
         return self._interaction.new_object_per_box
@@ -320,7 +326,7 @@ class SegmentationLogic:
         self.segments.rename(label, name)
 
     def take_names(self) -> None:
-        """Name objects as others have named their segments, which keep the meaning they were given."""
+        """Name objects as others have named their segments; those keep their terminology."""
         for label, name in self.segments.take_names().items():
             if label in self.prompts.labels and name and name != self.prompts.name(label):
                 self._interaction.change(renamed(self.prompts, label, name))
@@ -395,7 +401,7 @@ class SegmentationLogic:
             PromptError: If the model offers no classes, or is not loaded yet.
         """
         if not self.classes:
-            raise PromptError(f"The model {self.model} knows no classes; draw a box or click.")
+            raise PromptError(f"{self.card.title} knows no classes; draw a box or click.")
         self._interaction.take_edits()
         prompts = with_classes(self.prompts, self.classes)
         if prompts == self.prompts:

@@ -124,7 +124,7 @@ class SceneFollower:
         self._writer.overlay.clear()
 
     def _take_up(self, segmentation_node: Any | None) -> None:
-        """Take up what the scene has for the volume, and for this segmentation if it is not None."""
+        """Take up what the scene has for the volume and this segmentation; None: for any."""
         try:
             stored = self._workspace.read_stored(self._workspace.volume_node, segmentation_node)
             if stored is None:

@@ -226,7 +226,7 @@ class Workspace:
             self._updates.append(
                 Warned(
                     f"The prompts were made with the model '{state.model}', which is not here; "
-                    f"{queue.model.name} goes on with them."
+                    f"{queue.model.card.title} goes on with them."
                 )
             )
         self.history = PromptHistory(state.prompts)
