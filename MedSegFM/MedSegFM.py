@@ -87,6 +87,7 @@ class MedSegFMParameterNode:
         volume: The volume to segment.
         model: The model.
         device: Where it runs.
+        modelOptions: The options of models that are not their defaults, as JSON.
         autoRun: Whether it runs after each prompt.
         newSegmentPerBox: Whether each further box starts a new segment.
         overwrite: Which other segments may lose voxels.
@@ -102,6 +103,7 @@ class MedSegFMParameterNode:
     volume: vtkMRMLScalarVolumeNode
     model: ModelChoice
     device: DeviceChoice
+    modelOptions: str = "{}"
     autoRun: bool = True
     newSegmentPerBox: bool = False
     overwrite: OverwriteChoice

@@ -18,6 +18,7 @@ from .consistency.section import ConsistencySection
 from .dialogs import Dialogs
 from .model import messages as model_messages
 from .model.installation import Installation
+from .model.options import ModelOptions
 from .model.section import ModelSection
 from .parameter_link import ParameterLink
 from .prompts.buttons import HINTS, PromptButtons, Shortcuts
@@ -83,6 +84,7 @@ class Panel:
             self._on_model_changed,
             self.restart_worker,
         )
+        self.options = ModelOptions(ui.optionsSection, self._on_options)
         self.consistency = ConsistencySection(ui, self.logic, self.attempt)
         self.comparing = CompareSection(self)
         self.adapting = AdaptSection(self)
@@ -198,18 +200,23 @@ class Panel:
         self.logic.avoids_others = chosen.avoidOthers
         if chosen.volume is not self.logic.volume_node:
             self.volume.choose(chosen.volume)
-        wanted = (chosen.model.value, chosen.device.value)
-        if wanted != (self.logic.model, self.logic.device):
-            if self.attempt(self.logic.set_model, *wanted):
-                self.warm_up()
-            else:
-                chosen.model = type(chosen.model)[self.logic.model]
+        self._apply_model(chosen)
         self.consistency.apply(chosen)
         self.comparing.apply(chosen)
         if chosen.autoRun:
             # A request that waited for Run need not wait any more.
             self.logic.requests.release()
         self.refresh()
+
+    def _apply_model(self, chosen):
+        logic, wanted = self.logic, (chosen.model.value, chosen.device.value)
+        options = self.options.show(registry.card(wanted[0]), chosen.modelOptions)
+        if (*wanted, options) == (logic.model, logic.device, logic.options):
+            return
+        if self.attempt(lambda: logic.set_model(*wanted, **options)):
+            self.warm_up()
+        else:
+            chosen.model = type(chosen.model)[logic.model]
 
     def pump(self):
         """Follow worker, scene and downloads; the timer calls it on the main thread."""
@@ -298,6 +305,10 @@ class Panel:
             name,
             model_messages.region_voxels(model_card, logic.prompts, logic.current_label, geometry),
         )
+
+    def _on_options(self, text):
+        if self.parameters is not None:
+            self.parameters.modelOptions = text
 
     def _on_model_changed(self):
         self.models.look_again()

@@ -168,6 +168,11 @@ class SegmentationLogic:
         return self.requests.model.device
 
     @property
+    def options(self) -> dict[str, Any]:
+        """The options of the model that are not its defaults."""
+        return dict(self.requests.model.options)
+
+    @property
     def card(self) -> ModelCard:
         """The model's card; once it was loaded, with the prompts it takes with its weights."""
         return self.requests.model.card

@@ -221,7 +221,9 @@ class Workspace:
         """Continue with a state; returns whether the segments hold the answer to its prompts."""
         queue = self._queue
         if state.model in MODELS:
-            queue.set_model(state.model, queue.model.device, queue.model.options)
+            # Another model has other options.
+            options = queue.model.options if state.model == queue.model.name else {}
+            queue.set_model(state.model, queue.model.device, options)
         else:
             self._updates.append(
                 Warned(

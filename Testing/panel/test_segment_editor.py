@@ -259,6 +259,7 @@ def test_only_the_module_that_is_shown_listens_to_the_tools(painted: Desk) -> No
     assert other.mrmlSegmentEditorNode() is None
     assert slicer.modules.SegmentEditorWidget.parameterSetNode is None
     del slicer.modules.SegmentEditorWidget
+    other.setMRMLScene(None)
 
 
 def test_the_settings_must_be_there_before_a_segmentation_is_set(bare: Any) -> None:
@@ -291,7 +292,6 @@ def test_the_effect_in_the_segment_editor_refines_the_selected_segment(painted: 
 
     desk = painted
     desk.widget.parent.exit()
-    slicer.util.selectModule = lambda name: None
     editor = slicer.qMRMLSegmentEditorWidget()
     editor.setMRMLSegmentEditorNode(desk.panel.segments._link.node())
     editor.setMRMLScene(slicer.mrmlScene)
@@ -312,4 +312,5 @@ def test_the_effect_in_the_segment_editor_refines_the_selected_segment(painted: 
     assert np.array_equal(voxels(desk, "liver"), block(desk, PAINTED))
     editor.setActiveEffect(None)
     assert desk.panel.place_mode.active is None
+    editor.setMRMLScene(None)
     editor.setMRMLSegmentEditorNode(None)
