@@ -90,6 +90,7 @@ class MedSegFMParameterNode:
         modelOptions: The options of models that are not their defaults, as JSON.
         autoRun: Whether it runs after each prompt.
         newSegmentPerBox: Whether each further box starts a new segment.
+        freehand: Whether scribbles and lassos are drawn by dragging.
         overwrite: Which other segments may lose voxels.
         avoidOthers: Whether answers keep away from the segments that got no prompts.
         showChanges: Whether the last change is shown as a short-lived overlay.
@@ -106,6 +107,7 @@ class MedSegFMParameterNode:
     modelOptions: str = "{}"
     autoRun: bool = True
     newSegmentPerBox: bool = False
+    freehand: bool = True
     overwrite: OverwriteChoice
     avoidOthers: bool = False
     showChanges: bool = True

@@ -21,7 +21,7 @@ from .model.installation import Installation
 from .model.options import ModelOptions
 from .model.section import ModelSection
 from .parameter_link import ParameterLink
-from .prompts.buttons import HINTS, PromptButtons, Shortcuts
+from .prompts.buttons import PromptButtons, Shortcuts, hint
 from .prompts.place_mode import PlacedKind, PlaceMode
 from .prompts.roi_handles import show_handles
 from .prompts.table import PromptTable
@@ -197,6 +197,7 @@ class Panel:
         self.logic.requests.holds_back = not chosen.autoRun
         self.logic.new_object_per_box = chosen.newSegmentPerBox
         self.logic.overwrite = chosen.overwrite.value
+        self.place_mode.is_freehand = chosen.freehand
         self.logic.avoids_others = chosen.avoidOthers
         if chosen.volume is not self.logic.volume_node:
             self.volume.choose(chosen.volume)
@@ -251,7 +252,7 @@ class Panel:
         ui.promptHint.text = messages.prompt_hint(
             logic,
             self.models.can_run,
-            HINTS.get(self.place_mode.active),
+            hint(self.place_mode),
             logic.requests.is_held,
         )
         self.prompt_table.show(logic.prompts)

@@ -16,7 +16,7 @@ def choose(desk: Desk, model: str) -> None:
 
 
 def rows(desk: Desk) -> list[str]:
-    return [label.text() for label in desk.ui.optionsSection.findChildren(QLabel)]
+    return [label.text for label in desk.ui.optionsSection.findChildren(QLabel)]
 
 
 def test_each_option_of_a_card_is_one_of_the_model(desk: Any) -> None:

@@ -46,6 +46,8 @@ class PromptButtons:
             button.enabled = usable
         self._ui.newSegmentPerBox.visible = "box" in card.prompts
         self._ui.newSegmentPerBox.enabled = usable
+        takes_strokes = bool({"scribble", "lasso"}.intersection(card.prompts))
+        self._ui.freehand.visible, self._ui.freehand.enabled = takes_strokes, usable
         self._ui.textRow.visible = "text" in card.prompts
         self._ui.textRow.enabled = usable
         self._ui.classesButton.visible = bool(classes)
@@ -88,6 +90,17 @@ HINTS = {
     PlacedKind.LASSO: _("Click around the object in one slice; double-click to end the outline."),
     PlacedKind.TARGET: _("Click the new position of the prompt."),
 }
+
+FREEHAND_HINTS = {
+    PlacedKind.SCRIBBLE: _("Drag along the object in a slice view; release to end the stroke."),
+    PlacedKind.LASSO: _("Drag around the object in a slice view; release to close the outline."),
+}
+
+
+def hint(place_mode):
+    """What to do in the views while drawing; None if nothing is drawn."""
+    hints = HINTS | FREEHAND_HINTS if place_mode.draws_freehand else HINTS
+    return hints.get(place_mode.active)
 
 
 class Shortcuts:
