@@ -44,7 +44,7 @@ def prompt_hint(logic, can_run, drawing, waits):
 
 
 def segment_hint(logic):
-    """What the next prompt does with the selected segment; "" if that is plain to see.
+    """A sentence on the next prompt and the selected segment; "" if that is plain to see.
 
     Args:
         logic: The scene logic.

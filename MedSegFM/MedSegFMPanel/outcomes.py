@@ -1,4 +1,4 @@
-"""What an answer changed in the segments, or why it changed nothing."""
+"""Sentences on the outcome of an answer: the change of the segments, or why there is none."""
 
 from slicer.i18n import tr as _
 
@@ -23,7 +23,7 @@ def sentence(written, logic):
 
 
 def _reason(logic):
-    """What most probably kept the segments as they were."""
+    """The most probable reason why the segments stayed as they were."""
     if not logic.prompts.entries:
         return _("there are no prompts")
     if logic.masks_limit_answers:

@@ -43,7 +43,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         return qt.QIcon(slicer.modules.medsegfm.path.replace("MedSegFM.py", _ICON))
 
     def helpText(self):
-        """What the user reads above the options."""
+        """The text above the options."""
         return _(
             "Refine the selected segment with prompts: draw a box around the object or click on "
             "it, and on what is wrong. A segment from anywhere is a start; Undo brings it back."

@@ -12,7 +12,7 @@ _LARGEST_BYTES = 100_000
 
 
 class ModelOptions:
-    """Shows the options of a model, and tells what the user changes.
+    """Shows the options of a model, and reports the user's changes.
 
     Args:
         box: The widget with a form layout that the rows are put into.

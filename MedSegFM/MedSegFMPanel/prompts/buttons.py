@@ -98,7 +98,7 @@ FREEHAND_HINTS = {
 
 
 def hint(place_mode):
-    """What to do in the views while drawing; None if nothing is drawn."""
+    """The next step in the views while drawing; None if nothing is drawn."""
     hints = HINTS | FREEHAND_HINTS if place_mode.draws_freehand else HINTS
     return hints.get(place_mode.active)
 

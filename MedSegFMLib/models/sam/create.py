@@ -24,7 +24,9 @@ BYTES_PER_VOXEL = 80
 TRIAL_OPTIONS = {"planes": ("axial",)}
 OPTIONS = (
     ModelOption("size", "Slice size", "Of the network's input in pixels"),
-    ModelOption("fusion", "Planes' vote", "How the planes are combined", FUSIONS, "reliable"),
+    ModelOption(
+        "fusion", "Planes' vote", "How the planes are combined", tuple(FUSIONS), "reliable"
+    ),
     ModelOption("planes", "Planes", "Names of planes with commas", (), "axial,coronal,sagittal"),
 )
 
