@@ -76,6 +76,7 @@ class MedSegFM(ScriptedLoadableModule):
             "the model cards in the documentation name papers, authors and licences."
         )
         slicer.app.connect("startupCompleted()", _register_sample_data)
+        slicer.app.connect("startupCompleted()", _register_effect)
 
 
 @parameterNodeWrapper
@@ -86,9 +87,12 @@ class MedSegFMParameterNode:
         volume: The volume to segment.
         model: The model.
         device: Where it runs.
+        modelOptions: The options of models that are not their defaults, as JSON.
         autoRun: Whether it runs after each prompt.
         newSegmentPerBox: Whether each further box starts a new segment.
+        freehand: Whether scribbles and lassos are drawn by dragging.
         overwrite: Which other segments may lose voxels.
+        avoidOthers: Whether answers keep away from the segments that got no prompts.
         showChanges: Whether the last change is shown as a short-lived overlay.
         showConsistency: Whether the disagreement of the planes is measured and shown.
         showContours: Whether each plane's own outline is shown.
@@ -100,9 +104,12 @@ class MedSegFMParameterNode:
     volume: vtkMRMLScalarVolumeNode
     model: ModelChoice
     device: DeviceChoice
+    modelOptions: str = "{}"
     autoRun: bool = True
     newSegmentPerBox: bool = False
+    freehand: bool = True
     overwrite: OverwriteChoice
+    avoidOthers: bool = False
     showChanges: bool = True
     showConsistency: bool = False
     showContours: bool = True
@@ -168,6 +175,7 @@ class MedSegFMWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.panel = None
             # Slicer only hides the widgets of an object that *Reload* replaces.
             self.ui.volumeSelector.setMRMLScene(None)
+            self.ui.segmentEditor.setMRMLScene(None)
             self._uiWidget.setParent(None)
             self._uiWidget.deleteLater()
 
@@ -228,6 +236,12 @@ class MedSegFMTest(ScriptedLoadableModuleTest):
         left_out = self_test.why_left_out(DEFAULT_MODEL)
         if left_out:
             self.delayDisplay(left_out)
+
+
+def _register_effect():
+    from SegmentEditorMedSegFMLib.registration import register
+
+    register()
 
 
 def _register_sample_data():

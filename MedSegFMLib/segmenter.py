@@ -49,6 +49,25 @@ class RegionRule:
 
 
 @dataclass(frozen=True)
+class ModelOption:
+    """An option of a model's `create` that users may set in the panel.
+
+    Attributes:
+        name: its name in `create` and after `--option`.
+        title: the name that users read.
+        description: what it does, for the tool tip.
+        choices: the values it may have, as text; () for any text that `create` accepts.
+        default: what the model does without it, for the user.
+    """
+
+    name: str
+    title: str
+    description: str
+    choices: tuple[str, ...] = ()
+    default: str = ""
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """A model's properties, inputs and costs, as the panel and the command line show them.
 
@@ -72,6 +91,7 @@ class ModelCard:
         starts_from: what it gets for a mask to start from, if it supports "mask": "previous", its
             previous answer; "prior", the mask itself; "prompts", a box around it and clicks inside
             and outside it, of those that it supports (`prompts.mask_marks`).
+        options: the options that users may set in the panel.
     """
 
     name: str
@@ -94,6 +114,7 @@ class ModelCard:
     trial_options: Mapping[str, Any] = field(default_factory=dict)
     finds_ball: bool = False
     starts_from: Literal["previous", "prior", "prompts"] = "prompts"
+    options: tuple[ModelOption, ...] = ()
 
     def check_takes(self, prompts: Iterable[Prompt]) -> None:
         """Check that the model supports the type of each prompt.
@@ -107,7 +128,7 @@ class ModelCard:
         for name in map(prompt_name, given):
             if name not in self.prompts:
                 raise PromptError(
-                    f"The model {self.name} does not support {name} prompts; it supports "
+                    f"{self.title} does not support {name} prompts; it supports "
                     f"{', '.join(self.prompts)}."
                 )
 

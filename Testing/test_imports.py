@@ -66,9 +66,9 @@ ORDER: dict[str, list[set[str]]] = {
         {"workspace"},
         {"consistency"},
         {"interaction"},
-        {"scene_follower"},
+        {"scene_follower", "segment_choice"},
         {"logic"},
-        {"comparison"},
+        {"comparison", "segment_editor_link"},
     ],
 }
 

@@ -43,6 +43,27 @@ def prompt_hint(logic, can_run, drawing, waits):
     return _("Click on a mistake of the segment, or continue with the next segment.")
 
 
+def segment_hint(logic):
+    """A sentence on the next prompt and the selected segment; "" if that is plain to see.
+
+    Args:
+        logic: The scene logic.
+    """
+    chosen, node = logic.chosen_segment, logic.segments.node
+    segment = None if not chosen or node is None else node.GetSegmentation().GetSegment(chosen)
+    if segment is not None and "mask" not in logic.card.prompts:
+        return _("{title} cannot refine {name}: it takes no masks; choose another model.").format(
+            title=logic.card.title, name=segment.GetName()
+        )
+    if segment is not None:
+        return _("The next prompt refines {name}; Undo brings back what it has now.").format(
+            name=segment.GetName()
+        )
+    if not logic.prompts.labels:
+        return _("The first prompt starts a segment; select one to refine it instead.")
+    return ""
+
+
 def locked_sentence(name):
     """The reason why an answer changed nothing: the segment is locked."""
     return _("{name} is locked and was not changed; clear Lock before the next prompt.").format(

@@ -18,14 +18,15 @@ from .consistency.section import ConsistencySection
 from .dialogs import Dialogs
 from .model import messages as model_messages
 from .model.installation import Installation
+from .model.options import ModelOptions
 from .model.section import ModelSection
 from .parameter_link import ParameterLink
-from .prompts.buttons import HINTS, PromptButtons, Shortcuts
+from .prompts.buttons import PromptButtons, Shortcuts, hint
 from .prompts.place_mode import PlacedKind, PlaceMode
 from .prompts.roi_handles import show_handles
 from .prompts.table import PromptTable
 from .recovery import Recovery
-from .segments.table import SegmentTable
+from .segments.section import SegmentSection
 from .status_section import StatusSection
 from .table_selection import Selection
 from .training.section import AdaptSection
@@ -70,9 +71,7 @@ class Panel:
         self.buttons = PromptButtons(ui, self.place_mode)
         selection = Selection(self)
         self.prompt_table = PromptTable(ui.promptTable, selection.take_prompt)
-        self.segment_table = SegmentTable(
-            ui.segmentTable, selection.take_segment, selection.rename_segment
-        )
+        self.segments = SegmentSection(self)
         self.installation = Installation(
             resource_path("requirements.txt"), resource_path("requirements-models.txt")
         )
@@ -85,6 +84,7 @@ class Panel:
             self._on_model_changed,
             self.restart_worker,
         )
+        self.options = ModelOptions(ui.optionsSection, self._on_options)
         self.consistency = ConsistencySection(ui, self.logic, self.attempt)
         self.comparing = CompareSection(self)
         self.adapting = AdaptSection(self)
@@ -104,27 +104,43 @@ class Panel:
         self.parameters = parameters
         if parameters is None:
             self.place_mode.stop()
+            self.segments.leave_scene()
             self.comparing.leave_scene()
             self.adapting.leave_scene()
             self.recovery.begin_scene()
             return
         self._link.use(parameters)
+        self.segments.use_scene()
         self.apply()
 
     def enter(self):
         """Start the keys and the timer: the module is shown."""
         self._is_open = True
         self._shortcuts.enable(True)
+        self.segments.enter()
         self._timer.start()
         self.models.look_again()
         self.adapting.look_again()
         self.volume.offer()
         self.refresh()
 
+    def work_in_editor(self, volume_node):
+        """Go on while the module is not shown: its effect in the Segment Editor is used.
+
+        Args:
+            volume_node: The volume that the Segment Editor shows; None for none.
+        """
+        if volume_node is not None and self.parameters is not None:
+            self.parameters.volume = volume_node
+        self._timer.start()
+        self.models.look_again()
+        self.refresh()
+
     def exit(self):
         """Stop the keys: another module is shown. Awaited answers are still written."""
         self._is_open = False
         self._shortcuts.enable(False)
+        self.segments.exit()
         self.place_mode.stop()
 
     def close(self):
@@ -133,6 +149,7 @@ class Panel:
         self.use(None)
         self._link.end()
         self._shortcuts.remove()
+        self.segments.close()
         self.models.cancel_installing()
         self.consistency.close()
         self.comparing.close()
@@ -143,7 +160,8 @@ class Panel:
     def restore(self):
         """Continue with the prompts in a scene that was loaded."""
         self.comparing.restore()
-        self.pump()
+        # The editor follows with the next tick, once it has seen the whole scene itself.
+        self._take_all(self.logic.pump())
         if self.logic.volume_node is not None:
             self.parameters.volume = self.logic.volume_node
         self.apply()
@@ -179,14 +197,11 @@ class Panel:
         self.logic.requests.holds_back = not chosen.autoRun
         self.logic.new_object_per_box = chosen.newSegmentPerBox
         self.logic.overwrite = chosen.overwrite.value
+        self.place_mode.is_freehand = chosen.freehand
+        self.logic.avoids_others = chosen.avoidOthers
         if chosen.volume is not self.logic.volume_node:
             self.volume.choose(chosen.volume)
-        wanted = (chosen.model.value, chosen.device.value)
-        if wanted != (self.logic.model, self.logic.device):
-            if self.attempt(self.logic.set_model, *wanted):
-                self.warm_up()
-            else:
-                chosen.model = type(chosen.model)[self.logic.model]
+        self._apply_model(chosen)
         self.consistency.apply(chosen)
         self.comparing.apply(chosen)
         if chosen.autoRun:
@@ -194,12 +209,22 @@ class Panel:
             self.logic.requests.release()
         self.refresh()
 
+    def _apply_model(self, chosen):
+        logic, wanted = self.logic, (chosen.model.value, chosen.device.value)
+        options = self.options.show(registry.card(wanted[0]), chosen.modelOptions)
+        if (*wanted, options) == (logic.model, logic.device, logic.options):
+            return
+        if self.attempt(lambda: logic.set_model(*wanted, **options)):
+            self.warm_up()
+        else:
+            chosen.model = type(chosen.model)[logic.model]
+
     def pump(self):
         """Follow worker, scene and downloads; the timer calls it on the main thread."""
         self.volume.look_again()
         updates = self.logic.pump()
-        for update in updates:
-            self._take(update)
+        self._take_all(updates)
+        self.segments.follow()
         if self._is_open and not slicer.mrmlScene.IsBatchProcessing():
             self.volume.offer()
         self.models.pump()
@@ -223,19 +248,15 @@ class Panel:
         self.buttons.show(logic.card, usable, logic.classes)
         self.buttons.show_active()
         self.volume.show()
-        ui.segmentHint.visible = not logic.prompts.labels
-        ui.segmentTable.visible = bool(logic.prompts.labels)
         ui.promptTable.visible = bool(logic.prompts.entries)
         ui.promptHint.text = messages.prompt_hint(
             logic,
             self.models.can_run,
-            HINTS.get(self.place_mode.active),
+            hint(self.place_mode),
             logic.requests.is_held,
         )
         self.prompt_table.show(logic.prompts)
-        ids = [logic.segments.ids[n] for n in logic.prompts.labels if n in logic.segments.ids]
-        current = logic.segments.ids.get(logic.current_label)
-        self.segment_table.show(logic.segments.node, ids, current)
+        self.segments.show()
         index = self.prompt_table.index()
         selected = index is not None
         if self.place_mode.active is not PlacedKind.BOX:
@@ -245,20 +266,22 @@ class Panel:
         ui.resetButton.enabled = bool(logic.prompts.entries)
         ui.runButton.visible = not self.parameters.autoRun
         ui.runButton.enabled = usable and bool(logic.prompts.entries)
-        ui.addSegmentButton.enabled = ui.nextSegmentButton.enabled = usable
-        ui.removeSegmentButton.enabled = ui.exportButton.enabled = bool(ids)
+        ui.nextSegmentButton.enabled = usable
         self.consistency.show()
         self.comparing.show()
         ui.recoverButton.visible = has_volume and self.recovery.fits(logic)
         self._show_busy()
 
-    def _take(self, update):
-        if isinstance(update, VolumeGone):
-            self.place_mode.stop()
-            self.volume.fault = ""
-        elif isinstance(update, Written) and self.parameters and not self.parameters.showChanges:
-            self.logic.overlay.clear()
-        status_messages.show_update(update, self.status, self.logic)
+    def _take_all(self, updates):
+        for update in updates:
+            if isinstance(update, VolumeGone):
+                self.place_mode.stop()
+                self.volume.fault = ""
+            elif isinstance(update, Written) and not (
+                self.parameters is None or self.parameters.showChanges
+            ):
+                self.logic.overlay.clear()
+            status_messages.show_update(update, self.status, self.logic)
 
     def _show_busy(self):
         requests = self.logic.requests
@@ -283,6 +306,10 @@ class Panel:
             name,
             model_messages.region_voxels(model_card, logic.prompts, logic.current_label, geometry),
         )
+
+    def _on_options(self, text):
+        if self.parameters is not None:
+            self.parameters.modelOptions = text
 
     def _on_model_changed(self):
         self.models.look_again()

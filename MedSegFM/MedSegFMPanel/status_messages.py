@@ -13,7 +13,7 @@ from MedSegFMLib.mrml.updates import (
 )
 from MedSegFMLib.worker.events import Failed, Progressed, Restarted, Started
 
-from . import messages
+from . import messages, outcomes
 
 
 def show_update(update, status, logic):
@@ -51,7 +51,7 @@ def _show_written(update, status, logic):
     if logic.is_locked(label):
         status.inform(messages.locked_sentence(logic.prompts.name(label)))
     else:
-        status.done()
+        status.done(outcomes.sentence(update, logic))
 
 
 def _show_event(event, status):

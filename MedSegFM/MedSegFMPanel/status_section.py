@@ -43,10 +43,14 @@ class StatusSection:
         self._show(sentence)
         self.log(sentence)
 
-    def done(self):
-        """Show that an answer was written; a warning stays visible."""
+    def done(self, outcome):
+        """Show that an answer was written; a warning stays visible.
+
+        Args:
+            outcome: A sentence on what changed.
+        """
         if not self._is_error:
-            self._show(" ".join(filter(None, (_("Done."), self._notice))))
+            self._show(" ".join(filter(None, (_("Done."), outcome, self._notice))))
         self._notice = ""
 
     def clear(self):

@@ -1,4 +1,4 @@
-"""Selecting and renaming in the tables of segments and prompts."""
+"""Selecting in the table of prompts."""
 
 import slicer
 
@@ -23,20 +23,3 @@ class Selection:
             if place is not None:
                 slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *place)
         panel.refresh()
-
-    def take_segment(self, segment_id):
-        """Make the selected segment the current one."""
-        panel = self._panel
-        panel.attempt(panel.logic.select, self._label(segment_id))
-
-    def rename_segment(self, segment_id, name):
-        """Give a segment the typed name; an empty one changes nothing."""
-        panel = self._panel
-        if name.strip():
-            panel.attempt(panel.logic.rename, self._label(segment_id), name.strip())
-        else:
-            panel.refresh()
-
-    def _label(self, segment_id):
-        ids = self._panel.logic.segments.ids
-        return next(n for n, known in ids.items() if known == segment_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..errors import MedSegFMError, PromptError
 from ..prompts.edits import replaced, with_prompt
 from ..prompts.prompt_list import PromptList
@@ -13,7 +15,6 @@ from .consistency.tracker import ConsistencyTracker
 from .prompts.edits import Added, Deleted, Edit, Refused, Replaced
 from .prompts.view import PromptView
 from .requests.request_queue import PendingRequest, RequestQueue
-from .segments.adoption import adoptable
 from .segments.model_voxels import ModelVoxels
 from .segments.replacements import Replacements
 from .segments.segments import Segments
@@ -37,6 +38,7 @@ class Interaction:
 
     Attributes:
         new_object_per_box: Whether a drawn box for an object that has one begins another object.
+        before_new_prompt: Called before drawn prompts are added, for an object to add them to.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Interaction:
         self._consistency = consistency
         self._updates = updates
         self.new_object_per_box = False
+        self.before_new_prompt: Callable[[], object] = lambda: None
 
     def change(self, prompts: PromptList, select: int | None = None) -> None:
         """Make a prompt list the present one, after checking the prompts that are new in it.
@@ -72,8 +75,8 @@ class Interaction:
             VolumeError: If no volume is chosen.
         """
         before = self._workspace.prompts
-        self._check(prompts, before)
-        self._make_present(before, prompts, select)
+        self.check(prompts, before)
+        self.make_present(before, prompts, select)
 
     def take_edits(self) -> None:
         """Take what the user drew, moved and deleted; what is refused is undone in the views."""
@@ -81,6 +84,12 @@ class Interaction:
         if not edits:
             return
         workspace = self._workspace
+        if any(isinstance(edit, Added) for edit in edits):
+            try:
+                self.before_new_prompt()
+            except MedSegFMError as error:
+                self._updates.append(Warned(str(error)))
+                edits = [edit for edit in edits if not isinstance(edit, Added)]
         before = prompts = workspace.prompts
         label = workspace.current_label
         gone = []
@@ -98,7 +107,7 @@ class Interaction:
         if prompts == before:
             self._view.show(prompts)
             return
-        self._make_present(before, prompts, None)
+        self.make_present(before, prompts, None)
         workspace.current_label = label
 
     def predict(self) -> None:
@@ -197,29 +206,7 @@ class Interaction:
             self._replacements.put_back(workspace.volume_node, geometry, workspace.prompts, redo)
         )
 
-    def adopt(self, segment_id: str) -> int:
-        """Make a segment an object; see `SegmentationLogic.adopt_segment`."""
-        workspace, segments = self._workspace, self._segments
-        geometry = workspace.require_volume().geometry
-        before = workspace.prompts
-        owned = {segments.ids[label]: label for label in before.labels if label in segments.ids}
-        if segment_id in owned:
-            workspace.current_label = owned[segment_id]
-            return workspace.current_label
-        name, voxels, mask = adoptable(segments, segment_id, geometry)
-        prompts = before.with_object(name)
-        label = prompts.labels[-1]
-        prompts = prompts.added(label, mask)
-        self._check(prompts, before)
-        self._writer.release(label)
-        self._writer.adopt(label, segment_id, voxels)
-        if not before.entries:
-            # Otherwise objects may overlap, and marks of one be inside another.
-            self._writer.remember(self._queue.model.name, prompts)
-        self._make_present(before, prompts, select=-1, adopted=label)
-        return label
-
-    def _check(self, prompts: PromptList, before: PromptList) -> None:
+    def check(self, prompts: PromptList, before: PromptList) -> None:
         """Refuse prompts that are new in a list and that the model cannot take.
 
         Raises:
@@ -246,12 +233,20 @@ class Interaction:
         else:
             assert isinstance(edit, Refused), "deletions are taken together"
             raise PromptError(edit.sentence)
-        self._check(after, prompts)
+        self.check(after, prompts)
         return after, label
 
-    def _make_present(
+    def make_present(
         self, before: PromptList, prompts: PromptList, select: int | None, adopted: int = 0
     ) -> None:
+        """Make a checked list the present one.
+
+        Args:
+            before: The list before.
+            prompts: The new list.
+            select: See `change`.
+            adopted: The label of a new object whose segment is there already; 0 for none.
+        """
         workspace, history = self._workspace, self._writer.replaced
         if not history.is_empty:
             history.forget_undone(before)
@@ -260,7 +255,7 @@ class Interaction:
                 self._writer.release(label)
         workspace.history.change(prompts)
         if select is not None and prompts.objects:
-            workspace.current_label = prompts.objects[select][0]
+            workspace.select(prompts.objects[select][0])
         same_entries = prompts.entries == before.entries
         if same_entries:
             self._writer.remember_as(self._queue.model.name, before, prompts)

@@ -34,11 +34,12 @@ from .prompts.view import PromptView
 from .requests.client import Client
 from .requests.request_queue import RequestQueue
 from .scene_follower import SceneFollower
+from .segment_choice import SegmentChoice
 from .segments.change_overlay import ChangeOverlay
 from .segments.editor import SegmentEditor
 from .segments.export import labels_of_segments
 from .segments.grid import check_holds_labelmaps
-from .segments.masking import Overwrite, is_locked, set_locked
+from .segments.masking import Masking, Overwrite, is_locked, set_locked
 from .segments.model_voxels import ModelVoxels
 from .segments.other_segments import OtherSegments
 from .segments.reference import ReferenceSegment
@@ -98,6 +99,7 @@ class SegmentationLogic:
         self._interaction = Interaction(
             work, view, segments, writer, replacements, queue, consistency, updates
         )
+        self._choice = SegmentChoice(work, segments, writer, queue, self._interaction)
         self._follower = SceneFollower(
             scene, work, self._interaction, view, segments, writer, queue, consistency, updates
         )
@@ -122,6 +124,18 @@ class SegmentationLogic:
     def current_label(self) -> int:
         """The object that new prompts are for."""
         return self._workspace.current_label
+
+    @property
+    def chosen_segment(self) -> str:
+        """The segment that the next prompt adopts: see `choose_segment`; "" if there is none."""
+        return self._workspace.chosen_segment
+
+    @property
+    def current_segment(self) -> str:
+        """The identifier of the segment that new prompts are for; "" if it is not there yet."""
+        chosen = self.chosen_segment
+        there = self.segments.is_there(self.current_label)
+        return chosen or (self.segments.ids[self.current_label] if there else "")
 
     @property
     def can_undo(self) -> bool:
@@ -154,6 +168,11 @@ class SegmentationLogic:
         return self.requests.model.device
 
     @property
+    def options(self) -> dict[str, Any]:
+        """The options of the model that are not its defaults."""
+        return dict(self.requests.model.options)
+
+    @property
     def card(self) -> ModelCard:
         """The model's card; once it was loaded, with the prompts it takes with its weights."""
         return self.requests.model.card
@@ -171,6 +190,12 @@ class SegmentationLogic:
     @overwrite.setter
     def overwrite(self, mode: Overwrite | None) -> None:
         self._writer.overwrite = mode
+
+    @property
+    def masks_limit_answers(self) -> bool:
+        """Whether the user's masking in the Segment Editor keeps answers out of some voxels."""
+        masking = self._writer.masking()
+        return masking != Masking(masking.overwrite)
 
     @property
     def new_object_per_box(self) -> bool:
@@ -260,6 +285,22 @@ class SegmentationLogic:
         self._writer.forget()
         self._interaction.show_present()
 
+    def open_segmentation(self, node: Any | None) -> None:
+        """Put the work on the present segmentation down and go on in another one.
+
+        The objects and prompts that the scene has for that one and the volume are taken up; its
+        segments stay as they are.
+
+        Args:
+            node: A vtkMRMLSegmentationNode; None for a new one, made for the first prompt.
+
+        Raises:
+            MaskError: If its segments are stored as surfaces; nothing changes then.
+        """
+        if node is not None:
+            check_holds_labelmaps(node)
+        self._follower.open_segmentation(node)
+
     def set_model(self, name: str, device: str = "auto", **options: Any) -> None:
         """Predict with another model, and replay the present prompts with it.
 
@@ -289,11 +330,17 @@ class SegmentationLogic:
         self._interaction.change(renamed(self.prompts, label, name))
         self.segments.rename(label, name)
 
+    def take_names(self) -> None:
+        """Name objects as others have named their segments; those keep their terminology."""
+        for label, name in self.segments.take_names().items():
+            if label in self.prompts.labels and name and name != self.prompts.name(label):
+                self._interaction.change(renamed(self.prompts, label, name))
+
     def select(self, label: int) -> None:
         """Make an object the one that new prompts are for."""
         self._interaction.take_edits()
         self.prompts.name(label)
-        self._workspace.current_label = label
+        self._workspace.select(label)
         if self._consistency.is_on:
             self._consistency.show()
 
@@ -326,6 +373,8 @@ class SegmentationLogic:
             VolumeError: If no volume is chosen. Nothing changes then.
         """
         self._interaction.take_edits()
+        if label is None and self.chosen_segment:
+            self._choice.adopt_for(prompt)
         prompts = self.prompts
         if label is not None and prompts.objects:
             prompts = prompts.added(label, prompt)
@@ -333,7 +382,7 @@ class SegmentationLogic:
             label = self.current_label if label is None else label
             prompts, label = with_prompt(prompts, prompt, label, self.new_object_per_box)
         self._interaction.change(prompts)
-        self._workspace.current_label = label
+        self._workspace.select(label)
 
     def accept_suggestion(self, other_sign: bool = False) -> bool:
         """Add the suggested click to the current object, as any click.
@@ -357,7 +406,7 @@ class SegmentationLogic:
             PromptError: If the model offers no classes, or is not loaded yet.
         """
         if not self.classes:
-            raise PromptError(f"The model {self.model} knows no classes; draw a box or click.")
+            raise PromptError(f"{self.card.title} knows no classes; draw a box or click.")
         self._interaction.take_edits()
         prompts = with_classes(self.prompts, self.classes)
         if prompts == self.prompts:
@@ -385,7 +434,21 @@ class SegmentationLogic:
             VolumeError: If no volume is chosen. Nothing changes then.
         """
         self._interaction.take_edits()
-        return self._interaction.adopt(segment_id)
+        return self._choice.adopt(segment_id)
+
+    def choose_segment(self, segment_id: str) -> None:
+        """Make a segment of the segmentation the one that new prompts are for.
+
+        One that is no object's yet is adopted by the next prompt, and is not changed before: see
+        `adopt_segment`. An empty one becomes an object with that segment.
+
+        Raises:
+            MaskError: If there is no such segment.
+        """
+        self._interaction.take_edits()
+        self._choice.choose(segment_id)
+        if self._consistency.is_on:
+            self._consistency.show()
 
     def freeze(self, part: Box | Region, label: int | None = None) -> None:
         """Keep a part of an object's segment as it is, also what was painted there by hand.

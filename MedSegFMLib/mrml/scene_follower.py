@@ -69,17 +69,18 @@ class SceneFollower:
         self.observer.watch_volume(node)
         self._workspace.use_voxels(node, volume)
         if volume is not None:
-            try:
-                stored = self._workspace.read_stored(node)
-                if stored is not None:
-                    answered = self._workspace.take_up(stored)
-                    # From now on it is the latest, in the scene and in the autosave.
-                    self._workspace.store()
-                    if not answered:
-                        # It was put down, saved or moved before its answer came.
-                        self._interaction.show_present()
-            except PromptError as error:
-                self._updates.append(Warned(str(error)))
+            self._take_up(None)
+        self._consistency.measure()
+        self._updates.append(PromptsChanged())
+
+    def open_segmentation(self, node: Any | None) -> None:
+        """Go on in another segmentation; see `SegmentationLogic.open_segmentation`."""
+        self._interaction.take_edits()
+        self.leave()
+        if node is not None:
+            self._take_up(node)
+            if self._segments.node is not node:
+                self._segments.use(node)
         self._consistency.measure()
         self._updates.append(PromptsChanged())
 
@@ -121,6 +122,21 @@ class SceneFollower:
         self._consistency.forget()
         self._view.clear()
         self._writer.overlay.clear()
+
+    def _take_up(self, segmentation_node: Any | None) -> None:
+        """Take up what the scene has for the volume and this segmentation; None: for any."""
+        try:
+            stored = self._workspace.read_stored(self._workspace.volume_node, segmentation_node)
+            if stored is None:
+                return
+            answered = self._workspace.take_up(stored)
+            # From now on it is the latest, in the scene and in the autosave.
+            self._workspace.store()
+            if not answered:
+                # It was put down, saved or moved before its answer came.
+                self._interaction.show_present()
+        except PromptError as error:
+            self._updates.append(Warned(str(error)))
 
     def _drop_missing(self) -> None:
         """Remove the objects whose segments were deleted."""

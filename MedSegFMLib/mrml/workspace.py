@@ -41,6 +41,8 @@ class Workspace:
     Attributes:
         volume_node, volume: The volume; the second is None while it cannot be segmented.
         current_label: The object that new prompts are for.
+        chosen_segment: The identifier of the segment that new prompts are for while it is no
+            object's; "" if they are for the current object.
         history: The states of the prompts, for undo and redo.
         geometry: The grid of the volume that the prompts were placed on; None without a volume.
         parent_id: The identifier of the volume's transform node; None if it has none.
@@ -71,6 +73,7 @@ class Workspace:
         self.volume_node: Any | None = None
         self.volume: Volume | None = None
         self.current_label = 1
+        self.chosen_segment = ""
         self.geometry: Geometry | None = None
         self.parent_id: str | None = None
         self.stamp = 0
@@ -96,6 +99,10 @@ class Workspace:
             raise VolumeError("No volume is chosen; load or choose one first.")
         return self.volume
 
+    def select(self, label: int) -> None:
+        """Make an object the one that new prompts are for."""
+        self.current_label, self.chosen_segment = label, ""
+
     def use_voxels(self, node: Any | None, volume: Volume | None) -> None:
         """Use the current voxels and grid of a volume node."""
         self.volume_node, self.volume = node, volume
@@ -110,7 +117,7 @@ class Workspace:
         self._segments.use(None)
         self._writer.forget()
         self.history = PromptHistory()
-        self.current_label = 1
+        self.select(1)
         self._text_node = None
 
     def take_up(self, stored: Stored) -> bool:
@@ -124,9 +131,11 @@ class Workspace:
         self._writer.forget_remembered()
         return not self.prompts.entries
 
-    def read_stored(self, volume_node: Any | None = None) -> Stored | None:
+    def read_stored(
+        self, volume_node: Any | None = None, segmentation_node: Any | None = None
+    ) -> Stored | None:
         """The state that the scene has for a volume; see `PromptStorage.read`."""
-        return self._storage.read(volume_node)
+        return self._storage.read(volume_node, segmentation_node)
 
     def carry_prompts(self, before: Geometry) -> bool:
         """Keep all prompts on their tissue if the volume has moved since it had another grid."""
@@ -212,16 +221,18 @@ class Workspace:
         """Continue with a state; returns whether the segments hold the answer to its prompts."""
         queue = self._queue
         if state.model in MODELS:
-            queue.set_model(state.model, queue.model.device, queue.model.options)
+            # Another model has other options.
+            options = queue.model.options if state.model == queue.model.name else {}
+            queue.set_model(state.model, queue.model.device, options)
         else:
             self._updates.append(
                 Warned(
                     f"The prompts were made with the model '{state.model}', which is not here; "
-                    f"{queue.model.name} goes on with them."
+                    f"{queue.model.card.title} goes on with them."
                 )
             )
         self.history = PromptHistory(state.prompts)
-        self.current_label = max(state.prompts.labels, default=1)
+        self.select(max(state.prompts.labels, default=1))
         self._segments.use(segmentation_node)
         answered = state.answered_by is not None and segmentation_node is not None
         if segmentation_node is not None:

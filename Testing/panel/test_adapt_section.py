@@ -261,4 +261,4 @@ def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_pat
     desk.draw_box((6, 6, 6), (18, 24, 26))
     desk.wait(lambda: bool(desk.panel.logic.prompts.entries))
     desk.wait()
-    assert ui.statusLabel.text == "Done."
+    assert ui.statusLabel.text.startswith("Done.")

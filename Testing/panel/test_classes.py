@@ -42,7 +42,7 @@ def test_one_button_makes_a_segment_of_each_class_in_one_step(classy: Any) -> No
     ui.classesButton.click()
     classy.wait()
     assert names(classy) == ["bright", "very bright"]
-    assert ui.statusLabel.text == "Done." and ui.segmentTable.rowCount == 2
+    assert ui.statusLabel.text.startswith("Done.") and len(classy.segment_names()) == 2
     both = classy.mask(1) | classy.mask(2)
     assert np.array_equal(both, classy.ball)
     ui.classesButton.click()

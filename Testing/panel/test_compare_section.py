@@ -133,7 +133,7 @@ def test_take_this_one_makes_the_result_the_segment_and_undo_brings_it_back(comp
     assert np.array_equal(compared.mask(), before) and ui.redoButton.enabled
     ui.redoButton.click()
     assert np.array_equal(compared.mask(), expected)
-    compared.ui.segmentTable.item(0, 3).setCheckState(_checked())
+    compared.ui.lockSegment.click()
     select(compared, "Ellipsoid in the box")
     ui.takeButton.click()
     assert "locked" in ui.statusLabel.text and np.array_equal(compared.mask(), expected)

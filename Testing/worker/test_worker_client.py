@@ -222,7 +222,7 @@ def test_named_errors_come_back_as_the_same_class_with_the_same_sentence(
     click = PromptList().with_object().added(1, Point((3.0, 3.0, 3.0)))
     cases = {
         "no_weights": (one_box(volume), WeightsError, "of tiny are installed; import them."),
-        "behaves": (click, PromptError, "The model behaves does not support point prompts"),
+        "behaves": (click, PromptError, "Ellipsoid in the box does not support point prompts"),
         "nothing": (one_box(volume), ModelError, "There is no model 'nothing'"),
     }
     for model, (prompts, kind, words) in cases.items():

@@ -3,10 +3,12 @@
 import qt
 from slicer.i18n import tr as _
 
-from ..table_height import ROW_PIXELS, fit_height
+from ..table_height import fit_height
 
 _MOST_ROWS = 6
-_MODEL_PIXELS, _NUMBER_PIXELS, _WIDE_PIXELS = 118, 52, 66
+# The panel is 400 pixels wide or less: names take two lines, and times come first.
+_MODEL_PIXELS, _NUMBER_PIXELS, _WIDE_PIXELS, _ROW_PIXELS = 128, 52, 62, 36
+_FIRST = ("model", "seconds")
 
 
 class CompareTable:
@@ -22,6 +24,7 @@ class CompareTable:
         self._table, self._on_shown = table, shown
         self._filled = None
         table.verticalHeader().setVisible(False)
+        table.setWordWrap(True)
         table.horizontalHeader().setHighlightSections(False)
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         # In the order of the models until the user clicks on a heading.
@@ -41,7 +44,7 @@ class CompareTable:
         state = (table, tuple(models), frozenset(hidden))
         if state == self._filled:
             return
-        columns = [n for n, column in enumerate(table.columns) if column.short is not None]
+        columns = _places(table.columns)
         if self._filled is None or self._filled[0].columns != table.columns:
             self._set_columns([table.columns[n] for n in columns])
         self._filled, selected, widget = state, self.model(), self._table
@@ -59,13 +62,16 @@ class CompareTable:
             first.setFlags(first.flags() | qt.Qt.ItemIsUserCheckable)
             first.setCheckState(qt.Qt.Unchecked if model in hidden else qt.Qt.Checked)
             first.setToolTip(values[-1] or _("Untick to hide this model in the views"))
-            widget.setRowHeight(row, ROW_PIXELS)
+            widget.setRowHeight(row, _ROW_PIXELS)
+        for place, n in enumerate(columns):
+            # Such as scores while no reference is chosen.
+            widget.setColumnHidden(place, all(row[n] is None for row in table.rows))
         widget.setSortingEnabled(True)
         widget.clearSelection()
         for row in range(widget.rowCount):
             if selected is not None and widget.item(row, 0).data(qt.Qt.UserRole) == selected:
                 widget.selectRow(row)
-        fit_height(widget, _MOST_ROWS, is_wide=True)
+        fit_height(widget, _MOST_ROWS, is_wide=True, row_pixels=_ROW_PIXELS)
         widget.blockSignals(blocked)
 
     def _set_columns(self, columns):
@@ -83,6 +89,12 @@ class CompareTable:
         if column == 0:
             item = self._table.item(row, 0)
             self._on_shown(item.data(qt.Qt.UserRole), item.checkState() == qt.Qt.Checked)
+
+
+def _places(columns):
+    """The indices of the columns that the panel shows, in its order."""
+    shown = [n for n, column in enumerate(columns) if column.short is not None]
+    return sorted(shown, key=lambda n: columns[n].key not in _FIRST)
 
 
 def _item(value):

@@ -46,6 +46,8 @@ class PromptButtons:
             button.enabled = usable
         self._ui.newSegmentPerBox.visible = "box" in card.prompts
         self._ui.newSegmentPerBox.enabled = usable
+        takes_strokes = bool({"scribble", "lasso"}.intersection(card.prompts))
+        self._ui.freehand.visible, self._ui.freehand.enabled = takes_strokes, usable
         self._ui.textRow.visible = "text" in card.prompts
         self._ui.textRow.enabled = usable
         self._ui.classesButton.visible = bool(classes)
@@ -90,6 +92,17 @@ HINTS = {
     ),
     PlacedKind.TARGET: _("Click the new position of the prompt."),
 }
+
+FREEHAND_HINTS = {
+    PlacedKind.SCRIBBLE: _("Drag along the object in a slice view; release to end the stroke."),
+    PlacedKind.LASSO: _("Drag around the object in a slice view; release to close the outline."),
+}
+
+
+def hint(place_mode):
+    """The next step in the views while drawing; None if nothing is drawn."""
+    hints = HINTS | FREEHAND_HINTS if place_mode.draws_freehand else HINTS
+    return hints.get(place_mode.active)
 
 
 class Shortcuts:

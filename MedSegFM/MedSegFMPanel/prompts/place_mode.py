@@ -7,6 +7,8 @@ import slicer
 from MedSegFMLib.mrml.nodes.hidden_nodes import add_helper
 from MedSegFMLib.mrml.nodes.while_saving import quietly
 
+from .freehand import Freehand, slice_views
+
 
 class PlacedKind(Enum):
     """The kinds of what is placed in the views: prompts, and the target of a prompt to move."""
@@ -28,6 +30,8 @@ _DRAFTS = {
     PlacedKind.LASSO: ("lasso", True),
 }
 
+_STROKES = (PlacedKind.SCRIBBLE, PlacedKind.LASSO)
+
 
 class PlaceMode:
     """Slicer's place mode for one kind of prompt at a time.
@@ -37,15 +41,19 @@ class PlaceMode:
         draft: Makes a node to draw into from the name of a prompt and its sign.
         finish: Called with a node when the drawing in it has ended.
         changed: Called when drawing begins or ends.
+        views: Gives the interactor and the slice node of each slice view.
 
     Attributes:
         active: The kind that is drawn now; None if none is.
+        is_freehand: Whether strokes and outlines are drawn by dragging, in slice views.
     """
 
-    def __init__(self, scene, draft, finish, changed):
+    def __init__(self, scene, draft, finish, changed, views=slice_views):
         self._scene = scene
         self._draft, self._finish, self._changed = draft, finish, changed
         self.active = None
+        self.is_freehand = False
+        self._freehand = Freehand(views, scene.RemoveNode)
         self._node_id = None
         self._picked = None
         self._observed = None
@@ -53,9 +61,20 @@ class PlaceMode:
         self._before = (None, None)
         self._given_back = None
 
+    @property
+    def draws_freehand(self):
+        """Whether the next drag is a stroke."""
+        return self._freehand.is_on
+
     def start(self, kind):
         """Draw a prompt of a kind; clicks go on until `stop`, the others end by themselves."""
         name, positive = _DRAFTS[kind]
+        if self.is_freehand and kind in _STROKES:
+            self.stop()
+            if self._freehand.start(lambda: self._draft(name, positive), self._stroke_done):
+                self.active = kind
+                self._changed()
+                return
         self._place(self._draft(name, positive), persistent=name == "point")
         self.active = kind
         self._changed()
@@ -71,6 +90,11 @@ class PlaceMode:
         """Draw nothing any more."""
         if self.active is None:
             return
+        if self._freehand.is_on:
+            self._freehand.stop()
+            self.active = None
+            self._changed()
+            return
         self._unobserve()
         interaction = self._interaction()
         if interaction is not None:
@@ -80,7 +104,7 @@ class PlaceMode:
 
     def give_back(self):
         """End placing quietly: the scene is being saved, and the views go on with it."""
-        if self.active is None:
+        if self.active is None or self._freehand.is_on:
             return
         selection, interaction = self._selection(), self._interaction()
         self._given_back = (
@@ -142,8 +166,13 @@ class PlaceMode:
             self._scene.RemoveNode(node)
             if placed:
                 picked(placed[0])
-        elif node is not None and kind in (PlacedKind.SCRIBBLE, PlacedKind.LASSO):
+        elif node is not None and kind in _STROKES:
             self._finish(node)
+        self._changed()
+
+    def _stroke_done(self, node):
+        self.active = None
+        self._finish(node)
         self._changed()
 
     def _choose(self, node_id, class_name):

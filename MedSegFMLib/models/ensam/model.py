@@ -19,7 +19,7 @@ from ...errors import ModelError
 from ...progress import Progress, parts_of
 from ...prompts.types import Box, Prompt
 from ...prompts.voxels import enforce_marks, to_voxels
-from ...segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule, Segmenter
+from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction, RegionRule, Segmenter
 from ...system.device import choose_device, is_cpu
 from ...system.foreign_errors import check_finite_output
 from ...volumes.intensities import intensity_bounds, normalised
@@ -58,6 +58,15 @@ CARD = ModelCard(
     # The walk alone would find the ball.
     trial_options={"refine": False},
     finds_ball=True,
+    options=(
+        ModelOption(
+            "refine",
+            "Refine borders",
+            "Refine each answer by the random walk",
+            ("yes", "no"),
+            "yes",
+        ),
+    ),
 )
 
 # A clicked voxel gets at least this logit in the click's direction, whatever the prediction.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ModelError, WeightsError
-from ...segmenter import ModelCard, RegionRule
+from ...segmenter import ModelCard, ModelOption, RegionRule
 from ...weights import store
 from ...weights.checksums import own_sha256
 from ..sam.preprocessing import PUBLISHED_SIZE
@@ -47,6 +47,11 @@ CARD = ModelCard(
     can_predict_empty=True,
     base_bytes=_BASE_BYTES,
     bytes_per_voxel=_BYTES_PER_VOXEL,
+    options=(
+        ModelOption(
+            "propagation", "Propagation", "How an answer spreads over slices", PROPAGATIONS, "auto"
+        ),
+    ),
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...segmenter import ModelCard
+from ...segmenter import ModelCard, ModelOption
 from ...system.device import choose_device
 from ...weights import store
 from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap
@@ -34,6 +34,17 @@ CARD = ModelCard(
     base_bytes=3_000_000_000,
     bytes_per_voxel=80,
     trial_options={"mirroring": False, "overlap": 0.0},
+    options=(
+        ModelOption("folds", "Folds", "Numbers of the networks to average, with commas", (), "all"),
+        ModelOption("overlap", "Overlap", "Of neighbouring patches, 0 to 0.9", (), "0.5"),
+        ModelOption(
+            "mirroring",
+            "Mirroring",
+            "Segment mirrored patches too, which takes longer",
+            ("yes", "no"),
+            "yes",
+        ),
+    ),
 )
 
 

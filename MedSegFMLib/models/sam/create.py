@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...segmenter import ModelCard, RegionRule
+from ...segmenter import ModelCard, ModelOption, RegionRule
 from ...system.device import choose_device
 from ...weights import store
+from ..planar.fusion import FUSIONS
 from .preprocessing import PUBLISHED_SIZE, SlicePreprocessor
 from .segmenter import PlanarSegmenter, check_options
 
@@ -21,6 +22,13 @@ PACKAGES = ("torch", "torchvision", "segment_anything")
 BASE_BYTES = 1_600_000_000
 BYTES_PER_VOXEL = 80
 TRIAL_OPTIONS = {"planes": ("axial",)}
+OPTIONS = (
+    ModelOption("size", "Slice size", "Of the network's input in pixels"),
+    ModelOption(
+        "fusion", "Planes' vote", "How the planes are combined", tuple(FUSIONS), "reliable"
+    ),
+    ModelOption("planes", "Planes", "Names of planes with commas", (), "axial,coronal,sagittal"),
+)
 
 
 def create_planar(

@@ -15,7 +15,15 @@ from ...weights import store
 from ...weights.checksums import own_sha256
 from ..common.adapter_files import tensors_file
 from ..planar.stacks import PLANE_NAMES
-from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, TRIAL_OPTIONS, plane_names
+from .create import (
+    BASE_BYTES,
+    BYTES_PER_VOXEL,
+    OPTIONS,
+    PACKAGES,
+    REGION_RULE,
+    TRIAL_OPTIONS,
+    plane_names,
+)
 from .preprocessing import PREPROCESSORS
 from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter, check_options
 
@@ -34,6 +42,7 @@ CARD = ModelCard(
     base_bytes=BASE_BYTES,
     bytes_per_voxel=BYTES_PER_VOXEL,
     trial_options=TRIAL_OPTIONS,
+    options=OPTIONS,
 )
 
 

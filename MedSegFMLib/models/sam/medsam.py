@@ -11,7 +11,15 @@ from pathlib import Path
 
 from ...segmenter import ModelCard
 from ..planar.stacks import PLANE_NAMES
-from .create import BASE_BYTES, BYTES_PER_VOXEL, PACKAGES, REGION_RULE, TRIAL_OPTIONS, create_planar
+from .create import (
+    BASE_BYTES,
+    BYTES_PER_VOXEL,
+    OPTIONS,
+    PACKAGES,
+    REGION_RULE,
+    TRIAL_OPTIONS,
+    create_planar,
+)
 from .preprocessing import MedsamPreprocessor
 from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 
@@ -30,6 +38,7 @@ CARD = ModelCard(
     base_bytes=BASE_BYTES,
     bytes_per_voxel=BYTES_PER_VOXEL,
     trial_options=TRIAL_OPTIONS,
+    options=OPTIONS,
 )
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...errors import MissingPartError, ModelError, WeightsError
 from ...progress import Progress, part_of
 from ...prompts.types import Prompt
-from ...segmenter import Encoding, Logits, ModelCard, Prediction
+from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction
 from ...system.device import choose_device
 from ...volumes.region import Region
 from ...volumes.volume import Volume
@@ -55,6 +55,12 @@ CARD = ModelCard(
     base_bytes=1_450_000_000,
     bytes_per_voxel=45,
     trial_options={"cache_bytes": 0},
+    options=(
+        ModelOption("classes", "Classes", "Their names, with commas"),
+        ModelOption("patch", "Patch size", "In voxels along each axis of a slice"),
+        ModelOption("depth", "Patch depth", "In slices"),
+        ModelOption("overlap", "Overlap", "Of neighbouring patches, 0 to 0.9", (), "0.5"),
+    ),
 )
 
 # The limit of the features on disk, in the user's folder of weights.

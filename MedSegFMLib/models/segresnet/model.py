@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...segmenter import ModelCard
+from ...segmenter import ModelCard, ModelOption
 from ...system.device import choose_device
 from ...weights import store
 from ..class_based.segmenter import WHOLE_VOLUME, ClassSegmenter, parse_overlap
@@ -33,6 +33,10 @@ CARD = ModelCard(
     base_bytes=1_500_000_000,
     bytes_per_voxel=460,
     trial_options={"overlap": 0.0},
+    options=(
+        ModelOption("highres", "Fine grid", "Use the finer of two resolutions", ("yes", "no")),
+        ModelOption("overlap", "Overlap", "Of neighbouring patches, 0 to 0.9"),
+    ),
 )
 
 

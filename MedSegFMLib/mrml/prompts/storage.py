@@ -50,12 +50,15 @@ class PromptStorage:
         node.SetNodeReferenceID(_SEGMENTATION, segmentation_id)
         return node
 
-    def read(self, volume_node: Any | None = None) -> Stored | None:
+    def read(
+        self, volume_node: Any | None = None, segmentation_node: Any | None = None
+    ) -> Stored | None:
         """Read the state of a volume.
 
         Args:
             volume_node: The volume; None for that of the latest state. Of several states of a
                 volume, the latest is read.
+            segmentation_node: The segmentation that the state has to be for; None for any.
 
         Returns:
             The state; None if the scene has none.
@@ -66,6 +69,8 @@ class PromptStorage:
         nodes = [node for node in self._nodes() if _volume_of(node) is not None]
         if volume_node is not None:
             nodes = [node for node in nodes if _volume_of(node) is volume_node]
+        if segmentation_node is not None:
+            nodes = [n for n in nodes if n.GetNodeReference(_SEGMENTATION) is segmentation_node]
         if not nodes:
             return None
         # Of those that earlier versions wrote the last one.

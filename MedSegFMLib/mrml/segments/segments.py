@@ -113,6 +113,16 @@ class Segments:
             segment.SetName(name)
             self._describe(self.ids[label], name)
 
+    def take_names(self) -> dict[int, str]:
+        """The names that others gave to objects' segments since the last call, by label."""
+        found = {}
+        for label, known in self._names.items():
+            segment = self._segment(label)
+            if segment is not None and segment.GetName() != known:
+                found[label] = str(segment.GetName())
+        self._names |= found
+        return found
+
     def release(self, label: int) -> None:
         """Let go of a segment that stays in the scene; the next object of this label gets another.
 

@@ -40,6 +40,11 @@ class _ModuleManager:
         assert signal == "moduleAboutToBeUnloaded(QString)"
         self.slots.append(slot)
 
+    def module(self, name: str) -> Any:
+        import slicer
+
+        return getattr(slicer.modules, name.lower(), None)
+
     def disconnect(self, _signal: str, slot: Callable[[str], None]) -> None:
         self.slots.remove(slot)
 
@@ -116,7 +121,7 @@ def start() -> HostApplication:
     from PySide6.QtWidgets import QApplication
     from trame_slicer.core import SlicerApp
 
-    from . import pythonqt, widgets
+    from . import pythonqt, segment_editor_effects, widgets
 
     qt_application = QApplication.instance() or QApplication(["Slicer"])
     QCoreApplication.setOrganizationName("SlicerHost")
@@ -124,6 +129,7 @@ def start() -> HostApplication:
     QSettings.setPath(
         QSettings.Format.IniFormat, QSettings.Scope.UserScope, tempfile.mkdtemp(prefix="settings-")
     )
+    segment_editor_effects.install()
     sys.modules["qt"] = pythonqt.qt_module(widgets.stand_in)
     ctk = sys.modules["ctk"] = ModuleType("ctk")
     ctk.__getattr__ = slicer.__getattr__ = widgets.stand_in_or_raise  # type: ignore[method-assign]
@@ -180,6 +186,7 @@ def load_module(path: Path) -> Any:
     spec.loader.exec_module(module)
     parent = SimpleNamespace(path=str(path), title="", name=name)
     parent.instance = getattr(module, name)(parent)
+    parent.widgetRepresentation = cache(lambda: _representation(name))
     setattr(slicer.modules, name.lower(), parent)
     slicer.app.complete_startup()
     return module
@@ -189,14 +196,20 @@ def open_panel(module: Any) -> Any:
     """The module's widget, made, set up and entered as on the user's first click on the module."""
     import slicer
 
-    from .module_widget import qSlicerScriptedLoadableModuleWidget
-
     name = module.__name__
-    representation = qSlicerScriptedLoadableModuleWidget(name)
+    representation = _representation(name)
     getattr(slicer.modules, name.lower()).widgetRepresentation = lambda: representation
-    representation.setup()
     representation.enter()
     return representation.instance
+
+
+def _representation(name: str) -> Any:
+    """A module's widget, set up and not entered."""
+    from .module_widget import qSlicerScriptedLoadableModuleWidget
+
+    representation = qSlicerScriptedLoadableModuleWidget(name)
+    representation.setup()
+    return representation
 
 
 def reload_panel(module: Any) -> Any:

@@ -98,7 +98,7 @@ class FirstDay:
         """Next segment, and a box around the left kidney; the liver stays as it is."""
         self._ui.nextSegmentButton.click()
         self._draw_box("kidney L")
-        assert self._ui.segmentTable.rowCount == 2 and self._dice("kidney L", 2) > _GOOD_DICE
+        assert len(self._desk.segment_names()) == 2 and self._dice("kidney L", 2) > _GOOD_DICE
         assert np.array_equal(self._mask(1), self._masks[1])
         self._masks.append(self._mask(2))
 
@@ -125,13 +125,13 @@ class FirstDay:
 
         assert slicer.mrmlScene.ReadFromMRB(str(self._folder / "scene.mrb"))
         self._desk.wait()
-        assert self._ui.promptTable.rowCount == 3 and self._ui.segmentTable.rowCount == 2
+        assert self._ui.promptTable.rowCount == 3 and len(self._desk.segment_names()) == 2
         assert np.array_equal(self._mask(1), self._masks[1])
         assert np.array_equal(self._mask(2), self._masks[2])
 
     def go_on(self) -> None:
         """A further click is answered."""
-        self._ui.segmentTable.selectRow(1)
+        self._desk.select_segment(self._desk.segment_names()[1])
         self._ui.positiveButton.click()
         inside = np.argwhere(self._mask(2))
         self._desk.click_in_view(self._ras(inside[len(inside) // 2]))

@@ -30,6 +30,10 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
         self.setMRMLScene(slicer.mrmlScene)
         self._make()
 
+    def self(self) -> Any:
+        """The Python object."""
+        return self.instance
+
     def isEntered(self) -> bool:
         return self._entered
 

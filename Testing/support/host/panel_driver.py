@@ -134,6 +134,27 @@ class Desk:
         self.wait(lambda: bool(self.panel.logic.prompts.entries))
         self.wait()
 
+    def segment_names(self) -> list[str]:
+        """The names in the list of segments."""
+        table = self._segments()
+        return [table.item(row, 2).text() for row in range(table.rowCount)]
+
+    def select_segment(self, name: str) -> None:
+        """Click on a segment in the list."""
+        self._segments().selectRow(self.segment_names().index(name))
+        self.wait()
+
+    def selected_segment(self) -> str:
+        """The name of the segment that is selected in the list."""
+        table = self._segments()
+        rows = table.selectionModel().selectedRows()
+        return table.item(rows[0].row(), 2).text() if rows else ""
+
+    def _segments(self) -> Any:
+        from PySide6.QtWidgets import QTableWidget
+
+        return self.ui.segmentEditor.findChild(QTableWidget, "SegmentsTableView")
+
     def mask(self, label: int = 1) -> Any:
         """The segment on the volume's grid, bool (k, j, i)."""
         import slicer

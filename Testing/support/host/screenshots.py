@@ -33,10 +33,7 @@ def main(folder: Path) -> None:
     desk.wait(lambda: desk.panel.logic.volume is not None)
     phantom = _Phantom()
     for name in ("liver", "spleen", "kidney L", "kidney R"):
-        if name != "liver":
-            desk.ui.nextSegmentButton.click()
-        else:
-            desk.ui.addSegmentButton.click()
+        desk.ui.nextSegmentButton.click()
         desk.panel.logic.rename(desk.panel.logic.current_label, _SEGMENTS.get(name, name))
         desk.draw_box(*phantom.box(name))
         count = len(desk.panel.logic.prompts.entries)
@@ -102,7 +99,7 @@ def _models(desk: Any, views: Any, phantom: _Phantom, folder: Path) -> None:
         item.setCheckState(qt.Qt.Checked if wanted else qt.Qt.Unchecked)
     for other in (ui.volumeSection, ui.segmentSection, ui.modelSection, ui.promptSection):
         other.collapsed = True
-    ui.compareSection.collapsed = False
+    ui.moreSection.collapsed = ui.compareSection.collapsed = False
     truth = phantom.add_reference("liver", logic.volume_node)
     ui.compareConsistency.click()
     rows = ModelRows(views._core, 3)
@@ -119,7 +116,7 @@ def _models(desk: Any, views: Any, phantom: _Phantom, folder: Path) -> None:
     views.photograph(folder / "slicer-models-outlines.png")
     ui.compareCloseButton.click()
     slicer.mrmlScene.RemoveNode(truth)
-    ui.compareSection.collapsed = True
+    ui.compareSection.collapsed = ui.moreSection.collapsed = True
     for other in (ui.volumeSection, ui.segmentSection, ui.modelSection, ui.promptSection):
         other.collapsed = False
 
@@ -138,7 +135,7 @@ def _adapted(desk: Any, folder: Path) -> None:
         _segmented_volume(f"Abdomen {number}")
     for section in (ui.volumeSection, ui.segmentSection, ui.modelSection, ui.promptSection):
         section.collapsed = True
-    ui.adaptSection.collapsed = False
+    ui.moreSection.collapsed = ui.adaptSection.collapsed = False
     desk.panel.pump()
     adapting._make_program = lambda _recipe, settings: FakeProgram("slow", settings)
     ui.adaptSteps.value = 400

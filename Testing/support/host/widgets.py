@@ -11,6 +11,7 @@ from PySide6.QtCore import Property, Signal
 
 from .node_selector import qMRMLNodeComboBox
 from .pythonqt import PythonQtWays, qt_class
+from .segment_editor import qMRMLSegmentEditorWidget
 
 _HEADER_PIXELS = 22
 _REMEMBERED = "visibilityToParent"
@@ -95,7 +96,8 @@ class qMRMLWidget(PythonQtWays, QtWidgets.QWidget):
         return getattr(self, "_scene", None)
 
 
-_OWN = {c.__name__: c for c in (ctkCollapsibleButton, qMRMLWidget, qMRMLNodeComboBox)}
+_CLASSES = (ctkCollapsibleButton, qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentEditorWidget)
+_OWN = {c.__name__: c for c in _CLASSES}
 
 
 @cache
@@ -106,6 +108,10 @@ def stand_in(name: str) -> type | None:
     """
     if name in _OWN:
         return _OWN[name]
+    if name == "qSlicerScriptedLoadableModuleWidget":
+        from .module_widget import qSlicerScriptedLoadableModuleWidget
+
+        return qSlicerScriptedLoadableModuleWidget
     if name.startswith(("ctk", "qMRML", "qSlicer")):
         return type(name, (qt_class("QWidget"),), {})
     return None

@@ -1,0 +1,90 @@
+"""The box "Options": a row for each option that the card of the chosen model names."""
+
+import json
+
+import qt
+from slicer.i18n import tr as _
+
+from MedSegFMLib.errors import MedSegFMError
+from MedSegFMLib.system.json_files import parse_json
+
+_LARGEST_BYTES = 100_000
+
+
+class ModelOptions:
+    """Shows the options of a model, and reports the user's changes.
+
+    Args:
+        box: The widget with a form layout that the rows are put into.
+        changed: Called with the options of all models as JSON when the user has changed one.
+    """
+
+    def __init__(self, box, changed):
+        self._box, self._changed = box, changed
+        self._card = None
+        self._chosen = {}
+        self._rows = []
+
+    def show(self, card, text):
+        """Show the options of a model; returns those that are not its defaults.
+
+        Args:
+            card: The model's card.
+            text: The options of all models as JSON; what cannot be read counts as no options.
+        """
+        self._chosen = _read(text)
+        if card is not self._card:
+            self._card = card
+            self._make_rows()
+        self._box.visible = bool(card.options)
+        chosen = self._chosen.get(card.name, {})
+        known = {option.name for option in card.options}
+        return {name: value for name, value in chosen.items() if name in known}
+
+    def _make_rows(self):
+        for widget in self._rows:
+            self._box.layout().removeWidget(widget)
+            widget.setParent(None)
+            widget.deleteLater()
+        self._rows = []
+        chosen = self._chosen.get(self._card.name, {})
+        for option in self._card.options:
+            field = _field(option, chosen.get(option.name, ""), self._set)
+            label = qt.QLabel(_(option.title))
+            for widget in (label, field):
+                widget.toolTip = _(option.description)
+            self._box.layout().addRow(label, field)
+            self._rows += [label, field]
+
+    def _set(self, name, value):
+        own = {n: v for n, v in self._chosen.get(self._card.name, {}).items() if n != name}
+        own |= {name: value} if value else {}
+        self._changed(json.dumps(self._chosen | {self._card.name: own}))
+
+
+def _field(option, value, changed):
+    default = option.default or _("model's own")
+    if not option.choices:
+        field = qt.QLineEdit(value)
+        field.placeholderText = default
+        field.connect("editingFinished()", lambda: changed(option.name, field.text.strip()))
+        return field
+    field = qt.QComboBox()
+    field.addItem(_("Default ({value})").format(value=default), "")
+    for choice in option.choices:
+        field.addItem(choice, choice)
+    field.currentIndex = max(0, field.findData(value))
+    field.connect("activated(int)", lambda n: changed(option.name, field.itemData(n)))
+    return field
+
+
+def _read(text):
+    try:
+        found = parse_json(text or "{}", dict, _LARGEST_BYTES)
+    except (MedSegFMError, ValueError):
+        return {}
+    return {
+        model: {str(name): str(value) for name, value in own.items()}
+        for model, own in found.items()
+        if isinstance(own, dict)
+    }

@@ -1,0 +1,1 @@
+"""The effect "MedSegFM" of the Segment Editor."""
