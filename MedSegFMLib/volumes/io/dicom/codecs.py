@@ -6,10 +6,10 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import VolumeError
+from .codec_process import codec_process
 from .damage import cut_short
 from .header import Header
 from .pixel_format import PixelFormat
@@ -27,6 +27,8 @@ _CODECS: Mapping[str, str] = {
     **{_JPEG + number: "jpeg2k" for number in ("90", "91", "201", "202", "203")},
     _RLE: "dicomrle",
 }
+# Decoders return at most this much.
+_MOST_BYTES_PER_VOXEL = 8
 
 
 def decoder(header: Header, form: PixelFormat, shape: tuple[int, int]) -> Callable[[bytes], Stored]:
@@ -35,21 +37,18 @@ def decoder(header: Header, form: PixelFormat, shape: tuple[int, int]) -> Callab
     Raises:
         VolumeError: the transfer syntax is not supported.
     """
-    import imagecodecs
-
     name = _CODECS.get(header.syntax)
     if name is None:
         raise VolumeError(
             f"{header.path} is compressed in a way that is not supported (transfer syntax "
             f"{header.syntax}); convert it to an uncompressed one."
         )
-    decode: Callable[..., Any] = getattr(imagecodecs, f"{name}_decode")
+    stored_type = form.dtype.newbyteorder("<").str
+    most_bytes = _MOST_BYTES_PER_VOXEL * shape[0] * shape[1]
 
     def run(encoded: bytes) -> Stored:
-        if name == "dicomrle":
-            stored_type = form.dtype.newbyteorder("<")
-            return np.frombuffer(decode(encoded, stored_type), stored_type).reshape(shape)
-        return np.asarray(decode(encoded))
+        decoded = codec_process().decode(name, stored_type, encoded, most_bytes)
+        return decoded.reshape(shape) if name == "dicomrle" else decoded
 
     return run
 
