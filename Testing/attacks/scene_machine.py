@@ -1,7 +1,8 @@
 """Lives of a scene: volumes change, nodes are deleted, Slicer crashes, scenes are saved and loaded.
 
 After everything has settled, each object's segment is what the model gives for its prompts in a
-fresh session, whatever happened, and no prompt is lost.
+fresh session, whatever happened, no prompt is lost, and segments that are no objects stay as they
+were drawn.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from MedSegFMLib import Box, Geometry, Point, Region, Session, Volume
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.mrml.autosave import Autosave
 from MedSegFMLib.mrml.logic import SegmentationLogic
+from MedSegFMLib.mrml.segments.grid import SegmentGrid
+from MedSegFMLib.mrml.segments.oriented_images import read_segment
 from MedSegFMLib.prompts.prompt_list import PromptList
 from MedSegFMLib.worker.events import Request
 
@@ -75,6 +78,7 @@ class SceneMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.files = 0
         self.prompts: dict[str, PromptList] = {}
+        self.drawn: dict[str, np.ndarray] = {}
         for name in NAMES:
             self.add_volume(name)
         self.make_logic()
@@ -112,6 +116,13 @@ class SceneMachine(RuleBasedStateMachine):
         self.files += 1
         return Path(self.folder.name) / f"{self.files}{suffix}"
 
+    def segment_with(self, region: Region) -> str:
+        """The identifier of a new segment with all voxels of a region."""
+        node = self.logic.segments.node
+        segment_id = node.GetSegmentation().AddEmptySegment("", "given")  # type: ignore[union-attr]
+        paint_segment(node, segment_id, GRIDS[self.name], region)
+        return str(segment_id)
+
     # What a user does.
 
     @rule(low=places, high=places)
@@ -129,15 +140,20 @@ class SceneMachine(RuleBasedStateMachine):
     @rule(low=places, high=places)
     def adopt(self, low: tuple[int, ...], high: tuple[int, ...]) -> None:
         """Go on with a segment that others have drawn."""
-        node = self.logic.segments.node
-        pairs = [(min(pair), max(pair) + 1) for pair in zip(low, high, strict=True)][::-1]
-        region = Region(*zip(*pairs, strict=True))
-        if node is None or region == Region.whole(SHAPE):
+        region = region_of(low, high)
+        if self.logic.segments.node is None or region == Region.whole(SHAPE):
             return
-        segment_id = node.GetSegmentation().AddEmptySegment("", "given")
-        paint_segment(node, segment_id, GRIDS[self.name], region)
-        self.logic.adopt_segment(segment_id)
+        self.logic.adopt_segment(self.segment_with(region))
         self.note()
+
+    @precondition(lambda self: self.logic.segments.node is not None)
+    @rule(low=places, high=places)
+    def draw_other(self, low: tuple[int, ...], high: tuple[int, ...]) -> None:
+        """Draw a segment that never becomes an object."""
+        region = region_of(low, high)
+        mask = np.zeros(SHAPE, bool)
+        mask[region.slices] = True
+        self.drawn[self.segment_with(region)] = mask
 
     @rule(place=places)
     def click(self, place: tuple[int, ...]) -> None:
@@ -305,6 +321,7 @@ class SceneMachine(RuleBasedStateMachine):
         if node is None:
             return
         assert self.scene.GetNodeByID(node.GetID()) is node
+        self.check_drawn(node)
         try:
             expected = fresh_masks(self.logic)
         except MedSegFMError:
@@ -314,6 +331,16 @@ class SceneMachine(RuleBasedStateMachine):
                 f"object {label} has {content(self.logic, label).sum()} voxels, a fresh session "
                 f"gives {mask.sum()} for {self.logic.prompts}"
             )
+
+    def check_drawn(self, node: Any) -> None:
+        grid = SegmentGrid.of(node, GRIDS[self.name])
+        for segment_id in node.GetSegmentation().GetSegmentIDs():
+            if segment_id in self.drawn:
+                voxels = read_segment(node, segment_id, grid, Region.whole(SHAPE))
+                assert np.array_equal(voxels, self.drawn[segment_id]), (
+                    f"the drawn segment {segment_id} has {voxels.sum()} voxels, not "
+                    f"{self.drawn[segment_id].sum()}"
+                )
 
     def teardown(self) -> None:
         if not hasattr(self, "logic"):
@@ -327,6 +354,12 @@ class SceneMachine(RuleBasedStateMachine):
             self.logic.close()
             self.scene.Clear(False)
             self.folder.cleanup()
+
+
+def region_of(low: tuple[int, ...], high: tuple[int, ...]) -> Region:
+    """The region between two voxels (i, j, k), with both."""
+    pairs = [(min(pair), max(pair) + 1) for pair in zip(low, high, strict=True)][::-1]
+    return Region(*zip(*pairs, strict=True))
 
 
 def fresh_masks(logic: SegmentationLogic) -> dict[int, np.ndarray]:

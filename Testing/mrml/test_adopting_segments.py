@@ -363,6 +363,32 @@ def test_an_adopted_segment_goes_on_after_the_scene_was_saved(
     assert np.array_equal(voxels(work, segment_id), mask(GIVEN))
 
 
+def test_a_loaded_object_loses_nothing_to_a_segment_that_gets_its_voxels_back(
+    work: SegmentationLogic, slicer_app: Any, scene: Any, tmp_path: Path
+) -> None:
+    inner = Region((3, 3, 3), (5, 5, 5))
+    work.segments.node.GetSegmentation().AddEmptySegment("inner", "Inner")
+    paint_segment(work.segments.node, "inner", work.volume.geometry, inner)
+    first, second = work.adopt_segment("given"), work.adopt_segment("inner")
+    # The click alone is not in the first object, so that one labelmap holds both when loaded.
+    work.add(click(work, (9, 9, 9)))
+    work.pump()
+    assert not content(work, second)[inner.slices].any()
+    assert scene.WriteToMRB(str(tmp_path / "scene.mrb"))
+    scene.Clear(False)
+    work.pump()
+    (tmp_path / "unpacked").mkdir()
+    slicer_app.app_logic.OpenSlicerDataBundle(
+        str(tmp_path / "scene.mrb"), str(tmp_path / "unpacked")
+    )
+    work.pump()
+    work.remove_object(second)
+    work.pump()
+    assert np.array_equal(voxels(work, "inner"), mask(inner))
+    assert np.array_equal(content(work, first), mask(GIVEN))
+    assert np.array_equal(voxels(work, "other"), mask(OTHER))
+
+
 def test_a_segment_on_another_grid_is_adopted_and_comes_back_exactly(
     work: SegmentationLogic, scene: Any
 ) -> None:

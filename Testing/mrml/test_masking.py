@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from scene_helpers import content, paint_segment
+from scene_helpers import add_volume_node, content, paint_segment
 
 from MedSegFMLib import Box, Region
 from MedSegFMLib.mrml.logic import SegmentationLogic
@@ -23,7 +23,11 @@ WHOLE = Region((0, 0, 0), (12, 14, 16))
 @pytest.fixture
 def beside(logic: SegmentationLogic, plain: Any) -> SegmentationLogic:
     """A logic whose segmentation has a segment of somebody else, "other"."""
-    logic.set_volume(plain)
+    return work_beside(logic, plain)
+
+
+def work_beside(logic: SegmentationLogic, volume_node: Any) -> SegmentationLogic:
+    logic.set_volume(volume_node)
     logic.add_object("ours")
     logic.segments.node.GetSegmentation().AddEmptySegment("other", "other")
     paint_segment(logic.segments.node, "other", logic.volume.geometry, NEIGHBOUR)
@@ -55,6 +59,21 @@ def editor_node(logic: Any, scene: Any) -> Any:
 
 
 def test_neighbours_keep_their_voxels_unless_asked_otherwise(beside: SegmentationLogic) -> None:
+    beside.add(box(beside))
+    beside.pump()
+    assert np.array_equal(other(beside), mask(NEIGHBOUR))
+    assert np.array_equal(content(beside, 1), mask(OURS))
+
+
+def test_neighbours_keep_their_voxels_after_a_scene_was_closed(
+    beside: SegmentationLogic, scene: Any
+) -> None:
+    beside.add(box(beside))
+    beside.pump()
+    volume = beside.volume
+    scene.Clear(False)
+    beside.pump()
+    work_beside(beside, add_volume_node(scene, volume))
     beside.add(box(beside))
     beside.pump()
     assert np.array_equal(other(beside), mask(NEIGHBOUR))

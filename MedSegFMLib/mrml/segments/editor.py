@@ -8,7 +8,7 @@ import slicer
 
 from ...volumes.region import Region
 from .grid import SegmentGrid
-from .masking import Masking
+from .masking import Masking, masking_of
 from .oriented_images import Mask, grid_image
 
 _TAG = "MedSegFM"
@@ -26,8 +26,6 @@ class SegmentEditor:
         self._scene = scene
         self._logic = slicer.vtkSlicerSegmentEditorLogic()
         self._segmentation_node: Any = None
-        # The settings that the node has now; None if they are not known.
-        self._applied: Masking | None = None
         if application_logic is not None:
             self._logic.SetMRMLApplicationLogic(application_logic)
         self._logic.SetMRMLScene(scene)
@@ -39,7 +37,6 @@ class SegmentEditor:
             node = self._add_node()
         if self._logic.GetSegmentEditorNode() is not node:
             self._logic.SetSegmentEditorNode(node)
-            self._applied = None
         if self._logic.GetSegmentationNode() is not segmentation_node:
             self._logic.SetSegmentationNode(segmentation_node)
         if self._logic.GetSourceVolumeNode() is not volume_node:
@@ -88,9 +85,9 @@ class SegmentEditor:
     def _prepare(self, masking: Masking, segment_id: str) -> None:
         node = self._logic.GetSegmentEditorNode()
         node.SetSelectedSegmentID(segment_id)
-        if masking != self._applied:
+        # Closing a scene resets the node to overwrite all segments.
+        if masking != masking_of(node):
             masking.apply(node)
-            self._applied = masking
 
     def _add_node(self) -> Any:
         node = slicer.vtkMRMLSegmentEditorNode()
