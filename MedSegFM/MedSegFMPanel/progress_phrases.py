@@ -25,6 +25,7 @@ PHRASES = {
     "Separating object and background": _("Separating object and background"),
     "Separating the classes": _("Separating the classes"),
     "Solving the random walk": _("Solving the random walk"),
+    "Starting from the mask": _("Starting from the mask"),
     "Starting the worker": _("Starting the worker"),
     "Trying the weights": _("Trying the weights"),
 }

@@ -150,7 +150,7 @@ def test_a_model_that_no_node_has_room_for_is_a_failure_that_says_so(
     assert (
         finished.rows == [] and finished.done == 0 and [one.case for one in failures] == [ALL_CASES]
     )
-    assert "ensam needs a core with a GPU with 0.2 GB in one node" in failures[0].reason
+    assert "ensam needs a core with a GPU with 0.4 GB in one node" in failures[0].reason
 
 
 class FullCluster:

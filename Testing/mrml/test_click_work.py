@@ -58,7 +58,7 @@ def test_a_click_is_checked_and_shown_once_and_stored_with_and_without_its_answe
         client.paused = False
         clicked.pump()
     assert len(clicked.prompts.entries) == 2
-    assert sum(name == "interaction.py: Interaction._check" for name in calls.names) == 1
+    assert sum(name == "interaction.py: Interaction.check" for name in calls.names) == 1
     assert sum(name == "view.py: PromptView.show" for name in calls.names) == 1
     assert sum(name == "scene_state.py: state_to_json" for name in calls.names) == 2
 

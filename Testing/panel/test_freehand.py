@@ -104,7 +104,7 @@ def test_without_the_tick_strokes_are_clicked_point_by_point(desk: Any, view: Sl
     desk.ui.freehand.click()
     assert not desk.panel.parameters.freehand
     desk.ui.scribbleButton.click()
-    assert "double-click" in desk.ui.promptHint.text
+    assert "double or right click" in desk.ui.promptHint.text
     desk.click_in_view((13, 15, 18))
     desk.click_in_view((19, 16, 18))
     desk.leave_place_mode()

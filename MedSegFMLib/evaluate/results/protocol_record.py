@@ -12,6 +12,9 @@ from ...system.atomic_files import write_text
 from ...system.json_files import load_json
 from ..protocol import Protocol
 
+# Fields that files of version 0.2.0 lack, with the value that they meant.
+_ADDED = {"start": None}
+
 
 def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
     """The digests of the cases in `folder` by name; empty if it contains no results.
@@ -23,8 +26,7 @@ def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        # Fields that were added since the file was written have their defaults.
-        stored = dataclasses.asdict(Protocol()) | load_json(path, dict)
+        stored = {**_ADDED, **load_json(path, dict)}
         case_digests = dict(stored.pop("cases", {}))
     except OSError as error:
         raise CasesError(

@@ -277,7 +277,7 @@ def test_prompt_outside_the_volume_is_refused() -> None:
 
 def test_text_is_refused() -> None:
     with pytest.raises(
-        PromptError, match="ensam does not support text prompts; it supports box, point"
+        PromptError, match="ENSAM does not support text prompts; it supports box, point"
     ):
         predict(EnsamSegmenter(Echo()), noise_volume((8, 12, 12)), [Text("liver")])
 

@@ -298,7 +298,7 @@ def test_clicks_without_a_tracker_are_refused_in_a_sentence(tmp_path: Path) -> N
     volume, _, box = ball(Geometry.from_spacing((30, 40, 36), (0.8, 1.0, 1.5)))
     click = Point.from_ijk(volume.geometry, (18, 20, 15))
     plain = segmenter(Bright())
-    assert plain.card.prompts == ("text", "box")
+    assert plain.card.prompts == ("text", "box", "mask")
     with pytest.raises(PromptError, match=r"tracker alone.*sam3\.pt.*or words or a box"):
         session_of(plain, volume, box, click)
     with pytest.raises(PromptError, match="tracker alone"):

@@ -267,10 +267,12 @@ def test_medsam_takes_boxes_alone_and_sam_no_words() -> None:
         medsam.CARD, Bright(), MedsamPreprocessor("native"), "mean", ("axial",), 1 << 20
     )
     session = session_of(boxes_alone, volume, box)
-    with pytest.raises(PromptError, match="medsam does not support point prompts; it supports box"):
+    with pytest.raises(
+        PromptError, match=r"MedSAM.* does not support point prompts; it supports box"
+    ):
         session.add(Point.from_ijk(volume.geometry, (18, 20, 15)))
     assert session.predict().mask.array_kji.any()
-    assert sam.CARD.prompts == ("box", "point")
+    assert sam.CARD.prompts == ("box", "point", "mask")
 
 
 @pytest.fixture(scope="module")
