@@ -16,7 +16,7 @@ from time import strftime, time
 from ..errors import OutputError
 from .folder_lock import FILE, folder_lock
 
-# Orphans hold data of patients; nobody looks for what is older.
+# Orphans hold data of patients; older ones are not expected to be recovered.
 _KEPT_SECONDS = 30 * 24 * 3600
 _ADVICE = "or end that application"
 # The folders that this process uses: its own locks do not keep it out.

@@ -7,5 +7,5 @@ thread therefore waits for it in each tick, without the lock.
 
 from __future__ import annotations
 
-# Short enough that nobody sees it; a thread that has nothing to do gives it back at once.
+# Too short to be noticed; a thread that has nothing to do gives it back at once.
 GRANTED_SECONDS = 0.005

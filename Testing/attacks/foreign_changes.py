@@ -1,4 +1,4 @@
-"""What the named attacks through foreign configurations share."""
+"""Changes of files, shared by the named attacks through foreign configurations."""
 
 from __future__ import annotations
 

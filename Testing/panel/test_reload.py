@@ -28,7 +28,7 @@ def observers(thing: Any) -> int:
 
 
 def watched(desk: Desk) -> list[Any]:
-    """What the panel observes."""
+    """The objects that the panel observes."""
     import slicer
 
     interaction = slicer.app.applicationLogic().GetInteractionNode()

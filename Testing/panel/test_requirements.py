@@ -1,4 +1,4 @@
-"""What Install asks pip for exists for each system of Slicer, beside Slicer's own packages."""
+"""Install's requirements exist for each system of Slicer, beside Slicer's own packages."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +20,10 @@ from ...errors import VolumeError
 from ...system.physical_memory import check_fits_memory
 from ..geometry import Geometry
 from ..volume import Volume
+from .decoding_errors import DECODING_ERRORS
 from .header_values import check_spacing
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_DAMAGE = (
-    *(EOFError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError),
-    *(ArithmeticError, RuntimeError, MemoryError, struct.error),
-)
 # As ITK places images without a position: patient left and posterior grow with column and row.
 _AXES_RAS = np.diag([-1.0, -1.0, 1.0])
 
@@ -102,7 +98,7 @@ def _damage_named(path: Path) -> Iterator[None]:
         yield
     except VolumeError:
         raise
-    except (*_DAMAGE, tifffile.TiffFileError):
+    except (*DECODING_ERRORS, tifffile.TiffFileError):
         raise error from None
     finally:
         logger.removeHandler(said)

@@ -194,7 +194,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("other", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("device", ["cpu", "auto"])
-def test_segmenting_needs_no_torch_and_reports_to_nobody(
+def test_segmenting_needs_no_torch_and_reports_nothing(
     weights: Path, device: str, other: str
 ) -> None:
     code = (

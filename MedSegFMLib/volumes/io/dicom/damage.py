@@ -6,20 +6,13 @@ Those may be the patient's: both repeat texts of the header.
 from __future__ import annotations
 
 import logging
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ....errors import VolumeError
-
-# What pydicom and the codecs raise for damaged files, beside classes of their own.
-_DAMAGE = (
-    *(EOFError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError),
-    *(ArithmeticError, RuntimeError, MemoryError, struct.error, zlib.error),
-)
+from ..decoding_errors import DECODING_ERRORS
 
 
 def cut_short(path: Path) -> VolumeError:
@@ -43,7 +36,7 @@ class DamageNamed:
         if kind is None or issubclass(kind, VolumeError):
             return
         is_theirs = kind.__module__.partition(".")[0] in ("pydicom", "imagecodecs")
-        if is_theirs or issubclass(kind, _DAMAGE):
+        if is_theirs or issubclass(kind, DECODING_ERRORS):
             # Without its cause, whose text may be the patient's.
             raise cut_short(self._path) from None
 
