@@ -29,7 +29,7 @@ from .mask_arguments import resampling_notes
 from .prompt_arguments import add_prompt_arguments
 from .reading_arguments import VOLUME_HELP, add_reading_arguments
 from .result_output import add_result_arguments, check_numbers
-from .segmenting import many_volumes
+from .segmenting import all_frames, many_volumes
 from .segmenting.model_arguments import add_model_arguments, model_options
 from .segmenting.one_volume import inputs_of, label_outlines, output_of, prepare
 
@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write a figure of the disagreement for the object with the lowest expected Dice",
     )
     add_reading_arguments(parser)
+    all_frames.add_frame_arguments(parser)
     add_model_arguments(parser)
     add_prompt_arguments(parser)
     add_result_arguments(parser)
@@ -71,6 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
     if many_volumes.is_batch(arguments):
         return many_volumes.run(arguments)
     many_volumes.check_single(arguments)
+    if arguments.propagate:
+        all_frames.run(arguments)
+        return 0
     from ..volumes.io.image_files import check_ending, check_storable
     from ..volumes.right_angles import brought_back
 
