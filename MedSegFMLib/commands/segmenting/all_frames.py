@@ -16,6 +16,7 @@ from ...segmenter import Segmenter
 from ...session.propagation import propagate
 from ...system.atomic_files import write_text
 from ...volumes.frames import Frames
+from ...volumes.io.frames import check_frame
 from ...volumes.segmentations.segmentation import Segmentation
 from ..check_outputs import check_outputs
 from ..console import print_table, progress_bar
@@ -74,14 +75,16 @@ def prepare_frames(arguments: argparse.Namespace) -> tuple[DigestedFrames, Prepa
     check_ending_4d(result.path)
     if arguments.fractional:
         raise OutputError("--fractional is for DICOM SEG; leave it out with --propagate.")
-    # A list of one volume has no other frame to go to.
     frames = DigestedFrames(Frames(Path(arguments.volume), arguments.series, arguments.suv))
     if len(frames) < 2:
         raise VolumeError(
             f"{arguments.volume} contains one volume and no other frames; leave --propagate out."
         )
-    arguments.frame = 1 if arguments.frame is None else arguments.frame
-    return frames, prepare(arguments, result)
+    number = check_frame(
+        arguments.volume, len(frames), (), 1 if arguments.frame is None else arguments.frame
+    )
+    arguments.frame = number + 1
+    return frames, prepare(arguments, result, frames[number])
 
 
 def follow(

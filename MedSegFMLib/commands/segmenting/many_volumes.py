@@ -214,7 +214,8 @@ def _print(finished: Finished, folder: Path) -> None:
         print(f"The {len(shown)} objects of which the model is least sure; {more} more are listed.")
     for name in finished.edited:
         print(f"{name} was changed after it was written and is left as it is.")
-    before = f", {finished.skipped} were done before" if finished.skipped else ""
-    print(f"{finished.done} cases were segmented{before}; see {folder / 'results.csv'}.")
+    before = f", {finished.skipped} done before" if finished.skipped else ""
+    count = "1 case" if finished.done == 1 else f"{finished.done} cases"
+    print(f"{count} segmented now{before}; see {folder / 'results.csv'}.")
     for failure in finished.failures:
         print(f"Not done: {failure.case}, {failure.model}: {failure.reason}", file=sys.stderr)

@@ -76,12 +76,17 @@ def inputs_of(arguments: argparse.Namespace) -> list[Path]:
     return given + mask_files([*masks, *arguments.avoid])
 
 
-def prepare(arguments: argparse.Namespace, result: Output) -> Prepared:
-    """Read a volume and its prompts; errors are raised before a large network is loaded."""
+def prepare(
+    arguments: argparse.Namespace, result: Output, volume: Volume | None = None
+) -> Prepared:
+    """Read a volume, unless it was read already, and its prompts.
+
+    Errors are raised before a large network is loaded.
+    """
     from ...volumes.io.image_files import check_storable
     from ...volumes.right_angles import on_regular_grid
 
-    volume = read_volume(arguments)
+    volume = read_volume(arguments) if volume is None else volume
     for path in result.label_maps:
         check_storable(path, volume.geometry)
     result.check_source(arguments)
