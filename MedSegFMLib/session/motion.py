@@ -17,12 +17,14 @@ _AROUND, _AROUND_VOXELS = 0.25, 2
 _REACH, _REACH_VOXELS = 0.75, 4
 # A shift counts only if the frames agree better by this much, as a correlation.
 _LEAST_GAIN = 0.02
+# The least correlation with which an object is found, of many voxels and of very few.
+_LEAST_LIKENESS, _SURE_LIKENESS, _CHANCE = 0.2, 0.6, 6.0
 _MOST_VOXELS = 2_000_000
 
 
 def shift_of(
     before_kji: NDArray[Any], after_kji: NDArray[Any], mask_kji: NDArray[np.bool_]
-) -> Shape:
+) -> Shape | None:
     """The shift along k, j and i with which an object and its surroundings are found again.
 
     It is that of the highest normalized cross-correlation (Lewis 1995, "Fast normalized
@@ -34,11 +36,11 @@ def shift_of(
         mask_kji: bool, (K, J, I), the object in the first one; not empty.
 
     Returns:
-        Whole voxels; (0, 0, 0) if no shift is better than none.
+        Whole voxels; (0, 0, 0) if no shift is better than none; None if the object is not found.
     """
     box = bounding_box(mask_kji)
     if box is None:
-        return (0, 0, 0)
+        return None
     region = Region.from_slices(box)
     shape = shape_triple(mask_kji.shape)
     around = [max(_AROUND_VOXELS, ceil(_AROUND * n)) for n in region.shape_kji]
@@ -58,6 +60,10 @@ def shift_of(
     scores = _correlations(template[every], searched[every])
     zero = scores[tuple(int(r) // step for r in reach)]
     best = np.unravel_index(int(np.argmax(scores)), scores.shape)
+    # Of noise, the best of many correlations is some times the standard deviation of one.
+    chance = _CHANCE / np.sqrt(template[every].size)
+    if scores[best] < max(_LEAST_LIKENESS, min(chance, _SURE_LIKENESS)):
+        return None
     if not scores[best] > zero + _LEAST_GAIN:
         return (0, 0, 0)
     return shape_triple(int(n) * step - int(r) for n, r in zip(best, reach, strict=True))

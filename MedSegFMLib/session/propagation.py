@@ -9,10 +9,12 @@ was seen last.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MedSegFMError, PromptError, VolumeError
+from ..errors import Cancelled, MedSegFMError, PromptError, VolumeError
 from ..progress import Progress, no_progress, parts_of
 from ..prompts.mask import Mask
 from ..prompts.prompt_list import PromptList
@@ -76,20 +78,35 @@ def propagate(
     done: dict[int, Segmentation] = {}
     shares = iter(parts_of(progress, len(frames)))
     follower = _Follower(segmenter, prompts, treatment or Treatment())
-    first = on_regular_grid(frames[start])
-    done[start], known = follower.first(first, next(shares))
+    prompted = frames[start]
+    done[start], known = follower.first(on_regular_grid(prompted), next(shares))
     for direction in (range(start + 1, len(frames)), range(start - 1, -1, -1)):
-        before, masks = first, dict(known)
+        seen = dict(known)
         for number in direction:
             try:
                 frame = on_regular_grid(frames[number])
-                done[number] = follower.next(frame, before, masks, next(shares))
+                done[number] = follower.next(frame, seen, next(shares))
+            except Cancelled:
+                raise
             except MedSegFMError as error:
                 raise VolumeError(f"Frame {number + 1}: {error}") from error
-            before = frame
     progress(1.0, "Following the objects")
-    geometry = frames[start].geometry
-    return [_on(done[number], geometry) for number in range(len(frames))]
+    return [_on(done[number], prompted.geometry) for number in range(len(frames))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """An object as it was seen last.
+
+    Attributes:
+        frame: the last frame in which it was recognized.
+        there_kji: bool, (K, J, I), its mask in that frame.
+        latest_kji: its mask in the last frame in which the model found it at all.
+    """
+
+    frame: Volume
+    there_kji: NDArray[np.bool_]
+    latest_kji: NDArray[np.bool_]
 
 
 class _Follower:
@@ -98,38 +115,41 @@ class _Follower:
     def __init__(self, segmenter: Segmenter, prompts: PromptList, treatment: Treatment) -> None:
         self._segmenter, self._prompts, self._treatment = segmenter, prompts, treatment
 
-    def first(
-        self, frame: Volume, progress: Progress
-    ) -> tuple[Segmentation, dict[int, NDArray[np.bool_]]]:
-        """The segments of the frame with the prompts, and their masks (K, J, I) by label."""
+    def first(self, frame: Volume, progress: Progress) -> tuple[Segmentation, dict[int, _Seen]]:
+        """The segments of the frame with the prompts, and its objects by label."""
         result = self._drawn(frame, self._prompts, progress)
-        masks: dict[int, NDArray[np.bool_]] = {}
-        _keep(result, masks)
-        return result, masks
+        seen = {}
+        for segment in result.segments:
+            if segment.voxels:
+                there = segment.on(frame.geometry)
+                seen[segment.label] = _Seen(frame, there, there)
+        return result, seen
 
-    def next(
-        self,
-        frame: Volume,
-        before: Volume,
-        masks: dict[int, NDArray[np.bool_]],
-        progress: Progress,
-    ) -> Segmentation:
-        """The segments of a frame from `masks` of the one before, which are replaced by its own."""
+    def next(self, frame: Volume, seen: dict[int, _Seen], progress: Progress) -> Segmentation:
+        """The segments of a frame from those of its neighbour; `seen` is brought up to date."""
         if "mask" not in self._segmenter.card.prompts:
             return self._drawn(frame, self._prompts, progress)
-        entries = []
-        for label, _ in self._prompts.objects:
-            if label not in masks:
-                continue
-            there = masks[label]
-            there = moved(there, shift_of(before.array_kji, frame.array_kji, there))
-            if there.any() and not there.all():
-                entries.append((label, Mask.from_array(there, frame.geometry)))
+        entries, recognized = [], set()
+        for label, known in seen.items():
+            shift = shift_of(known.frame.array_kji, frame.array_kji, known.there_kji)
+            start = known.latest_kji if shift is None else moved(known.there_kji, shift)
+            if shift is not None:
+                recognized.add(label)
+            if start.any() and not start.all():
+                entries.append((label, Mask.from_array(start, frame.geometry)))
         if not entries:
             return Segmentation(frame.geometry, ())
         prompts = PromptList(self._prompts.objects, tuple(entries))
         result = self._drawn(frame, prompts, progress, redraw=True)
-        _keep(result, masks)
+        for segment in result.segments:
+            if segment.voxels:
+                there = segment.on(frame.geometry)
+                known = seen[segment.label]
+                seen[segment.label] = (
+                    _Seen(frame, there, there)
+                    if segment.label in recognized
+                    else replace(known, latest_kji=there)
+                )
         return result
 
     def _drawn(
@@ -138,13 +158,8 @@ class _Follower:
         session = Session(self._segmenter, frame, _BUDGET_BYTES)
         session.change(prompts)
         result = session.segmentation(progress, overlapping=False, redraw=redraw)
+        # Without probabilities, which no neighbour needs.
         return treated(result, self._treatment).mapped(lambda labels: labels)
-
-
-def _keep(result: Segmentation, masks: dict[int, NDArray[np.bool_]]) -> None:
-    for segment in result.segments:
-        if segment.voxels:
-            masks[segment.label] = segment.on(result.geometry)
 
 
 def _by_text(prompts: PromptList) -> bool:

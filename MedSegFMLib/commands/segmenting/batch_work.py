@@ -12,6 +12,7 @@ from ...batch.records import Job, ObjectRow, Segmented, SliceRow
 from ...consistency import PlaneViews
 from ...consistency.assessment import Assessment, assess
 from ...drawing.preview import draw_preview, middle_voxel, write_preview
+from ...errors import PromptError
 from ...progress import no_progress
 from ...segmenter import Segmenter
 from ...session.session import Session
@@ -34,6 +35,11 @@ def _segment(job: Job, segmenter: Segmenter) -> Segmented:
     begun = time.perf_counter()
     arguments, result = job.arguments, output_of(job.arguments)
     make_folder(job.output.parent, "choose another in the column output")
+    if arguments.prompts and not Path(arguments.prompts).exists():
+        raise PromptError(
+            f"The file with the prompts of {job.name}, {arguments.prompts}, does not exist; save "
+            "it with --prompts-out, or give prompts for all volumes."
+        )
     check_outputs(result.files, job.volume, inputs_of(arguments))
     result.check()
     prepared = prepare(arguments, result)
