@@ -196,6 +196,9 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_sentence(
     assert "--preview is for one volume" in refused(
         capsys, *words, tmp_path / "out", "--preview", tmp_path / "p.png"
     )
+    assert "--propagate follows objects through one 4D volume" in refused(
+        capsys, *words, tmp_path / "out", "--propagate"
+    )
     assert "--jobs is for many volumes" in refused(
         capsys, "segment", volumes / "a.nii.gz", "--jobs", 2, "--out", tmp_path / "x.nii.gz"
     )

@@ -112,6 +112,10 @@ def _check(arguments: argparse.Namespace) -> None:
                 f"--{name.replace('_', '-')} is for one volume; leave it out for many, whose "
                 "pictures are in the folder of the results."
             )
+    if arguments.propagate:
+        raise OutputError(
+            "--propagate follows objects through one 4D volume; leave it out, or give that volume."
+        )
     if arguments.jobs is not None and arguments.jobs < 1:
         raise CasesError(f"--jobs is {arguments.jobs}; give 1 or more.")
     ending = arguments.ending
