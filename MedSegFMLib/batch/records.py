@@ -17,7 +17,7 @@ class BatchModel:
     """A model with its options.
 
     Attributes:
-        text: what tells it from others, and what the table shows.
+        text: the name with the options, as the table shows it; unique for each of them.
         name: its registered name.
         options: the options of its `create`.
     """

@@ -76,7 +76,7 @@ class BatchFolder:
     def begin(self, missing: Sequence[Job]) -> list[Job]:
         """Drop what is known of jobs that are about to run; returns those that may run.
 
-        A job fails here if its output is a file of somebody else.
+        A job fails here if its output is a file that no batch wrote.
         """
         allowed = []
         for job in missing:

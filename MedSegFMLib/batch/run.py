@@ -24,7 +24,7 @@ _CHECKING = 0.02
 
 @dataclass(frozen=True)
 class Finished:
-    """What a folder holds for the jobs of a run.
+    """The results in a folder for the jobs of a run.
 
     Attributes:
         rows: the objects, the worst first.

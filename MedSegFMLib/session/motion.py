@@ -96,7 +96,7 @@ def _surroundings(
 def _correlations(
     template: NDArray[np.float64], searched: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The correlation of a template with every part of its size; 0 where a part is constant."""
+    """The correlation of a template with every part of its size; 0 for a constant part."""
     from scipy.signal import fftconvolve
 
     count = template.size

@@ -1,4 +1,4 @@
-"""What every kind of task is known by, and how it ends."""
+"""The key of a task of any kind, and its outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Task(Protocol):
 
     @property
     def key(self) -> Key:
-        """What the task is known by in a run and in its files."""
+        """The key of the task in a run and in its files."""
 
 
 class Completed(Protocol):
