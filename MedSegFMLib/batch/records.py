@@ -76,6 +76,7 @@ class ObjectRow:
         voxels: its voxels.
         ml: its volume in millilitres.
         expected_dice: how sure the model is, 0 to 1; NaN if nothing was found.
+        lower_bound: the Dice that it has at least in 9 of 10 cases; NaN if that is not known.
         agreement: the mean Dice of the three planes; NaN if they were not compared.
         wrong_ml: the expected volume of wrong voxels.
         worst_slice: the slice along k, from 0, with the most of them; -1 if there is none.
@@ -95,6 +96,7 @@ class ObjectRow:
     voxels: int
     ml: float
     expected_dice: float
+    lower_bound: float
     agreement: float
     wrong_ml: float
     worst_slice: int

@@ -62,6 +62,7 @@ def _texts(row: ObjectRow, slices: Sequence[SliceRow]) -> dict[str, str]:
         "model": row.model,
         "ml": f"{row.ml:.2f}",
         "expected": "nothing found" if unknown else f"{row.expected_dice:.3f}",
+        "bound": "–" if math.isnan(row.lower_bound) else f"{row.lower_bound:.2f}",
         "wrong_ml": f"{row.wrong_ml:.2f}",
         "slices": ", ".join(own[:_MOST_SLICES]),
         "notes": row.notes,

@@ -30,6 +30,7 @@ from .prompt_arguments import add_prompt_arguments
 from .reading_arguments import VOLUME_HELP, add_reading_arguments
 from .result_output import add_result_arguments, check_numbers
 from .segmenting import all_frames, many_volumes
+from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
 from .segmenting.model_arguments import add_model_arguments, model_options
 from .segmenting.one_volume import inputs_of, label_outlines, output_of, prepare
 
@@ -123,14 +124,19 @@ def run(arguments: argparse.Namespace) -> int:
         brought_back(disagreement, volume.geometry).write(arguments.consistency)
     if arguments.consistency_figure:
         write_figure(measured, worked, title, arguments.consistency_figure)
+    bounds = lower_bounds(session, arguments.model, options)
+    columns = [*(COLUMNS if comparing else []), *([BOUND_COLUMN] if bounds else [])]
     rows = []
     found = {segment.label: segment.voxels for segment in segmentation.segments}
     for label, name in prompts.objects:
         voxels = found.get(label, 0)
         millilitres = voxels * volume.geometry.voxel_volume_mm3 / 1000
         row = [str(label), name, str(voxels), f"{millilitres:.2f}"]
-        rows.append([*row, *(column_texts(measured.get(label)) if comparing else [])])
-    print_table(["label", "object", "voxels", "ml", *(COLUMNS if comparing else [])], rows)
+        row += column_texts(measured.get(label)) if comparing else []
+        rows.append([*row, *([bound_text(bounds.get(label))] if bounds else [])])
+    print_table(["label", "object", "voxels", "ml", *columns], rows)
+    for line in bound_notes(bounds, prompts):
+        print(line)
     if "point" in session.segmenter.card.prompts:
         for line in doubts(measured):
             print(line)

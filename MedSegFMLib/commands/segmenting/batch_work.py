@@ -11,6 +11,7 @@ from ...batch.digests import digest_of_files
 from ...batch.records import Job, ObjectRow, Segmented, SliceRow
 from ...consistency import PlaneViews
 from ...consistency.assessment import Assessment, assess
+from ...consistency.lower_bound import LowerBound
 from ...drawing.preview import draw_preview, middle_voxel, write_preview
 from ...errors import PromptError
 from ...progress import no_progress
@@ -22,6 +23,7 @@ from ...tasks.records import Outcome
 from ...volumes.segmentations.segmentation import Segmentation
 from ..check_outputs import check_outputs
 from ..mask_arguments import resampling_notes
+from .bound_output import lower_bounds
 from .model_arguments import model_options
 from .one_volume import Prepared, inputs_of, label_outlines, output_of, prepare
 
@@ -46,6 +48,7 @@ def _segment(job: Job, segmenter: Segmenter) -> Segmented:
     session = prepared.begin(segmenter)
     worked = result.segments(session, no_progress)
     assessed = _assess(session, arguments.quick)
+    bounds = lower_bounds(session, arguments.model, model_options(arguments))
     segmentation = prepared.on_own_grid(worked)
     resampled = resampling_notes(prepared.masks, prepared.volume.geometry)
     notes = [*result.flattened(session), *resampled]
@@ -62,7 +65,16 @@ def _segment(job: Job, segmenter: Segmenter) -> Segmented:
     picture = _picture(job, prepared, worked, assessed)
     seconds = time.perf_counter() - begun
     rows = [
-        _row(job, prepared, segmentation, label, assessed.get(label), seconds, " ".join(notes))
+        _row(
+            job,
+            prepared,
+            segmentation,
+            label,
+            assessed.get(label),
+            bounds.get(label),
+            seconds,
+            " ".join(notes),
+        )
         for label, _ in prepared.prompts.objects
     ]
     return Segmented(job.name, rows, _slices(job, prepared, assessed), seconds, picture)
@@ -79,6 +91,7 @@ def _row(
     segmentation: Segmentation,
     label: int,
     assessed: Assessment | None,
+    bound: LowerBound | None,
     seconds: float,
     notes: str,
 ) -> ObjectRow:
@@ -95,6 +108,7 @@ def _row(
         voxels=voxels,
         ml=round(voxels * voxel_ml, 4),
         expected_dice=_number(known.expected_dice if voxels else None),
+        lower_bound=_number(None if bound is None else bound.value),
         agreement=_number(known.agreement),
         wrong_ml=round(known.wrong_voxels * worked_ml, 4),
         worst_slice=known.slices[0].k if known.slices else -1,

@@ -23,7 +23,7 @@ _DEFAULT_ENDING = ".nii.gz"
 _MOST_PRINTED = 20
 # Options of one volume: each would be a file for all of them.
 _OF_ONE = ("preview", "consistency", "consistency_figure", "prompts_out")
-HEADER = ("case", "object", "model", "ml", "expected Dice", "worst slice", "notes")
+HEADER = ("case", "object", "model", "ml", "expected Dice", "at least", "worst slice", "notes")
 
 
 def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +100,7 @@ def object_texts(row: ObjectRow) -> list[str]:
         row.model,
         f"{row.ml:.2f}",
         "nothing found" if unknown else f"{row.expected_dice:.3f}",
+        "–" if row.lower_bound != row.lower_bound else f"{row.lower_bound:.2f}",
         "–" if row.worst_slice < 0 else str(row.worst_slice),
         row.notes,
     ]
