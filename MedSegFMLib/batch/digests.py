@@ -38,18 +38,19 @@ def digests_of(
 
 
 def digest_of_files(*paths: Path) -> str:
-    """The SHA-256 of the contents of files and of all files in folders.
+    """The SHA-256 of the contents of files and of all files in folders, whatever their names.
 
     Raises:
         OSError: one cannot be read.
     """
     whole = hashlib.sha256()
     for path in paths:
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        whole.update(f"{len(files)} ".encode())
+        files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+        digests = []
         for file in files:
             with file.open("rb") as stream:
-                whole.update(hashlib.file_digest(stream, "sha256").digest())
+                digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+        whole.update(f"{len(files)} {' '.join(sorted(digests))} ".encode())
     return whole.hexdigest()
 
 

@@ -105,22 +105,29 @@ def read_list(path: Path) -> list[Entry]:
     return entries
 
 
-def volumes_in(folder: Path, prompts: Path | None, paired: bool) -> list[Entry]:
+def volumes_in(folder: Path, out: Path, prompts: Path | None, paired: bool) -> list[Entry]:
     """The volumes of a folder: its image files, and its folders with DICOM.
 
     Args:
         folder: the folder.
+        out: the folder of the results, which holds no volumes.
         prompts: the folder of the prompt files; None for the same.
         paired: whether each volume has prompts of its own: NAME.json for NAME.nii.gz.
 
     Raises:
-        CasesError: there are none, or two have one name.
+        CasesError: there are none, two have one name, or the results would be among them.
     """
+    if folder.resolve() == out.resolve():
+        raise CasesError(
+            f"{folder} holds the volumes, among which results would count as volumes too; choose "
+            "another folder with --out."
+        )
     beside = prompts or folder
     entries = []
     for path in sorted(folder.iterdir()):
         own = beside / f"{stem_of(path)}.json"
-        if not path.name.startswith(".") and _is_volume(path, own):
+        is_hidden = path.name.startswith(".") or path.resolve() == out.resolve()
+        if not is_hidden and _is_volume(path, own):
             cells = {"prompts": str(own)} if paired else {}
             entries.append(Entry(stem_of(path), path, cells))
     if not entries:

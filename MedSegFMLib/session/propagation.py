@@ -2,8 +2,8 @@
 
 Each frame starts from its neighbour's masks: the motion of each object is estimated from both
 frames, its mask is moved, and the model draws it again, given the mask as its card says
-(`ModelCard.starts_from`). One that takes it as its prior mostly keeps the shape. An object that is not found in a frame is looked for in the next one from where it
-was seen last.
+(`ModelCard.starts_from`). One that takes it as its prior mostly keeps the shape. An object that is
+not found in a frame is looked for in the next one from the place in which it was seen last.
 """
 
 from __future__ import annotations

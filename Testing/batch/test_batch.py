@@ -196,6 +196,7 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_sentence(
     assert "--preview is for one volume" in refused(
         capsys, *words, tmp_path / "out", "--preview", tmp_path / "p.png"
     )
+    assert "choose another folder with --out" in refused(capsys, *words, volumes)
     assert "--propagate follows objects through one 4D volume" in refused(
         capsys, *words, tmp_path / "out", "--propagate"
     )
@@ -297,3 +298,16 @@ def test_the_review_lists_objects_and_slices_the_worst_first(
     assert run("review", out, "--below", worst + 1e-3) == 0
     assert " a " not in capsys.readouterr().out
     assert "has no results.csv of a batch" in refused(capsys, "review", tmp_path)
+
+
+def test_results_in_a_folder_among_the_volumes_are_no_volumes(
+    volumes: Path, segmented: list[str]
+) -> None:
+    ball, _ = make_blob(GRID)
+    stored = slices(ball.array_kji.astype(np.int16), step=(0, 0, 2.0), spacing=(1.0, 1.0))
+    for name in ("a.nii.gz", "b.nrrd"):
+        (volumes / name).unlink()
+    write_files(volumes / "ct", stored)
+    ras = ["--box-ras", -5, 8, 33, 8, 18, 46]
+    words = ["segment", volumes, *FAST, "--ending", ".dcm", *ras, "--out", volumes / "out"]
+    assert run(*words) == 0 and run(*words) == 0 and segmented == ["ct"]

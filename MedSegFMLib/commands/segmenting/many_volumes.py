@@ -138,7 +138,7 @@ def _volumes(arguments: argparse.Namespace, folder: Path) -> list[Entry]:
     alike = arguments.typed or (prompts is not None and of_each is None)
     known = card(arguments.model)
     paired = not alike and not (of_each is None and known.prompts == ("text",))
-    return volumes_in(folder, of_each, paired)
+    return volumes_in(folder, Path(arguments.out), of_each, paired)
 
 
 def _job(
