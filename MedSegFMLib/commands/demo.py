@@ -6,7 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
-from ..drawing.preview import draw_preview, write_preview
+from ..drawing.panels import panels_of_objects
+from ..drawing.picture import Scene, draw_panels, write_picture
 from ..metrics import dice
 from ..prompts.types import Box, Point
 from ..registry import DEFAULT_MODEL, create
@@ -14,8 +15,9 @@ from ..session.session import Session
 from ..simulate import box_around, next_click
 from ..synthesis.phantom import make_abdomen
 from ..system.atomic_files import make_folder
+from ..volumes.segmentations.segmentation import Segmentation
 from .console import print_table, progress_bar
-from .segment import label_outlines
+from .picture_arguments import outlines_of
 
 SUMMARY = "segment two organs of a generated phantom: mask, preview image and Dice"
 _ORGANS = ("liver", "kidney L")
@@ -63,9 +65,11 @@ def run(arguments: argparse.Namespace) -> None:
     phantom.image.write(image_path)
     labels.write(labels_path)
     prompts = [prompt for _, prompt in session.prompts.entries]
-    outlines = label_outlines(labels, session)
+    names = dict(session.prompts.objects)
+    outlines = outlines_of(Segmentation.from_labelmap(labels, names))
     title = f"phantom, {arguments.model}: a box and a click for each organ"
-    write_preview(draw_preview(phantom.image, outlines, prompts, title), preview_path)
+    scene = Scene(phantom.image, outlines, prompts)
+    write_picture(draw_panels(scene, panels_of_objects(scene), title), preview_path)
     rows = [
         [
             session.prompts.name(label),

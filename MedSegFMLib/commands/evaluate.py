@@ -14,6 +14,7 @@ from ..evaluate.protocols import DEFAULT_PROTOCOL
 from ..system.atomic_files import make_folder
 from ..system.folder_lock import folder_lock
 from .console import print_table, progress_bar
+from .picture_arguments import add_window_argument, chosen_window
 
 if TYPE_CHECKING:
     from ..evaluate.protocol import Protocol
@@ -73,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run on a Ray cluster: its address, auto to find one, or local to start one here",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add_window_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     seeds = _seeds(arguments.seed)
     models = list(dict.fromkeys(name.strip() for name in arguments.models.split(",")))
     protocol = _protocol(arguments)
+    window = chosen_window(arguments)
     cases = read_cases(Path(arguments.cases))
     folder = Path(arguments.out)
     # A damaged record or an unknown model raises before anything is written.
@@ -112,6 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
                 arguments.device,
                 progress,
                 arguments.ray,
+                window,
             )
         rows, failures = finished.rows, finished.failures
         if not rows:

@@ -17,6 +17,7 @@ from typing import NoReturn
 from .. import __version__
 from ..errors import MedSegFMError
 from .interrupts import INTERRUPTED, STATUS
+from .picture_arguments import with_joined_window
 
 # Each name is a module of this folder with SUMMARY, add_arguments(parser) and run(arguments); `run`
 # returns the exit status, or None for 0.
@@ -24,6 +25,7 @@ COMMANDS = (
     "demo",
     "models",
     "show",
+    "view",
     "segment",
     "replay",
     "measure",
@@ -54,7 +56,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         try:
             words = list(arguments)
-            parsed = _parser().parse_args(words, argparse.Namespace(words=words))
+            parsed = _parser().parse_args(
+                with_joined_window(words), argparse.Namespace(words=words)
+            )
             return int(parsed.run(parsed) or 0)
         finally:
             sys.stdout.flush()

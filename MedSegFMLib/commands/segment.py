@@ -6,13 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
-from ..drawing.preview import (
-    COLOURS,
-    Outline,
-    check_picture_ending,
-    draw_preview,
-    write_preview,
-)
+from ..drawing.panels import panels_of_objects
+from ..drawing.picture import Scene, check_picture_ending, draw_panels, write_picture
 from ..errors import ModelError, OutputError
 from ..progress import part_of
 from ..prompts.json_format import write_prompts
@@ -21,7 +16,6 @@ from ..prompts.prompt_list import PromptList
 from ..prompts.voxels import to_voxels
 from ..registry import DEFAULT_MODEL, card, create
 from ..session.session import Session
-from ..volumes.volume import Volume
 from .check_outputs import check_outputs
 from .consistency_output import (
     COLUMNS,
@@ -33,6 +27,7 @@ from .consistency_output import (
 )
 from .console import print_table, progress_bar
 from .mask_arguments import mask_files, resampling_notes
+from .picture_arguments import add_window_argument, chosen_window, outlines_of, title_of
 from .prompt_arguments import add_prompt_arguments, are_given, class_prompts, parse_prompts
 from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 from .result_output import Output, add_result_arguments, check_numbers, treatment_of
@@ -66,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F.png",
         help="write a figure of the disagreement for the object with the lowest expected Dice",
     )
+    add_window_argument(parser)
     add_reading_arguments(parser)
     add_model_arguments(parser)
     add_prompt_arguments(parser)
@@ -110,6 +106,14 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
     return options
 
 
+def _with_window(options: dict[str, str], arguments: argparse.Namespace) -> dict[str, str]:
+    """The options with the window of the pictures for a model that looks through one, too."""
+    takes = any(option.name == "window" for option in card(arguments.model).options)
+    if not takes or "window" in options or chosen_window(arguments) is None:
+        return options
+    return {**options, "window": ",".join(arguments.window)}
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Segment, write the outputs, and print the result."""
     from ..volumes.io.image_files import check_ending, check_storable
@@ -132,6 +136,7 @@ def run(arguments: argparse.Namespace) -> None:
         check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
+    window = chosen_window(arguments)
     volume = read_volume(arguments)
     for path in volumes:
         check_storable(path, volume.geometry)
@@ -148,7 +153,7 @@ def run(arguments: argparse.Namespace) -> None:
     for _, prompt in prompts.entries:
         card(arguments.model).check_takes([prompt])
         to_voxels([prompt], worked.geometry)
-    options = model_options(arguments)
+    options = _with_window(model_options(arguments), arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress:
@@ -167,23 +172,22 @@ def run(arguments: argparse.Namespace) -> None:
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - start_time
     segmentation = result.on(worked_result, volume.geometry)
-    for line in result.flattened(session):
-        print(line)
+    flattened = result.flattened(session)
     result.write(segmentation, volume, session, prompts, arguments, options, by_class)
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
-    title = f"{Path(arguments.volume).name}, {arguments.model}"
+    title = f"{title_of(Path(arguments.volume), volume)}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        preview = draw_preview(
-            worked, label_outlines(worked_result.labelmap(), session), shown, title
-        )
-        write_preview(preview, arguments.preview)
+        scene = Scene(worked, outlines_of(worked_result), shown, window)
+        write_picture(draw_panels(scene, panels_of_objects(scene), title), arguments.preview)
     if arguments.consistency:
         disagreement = disagreement_map(measured, worked)
         brought_back(disagreement, volume.geometry).write(arguments.consistency)
     if arguments.consistency_figure:
-        write_figure(measured, worked, title, arguments.consistency_figure)
+        write_figure(measured, worked, title, arguments.consistency_figure, window)
+    for line in flattened:
+        print(line)
     rows = []
     found = {segment.label: segment.voxels for segment in segmentation.segments}
     for label, name in prompts.objects:
@@ -198,11 +202,3 @@ def run(arguments: argparse.Namespace) -> None:
     for line in resampling_notes(given_masks, volume.geometry):
         print(line)
     print(f"Wrote {arguments.out}; {arguments.model} took {seconds:.1f} s.")
-
-
-def label_outlines(labels: Volume, session: Session) -> list[Outline]:
-    """An outline for each object of a session, in colours that repeat after seven."""
-    return [
-        Outline(name, labels.array_kji == label, COLOURS[n % len(COLOURS)])
-        for n, (label, name) in enumerate(session.prompts.objects)
-    ]

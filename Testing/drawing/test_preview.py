@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from MedSegFMLib.drawing.preview import Outline, draw_preview, write_preview
 
 from MedSegFMLib import Box, Geometry, Point, Volume
-from MedSegFMLib.drawing.preview import Outline, draw_preview, write_preview
 from MedSegFMLib.errors import OutputError
 from MedSegFMLib.synthesis.phantom import ORGANS, make_abdomen
 from MedSegFMLib.volumes.patient_planes import planes

@@ -15,6 +15,7 @@ from ...progress import Progress, no_progress
 from ...segmenter import Segmenter
 from ...system.atomic_files import make_folder
 from ...system.folder_lock import folder_lock
+from ...volumes.windows import Window
 from ..model_choice import ModelChoice, read_choice
 from ..protocol import Protocol
 from ..records import Done, Failure, Outcome, Row, Task
@@ -57,6 +58,7 @@ def evaluate(
     device: str = "auto",
     progress: Progress = no_progress,
     ray: str | None = None,
+    window: Window | None = None,
 ) -> Finished:
     """Run the tasks that are not yet in `folder`/results.csv, and append each result to it.
 
@@ -75,6 +77,7 @@ def evaluate(
         progress: reports progress; may raise Cancelled.
         ray: the address of a cluster, "auto" to find one, or "local" for one that lasts as long as
             the run; None for no cluster.
+        window: the window of the pictures; None for the one that fits each.
 
     Returns:
         The rows and failures of the cases, including those of other models in earlier runs, in the
@@ -90,7 +93,9 @@ def evaluate(
     advice = "choose another with --out"
     make_folder(folder, advice)
     with folder_lock(folder, f"or {advice}"):
-        return _evaluate(cases, choices, seeds, folder, protocol, jobs, device, progress, ray)
+        return _evaluate(
+            cases, choices, seeds, folder, protocol, jobs, device, progress, ray, window
+        )
 
 
 def _evaluate(
@@ -103,6 +108,7 @@ def _evaluate(
     device: str,
     progress: Progress,
     ray: str | None,
+    window: Window | None,
 ) -> Finished:
     results = ResultsFolder(folder, cases, protocol)
     tasks = list(itertools.starmap(Task, itertools.product(cases, choices, seeds)))
@@ -114,7 +120,7 @@ def _evaluate(
         label_maps = folder.resolve() / "segs" if protocol.save_segs else None
         if label_maps is not None:
             make_folder(label_maps, "choose another with --out")
-        work = functools.partial(run_task, protocol=protocol, label_maps=label_maps)
+        work = functools.partial(run_task, protocol=protocol, label_maps=label_maps, window=window)
         executor = _executor(choices, work, jobs, device, ray, machines)
         results.begin(missing)
         scheduler = Scheduler(missing, executor)

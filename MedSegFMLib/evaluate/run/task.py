@@ -14,6 +14,7 @@ from ...datasets.cases import LoadedCase, load_case
 from ...errors import MedSegFMError
 from ...progress import no_progress
 from ...segmenter import Segmenter
+from ...volumes.windows import Window
 from ..model_choice import ModelChoice
 from ..protocol import Protocol
 from ..records import Crash, Done, Failure, Outcome, Row, Task
@@ -36,7 +37,11 @@ def open_model(
 
 
 def run_task(
-    task: Task, segmenter: Segmenter, protocol: Protocol, label_maps: Path | None = None
+    task: Task,
+    segmenter: Segmenter,
+    protocol: Protocol,
+    label_maps: Path | None = None,
+    window: Window | None = None,
 ) -> Outcome:
     """The rows and the picture of a task, or its failure; raises no error.
 
@@ -45,6 +50,7 @@ def run_task(
         segmenter: the model.
         protocol: the protocol.
         label_maps: the folder for the label maps, if the protocol saves them.
+        window: the window of the picture; None for the one that fits.
     """
     begun = time.perf_counter()
     try:
@@ -53,7 +59,7 @@ def run_task(
         rows, masks_kji = run_case(task, loaded, segmenter, protocol, no_progress, kept)
         if kept is not None and label_maps is not None:
             kept.write(label_maps / label_maps_name(task.key))
-        picture = _picture(task, loaded, rows, masks_kji)
+        picture = _picture(task, loaded, rows, masks_kji, window)
     except MedSegFMError as error:
         return Failure(*task.key, _one_line(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks continue
@@ -67,13 +73,18 @@ def _segs(loaded: LoadedCase, task: Task, protocol: Protocol) -> StepLabelMaps:
 
 
 def _picture(
-    task: Task, loaded: LoadedCase, rows: list[Row], masks_kji: NDArray[np.uint8]
+    task: Task,
+    loaded: LoadedCase,
+    rows: list[Row],
+    masks_kji: NDArray[np.uint8],
+    window: Window | None,
 ) -> bytes:
     """The picture as JPEG bytes, because the process may not reach the folder of the results."""
     final = np.mean([row.dsc for row in {row.object: row for row in rows}.values()])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "picture.jpg"
-        write_picture(task.case, loaded, masks_kji, f"{task.model}, Dice {final:.3f}", path)
+        title = f"{task.model}, Dice {final:.3f}"
+        write_picture(task.case, loaded, masks_kji, title, path, window)
         return path.read_bytes()
 
 
