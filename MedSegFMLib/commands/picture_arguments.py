@@ -67,7 +67,7 @@ def title_of(path: Path, volume: Volume) -> str:
     shown = names[-1:]
     while len(shown) < len(names) - 1 and _is_common(shown[0]):
         shown.insert(0, names[-1 - len(shown)])
-    return "/".join(shown)
+    return " ".join(part for part in (volume.modality, "/".join(shown)) if part)
 
 
 def _is_common(name: str) -> bool:

@@ -51,9 +51,10 @@ def draw_consistency(
     """Draw where the planes of a prediction disagree, and their agreement in each slice.
 
     The planes that are wide enough go through the suggested click, or, without one, through the
-    object's middle. The image is overlaid by the disagreement in colour, the outline of the object in each plane,
-    and the prediction's in white dashes. The graph below a plane shows the mean Dice over pairs of
-    planes for each of its slices, by the slice's position in the patient in millimetres.
+    object's middle. The image is overlaid by the disagreement in colour, the outline of the object
+    in each plane, and the prediction's in white dashes. The graph below a plane shows the mean Dice
+    over pairs of planes for each of its slices, by the slice's position in the patient in
+    millimetres.
 
     Args:
         volume: the volume of `prediction`.

@@ -12,10 +12,11 @@ from ..errors import OutputError
 from ..prompts.types import Prompt
 from ..prompts.voxels import to_voxels
 from ..volumes.geometry import Geometry
+from ..volumes.intensities import is_ct
 from ..volumes.patient_planes import Plane, planes
 from ..volumes.region import Region, shape_triple
 from ..volumes.volume import Volume
-from .display_window import display_window
+from .display_window import display_window, display_windows
 from .outlines import Outline
 from .picture import Panel, Scene
 
@@ -27,13 +28,15 @@ MOST_OBJECTS = 24
 _COLUMNS = 4
 _MONTAGE_PANELS, _MOST_MONTAGE_PANELS, _MONTAGE_COLUMNS = 20, 120, 5
 # The margin around what is shown: a part of its longest side, and voxels at least.
-_MARGIN, _LEAST_MARGIN_VOXELS = 0.6, 8
+_MARGIN, _LEAST_MARGIN_VOXELS = 0.6, 16
 
 Rows = list[list[Panel]]
 
 
 def panels_through(scene: Scene, at_kji: Sequence[int] | None = None) -> Rows:
-    """One row: each plane through a voxel, or through the middle of what there is to see.
+    """Each plane through a voxel, or through the middle of what there is to see.
+
+    It is one row; CT with lungs and without objects is shown in two windows.
 
     Args:
         scene: what is drawn.
@@ -43,13 +46,12 @@ def panels_through(scene: Scene, at_kji: Sequence[int] | None = None) -> Rows:
     shown = shown_region(scene, at_kji=at_kji)
     centre = _middle(scene) if at_kji is None else np.asarray(at_kji)
     focus = next((outline for outline in scene.outlines if outline.region), None)
-    window = display_window(scene.volume, shown, focus, scene.window)
-    return [
-        [
-            Panel(plane, int(centre[plane.axis_kji]), shown, window)
-            for plane in shown_planes(scene.volume.geometry, shown)
-        ]
+    wide = shown_planes(scene.volume.geometry, shown)
+    rows = [
+        [Panel(plane, int(centre[plane.axis_kji]), shown, window) for plane in wide]
+        for window in display_windows(scene.volume, shown, focus, scene.window)
     ]
+    return rows if len(wide) > 1 else [[panel for row in rows for panel in row]]
 
 
 def panels_of_objects(scene: Scene, objects: Sequence[Outline] | None = None) -> Rows:
@@ -64,7 +66,10 @@ def panels_of_objects(scene: Scene, objects: Sequence[Outline] | None = None) ->
     if not chosen:
         return panels_through(scene)
     if len(chosen) <= _MOST_ROWS:
-        return [_panels_of(scene, outline, planes(scene.volume.geometry)) for outline in chosen]
+        rows = [_panels_of(scene, outline, planes(scene.volume.geometry)) for outline in chosen]
+        # Each object of a stack of few slices has one.
+        is_thin = all(len(row) == 1 for row in rows)
+        return _in_rows([row[0] for row in rows], _COLUMNS) if is_thin else rows
     if len(chosen) > MOST_OBJECTS:
         sizes = {id(outline): np.count_nonzero(outline.mask_kji) for outline in chosen}
         least = sorted(sizes.values())[-MOST_OBJECTS]
@@ -105,10 +110,23 @@ def panels_of_montage(
     offset = (stop - 1 - indices[-1]) // 2
     shown = shown_region(replace(scene, outlines=chosen))
     focus = next(o for o in chosen if o.region) if len(regions) == 1 else None
-    window = display_window(scene.volume, shown, focus, scene.window)
-    return _in_rows(
-        [Panel(plane, index + offset, shown, window) for index in indices], _MONTAGE_COLUMNS
-    )
+    window = None
+    if focus is not None or scene.window is not None or not is_ct(scene.volume):
+        window = display_window(scene.volume, shown, focus, scene.window)
+
+    def panel(index: int) -> Panel:
+        # CT from the neck to the hip has no window that fits all slices.
+        fitting = window or display_window(scene.volume, _slice_of(shown, axis, index))
+        return Panel(plane, index, shown, fitting)
+
+    return _in_rows([panel(index + offset) for index in indices], _MONTAGE_COLUMNS)
+
+
+def _slice_of(region: Region, axis_kji: int, index: int) -> Region:
+    """The part of a region in one slice."""
+    start, stop = list(region.start_kji), list(region.stop_kji)
+    start[axis_kji], stop[axis_kji] = index, index + 1
+    return Region(shape_triple(start), shape_triple(stop))
 
 
 def slice_plane(geometry: Geometry) -> Plane:

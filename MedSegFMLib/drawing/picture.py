@@ -20,7 +20,7 @@ from ..volumes.patient_planes import Plane
 from ..volumes.region import Region
 from ..volumes.volume import Volume
 from ..volumes.windows import Window
-from .outlines import Outline
+from .outlines import COLOURS, Outline
 from .sheet import draw_caption, make_sheet
 from .slices import (
     crop_axes,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
 # Dots per inch of a file. The largest side that every reader of JPEG takes is 65,535 pixels.
 _DPI = 110
+# Of outlines, in points.
+_WIDTH, _OWN_WIDTH, _WIDTH_OF_MANY = 1.5, 1.8, 1.0
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,16 @@ def draw_panels(
     sheet = make_sheet(ratios, lines, title, indices)
     marks = to_voxels(scene.prompts, scene.volume.geometry) if scene.prompts else None
     shape = scene.volume.geometry.shape_kji
+    width = _WIDTH if len(lines) <= len(COLOURS) else _WIDTH_OF_MANY
     for axes_row, row in zip(sheet.rows, rows, strict=True):
         for axes, panel in zip(axes_row, row, strict=True):
             draw_image(axes, scene.volume, panel, indices)
-            for outline in scene.outlines:
+            # Borders that two objects share are drawn in the colour of the panel's own.
+            for outline in sorted(scene.outlines, key=lambda outline: outline is panel.of):
                 cut = outline.cut(panel.plane, shape, panel.index)
                 if cut is not None:
-                    draw_outline(axes, cut, outline.colour, outline.dashed)
+                    line = _OWN_WIDTH if outline is panel.of else width
+                    draw_outline(axes, cut, outline.colour, outline.dashed, line)
             if marks is not None:
                 draw_marks(axes, panel.plane, shape, marks, panel.index)
     return sheet.figure

@@ -31,6 +31,8 @@ _LONGEST_BAR = 0.25
 
 def draw_slice(axes: Axes, plane: Plane, volume: Volume, index: int, window: Window) -> None:
     """Draw a slice in grey, from the lowest value of the window (black) to the highest (white)."""
+    # At a border of the image part of a pixel is background.
+    axes.set_facecolor("black")
     axes.imshow(
         plane.cut(volume.array_kji, index),
         cmap="gray",
@@ -114,8 +116,10 @@ def draw_indices(axes: Axes, plane: Plane, shape: Shape, shown: Region) -> None:
     ):
         start, stop = shown.start_kji[array_axis], shown.stop_kji[array_axis]
         step = max(1, round((stop - start) / 5, -1 if stop - start > 50 else 0))
-        # In a thin image the indices of neighbours would touch.
-        if axis is axes.yaxis and _height_inches(axes) < 0.15 * (stop - start) / step:
+        # In a small image the indices of neighbours would touch.
+        is_down = axis is axes.yaxis
+        room = _height_inches(axes) / 0.15 if is_down else _width_inches(axes) / 0.35
+        if (stop - start) / step > room:
             step = max(1, stop - start - 1)
         indices = np.arange(-(-start // step) * step, stop, step)
         axis.set_ticks(shape[array_axis] - 1 - indices if flipped else indices)

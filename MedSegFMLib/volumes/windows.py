@@ -60,8 +60,14 @@ class Window:
     @property
     def text(self) -> str:
         """Name, level and width: "lung: level −600, width 1500"."""
-        numbers = f"level {self.level:.4g}, width {self.width:.4g}".replace("-", "−")
+        numbers = f"level {_number(self.level)}, width {_number(self.width)}"
         return f"{self.name}: {numbers}" if self.name else numbers
+
+
+def _number(value: float) -> str:
+    """A number without decimals, if it is large enough."""
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return text.replace("-", "−")
 
 
 def window_names() -> tuple[str, ...]:
