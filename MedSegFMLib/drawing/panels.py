@@ -21,7 +21,9 @@ from .outlines import Outline
 from .picture import Panel, Scene
 
 # A plane whose image is thinner than this part of its length shows nothing.
-_THINNEST = 0.1
+_THINNEST = 0.15
+# A spacing that is this much larger than the others is that of slices.
+_ANISOTROPIC = 1.1
 # With more objects, each has one slice instead of three; beyond the second number none.
 _MOST_ROWS = 4
 MOST_OBJECTS = 24
@@ -132,7 +134,10 @@ def _slice_of(region: Region, axis_kji: int, index: int) -> Region:
 def slice_plane(geometry: Geometry) -> Plane:
     """The plane in which a volume was acquired: across its largest spacing; else the axial one."""
     wide = shown_planes(geometry, Region.whole(geometry.shape_kji))
-    return max(wide, key=lambda plane: round(geometry.spacing_kji_mm[plane.axis_kji], 3))
+    *_, second, largest = sorted(geometry.spacing_kji_mm)
+    if largest < _ANISOTROPIC * second:
+        return wide[0]
+    return max(wide, key=lambda plane: geometry.spacing_kji_mm[plane.axis_kji])
 
 
 def shown_planes(

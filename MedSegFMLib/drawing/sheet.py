@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .slices import LEGEND_LINE, draw_legend, legend_lines
+from .slices import LEGEND_LINE, draw_legend, figure_of, legend_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +103,7 @@ def draw_caption(axes: Axes, first: str, second: str, colour: str = "white") -> 
     """Write two lines above an image."""
     from matplotlib.transforms import ScaledTranslation
 
-    figure = axes.get_figure(root=True)
+    figure = figure_of(axes)
     for text, shade, size, inches in ((first, colour, 9, 0.19), (second, "#B8B8B8", 7.5, 0.045)):
         moved = axes.transAxes + ScaledTranslation(0, inches, figure.dpi_scale_trans)
         axes.text(

@@ -240,8 +240,15 @@ def _legend_columns(names: Sequence[str], width: float) -> int:
 
 
 def _width_inches(axes: Axes) -> float:
-    return float(axes.get_position().width * axes.get_figure(root=True).get_figwidth())
+    return float(axes.get_position().width * figure_of(axes).get_figwidth())
 
 
 def _height_inches(axes: Axes) -> float:
-    return float(axes.get_position().height * axes.get_figure(root=True).get_figheight())
+    return float(axes.get_position().height * figure_of(axes).get_figheight())
+
+
+def figure_of(axes: Axes) -> Figure:
+    """The figure that axes belong to."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure

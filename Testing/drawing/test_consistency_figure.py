@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from consistency_fakes import answer_of, noisy_answer, smooth_noise
 from matplotlib.colors import to_hex
-from MedSegFMLib.drawing.picture import write_picture
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.consistency import Consistency, measure
 from MedSegFMLib.consistency.measure import plane_axes
 from MedSegFMLib.drawing.consistency_figure import PLANE_COLOURS, draw_consistency
+from MedSegFMLib.drawing.picture import write_picture
 from MedSegFMLib.segmenter import Prediction
 from MedSegFMLib.volumes.patient_planes import planes, slice_positions_mm
 
