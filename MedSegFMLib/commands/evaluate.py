@@ -136,15 +136,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print_models(summary: Summary) -> None:
     from ..evaluate.report.summary import COLUMNS
+    from ..metrics.measures import NONE
 
     table = []
     for model, scores in summary.as_json().items():
         low, high = scores["intervals"]["dsc_final"]
-        cells = {key: "–" if scores[key] is None else f"{scores[key]:g}" for key in COLUMNS}
+        cells = {
+            key: NONE if scores[key] is None else measure.text(scores[key])
+            for key, measure in COLUMNS.items()
+        }
         if low is not None:
-            cells["dsc_final"] += f" [{low:g}, {high:g}]"
-        table.append([model, *cells.values()])
-    print_table(["model", *COLUMNS.values()], table)
+            limits = (COLUMNS["dsc_final"].text(limit) for limit in (low, high))
+            cells["dsc_final"] += f" [{', '.join(limits)}]"
+        table.append([model, str(scores["n"]), *cells.values()])
+    print_table(["model", "cases", *(m.heading for m in COLUMNS.values())], table)
+    if summary.caution:
+        print(summary.caution)
 
 
 def _protocol(arguments: argparse.Namespace) -> Protocol:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..drawing.panels import panels_of_objects
 from ..drawing.picture import Scene, check_picture_ending, draw_panels, write_picture
 from ..errors import ModelError, OutputError
+from ..metrics.measures import VOLUME
 from ..progress import part_of
 from ..prompts.json_format import write_prompts
 from ..prompts.mask import Mask
@@ -193,9 +194,9 @@ def run(arguments: argparse.Namespace) -> None:
     for label, name in prompts.objects:
         voxels = found.get(label, 0)
         millilitres = voxels * volume.geometry.voxel_volume_mm3 / 1000
-        row = [str(label), name, str(voxels), f"{millilitres:.2f}"]
+        row = [str(label), name, str(voxels), VOLUME.text(millilitres)]
         rows.append([*row, *(column_texts(measured.get(label)) if comparing else [])])
-    print_table(["label", "object", "voxels", "ml", *(COLUMNS if comparing else [])], rows)
+    print_table(["label", "object", "voxels", VOLUME.heading, *(COLUMNS if comparing else [])], rows)
     if "point" in session.segmenter.card.prompts:
         for line in next_clicks(measured):
             print(line)

@@ -26,12 +26,8 @@ from .ranking import Ranking, rank_models
 from .statistics import PairedTest, compare_models, mean_intervals
 from .targets import TargetScore, target_score
 
-# The columns of the table of models on the command line: keys of `Summary.as_json`, and headings.
-COLUMNS = {
-    "n": "cases",
-    **{key: score.heading for key, score in SCORES.items()},
-    "seconds_per_click": SECONDS.named("median per click").heading,
-}
+# The columns of the table of models on the command line, by keys of `Summary.as_json`.
+COLUMNS = {**SCORES, "seconds_per_click": SECONDS.named("median per click")}
 # The scores by which models are compared and ranked.
 COMPARED = ("dsc_final", "nsd_final", "dsc_auc", "nsd_auc")
 
@@ -113,6 +109,17 @@ class Summary:
     paired_tests: dict[str, list[PairedTest]]
     rankings: dict[str, Ranking]
     targets: dict[str, TargetScore]
+
+    @property
+    def ran(self) -> list[str]:
+        """The models that computed anything; the others could not be loaded."""
+        return list(self.scores)
+
+    @property
+    def caution(self) -> str:
+        """The caution of the ranking of the fewest cases; empty if all have enough."""
+        fewest = min(self.rankings.values(), key=lambda one: one.cases, default=None)
+        return "" if fewest is None else fewest.caution
 
     def as_json(self) -> dict[str, Any]:
         """All results by model; unknown numbers are null."""
