@@ -196,7 +196,9 @@ def run(arguments: argparse.Namespace) -> None:
         millilitres = voxels * volume.geometry.voxel_volume_mm3 / 1000
         row = [str(label), name, str(voxels), VOLUME.text(millilitres)]
         rows.append([*row, *(column_texts(measured.get(label)) if comparing else [])])
-    print_table(["label", "object", "voxels", VOLUME.heading, *(COLUMNS if comparing else [])], rows)
+    print_table(
+        ["label", "object", "voxels", VOLUME.heading, *(COLUMNS if comparing else [])], rows
+    )
     if "point" in session.segmenter.card.prompts:
         for line in next_clicks(measured):
             print(line)

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..drawing.outlines import Outline
 from ..drawing.panels import (
     MOST_OBJECTS,
@@ -90,7 +92,8 @@ def run(arguments: argparse.Namespace) -> None:
     scene = Scene(volume, outlines, drawn, window)
     chosen = _chosen(segmentation, outlines, arguments.object)
     if at_ras is not None:
-        rows = panels_through(scene, volume.geometry.ijk_from_ras(at_ras).round().astype(int)[::-1])
+        i, j, k = np.rint(volume.geometry.ijk_from_ras(at_ras)).astype(int).tolist()
+        rows = panels_through(scene, (k, j, i))
     elif arguments.montage or arguments.every is not None:
         rows = panels_of_montage(scene, arguments.every, chosen)
     else:

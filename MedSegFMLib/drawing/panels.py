@@ -210,7 +210,7 @@ def _middle(scene: Scene) -> NDArray[np.int64]:
         if outline.region is not None:
             middle = middle_voxel(outline.mask_kji)
             assert middle is not None
-            return middle + np.array(outline.region.start_kji)
+            return np.add(middle, outline.region.start_kji)
     prompted = _prompted_region(scene.volume.geometry, scene.prompts)
     region = prompted or Region.whole(scene.volume.geometry.shape_kji)
     return np.add(region.start_kji, region.stop_kji) // 2
