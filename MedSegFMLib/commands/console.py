@@ -63,10 +63,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(box=SIMPLE)
     for number, name in enumerate(header):
         cells = [row[number] for row in rows]
-        # Names of rows and numbers stay whole, also in a narrow terminal.
+        # Names of rows, numbers and words of headings stay whole, also in a narrow terminal.
         is_name = number == 0 and max(map(len, cells), default=0) <= _LONGEST_WHOLE
         words = [word for cell in cells for word in cell.split() if _is_number(word)]
-        least = max(map(len, words), default=0)
+        least = max(map(len, [*words, *name.split()]), default=0)
         table.add_column(
             Text(name), overflow="fold", no_wrap=is_name, min_width=None if is_name else least
         )

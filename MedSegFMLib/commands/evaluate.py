@@ -139,17 +139,23 @@ def _print_models(summary: Summary) -> None:
     from ..metrics.measures import NONE
 
     table = []
+    # An area under a curve needs five steps.
+    known = {
+        key: measure
+        for key, measure in COLUMNS.items()
+        if any(scores[key] is not None for scores in summary.as_json().values())
+    }
     for model, scores in summary.as_json().items():
         low, high = scores["intervals"]["dsc_final"]
         cells = {
             key: NONE if scores[key] is None else measure.text(scores[key])
-            for key, measure in COLUMNS.items()
+            for key, measure in known.items()
         }
         if low is not None:
             limits = (COLUMNS["dsc_final"].text(limit) for limit in (low, high))
             cells["dsc_final"] += f" [{', '.join(limits)}]"
         table.append([model, str(scores["n"]), *cells.values()])
-    print_table(["model", "cases", *(m.heading for m in COLUMNS.values())], table)
+    print_table(["model", "cases", *(m.heading for m in known.values())], table)
     if summary.caution:
         print(summary.caution)
 

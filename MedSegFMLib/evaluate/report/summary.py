@@ -28,6 +28,7 @@ from .targets import TargetScore, target_score
 
 # The columns of the table of models on the command line, by keys of `Summary.as_json`.
 COLUMNS = {**SCORES, "seconds_per_click": SECONDS.named("median per click")}
+_SIGNIFICANT = 0.05
 # The scores by which models are compared and ranked.
 COMPARED = ("dsc_final", "nsd_final", "dsc_auc", "nsd_auc")
 
@@ -119,7 +120,13 @@ class Summary:
     def caution(self) -> str:
         """The caution of the ranking of the fewest cases; empty if all have enough."""
         fewest = min(self.rankings.values(), key=lambda one: one.cases, default=None)
-        return "" if fewest is None else fewest.caution
+        if fewest is None or not fewest.caution:
+            return ""
+        tests = [pair.p_holm for pairs in self.paired_tests.values() for pair in pairs]
+        tested = [p for p in tests if not math.isnan(p)]
+        if tested and min(tested) >= _SIGNIFICANT:
+            return f"{fewest.caution} No difference has p < 0.05 after Holm's correction."
+        return fewest.caution
 
     def as_json(self) -> dict[str, Any]:
         """All results by model; unknown numbers are null."""
