@@ -16,8 +16,8 @@ from ..simulate import box_around, next_click
 from ..synthesis.phantom import make_abdomen
 from ..system.atomic_files import make_folder
 from ..volumes.segmentations.segmentation import Segmentation
+from .arguments.picture import outlines_of
 from .console import print_table, progress_bar
-from .picture_arguments import outlines_of
 
 SUMMARY = "segment two organs of a generated phantom: mask, preview image and Dice"
 _ORGANS = ("liver", "kidney L")

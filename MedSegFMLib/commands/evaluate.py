@@ -13,8 +13,8 @@ from ..errors import CasesError
 from ..evaluate.protocols import DEFAULT_PROTOCOL
 from ..system.atomic_files import make_folder
 from ..system.folder_lock import folder_lock
+from .arguments.picture import add_window_argument, chosen_window
 from .console import print_table, progress_bar
-from .picture_arguments import add_window_argument, chosen_window
 
 if TYPE_CHECKING:
     from ..evaluate.protocol import Protocol

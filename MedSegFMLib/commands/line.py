@@ -16,8 +16,8 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import MedSegFMError
+from .arguments.picture import with_joined_window
 from .interrupts import INTERRUPTED, STATUS
-from .picture_arguments import with_joined_window
 
 # Each name is a module of this folder with SUMMARY, add_arguments(parser) and run(arguments); `run`
 # returns the exit status, or None for 0.

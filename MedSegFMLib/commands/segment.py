@@ -17,6 +17,7 @@ from ..prompts.prompt_list import PromptList
 from ..prompts.voxels import to_voxels
 from ..registry import DEFAULT_MODEL, card, create
 from ..session.session import Session
+from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
 from .check_outputs import check_outputs
 from .consistency_output import (
     COLUMNS,
@@ -28,7 +29,6 @@ from .consistency_output import (
 )
 from .console import print_table, progress_bar
 from .mask_arguments import mask_files, resampling_notes
-from .picture_arguments import add_window_argument, chosen_window, outlines_of, title_of
 from .prompt_arguments import add_prompt_arguments, are_given, class_prompts, parse_prompts
 from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 from .result_output import Output, add_result_arguments, check_numbers, treatment_of

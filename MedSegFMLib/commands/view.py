@@ -23,14 +23,14 @@ from ..prompts.types import Point
 from ..volumes.right_angles import on_regular_grid
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
-from .check_outputs import check_outputs
-from .picture_arguments import (
+from .arguments.picture import (
     add_window_argument,
     chosen_window,
     outlines_of,
     read_objects,
     title_of,
 )
+from .check_outputs import check_outputs
 from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 
 SUMMARY = "draw a volume with segments and prompts: where each object is largest, or a montage"
@@ -149,7 +149,7 @@ def _notes(
     outlines: Sequence[Outline],
     chosen: Sequence[Outline] | None,
 ) -> str:
-    """What a title adds about objects that are not pictured, and about the volume's axes."""
+    """Text that a title adds about objects that are not pictured, and about the volume's axes."""
     filled = [outline for outline in outlines if outline.region is not None]
     notes = ""
     pictured = {id(panel.of) for row in rows for panel in row if panel.of is not None}

@@ -14,7 +14,7 @@ from PIL import Image
 from sample_volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
-from MedSegFMLib.commands.picture_arguments import title_of, with_joined_window
+from MedSegFMLib.commands.arguments.picture import title_of, with_joined_window
 from MedSegFMLib.drawing.outlines import object_colour
 from MedSegFMLib.volumes.segmentations.segmentation import Segment, Segmentation
 

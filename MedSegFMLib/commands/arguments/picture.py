@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..drawing.outlines import Outline, object_colour
-from ..errors import MaskError, numbers_text
-from ..results.replay import read_named
-from ..volumes.geometry import Geometry
-from ..volumes.grids import extent_text, have_same_voxels
-from ..volumes.segmentations.segmentation import Segmentation
-from ..volumes.volume import Volume
-from ..volumes.windows import AUTO, Window, parse_window, window_names
+from ...drawing.outlines import Outline, object_colour
+from ...errors import MaskError, numbers_text
+from ...results.replay import read_named
+from ...volumes.geometry import Geometry
+from ...volumes.grids import extent_text, have_same_voxels
+from ...volumes.segmentations.segmentation import Segmentation
+from ...volumes.volume import Volume
+from ...volumes.windows import AUTO, Window, parse_window, window_names
 
 _OPTION = "--window"
 # Names that many files and folders share, so that they say nothing in a title.
