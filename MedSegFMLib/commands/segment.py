@@ -107,7 +107,7 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
     return options
 
 
-def _with_window(options: dict[str, str], arguments: argparse.Namespace) -> dict[str, str]:
+def with_window(options: dict[str, str], arguments: argparse.Namespace) -> dict[str, str]:
     """The options with the window of the pictures for a model that looks through one, too."""
     takes = any(option.name == "window" for option in card(arguments.model).options)
     if not takes or "window" in options or chosen_window(arguments) is None:
@@ -154,7 +154,7 @@ def run(arguments: argparse.Namespace) -> None:
     for _, prompt in prompts.entries:
         card(arguments.model).check_takes([prompt])
         to_voxels([prompt], worked.geometry)
-    options = _with_window(model_options(arguments), arguments)
+    options = with_window(model_options(arguments), arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CELL_WIDTHS = {1: 6.5, 2: 5.4, 3: 4.0, 4: 3.1}
 _NARROWEST_CELL = 2.5
 _CAPTION, _BESIDE, _GAP = 0.42, 0.1, 0.08
-_INDICES_LEFT, _INDICES_BELOW = 0.45, 0.36
+_INDICES_LEFT, _INDICES_BELOW = 0.52, 0.36
 _TITLE_LINE, _TITLE_LETTER = 0.2, 0.088
 # The height of an image relative to the width that is there for it.
 _TALLEST = 1.3

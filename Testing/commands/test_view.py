@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from PIL import Image
 from sample_volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
+from MedSegFMLib.commands import segment
 from MedSegFMLib.commands.arguments.picture import title_of, with_joined_window
 from MedSegFMLib.drawing.outlines import object_colour
 from MedSegFMLib.volumes.segmentations.segmentation import Segment, Segmentation
@@ -192,3 +194,15 @@ def test_a_picture_is_written_although_nobody_reads_what_is_printed(
         os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_window_of_pictures_is_that_of_models_that_look_at_slices() -> None:
+    def options(model: str, *window: str) -> dict[str, str]:
+        given = argparse.Namespace(model=model, window=list(window), weights=None, option=[])
+        return segment.with_window(segment.model_options(given), given)
+
+    assert options("medsam", "lung") == options("medical-sam3", "lung") == {"window": "lung"}
+    assert options("crossplane", "40", "400") == {"window": "40,400"}
+    assert options("medsam", "auto") == options("ensam", "lung") == {}
+    own = argparse.Namespace(model="sam", window=["lung"], weights=None, option=["window=bone"])
+    assert segment.with_window(segment.model_options(own), own) == {"window": "bone"}
