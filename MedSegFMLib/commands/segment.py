@@ -23,8 +23,8 @@ from .consistency_output import (
     COLUMNS,
     column_texts,
     disagreement_map,
+    doubts,
     measure_consistency,
-    next_clicks,
     write_figure,
 )
 from .console import print_table, progress_bar
@@ -200,7 +200,7 @@ def run(arguments: argparse.Namespace) -> None:
         ["label", "object", "voxels", VOLUME.heading, *(COLUMNS if comparing else [])], rows
     )
     if "point" in session.segmenter.card.prompts:
-        for line in next_clicks(measured):
+        for line in doubts(measured):
             print(line)
     for line in resampling_notes(given_masks, volume.geometry):
         print(line)
