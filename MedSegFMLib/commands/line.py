@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import MedSegFMError
+from .arguments.picture import with_joined_window
 from .interrupts import INTERRUPTED, STATUS
 
 # Each name is a module of this folder with SUMMARY, add_arguments(parser) and run(arguments); `run`
@@ -24,6 +25,7 @@ COMMANDS = (
     "demo",
     "models",
     "show",
+    "view",
     "segment",
     "replay",
     "measure",
@@ -55,7 +57,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         try:
             words = list(arguments)
-            parsed = _parser().parse_args(words, argparse.Namespace(words=words))
+            parsed = _parser().parse_args(
+                with_joined_window(words), argparse.Namespace(words=words)
+            )
             return int(parsed.run(parsed) or 0)
         finally:
             sys.stdout.flush()

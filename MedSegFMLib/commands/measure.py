@@ -8,8 +8,10 @@ import io
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from ..errors import OutputError
+from ..metrics import measures
 from ..metrics.measurements import Measurement, measure_segments
 from ..system.atomic_files import write_text
 from ..system.csv_cells import escaped
@@ -22,6 +24,16 @@ from .console import print_table
 from .reading_arguments import add_reading_arguments
 
 SUMMARY = "measure segments: ml, surface, longest diameters, intensities and SUV peak"
+# The columns that are printed, with their units and decimals; files have all digits.
+_PRINTED = {
+    "volume_ml": measures.VOLUME,
+    "surface_mm2": measures.SURFACE,
+    "axial_diameter_mm": measures.DIAMETER.named("axial diameter"),
+    "diameter_mm": measures.DIAMETER,
+    "mean": measures.VALUE.named("mean"),
+    "sd": measures.VALUE.named("sd"),
+    "suv_peak": measures.VALUE.named("SUV peak"),
+}
 _COLUMNS = tuple(item.name for item in fields(Measurement))
 
 
@@ -59,7 +71,8 @@ def run(arguments: argparse.Namespace) -> None:
     for path in outputs:
         write_text(path, _csv(rows) if path.suffix.lower() == ".csv" else _json(rows))
     shown = [name for name in _COLUMNS if any(getattr(row, name) is not None for row in rows)]
-    print_table(shown, [[_cell(getattr(row, name)) for name in shown] for row in rows])
+    headings = [_PRINTED[name].heading if name in _PRINTED else name for name in shown]
+    print_table(headings, [[_cell(name, getattr(row, name)) for name in shown] for row in rows])
 
 
 def _segments(source: Path, frame: int | None) -> Segmentation:
@@ -83,7 +96,7 @@ def _json(rows: list[Measurement]) -> str:
     return json.dumps([asdict(row) for row in rows], indent=1) + "\n"
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return _PRINTED[name].text(value) if name in _PRINTED else str(value)

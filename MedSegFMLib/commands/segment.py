@@ -6,15 +6,14 @@ import argparse
 import time
 from pathlib import Path
 
-from ..drawing.preview import (
-    check_picture_ending,
-    draw_preview,
-    write_preview,
-)
+from ..drawing.panels import panels_of_objects
+from ..drawing.picture import Scene, check_picture_ending, draw_panels, write_picture
 from ..errors import OutputError
+from ..metrics.measures import VOLUME
 from ..progress import part_of
 from ..prompts.json_format import write_prompts
 from ..registry import create
+from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
 from .check_outputs import check_outputs
 from .consistency_output import (
     COLUMNS,
@@ -31,8 +30,8 @@ from .reading_arguments import VOLUME_HELP, add_reading_arguments
 from .result_output import add_result_arguments, check_numbers
 from .segmenting import all_frames, many_volumes
 from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
-from .segmenting.model_arguments import add_model_arguments, model_options
-from .segmenting.one_volume import inputs_of, label_outlines, output_of, prepare
+from .segmenting.model_arguments import add_model_arguments, model_options, with_window
+from .segmenting.one_volume import inputs_of, output_of, prepare
 
 SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
 
@@ -60,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F.png",
         help="write a figure of the disagreement for the object with the lowest expected Dice",
     )
+    add_window_argument(parser)
     add_reading_arguments(parser)
     all_frames.add_frame_arguments(parser)
     add_model_arguments(parser)
@@ -93,11 +93,12 @@ def run(arguments: argparse.Namespace) -> int:
         check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
+    window = chosen_window(arguments)
     prepared = prepare(arguments, result)
     volume, worked = prepared.volume, prepared.worked
     for path in maps:
         check_storable(path, volume.geometry)
-    options = model_options(arguments)
+    options = with_window(model_options(arguments), arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress:
@@ -109,21 +110,23 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = time.perf_counter() - start_time
     prompts = prepared.prompts
     segmentation = prepared.on_own_grid(worked_result)
-    for line in result.flattened(session):
-        print(line)
+    flattened = result.flattened(session)
     result.write(segmentation, volume, session, prompts, arguments, options, prepared.by_class)
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
-    title = f"{Path(arguments.volume).name}, {arguments.model}"
+    title = f"{title_of(Path(arguments.volume), volume)}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        preview = draw_preview(worked, label_outlines(worked_result), shown, title)
-        write_preview(preview, arguments.preview)
+        scene = Scene(worked, outlines_of(worked_result), shown, window)
+        write_picture(draw_panels(scene, panels_of_objects(scene), title), arguments.preview)
     if arguments.consistency:
         disagreement = disagreement_map(measured, worked)
         brought_back(disagreement, volume.geometry).write(arguments.consistency)
     if arguments.consistency_figure:
-        write_figure(measured, worked, title, arguments.consistency_figure)
+        write_figure(measured, worked, title, arguments.consistency_figure, window)
+    # Files are written before anything is printed: the reader of the output may be gone.
+    for line in flattened:
+        print(line)
     bounds = lower_bounds(session, arguments.model, options)
     columns = [*(COLUMNS if comparing else []), *([BOUND_COLUMN] if bounds else [])]
     rows = []
@@ -131,10 +134,10 @@ def run(arguments: argparse.Namespace) -> int:
     for label, name in prompts.objects:
         voxels = found.get(label, 0)
         millilitres = voxels * volume.geometry.voxel_volume_mm3 / 1000
-        row = [str(label), name, str(voxels), f"{millilitres:.2f}"]
+        row = [str(label), name, str(voxels), VOLUME.text(millilitres)]
         row += column_texts(measured.get(label)) if comparing else []
         rows.append([*row, *([bound_text(bounds.get(label))] if bounds else [])])
-    print_table(["label", "object", "voxels", "ml", *columns], rows)
+    print_table(["label", "object", "voxels", VOLUME.heading, *columns], rows)
     for line in bound_notes(bounds, prompts):
         print(line)
     if "point" in session.segmenter.card.prompts:

@@ -69,6 +69,24 @@ def read_ledger(path: Path) -> Ledger:
     return parse_ledger(text, str(path))
 
 
+def read_named(path: Path) -> Segmentation:
+    """The segments of a file; a label map has the names of the ledger beside it, if there is one.
+
+    Raises:
+        VolumeError, MaskError: as `Segmentation.read`.
+    """
+    segmentation = Segmentation.read(path)
+    sidecar = sidecar_of(path)
+    if has_segments(path) or not sidecar.is_file():
+        return segmentation
+    try:
+        ledger = parse_ledger(load_bytes(sidecar, _MOST_BYTES).decode("utf-8"), str(path))
+    except (OSError, ValueError):
+        # The names are a help; the file is shown without them.
+        return segmentation
+    return Segmentation.from_labelmap(segmentation.labelmap(), dict(ledger.prompts.objects))
+
+
 def read_result(path: Path) -> tuple[Segmentation, Ledger]:
     """A result and its ledger.
 

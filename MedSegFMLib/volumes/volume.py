@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ class Volume:
         array_kji: (K, J, I) C-contiguous array of a real number type or bool; copied if it is not
             contiguous, otherwise shared with the caller and never written to.
         geometry: the positions of the voxels; its shape equals the array's.
+        modality: as the file states it: "CT", "MR", "PT" …; "" if it does not, as in NIfTI.
+        description: the series' description, likewise.
 
     Raises:
         VolumeError: the array does not have three axes, a real number type and the grid's shape.
@@ -32,6 +34,8 @@ class Volume:
 
     array_kji: Array
     geometry: Geometry
+    modality: str = ""
+    description: str = ""
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array_kji)
@@ -124,26 +128,25 @@ class Volume:
 
     def with_array(self, array_kji: Array) -> Volume:
         """A volume with other voxels of the same shape on the same grid."""
-        return Volume(array_kji, self.geometry)
+        return replace(self, array_kji=array_kji)
 
     def crop(self, region: Region) -> Volume:
         """The voxels of `region` with their grid."""
-        geometry = self.geometry.crop(region)
-        return Volume(self.array_kji[region.slices], geometry)
+        return self._moved(self.array_kji[region.slices], self.geometry.crop(region))
 
     def pad(self, before_kji: Sequence[int], after_kji: Sequence[int], value: float = 0) -> Volume:
         """The volume with voxels of `value` added before and after along each axis."""
         geometry = self.geometry.pad(before_kji, after_kji)
         width = list(zip(before_kji, after_kji, strict=True))
-        return Volume(np.pad(self.array_kji, width, constant_values=value), geometry)
+        return self._moved(np.pad(self.array_kji, width, constant_values=value), geometry)
 
     def permute(self, axes_kji: Sequence[int]) -> Volume:
         """The volume with its array axes in another order; voxels keep their positions."""
-        return Volume(self.array_kji.transpose(axes_kji), self.geometry.permute(axes_kji))
+        return self._moved(self.array_kji.transpose(axes_kji), self.geometry.permute(axes_kji))
 
     def flip(self, axis_kji: int) -> Volume:
         """The volume with one array axis reversed; voxels keep their positions."""
-        return Volume(np.flip(self.array_kji, axis_kji), self.geometry.flip(axis_kji))
+        return self._moved(np.flip(self.array_kji, axis_kji), self.geometry.flip(axis_kji))
 
     def reoriented(self, axis_codes: str) -> Volume:
         """The volume with i, j, k increasing toward `axis_codes`; voxels keep their positions.
@@ -196,4 +199,8 @@ class Volume:
             mode="grid-constant",
             cval=outside,
         )
-        return Volume(array, geometry)
+        return self._moved(array, geometry)
+
+    def _moved(self, array_kji: Array, geometry: Geometry) -> Volume:
+        """The same image with voxels on another grid."""
+        return replace(self, array_kji=array_kji, geometry=geometry)

@@ -12,7 +12,8 @@ from ...batch.records import Job, ObjectRow, Segmented, SliceRow
 from ...consistency import PlaneViews
 from ...consistency.assessment import Assessment, assess
 from ...consistency.lower_bound import LowerBound
-from ...drawing.preview import draw_preview, middle_voxel, write_preview
+from ...drawing.panels import middle_voxel, panels_through
+from ...drawing.picture import Scene, draw_panels, write_picture
 from ...errors import PromptError
 from ...progress import no_progress
 from ...segmenter import Segmenter
@@ -21,11 +22,12 @@ from ...system.atomic_files import make_folder
 from ...tasks.attempt import attempt
 from ...tasks.records import Outcome
 from ...volumes.segmentations.segmentation import Segmentation
+from ..arguments.picture import chosen_window, outlines_of
 from ..check_outputs import check_outputs
 from ..mask_arguments import resampling_notes
 from .bound_output import lower_bounds
 from .model_arguments import model_options
-from .one_volume import Prepared, inputs_of, label_outlines, output_of, prepare
+from .one_volume import Prepared, inputs_of, output_of, prepare
 
 
 def segment_job(job: Job, segmenter: Segmenter) -> Outcome:
@@ -146,7 +148,6 @@ def _picture(
     job: Job, prepared: Prepared, worked: Segmentation, assessed: dict[int, Assessment]
 ) -> bytes:
     """The planes through the worst slice of the least sure object as JPEG, for the review."""
-    session_outlines = label_outlines(worked)
     known = {label: item for label, item in assessed.items() if item.slices}
     place = None
     title = job.name
@@ -155,9 +156,8 @@ def _picture(
         segment = worked.segment(label)
         k = known[label].slices[0].k
         mask = segment.on(worked.geometry)
-        here = middle_voxel(mask[k : k + 1])
-        here = middle_voxel(mask) if here is None else here
-        place = None if here is None else [int(here[2]), int(here[1]), k]
+        here = middle_voxel(mask[k])
+        place = None if here is None else [k, *map(int, here)]
         expected = known[label].expected_dice
         title += f", {segment.name}: " + (
             "nothing found" if expected is None else f"expected Dice {expected:.2f}"
@@ -165,6 +165,6 @@ def _picture(
     shown = [prompt for _, prompt in prepared.prompts.entries]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "picture.jpg"
-        figure = draw_preview(prepared.worked, session_outlines, shown, title, at_ijk=place)
-        write_preview(figure, path)
+        scene = Scene(prepared.worked, outlines_of(worked), shown, chosen_window(job.arguments))
+        write_picture(draw_panels(scene, panels_through(scene, place), title), path)
         return path.read_bytes()

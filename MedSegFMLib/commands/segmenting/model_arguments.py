@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from ...errors import ModelError
-from ...registry import DEFAULT_MODEL
+from ...registry import DEFAULT_MODEL, card
+from ..arguments.picture import chosen_window
 
 # As options they would bypass the checks of these arguments.
 _OWN_ARGUMENTS = ("device", "weights")
@@ -47,3 +48,11 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
             raise ModelError(f"--option {text} has a separate argument; use --{name} {value}.")
         options[name] = value
     return options
+
+
+def with_window(options: dict[str, str], arguments: argparse.Namespace) -> dict[str, str]:
+    """The options with the window of the pictures for a model that looks through one, too."""
+    takes = any(option.name == "window" for option in card(arguments.model).options)
+    if not takes or "window" in options or chosen_window(arguments) is None:
+        return options
+    return {**options, "window": ",".join(arguments.window)}

@@ -6,7 +6,6 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...drawing.preview import COLOURS, Outline
 from ...prompts.mask import Mask
 from ...prompts.prompt_list import PromptList
 from ...prompts.voxels import to_voxels
@@ -103,11 +102,3 @@ def prepare(
         known.check_takes([prompt])
         to_voxels([prompt], worked.geometry)
     return Prepared(arguments, result, volume, worked, prompts, by_class)
-
-
-def label_outlines(segmentation: Segmentation) -> list[Outline]:
-    """An outline for each segment, in colours that repeat after seven."""
-    return [
-        Outline(segment.name, segment.on(segmentation.geometry), COLOURS[n % len(COLOURS)])
-        for n, segment in enumerate(segmentation.segments)
-    ]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...progress import Progress, parts_of
 from ...system.memory_cache import LruByteCache
 from ...volumes.volume import Volume
+from ...volumes.windows import Window
 from ..planar.grey_levels import GreyLevels, GreyWindow
 from .encoding import SliceKey
 from .preprocessing import ResizePlan, SlicePreprocessor
@@ -37,11 +38,16 @@ class SliceFeatures:
     """Features of the slices of one volume, in 16 bits; those of another volume replace them."""
 
     def __init__(
-        self, runtime: SliceEncoder, preprocessor: SlicePreprocessor, cache_bytes: int
+        self,
+        runtime: SliceEncoder,
+        preprocessor: SlicePreprocessor,
+        cache_bytes: int,
+        window: Window | None = None,
     ) -> None:
         self._runtime = runtime
         self._preprocessor = preprocessor
         self._cache_bytes = cache_bytes
+        self._window = window
         self._numbers = count()
         self._volumes: WeakKeyDictionary[Volume, tuple[int, GreyWindow]] = WeakKeyDictionary()
         self._latest = -1
@@ -55,7 +61,7 @@ class SliceFeatures:
         """
         number_and_window = self._volumes.get(volume)
         if number_and_window is None:
-            number_and_window = next(self._numbers), GreyWindow.from_voxels(volume.array_kji)
+            number_and_window = next(self._numbers), GreyWindow.from_volume(volume, self._window)
             self._volumes[volume] = number_and_window
         if number_and_window[0] != self._latest:
             self._latest, self._cache = number_and_window[0], self._empty()

@@ -107,7 +107,8 @@ def _read(
         _LOG.warning("%s: %s.", path, note)
     if factor is not None:
         _LOG.warning("%s: SUV by body weight from %s.", path, factor.source)
-    return Volume(array, grid.geometry)
+    header = grid.images[0].header
+    return Volume(array, grid.geometry, header.text("Modality"), header.prose("SeriesDescription"))
 
 
 def _is_number(series: Series, choice: str | int | None) -> bool:
