@@ -113,7 +113,6 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
 def run(arguments: argparse.Namespace) -> None:
     """Segment, write the outputs, and print the result."""
     from ..volumes.io.image_files import check_ending, check_storable
-    from ..volumes.right_angles import brought_back, on_regular_grid
 
     result = Output(Path(arguments.out), arguments.fractional, treatment_of(arguments))
     maps = [Path(arguments.consistency)] if arguments.consistency else []
@@ -136,8 +135,6 @@ def run(arguments: argparse.Namespace) -> None:
     for path in volumes:
         check_storable(path, volume.geometry)
     result.check_source(arguments)
-    # Models work on axes at right angles; what is written is on the volume's own.
-    worked = on_regular_grid(volume)
     # A model with classes supports text only and needs no prompts; its classes are known after it
     # has been loaded.
     taken = card(arguments.model).prompts
@@ -147,13 +144,13 @@ def run(arguments: argparse.Namespace) -> None:
     # Errors are raised before a large network is loaded.
     for _, prompt in prompts.entries:
         card(arguments.model).check_takes([prompt])
-        to_voxels([prompt], worked.geometry)
+        to_voxels([prompt], volume.geometry)
     options = model_options(arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress:
         progress(0, "Loading the model")
-        session = Session(create(arguments.model, arguments.device, **options), worked)
+        session = Session(create(arguments.model, arguments.device, **options), volume)
         if by_class:
             classes = session.segmenter.classes
             prompts = (
@@ -163,10 +160,9 @@ def run(arguments: argparse.Namespace) -> None:
             )
         session.change(prompts)
         share = part_of(progress, 0, 1 / 3) if comparing else progress
-        worked_result = result.segments(session, share)
+        segmentation = result.segments(session, share)
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - start_time
-    segmentation = result.on(worked_result, volume.geometry)
     for line in result.flattened(session):
         print(line)
     result.write(segmentation, volume, session, prompts, arguments, options, by_class)
@@ -175,15 +171,13 @@ def run(arguments: argparse.Namespace) -> None:
     title = f"{Path(arguments.volume).name}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        preview = draw_preview(
-            worked, label_outlines(worked_result.labelmap(), session), shown, title
-        )
+        outlines = label_outlines(segmentation.labelmap(), session)
+        preview = draw_preview(volume, outlines, shown, title)
         write_preview(preview, arguments.preview)
     if arguments.consistency:
-        disagreement = disagreement_map(measured, worked)
-        brought_back(disagreement, volume.geometry).write(arguments.consistency)
+        disagreement_map(measured, volume).write(arguments.consistency)
     if arguments.consistency_figure:
-        write_figure(measured, worked, title, arguments.consistency_figure)
+        write_figure(measured, volume, title, arguments.consistency_figure)
     rows = []
     found = {segment.label: segment.voxels for segment in segmentation.segments}
     for label, name in prompts.objects:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..drawing.preview import check_picture_ending, draw_preview, write_preview
 from ..prompts.types import Point
 from ..volumes.geometry import Geometry
@@ -96,10 +98,20 @@ def _facts(volume: Volume) -> dict[str, str]:
         "size": f"{' x '.join(map(str, array.shape[::-1]))} voxels (i x j x k)",
         "spacing": f"{' x '.join(f'{mm:.4g}' for mm in geometry.spacing_ijk_mm)} mm",
         "orientation": f"{geometry.axis_codes} (directions of i, j and k)",
+        **({"axes": _axes(geometry)} if geometry.is_sheared else {}),
         "bounds": _bounds(geometry),
         "voxel type": array.dtype.name,
         "grey values": f"{array.min():g} to {array.max():g}",
     }
+
+
+def _axes(geometry: Geometry) -> str:
+    """How far the axes of a sheared volume are off right angles."""
+    cosines = np.abs(geometry.directions.T @ geometry.directions - np.eye(3)).max()
+    return (
+        f"{np.rad2deg(np.arcsin(cosines)):.2g} degrees off right angles, as with a tilted gantry; "
+        "models work on a grid with right angles"
+    )
 
 
 def _bounds(geometry: Geometry) -> str:
