@@ -45,9 +45,7 @@ def flat(axis: int) -> tuple[Volume, np.ndarray]:
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_single_slice_is_boxed_clicked_and_saved(
-    walker: Desk, axis: int, tmp_path: Path
-) -> None:
+def test_a_single_slice_is_boxed_clicked_and_saved(walker: Desk, axis: int, tmp_path: Path) -> None:
     volume, disc = flat(axis)
     load(walker, volume, disc)
     assert not walker.ui.volumeHint.text and walker.ui.boxButton.enabled

@@ -56,8 +56,16 @@ class Treatment:
         return self == Treatment()
 
 
-def treated(segmentation: Segmentation, treatment: Treatment) -> Segmentation:
-    """The segments after a treatment; those that change have no probabilities any more."""
+def treated(
+    segmentation: Segmentation, treatment: Treatment, label: int | None = None
+) -> Segmentation:
+    """The segments after a treatment; those that change have no probabilities any more.
+
+    Args:
+        segmentation: the segments.
+        treatment: what is done.
+        label: the segment that is treated; None for all.
+    """
     if treatment.is_none:
         return segmentation
     geometry = segmentation.geometry
@@ -66,6 +74,9 @@ def treated(segmentation: Segmentation, treatment: Treatment) -> Segmentation:
         taken[segment.region.slices] |= segment.mask_kji
     segments: list[Segment] = []
     for segment in segmentation.segments:
+        if label not in (None, segment.label):
+            segments.append(segment)
+            continue
         changed = _treated(segment, treatment, geometry)
         here = taken[changed.region.slices]
         before = segment.on(geometry)[changed.region.slices]
