@@ -150,7 +150,7 @@ def test_formats_that_refer_to_images_are_offered_only_for_a_volume_of_the_datab
         saving.start(format_of("dicomseg"), str(tmp_path / "x.dcm"))
     next(dicom.folder.iterdir()).unlink()
     logic.set_volume(dicom.node)
-    assert "dicomseg" not in [item.key for item in saving.offered()]
+    assert "dicomseg" not in [item.key for item in Saving(logic).offered()]
 
 
 def test_a_volume_that_is_not_on_the_grid_of_its_images_is_refused_by_name(

@@ -12,7 +12,7 @@ _INSTANCES = "DICOM.instanceUIDs"
 
 
 def image_files(volume_node: Any | None) -> list[Path]:
-    """The files of a volume's images; () if it is not of the database, or one is not there.
+    """The files of a volume's images; [] if it is not of the database, or one is not there.
 
     Args:
         volume_node: The volume's node; None if there is none.
@@ -24,3 +24,9 @@ def image_files(volume_node: Any | None) -> list[Path]:
     names = [database.fileForInstance(uid) for uid in uids]
     files = [Path(name) for name in dict.fromkeys(names) if name]
     return files if all(names) and all(path.is_file() for path in files) else []
+
+
+def stamp(volume_node: Any | None) -> tuple[object, ...]:
+    """What `image_files` depends on, but for the files themselves."""
+    uids = None if volume_node is None else volume_node.GetAttribute(_INSTANCES)
+    return uids, getattr(slicer, "dicomDatabase", None)

@@ -11,10 +11,11 @@ from ...results.formats import Result, ResultFormat, formats
 from ...results.ledger import weights_of
 from ...system.atomic_files import write_text
 from ...volumes.segmentations.dicom_write import Algorithm
+from ...volumes.segmentations.segmentation import Segmentation
 from ...worker.export_program import ExportJob, ExportLauncher
 from ...worker.training_process import Finished, TrainingProcess
 from ..logic import SegmentationLogic
-from .dicom_images import image_files
+from .dicom_images import image_files, stamp
 from .scene_result import file_geometry, file_result
 
 _SEGMENTS, _JOB = "segments.seg.nrrd", "job.json"
@@ -50,6 +51,9 @@ class Saving:
         self._process: TrainingProcess | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._path = Path()
+        # The formats that were offered last, and for what.
+        self._offered: list[ResultFormat] = []
+        self._offered_for: tuple[object, ...] = ()
         self.fraction, self.phrase = 0.0, ""
 
     @property
@@ -59,8 +63,14 @@ class Saving:
 
     def offered(self) -> list[ResultFormat]:
         """The formats that the chosen volume can be saved in."""
-        has_images = bool(image_files(self._logic.volume_node))
-        return [item for item in formats() if has_images or not item.needs_images]
+        node = self._logic.volume_node
+        known = (node, stamp(node))
+        if known != self._offered_for:
+            # Hundreds of files are looked for, so not with each refresh of a panel.
+            has_images = bool(image_files(node))
+            self._offered = [item for item in formats() if has_images or not item.needs_images]
+            self._offered_for = known
+        return self._offered
 
     def start(self, item: ResultFormat, name: str) -> Saved | None:
         """Save the segments of all objects.
@@ -80,7 +90,7 @@ class Saving:
         if self.is_busy:
             raise OutputError(f"{self._path} is still being written; wait for it, or cancel it.")
         path = item.path(name)
-        segmentation = file_result(self._logic, item.has_layers)
+        segmentation = self._segmentation(item)
         if not item.needs_images:
             item.write(Result(segmentation), path)
             return Saved(path)
@@ -104,6 +114,13 @@ class Saving:
         self.fraction, self.phrase = 0.0, ""
         self._process = TrainingProcess(ExportLauncher(folder / _JOB), f"Saving {path}")
         return None
+
+    def _segmentation(self, item: ResultFormat) -> Segmentation:
+        """The segments; label maps, which hold no ledger, are where the scene shows them."""
+        if item.has_layers:
+            return file_result(self._logic)
+        names = dict(self._logic.prompts.objects)
+        return Segmentation.from_labelmap(self._logic.labels(), names)
 
     def poll(self) -> Saved | None:
         """Follow the other process; it never waits long.

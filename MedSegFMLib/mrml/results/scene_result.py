@@ -23,7 +23,7 @@ from ...results.ledger import (
 )
 from ...volumes.geometry import Geometry
 from ...volumes.segmentations.meanings import meaning_of_entry
-from ...volumes.segmentations.segmentation import Segment, Segmentation, layers_of
+from ...volumes.segmentations.segmentation import Segment, Segmentation
 from ..logic import SegmentationLogic
 from ..nodes.transforms import local_to_ras
 from ..segments.oriented_images import read_segment, segment_bounds
@@ -62,20 +62,13 @@ def scene_segmentation(logic: SegmentationLogic) -> Segmentation:
     return Segmentation(grid.geometry, tuple(found))
 
 
-def file_result(logic: SegmentationLogic, has_layers: bool = True) -> Segmentation:
+def file_result(logic: SegmentationLogic) -> Segmentation:
     """The segments with their ledger, in the space of the volume's file.
-
-    Args:
-        logic: The scene logic.
-        has_layers: Whether segments may overlap; otherwise a voxel of several is the last one's.
 
     Raises:
         MaskError, VolumeError: As `scene_segmentation`.
     """
     segmentation = scene_segmentation(logic)
-    if not has_layers and len(layers_of(segmentation.segments)) > 1:
-        names = {segment.label: segment.name for segment in segmentation.segments}
-        segmentation = Segmentation.from_labelmap(segmentation.labelmap(), names)
     volume, model = logic.require_volume(), logic.requests.model
     to_file = np.linalg.inv(local_to_ras(logic.volume_node))
     prompts = logic.requests.limited(logic.prompts)
