@@ -131,7 +131,7 @@ class SegmentationLogic:
 
     @property
     def treatment(self) -> Treatment:
-        """What was done to all segments after the answer to the present prompts; see `treat`."""
+        """The treatment of all segments after the answer to the present prompts; see `treat`."""
         labels = [label for label, _ in self.prompts.entries]
         return self._writer.replaced.treatment(self.prompts, labels)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """What there is to save.
+    """A result to save.
 
     Attributes:
         segmentation: the segments, with their ledger.

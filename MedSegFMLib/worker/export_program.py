@@ -35,7 +35,7 @@ _LARGEST_JOB_BYTES = 64_000_000
 
 @dataclass(frozen=True)
 class ExportJob:
-    """What is saved where.
+    """A result, and the file it is saved to.
 
     Attributes:
         key: the format, as in `results.formats`.

@@ -27,6 +27,6 @@ def image_files(volume_node: Any | None) -> list[Path]:
 
 
 def stamp(volume_node: Any | None) -> tuple[object, ...]:
-    """What `image_files` depends on, but for the files themselves."""
+    """The values that `image_files` depends on, except for the files themselves."""
     uids = None if volume_node is None else volume_node.GetAttribute(_INSTANCES)
     return uids, getattr(slicer, "dicomDatabase", None)

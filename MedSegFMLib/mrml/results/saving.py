@@ -144,7 +144,7 @@ class Saving:
             self._process.stop()
 
     def close(self) -> None:
-        """End at once: nobody awaits the file any more."""
+        """End at once, without the file."""
         if self._process is not None:
             self._process.kill()
             self._forget()

@@ -7,7 +7,6 @@ prompts are brought back from under it.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from ...results.ledger import (
     weights_of,
     without_files,
 )
-from ...volumes.geometry import Geometry
+from ...volumes.geometry import Geometry, Matrix
 from ...volumes.segmentations.meanings import meaning_of_entry
 from ...volumes.segmentations.segmentation import Segment, Segmentation
 from ..logic import SegmentationLogic
@@ -70,7 +69,7 @@ def file_result(logic: SegmentationLogic) -> Segmentation:
     """
     segmentation = scene_segmentation(logic)
     volume, model = logic.require_volume(), logic.requests.model
-    to_file = np.linalg.inv(local_to_ras(logic.volume_node))
+    to_file = _to_file(logic)
     prompts = logic.requests.limited(logic.prompts)
     if logic.volume_node.GetParentTransformNode() is not None:  # type: ignore[union-attr]
         prompts = carrier(to_file)(prompts)
@@ -93,9 +92,13 @@ def file_result(logic: SegmentationLogic) -> Segmentation:
 
 def file_geometry(logic: SegmentationLogic) -> Geometry:
     """The grid of the volume in the space of its file."""
-    to_file = np.linalg.inv(local_to_ras(logic.volume_node))
-    return _moved(logic.require_volume().geometry, to_file)
+    return _moved(logic.require_volume().geometry, _to_file(logic))
 
 
-def _moved(geometry: Geometry, matrix: Any) -> Geometry:
+def _to_file(logic: SegmentationLogic) -> Matrix:
+    """(4, 4): from RAS millimetres of the scene to those of the volume's file."""
+    return np.asarray(np.linalg.inv(local_to_ras(logic.volume_node)), np.float64)
+
+
+def _moved(geometry: Geometry, matrix: Matrix) -> Geometry:
     return Geometry(geometry.shape_kji, matrix @ geometry.ijk_to_ras)

@@ -69,7 +69,7 @@ class ReplacementHistory:
         return any(item.label == label for item in self._done.get(prompts, []))
 
     def treatment(self, prompts: PromptList, labels: Iterable[int]) -> Treatment:
-        """What was done to the answers for all of these objects; nothing if to some only."""
+        """The treatment of the answers for all of these objects; none if only some were treated."""
         last = {item.label: item.treatment for item in self._done.get(prompts, [])}
         found = {last.get(label) or Treatment() for label in labels}
         return found.pop() if len(found) == 1 else Treatment()
