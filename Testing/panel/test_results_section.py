@@ -15,7 +15,7 @@ from scene_helpers import add_transform, add_volume_node, paint_segment
 from MedSegFMLib import Region, Volume
 from MedSegFMLib.metrics.measurements import measure_segments
 from MedSegFMLib.results.ledger import parse_ledger
-from MedSegFMLib.results.replay import read_result
+from MedSegFMLib.results.replay import differences, read_result, replay
 from MedSegFMLib.volumes.segmentations.segmentation import Segmentation
 
 
@@ -54,6 +54,27 @@ def test_segments_and_ledger_are_saved_in_the_chosen_format(ball: Desk, tmp_path
     save(ball, "ledger", tmp_path / "how.json")
     prompts = parse_ledger((tmp_path / "how.json").read_text(), "how.json").prompts
     assert prompts == ball.panel.logic.prompts
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_what_the_panel_saved_is_made_again_from_the_file_of_the_volume(
+    ball: Desk, tmp_path: Path, moved: bool
+) -> None:
+    import slicer
+
+    logic = ball.panel.logic
+    # Other programs read the same file with wider types.
+    volume = Volume(logic.volume.array_kji.astype(np.int32), logic.volume.geometry)
+    if moved:
+        shift = np.eye(4)
+        shift[:3, 3] = (3, -4, 5)
+        transform = add_transform(slicer.mrmlScene, shift)
+        logic.volume_node.SetAndObserveTransformNodeID(transform.GetID())
+        ball.wait()
+    save(ball, "segnrrd", tmp_path / "out")
+    result, ledger = read_result(tmp_path / "out.seg.nrrd")
+    rows = differences(result, replay(ledger, volume, "the volume"))
+    assert [(row.name, row.voxels) for row in rows] == [("Segment_1", 0)]
 
 
 def test_what_cannot_be_written_is_one_sentence(ball: Desk, tmp_path: Path) -> None:

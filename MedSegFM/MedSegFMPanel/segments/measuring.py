@@ -1,6 +1,7 @@
 """Measurements of segments by Slicer's module Segment Statistics, with a plugin of ours."""
 
 import importlib.util
+from functools import cache
 
 import slicer
 from slicer.i18n import tr as _
@@ -10,6 +11,7 @@ from MedSegFMLib.mrml.nodes.hidden_nodes import add_helper, remove
 _TABLE = "MedSegFM.Measurements"
 
 
+@cache
 def is_there():
     """Whether this Slicer has the module Segment Statistics."""
     return importlib.util.find_spec("SegmentStatistics") is not None
