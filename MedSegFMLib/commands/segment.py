@@ -27,8 +27,8 @@ from .consistency_output import (
     COLUMNS,
     column_texts,
     disagreement_map,
+    doubts,
     measure_consistency,
-    next_clicks,
     write_figure,
 )
 from .console import print_table, progress_bar
@@ -187,7 +187,7 @@ def run(arguments: argparse.Namespace) -> None:
         rows.append([*row, *(column_texts(measured.get(label)) if comparing else [])])
     print_table(["label", "object", "voxels", "ml", *(COLUMNS if comparing else [])], rows)
     if "point" in session.segmenter.card.prompts:
-        for line in next_clicks(measured):
+        for line in doubts(measured):
             print(line)
     for line in resampling_notes(given_masks, volume.geometry):
         print(line)
