@@ -22,7 +22,6 @@ from ..results.ledger import (
 )
 from ..session.session import Session
 from ..system.atomic_files import write_text
-from ..volumes.geometry import Geometry
 from ..volumes.segmentations.files import SEG_DICOM, SEG_NRRD, has_layers
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.segmentations.treatment import Treatment, treated
@@ -123,21 +122,11 @@ class Output:
 
         volume = Path(arguments.volume)
         self._source = read_source(self.path, volume, arguments.series, arguments.frame)
-        if self.fractional and self._source.geometry.is_sheared:
-            raise OutputError(f"{self.path} cannot be fractional on a tilted grid; use it binary.")
         check_source(self._source, self.path)
 
     def segments(self, session: Session, progress: Progress) -> Segmentation:
         """The objects of a session, treated; they overlap only if the format has layers."""
         return treated(session.segmentation(progress, has_layers(self.path)), self.treatment)
-
-    def on(self, segmentation: Segmentation, geometry: Geometry) -> Segmentation:
-        """The segments on the volume's own grid."""
-        from ..volumes.right_angles import brought_back
-
-        if segmentation.geometry == geometry:
-            return segmentation
-        return segmentation.mapped(lambda labels: brought_back(labels, geometry))
 
     def flattened(self, session: Session) -> list[str]:
         """A line for each overlap that a label map does not hold."""

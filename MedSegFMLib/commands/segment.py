@@ -77,7 +77,6 @@ def run(arguments: argparse.Namespace) -> int:
         all_frames.run(arguments)
         return 0
     from ..volumes.io.image_files import check_ending, check_storable
-    from ..volumes.right_angles import brought_back
 
     result = output_of(arguments)
     maps = [Path(arguments.consistency)] if arguments.consistency else []
@@ -95,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
     window = chosen_window(arguments)
     prepared = prepare(arguments, result)
-    volume, worked = prepared.volume, prepared.worked
+    volume = prepared.volume
     for path in maps:
         check_storable(path, volume.geometry)
     options = with_window(model_options(arguments), arguments)
@@ -105,11 +104,10 @@ def run(arguments: argparse.Namespace) -> int:
         progress(0, "Loading the model")
         session = prepared.begin(create(arguments.model, arguments.device, **options))
         share = part_of(progress, 0, 1 / 3) if comparing else progress
-        worked_result = result.segments(session, share)
+        segmentation = result.segments(session, share)
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - start_time
     prompts = prepared.prompts
-    segmentation = prepared.on_own_grid(worked_result)
     flattened = result.flattened(session)
     result.write(segmentation, volume, session, prompts, arguments, options, prepared.by_class)
     if arguments.prompts_out:
@@ -117,13 +115,12 @@ def run(arguments: argparse.Namespace) -> int:
     title = f"{title_of(Path(arguments.volume), volume)}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        scene = Scene(worked, outlines_of(worked_result), shown, window)
+        scene = Scene(volume, outlines_of(segmentation), shown, window)
         write_picture(draw_panels(scene, panels_of_objects(scene), title), arguments.preview)
     if arguments.consistency:
-        disagreement = disagreement_map(measured, worked)
-        brought_back(disagreement, volume.geometry).write(arguments.consistency)
+        disagreement_map(measured, volume).write(arguments.consistency)
     if arguments.consistency_figure:
-        write_figure(measured, worked, title, arguments.consistency_figure, window)
+        write_figure(measured, volume, title, arguments.consistency_figure, window)
     # Files are written before anything is printed: the reader of the output may be gone.
     for line in flattened:
         print(line)

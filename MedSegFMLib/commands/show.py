@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..drawing.panels import panels_through
 from ..drawing.picture import Scene, check_picture_ending, draw_panels, write_picture
 from ..prompts.types import Point
@@ -110,6 +112,7 @@ def _facts(volume: Volume) -> dict[str, str]:
         "spacing": f"{' x '.join(f'{mm:.4g}' for mm in geometry.spacing_ijk_mm)} mm",
         "orientation": f"{geometry.axis_codes} (directions of i, j and k)",
         "oblique": _obliqueness(geometry),
+        **({"axes": _axes(geometry)} if geometry.is_sheared else {}),
         "bounds": _bounds(geometry),
         "voxel type": array.dtype.name,
         "grey values": f"{array.min():g} to {array.max():g}",
@@ -119,8 +122,16 @@ def _facts(volume: Volume) -> dict[str, str]:
 def _obliqueness(geometry: Geometry) -> str:
     """The largest angle between the volume's axes and the patient's."""
     angle = geometry.oblique_degrees
-    text = f"{angle:.1f} degrees" if angle >= _LEAST_DEGREES else "no"
-    return f"{text}, and sheared (tilted gantry)" if geometry.is_sheared else text
+    return f"{angle:.1f} degrees" if angle >= _LEAST_DEGREES else "no"
+
+
+def _axes(geometry: Geometry) -> str:
+    """How far the axes of a sheared volume are off right angles."""
+    cosines = np.abs(geometry.directions.T @ geometry.directions - np.eye(3)).max()
+    return (
+        f"{np.rad2deg(np.arcsin(cosines)):.2g} degrees off right angles, as with a tilted gantry; "
+        "models work on a grid with right angles"
+    )
 
 
 def _bounds(geometry: Geometry) -> str:

@@ -20,7 +20,7 @@ from ..drawing.picture import Scene, check_picture_ending, draw_panels, write_pi
 from ..errors import OutputError, PromptError
 from ..prompts.json_format import read_prompts
 from ..prompts.types import Point
-from ..volumes.right_angles import on_regular_grid
+from ..volumes.right_angles import StraightGrid
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 from .arguments.picture import (
@@ -118,10 +118,9 @@ def _straightened(
     volume: Volume, segmentation: Segmentation | None
 ) -> tuple[Volume, Segmentation | None]:
     """A sheared volume and its segments on axes at right angles."""
-    straight = on_regular_grid(volume)
-    if segmentation is None:
-        return straight, None
-    return straight, segmentation.mapped(lambda m: m.resample(straight.geometry, order=0))
+    straight = StraightGrid.of(volume.geometry)
+    moved = None if segmentation is None else segmentation.mapped(straight.labels)
+    return straight.volume(volume), moved
 
 
 def _chosen(

@@ -17,7 +17,8 @@ from typing import Any
 from ..errors import CasesError, MaskError, MedSegFMError
 from ..system.json_files import load_json
 from ..system.names import LARGEST_LABEL, name_fault, parse_label
-from ..volumes.geometry import Geometry
+from ..volumes.grids import may_overlap
+from ..volumes.right_angles import StraightGrid
 from ..volumes.segmentations.files import has_segments
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
@@ -164,12 +165,14 @@ def challenge_case(image: Path, label: Path, spacing_order: str) -> Case:
 def load_case(case: Case) -> LoadedCase:
     """Read image and labels; labels on another grid are resampled to the image's (nearest voxel).
 
+    A sheared image and its labels are brought to a grid with right angles.
+
     Raises:
         CasesError: a file cannot be read, the grids do not overlap, or a listed label does not
             occur; the message names the case.
     """
     try:
-        loaded = _loaded(case)
+        loaded = _straightened(_loaded(case))
         loaded.image.intensity_range()
     except MedSegFMError as error:
         raise CasesError(f"Case {case.name}: {error}") from error
@@ -190,7 +193,7 @@ def _loaded(case: Case) -> LoadedCase:
         label = _labels(case)
     resampled = not label.geometry.matches(image.geometry)
     if resampled:
-        if not _overlap(label.geometry, image.geometry):
+        if not may_overlap(label.geometry, image.geometry):
             raise CasesError(
                 f"{case.label} and {case.image} do not overlap in the patient; use the label of "
                 "this image."
@@ -200,6 +203,19 @@ def _loaded(case: Case) -> LoadedCase:
         return LoadedCase(image, label, resampled)
     boxes = read_boxes(case.image, label.array_kji)
     return LoadedCase(image, label, resampled, boxes, read_spacing(case.image))
+
+
+def _straightened(loaded: LoadedCase) -> LoadedCase:
+    """A sheared case on a grid with right angles, on which distances can be measured."""
+    grid = StraightGrid.of(loaded.image.geometry)
+    if grid.geometry == loaded.image.geometry:
+        return loaded
+    return replace(
+        loaded,
+        image=grid.volume(loaded.image),
+        label=grid.labels(loaded.label),
+        resampled=loaded.resampled or grid.is_resampled,
+    )
 
 
 def _labels(case: Case) -> Volume:
@@ -220,17 +236,6 @@ def _labels(case: Case) -> Volume:
             "scores one object in each; list them in two cases."
         )
     return chosen.labelmap()
-
-
-def _overlap(one: Geometry, other: Geometry) -> bool:
-    """Whether two grids may overlap in space; False is certain."""
-    for a, b in ((one, other), (other, one)):
-        corners_ijk = a.ijk_from_ras(b.ras_from_ijk(b.corners_ijk(0.5)))
-        size_ijk = a.shape_kji[::-1]
-        low, high = corners_ijk.min(axis=0), corners_ijk.max(axis=0)
-        if any(h <= -0.5 or n - 0.5 <= w for w, h, n in zip(low, high, size_ijk, strict=True)):
-            return False
-    return True
 
 
 def _case(item: Any, number: int, path: Path) -> Case:

@@ -13,7 +13,6 @@ from ..progress import Progress, no_progress
 from ..registry import create
 from ..session.session import Session
 from ..system.json_files import load_bytes
-from ..volumes.right_angles import brought_back, on_regular_grid
 from ..volumes.segmentations.files import has_segments
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.segmentations.treatment import treated
@@ -171,12 +170,9 @@ def replay(
         raise other_volume(name)
     given = dict(ledger.options) if options is None else dict(options)
     segmenter = create(model or ledger.model, device, **given)
-    session = Session(segmenter, on_regular_grid(volume))
+    session = Session(segmenter, volume)
     session.change(ledger.prompts)
-    made = treated(session.segmentation(progress, ledger.overlapping), ledger.treatment)
-    if made.geometry == volume.geometry:
-        return made
-    return made.mapped(lambda labels: brought_back(labels, volume.geometry))
+    return treated(session.segmentation(progress, ledger.overlapping), ledger.treatment)
 
 
 def differences(result: Segmentation, replayed: Segmentation) -> list[Difference]:

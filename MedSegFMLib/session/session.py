@@ -22,11 +22,13 @@ from ..volumes.volume import Volume
 from .overlaps import resolve_overlaps
 from .predictor import Predictor
 from .region_of_interest import prompt_region
+from .straight_segmenter import with_right_angles
 
 
 class Session:
     """A volume, a model, and the prompts for one or several objects.
 
+    A sheared volume is segmented at right angles; its predictions are on the volume's own grid.
     The prompts are a `PromptList`; undo and redo go through all earlier lists. Predictions depend
     on the volume, the model and the prompts only, not on the order of edits that led to them.
 
@@ -45,7 +47,8 @@ class Session:
         self._segmenter = segmenter
         self._volume = volume
         self.current_label = 1
-        self._predictor = Predictor(segmenter, volume, budget_bytes)
+        worker = with_right_angles(segmenter, volume.geometry)
+        self._predictor = Predictor(worker, volume, budget_bytes)
         self._history = PromptHistory()
 
     @property

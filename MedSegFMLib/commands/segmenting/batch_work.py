@@ -48,10 +48,9 @@ def _segment(job: Job, segmenter: Segmenter) -> Segmented:
     result.check()
     prepared = prepare(arguments, result)
     session = prepared.begin(segmenter)
-    worked = result.segments(session, no_progress)
+    segmentation = result.segments(session, no_progress)
     assessed = _assess(session, arguments.quick)
     bounds = lower_bounds(session, arguments.model, model_options(arguments))
-    segmentation = prepared.on_own_grid(worked)
     resampled = resampling_notes(prepared.masks, prepared.volume.geometry)
     notes = [*result.flattened(session), *resampled]
     options = model_options(arguments)
@@ -64,7 +63,7 @@ def _segment(job: Job, segmenter: Segmenter) -> Segmented:
         options,
         prepared.by_class,
     )
-    picture = _picture(job, prepared, worked, assessed)
+    picture = _picture(job, prepared, segmentation, assessed)
     seconds = time.perf_counter() - begun
     rows = [
         _row(
@@ -98,7 +97,6 @@ def _row(
     notes: str,
 ) -> ObjectRow:
     voxel_ml = prepared.volume.geometry.voxel_volume_mm3 / 1000
-    worked_ml = prepared.worked.geometry.voxel_volume_mm3 / 1000
     voxels = next((s.voxels for s in segmentation.segments if s.label == label), 0)
     known = assessed or Assessment(None, None, 0.0, ())
     return ObjectRow(
@@ -112,7 +110,7 @@ def _row(
         expected_dice=_number(known.expected_dice if voxels else None),
         lower_bound=_number(None if bound is None else bound.value),
         agreement=_number(known.agreement),
-        wrong_ml=round(known.wrong_voxels * worked_ml, 4),
+        wrong_ml=round(known.wrong_voxels * voxel_ml, 4),
         worst_slice=known.slices[0].k if known.slices else -1,
         seconds=round(seconds, 3),
         objects=len(prepared.prompts.objects),
@@ -125,7 +123,7 @@ def _row(
 
 
 def _slices(job: Job, prepared: Prepared, assessed: dict[int, Assessment]) -> list[SliceRow]:
-    spacing = prepared.worked.geometry.spacing_ijk_mm
+    spacing = prepared.volume.geometry.spacing_ijk_mm
     return [
         SliceRow(
             job.name,
@@ -145,7 +143,7 @@ def _number(value: float | None) -> float:
 
 
 def _picture(
-    job: Job, prepared: Prepared, worked: Segmentation, assessed: dict[int, Assessment]
+    job: Job, prepared: Prepared, segmentation: Segmentation, assessed: dict[int, Assessment]
 ) -> bytes:
     """The planes through the worst slice of the least sure object as JPEG, for the review."""
     known = {label: item for label, item in assessed.items() if item.slices}
@@ -153,9 +151,9 @@ def _picture(
     title = job.name
     if known:
         label = min(known, key=lambda label: known[label].expected_dice or 0.0)
-        segment = worked.segment(label)
+        segment = segmentation.segment(label)
         k = known[label].slices[0].k
-        mask = segment.on(worked.geometry)
+        mask = segment.on(segmentation.geometry)
         here = middle_voxel(mask[k])
         place = None if here is None else [k, *map(int, here)]
         expected = known[label].expected_dice
@@ -165,6 +163,8 @@ def _picture(
     shown = [prompt for _, prompt in prepared.prompts.entries]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "picture.jpg"
-        scene = Scene(prepared.worked, outlines_of(worked), shown, chosen_window(job.arguments))
+        scene = Scene(
+            prepared.volume, outlines_of(segmentation), shown, chosen_window(job.arguments)
+        )
         write_picture(draw_panels(scene, panels_through(scene, place), title), path)
         return path.read_bytes()

@@ -20,6 +20,9 @@ from ...metrics.measures import (
 )
 from ...volumes.geometry import Geometry
 from ...volumes.masks import Mask
+from ...volumes.region import shape_triple
+from ...volumes.right_angles import StraightGrid
+from ...volumes.volume import Volume
 from .results import ModelResult, Stage
 
 TOLERANCE_MM = 2.0
@@ -126,6 +129,18 @@ def _peak_bytes(row: RowData) -> float | None:
     return None if cost is None or not cost.peak_bytes else float(cost.peak_bytes)
 
 
+def _surface_dice(reference: Mask, mask: Mask, geometry: Geometry) -> float:
+    """On axes at right angles, which distances between voxels need."""
+    # The masks may be of a part of the volume: distances are the same in all of its parts.
+    own = Geometry(shape_triple(mask.shape), geometry.ijk_to_ras)
+    straight = StraightGrid.of(own)
+    ours, theirs = (
+        straight.labels(Volume(part.astype(np.uint8), own)).array_kji > 0
+        for part in (reference, mask)
+    )
+    return surface_dice(ours, theirs, straight.geometry.spacing_kji_mm, TOLERANCE_MM)
+
+
 def _note(row: RowData) -> str:
     return row.result.sentence or ("Stopped." if row.result.stage is Stage.STOPPED else "")
 
@@ -147,9 +162,7 @@ COLUMNS = (
         SURFACE_DICE,
         "Surface",
         "Surface Dice with the reference, 0 to 1",
-        reference_score=lambda reference, mask, geometry: surface_dice(
-            reference, mask, geometry.spacing_kji_mm, TOLERANCE_MM
-        ),
+        reference_score=_surface_dice,
     ),
     Column(
         "agreement",

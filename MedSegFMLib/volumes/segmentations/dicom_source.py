@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from ..geometry import Geometry
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+    from ..io.dicom.grid import Grid
 
 _WAY = "write .seg.nrrd instead"
 _NEEDED = (
@@ -69,8 +72,6 @@ def read_source(
         OutputError: the volume is not DICOM, or its images cannot be referred to.
         VolumeError, GeometryError: the volume cannot be read.
     """
-    from pydicom import dcmread
-
     from ..io.dicom.files import folder_of, is_dicom_file
     from ..io.dicom.reader import source_grid
 
@@ -81,6 +82,28 @@ def read_source(
             f"is not DICOM; segment the series itself, or {_WAY}."
         )
     grid = source_grid(folder or volume, series, frame)
+    return _source(out, grid)
+
+
+def source_of_files(out: Path, files: Sequence[Path]) -> Source:
+    """The images of a volume that is in these files alone.
+
+    Args:
+        out: the file to write, for messages.
+        files: the files, in any order.
+
+    Raises:
+        OutputError: the images cannot be referred to.
+        VolumeError, GeometryError: they are not one volume.
+    """
+    from ..io.dicom.reader import grid_of_files
+
+    return _source(out, grid_of_files(files))
+
+
+def _source(out: Path, grid: Grid) -> Source:
+    from pydicom import dcmread
+
     paths = list(dict.fromkeys(image.header.path for image in grid.images))
     is_multi = any(image.count > 1 or image.groups for image in grid.images)
     if is_multi and len(paths) > 1:

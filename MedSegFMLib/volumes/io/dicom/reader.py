@@ -11,7 +11,7 @@ from ...volume import Volume
 from .damage import without_warnings
 from .grid import Grid, fit_grid, prove
 from .images import Image
-from .series import Series, chosen, contents_of
+from .series import Series, chosen, contents_of, contents_of_files
 from .stacks import Stack, check_placed, frames_of
 from .suv import suv_factor
 from .values import read_values
@@ -68,6 +68,18 @@ def source_grid(path: Path, series: str | int | None = None, frame: int | None =
     found = chosen(contents_of(path), series)
     with without_warnings():
         grid, _ = _grid(path, found, frame, is_chosen=_is_number(found, series))
+    return grid
+
+
+def grid_of_files(files: Sequence[Path]) -> Grid:
+    """The images of one volume that is in these files alone, in the order of slices.
+
+    Raises:
+        VolumeError, GeometryError: as `read_dicom`.
+    """
+    found = chosen(contents_of_files(files), None)
+    with without_warnings():
+        grid, _ = _grid(files[0].parent, found, None, is_chosen=False)
     return grid
 
 
