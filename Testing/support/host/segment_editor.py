@@ -18,7 +18,7 @@ from .node_selector import qMRMLNodeComboBox
 from .pythonqt import PythonQtWays, qt_class
 
 _SURFACE = "Closed surface"
-_EFFECTS_IN_A_ROW = 6
+_EFFECTS_IN_A_ROW = 4
 
 
 class qMRMLSegmentEditorWidget(PythonQtWays, QtWidgets.QWidget):

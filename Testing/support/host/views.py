@@ -32,12 +32,16 @@ class FourUp:
         core.view_manager.set_current_view_ids([layout.singleton_tag for layout in layouts])
         for view in self.views:
             view.render_window().SetSize(*size)
+            _render_on_demand(view)
 
     def show(self, volume_node: Any, center_ras: tuple[float, float, float]) -> None:
         """Show a volume, its slices through a place."""
         import slicer
 
-        self._core.display_manager.show_volume(volume_node)
+        # In the slices alone: a volume rendered without a GPU takes minutes.
+        display = self._core.display_manager
+        display.show_volume_in_slice_background(volume_node)
+        display.show_volume_in_slice_foreground(None)
         slicer.vtkMRMLSliceNode.JumpAllSlices(self._core.scene, *center_ras)
         for view in self.views:
             # A slice view learns the size of its window here alone: without, it draws the image at
@@ -88,6 +92,7 @@ class ModelRows:
         core.view_manager.set_current_view_ids([*shown, *(n.singleton_tag for n in layouts)])
         for view in self.views:
             view.render_window().SetSize(*size)
+            _render_on_demand(view)
             view._update_slice_size()
 
     def photograph(self, path: Path) -> None:
@@ -108,6 +113,13 @@ class ModelRows:
         painter.end()
         picture.save(str(path))
         _shrink(path)
+
+
+def _render_on_demand(view: Any) -> None:
+    """Render when a photograph is taken, not at each change of the scene."""
+    from trame_slicer.views import render_scheduler
+
+    view.set_scheduled_render(render_scheduler.NoScheduleRendering())
 
 
 def _save(rows: list[list[np.ndarray]], path: Path) -> None:
