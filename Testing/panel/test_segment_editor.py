@@ -111,6 +111,25 @@ def test_a_painted_segment_goes_on_with_prompts_through_undo_and_the_file(
     assert ui.statusLabel.text.startswith("Done")
 
 
+@pytest.mark.parametrize("model", ["randomwalk", "ensam"])
+def test_a_segment_inside_an_object_keeps_its_voxels_when_it_is_adopted(
+    painted: Desk, model: str
+) -> None:
+    desk, logic = painted, painted.panel.logic
+    desk.panel.parameters.model = type(desk.panel.parameters.model)[model]
+    desk.ui.nextSegmentButton.click()
+    desk.box_the_ball()
+    ball = logic.current_segment
+    around, before = voxels(desk, ball), block(desk, PAINTED)
+    assert (around & before).sum() > 0.5 * before.sum(), "it lies in the ball"
+    desk.select_segment("liver")
+    click(desk, desk.ui.positiveButton, (17, 15, 18))
+    assert titles(desk)[-2:] == ["Start", "+ Click"]
+    assert not (before & ~voxels(desk, "liver")).any(), "nothing is lost to the object around it"
+    lost = around & ~voxels(desk, ball)
+    print(model, lost.sum(), before.sum(), voxels(desk, "liver").sum())
+
+
 def test_undo_of_the_adoption_leaves_the_segment_in_the_scene(painted: Desk) -> None:
     before = block(painted, PAINTED)
     painted.select_segment("liver")

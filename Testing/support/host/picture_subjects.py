@@ -33,7 +33,7 @@ class Subject:
         window_level: Width and level of the grey values.
         boxes: By the name of a segment, two opposite corners (i, j, k) of the box around it.
         look_ijk: The voxel that the views go through.
-        click_ijk: A click for the last segment; None for none.
+        excess_ijk: A voxel that the last segment should not have, for a click; None for none.
         expert_kji: A segment that an expert drew, bool (K, J, I); None if there is none.
     """
 
@@ -43,7 +43,7 @@ class Subject:
     window_level: tuple[float, float]
     boxes: dict[str, tuple[Voxel, Voxel]]
     look_ijk: Voxel
-    click_ijk: Voxel | None = None
+    excess_ijk: Voxel | None = None
     expert_kji: Any = None
 
     def ras(self, voxel_ijk: Voxel) -> Place:
@@ -82,7 +82,7 @@ class Subject:
 
 
 def abdomen() -> Subject:
-    """A CT of an abdomen, for four organs."""
+    """A CT of an abdomen, for three organs and a cyst."""
     if not (_DATA / _CT).is_file():
         return _phantom(("liver", "spleen", "kidney L", "kidney R"))
     return Subject(
@@ -91,13 +91,13 @@ def abdomen() -> Subject:
         Volume.read(_DATA / _CT).crop(_CT_BODY),
         (400, 60),
         {
-            "liver": ((38, 28, 8), (265, 198, 59)),
             "spleen": ((240, 105, 18), (350, 195, 43)),
-            "gallbladder": ((58, 55, 8), (140, 105, 34)),
             "left kidney": ((224, 116, 0), (302, 190, 30)),
+            "cyst": ((82, 146, 14), (152, 204, 35)),
+            "gallbladder": ((58, 55, 8), (140, 105, 34)),
         },
-        look_ijk=(262, 150, 26),
-        click_ijk=(262, 150, 20),
+        look_ijk=(262, 150, 24),
+        excess_ijk=(118, 77, 20),
     )
 
 
@@ -127,7 +127,6 @@ def _phantom(organs: tuple[str, ...]) -> Subject:
         (400, 40),
         {_TERMS.get(organ, organ): _box_around(mask) for organ, mask in masks.items()},
         look_ijk=_middle(masks[organs[0]]),
-        click_ijk=_middle(masks[organs[-1]]),
         expert_kji=masks[organs[0]],
     )
 

@@ -23,14 +23,17 @@ def main(folder: Path) -> None:
     os.environ["MEDSEGFM_WEIGHTS"] = str(Path(tempfile.mkdtemp()) / "weights")
     from host import application, picture_subjects
     from host.panel_driver import Desk
-    from host.views import FourUp
+    from host.views import FourUp, ModelRows
 
-    app = application.start()
+    core = application.start().core
     module = application.load_module(_ROOT / "MedSegFM" / "MedSegFM.py")
     _bare(module, folder / "panel-install.png")
-    views = FourUp(app.core)
     desk = Desk(module)
     desk.photograph(folder / "panel-empty.png")
+    _advanced(desk, folder)
+    _adapted(desk, folder)
+    _close_scene(desk)
+    views = FourUp(core)
     abdomen, tumour = picture_subjects.abdomen(), picture_subjects.tumour()
     for subject in (abdomen, tumour):
         print(f"{subject.name}: {subject.source or 'the real volume is not here'}", flush=True)
@@ -38,10 +41,10 @@ def main(folder: Path) -> None:
     _close_scene(desk)
     _open(desk, views, tumour)
     _segment(desk, tumour)
+    _show_surfaces(desk, views, tumour)
     _consistency(desk, views, folder)
-    _models(desk, views, tumour, folder)
-    _advanced(desk, folder)
-    _adapted(desk, folder)
+    _show_surfaces(desk, views, tumour)
+    _models(desk, ModelRows(core, 3), views, tumour, folder)
     desk.close()
 
 
@@ -53,7 +56,7 @@ def _open(desk: Any, views: Any, subject: Any) -> None:
 
 
 def _segment(desk: Any, subject: Any) -> None:
-    """A box around each object, each with a name, and the click."""
+    """A box around each object, each with a name, and a click."""
     logic = desk.panel.logic
     for name, corners in subject.boxes.items():
         desk.ui.nextSegmentButton.click()
@@ -62,12 +65,12 @@ def _segment(desk: Any, subject: Any) -> None:
         count = len(logic.prompts.entries)
         desk.wait(lambda count=count: len(logic.prompts.entries) > count)
         desk.wait()
-    if subject.click_ijk is not None:
-        desk.ui.positiveButton.click()
-        desk.click_in_view(subject.ras(subject.click_ijk))
+    if subject.excess_ijk is not None:
+        desk.ui.negativeButton.click()
+        desk.click_in_view(subject.ras(subject.excess_ijk))
         desk.wait(lambda: len(logic.prompts.entries) == len(subject.boxes) + 1)
         desk.wait()
-        desk.ui.positiveButton.click()
+        desk.ui.negativeButton.click()
 
 
 def _segmented(desk: Any, views: Any, subject: Any, folder: Path) -> None:
@@ -75,11 +78,20 @@ def _segmented(desk: Any, views: Any, subject: Any, folder: Path) -> None:
     _open(desk, views, subject)
     _segment(desk, subject)
     desk.photograph(folder / "panel-segmented.png")
+    _show_surfaces(desk, views, subject)
+    views.photograph(folder / "views-segmented.png")
+
+
+def _show_surfaces(desk: Any, views: Any, subject: Any) -> None:
+    """Show the whole volume and the segments in 3D, without handles and what changed last."""
+    import slicer
+
     logic = desk.panel.logic
     logic.overlay.clear()
     logic.segments.node.CreateClosedSurfaceRepresentation()
+    for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode"):
+        node.GetDisplayNode().SetHandlesInteractive(False)
     views.show(logic.volume_node, subject.ras(subject.look_ijk))
-    views.photograph(folder / "views-segmented.png")
 
 
 def _close_scene(desk: Any) -> None:
@@ -92,37 +104,26 @@ def _close_scene(desk: Any) -> None:
 
 def _consistency(desk: Any, views: Any, folder: Path) -> None:
     """The agreement of the planes on the segment, in the panel and in the views."""
-    import slicer
-
     ui, logic = desk.ui, desk.panel.logic
-    logic.overlay.clear()
-    logic.segments.node.CreateClosedSurfaceRepresentation()
     ui.consistencySection.collapsed = False
     ui.showConsistency.click()
     desk.wait(lambda: logic.consistency is not None)
     ui.worstSpotButton.click()
     desk.photograph(folder / "panel-consistency.png")
-    for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode"):
-        node.GetDisplayNode().SetHandlesInteractive(False)
     views.zoom(logic.suggested_click().position_ras, 1.4)
     views.photograph(folder / "views-consistency.png")
     ui.showConsistency.click()
     ui.consistencySection.collapsed = True
 
 
-def _models(desk: Any, views: Any, subject: Any, folder: Path) -> None:
+def _models(desk: Any, rows: Any, views: Any, subject: Any, folder: Path) -> None:
     """Three models on the same boxes: the panel, a row of views for each, and all outlines."""
-    import slicer
-
-    from host.views import ModelRows
-
     ui, section, logic = desk.ui, desk.panel.comparing, desk.panel.logic
     _tick(ui.compareModels, ("ensam", "randomwalk", "ellipsoid"))
     _collapse(ui, True)
     ui.moreSection.collapsed = ui.compareSection.collapsed = False
-    expert = subject.add_expert(logic.volume_node)
+    subject.add_expert(logic.volume_node)
     ui.compareConsistency.click()
-    rows = ModelRows(views._core, 3)
     ui.compareButton.click()
     desk.wait(lambda: bool(section.comparison.results) and not section.comparison.is_running, 300)
     ui.compareReference.setCurrentIndex(ui.compareReference.count - 1)
@@ -134,9 +135,6 @@ def _models(desk: Any, views: Any, subject: Any, folder: Path) -> None:
     ui.compareMap.click()
     desk.wait(lambda: section.view.overlay.node is not None)
     views.photograph(folder / "views-outlines.png")
-    ui.compareCloseButton.click()
-    slicer.mrmlScene.RemoveNode(expert)
-    ui.compareSection.collapsed = ui.moreSection.collapsed = True
 
 
 def _tick(models: Any, names: tuple[str, ...]) -> None:
@@ -156,10 +154,12 @@ def _collapse(ui: Any, on: bool) -> None:
 def _advanced(desk: Any, folder: Path) -> None:
     """The section Advanced, with the folder of a user."""
     ui = desk.ui
+    _collapse(ui, True)
     ui.advancedSection.collapsed = False
     ui.weightsFolder.text = "~/.local/share/medsegfm/weights"
     desk.photograph(folder / "panel-advanced.png")
     ui.advancedSection.collapsed = True
+    _collapse(ui, False)
 
 
 def _adapted(desk: Any, folder: Path) -> None:
@@ -173,7 +173,6 @@ def _adapted(desk: Any, folder: Path) -> None:
     ui, adapting = desk.ui, desk.panel.adapting.adapting
     weights = write_checkpoint(Path(tempfile.mkdtemp()) / "sam.pth")
     store.import_file("sam", weights, sha256_of(weights))
-    _close_scene(desk)
     for number in (1, 2, 3):
         _segmented_phantom(f"Phantom {number}")
     _collapse(ui, True)
@@ -181,12 +180,15 @@ def _adapted(desk: Any, folder: Path) -> None:
     desk.panel.pump()
     adapting._make_program = TinyTraining
     ui.adaptSteps.value = 400
+    assert ui.adaptButton.enabled, ui.adaptHint.text
     ui.adaptButton.click()
     desk.wait(lambda: adapting.minutes_left is not None and adapting.fraction > 0.2)
     desk.photograph(folder / "panel-adapt.png")
     for _ in range(2):
         ui.adaptCancelButton.click()
     desk.wait(lambda: not adapting.is_busy)
+    ui.moreSection.collapsed = ui.adaptSection.collapsed = True
+    _collapse(ui, False)
 
 
 def _segmented_phantom(name: str) -> None:
