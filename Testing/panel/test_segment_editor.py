@@ -126,8 +126,28 @@ def test_a_segment_inside_an_object_keeps_its_voxels_when_it_is_adopted(
     click(desk, desk.ui.positiveButton, (17, 15, 18))
     assert titles(desk)[-2:] == ["Start", "+ Click"]
     assert not (before & ~voxels(desk, "liver")).any(), "nothing is lost to the object around it"
-    lost = around & ~voxels(desk, ball)
-    print(model, lost.sum(), before.sum(), voxels(desk, "liver").sum())
+    assert not (around & before & ~voxels(desk, ball)).any(), "and nothing is taken from that"
+    desk.select_segment(logic.prompts.name(1))
+    click(desk, desk.ui.positiveButton, (14, 12, 15))
+    for segment, kept in ((ball, around & before), ("liver", before)):
+        assert not (kept & ~voxels(desk, segment)).any(), "nor with the next answers"
+
+
+def test_two_overlapping_segments_are_adopted_with_all_their_voxels(painted: Desk) -> None:
+    desk, logic = painted, painted.panel.logic
+    inner = Region((9, 12, 14), (13, 16, 18))
+    paint_segment(logic.segments.node, "other", logic.volume.geometry, inner)
+    whole = voxels(desk, "other")
+    assert (whole & block(desk, PAINTED)).any()
+    for name, place in (
+        ("liver", (14, 12, 13.5)),
+        ("other", (15, 13, 15)),
+        ("liver", (20, 18, 18)),
+    ):
+        desk.select_segment(name)
+        click(desk, desk.ui.positiveButton, place)
+        assert not (block(desk, PAINTED) & ~voxels(desk, "liver")).any()
+        assert not (whole & ~voxels(desk, "other")).any()
 
 
 def test_undo_of_the_adoption_leaves_the_segment_in_the_scene(painted: Desk) -> None:

@@ -56,9 +56,7 @@ class Subject:
         import slicer
 
         geometry = self.image.geometry
-        node = slicer.util.addVolumeFromArray(
-            self.image.array_kji, geometry.ijk_to_ras, self.name
-        )
+        node = slicer.util.addVolumeFromArray(self.image.array_kji, geometry.ijk_to_ras, self.name)
         node.CreateDefaultDisplayNodes()
         display = node.GetDisplayNode()
         display.SetAutoWindowLevel(False)
