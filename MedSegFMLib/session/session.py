@@ -20,9 +20,9 @@ from ..volumes.region import Region
 from ..volumes.segmentations.segmentation import Segment, Segmentation
 from ..volumes.volume import Volume
 from .overlaps import resolve_overlaps
-from .shared_starts import SharedStarts
 from .predictor import Predictor
 from .region_of_interest import prompt_region
+from .shared_starts import SharedStarts
 
 
 class Session:

@@ -1,9 +1,9 @@
 """Voxels that two objects may have in common.
 
 Objects exclude each other: a mark for one is background for the others, and a voxel belongs to the
-object with the highest logit. A mask that an object starts from is an exception for the objects that
-were there before: a segment that is adopted inside another one neither takes voxels from it nor loses
-any to it.
+object with the highest logit. A mask that an object starts from is an exception for the objects
+that were there before: a segment that is adopted inside another one neither takes voxels from it
+nor loses any to it.
 """
 
 from __future__ import annotations

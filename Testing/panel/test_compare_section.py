@@ -12,7 +12,6 @@ from host.panel_driver import PANEL_PIXELS
 
 from MedSegFMLib.mrml.comparison.results import Stage
 
-
 TICK_AND_COLOUR_PIXELS = 42
 
 
@@ -179,7 +178,8 @@ def test_missing_weights_and_prompts_that_are_not_taken_stand_below_the_table(bo
     boxed.ui.compareButton.click()
     finish(boxed)
     notes = boxed.ui.compareNotes.text
-    assert "SAM in three planes: " in notes and "weights" in notes and "SAM3D: " in notes
+    assert "SAM in three planes: Its weights are not installed yet" in notes and "SAM3D: " in notes
+    assert "medsegfm" not in notes and "randomwalk" not in notes, "neither commands nor names"
     stages = [found.stage for found in boxed.panel.comparing.comparison.results]
     assert stages.count(Stage.DONE) == 2 and stages.count(Stage.FAILED) == 2
     select(boxed, "SAM in three planes")

@@ -168,7 +168,7 @@ class Desk:
         return found > 0 if found is not None and found.size else np.zeros(self.ball.shape, bool)
 
     def show(self) -> None:
-        """Have the panel laid out as wide as Slicer's panel is at least, and as high as it needs."""
+        """Lay the panel out in the width that it must fit in, as high as it needs."""
         import slicer
 
         parent = self.widget.parent

@@ -18,6 +18,25 @@ _MR = "cases/mr_sts042"
 # The couch below the patient takes half of a view.
 _CT_BODY = Region((0, 0, 60), (79, 262, 434))
 
+
+@dataclass(frozen=True)
+class Source:
+    """Where an image is from, for the captions that show it."""
+
+    title: str
+    doi: str
+    licence: str
+
+
+CT = Source("Hong et al. 2021, Pancreatic-CT-CBCT-SEG", "10.7937/TCIA.ESHQ-4D90", "CC BY 4.0")
+MR = Source(
+    "Vallières et al. 2015, Soft-tissue-Sarcoma", "10.7937/K9/TCIA.2015.7GO2GSKS", "CC BY 3.0"
+)
+CREDITS = {
+    CT: ("views-segmented.png",),
+    MR: ("views-models.png", "views-outlines.png", "views-consistency.png"),
+}
+
 Voxel = tuple[int, int, int]
 Place = tuple[float, float, float]
 
@@ -28,7 +47,7 @@ class Subject:
 
     Attributes:
         name: The name of the volume in the scene.
-        source: The credit that a caption has to give; "" for the phantom, which is the project's.
+        source: Where it is from; None for the phantom, which is the project's own.
         image: The volume.
         window_level: Width and level of the grey values.
         boxes: By the name of a segment, two opposite corners (i, j, k) of the box around it.
@@ -38,7 +57,7 @@ class Subject:
     """
 
     name: str
-    source: str
+    source: Source | None
     image: Volume
     window_level: tuple[float, float]
     boxes: dict[str, tuple[Voxel, Voxel]]
@@ -85,7 +104,7 @@ def abdomen() -> Subject:
         return _phantom(("liver", "spleen", "kidney L", "kidney R"))
     return Subject(
         "Abdomen CT",
-        "Hong et al. 2021, Pancreatic-CT-CBCT-SEG, CC BY 4.0, cropped",
+        CT,
         Volume.read(_DATA / _CT).crop(_CT_BODY),
         (400, 60),
         {
@@ -106,7 +125,7 @@ def tumour() -> Subject:
     expert_kji = Volume.read(_DATA / _MR / "label.nii.gz").array_kji > 0
     return Subject(
         "Thigh MR",
-        "Vallières et al. 2015, Soft-tissue-Sarcoma, CC BY 3.0, cropped",
+        MR,
         Volume.read(_DATA / _MR / "image.nii.gz"),
         (1000, 500),
         {"tumour": _box_around(expert_kji)},
@@ -120,7 +139,7 @@ def _phantom(organs: tuple[str, ...]) -> Subject:
     masks = {organ: phantom.labels.array_kji == phantom.label(organ) for organ in organs}
     return Subject(
         "MedSegFM phantom",
-        "",
+        None,
         phantom.image,
         (400, 40),
         {_TERMS.get(organ, organ): _box_around(mask) for organ, mask in masks.items()},

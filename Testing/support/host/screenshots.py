@@ -1,7 +1,7 @@
 """Takes the pictures of the guide: `python -m host.screenshots FOLDER` with Testing on the path.
 
-The panel is the module's own, the views are those of Slicer's displayable managers, and both are drawn
-by the host: names and captions of the pictures do not call them Slicer's window. What they show is
+The panel is the module's own, the views are those of Slicer's displayable managers, and both are
+drawn by the host: names and captions of the pictures do not call them Slicer's. What they show is
 chosen in `picture_subjects.py`.
 """
 
@@ -83,15 +83,20 @@ def _segmented(desk: Any, views: Any, subject: Any, folder: Path) -> None:
 
 
 def _show_surfaces(desk: Any, views: Any, subject: Any) -> None:
-    """Show the whole volume and the segments in 3D, without handles and what changed last."""
-    import slicer
-
+    """Show the whole volume and the segments in 3D, without what changed last."""
+    _hide_handles()
     logic = desk.panel.logic
     logic.overlay.clear()
     logic.segments.node.CreateClosedSurfaceRepresentation()
+    views.show(logic.volume_node, subject.ras(subject.look_ijk))
+
+
+def _hide_handles() -> None:
+    """They come back with the next change of a prompt."""
+    import slicer
+
     for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode"):
         node.GetDisplayNode().SetHandlesInteractive(False)
-    views.show(logic.volume_node, subject.ras(subject.look_ijk))
 
 
 def _close_scene(desk: Any) -> None:
@@ -110,7 +115,8 @@ def _consistency(desk: Any, views: Any, folder: Path) -> None:
     desk.wait(lambda: logic.consistency is not None)
     ui.worstSpotButton.click()
     desk.photograph(folder / "panel-consistency.png")
-    views.zoom(logic.suggested_click().position_ras, 1.4)
+    _hide_handles()
+    views.zoom(logic.suggested_click().position_ras, 1.1)
     views.photograph(folder / "views-consistency.png")
     ui.showConsistency.click()
     ui.consistencySection.collapsed = True
@@ -130,10 +136,12 @@ def _models(desk: Any, rows: Any, views: Any, subject: Any, folder: Path) -> Non
     desk.wait(lambda: not section.comparison.is_computing)
     ui.compareTable.selectRow(0)
     desk.photograph(folder / "panel-compare.png")
+    _hide_handles()
     rows.photograph(folder / "views-models.png")
     ui.compareArrangement.setCurrentIndex(1)
     ui.compareMap.click()
     desk.wait(lambda: section.view.overlay.node is not None)
+    _hide_handles()
     views.photograph(folder / "views-outlines.png")
 
 
@@ -167,8 +175,8 @@ def _adapted(desk: Any, folder: Path) -> None:
     from sam_checkpoints import write_checkpoint
 
     from host.tiny_sam import TinyTraining
-    from MedSegFMLib.weights.checksums import sha256_of
     from MedSegFMLib.weights import store
+    from MedSegFMLib.weights.checksums import sha256_of
 
     ui, adapting = desk.ui, desk.panel.adapting.adapting
     weights = write_checkpoint(Path(tempfile.mkdtemp()) / "sam.pth")

@@ -96,7 +96,7 @@ class ModelRows:
             view._update_slice_size()
 
     def photograph(self, path: Path) -> None:
-        """Save all in one PNG, each row with the name that Slicer shows above its views."""
+        """Save all in one PNG, each row with the name that Slicer has above its views."""
         from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
         for view in self.views:
@@ -108,8 +108,11 @@ class ModelRows:
         painter.setFont(QFont("sans", 10))
         for n, view in enumerate(self.views[::3]):
             node = view.get_view_node()
+            top, name = n * pixels[0].shape[0], node.GetLayoutLabel()
+            width = painter.fontMetrics().horizontalAdvance(name)
+            painter.fillRect(1, top + 1, width + 14, 22, QColor("black"))
             painter.setPen(QColor.fromRgbF(*node.GetLayoutColor()))
-            painter.drawText(8, 18 + n * pixels[0].shape[0], node.GetLayoutLabel())
+            painter.drawText(8, top + 18, name)
         painter.end()
         picture.save(str(path))
         _shrink(path)
