@@ -275,6 +275,34 @@ def test_a_click_on_a_hand_painted_voxel_decides_it(painted: Desk) -> None:
     assert voxels(painted, "liver")[2, 24, 26], "its neighbours stay as they were painted"
 
 
+@pytest.mark.parametrize("meanwhile", ["nothing", "file", "undo", "model"])
+@pytest.mark.parametrize("paints", [True, False])
+def test_a_mark_decides_what_was_painted_or_erased_whatever_came_between(
+    painted: Desk, tmp_path: Path, meanwhile: str, paints: bool
+) -> None:
+    logic = painted.panel.logic
+    painted.select_segment("liver")
+    click(painted, painted.ui.negativeButton, (14, 12, 13.5))
+    far, near = Region((2, 24, 26), (4, 27, 29)), Region((10, 14, 15), (14, 17, 18))
+    region = far if paints else near
+    paint_segment(logic.segments.node, "liver", logic.volume.geometry, region, paints)
+    before = voxels(painted, "liver")
+    if meanwhile == "file":
+        save_close_load(painted, tmp_path / "scene.mrb")
+    elif meanwhile == "undo":
+        click(painted, painted.ui.negativeButton, (20, 18, 22.5))
+        painted.ui.undoButton.click()
+        painted.wait()
+    elif meanwhile == "model":
+        painted.panel.parameters.model = type(painted.panel.parameters.model)["ensam"]
+        painted.wait()
+    assert np.array_equal(voxels(painted, "liver")[region.slices], before[region.slices])
+    k, j, i = (n + 1 for n in region.start_kji)
+    button = painted.ui.negativeButton if paints else painted.ui.positiveButton
+    click(painted, button, (i, j, 1.5 * k))
+    assert voxels(painted, "liver")[k, j, i] != paints
+
+
 def test_only_the_module_that_is_shown_listens_to_the_tools(painted: Desk) -> None:
     from types import SimpleNamespace
 
