@@ -47,7 +47,7 @@ def notes(comparison):
 
 
 def _sentence(found):
-    """What is wrong with a result; for missing weights what to do here, not on the command line."""
+    """The reason why a result failed, or its notes; without commands of the command line."""
     fault = weights_fault(card(found.model)) if found.stage is Stage.FAILED else ""
     return fault or found.sentence
 
