@@ -40,3 +40,14 @@ def test_a_page_credits_the_images_in_its_pictures(page: Path) -> None:
     for source, pictures in CREDITS.items():
         if any(f"Screenshots/{name}" in text for name in pictures):
             assert source.doi in text and source.licence in text
+
+
+def test_pictures_show_the_phantom_where_the_real_images_are_absent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from host import picture_subjects
+
+    monkeypatch.setattr(picture_subjects, "_DATA", tmp_path)
+    for subject in (picture_subjects.abdomen(), picture_subjects.tumour()):
+        assert subject.source is None and subject.expert_kji.any()
+        assert "liver" in subject.boxes
