@@ -116,7 +116,7 @@ def _consistency(desk: Any, views: Any, folder: Path) -> None:
     ui.worstSpotButton.click()
     desk.photograph(folder / "panel-consistency.png")
     _hide_handles()
-    views.zoom(logic.suggested_click().position_ras, 1.1)
+    views.zoom(logic.doubtful_position(), 1.1)
     views.photograph(folder / "views-consistency.png")
     ui.showConsistency.click()
     ui.consistencySection.collapsed = True
