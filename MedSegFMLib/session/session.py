@@ -22,6 +22,7 @@ from ..volumes.volume import Volume
 from .overlaps import resolve_overlaps
 from .predictor import Predictor
 from .region_of_interest import prompt_region
+from .shared_starts import SharedStarts
 from .straight_segmenter import with_right_angles
 
 
@@ -176,7 +177,7 @@ class Session:
         Args:
             progress: called with the completed fraction and a phrase.
             overlapping: whether a voxel may belong to several objects; otherwise the one with the
-                highest logit gets it.
+                highest logit gets it; see `SharedStarts` for the exception.
             redraw: whether the model draws objects again that only start from a mask; otherwise
                 they are the mask itself.
 
@@ -186,7 +187,9 @@ class Session:
                 NaN or infinity.
         """
         progress = callers(progress)
-        steps = {label: self.prompts.steps(label) for label in self.prompts.labels}
+        prompts, geometry = self.prompts, self.volume.geometry
+        shared_starts = SharedStarts.of(prompts, geometry)
+        steps = {label: shared_starts.steps(label, prompts, geometry) for label in prompts.labels}
         steps = {label: taken for label, taken in steps.items() if taken}
         for label, taken in steps.items():
             if not any(map(is_positive, taken[-1])):
@@ -199,9 +202,7 @@ class Session:
         shares = parts_of(progress, len(steps))
         for (label, taken), share in zip(steps.items(), shares, strict=True):
             answers[label] = self._predictor.answer(taken, shared, share, redraw)
-        marks = {
-            label: to_voxels(taken[-1], self.volume.geometry) for label, taken in steps.items()
-        }
+        marks = {label: to_voxels(taken[-1], geometry) for label, taken in steps.items()}
         if self.segmenter.card.can_predict_empty:
             # A box in which the model predicts nothing stays empty instead of being filled.
             marks = {
@@ -214,7 +215,7 @@ class Session:
                 for label, answer in answers.items()
             }
         else:
-            resolved = resolve_overlaps(answers, marks)
+            resolved = resolve_overlaps(answers, marks, shared_starts)
         progress(1.0, "Resolving overlaps")
         return resolved
 

@@ -293,3 +293,61 @@ def test_the_same_prompts_give_the_same_answer_in_any_session(volume: Volume) ->
         stepwise.predict()
         once.add(prompt)
     assert np.array_equal(once.predict().logits_kji, stepwise.predict().logits_kji)
+
+
+INNER = Region((5, 6, 5), (7, 10, 8))
+AROUND = (3, 4, 3), (10, 14, 9)
+
+
+def inside(region: Region) -> np.ndarray:
+    found = np.zeros(SHAPE, bool)
+    found[region.slices] = True
+    return found
+
+
+def masks_of(session: Session) -> list[np.ndarray]:
+    return [found.mask.array_kji > 0 for found in session.predict_all().values()]
+
+
+@pytest.mark.parametrize("outer_starts", [True, False])
+@pytest.mark.parametrize("positive", [True, False])
+def test_a_mask_in_an_object_that_was_there_takes_nothing_from_it_and_loses_nothing(
+    volume: Volume, outer_starts: bool, positive: bool
+) -> None:
+    outer, inner = np.zeros(SHAPE, bool), inside(INNER)
+    outer[3:9, 4:14, 3:10] = True
+    session = Session(Bright(), volume)
+    session.add_object()
+    box = Box.from_ijk(volume.geometry, *AROUND)
+    session.add(Mask.from_array(outer, volume.geometry) if outer_starts else box)
+    session.add_object()
+    session.add(Mask.from_array(inner, volume.geometry))
+    assert all(mask[inner].all() for mask in masks_of(session))
+    session.add(Point.from_ijk(volume.geometry, (6, 7, 6), positive))
+    first, second = masks_of(session)
+    assert first[inner].all(), "a mark in the mask is no background for the object around it"
+    assert second[6, 7, 6] == positive
+
+
+def test_beyond_the_mask_objects_still_exclude_each_other(volume: Volume) -> None:
+    inner = inside(INNER)
+    session = Session(Bright(), volume)
+    session.add_object()
+    session.add(Box.from_ijk(volume.geometry, *AROUND))
+    session.add_object()
+    session.add(Mask.from_array(inner, volume.geometry))
+    session.add(Point.from_ijk(volume.geometry, (7, 12, 6)))
+    first, second = masks_of(session)
+    assert second[6, 12, 7] and not first[6, 12, 7]
+    assert not (first & second & ~inner).any()
+
+
+def test_an_object_that_comes_after_a_mask_leaves_it_alone(volume: Volume) -> None:
+    inner = inside(INNER)
+    session = Session(Bright(), volume)
+    session.add_object()
+    session.add(Mask.from_array(inner, volume.geometry))
+    session.add_object()
+    session.add(Box.from_ijk(volume.geometry, *AROUND))
+    first, second = masks_of(session)
+    assert first[inner].all() and not second[inner].any()

@@ -64,7 +64,6 @@ class Column:
         measure: unit and number format; None for text.
         short: the heading in the panel; None to leave the column out there.
         description: an explanation for the tool tip.
-        is_wide: whether the panel gives the column more room.
         value: returns the value of a row, in the stored unit of the measure; None for the computed
             number of this key.
         score: computed once for each mask, in a thread that touches no node.
@@ -76,7 +75,6 @@ class Column:
     measure: Measure | None
     short: str | None
     description: str = ""
-    is_wide: bool = False
     value: Callable[[RowData], Value] | None = field(default=None, compare=False)
     score: Score | None = field(default=None, compare=False)
     reference_score: ReferenceScore | None = field(default=None, compare=False)
@@ -111,7 +109,6 @@ def _agreement_with(other: ModelResult) -> Column:
         DICE,
         f"≈ {other.title}",
         "Dice between the two models",
-        is_wide=True,
         value=lambda row: row.agreements.get(other.model),
     )
 
@@ -172,7 +169,7 @@ COLUMNS = (
         "Mean Dice with all other models",
         value=lambda row: row.agreement,
     ),
-    Column("volume", VOLUME.title, VOLUME, "ml", "Volume", is_wide=True, score=_volume_ml),
+    Column("volume", VOLUME.title, VOLUME, "ml", "Volume", score=_volume_ml),
     Column(
         "seconds",
         SECONDS.title,
@@ -193,9 +190,8 @@ COLUMNS = (
         "consistency",
         CONSISTENCY.title,
         CONSISTENCY,
-        "Consist.",
+        "Consistency",
         "Mean Dice between the model's own planes",
-        is_wide=True,
         value=lambda row: row.result.agreements.get(row.label),
     ),
 )
