@@ -25,7 +25,7 @@ _COLUMNS = tuple(item.name for item in fields(Measurement))
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("segments", help="label map, .seg.nrrd or DICOM SEG")
+    parser.add_argument("segments", help="label map, .seg.nrrd, DICOM SEG or RTSTRUCT")
     parser.add_argument("image", nargs="?", help="the image whose values are measured")
     add_reading_arguments(parser)
     parser.add_argument(
@@ -47,12 +47,12 @@ def run(arguments: argparse.Namespace) -> None:
             raise OutputError(f"{path} has an ending that is not written; use .csv or .json.")
     if arguments.suv and not arguments.image:
         raise OutputError("--suv measures a PET image, and none is given; name it after the SEG.")
-    segmentation = Segmentation.read(source)
     image = None
     if arguments.image:
         image = Volume.read(
             arguments.image, arguments.series, frame=arguments.frame, suv=arguments.suv
         )
+    segmentation = Segmentation.read(source, None if image is None else image.geometry)
     rows = measure_segments(segmentation, image, arguments.suv)
     for path in outputs:
         write_text(path, _csv(rows) if path.suffix.lower() == ".csv" else _json(rows))

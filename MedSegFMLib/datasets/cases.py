@@ -187,7 +187,7 @@ def _loaded(case: Case) -> LoadedCase:
     if is_challenge_file(case.label):
         label = read_labels(case.label, image.geometry)
     else:
-        label = _labels(case)
+        label = _labels(case, image.geometry)
     resampled = not label.geometry.matches(image.geometry)
     if resampled:
         if not _overlap(label.geometry, image.geometry):
@@ -202,11 +202,11 @@ def _loaded(case: Case) -> LoadedCase:
     return LoadedCase(image, label, resampled, boxes, read_spacing(case.image))
 
 
-def _labels(case: Case) -> Volume:
+def _labels(case: Case, grid: Geometry) -> Volume:
     """The label map of a case; of a file with segments, those with the names of its objects."""
     if not has_segments(case.label):
         return Volume.read(case.label)
-    segmentation = Segmentation.read(case.label)
+    segmentation = Segmentation.read(case.label, grid)
     segments = []
     for label, name in case.objects:
         try:
