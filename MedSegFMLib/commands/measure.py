@@ -14,10 +14,9 @@ from ..metrics.measurements import Measurement, measure_segments
 from ..system.atomic_files import write_text
 from ..system.csv_cells import escaped
 from ..volumes.segmentations.segmentation import Segmentation
-from ..volumes.volume import Volume
 from .check_outputs import check_outputs
 from .console import print_table
-from .reading_arguments import add_reading_arguments
+from .reading_arguments import add_reading_arguments, read_volume
 
 SUMMARY = "measure segments: ml, surface, longest diameters, intensities and SUV peak"
 _COLUMNS = tuple(item.name for item in fields(Measurement))
@@ -49,9 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise OutputError("--suv measures a PET image, and none is given; name it after the SEG.")
     image = None
     if arguments.image:
-        image = Volume.read(
-            arguments.image, arguments.series, frame=arguments.frame, suv=arguments.suv
-        )
+        image = read_volume(arguments, arguments.image)
     segmentation = Segmentation.read(source, None if image is None else image.geometry)
     rows = measure_segments(segmentation, image, arguments.suv)
     for path in outputs:

@@ -8,8 +8,8 @@ from pathlib import Path
 from ..registry import resolve_name
 from ..results.ledger import Ledger, versions, weights_of
 from ..results.replay import differences, find_volume, read_result, replay
-from ..volumes.volume import Volume
 from .console import print_table, progress_bar
+from .reading_arguments import add_source_arguments, read_volume
 
 SUMMARY = "make a result again from the prompts that it holds, and say whether it is the same"
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "volume", nargs="?", help="its volume; left out, it is looked for in the result's folder"
     )
-    parser.add_argument("--series", metavar="N", help="DICOM series of the volume")
+    add_source_arguments(parser)
     parser.add_argument("--model", help="another model, to see what changes")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--weights", metavar="PATH", help="weights to use instead of the installed")
@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.result)
     result, ledger = read_result(path)
     place = Path(arguments.volume) if arguments.volume else find_volume(path, ledger)
-    volume = Volume.read(place, arguments.series, frame=ledger.frame, suv=ledger.suv)
+    arguments.frame, arguments.suv = ledger.frame, ledger.suv
+    volume = read_volume(arguments, str(place))
     name = resolve_name(arguments.model or ledger.model)
     options = dict(ledger.options) if name == ledger.model else {}
     if arguments.weights:

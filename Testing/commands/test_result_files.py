@@ -233,5 +233,6 @@ def test_a_dicom_series_gets_contours_that_are_a_mask_and_can_be_measured_and_re
         assert run("measure", *words, "--out", tmp_path / "m.csv") == 0
         tables.append((tmp_path / "m.csv").read_text())
     assert tables[1] == tables[2] and tables[0].splitlines()[1].startswith("1,liver,")
+    capsys.readouterr()
     words = ["segment", series, "--model", "randomwalk", "--out", out, "--fractional"]
     assert "--fractional is for DICOM SEG" in refused(capsys, *words, *TWO)

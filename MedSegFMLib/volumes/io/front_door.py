@@ -23,7 +23,7 @@ from .tiff_files import MAGIC as TIFF_MAGIC
 
 FORMATS = (
     "NIfTI-1 and -2 (.nii, .nii.gz, or .hdr with .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, "
-    ".mhd), FreeSurfer (.mgh, .mgz), TIFF (.tif, .tiff) and DICOM"
+    ".mhd), FreeSurfer (.mgh, .mgz), TIFF (.tif, .tiff), OME-Zarr (.zarr, .zarr.zip) and DICOM"
 )
 _GZIP = b"\x1f\x8b"
 _START_BYTES = 132

@@ -24,6 +24,7 @@ from .nibabel_files import read_mgh, read_nifti, write_sheared_nifti
 from .settling import settled
 from .tiff_files import read_tiff
 from .written_voxels import check_voxels
+from .zarr_files import is_zarr, read_ome_zarr
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -41,10 +42,18 @@ def read_volume(
     frame: int | None = None,
     suv: bool = False,
     spacing_ijk_mm: Sequence[float] | None = None,
+    level: int | None = None,
+    channel: str | int | None = None,
 ) -> Volume:
-    """Read one 3D scalar volume from a file or a folder of DICOM files; see `Volume.read`."""
+    """Read one 3D scalar volume from a file or a folder; see `Volume.read`."""
+    notes: Sequence[str]
     try:
-        volume, notes = _read(path, series, frame, suv, spacing_ijk_mm)
+        if is_zarr(path):
+            _check_is_dicom(path, series, suv)
+            volume, notes = read_ome_zarr(path, level or 0, channel, frame, spacing_ijk_mm)
+        else:
+            _check_no_pyramid(path, level, channel)
+            volume, notes = _read(path, series, frame, suv, spacing_ijk_mm)
     except OSError as error:
         raise VolumeError(
             f"{path} cannot be read ({error.strerror or error}); check the path and its "
@@ -70,15 +79,12 @@ def _read(
     folder = folder_of(path)
     checked = None if folder else check_image_file(path)
     if spacing_ijk_mm is not None and (checked is None or checked.reader != "TIFF"):
-        raise VolumeError(f"{path} states its own spacing; give one for TIFF files only.")
+        raise VolumeError(f"{path} states its own spacing; leave --spacing out.")
     if folder or checked is None:
         return read_dicom(folder or path, series, frame, suv), ()
     if checked.reader == "DICOM":
         return read_dicom(path, series, frame, suv), ()
-    if suv:
-        raise VolumeError(f"{path} is not DICOM, so that no SUV can be computed; read it without.")
-    if series is not None:
-        raise VolumeError(f"{path} is not DICOM and has no series; leave --series out.")
+    _check_is_dicom(path, series, suv)
     if checked.nifti is not None:
         return read_nifti(checked.nifti, frame), checked.nifti.notes
     if checked.reader == "TIFF":
@@ -89,6 +95,21 @@ def _read(
     with _quiet_itk():
         image = _with_named_errors(path, lambda: _read_file(checked, frame))
     return volume_from_sitk(image, str(path)), ()
+
+
+def _check_is_dicom(path: Path, series: str | int | None, suv: bool) -> None:
+    """Check that nothing was chosen that only DICOM has."""
+    if suv:
+        raise VolumeError(f"{path} is not DICOM, so that no SUV can be computed; read it without.")
+    if series is not None:
+        raise VolumeError(f"{path} is not DICOM and has no series; leave --series out.")
+
+
+def _check_no_pyramid(path: Path, level: int | None, channel: str | int | None) -> None:
+    """Check that nothing was chosen that only OME-Zarr has."""
+    for name, value in (("level", level), ("channel", channel)):
+        if value is not None:
+            raise VolumeError(f"{path} is not OME-Zarr and has no {name}s; leave --{name} out.")
 
 
 def write_volume(volume: Volume, path: Path, names: Mapping[int, str]) -> None:

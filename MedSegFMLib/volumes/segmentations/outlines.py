@@ -66,7 +66,8 @@ def _without_straight(ring: Vertices) -> Vertices:
     """A ring without the vertices between two edges of one direction; they are exact."""
     before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
     turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
-    return ring[turns]
+    result: Vertices = ring[turns]
+    return result
 
 
 def _joined(ring: Vertices, holes: list[Vertices]) -> Vertices:

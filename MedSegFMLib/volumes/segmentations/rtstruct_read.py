@@ -159,7 +159,7 @@ def _mask(contours: Sequence[_Contour], path: Path, name: str, geometry: Geometr
     by_slice: dict[int, list[_Contour]] = defaultdict(list)
     for contour in contours:
         by_slice[contour.k].append(contour)
-    notes = set()
+    notes: set[str] = set()
     for k, parts in by_slice.items():
         mask[k] = _even_odd(parts, geometry.shape_kji[1:], notes)
     if by_slice and len(by_slice) < max(by_slice) - min(by_slice) + 1:
