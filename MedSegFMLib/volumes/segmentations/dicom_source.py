@@ -88,6 +88,11 @@ def read_source(
             f"{volume} is not DICOM; segment the series itself, or {_WAY}."
         )
     grid = source_grid(folder or volume, series, frame)
+    if any(image.tile for image in grid.images):
+        raise OutputError(
+            f"{out} would refer to slices in a Siemens mosaic, which are no images of their own; "
+            f"{_WAY}."
+        )
     paths = list(dict.fromkeys(image.header.path for image in grid.images))
     is_multi = any(image.count > 1 or image.groups for image in grid.images)
     if is_multi and len(paths) > 1:
