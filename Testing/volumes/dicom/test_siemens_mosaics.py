@@ -149,8 +149,7 @@ def test_a_real_mosaic_is_where_its_protocol_places_the_slices(real_data: Path) 
     path = real_data / "geometry/geo_dicom_enhanced_multiframe/siemens_mosaic.dcm"
     volume = Volume.read(path)
     content = path.read_bytes()
-    start = content.index(b"### ASCCONV BEGIN ###", content.index(b"MrPhoenixProtocol"))
-    protocol = content[start:].split(b"### ASCCONV END ###")[0].decode("latin-1")
+    protocol = re.search(rb"ASCCONV BEGIN.*?ASCCONV END", content, re.DOTALL)[0].decode("latin-1")
     found = re.findall(r"asSlice\[(\d+)\]\.sPosition\.d(Sag|Cor|Tra)\s*=\s*(\S+)", protocol)
     centres = np.zeros((len({n for n, _, _ in found}), 3))
     for n, axis, value in found:
