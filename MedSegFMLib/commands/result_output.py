@@ -126,7 +126,7 @@ class Output:
         self._source = read_source(self.path, volume, arguments.series, arguments.frame)
         if self.fractional and self._source.geometry.is_sheared:
             raise OutputError(f"{self.path} cannot be fractional on a tilted grid; use it binary.")
-        check_source(self._source, self.path)
+        check_source(self._source, self.path, self.fractional)
 
     def segments(self, session: Session, progress: Progress) -> Segmentation:
         """The objects of a session, treated; they overlap only if the format has layers."""

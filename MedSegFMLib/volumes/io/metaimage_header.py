@@ -24,6 +24,7 @@ from .header_values import (
     shortened,
     truncated,
 )
+from .length_units import check_millimetres
 
 _VALUE_BYTES = {
     "MET_CHAR": 1,
@@ -126,6 +127,7 @@ def _fields(path: Path, stream: BinaryIO) -> dict[str, str]:
 
 
 def _check_grid(path: Path, fields: dict[str, str], axes: int) -> None:
+    check_millimetres(path, "DistanceUnits", fields.get("DistanceUnits", ""))
     for key in _SIZES:
         if key in fields:
             check_spacing(path, numbers(path, key, fields[key], axes)[:3])

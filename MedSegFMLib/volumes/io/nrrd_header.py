@@ -21,6 +21,7 @@ from .header_values import (
     shortened,
     truncated,
 )
+from .length_units import check_millimetres
 
 _TYPES = {
     1: "signed char, int8, int8_t, uchar, unsigned char, uint8, uint8_t",
@@ -165,6 +166,8 @@ def _check_grid(path: Path, fields: Mapping[str, str], axes: int) -> None:
             values = numbers(path, key, fields[key], axes)
             if key == "spacings":
                 check_spacing(path, [v for v in values if not math.isnan(v)])
+    for key in ("units", "space units"):
+        check_millimetres(path, key, fields.get(key, ""))
     for key in ("kinds", "centers"):
         if key in fields and len(fields[key].split()) != axes:
             raise damaged(path, f"{key} is {shortened(fields[key])}")

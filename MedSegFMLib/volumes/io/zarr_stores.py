@@ -24,10 +24,10 @@ def checked_stores() -> tuple[Any, Any]:
     """
     from zarr.storage import LocalStore, ZipStore
 
-    class Folder(_Checked, LocalStore):
+    class Folder(_Checked, LocalStore):  # type: ignore[misc]
         pass
 
-    class Zip(_Checked, ZipStore):
+    class Zip(_Checked, ZipStore):  # type: ignore[misc]
         pass
 
     return Folder, Zip

@@ -53,14 +53,20 @@ class Algorithm:
     automatic: bool = False
 
 
-def check_source(source: Source, out: Path) -> None:
+def check_source(source: Source, out: Path, fractional: bool = False) -> None:
     """Check that a segmentation of images can be made, before anything is segmented.
+
+    Args:
+        source: the images.
+        out: the file to write, for messages.
+        fractional: as for `write_dicom_seg`.
 
     Raises:
         OutputError: it cannot; the message names `out`.
     """
-    voxel = Segment(1, "test", Region.whole((1, 1, 1)), np.ones((1, 1, 1), bool))
-    _made(Segmentation(source.geometry, (voxel,)), source, Algorithm("test"), False, out)
+    one = np.ones((1, 1, 1), np.float32)
+    voxel = Segment(1, "test", Region.whole((1, 1, 1)), one > 0, probability_kji=one)
+    _made(Segmentation(source.geometry, (voxel,)), source, Algorithm("test"), fractional, out)
 
 
 def write_dicom_seg(
