@@ -94,7 +94,7 @@ def _read(
         return read_mgh(path, frame), ()
     with _quiet_itk():
         image = _with_named_errors(path, lambda: _read_file(checked, frame))
-    return volume_from_sitk(image, str(path)), ()
+    return volume_from_sitk(image, str(path)), checked.notes
 
 
 def write_volume(volume: Volume, path: Path, names: Mapping[int, str]) -> None:

@@ -145,7 +145,7 @@ def check_nifti_file(path: Path, is_zipped: bool, is_pair: bool) -> NiftiFile:
         np.dtype(order + _REAL[datatype]),
         shape_ijk,
         shape[3] if len(shape) > 3 else 1,
-        _scaling(*fields["scaling"]),
+        _scaling(path, *fields["scaling"]),
         matrix,
         notes,
     )
@@ -227,8 +227,10 @@ def _checked_payload(
     raise truncated(path)
 
 
-def _scaling(slope: float, intercept: float) -> tuple[float, float] | None:
+def _scaling(path: Path, slope: float, intercept: float) -> tuple[float, float] | None:
     """None for a slope of 0 or NaN, which means that there is none."""
-    if slope == 0 or not math.isfinite(slope) or not math.isfinite(intercept):
+    if slope == 0 or math.isnan(slope):
         return None
+    if not math.isfinite(slope) or not math.isfinite(intercept):
+        raise damaged(path, f"its values are scaled by {slope:g} and {intercept:g}")
     return None if (slope, intercept) == (1, 0) else (slope, intercept)
