@@ -22,7 +22,8 @@ from ..results.ledger import (
 )
 from ..session.session import Session
 from ..system.atomic_files import write_text
-from ..volumes.segmentations.files import SEG_DICOM, SEG_NRRD, has_layers
+from ..volumes.segmentations.dicom_source import RTSTRUCT, SEG_DICOM, dicom_kind
+from ..volumes.segmentations.files import SEG_NRRD, has_layers
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.segmentations.treatment import Treatment, treated
 from ..volumes.volume import Volume
@@ -83,7 +84,7 @@ class Output:
 
     @property
     def is_dicom(self) -> bool:
-        """Whether it is DICOM SEG."""
+        """Whether it is DICOM SEG or RTSTRUCT."""
         return self.path.name.lower().endswith(SEG_DICOM)
 
     @property
@@ -103,9 +104,9 @@ class Output:
         if not self.path.name.lower().endswith((*WRITERS, SEG_DICOM)):
             raise OutputError(
                 f"{self.path} has an ending that is not written; use one of "
-                f"{', '.join(WRITERS)}, or {SEG_DICOM} for a DICOM series."
+                f"{', '.join(WRITERS)}, or {SEG_DICOM} or {RTSTRUCT} for a DICOM series."
             )
-        if self.fractional and not self.is_dicom:
+        if self.fractional and not (self.is_dicom and dicom_kind(self.path) == "DICOM SEG"):
             raise OutputError(f"--fractional is for DICOM SEG and {self.path} is not; use .dcm.")
         if self.fractional and not self.treatment.is_none:
             raise OutputError(
@@ -114,7 +115,7 @@ class Output:
             )
 
     def check_source(self, arguments: argparse.Namespace) -> None:
-        """Check that DICOM SEG can refer to the images, before the model runs."""
+        """Check that a DICOM object can refer to the images, before the model runs."""
         if not self.is_dicom:
             return
         from ..volumes.segmentations.dicom_source import read_source
@@ -122,7 +123,7 @@ class Output:
 
         volume = Path(arguments.volume)
         self._source = read_source(self.path, volume, arguments.series, arguments.frame)
-        check_source(self._source, self.path)
+        check_source(self._source, self.path, self.fractional)
 
     def segments(self, session: Session, progress: Progress) -> Segmentation:
         """The objects of a session, treated; they overlap only if the format has layers."""
@@ -168,10 +169,14 @@ class Output:
         segmentation = replace(segmentation, ledger=ledger)
         if self._source is not None:
             from ..volumes.segmentations.dicom_write import Algorithm, write_dicom_seg
+            from ..volumes.segmentations.rtstruct_write import write_rtstruct
 
             digest = next(iter(weights.values()), "")
             algorithm = Algorithm(model, weights=digest, automatic=automatic)
-            write_dicom_seg(segmentation, self.path, self._source, algorithm, self.fractional)
+            if dicom_kind(self.path) == "RTSTRUCT":
+                write_rtstruct(segmentation, self.path, self._source, algorithm)
+            else:
+                write_dicom_seg(segmentation, self.path, self._source, algorithm, self.fractional)
             return
         segmentation.write(self.path)
         if not has_layers(self.path):

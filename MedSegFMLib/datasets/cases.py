@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import CasesError, MaskError, MedSegFMError
 from ..system.json_files import load_json
 from ..system.names import LARGEST_LABEL, name_fault, parse_label
+from ..volumes.geometry import Geometry
 from ..volumes.grids import may_overlap
 from ..volumes.right_angles import StraightGrid
 from ..volumes.segmentations.files import has_segments
@@ -190,7 +191,7 @@ def _loaded(case: Case) -> LoadedCase:
     if is_challenge_file(case.label):
         label = read_labels(case.label, image.geometry)
     else:
-        label = _labels(case)
+        label = _labels(case, image.geometry)
     resampled = not label.geometry.matches(image.geometry)
     if resampled:
         if not may_overlap(label.geometry, image.geometry):
@@ -218,11 +219,11 @@ def _straightened(loaded: LoadedCase) -> LoadedCase:
     )
 
 
-def _labels(case: Case) -> Volume:
+def _labels(case: Case, grid: Geometry) -> Volume:
     """The label map of a case; of a file with segments, those with the names of its objects."""
     if not has_segments(case.label):
         return Volume.read(case.label)
-    segmentation = Segmentation.read(case.label)
+    segmentation = Segmentation.read(case.label, grid)
     segments = []
     for label, name in case.objects:
         try:

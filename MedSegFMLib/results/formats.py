@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import OutputError
 from ..system.atomic_files import write_text
-from ..volumes.segmentations.files import SEG_DICOM, SEG_NRRD
+from ..volumes.segmentations.dicom_source import RTSTRUCT, SEG_DICOM
+from ..volumes.segmentations.files import SEG_NRRD
 from ..volumes.segmentations.segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ def formats() -> tuple[ResultFormat, ...]:
         ResultFormat("labelmap", "Label map", maps, _write_segmentation, has_layers=False),
         ResultFormat("segnrrd", "Slicer segmentation", (SEG_NRRD,), _write_segmentation),
         ResultFormat("dicomseg", "DICOM SEG", (SEG_DICOM,), _write_dicom_seg, needs_images=True),
+        ResultFormat(
+            "rtstruct", "RTSTRUCT contours", (RTSTRUCT,), _write_rtstruct, needs_images=True
+        ),
         ResultFormat("ledger", "Click ledger", (".json",), _write_ledger),
     )
 
@@ -101,6 +105,15 @@ def _write_dicom_seg(result: Result, path: Path) -> None:
     assert result.source is not None, "formats that need images get them"
     algorithm = result.algorithm or Algorithm("unknown")
     write_dicom_seg(result.segmentation, path, result.source, algorithm)
+
+
+def _write_rtstruct(result: Result, path: Path) -> None:
+    from ..volumes.segmentations.dicom_write import Algorithm
+    from ..volumes.segmentations.rtstruct_write import write_rtstruct
+
+    assert result.source is not None, "formats that need images get them"
+    algorithm = result.algorithm or Algorithm("unknown")
+    write_rtstruct(result.segmentation, path, result.source, algorithm)
 
 
 def _write_ledger(result: Result, path: Path) -> None:

@@ -70,8 +70,10 @@ class Volume:
         frame: int | None = None,
         suv: bool = False,
         spacing_ijk_mm: Sequence[float] | None = None,
+        level: int | None = None,
+        channel: str | int | None = None,
     ) -> Volume:
-        """Read a NIfTI, NRRD, MetaImage, FreeSurfer, TIFF or DICOM file, or a folder of DICOM.
+        """Read a NIfTI, NRRD, MetaImage, FreeSurfer, TIFF, OME-Zarr or DICOM file or folder.
 
         What is left out or not as its header says is logged as a warning.
 
@@ -83,7 +85,10 @@ class Volume:
                 echoes, b-values).
             suv: whether the values of a PET series are converted to SUV by body weight.
             spacing_ijk_mm: the distance between columns, rows and slices of a TIFF file, which
-                does not state it.
+                does not state it, or of an OME-Zarr image without units.
+            level: the image of an OME-Zarr pyramid; 0, the largest, is the default.
+            channel: the channel of an OME-Zarr image if it has several: its name, or its number
+                from 1.
 
         Raises:
             VolumeError: the input is missing, truncated or not one 3D scalar volume.
@@ -91,7 +96,7 @@ class Volume:
         """
         from .io.image_files import read_volume
 
-        return read_volume(Path(path), series, frame, suv, spacing_ijk_mm)
+        return read_volume(Path(path), series, frame, suv, spacing_ijk_mm, level, channel)
 
     def write(self, path: Path | str, names: Mapping[int, str] | None = None) -> None:
         """Write a file in the format of its ending, one of `io.image_files.WRITERS`, atomically.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from ..io.dicom.grid import Grid
 
+SEG_DICOM, RTSTRUCT = ".dcm", ".rtstruct.dcm"
+"""Endings of files that refer to the images of a DICOM series."""
 _WAY = "write .seg.nrrd instead"
 _NEEDED = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"),
@@ -31,6 +33,11 @@ _MAY_BE_EMPTY = (
 
 # Equal in all frames of a grid, as reading has proven.
 _SHARED = ("PlaneOrientationSequence", "PixelMeasuresSequence")
+
+
+def dicom_kind(path: Path) -> str:
+    """The kind of DICOM object that is written under a name."""
+    return "RTSTRUCT" if path.name.lower().endswith(RTSTRUCT) else "DICOM SEG"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +85,8 @@ def read_source(
     folder = folder_of(volume)
     if folder is None and volume.is_file() and not is_dicom_file(volume):
         raise OutputError(
-            f"{out} would be DICOM SEG, which refers to the images of a DICOM series, and {volume} "
-            f"is not DICOM; segment the series itself, or {_WAY}."
+            f"{out} would be {dicom_kind(out)}, which refers to the images of a DICOM series, and "
+            f"{volume} is not DICOM; segment the series itself, or {_WAY}."
         )
     grid = source_grid(folder or volume, series, frame)
     return _source(out, grid)
@@ -104,12 +111,17 @@ def source_of_files(out: Path, files: Sequence[Path]) -> Source:
 def _source(out: Path, grid: Grid) -> Source:
     from pydicom import dcmread
 
+    if any(image.tile for image in grid.images):
+        raise OutputError(
+            f"{out} would refer to slices in a Siemens mosaic, which are no images of their own; "
+            f"{_WAY}."
+        )
     paths = list(dict.fromkeys(image.header.path for image in grid.images))
     is_multi = any(image.count > 1 or image.groups for image in grid.images)
     if is_multi and len(paths) > 1:
         raise OutputError(
-            f"{out} would refer to {len(paths)} multi-frame files, and DICOM SEG is written of one "
-            f"or of single images; {_WAY}."
+            f"{out} would refer to {len(paths)} multi-frame files, and {dicom_kind(out)} is "
+            f"written of one or of single images; {_WAY}."
         )
     headers = tuple(
         _complete(dcmread(p, stop_before_pixels=True, force=True), grid.geometry) for p in paths
@@ -156,6 +168,6 @@ def named_errors(out: Path, error: Exception) -> OutputError:
     if isinstance(error, MedSegFMError):
         raise error
     return OutputError(
-        f"{out} cannot refer to these DICOM images, whose headers lack what DICOM SEG needs "
-        f"({type(error).__name__}); {_WAY}, or export the series again."
+        f"{out} cannot refer to these DICOM images, whose headers lack what {dicom_kind(out)} "
+        f"needs ({type(error).__name__}); {_WAY}, or export the series again."
     )
