@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...progress import Progress, part_of
-from ...segmenter import Encoding, Logits
+from ...segmenter import Encoding
 from ...system.memory_cache import LruByteCache
-from ..planar.fusion import FAR_LOGIT
+from ..planar.fusion import FAR_LOGIT, HalfLogits, halved
 from ..planar.propagation import Marks, PixelPrompt, SliceRequest
 from ..sam.encoding import Stack
 from ..sam.feature_cache import SliceFeatures
@@ -21,8 +20,6 @@ from .runtime import Sam3Runtime, SliceQuestion
 
 # The fraction of a slice's time that encoding it takes.
 _ENCODING = 0.85
-
-HalfLogits = NDArray[np.float16]
 
 DetectionKey = tuple[str, str, int, PixelPrompt]
 """Phrase, plane, slice and box."""
@@ -70,11 +67,6 @@ def answer_caches(
         LruByteCache(budget, lambda detection: detection.logits.nbytes),
         LruByteCache(budget, lambda tracked: sum(logits.nbytes for logits in tracked.values())),
     )
-
-
-def halved(logits: Logits) -> HalfLogits:
-    """Logits as cached in 16 bits; rounded before the first use too, so that results are stable."""
-    return np.asarray(logits.clip(-FAR_LOGIT, FAR_LOGIT), np.float16)
 
 
 class SliceDetector:

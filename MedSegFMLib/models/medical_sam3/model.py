@@ -103,7 +103,7 @@ def create(
     from . import weights as medical_sam3_weights
     from .tokenizer import PhraseTokenizer
     from .torch_runtime import TorchSam3Runtime
-    from .tracker import TorchSam3Tracker
+    from .tracker import sam3_tracker
     from .tracker_weights import load_tracker
 
     chosen = choose_device(device)
@@ -123,7 +123,7 @@ def create(
     network = medical_sam3_weights.load_detector(checkpoint, path)
     tracker = None
     if propagation != "boxes" and has_tracker(checkpoint):
-        tracker = TorchSam3Tracker(
+        tracker = sam3_tracker(
             load_tracker(checkpoint, network.config, path), chosen, CARD.name, path
         )
     elif propagation == "tracker":

@@ -15,9 +15,6 @@ from ...segmenter import Logits
 RelativeBox = tuple[float, float, float, float]
 """Centre and widths as fractions of the slice: (x, y, across, down), each 0 to 1."""
 
-ClickedPlace = tuple[float, float, bool]
-"""x and y in pixels of the network's image, and whether the click is on the object."""
-
 
 @dataclass(frozen=True)
 class SliceQuestion:
@@ -71,46 +68,3 @@ class Sam3Runtime(Protocol):
             PromptError: For a phrase that is too long.
             DeviceError: If memory runs out.
         """
-
-
-class SliceTrack(Protocol):
-    """One pass through a stack, up or down, with its memory."""
-
-    def hold(self, index: int, features: NDArray[Any], mask: NDArray[np.bool_]) -> None:
-        """Memorise the object on a slice: `mask` is (rows, columns) of the whole slice."""
-
-    def follow(self, index: int, features: NDArray[Any]) -> Logits:
-        """Segment the object on a slice from the memory.
-
-        The slices must be passed in order, after at least one call of `hold`. The result is
-        memorised.
-
-        Returns:
-            (h, w) float32 logits, resized to the network's proportions; far below 0 everywhere if
-            the object is absent.
-        """
-
-
-class SliceTracker(Protocol):
-    """A network that tracks an object from slice to slice; for one thread at a time.
-
-    Features are those of `Sam3Runtime.encode`, in 16 or 32 bits. Methods raise DeviceError if
-    memory runs out.
-    """
-
-    def clicked(
-        self, features: NDArray[Any], clicks: Sequence[ClickedPlace], before: Logits | None
-    ) -> Logits:
-        """Segment the object on a slice from clicks, at least one.
-
-        Args:
-            features: The features of the slice.
-            clicks: The clicks.
-            before: (rows, columns) logits of the object before those clicks, or None.
-
-        Returns:
-            (h, w) float32 logits, resized to the network's proportions.
-        """
-
-    def begin(self, slices: int, backward: bool) -> SliceTrack:
-        """Start a pass through a stack with that number of slices, downward if `backward`."""

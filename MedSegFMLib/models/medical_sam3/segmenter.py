@@ -15,8 +15,9 @@ from ...segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...volumes.windows import Window
-from ..planar.fusion import FUSIONS
+from ..planar.fusion import FUSIONS, HalfLogits
 from ..planar.propagation import Marks, SliceRequest, propagate
+from ..planar.slice_tracker import SliceTracker
 from ..sam.encoding import (
     BYTES_PER_LOGIT,
     CLICK_LOGIT,
@@ -25,13 +26,13 @@ from ..sam.encoding import (
     cut_stacks,
 )
 from ..sam.feature_cache import SliceFeatures
+from ..sam.slice_tracking import SliceTracking, TrackedSlices
 from .card import without_clicks
-from .detections import HalfLogits, MedicalSam3Encoding, SliceDetector, answer_caches
+from .detections import MedicalSam3Encoding, SliceDetector, answer_caches
 from .preprocessing import Sam3Preprocessor
-from .runtime import Sam3Runtime, SliceTracker
+from .runtime import Sam3Runtime
 from .text_propagation import first_requests, propagate_text, region_around_mask, run_propagation
 from .tokenizer import VISUAL
-from .tracking import SliceTracking, TrackedSlices
 
 # The fraction of a stack's time for finding the slice with the most confident detection.
 _FINDING = 0.3

@@ -13,6 +13,8 @@ from .stacks import StackPlane
 # Slices that were not predicted are background, with the largest logit that a network returns.
 FAR_LOGIT = 10.0
 
+HalfLogits = NDArray[np.float16]
+
 # The logit of a unanimous vote; the mean logit, scaled below the value of a vote, breaks ties.
 _UNANIMOUS = 3.0
 _TIE_BREAK = 0.5
@@ -77,6 +79,11 @@ def reliability(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
     below, above = np.r_[dice[:1], dice], np.r_[dice, dice[-1:]]
     agreement = (below + above) / 2
     return np.asarray(_LEAST_RELIABILITY + (1 - _LEAST_RELIABILITY) * agreement, np.float32)
+
+
+def halved(logits: Logits) -> HalfLogits:
+    """Logits as cached in 16 bits; rounded before the first use too, so that results are stable."""
+    return np.asarray(logits.clip(-FAR_LOGIT, FAR_LOGIT), np.float16)
 
 
 FUSIONS: dict[str, Callable[[Mapping[str, Logits], Mapping[str, StackPlane]], Logits]] = {

@@ -27,15 +27,16 @@ from transformers import Sam3TrackerVideoInferenceSession
 from MedSegFMLib import Box, Geometry, Point, Session, Text, Volume, create
 from MedSegFMLib.errors import Cancelled, PromptError
 from MedSegFMLib.metrics import dice
-from MedSegFMLib.models.medical_sam3.detections import halved
 from MedSegFMLib.models.medical_sam3.preprocessing import Sam3Preprocessor
 from MedSegFMLib.models.medical_sam3.runtime import SliceAnswer
 from MedSegFMLib.models.medical_sam3.segmenter import MedicalSam3Segmenter
-from MedSegFMLib.models.medical_sam3.tracker import TorchSam3Tracker
-from MedSegFMLib.models.medical_sam3.tracking import SliceTracking, runs
+from MedSegFMLib.models.medical_sam3.tracker import sam3_tracker
+from MedSegFMLib.models.planar.fusion import halved
 from MedSegFMLib.models.planar.grey_levels import GreyWindow
 from MedSegFMLib.models.planar.propagation import Marks
+from MedSegFMLib.models.planar.slice_tracker import runs
 from MedSegFMLib.models.sam.encoding import cut_stacks
+from MedSegFMLib.models.sam.slice_tracking import SliceTracking
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.segmenter import Logits
 from MedSegFMLib.volumes.region import Region
@@ -330,7 +331,7 @@ def test_a_volume_is_followed_as_transformers_follows_its_slices() -> None:
     rows, columns = np.ogrid[:TINY_SIDE, :TINY_SIDE]
     logits = halved(np.where((rows - 20) ** 2 + (columns - 30) ** 2 < 150, 8.0, -8.0))
     follower = SliceTracking(
-        TorchSam3Tracker(tracker, device), stack, preprocessor, lambda index, _: features[index]
+        sam3_tracker(tracker, device), stack, preprocessor, lambda index, _: features[index]
     )
     # A box on every slice, so that the way does not end where the random network sees nothing.
     marks = Marks(shape, (region,))

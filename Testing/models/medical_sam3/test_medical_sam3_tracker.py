@@ -31,7 +31,7 @@ from MedSegFMLib import create
 from MedSegFMLib.errors import ModelError, WeightsError
 from MedSegFMLib.models.medical_sam3 import tracker_weights
 from MedSegFMLib.models.medical_sam3 import weights as medical_sam3_weights
-from MedSegFMLib.models.medical_sam3.tracker import TorchSam3Tracker
+from MedSegFMLib.models.medical_sam3.tracker import sam3_tracker
 from MedSegFMLib.models.medical_sam3.tracker_tensor_names import (
     has_tracker,
     is_left_over,
@@ -265,7 +265,7 @@ def disc(centre: int) -> np.ndarray:
 @pytest.mark.parametrize("held", [{4: 20}, {2: 20, 6: 40}])
 def test_following_is_transformers_own_inference_on_videos(held: dict[int, int]) -> None:
     frames, features, network, tracker = frames_and_features()
-    mine = TorchSam3Tracker(tracker, torch.device("cpu"))
+    mine = sam3_tracker(tracker, torch.device("cpu"))
     theirs = transformers_own(network, tracker)
     for backward in (False, True):
         session: Any = Sam3TrackerVideoInferenceSession(video=frames, dtype=torch.float32)
@@ -289,7 +289,7 @@ def test_a_click_is_answered_as_on_a_videos_first_prompt() -> None:
     frames, features, network, tracker = frames_and_features()
     with torch.no_grad():
         tracker.model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(1e3)
-    mine = TorchSam3Tracker(tracker, torch.device("cpu"))
+    mine = sam3_tracker(tracker, torch.device("cpu"))
     theirs = transformers_own(network, tracker)
     for clicks in ([(20.0, 31.0, True)], [(20.0, 31.0, True), (40.0, 8.0, False)]):
         session: Any = Sam3TrackerVideoInferenceSession(video=frames, dtype=torch.float32)
@@ -309,7 +309,7 @@ def test_what_the_network_does_not_see_is_there_after_a_click_on_it() -> None:
     _, features, _, tracker = frames_and_features()
     with torch.no_grad():
         tracker.model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(-1e3)
-    mine = TorchSam3Tracker(tracker, torch.device("cpu"))
+    mine = sam3_tracker(tracker, torch.device("cpu"))
     before = np.where(disc(20), 8.0, -8.0).astype(np.float32)
     assert (mine.clicked(features[0], [(20.0, 31.0, False)], before) < 0).all()
     assert len(np.unique(mine.clicked(features[0], [(20.0, 31.0, True)], before))) > 10
@@ -319,7 +319,7 @@ def test_only_what_is_needed_again_is_remembered() -> None:
     _, features, _, tracker = frames_and_features()
     tracker.model.config.max_object_pointers_in_encoder = 3
     tracker.model.config.num_maskmem = 3
-    track = TorchSam3Tracker(tracker, torch.device("cpu")).begin(FRAMES, backward=False)
+    track = sam3_tracker(tracker, torch.device("cpu")).begin(FRAMES, backward=False)
     track.hold(0, features[0], disc(20))
     for index in range(1, FRAMES):
         track.follow(index, features[index])
