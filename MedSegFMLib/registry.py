@@ -26,6 +26,7 @@ MODELS = {
     "crossplane": "MedSegFMLib.models.sam.crossplane",
     "sam3d": "MedSegFMLib.models.sam3d.model",
     "medical-sam3": "MedSegFMLib.models.medical_sam3.model",
+    "medsam2": "MedSegFMLib.models.medsam2.model",
     "nnunet": "MedSegFMLib.models.nnunet.model",
     "segresnet": "MedSegFMLib.models.segresnet.model",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",

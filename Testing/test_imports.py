@@ -74,7 +74,12 @@ ORDER: dict[str, list[set[str]]] = {
 
 SHARED_BY_MODELS = {"class_based", "common", "planar"}
 # The cross-plane adapter and MedSAM are in the family of SAM.
-TIES = {"ensam": {"randomwalk"}, "medical_sam3": {"sam"}, "sam3d": {"sam"}}
+TIES = {
+    "ensam": {"randomwalk"},
+    "medical_sam3": {"sam"},
+    "medsam2": {"sam"},
+    "sam3d": {"sam"},
+}
 
 TORCH = {"accelerate", "monai", "nnunetv2", "peft", "segment_anything", "torch", "torchvision"}
 TORCH |= {"transformers"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import medical_sam3_checkpoints
+import medsam2_checkpoints
 import pytest
 import segresnet_bundles
 import torch
@@ -63,6 +64,12 @@ def sam3_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def medsam2_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random MedSAM2 weights of a tiny network, as they are published, with its configuration."""
+    return medsam2_checkpoints.write_checkpoint(tmp_path_factory.mktemp("medsam2"), upstream=True)
+
+
+@pytest.fixture(scope="session")
 def nnunet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random nnU-Net of two classes, as its training writes it."""
     from nnunet_folders import write_folder
@@ -89,6 +96,7 @@ _GIVEN = {
     "medsam": {"weights": "sam_weights"},
     "crossplane": {"weights": "adapter", "base": "sam_weights"},
     "medical-sam3": {"weights": "sam3_weights"},
+    "medsam2": {"weights": "medsam2_weights"},
     "sam3d": {"weights": "sam3d_weights", "base": "sam_weights"},
     "nnunet": {"weights": "nnunet_folder"},
     "segresnet": {"weights": "bundle"},

@@ -150,6 +150,29 @@ def known_settings(values: object, rules: Rules, place: str) -> dict[str, Any]:
     return known
 
 
+def typed_settings(values: object, rules: Rules, place: str, kind: str) -> dict[str, Any]:
+    """The known settings of a part of transformers' configuration, for the network `kind`.
+
+    Raises:
+        SettingFault: As `known_settings`, or the part is of another network.
+    """
+    stated = stated_parts(values, place).get("model_type", kind)
+    if stated != kind:
+        raise SettingFault(f"model_type of {place} is {shown(stated)}, and it must be {kind}")
+    return {**known_settings(values, rules, place), "model_type": kind}
+
+
+def stated_parts(values: object, place: str) -> dict[str, Any]:
+    """The entries of a configuration that are not null.
+
+    Raises:
+        SettingFault: It is not a mapping.
+    """
+    if not isinstance(values, dict):
+        raise SettingFault(f"{place} is {shown(values)}, and it must contain names and values")
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def check_window(sizes: Iterable[int], inputs: int, channels: int, place: str) -> None:
     """Check that a network's windows are no larger than any in use, and fit into memory.
 

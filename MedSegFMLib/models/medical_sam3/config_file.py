@@ -15,12 +15,12 @@ from ...errors import WeightsError
 from ...weights.folders import read_json
 from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import (
-    Rules,
     SettingFault,
     check_window,
     known_settings,
     plain,
-    shown,
+    stated_parts,
+    typed_settings,
 )
 from .config_rules import (
     BACKBONE,
@@ -91,7 +91,7 @@ def tracker_config(detector: Sam3Config, path: Path) -> Sam3TrackerVideoConfig:
 
 def _detector(values: object) -> dict[str, Any]:
     """The settings of `Sam3Config`, all of them checked."""
-    parts = _parts(values, "the configuration")
+    parts = stated_parts(values, "the configuration")
     settings: dict[str, Any] = {
         name: known_settings(parts[name], rules, name)
         for name, rules in PARTS.items()
@@ -101,14 +101,14 @@ def _detector(values: object) -> dict[str, Any]:
         settings["vision_config"] = _vision(parts["vision_config"])
     if "text_config" in parts:
         text = parts["text_config"]
-        settings["text_config"] = _typed(text, TEXT, "text_config", "clip_text_model")
+        settings["text_config"] = typed_settings(text, TEXT, "text_config", "clip_text_model")
         _check_words(settings["text_config"])
     return settings
 
 
 def _tracker(values: object) -> dict[str, Any]:
     """The settings of `Sam3TrackerVideoConfig`, all of them checked."""
-    parts = _parts(values, "tracker_config")
+    parts = stated_parts(values, "tracker_config")
     settings = known_settings(values, TRACKER, "tracker_config")
     if "vision_config" in parts:
         settings["vision_config"] = _vision(parts["vision_config"])
@@ -119,32 +119,15 @@ def _tracker(values: object) -> dict[str, Any]:
 
 
 def _vision(values: object) -> dict[str, Any]:
-    settings = _typed(values, VISION, "vision_config", "sam3_vision_model")
-    parts = _parts(values, "vision_config")
+    settings = typed_settings(values, VISION, "vision_config", "sam3_vision_model")
+    parts = stated_parts(values, "vision_config")
     if "backbone_config" in parts:
-        backbone = _typed(parts["backbone_config"], BACKBONE, "backbone_config", "sam3_vit_model")
+        backbone = typed_settings(
+            parts["backbone_config"], BACKBONE, "backbone_config", "sam3_vit_model"
+        )
         _check_tokens(backbone)
         settings["backbone_config"] = backbone
     return settings
-
-
-def _typed(values: object, rules: Rules, place: str, kind: str) -> dict[str, Any]:
-    """The known settings of a part whose network its configuration chooses."""
-    stated = _parts(values, place).get("model_type", kind)
-    if stated != kind:
-        raise SettingFault(f"model_type of {place} is {shown(stated)}, and it must be {kind}")
-    return {**known_settings(values, rules, place), "model_type": kind}
-
-
-def _parts(values: object, place: str) -> dict[str, Any]:
-    """The entries of a configuration that are not null.
-
-    Raises:
-        SettingFault: It is not a mapping.
-    """
-    if not isinstance(values, dict):
-        raise SettingFault(f"{place} is {shown(values)}, and it must contain names and values")
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _check_words(text: Mapping[str, Any]) -> None:

@@ -102,15 +102,15 @@ def propagate(marks: Marks) -> Propagation:
     A clicked slice is prompted with the box it had before the click, so that a further click
     changes only what follows from it. Without boxes the propagation ends with the mask.
     """
-    seeds = _seeds(marks)
-    if not seeds:
+    begun = seeds(marks)
+    if not begun:
         return {}
-    predictions = yield from _spread(marks, seeds)
+    predictions = yield from _spread(marks, begun)
     anchors = {
-        **seeds,
+        **begun,
         **_clicked(marks, {index: prompt for index, (prompt, _) in predictions.items()}),
     }
-    if anchors != seeds:
+    if anchors != begun:
         predictions = yield from _spread(marks, anchors)
     return {index: logits for index, (_, logits) in predictions.items()}
 
@@ -161,15 +161,15 @@ def _step_limit(marks: Marks) -> int:
     return 2 * max(map(len, marks.slices())) + 1
 
 
-def _seeds(marks: Marks) -> dict[int, PixelPrompt]:
+def seeds(marks: Marks) -> dict[int, PixelPrompt]:
     """The slices from which a propagation without further clicks starts."""
     middles = [(box.start_kji[0] + box.stop_kji[0]) // 2 for box in marks.boxes]
-    seeds = {index: PixelPrompt(marks.rectangle(index)) for index in middles}
-    if not seeds:
+    begun = {index: PixelPrompt(marks.rectangle(index)) for index in middles}
+    if not begun:
         for index, row, column, positive in marks.points:
             if positive:
                 return {index: PixelPrompt(None, ((row, column, True),))}
-    return seeds
+    return begun
 
 
 def _clicked(marks: Marks, before: Mapping[int, PixelPrompt]) -> dict[int, PixelPrompt]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -35,7 +35,15 @@ class SliceEncoder(Protocol):
 
 
 class SliceFeatures:
-    """Features of the slices of one volume, in 16 bits; those of another volume replace them."""
+    """Features of the slices of one volume; those of another volume replace them.
+
+    Args:
+        runtime: The encoder.
+        preprocessor: The preprocessing of slices.
+        cache_bytes: The memory limit.
+        window: The values that are shown to the network; None for those of MedSAM's training.
+        dtype: The numbers of the cached features.
+    """
 
     def __init__(
         self,
@@ -43,7 +51,9 @@ class SliceFeatures:
         preprocessor: SlicePreprocessor,
         cache_bytes: int,
         window: Window | None = None,
+        dtype: type[np.floating[Any]] = np.float16,
     ) -> None:
+        self._dtype = dtype
         self._runtime = runtime
         self._preprocessor = preprocessor
         self._cache_bytes = cache_bytes
@@ -82,7 +92,7 @@ class SliceFeatures:
         slice_images: GreyLevels,
         plan: ResizePlan,
         progress: Progress,
-    ) -> list[NDArray[np.float16]]:
+    ) -> list[NDArray[Any]]:
         """The features of slices of one size; missing ones are computed.
 
         Args:
@@ -99,7 +109,7 @@ class SliceFeatures:
             share(0.0, "Encoding slices")
             images = self._preprocessor.images(slice_images[batch], plan)
             for n, features in zip(batch, self._runtime.encode(images, share), strict=True):
-                item = SliceEmbedding(np.asarray(features, np.float16))
+                item = SliceEmbedding(np.asarray(features, self._dtype))
                 self._cache.put(wanted[n], item)
                 items[n] = item
         return [item.features for item in items if item is not None]

@@ -16,9 +16,9 @@ from .network.config import SamConfig
 
 @dataclass(frozen=True, eq=False)
 class SliceEmbedding:
-    """The encoder's output for one slice as it is cached: features (256, H/16, W/16) in 16 bits."""
+    """The encoder's output for one slice as it is cached: features, (256, H/16, W/16) of SAM."""
 
-    features: NDArray[np.float16]
+    features: NDArray[Any]
 
     @property
     def nbytes(self) -> int:
