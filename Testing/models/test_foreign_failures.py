@@ -23,7 +23,7 @@ from MedSegFMLib.worker.client import Failed, LocalLauncher, Request, WorkerClie
 
 VOLUME = make_blob(Geometry.from_spacing((12, 22, 24), (0.9, 0.8, 2.1)))[0]
 # Those whose network is run by torch alone.
-BY_TORCH = ("nnunet", "segresnet", "medical-sam3", "sam3d")
+BY_TORCH = ("nnunet", "segresnet", "medical-sam3", "medsam2", "sam3d")
 
 
 def session_of(model: Segmenter) -> Session:
@@ -107,7 +107,11 @@ def test_a_worker_reports_it_and_goes_on(failing: Path, nnunet_folder: Path) -> 
 
 
 def test_whatever_a_package_raises_while_loading_is_a_named_error(
-    nnunet_folder: Path, bundle: Path, sam3_weights: Path, monkeypatch: pytest.MonkeyPatch
+    nnunet_folder: Path,
+    bundle: Path,
+    sam3_weights: Path,
+    medsam2_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RecursionError("too deep")
@@ -117,6 +121,7 @@ def test_whatever_a_package_raises_while_loading_is_a_named_error(
         ("nnunet", nnunet_folder),
         ("segresnet", bundle),
         ("medical-sam3", sam3_weights),
+        ("medsam2", medsam2_weights),
     ):
         with pytest.raises(WeightsError, match=r"cannot be loaded .*RecursionError: too deep"):
             create(name, "cpu", weights=path)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from medsam2_checkpoints import tiny_settings
 from sam3d_checkpoints import write_published
 from sam_checkpoints import tiny_is_published
 
 from MedSegFMLib import registry
 from MedSegFMLib.errors import WeightsError
 from MedSegFMLib.models import phantom_trial
+from MedSegFMLib.models.medsam2 import config_file
 from MedSegFMLib.models.phantom_trial import LEFT_OUT, PhantomTrial, phantom
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.weights import store
@@ -43,8 +45,12 @@ def test_weights_of_every_family_pass_where_all_they_need_is_installed(
     nnunet_folder: Path,
     bundle: Path,
     sam3_weights: Path,
+    medsam2_weights: Path,
     folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # The store has SAM3's configuration, which is not MedSAM2's.
+    monkeypatch.setattr(config_file, "published", tiny_settings)
     shipped = store.shipped("ensam")
     assert shipped is not None
     folder.mkdir()
@@ -59,6 +65,7 @@ def test_weights_of_every_family_pass_where_all_they_need_is_installed(
         "nnunet": nnunet_folder,
         "segresnet": bundle,
         "medical-sam3": sam3_weights,
+        "medsam2": medsam2_weights,
     }
     assert set(given) == {card.weights for card in registry.cards() if card.weights}
     assert {name: tried(name, path) for name, path in given.items()} == dict.fromkeys(given, "")

@@ -13,11 +13,11 @@ from transformers import Sam2VideoConfig, Sam2VideoModel
 from MedSegFMLib.models.medsam2.config_file import (
     BACKBONE_TYPE,
     CONFIG,
+    IN_FOLDER,
     STRIDES,
     VISION_TYPE,
 )
 from MedSegFMLib.models.medsam2.tensor_names import sources_of
-from MedSegFMLib.models.medsam2.weights import IN_FOLDER
 from MedSegFMLib.system.atomic_files import write_text
 
 SIDE = 64
@@ -27,11 +27,16 @@ _WIDTH = 128
 _SEED = 4
 
 
-def tiny_config(side: int = SIDE) -> Sam2VideoConfig:
+def tiny_config() -> Sam2VideoConfig:
     """A network of 64 by 64 pixels with four narrow stages."""
+    return Sam2VideoConfig(**tiny_settings(SIDE))
+
+
+def tiny_settings(side: int) -> dict[str, Any]:
+    """The settings of such a network for slices of `side` pixels a side."""
     levels = [[side // stride] * 2 for stride in STRIDES]
     stages = [16, 24, 32, 48]
-    return Sam2VideoConfig(
+    return dict(
         image_size=side,
         vision_config={
             "model_type": VISION_TYPE,

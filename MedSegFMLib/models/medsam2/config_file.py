@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from transformers import Sam2VideoConfig
 
 CONFIG = "config.json"
+IN_FOLDER = "model.safetensors"
 NAME = "medsam2"
 
 _TYPE = "sam2_video"
@@ -43,6 +44,9 @@ VISION_TYPE, BACKBONE_TYPE = "sam2_vision_model", "sam2_hiera_det_model"
 def config_beside(path: Path) -> Sam2VideoConfig:
     """The configuration in `config.json` beside a file, else MedSAM2's.
 
+    Beside a `.pt` file, which its authors publish without one, that of another network is ignored:
+    the folder of installed weights is shared.
+
     Raises:
         WeightsError: If that file is not a configuration of SAM 2 for videos.
     """
@@ -53,12 +57,13 @@ def config_beside(path: Path) -> Sam2VideoConfig:
     with configuration_errors(NAME, file, "SAM 2 has", _REMOVE, verdict):
         values = read_json(file) if file.is_file() else {}
         kind = values.get("model_type", None if values else _TYPE)
-        if kind != _TYPE:
+        if kind != _TYPE and path.name == IN_FOLDER:
             raise WeightsError(
                 f"{file} is of the network {plain(kind)}, not of {_TYPE}; put the weights into a "
                 "folder of their own."
             )
-        config = Sam2VideoConfig(**(_settings(values) if values else published(_SIDE)))
+        is_own = bool(values) and kind == _TYPE
+        config = Sam2VideoConfig(**(_settings(values) if is_own else published(_SIDE)))
         _check_sides(config)
         config._attn_implementation = _ATTENTION
         return config

@@ -16,7 +16,7 @@ from ...weights.layout import check_layout
 from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite, read_state_dict
-from .config_file import NAME, config_beside
+from .config_file import IN_FOLDER, NAME, config_beside
 from .tensor_names import is_upstream, sources_of
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from transformers import Sam2VideoConfig, Sam2VideoModel
 
     from ...weights.layout import Shapes
-
-IN_FOLDER = "model.safetensors"
 
 # Keys under which training scripts store the state dict beside their optimiser's.
 _HOLDERS = ("model", "state_dict")
