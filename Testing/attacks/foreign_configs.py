@@ -1,4 +1,4 @@
-"""Hostile plans of nnU-Net, bundles of MONAI, configurations and tokenizers of SAM3.
+"""Hostile plans of nnU-Net, bundles of MONAI, configurations of SAM 2 and 3, tokenizers of SAM3.
 
 Each is loaded and, if that succeeds, segments a small volume. An escape is anything but success or
 a named error of one line; code that ran; a connection to anywhere; attention other than torch's;
@@ -26,9 +26,14 @@ from unittest import mock
 
 import yaml
 
-from MedSegFMLib import Geometry, Session, Text, create
+from MedSegFMLib import Box, Geometry, Session, Text, create
 from MedSegFMLib.errors import MedSegFMError
-from Testing.attacks import medical_sam3_attacks, nnunet_attacks, segresnet_attacks
+from Testing.attacks import (
+    medical_sam3_attacks,
+    medsam2_attacks,
+    nnunet_attacks,
+    segresnet_attacks,
+)
 from Testing.attacks.json_mutations import garbled, mutated
 
 NAME = "foreign configurations"
@@ -94,7 +99,10 @@ def _outcome(model: str, folder: Path) -> str | None:
             with _at_most(_LONGEST_S):
                 session = Session(create(model, "cpu", weights=folder), volume)
                 classes = session.segmenter.classes
-                session.add(Text(classes[0] if classes else "liver"))
+                has_words = "text" in session.segmenter.card.prompts
+                text = Text(classes[0] if classes else "liver")
+                box = Box.from_ijk(volume.geometry, (4, 3, 1), (20, 18, 11))
+                session.add(text if has_words else box)
                 session.predict()
         except MedSegFMError as error:
             sentence = str(error)
@@ -153,6 +161,11 @@ def _good(model: str) -> Path:
         from segresnet_bundles import write_bundle
 
         return write_bundle(path)
+    if model == "medsam2":
+        from medsam2_checkpoints import write_checkpoint as write_medsam2
+
+        write_medsam2(path)
+        return path
     from medical_sam3_checkpoints import write_checkpoint
 
     path.mkdir()
@@ -167,6 +180,7 @@ _FILES = {
     "nnunet": ("plans.json", "plans.json", "dataset.json"),
     "segresnet": ("configs/inference.json", "configs/inference.json", "configs/metadata.json"),
     "medical-sam3": ("config.json", "config.json", "vocab.json"),
+    "medsam2": ("config.json",),
 }
 
 
@@ -181,6 +195,7 @@ def _named() -> Iterator[Payload]:
         ("nnunet", "dataset.json", nnunet_attacks.DATASETS),
         ("segresnet", "configs/inference.json", segresnet_attacks.BUNDLES),
         ("medical-sam3", "config.json", medical_sam3_attacks.CONFIGS),
+        ("medsam2", "config.json", medsam2_attacks.CONFIGS),
     )
     for model, file, attacks in tables:
         for name, change in attacks.items():
