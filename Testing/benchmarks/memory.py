@@ -4,13 +4,14 @@ Run from the checkout: PYTHONPATH=. python Testing/benchmarks/memory.py [--model
 or, with any weights of that layout, [--models sam --weights FILE] and [--option NAME=VALUE].
 A model that knows classes segments all of them in the whole volume instead.
 Each row is a process of its own; peak growth from before the model is loaded. What the models'
-cards estimate is printed beside it.
+cards estimate is printed beside it, and the processor time of the prompts.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 SIDES = (48, 96, 160, 256)
 
 
-def growth_mb(model: str, side: int, options: dict[str, str]) -> tuple[float, float]:
-    """Peak growth of this process, and the card's estimate, in MB."""
+def growth_mb(model: str, side: int, options: dict[str, str]) -> tuple[float, float, float]:
+    """Peak growth of this process, and the card's estimate, in MB; processor time in s."""
     from MedSegFMLib import Geometry, Session, Volume, create
 
     rng = np.random.default_rng(0)
@@ -33,13 +34,15 @@ def growth_mb(model: str, side: int, options: dict[str, str]) -> tuple[float, fl
     volume = Volume(rng.integers(0, 1000, geometry.shape_kji).astype(np.int16), geometry)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     session = Session(create(model, device="cpu", **options), volume)
+    begun = time.process_time()
     classes = session.segmenter.classes
     if classes:
         segment_classes(session, classes)
     else:
         box_and_clicks(session, side)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return (after - before) * 1024 / 1e6, session.segmenter.card.memory_bytes(side**3) / 1e6
+    estimate = session.segmenter.card.memory_bytes(side**3) / 1e6
+    return (after - before) * 1024 / 1e6, estimate, time.process_time() - begun
 
 
 def box_and_clicks(session: Session, side: int) -> None:
@@ -77,12 +80,12 @@ def main() -> None:
     options = dict(text.split("=", 1) for text in arguments.option)
     if arguments.weights:
         options["weights"] = arguments.weights
-    print("| model | side | grows by, MB | card says, MB |\n|---|---|---|---|")
+    print("| model | side | grows by, MB | card says, MB | processor, s |\n|---|---|---|---|---|")
     for model in arguments.models.split(","):
         for side in map(int, arguments.sides.split(",")):
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                grown, said = pool.submit(growth_mb, model, side, options).result()
-            print(f"| {model} | {side} | {grown:.0f} | {said:.0f} |")
+                grown, said, seconds = pool.submit(growth_mb, model, side, options).result()
+            print(f"| {model} | {side} | {grown:.0f} | {said:.0f} | {seconds:.1f} |")
 
 
 if __name__ == "__main__":
