@@ -26,6 +26,7 @@ MODELS = {
     "crossplane": "MedSegFMLib.models.sam.crossplane",
     "sam3d": "MedSegFMLib.models.sam3d.model",
     "medical-sam3": "MedSegFMLib.models.medical_sam3.model",
+    "nninteractive": "MedSegFMLib.models.nninteractive.model",
     "nnunet": "MedSegFMLib.models.nnunet.model",
     "segresnet": "MedSegFMLib.models.segresnet.model",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
@@ -33,6 +34,13 @@ MODELS = {
 
 # Earlier names of models, which commands, scripts, saved scenes and results may contain.
 ALIASES = {"graphcut": "randomwalk"}
+
+# Packages that are imported by another name than they are installed by.
+DISTRIBUTIONS = {
+    "nnInteractive.inference.inference_session": "nninteractive",
+    "nnInteractive.inference.remote": "nninteractive-client",
+    "yaml": "PyYAML",
+}
 
 # The model used if none is named: the one with the best scores on the real cases.
 DEFAULT_MODEL = "ensam"
@@ -54,8 +62,17 @@ def cards() -> list[ModelCard]:
 
 
 def missing_packages(model_card: ModelCard) -> list[str]:
-    """The packages that a model needs and this Python does not have."""
-    return [package for package in model_card.packages if find_spec(package) is None]
+    """The packages that a model needs and this Python does not have, as pip names them."""
+    missing = (package for package in model_card.packages if not _is_installed(package))
+    return [DISTRIBUTIONS.get(package, package) for package in missing]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:
+        # The package that it is a part of.
+        return False
 
 
 def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
@@ -73,7 +90,8 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
         WeightsError: the weights are missing or damaged.
     """
     module = _module(name)
-    missing = missing_packages(module.CARD)
+    needed = cast(ModelCard, module.CARD).with_options(options)
+    missing = missing_packages(needed)
     if missing:
         raise ModelError(
             f"The model {name} needs {', '.join(missing)}, which is not installed; run: "
@@ -82,7 +100,7 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
     if "weights" in options and module.CARD.weights is None:
         raise ModelError(f"The model {name} takes no weights; leave them out.")
     _check_options(name, module, options)
-    with creating_errors(name) if module.CARD.packages else nullcontext():
+    with creating_errors(name) if needed.packages else nullcontext():
         return cast(Segmenter, module.create(device=device, **options))
 
 

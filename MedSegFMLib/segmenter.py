@@ -58,6 +58,9 @@ class ModelOption:
         description: what it does, for the tool tip.
         choices: the values it may have, as text; () for any text that `create` accepts.
         default: what the model does without it, for the user.
+        packages: for an option with which another computer does the work: what the model needs then
+            instead of the card's packages, and no weights. None for any other option.
+        is_secret: whether it is stored nowhere and shown to nobody, such as a key.
     """
 
     name: str
@@ -65,6 +68,8 @@ class ModelOption:
     description: str
     choices: tuple[str, ...] = ()
     default: str = ""
+    packages: tuple[str, ...] | None = None
+    is_secret: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,13 @@ class ModelCard:
                     f"{self.title} does not support {name} prompts; it supports "
                     f"{', '.join(self.prompts)}."
                 )
+
+    def with_options(self, names: Iterable[str]) -> ModelCard:
+        """The card of the model with these options, which may need other packages, no weights."""
+        for option in self.options:
+            if option.packages is not None and option.name in names:
+                return replace(self, packages=option.packages, weights=None, weights_licence=None)
+        return self
 
     def memory_bytes(self, region_voxels: int) -> int:
         """Estimated peak memory of a prediction on a region of `region_voxels` voxels."""
