@@ -60,7 +60,10 @@ class ModelOption:
         default: what the model does without it, for the user.
         packages: for an option with which another computer does the work: what the model needs then
             instead of the card's packages, and no weights. None for any other option.
-        is_secret: whether it is stored nowhere and shown to nobody, such as a key.
+        is_private: whether it is the user's own: kept in their settings, and never read from or
+            written to a scene or result, which others may have made or get. Such as a server, which
+            gets the volume.
+        is_secret: whether it is not shown, such as a key.
     """
 
     name: str
@@ -69,6 +72,7 @@ class ModelOption:
     choices: tuple[str, ...] = ()
     default: str = ""
     packages: tuple[str, ...] | None = None
+    is_private: bool = False
     is_secret: bool = False
 
 
@@ -141,7 +145,7 @@ class ModelCard:
         """The card of the model with these options, which may need other packages, no weights."""
         for option in self.options:
             if option.packages is not None and option.name in names:
-                return replace(self, packages=option.packages, weights=None, weights_licence=None)
+                return replace(self, packages=option.packages, weights=None)
         return self
 
     def memory_bytes(self, region_voxels: int) -> int:

@@ -74,10 +74,16 @@ ORDER: dict[str, list[set[str]]] = {
 
 SHARED_BY_MODELS = {"class_based", "common", "planar"}
 # The cross-plane adapter and MedSAM are in the family of SAM.
-TIES = {"ensam": {"randomwalk"}, "medical_sam3": {"sam"}, "sam3d": {"sam"}}
+TIES = {
+    "ensam": {"randomwalk"},
+    "medical_sam3": {"sam"},
+    # Its plans are those of nnU-Net.
+    "nninteractive": {"nnunet"},
+    "sam3d": {"sam"},
+}
 
 TORCH = {"accelerate", "monai", "nnunetv2", "peft", "segment_anything", "torch", "torchvision"}
-TORCH |= {"transformers"}
+TORCH |= {"nnInteractive", "transformers"}
 LIGHT = {"__init__", "config", "recipe", "registry", "settings"}
 
 

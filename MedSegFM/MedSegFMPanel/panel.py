@@ -304,12 +304,18 @@ class Panel:
         model_card = registry.card(name)
         self.models.show(
             name,
+            logic.options if name == logic.model else {},
             model_messages.region_voxels(model_card, logic.prompts, logic.current_label, geometry),
         )
 
     def _on_options(self, text):
-        if self.parameters is not None:
-            self.parameters.modelOptions = text
+        if self.parameters is None:
+            return
+        if text == self.parameters.modelOptions:
+            # A private option was changed, which the scene does not hold.
+            self._apply_model(self.parameters)
+            self.refresh()
+        self.parameters.modelOptions = text
 
     def _on_model_changed(self):
         self.models.look_again()

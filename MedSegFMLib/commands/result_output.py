@@ -16,9 +16,9 @@ from ..results.ledger import (
     digest_of,
     digest_of_result,
     sidecar_of,
+    stored_options,
     versions,
     weights_of,
-    without_files,
 )
 from ..session.session import Session
 from ..system.atomic_files import write_text
@@ -161,10 +161,10 @@ class Output:
     ) -> None:
         """Write the file with its ledger; a label map has it beside it."""
         model = session.segmenter.card.name
-        weights = weights_of(model, options.get("weights"))
+        weights = weights_of(model, options)
         ledger = Ledger(
             model,
-            without_files(options),
+            stored_options(model, options),
             weights,
             volume.geometry,
             digest_of(volume),

@@ -9,19 +9,20 @@ from typing import Any
 import torch
 from dynamic_network_architectures.architectures.unet import ResidualEncoderUNet
 
-CONFIGURATION = "3d_fullres_ps64"
-# Refinement leaves 24 voxels on each side to its neighbours, so smaller patches cover nothing.
-PATCH = 64
+CONFIGURATION = "3d_fullres_tiny"
+# Enough for what is 30 voxels wide. Refinement after a zoom leaves 24 voxels on each side of a
+# patch to its neighbours, so it needs a larger one.
+PATCH, PATCH_TO_ZOOM = 48, 64
 _CHANNELS = 8
 
 _ARCHITECTURE = {
-    "n_stages": 3,
-    "features_per_stage": [4, 8, 8],
+    "n_stages": 2,
+    "features_per_stage": [2, 4],
     "conv_op": "torch.nn.modules.conv.Conv3d",
-    "kernel_sizes": [[3, 3, 3]] * 3,
-    "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
-    "n_blocks_per_stage": [1, 1, 1],
-    "n_conv_per_stage_decoder": [1, 1],
+    "kernel_sizes": [[3, 3, 3]] * 2,
+    "strides": [[1, 1, 1], [2, 2, 2]],
+    "n_blocks_per_stage": [1, 1],
+    "n_conv_per_stage_decoder": [1],
     "conv_bias": True,
     "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
     "norm_op_kwargs": {"eps": 1e-05, "affine": True},
@@ -87,7 +88,11 @@ def checkpoint(seed: int = 0, **other: Any) -> dict[str, Any]:
 
 
 def write_folder(
-    folder: Path, seed: int = 0, about_prompts: dict[str, Any] | None = None, **other: Any
+    folder: Path,
+    seed: int = 0,
+    about_prompts: dict[str, Any] | None = None,
+    patch: int = PATCH,
+    **other: Any,
 ) -> Path:
     """Write such a folder.
 
@@ -95,12 +100,13 @@ def write_folder(
         folder: where.
         seed: of the weights.
         about_prompts: the content of inference_info.json; None for the file of version 1.0.
+        patch: the side of a patch.
         other: entries of the checkpoint.
     """
     (folder / "fold_0").mkdir(parents=True)
     told = {"channel_names": {"0": "image"}, "labels": {"background": 0, "object": 1}}
     (folder / "dataset.json").write_text(json.dumps(told))
-    (folder / "plans.json").write_text(json.dumps(plans()))
+    (folder / "plans.json").write_text(json.dumps(plans(patch=patch)))
     (folder / "LICENSE").write_text("CC BY-NC-SA 4.0\n")
     name, content = "inference_info.json", about_prompts
     if content is None:

@@ -77,9 +77,7 @@ _KNOWN: Rules = {
     "supports_initial_label": FLAG,
     "supports_zero_shot_label_refinement": FLAG,
     "interaction_channels": whole(1, _MOST_CHANNELS),
-    "channel_mapping": group(
-        {"prev_seg": _CHANNEL, **dict.fromkeys(_KINDS, each(_CHANNEL, 2, 2))}
-    ),
+    "channel_mapping": group({"prev_seg": _CHANNEL, **dict.fromkeys(_KINDS, each(_CHANNEL, 2, 2))}),
 }
 _NETWORK: Rules = {"patch_size": each(whole(1, 4096), 3, 3)}
 
@@ -119,8 +117,10 @@ def read(folder: Path) -> Published:
     files = check_parts(entry(MODEL), folder)
     checkpoints = [file for file in files if file.suffix == ".pth"]
     if len(checkpoints) > 1:
-        raise WeightsError(f"{folder} has {len(checkpoints)} folders fold_*, and nnInteractive "
-                           f"runs one network; {ADVICE}.")
+        raise WeightsError(
+            f"{folder} has {len(checkpoints)} folders fold_*, and nnInteractive "
+            f"runs one network; {ADVICE}."
+        )
     with configuration_errors(MODEL, folder, "nnInteractive's training writes", ADVICE):
         return _read(folder, checkpoints[0])
 
@@ -142,9 +142,7 @@ def _read(folder: Path, checkpoint: Path) -> Published:
         network=_network(inherited(plans.get("configurations"), configuration)),
         prompts=prompts,
         point_radius=prompts.get("point_radius", _RADIUS),
-        scribble_thickness=(
-            tuple(thickness) if isinstance(thickness, list) else (thickness,) * 3
-        ),
+        scribble_thickness=(tuple(thickness) if isinstance(thickness, list) else (thickness,) * 3),
         interaction_decay=prompts.get("interaction_decay", _DECAY),
         tensors=check_state_dict(content["network_weights"], checkpoint, ADVICE),
     )
@@ -165,7 +163,7 @@ def _network(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _about_prompts(folder: Path) -> dict[str, Any]:
-    """What a folder says about prompts."""
+    """The entries about prompts of a folder."""
     path = folder / _PROMPTS
     if path.is_file():
         content: Mapping[str, Any] = read_json(path)

@@ -44,9 +44,7 @@ class LocalHost:
         self._published, self._device, self._autozoom = published, device, autozoom
         with (
             quiet(),
-            configuration_errors(
-                MODEL, published.path, "nnInteractive's training writes", ADVICE
-            ),
+            configuration_errors(MODEL, published.path, "nnInteractive's training writes", ADVICE),
         ):
             self._artifacts = _artifacts(published, device)
             self._session()
@@ -93,7 +91,7 @@ class LocalHost:
 
 
 def _artifacts(published: Published, device: torch.device) -> dict[str, Any]:
-    """What sessions of the package share, as its own loading makes it, with a checked network."""
+    """All that sessions of the package share, as its loading makes it, with a checked network."""
     import torch
     from nnInteractive.interaction.point import PointInteraction_stub
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager

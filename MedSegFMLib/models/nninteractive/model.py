@@ -22,7 +22,7 @@ _MOST_EVERY = 1000
 CARD = ModelCard(
     name="nninteractive",
     title="nnInteractive",
-    summary="Segments anything in 3D from clicks, scribbles, lassos and boxes; here or on a server.",
+    summary="Segments anything in 3D from clicks, scribbles, lassos, boxes; here or on a server.",
     prompts=("point", "scribble", "lasso", "box", "mask"),
     modalities=("any",),
     dimensions=3,
@@ -44,8 +44,11 @@ CARD = ModelCard(
             "Address of an nnInteractive server, http://HOST:PORT, instead of this computer",
             default="this computer",
             packages=("nnInteractive.inference.remote",),
+            is_private=True,
         ),
-        ModelOption("key", "Key", "The server's key", default="none", is_secret=True),
+        ModelOption(
+            "key", "Key", "The server's key", default="none", is_private=True, is_secret=True
+        ),
         ModelOption(
             "box",
             "Box as",

@@ -9,8 +9,9 @@ connections need nothing else. As long as prompts are only added, the session go
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ from .intensities import image_of
 from .interactions import Placing, placings
 from .live_image import LiveImage, NnInteractivePrediction
 from .upstream import ConnectionLost, Host
+
+Result = TypeVar("Result")
 
 # The network's choice is all that a session returns; 0.98 as a probability.
 _SURE = np.float32(4.0)
@@ -76,7 +79,7 @@ class NnInteractiveSegmenter:
         """
         progress = callers(progress)
         progress(0.0, "Preparing the volume")
-        self._session_with(volume)
+        self._again_if_lost(lambda: self._session_with(volume))
         progress(1.0, "Preparing the volume")
         whole = Region.whole(volume.geometry.shape_kji)
         return NnInteractiveEncoding(volume.geometry, whole, 0, volume)
@@ -100,12 +103,8 @@ class NnInteractiveSegmenter:
         progress = callers(progress)
         progress(0.0, "Reading the prompts")
         self.card.check_takes(prompts)
-        try:
-            answer = self._answer(encoding.volume, tuple(prompts), previous, progress)
-        except ConnectionLost:
-            # The session is made again on a new connection; if there is none, that is the error.
-            self._forget()
-            answer = self._answer(encoding.volume, tuple(prompts), previous, progress)
+        volume, given = encoding.volume, tuple(prompts)
+        answer = self._again_if_lost(lambda: self._answer(volume, given, previous, progress))
         progress(1.0, "Predicting the mask")
         return answer
 
@@ -161,9 +160,14 @@ class NnInteractiveSegmenter:
             self._live = LiveImage(session, volume, buffer)
         return self._live
 
-    def _forget(self) -> None:
-        self._live = None
-        self._host.close()
+    def _again_if_lost(self, action: Callable[[], Result]) -> Result:
+        """Do what needs a session, again on a new connection if the present one is lost."""
+        try:
+            return action()
+        except ConnectionLost:
+            self._live = None
+            self._host.close()
+            return action()
 
 
 def _after_start(prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 
 Bounds = Sequence[Sequence[int]]
-"""Half-open bounds along each axis; None where nothing was predicted."""
+"""Half-open bounds along each axis."""
 
 
 class ConnectionLost(ModelError):
@@ -20,7 +20,7 @@ class ConnectionLost(ModelError):
 
 
 class UpstreamSession(Protocol):
-    """What the local and the remote session of the package have in common.
+    """The common part of the local and the remote session of the package.
 
     Axes are those of the image array, here (k, j, i); masks are written to the target buffer.
     """

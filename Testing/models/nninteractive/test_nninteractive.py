@@ -16,7 +16,7 @@ import pytest
 import torch
 from forged_checkpoints import PROTOCOL, STOP, archive, called, named
 from nnInteractive.inference.inference_session import nnInteractiveInferenceSession
-from nninteractive_folders import write_folder
+from nninteractive_folders import PATCH_TO_ZOOM, write_folder
 from sample_volumes import make_blob
 
 from MedSegFMLib import (
@@ -92,13 +92,14 @@ def test_every_kind_of_prompt_gives_the_mask_of_the_packages_own_session(
 ) -> None:
     geometry = volume.geometry
     theirs = upstreams(nninteractive_folder, volume)
-    prompts: list[Prompt] = []
+    ours = Session(model, volume)
+    label = ours.add_object()
     buffer = theirs.target_buffer
     marked = np.zeros(SHAPE, bool)
 
     def same_after(prompt: Prompt) -> None:
-        prompts.append(prompt)
-        mine = answered(model, volume, prompts)
+        ours.add(prompt, label)
+        mine = ours.predict(label).mask.array_kji > 0
         # A marked voxel has the label of its mark, which a session does not promise.
         assert differing(mine[~marked], buffer[~marked]) == 0
         assert buffer.any() and not buffer.all()
@@ -157,8 +158,11 @@ def test_a_state_that_is_made_again_is_the_same(
         session.add(prompt, one)
     session.predict(one)
     # Something else takes the session's place, and a prompt is undone.
-    answered(model, make_blob(Geometry.from_spacing((9, 20, 20), (1, 1, 1)))[0],
-             [Point((10.0, 10.0, 4.0))])
+    answered(
+        model,
+        make_blob(Geometry.from_spacing((9, 20, 20), (1, 1, 1)))[0],
+        [Point((10.0, 10.0, 4.0))],
+    )
     session.add(Point.from_ijk(geometry, (20, 20, 9)), one)
     session.predict(one)
     session.undo()
@@ -190,7 +194,10 @@ def test_a_mask_is_the_initial_one_of_the_packages_session(
     with redirect_stdout(io.StringIO()):
         theirs.add_initial_seg_interaction(inside.astype(np.uint8))
         theirs.add_point_interaction((7, 12, 16), True)
-    prompts = [Mask.from_array(inside, volume.geometry), Point.from_ijk(volume.geometry, (16, 12, 7))]
+    prompts = [
+        Mask.from_array(inside, volume.geometry),
+        Point.from_ijk(volume.geometry, (16, 12, 7)),
+    ]
     encoding = model.encode(volume, None, no_progress)
     alone = model.predict(encoding, prompts[:1], None, no_progress)
     assert np.array_equal(alone.mask.array_kji > 0, inside)
@@ -200,22 +207,23 @@ def test_a_mask_is_the_initial_one_of_the_packages_session(
 
 
 def test_the_session_zooms_as_the_packages_own(
-    nninteractive_folder: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = write_folder(tmp_path / "zooming", patch=PATCH_TO_ZOOM)
     # Once instead of four times, which takes long without a GPU.
     monkeypatch.setattr(nnInteractiveInferenceSession, "MAX_AUTOZOOM_FACTOR", 1.3)
-    volume = make_blob(Geometry.from_spacing((20, 70, 30), (1, 1, 1)))[0]
-    theirs = upstreams(nninteractive_folder, volume, autozoom=True)
+    volume = make_blob(Geometry.from_spacing((16, 70, 20), (1, 1, 1)))[0]
+    theirs = upstreams(folder, volume, autozoom=True)
     state = np.random.get_state()
     said = io.StringIO()
     with redirect_stdout(said):
         np.random.seed(0)
-        theirs.add_point_interaction((10, 30, 15), True)
+        theirs.add_point_interaction((8, 30, 10), True)
     np.random.set_state(state)
     assert "refining the segmentation" in said.getvalue()
-    model = create("nninteractive", "cpu", weights=nninteractive_folder)
-    mine = answered(model, volume, [Point.from_ijk(volume.geometry, (15, 30, 10))])
-    mine[10, 30, 15] = theirs.target_buffer[10, 30, 15] > 0
+    model = create("nninteractive", "cpu", weights=folder)
+    mine = answered(model, volume, [Point.from_ijk(volume.geometry, (10, 30, 8))])
+    mine[8, 30, 10] = theirs.target_buffer[8, 30, 10] > 0
     assert differing(mine, theirs.target_buffer) == 0
     after = np.random.get_state()
     assert all(np.array_equal(a, b) for a, b in zip(state, after, strict=True))
@@ -224,7 +232,10 @@ def test_the_session_zooms_as_the_packages_own(
 def test_large_volumes_are_stored_compressed_with_the_same_masks(
     model: NnInteractiveSegmenter, volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prompts = [Point.from_ijk(volume.geometry, (12, 10, 6)), Point.from_ijk(volume.geometry, (4, 3, 2))]
+    prompts = [
+        Point.from_ijk(volume.geometry, (12, 10, 6)),
+        Point.from_ijk(volume.geometry, (4, 3, 2)),
+    ]
     dense = answered(model, volume, prompts)
     monkeypatch.setattr(nnInteractiveInferenceSession, "AUTO_TENSOR_MAX_VOXELS", 1000)
     again = volume.with_array(volume.array_kji.copy())
@@ -318,9 +329,7 @@ def test_a_folder_of_another_network_is_refused(folder: Path, tmp_path: Path) ->
 def test_a_checkpoint_that_would_run_code_is_never_loaded(folder: Path) -> None:
     ran = folder / "ran"
     code = called(named("builtins", "open"), str(ran), "w")
-    (folder / "fold_0" / "checkpoint_final.pth").write_bytes(
-        archive(PROTOCOL + code.code + STOP)
-    )
+    (folder / "fold_0" / "checkpoint_final.pth").write_bytes(archive(PROTOCOL + code.code + STOP))
     with pytest.raises(WeightsError):
         create("nninteractive", "cpu", weights=folder)
     assert not ran.exists()
