@@ -118,8 +118,8 @@ def read_entries(path: Path) -> dict[str, Entry]:
 
 def _entry(name: str, values: dict[str, Any]) -> Entry:
     given = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-    given["files"] = tuple(PublishedFile(**file) for file in given.get("files", ()))
-    return Entry(name=name, **given)
+    files = tuple(PublishedFile(**file) for file in values.get("files", ()))
+    return Entry(**{**given, "name": name, "files": files})
 
 
 def entry(name: str) -> Entry:

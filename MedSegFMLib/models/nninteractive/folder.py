@@ -60,11 +60,11 @@ _THICKNESS = Rule(
 )
 _VERSION = Rule(
     "a version such as 2.6.0",
-    lambda value: isinstance(value, str) and re.fullmatch(r"\d{1,4}(\.\w{1,20}){0,5}", value),
+    lambda value: isinstance(value, str) and bool(re.fullmatch(r"\d{1,4}(\.\w{1,20}){0,5}", value)),
 )
 _CLASS = Rule(
     "a class of nnInteractive's package",
-    lambda value: isinstance(value, str) and re.fullmatch(r"nnInteractive\w{1,100}", value),
+    lambda value: isinstance(value, str) and bool(re.fullmatch(r"nnInteractive\w{1,100}", value)),
 )
 _KNOWN: Rules = {
     "inference_class": _CLASS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -50,14 +50,12 @@ def placings(
     if isinstance(prompt, Point):
         (voxel,) = voxels.tolist()
         return [partial(session.add_point_interaction, voxel, prompt.positive)]
-    if isinstance(prompt, Lasso):
-        drawn, region = _drawn(voxels)
-        add = session.add_lasso_interaction
-    else:
-        drawn, region = _thickened(voxels, session.preferred_scribble_thickness, geometry)
+    add: Callable[..., Bounds | None] = session.add_lasso_interaction
+    if isinstance(prompt, Scribble):
         add = session.add_scribble_interaction
-    bounds = bounds_of(region)
-    return [partial(add, drawn, prompt.positive, interaction_bbox=bounds)]
+        voxels = _thickened(voxels, session.preferred_scribble_thickness, geometry)
+    drawn, region = _drawn(voxels)
+    return [partial(add, drawn, prompt.positive, interaction_bbox=bounds_of(region))]
 
 
 def flat_boxes(region: Region, every: int) -> list[Region]:
@@ -123,8 +121,8 @@ def _drawn(voxels_kji: NDArray[np.int64]) -> tuple[NDArray[np.uint8], Region]:
 
 def _thickened(
     voxels_kji: NDArray[np.int64], thickness: Sequence[int], geometry: Geometry
-) -> tuple[NDArray[np.uint8], Region]:
-    """A stroke in the thickness that the weights were trained with, within its slice.
+) -> NDArray[np.int64]:
+    """The voxels of a stroke in the thickness that the weights were trained with, within its slice.
 
     A stroke in one slice stays in it; of several such directions it is that of the thickest slices.
     """
@@ -139,4 +137,4 @@ def _thickened(
     # Each voxel and those after it, as a pen of this width draws.
     thick = (voxels_kji[:, :, None] + steps).transpose(0, 2, 1).reshape(-1, 3)
     within = (thick < geometry.shape_kji).all(axis=1)
-    return _drawn(thick[within])
+    return np.asarray(thick[within])

@@ -41,22 +41,22 @@ class LocalHost:
     """
 
     def __init__(self, published: Published, device: torch.device, autozoom: bool) -> None:
-        self._published, self._device, self._autozoom = published, device, autozoom
+        self._published = published
         with (
             quiet(),
             configuration_errors(MODEL, published.path, "nnInteractive's training writes", ADVICE),
         ):
-            self._artifacts = _artifacts(published, device)
-            self._session()
+            self._session = _session(_artifacts(published, device), device, autozoom)
 
     def show(self, image_kji: NDArray[Any]) -> UpstreamSession:
         """A session with an image."""
-        session = self._session()
-        voxels = image_kji.size
-        # Without a printed line, and before it is known: the choice that the session would make.
-        dense = voxels <= session.AUTO_TENSOR_MAX_VOXELS
-        session.interactions_storage = "tensor" if dense else "blosc2"
+        session = self._session
+        # The session's own choice, which it would print.
+        is_small = image_kji.size <= session.AUTO_TENSOR_MAX_VOXELS
+        session.interactions_storage = "tensor" if is_small else "blosc2"
         session.set_image(image_kji[None])
+        # In its thread; otherwise the image of the next volume would meet that of this one.
+        session.preprocess_future.result()
         return cast(UpstreamSession, session)
 
     @contextmanager
@@ -71,23 +71,24 @@ class LocalHost:
             yield
 
     def close(self) -> None:
-        """Do nothing: a session ends with its last reference."""
+        """Do nothing: the session is kept for the next image."""
 
-    def _session(self) -> Any:
-        import torch
-        from nnInteractive.inference.inference_session import nnInteractiveInferenceSession
 
-        with _autotuned():
-            session = nnInteractiveInferenceSession(
-                device=self._device,
-                use_torch_compile=False,
-                # Whatever is given is set for all of torch.
-                torch_n_threads=torch.get_num_threads(),
-                do_autozoom=self._autozoom,
-                enable_undo=False,
-            )
-        session.initialize_from_loaded_artifacts(self._artifacts)
-        return session
+def _session(artifacts: dict[str, Any], device: torch.device, autozoom: bool) -> Any:
+    import torch
+    from nnInteractive.inference.inference_session import nnInteractiveInferenceSession
+
+    with _autotuned():
+        session = nnInteractiveInferenceSession(
+            device=device,
+            use_torch_compile=False,
+            # Whatever is given is set for all of torch.
+            torch_n_threads=torch.get_num_threads(),
+            do_autozoom=autozoom,
+            enable_undo=False,
+        )
+    session.initialize_from_loaded_artifacts(artifacts)
+    return session
 
 
 def _artifacts(published: Published, device: torch.device) -> dict[str, Any]:

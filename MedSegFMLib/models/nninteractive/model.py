@@ -52,8 +52,9 @@ CARD = ModelCard(
         ModelOption(
             "box",
             "Box as",
-            "Three planes through its middle, or every n-th slice; weights know no 3D boxes",
-            default="planes",
+            "A number n for every n-th slice, or planes for three through its middle; public weights "
+            "know no 3D boxes",
+            default="1",
         ),
         ModelOption(
             "autozoom",
@@ -71,7 +72,7 @@ def create(
     weights: str | Path | None = None,
     server: str | None = None,
     key: str | None = None,
-    box: str | int = "planes",
+    box: str | int = 1,
     autozoom: bool | str = True,
 ) -> NnInteractiveSegmenter:
     """Load the imported folder, or the folder `weights`, or connect to a server.
@@ -81,8 +82,9 @@ def create(
         weights: a folder; None for the imported one.
         server: the address of a server that has the weights, such as http://gpu-server:1527.
         key: the server's key; None for that in the environment variable NN_INTERACTIVE_API_KEY.
-        box: for weights that know no 3D boxes, "planes" for the three planes through the middle of
-            a box, or a number n for every n-th slice.
+        box: for weights that know no 3D boxes, a number n for every n-th slice of a box, or "planes"
+            for the three planes through its middle. Every slice is closest to the box itself
+            (Testing/benchmarks/nninteractive_boxes.py).
         autozoom: whether the network may look at a larger region in fewer voxels, as published.
 
     Raises:
@@ -116,5 +118,5 @@ def _parse_box(box: str | int) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_EVERY:
         return int(text)
     raise ModelError(
-        f"box is '{box}'; give planes, or a number of slices from 1 to {_MOST_EVERY}, such as 4."
+        f"box is '{box}'; give planes, or a number from 1 to {_MOST_EVERY} for every n-th slice."
     )

@@ -128,16 +128,10 @@ def test_every_kind_of_prompt_gives_the_mask_of_the_packages_own_session(
     corners = [(2.5, 3.5, 9), (7.5, 3.5, 9), (7.5, 7.5, 9), (2.5, 7.5, 9)]
     same_after(Lasso(stroke(geometry, corners), positive=False))
 
-    # Of a box, the three planes through its middle, the one across its shortest side last.
+    # Of a box every slice, the middle one last.
     with redirect_stdout(io.StringIO()):
-        for number, box in enumerate(
-            (
-                [[4, 10], [13, 14], [5, 19]],
-                [[4, 10], [4, 22], [12, 13]],
-                [[7, 8], [4, 22], [5, 19]],
-            )
-        ):
-            theirs.add_bbox_interaction(box, True, run_prediction=number == 2)
+        for k in (4, 5, 9, 6, 8, 7):
+            theirs.add_bbox_interaction([[k, k + 1], [4, 22], [5, 19]], True, run_prediction=k == 7)
     same_after(Box.from_ijk(geometry, (5, 4, 4), (19, 22, 10)))
 
     with redirect_stdout(io.StringIO()):
@@ -243,7 +237,23 @@ def test_large_volumes_are_stored_compressed_with_the_same_masks(
     assert type(model._live.session.interactions).__name__ == "NDArray"
 
 
-def test_a_box_becomes_slices_on_request() -> None:
+def test_a_box_may_be_given_as_three_planes(nninteractive_folder: Path, volume: Volume) -> None:
+    theirs = upstreams(nninteractive_folder, volume)
+    planes = (
+        [[4, 10], [13, 14], [5, 19]],
+        [[4, 10], [4, 22], [12, 13]],
+        # The one across its shortest side last.
+        [[7, 8], [4, 22], [5, 19]],
+    )
+    with redirect_stdout(io.StringIO()):
+        for number, plane in enumerate(planes):
+            theirs.add_bbox_interaction(plane, True, run_prediction=number == 2)
+    model = create("nninteractive", "cpu", weights=nninteractive_folder, box="planes", autozoom=0)
+    box = Box.from_ijk(volume.geometry, (5, 4, 4), (19, 22, 10))
+    assert differing(answered(model, volume, [box]), theirs.target_buffer) == 0
+
+
+def test_a_box_becomes_flat_boxes() -> None:
     region = Region((2, 4, 6), (9, 30, 20))
     third = flat_boxes(region, 3)
     assert [box.start_kji[0] for box in third] == [2, 8, 5]
