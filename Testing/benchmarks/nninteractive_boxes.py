@@ -1,9 +1,8 @@
 """How to give nnInteractive a 3D box, if its weights know 2D ones only.
 
-A network that is given the 3D box itself is the reference: its channel of boxes is the same. Random
-networks, smooth random volumes and random boxes; for each way, the Dice of the mask with that of the
-reference, the Dice with the box in that channel (how much of the box the network sees), and the
-number of interactions. Run from the checkout:
+A network that gets the 3D box itself is the reference: its channel of boxes is the same. For each
+way, the Dice of the mask with that of the reference, over random networks, smooth random volumes
+and random boxes. It cannot show what trained networks make of these ways. Run from the checkout:
 PYTHONPATH=.:Testing/support python Testing/benchmarks/nninteractive_boxes.py [--cases 12]
 """
 
@@ -30,15 +29,14 @@ def make_case(rng: np.random.Generator) -> tuple[Volume, Box]:
     array = gaussian_filter(rng.standard_normal(shape), 2).astype(np.float32)
     volume = Volume(array, Geometry.from_spacing(shape, (1, 1, 1)))
     size = rng.integers(8, 21, 3)
-    start = [int(rng.integers(0, SIDE - n + 1)) for n in size]
-    return volume, Box.from_ijk(volume.geometry, start, [a + int(n) for a, n in zip(start, size)])
+    start = rng.integers(0, SIDE - size + 1)
+    return volume, Box.from_ijk(volume.geometry, start.tolist(), (start + size).tolist())
 
 
 def mask_with(folder: Path, volume: Volume, box: Box, way: str) -> np.ndarray:
     """The mask of a network for a box that is given in some way."""
-    session = Session(
-        create("nninteractive", "cpu", weights=folder, box=way, autozoom="no"), volume
-    )
+    model = create("nninteractive", "cpu", weights=folder, box=way, autozoom="no")
+    session = Session(model, volume)
     session.add(box)
     return session.predict().mask.array_kji > 0
 

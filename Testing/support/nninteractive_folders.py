@@ -15,7 +15,7 @@ CONFIGURATION = "3d_fullres_tiny"
 PATCH, PATCH_TO_ZOOM = 48, 64
 _CHANNELS = 8
 
-_ARCHITECTURE = {
+TINY = {
     "n_stages": 2,
     "features_per_stage": [2, 4],
     "conv_op": "torch.nn.modules.conv.Conv3d",
@@ -31,9 +31,19 @@ _ARCHITECTURE = {
     "nonlin": "torch.nn.LeakyReLU",
     "nonlin_kwargs": {"inplace": True},
 }
+# The network that is published, the preset L of nnU-Net's residual encoders, and its patch.
+PUBLISHED = TINY | {
+    "n_stages": 6,
+    "features_per_stage": [32, 64, 128, 256, 320, 320],
+    "kernel_sizes": [[3, 3, 3]] * 6,
+    "strides": [[1, 1, 1], *[[2, 2, 2]] * 5],
+    "n_blocks_per_stage": [1, 3, 4, 6, 6, 6],
+    "n_conv_per_stage_decoder": [1] * 5,
+}
+PUBLISHED_PATCH = 192
 
 
-def plans(architecture: dict[str, Any] | None = None, patch: int = PATCH) -> dict[str, Any]:
+def plans(architecture: dict[str, Any], patch: int) -> dict[str, Any]:
     """Plans whose configuration inherits from another, as the published one does."""
     return {
         "dataset_name": "Dataset999_Tiny",
@@ -52,7 +62,7 @@ def plans(architecture: dict[str, Any] | None = None, patch: int = PATCH) -> dic
                     "network_class_name": (
                         "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
                     ),
-                    "arch_kwargs": dict(architecture or _ARCHITECTURE),
+                    "arch_kwargs": dict(architecture),
                     "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
                 },
             },
@@ -61,12 +71,12 @@ def plans(architecture: dict[str, Any] | None = None, patch: int = PATCH) -> dic
     }
 
 
-def checkpoint(seed: int = 0, **other: Any) -> dict[str, Any]:
+def checkpoint(architecture: dict[str, Any], seed: int = 0, **other: Any) -> dict[str, Any]:
     """What the fold's file holds, as it was published: without the optimiser's state."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         arguments = {
-            **_ARCHITECTURE,
+            **architecture,
             "conv_op": torch.nn.Conv3d,
             "norm_op": torch.nn.InstanceNorm3d,
             "nonlin": torch.nn.LeakyReLU,
@@ -92,6 +102,7 @@ def write_folder(
     seed: int = 0,
     about_prompts: dict[str, Any] | None = None,
     patch: int = PATCH,
+    architecture: dict[str, Any] = TINY,
     **other: Any,
 ) -> Path:
     """Write such a folder.
@@ -101,12 +112,13 @@ def write_folder(
         seed: of the weights.
         about_prompts: the content of inference_info.json; None for the file of version 1.0.
         patch: the side of a patch.
+        architecture: the settings of the network.
         other: entries of the checkpoint.
     """
     (folder / "fold_0").mkdir(parents=True)
     told = {"channel_names": {"0": "image"}, "labels": {"background": 0, "object": 1}}
     (folder / "dataset.json").write_text(json.dumps(told))
-    (folder / "plans.json").write_text(json.dumps(plans(patch=patch)))
+    (folder / "plans.json").write_text(json.dumps(plans(architecture, patch)))
     (folder / "LICENSE").write_text("CC BY-NC-SA 4.0\n")
     name, content = "inference_info.json", about_prompts
     if content is None:
@@ -117,5 +129,5 @@ def write_folder(
             "preferred_scribble_thickness": 2,
         }
     (folder / name).write_text(json.dumps(content))
-    torch.save(checkpoint(seed, **other), folder / "fold_0" / "checkpoint_final.pth")
+    torch.save(checkpoint(architecture, seed, **other), folder / "fold_0" / "checkpoint_final.pth")
     return folder

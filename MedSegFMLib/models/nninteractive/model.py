@@ -52,8 +52,8 @@ CARD = ModelCard(
         ModelOption(
             "box",
             "Box as",
-            "A number n for every n-th slice, or planes for three through its middle; public weights "
-            "know no 3D boxes",
+            "A number n for every n-th slice, or planes for three through its middle; public "
+            "weights know no 3D boxes",
             default="1",
         ),
         ModelOption(
@@ -82,9 +82,9 @@ def create(
         weights: a folder; None for the imported one.
         server: the address of a server that has the weights, such as http://gpu-server:1527.
         key: the server's key; None for that in the environment variable NN_INTERACTIVE_API_KEY.
-        box: for weights that know no 3D boxes, a number n for every n-th slice of a box, or "planes"
-            for the three planes through its middle. Every slice is closest to the box itself
-            (Testing/benchmarks/nninteractive_boxes.py).
+        box: for weights that know no 3D boxes, a number n for every n-th slice of a box, or
+            "planes" for the three planes through its middle. Every slice is closest to the box
+            itself (Testing/benchmarks/nninteractive_boxes.py).
         autozoom: whether the network may look at a larger region in fewer voxels, as published.
 
     Raises:
