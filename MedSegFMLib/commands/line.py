@@ -27,6 +27,7 @@ COMMANDS = (
     "segment",
     "replay",
     "measure",
+    "review",
     "evaluate",
     "convert",
     "pack",

@@ -163,7 +163,10 @@ class Session:
         return self.predict_all(progress)[label]
 
     def predict_all(
-        self, progress: Progress = no_progress, overlapping: bool = False
+        self,
+        progress: Progress = no_progress,
+        overlapping: bool = False,
+        redraw: bool = False,
     ) -> dict[int, Prediction]:
         """Segment every object that has prompts.
 
@@ -171,6 +174,8 @@ class Session:
             progress: called with the completed fraction and a phrase.
             overlapping: whether a voxel may belong to several objects; otherwise the one with the
                 highest logit gets it.
+            redraw: whether the model draws objects again that only start from a mask; otherwise
+                they are the mask itself.
 
         Raises:
             PromptError: only background is marked for an object.
@@ -190,7 +195,7 @@ class Session:
         shared = self._shared_region()
         shares = parts_of(progress, len(steps))
         for (label, taken), share in zip(steps.items(), shares, strict=True):
-            answers[label] = self._predictor.answer(taken, shared, share)
+            answers[label] = self._predictor.answer(taken, shared, share, redraw)
         marks = {
             label: to_voxels(taken[-1], self.volume.geometry) for label, taken in steps.items()
         }
@@ -219,10 +224,13 @@ class Session:
         return Volume(array, self.volume.geometry)
 
     def segmentation(
-        self, progress: Progress = no_progress, overlapping: bool = True
+        self,
+        progress: Progress = no_progress,
+        overlapping: bool = True,
+        redraw: bool = False,
     ) -> Segmentation:
         """All objects as segments with names and probabilities; see `predict_all`."""
-        predicted = self.predict_all(progress, overlapping)
+        predicted = self.predict_all(progress, overlapping, redraw)
         segments = (
             Segment(
                 label,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from operator import gt
 from typing import Any
 
 import numpy as np
 
+from ..consistency.lower_bound import LowerBound
 from ..errors import WorkerError
 from ..prompts.prompt_list import PromptList
 from ..volumes.region import Shape, shape_triple
@@ -23,16 +25,18 @@ from .packed_mask import pack_mask, unpack_mask
 
 def to_parts(answers: Mapping[int, Answer]) -> tuple[dict[str, Any], dict[str, Array]]:
     """The numbers and the arrays of all answers by name."""
-    extents, consistency = {}, {}
+    extents, consistency, bounds = {}, {}, {}
     arrays: dict[str, Array] = {}
     for label, answer in answers.items():
         extents[str(label)] = [answer.offset_kji, answer.mask_kji.shape]
         arrays[f"{label} mask"] = pack_mask(answer.mask_kji)
+        if answer.lower_bound is not None:
+            bounds[str(label)] = asdict(answer.lower_bound)
         if answer.consistency is not None:
             numbers, parts = consistency_frame.to_parts(answer.consistency)
             consistency[str(label)] = numbers
             arrays |= {f"{label} {name}": array for name, array in parts.items()}
-    return {"extents_kji": extents, "consistency": consistency}, arrays
+    return {"extents_kji": extents, "consistency": consistency, "lower_bounds": bounds}, arrays
 
 
 def from_parts(
@@ -49,6 +53,7 @@ def from_parts(
         KeyError, TypeError, ValueError: the content is invalid.
     """
     extents, consistency = data["extents_kji"], data["consistency"]
+    bounds = data["lower_bounds"]
     answers = {}
     for label, (offset_kji, shape) in extents.items():
         packed, shape_kji = arrays[f"{label} mask"], shape_triple(shape)
@@ -62,8 +67,18 @@ def from_parts(
             shape_triple(offset_kji),
             unpack_mask(packed, shape_kji),
             None if numbers is None else consistency_frame.from_parts(numbers, own),
+            _bound(bounds.get(label)),
         )
     return answers
+
+
+def _bound(item: Any) -> LowerBound | None:
+    if item is None:
+        return None
+    value, unlike = item["value"], item["unlike"]
+    if not isinstance(unlike, str) or not (value is None or 0 <= value <= 1):
+        raise ValueError(f"a bound of {value} because of {unlike}")
+    return LowerBound(None if value is None else float(value), unlike)
 
 
 def check_answers(event: Predicted, prompts: PromptList, volume_shape: Shape) -> None:

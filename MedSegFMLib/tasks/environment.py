@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ... import __version__
+from .. import __version__
 
 # The packages that scores depend on: the library, numerics, and what models run on.
 _PACKAGES = (
