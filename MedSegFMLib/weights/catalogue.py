@@ -117,9 +117,12 @@ def read_entries(path: Path) -> dict[str, Entry]:
 
 
 def _entry(name: str, values: dict[str, Any]) -> Entry:
-    given = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    given: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in values.items()
+    }
     files = tuple(PublishedFile(**file) for file in values.get("files", ()))
-    return Entry(**{**given, "name": name, "files": files})
+    given |= {"name": name, "files": files}
+    return Entry(**given)
 
 
 def entry(name: str) -> Entry:

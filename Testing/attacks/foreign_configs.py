@@ -1,4 +1,4 @@
-"""Hostile plans of nnU-Net and nnInteractive, bundles of MONAI, configurations and tokenizers of SAM3.
+"""Hostile plans of nnU-Net and nnInteractive, bundles of MONAI, configurations of SAM3.
 
 Each is loaded and, if that succeeds, segments a small volume. An escape is anything but success or
 a named error of one line; code that ran; a connection to anywhere; attention other than torch's;
