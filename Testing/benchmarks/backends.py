@@ -162,7 +162,7 @@ def measure(name: str, options: Mapping[str, Any], side: int, more: int) -> Cost
     session.predict(label)
     seconds, inside = [time.perf_counter() - started], [0.0]
     for number in range(more):
-        corner = [half, half, half + (number + 1) * side // 16]
+        corner = [half, half, half + (number + 1) % 8 * side // 16]
         session.add(Point.from_ijk(geometry, corner, number % 2 == 0), label)
         started = time.perf_counter()
         within = watch.seconds if watch else 0.0

@@ -21,6 +21,7 @@ from MedSegFMLib import Box, Geometry, Session, Volume, create
 
 SIDE = 30
 WAYS = ("planes", "1", "2", "3", "4", "6", "8")
+_NAMES = {"planes": "three planes", "1": "every slice"}
 
 
 def make_case(rng: np.random.Generator) -> tuple[Volume, Box]:
@@ -64,8 +65,9 @@ def main() -> None:
                 found[way].append(dice(mask_with(two, volume, box, way), reference))
     print("| box as | Dice with the 3D box, mean | least |\n|---|---|---|")
     for way, scores in found.items():
-        name = way if way == "planes" else f"every {way}. slice"
-        print(f"| {name} | {np.mean(scores):.3f} | {min(scores):.3f} |")
+        print(
+            f"| {_NAMES.get(way, f'every {way} slices')} | {np.mean(scores):.3f} | {min(scores):.3f} |"
+        )
 
 
 if __name__ == "__main__":

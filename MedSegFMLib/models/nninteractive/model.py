@@ -34,7 +34,7 @@ CARD = ModelCard(
     uses_previous=True,
     can_predict_empty=True,
     starts_from="prior",
-    # The published network with random weights on a CPU: 7,196 MB, mostly a pass of its patch of 192
+    # The published network with random weights on a CPU: 7,196 MB, mostly a pass of its patch
     # (Testing/benchmarks/backends.py), and the interactions of the largest volume that are not
     # compressed. A voxel: 4 bytes of the image, 1 of the mask, and copies of masks.
     base_bytes=9_300_000_000,
