@@ -65,9 +65,8 @@ def main() -> None:
                 found[way].append(dice(mask_with(two, volume, box, way), reference))
     print("| box as | Dice with the 3D box, mean | least |\n|---|---|---|")
     for way, scores in found.items():
-        print(
-            f"| {_NAMES.get(way, f'every {way} slices')} | {np.mean(scores):.3f} | {min(scores):.3f} |"
-        )
+        name = _NAMES.get(way, f"every {way} slices")
+        print(f"| {name} | {np.mean(scores):.3f} | {min(scores):.3f} |")
 
 
 if __name__ == "__main__":
