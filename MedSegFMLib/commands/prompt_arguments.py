@@ -96,6 +96,12 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--prompts", metavar="FILE.json", help="read prompts saved by --prompts-out")
     group.add_argument("--prompts-out", metavar="FILE.json", help="save the prompts of this run")
+    group.add_argument(
+        "--no-changes",
+        action="store_true",
+        help="do not print what each prompt of this command changed, for which some models predict "
+        "once more for each",
+    )
     _add_edit_arguments(parser)
 
 
@@ -215,6 +221,13 @@ def _with_typed(
         since = since if given_to == label else 0
         label, is_chosen = given_to, True
     return prompts
+
+
+def typed_prompts(arguments: argparse.Namespace, prompts: PromptList) -> range:
+    """The indices of the prompts that a command line adds, in the list that it stands for."""
+    typed = sum(option != "--object" for option, _ in arguments.typed)
+    stop = len(prompts.entries) - len(arguments.avoid) * len(prompts.objects)
+    return range(stop - typed, stop)
 
 
 def _prompt(option: str, values: Any, own: Sequence[Prompt], geometry: Geometry) -> Prompt:

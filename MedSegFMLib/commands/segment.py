@@ -18,9 +18,11 @@ from ..progress import part_of
 from ..prompts.json_format import write_prompts
 from ..prompts.mask import Mask
 from ..prompts.prompt_list import PromptList
+from ..prompts.references import prompt_text
 from ..prompts.voxels import to_voxels
 from ..registry import DEFAULT_MODEL, card, create
 from ..session.session import Session
+from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .check_outputs import check_outputs
 from .consistency_output import (
@@ -33,7 +35,13 @@ from .consistency_output import (
 )
 from .console import print_table, progress_bar
 from .mask_arguments import mask_files, resampling_notes
-from .prompt_arguments import add_prompt_arguments, are_given, class_prompts, parse_prompts
+from .prompt_arguments import (
+    add_prompt_arguments,
+    are_given,
+    class_prompts,
+    parse_prompts,
+    typed_prompts,
+)
 from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 from .result_output import Output, add_result_arguments, check_numbers, treatment_of
 
@@ -163,7 +171,10 @@ def run(arguments: argparse.Namespace) -> None:
             )
         session.change(prompts)
         share = part_of(progress, 0, 1 / 3) if comparing else progress
-        worked_result = result.segments(session, share)
+        typed = range(0) if by_class or arguments.no_changes else typed_prompts(arguments, prompts)
+        # What they changed ends with the result itself, which is cached then.
+        changes = session.changes(typed.start, typed.stop, part_of(share, 0, 0.9)) if typed else []
+        worked_result = result.segments(session, part_of(share, 0.9 if typed else 0, 1))
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - start_time
     segmentation = result.on(worked_result, volume.geometry)
@@ -192,12 +203,25 @@ def run(arguments: argparse.Namespace) -> None:
         row = [str(label), name, str(voxels), f"{millilitres:.2f}"]
         rows.append([*row, *(column_texts(measured.get(label)) if comparing else [])])
     print_table(["label", "object", "voxels", "ml", *(COLUMNS if comparing else [])], rows)
+    if arguments.prompts:
+        print_prompts(prompts, worked.geometry)
+    for change in changes:
+        print(change.sentence)
     if "point" in session.segmenter.card.prompts:
         for line in next_clicks(measured):
             print(line)
     for line in resampling_notes(given_masks, volume.geometry):
         print(line)
     print(f"Wrote {arguments.out}; {arguments.model} took {seconds:.1f} s.")
+
+
+def print_prompts(prompts: PromptList, geometry: Geometry) -> None:
+    """Print the prompts with their numbers, which the options that change them take."""
+    rows = [
+        [str(number), prompts.name(label), prompt_text(prompt, geometry)]
+        for number, (label, prompt) in enumerate(prompts.entries, 1)
+    ]
+    print_table(["prompt", "object", "as typed (i, j, k)"], rows)
 
 
 def label_outlines(labels: Volume, session: Session) -> list[Outline]:

@@ -19,6 +19,7 @@ from ..system.foreign_errors import callers
 from ..volumes.region import Region
 from ..volumes.segmentations.segmentation import Segment, Segmentation
 from ..volumes.volume import Volume
+from .changes import PromptChange, changes_of
 from .overlaps import resolve_overlaps
 from .predictor import Predictor
 from .region_of_interest import prompt_region
@@ -158,7 +159,8 @@ class Session:
         label = self.current_label if label is None else label
         if not any(owner == label for owner, _ in self.prompts.entries):
             raise PromptError(
-                f"The object {label} has no prompts yet; place a box or click on it first."
+                f"The object {self._object_text(label)} has no prompts yet; place a box or click "
+                "on it first."
             )
         return self.predict_all(progress)[label]
 
@@ -178,16 +180,50 @@ class Session:
                 NaN or infinity.
         """
         progress = callers(progress)
-        steps = {label: self.prompts.steps(label) for label in self.prompts.labels}
-        steps = {label: taken for label, taken in steps.items() if taken}
-        for label, taken in steps.items():
-            if not any(map(is_positive, taken[-1])):
+        for label in self.prompts.labels:
+            taken = self.prompts.steps(label)
+            if taken and not any(map(is_positive, taken[-1])):
                 raise PromptError(
                     f"Only background is marked for {self.prompts.name(label)}; add a box or a "
                     "click on the object."
                 )
+        return self._predicted(self.prompts, progress, overlapping)
+
+    def changes(
+        self, first: int = 0, stop: int | None = None, progress: Progress = no_progress
+    ) -> list[PromptChange]:
+        """What each of some prompts changed, in the order in which they were given.
+
+        Predictions that are cached are used. A model that does not continue from its previous
+        answer (`ModelCard.uses_previous`) predicts once more for each prompt.
+
+        Args:
+            first: the index of the first of these prompts.
+            stop: the index after the last; None for all that follow. Later prompts count as given
+                before.
+            progress: reports progress.
+
+        Raises:
+            ModelError: as `predict_all`.
+        """
+        return changes_of(
+            lambda prompts, share: self._predicted(prompts, share, overlapping=False),
+            self.prompts,
+            range(first, len(self.prompts.entries) if stop is None else stop),
+            self.volume.geometry,
+            callers(progress),
+        )
+
+    def _predicted(
+        self, prompts: PromptList, progress: Progress, overlapping: bool
+    ) -> dict[int, Prediction]:
+        """Every object of a list for which more than background is marked; see `predict_all`."""
+        steps = {label: prompts.steps(label) for label in prompts.labels}
+        steps = {
+            n: taken for n, taken in steps.items() if taken and any(map(is_positive, taken[-1]))
+        }
         answers: dict[int, Prediction] = {}
-        shared = self._shared_region()
+        shared = self._shared_region(prompts)
         shares = parts_of(progress, len(steps))
         for (label, taken), share in zip(steps.items(), shares, strict=True):
             answers[label] = self._predictor.answer(taken, shared, share)
@@ -242,15 +278,19 @@ class Session:
             class_numbers([prompt.phrase], classes, self.segmenter.card.name)
         to_voxels([prompt], self.volume.geometry)
 
+    def _object_text(self, label: int) -> str:
+        """An object for a sentence: its name if it is there."""
+        return self.prompts.name(label) if label in self.prompts.labels else str(label)
+
     def _keep_label(self) -> None:
         labels = self.prompts.labels
         if labels and self.current_label not in labels:
             self.current_label = labels[-1]
 
-    def _shared_region(self) -> Region | None:
+    def _shared_region(self, prompts: PromptList) -> Region | None:
         """The region of all boxes and marks, if the model segments all objects in one region."""
         rule = self.segmenter.card.region_rule
-        prompts = [prompt for _, prompt in self.prompts.entries]
-        if not rule.shared or not any(isinstance(prompt, Box) for prompt in prompts):
+        given = [prompt for _, prompt in prompts.entries]
+        if not rule.shared or not any(isinstance(prompt, Box) for prompt in given):
             return None
-        return prompt_region(prompts, self.volume.geometry, rule)
+        return prompt_region(given, self.volume.geometry, rule)

@@ -16,6 +16,8 @@ def make_answer(prediction: Prediction, consistency: Consistency | None = None) 
     inside = prediction.logits_kji > 0
     box = bounding_box(inside)
     if box is None:
-        return Answer(prediction.offset_kji, np.zeros((0, 0, 0), np.uint8), consistency)
+        nothing = np.zeros((0, 0, 0), np.uint8)
+        return Answer(prediction.offset_kji, nothing, consistency, prediction.region)
     offset = Region.from_slices(box).shifted(prediction.offset_kji).start_kji
-    return Answer(offset, np.ascontiguousarray(inside[box]).view(np.uint8), consistency)
+    mask = np.ascontiguousarray(inside[box]).view(np.uint8)
+    return Answer(offset, mask, consistency, prediction.region)

@@ -66,11 +66,13 @@ class Answer:
         mask_kji: uint8, (k, j, i), 1 inside. It covers the smallest box that contains the object;
             (0, 0, 0) if the object is empty.
         consistency: the consistency of the model's planes; None unless requested.
+        seen: the region that the model looked at; None if it is unknown.
     """
 
     offset_kji: Shape
     mask_kji: NDArray[np.uint8]
     consistency: Consistency | None = None
+    seen: Region | None = None
 
     @property
     def region(self) -> Region | None:

@@ -167,7 +167,12 @@ def predicted(
     arrays: dict[str, np.ndarray], shape: object = (2, 2, 2), cost: object = None, **data: object
 ) -> Frame:
     """An answer for one object; without changes, a good one."""
-    numbers = {"number": 1, "extents_kji": {"1": [[0, 0, 0], shape]}, "consistency": {}}
+    numbers = {
+        "number": 1,
+        "extents_kji": {"1": [[0, 0, 0], shape]},
+        "consistency": {},
+        "seen_kji": {},
+    }
     return Frame("predicted", {**numbers, "cost": cost, **data}, arrays)
 
 
