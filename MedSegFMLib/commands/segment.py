@@ -140,7 +140,9 @@ def run(arguments: argparse.Namespace) -> None:
         check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
-    volume = read_volume(arguments)
+    with progress_bar(arguments.model) as progress:
+        progress(0, "Reading the volume")
+        volume = read_volume(arguments)
     for path in volumes:
         check_storable(path, volume.geometry)
     result.check_source(arguments)

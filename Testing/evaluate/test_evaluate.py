@@ -33,7 +33,6 @@ from MedSegFMLib.evaluate.results import case_picture
 from MedSegFMLib.evaluate.results.case_digest import case_digest
 from MedSegFMLib.evaluate.results.case_picture import picture_name
 from MedSegFMLib.evaluate.results.csv_files import read_records, write_records
-from MedSegFMLib.evaluate.results.environment import usable_cores
 from MedSegFMLib.evaluate.run import run_case, runner, task
 from MedSegFMLib.evaluate.run.process_pool import ProcessPool
 from MedSegFMLib.evaluate.run.run_tasks import run_tasks
@@ -41,6 +40,7 @@ from MedSegFMLib.evaluate.run.scheduler import Scheduler
 from MedSegFMLib.evaluate.run.task import run_task
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.system import peak_memory
+from MedSegFMLib.system.threads import usable_cores
 from MedSegFMLib.weights import store
 
 

@@ -15,10 +15,10 @@ from ...progress import Progress, no_progress
 from ...segmenter import Segmenter
 from ...system.atomic_files import make_folder
 from ...system.folder_lock import folder_lock
+from ...system.threads import free_cores
 from ..model_choice import ModelChoice, read_choice
 from ..protocol import Protocol
 from ..records import Done, Failure, Outcome, Row, Task
-from ..results.environment import usable_cores
 from ..results.results_folder import ResultsFolder
 from .executor import Executor
 from .in_process import InProcessExecutor
@@ -142,7 +142,7 @@ def _executor(
 
         names = {text: choice.name for text, choice in choices.items()}
         return RayExecutor(load, work, device, ray, names, jobs, machines)
-    jobs = jobs or usable_cores()
+    jobs = jobs or free_cores()
     if jobs == 1:
         return InProcessExecutor(load, work, device)
     return ProcessPool(load, work, device, jobs)
