@@ -26,6 +26,7 @@ COMMANDS = (
     "models",
     "show",
     "segment",
+    "shell",
     "replay",
     "measure",
     "evaluate",
@@ -36,7 +37,7 @@ COMMANDS = (
     "worker",
 )
 # Those that compute, whose threads can be chosen.
-_COMPUTING = ("demo", "segment", "replay", "measure", "evaluate", "train", "worker")
+_COMPUTING = ("demo", "segment", "shell", "replay", "measure", "evaluate", "train", "worker")
 
 
 class _Parser(argparse.ArgumentParser):

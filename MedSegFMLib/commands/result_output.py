@@ -153,14 +153,26 @@ class Output:
         self,
         segmentation: Segmentation,
         volume: Volume,
-        session: Session,
+        model: str,
         prompts: PromptList,
         arguments: argparse.Namespace,
         options: Mapping[str, str],
         automatic: bool,
+        overlapping: bool | None = None,
     ) -> None:
-        """Write the file with its ledger; a label map has it beside it."""
-        model = session.segmenter.card.name
+        """Write the file with its ledger; a label map has it beside it.
+
+        Args:
+            segmentation: the objects, on the volume's grid.
+            volume: the volume.
+            model: the model's name.
+            prompts: the prompts of the objects.
+            arguments: the command line, of which `frame` and `suv` are recorded.
+            options: the model's options.
+            automatic: whether no user gave the prompts.
+            overlapping: whether objects were predicted so that they may overlap; None if they were
+                in a format with layers.
+        """
         weights = weights_of(model, options.get("weights"))
         ledger = Ledger(
             model,
@@ -171,7 +183,7 @@ class Output:
             prompts,
             arguments.frame,
             arguments.suv,
-            has_layers(self.path),
+            has_layers(self.path) if overlapping is None else overlapping,
             self.treatment,
             versions(),
             digest_of_result(segmentation, volume.geometry),

@@ -182,7 +182,8 @@ def run(arguments: argparse.Namespace) -> None:
     segmentation = result.on(worked_result, volume.geometry)
     for line in result.flattened(session):
         print(line)
-    result.write(segmentation, volume, session, prompts, arguments, options, by_class)
+    name = session.segmenter.card.name
+    result.write(segmentation, volume, name, prompts, arguments, options, by_class)
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
     title = f"{Path(arguments.volume).name}, {arguments.model}"
