@@ -99,6 +99,22 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help="option of the model, such as size=1024 or planes=axial,coronal of sam; can be "
         "repeated",
     )
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="neither use nor store encoded regions on disk (default: up to 2 GB of them)",
+    )
+
+
+def use_feature_store(arguments: argparse.Namespace) -> None:
+    """Use the features that were stored on disk, here and in processes that are started."""
+    from ..system import feature_store
+    from ..weights import store
+
+    if arguments.no_cache:
+        feature_store.switch_off()
+    else:
+        feature_store.use(store.feature_store())
 
 
 def model_options(arguments: argparse.Namespace) -> dict[str, str]:
@@ -159,6 +175,7 @@ def run(arguments: argparse.Namespace) -> None:
         card(arguments.model).check_takes([prompt])
         to_voxels([prompt], worked.geometry)
     options = model_options(arguments)
+    use_feature_store(arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress:

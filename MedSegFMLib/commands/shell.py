@@ -15,7 +15,7 @@ from ..prompts.prompt_list import PromptList
 from ..registry import card
 from .console import progress_bar
 from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
-from .segment import add_model_arguments, model_options
+from .segment import add_model_arguments, model_options, use_feature_store
 
 if TYPE_CHECKING:
     from .interactive.commands import Context
@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     model_card = card(arguments.model)
     options = model_options(arguments)
+    use_feature_store(arguments)
     prompts = read_prompts(arguments.prompts) if arguments.prompts else PromptList()
     with progress_bar(arguments.model) as progress:
         progress(0, "Reading the volume")
@@ -105,7 +106,11 @@ def _run_script(context: Context, lines: Iterable[str], keep_going: bool) -> int
     return status
 
 
-def _run_line(context: Context, line: str, note_failure: Callable[[bool], None] = bool) -> bool:
+def _ignore(_failed: bool) -> None:
+    """Ignore a failure, which was printed."""
+
+
+def _run_line(context: Context, line: str, note_failure: Callable[[bool], None] = _ignore) -> bool:
     """Run a line and print its error; False if the shell ends."""
     from .interactive.commands import Quit, run_words
     from .interactive.lines import words_of

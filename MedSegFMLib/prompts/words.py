@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import PromptError
 from ..volumes.geometry import Geometry
 from .types import Box, Lasso, Point, Prompt, Scribble
 
 Numbers = Sequence[float]
+_Drawn = type[Scribble] | type[Lasso]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,15 @@ def _points(numbers: Numbers) -> list[tuple[float, float, float]]:
     return list(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True))
 
 
-def _drawn(kind: type[Scribble] | type[Lasso], shape: str) -> dict[str, PromptWord]:
+def _through_voxels(kind: _Drawn, positive: bool, geometry: Geometry, numbers: Numbers) -> Prompt:
+    return kind.from_ijk(geometry, _points(numbers), positive)
+
+
+def _through_positions(kind: _Drawn, positive: bool, _: Geometry, numbers: Numbers) -> Prompt:
+    return kind(tuple(_points(numbers)), positive)
+
+
+def _drawn(kind: _Drawn, shape: str) -> dict[str, PromptWord]:
     """The words for strokes or outlines."""
     name = kind.__name__.lower()
     words = {}
@@ -61,13 +71,13 @@ def _drawn(kind: type[Scribble] | type[Lasso], shape: str) -> dict[str, PromptWo
         words[f"{sign}{name}"] = PromptWord(
             ("I", "J", "K"),
             f"{shape} {where} through any number of voxels",
-            lambda geometry, n, on=positive: kind.from_ijk(geometry, _points(n), on),
+            partial(_through_voxels, kind, positive),
             repeats=True,
         )
         words[f"{sign}{name}-ras"] = PromptWord(
             ("X", "Y", "Z"),
             f"{shape} {where} through positions in RAS millimetres",
-            lambda _, n, on=positive: kind(tuple(_points(n)), on),
+            partial(_through_positions, kind, positive),
             repeats=True,
         )
     return words

@@ -17,6 +17,7 @@ from pathlib import Path
 from ..errors import OutputError, WeightsError
 from ..progress import Progress, no_progress, part_of
 from ..system.atomic_files import atomic_path
+from ..system.feature_store import FeatureStore, is_switched_off
 from ..system.regular_files import leads_somewhere
 from .catalogue import Entry, entries, entry
 from .checksums import derived_files, recorded, sha256_of, sidecar
@@ -28,6 +29,8 @@ from .trial import Trial, folder_fault, no_trial, recording, try_copy
 _PACKAGE = Path(__file__).parent
 # The fraction of an import's progress for its SHA-256; the rest is for the copy and its trial.
 _HASHING = 0.2
+# The folder of features in that of the weights.
+_FEATURES = "encoded"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ def folder() -> Path:
         raise WeightsError(
             "There is no home folder to store weights in; name a folder in MEDSEGFM_WEIGHTS."
         ) from error
+
+
+def feature_store() -> FeatureStore | None:
+    """The user's store of features beside the weights; None if it is switched off."""
+    return None if is_switched_off() else FeatureStore(folder() / _FEATURES)
 
 
 def find(name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -274,6 +275,8 @@ def terminal(plain: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
 
     def until(text: str) -> None:
         while text.encode() not in seen:
+            ready, _, _ = select.select([mine], [], [], GENEROUS_SECONDS)
+            assert ready, f"'{text}' does not come after {bytes(seen)!r}"
             seen.extend(os.read(mine, 4096))
         del seen[: seen.index(text.encode()) + len(text)]
 
@@ -303,7 +306,7 @@ def test_errors_and_ctrl_c_at_a_terminal_end_nothing(
     terminal.until("medsegfm> ")
     terminal.write("box 4 4\x03")
     terminal.until("medsegfm> ")
-    terminal.write("poi\t11 10 8\n")
+    terminal.write("poi\t 11 10 8\n")
     terminal.until("changed")
     terminal.until("medsegfm> ")
     terminal.write("\x04")
