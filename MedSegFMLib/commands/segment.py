@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..drawing.preview import (
@@ -106,15 +108,19 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def use_feature_store(arguments: argparse.Namespace) -> None:
-    """Use the features that were stored on disk, here and in processes that are started."""
+@contextmanager
+def stored_features(arguments: argparse.Namespace) -> Iterator[None]:
+    """Within the block, and in processes started there, use the features stored on disk."""
     from ..system import feature_store
     from ..weights import store
 
     if arguments.no_cache:
         feature_store.switch_off()
-    else:
-        feature_store.use(store.feature_store())
+    feature_store.use(store.feature_store())
+    try:
+        yield
+    finally:
+        feature_store.use(None)
 
 
 def model_options(arguments: argparse.Namespace) -> dict[str, str]:
@@ -175,10 +181,9 @@ def run(arguments: argparse.Namespace) -> None:
         card(arguments.model).check_takes([prompt])
         to_voxels([prompt], worked.geometry)
     options = model_options(arguments)
-    use_feature_store(arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
-    with progress_bar(arguments.model) as progress:
+    with progress_bar(arguments.model) as progress, stored_features(arguments):
         progress(0, "Loading the model")
         session = Session(create(arguments.model, arguments.device, **options), worked)
         if by_class:

@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import Cancelled, MedSegFMError
@@ -15,7 +15,7 @@ from ..prompts.prompt_list import PromptList
 from ..registry import card
 from .console import progress_bar
 from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
-from .segment import add_model_arguments, model_options, use_feature_store
+from .segment import add_model_arguments, model_options, stored_features
 
 if TYPE_CHECKING:
     from .interactive.commands import Context
@@ -51,7 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     model_card = card(arguments.model)
     options = model_options(arguments)
-    use_feature_store(arguments)
     prompts = read_prompts(arguments.prompts) if arguments.prompts else PromptList()
     with progress_bar(arguments.model) as progress:
         progress(0, "Reading the volume")
@@ -59,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     worked = on_regular_grid(volume)
     is_typed = sys.stdin.isatty()
     answerer = Answerer(worked, arguments.model, arguments.device, options)
-    try:
+    with closing(answerer), stored_features(arguments):
         talk = Conversation(worked, model_card, answerer, prompts)
         for _, prompt in prompts.entries:
             talk.check(prompt)
@@ -69,8 +68,6 @@ def run(arguments: argparse.Namespace) -> int:
         with _ctrl_c_as_exception():
             _run_typed(context)
         return 0
-    finally:
-        answerer.close()
 
 
 def _run_typed(context: Context) -> None:
