@@ -1,7 +1,7 @@
-"""What a prompt changed: the voxels of its object before and after it.
+"""The change that a prompt made: the voxels of its object before and after it.
 
 A mark may say what the answer says already, or lie outside the region that the model looked at;
-both are told, because the number of voxels alone does not explain them.
+a sentence says both, because the number of voxels alone does not explain them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Found:
 
 @dataclass(frozen=True)
 class PromptChange:
-    """What one prompt changed.
+    """The change that one prompt made.
 
     Attributes:
         number: the prompt's number, from 1.
@@ -131,7 +131,7 @@ def changes_of(
     geometry: Geometry,
     progress: Progress,
 ) -> list[PromptChange]:
-    """What each of some neighbouring prompts of a list changed.
+    """The changes that some neighbouring prompts of a list made.
 
     Args:
         predicted: predicts the objects of a list.

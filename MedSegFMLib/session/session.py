@@ -192,7 +192,7 @@ class Session:
     def changes(
         self, first: int = 0, stop: int | None = None, progress: Progress = no_progress
     ) -> list[PromptChange]:
-        """What each of some prompts changed, in the order in which they were given.
+        """The changes that some prompts made, in the order in which they were given.
 
         Predictions that are cached are used. A model that does not continue from its previous
         answer (`ModelCard.uses_previous`) predicts once more for each prompt.

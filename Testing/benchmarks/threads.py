@@ -87,7 +87,9 @@ def _output(words: list[str], environment: dict[str, str]) -> str:
 
 @contextmanager
 def _busy_loops(count: int) -> Iterator[None]:
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    # They end with this program, however it ends.
+    code = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
+    loops = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(count)]
     try:
         yield
     finally:

@@ -33,7 +33,7 @@ class Quit(Exception):
 
 @dataclass
 class Context:
-    """What the commands work on.
+    """The things that the commands work on.
 
     Attributes:
         conversation: prompts and answers.
