@@ -11,16 +11,6 @@ from typing import TYPE_CHECKING
 from ..errors import OutputError
 from ..progress import Progress
 from ..prompts.prompt_list import PromptList
-from ..results.ledger import (
-    Ledger,
-    digest_of,
-    digest_of_result,
-    sidecar_of,
-    versions,
-    weights_of,
-    without_files,
-)
-from ..session.session import Session
 from ..system.atomic_files import write_text
 from ..volumes.geometry import Geometry
 from ..volumes.segmentations.files import SEG_DICOM, SEG_NRRD, has_layers
@@ -29,6 +19,7 @@ from ..volumes.segmentations.treatment import Treatment, treated
 from ..volumes.volume import Volume
 
 if TYPE_CHECKING:
+    from ..session.session import Session
     from ..volumes.segmentations.dicom_source import Source
 
 
@@ -95,6 +86,8 @@ class Output:
     @property
     def files(self) -> list[Path]:
         """Every file that is written."""
+        from ..results.ledger import sidecar_of
+
         return [self.path] if has_layers(self.path) else [self.path, sidecar_of(self.path)]
 
     def check(self) -> None:
@@ -173,6 +166,17 @@ class Output:
             overlapping: whether objects were predicted so that they may overlap; None if they were
                 in a format with layers.
         """
+        # Not at the start of the command: it reads the versions of packages.
+        from ..results.ledger import (
+            Ledger,
+            digest_of,
+            digest_of_result,
+            sidecar_of,
+            versions,
+            weights_of,
+            without_files,
+        )
+
         weights = weights_of(model, options.get("weights"))
         ledger = Ledger(
             model,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..drawing.preview import (
     COLOURS,
@@ -23,18 +24,9 @@ from ..prompts.prompt_list import PromptList
 from ..prompts.references import prompt_text
 from ..prompts.voxels import to_voxels
 from ..registry import DEFAULT_MODEL, card, create
-from ..session.session import Session
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .check_outputs import check_outputs
-from .consistency_output import (
-    COLUMNS,
-    column_texts,
-    disagreement_map,
-    measure_consistency,
-    next_clicks,
-    write_figure,
-)
 from .console import print_table, progress_bar
 from .mask_arguments import mask_files, resampling_notes
 from .prompt_arguments import (
@@ -46,6 +38,9 @@ from .prompt_arguments import (
 )
 from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 from .result_output import Output, add_result_arguments, check_numbers, treatment_of
+
+if TYPE_CHECKING:
+    from ..session.session import Session
 
 # As options they would bypass the checks of these arguments.
 _OWN_ARGUMENTS = ("device", "weights")
@@ -142,8 +137,17 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Segment, write the outputs, and print the result."""
+    from ..session.session import Session
     from ..volumes.io.image_files import check_ending, check_storable
     from ..volumes.right_angles import brought_back, on_regular_grid
+    from .consistency_output import (
+        COLUMNS,
+        column_texts,
+        disagreement_map,
+        measure_consistency,
+        next_clicks,
+        write_figure,
+    )
 
     result = Output(Path(arguments.out), arguments.fractional, treatment_of(arguments))
     maps = [Path(arguments.consistency)] if arguments.consistency else []

@@ -13,11 +13,11 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import OutputError, WeightsError
 from ..progress import Progress, no_progress, part_of
 from ..system.atomic_files import atomic_path
-from ..system.feature_store import FeatureStore, is_switched_off
 from ..system.regular_files import leads_somewhere
 from .catalogue import Entry, entries, entry
 from .checksums import derived_files, recorded, sha256_of, sidecar
@@ -25,6 +25,9 @@ from .folders import check_parts, copy_parts
 from .safetensors_header import read_header
 from .torch_file import check_torch_file
 from .trial import Trial, folder_fault, no_trial, recording, try_copy
+
+if TYPE_CHECKING:
+    from ..system.feature_store import FeatureStore
 
 _PACKAGE = Path(__file__).parent
 # The fraction of an import's progress for its SHA-256; the rest is for the copy and its trial.
@@ -71,6 +74,8 @@ def folder() -> Path:
 
 def feature_store() -> FeatureStore | None:
     """The user's store of features beside the weights; None if it is switched off."""
+    from ..system.feature_store import FeatureStore, is_switched_off
+
     return None if is_switched_off() else FeatureStore(folder() / _FEATURES)
 
 
