@@ -87,7 +87,7 @@ def test_the_suggested_click_can_be_pasted_and_mends_the_answer(
     told = capsys.readouterr().out
     before = Volume.read(tmp_path / "s.nrrd").array_kji
     assert "agreement" in told and "expected Dice" in told
-    (row,) = [line for line in told.splitlines() if "Segment_1" in line]
+    (row,) = [line for line in told.splitlines() if " Segment_1 " in line]
     agreement, expected = (float(word) for word in row.split()[-2:])
     assert 0 < agreement < 1 and 0 < expected < 1
     suggested = re.search(r"^Next click: (--point|--negative) (\d+) (\d+) (\d+)$", told, re.M)
