@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from .prompts.types import Box, Lasso, Point, Prompt, Scribble, Text
     from .registry import cards, create
     from .segmenter import ModelCard, Prediction, Segmenter
+    from .session.propagation import propagate
     from .session.session import Session
+    from .volumes.frames import Frames
     from .volumes.geometry import Geometry
     from .volumes.region import Region
     from .volumes.segmentations.segmentation import Segmentation
@@ -24,6 +26,7 @@ __version__ = "0.2.0"
 
 __all__ = [
     "Box",
+    "Frames",
     "Geometry",
     "Lasso",
     "Mask",
@@ -41,6 +44,7 @@ __all__ = [
     "Volume",
     "cards",
     "create",
+    "propagate",
 ]
 
 _MODULES = {
@@ -49,7 +53,9 @@ _MODULES = {
     "prompts.types": ("Box", "Lasso", "Point", "Prompt", "Scribble", "Text"),
     "registry": ("cards", "create"),
     "segmenter": ("ModelCard", "Prediction", "Segmenter"),
+    "session.propagation": ("propagate",),
     "session.session": ("Session",),
+    "volumes.frames": ("Frames",),
     "volumes.geometry": ("Geometry",),
     "volumes.region": ("Region",),
     "volumes.segmentations.segmentation": ("Segmentation",),

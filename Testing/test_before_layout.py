@@ -17,12 +17,12 @@ from command_line import run
 
 from MedSegFMLib import Box, Geometry, Lasso, Point, Scribble, Text
 from MedSegFMLib.evaluate.records import Row
-from MedSegFMLib.evaluate.results.csv_files import read_records
 from MedSegFMLib.evaluate.results.run_log import read_runs
 from MedSegFMLib.models.sam.lora_file import read_facts
 from MedSegFMLib.mrml.scene_state import state_from_json, state_to_json
 from MedSegFMLib.prompts.json_format import read_prompts
 from MedSegFMLib.synthesis.recorded.pack_format import load_pack
+from MedSegFMLib.tasks.csv_files import read_records
 from MedSegFMLib.weights import store
 
 FOLDER = Path(__file__).with_name("support") / "before_layout"

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 import MedSegFMLib
 from MedSegFMLib import cards
-from MedSegFMLib.evaluate.results.environment import machine
+from MedSegFMLib.tasks.environment import machine
 from MedSegFMLib.train.registry import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -142,14 +142,19 @@ def consistency_scores(found):
     if found.expected_dice is not None:
         sentences.append(_("Expected Dice: about {x:.2f}.").format(x=found.expected_dice))
     if not found.hot_spots:
-        sentences.append(_("No part is likely to be wrong."))
+        sentences.append(_("The planes are in doubt about no part."))
     return " ".join(sentences)
 
 
+def doubt_question(segment):
+    """The question about the doubtful position, which the user answers with a click."""
+    return _("Does the place with the diamond belong to {segment}?").format(segment=segment)
+
+
 def spot_sentence(spots, index):
-    """The spot that the views show, and what is probably wrong there."""
+    """The spot that the views show, and what may be wrong there."""
     spot = spots[index]
-    judgement = _("probably missing") if spot.positive else _("probably too much")
+    judgement = _("may be missing") if spot.positive else _("may be too much")
     return _("Spot {n} of {count}: {voxels:,} voxels, {judgement}").format(
         n=index + 1, count=len(spots), voxels=spot.voxels, judgement=judgement
     )

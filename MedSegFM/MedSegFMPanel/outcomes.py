@@ -2,16 +2,53 @@
 
 from slicer.i18n import tr as _
 
+from MedSegFMLib.consistency.lower_bound import UNLIKE_DOUBT, UNLIKE_SIZE
+from MedSegFMLib.consistency.stopping import is_settled
+from MedSegFMLib.prompts.types import Point
+
 _MM3_IN_ML = 1000
+# For prompts that no bound is calibrated for, none is expected.
+_UNLIKE = {
+    UNLIKE_SIZE: _("No calibration case has a segment of this size, so its Dice has no bound."),
+    UNLIKE_DOUBT: _("No calibration case is as doubtful, so the Dice has no bound."),
+}
 
 
 def sentence(written, logic):
-    """The volume that the segments gained and lost.
+    """The volume that the segments gained and lost, and how good the current one is.
 
     Args:
         written: The `Written` of the answer.
         logic: The scene logic.
     """
+    parts = (_change(written, logic), _bound(written, logic), _settled(written, logic))
+    return " ".join(part for part in parts if part)
+
+
+def _bound(written, logic):
+    """The least Dice of the current segment; "" for a model that is not calibrated."""
+    bound = written.lower_bounds.get(logic.current_label)
+    if bound is None:
+        return ""
+    if bound.value is None:
+        return _UNLIKE.get(bound.unlike, "")
+    return _("Dice at least {x:.2f} in 9 of 10 such cases.").format(x=bound.value)
+
+
+def _settled(written, logic):
+    """A sentence if the last click on the current segment changed little; else ""."""
+    label = logic.current_label
+    own = [prompt for number, prompt in logic.prompts.entries if number == label]
+    is_measured = label in written.lower_bounds
+    if not is_measured or len(own) < 2 or not isinstance(own[-1], Point):
+        return ""
+    voxels, added = written.voxels.get(label, 0), written.added.get(label, 0)
+    if not is_settled(voxels, added, written.removed.get(label, 0)):
+        return ""
+    return _("The last click changed little; another one is not expected to help much.")
+
+
+def _change(written, logic):
     added, removed = sum(written.added.values()), sum(written.removed.values())
     if not added and not removed:
         return _("Nothing changed: {reason}.").format(reason=_reason(logic))

@@ -117,7 +117,7 @@ def check_planes_are_compared(test):
         shown, expected = volume_from_node(overlay.node), logic.volume.geometry.crop(found.region)
         test.assertTrue(shown.geometry.matches(expected))
         test.assertTrue(np.array_equal(shown.array_kji, found.disagreement_kji))
-        test.assertEqual(logic.accept_suggestion(), found.suggestion is not None)
+        test.assertEqual(logic.answer_doubt(True), found.suggestion is not None)
         logic.measures_consistency = False
         test.assertIsNone(overlay.node)
         _wait(logic)

@@ -72,16 +72,22 @@ def column_texts(item: MeasuredObject | None) -> list[str]:
     return ["-" if number is None else f"{number:.3f}" for number in numbers]
 
 
-def next_clicks(measured: Mapping[int, MeasuredObject]) -> list[str]:
-    """A line for each object with the arguments that place the suggested click."""
+def doubts(measured: Mapping[int, MeasuredObject]) -> list[str]:
+    """A question for each object about its most doubtful voxel, with the arguments of each answer.
+
+    Whether the voxel belongs to the object is asked, since the planes' own judgement is right only
+    about half of the time (Docs/consistency.md).
+    """
     lines = []
     for item in measured.values():
-        target = f" for '{item.name}', after its other prompts" if len(measured) > 1 else ""
         spot = item.consistency.suggestion
         if spot is None:
-            lines.append(f"Next click{target}: none suggested")
+            lines.append(f"The planes are in doubt about no part of '{item.name}'.")
         else:
             k, j, i = spot.click_kji
-            option = "--point" if spot.positive else "--negative"
-            lines.append(f"Next click{target}: {option} {i} {j} {k}")
+            voxel = f"{i} {j} {k}"
+            lines.append(
+                f"Does voxel {voxel} belong to '{item.name}'? "
+                f"If so, add --point {voxel} after its other prompts; if not, --negative {voxel}."
+            )
     return lines

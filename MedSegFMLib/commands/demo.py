@@ -14,8 +14,9 @@ from ..session.session import Session
 from ..simulate import box_around, next_click
 from ..synthesis.phantom import make_abdomen
 from ..system.atomic_files import make_folder
+from ..volumes.segmentations.segmentation import Segmentation
 from .console import print_table, progress_bar
-from .segment import label_outlines
+from .segmenting.one_volume import label_outlines
 
 SUMMARY = "segment two organs of a generated phantom: mask, preview image and Dice"
 _ORGANS = ("liver", "kidney L")
@@ -63,7 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
     phantom.image.write(image_path)
     labels.write(labels_path)
     prompts = [prompt for _, prompt in session.prompts.entries]
-    outlines = label_outlines(labels, session)
+    segmentation = Segmentation.from_labelmap(labels, dict(session.prompts.objects))
+    outlines = label_outlines(segmentation)
     title = f"phantom, {arguments.model}: a box and a click for each organ"
     write_preview(draw_preview(phantom.image, outlines, prompts, title), preview_path)
     rows = [

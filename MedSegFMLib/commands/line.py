@@ -29,6 +29,7 @@ COMMANDS = (
     "shell",
     "replay",
     "measure",
+    "review",
     "evaluate",
     "convert",
     "pack",

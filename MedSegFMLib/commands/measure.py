@@ -13,6 +13,8 @@ from ..errors import OutputError
 from ..metrics.measurements import Measurement, measure_segments
 from ..system.atomic_files import write_text
 from ..system.csv_cells import escaped
+from ..volumes.frames import Frames
+from ..volumes.segmentations.files import has_segments
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 from .check_outputs import check_outputs
@@ -47,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise OutputError(f"{path} has an ending that is not written; use .csv or .json.")
     if arguments.suv and not arguments.image:
         raise OutputError("--suv measures a PET image, and none is given; name it after the SEG.")
-    segmentation = Segmentation.read(source)
+    segmentation = _segments(source, arguments.frame)
     image = None
     if arguments.image:
         image = Volume.read(
@@ -58,6 +60,13 @@ def run(arguments: argparse.Namespace) -> None:
         write_text(path, _csv(rows) if path.suffix.lower() == ".csv" else _json(rows))
     shown = [name for name in _COLUMNS if any(getattr(row, name) is not None for row in rows)]
     print_table(shown, [[_cell(getattr(row, name)) for name in shown] for row in rows])
+
+
+def _segments(source: Path, frame: int | None) -> Segmentation:
+    """The segments of a file; of a label map with all frames of a volume, those of one."""
+    if frame is None or has_segments(source) or len(Frames(source)) == 1:
+        return Segmentation.read(source)
+    return Segmentation.from_labelmap(Volume.read(source, frame=frame))
 
 
 def _csv(rows: list[Measurement]) -> str:

@@ -5,9 +5,24 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..progress import Progress
 from ..registry import resolve_name
 from ..results.ledger import Ledger, versions, weights_of
-from ..results.replay import differences, find_volume, read_result, replay
+from ..results.propagated import (
+    differences_of_frames,
+    find_frames,
+    read_frames_result,
+    replay_frames,
+)
+from ..results.replay import (
+    Difference,
+    differences,
+    find_volume,
+    read_ledger,
+    read_result,
+    replay,
+)
+from ..volumes.frames import Frames
 from ..volumes.volume import Volume
 from .console import print_table, progress_bar
 
@@ -29,16 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Replay, print the differences, and return 0 if there are none."""
     path = Path(arguments.result)
-    result, ledger = read_result(path)
-    place = Path(arguments.volume) if arguments.volume else find_volume(path, ledger)
-    volume = Volume.read(place, arguments.series, frame=ledger.frame, suv=ledger.suv)
+    ledger = read_ledger(path)
     name = resolve_name(arguments.model or ledger.model)
     options = dict(ledger.options) if name == ledger.model else {}
     if arguments.weights:
         options["weights"] = arguments.weights
     with progress_bar(name) as progress:
-        made = replay(ledger, volume, str(place), name, options, arguments.device, progress)
-    rows = differences(result, made)
+        again = _all_frames if ledger.propagated else _one_volume
+        rows = again(arguments, path, ledger, name, options, progress)
     table = [
         [row.name, str(row.voxels), f"{row.dice:.4f}", f"{row.ml:.2f}", f"{row.replayed_ml:.2f}"]
         for row in rows
@@ -53,6 +66,36 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{path} is not the same: {changed} voxels differ.")
     # Another model is meant to differ.
     return 0 if name != ledger.model else 1
+
+
+def _one_volume(
+    arguments: argparse.Namespace,
+    path: Path,
+    ledger: Ledger,
+    name: str,
+    options: dict[str, str],
+    progress: Progress,
+) -> list[Difference]:
+    result, _ = read_result(path)
+    place = Path(arguments.volume) if arguments.volume else find_volume(path, ledger)
+    volume = Volume.read(place, arguments.series, frame=ledger.frame, suv=ledger.suv)
+    made = replay(ledger, volume, str(place), name, options, arguments.device, progress)
+    return differences(result, made)
+
+
+def _all_frames(
+    arguments: argparse.Namespace,
+    path: Path,
+    ledger: Ledger,
+    name: str,
+    options: dict[str, str],
+    progress: Progress,
+) -> list[Difference]:
+    results = read_frames_result(path, ledger)
+    place = Path(arguments.volume) if arguments.volume else find_frames(path, ledger)
+    frames = Frames(place, arguments.series, ledger.suv)
+    made = replay_frames(ledger, frames, str(place), name, options, arguments.device, progress)
+    return differences_of_frames(results, made)
 
 
 def _changes(ledger: Ledger, model: str, weights: str | None) -> list[str]:

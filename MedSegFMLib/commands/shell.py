@@ -15,7 +15,7 @@ from ..prompts.prompt_list import PromptList
 from ..registry import card
 from .console import progress_bar
 from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
-from .segment import add_model_arguments, model_options, stored_features
+from .segmenting.model_arguments import add_model_arguments, model_options, stored_features
 
 if TYPE_CHECKING:
     from .interactive.commands import Context

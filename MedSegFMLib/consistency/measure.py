@@ -81,7 +81,7 @@ def measure(prediction: Prediction, prompts: Sequence[Prompt]) -> Consistency:
         disagreement_kji,
         masks,
         agreement(masks),
-        _expected_dice(error, mask),
+        expected_dice(error, mask),
         intersection_of_object(by_plane, axes, mask),
         {name: slice_agreement(masks, axis) for name, axis in axes.items()},
         hot_spots(error, mask, marks.voxels_kji, region),
@@ -93,7 +93,13 @@ def plane_axes(geometry: Geometry) -> dict[str, int]:
     return {plane.name: plane.axis_kji for plane in planes_of(geometry)}
 
 
-def _expected_dice(error: Floats, mask: Mask) -> float | None:
+def expected_dice(error: Floats, mask: Mask) -> float | None:
+    """The expected Dice of a mask; None if there is probably no object.
+
+    Args:
+        error: the probability that a voxel is wrong, of any shape.
+        mask: the mask, of the same shape.
+    """
     taken = float(np.count_nonzero(mask))
     wrong, missed = float(error[mask].sum()), float(error[~mask].sum())
     total = 2 * taken - wrong + missed

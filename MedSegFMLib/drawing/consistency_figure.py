@@ -38,7 +38,7 @@ def draw_consistency(
 ) -> Figure:
     """Draw where the planes of a prediction disagree, and their agreement in each slice.
 
-    The three planes go through the suggested click, or, without one, through the object's middle.
+    The planes go through the most doubtful voxel, or, without one, through the object's middle.
     The image is overlaid by the disagreement in colour, the outline of the object in each plane,
     and the prediction's in white dashes. The graph below a plane shows the mean Dice over pairs of
     planes for each of its slices, by the slice's position in the patient in millimetres.
@@ -146,11 +146,10 @@ def _outline(
 
 
 def _draw_click(axes: Axes, plane: Plane, spot: HotSpot, geometry: Geometry) -> None:
-    """Draw a ring with the sign in it, unlike the marks that the user placed."""
+    """Draw a disc with a question mark, unlike the marks that the user placed."""
     columns, rows = plane.position(np.array([spot.click_kji], dtype=float), geometry.shape_kji)
     axes.scatter(columns, rows, marker="o", s=130, c="black", edgecolors="white", zorder=3)
-    sign = "+" if spot.positive else "_"
-    axes.scatter(columns, rows, marker=sign, s=55, c="white", linewidths=1.8, zorder=4)
+    axes.scatter(columns, rows, marker="$?$", s=45, c="white", linewidths=0.5, zorder=4)
 
 
 def _draw_slices(
@@ -189,9 +188,8 @@ def _sentence(consistency: Consistency) -> str:
     ]
     spot = consistency.suggestion
     if spot is None:
-        parts.append("no click suggested")
+        parts.append("no part is in doubt")
     else:
         k, j, i = spot.click_kji
-        what = "the object" if spot.positive else "the background"
-        parts.append(f"next click on {what} at voxel {i} {j} {k}")
+        parts.append(f"does voxel {i} {j} {k} belong to it?")
     return ", ".join(parts)

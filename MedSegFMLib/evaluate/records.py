@@ -1,4 +1,4 @@
-"""Records of a run: tasks, rows of scores, and failures."""
+"""Records of a run: tasks and rows of scores."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..datasets.cases import Case
-
-Key = tuple[str, str, int]
-"""Case, model and seed."""
-
-# In place of a case's name in the failure of a model that cannot be loaded.
-ALL_CASES = "(all cases)"
+from ..tasks.records import Failure, Key
 
 
 @dataclass(frozen=True)
@@ -32,34 +27,6 @@ class Task:
     def key(self) -> Key:
         """The key of the task's rows."""
         return self.case.name, self.model, self.seed
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A task that failed; a row of failures.csv.
-
-    Attributes:
-        case: the name of the case; ALL_CASES if the model could not be loaded, so that all of its
-            tasks failed.
-        model: the model.
-        seed: the seed.
-        reason: one sentence.
-    """
-
-    case: str
-    model: str
-    seed: int
-    reason: str
-
-    @property
-    def key(self) -> Key:
-        """The key of the task."""
-        return self.case, self.model, self.seed
-
-
-@dataclass(frozen=True)
-class Crash(Failure):
-    """An unexpected failure, after which the process may be damaged."""
 
 
 class PlacedKind(StrEnum):

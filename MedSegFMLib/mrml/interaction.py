@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from ..errors import MedSegFMError, PromptError
 from ..prompts.edits import replaced, with_prompt
@@ -174,7 +177,9 @@ class Interaction:
             self._updates.append(Warned(str(error)))
             return
         self._writer.remember(self._queue.model.name, prompts)
-        self._updates.append(written)
+        bounds = {n: a.lower_bound for n, a in event.answers.items() if a.lower_bound is not None}
+        voxels = {n: int(np.count_nonzero(a.mask_kji)) for n, a in event.answers.items()}
+        self._updates.append(replace(written, voxels=voxels, lower_bounds=bounds))
         for label in written.cut_off:
             self._updates.append(Warned(self._cut_off_sentence(prompts.name(label))))
         for label, mask in pending.replaced.items():

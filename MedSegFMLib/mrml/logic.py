@@ -19,7 +19,7 @@ from ..consistency import Consistency, HotSpot
 from ..errors import MaskError, MedSegFMError, PromptError
 from ..prompts.edits import renamed, with_classes, with_prompt, without_prompts
 from ..prompts.prompt_list import PromptList
-from ..prompts.types import Box, Point, Prompt
+from ..prompts.types import Box, Point, Position, Prompt
 from ..prompts.voxels import kept_part, to_voxels
 from ..registry import card, resolve_name
 from ..segmenter import ModelCard
@@ -251,9 +251,9 @@ class SegmentationLogic:
         """Bring the views to the next hot spot: see `ConsistencyTracker`."""
         return self._consistency.go_to_next_spot()
 
-    def suggested_click(self, other_sign: bool = False) -> Point | None:
-        """The suggested click as a prompt: see `ConsistencyTracker`."""
-        return self._consistency.suggested_click(other_sign)
+    def doubtful_position(self) -> Position | None:
+        """Where a click would help most: see `ConsistencyTracker`."""
+        return self._consistency.doubtful_position()
 
     def set_volume(self, node: Any | None) -> None:
         """Segment another volume; what was done on the present one stays in the scene.
@@ -384,19 +384,19 @@ class SegmentationLogic:
         self._interaction.change(prompts)
         self._workspace.select(label)
 
-    def accept_suggestion(self, other_sign: bool = False) -> bool:
-        """Add the suggested click to the current object, as any click.
+    def answer_doubt(self, belongs: bool) -> bool:
+        """Add a click at the doubtful position to the current object, as any click.
 
         Args:
-            other_sign: Whether it gets the sign that was not suggested.
+            belongs: Whether the position belongs to the object.
 
         Returns:
-            Whether a click was suggested.
+            Whether there was a doubtful position.
         """
-        click, label = self.suggested_click(other_sign), self.current_label
-        if click is None:
+        position = self.doubtful_position()
+        if position is None:
             return False
-        self.add(click, label)
+        self.add(Point(position, belongs), self.current_label)
         return True
 
     def segment_classes(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ..consistency.lower_bound import LowerBound
 from ..worker.events import Event
 
 
@@ -17,12 +18,17 @@ class Written:
         seconds: The time that the main thread took.
         cut_off: The labels of segments that reach outside the segmentation's grid and are cut
             off there.
+        voxels: The size of each object that was answered, in voxels of the volume, by label.
+        lower_bounds: The lower bound of the Dice of each object whose model is calibrated, by
+            label.
     """
 
     added: Mapping[int, int]
     removed: Mapping[int, int]
     seconds: float
     cut_off: tuple[int, ...] = ()
+    voxels: Mapping[int, int] = field(default_factory=dict)
+    lower_bounds: Mapping[int, LowerBound] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 {"format": "medsegfm-ledger", "version": 1,
  "model": {"name", "options"}, "weights": {NAME: SHA-256},
  "versions": {…},
- "volume": {"shape_kji", "ijk_to_ras", "sha256"}, "reading": {"frame", "suv"},
+ "volume": {"shape_kji", "ijk_to_ras", "sha256"}, "reading": {"frame", "suv", "propagated"},
  "overlapping": true, "treatment": {…}, "prompts": {…}, "result": "SHA-256"}
 
 It names no file, series, date or person: a volume is known by the SHA-256 of its voxels. Options
@@ -63,6 +63,8 @@ class Ledger:
         treatment: what was done after the model.
         versions: of this library and of what it ran on.
         result_sha256: of the segments as they were written.
+        propagated: whether they were followed through all frames of the volume from `frame`; its
+            digest and that of the result are then those of `propagated`.
     """
 
     model: str
@@ -77,6 +79,7 @@ class Ledger:
     treatment: Treatment = field(default_factory=Treatment)
     versions: Mapping[str, str] = field(default_factory=dict)
     result_sha256: str = ""
+    propagated: bool = False
 
     def to_json(self) -> str:
         """The ledger as ASCII JSON in one line."""
@@ -87,7 +90,11 @@ class Ledger:
             "weights": dict(self.weights),
             "versions": dict(self.versions),
             "volume": {**geometry_to_json(self.geometry), "sha256": self.volume_sha256},
-            "reading": {"frame": self.frame, "suv": self.suv},
+            "reading": {
+                "frame": self.frame,
+                "suv": self.suv,
+                "propagated": self.propagated,
+            },
             "overlapping": self.overlapping,
             "treatment": asdict(self.treatment),
             "prompts": prompts_to_document(self.prompts),
@@ -123,6 +130,8 @@ def parse_ledger(text: str, name: str) -> Ledger:
             Treatment(**item["treatment"]),
             _texts(item["versions"]),
             _text(item["result"]),
+            # Version 0.2.0 has none.
+            bool(item["reading"].get("propagated", False)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, MedSegFMError) as error:
         raise VolumeError(

@@ -44,35 +44,67 @@ class Difference:
     replayed_ml: float
 
 
+def read_ledger(path: Path) -> Ledger:
+    """The ledger of a result, in it or beside it.
+
+    Raises:
+        VolumeError: it has none, or it cannot be read.
+    """
+    text = ""
+    sidecar = sidecar_of(path)
+    if has_segments(path):
+        text = Segmentation.read(path).ledger
+    elif sidecar.is_file():
+        try:
+            text = load_bytes(sidecar, _MOST_BYTES).decode("utf-8")
+        except (OSError, ValueError) as error:
+            raise VolumeError(f"{sidecar} cannot be read; copy it again.") from error
+    if not text:
+        # A file that is missing or damaged says so first.
+        Segmentation.read(path)
+        raise VolumeError(
+            f"{path} has no ledger, in it or as {sidecar.name} beside it; use a result as medsegfm "
+            "segment wrote it, with that file."
+        )
+    return parse_ledger(text, str(path))
+
+
 def read_result(path: Path) -> tuple[Segmentation, Ledger]:
     """A result and its ledger.
 
     Raises:
         VolumeError: the result cannot be read, has no ledger, or was changed after it was written.
     """
+    ledger = read_ledger(path)
     segmentation = Segmentation.read(path)
-    text = segmentation.ledger
-    sidecar = sidecar_of(path)
-    if not has_segments(path) and sidecar.is_file():
-        try:
-            text = load_bytes(sidecar, _MOST_BYTES).decode("utf-8")
-        except (OSError, ValueError) as error:
-            raise VolumeError(f"{sidecar} cannot be read; copy it again.") from error
-    if not text:
-        raise VolumeError(
-            f"{path} has no ledger, in it or as {sidecar.name} beside it; use a result as medsegfm "
-            "segment wrote it, with that file."
-        )
-    ledger = parse_ledger(text, str(path))
     if not has_segments(path):
         names = dict(ledger.prompts.objects)
         segmentation = Segmentation.from_labelmap(segmentation.labelmap(), names)
     if digest_of_result(segmentation, ledger.geometry) != ledger.result_sha256:
-        raise VolumeError(
-            f"{path} was changed after it was written, or has the ledger of another result; replay "
-            "the file that medsegfm segment wrote."
-        )
+        raise changed_result(path)
     return segmentation, ledger
+
+
+def changed_result(path: Path) -> VolumeError:
+    """The error for a result that is not as it was written."""
+    return VolumeError(
+        f"{path} was changed after it was written, or has the ledger of another result; replay "
+        "the file that medsegfm segment wrote."
+    )
+
+
+def other_volume(name: str) -> VolumeError:
+    """The error for a volume that is not that of a result."""
+    return VolumeError(
+        f"{name} is not the volume that the result was made from (its voxels or its grid "
+        "differ); give that volume, with the same --series."
+    )
+
+
+def volume_files(result: Path) -> list[Path]:
+    """Other image files in the folder of a result, two hundred at most."""
+    files = sorted(p for p in result.parent.iterdir() if p.name.lower().endswith(_ENDINGS))
+    return [path for path in files[:_MOST_FILES] if path != result]
 
 
 def find_volume(result: Path, ledger: Ledger) -> Path:
@@ -81,10 +113,7 @@ def find_volume(result: Path, ledger: Ledger) -> Path:
     Raises:
         VolumeError: it is not there.
     """
-    files = sorted(p for p in result.parent.iterdir() if p.name.lower().endswith(_ENDINGS))
-    for path in files[:_MOST_FILES]:
-        if path == result:
-            continue
+    for path in volume_files(result):
         try:
             volume = Volume.read(path, frame=ledger.frame)
         except MedSegFMError:
@@ -121,10 +150,7 @@ def replay(
         MedSegFMError: the errors of the model and its prompts.
     """
     if not volume.geometry.matches(ledger.geometry) or digest_of(volume) != ledger.volume_sha256:
-        raise VolumeError(
-            f"{name} is not the volume that the result was made from (its voxels or its grid "
-            "differ); give that volume, with the same --series."
-        )
+        raise other_volume(name)
     given = dict(ledger.options) if options is None else dict(options)
     segmenter = create(model or ledger.model, device, **given)
     session = Session(segmenter, on_regular_grid(volume))

@@ -60,7 +60,11 @@ class Predictor:
         self._steps: LruByteCache[_Chain, _Step] = LruByteCache(budget_bytes, lambda s: s.nbytes)
 
     def answer(
-        self, taken: Sequence[tuple[Prompt, ...]], shared: Region | None, progress: Progress
+        self,
+        taken: Sequence[tuple[Prompt, ...]],
+        shared: Region | None,
+        progress: Progress,
+        redraw: bool = False,
     ) -> Prediction:
         """The prediction for an object, with what its masks decide.
 
@@ -68,12 +72,14 @@ class Predictor:
             taken: its prompts after each step, as `PromptList.steps` returns them, at least one.
             shared: the region that all objects share; None if each has its own.
             progress: reports progress.
+            redraw: whether the model draws an object again that only starts from a mask.
         """
         geometry, card, last = self._volume.geometry, self._segmenter.card, taken[-1]
         start = Start.of(last)
         if start is None:
             return self._latest(None, taken, shared, progress).prediction
-        if not corrects(start, last, geometry):
+        corrected = corrects(start, last, geometry)
+        if not corrected and not redraw:
             progress(1.0, "Starting from the mask")
             return started(start, last, geometry)
         steps = [
@@ -81,6 +87,8 @@ class Predictor:
             for prompts in taken
             if len(prompts) > start.index
         ]
+        if not corrected:
+            return self._latest(start, steps, shared, progress).prediction
         plain = self._latest(start, steps[:1], shared, part_of(progress, 0, 0.5)).prediction
         answer = self._latest(start, steps, shared, part_of(progress, 0.5, 1)).prediction
         return composed(start, last, plain, answer)

@@ -158,14 +158,17 @@ class Session:
         """
         label = self.current_label if label is None else label
         if not any(owner == label for owner, _ in self.prompts.entries):
+            known = self.prompts.name(label) if label in self.prompts.labels else label
             raise PromptError(
-                f"The object {self._object_text(label)} has no prompts yet; place a box or click "
-                "on it first."
+                f"The object {known} has no prompts yet; place a box or click on it first."
             )
         return self.predict_all(progress)[label]
 
     def predict_all(
-        self, progress: Progress = no_progress, overlapping: bool = False
+        self,
+        progress: Progress = no_progress,
+        overlapping: bool = False,
+        redraw: bool = False,
     ) -> dict[int, Prediction]:
         """Segment every object that has prompts.
 
@@ -173,6 +176,8 @@ class Session:
             progress: called with the completed fraction and a phrase.
             overlapping: whether a voxel may belong to several objects; otherwise the one with the
                 highest logit gets it.
+            redraw: whether the model draws objects again that only start from a mask; otherwise
+                they are the mask itself.
 
         Raises:
             PromptError: only background is marked for an object.
@@ -187,27 +192,23 @@ class Session:
                     f"Only background is marked for {self.prompts.name(label)}; add a box or a "
                     "click on the object."
                 )
-        return self._predicted(self.prompts, progress, overlapping)
+        return self._predicted(self.prompts, progress, overlapping, redraw)
 
     def changes(
         self, first: int = 0, stop: int | None = None, progress: Progress = no_progress
     ) -> list[PromptChange]:
         """The changes that some prompts made, in the order in which they were given.
 
-        Predictions that are cached are used. A model that does not continue from its previous
-        answer (`ModelCard.uses_previous`) predicts once more for each prompt.
+        A model that does not continue from its previous answer (`ModelCard.uses_previous`)
+        predicts once more for each prompt.
 
         Args:
             first: the index of the first of these prompts.
-            stop: the index after the last; None for all that follow. Later prompts count as given
-                before.
+            stop: the index after the last; None for all. Later prompts count as given before.
             progress: reports progress.
-
-        Raises:
-            ModelError: as `predict_all`.
         """
         return changes_of(
-            lambda prompts, share: self._predicted(prompts, share, overlapping=False),
+            self._predicted,
             self.prompts,
             range(first, len(self.prompts.entries) if stop is None else stop),
             self.volume.geometry,
@@ -215,7 +216,11 @@ class Session:
         )
 
     def _predicted(
-        self, prompts: PromptList, progress: Progress, overlapping: bool
+        self,
+        prompts: PromptList,
+        progress: Progress,
+        overlapping: bool = False,
+        redraw: bool = False,
     ) -> dict[int, Prediction]:
         """Every object of a list for which more than background is marked; see `predict_all`."""
         steps = {label: prompts.steps(label) for label in prompts.labels}
@@ -226,7 +231,7 @@ class Session:
         shared = self._shared_region(prompts)
         shares = parts_of(progress, len(steps))
         for (label, taken), share in zip(steps.items(), shares, strict=True):
-            answers[label] = self._predictor.answer(taken, shared, share)
+            answers[label] = self._predictor.answer(taken, shared, share, redraw)
         marks = {
             label: to_voxels(taken[-1], self.volume.geometry) for label, taken in steps.items()
         }
@@ -255,10 +260,13 @@ class Session:
         return Volume(array, self.volume.geometry)
 
     def segmentation(
-        self, progress: Progress = no_progress, overlapping: bool = True
+        self,
+        progress: Progress = no_progress,
+        overlapping: bool = True,
+        redraw: bool = False,
     ) -> Segmentation:
         """All objects as segments with names and probabilities; see `predict_all`."""
-        predicted = self.predict_all(progress, overlapping)
+        predicted = self.predict_all(progress, overlapping, redraw)
         segments = (
             Segment(
                 label,
@@ -277,10 +285,6 @@ class Session:
         if classes and isinstance(prompt, Text):
             class_numbers([prompt.phrase], classes, self.segmenter.card.name)
         to_voxels([prompt], self.volume.geometry)
-
-    def _object_text(self, label: int) -> str:
-        """An object for a sentence: its name if it is there."""
-        return self.prompts.name(label) if label in self.prompts.labels else str(label)
 
     def _keep_label(self) -> None:
         labels = self.prompts.labels

@@ -99,6 +99,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         unfinished.discard(str(beside))
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the incomplete files of processes that were killed; for a folder that is locked."""
+    for path in folder.glob(f".tmp-{'[0-9a-f]' * 16}-*"):
+        with suppress(OSError):
+            path.unlink()
+
+
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a new temporary folder beside `path`, which is renamed to `path` after the block.

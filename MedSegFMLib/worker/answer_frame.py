@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from operator import gt
 from typing import Any
 
 import numpy as np
 
+from ..consistency.lower_bound import LowerBound
 from ..errors import WorkerError
 from ..prompts.prompt_list import PromptList
 from ..volumes.region import Region, Shape, shape_triple
@@ -23,18 +25,26 @@ from .packed_mask import pack_mask, unpack_mask
 
 def to_parts(answers: Mapping[int, Answer]) -> tuple[dict[str, Any], dict[str, Array]]:
     """The numbers and the arrays of all answers by name."""
-    extents, consistency, seen = {}, {}, {}
+    extents, consistency, bounds, seen = {}, {}, {}, {}
     arrays: dict[str, Array] = {}
     for label, answer in answers.items():
         extents[str(label)] = [answer.offset_kji, answer.mask_kji.shape]
         arrays[f"{label} mask"] = pack_mask(answer.mask_kji)
         if answer.seen is not None:
             seen[str(label)] = [answer.seen.start_kji, answer.seen.stop_kji]
+        if answer.lower_bound is not None:
+            bounds[str(label)] = asdict(answer.lower_bound)
         if answer.consistency is not None:
             numbers, parts = consistency_frame.to_parts(answer.consistency)
             consistency[str(label)] = numbers
             arrays |= {f"{label} {name}": array for name, array in parts.items()}
-    return {"extents_kji": extents, "consistency": consistency, "seen_kji": seen}, arrays
+    numbers = {
+        "extents_kji": extents,
+        "consistency": consistency,
+        "lower_bounds": bounds,
+        "seen_kji": seen,
+    }
+    return numbers, arrays
 
 
 def from_parts(
@@ -50,7 +60,8 @@ def from_parts(
     Raises:
         KeyError, TypeError, ValueError: the content is invalid.
     """
-    extents, consistency, seen = (data[n] for n in ("extents_kji", "consistency", "seen_kji"))
+    extents, consistency = data["extents_kji"], data["consistency"]
+    bounds, seen = data["lower_bounds"], data["seen_kji"]
     answers = {}
     for label, (offset_kji, shape) in extents.items():
         packed, shape_kji = arrays[f"{label} mask"], shape_triple(shape)
@@ -64,6 +75,7 @@ def from_parts(
             shape_triple(offset_kji),
             unpack_mask(packed, shape_kji),
             None if numbers is None else consistency_frame.from_parts(numbers, own),
+            _bound(bounds.get(label)),
             None if label not in seen else _region(*seen[label]),
         )
     return answers
@@ -71,6 +83,15 @@ def from_parts(
 
 def _region(start_kji: Any, stop_kji: Any) -> Region:
     return Region(shape_triple(start_kji), shape_triple(stop_kji))
+
+
+def _bound(item: Any) -> LowerBound | None:
+    if item is None:
+        return None
+    value, unlike = item["value"], item["unlike"]
+    if not isinstance(unlike, str) or not (value is None or 0 <= value <= 1):
+        raise ValueError(f"a bound of {value} because of {unlike}")
+    return LowerBound(None if value is None else float(value), unlike)
 
 
 def check_answers(event: Predicted, prompts: PromptList, volume_shape: Shape) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..consistency import Consistency
+from ..consistency.lower_bound import LowerBound
 from ..errors import MedSegFMError
 from ..prompts.prompt_list import PromptList
 from ..volumes.region import Region, Shape, shape_triple
@@ -66,12 +67,14 @@ class Answer:
         mask_kji: uint8, (k, j, i), 1 inside. It covers the smallest box that contains the object;
             (0, 0, 0) if the object is empty.
         consistency: the consistency of the model's planes; None unless requested.
+        lower_bound: of the Dice; None if the model is not calibrated.
         seen: the region that the model looked at; None if it is unknown.
     """
 
     offset_kji: Shape
     mask_kji: NDArray[np.uint8]
     consistency: Consistency | None = None
+    lower_bound: LowerBound | None = None
     seen: Region | None = None
 
     @property

@@ -7,10 +7,17 @@ import sys
 from collections.abc import Callable, Mapping
 
 from ..consistency import PlaneViews, measure
+from ..consistency.lower_bound import (
+    Calibration,
+    LowerBound,
+    calibration_of,
+    evidence,
+    lower_bound,
+)
 from ..errors import MedSegFMError, ModelError
 from ..progress import Progress
 from ..registry import create
-from ..segmenter import Segmenter
+from ..segmenter import Prediction, Segmenter
 from ..session.session import Session
 from ..volumes.volume import Volume
 from .answer import make_answer
@@ -33,6 +40,7 @@ class ModelHost:
         self._volume: Volume | None = None
         self._key: _Key | None = None
         self._segmenter: Segmenter | None = None
+        self._calibration: Calibration | None = None
         self._session: Session | None = None
         self._views: PlaneViews | None = None
         self._note = ""
@@ -112,6 +120,7 @@ class ModelHost:
         if self._segmenter is None:
             progress(0.0, "Loading the model")
             self._segmenter = _load(request, device)
+            self._calibration = calibration_of(request.model, request.options)
             self._key = _key(request)
             meter.loaded()
             opened(self._segmenter)
@@ -121,19 +130,32 @@ class ModelHost:
         self._session.change(request.prompts)
         if not request.consistency:
             predictions = self._session.predict_all(progress)
-            answers = {label: make_answer(prediction) for label, prediction in predictions.items()}
+            answers = {
+                label: make_answer(prediction, None, self._bound(request, label, prediction))
+                for label, prediction in predictions.items()
+            }
             return answers, meter.cost()
         self._views = self._views or PlaneViews(self._session)
         predictions = self._views.predict_all(progress)
         progress(1.0, "Comparing the planes")
         answers = {
-            label: make_answer(prediction, measure(prediction, request.prompts.steps(label)[-1]))
+            label: make_answer(
+                prediction,
+                measure(prediction, request.prompts.steps(label)[-1]),
+                self._bound(request, label, prediction),
+            )
             for label, prediction in predictions.items()
         }
         return answers, meter.cost()
 
+    def _bound(self, request: Request, label: int, prediction: Prediction) -> LowerBound | None:
+        if self._calibration is None:
+            return None
+        prompts = request.prompts.steps(label)[-1]
+        return lower_bound(self._calibration, evidence(prediction, prompts))
+
     def _drop(self) -> None:
-        self._key = self._segmenter = self._session = self._views = None
+        self._key = self._segmenter = self._calibration = self._session = self._views = None
         self._note = ""
         gc.collect()
         torch = sys.modules.get("torch")

@@ -26,10 +26,10 @@ from MedSegFMLib import create
 from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.evaluate.protocols import read_protocol
 from MedSegFMLib.evaluate.records import Done, Row, Task
-from MedSegFMLib.evaluate.results.csv_files import append_records, write_records
 from MedSegFMLib.evaluate.run import run_case, simulated_prompts, task
 from MedSegFMLib.metrics import References
 from MedSegFMLib.session.session import Session
+from MedSegFMLib.tasks.csv_files import append_records, write_records
 
 MODEL = "model"
 

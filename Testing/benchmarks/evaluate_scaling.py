@@ -35,13 +35,14 @@ from MedSegFMLib.datasets.cases import Case, read_cases
 from MedSegFMLib.evaluate.model_choice import read_choice
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Done, Outcome, Row, Task
-from MedSegFMLib.evaluate.results.csv_files import read_records
 from MedSegFMLib.evaluate.results.results_folder import ResultsFolder
-from MedSegFMLib.evaluate.run.executor import Executor, Ready, WorkerEvent
-from MedSegFMLib.evaluate.run.process_pool import ProcessPool
-from MedSegFMLib.evaluate.run.run_tasks import run_tasks
-from MedSegFMLib.evaluate.run.scheduler import Scheduler
-from MedSegFMLib.evaluate.run.task import open_model, run_task
+from MedSegFMLib.evaluate.run.task import run_task
+from MedSegFMLib.tasks.attempt import open_model
+from MedSegFMLib.tasks.csv_files import read_records
+from MedSegFMLib.tasks.executor import Executor, Ready, WorkerEvent
+from MedSegFMLib.tasks.process_pool import ProcessPool
+from MedSegFMLib.tasks.run_tasks import run_tasks
+from MedSegFMLib.tasks.scheduler import Scheduler
 
 
 def make_cases(folder: Path, count: int, size: int) -> list[Case]:
@@ -83,7 +84,7 @@ def executor_of(model: str, jobs: int, ray: bool, clicks: int) -> Executor:
     work = functools.partial(run_task, protocol=Protocol(clicks=clicks))
     if not ray:
         return ProcessPool(load, work, "cpu", jobs)
-    from MedSegFMLib.evaluate.run.ray_executor import RayExecutor
+    from MedSegFMLib.tasks.ray_executor import RayExecutor
 
     return RayExecutor(load, work, "cpu", "local", {model: model}, jobs, [])
 
@@ -178,7 +179,7 @@ def measure_driver(arguments: argparse.Namespace) -> None:
     one_model = [Task(task.case, "any", 0) for task in few]
     _, took = seconds_of(ProcessPool(load_nothing, nothing, "cpu", 1), one_model)
     print(f"a task there and back, a process: {1000 * took / len(few):.2f} ms")
-    from MedSegFMLib.evaluate.run.ray_executor import RayExecutor
+    from MedSegFMLib.tasks.ray_executor import RayExecutor
 
     ray_executor = RayExecutor(load_nothing, nothing, "cpu", "local", {"any": "ellipsoid"}, 1, [])
     whole, took = seconds_of(ray_executor, one_model)

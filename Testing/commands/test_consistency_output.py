@@ -79,7 +79,7 @@ def suggestion_in_this_process(path: Path) -> HotSpot:
     return found.suggestion
 
 
-def test_the_suggested_click_can_be_pasted_and_mends_the_answer(
+def test_the_command_asks_about_a_voxel_and_each_answer_can_be_pasted(
     plain: Path, tmp_path: Path, fake: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["segment", plain, "--out", tmp_path / "s.nrrd", *fake, *BOX, *CLICK]
@@ -87,21 +87,22 @@ def test_the_suggested_click_can_be_pasted_and_mends_the_answer(
     told = capsys.readouterr().out
     before = Volume.read(tmp_path / "s.nrrd").array_kji
     assert "agreement" in told and "expected Dice" in told
-    (row,) = [line for line in told.splitlines() if " Segment_1 " in line]
+    (row,) = re.findall(r"^ .* Segment_1 .*$", told, re.M)
     agreement, expected = (float(word) for word in row.split()[-2:])
     assert 0 < agreement < 1 and 0 < expected < 1
-    suggested = re.search(r"^Next click: (--point|--negative) (\d+) (\d+) (\d+)$", told, re.M)
-    assert suggested is not None, told
-    option, *ijk = suggested.groups()
-    assert option == "--point", "there may be more of the object than its lines"
+    asked = re.search(r"^Does voxel (\d+) (\d+) (\d+) belong to 'Segment_1'\? .*$", told, re.M)
+    assert asked is not None, told
+    ijk = asked.groups()
     i, j, k = map(int, ijk)
-    assert (k, j, i) == suggestion_in_this_process(plain).click_kji
-    assert run(*words, option, *ijk) == 0
-    assert Volume.read(tmp_path / "s.nrrd").array_kji[k, j, i] == 1 and before[k, j, i] == 0
+    assert (k, j, i) == suggestion_in_this_process(plain).click_kji and before[k, j, i] == 0
+    for option, value in (("--point", 1), ("--negative", 0)):
+        assert f"{option} {i} {j} {k}" in asked.group()
+        assert run(*words, option, *ijk) == 0
+        assert Volume.read(tmp_path / "s.nrrd").array_kji[k, j, i] == value
     assert "agreement" not in capsys.readouterr().out, "unless the planes are asked for"
 
 
-def test_suggestions_of_several_objects_say_whose_they_are(
+def test_questions_about_several_objects_say_which_they_mean(
     plain: Path, tmp_path: Path, fake: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [
@@ -120,11 +121,11 @@ def test_suggestions_of_several_objects_say_whose_they_are(
     assert run("segment", plain, "--out", tmp_path / "s.nrrd", *fake, *words, *figure) == 0
     told = capsys.readouterr().out
     for name in ("liver", "left [kidney]"):
-        assert f"Next click for '{name}', after its other prompts: --" in told
+        assert re.search(rf"^Does voxel \d+ \d+ \d+ belong to '{re.escape(name)}'\?", told, re.M)
     assert (tmp_path / "f.png").stat().st_size > 20_000
 
 
-def test_where_nothing_is_doubtful_no_click_is_suggested(
+def test_where_nothing_is_doubtful_nothing_is_asked(
     plain: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -133,7 +134,7 @@ def test_where_nothing_is_doubtful_no_click_is_suggested(
     model = ["--model", register(monkeypatch, Fake)]
     out = ["--out", tmp_path / "s.nrrd", "--consistency", tmp_path / "m.nrrd"]
     assert run("segment", plain, *out, *model, *BOX) == 0
-    assert "Next click: none suggested" in capsys.readouterr().out
+    assert "The planes are in doubt about no part of 'Segment_1'." in capsys.readouterr().out
     assert Volume.read(tmp_path / "m.nrrd").array_kji.max() < 1e-6
 
 
@@ -143,7 +144,7 @@ def test_a_model_that_takes_no_clicks_is_not_told_to_be_clicked(
     words = ["--model", "ellipsoid", *BOX, "--consistency", tmp_path / "m.nii.gz"]
     assert run("segment", plain, "--out", tmp_path / "s.nrrd", *words) == 0
     told = capsys.readouterr().out
-    assert "expected Dice" in told and "Next click" not in told
+    assert "expected Dice" in told and "Does voxel" not in told
 
 
 @pytest.mark.parametrize("prompts", [("box",), ("box", "point")])

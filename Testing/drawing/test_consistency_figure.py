@@ -106,10 +106,9 @@ def test_the_title_says_how_far_the_planes_agree_and_what_to_click() -> None:
     title = draw_consistency(volume_on(geometry), answer, found, "liver").get_suptitle()
     assert found.suggestion is not None
     k, j, i = found.suggestion.click_kji
-    what = "the object" if found.suggestion.positive else "the background"
     assert title == (
         f"liver: agreement between planes {found.agreement:.2f}, expected Dice "
-        f"{found.expected_dice:.2f}, next click on {what} at voxel {i} {j} {k}"
+        f"{found.expected_dice:.2f}, does voxel {i} {j} {k} belong to it?"
     )
 
 
@@ -124,5 +123,5 @@ def test_a_picture_is_drawn_whatever_there_is_to_show(kind: str, tmp_path: Path)
     figure = draw_consistency(volume_on(geometry), answer, found, "$a_b$")
     write_preview(figure, tmp_path / "f.png")
     assert (tmp_path / "f.png").stat().st_size > 20_000
-    words = {"one plane": "no comparison", "empty": "nothing was found, no click"}
+    words = {"one plane": "no comparison", "empty": "nothing was found, no part"}
     assert words.get(kind, "agreement between planes") in figure.get_suptitle()

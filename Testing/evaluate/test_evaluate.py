@@ -28,19 +28,20 @@ from MedSegFMLib import Geometry, Volume, create
 from MedSegFMLib.commands import console
 from MedSegFMLib.datasets.cases import Case, LoadedCase, read_cases
 from MedSegFMLib.evaluate.protocol import Protocol, derive_seed
-from MedSegFMLib.evaluate.records import Done, Failure, Outcome, Row, Task
+from MedSegFMLib.evaluate.records import Done, Outcome, Row, Task
 from MedSegFMLib.evaluate.results import case_picture
 from MedSegFMLib.evaluate.results.case_digest import case_digest
 from MedSegFMLib.evaluate.results.case_picture import picture_name
-from MedSegFMLib.evaluate.results.csv_files import read_records, write_records
 from MedSegFMLib.evaluate.run import run_case, runner, task
-from MedSegFMLib.evaluate.run.process_pool import ProcessPool
-from MedSegFMLib.evaluate.run.run_tasks import run_tasks
-from MedSegFMLib.evaluate.run.scheduler import Scheduler
 from MedSegFMLib.evaluate.run.task import run_task
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.system import peak_memory
 from MedSegFMLib.system.threads import usable_cores
+from MedSegFMLib.tasks.csv_files import read_records, write_records
+from MedSegFMLib.tasks.process_pool import ProcessPool
+from MedSegFMLib.tasks.records import Failure
+from MedSegFMLib.tasks.run_tasks import run_tasks
+from MedSegFMLib.tasks.scheduler import Scheduler
 from MedSegFMLib.weights import store
 
 

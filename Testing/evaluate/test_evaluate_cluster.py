@@ -22,13 +22,15 @@ from waiting import GENEROUS_SECONDS, wait_until
 from MedSegFMLib import Geometry, Volume, __version__
 from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.evaluate.protocol import Protocol
-from MedSegFMLib.evaluate.records import ALL_CASES, Crash, Failure, Outcome, Row, Task
-from MedSegFMLib.evaluate.results.csv_files import read_records
-from MedSegFMLib.evaluate.results.environment import machine
-from MedSegFMLib.evaluate.run import ray_connection, ray_executor, runner
-from MedSegFMLib.evaluate.run.executor import ModelFailed, Ready
+from MedSegFMLib.evaluate.records import Outcome, Row, Task
+from MedSegFMLib.evaluate.run import runner
 from MedSegFMLib.evaluate.run.runner import evaluate
 from MedSegFMLib.evaluate.run.task import run_task
+from MedSegFMLib.tasks import ray_connection, ray_executor
+from MedSegFMLib.tasks.csv_files import read_records
+from MedSegFMLib.tasks.environment import machine
+from MedSegFMLib.tasks.executor import ModelFailed, Ready
+from MedSegFMLib.tasks.records import ALL_CASES, Crash, Failure
 
 ray = pytest.importorskip("ray")
 # What runs in a worker goes there as it is; the cluster does not know where tests lie.

@@ -23,17 +23,18 @@ from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.datasets.cases import Case, LoadedCase
 from MedSegFMLib.errors import CasesError
 from MedSegFMLib.evaluate.protocol import Protocol
-from MedSegFMLib.evaluate.records import Failure, Row
+from MedSegFMLib.evaluate.records import Row
 from MedSegFMLib.evaluate.report import figures, html_report, report_pictures
 from MedSegFMLib.evaluate.report.summary import Summary, summarise
 from MedSegFMLib.evaluate.report.table_files import escape_latex, escape_markdown
 from MedSegFMLib.evaluate.report.write_outputs import write_outputs
 from MedSegFMLib.evaluate.results import case_picture as pictures
-from MedSegFMLib.evaluate.results import environment
 from MedSegFMLib.evaluate.results.case_picture import picture_name, write_picture
 from MedSegFMLib.evaluate.results.protocol_record import write_protocol
 from MedSegFMLib.evaluate.results.run_log import RunRecord, add_run, now, read_runs
 from MedSegFMLib.evaluate.results.weights_used import weights_used
+from MedSegFMLib.tasks import environment
+from MedSegFMLib.tasks.records import Failure
 from MedSegFMLib.weights import store
 from MedSegFMLib.weights.checksums import sha256_of
 

@@ -10,11 +10,12 @@ import pytest
 from simulated_executor import SimulatedExecutor
 
 from MedSegFMLib.datasets.cases import Case
-from MedSegFMLib.evaluate.records import ALL_CASES, Crash, Done, Failure, Outcome, Task
-from MedSegFMLib.evaluate.run.executor import ModelFailed, Ready, WorkerDied, WorkerEvent
-from MedSegFMLib.evaluate.run.run_tasks import run_tasks
-from MedSegFMLib.evaluate.run.scheduler import Scheduler
-from MedSegFMLib.evaluate.run.time_left import TimeLeft, duration_text
+from MedSegFMLib.evaluate.records import Done, Outcome, Task
+from MedSegFMLib.tasks.executor import ModelFailed, Ready, WorkerDied, WorkerEvent
+from MedSegFMLib.tasks.records import ALL_CASES, Crash, Failure
+from MedSegFMLib.tasks.run_tasks import run_tasks
+from MedSegFMLib.tasks.scheduler import Scheduler
+from MedSegFMLib.tasks.time_left import TimeLeft, duration_text
 
 HERE = Path()
 

@@ -14,7 +14,7 @@ from scipy import stats
 
 from MedSegFMLib.datasets.cases import Case
 from MedSegFMLib.evaluate.protocol import Protocol
-from MedSegFMLib.evaluate.records import ALL_CASES, Failure, Row
+from MedSegFMLib.evaluate.records import Row
 from MedSegFMLib.evaluate.report.case_scores import counted_rows
 from MedSegFMLib.evaluate.report.ranking import rank_models
 from MedSegFMLib.evaluate.report.statistics import (
@@ -24,6 +24,7 @@ from MedSegFMLib.evaluate.report.statistics import (
     median_interval,
 )
 from MedSegFMLib.evaluate.report.summary import Summary, summarise
+from MedSegFMLib.tasks.records import ALL_CASES, Failure
 
 RNG = np.random.default_rng(7)
 ZERO, OMIT = Protocol(failures="zero"), Protocol(failures="omit")

@@ -294,17 +294,17 @@ def test_spots_begin_anew_where_a_removed_object_gives_way_to_another(
     assert boxed.go_to_next_spot() is boxed.consistency.hot_spots[0]
 
 
-@pytest.mark.parametrize("other", [False, True])
-def test_an_accepted_suggestion_is_a_prompt_like_any_other(
-    boxed: SegmentationLogic, other: bool
+@pytest.mark.parametrize("belongs", [False, True])
+def test_the_answer_to_a_doubt_is_a_prompt_like_any_other(
+    boxed: SegmentationLogic, belongs: bool
 ) -> None:
     found = boxed.consistency
     assert found is not None and found.suggestion is not None
     spot, before = found.suggestion, boxed.prompts
-    assert boxed.accept_suggestion(other_sign=other)
+    assert boxed.answer_doubt(belongs)
     label, click = boxed.prompts.entries[-1]
     assert label == boxed.current_label and isinstance(click, Point)
-    assert click.positive == (spot.positive != other)
+    assert click.positive == belongs
     place = boxed.volume.geometry.ijk_from_ras(click.position_ras)[::-1]
     assert np.allclose(place, spot.click_kji, atol=1e-6)
     boxed.pump()
@@ -317,17 +317,17 @@ def test_an_accepted_suggestion_is_a_prompt_like_any_other(
     assert boxed.prompts == before
 
 
-def test_where_nothing_is_suggested_there_is_nothing_to_accept(
+def test_where_nothing_is_doubtful_there_is_nothing_to_answer(
     logic: SegmentationLogic, plain: Any
 ) -> None:
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
-    assert not logic.accept_suggestion() and len(logic.prompts.entries) == 1
+    assert not logic.answer_doubt(True) and len(logic.prompts.entries) == 1
     assert logic.go_to_next_spot() is None
 
 
-def test_a_model_that_takes_no_clicks_is_suggested_none(
+def test_nothing_is_asked_for_a_model_that_takes_no_clicks(
     logic: SegmentationLogic, plain: Any
 ) -> None:
     logic.set_model("medsam")
@@ -337,15 +337,15 @@ def test_a_model_that_takes_no_clicks_is_suggested_none(
     logic.pump()
     logic.pump()
     assert logic.consistency is not None and logic.consistency.suggestion is not None
-    assert logic.suggested_click() is None and not logic.accept_suggestion()
-    assert logic.consistency_view.click.node is None
+    assert logic.doubtful_position() is None and not logic.answer_doubt(True)
+    assert logic.consistency_view.doubt.node is None
     logic.set_model("ensam")
     logic.pump()
     logic.pump()
-    assert logic.suggested_click() is not None
+    assert logic.doubtful_position() is not None
 
 
-def test_a_suggestion_in_an_oblique_volume_is_where_the_map_says(
+def test_a_doubt_in_an_oblique_volume_is_where_the_map_says(
     logic: SegmentationLogic, volume_node: Any
 ) -> None:
     logic.measures_consistency = True
@@ -355,7 +355,7 @@ def test_a_suggestion_in_an_oblique_volume_is_where_the_map_says(
     logic.pump()
     found = logic.consistency
     assert found is not None and found.suggestion is not None
-    assert logic.accept_suggestion()
+    assert logic.answer_doubt(found.suggestion.positive)
     logic.pump()
     kji = found.suggestion.click_kji
     assert content(logic, 1)[kji] == found.suggestion.positive

@@ -74,7 +74,7 @@ def test_the_map_stands_under_the_transform_of_the_volume(
     expected = logic.volume.geometry.crop(found.region)
     assert volume_from_node(logic.consistency_view.overlay.node).geometry.matches(expected)
     assert found.suggestion is not None
-    place = logic.consistency_view.click.node.GetNthControlPointPositionWorld(0)
+    place = logic.consistency_view.doubt.node.GetNthControlPointPositionWorld(0)
     click = logic.volume.geometry.ijk_from_ras(place)[::-1]
     assert np.allclose(click, found.suggestion.click_kji, atol=1e-4)
 
@@ -125,11 +125,11 @@ def test_outlines_go_and_come_with_their_switch(compared: SegmentationLogic, sce
 
 
 def test_the_suggestion_is_no_prompt_and_cannot_be_dragged(compared: SegmentationLogic) -> None:
-    found, node = compared.consistency, compared.consistency_view.click.node
+    found, node = compared.consistency, compared.consistency_view.doubt.node
     assert found is not None and found.suggestion is not None
     place = compared.volume.geometry.ijk_from_ras(node.GetNthControlPointPositionWorld(0))
     assert np.allclose(place[::-1], found.suggestion.click_kji, atol=1e-4)
-    assert node.GetNthControlPointLabel(0) == ("+ ?" if found.suggestion.positive else "− ?")
+    assert node.GetNthControlPointLabel(0) == "?"
     assert node.GetLocked() and node.GetHideFromEditors()
     compared.pump()
     assert len(compared.prompts.entries) == 1
@@ -237,7 +237,7 @@ def test_a_hidden_segment_gets_its_map_back_when_it_is_shown(
     display.SetSegmentVisibility(segment_id, False)
     compared.pump()
     assert helper_nodes(scene) == []
-    assert not compared.accept_suggestion() and len(compared.prompts.entries) == 1
+    assert not compared.answer_doubt(True) and len(compared.prompts.entries) == 1
     display.SetSegmentVisibility(segment_id, True)
     compared.pump()
     assert "MedSegFM disagreement" in helper_nodes(scene)

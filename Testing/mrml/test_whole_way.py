@@ -172,7 +172,7 @@ def test_the_real_worker_compares_the_planes_after_its_answer_and_takes_its_own_
             if len(logic.prompts.entries) == 1:
                 assert np.array_equal(content(logic, 1), mask)
                 spot = found.suggestion
-                assert spot is not None and logic.accept_suggestion()
+                assert spot is not None and logic.answer_doubt(spot.positive)
         assert content(logic, 1)[spot.click_kji] == spot.positive
         assert found.suggestion is None or found.suggestion.click_kji != spot.click_kji
     finally:

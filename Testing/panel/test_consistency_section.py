@@ -41,7 +41,7 @@ def test_the_section_is_off_and_says_what_it_costs(desk: Any) -> None:
     desk.box_the_ball()
     ui = desk.ui
     assert not ui.showConsistency.checked and "three times" in ui.consistencyHint.text
-    for button in (ui.worstSpotButton, ui.acceptButton, ui.otherSignButton, ui.plotButton):
+    for button in (ui.worstSpotButton, ui.belongsButton, ui.notPartButton, ui.plotButton):
         assert not button.enabled
     assert ui.mapRow.isHidden() and ui.contourRow.isHidden()
     for _ in range(3):
@@ -87,21 +87,23 @@ def test_what_was_found_is_said_and_a_spot_is_gone_to_with_a_button_or_a_key(des
     assert ui.worstSpotButton.text == "Next spot"
 
 
-@pytest.mark.parametrize("how", ["button", "key", "other sign"])
-def test_the_suggested_click_is_taken_as_a_prompt_and_can_be_undone(desk: Any, how: str) -> None:
+@pytest.mark.parametrize("belongs", [True, False])
+@pytest.mark.parametrize("how", ["button", "key"])
+def test_the_panel_asks_about_a_place_and_the_answer_is_a_prompt(
+    desk: Any, how: str, belongs: bool
+) -> None:
     found = compare(desk)
     ui, spot = desk.ui, found.suggestion
-    sign = "+" if spot.positive else "−"
-    assert ui.acceptButton.text == f"Add {sign} click"
+    name = desk.panel.logic.prompts.name(1)
+    assert ui.doubtQuestion.text == f"Does the place with the diamond belong to {name}?"
     if how == "button":
-        ui.acceptButton.click()
-    elif how == "key":
-        press(desk, "Shift+G")
+        (ui.belongsButton if belongs else ui.notPartButton).click()
     else:
-        ui.otherSignButton.click()
-    assert ui.promptTable.rowCount == 2 and not ui.acceptButton.enabled
+        press(desk, "Shift+G" if belongs else "Shift+H")
+    assert ui.promptTable.rowCount == 2 and not ui.belongsButton.enabled
+    assert ui.doubtQuestion.isHidden()
     label, click = desk.panel.logic.prompts.entries[-1]
-    assert label == 1 and click.positive == (spot.positive != (how == "other sign"))
+    assert label == 1 and click.positive == belongs
     desk.wait()
     assert desk.mask()[spot.click_kji] == click.positive
     ui.undoButton.click()
@@ -157,7 +159,7 @@ def test_the_chart_comes_into_the_layout_and_leaves_it_as_it_was(desk: Any) -> N
     chart = desk.panel.logic.consistency_view.plot.chart
     assert selection.GetActivePlotChartID() == chart.GetID()
     assert layout.GetViewArrangement() == layout.SlicerLayoutFourUpPlotView
-    desk.ui.acceptButton.click()
+    desk.ui.belongsButton.click()
     desk.wait(lambda: desk.panel.logic.consistency is not None)
     chart = desk.panel.logic.consistency_view.plot.chart
     assert selection.GetActivePlotChartID() == chart.GetID()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,19 @@ def test_a_box_drawn_with_the_button_gives_a_segment(desk: Any) -> None:
     assert desk.ui.statusLabel.text.startswith("Done.")
     assert desk.ui.promptTable.rowCount == 1
     assert not desk.ui.boxButton.checked
+
+
+def test_the_panel_says_how_good_the_segment_is_and_when_to_stop(desk: Any) -> None:
+    desk.load()
+    desk.box_the_ball()
+    bound = re.search(r"Dice at least (0\.\d\d) in 9 of 10 such cases\.", desk.ui.statusLabel.text)
+    assert bound is not None and "changed little" not in desk.ui.statusLabel.text
+    desk.ui.positiveButton.click()
+    desk.click_in_view((17, 15, 18))
+    desk.wait(lambda: desk.ui.promptTable.rowCount == 2)
+    desk.wait()
+    assert "The last click changed little" in desk.ui.statusLabel.text
+    assert "Dice at least" in desk.ui.statusLabel.text
 
 
 def test_clicks_of_both_signs_go_on_until_the_button_is_released(desk: Any) -> None:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from MedSegFMLib.evaluate.records import Done, Task
-from MedSegFMLib.evaluate.run.executor import Ready, WorkerDied, WorkerEvent
+from MedSegFMLib.tasks.executor import Ready, WorkerDied, WorkerEvent
 
 
 @dataclass
 class SimulatedExecutor:
-    """An executor (`evaluate.run.executor.Executor`) whose clock jumps from one event to the next.
+    """An executor (`tasks.executor.Executor`) whose clock jumps from one event to the next.
 
     capacity: workers of each kind. kinds: the kind that each model needs, "gpu" where none is said.
     outcome: the news that a task ends in, and after how many seconds. opened: the news that the

@@ -15,6 +15,7 @@ from worker_helpers import one_box, small_volume
 
 from MedSegFMLib import Geometry, Mask
 from MedSegFMLib.consistency import measure
+from MedSegFMLib.consistency.lower_bound import LowerBound
 from MedSegFMLib.errors import PromptError, WeightsError, WorkerError
 from MedSegFMLib.prompts.prompt_list import PromptList
 from MedSegFMLib.worker import mask_sizes
@@ -149,13 +150,15 @@ def test_requests_and_events_survive_the_way() -> None:
     assert isinstance(failed, Failed)
     assert type(failed.error) is WeightsError and str(failed.error) == "Gone; import it."
     consistency = measure(noisy_answer(Geometry.from_spacing((8, 10, 12))), [])
-    answer = Answer((1, 2, 3), np.ones((2, 2, 2), np.uint8), consistency)
+    bound = LowerBound(None, "no such case")
+    answer = Answer((1, 2, 3), np.ones((2, 2, 2), np.uint8), consistency, bound)
     empty = Answer((1, 2, 3), np.zeros((0, 0, 0), np.uint8))
     cost = Cost(1.5, 0.25, 1 << 40, True)
     back = parse_event(travelled(event_frame(Predicted(1, {1: answer, 7: empty}, cost))), 0)
     assert isinstance(back, Predicted) and back.answers[7].region is None
     assert back.cost == cost
-    assert back.answers[7].consistency is None
+    assert back.answers[7].consistency is None and back.answers[7].lower_bound is None
+    assert back.answers[1].lower_bound == bound
     assert back.answers[1].region == answer.region and back.answers[1].consistency is not None
     assert back.answers[1].consistency.hot_spots == consistency.hot_spots
 
@@ -167,12 +170,8 @@ def predicted(
     arrays: dict[str, np.ndarray], shape: object = (2, 2, 2), cost: object = None, **data: object
 ) -> Frame:
     """An answer for one object; without changes, a good one."""
-    numbers = {
-        "number": 1,
-        "extents_kji": {"1": [[0, 0, 0], shape]},
-        "consistency": {},
-        "seen_kji": {},
-    }
+    numbers = {"number": 1, "extents_kji": {"1": [[0, 0, 0], shape]}, "consistency": {}}
+    numbers |= {"lower_bounds": {}, "seen_kji": {}}
     return Frame("predicted", {**numbers, "cost": cost, **data}, arrays)
 
 
@@ -245,6 +244,8 @@ def test_masks_that_no_message_holds_are_refused_before_they_are_sent(
         predicted({}),
         predicted({"1 mask": BITS}, cost={"s": 1}),
         predicted({"1 mask": BITS}, consistency={"1": {}}),
+        predicted({"1 mask": BITS}, lower_bounds={"1": {"value": 7, "unlike": ""}}),
+        predicted({"1 mask": BITS}, lower_bounds={"1": {"value": None, "unlike": 1}}),
         Frame("progress", {"number": "x"}),
         Frame("surprise", {"number": 1}),
         Frame("started", {"version": "9", "protocol": 99}),

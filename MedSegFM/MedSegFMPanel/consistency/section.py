@@ -1,4 +1,4 @@
-"""The section "Consistency": where the planes disagree, the worst spots, the suggested click."""
+"""The section "Consistency": where the planes disagree, the worst spots, and a question."""
 
 import slicer
 from slicer.i18n import tr as _
@@ -27,8 +27,8 @@ class ConsistencySection:
         logic.while_saving.add(self._plot)
         for button, action in (
             (ui.worstSpotButton, logic.go_to_next_spot),
-            (ui.acceptButton, logic.accept_suggestion),
-            (ui.otherSignButton, lambda: logic.accept_suggestion(other_sign=True)),
+            (ui.belongsButton, lambda: logic.answer_doubt(True)),
+            (ui.notPartButton, lambda: logic.answer_doubt(False)),
         ):
             button.connect("clicked(bool)", lambda _on, action=action: attempt(action))
         ui.plotButton.connect("clicked(bool)", lambda _on: self._show_plot())
@@ -37,7 +37,12 @@ class ConsistencySection:
 
     def keys(self):
         """The shortcut of each button, and the button."""
-        return [("Shift+W", self._ui.worstSpotButton), ("Shift+G", self._ui.acceptButton)]
+        ui = self._ui
+        return [
+            ("Shift+W", ui.worstSpotButton),
+            ("Shift+G", ui.belongsButton),
+            ("Shift+H", ui.notPartButton),
+        ]
 
     def apply(self, parameters):
         """Bring the scene logic to the parameters."""
@@ -47,7 +52,7 @@ class ConsistencySection:
     def show(self):
         """Bring the widgets to the result for the current segment."""
         ui, logic = self._ui, self._logic
-        found, suggestion = logic.consistency, logic.suggested_click()
+        found, doubtful = logic.consistency, logic.doubtful_position()
         ui.consistencyHint.text = messages.consistency_hint(
             logic.measures_consistency,
             logic.prompts,
@@ -63,10 +68,12 @@ class ConsistencySection:
         ui.spotLabel.visible = bool(ui.spotLabel.text)
         ui.worstSpotButton.text = _("Worst spot") if spot is None else _("Next spot")
         ui.worstSpotButton.enabled = found is not None and bool(found.hot_spots)
-        sign, other = ("+", "−") if suggestion is None or suggestion.positive else ("−", "+")
-        ui.acceptButton.text = _("Add {sign} click").format(sign=sign)
-        ui.otherSignButton.text = _("Add {sign} instead").format(sign=other)
-        ui.acceptButton.enabled = ui.otherSignButton.enabled = suggestion is not None
+        is_asked = doubtful is not None
+        ui.doubtQuestion.text = (
+            messages.doubt_question(logic.prompts.name(logic.current_label)) if is_asked else ""
+        )
+        ui.doubtQuestion.visible = is_asked
+        ui.belongsButton.enabled = ui.notPartButton.enabled = is_asked
         ui.showContours.enabled = ui.planesLegend.enabled = logic.measures_consistency
         for widget in (ui.mapRow, ui.contourRow):
             widget.visible = logic.measures_consistency

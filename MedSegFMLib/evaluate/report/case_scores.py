@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ...datasets.cases import Case
 from ...metrics import interaction_auc
 from ...metrics.measures import DICE, SURFACE_DICE
+from ...tasks.records import ALL_CASES, Failure, Key
 from ..protocol import Protocol
-from ..records import ALL_CASES, Failure, Key, PlacedKind, Row
+from ..records import PlacedKind, Row
 from ..results.target import failed_rows
 
 # The scores that are averaged, compared and ranked.

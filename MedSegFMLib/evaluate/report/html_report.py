@@ -13,8 +13,9 @@ from typing import Any
 from ...datasets.cases import Case
 from ...metrics import measures
 from ...system.atomic_files import write_text
+from ...tasks.records import Failure, Key
 from ..protocol import Protocol
-from ..records import Failure, Key, PlacedKind, Row
+from ..records import PlacedKind, Row
 from ..results.protocol_record import read_case_digests
 from ..results.run_log import RunRecord
 from . import figures

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..records import Key, Row
+from ...tasks.records import Key
+from ..records import Row
 from ..results.case_picture import picture_name
 from .summary import Summary
 

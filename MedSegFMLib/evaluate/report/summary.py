@@ -11,8 +11,9 @@ import numpy as np
 
 from ...datasets.cases import Case
 from ...metrics.measures import SECONDS
+from ...tasks.records import Failure
 from ..protocol import Protocol
-from ..records import Failure, PlacedKind, Row
+from ..records import PlacedKind, Row
 from .case_scores import (
     SCORES,
     CaseScore,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ...datasets.cases import Case
 from ...system.atomic_files import write_text
+from ...tasks.records import Failure
 from ..protocol import Protocol
-from ..records import Failure, Row
+from ..records import Row
 from ..results.run_log import RunRecord
 from .html_report import write_report
 from .summary import Summary, summarise

@@ -20,7 +20,7 @@ from ...drawing.preview import (
     write_preview,
 )
 from ...metrics import dice
-from ..records import Key
+from ...tasks.records import Key
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

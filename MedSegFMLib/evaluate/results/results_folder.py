@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ...datasets.cases import Case
 from ...system.atomic_files import make_folder, write_bytes
+from ...tasks.csv_files import append_records, read_records, write_records
+from ...tasks.records import ALL_CASES, Failure, Key, Outcome
 from ..protocol import Protocol
-from ..records import ALL_CASES, Done, Failure, Key, Outcome, Row, Task
+from ..records import Done, Row, Task
 from .case_digest import case_digests
 from .case_picture import picture_name
-from .csv_files import append_records, read_records, write_records
 from .protocol_record import read_case_digests, write_protocol
 
 
@@ -84,7 +85,7 @@ class ResultsFolder:
             self._failures.pop(key, None)
             write_bytes(self._pictures / picture_name(key), outcome.picture)
             append_records(outcome.rows, self._rows_path, Row)
-        else:
+        elif isinstance(outcome, Failure):
             self._failures[outcome.key] = outcome
             append_records([outcome], self._failures_path, Failure)
 

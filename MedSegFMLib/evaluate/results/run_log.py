@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import CasesError
 from ...system.atomic_files import write_text
 from ...system.json_files import load_json
-from .environment import machine
+from ...tasks.environment import machine
 
 
 def now() -> str:

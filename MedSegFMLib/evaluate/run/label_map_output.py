@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.challenge_npz import write_segs
+from ...tasks.records import Key
 from ..protocol import Protocol
-from ..records import Key
 from ..results.case_picture import picture_name
 
 

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...datasets.cases import Case
 from ...progress import Progress, no_progress
-from ...segmenter import Segmenter
 from ...system.atomic_files import make_folder
 from ...system.folder_lock import folder_lock
-from ...system.threads import free_cores
+from ...tasks.records import Failure
+from ...tasks.run import Workers, run_all
 from ..model_choice import ModelChoice, read_choice
 from ..protocol import Protocol
-from ..records import Done, Failure, Outcome, Row, Task
+from ..records import Row, Task
 from ..results.results_folder import ResultsFolder
-from .executor import Executor
-from .in_process import InProcessExecutor
-from .process_pool import ProcessPool
-from .run_tasks import run_tasks
-from .scheduler import Scheduler
-from .task import open_model, run_task
-from .time_left import duration_text
+from .task import run_task
 
 
 @dataclass(frozen=True)
@@ -90,7 +83,8 @@ def evaluate(
     advice = "choose another with --out"
     make_folder(folder, advice)
     with folder_lock(folder, f"or {advice}"):
-        return _evaluate(cases, choices, seeds, folder, protocol, jobs, device, progress, ray)
+        workers = Workers(jobs, device, ray)
+        return _evaluate(cases, choices, seeds, folder, protocol, workers, progress)
 
 
 def _evaluate(
@@ -99,56 +93,21 @@ def _evaluate(
     seeds: Sequence[int],
     folder: Path,
     protocol: Protocol,
-    jobs: int | None,
-    device: str,
+    workers: Workers,
     progress: Progress,
-    ray: str | None,
 ) -> Finished:
     results = ResultsFolder(folder, cases, protocol)
     tasks = list(itertools.starmap(Task, itertools.product(cases, choices, seeds)))
     missing = [task for task in tasks if task not in results]
     done, computed = len(tasks) - len(missing), 0
-    machines: list[dict[str, Any]] = []
     progress(done / len(tasks), f"Evaluating, {done} of {len(tasks)} done")
     if missing:
         label_maps = folder.resolve() / "segs" if protocol.save_segs else None
         if label_maps is not None:
             make_folder(label_maps, "choose another with --out")
         work = functools.partial(run_task, protocol=protocol, label_maps=label_maps)
-        executor = _executor(choices, work, jobs, device, ray, machines)
+        executor = workers.executor(choices, work)
         results.begin(missing)
-        scheduler = Scheduler(missing, executor)
-        with closing(run_tasks(scheduler, executor)) as outcomes:
-            for settled, outcome in outcomes:
-                results.add(outcome)
-                computed += isinstance(outcome, Done)
-                done += len(settled)
-                progress(done / len(tasks), _phrase(done, len(tasks), scheduler))
+        computed = run_all(missing, len(tasks), executor, results.add, progress, "Evaluating")
         results.finish()
-    return Finished(*results.listed_results(), computed, machines)
-
-
-def _executor(
-    choices: Mapping[str, ModelChoice],
-    work: Callable[[Task, Segmenter], Outcome],
-    jobs: int | None,
-    device: str,
-    ray: str | None,
-    machines: list[dict[str, Any]],
-) -> Executor:
-    load = functools.partial(open_model, choices=choices)
-    if ray is not None:
-        from .ray_executor import RayExecutor
-
-        names = {text: choice.name for text, choice in choices.items()}
-        return RayExecutor(load, work, device, ray, names, jobs, machines)
-    jobs = jobs or free_cores()
-    if jobs == 1:
-        return InProcessExecutor(load, work, device)
-    return ProcessPool(load, work, device, jobs)
-
-
-def _phrase(done: int, count: int, scheduler: Scheduler) -> str:
-    left = scheduler.seconds_left()
-    time_left = f", about {duration_text(left)} left" if left else ""
-    return f"Evaluating, {done} of {count} done{time_left}"
+    return Finished(*results.listed_results(), computed, workers.machines)

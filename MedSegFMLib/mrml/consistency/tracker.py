@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...consistency import Consistency, HotSpot
 from ...prompts.prompt_list import PromptList
-from ...prompts.types import Point
+from ...prompts.types import Position
 from ...worker.events import Event, Noted, Predicted, Progressed
 from ..requests.request_queue import PendingRequest, RequestQueue
 from ..segments.segments import Segments
@@ -133,14 +133,11 @@ class ConsistencyTracker:
         self._view.jump(position_of(spot, self._workspace.require_volume().geometry))
         return spot
 
-    def suggested_click(self, other_sign: bool = False) -> Point | None:
-        """The suggested click as a prompt.
-
-        Args:
-            other_sign: Whether it gets the sign that was not suggested.
+    def doubtful_position(self) -> Position | None:
+        """Where a click would help most, in RAS millimetres; its sign is for the user to say.
 
         Returns:
-            The click; None if none is suggested, the segment is hidden, or the model takes no
+            The position; None if nothing is doubtful, the segment is hidden, or the model takes no
             clicks.
         """
         is_visible = self._segments.is_visible(self._workspace.current_label)
@@ -148,8 +145,7 @@ class ConsistencyTracker:
         spot = None if consistency is None else consistency.suggestion
         if spot is None or "point" not in self._queue.model.card.prompts:
             return None
-        place = position_of(spot, self._workspace.require_volume().geometry)
-        return Point(place, spot.positive != other_sign)
+        return position_of(spot, self._workspace.require_volume().geometry)
 
     def show(self) -> None:
         """Bring the scene to what is valid now for the current object."""
@@ -164,7 +160,7 @@ class ConsistencyTracker:
             consistency,
             self._segments.node,
             self._segments.ids[label],
-            self.suggested_click(),
+            self.doubtful_position(),
         )
 
     def forget(self) -> None:

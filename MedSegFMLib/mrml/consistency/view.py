@@ -1,4 +1,4 @@
-"""The agreement of an object's planes in the scene: map, outlines, suggested click and chart."""
+"""The agreement of an object's planes in the scene: map, outlines, doubtful position and chart."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import slicer
 
 from ...consistency import Consistency, HotSpot
-from ...prompts.types import Point, Position
+from ...prompts.types import Position
 from ...volumes.geometry import Geometry
-from ..prompts.suggested_click import SuggestedClick
+from ..prompts.doubt_mark import DoubtMark
 from .contours import PlaneContours
 from .overlay import DisagreementOverlay
 from .segment_fill import SegmentFill
@@ -25,7 +25,7 @@ class ConsistencyView:
     Attributes:
         overlay: The map of disagreement.
         contours: Each plane's own outline.
-        click: The suggested click.
+        doubt: The mark at the doubtful position.
         plot: The chart of the agreement slice by slice.
         fill: Hides the fill of the segment, which would hide the map.
         shows_contours: Whether each plane's outline is drawn.
@@ -36,7 +36,7 @@ class ConsistencyView:
         self._shown: tuple[Consistency, bool] | None = None
         self.overlay = DisagreementOverlay(scene)
         self.contours = PlaneContours(scene)
-        self.click = SuggestedClick(scene)
+        self.doubt = DoubtMark(scene)
         self.plot = SlicePlot(scene)
         self.fill = SegmentFill(scene)
         self.shows_contours = True
@@ -48,7 +48,7 @@ class ConsistencyView:
         consistency: Consistency,
         segmentation_node: Any,
         segment_id: str,
-        click: Point | None,
+        doubtful: Position | None,
     ) -> None:
         """Show the result for a segment; nothing is done twice.
 
@@ -58,7 +58,7 @@ class ConsistencyView:
             consistency: The result.
             segmentation_node: The segmentation.
             segment_id: The segment, which is drawn without its fill meanwhile.
-            click: The suggested click; None if there is none.
+            doubtful: Where a click would help most, in RAS millimetres; None if nowhere.
         """
         self.fill.hollow(segmentation_node, segment_id)
         wanted = (consistency, self.shows_contours)
@@ -76,15 +76,15 @@ class ConsistencyView:
         self.overlay.show(volume_node, found.region, found.disagreement_kji)
         segment = segmentation_node.GetSegmentation().GetSegment(segment_id)
         self.plot.show(geometry, found.region, found.slices, segment.GetName())
-        if click is None:
-            self.click.clear()
+        if doubtful is None:
+            self.doubt.clear()
         else:
-            self.click.show(click.position_ras, click.positive)
+            self.doubt.show(doubtful)
 
     def clear(self) -> None:
         """Remove everything from the scene, and restore the slice views."""
         self._shown = None
-        for part in (self.overlay, self.contours, self.click, self.plot):
+        for part in (self.overlay, self.contours, self.doubt, self.plot):
             part.clear()
         self.fill.restore()
 

@@ -74,7 +74,7 @@ def _compared(desk: Any, views: Any, folder: Path) -> None:
     desk.photograph(folder / "panel-consistency.png")
     for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode"):
         node.GetDisplayNode().SetHandlesInteractive(False)
-    views.zoom(logic.suggested_click().position_ras, 2.2)
+    views.zoom(logic.doubtful_position(), 2.2)
     views.photograph(folder / "slicer-consistency.png")
     ui.showConsistency.click()
     ui.consistencySection.collapsed = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ....errors import VolumeError
@@ -34,6 +34,31 @@ def read_dicom(
         return _read(path, found, frame, suv, is_chosen=_is_number(found, series))
 
 
+def open_dicom_frames(
+    path: Path, series: str | int | None = None, suv: bool = False
+) -> tuple[int, Callable[[int], Volume]]:
+    """The number of the volumes of a series, and a function that reads one by its number, from 0.
+
+    The headers are parsed once. What is set aside is reported with the first volume that is read.
+
+    Raises:
+        VolumeError, GeometryError: as `read_dicom`.
+    """
+    contents = contents_of(path)
+    found = chosen(contents, series)
+    is_chosen = _is_number(found, series)
+    with without_warnings():
+        _check_is_volume(path, found.stacks[0])
+        full, _ = _full_frames(found.stacks[0])
+
+    def read(index: int) -> Volume:
+        frame = index + 1 if len(full) > 1 else None
+        with without_warnings():
+            return _read(path, found, frame, suv, is_chosen, of_all=True)
+
+    return len(full), read
+
+
 def source_grid(path: Path, series: str | int | None = None, frame: int | None = None) -> Grid:
     """The images that `read_dicom` reads the voxels of, in the order of slices.
 
@@ -47,22 +72,32 @@ def source_grid(path: Path, series: str | int | None = None, frame: int | None =
 
 
 def _grid(
-    path: Path, series: Series, frame: int | None, is_chosen: bool
+    path: Path, series: Series, frame: int | None, is_chosen: bool, of_all: bool = False
 ) -> tuple[Grid, list[tuple[Image, str]]]:
-    """The grid of one volume of a series, and the images that do not belong to it, with why."""
+    """The grid of one volume of a series, and the images that do not belong to it, with why.
+
+    With `of_all`, those of other volumes of the series belong to it.
+    """
     stack, others = series.stacks[0], series.stacks[1:]
     _check_is_volume(path, stack)
     if not is_chosen:
         _check_is_largest(path, stack, others)
     check_placed(_of_one_kind(stack, others))
-    images, left_out = _chosen_frame(path, stack, frame)
+    images, left_out = _chosen_frame(path, stack, frame, of_all)
     odd = [(image, other.oddity) for other in others for image in other.images]
     aside = [(image, "a copy") for image in series.copies] + odd + left_out
     return fit_grid(images, _without(odd)), aside
 
 
-def _read(path: Path, series: Series, frame: int | None, suv: bool, is_chosen: bool) -> Volume:
-    grid, aside = _grid(path, series, frame, is_chosen)
+def _read(
+    path: Path,
+    series: Series,
+    frame: int | None,
+    suv: bool,
+    is_chosen: bool,
+    of_all: bool = False,
+) -> Volume:
+    grid, aside = _grid(path, series, frame, is_chosen, of_all)
     factor = suv_factor(grid.images) if suv else None
     notes: set[str] = set()
     array = read_values(grid.images, notes, None if factor is None else factor.value)
@@ -107,14 +142,21 @@ def _of_one_kind(stack: Stack, others: Sequence[Stack]) -> list[Image]:
     return [image for part in (stack, *lacking) for image in part.images]
 
 
-def _chosen_frame(
-    path: Path, stack: Stack, frame: int | None
-) -> tuple[Sequence[Image], list[tuple[Image, str]]]:
-    """The images of one volume of a stack, and the others with their difference."""
-    parts, name = frames_of(stack)
+def _full_frames(stack: Stack) -> tuple[list[list[Image]], list[list[Image]]]:
+    """The volumes of a stack, and the few images of others."""
+    parts, _ = frames_of(stack)
     largest = max(map(len, parts))
     full = [part for part in parts if len(part) > _LARGE_PART * largest]
-    count = len(full)
+    return full, [part for part in parts if len(part) <= _LARGE_PART * largest]
+
+
+def _chosen_frame(
+    path: Path, stack: Stack, frame: int | None, of_all: bool
+) -> tuple[Sequence[Image], list[tuple[Image, str]]]:
+    """The images of one volume of a stack, and the others with their difference."""
+    _, name = frames_of(stack)
+    full, few = _full_frames(stack)
+    largest, count = max(map(len, full)), len(full)
     if frame is None and count > 1:
         raise VolumeError(
             f"{path} contains {count} images at each of {largest} places (a series of volumes, by "
@@ -126,7 +168,8 @@ def _chosen_frame(
             f"choose one of 1 to {count}."
         )
     kept = full[(frame or 1) - 1]
-    rest = [image for part in parts if part is not kept for image in part]
+    others = few if of_all else [*(part for part in full if part is not kept), *few]
+    rest = [image for part in others for image in part]
     return kept, [(image, f"another {name}") for image in rest]
 
 

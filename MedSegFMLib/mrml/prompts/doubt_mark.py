@@ -1,4 +1,4 @@
-"""The suggested next click, as a mark in the views that is not a prompt."""
+"""The mark of the position where the planes are in doubt; it is not a prompt."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 from ...prompts.types import Position
 from ..nodes.hidden_nodes import add_display, add_helper, is_in, remove
 
-_COLORS = {True: (0.60, 1.00, 0.75), False: (1.00, 0.65, 0.70)}
+# Neither the colour of a positive click nor that of a negative one.
+_COLOR = (1.00, 0.90, 0.40)
 _GLYPH_PERCENT = 3.5
 _TEXT_PERCENT = 3.5
 
 
-class SuggestedClick:
-    """A locked diamond with the sign beside it.
+class DoubtMark:
+    """A locked diamond with a question mark beside it.
 
     Args:
         scene: The vtkMRMLScene.
@@ -26,8 +27,8 @@ class SuggestedClick:
         self._scene = scene
         self.node: Any | None = None
 
-    def show(self, position_ras: Position, positive: bool) -> None:
-        """Show a suggestion of one sign at a place in RAS millimetres."""
+    def show(self, position_ras: Position) -> None:
+        """Show the mark at a place in RAS millimetres."""
         if not is_in(self._scene, self.node):
             self._make()
         node = self.node
@@ -37,11 +38,8 @@ class SuggestedClick:
             node.SetNthControlPointPositionWorld(0, position_ras)
         else:
             node.AddControlPointWorld(*position_ras)
-        node.SetNthControlPointLabel(0, "+ ?" if positive else "− ?")
+        node.SetNthControlPointLabel(0, "?")
         node.SetNthControlPointLocked(0, True)
-        display = node.GetDisplayNode()
-        for set_color in (display.SetColor, display.SetSelectedColor, display.SetActiveColor):
-            set_color(_COLORS[positive])
         node.EndModify(was_modified)
 
     def clear(self) -> None:
@@ -58,4 +56,6 @@ class SuggestedClick:
         display.SetTextScale(_TEXT_PERCENT)
         display.SetPointLabelsVisibility(True)
         display.SetPropertiesLabelVisibility(False)
+        for set_color in (display.SetColor, display.SetSelectedColor, display.SetActiveColor):
+            set_color(_COLOR)
         self.node = node

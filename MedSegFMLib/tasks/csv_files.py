@@ -1,4 +1,4 @@
-"""results.csv and failures.csv, which grow with every task and are read by the next run."""
+"""Tables of records, such as results.csv, that grow and are read by the next run."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import sys
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...errors import CasesError
-from ...system.atomic_files import append_text, write_text
-from ...system.csv_cells import escaped, unescaped
-from ..records import Failure, Row
+from ..errors import CasesError
+from ..system.atomic_files import append_text, write_text
+from ..system.csv_cells import escaped, unescaped
 
-Record = TypeVar("Record", Row, Failure)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 _CONVERT: dict[str, Callable[[str], Any]] = {
     "int": int,
@@ -28,7 +30,7 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
 
 
 def write_records(records: Iterable[Record], path: Path, kind: type[Record]) -> None:
-    """Write a file of rows or failures atomically."""
+    """Write a file of dataclasses atomically: a column for each field."""
     write_text(path, _lines([_names(kind)]) + _lines(map(_values(kind), records)))
 
 
@@ -42,7 +44,7 @@ def append_records(records: Iterable[Record], path: Path, kind: type[Record]) ->
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:
-    """Read the rows or failures of an earlier run; none if there is no file.
+    """Read the records of an earlier run; none if there is no file.
 
     A last line without an end, of a run that was interrupted, is skipped. Fields with a default,
     which come last, may be missing.

@@ -12,8 +12,8 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterable
 
-from ..records import ALL_CASES, Crash, Done, Failure, Key, Outcome, Task
 from .executor import Executor, ModelFailed, Ready, WorkerDied, WorkerEvent
+from .records import ALL_CASES, Crash, Failure, Key, Outcome, Task
 from .time_left import TimeLeft
 
 _LOG = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ class Scheduler:
     def _settled(
         self, worker: int, task: Task, event: Outcome | WorkerDied
     ) -> tuple[list[Task], Outcome]:
-        if isinstance(event, Done):
+        if not isinstance(event, WorkerDied | Failure):
             self.time_left.note(task.model, event.seconds)
             return [task], event
         # After an unexpected error the process may be damaged, and fail at every further task.
@@ -136,7 +136,7 @@ class Scheduler:
         if task.key in self._tried:
             return [task], event
         self._tried.add(task.key)
-        _LOG.info("%s with %s is repeated: %s", task.case.name, task.model, event.reason)
+        _LOG.info("%s with %s is repeated: %s", task.key[0], task.model, event.reason)
         if self._executor.alone:
             self._again.append(task)
         else:
@@ -158,7 +158,7 @@ class Scheduler:
             reason = event.reason
         by_seed: dict[int, list[Task]] = defaultdict(list)
         for task in tasks:
-            by_seed[task.seed].append(task)
+            by_seed[task.key[2]].append(task)
         for seed, own in by_seed.items():
             yield own, Failure(ALL_CASES, model, seed, reason)
 

@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ... import __version__
-from ...system.threads import usable_cores
+from .. import __version__
+from ..system.threads import usable_cores
 
 # The packages that scores depend on: the library, numerics, and what models run on.
 _PACKAGES = (

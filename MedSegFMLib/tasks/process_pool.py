@@ -12,9 +12,9 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ...system.threads import environment
-from ..records import Task
+from ..system.threads import environment
 from .executor import Load, ModelFailed, Ready, Work, WorkerDied, WorkerEvent
+from .records import Task
 
 # Windows can wait for at most 63 objects at once.
 _MOST_PROCESSES = 60

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..records import Task
 from .executor import Load, ModelFailed, Ready, Work, WorkerEvent
+from .records import Task
 
 
 class InProcessExecutor:

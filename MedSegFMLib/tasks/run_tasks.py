@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 
-from ..records import Outcome, Task
 from .executor import Executor
+from .records import Outcome, Task
 from .scheduler import Scheduler
 
 

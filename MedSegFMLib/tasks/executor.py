@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..records import Outcome, Task
+from .records import Outcome, Task
 
 # The functions of a worker: load the model that the user specified, for a device; run a task.
 Load = Callable[[str, str], Any]
-Work = Callable[[Task, Any], Outcome]
+Work = Callable[[Any, Any], Outcome]
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ... import __version__
-from ...errors import ClusterError
-from ...registry import card
-from ..records import Task
-from ..results.environment import machine
+from .. import __version__
+from ..errors import ClusterError
+from ..registry import card
+from .environment import machine
 from .executor import Load, ModelFailed, Ready, Work, WorkerDied, WorkerEvent
 from .ray_connection import connect
+from .records import Task
 
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 # How long workers may wait for a place while nothing else runs in the cluster.

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from ...errors import ClusterError
-from ...system.threads import usable_cores
+from ..errors import ClusterError
+from ..system.threads import usable_cores
 
 _SECONDS_TO_ANSWER = 5.0
 _SECONDS_TO_JOIN = 45.0

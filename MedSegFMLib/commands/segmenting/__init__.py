@@ -1,0 +1,1 @@
+"""The work of `medsegfm segment`: one volume, all frames of one, or many volumes."""

@@ -1,0 +1,71 @@
+"""The arguments that choose a model, and the options of its `create`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ...errors import ModelError
+from ...registry import DEFAULT_MODEL
+
+# As options they would bypass the checks of these arguments.
+_OWN_ARGUMENTS = ("device", "weights")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for the model, its device and its weights."""
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, help="see medsegfm models (default: %(default)s)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--weights",
+        metavar="PATH",
+        help="file or folder of weights to use instead of the installed ones",
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="option of the model, such as size=1024 or planes=axial,coronal of sam; can be "
+        "repeated",
+    )
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="neither use nor store encoded regions on disk (default: up to 2 GB of them)",
+    )
+
+
+@contextmanager
+def stored_features(arguments: argparse.Namespace) -> Iterator[None]:
+    """Within the block, and in processes started there, use the features stored on disk."""
+    from ...system import feature_store
+    from ...weights import store
+
+    if arguments.no_cache:
+        feature_store.switch_off()
+    feature_store.use(store.feature_store())
+    try:
+        yield
+    finally:
+        feature_store.use(None)
+
+
+def model_options(arguments: argparse.Namespace) -> dict[str, str]:
+    """The options of `create` besides model and device.
+
+    Raises:
+        ModelError: an option has no value, or has a separate argument.
+    """
+    options = {"weights": arguments.weights} if arguments.weights else {}
+    for text in arguments.option:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise ModelError(f"--option {text} is not NAME=VALUE; write it like size=1024.")
+        if name in _OWN_ARGUMENTS:
+            raise ModelError(f"--option {text} has a separate argument; use --{name} {value}.")
+        options[name] = value
+    return options

@@ -1,0 +1,113 @@
+"""One volume of `medsegfm segment`: what is checked before the model, and its session."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...drawing.preview import COLOURS, Outline
+from ...prompts.mask import Mask
+from ...prompts.prompt_list import PromptList
+from ...prompts.voxels import to_voxels
+from ...registry import card
+from ...segmenter import Segmenter
+from ...session.session import Session
+from ...volumes.segmentations.segmentation import Segmentation
+from ...volumes.volume import Volume
+from ..mask_arguments import mask_files
+from ..prompt_arguments import are_given, class_prompts, parse_prompts
+from ..reading_arguments import read_volume
+from ..result_output import Output, treatment_of
+
+
+@dataclass
+class Prepared:
+    """A volume that was read and whose prompts and output were checked.
+
+    Attributes:
+        arguments: the command line.
+        result: the files to write.
+        volume: the volume.
+        worked: the volume on the grid that the model gets, with axes at right angles.
+        prompts: the prompts; none yet for a model with classes of which none is named.
+        by_class: whether it is such a model.
+    """
+
+    arguments: argparse.Namespace
+    result: Output
+    volume: Volume
+    worked: Volume
+    prompts: PromptList
+    by_class: bool
+
+    @property
+    def masks(self) -> list[Mask]:
+        """The masks among the prompts."""
+        return [prompt for _, prompt in self.prompts.entries if isinstance(prompt, Mask)]
+
+    def begin(self, segmenter: Segmenter) -> Session:
+        """A session with the prompts."""
+        session = Session(segmenter, self.worked)
+        if self.by_class:
+            arguments, geometry, classes = self.arguments, self.volume.geometry, segmenter.classes
+            self.prompts = (
+                class_prompts(classes, arguments, geometry)
+                if classes
+                else parse_prompts(arguments, geometry, card(arguments.model).prompts)
+            )
+        session.change(self.prompts)
+        return session
+
+    def on_own_grid(self, segmentation: Segmentation) -> Segmentation:
+        """The segments of the session on the volume's own grid."""
+        return self.result.on(segmentation, self.volume.geometry)
+
+
+def output_of(arguments: argparse.Namespace) -> Output:
+    """The files of the result of a command line."""
+    return Output(Path(arguments.out), arguments.fractional, treatment_of(arguments))
+
+
+def inputs_of(arguments: argparse.Namespace) -> list[Path]:
+    """The files that a command line reads beside its volume."""
+    masks = [text for option, text in arguments.typed if option == "--mask"]
+    given = [Path(i) for i in (arguments.prompts, arguments.weights) if i]
+    return given + mask_files([*masks, *arguments.avoid])
+
+
+def prepare(
+    arguments: argparse.Namespace, result: Output, volume: Volume | None = None
+) -> Prepared:
+    """Read a volume, unless it was read already, and its prompts.
+
+    Errors are raised before a large network is loaded.
+    """
+    from ...volumes.io.image_files import check_storable
+    from ...volumes.right_angles import on_regular_grid
+
+    volume = read_volume(arguments) if volume is None else volume
+    for path in result.label_maps:
+        check_storable(path, volume.geometry)
+    result.check_source(arguments)
+    # Models work on axes at right angles; what is written is on the volume's own.
+    worked = on_regular_grid(volume)
+    # A model with classes supports text only and needs no prompts; its classes are known after it
+    # has been loaded.
+    known = card(arguments.model)
+    by_class = not are_given(arguments) and known.prompts == ("text",)
+    if by_class:
+        return Prepared(arguments, result, volume, worked, PromptList(), by_class)
+    prompts = parse_prompts(arguments, volume.geometry, known.prompts)
+    for _, prompt in prompts.entries:
+        known.check_takes([prompt])
+        to_voxels([prompt], worked.geometry)
+    return Prepared(arguments, result, volume, worked, prompts, by_class)
+
+
+def label_outlines(segmentation: Segmentation) -> list[Outline]:
+    """An outline for each segment, in colours that repeat after seven."""
+    return [
+        Outline(segment.name, segment.on(segmentation.geometry), COLOURS[n % len(COLOURS)])
+        for n, segment in enumerate(segmentation.segments)
+    ]
