@@ -19,14 +19,6 @@ from ..prompts.references import prompt_text
 from ..registry import create
 from ..volumes.geometry import Geometry
 from .check_outputs import check_outputs
-from .consistency_output import (
-    COLUMNS,
-    column_texts,
-    disagreement_map,
-    doubts,
-    measure_consistency,
-    write_figure,
-)
 from .console import print_table, progress_bar
 from .mask_arguments import resampling_notes
 from .prompt_arguments import add_prompt_arguments, typed_prompts
@@ -34,6 +26,14 @@ from .reading_arguments import VOLUME_HELP, add_reading_arguments
 from .result_output import add_result_arguments, check_numbers
 from .segmenting import all_frames, many_volumes
 from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
+from .segmenting.consistency_output import (
+    COLUMNS,
+    column_texts,
+    disagreement_map,
+    doubts,
+    measure_consistency,
+    write_figure,
+)
 from .segmenting.model_arguments import add_model_arguments, model_options, stored_features
 from .segmenting.one_volume import inputs_of, label_outlines, output_of, prepare
 

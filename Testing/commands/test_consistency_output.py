@@ -13,7 +13,7 @@ from consistency_fakes import Fake, Liner, register
 from sample_volumes import make_blob
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume
-from MedSegFMLib.commands.consistency_output import measure_consistency
+from MedSegFMLib.commands.segmenting.consistency_output import measure_consistency
 from MedSegFMLib.consistency import HotSpot, PlaneViews, measure
 from MedSegFMLib.progress import no_progress
 

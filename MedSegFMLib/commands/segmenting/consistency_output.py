@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..consistency import Consistency, PlaneViews, measure
-from ..drawing.consistency_figure import draw_consistency
-from ..drawing.preview import write_preview
-from ..progress import Progress
-from ..segmenter import Prediction
-from ..session.session import Session
-from ..volumes.volume import Volume
+from ...consistency import Consistency, PlaneViews, measure
+from ...drawing.consistency_figure import draw_consistency
+from ...drawing.preview import write_preview
+from ...progress import Progress
+from ...segmenter import Prediction
+from ...session.session import Session
+from ...volumes.volume import Volume
 
 COLUMNS = ("agreement", "expected Dice")
 
