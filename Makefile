@@ -1,5 +1,5 @@
 # Each target sets up all it needs: see tools/environment.
-.PHONY: demo test attacks test-busy format constraints clean
+.PHONY: demo test test-lowest attacks test-busy format constraints clean
 
 # The light installation alone: reads, segments, evaluates and draws without torch.
 demo:
@@ -27,6 +27,12 @@ test-busy:
 attacks:
 	@venv=$$(tools/environment models browser cluster test) && \
 	$(ONE_THREAD) PYTHONPATH=.:Testing/support $$venv/bin/python Testing/attacks/run.py
+
+# Reading, writing and prompts with the lowest versions of packages that pyproject.toml allows.
+test-lowest:
+	@venv=$$(LOWEST=1 tools/environment zarr test) && \
+	$(ONE_THREAD) PYTHONPATH=. $$venv/bin/python -m pytest -n $(PROCESSES) --dist worksteal \
+	Testing/volumes Testing/prompts Testing/session Testing/datasets
 
 format:
 	@venv=$$(tools/environment models browser cluster test) && \

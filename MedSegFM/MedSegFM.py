@@ -77,6 +77,7 @@ class MedSegFM(ScriptedLoadableModule):
         )
         slicer.app.connect("startupCompleted()", _register_sample_data)
         slicer.app.connect("startupCompleted()", _register_effect)
+        slicer.app.connect("startupCompleted()", _register_measurements)
 
 
 @parameterNodeWrapper
@@ -240,6 +241,12 @@ class MedSegFMTest(ScriptedLoadableModuleTest):
 
 def _register_effect():
     from SegmentEditorMedSegFMLib.registration import register
+
+    register()
+
+
+def _register_measurements():
+    from MedSegFMPanel.segments.measuring import register
 
     register()
 

@@ -68,7 +68,7 @@ ORDER: dict[str, list[set[str]]] = {
         {"interaction"},
         {"scene_follower", "segment_choice"},
         {"logic"},
-        {"comparison", "segment_editor_link"},
+        {"comparison", "results", "segment_editor_link"},
     ],
 }
 

@@ -46,7 +46,6 @@ class Actions:
             (ui.sampleButton, self._load_sample),
             (ui.recoverButton, lambda: self._panel.recovery.recover(logic)),
             (ui.nextSegmentButton, logic.add_object),
-            (ui.exportButton, self._export),
             (ui.textButton, self._add_text),
             (ui.classesButton, logic.segment_classes),
             (ui.undoButton, logic.undo),
@@ -61,12 +60,6 @@ class Actions:
 
     def _load_sample(self):
         self._panel.parameters.volume = sample_data.make_phantom()
-
-    def _export(self):
-        path = self._panel.dialogs.save_file(_("Save the segments"), "segments.nii.gz")
-        if path:
-            self._logic.labels().write(path, dict(self._logic.prompts.objects))
-            self._panel.status.inform(_("The segments were saved to {path}.").format(path=path))
 
     def _add_text(self):
         self._logic.add(Text(self._ui.textEdit.text))

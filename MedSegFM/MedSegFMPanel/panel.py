@@ -26,6 +26,8 @@ from .prompts.place_mode import PlacedKind, PlaceMode
 from .prompts.roi_handles import show_handles
 from .prompts.table import PromptTable
 from .recovery import Recovery
+from .segments.refine_section import RefineSection
+from .segments.results_section import ResultsSection
 from .segments.section import SegmentSection
 from .status_section import StatusSection
 from .table_selection import Selection
@@ -72,6 +74,8 @@ class Panel:
         selection = Selection(self)
         self.prompt_table = PromptTable(ui.promptTable, selection.take_prompt)
         self.segments = SegmentSection(self)
+        self.refining = RefineSection(self)
+        self.results = ResultsSection(self)
         self.installation = Installation(
             resource_path("requirements.txt"), resource_path("requirements-models.txt")
         )
@@ -150,6 +154,7 @@ class Panel:
         self._link.end()
         self._shortcuts.remove()
         self.segments.close()
+        self.results.close()
         self.models.cancel_installing()
         self.consistency.close()
         self.comparing.close()
@@ -225,6 +230,7 @@ class Panel:
         updates = self.logic.pump()
         self._take_all(updates)
         self.segments.follow()
+        self.results.pump()
         if self._is_open and not slicer.mrmlScene.IsBatchProcessing():
             self.volume.offer()
         self.models.pump()
@@ -257,6 +263,8 @@ class Panel:
         )
         self.prompt_table.show(logic.prompts)
         self.segments.show()
+        self.refining.show()
+        self.results.show()
         index = self.prompt_table.index()
         selected = index is not None
         if self.place_mode.active is not PlacedKind.BOX:

@@ -25,7 +25,7 @@ from MedSegFMLib.mrml.training.training_set import AcceptedSegments, write_cases
 from MedSegFMLib.mrml.updates import Written
 from MedSegFMLib.prompts.types import Box, Point
 from MedSegFMLib.registry import DEFAULT_MODEL, card, missing_packages
-from MedSegFMLib.volumes.io.image_files import volume_from_sitk
+from MedSegFMLib.volumes.io.sitk_images import volume_from_sitk
 from MedSegFMLib.worker.client import WorkerClient
 from MedSegFMLib.worker.events import Restarted, Stopped
 from MedSegFMLib.worker.launchers import LocalLauncher

@@ -76,7 +76,9 @@ def offered_volume(scene):
     offered = [node for node in nodes if _is_listed(node)]
     active_id = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
     # One that cannot be segmented, which is explained to the user, only if there is no other.
-    offered.sort(key=lambda node: (not _is_volume(node), node.GetID() != active_id))
+    offered.sort(
+        key=lambda node: (not _is_volume(node), node.GetID() != active_id, _is_slice(node))
+    )
     return offered[0] if offered else None
 
 
@@ -86,10 +88,16 @@ def _is_listed(node):
 
 
 def _is_volume(node):
-    """Whether a node has voxels in three dimensions, with one value each."""
+    """Whether a node has voxels with one value each."""
     image = node.GetImageData()
     return (
         image is not None
-        and min(image.GetDimensions()) > 1
+        and min(image.GetDimensions()) > 0
         and image.GetNumberOfScalarComponents() == 1
     )
+
+
+def _is_slice(node):
+    """Whether a node is one voxel thick."""
+    image = node.GetImageData()
+    return image is not None and min(image.GetDimensions()) == 1

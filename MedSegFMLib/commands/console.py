@@ -10,7 +10,9 @@ from contextlib import contextmanager
 
 from ..progress import Progress
 
-_WIDTH = 100
+# The width of a table without a terminal, and the longest name of a row that is never divided.
+_WIDTH = 80
+_LONGEST_WHOLE = 24
 # Without a terminal: the shortest and the longest time between two lines.
 _LEAST_SECONDS, _MOST_SECONDS = 30.0, 60.0
 
@@ -52,7 +54,7 @@ class _Lines:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a plain table as wide as the terminal; otherwise COLUMNS or 100 characters wide."""
+    """Print a plain table as wide as the terminal; otherwise COLUMNS or 80 characters wide."""
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
@@ -60,8 +62,14 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=SIMPLE)
     for number, name in enumerate(header):
-        # The names of the rows stay whole, also in a narrow terminal.
-        table.add_column(Text(name), overflow="fold", no_wrap=number == 0)
+        cells = [row[number] for row in rows]
+        # Names of rows, numbers and words of headings stay whole, also in a narrow terminal.
+        is_name = number == 0 and max(map(len, cells), default=0) <= _LONGEST_WHOLE
+        words = [word for cell in cells for word in cell.split() if _is_number(word)]
+        least = max(map(len, [*words, *name.split()]), default=0)
+        table.add_column(
+            Text(name), overflow="fold", no_wrap=is_name, min_width=None if is_name else least
+        )
     for row in rows:
         # Names may contain brackets, which are not markup.
         table.add_row(*map(Text, row))
@@ -71,3 +79,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     with console.capture() as captured:
         console.print(table)
     print(captured.get(), end="")
+
+
+def _is_number(word: str) -> bool:
+    """Whether a word of a cell is a number, which may have a bracket or a comma beside it."""
+    try:
+        float(word.strip("[],"))
+    except ValueError:
+        return False
+    return True

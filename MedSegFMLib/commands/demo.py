@@ -6,7 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
-from ..drawing.preview import draw_preview, write_preview
+from ..drawing.panels import panels_of_objects
+from ..drawing.picture import Scene, draw_panels, write_picture
 from ..metrics import dice
 from ..prompts.types import Box, Point
 from ..registry import DEFAULT_MODEL, create
@@ -15,8 +16,8 @@ from ..simulate import box_around, next_click
 from ..synthesis.phantom import make_abdomen
 from ..system.atomic_files import make_folder
 from ..volumes.segmentations.segmentation import Segmentation
+from .arguments.picture import outlines_of
 from .console import print_table, progress_bar
-from .segmenting.one_volume import label_outlines
 
 SUMMARY = "segment two organs of a generated phantom: mask, preview image and Dice"
 _ORGANS = ("liver", "kidney L")
@@ -64,10 +65,11 @@ def run(arguments: argparse.Namespace) -> None:
     phantom.image.write(image_path)
     labels.write(labels_path)
     prompts = [prompt for _, prompt in session.prompts.entries]
-    segmentation = Segmentation.from_labelmap(labels, dict(session.prompts.objects))
-    outlines = label_outlines(segmentation)
+    names = dict(session.prompts.objects)
+    outlines = outlines_of(Segmentation.from_labelmap(labels, names))
     title = f"phantom, {arguments.model}: a box and a click for each organ"
-    write_preview(draw_preview(phantom.image, outlines, prompts, title), preview_path)
+    scene = Scene(phantom.image, outlines, prompts)
+    write_picture(draw_panels(scene, panels_of_objects(scene), title), preview_path)
     rows = [
         [
             session.prompts.name(label),

@@ -13,6 +13,7 @@ from ..errors import CasesError
 from ..evaluate.protocols import DEFAULT_PROTOCOL
 from ..system.atomic_files import make_folder
 from ..system.folder_lock import folder_lock
+from .arguments.picture import add_window_argument, chosen_window
 from .console import print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs",
         type=int,
-        help="number of processes (default: one per core; with --ray, one per GPU or core)",
+        help="number of processes (default: one per free core; with --ray, one per GPU or core)",
     )
     parser.add_argument(
         "--ray",
@@ -73,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run on a Ray cluster: its address, auto to find one, or local to start one here",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add_window_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     seeds = _seeds(arguments.seed)
     models = list(dict.fromkeys(name.strip() for name in arguments.models.split(",")))
     protocol = _protocol(arguments)
+    window = chosen_window(arguments)
     cases = read_cases(Path(arguments.cases))
     folder = Path(arguments.out)
     # A damaged record or an unknown model raises before anything is written.
@@ -108,10 +111,11 @@ def run(arguments: argparse.Namespace) -> int:
                 seeds,
                 folder,
                 protocol,
-                arguments.jobs,
+                arguments.jobs or arguments.threads,
                 arguments.device,
                 progress,
                 arguments.ray,
+                window,
             )
         rows, failures = finished.rows, finished.failures
         if not rows:
@@ -132,15 +136,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print_models(summary: Summary) -> None:
     from ..evaluate.report.summary import COLUMNS
+    from ..metrics.measures import NONE
 
     table = []
+    # An area under a curve needs five steps.
+    known = {
+        key: measure
+        for key, measure in COLUMNS.items()
+        if any(scores[key] is not None for scores in summary.as_json().values())
+    }
     for model, scores in summary.as_json().items():
         low, high = scores["intervals"]["dsc_final"]
-        cells = {key: "–" if scores[key] is None else f"{scores[key]:g}" for key in COLUMNS}
+        cells = {
+            key: NONE if scores[key] is None else measure.text(scores[key])
+            for key, measure in known.items()
+        }
         if low is not None:
-            cells["dsc_final"] += f" [{low:g}, {high:g}]"
-        table.append([model, *cells.values()])
-    print_table(["model", *COLUMNS.values()], table)
+            limits = (COLUMNS["dsc_final"].text(limit) for limit in (low, high))
+            cells["dsc_final"] += f" [{', '.join(limits)}]"
+        table.append([model, str(scores["n"]), *cells.values()])
+    print_table(["model", "cases", *(m.heading for m in known.values())], table)
+    if summary.caution:
+        print(summary.caution)
 
 
 def _protocol(arguments: argparse.Namespace) -> Protocol:

@@ -8,26 +8,39 @@ import io
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from ..errors import OutputError
+from ..metrics import measures
 from ..metrics.measurements import Measurement, measure_segments
 from ..system.atomic_files import write_text
 from ..system.csv_cells import escaped
 from ..volumes.frames import Frames
+from ..volumes.geometry import Geometry
 from ..volumes.segmentations.files import has_segments
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 from .check_outputs import check_outputs
 from .console import print_table
-from .reading_arguments import add_reading_arguments
+from .reading_arguments import add_reading_arguments, read_volume
 
 SUMMARY = "measure segments: ml, surface, longest diameters, intensities and SUV peak"
+# The columns that are printed, with their units and decimals; files have all digits.
+_PRINTED = {
+    "volume_ml": measures.VOLUME,
+    "surface_mm2": measures.SURFACE,
+    "axial_diameter_mm": measures.DIAMETER.named("axial diameter"),
+    "diameter_mm": measures.DIAMETER,
+    "mean": measures.VALUE.named("mean"),
+    "sd": measures.VALUE.named("sd"),
+    "suv_peak": measures.VALUE.named("SUV peak"),
+}
 _COLUMNS = tuple(item.name for item in fields(Measurement))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("segments", help="label map, .seg.nrrd or DICOM SEG")
+    parser.add_argument("segments", help="label map, .seg.nrrd, DICOM SEG or RTSTRUCT")
     parser.add_argument("image", nargs="?", help="the image whose values are measured")
     add_reading_arguments(parser)
     parser.add_argument(
@@ -49,23 +62,22 @@ def run(arguments: argparse.Namespace) -> None:
             raise OutputError(f"{path} has an ending that is not written; use .csv or .json.")
     if arguments.suv and not arguments.image:
         raise OutputError("--suv measures a PET image, and none is given; name it after the SEG.")
-    segmentation = _segments(source, arguments.frame)
     image = None
     if arguments.image:
-        image = Volume.read(
-            arguments.image, arguments.series, frame=arguments.frame, suv=arguments.suv
-        )
+        image = read_volume(arguments, arguments.image)
+    segmentation = _segments(source, arguments.frame, None if image is None else image.geometry)
     rows = measure_segments(segmentation, image, arguments.suv)
     for path in outputs:
         write_text(path, _csv(rows) if path.suffix.lower() == ".csv" else _json(rows))
     shown = [name for name in _COLUMNS if any(getattr(row, name) is not None for row in rows)]
-    print_table(shown, [[_cell(getattr(row, name)) for name in shown] for row in rows])
+    headings = [_PRINTED[name].heading if name in _PRINTED else name for name in shown]
+    print_table(headings, [[_cell(name, getattr(row, name)) for name in shown] for row in rows])
 
 
-def _segments(source: Path, frame: int | None) -> Segmentation:
+def _segments(source: Path, frame: int | None, grid: Geometry | None) -> Segmentation:
     """The segments of a file; of a label map with all frames of a volume, those of one."""
     if frame is None or has_segments(source) or len(Frames(source)) == 1:
-        return Segmentation.read(source)
+        return Segmentation.read(source, grid)
     return Segmentation.from_labelmap(Volume.read(source, frame=frame))
 
 
@@ -83,7 +95,7 @@ def _json(rows: list[Measurement]) -> str:
     return json.dumps([asdict(row) for row in rows], indent=1) + "\n"
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return _PRINTED[name].text(value) if name in _PRINTED else str(value)

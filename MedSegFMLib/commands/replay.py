@@ -23,8 +23,8 @@ from ..results.replay import (
     replay,
 )
 from ..volumes.frames import Frames
-from ..volumes.volume import Volume
 from .console import print_table, progress_bar
+from .reading_arguments import add_source_arguments, read_volume
 
 SUMMARY = "make a result again from the prompts that it holds, and say whether it is the same"
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "volume", nargs="?", help="its volume; left out, it is looked for in the result's folder"
     )
-    parser.add_argument("--series", metavar="N", help="DICOM series of the volume")
+    add_source_arguments(parser)
     parser.add_argument("--model", help="another model, to see what changes")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--weights", metavar="PATH", help="weights to use instead of the installed")
@@ -78,7 +78,8 @@ def _one_volume(
 ) -> list[Difference]:
     result, _ = read_result(path)
     place = Path(arguments.volume) if arguments.volume else find_volume(path, ledger)
-    volume = Volume.read(place, arguments.series, frame=ledger.frame, suv=ledger.suv)
+    arguments.frame, arguments.suv = ledger.frame, ledger.suv
+    volume = read_volume(arguments, str(place))
     made = replay(ledger, volume, str(place), name, options, arguments.device, progress)
     return differences(result, made)
 

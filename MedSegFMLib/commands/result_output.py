@@ -11,24 +11,15 @@ from typing import TYPE_CHECKING
 from ..errors import OutputError
 from ..progress import Progress
 from ..prompts.prompt_list import PromptList
-from ..results.ledger import (
-    Ledger,
-    digest_of,
-    digest_of_result,
-    sidecar_of,
-    stored_options,
-    versions,
-    weights_of,
-)
-from ..session.session import Session
 from ..system.atomic_files import write_text
-from ..volumes.geometry import Geometry
-from ..volumes.segmentations.files import SEG_DICOM, SEG_NRRD, has_layers
+from ..volumes.segmentations.dicom_source import RTSTRUCT, SEG_DICOM, dicom_kind
+from ..volumes.segmentations.files import SEG_NRRD, has_layers
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.segmentations.treatment import Treatment, treated
 from ..volumes.volume import Volume
 
 if TYPE_CHECKING:
+    from ..session.session import Session
     from ..volumes.segmentations.dicom_source import Source
 
 
@@ -84,7 +75,7 @@ class Output:
 
     @property
     def is_dicom(self) -> bool:
-        """Whether it is DICOM SEG."""
+        """Whether it is DICOM SEG or RTSTRUCT."""
         return self.path.name.lower().endswith(SEG_DICOM)
 
     @property
@@ -95,6 +86,8 @@ class Output:
     @property
     def files(self) -> list[Path]:
         """Every file that is written."""
+        from ..results.ledger import sidecar_of
+
         return [self.path] if has_layers(self.path) else [self.path, sidecar_of(self.path)]
 
     def check(self) -> None:
@@ -104,9 +97,9 @@ class Output:
         if not self.path.name.lower().endswith((*WRITERS, SEG_DICOM)):
             raise OutputError(
                 f"{self.path} has an ending that is not written; use one of "
-                f"{', '.join(WRITERS)}, or {SEG_DICOM} for a DICOM series."
+                f"{', '.join(WRITERS)}, or {SEG_DICOM} or {RTSTRUCT} for a DICOM series."
             )
-        if self.fractional and not self.is_dicom:
+        if self.fractional and not (self.is_dicom and dicom_kind(self.path) == "DICOM SEG"):
             raise OutputError(f"--fractional is for DICOM SEG and {self.path} is not; use .dcm.")
         if self.fractional and not self.treatment.is_none:
             raise OutputError(
@@ -115,7 +108,7 @@ class Output:
             )
 
     def check_source(self, arguments: argparse.Namespace) -> None:
-        """Check that DICOM SEG can refer to the images, before the model runs."""
+        """Check that a DICOM object can refer to the images, before the model runs."""
         if not self.is_dicom:
             return
         from ..volumes.segmentations.dicom_source import read_source
@@ -123,21 +116,11 @@ class Output:
 
         volume = Path(arguments.volume)
         self._source = read_source(self.path, volume, arguments.series, arguments.frame)
-        if self.fractional and self._source.geometry.is_sheared:
-            raise OutputError(f"{self.path} cannot be fractional on a tilted grid; use it binary.")
-        check_source(self._source, self.path)
+        check_source(self._source, self.path, self.fractional)
 
     def segments(self, session: Session, progress: Progress) -> Segmentation:
         """The objects of a session, treated; they overlap only if the format has layers."""
         return treated(session.segmentation(progress, has_layers(self.path)), self.treatment)
-
-    def on(self, segmentation: Segmentation, geometry: Geometry) -> Segmentation:
-        """The segments on the volume's own grid."""
-        from ..volumes.right_angles import brought_back
-
-        if segmentation.geometry == geometry:
-            return segmentation
-        return segmentation.mapped(lambda labels: brought_back(labels, geometry))
 
     def flattened(self, session: Session) -> list[str]:
         """A line for each overlap that a label map does not hold."""
@@ -153,14 +136,37 @@ class Output:
         self,
         segmentation: Segmentation,
         volume: Volume,
-        session: Session,
+        model: str,
         prompts: PromptList,
         arguments: argparse.Namespace,
         options: Mapping[str, str],
         automatic: bool,
+        overlapping: bool | None = None,
     ) -> None:
-        """Write the file with its ledger; a label map has it beside it."""
-        model = session.segmenter.card.name
+        """Write the file with its ledger; a label map has it beside it.
+
+        Args:
+            segmentation: the objects, on the volume's grid.
+            volume: the volume.
+            model: the model's name.
+            prompts: the prompts of the objects.
+            arguments: the command line, of which `frame` and `suv` are recorded.
+            options: the model's options.
+            automatic: whether no user gave the prompts.
+            overlapping: whether objects were predicted so that they may overlap; None if they were
+                in a format with layers.
+        """
+        # Not at the start of the command: it reads the versions of packages.
+        from ..results.ledger import (
+            Ledger,
+            digest_of,
+            digest_of_result,
+            sidecar_of,
+            stored_options,
+            versions,
+            weights_of,
+        )
+
         weights = weights_of(model, options)
         ledger = Ledger(
             model,
@@ -171,7 +177,7 @@ class Output:
             prompts,
             arguments.frame,
             arguments.suv,
-            has_layers(self.path),
+            has_layers(self.path) if overlapping is None else overlapping,
             self.treatment,
             versions(),
             digest_of_result(segmentation, volume.geometry),
@@ -179,10 +185,14 @@ class Output:
         segmentation = replace(segmentation, ledger=ledger)
         if self._source is not None:
             from ..volumes.segmentations.dicom_write import Algorithm, write_dicom_seg
+            from ..volumes.segmentations.rtstruct_write import write_rtstruct
 
             digest = next(iter(weights.values()), "")
             algorithm = Algorithm(model, weights=digest, automatic=automatic)
-            write_dicom_seg(segmentation, self.path, self._source, algorithm, self.fractional)
+            if dicom_kind(self.path) == "RTSTRUCT":
+                write_rtstruct(segmentation, self.path, self._source, algorithm)
+            else:
+                write_dicom_seg(segmentation, self.path, self._source, algorithm, self.fractional)
             return
         segmentation.write(self.path)
         if not has_layers(self.path):

@@ -6,17 +6,26 @@ import argparse
 import time
 from pathlib import Path
 
-from ..drawing.preview import (
-    check_picture_ending,
-    draw_preview,
-    write_preview,
-)
+from ..drawing.panels import panels_of_objects
+from ..drawing.picture import Scene, check_picture_ending, draw_panels, write_picture
 from ..errors import OutputError
+from ..metrics.measures import VOLUME
 from ..progress import part_of
 from ..prompts.json_format import write_prompts
+from ..prompts.prompt_list import PromptList
+from ..prompts.references import prompt_text
 from ..registry import create
+from ..volumes.geometry import Geometry
+from .arguments.masks import resampling_notes
+from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
 from .check_outputs import check_outputs
-from .consistency_output import (
+from .console import print_table, progress_bar
+from .prompt_arguments import add_prompt_arguments, typed_prompts
+from .reading_arguments import VOLUME_HELP, add_reading_arguments
+from .result_output import add_result_arguments, check_numbers
+from .segmenting import all_frames, many_volumes
+from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
+from .segmenting.consistency_output import (
     COLUMNS,
     column_texts,
     disagreement_map,
@@ -24,15 +33,13 @@ from .consistency_output import (
     measure_consistency,
     write_figure,
 )
-from .console import print_table, progress_bar
-from .mask_arguments import resampling_notes
-from .prompt_arguments import add_prompt_arguments
-from .reading_arguments import VOLUME_HELP, add_reading_arguments
-from .result_output import add_result_arguments, check_numbers
-from .segmenting import all_frames, many_volumes
-from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
-from .segmenting.model_arguments import add_model_arguments, model_options
-from .segmenting.one_volume import inputs_of, label_outlines, output_of, prepare
+from .segmenting.model_arguments import (
+    add_model_arguments,
+    model_options,
+    stored_features,
+    with_window,
+)
+from .segmenting.one_volume import inputs_of, output_of, prepare
 
 SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
 
@@ -60,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F.png",
         help="write a figure of the disagreement for the object with the lowest expected Dice",
     )
+    add_window_argument(parser)
     add_reading_arguments(parser)
     all_frames.add_frame_arguments(parser)
     add_model_arguments(parser)
@@ -77,7 +85,6 @@ def run(arguments: argparse.Namespace) -> int:
         all_frames.run(arguments)
         return 0
     from ..volumes.io.image_files import check_ending, check_storable
-    from ..volumes.right_angles import brought_back
 
     result = output_of(arguments)
     maps = [Path(arguments.consistency)] if arguments.consistency else []
@@ -93,37 +100,45 @@ def run(arguments: argparse.Namespace) -> int:
         check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
-    prepared = prepare(arguments, result)
-    volume, worked = prepared.volume, prepared.worked
+    window = chosen_window(arguments)
+    with progress_bar(arguments.model) as progress:
+        progress(0, "Reading the volume")
+        prepared = prepare(arguments, result)
+    volume = prepared.volume
     for path in maps:
         check_storable(path, volume.geometry)
-    options = model_options(arguments)
+    options = with_window(model_options(arguments), arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
-    with progress_bar(arguments.model) as progress:
+    with progress_bar(arguments.model) as progress, stored_features(arguments):
         progress(0, "Loading the model")
         session = prepared.begin(create(arguments.model, arguments.device, **options))
         share = part_of(progress, 0, 1 / 3) if comparing else progress
-        worked_result = result.segments(session, share)
+        silent = prepared.by_class or arguments.no_changes
+        typed = range(0) if silent else typed_prompts(arguments, prepared.prompts)
+        # What they changed ends with the result itself, which is cached then.
+        changes = session.changes(typed.start, typed.stop, part_of(share, 0, 0.9)) if typed else []
+        segmentation = result.segments(session, part_of(share, 0.9 if typed else 0, 1))
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - start_time
     prompts = prepared.prompts
-    segmentation = prepared.on_own_grid(worked_result)
-    for line in result.flattened(session):
-        print(line)
-    result.write(segmentation, volume, session, prompts, arguments, options, prepared.by_class)
+    flattened = result.flattened(session)
+    name = session.segmenter.card.name
+    result.write(segmentation, volume, name, prompts, arguments, options, prepared.by_class)
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
-    title = f"{Path(arguments.volume).name}, {arguments.model}"
+    title = f"{title_of(Path(arguments.volume), volume)}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        preview = draw_preview(worked, label_outlines(worked_result), shown, title)
-        write_preview(preview, arguments.preview)
+        scene = Scene(volume, outlines_of(segmentation), shown, window)
+        write_picture(draw_panels(scene, panels_of_objects(scene), title), arguments.preview)
     if arguments.consistency:
-        disagreement = disagreement_map(measured, worked)
-        brought_back(disagreement, volume.geometry).write(arguments.consistency)
+        disagreement_map(measured, volume).write(arguments.consistency)
     if arguments.consistency_figure:
-        write_figure(measured, worked, title, arguments.consistency_figure)
+        write_figure(measured, volume, title, arguments.consistency_figure, window)
+    # Files are written before anything is printed: the reader of the output may be gone.
+    for line in flattened:
+        print(line)
     bounds = lower_bounds(session, arguments.model, options)
     columns = [*(COLUMNS if comparing else []), *([BOUND_COLUMN] if bounds else [])]
     rows = []
@@ -131,10 +146,14 @@ def run(arguments: argparse.Namespace) -> int:
     for label, name in prompts.objects:
         voxels = found.get(label, 0)
         millilitres = voxels * volume.geometry.voxel_volume_mm3 / 1000
-        row = [str(label), name, str(voxels), f"{millilitres:.2f}"]
+        row = [str(label), name, str(voxels), VOLUME.text(millilitres)]
         row += column_texts(measured.get(label)) if comparing else []
         rows.append([*row, *([bound_text(bounds.get(label))] if bounds else [])])
-    print_table(["label", "object", "voxels", "ml", *columns], rows)
+    print_table(["label", "object", "voxels", VOLUME.heading, *columns], rows)
+    if arguments.prompts:
+        print_prompts(prompts, volume.geometry)
+    for change in changes:
+        print(change.sentence)
     for line in bound_notes(bounds, prompts):
         print(line)
     if "point" in session.segmenter.card.prompts:
@@ -144,3 +163,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(line)
     print(f"Wrote {arguments.out}; {arguments.model} took {seconds:.1f} s.")
     return 0
+
+
+def print_prompts(prompts: PromptList, geometry: Geometry) -> None:
+    """Print the prompts with their numbers, which the options that change them take."""
+    rows = [
+        [str(number), prompts.name(label), prompt_text(prompt, geometry)]
+        for number, (label, prompt) in enumerate(prompts.entries, 1)
+    ]
+    print_table(["prompt", "object", "as typed (i, j, k)"], rows)

@@ -7,16 +7,24 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..drawing.preview import check_picture_ending, draw_preview, write_preview
+import numpy as np
+
+from ..drawing.panels import panels_through
+from ..drawing.picture import Scene, check_picture_ending, draw_panels, write_picture
 from ..prompts.types import Point
 from ..volumes.geometry import Geometry
+from ..volumes.intensities import looks_like_ct
 from ..volumes.volume import Volume
+from .arguments.picture import add_window_argument, chosen_window, title_of
 from .check_outputs import check_outputs
 from .console import print_table
 from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 
 if TYPE_CHECKING:
     from ..volumes.io.dicom.series import SeriesRow
+
+# An angle that is shown as 0.0 is none.
+_LEAST_DEGREES = 0.05
 
 SUMMARY = "print a volume's size, grid and intensities, and draw three planes of it"
 
@@ -32,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("I", "J", "K"),
         help="voxel that the planes go through (default: the centre)",
     )
+    add_window_argument(parser)
     add_reading_arguments(parser)
 
 
@@ -41,16 +50,19 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.preview:
         check_outputs([Path(arguments.preview)], path)
         check_picture_ending(Path(arguments.preview))
+    window = chosen_window(arguments)
     if arguments.series is None and not arguments.preview and _print_series(path):
         return
     volume = read_volume(arguments)
     if arguments.at:
         Point.from_ijk(volume.geometry, arguments.at)
+    if arguments.preview:
+        scene = Scene(volume, window=window)
+        rows = panels_through(scene, arguments.at[::-1] if arguments.at else None)
+        write_picture(draw_panels(scene, rows, title_of(path, volume)), arguments.preview)
     for name, value in _facts(volume).items():
         print(f"{name:<12} {value}")
     if arguments.preview:
-        figure = draw_preview(volume, [], title=path.name, at_ijk=arguments.at)
-        write_preview(figure, arguments.preview)
         print(f"Wrote {arguments.preview}.")
 
 
@@ -92,14 +104,34 @@ def _series_texts(row: SeriesRow, path: Path) -> list[str]:
 
 def _facts(volume: Volume) -> dict[str, str]:
     geometry, array = volume.geometry, volume.array_kji
-    return {
+    stated = {"modality": volume.modality, "series": volume.description}
+    if not volume.modality and looks_like_ct(array):
+        stated["modality"] = "CT by its values; the file states none"
+    return {name: text for name, text in stated.items() if text} | {
         "size": f"{' x '.join(map(str, array.shape[::-1]))} voxels (i x j x k)",
         "spacing": f"{' x '.join(f'{mm:.4g}' for mm in geometry.spacing_ijk_mm)} mm",
         "orientation": f"{geometry.axis_codes} (directions of i, j and k)",
+        "oblique": _obliqueness(geometry),
+        **({"axes": _axes(geometry)} if geometry.is_sheared else {}),
         "bounds": _bounds(geometry),
         "voxel type": array.dtype.name,
         "grey values": f"{array.min():g} to {array.max():g}",
     }
+
+
+def _obliqueness(geometry: Geometry) -> str:
+    """The largest angle between the volume's axes and the patient's."""
+    angle = geometry.oblique_degrees
+    return f"{angle:.1f} degrees" if angle >= _LEAST_DEGREES else "no"
+
+
+def _axes(geometry: Geometry) -> str:
+    """How far the axes of a sheared volume are off right angles."""
+    cosines = np.abs(geometry.directions.T @ geometry.directions - np.eye(3)).max()
+    return (
+        f"{np.rad2deg(np.arcsin(cosines)):.2g} degrees off right angles, as with a tilted gantry; "
+        "models work on a grid with right angles"
+    )
 
 
 def _bounds(geometry: Geometry) -> str:

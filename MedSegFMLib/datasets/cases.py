@@ -18,6 +18,8 @@ from ..errors import CasesError, MaskError, MedSegFMError
 from ..system.json_files import load_json
 from ..system.names import LARGEST_LABEL, name_fault, parse_label
 from ..volumes.geometry import Geometry
+from ..volumes.grids import may_overlap
+from ..volumes.right_angles import StraightGrid
 from ..volumes.segmentations.files import has_segments
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
@@ -164,12 +166,14 @@ def challenge_case(image: Path, label: Path, spacing_order: str) -> Case:
 def load_case(case: Case) -> LoadedCase:
     """Read image and labels; labels on another grid are resampled to the image's (nearest voxel).
 
+    A sheared image and its labels are brought to a grid with right angles.
+
     Raises:
         CasesError: a file cannot be read, the grids do not overlap, or a listed label does not
             occur; the message names the case.
     """
     try:
-        loaded = _loaded(case)
+        loaded = _straightened(_loaded(case))
         loaded.image.intensity_range()
     except MedSegFMError as error:
         raise CasesError(f"Case {case.name}: {error}") from error
@@ -187,10 +191,10 @@ def _loaded(case: Case) -> LoadedCase:
     if is_challenge_file(case.label):
         label = read_labels(case.label, image.geometry)
     else:
-        label = _labels(case)
+        label = _labels(case, image.geometry)
     resampled = not label.geometry.matches(image.geometry)
     if resampled:
-        if not _overlap(label.geometry, image.geometry):
+        if not may_overlap(label.geometry, image.geometry):
             raise CasesError(
                 f"{case.label} and {case.image} do not overlap in the patient; use the label of "
                 "this image."
@@ -202,11 +206,24 @@ def _loaded(case: Case) -> LoadedCase:
     return LoadedCase(image, label, resampled, boxes, read_spacing(case.image))
 
 
-def _labels(case: Case) -> Volume:
+def _straightened(loaded: LoadedCase) -> LoadedCase:
+    """A sheared case on a grid with right angles, on which distances can be measured."""
+    grid = StraightGrid.of(loaded.image.geometry)
+    if grid.geometry == loaded.image.geometry:
+        return loaded
+    return replace(
+        loaded,
+        image=grid.volume(loaded.image),
+        label=grid.labels(loaded.label),
+        resampled=loaded.resampled or grid.is_resampled,
+    )
+
+
+def _labels(case: Case, grid: Geometry) -> Volume:
     """The label map of a case; of a file with segments, those with the names of its objects."""
     if not has_segments(case.label):
         return Volume.read(case.label)
-    segmentation = Segmentation.read(case.label)
+    segmentation = Segmentation.read(case.label, grid)
     segments = []
     for label, name in case.objects:
         try:
@@ -220,17 +237,6 @@ def _labels(case: Case) -> Volume:
             "scores one object in each; list them in two cases."
         )
     return chosen.labelmap()
-
-
-def _overlap(one: Geometry, other: Geometry) -> bool:
-    """Whether two grids may overlap in space; False is certain."""
-    for a, b in ((one, other), (other, one)):
-        corners_ijk = a.ijk_from_ras(b.ras_from_ijk(b.corners_ijk(0.5)))
-        size_ijk = a.shape_kji[::-1]
-        low, high = corners_ijk.min(axis=0), corners_ijk.max(axis=0)
-        if any(h <= -0.5 or n - 0.5 <= w for w, h, n in zip(low, high, size_ijk, strict=True)):
-            return False
-    return True
 
 
 def _case(item: Any, number: int, path: Path) -> Case:

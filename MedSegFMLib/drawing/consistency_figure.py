@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,20 +13,27 @@ from ..consistency.measure import Consistency
 from ..segmenter import Prediction
 from ..volumes.geometry import Geometry
 from ..volumes.masks import bounding_box
-from ..volumes.patient_planes import SLICE_SIDES, Plane, planes, slice_positions_mm
+from ..volumes.patient_planes import SLICE_SIDES, Plane, slice_positions_mm
 from ..volumes.region import Region
 from ..volumes.volume import Volume
-from .preview import COLOURS, middle_voxel, shown_region
-from .slices import display_window, draw_frame, draw_legend, draw_outline, draw_slice
+from ..volumes.windows import Window
+from .display_window import display_window
+from .outlines import COLOURS, Outline, cut_of_region
+from .panels import middle_voxel, shown_planes, with_margin
+from .picture import Panel, draw_image
+from .sheet import make_sheet
+from .slices import GREY, crop_axes, draw_outline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 PLANE_COLOURS = {"axial": COLOURS[1], "coronal": COLOURS[2], "sagittal": COLOURS[3]}
 _ANSWER_COLOUR = "#FFFFFF"
-_GREY = "#9A9A9A"
+# Inches: the height of the graphs, and the room for the colour bar.
+_GRAPH, _BAR = 1.3, 1.0
 
 # Disagreement below the first value is not drawn over the image, and from the second on it has full
 # opacity: faint colour would darken the image although the planes almost agree.
@@ -34,60 +42,76 @@ _OPACITY = 0.7
 
 
 def draw_consistency(
-    volume: Volume, prediction: Prediction, consistency: Consistency, title: str = ""
+    volume: Volume,
+    prediction: Prediction,
+    consistency: Consistency,
+    title: str = "",
+    window: Window | None = None,
 ) -> Figure:
     """Draw where the planes of a prediction disagree, and their agreement in each slice.
 
-    The planes go through the most doubtful voxel, or, without one, through the object's middle.
-    The image is overlaid by the disagreement in colour, the outline of the object in each plane,
-    and the prediction's in white dashes. The graph below a plane shows the mean Dice over pairs of
-    planes for each of its slices, by the slice's position in the patient in millimetres.
+    The planes that are wide enough go through the most doubtful voxel, or, without one, through the
+    object's middle. The image is overlaid by the disagreement in colour, the outline of the object
+    in each plane, and the prediction's in white dashes. The graph below a plane shows the mean Dice
+    over pairs of planes for each of its slices, by the slice's position in the patient in
+    millimetres.
 
     Args:
         volume: the volume of `prediction`.
         prediction: the prediction, with its planes.
         consistency: the result of `measure` for that prediction.
         title: text before the summary, may be empty.
+        window: the window that the user chose; None for the one that fits the object.
     """
-    from matplotlib.figure import Figure
-
     region, spot = consistency.region, consistency.suggestion
     answer = prediction.logits_kji > 0
     centre = _centre(answer, region, spot)
     shown = _shown(volume, answer, consistency)
-    window = display_window(volume.crop(shown).array_kji)
-    figure = Figure(figsize=(12, 6.8), layout="constrained", facecolor="black")
+    outline = Outline("answer", region, answer, _ANSWER_COLOUR)
+    window = display_window(volume, shown, outline if answer.any() else None, window)
+    panels = [
+        Panel(plane, int(centre[plane.axis_kji]), shown, window)
+        for plane in shown_planes(volume.geometry, shown)
+    ]
+    lines = {f"{name} plane": (PLANE_COLOURS[name], False) for name in consistency.masks}
+    lines |= {"answer": (_ANSWER_COLOUR, True)}
+    heading = ": ".join(part for part in (title, _sentence(consistency)) if part)
+    sheet = make_sheet(
+        [[panel.ratio for panel in panels]], lines, heading, True, graph_height=_GRAPH, right=_BAR
+    )
     colours = _heat_colours()
-    rows = figure.subplots(2, 3, height_ratios=(3, 1))
-    for axes, graph, plane in zip(*rows, planes(volume.geometry), strict=True):
-        index = int(centre[plane.axis_kji])
-        draw_slice(axes, plane, volume, index, window)
-        cuts = _Cuts(plane, region, volume.geometry.shape_kji, index)
-        heat = cuts.cut(consistency.disagreement_kji)
+    for axes, graph, panel in zip(sheet.rows[0], sheet.graphs, panels, strict=True):
+        draw_image(axes, volume, panel, indices=True)
+        cuts = _Cuts(panel, region, volume.geometry)
         painted = axes.imshow(
-            heat,
+            cuts.cut(consistency.disagreement_kji),
             cmap=colours,
             vmin=0,
             vmax=1,
-            aspect=plane.aspect,
+            aspect="auto",
             interpolation="nearest",
         )
+        crop_axes(axes, panel.plane, volume.geometry.shape_kji, shown)
         for name, mask in consistency.masks.items():
             _outline(axes, cuts.cut(mask), PLANE_COLOURS[name])
         # Thin, so that an identical outline of a plane is visible beneath.
         _outline(axes, cuts.cut(answer), _ANSWER_COLOUR, dashed=True, width=0.8)
         if spot is not None:
-            _draw_click(axes, plane, spot, volume.geometry)
-        draw_frame(axes, plane, volume.geometry.shape_kji, shown, index)
-        _draw_slices(graph, plane, volume.geometry, consistency, index)
-    bar = figure.colorbar(painted, ax=list(rows[0]), shrink=0.8, pad=0.01)
-    bar.set_label("disagreement between planes\n(probability, 0 to 1)", color=_GREY, fontsize=8)
-    bar.ax.set_facecolor("black")
-    bar.ax.tick_params(colors=_GREY, labelsize=7)
-    lines = {f"{name} plane": (PLANE_COLOURS[name], False) for name in consistency.masks}
-    heading = ": ".join(part for part in (title, _sentence(consistency)) if part)
-    draw_legend(figure, lines | {"answer": (_ANSWER_COLOUR, True)}, heading)
-    return figure
+            _draw_click(axes, panel.plane, spot, volume.geometry)
+        _draw_slices(graph, panel.plane, volume.geometry, consistency, panel.index)
+    _draw_bar(sheet.figure, sheet.rows[0], painted)
+    return sheet.figure
+
+
+def _draw_bar(figure: Figure, images: Sequence[Axes], painted: AxesImage) -> None:
+    """Draw the colours of the disagreement in the room at the right."""
+    place = max((axes.get_position() for axes in images), key=lambda box: box.height)
+    left = 1 - (_BAR - 0.15) / figure.get_figwidth()
+    axes = figure.add_axes((left, place.y0, 0.15 / figure.get_figwidth(), place.height))
+    bar = figure.colorbar(painted, cax=axes)
+    bar.set_label("disagreement between planes\n(probability, 0 to 1)", color=GREY, fontsize=8)
+    axes.set_facecolor("black")
+    axes.tick_params(colors=GREY, labelsize=7)
 
 
 def _heat_colours() -> ListedColormap:
@@ -104,20 +128,14 @@ def _heat_colours() -> ListedColormap:
 class _Cuts:
     """Slice images of the volume from arrays that cover a region of it; 0 elsewhere."""
 
-    def __init__(self, plane: Plane, region: Region, shape_kji: tuple[int, ...], index: int):
-        self._plane, self._region = plane, region
-        axis = plane.axis_kji
-        self._shape = [1 if n == axis else count for n, count in enumerate(shape_kji)]
-        self._depth = index - region.start_kji[axis]
+    def __init__(self, panel: Panel, region: Region, geometry: Geometry) -> None:
+        self._panel, self._region, self._geometry = panel, region, geometry
 
     def cut(self, array: NDArray[Any]) -> NDArray[Any]:
-        axis = self._plane.axis_kji
-        whole = np.zeros(self._shape, dtype=array.dtype)
-        if 0 <= self._depth < array.shape[axis]:
-            place = list(self._region.slices)
-            place[axis] = slice(0, 1)
-            whole[tuple(place)] = array.take([self._depth], axis)
-        return self._plane.cut(whole, 0)
+        shape = self._geometry.shape_kji
+        plane = self._panel.plane
+        cut = cut_of_region(array, self._region, plane, shape, self._panel.index)
+        return np.zeros((shape[plane.rows_kji], shape[plane.columns_kji])) if cut is None else cut
 
 
 def _centre(answer: NDArray[np.bool_], region: Region, spot: HotSpot | None) -> NDArray[np.int64]:
@@ -135,7 +153,7 @@ def _shown(volume: Volume, answer: NDArray[np.bool_], consistency: Consistency) 
     start = consistency.region.start_kji
     regions = [Region.from_slices(box).shifted(start) for box in boxes if box is not None]
     regions += [spot.region for spot in consistency.hot_spots[:1]]
-    return shown_region(volume, regions or [consistency.region], [])
+    return with_margin(volume, regions or [consistency.region])
 
 
 def _outline(
@@ -163,16 +181,16 @@ def _draw_slices(
     heights = [np.nan if score is None else score for score in scores]
     # With points, since a slice between two without the object would not give a line.
     axes.plot(place, heights, ".-", color=PLANE_COLOURS[plane.name], linewidth=1, markersize=4)
-    axes.axvline(positions[index], color=_GREY, linewidth=0.8, linestyle="dotted")
+    axes.axvline(positions[index], color=GREY, linewidth=0.8, linestyle="dotted")
     margin = max(1.0, 0.02 * float(np.ptp(place)))
     axes.set_xlim(place.min() - margin, place.max() + margin)
     axes.set_ylim(-0.03, 1.03)
     axes.set_facecolor("black")
     axes.set_xlabel(
-        f"position of {plane.name} slices, {SLICE_SIDES[plane.name]} (mm)", color=_GREY, fontsize=8
+        f"position of {plane.name} slices, {SLICE_SIDES[plane.name]} (mm)", color=GREY, fontsize=8
     )
-    axes.set_ylabel("agreement (Dice)", color=_GREY, fontsize=8)
-    axes.tick_params(colors=_GREY, labelsize=7, length=2)
+    axes.set_ylabel("agreement (Dice)", color=GREY, fontsize=8)
+    axes.tick_params(colors=GREY, labelsize=7, length=2)
     axes.grid(color="#333333", linewidth=0.5)
     for spine in axes.spines.values():
         spine.set_color("#555555")

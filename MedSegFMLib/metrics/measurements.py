@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MaskError
 from ..volumes.geometry import Geometry
+from ..volumes.right_angles import StraightGrid
 from ..volumes.segmentations.segmentation import Segment, Segmentation
 from ..volumes.volume import Volume
 
@@ -58,15 +58,10 @@ def measure_segments(
         image: the image, on any grid that contains the segments; segments on another grid than
             the image's are measured on it by nearest voxels.
         suv: whether the image is in SUV, so that its peak is measured.
-
-    Raises:
-        MaskError: the axes are not at right angles.
     """
     if image is not None and not image.geometry.matches(segmentation.geometry):
         grid = image.geometry
         segmentation = segmentation.mapped(lambda labels: labels.resample(grid, order=0))
-    if segmentation.geometry.is_sheared:
-        raise MaskError("The segments are on a sheared grid; resample them to measure them.")
     return [
         _measured(segment, segmentation.geometry, image, suv) for segment in segmentation.segments
     ]
@@ -94,9 +89,11 @@ def _surface(segment: Segment, geometry: Geometry) -> float:
     """The area that SimpleITK's label shape filter finds (Crofton's formula)."""
     import SimpleITK as sitk
 
-    padded = np.pad(segment.mask_kji.astype(np.uint8), 1)
-    mask = sitk.GetImageFromArray(padded)
-    mask.SetSpacing(geometry.spacing_ijk_mm)
+    part = geometry.crop(segment.region)
+    straight = StraightGrid.of(part)
+    labels = straight.labels(Volume(segment.mask_kji.astype(np.uint8), part))
+    mask = sitk.GetImageFromArray(np.pad(labels.array_kji, 1))
+    mask.SetSpacing(straight.geometry.spacing_ijk_mm)
     shapes = sitk.LabelShapeStatisticsImageFilter()
     shapes.ComputePerimeterOn()
     shapes.Execute(mask)
@@ -138,13 +135,15 @@ def _peak(positions_kji: NDArray[np.intp], image: Volume) -> float:
     from scipy.ndimage import convolve
 
     radius = (3 * _PEAK_ML * 1000 / (4 * np.pi)) ** (1 / 3)
-    spacing = np.array(image.geometry.spacing_kji_mm)
-    reach = np.floor(radius / spacing).astype(int)
+    steps = image.geometry.ijk_to_ras[:3, :3]
+    # How far a sphere reaches along each axis, which may not be at right angles to the others.
+    reach = np.floor(radius * np.linalg.norm(np.linalg.inv(steps), axis=1)[::-1]).astype(int)
     low = np.maximum(positions_kji.min(axis=0) - reach, 0)
     high = np.minimum(positions_kji.max(axis=0) + reach + 1, image.array_kji.shape)
     part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     offsets = np.indices(2 * reach + 1).reshape(3, -1).T - reach
-    sphere = (((offsets * spacing) ** 2).sum(axis=1) <= radius**2).reshape(2 * reach + 1)
+    apart_mm = np.linalg.norm(offsets[:, ::-1] @ steps.T, axis=1)
+    sphere = (apart_mm <= radius).reshape(2 * reach + 1)
     means = convolve(
         image.array_kji[part].astype(np.float64), sphere / sphere.sum(), mode="nearest"
     )

@@ -1,4 +1,7 @@
-"""Measures as tables show them: name, unit and number format, each defined once."""
+"""Measures as tables show them: name, unit and number format, each defined once.
+
+Scores and volumes have three decimals, lengths and areas one, times and intensities two.
+"""
 
 from __future__ import annotations
 
@@ -60,5 +63,8 @@ HD95 = Measure("HD95", "mm", 1)
 AGREEMENT = Measure("agreement")
 CONSISTENCY = Measure("consistency")
 VOLUME = Measure("volume", "ml", 3)
+SURFACE = Measure("surface", "mm²", 1)
+DIAMETER = Measure("diameter", "mm", 1)
+VALUE = Measure("value", "", 2)
 SECONDS = Measure("time", "s", 2)
 PEAK_MEMORY = Measure("peak memory", "MB", 0, 1e6)

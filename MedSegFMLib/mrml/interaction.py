@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import MedSegFMError, PromptError
+from ..errors import MaskError, MedSegFMError, PromptError
 from ..prompts.edits import replaced, with_prompt
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import prompt_name
 from ..prompts.voxels import to_voxels
 from ..segmenter import class_numbers
+from ..volumes.segmentations.treatment import Treatment
 from ..worker.events import Event, Predicted
 from .consistency.tracker import ConsistencyTracker
 from .prompts.edits import Added, Deleted, Edit, Refused, Replaced
@@ -199,6 +200,19 @@ class Interaction:
                 workspace.volume_node, volume.geometry, workspace.prompts, label, mask
             )
         )
+
+    def treat(self, label: int, treatment: Treatment) -> bool:
+        """Treat an object's segment; see `SegmentationLogic.treat`."""
+        workspace = self._workspace
+        geometry = workspace.require_volume().geometry
+        if not self._segments.is_there(label):
+            name = workspace.prompts.name(label)
+            raise MaskError(f"{name} has no segment to change yet; predict it first.")
+        written = self._replacements.treat(
+            workspace.volume_node, geometry, workspace.prompts, label, treatment
+        )
+        self._note_written(written)
+        return bool(written.added.get(label) or written.removed.get(label))
 
     def put_back(self, redo: bool) -> None:
         """Undo the last replacement of a segment, or redo it."""

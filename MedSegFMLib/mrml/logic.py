@@ -24,6 +24,7 @@ from ..prompts.voxels import kept_part, to_voxels
 from ..registry import card, resolve_name
 from ..segmenter import ModelCard
 from ..volumes.region import Region
+from ..volumes.segmentations.treatment import Treatment
 from ..volumes.volume import Volume
 from .autosave import Autosave, Snapshot
 from .consistency.tracker import ConsistencyTracker
@@ -115,10 +116,24 @@ class SegmentationLogic:
         """Its voxels and grid; None if none is chosen, or it cannot be segmented now."""
         return self._workspace.volume
 
+    def require_volume(self) -> Volume:
+        """The volume.
+
+        Raises:
+            VolumeError: If no volume is chosen, or it cannot be segmented now.
+        """
+        return self._workspace.require_volume()
+
     @property
     def prompts(self) -> PromptList:
         """The objects and their prompts."""
         return self._workspace.prompts
+
+    @property
+    def treatment(self) -> Treatment:
+        """The treatment of all segments after the answer to the present prompts; see `treat`."""
+        labels = [label for label, _ in self.prompts.entries]
+        return self._writer.replaced.treatment(self.prompts, labels)
 
     @property
     def current_label(self) -> int:
@@ -529,6 +544,30 @@ class SegmentationLogic:
         pending = self.requests.pending
         if pending is not None and not pending.for_consistency:
             pending.replaced[label] = mask
+
+    def treat(self, treatment: Treatment, label: int | None = None) -> bool:
+        """Treat an object's segment: fill holes, smooth, leave parts out; undo restores it.
+
+        No voxel of another object is taken. The next answer replaces the result.
+
+        Args:
+            treatment: What is done.
+            label: The object; None for the current one.
+
+        Returns:
+            Whether any voxel changed.
+
+        Raises:
+            MaskError: If the object has no segment with voxels, or it is locked.
+            VolumeError: If no volume is chosen.
+        """
+        self._interaction.take_edits()
+        label = self.current_label if label is None else label
+        self.prompts.name(label)
+        if self.is_locked(label):
+            name = self.prompts.name(label)
+            raise MaskError(f"{name} is locked; untick Lock before you change its segment.")
+        return self._interaction.treat(label, treatment)
 
     def add_segment(self, name: str, mask: ModelVoxels) -> str:
         """Add a segment beside those of the objects: see `Replacements.add_segment`."""

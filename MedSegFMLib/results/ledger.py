@@ -43,6 +43,8 @@ from ..weights.store import installed
 
 FORMAT, VERSION = "medsegfm-ledger", 1
 _MOST_BYTES = 256_000_000
+# Types of whole numbers, the first that holds all values counts.
+_WHOLE = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")
 # What an answer may depend on.
 _PACKAGES = ("numpy", "scipy", "openvino", "onnxruntime", "torch")
 
@@ -141,10 +143,21 @@ def parse_ledger(text: str, name: str) -> Ledger:
 
 
 def digest_of(volume: Volume) -> str:
-    """The SHA-256 of a volume's voxels with their type and shape."""
+    """The SHA-256 of a volume's values with their shape.
+
+    The width of whole numbers does not count, and other numbers count in single precision: programs
+    that read one file, such as Slicer and this library, choose different types.
+    """
     array = volume.array_kji
-    digest = hashlib.sha256(f"{array.dtype.kind}{array.dtype.itemsize} {array.shape}".encode())
-    digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
+    if array.dtype.kind == "f":
+        kind = "f4"
+    else:
+        low, high = int(array.min()), int(array.max())
+        kind = next(k for k in _WHOLE if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
+    digest = hashlib.sha256(f"{kind} {array.shape}".encode())
+    # Slice by slice, so that there is no copy of the volume.
+    for part in array:
+        digest.update(np.ascontiguousarray(part, dtype=f"<{kind}").data)
     return digest.hexdigest()
 
 

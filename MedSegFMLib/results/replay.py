@@ -13,7 +13,6 @@ from ..progress import Progress, no_progress
 from ..registry import create
 from ..session.session import Session
 from ..system.json_files import load_bytes
-from ..volumes.right_angles import brought_back, on_regular_grid
 from ..volumes.segmentations.files import has_segments
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.segmentations.treatment import treated
@@ -67,6 +66,24 @@ def read_ledger(path: Path) -> Ledger:
             "segment wrote it, with that file."
         )
     return parse_ledger(text, str(path))
+
+
+def read_named(path: Path) -> Segmentation:
+    """The segments of a file; a label map has the names of the ledger beside it, if there is one.
+
+    Raises:
+        VolumeError, MaskError: as `Segmentation.read`.
+    """
+    segmentation = Segmentation.read(path)
+    sidecar = sidecar_of(path)
+    if has_segments(path) or not sidecar.is_file():
+        return segmentation
+    try:
+        ledger = parse_ledger(load_bytes(sidecar, _MOST_BYTES).decode("utf-8"), str(path))
+    except (OSError, ValueError):
+        # The names are a help; the file is shown without them.
+        return segmentation
+    return Segmentation.from_labelmap(segmentation.labelmap(), dict(ledger.prompts.objects))
 
 
 def read_result(path: Path) -> tuple[Segmentation, Ledger]:
@@ -153,12 +170,9 @@ def replay(
         raise other_volume(name)
     given = dict(ledger.options) if options is None else dict(options)
     segmenter = create(model or ledger.model, device, **given)
-    session = Session(segmenter, on_regular_grid(volume))
+    session = Session(segmenter, volume)
     session.change(ledger.prompts)
-    made = treated(session.segmentation(progress, ledger.overlapping), ledger.treatment)
-    if made.geometry == volume.geometry:
-        return made
-    return made.mapped(lambda labels: brought_back(labels, volume.geometry))
+    return treated(session.segmentation(progress, ledger.overlapping), ledger.treatment)
 
 
 def differences(result: Segmentation, replayed: Segmentation) -> list[Difference]:

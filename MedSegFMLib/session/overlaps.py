@@ -14,15 +14,19 @@ from numpy.typing import NDArray
 
 from ..prompts.voxels import VoxelMarks
 from ..segmenter import Prediction
+from .shared_starts import SharedStarts
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 _ROUNDS = 10
+_NOTHING = SharedStarts()
 
 
 def resolve_overlaps(
-    predictions: Mapping[int, Prediction], marks: Mapping[int, VoxelMarks]
+    predictions: Mapping[int, Prediction],
+    marks: Mapping[int, VoxelMarks],
+    shared: SharedStarts = _NOTHING,
 ) -> dict[int, Prediction]:
     """The predictions with logits above 0 for at most one object per voxel.
 
@@ -34,9 +38,10 @@ def resolve_overlaps(
         predictions: the model's prediction for each label, on the same volume.
         marks: the boxes and marked voxels of each label in the volume. A voxel marked as background
             stays background, even if that leaves its object empty.
+        shared: the voxels that two objects may have in common.
     """
     raised = dict(predictions)
-    resolved = {label: _lowered(label, raised) for label in sorted(raised)}
+    resolved = {label: _lowered(label, raised, shared) for label in sorted(raised)}
     for k in range(_ROUNDS):
         empty = [
             label for label in resolved if marks[label].boxes and not _holds_any(resolved[label])
@@ -44,7 +49,7 @@ def resolve_overlaps(
         if not empty:
             break
         raised.update({label: _raised(predictions[label], marks[label], 2.0**k) for label in empty})
-        resolved = {label: _lowered(label, raised) for label in sorted(raised)}
+        resolved = {label: _lowered(label, raised, shared) for label in sorted(raised)}
     return resolved
 
 
@@ -52,7 +57,7 @@ def _holds_any(prediction: Prediction) -> bool:
     return bool((prediction.logits_kji > 0).any())
 
 
-def _lowered(label: int, predictions: Mapping[int, Prediction]) -> Prediction:
+def _lowered(label: int, predictions: Mapping[int, Prediction], shared: SharedStarts) -> Prediction:
     own = predictions[label]
     logits, planes = own.logits_kji, dict(own.planes)
     for other_label, other in predictions.items():
@@ -62,7 +67,8 @@ def _lowered(label: int, predictions: Mapping[int, Prediction]) -> Prediction:
         here = common.relative_to(own.region).slices
         there = common.relative_to(other.region).slices
         theirs, ours = other.logits_kji[there], own.logits_kji[here]
-        lost = _lost(ours, theirs, 0.0, other_label < label)
+        compete = ~shared.within(label, other_label, common)
+        lost = compete & _lost(ours, theirs, 0.0, other_label < label)
         if lost.any():
             logits = logits.copy() if logits is own.logits_kji else logits
             # Equal logits differ by nothing, so the loser goes just below 0.
@@ -70,7 +76,7 @@ def _lowered(label: int, predictions: Mapping[int, Prediction]) -> Prediction:
             logits[here] = np.where(lost, np.minimum(logits[here], distance), logits[here])
         for name in own.planes.keys() & other.planes.keys():
             theirs, ours = other.planes[name][there], own.planes[name][here]
-            lost = _lost(ours, theirs, 0.5, other_label < label)
+            lost = compete & _lost(ours, theirs, 0.5, other_label < label)
             if lost.any():
                 plane = planes[name]
                 plane = planes[name] = plane.copy() if plane is own.planes[name] else plane

@@ -20,8 +20,6 @@ from ..prompts.prompt_list import PromptList
 from ..prompts.types import Text
 from ..segmenter import Segmenter
 from ..volumes.frames import FrameSource
-from ..volumes.geometry import Geometry
-from ..volumes.right_angles import brought_back, on_regular_grid
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.segmentations.treatment import Treatment, treated
 from ..volumes.volume import Volume
@@ -78,19 +76,18 @@ def propagate(
     shares = iter(parts_of(progress, len(frames)))
     follower = _Follower(segmenter, prompts, treatment or Treatment())
     prompted = frames[start]
-    done[start], known = follower.first(on_regular_grid(prompted), next(shares))
+    done[start], known = follower.first(prompted, next(shares))
     for direction in (range(start + 1, len(frames)), range(start - 1, -1, -1)):
         seen = dict(known)
         for number in direction:
             try:
-                frame = on_regular_grid(frames[number])
-                done[number] = follower.next(frame, seen, next(shares))
+                done[number] = follower.next(frames[number], seen, next(shares))
             except Cancelled:
                 raise
             except MedSegFMError as error:
                 raise VolumeError(f"Frame {number + 1}: {error}") from error
     progress(1.0, "Following the objects")
-    return [_on(done[number], prompted.geometry) for number in range(len(frames))]
+    return [done[number] for number in range(len(frames))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +160,3 @@ class _Follower:
 
 def _by_text(prompts: PromptList) -> bool:
     return all(isinstance(prompt, Text) for _, prompt in prompts.entries)
-
-
-def _on(segmentation: Segmentation, geometry: Geometry) -> Segmentation:
-    if segmentation.geometry == geometry:
-        return segmentation
-    return segmentation.mapped(lambda labels: brought_back(labels, geometry))

@@ -19,14 +19,18 @@ from ..system.foreign_errors import callers
 from ..volumes.region import Region
 from ..volumes.segmentations.segmentation import Segment, Segmentation
 from ..volumes.volume import Volume
+from .changes import PromptChange, changes_of
 from .overlaps import resolve_overlaps
 from .predictor import Predictor
 from .region_of_interest import prompt_region
+from .shared_starts import SharedStarts
+from .straight_segmenter import with_right_angles
 
 
 class Session:
     """A volume, a model, and the prompts for one or several objects.
 
+    A sheared volume is segmented at right angles; its predictions are on the volume's own grid.
     The prompts are a `PromptList`; undo and redo go through all earlier lists. Predictions depend
     on the volume, the model and the prompts only, not on the order of edits that led to them.
 
@@ -45,7 +49,8 @@ class Session:
         self._segmenter = segmenter
         self._volume = volume
         self.current_label = 1
-        self._predictor = Predictor(segmenter, volume, budget_bytes)
+        worker = with_right_angles(segmenter, volume.geometry)
+        self._predictor = Predictor(worker, volume, budget_bytes)
         self._history = PromptHistory()
 
     @property
@@ -157,8 +162,9 @@ class Session:
         """
         label = self.current_label if label is None else label
         if not any(owner == label for owner, _ in self.prompts.entries):
+            known = self.prompts.name(label) if label in self.prompts.labels else label
             raise PromptError(
-                f"The object {label} has no prompts yet; place a box or click on it first."
+                f"The object {known} has no prompts yet; place a box or click on it first."
             )
         return self.predict_all(progress)[label]
 
@@ -173,7 +179,7 @@ class Session:
         Args:
             progress: called with the completed fraction and a phrase.
             overlapping: whether a voxel may belong to several objects; otherwise the one with the
-                highest logit gets it.
+                highest logit gets it; see `SharedStarts` for the exception.
             redraw: whether the model draws objects again that only start from a mask; otherwise
                 they are the mask itself.
 
@@ -183,22 +189,56 @@ class Session:
                 NaN or infinity.
         """
         progress = callers(progress)
-        steps = {label: self.prompts.steps(label) for label in self.prompts.labels}
-        steps = {label: taken for label, taken in steps.items() if taken}
-        for label, taken in steps.items():
-            if not any(map(is_positive, taken[-1])):
+        for label in self.prompts.labels:
+            taken = self.prompts.steps(label)
+            if taken and not any(map(is_positive, taken[-1])):
                 raise PromptError(
                     f"Only background is marked for {self.prompts.name(label)}; add a box or a "
                     "click on the object."
                 )
+        return self._predicted(self.prompts, progress, overlapping, redraw)
+
+    def changes(
+        self, first: int = 0, stop: int | None = None, progress: Progress = no_progress
+    ) -> list[PromptChange]:
+        """The changes that some prompts made, in the order in which they were given.
+
+        A model that does not continue from its previous answer (`ModelCard.uses_previous`)
+        predicts once more for each prompt.
+
+        Args:
+            first: the index of the first of these prompts.
+            stop: the index after the last; None for all. Later prompts count as given before.
+            progress: reports progress.
+        """
+        return changes_of(
+            self._predicted,
+            self.prompts,
+            range(first, len(self.prompts.entries) if stop is None else stop),
+            self.volume.geometry,
+            callers(progress),
+        )
+
+    def _predicted(
+        self,
+        prompts: PromptList,
+        progress: Progress,
+        overlapping: bool = False,
+        redraw: bool = False,
+    ) -> dict[int, Prediction]:
+        """Every object of a list for which more than background is marked; see `predict_all`."""
+        geometry = self.volume.geometry
+        shared_starts = SharedStarts.of(prompts, geometry)
+        steps = {label: shared_starts.steps(label, prompts, geometry) for label in prompts.labels}
+        steps = {
+            n: taken for n, taken in steps.items() if taken and any(map(is_positive, taken[-1]))
+        }
         answers: dict[int, Prediction] = {}
-        shared = self._shared_region()
+        shared = self._shared_region(prompts)
         shares = parts_of(progress, len(steps))
         for (label, taken), share in zip(steps.items(), shares, strict=True):
             answers[label] = self._predictor.answer(taken, shared, share, redraw)
-        marks = {
-            label: to_voxels(taken[-1], self.volume.geometry) for label, taken in steps.items()
-        }
+        marks = {label: to_voxels(taken[-1], geometry) for label, taken in steps.items()}
         if self.segmenter.card.can_predict_empty:
             # A box in which the model predicts nothing stays empty instead of being filled.
             marks = {
@@ -211,7 +251,7 @@ class Session:
                 for label, answer in answers.items()
             }
         else:
-            resolved = resolve_overlaps(answers, marks)
+            resolved = resolve_overlaps(answers, marks, shared_starts)
         progress(1.0, "Resolving overlaps")
         return resolved
 
@@ -255,10 +295,10 @@ class Session:
         if labels and self.current_label not in labels:
             self.current_label = labels[-1]
 
-    def _shared_region(self) -> Region | None:
+    def _shared_region(self, prompts: PromptList) -> Region | None:
         """The region of all boxes and marks, if the model segments all objects in one region."""
         rule = self.segmenter.card.region_rule
-        prompts = [prompt for _, prompt in self.prompts.entries]
-        if not rule.shared or not any(isinstance(prompt, Box) for prompt in prompts):
+        given = [prompt for _, prompt in prompts.entries]
+        if not rule.shared or not any(isinstance(prompt, Box) for prompt in given):
             return None
-        return prompt_region(prompts, self.volume.geometry, rule)
+        return prompt_region(given, self.volume.geometry, rule)

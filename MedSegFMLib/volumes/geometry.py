@@ -127,6 +127,16 @@ class Geometry:
         return bool(np.abs(gram - np.eye(3)).max() > 1e-4)
 
     @property
+    def oblique_degrees(self) -> float:
+        """The largest angle between an axis and the direction of its letter in `axis_codes`."""
+        worlds = [
+            next(n for n, pair in enumerate(_AXIS_LETTERS) if code in pair)
+            for code in self.axis_codes
+        ]
+        cosines = np.abs(self.directions[worlds, range(3)]).clip(0, 1)
+        return float(np.degrees(np.arccos(cosines)).max())
+
+    @property
     def axis_codes(self) -> str:
         """The side of the patient toward which i, j and k increase, for instance "RAS" or "LPS".
 

@@ -37,6 +37,17 @@ def have_same_voxels(part: Geometry, whole: Geometry) -> bool:
     return bool(np.abs(places - np.rint(places)).max() < _SAME_VOXEL)
 
 
+def may_overlap(one: Geometry, other: Geometry) -> bool:
+    """Whether two grids may overlap in space; False is certain."""
+    for a, b in ((one, other), (other, one)):
+        corners_ijk = a.ijk_from_ras(b.ras_from_ijk(b.corners_ijk(0.5)))
+        size_ijk = a.shape_kji[::-1]
+        low, high = corners_ijk.min(axis=0), corners_ijk.max(axis=0)
+        if any(h <= -0.5 or n - 0.5 <= w for w, h, n in zip(low, high, size_ijk, strict=True)):
+            return False
+    return True
+
+
 def extent_text(geometry: Geometry) -> str:
     """The outer faces of a grid for a message: "from (0, 0, 0) to (9, 9, 9) RAS mm"."""
     faces = geometry.ras_from_ijk(geometry.corners_ijk(edge=0.5))

@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import VolumeError
 
+if TYPE_CHECKING:
+    from .volume import Volume
+
 Floats = NDArray[np.float32]
 
 # Percentiles over a sample of about this size approximate those over all voxels.
 _SAMPLE_VOXELS = 1_000_000
 _PERCENTILES = (0.5, 99.5)
+# In Hounsfield units. Noise of air goes somewhat below -1000.
+_BELOW_AIR, _ABOVE_LUNG, _BELOW_FAT, _BELOW_ADIPOSE = -1100.0, -700.0, -500.0, -250.0
+_SOFT_TISSUE, _ABOVE_METAL = 200.0, 10_000.0
+_PADDING_VALUES = 2
+_FEW, _SOME_TISSUE = 0.02, 0.05
+
+
+def is_ct(volume: Volume) -> bool:
+    """Whether a volume is CT: as its file states, otherwise by its values (`looks_like_ct`)."""
+    return volume.modality == "CT" if volume.modality else looks_like_ct(volume.array_kji)
 
 
 def looks_like_ct(array_kji: NDArray[Any]) -> bool:
-    """Whether voxels are Hounsfield units: signed integers with air and values above soft tissue.
+    """Whether voxels are Hounsfield units, by their values alone, as integers or floats.
 
-    At least half a percent of them is below -500 and half a percent above 100.
+    At least half a percent of them is below -500 and half a percent from 0 to 10,000, and a
+    twentieth is soft tissue; apart from at most two values for places outside the scan hardly any
+    is below what air has; and air or lung is more frequent than the values between lung and fat.
+    Phase images, field maps and maps of distances have values as low, but no such gap; attenuation
+    and normalised values are too small.
     """
-    if array_kji.dtype.kind != "i":
+    if array_kji.dtype.kind not in "if":
         return False
-    low, high = np.percentile(regular_sample(array_kji), _PERCENTILES)
-    return bool(low < -500 and high > 100)
+    sample = regular_sample(array_kji).ravel()
+    low, high = np.percentile(sample, _PERCENTILES)
+    if not (low < _BELOW_FAT and 0 < high < _ABOVE_METAL):
+        return False
+    if (np.abs(sample) < _SOFT_TISSUE).mean() < _SOME_TISSUE:
+        return False
+    lower, counts = np.unique(sample[sample < _BELOW_AIR], return_counts=True)
+    padding = np.sort(counts)[-_PADDING_VALUES:].sum() if len(lower) else 0
+    if counts.sum() - padding > _FEW * len(sample):
+        return False
+    air = np.count_nonzero((sample >= _BELOW_AIR) & (sample < _ABOVE_LUNG))
+    gap = np.count_nonzero((sample >= _ABOVE_LUNG) & (sample < _BELOW_ADIPOSE))
+    return bool(air + padding > gap)
 
 
 def intensity_bounds(array_kji: NDArray[Any]) -> tuple[float, float]:

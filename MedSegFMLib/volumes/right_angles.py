@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .geometry import Geometry
+from .region import Region, shape_triple
 from .volume import Volume
 
 # A grid whose corners move by no more is the one that its header rounds.
@@ -54,7 +55,7 @@ def nearest_right_angled(geometry: Geometry) -> Straightened:
 
 
 def regular_grid(geometry: Geometry) -> Geometry:
-    """A grid with axes at right angles around all voxels of a sheared one.
+    """A grid with axes at right angles around all voxels of a sheared one, up to their faces.
 
     Its first two axes span the planes of the volume's slices and its third is normal to them, so
     that slices stay slices; each has the spacing of the volume's slices in its own direction.
@@ -67,33 +68,70 @@ def regular_grid(geometry: Geometry) -> Geometry:
     normal = np.cross(i_axis, j_axis)
     axes = np.column_stack([i_axis, j_axis, normal * np.sign(normal @ steps[:, 2])])
     spacing = (axes * steps).sum(axis=0)
-    corners = (geometry.ras_from_ijk(geometry.corners_ijk()) @ axes) / spacing
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    counts = np.ceil(high - low - _NO_VOXEL).astype(int) + 1
+    faces = (geometry.ras_from_ijk(geometry.corners_ijk(edge=0.5)) @ axes) / spacing
+    low, high = faces.min(axis=0), faces.max(axis=0)
+    counts = np.ceil(high - low - _NO_VOXEL).astype(int)
     i, j, k = (int(n) for n in counts)
-    return Geometry.from_spacing(
-        (k, j, i), tuple(spacing), axes, tuple(float(v) for v in axes @ (low * spacing))
-    )
+    origin = axes @ ((low + 0.5) * spacing)
+    return Geometry.from_spacing((k, j, i), tuple(spacing), axes, tuple(float(v) for v in origin))
 
 
-def on_regular_grid(volume: Volume) -> Volume:
-    """A sheared volume resampled to `regular_grid`, in its own voxel type; any other as it is.
+@dataclass(frozen=True)
+class StraightGrid:
+    """The grid on which a model works instead of that of a volume.
 
-    Beyond the volume its lowest value is used.
+    Attributes:
+        own: the volume's grid.
+        geometry: one with axes at right angles; `own` itself if it has them.
+        is_resampled: whether its voxels are at other places. They are not if the nearest right
+            angles move no corner by more than LARGEST_MOVE_VOXELS; otherwise it is a
+            `regular_grid`.
     """
-    if not volume.geometry.is_sheared:
-        return volume
-    lowest = float(volume.array_kji.min())
-    moved = volume.resample(regular_grid(volume.geometry), outside=lowest)
-    if volume.array_kji.dtype.kind == "f":
-        return moved
-    return moved.with_array(np.rint(moved.array_kji).astype(volume.array_kji.dtype))
+
+    own: Geometry
+    geometry: Geometry
+    is_resampled: bool
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> StraightGrid:
+        """The straight grid of a volume's grid."""
+        if not geometry.is_sheared:
+            return cls(geometry, geometry, False)
+        straight = nearest_right_angled(geometry)
+        if straight.moved_voxels <= LARGEST_MOVE_VOXELS:
+            return cls(geometry, straight.geometry, False)
+        return cls(geometry, regular_grid(geometry), True)
+
+    def volume(self, volume: Volume) -> Volume:
+        """A volume on this grid, in its own voxel type; beyond it, its lowest value is used."""
+        if not self.is_resampled:
+            return Volume(volume.array_kji, self.geometry)
+        lowest = float(volume.array_kji.min())
+        moved = volume.resample(self.geometry, outside=lowest)
+        if volume.array_kji.dtype.kind == "f":
+            return moved
+        return moved.with_array(np.rint(moved.array_kji).astype(volume.array_kji.dtype))
+
+    def labels(self, labels: Volume) -> Volume:
+        """A label map of the volume on this grid: nearest voxels."""
+        if not self.is_resampled:
+            return Volume(labels.array_kji, self.geometry)
+        return labels.resample(self.geometry, order=0)
+
+    def region(self, region: Region) -> Region:
+        """The smallest region of this grid around all voxels of a region of the volume."""
+        return _region_on(region, self.own, self.geometry) if self.is_resampled else region
+
+    def region_back(self, region: Region) -> Region:
+        """The smallest region of the volume around all voxels of a region of this grid."""
+        return _region_on(region, self.geometry, self.own) if self.is_resampled else region
 
 
-def brought_back(result: Volume, geometry: Geometry) -> Volume:
-    """A result on the grid that `on_regular_grid` made, on the volume's own grid `geometry`.
-
-    Labels keep their values (nearest voxel); numbers are interpolated, and 0 beyond the result.
-    """
-    order = 1 if result.array_kji.dtype.kind == "f" else 0
-    return result.resample(geometry, order=order)
+def _region_on(region: Region, geometry: Geometry, grid: Geometry) -> Region:
+    """The smallest region of a grid around a region of another; its nearest voxel if outside."""
+    part = geometry.crop(region)
+    faces = grid.ijk_from_ras(part.ras_from_ijk(part.corners_ijk(edge=0.5)))[:, ::-1]
+    most = np.array(grid.shape_kji) - 1
+    low = np.clip(np.floor(faces.min(axis=0) + 0.5 + _NO_VOXEL).astype(int), 0, most)
+    high = np.clip(np.ceil(faces.max(axis=0) + 0.5 - _NO_VOXEL).astype(int), low + 1, most + 1)
+    return Region(shape_triple(low.tolist()), shape_triple(high.tolist()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ class Volume:
         array_kji: (K, J, I) C-contiguous array of a real number type or bool; copied if it is not
             contiguous, otherwise shared with the caller and never written to.
         geometry: the positions of the voxels; its shape equals the array's.
+        modality: as the file states it: "CT", "MR", "PT" …; "" if it does not, as in NIfTI.
+        description: the series' description, likewise.
 
     Raises:
         VolumeError: the array does not have three axes, a real number type and the grid's shape.
@@ -32,6 +34,8 @@ class Volume:
 
     array_kji: Array
     geometry: Geometry
+    modality: str = ""
+    description: str = ""
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array_kji)
@@ -66,8 +70,10 @@ class Volume:
         frame: int | None = None,
         suv: bool = False,
         spacing_ijk_mm: Sequence[float] | None = None,
+        level: int | None = None,
+        channel: str | int | None = None,
     ) -> Volume:
-        """Read a NIfTI, NRRD, MetaImage, FreeSurfer, TIFF or DICOM file, or a folder of DICOM.
+        """Read a NIfTI, NRRD, MetaImage, FreeSurfer, TIFF, OME-Zarr or DICOM file or folder.
 
         What is left out or not as its header says is logged as a warning.
 
@@ -79,7 +85,10 @@ class Volume:
                 echoes, b-values).
             suv: whether the values of a PET series are converted to SUV by body weight.
             spacing_ijk_mm: the distance between columns, rows and slices of a TIFF file, which
-                does not state it.
+                does not state it, or of an OME-Zarr image without units.
+            level: the image of an OME-Zarr pyramid; 0, the largest, is the default.
+            channel: the channel of an OME-Zarr image if it has several: its name, or its number
+                from 1.
 
         Raises:
             VolumeError: the input is missing, truncated or not one 3D scalar volume.
@@ -87,7 +96,7 @@ class Volume:
         """
         from .io.image_files import read_volume
 
-        return read_volume(Path(path), series, frame, suv, spacing_ijk_mm)
+        return read_volume(Path(path), series, frame, suv, spacing_ijk_mm, level, channel)
 
     def write(self, path: Path | str, names: Mapping[int, str] | None = None) -> None:
         """Write a file in the format of its ending, one of `io.image_files.WRITERS`, atomically.
@@ -124,26 +133,25 @@ class Volume:
 
     def with_array(self, array_kji: Array) -> Volume:
         """A volume with other voxels of the same shape on the same grid."""
-        return Volume(array_kji, self.geometry)
+        return replace(self, array_kji=array_kji)
 
     def crop(self, region: Region) -> Volume:
         """The voxels of `region` with their grid."""
-        geometry = self.geometry.crop(region)
-        return Volume(self.array_kji[region.slices], geometry)
+        return self._moved(self.array_kji[region.slices], self.geometry.crop(region))
 
     def pad(self, before_kji: Sequence[int], after_kji: Sequence[int], value: float = 0) -> Volume:
         """The volume with voxels of `value` added before and after along each axis."""
         geometry = self.geometry.pad(before_kji, after_kji)
         width = list(zip(before_kji, after_kji, strict=True))
-        return Volume(np.pad(self.array_kji, width, constant_values=value), geometry)
+        return self._moved(np.pad(self.array_kji, width, constant_values=value), geometry)
 
     def permute(self, axes_kji: Sequence[int]) -> Volume:
         """The volume with its array axes in another order; voxels keep their positions."""
-        return Volume(self.array_kji.transpose(axes_kji), self.geometry.permute(axes_kji))
+        return self._moved(self.array_kji.transpose(axes_kji), self.geometry.permute(axes_kji))
 
     def flip(self, axis_kji: int) -> Volume:
         """The volume with one array axis reversed; voxels keep their positions."""
-        return Volume(np.flip(self.array_kji, axis_kji), self.geometry.flip(axis_kji))
+        return self._moved(np.flip(self.array_kji, axis_kji), self.geometry.flip(axis_kji))
 
     def reoriented(self, axis_codes: str) -> Volume:
         """The volume with i, j, k increasing toward `axis_codes`; voxels keep their positions.
@@ -196,4 +204,8 @@ class Volume:
             mode="grid-constant",
             cval=outside,
         )
-        return Volume(array, geometry)
+        return self._moved(array, geometry)
+
+    def _moved(self, array_kji: Array, geometry: Geometry) -> Volume:
+        """The same image with voxels on another grid."""
+        return replace(self, array_kji=array_kji, geometry=geometry)

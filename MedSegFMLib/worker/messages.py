@@ -33,7 +33,7 @@ from .frames import MOST_ARRAY_BYTES, Array, Frame, to_json
 from .shared_memory import open_shared
 
 # Increased by one with each incompatible change.
-PROTOCOL = 8
+PROTOCOL = 9
 
 # A sentence or a name of a worker is cut after so many characters.
 _MOST_CHARACTERS = 1 << 16
@@ -68,6 +68,7 @@ def volume_frame(
         "dtype": array.dtype.str,
         "shape_kji": array.shape,
         "ijk_to_ras": volume.geometry.ijk_to_ras.tolist(),
+        "modality": volume.modality,
         "shared": None if shared_address is None else dict(shared_address),
     }
     return Frame("volume", data, {"voxels": array} if shared_address is None else {})
@@ -92,7 +93,7 @@ def parse_volume(frame: Frame) -> Volume:
             voxels = frame.arrays["voxels"]
         else:
             voxels = open_shared(data["shared"], data["dtype"], data["shape_kji"])
-        return Volume(voxels, geometry)
+        return Volume(voxels, geometry, str(data.get("modality", "")))
 
     return _parse(frame, parse)
 

@@ -63,10 +63,16 @@ class Finished:
 
 
 class TrainingProcess:
-    """A program that prints events as `medsegfm train --events` does."""
+    """A program that prints events as `medsegfm train --events` does.
 
-    def __init__(self, program: Program) -> None:
+    Args:
+        program: the program.
+        work: what it does, for messages.
+    """
+
+    def __init__(self, program: Program, work: str = "The training") -> None:
         self._program = program
+        self._work = work
         self._events: queue.SimpleQueue[Advanced | Finished] = queue.SimpleQueue()
         self._words: deque[str] = deque(maxlen=_LAST_WORDS_LINES)
         self._end = Finished()
@@ -109,7 +115,7 @@ class TrainingProcess:
             tree = ProcessTree(self._program.arguments(), self._program.environment())
         except (OSError, WorkerError) as error:
             reason = str(error).rstrip(".")
-            self._events.put(Finished(error=f"The training cannot be started ({reason})."))
+            self._events.put(Finished(error=f"{self._work} cannot be started ({reason})."))
             return
         self._tree = tree
         # Either may have been requested while it started.
@@ -136,7 +142,7 @@ class TrainingProcess:
         stopped = self._stopped.is_set() or status == _INTERRUPTED
         if end.result is None and error is None and not stopped:
             last_line = words.splitlines()[-1].strip() if words else "it wrote nothing"
-            error = f"The training {exit_words(status)}: {last_line.rstrip('.')}."
+            error = f"{self._work} {exit_words(status)}: {last_line.rstrip('.')}."
             if last_line.startswith(_OWN_WORDS):
                 error = last_line.removeprefix(_OWN_WORDS)
         return Finished(end.result, end.report, error, words)

@@ -17,7 +17,8 @@ from random import Random
 import numpy as np
 
 from MedSegFMLib.datasets.challenge_npz import write_segs
-from MedSegFMLib.drawing.preview import draw_preview, write_preview
+from MedSegFMLib.drawing.panels import panels_through
+from MedSegFMLib.drawing.picture import Scene, draw_panels, write_picture
 from MedSegFMLib.errors import OutputError
 from MedSegFMLib.system.atomic_files import append_text, write_text
 from MedSegFMLib.volumes.geometry import Geometry
@@ -109,7 +110,8 @@ def _npz(path: Path, seed: int) -> None:
 
 def _picture(path: Path, seed: int) -> None:
     volume = Volume(_array(seed), Geometry.from_spacing(_SHAPE, (1.0, 1.0, 2.0)))
-    write_preview(draw_preview(volume, []), path)
+    scene = Scene(volume)
+    write_picture(draw_panels(scene, panels_through(scene)), path)
 
 
 def _tensors(path: Path, seed: int) -> None:

@@ -29,7 +29,7 @@ from MedSegFMLib.consistency.hot_spots import expected_error, hot_spots
 from MedSegFMLib.consistency.intersection import intersection_of_object
 from MedSegFMLib.consistency.measure import plane_axes
 from MedSegFMLib.drawing.consistency_figure import draw_consistency
-from MedSegFMLib.drawing.preview import write_preview
+from MedSegFMLib.drawing.picture import write_picture
 from MedSegFMLib.prompts.voxels import to_voxels
 from MedSegFMLib.segmenter import Prediction, probabilities
 from MedSegFMLib.worker.events import Answer, Predicted
@@ -102,7 +102,7 @@ def main() -> None:
         return size
 
     def figure(path: Path) -> None:
-        write_preview(draw_consistency(volume, prediction, found, "ball"), path)
+        write_picture(draw_consistency(volume, prediction, found, "ball"), path)
 
     with tempfile.TemporaryDirectory() as folder:
         drawing = milliseconds(lambda: figure(Path(folder, "f.png")), 3)

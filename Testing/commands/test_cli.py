@@ -113,6 +113,7 @@ def test_show_tells_what_a_volume_is(tmp_path: Path, capsys: pytest.CaptureFixtu
         "5 x 4 x 3 voxels (i x j x k)",
         "1 x 1 x 2.5 mm",
         "RAS (directions of i, j and k)",
+        "no",
         "R -0.5 to 4.5, A -0.5 to 3.5, S -1.2 to 6.2 mm",
         "type int16",
         "values 0 to 59",

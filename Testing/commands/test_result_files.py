@@ -213,3 +213,26 @@ def test_segments_are_measured_into_tables(
     words = ["measure", tmp_path / "o.seg.nrrd"]
     assert "use .csv or .json" in refused(capsys, *words, "--out", tmp_path / "m.txt")
     assert "none is given" in refused(capsys, *words, "--suv")
+
+
+def test_a_dicom_series_gets_contours_that_are_a_mask_and_can_be_measured_and_replayed(
+    series: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "x.rtstruct.dcm"
+    assert segment(series, out, *TWO) == 0
+    assert pydicom.dcmread(out).Modality == "RTSTRUCT"
+    assert segment(series, tmp_path / "a.seg.nrrd", *TWO) == 0
+    assert segment(series, tmp_path / "b.nrrd", "--mask", f"{out}:tumour") == 0
+    tumour = Segmentation.read(tmp_path / "a.seg.nrrd").segment("tumour")
+    again = Volume.read(tmp_path / "b.nrrd")
+    assert np.array_equal(again.array_kji > 0, tumour.on(again.geometry))
+    assert run("replay", out, series) == 0
+    capsys.readouterr()
+    tables = []
+    for words in ([out], [out, series], [tmp_path / "a.seg.nrrd", series]):
+        assert run("measure", *words, "--out", tmp_path / "m.csv") == 0
+        tables.append((tmp_path / "m.csv").read_text())
+    assert tables[1] == tables[2] and tables[0].splitlines()[1].startswith("1,liver,")
+    capsys.readouterr()
+    words = ["segment", series, "--model", "randomwalk", "--out", out, "--fractional"]
+    assert "--fractional is for DICOM SEG" in refused(capsys, *words, *TWO)

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_files import noise, slices, write_files
 from segmentation_samples import masks_by_name, overlapping
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.datasets.cases import load_case, read_cases
 from MedSegFMLib.errors import CasesError
+from MedSegFMLib.volumes.segmentations.dicom_source import read_source
+from MedSegFMLib.volumes.segmentations.dicom_write import Algorithm
+from MedSegFMLib.volumes.segmentations.rtstruct_write import write_rtstruct
 
 
 def case_of(folder: Path, objects: dict[str, str]) -> Path:
@@ -46,3 +50,23 @@ def test_what_a_reference_does_not_hold_is_refused_by_name(
     with pytest.raises(CasesError, match=said) as raised:
         load_case(case)
     assert "ref.seg.nrrd" in str(raised.value)
+
+
+def test_contours_are_references_on_the_slices_of_the_image(tmp_path: Path) -> None:
+    written = {
+        "PatientSex": "F",
+        "StudyDate": "20200101",
+        "StudyTime": "120000",
+        "FrameOfReferenceUID": "1.2.826.0.1.3680043.8.498.1",
+    }
+    write_files(tmp_path / "ct", slices(noise()), **written)
+    source = read_source(tmp_path / "ref.rtstruct.dcm", tmp_path / "ct")
+    given = overlapping(source.geometry)
+    write_rtstruct(given, tmp_path / "ref.rtstruct.dcm", source, Algorithm("test"))
+    item = {"name": "a", "image": "ct", "label": "ref.rtstruct.dcm", "modality": "CT"}
+    text = json.dumps({"cases": [{**item, "objects": {"3": "tumour", "5": "Left_Kidney"}}]})
+    (tmp_path / "cases.json").write_text(text, encoding="utf-8")
+    (case,) = read_cases(tmp_path / "cases.json")
+    loaded = load_case(case)
+    assert not loaded.resampled
+    assert np.array_equal(loaded.label.array_kji == 3, masks_by_name(given)["tumour"])

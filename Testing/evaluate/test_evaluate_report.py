@@ -10,6 +10,7 @@ import platform
 import re
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,10 +18,12 @@ import numpy as np
 import pytest
 from command_line import run
 from evaluate_rows import cases_of, rows_of, steps_of
+from PIL import Image
 from sample_volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.datasets.cases import Case, LoadedCase
+from MedSegFMLib.drawing.picture import Panel
 from MedSegFMLib.errors import CasesError
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Row
@@ -346,17 +349,32 @@ def test_the_picture_goes_through_the_worst_place(
     case = Case("c", tmp_path, tmp_path, tmp_path, "CT", ((1, "good"), (2, "bad")))
     masks = (labels == 1).astype(np.uint8)
     masks[12:18, 12:18, 12:13] |= 2
-    drawn = {}
+    drawn: list[Sequence[Sequence[Panel]]] = []
     monkeypatch.setattr(
-        pictures, "draw_preview", lambda *_, **named: drawn.update(named) or "figure"
+        pictures.picture, "draw_panels", lambda _, rows, *_a, **_k: drawn.append(rows)
     )
-    monkeypatch.setattr(pictures, "write_preview", lambda *_: None)
+    monkeypatch.setattr(pictures.picture, "write_picture", lambda *_: None)
     loaded = LoadedCase(volume, Volume(labels, volume.geometry), False)
     write_picture(case, loaded, masks, "t", tmp_path / "p.jpg")
-    i, j, k = drawn["at_ijk"]
+    k, j, i = (panel.index for panel in drawn[-1][0])
     assert labels[k, j, i] == 2 and masks[k, j, i] == 0
     write_picture(case, loaded, masks | (labels == 2) * np.uint8(2), "t", tmp_path / "p.jpg")
-    assert drawn["at_ijk"] is None
+    k, j, i = (panel.index for panel in drawn[-1][0])
+    assert labels[k, j, i] == 1, "without errors, the middle of the first object"
+
+
+def test_the_letters_and_titles_of_a_case_of_three_slices_do_not_touch(tmp_path: Path) -> None:
+    geometry = Geometry.from_spacing((3, 120, 120), (0.8, 0.8, 1))
+    labels = np.zeros(geometry.shape_kji, np.uint8)
+    labels[:, 30:90, 30:90] = 1
+    case = Case("c", tmp_path, tmp_path, tmp_path, "CT", ((1, "liver"),))
+    image = Volume(np.where(labels > 0, 60, -1000).astype(np.int16), geometry)
+    write_picture(
+        case, LoadedCase(image, Volume(labels, geometry), False), labels, "t", tmp_path / "p.jpg"
+    )
+    with Image.open(tmp_path / "p.jpg") as picture:
+        width, height = picture.size
+    assert height > 0.6 * width, "one image of the slices, and no strips"
 
 
 def test_each_call_is_recorded_with_its_command_and_machine(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from MedSegFMLib.evaluate.report.statistics import (
     median_interval,
 )
 from MedSegFMLib.evaluate.report.summary import Summary, summarise
+from MedSegFMLib.evaluate.report.tables import tables
 from MedSegFMLib.tasks.records import ALL_CASES, Failure
 
 RNG = np.random.default_rng(7)
@@ -240,8 +241,22 @@ def test_a_model_that_could_not_be_loaded_is_listed_and_the_others_are_compared(
     assert list(summary.models) == ["a", "b", "c"] and summary.models["c"].n == 0
     assert summary.as_json()["c"]["dsc_final"] is None
     assert [pair.other for pair in summary.paired_tests["dsc_final"]] == ["b"]
-    assert found(rows, failure, protocol=ZERO).models["c"].means["dsc_final"] == 0
-    assert found(rows, failure, protocol=ZERO).models["c"].n == 6
+    # It never ran, so that its failure is no score, under any protocol; had it run once, it is one.
+    counting = found(rows, failure, protocol=ZERO)
+    assert counting.ran == ["a", "b"] and counting.models["c"].n == 0
+    assert list(counting.rankings["dsc_final"].models) == ["b", "a"]
+    begun = found([*rows, *rows_of({"c": [0.9]})], failure, protocol=ZERO)
+    assert begun.models["c"].means["dsc_final"] == pytest.approx(0.9 / 6)
+
+
+def test_a_ranking_of_few_cases_comes_with_what_they_do_not_say() -> None:
+    numbers = [0.5, 0.6, 0.7, 0.8, 0.9, 0.4]
+    few = found(rows_of({"a": numbers, "b": [n + 0.05 for n in numbers]}))
+    assert "6 cases, which say little" in few.caution and "0.031" in few.caution
+    captions = {table.name: table.caption for table in tables(few)}
+    assert few.caution in captions["places"] and few.caution in captions["comparisons"]
+    many = found(rows_of({"a": numbers * 4, "b": [n + 0.05 for n in numbers * 4]}))
+    assert many.rankings and many.caution == ""
 
 
 def test_thousands_of_failures_are_counted_in_no_time() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sample_volumes import ball_mask, sheared_grid
 
 from MedSegFMLib import Geometry, Volume
-from MedSegFMLib.errors import MaskError
 from MedSegFMLib.metrics.measurements import measure_segments
 from MedSegFMLib.volumes.segmentations.segmentation import Segmentation
 
@@ -71,11 +71,21 @@ def test_suv_peak_is_the_mean_of_a_sphere_of_one_millilitre() -> None:
     assert of(mask, geometry, Volume(array, geometry)).suv_peak is None
 
 
-def test_an_empty_segment_has_no_measurements_and_a_sheared_grid_is_refused() -> None:
+def test_an_empty_segment_has_no_measurements() -> None:
     geometry = Geometry.from_spacing((3, 3, 3), (1.0, 1.0, 1.0))
     found = of(np.zeros((3, 3, 3), bool), geometry)
     assert found.voxels == 0 and found.diameter_mm is None
-    matrix = np.eye(4)
-    matrix[1, 2] = 0.4
-    with pytest.raises(MaskError, match="sheared"):
-        of(np.ones((3, 3, 3), bool), Geometry((3, 3, 3), matrix))
+
+
+def test_a_ball_on_a_sheared_grid_is_the_same_ball(directions: np.ndarray) -> None:
+    grid = sheared_grid((40, 60, 60), directions, spacing=(1.0, 1.0, 1.0), tilt=0.4)
+    mask = ball_mask(grid, 15.0)
+    values = Volume(ball_mask(grid, 8.0) * 100.0, grid)
+    found = of(mask, grid, values, suv=True)
+    assert found.volume_ml == pytest.approx(4 / 3 * np.pi * 3.375, rel=0.01)
+    assert found.surface_mm2 == pytest.approx(4 * np.pi * 225, rel=0.05)
+    assert found.diameter_mm == pytest.approx(30, abs=0.7)
+    assert found.axial_diameter_mm == pytest.approx(30, abs=1.2)
+    assert found.mean == pytest.approx(100 * (8 / 15) ** 3, rel=0.03)
+    # The sphere of 1 ml, of 6.2 mm, is within the bright one if it is a sphere in millimetres.
+    assert found.suv_peak == pytest.approx(100)

@@ -373,6 +373,11 @@ def test_a_loaded_object_loses_nothing_to_a_segment_that_gets_its_voxels_back(
     # The click alone is not in the first object, so that one labelmap holds both when loaded.
     work.add(click(work, (9, 9, 9)))
     work.pump()
+    assert content(work, second)[inner.slices].all(), "it loses nothing to the one around it"
+    assert np.array_equal(content(work, first), mask(GIVEN))
+    for voxel_kji in np.argwhere(mask(inner)).tolist():
+        work.add(click(work, voxel_kji, positive=False))
+    work.pump()
     assert not content(work, second)[inner.slices].any()
     assert scene.WriteToMRB(str(tmp_path / "scene.mrb"))
     scene.Clear(False)

@@ -10,7 +10,7 @@ from sample_volumes import rotation
 from scene_helpers import add_bent_transform, add_transform, add_volume_node
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
-from MedSegFMLib import Volume
+from MedSegFMLib import Region, Volume
 from MedSegFMLib.errors import GeometryError, VolumeError
 from MedSegFMLib.mrml.nodes.volume_nodes import content_stamp, volume_from_node
 
@@ -52,11 +52,11 @@ def test_a_volume_without_image_data_is_refused(scene: Any) -> None:
         volume_from_node(node)
 
 
-def test_a_single_slice_is_refused(scene: Any, blob: tuple[Volume, np.ndarray]) -> None:
-    volume = blob[0]
-    flat = Volume(volume.array_kji[:1], volume.geometry.crop(_slab(volume)))
-    with pytest.raises(VolumeError, match="11 x 14 x 1 voxels"):
-        volume_from_node(add_volume_node(scene, flat))
+def test_a_single_slice_is_a_volume(scene: Any, blob: tuple[Volume, np.ndarray]) -> None:
+    volume = blob[0].crop(Region((4, 0, 0), (5, *blob[0].geometry.shape_kji[1:])))
+    found = volume_from_node(add_volume_node(scene, volume))
+    assert np.array_equal(found.array_kji, volume.array_kji)
+    assert found.geometry.matches(volume.geometry, 1e-9)
 
 
 def test_several_values_per_voxel_are_refused(scene: Any) -> None:
@@ -81,9 +81,3 @@ def test_the_stamp_grows_with_changed_voxels_alone(plain: Any) -> None:
     assert content_stamp(plain) == before
     plain.GetImageData().GetPointData().GetScalars().Modified()
     assert content_stamp(plain) > before
-
-
-def _slab(volume: Volume) -> Any:
-    from MedSegFMLib import Region
-
-    return Region((0, 0, 0), (1, *volume.geometry.shape_kji[1:]))

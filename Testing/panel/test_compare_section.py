@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from host.panel_driver import PANEL_PIXELS
 
 from MedSegFMLib.mrml.comparison.results import Stage
+
+TICK_AND_COLOUR_PIXELS = 42
 
 
 def tick(desk: Any, *names: str) -> None:
@@ -175,7 +178,8 @@ def test_missing_weights_and_prompts_that_are_not_taken_stand_below_the_table(bo
     boxed.ui.compareButton.click()
     finish(boxed)
     notes = boxed.ui.compareNotes.text
-    assert "SAM in three planes: " in notes and "weights" in notes and "SAM3D: " in notes
+    assert "SAM in three planes: Its weights are not installed yet" in notes and "SAM3D: " in notes
+    assert "medsegfm" not in notes and "randomwalk" not in notes, "neither commands nor names"
     stages = [found.stage for found in boxed.panel.comparing.comparison.results]
     assert stages.count(Stage.DONE) == 2 and stages.count(Stage.FAILED) == 2
     select(boxed, "SAM in three planes")
@@ -313,3 +317,29 @@ def test_results_go_with_the_scene_or_the_volume(compared: Any, what: str) -> No
     assert not compared.panel.comparing.comparison.is_open
     assert compared.ui.compareResults.isHidden()
     assert slicer.mrmlScene.GetFirstNodeByName("Comparison: Ellipsoid in the box") is None
+
+
+def test_whole_names_and_times_are_seen_in_a_panel_of_400_pixels(boxed: Any) -> None:
+    from PySide6.QtCore import Qt
+
+    tick(boxed, "ellipsoid", "randomwalk", "ensam")
+    boxed.ui.compareButton.click()
+    finish(boxed)
+    boxed.ui.moreSection.collapsed = False
+    boxed.show()
+    table = boxed.ui.compareTable
+    metrics = table.fontMetrics()
+    shown = [n for n in range(table.columnCount) if not table.isColumnHidden(n)]
+    assert [table.horizontalHeaderItem(n).text() for n in shown[:2]] == ["Model", "s"]
+    for n in shown:
+        heading = table.horizontalHeaderItem(n).text()
+        assert metrics.horizontalAdvance(heading) <= table.columnWidth(n), "no heading is cut"
+    assert boxed.widget.parent.width == PANEL_PIXELS
+    end = table.columnViewportPosition(shown[1]) + table.columnWidth(shown[1])
+    assert end <= table.viewport().width(), "names and times are there without scrolling"
+    for row in range(table.rowCount):
+        cell = table.visualItemRect(table.item(row, 0))
+        room = cell.width() - TICK_AND_COLOUR_PIXELS
+        name, wrap = table.item(row, 0).text(), int(Qt.TextFlag.TextWordWrap)
+        text = metrics.boundingRect(0, 0, room, 1000, wrap, name)
+        assert text.width() <= room and text.height() <= cell.height(), f"{name} is cut"

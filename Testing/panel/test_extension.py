@@ -184,6 +184,8 @@ ALLOWED = {"slicer", "vtk", "vtkmodules", "qt", "ctk", "SimpleITK", "numpy", "sc
 ALLOWED |= {"MedSegFM", "MedSegFMLib", "MedSegFMPanel", "__future__"} | sys.stdlib_module_names
 # Slicer's own, for effects of its Segment Editor.
 ALLOWED |= {"SegmentEditorEffects"}
+# In a plugin of Slicer's module of this name, which that module's presence precedes.
+ALLOWED |= {"SegmentStatistics"}
 # What only network code imports there: see Docs/publishing.md.
 NETWORK_CODE = {"torch", "segment_anything", "nnunetv2"}
 

@@ -376,7 +376,11 @@ def test_a_restricted_licence_is_shown_and_accepted_before_the_download(
     choose(desk, "ensam")
     assert shown(desk.ui.downloadButton)
     desk.ui.downloadButton.click()
-    assert "CC-BY-NC-SA-4.0" in asked[0] and "by-nc-sa/4.0/" in asked[0]
+    assert (
+        "weights of ENSAM" in asked[0]
+        and "CC-BY-NC-SA-4.0" in asked[0]
+        and "by-nc-sa/4.0/" in asked[0]
+    )
     assert not desk.panel.models.is_installing
     desk.ui.downloadButton.click()
     desk.wait(lambda: not desk.panel.models.is_installing)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from host.panel_driver import Desk
+from host.panel_driver import PANEL_PIXELS, Desk
 from waiting import wait_until
 
 from MedSegFMLib import Volume
@@ -298,6 +298,15 @@ def test_a_panel_that_was_closed_lets_go_of_the_widgets(bare: Any) -> None:
     assert second.panel.parameters.device.value == "cpu"
     assert first.ui.deviceSelector.currentIndex == 0
     second.close()
+
+
+@pytest.mark.parametrize("section", ["options", "consistency", "compare", "adapt", "advanced"])
+def test_each_section_fits_in_a_panel_of_400_pixels(desk: Any, section: str) -> None:
+    desk.load()
+    desk.ui.moreSection.collapsed = False
+    getattr(desk.ui, f"{section}Section").collapsed = False
+    desk.show()
+    assert desk.widget.parent.width == PANEL_PIXELS
 
 
 def test_no_row_of_a_list_is_cut(desk: Any) -> None:

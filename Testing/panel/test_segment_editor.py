@@ -111,6 +111,45 @@ def test_a_painted_segment_goes_on_with_prompts_through_undo_and_the_file(
     assert ui.statusLabel.text.startswith("Done")
 
 
+@pytest.mark.parametrize("model", ["randomwalk", "ensam"])
+def test_a_segment_inside_an_object_keeps_its_voxels_when_it_is_adopted(
+    painted: Desk, model: str
+) -> None:
+    desk, logic = painted, painted.panel.logic
+    desk.panel.parameters.model = type(desk.panel.parameters.model)[model]
+    desk.ui.nextSegmentButton.click()
+    desk.box_the_ball()
+    ball = logic.current_segment
+    around, before = voxels(desk, ball), block(desk, PAINTED)
+    assert (around & before).sum() > 0.5 * before.sum(), "it lies in the ball"
+    desk.select_segment("liver")
+    click(desk, desk.ui.positiveButton, (17, 15, 18))
+    assert titles(desk)[-2:] == ["Start", "+ Click"]
+    assert not (before & ~voxels(desk, "liver")).any(), "nothing is lost to the object around it"
+    assert not (around & before & ~voxels(desk, ball)).any(), "and nothing is taken from that"
+    desk.select_segment(logic.prompts.name(1))
+    click(desk, desk.ui.positiveButton, (14, 12, 15))
+    for segment, kept in ((ball, around & before), ("liver", before)):
+        assert not (kept & ~voxels(desk, segment)).any(), "nor with the next answers"
+
+
+def test_two_overlapping_segments_are_adopted_with_all_their_voxels(painted: Desk) -> None:
+    desk, logic = painted, painted.panel.logic
+    inner = Region((9, 12, 14), (13, 16, 18))
+    paint_segment(logic.segments.node, "other", logic.volume.geometry, inner)
+    whole = voxels(desk, "other")
+    assert (whole & block(desk, PAINTED)).any()
+    for name, place in (
+        ("liver", (14, 12, 13.5)),
+        ("other", (15, 13, 15)),
+        ("liver", (20, 18, 18)),
+    ):
+        desk.select_segment(name)
+        click(desk, desk.ui.positiveButton, place)
+        assert not (block(desk, PAINTED) & ~voxels(desk, "liver")).any()
+        assert not (whole & ~voxels(desk, "other")).any()
+
+
 def test_undo_of_the_adoption_leaves_the_segment_in_the_scene(painted: Desk) -> None:
     before = block(painted, PAINTED)
     painted.select_segment("liver")
@@ -234,6 +273,34 @@ def test_a_click_on_a_hand_painted_voxel_decides_it(painted: Desk) -> None:
     click(painted, painted.ui.negativeButton, (27, 25, 4.5))
     assert not voxels(painted, "liver")[3, 25, 27]
     assert voxels(painted, "liver")[2, 24, 26], "its neighbours stay as they were painted"
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "file", "undo", "model"])
+@pytest.mark.parametrize("paints", [True, False])
+def test_a_mark_decides_what_was_painted_or_erased_whatever_came_between(
+    painted: Desk, tmp_path: Path, meanwhile: str, paints: bool
+) -> None:
+    logic = painted.panel.logic
+    painted.select_segment("liver")
+    click(painted, painted.ui.negativeButton, (14, 12, 13.5))
+    far, near = Region((2, 24, 26), (4, 27, 29)), Region((10, 14, 15), (14, 17, 18))
+    region = far if paints else near
+    paint_segment(logic.segments.node, "liver", logic.volume.geometry, region, paints)
+    before = voxels(painted, "liver")
+    if meanwhile == "file":
+        save_close_load(painted, tmp_path / "scene.mrb")
+    elif meanwhile == "undo":
+        click(painted, painted.ui.negativeButton, (20, 18, 22.5))
+        painted.ui.undoButton.click()
+        painted.wait()
+    elif meanwhile == "model":
+        painted.panel.parameters.model = type(painted.panel.parameters.model)["ensam"]
+        painted.wait()
+    assert np.array_equal(voxels(painted, "liver")[region.slices], before[region.slices])
+    k, j, i = (n + 1 for n in region.start_kji)
+    button = painted.ui.negativeButton if paints else painted.ui.positiveButton
+    click(painted, button, (i, j, 1.5 * k))
+    assert voxels(painted, "liver")[k, j, i] != paints
 
 
 def test_only_the_module_that_is_shown_listens_to_the_tools(painted: Desk) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from bright_model import Bright
 
-from MedSegFMLib import Box, Geometry, Mask, Point, Prediction, Prompt, Region, Session, Volume
+from MedSegFMLib import Box, Geometry, Mask, Point, Prediction, Region, Session, Volume
 from MedSegFMLib.errors import PromptError
-from MedSegFMLib.progress import Progress
 from MedSegFMLib.prompts.mask_marks import mask_box, mask_clicks
 from MedSegFMLib.prompts.types import is_start
-from MedSegFMLib.prompts.voxels import box_region, enforce_marks, mark_voxels, to_voxels
-from MedSegFMLib.segmenter import Encoding, ModelCard, RegionRule, probabilities
+from MedSegFMLib.prompts.voxels import box_region, mark_voxels
+from MedSegFMLib.segmenter import probabilities
 
 SHAPE = (12, 20, 24)
 NOWHERE = np.zeros((0, 3), np.int64)
@@ -29,49 +28,6 @@ def volume(directions: np.ndarray) -> Volume:
     array[3:9, 4:14, 3:10] = 100
     array[3:9, 4:14, 14:20] = 100
     return Volume(array, geometry)
-
-
-class Bright:
-    """Takes what is bright for the object, but for its marks; notes what it was given."""
-
-    classes = ()
-
-    def __init__(self, starts_from: str = "prompts", prompts: Sequence[str] = ()) -> None:
-        self.card = ModelCard(
-            name="bright",
-            title="Bright",
-            summary=".",
-            prompts=tuple(prompts) or ("box", "point", "scribble", "mask"),
-            modalities=("any",),
-            dimensions=3,
-            code_licence="",
-            weights_licence=None,
-            region_rule=RegionRule(2, 0.25, 3, shared=False),
-            uses_previous=starts_from == "previous",
-            starts_from=starts_from,  # type: ignore[arg-type]
-        )
-        self.given: list[tuple[tuple[Prompt, ...], Prediction | None]] = []
-
-    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
-        self.volume = volume
-        return Encoding(volume.geometry, region or Region.whole(SHAPE), 8)
-
-    def predict(
-        self,
-        encoding: Encoding,
-        prompts: Sequence[Prompt],
-        previous: Prediction | None,
-        progress: Progress,
-    ) -> Prediction:
-        self.card.check_takes(prompts)
-        self.given.append((tuple(prompts), previous))
-        logits = np.where(self.volume.array_kji[encoding.region.slices] > 50, 2, -2)
-        marks = to_voxels(prompts, encoding.geometry).within(encoding.region)
-        for k, j, i in marks.background_kji:
-            logits[max(k - 1, 0) : k + 2, max(j - 1, 0) : j + 2, max(i - 1, 0) : i + 2] = -3
-        logits = logits.astype(np.float32)
-        enforce_marks(logits, marks, 1)
-        return Prediction(encoding.geometry, encoding.region.start_kji, logits)
 
 
 def block(i0: int, i1: int, j1: int = 14) -> np.ndarray:
@@ -337,3 +293,61 @@ def test_the_same_prompts_give_the_same_answer_in_any_session(volume: Volume) ->
         stepwise.predict()
         once.add(prompt)
     assert np.array_equal(once.predict().logits_kji, stepwise.predict().logits_kji)
+
+
+INNER = Region((5, 6, 5), (7, 10, 8))
+AROUND = (3, 4, 3), (10, 14, 9)
+
+
+def inside(region: Region) -> np.ndarray:
+    found = np.zeros(SHAPE, bool)
+    found[region.slices] = True
+    return found
+
+
+def masks_of(session: Session) -> list[np.ndarray]:
+    return [found.mask.array_kji > 0 for found in session.predict_all().values()]
+
+
+@pytest.mark.parametrize("outer_starts", [True, False])
+@pytest.mark.parametrize("positive", [True, False])
+def test_a_mask_in_an_object_that_was_there_takes_nothing_from_it_and_loses_nothing(
+    volume: Volume, outer_starts: bool, positive: bool
+) -> None:
+    outer, inner = np.zeros(SHAPE, bool), inside(INNER)
+    outer[3:9, 4:14, 3:10] = True
+    session = Session(Bright(), volume)
+    session.add_object()
+    box = Box.from_ijk(volume.geometry, *AROUND)
+    session.add(Mask.from_array(outer, volume.geometry) if outer_starts else box)
+    session.add_object()
+    session.add(Mask.from_array(inner, volume.geometry))
+    assert all(mask[inner].all() for mask in masks_of(session))
+    session.add(Point.from_ijk(volume.geometry, (6, 7, 6), positive))
+    first, second = masks_of(session)
+    assert first[inner].all(), "a mark in the mask is no background for the object around it"
+    assert second[6, 7, 6] == positive
+
+
+def test_beyond_the_mask_objects_still_exclude_each_other(volume: Volume) -> None:
+    inner = inside(INNER)
+    session = Session(Bright(), volume)
+    session.add_object()
+    session.add(Box.from_ijk(volume.geometry, *AROUND))
+    session.add_object()
+    session.add(Mask.from_array(inner, volume.geometry))
+    session.add(Point.from_ijk(volume.geometry, (7, 12, 6)))
+    first, second = masks_of(session)
+    assert second[6, 12, 7] and not first[6, 12, 7]
+    assert not (first & second & ~inner).any()
+
+
+def test_an_object_that_comes_after_a_mask_leaves_it_alone(volume: Volume) -> None:
+    inner = inside(INNER)
+    session = Session(Bright(), volume)
+    session.add_object()
+    session.add(Mask.from_array(inner, volume.geometry))
+    session.add_object()
+    session.add(Box.from_ijk(volume.geometry, *AROUND))
+    first, second = masks_of(session)
+    assert first[inner].all() and not second[inner].any()

@@ -65,3 +65,35 @@ def random_volume(geometry: Geometry, dtype: str = "int16") -> Volume:
     """Noise on a grid, the same each time."""
     voxels = np.random.default_rng(1).integers(-900, 900, geometry.shape_kji)
     return Volume(voxels.astype(dtype), geometry)
+
+
+def sheared_grid(
+    shape_kji: tuple[int, int, int],
+    directions: np.ndarray,
+    spacing: tuple[float, float, float] = (0.9, 0.9, 3.0),
+    tilt: float = 0.9,
+) -> Geometry:
+    """A grid whose slices are shifted along j by `tilt` millimetres each, as by a tilted gantry."""
+    matrix = Geometry.from_spacing(shape_kji, spacing, directions, (5, -6, 70)).ijk_to_ras.copy()
+    matrix[:3, 2] += tilt * directions[:, 1]
+    return Geometry(shape_kji, matrix)
+
+
+def ball_mask(geometry: Geometry, radius_mm: float) -> np.ndarray:
+    """A ball of millimetres, not of voxels, in the middle of a grid."""
+    places = geometry.ras_from_ijk(np.argwhere(np.ones(geometry.shape_kji))[:, ::-1])
+    centre = geometry.ras_from_ijk((np.array(geometry.shape_kji[::-1]) - 1) / 2)
+    near = np.linalg.norm(places - centre, axis=1) < radius_mm
+    return near.reshape(geometry.shape_kji)
+
+
+def sheared_ball(
+    directions: np.ndarray, tilt: float = 0.9, shape_kji: tuple[int, int, int] = (14, 26, 24)
+) -> tuple[Volume, np.ndarray, Box]:
+    """A bright ball in a sheared volume, its mask, and a box around it in its voxels."""
+    geometry = sheared_grid(shape_kji, directions, tilt=tilt)
+    mask = ball_mask(geometry, 7.0)
+    noise = np.random.default_rng(0).normal(0, 5, shape_kji)
+    volume = Volume(np.rint(mask * 100 + noise).astype(np.int16), geometry)
+    inside = np.argwhere(mask)[:, ::-1]
+    return volume, mask, Box.from_ijk(geometry, inside.min(axis=0), inside.max(axis=0) + 1)

@@ -140,3 +140,12 @@ def test_regions_cut_and_join_as_boxes_do() -> None:
     assert b.relative_to(Region((2, 1, 3), (9, 9, 9))) == Region((0, 0, 0), (4, 1, 6))
     assert b.grown((1, 3, 1), (7, 7, 7)) == Region((1, 0, 2), (7, 5, 7))
     assert a.size == 64 and a.contains(Region((1, 1, 1), (4, 4, 4))) and not a.contains(b)
+
+
+def test_how_oblique_a_grid_is_is_the_largest_angle_of_its_axes() -> None:
+    turn = np.radians(12)
+    about_k = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
+    assert Geometry.from_spacing((3, 4, 5)).oblique_degrees == 0
+    turned = Geometry.from_spacing((3, 4, 5), (1, 2, 3), about_k)
+    assert turned.oblique_degrees == pytest.approx(12)
+    assert turned.flip(0).permute((2, 0, 1)).oblique_degrees == pytest.approx(12)

@@ -6,6 +6,7 @@ import io
 import json
 import struct
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +172,7 @@ def predicted(
 ) -> Frame:
     """An answer for one object; without changes, a good one."""
     numbers = {"number": 1, "extents_kji": {"1": [[0, 0, 0], shape]}, "consistency": {}}
-    numbers["lower_bounds"] = {}
+    numbers |= {"lower_bounds": {}, "seen_kji": {}}
     return Frame("predicted", {**numbers, "cost": cost, **data}, arrays)
 
 
@@ -284,8 +285,10 @@ def test_a_shared_copy_is_read_elsewhere_and_gone_with_its_owner() -> None:
     volume = small_volume()
     copy = SharedCopy(volume.array_kji)
     path = Path(str(copy.address["path"]))
-    frame = travelled(volume_frame(5, volume, copy.address))
+    stated = replace(volume, modality="CT")
+    frame = travelled(volume_frame(5, stated, copy.address))
     back = parse_volume(frame)
+    assert back.modality == "CT"
     assert message_number(frame) == 5 and not frame.arrays
     assert np.array_equal(back.array_kji, volume.array_kji)
     assert back.geometry == volume.geometry

@@ -4,7 +4,9 @@ from slicer.i18n import tr as _
 
 from MedSegFMLib.mrml.comparison.requests import FEWEST, MOST
 from MedSegFMLib.mrml.comparison.results import Stage
+from MedSegFMLib.registry import card
 
+from ..model.messages import weights_fault
 from ..progress_phrases import translated
 
 
@@ -36,11 +38,18 @@ def status(comparison):
 
 def notes(comparison):
     """Notes on single models, a line for each."""
-    lines = [f"{found.title}: {found.sentence}" for found in comparison.results if found.sentence]
+    sentences = [(found.title, _sentence(found)) for found in comparison.results]
+    lines = [f"{title}: {sentence}" for title, sentence in sentences if sentence]
     stopped = [found.title for found in comparison.results if found.stage is Stage.STOPPED]
     if stopped:
         lines.append(_("Not run: {titles}.").format(titles=", ".join(stopped)))
     return "\n".join(lines)
+
+
+def _sentence(found):
+    """The reason why a result failed, or its notes; without commands of the command line."""
+    fault = weights_fault(card(found.model)) if found.stage is Stage.FAILED else ""
+    return fault or found.sentence
 
 
 def used(title, name, model_title):

@@ -6,9 +6,13 @@ from slicer.i18n import tr as _
 from ..table_height import fit_height
 
 _MOST_ROWS = 6
-# The panel is 400 pixels wide or less: names take two lines, and times come first.
-_MODEL_PIXELS, _NUMBER_PIXELS, _WIDE_PIXELS, _ROW_PIXELS = 128, 52, 62, 36
+# The panel is 400 pixels wide or less: names take two lines, and times come first. Columns are as
+# wide as their texts in the user's font.
 _FIRST = ("model", "seconds")
+_LINES = 2
+_MARGIN_PIXELS = 10
+# A tick, a colour, and the space around them.
+_DECORATION_PIXELS = 54
 
 
 class CompareTable:
@@ -62,16 +66,17 @@ class CompareTable:
             first.setFlags(first.flags() | qt.Qt.ItemIsUserCheckable)
             first.setCheckState(qt.Qt.Unchecked if model in hidden else qt.Qt.Checked)
             first.setToolTip(values[-1] or _("Untick to hide this model in the views"))
-            widget.setRowHeight(row, _ROW_PIXELS)
+            widget.setRowHeight(row, self._row_pixels())
         for place, n in enumerate(columns):
             # Such as scores while no reference is chosen.
             widget.setColumnHidden(place, all(row[n] is None for row in table.rows))
+            widget.setColumnWidth(place, self._column_pixels(place))
         widget.setSortingEnabled(True)
         widget.clearSelection()
         for row in range(widget.rowCount):
             if selected is not None and widget.item(row, 0).data(qt.Qt.UserRole) == selected:
                 widget.selectRow(row)
-        fit_height(widget, _MOST_ROWS, is_wide=True, row_pixels=_ROW_PIXELS)
+        fit_height(widget, _MOST_ROWS, is_wide=True, row_pixels=self._row_pixels())
         widget.blockSignals(blocked)
 
     def _set_columns(self, columns):
@@ -82,8 +87,22 @@ class CompareTable:
             explanation = "\n" + _(column.description) if column.description else ""
             item.setToolTip(column.heading + explanation)
             self._table.setHorizontalHeaderItem(n, item)
-            self._table.setColumnWidth(n, _WIDE_PIXELS if column.is_wide else _NUMBER_PIXELS)
-        self._table.setColumnWidth(0, _MODEL_PIXELS)
+
+    def _column_pixels(self, place):
+        """The width that a column needs; names of models are broken between words."""
+        texts = [self._table.horizontalHeaderItem(place).text()]
+        cells = [self._table.item(row, place).text() for row in range(self._table.rowCount)]
+        if place > 0:
+            return _MARGIN_PIXELS + self._text_pixels(texts + cells)
+        lines = [line for cell in cells for line in _in_two_lines(cell)]
+        return _MARGIN_PIXELS + _DECORATION_PIXELS + self._text_pixels(texts + lines)
+
+    def _text_pixels(self, texts):
+        metrics = self._table.fontMetrics()
+        return max(metrics.horizontalAdvance(text) for text in texts)
+
+    def _row_pixels(self):
+        return _LINES * self._table.fontMetrics().height() + _MARGIN_PIXELS // 2
 
     def _on_changed(self, row, column):
         if column == 0:
@@ -95,6 +114,13 @@ def _places(columns):
     """The indices of the columns that the panel shows, in its order."""
     shown = [n for n, column in enumerate(columns) if column.short is not None]
     return sorted(shown, key=lambda n: columns[n].key not in _FIRST)
+
+
+def _in_two_lines(name):
+    """The parts of a name if it is broken where its longer part is shortest."""
+    words = name.split()
+    cuts = [(" ".join(words[:n]), " ".join(words[n:])) for n in range(1, len(words) + 1)]
+    return min(cuts, key=lambda parts: max(map(len, parts)), default=("",))
 
 
 def _item(value):

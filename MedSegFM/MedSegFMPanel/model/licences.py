@@ -5,19 +5,20 @@ import slicer
 from slicer.i18n import tr as _
 
 
-def accept(item):
+def accept(item, title):
     """Whether the user may download weights; a restrictive licence is shown once.
 
     Args:
         item: The entry of the weights in the catalogue.
+        title: The title of the model.
     """
     key = f"MedSegFM/acceptedLicences/{item.name}"
     if item.permissive or qt.QSettings().value(key) == item.licence:
         return True
     question = _(
-        "The weights of {name} come under the licence {licence}, which restricts what you may use "
+        "The weights of {title} come under the licence {licence}, which restricts what you may use "
         "them for (often: no commercial use). Read it before you go on. Do you accept it?"
-    ).format(name=item.name, licence=item.licence)
+    ).format(title=title, licence=item.licence)
     if item.licence_url:
         question += f"\n\n{item.licence_url}"
     if not slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Licence of the weights")):

@@ -155,7 +155,7 @@ class ModelSection:
     def _start_download(self):
         name = self.card.weights
         self._check_idle()
-        if licences.accept(entry(name)):
+        if licences.accept(entry(name), self.card.title):
             self._trial = self.make_trial()
             self._then = lambda left_out: self._status.inform(
                 " ".join((_("The weights were downloaded and verified."), left_out)).strip()

@@ -91,7 +91,6 @@ class SegmentSection:
         is_there = node is not None and bool(segment_id)
         ui.lockSegment.enabled = is_there
         ui.lockSegment.checked = is_there and is_locked(node, segment_id)
-        ui.exportButton.enabled = any(map(logic.segments.is_there, logic.prompts.labels))
 
     def _lock(self, on):
         logic = self._panel.logic

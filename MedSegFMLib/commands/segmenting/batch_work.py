@@ -12,7 +12,8 @@ from ...batch.records import Job, ObjectRow, Segmented, SliceRow
 from ...consistency import PlaneViews
 from ...consistency.assessment import Assessment, assess
 from ...consistency.lower_bound import LowerBound
-from ...drawing.preview import draw_preview, middle_voxel, write_preview
+from ...drawing.panels import middle_voxel, panels_through
+from ...drawing.picture import Scene, draw_panels, write_picture
 from ...errors import PromptError
 from ...progress import no_progress
 from ...segmenter import Segmenter
@@ -21,11 +22,12 @@ from ...system.atomic_files import make_folder
 from ...tasks.attempt import attempt
 from ...tasks.records import Outcome
 from ...volumes.segmentations.segmentation import Segmentation
+from ..arguments.masks import resampling_notes
+from ..arguments.picture import chosen_window, outlines_of
 from ..check_outputs import check_outputs
-from ..mask_arguments import resampling_notes
 from .bound_output import lower_bounds
 from .model_arguments import model_options
-from .one_volume import Prepared, inputs_of, label_outlines, output_of, prepare
+from .one_volume import Prepared, inputs_of, output_of, prepare
 
 
 def segment_job(job: Job, segmenter: Segmenter) -> Outcome:
@@ -46,23 +48,22 @@ def _segment(job: Job, segmenter: Segmenter) -> Segmented:
     result.check()
     prepared = prepare(arguments, result)
     session = prepared.begin(segmenter)
-    worked = result.segments(session, no_progress)
+    segmentation = result.segments(session, no_progress)
     assessed = _assess(session, arguments.quick)
     bounds = lower_bounds(session, arguments.model, model_options(arguments))
-    segmentation = prepared.on_own_grid(worked)
     resampled = resampling_notes(prepared.masks, prepared.volume.geometry)
     notes = [*result.flattened(session), *resampled]
     options = model_options(arguments)
     result.write(
         segmentation,
         prepared.volume,
-        session,
+        session.segmenter.card.name,
         prepared.prompts,
         arguments,
         options,
         prepared.by_class,
     )
-    picture = _picture(job, prepared, worked, assessed)
+    picture = _picture(job, prepared, segmentation, assessed)
     seconds = time.perf_counter() - begun
     rows = [
         _row(
@@ -96,7 +97,6 @@ def _row(
     notes: str,
 ) -> ObjectRow:
     voxel_ml = prepared.volume.geometry.voxel_volume_mm3 / 1000
-    worked_ml = prepared.worked.geometry.voxel_volume_mm3 / 1000
     voxels = next((s.voxels for s in segmentation.segments if s.label == label), 0)
     known = assessed or Assessment(None, None, 0.0, ())
     return ObjectRow(
@@ -110,7 +110,7 @@ def _row(
         expected_dice=_number(known.expected_dice if voxels else None),
         lower_bound=_number(None if bound is None else bound.value),
         agreement=_number(known.agreement),
-        wrong_ml=round(known.wrong_voxels * worked_ml, 4),
+        wrong_ml=round(known.wrong_voxels * voxel_ml, 4),
         worst_slice=known.slices[0].k if known.slices else -1,
         seconds=round(seconds, 3),
         objects=len(prepared.prompts.objects),
@@ -123,7 +123,7 @@ def _row(
 
 
 def _slices(job: Job, prepared: Prepared, assessed: dict[int, Assessment]) -> list[SliceRow]:
-    spacing = prepared.worked.geometry.spacing_ijk_mm
+    spacing = prepared.volume.geometry.spacing_ijk_mm
     return [
         SliceRow(
             job.name,
@@ -143,21 +143,19 @@ def _number(value: float | None) -> float:
 
 
 def _picture(
-    job: Job, prepared: Prepared, worked: Segmentation, assessed: dict[int, Assessment]
+    job: Job, prepared: Prepared, segmentation: Segmentation, assessed: dict[int, Assessment]
 ) -> bytes:
     """The planes through the worst slice of the least sure object as JPEG, for the review."""
-    session_outlines = label_outlines(worked)
     known = {label: item for label, item in assessed.items() if item.slices}
     place = None
     title = job.name
     if known:
         label = min(known, key=lambda label: known[label].expected_dice or 0.0)
-        segment = worked.segment(label)
+        segment = segmentation.segment(label)
         k = known[label].slices[0].k
-        mask = segment.on(worked.geometry)
-        here = middle_voxel(mask[k : k + 1])
-        here = middle_voxel(mask) if here is None else here
-        place = None if here is None else [int(here[2]), int(here[1]), k]
+        mask = segment.on(segmentation.geometry)
+        here = middle_voxel(mask[k])
+        place = None if here is None else [k, *map(int, here)]
         expected = known[label].expected_dice
         title += f", {segment.name}: " + (
             "nothing found" if expected is None else f"expected Dice {expected:.2f}"
@@ -165,6 +163,8 @@ def _picture(
     shown = [prompt for _, prompt in prepared.prompts.entries]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "picture.jpg"
-        figure = draw_preview(prepared.worked, session_outlines, shown, title, at_ijk=place)
-        write_preview(figure, path)
+        scene = Scene(
+            prepared.volume, outlines_of(segmentation), shown, chosen_window(job.arguments)
+        )
+        write_picture(draw_panels(scene, panels_through(scene, place), title), path)
         return path.read_bytes()

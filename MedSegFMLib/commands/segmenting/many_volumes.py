@@ -13,7 +13,7 @@ from ...batch.run import Finished, run_batch
 from ...errors import CasesError, OutputError
 from ...registry import card, resolve_name
 from ...tasks.run import Workers
-from ...volumes.segmentations.files import SEG_DICOM
+from ...volumes.segmentations.dicom_source import SEG_DICOM
 from ..console import print_table, progress_bar
 from .batch_work import segment_job
 from .model_arguments import model_options

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ...errors import ModelError
-from ...registry import DEFAULT_MODEL
+from ...registry import DEFAULT_MODEL, card
+from ..arguments.picture import chosen_window
 
 # As options they would bypass the checks of these arguments.
 _OWN_ARGUMENTS = ("device", "weights")
@@ -30,6 +33,26 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help="option of the model, such as size=1024 or planes=axial,coronal of sam; can be "
         "repeated",
     )
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="neither use nor store encoded regions on disk (default: up to 2 GB of them)",
+    )
+
+
+@contextmanager
+def stored_features(arguments: argparse.Namespace) -> Iterator[None]:
+    """Within the block, and in processes started there, use the features stored on disk."""
+    from ...system import feature_store
+    from ...weights import store
+
+    if arguments.no_cache:
+        feature_store.switch_off()
+    feature_store.use(store.feature_store())
+    try:
+        yield
+    finally:
+        feature_store.use(None)
 
 
 def model_options(arguments: argparse.Namespace) -> dict[str, str]:
@@ -47,3 +70,11 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
             raise ModelError(f"--option {text} has a separate argument; use --{name} {value}.")
         options[name] = value
     return options
+
+
+def with_window(options: dict[str, str], arguments: argparse.Namespace) -> dict[str, str]:
+    """The options with the window of the pictures for a model that looks through one, too."""
+    takes = any(option.name == "window" for option in card(arguments.model).options)
+    if not takes or "window" in options or chosen_window(arguments) is None:
+        return options
+    return {**options, "window": ",".join(arguments.window)}

@@ -6,16 +6,14 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...drawing.preview import COLOURS, Outline
 from ...prompts.mask import Mask
 from ...prompts.prompt_list import PromptList
 from ...prompts.voxels import to_voxels
 from ...registry import card
 from ...segmenter import Segmenter
 from ...session.session import Session
-from ...volumes.segmentations.segmentation import Segmentation
 from ...volumes.volume import Volume
-from ..mask_arguments import mask_files
+from ..arguments.masks import mask_files
 from ..prompt_arguments import are_given, class_prompts, parse_prompts
 from ..reading_arguments import read_volume
 from ..result_output import Output, treatment_of
@@ -29,7 +27,6 @@ class Prepared:
         arguments: the command line.
         result: the files to write.
         volume: the volume.
-        worked: the volume on the grid that the model gets, with axes at right angles.
         prompts: the prompts; none yet for a model with classes of which none is named.
         by_class: whether it is such a model.
     """
@@ -37,7 +34,6 @@ class Prepared:
     arguments: argparse.Namespace
     result: Output
     volume: Volume
-    worked: Volume
     prompts: PromptList
     by_class: bool
 
@@ -48,7 +44,7 @@ class Prepared:
 
     def begin(self, segmenter: Segmenter) -> Session:
         """A session with the prompts."""
-        session = Session(segmenter, self.worked)
+        session = Session(segmenter, self.volume)
         if self.by_class:
             arguments, geometry, classes = self.arguments, self.volume.geometry, segmenter.classes
             self.prompts = (
@@ -58,10 +54,6 @@ class Prepared:
             )
         session.change(self.prompts)
         return session
-
-    def on_own_grid(self, segmentation: Segmentation) -> Segmentation:
-        """The segments of the session on the volume's own grid."""
-        return self.result.on(segmentation, self.volume.geometry)
 
 
 def output_of(arguments: argparse.Namespace) -> Output:
@@ -84,30 +76,19 @@ def prepare(
     Errors are raised before a large network is loaded.
     """
     from ...volumes.io.image_files import check_storable
-    from ...volumes.right_angles import on_regular_grid
 
     volume = read_volume(arguments) if volume is None else volume
     for path in result.label_maps:
         check_storable(path, volume.geometry)
     result.check_source(arguments)
-    # Models work on axes at right angles; what is written is on the volume's own.
-    worked = on_regular_grid(volume)
     # A model with classes supports text only and needs no prompts; its classes are known after it
     # has been loaded.
     known = card(arguments.model)
     by_class = not are_given(arguments) and known.prompts == ("text",)
     if by_class:
-        return Prepared(arguments, result, volume, worked, PromptList(), by_class)
+        return Prepared(arguments, result, volume, PromptList(), by_class)
     prompts = parse_prompts(arguments, volume.geometry, known.prompts)
     for _, prompt in prompts.entries:
         known.check_takes([prompt])
-        to_voxels([prompt], worked.geometry)
-    return Prepared(arguments, result, volume, worked, prompts, by_class)
-
-
-def label_outlines(segmentation: Segmentation) -> list[Outline]:
-    """An outline for each segment, in colours that repeat after seven."""
-    return [
-        Outline(segment.name, segment.on(segmentation.geometry), COLOURS[n % len(COLOURS)])
-        for n, segment in enumerate(segmentation.segments)
-    ]
+        to_voxels([prompt], volume.geometry)
+    return Prepared(arguments, result, volume, prompts, by_class)

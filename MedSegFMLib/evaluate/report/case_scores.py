@@ -65,12 +65,16 @@ def counted_rows(
     """The rows that count: every object with all steps, its last scores repeated to the end.
 
     Failures count as the protocol says: with the worst scores, or not at all. The failure of a
-    model that could not be loaded counts for all cases without rows of it.
+    model that could not be loaded counts for all cases without rows of it, unless it has none: a
+    model that never ran was not measured.
     """
     failed: dict[tuple[Key, str], list[Row]] = {}
     done = {row.key for row in rows}
+    ran = {row.model for row in rows}
     cases_of = {ALL_CASES: cases, **{case.name: [case] for case in cases}}
     for failure in failures if protocol.failures == "zero" else ():
+        if failure.case == ALL_CASES and failure.model not in ran:
+            continue
         for case in cases_of.get(failure.case, ()):
             key = case.name, failure.model, failure.seed
             if key in done:

@@ -142,7 +142,9 @@ def stability(rankings: Mapping[str, Ranking]) -> str:
                 if share >= 0.005:
                     text = f"{100 * share:.0f} %"
                     axes.text(n, place + 1, text, ha="center", va="center", fontsize=7, zorder=4)
-            axes.plot([n, n], [ranking.low[n], ranking.high[n]], color="black", linewidth=0.8)
+            # A line without length would be a dot on the number.
+            if ranking.low[n] < ranking.high[n]:
+                axes.plot([n, n], [ranking.low[n], ranking.high[n]], color="black", linewidth=0.8)
         axes.scatter(
             range(count),
             ranking.by_mean,
@@ -194,6 +196,8 @@ def _panels(count: int, width: float = 3.6) -> tuple[Figure, list[Axes]]:
     with rc_context(_SETTINGS):
         figure = Figure(figsize=(width * columns, 2.9 * lines + 0.4), layout="constrained")
         panels = list(figure.subplots(lines, columns, squeeze=False).ravel())
+    # A title must not touch the label of the panel above it, or the title beside it.
+    figure.set_layout_engine("constrained", h_pad=0.12, w_pad=0.1)
     for axes in panels[count:]:
         axes.set_axis_off()
     return figure, panels[:count]

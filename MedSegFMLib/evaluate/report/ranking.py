@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from .statistics import CONFIDENCE, DIGITS, LEAST_CASES, resampled_means
 
+# Below this number a ranking and its tests come with a word of caution.
+FEW_CASES = 20
+
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
@@ -38,6 +41,17 @@ class Ranking:
     high: tuple[int, ...]
     agreement: float
     stability: float
+
+    @property
+    def caution(self) -> str:
+        """A sentence on what resampling of few cases does not say; empty if there are enough."""
+        if self.cases >= FEW_CASES:
+            return ""
+        return (
+            f"These are {self.cases} cases, which say little: a share of 100 % means that one "
+            "model led in every draw of the same cases, not that it would lead on others, and the "
+            f"smallest p that a test of {self.cases} pairs can give is {2 ** (1 - self.cases):.2g}."
+        )
 
 
 def rank_models(scores: Mapping[str, Mapping[str, float]]) -> Ranking | None:

@@ -27,12 +27,9 @@ from .ranking import Ranking, rank_models
 from .statistics import PairedTest, compare_models, mean_intervals
 from .targets import TargetScore, target_score
 
-# The columns of the table of models on the command line: keys of `Summary.as_json`, and headings.
-COLUMNS = {
-    "n": "cases",
-    **{key: score.heading for key, score in SCORES.items()},
-    "seconds_per_click": SECONDS.named("median per click").heading,
-}
+# The columns of the table of models on the command line, by keys of `Summary.as_json`.
+COLUMNS = {**SCORES, "seconds_per_click": SECONDS.named("median per click")}
+_SIGNIFICANT = 0.05
 # The scores by which models are compared and ranked.
 COMPARED = ("dsc_final", "nsd_final", "dsc_auc", "nsd_auc")
 
@@ -114,6 +111,23 @@ class Summary:
     paired_tests: dict[str, list[PairedTest]]
     rankings: dict[str, Ranking]
     targets: dict[str, TargetScore]
+
+    @property
+    def ran(self) -> list[str]:
+        """The models that computed anything; the others could not be loaded."""
+        return list(self.scores)
+
+    @property
+    def caution(self) -> str:
+        """The caution of the ranking of the fewest cases; empty if all have enough."""
+        fewest = min(self.rankings.values(), key=lambda one: one.cases, default=None)
+        if fewest is None or not fewest.caution:
+            return ""
+        tests = [pair.p_holm for pairs in self.paired_tests.values() for pair in pairs]
+        tested = [p for p in tests if not math.isnan(p)]
+        if tested and min(tested) >= _SIGNIFICANT:
+            return f"{fewest.caution} No difference has p < 0.05 after Holm's correction."
+        return fewest.caution
 
     def as_json(self) -> dict[str, Any]:
         """All results by model; unknown numbers are null."""

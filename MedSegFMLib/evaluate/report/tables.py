@@ -24,7 +24,7 @@ def tables(summary: Summary) -> list[Table]:
         _models(summary),
         _groups("modality", "modalities", summary.modalities),
         _groups("object", "objects", summary.objects),
-        _paired_tests(summary.paired_tests),
+        _paired_tests(summary.paired_tests, summary.caution),
         _places(summary),
         _costs(summary),
         _targets(summary),
@@ -106,7 +106,12 @@ def _marked(rows: Sequence[tuple[Cell, ...]], columns: range) -> tuple[tuple[Cel
     )
 
 
-def _paired_tests(paired_tests: Mapping[str, Sequence[PairedTest]]) -> Table:
+def _after(sentence: str) -> str:
+    """A sentence that follows another."""
+    return f" {sentence}" if sentence else ""
+
+
+def _paired_tests(paired_tests: Mapping[str, Sequence[PairedTest]], caution: str) -> Table:
     rows = []
     for score, pairs in paired_tests.items():
         for pair in pairs:
@@ -128,7 +133,7 @@ def _paired_tests(paired_tests: Mapping[str, Sequence[PairedTest]]) -> Table:
         "confidence interval (that of the sign test), and the two-sided Wilcoxon signed-rank test "
         "without the cases that do not differ (scipy's zero_method wilcox). Holm's "
         "correction is over all pairs of models of one score; scores are not corrected for one "
-        "another.",
+        f"another.{_after(caution)}",
         (
             "score",
             "models",
@@ -163,7 +168,7 @@ def _places(summary: Summary) -> Table:
         "Places by the mean over cases, with the range of 95 % of the rankings of resampled cases; "
         "places by the mean of the places in single cases; how often a model came first; Kendall's "
         "tau between both ways of ranking, and on average between the ranking and those of "
-        "resampled cases.",
+        f"resampled cases.{_after(summary.caution)}",
         ("score", "model", "place", "by mean of places", "first", "agreement", "stability"),
         tuple(rows),
         text_columns=2,

@@ -15,6 +15,7 @@ from ...system.atomic_files import make_folder
 from ...system.folder_lock import folder_lock
 from ...tasks.records import Failure
 from ...tasks.run import Workers, run_all
+from ...volumes.windows import Window
 from ..model_choice import ModelChoice, read_choice
 from ..protocol import Protocol
 from ..records import Row, Task
@@ -50,6 +51,7 @@ def evaluate(
     device: str = "auto",
     progress: Progress = no_progress,
     ray: str | None = None,
+    window: Window | None = None,
 ) -> Finished:
     """Run the tasks that are not yet in `folder`/results.csv, and append each result to it.
 
@@ -68,6 +70,7 @@ def evaluate(
         progress: reports progress; may raise Cancelled.
         ray: the address of a cluster, "auto" to find one, or "local" for one that lasts as long as
             the run; None for no cluster.
+        window: the window of the pictures; None for the one that fits each.
 
     Returns:
         The rows and failures of the cases, including those of other models in earlier runs, in the
@@ -84,7 +87,7 @@ def evaluate(
     make_folder(folder, advice)
     with folder_lock(folder, f"or {advice}"):
         workers = Workers(jobs, device, ray)
-        return _evaluate(cases, choices, seeds, folder, protocol, workers, progress)
+        return _evaluate(cases, choices, seeds, folder, protocol, workers, progress, window)
 
 
 def _evaluate(
@@ -95,6 +98,7 @@ def _evaluate(
     protocol: Protocol,
     workers: Workers,
     progress: Progress,
+    window: Window | None,
 ) -> Finished:
     results = ResultsFolder(folder, cases, protocol)
     tasks = list(itertools.starmap(Task, itertools.product(cases, choices, seeds)))
@@ -105,7 +109,7 @@ def _evaluate(
         label_maps = folder.resolve() / "segs" if protocol.save_segs else None
         if label_maps is not None:
             make_folder(label_maps, "choose another with --out")
-        work = functools.partial(run_task, protocol=protocol, label_maps=label_maps)
+        work = functools.partial(run_task, protocol=protocol, label_maps=label_maps, window=window)
         executor = workers.executor(choices, work)
         results.begin(missing)
         computed = run_all(missing, len(tasks), executor, results.add, progress, "Evaluating")

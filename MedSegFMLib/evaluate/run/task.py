@@ -13,6 +13,7 @@ from ...datasets.cases import LoadedCase, load_case
 from ...progress import no_progress
 from ...segmenter import Segmenter
 from ...tasks.attempt import attempt
+from ...volumes.windows import Window
 from ..protocol import Protocol
 from ..records import Done, Outcome, Row, Task
 from ..results.case_picture import write_picture
@@ -21,7 +22,11 @@ from .run_case import run_case
 
 
 def run_task(
-    task: Task, segmenter: Segmenter, protocol: Protocol, label_maps: Path | None = None
+    task: Task,
+    segmenter: Segmenter,
+    protocol: Protocol,
+    label_maps: Path | None = None,
+    window: Window | None = None,
 ) -> Outcome:
     """The rows and the picture of a task, or its failure; raises no error.
 
@@ -30,18 +35,25 @@ def run_task(
         segmenter: the model.
         protocol: the protocol.
         label_maps: the folder for the label maps, if the protocol saves them.
+        window: the window of the picture; None for the one that fits.
     """
-    return attempt(task, lambda: _run(task, segmenter, protocol, label_maps))
+    return attempt(task, lambda: _run(task, segmenter, protocol, label_maps, window))
 
 
-def _run(task: Task, segmenter: Segmenter, protocol: Protocol, label_maps: Path | None) -> Done:
+def _run(
+    task: Task,
+    segmenter: Segmenter,
+    protocol: Protocol,
+    label_maps: Path | None,
+    window: Window | None,
+) -> Done:
     begun = time.perf_counter()
     loaded = load_case(task.case)
     kept = _segs(loaded, task, protocol) if protocol.save_segs and label_maps else None
     rows, masks_kji = run_case(task, loaded, segmenter, protocol, no_progress, kept)
     if kept is not None and label_maps is not None:
         kept.write(label_maps / label_maps_name(task.key))
-    picture = _picture(task, loaded, rows, masks_kji)
+    picture = _picture(task, loaded, rows, masks_kji, window)
     return Done(rows, picture, time.perf_counter() - begun)
 
 
@@ -51,11 +63,16 @@ def _segs(loaded: LoadedCase, task: Task, protocol: Protocol) -> StepLabelMaps:
 
 
 def _picture(
-    task: Task, loaded: LoadedCase, rows: list[Row], masks_kji: NDArray[np.uint8]
+    task: Task,
+    loaded: LoadedCase,
+    rows: list[Row],
+    masks_kji: NDArray[np.uint8],
+    window: Window | None,
 ) -> bytes:
     """The picture as JPEG bytes, because the process may not reach the folder of the results."""
     final = np.mean([row.dsc for row in {row.object: row for row in rows}.values()])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "picture.jpg"
-        write_picture(task.case, loaded, masks_kji, f"{task.model}, Dice {final:.3f}", path)
+        title = f"{task.model}, Dice {final:.3f}"
+        write_picture(task.case, loaded, masks_kji, title, path, window)
         return path.read_bytes()

@@ -13,8 +13,10 @@ from typing import Any
 
 from ...errors import ModelError, WeightsError
 from ...segmenter import ModelCard, ModelOption, RegionRule
+from ...volumes.windows import AUTO
 from ...weights import store
 from ...weights.checksums import own_sha256
+from ..planar.grey_levels import WINDOW_OPTION, chosen_window
 from ..sam.preprocessing import PUBLISHED_SIZE
 from ..sam.segmenter import DEFAULT_CACHE_BYTES, check_options
 from .card import WITH_TRACKER
@@ -51,6 +53,7 @@ CARD = ModelCard(
         ModelOption(
             "propagation", "Propagation", "How an answer spreads over slices", PROPAGATIONS, "auto"
         ),
+        WINDOW_OPTION,
     ),
 )
 
@@ -66,6 +69,7 @@ def create(
     step_mm: float | str = 10.0,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
     propagation: str = "auto",
+    window: str = AUTO,
 ) -> MedicalSam3Segmenter:
     """Load Medical SAM3 with the stored weights, or those in the file or folder `weights`.
 
@@ -86,6 +90,7 @@ def create(
             too.
         propagation: From slice to slice by "boxes" around masks, or by SAM3's "tracker", which also
             takes clicks; "auto" uses the tracker if the weights include it.
+        window: "auto", that of MedSAM; or the name of a window or LEVEL,WIDTH.
 
     Raises:
         ModelError: If an option has no such value.
@@ -110,6 +115,7 @@ def create(
         raise ModelError(
             f"There is no propagation '{propagation}'; choose from {', '.join(PROPAGATIONS)}."
         )
+    shown = chosen_window(window)
     path = medical_sam3_weights.find_weights_file(
         store.find(CARD.name) if weights is None else Path(weights)
     )
@@ -131,7 +137,7 @@ def create(
     most = config.text_config.max_position_embeddings
     phrases = PhraseTokenizer(path.parent if tokenizer is None else Path(tokenizer), most)
     runtime = TorchSam3Runtime(network, phrases, chosen, CARD.name, path)
-    return MedicalSam3Segmenter(CARD, runtime, fusion, names, least, step, budget, tracker)
+    return MedicalSam3Segmenter(CARD, runtime, fusion, names, least, step, budget, tracker, shown)
 
 
 def _number(name: str, value: float | str, least: float, most: float) -> float:

@@ -14,6 +14,7 @@ from ...prompts.voxels import VoxelMarks, enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
 from ...volumes.region import Region
 from ...volumes.volume import Volume
+from ...volumes.windows import Window
 from ..planar.fusion import FUSIONS
 from ..planar.propagation import Marks, SliceRequest, propagate
 from ..sam.encoding import (
@@ -50,6 +51,7 @@ class MedicalSam3Segmenter:
         cache_bytes: The memory limit of the slices' features.
         tracker: Tracks the object from slice to slice; without one, boxes are propagated and clicks
             are refused.
+        window: The values that are shown to the network; None for those of MedSAM's training.
     """
 
     classes: tuple[str, ...] = ()
@@ -64,13 +66,14 @@ class MedicalSam3Segmenter:
         step_mm: float,
         cache_bytes: int,
         tracker: SliceTracker | None = None,
+        window: Window | None = None,
     ) -> None:
         self.card = card if tracker is not None else without_clicks(card)
         self._preprocessor = Sam3Preprocessor(runtime.side)
         self._fused = FUSIONS[fusion]
         self._planes = tuple(planes)
         self._step_mm = step_mm
-        self._features = SliceFeatures(runtime, self._preprocessor, cache_bytes)
+        self._features = SliceFeatures(runtime, self._preprocessor, cache_bytes, window)
         self._detector = SliceDetector(runtime, self._preprocessor, self._features, threshold)
         self._tracker = tracker
 

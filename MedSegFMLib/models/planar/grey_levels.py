@@ -8,12 +8,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...volumes.intensities import check_values, looks_like_ct, positive_bounds
+from ...errors import ModelError, VolumeError
+from ...segmenter import ModelOption
+from ...volumes.intensities import check_values, is_ct, positive_bounds
 from ...volumes.region import Region
-
-_CT_WINDOW = (-160.0, 240.0)
+from ...volumes.volume import Volume
+from ...volumes.windows import AUTO, USUAL_CT, Window, named_window, parse_window
 
 GreyLevels = NDArray[np.uint8]
+
+WINDOW_OPTION = ModelOption(
+    "window",
+    "Window",
+    "Grey levels of the slices: a name such as lung, or LEVEL,WIDTH",
+    (),
+    AUTO,
+)
+
+
+def chosen_window(text: str) -> Window | None:
+    """The window that the value of `WINDOW_OPTION` means; None for that of MedSAM.
+
+    Raises:
+        ModelError: It means none.
+    """
+    try:
+        return parse_window(text)
+    except VolumeError as error:
+        raise ModelError(f"The option window={text} cannot be used: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -35,20 +57,28 @@ class GreyWindow:
     keep_zero: bool
 
     @classmethod
-    def from_voxels(cls, array_kji: NDArray[Any]) -> GreyWindow:
+    def from_volume(cls, volume: Volume, window: Window | None = None) -> GreyWindow:
         """The window of a whole volume.
 
         The percentiles of a large volume are those of a regular sample.
 
+        Args:
+            volume: The volume.
+            window: The window that the user chose; None for that of MedSAM.
+
         Raises:
             VolumeError: For NaN, infinity and values beyond 32-bit floats.
         """
-        lowest, highest = check_values(array_kji, "The volume")
-        is_ct = looks_like_ct(array_kji)
-        low, high = _CT_WINDOW if is_ct else positive_bounds(array_kji)
+        lowest, highest = check_values(volume.array_kji, "The volume")
+        if window is None and is_ct(volume):
+            window = named_window(USUAL_CT)
+        if window is None:
+            low, high = positive_bounds(volume.array_kji)
+        else:
+            low, high = window.low, window.high
         low, high = max(low, lowest), min(high, highest)
         # A mask has a single value above 0: there is nothing to clip.
-        return cls(low if low < high else lowest, high, keep_zero=not is_ct)
+        return cls(low if low < high else lowest, high, keep_zero=window is None)
 
     def grey_levels(self, array_kji: NDArray[Any], region: Region) -> GreyLevels:
         """A region of the volume as (K, J, I) uint8; fractions are truncated as in MedSAM."""

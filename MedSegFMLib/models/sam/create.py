@@ -9,6 +9,7 @@ from ...segmenter import ModelCard, ModelOption, RegionRule
 from ...system.device import choose_device
 from ...weights import store
 from ..planar.fusion import FUSIONS
+from ..planar.grey_levels import WINDOW_OPTION, chosen_window
 from .preprocessing import PUBLISHED_SIZE, SlicePreprocessor
 from .segmenter import PlanarSegmenter, check_options
 
@@ -28,6 +29,7 @@ OPTIONS = (
         "fusion", "Planes' vote", "How the planes are combined", tuple(FUSIONS), "reliable"
     ),
     ModelOption("planes", "Planes", "Names of planes with commas", (), "axial,coronal,sagittal"),
+    WINDOW_OPTION,
 )
 
 
@@ -40,6 +42,7 @@ def create_planar(
     fusion: str,
     planes: Sequence[str] | str,
     cache_bytes: int | str,
+    window: str,
 ) -> PlanarSegmenter:
     """Load a model of slices with the stored weights, or with those in a file.
 
@@ -55,6 +58,7 @@ def create_planar(
         fusion: "reliable", "mean" or "majority"; see `fusion`.
         planes: Those of "axial", "coronal" and "sagittal" to segment; as text, separated by commas.
         cache_bytes: The memory limit of the slices' features; text is accepted too.
+        window: "auto", as MedSAM was trained; or the name of a window or LEVEL,WIDTH.
 
     Raises:
         ModelError: If an option has no such value.
@@ -67,9 +71,10 @@ def create_planar(
     size = str(size or ("native" if chosen.type == "cpu" else PUBLISHED_SIZE))
     names = plane_names(planes)
     budget = check_options(size, fusion, names, cache_bytes)
+    shown = chosen_window(window)
     path = store.find(card.name) if weights is None else Path(weights)
     runtime = loading.load(path, str(chosen), card.name)
-    return PlanarSegmenter(card, runtime, preprocessor(size), fusion, names, budget)
+    return PlanarSegmenter(card, runtime, preprocessor(size), fusion, names, budget, shown)
 
 
 def plane_names(planes: Sequence[str] | str) -> list[str]:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from ...segmenter import ModelCard
 from ...system.device import choose_device
+from ...volumes.windows import AUTO
 from ...weights import store
 from ...weights.checksums import own_sha256
 from ..common.adapter_files import tensors_file
+from ..planar.grey_levels import chosen_window
 from ..planar.stacks import PLANE_NAMES
 from .create import (
     BASE_BYTES,
@@ -54,6 +56,7 @@ def create(
     fusion: str = "reliable",
     planes: Sequence[str] | str = PLANE_NAMES,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
+    window: str = AUTO,
 ) -> PlanarSegmenter:
     """Load the imported adapter, or the one in the folder or file `weights`, with its SAM.
 
@@ -73,9 +76,10 @@ def create(
     facts = lora_file.read_facts(path)
     size, names = str(size or facts.size), plane_names(planes)
     budget = check_options(size, fusion, names, cache_bytes)
+    shown = chosen_window(window)
     network = lora_file.load(path, None if base is None else Path(base))
     file = tensors_file(path)
     runtime = loading.make_runtime(network, file, own_sha256(file), device, CARD.name)
     return PlanarSegmenter(
-        CARD, runtime, PREPROCESSORS[facts.prepared](size), fusion, names, budget
+        CARD, runtime, PREPROCESSORS[facts.prepared](size), fusion, names, budget, shown
     )

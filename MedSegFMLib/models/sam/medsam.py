@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...segmenter import ModelCard
+from ...volumes.windows import AUTO
 from ..planar.stacks import PLANE_NAMES
 from .create import (
     BASE_BYTES,
@@ -49,11 +50,12 @@ def create(
     fusion: str = "reliable",
     planes: Sequence[str] | str = PLANE_NAMES,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
+    window: str = AUTO,
 ) -> PlanarSegmenter:
     """Load MedSAM with the stored weights, or those in the file `weights`.
 
     See `create_planar` for the options and errors.
     """
     return create_planar(
-        CARD, MedsamPreprocessor, device, weights, size, fusion, planes, cache_bytes
+        CARD, MedsamPreprocessor, device, weights, size, fusion, planes, cache_bytes, window
     )

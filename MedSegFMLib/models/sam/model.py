@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...segmenter import ModelCard
+from ...volumes.windows import AUTO
 from ..planar.stacks import PLANE_NAMES
 from .create import (
     BASE_BYTES,
@@ -49,9 +50,12 @@ def create(
     fusion: str = "reliable",
     planes: Sequence[str] | str = PLANE_NAMES,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
+    window: str = AUTO,
 ) -> PlanarSegmenter:
     """Load SAM with the stored weights, or those in the file `weights`.
 
     See `create_planar` for the options and errors.
     """
-    return create_planar(CARD, SamPreprocessor, device, weights, size, fusion, planes, cache_bytes)
+    return create_planar(
+        CARD, SamPreprocessor, device, weights, size, fusion, planes, cache_bytes, window
+    )

@@ -14,6 +14,7 @@ from ...prompts.voxels import enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
 from ...volumes.region import Region
 from ...volumes.volume import Volume
+from ...volumes.windows import Window
 from ..planar.fusion import FAR_LOGIT, FUSIONS
 from ..planar.propagation import Marks, PixelPrompt, propagate_together
 from ..planar.stacks import PLANE_NAMES
@@ -61,6 +62,7 @@ class PlanarSegmenter:
         fusion: One of `FUSIONS`.
         planes: Which of the three planes to segment.
         cache_bytes: The memory limit of the slices' features.
+        window: The values that are shown to the network; None for those of MedSAM's training.
     """
 
     classes: tuple[str, ...] = ()
@@ -73,6 +75,7 @@ class PlanarSegmenter:
         fusion: str,
         planes: Sequence[str],
         cache_bytes: int,
+        window: Window | None = None,
     ) -> None:
         check_options(preprocessor.size, fusion, planes, cache_bytes)
         self.card = card
@@ -80,7 +83,7 @@ class PlanarSegmenter:
         self._preprocessor = preprocessor
         self._fused = FUSIONS[fusion]
         self._planes = tuple(planes)
-        self._features = SliceFeatures(runtime, preprocessor, cache_bytes)
+        self._features = SliceFeatures(runtime, preprocessor, cache_bytes, window)
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> PlanarEncoding:
         """Cut a region (None: all) into slices; they are encoded once a prompt needs them.

@@ -20,6 +20,9 @@ from ...metrics.measures import (
 )
 from ...volumes.geometry import Geometry
 from ...volumes.masks import Mask
+from ...volumes.region import shape_triple
+from ...volumes.right_angles import StraightGrid
+from ...volumes.volume import Volume
 from .results import ModelResult, Stage
 
 TOLERANCE_MM = 2.0
@@ -61,7 +64,6 @@ class Column:
         measure: unit and number format; None for text.
         short: the heading in the panel; None to leave the column out there.
         description: an explanation for the tool tip.
-        is_wide: whether the panel gives the column more room.
         value: returns the value of a row, in the stored unit of the measure; None for the computed
             number of this key.
         score: computed once for each mask, in a thread that touches no node.
@@ -73,7 +75,6 @@ class Column:
     measure: Measure | None
     short: str | None
     description: str = ""
-    is_wide: bool = False
     value: Callable[[RowData], Value] | None = field(default=None, compare=False)
     score: Score | None = field(default=None, compare=False)
     reference_score: ReferenceScore | None = field(default=None, compare=False)
@@ -108,7 +109,6 @@ def _agreement_with(other: ModelResult) -> Column:
         DICE,
         f"≈ {other.title}",
         "Dice between the two models",
-        is_wide=True,
         value=lambda row: row.agreements.get(other.model),
     )
 
@@ -124,6 +124,18 @@ def _seconds(row: RowData) -> float | None:
 def _peak_bytes(row: RowData) -> float | None:
     cost = row.result.cost
     return None if cost is None or not cost.peak_bytes else float(cost.peak_bytes)
+
+
+def _surface_dice(reference: Mask, mask: Mask, geometry: Geometry) -> float:
+    """On axes at right angles, which distances between voxels need."""
+    # The masks may be of a part of the volume: distances are the same in all of its parts.
+    own = Geometry(shape_triple(mask.shape), geometry.ijk_to_ras)
+    straight = StraightGrid.of(own)
+    ours, theirs = (
+        straight.labels(Volume(part.astype(np.uint8), own)).array_kji > 0
+        for part in (reference, mask)
+    )
+    return surface_dice(ours, theirs, straight.geometry.spacing_kji_mm, TOLERANCE_MM)
 
 
 def _note(row: RowData) -> str:
@@ -147,9 +159,7 @@ COLUMNS = (
         SURFACE_DICE,
         "Surface",
         "Surface Dice with the reference, 0 to 1",
-        reference_score=lambda reference, mask, geometry: surface_dice(
-            reference, mask, geometry.spacing_kji_mm, TOLERANCE_MM
-        ),
+        reference_score=_surface_dice,
     ),
     Column(
         "agreement",
@@ -159,7 +169,7 @@ COLUMNS = (
         "Mean Dice with all other models",
         value=lambda row: row.agreement,
     ),
-    Column("volume", VOLUME.title, VOLUME, "ml", "Volume", is_wide=True, score=_volume_ml),
+    Column("volume", VOLUME.title, VOLUME, "ml", "Volume", score=_volume_ml),
     Column(
         "seconds",
         SECONDS.title,
@@ -180,9 +190,8 @@ COLUMNS = (
         "consistency",
         CONSISTENCY.title,
         CONSISTENCY,
-        "Consist.",
+        "Consistency",
         "Mean Dice between the model's own planes",
-        is_wide=True,
         value=lambda row: row.result.agreements.get(row.label),
     ),
 )

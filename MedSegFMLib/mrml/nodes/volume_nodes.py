@@ -19,7 +19,7 @@ def volume_from_node(node: Any) -> Volume:
     Linear parent transforms are folded into the grid.
 
     Raises:
-        VolumeError: If the node has no image data, a single slice or several values a voxel.
+        VolumeError: If the node has no image data, or several values a voxel.
         GeometryError: If a parent transform is not linear, a spacing is zero, or the direction
             matrix is singular.
     """
@@ -31,11 +31,6 @@ def volume_from_node(node: Any) -> Volume:
             f"The volume {name} holds no image data; load it again or choose another."
         )
     i, j, k = image.GetDimensions()
-    if min(i, j, k) < 2:
-        raise VolumeError(
-            f"The volume {name} has {i} x {j} x {k} voxels; a 3D volume with two or more along "
-            "each axis is needed."
-        )
     if scalars.GetNumberOfComponents() != 1:
         raise VolumeError(
             f"The volume {name} has {scalars.GetNumberOfComponents()} values per voxel; one is "

@@ -59,10 +59,7 @@ class ReferenceSegment:
             MaskError: If the segment is gone, empty, stored as a surface, or outside the volume.
             GeometryError: If it is under a non-linear transform.
         """
-        if not self.stamp():
-            raise MaskError("The reference segment left the scene; choose another.")
-        check_holds_labelmaps(self.node)
-        own = self._own()
+        own = self.own()
         if own is None:
             raise MaskError(f"The reference {self.title} has no voxels; choose another.")
         same = start_on_grid(own.geometry, geometry) is not None
@@ -75,8 +72,16 @@ class ReferenceSegment:
             )
         return ModelVoxels(*found), not same
 
-    def _own(self) -> Volume | None:
-        """The part of its image that has voxels, 1 inside, with its grid; None if it is empty."""
+    def own(self) -> Volume | None:
+        """The part of its image that has voxels, 1 inside, with its grid; None if it is empty.
+
+        Raises:
+            MaskError: If the segment is gone or stored as a surface.
+            GeometryError: If it is under a non-linear transform.
+        """
+        if not self.stamp():
+            raise MaskError("The reference segment left the scene; choose another.")
+        check_holds_labelmaps(self.node)
         segment = self.node.GetSegmentation().GetSegment(self.segment_id)
         image = segment.GetRepresentation(LABELMAP)
         if image is None:

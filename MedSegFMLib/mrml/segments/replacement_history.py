@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...prompts.prompt_list import PromptList
+from ...volumes.segmentations.treatment import Treatment
 from .model_voxels import PackedVoxels
 
 
@@ -17,12 +19,14 @@ class Replacement:
         before: All its voxels; None if there were none.
         from_model_before: Those among `before` that an answer put there.
         after: All its voxels after the replacement; None if there are none.
+        treatment: What made it of the answer; None if it is something else.
     """
 
     label: int
     before: PackedVoxels | None
     from_model_before: PackedVoxels | None
     after: PackedVoxels | None
+    treatment: Treatment | None = None
 
 
 class ReplacementHistory:
@@ -59,6 +63,16 @@ class ReplacementHistory:
     def can_redo(self, prompts: PromptList) -> bool:
         """Whether a replacement at this state was undone."""
         return bool(self._undone.get(prompts))
+
+    def has_replaced(self, prompts: PromptList, label: int) -> bool:
+        """Whether an object's segment was replaced at this state."""
+        return any(item.label == label for item in self._done.get(prompts, []))
+
+    def treatment(self, prompts: PromptList, labels: Iterable[int]) -> Treatment:
+        """The treatment of the answers for all of these objects; none if only some were treated."""
+        last = {item.label: item.treatment for item in self._done.get(prompts, [])}
+        found = {last.get(label) or Treatment() for label in labels}
+        return found.pop() if len(found) == 1 else Treatment()
 
     def undo(self, prompts: PromptList) -> Replacement:
         """Take back the last replacement at this state, and return it."""

@@ -9,6 +9,8 @@ from ...errors import MaskError
 from ...prompts.prompt_list import PromptList
 from ...volumes.geometry import Geometry
 from ...volumes.grids import brought_to_grid
+from ...volumes.segmentations.segmentation import Segment, Segmentation
+from ...volumes.segmentations.treatment import Treatment, treated
 from ..updates import Written
 from .editor import SegmentEditor
 from .grid import SegmentGrid
@@ -47,16 +49,56 @@ class Replacements:
             label: The object, which has a segment.
             mask: Its new voxels, on the volume's grid.
         """
+        return self._replace(
+            volume_node, volume, prompts, label, _on_grid(mask, volume, self._segments.grid(volume))
+        )
+
+    def treat(
+        self,
+        volume_node: Any,
+        volume: Geometry,
+        prompts: PromptList,
+        label: int,
+        treatment: Treatment,
+    ) -> Written:
+        """Treat all voxels of an object's segment; see `SegmentationLogic.treat`.
+
+        Raises:
+            MaskError: If the segment has no voxels.
+        """
+        grid = self._segments.grid(volume).geometry
+        contents = self._writer.contents(volume, prompts.labels)
+        segments = tuple(
+            Segment(n, prompts.name(n), voxels.region, voxels.mask_kji)
+            for n, voxels in contents.items()
+        )
+        if label not in contents or not contents[label].mask_kji.any():
+            raise MaskError(f"{prompts.name(label)} has no voxels to change yet; predict it first.")
+        changed = treated(Segmentation(grid, segments), treatment, label)
+        found = next(segment for segment in changed.segments if segment.label == label)
+        wanted = ModelVoxels(found.region, found.mask_kji)
+        is_first = not self._writer.replaced.has_replaced(prompts, label)
+        made_by = treatment if is_first else None
+        return self._replace(volume_node, volume, prompts, label, wanted, made_by)
+
+    def _replace(
+        self,
+        volume_node: Any,
+        volume: Geometry,
+        prompts: PromptList,
+        label: int,
+        wanted: ModelVoxels | None,
+        treatment: Treatment | None = None,
+    ) -> Written:
+        """Replace a segment's voxels by these on the segmentation's grid."""
         before = self._writer.contents(volume, [label]).get(label)
         from_model = self._writer.model_voxels.get(label)
-        grid = self._segments.grid(volume)
-        wanted = _on_grid(mask, volume, grid)
         written = self._put(volume_node, volume, prompts, label, wanted, self._writer.masking())
         if not _has_prompts(prompts, label):
             self._writer.model_voxels.pop(label, None)
         after = self._writer.contents(volume, [label]).get(label)
-        replacement = Replacement(label, _packed(before), _packed(from_model), _packed(after))
-        self._writer.replaced.add(prompts, replacement)
+        states = (_packed(before), _packed(from_model), _packed(after))
+        self._writer.replaced.add(prompts, Replacement(label, *states, treatment))
         return written
 
     def put_back(

@@ -11,7 +11,8 @@ import numpy as np
 from ...errors import OutputError, VolumeError
 from ...system.atomic_files import atomic_path
 from ..volume import Volume
-from .image_files import check_storable, sitk_from_volume
+from .image_files import check_storable
+from .sitk_images import sitk_from_volume
 from .written_voxels import check_voxels
 
 ENDINGS_4D = (".nii.gz", ".nii", ".nrrd", ".mha")

@@ -23,7 +23,7 @@ from .tiff_files import MAGIC as TIFF_MAGIC
 
 FORMATS = (
     "NIfTI-1 and -2 (.nii, .nii.gz, or .hdr with .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, "
-    ".mhd), FreeSurfer (.mgh, .mgz), TIFF (.tif, .tiff) and DICOM"
+    ".mhd), FreeSurfer (.mgh, .mgz), TIFF (.tif, .tiff), OME-Zarr (.zarr, .zarr.zip) and DICOM"
 )
 _GZIP = b"\x1f\x8b"
 _START_BYTES = 132
@@ -37,11 +37,13 @@ class CheckedFile:
         path: the file to open, which is the header of a pair.
         reader: its format, or the name of the only ITK reader to use.
         nifti: the header of a NIfTI file, else None.
+        notes: clauses on what a user should know.
     """
 
     path: Path
     reader: Literal["DICOM", "NIfTI", "MGH", "TIFF", "NrrdImageIO", "MetaImageIO"]
     nifti: NiftiFile | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check_image_file(path: Path) -> CheckedFile:
@@ -97,11 +99,13 @@ def _by_name(path: Path, name: str, is_zipped: bool) -> CheckedFile | None:
     if name.endswith((".mgh", ".mgz")):
         return CheckedFile(path, "MGH")
     if name.endswith((".nrrd", ".nhdr")):
-        check_payload(read_nrrd_header(path))
-        return CheckedFile(path, "NrrdImageIO")
+        payload = read_nrrd_header(path)
+        check_payload(payload)
+        return CheckedFile(path, "NrrdImageIO", notes=payload.notes)
     if name.endswith((".mha", ".mhd")):
-        check_payload(read_metaimage_header(path))
-        return CheckedFile(path, "MetaImageIO")
+        payload = read_metaimage_header(path)
+        check_payload(payload)
+        return CheckedFile(path, "MetaImageIO", notes=payload.notes)
     return None
 
 

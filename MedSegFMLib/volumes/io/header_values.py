@@ -24,6 +24,11 @@ _FILE_NAME = re.compile(r"[^\s./\\:%\x00-\x1f][^/\\:%\x00-\x1f]{0,200}")
 _LARGEST_AXIS = 2**31 - 1
 
 
+# What a header without them says of spacing and place.
+NO_SPACING = "states no distance between voxels, which are taken as 1 mm apart"
+NO_POSITION = "states no orientation in the patient; its axes are taken as those of DICOM"
+
+
 @dataclass(frozen=True)
 class Payload:
     """The place and the size of the voxels that a header states.
@@ -37,6 +42,7 @@ class Payload:
         values: the number of values.
         value_bytes: the bytes of one value.
         skipped: bytes before the voxels inside the unzipped stream.
+        notes: clauses on what a user should know.
     """
 
     volume: Path
@@ -46,6 +52,7 @@ class Payload:
     values: int
     value_bytes: int
     skipped: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def nbytes(self) -> int:

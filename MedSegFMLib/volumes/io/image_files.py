@@ -1,4 +1,4 @@
-"""Reading and writing of image files with SimpleITK, which uses LPS where this library uses RAS."""
+"""Reading of image files by their format, and writing with SimpleITK."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import GeometryError, OutputError, VolumeError
@@ -17,20 +16,22 @@ from ...system.atomic_files import atomic_path, incomplete_file
 from ...system.standard_error import silenced
 from ..geometry import Geometry
 from ..volume import Volume
+from .choices import check_is_dicom, check_no_pyramid
 from .frames import check_frame
 from .front_door import CheckedFile, check_image_file
 from .header_values import not_one_volume
 from .nibabel_files import read_mgh, read_nifti, write_sheared_nifti
 from .settling import settled
+from .sitk_images import geometry_from_sitk, sitk_from_volume, volume_from_sitk
 from .tiff_files import read_tiff
 from .written_voxels import check_voxels
+from .zarr_files import is_zarr, read_ome_zarr
 
 if TYPE_CHECKING:
     import SimpleITK
 
 _LOG = logging.getLogger("MedSegFMLib")
 _MOST_NIFTI_VOXELS = 2**15 - 1
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 # Phrases in ITK's error messages about grids that it rejects.
 _GRID_PHRASES = ("orthonormal", "Refusing to change spacing", "Bad direction", "irection cosines")
 
@@ -41,10 +42,18 @@ def read_volume(
     frame: int | None = None,
     suv: bool = False,
     spacing_ijk_mm: Sequence[float] | None = None,
+    level: int | None = None,
+    channel: str | int | None = None,
 ) -> Volume:
-    """Read one 3D scalar volume from a file or a folder of DICOM files; see `Volume.read`."""
+    """Read one 3D scalar volume from a file or a folder; see `Volume.read`."""
+    notes: Sequence[str]
     try:
-        volume, notes = _read(path, series, frame, suv, spacing_ijk_mm)
+        if is_zarr(path):
+            check_is_dicom(path, series, suv)
+            volume, notes = read_ome_zarr(path, level or 0, channel, frame, spacing_ijk_mm)
+        else:
+            check_no_pyramid(path, level, channel)
+            volume, notes = _read(path, series, frame, suv, spacing_ijk_mm)
     except OSError as error:
         raise VolumeError(
             f"{path} cannot be read ({error.strerror or error}); check the path and its "
@@ -70,15 +79,12 @@ def _read(
     folder = folder_of(path)
     checked = None if folder else check_image_file(path)
     if spacing_ijk_mm is not None and (checked is None or checked.reader != "TIFF"):
-        raise VolumeError(f"{path} states its own spacing; give one for TIFF files only.")
+        raise VolumeError(f"{path} states its own spacing; leave --spacing out.")
     if folder or checked is None:
         return read_dicom(folder or path, series, frame, suv), ()
     if checked.reader == "DICOM":
         return read_dicom(path, series, frame, suv), ()
-    if suv:
-        raise VolumeError(f"{path} is not DICOM, so that no SUV can be computed; read it without.")
-    if series is not None:
-        raise VolumeError(f"{path} is not DICOM and has no series; leave --series out.")
+    check_is_dicom(path, series, suv)
     if checked.nifti is not None:
         return read_nifti(checked.nifti, frame), checked.nifti.notes
     if checked.reader == "TIFF":
@@ -88,7 +94,7 @@ def _read(
         return read_mgh(path, frame), ()
     with _quiet_itk():
         image = _with_named_errors(path, lambda: _read_file(checked, frame))
-    return volume_from_sitk(image, str(path)), ()
+    return volume_from_sitk(image, str(path)), checked.notes
 
 
 def write_volume(volume: Volume, path: Path, names: Mapping[int, str]) -> None:
@@ -167,39 +173,6 @@ WRITERS: dict[str, Writer] = {
 }
 
 
-def volume_from_sitk(image: SimpleITK.Image, name: str = "The image") -> Volume:
-    """Convert a 3D scalar image to a volume; its voxels are copied once.
-
-    Args:
-        image: the image.
-        name: the subject of error messages.
-
-    Raises:
-        VolumeError: the image does not have three axes with one real number per voxel.
-    """
-    import SimpleITK as sitk
-
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        raise VolumeError(
-            f"{name} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or "
-            "vectors); one grey value per voxel is needed, so choose one with --frame if they are "
-            "volumes."
-        )
-    if image.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
-        raise VolumeError(f"{name} is complex; store its magnitude as a separate volume.")
-    if image.GetDimension() != 3:
-        raise not_one_volume(name, image.GetSize())
-    return Volume(sitk.GetArrayFromImage(image), _geometry_of(image))
-
-
-def _geometry_of(image: SimpleITK.Image) -> Geometry:
-    matrix = np.eye(4)
-    directions = np.array(image.GetDirection()).reshape(3, 3)
-    matrix[:3, :3] = _LPS_TO_RAS @ directions * np.array(image.GetSpacing())
-    matrix[:3, 3] = _LPS_TO_RAS @ np.array(image.GetOrigin())
-    return Geometry(image.GetSize()[::-1], matrix)
-
-
 def read_components(checked: CheckedFile) -> tuple[NDArray[Any], Geometry]:
     """The voxels of a checked NRRD or MetaImage file with all their values: (K, J, I, values)."""
     import SimpleITK as sitk
@@ -212,32 +185,7 @@ def read_components(checked: CheckedFile) -> tuple[NDArray[Any], Geometry]:
     if image.GetDimension() != 3:
         raise not_one_volume(str(checked.path), image.GetSize())
     array = sitk.GetArrayFromImage(image)
-    return array.reshape(*array.shape[:3], -1), _geometry_of(image)
-
-
-def sitk_from_volume(volume: Volume) -> SimpleITK.Image:
-    """Convert a volume to an image with the same voxels and grid.
-
-    The voxels are copied, in this machine's byte order; bool becomes uint8, float16 becomes
-    float32, and floats of more than 64 bits become float64.
-    """
-    import SimpleITK as sitk
-
-    geometry = volume.geometry
-    array = volume.array_kji
-    image = sitk.GetImageFromArray(array.astype(_stored_type(array.dtype), copy=False))
-    image.SetSpacing(geometry.spacing_ijk_mm)
-    image.SetOrigin(_LPS_TO_RAS @ np.array(geometry.origin_ras))
-    image.SetDirection((_LPS_TO_RAS @ geometry.directions).ravel())
-    return image
-
-
-def _stored_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    if dtype.kind == "b":
-        return np.dtype(np.uint8)
-    if dtype.kind == "f" and dtype.itemsize not in (4, 8):
-        return np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
-    return dtype.newbyteorder("=")
+    return array.reshape(*array.shape[:3], -1), geometry_from_sitk(image)
 
 
 def _read_file(checked: CheckedFile, frame: int | None = None) -> SimpleITK.Image:

@@ -7,11 +7,13 @@ reads many files for "%" in `ElementDataFile`. Only what it reads as meant passe
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import VolumeError
 from .header_values import (
+    NO_SPACING,
     Payload,
     axis_sizes,
     check_position,
@@ -24,6 +26,7 @@ from .header_values import (
     shortened,
     truncated,
 )
+from .length_units import check_millimetres
 
 _VALUE_BYTES = {
     "MET_CHAR": 1,
@@ -62,6 +65,8 @@ _KNOWN = {
 }
 _TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 _LOCAL = ("LOCAL", "Local", "local")
+# Slope and intercept of values, and what they are if there are none.
+_SCALING = {"ElementToIntensityFunctionSlope": 1.0, "ElementToIntensityFunctionOffset": 0.0}
 _MOST_AXES, _MOST_CHANNELS = 7, 1024
 _LONGEST_KEY, _LONGEST_TEXT, _LONGEST_LINE, _MOST_LINES = 200, 250, 4000, 100_000
 # Texts longer than `_LONGEST_TEXT` are safe in fields that MetaIO itself does not know.
@@ -100,7 +105,9 @@ def read_metaimage_header(path: Path) -> Payload:
     value_bytes = _VALUE_BYTES[fields["ElementType"]]
     if len(shape) < 3 or any(n > 1 for n in shape[4:]):
         raise not_one_volume(str(path), shape)
-    return _payload(path, fields, data_start, math.prod(shape) * channels, value_bytes)
+    payload = _payload(path, fields, data_start, math.prod(shape) * channels, value_bytes)
+    has_spacing = any(key in fields for key in _SIZES)
+    return payload if has_spacing else replace(payload, notes=(NO_SPACING,))
 
 
 def _fields(path: Path, stream: BinaryIO) -> dict[str, str]:
@@ -126,6 +133,7 @@ def _fields(path: Path, stream: BinaryIO) -> dict[str, str]:
 
 
 def _check_grid(path: Path, fields: dict[str, str], axes: int) -> None:
+    check_millimetres(path, "DistanceUnits", fields.get("DistanceUnits", ""))
     for key in _SIZES:
         if key in fields:
             check_spacing(path, numbers(path, key, fields[key], axes)[:3])
@@ -138,6 +146,12 @@ def _check_grid(path: Path, fields: dict[str, str], axes: int) -> None:
             numbers(path, key, fields[key], count)
     for key in _WHOLE:
         _whole(path, fields, key, 0)
+    scaling = [float(fields.get(key, none)) for key, none in _SCALING.items()]
+    if scaling != list(_SCALING.values()):
+        raise VolumeError(
+            f"{path} states values of {scaling[0]:g} times the stored ones plus {scaling[1]:g}, "
+            "which is not applied in reading; store the values themselves."
+        )
     orientation = fields.get("AnatomicalOrientation", "?" * axes)
     is_code = orientation.replace("?", "A").isalpha() and orientation.isascii()
     if not is_code or len(orientation) < axes:

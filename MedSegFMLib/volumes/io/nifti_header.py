@@ -19,6 +19,7 @@ from .header_values import (
     not_one_volume,
     truncated,
 )
+from .length_units import nifti_unit
 from .nifti_grid import Forms, Matrix, nifti_grid
 from .payload_checks import check_payload, first_inflated
 
@@ -36,6 +37,7 @@ _FIELDS: Mapping[int, Mapping[str, tuple[str, int]]] = {
         "pixdim": ("8f", 76),
         "vox_offset": ("f", 108),
         "scaling": ("2f", 112),
+        "units": ("B", 123),
         "codes": ("2h", 252),
         "qform": ("6f", 256),
         "sform": ("12f", 280),
@@ -46,6 +48,7 @@ _FIELDS: Mapping[int, Mapping[str, tuple[str, int]]] = {
         "pixdim": ("8d", 104),
         "vox_offset": ("q", 168),
         "scaling": ("2d", 176),
+        "units": ("i", 500),
         "codes": ("2i", 344),
         "qform": ("6d", 352),
         "sform": ("12d", 400),
@@ -127,6 +130,9 @@ def check_nifti_file(path: Path, is_zipped: bool, is_pair: bool) -> NiftiFile:
     _check_real(path, datatype)
     shape_ijk = (shape[0], shape[1], shape[2])
     matrix, notes = nifti_grid(path, shape_ijk, _forms(fields))
+    unit_mm, note = nifti_unit(int(fields["units"][0]))
+    matrix[:3] *= unit_mm
+    notes += [note] if note else []
     file = _file_of_voxels(path) if is_pair else path
     values, voxel_bytes = math.prod(shape), _VOXEL_BYTES[datatype]
     behind = [size + _EXTENDER_BYTES, size]
@@ -139,7 +145,7 @@ def check_nifti_file(path: Path, is_zipped: bool, is_pair: bool) -> NiftiFile:
         np.dtype(order + _REAL[datatype]),
         shape_ijk,
         shape[3] if len(shape) > 3 else 1,
-        _scaling(*fields["scaling"]),
+        _scaling(path, *fields["scaling"]),
         matrix,
         notes,
     )
@@ -221,8 +227,10 @@ def _checked_payload(
     raise truncated(path)
 
 
-def _scaling(slope: float, intercept: float) -> tuple[float, float] | None:
+def _scaling(path: Path, slope: float, intercept: float) -> tuple[float, float] | None:
     """None for a slope of 0 or NaN, which means that there is none."""
-    if slope == 0 or not math.isfinite(slope) or not math.isfinite(intercept):
+    if slope == 0 or math.isnan(slope):
         return None
+    if not math.isfinite(slope) or not math.isfinite(intercept):
+        raise damaged(path, f"its values are scaled by {slope:g} and {intercept:g}")
     return None if (slope, intercept) == (1, 0) else (slope, intercept)

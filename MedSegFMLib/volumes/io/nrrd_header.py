@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import VolumeError
 from .header_values import (
+    NO_POSITION,
+    NO_SPACING,
     Payload,
     axis_sizes,
     check_position,
@@ -21,6 +24,7 @@ from .header_values import (
     shortened,
     truncated,
 )
+from .length_units import check_millimetres
 
 _TYPES = {
     1: "signed char, int8, int8_t, uchar, unsigned char, uint8, uint8_t",
@@ -98,7 +102,19 @@ def read_nrrd_header(path: Path) -> Payload:
         )
     if encoding != "text" and value_bytes > 1 and fields.get("endian") not in ("little", "big"):
         raise damaged(path, f"endian is {shortened(fields.get('endian', ''))}")
-    return _payload(path, fields, data_start, encoding, math.prod(sizes), value_bytes)
+    payload = _payload(path, fields, data_start, encoding, math.prod(sizes), value_bytes)
+    return replace(payload, notes=_notes(fields))
+
+
+def _notes(fields: Mapping[str, str]) -> tuple[str, ...]:
+    """Clauses on a grid that is not stated, or not in the patient."""
+    spacings = fields.get("spacings", "nan").split()
+    has_spacing = "space directions" in fields or not any(
+        math.isnan(float(value)) for value in spacings[:3]
+    )
+    space = fields.get("space", "").lower()
+    is_patient = space.startswith((*_ANATOMICAL, "ras", "las", "lps"))
+    return (*(() if has_spacing else (NO_SPACING,)), *(() if is_patient else (NO_POSITION,)))
 
 
 def read_nrrd_keys(path: Path) -> dict[str, str]:
@@ -165,6 +181,8 @@ def _check_grid(path: Path, fields: Mapping[str, str], axes: int) -> None:
             values = numbers(path, key, fields[key], axes)
             if key == "spacings":
                 check_spacing(path, [v for v in values if not math.isnan(v)])
+    for key in ("units", "space units"):
+        check_millimetres(path, key, fields.get(key, ""))
     for key in ("kinds", "centers"):
         if key in fields and len(fields[key].split()) != axes:
             raise damaged(path, f"{key} is {shortened(fields[key])}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def settled(volume: Volume, name: str) -> tuple[Volume, Sequence[str]]:
             "has axes that are not quite at right angles; the nearest ones that are move its "
             f"farthest corner by {straight.moved_mm:.2g} mm ({straight.moved_voxels:.1g} voxel)"
         )
-        return Volume(volume.array_kji, straight.geometry), notes
+        return replace(volume, geometry=straight.geometry), notes
     return volume, notes
 
 

@@ -32,17 +32,9 @@ _SAME_AXES = 1e-4
 Vectors = NDArray[np.float64]
 
 
-def is_dicom_seg(path: Path) -> bool:
-    """Whether a file is a DICOM segmentation.
-
-    Raises:
-        VolumeError: it is DICOM and damaged.
-        OSError: it cannot be read.
-    """
-    from ..io.dicom.files import is_dicom_file
-    from ..io.dicom.header import read_header, storage_class
-
-    return is_dicom_file(path) and storage_class(read_header(path)) in _CLASSES
+def is_dicom_seg(storage_class: str) -> bool:
+    """Whether a class of DICOM objects, by its UID, is a segmentation of voxels."""
+    return storage_class in _CLASSES
 
 
 def read_dicom_seg(path: Path) -> Segmentation:
@@ -90,7 +82,7 @@ def _segmentation(path: Path, dataset: Dataset) -> Segmentation:
                 meaning=_meaning(item),
             )
         )
-    return Segmentation(geometry, tuple(segments), _ledger(dataset))
+    return Segmentation(geometry, tuple(segments), private_text(dataset, LEDGER_ELEMENT))
 
 
 def _owners(dataset: Dataset) -> list[int]:
@@ -179,9 +171,12 @@ def _color(item: Dataset) -> Rgb | None:
     return red, green, blue
 
 
-def _ledger(dataset: Dataset) -> str:
+def private_text(dataset: Dataset, element: int) -> str:
+    """A text of our private block; empty if there is none."""
     try:
-        block = dataset.private_block(PRIVATE_GROUP, PRIVATE_CREATOR)
-        return str(block[LEDGER_ELEMENT].value)
+        value = dataset.private_block(PRIVATE_GROUP, PRIVATE_CREATOR)[element].value
     except KeyError:
         return ""
+    # Implicit files do not state that it is text.
+    text = value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    return text.rstrip("\0 ")

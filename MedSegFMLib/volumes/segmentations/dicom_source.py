@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,10 @@ from ..geometry import Geometry
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+    from ..io.dicom.grid import Grid
+
+SEG_DICOM, RTSTRUCT = ".dcm", ".rtstruct.dcm"
+"""Endings of files that refer to the images of a DICOM series."""
 _WAY = "write .seg.nrrd instead"
 _NEEDED = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"),
@@ -28,6 +33,11 @@ _MAY_BE_EMPTY = (
 
 # Equal in all frames of a grid, as reading has proven.
 _SHARED = ("PlaneOrientationSequence", "PixelMeasuresSequence")
+
+
+def dicom_kind(path: Path) -> str:
+    """The kind of DICOM object that is written under a name."""
+    return "RTSTRUCT" if path.name.lower().endswith(RTSTRUCT) else "DICOM SEG"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,24 +79,49 @@ def read_source(
         OutputError: the volume is not DICOM, or its images cannot be referred to.
         VolumeError, GeometryError: the volume cannot be read.
     """
-    from pydicom import dcmread
-
     from ..io.dicom.files import folder_of, is_dicom_file
     from ..io.dicom.reader import source_grid
 
     folder = folder_of(volume)
     if folder is None and volume.is_file() and not is_dicom_file(volume):
         raise OutputError(
-            f"{out} would be DICOM SEG, which refers to the images of a DICOM series, and {volume} "
-            f"is not DICOM; segment the series itself, or {_WAY}."
+            f"{out} would be {dicom_kind(out)}, which refers to the images of a DICOM series, and "
+            f"{volume} is not DICOM; segment the series itself, or {_WAY}."
         )
     grid = source_grid(folder or volume, series, frame)
+    return _source(out, grid)
+
+
+def source_of_files(out: Path, files: Sequence[Path]) -> Source:
+    """The images of a volume that is in these files alone.
+
+    Args:
+        out: the file to write, for messages.
+        files: the files, in any order.
+
+    Raises:
+        OutputError: the images cannot be referred to.
+        VolumeError, GeometryError: they are not one volume.
+    """
+    from ..io.dicom.reader import grid_of_files
+
+    return _source(out, grid_of_files(files))
+
+
+def _source(out: Path, grid: Grid) -> Source:
+    from pydicom import dcmread
+
+    if any(image.tile for image in grid.images):
+        raise OutputError(
+            f"{out} would refer to slices in a Siemens mosaic, which are no images of their own; "
+            f"{_WAY}."
+        )
     paths = list(dict.fromkeys(image.header.path for image in grid.images))
     is_multi = any(image.count > 1 or image.groups for image in grid.images)
     if is_multi and len(paths) > 1:
         raise OutputError(
-            f"{out} would refer to {len(paths)} multi-frame files, and DICOM SEG is written of one "
-            f"or of single images; {_WAY}."
+            f"{out} would refer to {len(paths)} multi-frame files, and {dicom_kind(out)} is "
+            f"written of one or of single images; {_WAY}."
         )
     headers = tuple(
         _complete(dcmread(p, stop_before_pixels=True, force=True), grid.geometry) for p in paths
@@ -133,6 +168,6 @@ def named_errors(out: Path, error: Exception) -> OutputError:
     if isinstance(error, MedSegFMError):
         raise error
     return OutputError(
-        f"{out} cannot refer to these DICOM images, whose headers lack what DICOM SEG needs "
-        f"({type(error).__name__}); {_WAY}, or export the series again."
+        f"{out} cannot refer to these DICOM images, whose headers lack what {dicom_kind(out)} "
+        f"needs ({type(error).__name__}); {_WAY}, or export the series again."
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 PRIVATE_GROUP, PRIVATE_CREATOR, LEDGER_ELEMENT = 0x0041, "MedSegFM", 0x01
-_MANUFACTURER = "MedSegFM"
+MANUFACTURER = "MedSegFM"
 # DICOM PS3.16, CID 7162: networks, and models without weights.
 _LEARNED = Code("123110", "Artificial Intelligence", "DCM")
 _COMPUTED = Code("123101", "Neighborhood Analysis", "DCM")
@@ -33,7 +33,7 @@ _LONGEST_LABEL = 64
 # Just below one half: outside, however 8 bits round it.
 _OUTSIDE = 0.498
 # What highdicom and pydicom raise for headers that lack something.
-_THEIRS = (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError)
+THEIRS = (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,20 @@ class Algorithm:
     automatic: bool = False
 
 
-def check_source(source: Source, out: Path) -> None:
+def check_source(source: Source, out: Path, fractional: bool = False) -> None:
     """Check that a segmentation of images can be made, before anything is segmented.
+
+    Args:
+        source: the images.
+        out: the file to write, for messages.
+        fractional: as for `write_dicom_seg`.
 
     Raises:
         OutputError: it cannot; the message names `out`.
     """
-    voxel = Segment(1, "test", Region.whole((1, 1, 1)), np.ones((1, 1, 1), bool))
-    _made(Segmentation(source.geometry, (voxel,)), source, Algorithm("test"), False, out)
+    one = np.ones((1, 1, 1), np.float32)
+    voxel = Segment(1, "test", Region.whole((1, 1, 1)), one > 0, probability_kji=one)
+    _made(Segmentation(source.geometry, (voxel,)), source, Algorithm("test"), fractional, out)
 
 
 def write_dicom_seg(
@@ -102,7 +108,7 @@ def _made(
         )
     try:
         return _dataset(segmentation.with_usual_colors(), source, algorithm, fractional)
-    except _THEIRS as error:
+    except THEIRS as error:
         raise named_errors(out, error) from error
 
 
@@ -127,7 +133,7 @@ def _dataset(
             series_number=1,
             sop_instance_uid=hd.UID(),
             instance_number=1,
-            manufacturer=_MANUFACTURER,
+            manufacturer=MANUFACTURER,
             manufacturer_model_name=algorithm.name[:_LONGEST_LABEL],
             software_versions=algorithm.version,
             device_serial_number=algorithm.weights[:_LONGEST_LABEL] or "none",
@@ -166,12 +172,12 @@ def _description(number: int, segment: Segment, algorithm: Algorithm) -> Any:
         name=f"MedSegFM {algorithm.name}"[:_LONGEST_LABEL],
         family=_coded(_LEARNED if algorithm.weights else _COMPUTED),
         version=algorithm.version,
-        source=_MANUFACTURER,
+        source=MANUFACTURER,
         parameters=parameters,
     )
     description = hd.seg.SegmentDescription(
         segment_number=number,
-        segment_label=_label(segment.name),
+        segment_label=label_text(segment.name),
         segmented_property_category=_coded(meaning.category),
         segmented_property_type=_coded(meaning.kind),
         algorithm_type=types.AUTOMATIC if algorithm.automatic else types.SEMIAUTOMATIC,
@@ -185,7 +191,7 @@ def _description(number: int, segment: Segment, algorithm: Algorithm) -> Any:
     return description
 
 
-def _label(name: str) -> str:
+def label_text(name: str) -> str:
     """A name as a long string of DICOM: 64 characters without a backslash."""
     return name.replace("\\", "/")[:_LONGEST_LABEL].strip() or "segment"
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from ...errors import MaskError, OutputError, VolumeError
 from ...system.atomic_files import atomic_path
+from ..geometry import Geometry
 from ..volume import Volume
+from .dicom_source import SEG_DICOM, dicom_kind
 from .nrrd import check_layers, is_seg_nrrd, read_seg_nrrd, write_seg_nrrd
 from .segmentation import Segmentation
 
-SEG_NRRD, SEG_DICOM = ".seg.nrrd", ".dcm"
+SEG_NRRD = ".seg.nrrd"
 
 
 def has_layers(path: Path) -> bool:
@@ -19,7 +21,7 @@ def has_layers(path: Path) -> bool:
 
 
 def has_segments(path: Path) -> bool:
-    """Whether a file describes segments with names: .seg.nrrd or DICOM SEG.
+    """Whether a file describes segments with names: .seg.nrrd, DICOM SEG or RTSTRUCT.
 
     A damaged file does not; reading it as a volume says what is wrong with it.
 
@@ -27,30 +29,43 @@ def has_segments(path: Path) -> bool:
         VolumeError: the file cannot be opened.
     """
     from .dicom_read import is_dicom_seg
+    from .rtstruct_read import is_rtstruct
 
     try:
         if not path.is_file():
             return False
-        is_nrrd = path.name.lower().endswith(".nrrd")
         try:
-            return is_seg_nrrd(path) if is_nrrd else is_dicom_seg(path)
+            if path.name.lower().endswith(".nrrd"):
+                return is_seg_nrrd(path)
+            kind = _storage_class(path)
+            return is_dicom_seg(kind) or is_rtstruct(kind)
         except VolumeError:
             return False
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
-def read_segmentation(path: Path) -> Segmentation:
+def _storage_class(path: Path) -> str:
+    """The UID of the class of a DICOM object; empty for other files."""
+    from ..io.dicom.files import is_dicom_file
+    from ..io.dicom.header import read_header, storage_class
+
+    return storage_class(read_header(path)) if is_dicom_file(path) else ""
+
+
+def read_segmentation(path: Path, grid: Geometry | None = None) -> Segmentation:
     """Read segments from a file; see `Segmentation.read`."""
     from ..io.front_door import check_image_file
     from ..io.image_files import read_components
     from .dicom_read import read_dicom_seg
+    from .rtstruct_read import is_rtstruct, read_rtstruct
 
     try:
         if not has_segments(path):
             return Segmentation.from_labelmap(Volume.read(path))
         if not path.name.lower().endswith(".nrrd"):
-            return read_dicom_seg(path)
+            is_contours = is_rtstruct(_storage_class(path))
+            return read_rtstruct(path, grid) if is_contours else read_dicom_seg(path)
         array, geometry = read_components(check_image_file(path))
         check_layers(path, array)
         layers = [Volume(array[..., n], geometry) for n in range(array.shape[-1])]
@@ -72,7 +87,7 @@ def write_segmentation(segmentation: Segmentation, path: Path) -> None:
     name = path.name.lower()
     if name.endswith(SEG_DICOM):
         raise OutputError(
-            f"{path} is DICOM SEG, which needs its source images; use medsegfm segment or "
+            f"{path} is {dicom_kind(path)}, which needs its source images; use medsegfm segment or "
             f"segmentations.dicom_write, or write {SEG_NRRD}."
         )
     if name.endswith(SEG_NRRD):

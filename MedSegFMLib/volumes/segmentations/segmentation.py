@@ -122,8 +122,13 @@ class Segmentation:
         return cls(volume.geometry, tuple(segments))
 
     @classmethod
-    def read(cls, path: Path | str) -> Segmentation:
-        """Read a .seg.nrrd or DICOM SEG file, or a label map in any format that is read.
+    def read(cls, path: Path | str, grid: Geometry | None = None) -> Segmentation:
+        """Read a .seg.nrrd, DICOM SEG or RTSTRUCT file, or a label map in any format that is read.
+
+        Args:
+            path: the file.
+            grid: that of the image whose slices the contours of an RTSTRUCT file are on; None for
+                files of this library, which contain it. Other formats ignore it.
 
         Raises:
             VolumeError: the file cannot be read.
@@ -131,12 +136,13 @@ class Segmentation:
         """
         from .files import read_segmentation
 
-        return read_segmentation(Path(path))
+        return read_segmentation(Path(path), grid)
 
     def write(self, path: Path | str) -> None:
         """Write a .seg.nrrd file, which may overlap, or a label map, which may not; atomically.
 
-        For DICOM SEG, which needs the source images, see `segmentations.dicom_write`.
+        For DICOM SEG and RTSTRUCT, which need the source images, see `segmentations.dicom_write`
+        and `rtstruct_write`.
 
         Raises:
             OutputError: the ending is not written, or the file cannot be written.

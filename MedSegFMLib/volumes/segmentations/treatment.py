@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from ...errors import MaskError
 from ..geometry import Geometry
 from ..region import Region
+from ..right_angles import StraightGrid
+from ..volume import Volume
 from .segmentation import Segment, Segmentation
 
 Bools = NDArray[np.bool_]
@@ -54,8 +56,16 @@ class Treatment:
         return self == Treatment()
 
 
-def treated(segmentation: Segmentation, treatment: Treatment) -> Segmentation:
-    """The segments after a treatment; those that change have no probabilities any more."""
+def treated(
+    segmentation: Segmentation, treatment: Treatment, label: int | None = None
+) -> Segmentation:
+    """The segments after a treatment; those that change have no probabilities any more.
+
+    Args:
+        segmentation: the segments.
+        treatment: what is done.
+        label: the segment that is treated; None for all.
+    """
     if treatment.is_none:
         return segmentation
     geometry = segmentation.geometry
@@ -64,6 +74,9 @@ def treated(segmentation: Segmentation, treatment: Treatment) -> Segmentation:
         taken[segment.region.slices] |= segment.mask_kji
     segments: list[Segment] = []
     for segment in segmentation.segments:
+        if label not in (None, segment.label):
+            segments.append(segment)
+            continue
         changed = _treated(segment, treatment, geometry)
         here = taken[changed.region.slices]
         before = segment.on(geometry)[changed.region.slices]
@@ -82,14 +95,25 @@ def _treated(segment: Segment, treatment: Treatment, geometry: Geometry) -> Segm
 
         mask = binary_fill_holes(mask)
     if treatment.smooth_mm:
-        from scipy.ndimage import gaussian_filter
-
-        sigma = [treatment.smooth_mm / mm for mm in geometry.spacing_kji_mm]
-        mask = gaussian_filter(mask.astype(np.float32), sigma, truncate=_REACH) >= 0.5
+        mask = _smoothed(mask, geometry.crop(region), treatment.smooth_mm)
     if treatment.min_volume_ml or treatment.largest:
         least = treatment.min_volume_ml * 1000 / geometry.voxel_volume_mm3
         mask = _parts(mask, least, treatment.largest)
     return replace(segment, region=region, mask_kji=mask, probability_kji=None)
+
+
+def _smoothed(mask: Bools, geometry: Geometry, smooth_mm: float) -> Bools:
+    """The mask within the half of its Gaussian, whose millimetres need axes at right angles."""
+    from scipy.ndimage import gaussian_filter
+
+    straight = StraightGrid.of(geometry)
+    amount = straight.volume(Volume(mask.astype(np.float32), geometry))
+    sigma = [smooth_mm / mm for mm in straight.geometry.spacing_kji_mm]
+    soft = amount.with_array(gaussian_filter(amount.array_kji, sigma, truncate=_REACH))
+    if straight.is_resampled:
+        soft = soft.resample(geometry)
+    result: Bools = soft.array_kji >= 0.5
+    return result
 
 
 def _with_margin(

@@ -320,7 +320,7 @@ def test_a_volume_is_followed_as_transformers_follows_its_slices() -> None:
     array = np.random.default_rng(0).normal(100, 30, shape).astype(np.float32)
     volume = Volume(array, Geometry.from_spacing(shape, (1, 1, 1)))
     region = Region.whole(shape)
-    window = GreyWindow.from_voxels(array)
+    window = GreyWindow.from_volume(volume)
     stack = cut_stacks(array, volume.geometry, region, window, ["axial"], True)["axial"]
     preprocessor = Sam3Preprocessor(TINY_SIDE)
     frames = torch.from_numpy(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from MedSegFMLib import Geometry, Region, Volume
-from MedSegFMLib.errors import VolumeError
-from MedSegFMLib.models.planar.grey_levels import GreyWindow
+from MedSegFMLib.errors import ModelError, VolumeError
+from MedSegFMLib.models.planar.grey_levels import GreyWindow, chosen_window
 from MedSegFMLib.models.planar.stacks import PLANE_NAMES, planes_to_segment, stack_planes
 from MedSegFMLib.volumes.intensities import looks_like_ct
 from MedSegFMLib.volumes.patient_planes import planes
@@ -104,19 +104,43 @@ def test_planes_too_narrow_to_show_anything_are_left_out(
     assert planes_to_segment(stack_planes(geometry), shape) == names
 
 
-def test_ct_is_shown_through_the_soft_tissue_window() -> None:
-    geometry = Geometry((1, 1, 6), np.eye(4))
-    array = np.array([-1000, -160, -59, 40, 240, 1200], np.int16).reshape(1, 1, 6)
-    assert looks_like_ct(array) and not looks_like_ct(array.astype(np.float32))
-    levels = GreyWindow.from_voxels(array).grey_levels(array, Region.whole(geometry.shape_kji))
+def volume_of(array: np.ndarray, modality: str = "") -> Volume:
+    return Volume(array, Geometry.from_spacing(array.shape), modality)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_ct_is_shown_through_the_soft_tissue_window(dtype: type) -> None:
+    array = np.array([-1000, -160, -59, 40, 240, 1200], dtype).reshape(1, 1, 6)
+    assert looks_like_ct(array)
+    window = GreyWindow.from_volume(volume_of(array))
     # (v + 160) / 400 * 255, fractions dropped.
+    levels = window.grey_levels(array, Region.whole(array.shape))
     assert levels.ravel().tolist() == [0, 0, 64, 127, 255, 255]
+
+
+def test_ct_without_air_is_recognised_by_what_its_file_states() -> None:
+    array = np.array([-160, -59, 40, 240, 1200], np.int16).reshape(1, 1, 5)
+    assert GreyWindow.from_volume(volume_of(array, "CT")).high == 240
+    assert GreyWindow.from_volume(volume_of(array)).high > 1000
+    air = np.array([-1000, -160, 40, 240, 1200], np.int16).reshape(1, 1, 5)
+    assert GreyWindow.from_volume(volume_of(air, "MR")).high > 1000
+
+
+def test_a_chosen_window_is_used_for_any_volume() -> None:
+    array = np.array([-1400, -600, 0, 150, 900], np.float32).reshape(1, 1, 5)
+    window = GreyWindow.from_volume(volume_of(array, "MR"), chosen_window("lung"))
+    # (v + 1350) / 1500 * 255, fractions dropped; 0 is a value like any other.
+    levels = window.grey_levels(array, Region.whole(array.shape))
+    assert levels.ravel().tolist() == [0, 127, 229, 255, 255]
+    assert chosen_window("auto") is None and chosen_window("40,400").high == 240
+    with pytest.raises(ModelError, match=r"window=lungs .*no window 'lungs'"):
+        chosen_window("lungs")
 
 
 def test_other_volumes_lose_the_extremes_of_what_is_above_zero_and_keep_their_zeros() -> None:
     array = np.concatenate([np.zeros(1000), np.arange(1, 1001)]).astype(np.float32)
     array = array.reshape(1, 1, -1)
-    window = GreyWindow.from_voxels(array)
+    window = GreyWindow.from_volume(volume_of(array))
     low, high = np.percentile(np.arange(1, 1001), (0.5, 99.5))
     assert (window.low, window.high) == pytest.approx((low, high)) and window.keep_zero
     levels = window.grey_levels(array, Region.whole(array.shape)).ravel()
@@ -127,14 +151,14 @@ def test_other_volumes_lose_the_extremes_of_what_is_above_zero_and_keep_their_ze
 def test_a_mask_and_a_volume_below_zero_are_shown_too() -> None:
     mask = np.array([0, 1, 1, 0], np.uint8).reshape(1, 1, 4)
     whole = Region.whole(mask.shape)
-    assert GreyWindow.from_voxels(mask).grey_levels(mask, whole).ravel().tolist() == [
+    assert GreyWindow.from_volume(volume_of(mask)).grey_levels(mask, whole).ravel().tolist() == [
         0,
         255,
         255,
         0,
     ]
     below = np.array([-4.0, -3, -2, -1], np.float32).reshape(1, 1, 4)
-    assert np.ptp(GreyWindow.from_voxels(below).grey_levels(below, whole)) > 200
+    assert np.ptp(GreyWindow.from_volume(volume_of(below)).grey_levels(below, whole)) > 200
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
@@ -143,4 +167,4 @@ def test_values_that_cannot_be_shown_are_refused(value: float) -> None:
     array[0, 0, 0] = value
     # The whole volume decides: it may be far from the prompts.
     with pytest.raises(VolumeError, match=r"^The volume contains"):
-        GreyWindow.from_voxels(array)
+        GreyWindow.from_volume(volume_of(array))

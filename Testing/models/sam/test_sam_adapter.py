@@ -305,7 +305,7 @@ def picture() -> Volume:
 
 
 def levels_of(volume: Volume) -> NDArray[np.uint8]:
-    return GreyWindow.from_voxels(volume.array_kji).grey_levels(
+    return GreyWindow.from_volume(volume).grey_levels(
         volume.array_kji, Region.whole(volume.geometry.shape_kji)
     )[0]
 

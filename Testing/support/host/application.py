@@ -139,7 +139,7 @@ def start() -> HostApplication:
     slicer.app = HostApplication(SlicerApp(), qt_application)
     slicer.modules = vars(slicer).get("modules") or SimpleNamespace()
     slicer.__path__[:0] = [str(folder / "slicer") for folder in folders]
-    sys.path.append(str(_sample_data(folders)))
+    sys.path += [str(_sample_data(folders)), str(_STAND_INS)]
     use_scene()
     return slicer.app
 

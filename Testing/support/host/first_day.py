@@ -16,11 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from MedSegFMLib.volumes.region import Region
+
 _ROOT = Path(__file__).resolve().parents[3]
 # Around an organ.
 _MARGIN_VOXELS = 2
 # One box is a beginning; the tests of the models measure how good it is.
 _GOOD_DICE = 0.6
+# Half the width of the block that the user paints.
+_PAINTED_VOXELS = 2
 
 
 class FirstDay:
@@ -102,6 +106,28 @@ class FirstDay:
         assert np.array_equal(self._mask(1), self._masks[1])
         self._masks.append(self._mask(2))
 
+    def adopt(self) -> None:
+        """A segment painted in the liver is corrected by a click; the others stay as they are."""
+        from scene_helpers import paint_segment
+
+        middle = np.argwhere(self._organ("lesion")).mean(axis=0).astype(int)
+        low, high = middle - _PAINTED_VOXELS, middle + _PAINTED_VOXELS
+        node, geometry = self._logic.segments.node, self._logic.volume.geometry
+        node.GetSegmentation().AddEmptySegment("painted", "lesion")
+        paint_segment(node, "painted", geometry, Region(tuple(low.tolist()), tuple(high.tolist())))
+        self._desk.select_segment("lesion")
+        assert self._ui.promptTable.rowCount == 3, "a choice alone changes nothing"
+        self._ui.negativeButton.click()
+        self._desk.click_in_view(self._ras(low))
+        self._desk.wait(lambda: self._ui.promptTable.rowCount == 5)
+        self._desk.wait()
+        self._ui.negativeButton.click()
+        assert self._ui.statusLabel.text.startswith("Done.")
+        self._masks.append(self._mask(3))
+        assert self._masks[3].any() and not self._masks[3][tuple(low)]
+        for label in (1, 2):
+            assert np.array_equal(self._mask(label), self._masks[label])
+
     def save(self) -> None:
         """The scene is saved as Slicer does."""
         import slicer
@@ -125,9 +151,9 @@ class FirstDay:
 
         assert slicer.mrmlScene.ReadFromMRB(str(self._folder / "scene.mrb"))
         self._desk.wait()
-        assert self._ui.promptTable.rowCount == 3 and len(self._desk.segment_names()) == 2
-        assert np.array_equal(self._mask(1), self._masks[1])
-        assert np.array_equal(self._mask(2), self._masks[2])
+        assert self._ui.promptTable.rowCount == 5 and len(self._desk.segment_names()) == 3
+        for label in (1, 2, 3):
+            assert np.array_equal(self._mask(label), self._masks[label])
 
     def go_on(self) -> None:
         """A further click is answered."""
@@ -135,7 +161,7 @@ class FirstDay:
         self._ui.positiveButton.click()
         inside = np.argwhere(self._mask(2))
         self._desk.click_in_view(self._ras(inside[len(inside) // 2]))
-        self._desk.wait(lambda: self._ui.promptTable.rowCount == 4)
+        self._desk.wait(lambda: self._ui.promptTable.rowCount == 6)
         self._desk.wait()
         assert self._ui.statusLabel.text.startswith("Done.")
         assert self._dice("kidney L", 2) > _GOOD_DICE
@@ -191,6 +217,7 @@ STEPS: tuple[Callable[[FirstDay], None], ...] = (
     FirstDay.undo,
     FirstDay.redo,
     FirstDay.second_segment,
+    FirstDay.adopt,
     FirstDay.save,
     FirstDay.close,
     FirstDay.load,

@@ -10,6 +10,8 @@ import numpy as np
 from held_gil import HeldLoop
 from waiting import GENEROUS_SECONDS
 
+PANEL_PIXELS = 400
+
 
 class Dialogs:
     """Answers what the panel asks with files; nothing pops up."""
@@ -165,16 +167,20 @@ class Desk:
         )
         return found > 0 if found is not None and found.size else np.zeros(self.ball.shape, bool)
 
-    def photograph(self, path: Path) -> None:
-        """Save what the panel looks like, 400 pixels wide."""
+    def show(self) -> None:
+        """Lay the panel out in the width that it must fit in, as high as it needs."""
         import slicer
 
         parent = self.widget.parent
         parent.show()
         for _ in range(3):
-            parent.resize(400, parent.layout().sizeHint().height())
+            parent.resize(PANEL_PIXELS, parent.layout().sizeHint().height())
             slicer.app.processEvents()
-        parent.grab().save(str(path))
+
+    def photograph(self, path: Path) -> None:
+        """Save what the panel looks like."""
+        self.show()
+        self.widget.parent.grab().save(str(path))
 
     def close(self) -> None:
         """Slicer unloads the module."""

@@ -1,4 +1,9 @@
-"""Takes the pictures of the guide: `python -m host.screenshots FOLDER` with Testing on the path."""
+"""Takes the pictures of the guide: `python -m host.screenshots FOLDER` with Testing on the path.
+
+The panel is the module's own, the views are those of Slicer's displayable managers, and both are
+drawn by the host: names and captions of the pictures do not call them Slicer's. What they show is
+chosen in `picture_subjects.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,146 +15,192 @@ from typing import Any
 
 import numpy as np
 
-# What the terminology calls organs of the phantom.
-_SEGMENTS = {"kidney L": "left kidney", "kidney R": "right kidney"}
 _ROOT = Path(__file__).resolve().parents[3]
 
 
 def main(folder: Path) -> None:
-    """Save the panel in its main states, and the four views of a segmented phantom."""
+    """Save the panel in its main states, and the views of segmented volumes."""
     os.environ["MEDSEGFM_WEIGHTS"] = str(Path(tempfile.mkdtemp()) / "weights")
-    from host import application
+    from host import application, picture_subjects
     from host.panel_driver import Desk
-    from host.views import FourUp
+    from host.views import FourUp, ModelRows
 
-    app = application.start()
-
+    core = application.start().core
     module = application.load_module(_ROOT / "MedSegFM" / "MedSegFM.py")
     _bare(module, folder / "panel-install.png")
-    views = FourUp(app.core)
     desk = Desk(module)
     desk.photograph(folder / "panel-empty.png")
-    desk.ui.sampleButton.click()
-    desk.wait(lambda: desk.panel.logic.volume is not None)
-    phantom = _Phantom()
-    for name in ("liver", "spleen", "kidney L", "kidney R"):
-        desk.ui.nextSegmentButton.click()
-        desk.panel.logic.rename(desk.panel.logic.current_label, _SEGMENTS.get(name, name))
-        desk.draw_box(*phantom.box(name))
-        count = len(desk.panel.logic.prompts.entries)
-        desk.wait(lambda count=count: len(desk.panel.logic.prompts.entries) > count)
-        if name == "liver":
-            desk.photograph(folder / "panel-busy.png")
-        desk.wait()
-    desk.ui.positiveButton.click()
-    desk.click_in_view(phantom.center("kidney R"))
-    desk.wait(lambda: len(desk.panel.logic.prompts.entries) == 5)
-    desk.wait()
-    desk.ui.positiveButton.click()
-    desk.photograph(folder / "panel-segmented.png")
-    desk.panel.logic.overlay.clear()
-    segmentation = desk.panel.logic.segments.node
-    segmentation.CreateClosedSurfaceRepresentation()
-    views.show(desk.panel.logic.volume_node, phantom.center("lesion"))
-    views.photograph(folder / "slicer-views.png")
-    _compared(desk, views, folder)
-    _models(desk, views, phantom, folder)
-    desk.ui.advancedSection.collapsed = False
-    desk.ui.weightsFolder.text = "~/.local/share/medsegfm/weights"
-    desk.photograph(folder / "panel-advanced.png")
-    desk.ui.advancedSection.collapsed = True
+    _advanced(desk, folder)
     _adapted(desk, folder)
+    _close_scene(desk)
+    views = FourUp(core)
+    abdomen, tumour = picture_subjects.abdomen(), picture_subjects.tumour()
+    for subject in (abdomen, tumour):
+        print(f"{subject.name}: {subject.source or 'the real volume is not here'}", flush=True)
+    _segmented(desk, views, abdomen, folder)
+    _close_scene(desk)
+    _open(desk, views, tumour)
+    _segment(desk, tumour)
+    _show_surfaces(desk, views, tumour)
+    _consistency(desk, views, folder)
+    _show_surfaces(desk, views, tumour)
+    _models(desk, ModelRows(core, 3), views, tumour, folder)
     desk.close()
 
 
-def _compared(desk: Any, views: Any, folder: Path) -> None:
-    """The comparison of the planes for the last segment, in the panel and in the views."""
+def _open(desk: Any, views: Any, subject: Any) -> None:
+    """Load a volume, which the panel chooses by itself."""
+    node = subject.load()
+    desk.wait(lambda: desk.panel.logic.volume_node is node)
+    views.show(node, subject.ras(subject.look_ijk))
+
+
+def _segment(desk: Any, subject: Any) -> None:
+    """A box around each object, each with a name, and a click."""
+    logic = desk.panel.logic
+    for name, corners in subject.boxes.items():
+        desk.ui.nextSegmentButton.click()
+        logic.rename(logic.current_label, name)
+        desk.draw_box(*(subject.ras(corner) for corner in corners))
+        count = len(logic.prompts.entries)
+        desk.wait(lambda count=count: len(logic.prompts.entries) > count)
+        desk.wait()
+    if subject.excess_ijk is not None:
+        desk.ui.negativeButton.click()
+        desk.click_in_view(subject.ras(subject.excess_ijk))
+        desk.wait(lambda: len(logic.prompts.entries) == len(subject.boxes) + 1)
+        desk.wait()
+        desk.ui.negativeButton.click()
+
+
+def _segmented(desk: Any, views: Any, subject: Any, folder: Path) -> None:
+    """Organs in the panel and in the views."""
+    _open(desk, views, subject)
+    _segment(desk, subject)
+    desk.photograph(folder / "panel-segmented.png")
+    _show_surfaces(desk, views, subject)
+    views.photograph(folder / "views-segmented.png")
+
+
+def _show_surfaces(desk: Any, views: Any, subject: Any) -> None:
+    """Show the whole volume and the segments in 3D, without what changed last."""
+    _hide_handles()
+    logic = desk.panel.logic
+    logic.overlay.clear()
+    logic.segments.node.CreateClosedSurfaceRepresentation()
+    views.show(logic.volume_node, subject.ras(subject.look_ijk))
+
+
+def _hide_handles() -> None:
+    """They come back with the next change of a prompt."""
     import slicer
 
+    for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode"):
+        node.GetDisplayNode().SetHandlesInteractive(False)
+
+
+def _close_scene(desk: Any) -> None:
+    """Close the scene, as before the next patient."""
+    import slicer
+
+    slicer.mrmlScene.Clear()
+    desk.wait(lambda: desk.panel.logic.volume_node is None)
+
+
+def _consistency(desk: Any, views: Any, folder: Path) -> None:
+    """The agreement of the planes on the segment, in the panel and in the views."""
     ui, logic = desk.ui, desk.panel.logic
     ui.consistencySection.collapsed = False
     ui.showConsistency.click()
     desk.wait(lambda: logic.consistency is not None)
     ui.worstSpotButton.click()
     desk.photograph(folder / "panel-consistency.png")
-    for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode"):
-        node.GetDisplayNode().SetHandlesInteractive(False)
-    views.zoom(logic.doubtful_position(), 2.2)
-    views.photograph(folder / "slicer-consistency.png")
+    _hide_handles()
+    views.zoom(logic.doubtful_position(), 1.1)
+    views.photograph(folder / "views-consistency.png")
     ui.showConsistency.click()
     ui.consistencySection.collapsed = True
 
 
-def _models(desk: Any, views: Any, phantom: _Phantom, folder: Path) -> None:
+def _models(desk: Any, rows: Any, views: Any, subject: Any, folder: Path) -> None:
     """Three models on the same boxes: the panel, a row of views for each, and all outlines."""
-    import qt
-    import slicer
-
-    from host.views import ModelRows
-    from MedSegFMLib.prompts.json_format import write_prompts
-    from MedSegFMLib.prompts.prompt_list import PromptList
-
     ui, section, logic = desk.ui, desk.panel.comparing, desk.panel.logic
-    boxes = [entry for entry in logic.prompts.entries if hasattr(entry[1], "edges_ras")]
-    desk.panel.dialogs.path = str(Path(tempfile.mkdtemp()) / "boxes.json")
-    write_prompts(PromptList(logic.prompts.objects, tuple(boxes)), desk.panel.dialogs.path)
-    for n in range(ui.compareModels.count):
-        item = ui.compareModels.item(n)
-        wanted = item.data(qt.Qt.UserRole) in ("ensam", "randomwalk", "ellipsoid")
-        item.setCheckState(qt.Qt.Checked if wanted else qt.Qt.Unchecked)
-    for other in (ui.volumeSection, ui.segmentSection, ui.modelSection, ui.promptSection):
-        other.collapsed = True
+    _tick(ui.compareModels, ("ensam", "randomwalk", "ellipsoid"))
+    _collapse(ui, True)
     ui.moreSection.collapsed = ui.compareSection.collapsed = False
-    truth = phantom.add_reference("liver", logic.volume_node)
+    subject.add_expert(logic.volume_node)
     ui.compareConsistency.click()
-    rows = ModelRows(views._core, 3)
-    ui.comparePromptsButton.click()
+    ui.compareButton.click()
     desk.wait(lambda: bool(section.comparison.results) and not section.comparison.is_running, 300)
     ui.compareReference.setCurrentIndex(ui.compareReference.count - 1)
-    desk.wait(lambda: not section.comparison.scoring.is_busy)
+    desk.wait(lambda: not section.comparison.is_computing)
     ui.compareTable.selectRow(0)
     desk.photograph(folder / "panel-compare.png")
-    rows.photograph(folder / "slicer-models.png")
+    _hide_handles()
+    rows.photograph(folder / "views-models.png")
     ui.compareArrangement.setCurrentIndex(1)
     ui.compareMap.click()
     desk.wait(lambda: section.view.overlay.node is not None)
-    views.photograph(folder / "slicer-models-outlines.png")
-    ui.compareCloseButton.click()
-    slicer.mrmlScene.RemoveNode(truth)
-    ui.compareSection.collapsed = ui.moreSection.collapsed = True
-    for other in (ui.volumeSection, ui.segmentSection, ui.modelSection, ui.promptSection):
-        other.collapsed = False
+    _hide_handles()
+    views.photograph(folder / "views-outlines.png")
+
+
+def _tick(models: Any, names: tuple[str, ...]) -> None:
+    import qt
+
+    for n in range(models.count):
+        item = models.item(n)
+        on = item.data(qt.Qt.UserRole) in names
+        item.setCheckState(qt.Qt.Checked if on else qt.Qt.Unchecked)
+
+
+def _collapse(ui: Any, on: bool) -> None:
+    for section in (ui.volumeSection, ui.segmentSection, ui.modelSection, ui.promptSection):
+        section.collapsed = on
+
+
+def _advanced(desk: Any, folder: Path) -> None:
+    """The section Advanced, with the folder of a user."""
+    ui = desk.ui
+    _collapse(ui, True)
+    ui.advancedSection.collapsed = False
+    ui.weightsFolder.text = "~/.local/share/medsegfm/weights"
+    desk.photograph(folder / "panel-advanced.png")
+    ui.advancedSection.collapsed = True
+    _collapse(ui, False)
 
 
 def _adapted(desk: Any, folder: Path) -> None:
-    """A training on this volume and two more, on its way; it only pretends to learn."""
-    from MedSegFMPanel.model import messages as model_facts
+    """A training of tiny weights on three phantoms, on its way."""
+    from sam_checkpoints import write_checkpoint
 
-    from host.fake_training import FakeProgram
-    from MedSegFMLib.weights.store import Installed
+    from host.tiny_sam import TinyTraining
+    from MedSegFMLib.weights import store
+    from MedSegFMLib.weights.checksums import sha256_of
 
     ui, adapting = desk.ui, desk.panel.adapting.adapting
-    here = model_facts.weights_here
-    model_facts.weights_here = lambda card: Installed(card.name, Path(card.name), "", 1, False)
-    for number in (2, 3):
-        _segmented_volume(f"Abdomen {number}")
-    for section in (ui.volumeSection, ui.segmentSection, ui.modelSection, ui.promptSection):
-        section.collapsed = True
+    weights = write_checkpoint(Path(tempfile.mkdtemp()) / "sam.pth")
+    store.import_file("sam", weights, sha256_of(weights))
+    for number in (1, 2, 3):
+        _segmented_phantom(f"Phantom {number}")
+    _collapse(ui, True)
     ui.moreSection.collapsed = ui.adaptSection.collapsed = False
     desk.panel.pump()
-    adapting._make_program = lambda _recipe, settings: FakeProgram("slow", settings)
+    adapting._make_program = TinyTraining
     ui.adaptSteps.value = 400
+    assert ui.adaptButton.enabled, ui.adaptHint.text
     ui.adaptButton.click()
     desk.wait(lambda: adapting.minutes_left is not None and adapting.fraction > 0.2)
     desk.photograph(folder / "panel-adapt.png")
     for _ in range(2):
         ui.adaptCancelButton.click()
     desk.wait(lambda: not adapting.is_busy)
-    model_facts.weights_here = here
+    ui.moreSection.collapsed = ui.adaptSection.collapsed = True
+    _collapse(ui, False)
 
 
-def _segmented_volume(name: str) -> None:
-    """The phantom once more, with its liver and spleen as segments."""
+def _segmented_phantom(name: str) -> None:
+    """The phantom as a volume, with its liver and spleen as segments."""
     import slicer
 
     from MedSegFMLib.synthesis.phantom import make_abdomen
@@ -179,46 +230,6 @@ def _bare(module: Any, path: Path) -> None:
     desk.photograph(path)
     desk.close()
     slicer.packaging.pip_check = check
-
-
-class _Phantom:
-    """Where the organs of the sample are, in RAS millimetres."""
-
-    def __init__(self) -> None:
-        from MedSegFMLib.synthesis.phantom import make_abdomen
-
-        self._phantom = make_abdomen()
-
-    def _places(self, organ: str) -> np.ndarray:
-        labels = self._phantom.labels
-        kji = np.argwhere(labels.array_kji == self._phantom.label(organ))
-        matrix = labels.geometry.ijk_to_ras
-        return kji[:, ::-1] @ matrix[:3, :3].T + matrix[:3, 3]
-
-    def box(self, organ: str) -> tuple[Any, Any]:
-        """Two opposite corners around an organ."""
-        places = self._places(organ)
-        return tuple(places.min(axis=0) - 3), tuple(places.max(axis=0) + 3)
-
-    def add_reference(self, organ: str, volume_node: Any) -> Any:
-        """What an organ really is, as a segmentation of its own that the views do not show."""
-        import slicer
-
-        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Truth")
-        node.CreateDefaultDisplayNodes()
-        node.GetDisplayNode().SetVisibility(False)
-        node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
-        segment_id = node.GetSegmentation().AddEmptySegment("", organ)
-        mask = self._phantom.labels.array_kji == self._phantom.label(organ)
-        slicer.util.updateSegmentBinaryLabelmapFromArray(
-            mask.astype(np.uint8), node, segment_id, volume_node
-        )
-        return node
-
-    def center(self, organ: str) -> Any:
-        """A place in an organ: the voxel nearest to its centre."""
-        places = self._places(organ)
-        return tuple(places[np.argmin(np.linalg.norm(places - places.mean(axis=0), axis=1))])
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from .node_selector import qMRMLNodeComboBox
 from .pythonqt import PythonQtWays, qt_class
 
 _SURFACE = "Closed surface"
-_EFFECTS_IN_A_ROW = 6
+_EFFECTS_IN_A_ROW = 4
 
 
 class qMRMLSegmentEditorWidget(PythonQtWays, QtWidgets.QWidget):
@@ -233,6 +233,9 @@ class qMRMLSegmentEditorWidget(PythonQtWays, QtWidgets.QWidget):
             button.text, button.checkable = name, True
             button.setObjectName(name)
             button.clicked.connect(lambda on, name=name: self._on_effect(name, on))
+            button.setSizePolicy(
+                QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed
+            )
             layout.addWidget(button, n // _EFFECTS_IN_A_ROW, n % _EFFECTS_IN_A_ROW)
 
     def availableEffectNames(self) -> list[str]:

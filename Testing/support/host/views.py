@@ -32,12 +32,16 @@ class FourUp:
         core.view_manager.set_current_view_ids([layout.singleton_tag for layout in layouts])
         for view in self.views:
             view.render_window().SetSize(*size)
+            _render_on_demand(view)
 
     def show(self, volume_node: Any, center_ras: tuple[float, float, float]) -> None:
         """Show a volume, its slices through a place."""
         import slicer
 
-        self._core.display_manager.show_volume(volume_node)
+        # In the slices alone: a volume rendered without a GPU takes minutes.
+        display = self._core.display_manager
+        display.show_volume_in_slice_background(volume_node)
+        display.show_volume_in_slice_foreground(None)
         slicer.vtkMRMLSliceNode.JumpAllSlices(self._core.scene, *center_ras)
         for view in self.views:
             # A slice view learns the size of its window here alone: without, it draws the image at
@@ -88,10 +92,11 @@ class ModelRows:
         core.view_manager.set_current_view_ids([*shown, *(n.singleton_tag for n in layouts)])
         for view in self.views:
             view.render_window().SetSize(*size)
+            _render_on_demand(view)
             view._update_slice_size()
 
     def photograph(self, path: Path) -> None:
-        """Save all in one PNG, each row with the name that Slicer shows above its views."""
+        """Save all in one PNG, each row with the name that Slicer has above its views."""
         from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
         for view in self.views:
@@ -103,11 +108,21 @@ class ModelRows:
         painter.setFont(QFont("sans", 10))
         for n, view in enumerate(self.views[::3]):
             node = view.get_view_node()
+            top, name = n * pixels[0].shape[0], node.GetLayoutLabel()
+            width = painter.fontMetrics().horizontalAdvance(name)
+            painter.fillRect(1, top + 1, width + 14, 22, QColor("black"))
             painter.setPen(QColor.fromRgbF(*node.GetLayoutColor()))
-            painter.drawText(8, 18 + n * pixels[0].shape[0], node.GetLayoutLabel())
+            painter.drawText(8, top + 18, name)
         painter.end()
         picture.save(str(path))
         _shrink(path)
+
+
+def _render_on_demand(view: Any) -> None:
+    """Render when a photograph is taken, not at each change of the scene."""
+    from trame_slicer.views import render_scheduler
+
+    view.set_scheduled_render(render_scheduler.NoScheduleRendering())
 
 
 def _save(rows: list[list[np.ndarray]], path: Path) -> None:

@@ -123,3 +123,19 @@ def test_many_series_are_summed_up_in_the_message(tmp_path: Path) -> None:
 def test_a_loop_of_links_ends(disc: Path) -> None:
     (disc / "PA0" / "loop").symlink_to(disc)
     assert len(list_series(contents_of(disc))) == 4
+
+
+def test_a_volume_keeps_modality_and_description_of_its_series(
+    disc: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    volume = Volume.read(disc, "2")
+    assert (volume.modality, volume.description) == ("CT", "Thorax 5.0")
+    turned = volume.reoriented("PSR").pad((0, 0, 0), (1, 1, 1))
+    turned = turned.with_array(turned.array_kji + 1)
+    assert turned.modality == "CT" and turned.description == "Thorax 5.0"
+    assert run("show", disc, "--series", "2") == 0
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert ["modality", "CT"] in lines and ["series", "Thorax 5.0"] in lines
+    picture = disc.parent / "look.png"
+    assert run("show", disc, "--series", "2", "--preview", picture) == 0
+    assert picture.stat().st_size > 5000

@@ -73,7 +73,7 @@ class PlaneStacks:
         self.name = volume.name
         self.shown = shown
         array = volume.image.array_kji
-        grey = GreyWindow.from_voxels(array).grey_levels(array, shown)
+        grey = GreyWindow.from_volume(volume.image).grey_levels(array, shown)
         labels = volume.labels_kji[shown.slices]
         labels = labels.astype(np.min_scalar_type(int(labels.max())))
         self.planes = stack_planes(volume.image.geometry)

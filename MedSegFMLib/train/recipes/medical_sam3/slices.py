@@ -142,7 +142,7 @@ def _objects(volume: LabelledVolume, name: str) -> list[_Named]:
     """The objects of a volume in one plane."""
     image = volume.image
     plane = stack_planes(image.geometry)[name]
-    window = GreyWindow.from_voxels(image.array_kji)
+    window = GreyWindow.from_volume(image)
     whole = Region.whole(image.geometry.shape_kji)
     slice_images: GreyLevels = plane.stack(window.grey_levels(image.array_kji, whole))
     labels: NDArray[np.int16] = plane.stack(volume.labels_kji)

@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ....drawing.preview import COLOURS, Outline, draw_preview, write_preview
+from ....drawing.outlines import Outline, object_colour
+from ....drawing.panels import panels_through
+from ....drawing.picture import Scene, draw_panels, write_picture
 from ....metrics import dice
 from ....models.sam.network.config import CHANNELS
 from ....models.sam3d import weights as sam3d_weights
@@ -160,10 +162,11 @@ class Sam3dTask(Task):
         truth = class_volume(volume, self._facts.classes).classes_kji
         outlines = []
         for number, name in enumerate(self._facts.classes, 1):
-            colour = COLOURS[(number - 1) % len(COLOURS)]
-            outlines.append(Outline(f"{name}, truth", truth == number, colour, dashed=True))
-            outlines.append(Outline(name, self._found[0] == number, colour))
-        write_preview(draw_preview(volume.image, outlines, (), title), path)
+            colour = object_colour(number - 1)
+            reference = Outline.from_mask(f"{name}, truth", truth == number, colour, dashed=True)
+            outlines += [reference, Outline.from_mask(name, self._found[0] == number, colour)]
+        scene = Scene(volume.image, outlines)
+        write_picture(draw_panels(scene, panels_through(scene), title), path)
 
     def write(self, path: Path) -> None:
         """See `Task.write`."""

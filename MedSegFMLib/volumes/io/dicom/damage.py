@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ....errors import VolumeError
+from ....errors import MedSegFMError, VolumeError
 from ..decoding_errors import DECODING_ERRORS
 
 
@@ -33,7 +33,7 @@ class DamageNamed:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None or issubclass(kind, VolumeError):
+        if kind is None or issubclass(kind, MedSegFMError):
             return
         is_theirs = kind.__module__.partition(".")[0] in ("pydicom", "imagecodecs")
         if is_theirs or issubclass(kind, DECODING_ERRORS):

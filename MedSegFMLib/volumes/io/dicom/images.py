@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from ....errors import VolumeError
 from ...geometry import LARGEST_POSITION_MM
 from ..header_values import check_spacing
 from .header import Header
+from .mosaics import is_mosaic, mosaic_of
 
 Vector = NDArray[np.float64]
 
@@ -69,6 +70,7 @@ class Image:
         states_values: whether the header states slope or intercept.
         stack: the identifier of its stack in a multi-frame file.
         groups: the functional groups of a frame, its own and the shared ones.
+        tile: row and column at which it begins in a Siemens mosaic; None for a whole image.
     """
 
     header: Header
@@ -86,6 +88,7 @@ class Image:
     states_values: bool
     stack: str
     groups: tuple[Header, ...] = field(repr=False)
+    tile: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -118,14 +121,17 @@ def images_of(header: Header) -> list[Image]:
     Raises:
         VolumeError: the header is damaged or states the frames incompletely.
     """
-    shape = (_positive(header, "Rows"), _positive(header, "Columns"))
+    shape = stored_shape(header)
     frames = header.decimals("NumberOfFrames")
     count = int(frames[0]) if frames else 1
     if count < 1:
         raise header.fault("NumberOfFrames", "has to be at least 1")
     groups = header.items("PerFrameFunctionalGroupsSequence")
     if not groups:
-        return [_image(header, 0, count, shape, [])] if count == 1 else []
+        if count > 1:
+            return []
+        image = _image(header, 0, count, shape, [])
+        return _tiles(image) if is_mosaic(header) else [image]
     if len(groups) != count:
         raise VolumeError(
             f"{header.path} states {count} frames and describes {len(groups)}; it was cut short or "
@@ -134,6 +140,28 @@ def images_of(header: Header) -> list[Image]:
     shared = header.item("SharedFunctionalGroupsSequence")
     both = [[group, shared] if shared else [group] for group in groups]
     return [_image(header, n, count, shape, scopes) for n, scopes in enumerate(both)]
+
+
+def stored_shape(header: Header) -> tuple[int, int]:
+    """Rows and columns of the stored images of a file.
+
+    Raises:
+        VolumeError: they are missing or not above 0.
+    """
+    return (_positive(header, "Rows"), _positive(header, "Columns"))
+
+
+def _tiles(image: Image) -> list[Image]:
+    """The slices of a mosaic; itself if their places are unknown, which reading it reports."""
+    try:
+        mosaic = mosaic_of(image.header)
+    except VolumeError:
+        return [image]
+    common: dict[str, Any] = {"shape": mosaic.shape, "step_mm": mosaic.step_mm}
+    return [
+        replace(image, index=n, position_lps=mosaic.positions_lps[n], tile=start, **common)
+        for n, start in enumerate(mosaic.starts)
+    ]
 
 
 def _image(

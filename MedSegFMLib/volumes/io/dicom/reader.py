@@ -11,7 +11,8 @@ from ...volume import Volume
 from .damage import without_warnings
 from .grid import Grid, fit_grid, prove
 from .images import Image
-from .series import Series, chosen, contents_of
+from .mosaics import is_mosaic, mosaic_of
+from .series import Series, chosen, contents_of, contents_of_files
 from .stacks import Stack, check_placed, frames_of
 from .suv import suv_factor
 from .values import read_values
@@ -48,7 +49,7 @@ def open_dicom_frames(
     found = chosen(contents, series)
     is_chosen = _is_number(found, series)
     with without_warnings():
-        _check_is_volume(path, found.stacks[0])
+        _check_is_divided(found.stacks[0])
         full, _ = _full_frames(found.stacks[0])
 
     def read(index: int) -> Volume:
@@ -71,6 +72,18 @@ def source_grid(path: Path, series: str | int | None = None, frame: int | None =
     return grid
 
 
+def grid_of_files(files: Sequence[Path]) -> Grid:
+    """The images of one volume that is in these files alone, in the order of slices.
+
+    Raises:
+        VolumeError, GeometryError: as `read_dicom`.
+    """
+    found = chosen(contents_of_files(files), None)
+    with without_warnings():
+        grid, _ = _grid(files[0].parent, found, None, is_chosen=False)
+    return grid
+
+
 def _grid(
     path: Path, series: Series, frame: int | None, is_chosen: bool, of_all: bool = False
 ) -> tuple[Grid, list[tuple[Image, str]]]:
@@ -79,7 +92,7 @@ def _grid(
     With `of_all`, those of other volumes of the series belong to it.
     """
     stack, others = series.stacks[0], series.stacks[1:]
-    _check_is_volume(path, stack)
+    _check_is_divided(stack)
     if not is_chosen:
         _check_is_largest(path, stack, others)
     check_placed(_of_one_kind(stack, others))
@@ -107,7 +120,8 @@ def _read(
         _LOG.warning("%s: %s.", path, note)
     if factor is not None:
         _LOG.warning("%s: SUV by body weight from %s.", path, factor.source)
-    return Volume(array, grid.geometry)
+    header = grid.images[0].header
+    return Volume(array, grid.geometry, header.text("Modality"), header.prose("SeriesDescription"))
 
 
 def _is_number(series: Series, choice: str | int | None) -> bool:
@@ -115,12 +129,11 @@ def _is_number(series: Series, choice: str | int | None) -> bool:
     return choice is not None and str(choice).strip() != series.uid
 
 
-def _check_is_volume(path: Path, stack: Stack) -> None:
-    if "MOSAIC" in stack.images[0].header.text("ImageType").upper():
-        raise VolumeError(
-            f"{stack.images[0].header.path} is a Siemens mosaic (many slices tiled in one); convert"
-            " it to NIfTI first, for instance with dcm2niix."
-        )
+def _check_is_divided(stack: Stack) -> None:
+    for image in stack.images:
+        if image.tile is None and is_mosaic(image.header):
+            # Raises the reason for which it was not divided into slices.
+            mosaic_of(image.header)
 
 
 def _check_is_largest(path: Path, stack: Stack, others: Sequence[Stack]) -> None:

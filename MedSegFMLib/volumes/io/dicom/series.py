@@ -11,6 +11,7 @@ from ....errors import GeometryError, MedSegFMError, VolumeError
 from .damage import without_warnings
 from .files import Damaged, file_header, image_headers
 from .grid import fit_grid
+from .header import Header
 from .images import Image, images_of
 from .stacks import Stack, frames_of, stacks_of, without_copies
 
@@ -89,6 +90,18 @@ def contents_of(path: Path) -> Contents:
     """
     with without_warnings():
         headers, damaged = image_headers(path) if path.is_dir() else ([file_header(path)], [])
+    return _contents(path, headers, damaged)
+
+
+def contents_of_files(files: Sequence[Path]) -> Contents:
+    """Parse the headers of these files alone; raises as `contents_of`."""
+    with without_warnings():
+        headers = [file_header(path) for path in files]
+    return _contents(files[0].parent, headers, [])
+
+
+def _contents(path: Path, headers: Sequence[Header], damaged: list[Damaged]) -> Contents:
+    with without_warnings():
         by_uid: dict[str, list[Image]] = defaultdict(list)
         placeless = []
         for header in headers:

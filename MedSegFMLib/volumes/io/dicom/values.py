@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ....errors import VolumeError
 from ....system.physical_memory import check_fits_memory
 from .codecs import Stored
-from .images import Image
+from .images import Image, stored_shape
+from .mosaics import check_padding
 from .pixel_format import PixelFormat, pixel_format
 from .stored_pixels import read_frames
 
@@ -52,12 +53,34 @@ def read_values(
     result = np.empty(shape, dtype)
     for ks in files.values():
         first = images[ks[0]]
+        if first.tile is not None:
+            _read_mosaic(images, ks, of_image, result, notes, factor)
+            continue
         slices = {images[k].index: k for k in ks}
         frames = read_frames(first.header, first.shape, first.count, slices, notes)
         for index, stored in frames:
             k = slices[index]
             _rescale(stored, images[k], of_image[k], result[k], factor)
     return result
+
+
+def _read_mosaic(
+    images: Sequence[Image],
+    ks: Sequence[int],
+    formats: Sequence[PixelFormat],
+    result: NDArray[Any],
+    notes: set[str],
+    factor: float | None,
+) -> None:
+    """Read the slices `ks` of `result` from the mosaic that they are tiles of."""
+    tiles = {k: tile for k in ks if (tile := images[k].tile) is not None}
+    header = images[ks[0]].header
+    rows, columns = images[ks[0]].shape
+    for _, stored in read_frames(header, stored_shape(header), 1, (0,), notes):
+        check_padding(header, stored, set(tiles.values()))
+        for k, (j, i) in tiles.items():
+            part = stored[j : j + rows, i : i + columns]
+            _rescale(part, images[k], formats[k], result[k], factor)
 
 
 def _rescale(

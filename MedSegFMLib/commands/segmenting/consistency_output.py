@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..consistency import Consistency, PlaneViews, measure
-from ..drawing.consistency_figure import draw_consistency
-from ..drawing.preview import write_preview
-from ..progress import Progress
-from ..segmenter import Prediction
-from ..session.session import Session
-from ..volumes.volume import Volume
+from ...consistency import Consistency, PlaneViews, measure
+from ...drawing.consistency_figure import draw_consistency
+from ...drawing.picture import write_picture
+from ...progress import Progress
+from ...segmenter import Prediction
+from ...session.session import Session
+from ...volumes.volume import Volume
+from ...volumes.windows import Window
 
 COLUMNS = ("agreement", "expected Dice")
 
@@ -56,12 +57,17 @@ def disagreement_map(measured: Mapping[int, MeasuredObject], volume: Volume) -> 
 
 
 def write_figure(
-    measured: Mapping[int, MeasuredObject], volume: Volume, title: str, path: Path | str
+    measured: Mapping[int, MeasuredObject],
+    volume: Volume,
+    title: str,
+    path: Path | str,
+    window: Window | None,
 ) -> None:
     """Write the figure of the object with the lowest expected Dice."""
     worst = min(measured.values(), key=lambda item: item.consistency.expected_dice or 0.0)
     heading = f"{worst.name}, {title}"
-    write_preview(draw_consistency(volume, worst.prediction, worst.consistency, heading), path)
+    figure = draw_consistency(volume, worst.prediction, worst.consistency, heading, window)
+    write_picture(figure, path)
 
 
 def column_texts(item: MeasuredObject | None) -> list[str]:

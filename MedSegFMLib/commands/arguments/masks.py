@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MedSegFMError, PromptError, numbers_text
-from ..prompts.mask import Mask, Role
-from ..prompts.mask_voxels import is_resampled, start_voxels
-from ..prompts.voxels import to_voxels
-from ..system.names import parse_label
-from ..volumes.geometry import Geometry
-from ..volumes.region import Region
-from ..volumes.segmentations.files import has_segments
-from ..volumes.segmentations.segmentation import Segmentation
-from ..volumes.volume import Volume
+from ...errors import MedSegFMError, PromptError, numbers_text
+from ...prompts.mask import Mask, Role
+from ...prompts.mask_voxels import is_resampled, start_voxels
+from ...prompts.voxels import to_voxels
+from ...system.names import parse_label
+from ...volumes.geometry import Geometry
+from ...volumes.region import Region
+from ...volumes.segmentations.files import has_segments
+from ...volumes.segmentations.segmentation import Segmentation
+from ...volumes.volume import Volume
 
 
 def read_mask(text: str, geometry: Geometry, role: Role = "start") -> Mask:
@@ -24,7 +24,7 @@ def read_mask(text: str, geometry: Geometry, role: Role = "start") -> Mask:
 
     Args:
         text: FILE, FILE:LABEL, or FILE:LABEL,LABEL for several segments as one; a segment of a
-            .seg.nrrd or DICOM SEG file by its name or label.
+            .seg.nrrd, DICOM SEG or RTSTRUCT file by its name or label.
         geometry: the grid of the volume that is segmented.
         role: see `Mask`.
 
@@ -33,7 +33,7 @@ def read_mask(text: str, geometry: Geometry, role: Role = "start") -> Mask:
     """
     path, choices = _parts(text)
     try:
-        mask = _mask(path, choices, role)
+        mask = _mask(path, choices, role, geometry)
         to_voxels([mask], geometry)
     except MedSegFMError as error:
         advice = f" Write {path}:LABEL." if "choose one of them" in str(error) else ""
@@ -88,7 +88,7 @@ def frozen_part(
     return Mask.from_array(inside, geometry.crop(part), role="keep")
 
 
-def _mask(path: Path, choices: Sequence[str], role: Role) -> Mask:
+def _mask(path: Path, choices: Sequence[str], role: Role, grid: Geometry) -> Mask:
     if not has_segments(path):
         labels = [parse_label(choice) for choice in choices]
         if None in labels:
@@ -99,7 +99,7 @@ def _mask(path: Path, choices: Sequence[str], role: Role) -> Mask:
         return Mask.from_volume(
             Volume.read(path), [label for label in labels if label is not None], role
         )
-    segmentation = Segmentation.read(path)
+    segmentation = Segmentation.read(path, grid)
     segments = [segmentation.segment(choice) for choice in choices] or segmentation.segments
     if role == "start" and len(segments) != 1 and not choices:
         listed = ", ".join(f"{s.label} {s.name}" for s in segments) or "none"
