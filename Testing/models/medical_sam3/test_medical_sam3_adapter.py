@@ -28,6 +28,7 @@ from MedSegFMLib.models.medical_sam3.tokenizer import PhraseTokenizer
 from MedSegFMLib.models.medical_sam3.torch_runtime import (
     TorchSam3Runtime,
     chosen_objects,
+    empty_boxes,
 )
 from MedSegFMLib.progress import Progress, no_progress
 
@@ -287,18 +288,17 @@ def test_the_runtime_answers_what_the_network_answers(tmp_path: Path) -> None:
     answers = runtime.decode(features, questions, 0.0, no_progress)
     for image, question, answer in zip(images, questions, answers, strict=True):
         tokens, mask = words.tokens([question.phrase])
-        given = {} if question.box is None else {"input_boxes": torch.tensor([[question.box]])}
+        boxes = None if question.box is None else torch.tensor([[question.box]])
+        empty = empty_boxes(1, torch.device("cpu"))
         with torch.inference_mode():
             output = network(
                 pixel_values=torch.from_numpy(image[None]),
                 input_ids=tokens,
                 attention_mask=mask,
-                **given,
+                **(empty if boxes is None else {"input_boxes": boxes}),
             )
         scores = output.pred_logits.sigmoid() * output.presence_logits.sigmoid()
-        chosen, best = chosen_objects(
-            scores, output.pred_boxes, given.get("input_boxes"), threshold=0.0
-        )
+        chosen, best = chosen_objects(scores, output.pred_boxes, boxes, threshold=0.0)
         assert answer.score == pytest.approx(float(best), abs=1e-6)
         expected = output.pred_masks[0, int(chosen)].numpy()
         assert answer.logits is not None and np.allclose(answer.logits, expected, atol=1e-4)
