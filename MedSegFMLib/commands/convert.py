@@ -14,6 +14,7 @@ from .console import progress_bar
 if TYPE_CHECKING:
     from ..datasets.cases import Case
 
+_BOX_RULES = ("challenge", "challenge-middle-voxel")
 SUMMARY = "convert cases between the CVPR 2025 challenge's npz files and NIfTI with a CASES.json"
 
 
@@ -51,6 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--boxes", action="store_true", help="add a box for each label, by the challenge's rule"
     )
     parser.add_argument(
+        "--box-rule",
+        choices=_BOX_RULES,
+        default=_BOX_RULES[0],
+        help="the rule of --boxes; the second is that of the challenge before May 2025 (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
         "--window",
         nargs=2,
         type=float,
@@ -72,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
                 f"{out} would list npz files, but {source} is not one; use a folder for --out."
             )
         cases = _volume_cases(arguments, source)
-        settings = Npz(order, arguments.boxes, _window(arguments))
+        settings = Npz(order, arguments.box_rule if arguments.boxes else None, _window(arguments))
         with progress_bar("convert") as progress:
             written = volumes_to_npz(cases, out, settings, progress)
     else:

@@ -33,6 +33,8 @@ from .boxes_pickle import BoxesFault, box_numbers, parse_boxes
 SPACING_ORDERS = ("xyz", "zyx")
 DEFAULT_SPACING_ORDER = "xyz"
 VoxelBox = tuple[tuple[int, int, int], tuple[int, int, int]]
+MIDDLES = ("slices", "voxels")
+"""Rules for the middle slice of an object; see `middle_slice`."""
 
 _GRID, _OBJECTS = "medsegfm_ijk_to_ras", "medsegfm_objects"
 _BOX_KEYS = ("z_min", "z_mid_y_min", "z_mid_x_min", "z_max", "z_mid_y_max", "z_mid_x_max")
@@ -139,6 +141,7 @@ def write_case(
     objects: Mapping[int, str],
     spacing_order: str = DEFAULT_SPACING_ORDER,
     boxes: Mapping[int, VoxelBox] | None = None,
+    middle: str = MIDDLES[0],
 ) -> None:
     """Write a case in the challenge's format, whole or not at all.
 
@@ -149,6 +152,7 @@ def write_case(
         objects: the names by label.
         spacing_order: "xyz" or "zyx".
         boxes: by label, for all labels; None for none.
+        middle: the rule of `middle_slice` by which the boxes were drawn.
 
     Raises:
         OutputError: the file cannot be written.
@@ -163,7 +167,8 @@ def write_case(
     }
     if boxes is not None:
         dicts = [
-            _box_dict(boxes[label], middle_slice(labels == label)) for label in _present(labels)
+            _box_dict(boxes[label], middle_slice(labels == label, middle))
+            for label in _present(labels)
         ]
         arrays["boxes"] = np.array(dicts, dtype=object)
     with atomic_path(path) as beside:
@@ -180,9 +185,20 @@ def write_segs(path: Path, maps: NDArray[Any]) -> None:
         np.savez_compressed(beside, segs=maps[-1], all_segs=maps)
 
 
-def middle_slice(mask_kji: NDArray[Any]) -> int:
-    """The index k of the slice for an object's box: that of its middle voxel in array order."""
-    voxels_up_to_k = np.cumsum(np.count_nonzero(mask_kji, axis=(1, 2)))
+def middle_slice(mask_kji: NDArray[Any], middle: str = MIDDLES[0]) -> int:
+    """The index k of the slice for an object's box, never an empty one.
+
+    Args:
+        mask_kji: (K, J, I), the object, not empty.
+        middle: "slices" for the middle of the slices that show the object, the upper of two, as
+            in the challenge since May 2025; "voxels" for the slice of its middle voxel in array
+            order, as before.
+    """
+    counts = np.count_nonzero(mask_kji, axis=(1, 2))
+    if middle == "slices":
+        shown = np.flatnonzero(counts)
+        return int(shown[len(shown) // 2])
+    voxels_up_to_k = np.cumsum(counts)
     return int(np.searchsorted(voxels_up_to_k, voxels_up_to_k[-1] // 2, side="right"))
 
 

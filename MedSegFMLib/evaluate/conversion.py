@@ -28,7 +28,7 @@ from ..progress import Progress
 from ..simulate import challenge_box
 from ..system.atomic_files import atomic_folder, check_writable, write_text
 from ..volumes.volume import Volume
-from .protocol import derive_seed
+from .protocol import BOX_MIDDLES, derive_seed
 
 # The parameters of the challenge's boxes, in get_boxes.py.
 _BOX_SEED, _BOX_JITTER, _BOX_SLICE_SIDE = 2025, 5, 256
@@ -41,12 +41,13 @@ class Npz:
 
     Attributes:
         spacing_order: "xyz" or "zyx".
-        boxes: whether each label gets a box, drawn by the challenge's rule.
+        box_rule: the rule of the challenge, one of `protocol.BOX_MIDDLES`, by which each label
+            gets a box; None for no boxes.
         window: the grey values that are mapped to 0 and 255; None keeps values and type.
     """
 
     spacing_order: str = DEFAULT_SPACING_ORDER
-    boxes: bool = False
+    box_rule: str | None = None
     window: tuple[float, float] | None = None
 
 
@@ -165,18 +166,20 @@ def _write_npz(case: Case, path: Path, settings: Npz) -> None:
         )
     kept = np.where(np.isin(loaded.label.array_kji, values), loaded.label.array_kji, 0)
     labels = kept.astype(np.uint8 if max(values) < 256 else np.uint16)
-    boxes = _boxes(case, labels) if settings.boxes else None
+    middle = BOX_MIDDLES[settings.box_rule or "challenge"]
+    boxes = None if settings.box_rule is None else _boxes(case, labels, middle)
     image = loaded.image.with_array(_windowed(loaded.image.array_kji, settings.window))
-    write_case(path, image, labels, dict(case.objects), settings.spacing_order, boxes)
+    write_case(path, image, labels, dict(case.objects), settings.spacing_order, boxes, middle)
 
 
-def _boxes(case: Case, labels: NDArray[Any]) -> dict[int, VoxelBox]:
+def _boxes(case: Case, labels: NDArray[Any], middle: str) -> dict[int, VoxelBox]:
     return {
         value: challenge_box(
             labels == value,
             _BOX_JITTER,
             derive_seed(_BOX_SEED, case.name, name, 0),
             _BOX_SLICE_SIDE,
+            middle,
         )
         for value, name in case.objects
     }

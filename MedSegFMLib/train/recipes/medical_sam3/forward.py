@@ -1,10 +1,10 @@
 """The outputs of SAM3's detector at each layer of its decoder, which training needs.
 
 transformers' own forward pass returns only the last layer. As SAM3's authors do, and other than
-transformers, the prompt of text alone contains the geometry encoder's class token. The one-to-many queries are those of
-DAC-DETR (Hu et al., "DAC-DETR: divide the attention layers and conquer", NeurIPS 2023), as SAM3 was
-trained. They are a second pass of the same queries and weights without self-attention, which keeps
-all but one query from each object.
+transformers, the prompt of text alone contains the geometry encoder's class token. The one-to-many
+queries are those of DAC-DETR (Hu et al., "DAC-DETR: divide the attention layers and conquer",
+NeurIPS 2023), as SAM3 was trained. They are a second pass of the same queries and weights without
+self-attention, which keeps all but one query from each object.
 """
 
 from __future__ import annotations
