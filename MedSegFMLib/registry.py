@@ -5,7 +5,7 @@ It holds names only: a model's module is imported on first use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
@@ -81,12 +81,18 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
         )
     if "weights" in options and module.CARD.weights is None:
         raise ModelError(f"The model {name} takes no weights; leave them out.")
-    _check_options(name, module, options)
+    check_options(name, options)
     with creating_errors(name) if module.CARD.packages else nullcontext():
         return cast(Segmenter, module.create(device=device, **options))
 
 
-def _check_options(name: str, module: ModuleType, options: Iterable[str]) -> None:
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Check the names of options, and the values of those whose values the card lists.
+
+    Raises:
+        ModelError: the model has no such option, or the option no such value.
+    """
+    module = _module(name)
     accepted = signature(module.create)
     known = [option for option in accepted.parameters if option != "device"]
     for option in options:
@@ -95,6 +101,13 @@ def _check_options(name: str, module: ModuleType, options: Iterable[str]) -> Non
         except TypeError as error:
             has = f"its options are {', '.join(known)}" if known else "it has none"
             raise ModelError(f"The model {name} has no option '{option}'; {has}.") from error
+    for known_option in cast(ModelCard, module.CARD).options:
+        value = options.get(known_option.name)
+        if known_option.choices and isinstance(value, str) and value not in known_option.choices:
+            raise ModelError(
+                f"The option {known_option.name} of {name} is '{value}'; give "
+                f"{' or '.join(known_option.choices)}."
+            )
 
 
 def _module(name: str) -> ModuleType:

@@ -33,6 +33,7 @@ ORDER: dict[str, list[set[str]]] = {
         {"prompts"},
         {"segmenter"},
         {"datasets", "registry", "session", "synthesis", "weights"},
+        {"model_choice"},
         {"metrics", "models", "simulate"},
         {"consistency", "results"},
         {"drawing"},
@@ -53,7 +54,7 @@ ORDER: dict[str, list[set[str]]] = {
     ],
     "train.recipes": [{"crossplane", "ensam", "medical_sam3", "sam3d"}],
     "evaluate": [
-        {"model_choice", "records"},
+        {"records"},
         {"protocol"},
         {"conversion", "protocols", "results"},
         {"report", "run"},

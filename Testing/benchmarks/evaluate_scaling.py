@@ -32,7 +32,6 @@ from simulated_executor import SimulatedExecutor
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.datasets.cases import Case, read_cases
-from MedSegFMLib.evaluate.model_choice import read_choice
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Done, Outcome, Row, Task
 from MedSegFMLib.evaluate.results.csv_files import read_records
@@ -42,6 +41,7 @@ from MedSegFMLib.evaluate.run.process_pool import ProcessPool
 from MedSegFMLib.evaluate.run.run_tasks import run_tasks
 from MedSegFMLib.evaluate.run.scheduler import Scheduler
 from MedSegFMLib.evaluate.run.task import open_model, run_task
+from MedSegFMLib.model_choice import read_choice
 
 
 def make_cases(folder: Path, count: int, size: int) -> list[Case]:

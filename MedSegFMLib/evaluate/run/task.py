@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ...datasets.cases import LoadedCase, load_case
 from ...errors import MedSegFMError
+from ...model_choice import ModelChoice
 from ...progress import no_progress
 from ...segmenter import Segmenter
-from ..model_choice import ModelChoice
 from ..protocol import Protocol
 from ..records import Crash, Done, Failure, Outcome, Row, Task
 from ..results.case_picture import write_picture

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ...model_choice import choice_text
 from ...registry import DEFAULT_MODEL, card
 from ...segmenter import ModelCard
 from ...worker.events import Opened
@@ -29,6 +30,11 @@ class ActiveModel:
     options: Mapping[str, Any] = field(default_factory=dict)
     card: ModelCard = field(kw_only=True)
     classes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """Its identity: the name with the options; see `model_choice`."""
+        return choice_text(self.name, self.options)
 
     @classmethod
     def of(
