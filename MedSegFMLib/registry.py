@@ -5,7 +5,7 @@ It holds names only: a model's module is imported on first use.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
@@ -86,11 +86,11 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
         return cast(Segmenter, module.create(device=device, **options))
 
 
-def check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Check the names of options, and the values of those whose values the card lists.
+def check_options(name: str, options: Iterable[str]) -> None:
+    """Check the names of options; their values are checked when the model is created.
 
     Raises:
-        ModelError: the model has no such option, or the option no such value.
+        ModelError: the model has no such option.
     """
     module = _module(name)
     accepted = signature(module.create)
@@ -101,13 +101,6 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
         except TypeError as error:
             has = f"its options are {', '.join(known)}" if known else "it has none"
             raise ModelError(f"The model {name} has no option '{option}'; {has}.") from error
-    for known_option in cast(ModelCard, module.CARD).options:
-        value = options.get(known_option.name)
-        if known_option.choices and isinstance(value, str) and value not in known_option.choices:
-            raise ModelError(
-                f"The option {known_option.name} of {name} is '{value}'; give "
-                f"{' or '.join(known_option.choices)}."
-            )
 
 
 def _module(name: str) -> ModuleType:

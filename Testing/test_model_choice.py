@@ -73,7 +73,6 @@ def test_a_list_is_divided_where_a_model_begins() -> None:
         ("sam?size=1&device=cpu", "give it with --device"),
         ("sam?weights=x&size=1", "as NAME=WEIGHTS"),
         ("ellipsoid=x?seed=1", "takes no weights|no option 'seed'"),
-        ("medical-sam3?propagation=fast", "propagation of medical-sam3 is 'fast'; give auto or"),
     ],
 )
 def test_what_does_not_exist_is_refused_at_once(text: str, said: str) -> None:
