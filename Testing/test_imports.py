@@ -56,7 +56,7 @@ ORDER: dict[str, list[set[str]]] = {
     "evaluate": [
         {"records"},
         {"protocol"},
-        {"conversion", "protocols", "results"},
+        {"challenge_answer", "conversion", "protocols", "results"},
         {"report", "run"},
     ],
     "mrml": [

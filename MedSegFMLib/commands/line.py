@@ -28,6 +28,7 @@ COMMANDS = (
     "replay",
     "measure",
     "evaluate",
+    "challenge",
     "convert",
     "pack",
     "train",

@@ -5,9 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..datasets.challenge_npz import (
+    DEFAULT_SPACING_ORDER,
+    SPACING_ORDERS,
+    is_challenge_file,
+    read_image,
+)
+from ..errors import VolumeError
 from ..volumes.volume import Volume
 
-VOLUME_HELP = "NIfTI, NRRD, MetaImage, FreeSurfer, TIFF or DICOM file, or a folder of DICOM"
+VOLUME_HELP = (
+    "NIfTI, NRRD, MetaImage, FreeSurfer, TIFF, DICOM or the challenge's npz file, or a folder of "
+    "DICOM"
+)
 
 
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +46,26 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("I", "J", "K"),
         help="distance between columns, rows and slices of a TIFF file in millimetres",
     )
+    parser.add_argument(
+        "--spacing-order",
+        choices=SPACING_ORDERS,
+        default=DEFAULT_SPACING_ORDER,
+        help="axis order of the spacing in an npz file (default: %(default)s)",
+    )
 
 
 def read_volume(arguments: argparse.Namespace) -> Volume:
-    """Read the volume of a command line."""
+    """Read the volume of a command line.
+
+    Raises:
+        VolumeError: it cannot be read, or an argument does not apply to it.
+    """
+    path = Path(arguments.volume)
+    if is_challenge_file(path):
+        given = [name for name in ("series", "frame", "suv", "spacing") if getattr(arguments, name)]
+        if given:
+            raise VolumeError(f"{path} is an npz file, which has no --{given[0]}; leave it out.")
+        return read_image(path, arguments.spacing_order)
     return Volume.read(
         Path(arguments.volume),
         arguments.series,

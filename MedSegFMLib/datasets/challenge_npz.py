@@ -29,6 +29,7 @@ from ..system.regular_files import check_regular_file, leads_somewhere
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .boxes_pickle import BoxesFault, box_numbers, parse_boxes
+from .challenge_prompts import read_texts, unique_names
 
 SPACING_ORDERS = ("xyz", "zyx")
 DEFAULT_SPACING_ORDER = "xyz"
@@ -97,13 +98,47 @@ def read_labels(path: Path, geometry: Geometry) -> Volume:
     return Volume(labels, geometry)
 
 
-def read_objects(path: Path) -> dict[int, str]:
-    """The labels above 0 in `gts`, ascending, with the names in the file, or else "label 7"."""
+def has_labels(path: Path) -> bool:
+    """Whether a file contains `gts`."""
+    with _opened(path) as arrays:
+        return "gts" in arrays
+
+
+def read_objects(path: Path, image: Path | None = None) -> dict[int, str]:
+    """The labels above 0 in `gts`, ascending, with their names.
+
+    These are the names in the file, or else its `text_prompts`, or "label 7".
+
+    Args:
+        path: the file.
+        image: the file with the image, if it is another one; its `text_prompts` count too.
+    """
     with _opened(path) as arrays:
         labels = _array(arrays, "gts", path)
         named = _named(arrays, path)
+        texts = _texts(arrays, path)
+    if not texts and image not in (None, path):
+        with _opened(image) as arrays:
+            texts = _texts(arrays, image)
     present = _present(labels)
-    return {label: str(named.get(str(label), f"label {label}")) for label in present}
+    said = unique_names({label: text for label, text in texts.items() if label in present})
+    names = {label: said.get(label, f"label {label}") for label in present}
+    return {label: str(named.get(str(label), name)) for label, name in names.items()}
+
+
+def read_box_list(path: Path) -> list[VoxelBox] | None:
+    """The boxes of a file in their order, half-open voxel bounds (k, j, i); None without boxes.
+
+    Raises:
+        VolumeError: they cannot be read.
+    """
+    try:
+        items = _box_items(path)
+        if items is None:
+            return None
+        return [_bounds(box_numbers(box, _BOX_KEYS)) for box in items]
+    except BoxesFault as fault:
+        raise _unreadable_boxes(path, fault) from fault
 
 
 def read_boxes(path: Path, labels_kji: NDArray[Any]) -> dict[int, VoxelBox]:
@@ -131,7 +166,7 @@ def read_boxes(path: Path, labels_kji: NDArray[Any]) -> dict[int, VoxelBox]:
             for label, box in zip(present, items, strict=True)
         }
     except BoxesFault as fault:
-        raise VolumeError(f"{path}: its boxes cannot be read ({fault}); leave them out.") from fault
+        raise _unreadable_boxes(path, fault) from fault
 
 
 def write_case(
@@ -200,6 +235,19 @@ def middle_slice(mask_kji: NDArray[Any], middle: str = MIDDLES[0]) -> int:
         return int(shown[len(shown) // 2])
     voxels_up_to_k = np.cumsum(counts)
     return int(np.searchsorted(voxels_up_to_k, voxels_up_to_k[-1] // 2, side="right"))
+
+
+def _unreadable_boxes(path: Path, fault: BoxesFault) -> VolumeError:
+    return VolumeError(f"{path}: its boxes cannot be read ({fault}); leave them out.")
+
+
+def _texts(arrays: NpzArrays, path: Path) -> dict[int, str]:
+    try:
+        return read_texts(arrays)
+    except BoxesFault as fault:
+        raise VolumeError(
+            f"{path}: its text_prompts cannot be read ({fault}); leave them out."
+        ) from fault
 
 
 def _opened(path: Path) -> AbstractContextManager[NpzArrays]:

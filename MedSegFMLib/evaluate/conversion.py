@@ -20,6 +20,7 @@ from ..datasets.challenge_npz import (
     VoxelBox,
     has_grid,
     is_challenge_file,
+    read_image,
     read_spacing,
     write_case,
 )
@@ -91,26 +92,47 @@ def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Pr
     return Written(out)
 
 
-def npz_to_volumes(cases: Sequence[Case], out: Path, progress: Progress) -> Written:
+def npz_to_volumes(
+    cases: Sequence[Case],
+    out: Path,
+    progress: Progress,
+    unlabelled: Sequence[Path] = (),
+    spacing_order: str = DEFAULT_SPACING_ORDER,
+) -> Written:
     """Write image and label map of each npz case as NIfTI, into a new folder with a CASES.json.
 
     If this fails, nothing is left behind.
 
+    Args:
+        cases: the cases.
+        out: the new folder.
+        progress: reports progress; may raise Cancelled.
+        unlabelled: npz files without labels, of which only the images are written; without any
+            case there is no CASES.json.
+        spacing_order: that of the files without labels, "xyz" or "zyx".
+
     Raises:
         CasesError: a case cannot be read.
+        VolumeError: a file without labels cannot be read.
         OutputError: `out` cannot be written, or is not empty.
     """
-    _check_no_label_is_an_image(cases)
+    _check_no_label_is_an_image([*(case.name for case in cases), *(p.stem for p in unlabelled)])
+    count = len(cases) + len(unlabelled)
     with _new_folder(out) as folder:
         entries = []
+        for n, path in enumerate(unlabelled, len(cases)):
+            progress(n / count, f"Converting case {n + 1} of {count}")
+            _storable(read_image(path, spacing_order)).write(folder / f"{path.stem}.nii.gz")
         for n, case in enumerate(cases):
-            progress(n / len(cases), f"Converting case {n + 1} of {len(cases)}")
+            progress(n / count, f"Converting case {n + 1} of {count}")
             loaded, name = load_case(case), _file_name(case)
             _storable(loaded.image).write(folder / f"{name}.nii.gz")
             _storable(loaded.label).write(folder / f"{name}-label.nii.gz")
             entries.append({**_entry(case, f"{name}.nii.gz"), "label": f"{name}-label.nii.gz"})
-        _write_list(entries, folder / "cases.json")
-    return Written(out, _notes(cases))
+        if entries:
+            _write_list(entries, folder / "cases.json")
+    bare = [f"{len(unlabelled)} of {count} files have no labels and are not in a cases.json."]
+    return Written(out, (*_notes(cases), *(bare if unlabelled else [])))
 
 
 def list_npz(cases: Sequence[Case], out: Path) -> Written:
@@ -246,9 +268,9 @@ def _file_name(case: Case) -> str:
     return case.name
 
 
-def _check_no_label_is_an_image(cases: Sequence[Case]) -> None:
+def _check_no_label_is_an_image(given: Sequence[str]) -> None:
     """Raise CasesError if the label map of one case would have the name of another's image."""
-    names = {case.name for case in cases}
+    names = set(given)
     taken = [name for name in names if f"{name}-label" in names]
     if taken:
         raise CasesError(

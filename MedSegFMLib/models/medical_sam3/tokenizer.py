@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import MissingPartError, PromptError, WeightsError
 from ...system.foreign_errors import fault_of, predicting_errors
 from ...system.json_files import load_bytes, load_json
+from ...volumes.segmentations.vocabulary import phrase_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,12 +36,14 @@ class PhraseTokenizer:
         folder: Has `tokenizer.json`, or `vocab.json` and `merges.txt`, as published with SAM3 and
             CLIP.
         most: The largest number of tokens of the network, begin and end included.
+        is_exact: Whether phrases are taken word by word; otherwise as the vocabulary calls them,
+            "left kidney" for "kidney_left".
 
     Raises:
         WeightsError: If the files are missing or cannot be read.
     """
 
-    def __init__(self, folder: Path, most: int) -> None:
+    def __init__(self, folder: Path, most: int, is_exact: bool = False) -> None:
         if not any(all((folder / name).is_file() for name in names) for names in _FILES):
             raise MissingPartError(
                 f"There is no tokenizer in {folder}, which medical-sam3 needs for text; put "
@@ -64,6 +67,7 @@ class PhraseTokenizer:
                 "again."
             ) from error
         self._most = most
+        self._is_exact = is_exact
 
     def tokens(self, phrases: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Token numbers and the attention mask, both (n, most) int64.
@@ -72,6 +76,8 @@ class PhraseTokenizer:
             PromptError: For a phrase that is too long.
             ModelError: If the tokenizer fails.
         """
+        if not self._is_exact:
+            phrases = [phrase_of(phrase) for phrase in phrases]
         with predicting_errors("medical-sam3"):
             for phrase in phrases:
                 length = len(self._tokenizer(phrase)["input_ids"])
