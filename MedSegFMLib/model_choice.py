@@ -45,8 +45,8 @@ class ModelChoice:
 
     @property
     def card(self) -> ModelCard:
-        """The card of the model."""
-        return card(self.name)
+        """The card of the model with these options."""
+        return card(self.name, self.options)
 
     @property
     def title(self) -> str:

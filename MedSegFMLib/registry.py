@@ -5,7 +5,7 @@ It holds names only: a model's module is imported on first use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
@@ -43,9 +43,17 @@ def resolve_name(name: str) -> str:
     return ALIASES.get(name, name)
 
 
-def card(name: str) -> ModelCard:
-    """The card of a model; needs no package beyond the base installation."""
-    return cast(ModelCard, _module(name).CARD)
+def card(name: str, options: Mapping[str, Any] | None = None) -> ModelCard:
+    """The card of a model; needs no package beyond the base installation.
+
+    Args:
+        name: a name of `MODELS` or an earlier name.
+        options: options of its `create`, with which some models take fewer prompts.
+    """
+    module = _module(name)
+    if options and hasattr(module, "card_with"):
+        return cast(ModelCard, module.card_with(options))
+    return cast(ModelCard, module.CARD)
 
 
 def cards() -> list[ModelCard]:
@@ -81,6 +89,10 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
         )
     if "weights" in options and module.CARD.weights is None:
         raise ModelError(f"The model {name} takes no weights; leave them out.")
+    if module.CARD.weights is not None and options.get("weights") is None:
+        from .weights.recorded_options import recorded_options
+
+        options = {**recorded_options(module.CARD.weights), **options}
     check_options(name, options)
     with creating_errors(name) if module.CARD.packages else nullcontext():
         return cast(Segmenter, module.create(device=device, **options))

@@ -235,6 +235,9 @@ def remove(name: str) -> None:
             shutil.rmtree(path)
         for file in (path, sidecar(path), *parts, *derived_files(path)):
             file.unlink(missing_ok=True)
+        for file in folder().glob(f"{item.file}.options.json"):
+            file.unlink()
+        shutil.rmtree(folder() / f"{item.file}.tokenizer", ignore_errors=True)
     except OSError as error:
         raise WeightsError(
             f"{error.filename} cannot be removed ({error.strerror}); close programs that use it "

@@ -55,7 +55,7 @@ class ActiveModel:
         Raises:
             ModelError: If there is no model of this name.
         """
-        made = cls(name, device, dict(options or {}), card=card(name))
+        made = cls(name, device, dict(options or {}), card=card(name, options))
         return made if loaded is None else made.loaded_as(loaded)
 
     def loaded_as(self, event: Opened) -> ActiveModel:

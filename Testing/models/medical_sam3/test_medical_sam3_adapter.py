@@ -19,6 +19,7 @@ from torch.nn.functional import interpolate
 from MedSegFMLib import Box, Geometry, Session, Text, Volume, create
 from MedSegFMLib.errors import Cancelled, ModelError, PromptError, WeightsError
 from MedSegFMLib.metrics import dice
+from MedSegFMLib.model_choice import read_choice
 from MedSegFMLib.models.medical_sam3 import model as medical_sam3
 from MedSegFMLib.models.medical_sam3.preprocessing import Sam3Preprocessor, relative
 from MedSegFMLib.models.medical_sam3.runtime import SliceAnswer, SliceQuestion
@@ -105,6 +106,35 @@ def test_words_alone_find_the_object_in_every_orientation(grid: Geometry) -> Non
     assert prediction.region.shape_kji == grid.shape_kji
     assert dice(mask, prediction.mask.array_kji) > 0.9
     assert list(prediction.planes) == ["axial"]
+
+
+def test_without_propagation_every_slice_is_searched_with_the_words_alone(grid: Geometry) -> None:
+    volume, mask, box = ball(grid)
+    runtime = Bright()
+    model = segmenter(runtime, propagates=False)
+    prediction = session_of(model, volume, Text("ball")).predict()
+    assert dice(mask, prediction.mask.array_kji) > 0.9
+    axial = model.encode(volume, None, no_progress).stacks["axial"]
+    assert runtime.looked == len(runtime.asked) == len(axial.slice_images)
+    assert all(question.box is None for question in runtime.asked)
+    assert model.card.prompts == ("text",)
+    with pytest.raises(PromptError):
+        session_of(model, volume, box)
+
+
+def test_the_published_protocol_is_one_option(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path)
+    text = f"medical-sam3={path}?protocol=paper"
+    choice = read_choice(text)
+    assert choice.card.prompts == ("text",) and read_choice("medical-sam3").card is not choice.card
+    loaded: Any = choice.create("cpu")
+    assert loaded.card.prompts == ("text",) and not loaded._propagates
+    assert loaded._detector._threshold == 0.1 and loaded._tracker is None
+    for name, value in (("threshold", "0.3"), ("propagation", "boxes"), ("planes", "coronal")):
+        with pytest.raises(ModelError, match=f"protocol=paper has its own {name}"):
+            create("medical-sam3", "cpu", weights=path, protocol="paper", **{name: value})
+    with pytest.raises(ModelError, match="no protocol 'best'"):
+        create("medical-sam3", "cpu", weights=path, protocol="best")
 
 
 def test_words_and_a_box_look_at_the_boxs_slices_alone(grid: Geometry) -> None:
