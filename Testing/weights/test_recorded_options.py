@@ -14,6 +14,7 @@ pytest.importorskip("transformers")
 from command_line import refused, run
 from medical_sam3_checkpoints import write_checkpoint, write_tokenizer
 from sam3d_checkpoints import write_published
+from sam_checkpoints import tiny_is_published
 from sam_checkpoints import write_checkpoint as write_sam
 
 from MedSegFMLib.errors import ModelError, WeightsError
