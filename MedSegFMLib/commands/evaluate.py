@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         default=DEFAULT_PROTOCOL,
         metavar="NAME",
-        help="how prompts are placed: clicks, clinical, cvpr25, refine or a FILE.json (default: "
-        "%(default)s)",
+        help="how prompts are placed: clicks, clinical, cvpr25, cvpr25-middle-voxel, cvpr25-text, "
+        "refine or a FILE.json (default: %(default)s)",
     )
     parser.add_argument("--clicks", type=int, help="clicks per object (default: the protocol's)")
     parser.add_argument(

@@ -1,6 +1,6 @@
-"""What a file of weights does not say of itself: options given at its import, recorded beside it.
+"""Options of weights, given at their import and recorded beside them.
 
-Such as the classes, the patch and the depth of a published SAM3D decoder. They hold whenever the
+They say what the file does not say of itself, such as the classes, the patch and the depth of a published SAM3D decoder. They hold whenever the
 imported weights are used; an option that is given then counts before the recorded one.
 """
 

@@ -16,6 +16,9 @@ Biomedical Image Segmentation", as in its public repository JunMa11/CVPR-MedSegF
   object; `simulate.challenge_box`. `cvpr25-middle-voxel` is the same protocol with the rule before,
   the slice of the object's middle voxel, by which results were measured with versions to 0.2.0.
 
+`cvpr25-text` follows CVPR25_text_eval.py: the object's name and nothing else; F1 of instances is
+computed by `medsegfm challenge --gts` only.
+
 Differences: the script starts a container for every step and includes that time in the sum; here
 the model stays loaded. If a container ends without a result after an earlier step had one, the
 script scores the earlier one again; here a case that fails counts 0. Among several components of
