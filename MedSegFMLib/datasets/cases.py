@@ -21,12 +21,11 @@ from ..volumes.geometry import Geometry
 from ..volumes.segmentations.files import has_segments
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
+from .challenge_boxes import VoxelBox, read_boxes
 from .challenge_npz import (
     DEFAULT_SPACING_ORDER,
     SPACING_ORDERS,
-    VoxelBox,
     is_challenge_file,
-    read_boxes,
     read_image,
     read_labels,
     read_objects,

@@ -13,7 +13,7 @@ grid, `medsegfm_ijk_to_ras`, and the labels' names, `medsegfm_objects`; other pr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -23,24 +23,20 @@ from numpy.typing import NDArray
 
 from ..errors import GeometryError, VolumeError
 from ..system.atomic_files import atomic_path
-from ..system.json_files import JsonError, load_json, parse_json
+from ..system.json_files import JsonError, parse_json
 from ..system.npz_files import NpzArrays, open_npz
-from ..system.regular_files import check_regular_file, leads_somewhere
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
-from .boxes_pickle import BoxesFault, box_numbers, parse_boxes
+from .boxes_pickle import BoxesFault
+from .challenge_boxes import VoxelBox, box_dict, present_labels
 from .challenge_prompts import read_texts, unique_names
 
 SPACING_ORDERS = ("xyz", "zyx")
 DEFAULT_SPACING_ORDER = "xyz"
-VoxelBox = tuple[tuple[int, int, int], tuple[int, int, int]]
 MIDDLES = ("slices", "voxels")
 """Rules for the middle slice of an object; see `middle_slice`."""
 
 _GRID, _OBJECTS = "medsegfm_ijk_to_ras", "medsegfm_objects"
-_BOX_KEYS = ("z_min", "z_mid_y_min", "z_mid_x_min", "z_max", "z_mid_y_max", "z_mid_x_max")
-# Far more than the boxes of a file with 65535 labels.
-_LARGEST_BOXES = 1 << 25
 
 
 def is_challenge_file(path: Path) -> bool:
@@ -120,53 +116,10 @@ def read_objects(path: Path, image: Path | None = None) -> dict[int, str]:
     if not texts and image not in (None, path):
         with _opened(image) as arrays:
             texts = _texts(arrays, image)
-    present = _present(labels)
+    present = present_labels(labels)
     said = unique_names({label: text for label, text in texts.items() if label in present})
     names = {label: said.get(label, f"label {label}") for label in present}
     return {label: str(named.get(str(label), name)) for label, name in names.items()}
-
-
-def read_box_list(path: Path) -> list[VoxelBox] | None:
-    """The boxes of a file in their order, half-open voxel bounds (k, j, i); None without boxes.
-
-    Raises:
-        VolumeError: they cannot be read.
-    """
-    try:
-        items = _box_items(path)
-        if items is None:
-            return None
-        return [_bounds(box_numbers(box, _BOX_KEYS)) for box in items]
-    except BoxesFault as fault:
-        raise _unreadable_boxes(path, fault) from fault
-
-
-def read_boxes(path: Path, labels_kji: NDArray[Any]) -> dict[int, VoxelBox]:
-    """The boxes of a file by label, half-open voxel bounds (k, j, i); empty if it has none.
-
-    Args:
-        path: the file.
-        labels_kji: the labels of this file or of its label file.
-
-    Raises:
-        VolumeError: the boxes do not match the labels, or contain anything but numbers.
-    """
-    try:
-        items = _box_items(path)
-        if items is None:
-            return {}
-        present = _present(labels_kji)
-        if len(items) != len(present):
-            raise VolumeError(
-                f"{path} has {len(items)} boxes for {len(present)} labels; there must be one for "
-                "each."
-            )
-        return {
-            label: _bounds(box_numbers(box, _BOX_KEYS))
-            for label, box in zip(present, items, strict=True)
-        }
-    except BoxesFault as fault:
-        raise _unreadable_boxes(path, fault) from fault
 
 
 def write_case(
@@ -202,8 +155,8 @@ def write_case(
     }
     if boxes is not None:
         dicts = [
-            _box_dict(boxes[label], middle_slice(labels == label, middle))
-            for label in _present(labels)
+            box_dict(boxes[label], middle_slice(labels == label, middle))
+            for label in present_labels(labels)
         ]
         arrays["boxes"] = np.array(dicts, dtype=object)
     with atomic_path(path) as beside:
@@ -237,10 +190,6 @@ def middle_slice(mask_kji: NDArray[Any], middle: str = MIDDLES[0]) -> int:
     return int(np.searchsorted(voxels_up_to_k, voxels_up_to_k[-1] // 2, side="right"))
 
 
-def _unreadable_boxes(path: Path, fault: BoxesFault) -> VolumeError:
-    return VolumeError(f"{path}: its boxes cannot be read ({fault}); leave them out.")
-
-
 def _texts(arrays: NpzArrays, path: Path) -> dict[int, str]:
     try:
         return read_texts(arrays)
@@ -252,32 +201,6 @@ def _texts(arrays: NpzArrays, path: Path) -> dict[int, str]:
 
 def _opened(path: Path) -> AbstractContextManager[NpzArrays]:
     return open_npz(path, VolumeError, "copy or download it again")
-
-
-def _box_items(path: Path) -> Sequence[Any] | None:
-    """The boxes beside a file, or in it; None if there are none."""
-    beside = path.with_name(f"{path.stem}.boxes.json")
-    if leads_somewhere(beside):
-        return _json_items(beside)
-    with _opened(path) as arrays:
-        if "boxes" not in arrays:
-            return None
-        header, content = arrays.header("boxes"), arrays.content("boxes", _LARGEST_BOXES)
-    if header.dtype is not None or len(header.shape) > 1:
-        kind = header.dtype or "objects"
-        raise BoxesFault(f"they are an array {header.shape} of {kind} instead of a list of dicts")
-    return parse_boxes(content[header.nbytes_header :])
-
-
-def _json_items(path: Path) -> Sequence[Any]:
-    check_regular_file(path, VolumeError)
-    try:
-        items = load_json(path, most_bytes=_LARGEST_BOXES)
-    except (OSError, JsonError) as error:
-        raise VolumeError(f"{path} cannot be read as JSON ({error}); leave it out.") from error
-    if not isinstance(items, list):
-        raise VolumeError(f"{path} does not contain a list of boxes; leave it out.")
-    return items
 
 
 def _named(arrays: NpzArrays, path: Path) -> dict[str, Any]:
@@ -319,19 +242,3 @@ def _spacing(arrays: NpzArrays, path: Path) -> tuple[float, float, float]:
         )
     x, y, z = (float(value) for value in values)
     return x, y, z
-
-
-def _present(labels: NDArray[Any]) -> list[int]:
-    return [int(label) for label in np.unique(labels) if label > 0]
-
-
-def _bounds(inclusive: Sequence[int]) -> VoxelBox:
-    k0, j0, i0, k1, j1, i1 = inclusive
-    return (k0, j0, i0), (k1 + 1, j1 + 1, i1 + 1)
-
-
-def _box_dict(box: VoxelBox, middle_k: int) -> dict[str, int]:
-    (k0, j0, i0), (k1, j1, i1) = box
-    return dict(zip(_BOX_KEYS, (k0, j0, i0, k1 - 1, j1 - 1, i1 - 1), strict=True)) | {
-        "z_mid": middle_k
-    }

@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.challenge_npz import (
-    has_labels,
-    read_box_list,
-    read_image,
-    read_labels,
-    read_spacing,
-)
+from ..datasets.challenge_boxes import read_box_list
+from ..datasets.challenge_npz import has_labels, read_image, read_labels, read_spacing
 from ..datasets.challenge_prompts import FilePrompts, read_prompts
 from ..errors import CasesError
 from ..metrics.challenge import challenge_scores, instance_f1, text_scores

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.cases import Case, load_case
+from ..datasets.challenge_boxes import VoxelBox
 from ..datasets.challenge_npz import (
     DEFAULT_SPACING_ORDER,
     SPACING_ORDERS,
-    VoxelBox,
     has_grid,
     is_challenge_file,
     read_image,

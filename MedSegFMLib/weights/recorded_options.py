@@ -1,7 +1,8 @@
 """Options of weights, given at their import and recorded beside them.
 
-They say what the file does not say of itself, such as the classes, the patch and the depth of a published SAM3D decoder. They hold whenever the
-imported weights are used; an option that is given then counts before the recorded one.
+They say what the file does not say of itself, such as the classes, the patch and the depth of a
+published SAM3D decoder. They hold whenever the imported weights are used; an option that is given
+then counts before the recorded one.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from MedSegFMLib.datasets.challenge_npz import read_boxes, read_image, read_labels, read_objects
+from MedSegFMLib.datasets.challenge_boxes import read_boxes
+from MedSegFMLib.datasets.challenge_npz import read_image, read_labels, read_objects
 from MedSegFMLib.errors import MedSegFMError
 
 NAME = "npz files"
