@@ -10,7 +10,7 @@ label map before the last clicks. `text_prompts` is {"1": "liver", ..., "instanc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,13 +101,19 @@ def _in_order(entry: Any, order: Any) -> tuple[Click, ...]:
     """The clicks of a class; without a usable order, those on the object first."""
     if type(entry) is not dict:
         raise BoxesFault("the clicks of a class are not a dict")
-    by_kind = {kind: [_voxel(place) for place in entry.get(kind) or ()] for kind in ("fg", "bg")}
-    words = list(order) if isinstance(order, Sequence) and not isinstance(order, str) else []
+    by_kind = {kind: _voxels(entry.get(kind)) for kind in ("fg", "bg")}
+    words = [word for word in order if word in ("fg", "bg")] if isinstance(order, list) else []
     counted = {kind: words.count(kind) for kind in by_kind}
     if counted != {kind: len(places) for kind, places in by_kind.items()}:
         words = [kind for kind, places in by_kind.items() for _ in places]
     left = {kind: iter(places) for kind, places in by_kind.items()}
-    return tuple((next(left[word]), word == "fg") for word in words if word in left)
+    return tuple((next(left[word]), word == "fg") for word in words)
+
+
+def _voxels(places: Any) -> list[tuple[int, int, int]]:
+    if not isinstance(places, list | tuple | None):
+        raise BoxesFault("the clicks of a class are not lists")
+    return [_voxel(place) for place in places or ()]
 
 
 def _voxel(place: Any) -> tuple[int, int, int]:

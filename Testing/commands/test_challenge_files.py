@@ -174,6 +174,7 @@ def test_texts_are_the_names_and_prompts_of_objects(tmp_path: Path) -> None:
         ({"text_prompts": np.zeros(3)}, "its prompts cannot be read"),
         ({"clicks": [{"fg": [[1, 2]]}]}, "a click is not three numbers"),
         ({"clicks": [3]}, "its prompts cannot be read"),
+        ({"clicks": [{"fg": 5}]}, "the clicks of a class are not lists"),
         ({"clicks": [{"fg": [["a", 1, 2]]}]}, "is not the index of a voxel"),
         ({"prev_pred": np.zeros((2, 2))}, "a label map"),
     ],
