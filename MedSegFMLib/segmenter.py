@@ -16,6 +16,7 @@ from .prompts.mask import Mask
 from .prompts.types import Prompt, is_start, prompt_name
 from .volumes.geometry import Geometry
 from .volumes.region import Region, Shape, shape_triple
+from .volumes.segmentations.vocabulary import match
 from .volumes.volume import Volume
 
 Logits = NDArray[np.float32]
@@ -254,17 +255,24 @@ class Segmenter(Protocol):
 
 
 def class_numbers(phrases: Sequence[str], classes: Sequence[str], model: str) -> list[int]:
-    """The index, from 0, of the class that each phrase names, ignoring case.
+    """The index, from 0, of the class that each phrase names, in any way to write its name.
 
     Raises:
-        PromptError: a phrase names no class, or there is no phrase.
+        PromptError: a phrase names no class, or may be several, or there is no phrase.
     """
-    known = [name.strip().casefold() for name in classes]
     if not phrases:
         raise PromptError(f"No class is named; the classes of {model} are {', '.join(classes)}.")
-    for phrase in phrases:
-        if phrase.strip().casefold() not in known:
-            raise PromptError(
-                f"The model {model} has no class '{phrase}'; its classes are {', '.join(classes)}."
-            )
-    return [known.index(phrase.strip().casefold()) for phrase in phrases]
+    return [_class_number(phrase, classes, model) for phrase in phrases]
+
+
+def _class_number(phrase: str, classes: Sequence[str], model: str) -> int:
+    meant = match(phrase, classes)
+    if len(meant.found) == 1:
+        return meant.found[0]
+    several = [classes[n] for n in meant.found or meant.candidates]
+    if several:
+        way = "name one of them" if len(several) > 1 else "name it so if you mean it"
+        raise PromptError(f"'{phrase}' may be {' or '.join(several)} of {model}; {way}.")
+    raise PromptError(
+        f"The model {model} has no class '{phrase}'; its classes are {', '.join(classes)}."
+    )

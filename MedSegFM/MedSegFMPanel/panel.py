@@ -18,7 +18,7 @@ from .consistency.section import ConsistencySection
 from .dialogs import Dialogs
 from .model import messages as model_messages
 from .model.installation import Installation
-from .model.options import ModelOptions
+from .model.options import ModelOptions, with_options
 from .model.section import ModelSection
 from .parameter_link import ParameterLink
 from .prompts.buttons import PromptButtons, Shortcuts, hint
@@ -213,6 +213,12 @@ class Panel:
             # A request that waited for Run need not wait any more.
             self.logic.requests.release()
         self.refresh()
+
+    def follow_model(self):
+        """Bring the parameters to the model of the work and its options: work was loaded."""
+        parameters, logic = self.parameters, self.logic
+        parameters.modelOptions = with_options(parameters.modelOptions, logic.model, logic.options)
+        parameters.model = type(parameters.model)[logic.model]
 
     def _apply_model(self, chosen):
         logic, wanted = self.logic, (chosen.model.value, chosen.device.value)

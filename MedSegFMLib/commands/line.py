@@ -33,6 +33,7 @@ COMMANDS = (
     "measure",
     "review",
     "evaluate",
+    "challenge",
     "convert",
     "pack",
     "train",

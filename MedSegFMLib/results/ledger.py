@@ -189,7 +189,7 @@ def weights_of(model: str, options: Mapping[str, str]) -> dict[str, str]:
             installed weights.
     """
     digests = {entry.name: entry.sha256 for entry in installed()}
-    known, own = card(model).with_options(options), options.get("weights")
+    known, own = card(model, options), options.get("weights")
     used = {}
     if known.weights is not None:
         used[known.weights] = own_sha256(Path(own)) if own else digests.get(known.weights) or ""

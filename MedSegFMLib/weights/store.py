@@ -249,6 +249,9 @@ def remove(name: str) -> None:
                 shutil.rmtree(place)
             else:
                 place.unlink(missing_ok=True)
+        for file in folder().glob(f"{item.file}.options.json"):
+            file.unlink()
+        shutil.rmtree(folder() / f"{item.file}.tokenizer", ignore_errors=True)
     except OSError as error:
         raise WeightsError(
             f"{error.filename} cannot be removed ({error.strerror}); close programs that use it "

@@ -10,6 +10,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MedSegFMLib.errors import MedSegFMError
+from MedSegFMLib.model_choice import choice_text
 from MedSegFMLib.system.json_files import parse_json
 
 _LARGEST_BYTES = 100_000
@@ -75,6 +76,20 @@ class ModelOptions:
 
     def _place(self, option):
         return f"MedSegFM/options/{self._card.name}/{option.name}"
+
+
+def option_texts(text):
+    """The models that have options of the user, with these options, as `model_choice` reads them.
+
+    Args:
+        text: The options of all models as JSON.
+    """
+    return [choice_text(name, chosen) for name, chosen in _read(text).items() if chosen]
+
+
+def with_options(text, name, options):
+    """The options of all models as JSON, in which the model `name` has these."""
+    return json.dumps(_read(text) | {name: {n: str(v) for n, v in options.items()}})
 
 
 def _field(option, value, changed):

@@ -79,7 +79,7 @@ class ModelSection:
         is_known = self._shown is not None and self._shown[0] == looked
         self._shown = (looked, voxels)
         if not is_known:
-            self._look(card(name).with_options(options))
+            self._look(card(name, options))
         self._ui.modelState.text = messages.costs(self.card, self._fault, free_bytes(), voxels)
 
     def _look(self, model_card):
