@@ -32,7 +32,9 @@ ORDER: dict[str, list[set[str]]] = {
         {"volumes"},
         {"prompts"},
         {"segmenter"},
-        {"datasets", "registry", "session", "synthesis", "weights"},
+        {"datasets", "session", "synthesis", "weights"},
+        {"registry"},
+        {"model_choice"},
         {"metrics", "models", "simulate"},
         {"consistency", "results"},
         {"drawing", "tasks"},
@@ -53,9 +55,9 @@ ORDER: dict[str, list[set[str]]] = {
     ],
     "train.recipes": [{"crossplane", "ensam", "medical_sam3", "sam3d"}],
     "evaluate": [
-        {"model_choice", "records"},
+        {"records"},
         {"protocol"},
-        {"conversion", "protocols", "results"},
+        {"challenge_answer", "conversion", "protocols", "results"},
         {"report", "run"},
     ],
     "mrml": [
@@ -78,11 +80,13 @@ TIES = {
     "ensam": {"randomwalk"},
     "medical_sam3": {"sam"},
     "medsam2": {"sam"},
+    # Its plans are those of nnU-Net.
+    "nninteractive": {"nnunet"},
     "sam3d": {"sam"},
 }
 
 TORCH = {"accelerate", "monai", "nnunetv2", "peft", "segment_anything", "torch", "torchvision"}
-TORCH |= {"transformers"}
+TORCH |= {"nnInteractive", "transformers"}
 LIGHT = {"__init__", "config", "recipe", "registry", "settings"}
 
 

@@ -1,4 +1,4 @@
-"""Hostile plans of nnU-Net, bundles of MONAI, configurations of SAM 2 and 3, tokenizers of SAM3.
+"""Hostile plans of nnU-Net and nnInteractive, bundles of MONAI, configurations of SAM 2 and 3.
 
 Each is loaded and, if that succeeds, segments a small volume. An escape is anything but success or
 a named error of one line; code that ran; a connection to anywhere; attention other than torch's;
@@ -31,6 +31,7 @@ from MedSegFMLib.errors import MedSegFMError
 from Testing.attacks import (
     medical_sam3_attacks,
     medsam2_attacks,
+    nninteractive_attacks,
     nnunet_attacks,
     segresnet_attacks,
 )
@@ -97,12 +98,12 @@ def _outcome(model: str, folder: Path) -> str | None:
         warnings.simplefilter("ignore")
         try:
             with _at_most(_LONGEST_S):
-                session = Session(create(model, "cpu", weights=folder), volume)
+                options = _OPTIONS.get(model, {})
+                session = Session(create(model, "cpu", weights=folder, **options), volume)
                 classes = session.segmenter.classes
-                has_words = "text" in session.segmenter.card.prompts
-                text = Text(classes[0] if classes else "liver")
                 box = Box.from_ijk(volume.geometry, (4, 3, 1), (20, 18, 11))
-                session.add(text if has_words else box)
+                by_text = "text" in session.segmenter.card.prompts
+                session.add(Text(classes[0] if classes else "liver") if by_text else box)
                 session.predict()
         except MedSegFMError as error:
             sentence = str(error)
@@ -157,6 +158,10 @@ def _good(model: str) -> Path:
         from nnunet_folders import write_folder
 
         return write_folder(path)
+    if model == "nninteractive":
+        import nninteractive_folders
+
+        return nninteractive_folders.write_folder(path, about_prompts={"point_radius": 4})
     if model == "segresnet":
         from segresnet_bundles import write_bundle
 
@@ -175,8 +180,12 @@ def _good(model: str) -> Path:
 
 _kept: list[tempfile.TemporaryDirectory[str]] = []
 
+# Random weights would always zoom, which takes long.
+_OPTIONS = {"nninteractive": {"autozoom": "no"}}
+
 # The files of each model that are attacked.
 _FILES = {
+    "nninteractive": ("plans.json", "inference_info.json", "dataset.json"),
     "nnunet": ("plans.json", "plans.json", "dataset.json"),
     "segresnet": ("configs/inference.json", "configs/inference.json", "configs/metadata.json"),
     "medical-sam3": ("config.json", "config.json", "vocab.json"),
@@ -193,6 +202,8 @@ def _named() -> Iterator[Payload]:
     tables: tuple[tuple[str, str, dict[str, Callable[[Any], None]]], ...] = (
         ("nnunet", "plans.json", nnunet_attacks.PLANS),
         ("nnunet", "dataset.json", nnunet_attacks.DATASETS),
+        ("nninteractive", "plans.json", nnunet_attacks.PLANS),
+        ("nninteractive", "inference_info.json", nninteractive_attacks.PROMPTS),
         ("segresnet", "configs/inference.json", segresnet_attacks.BUNDLES),
         ("medical-sam3", "config.json", medical_sam3_attacks.CONFIGS),
         ("medsam2", "config.json", medsam2_attacks.CONFIGS),

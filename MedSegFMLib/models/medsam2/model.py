@@ -27,9 +27,9 @@ from ..sam.slice_tracking import BACKWARD, FORWARD
 from .preprocessing import Sam2Preprocessor
 from .segmenter import VideoSegmenter
 
-# The published network on a CPU with sixteen slices took 0.73 GB, of which 0.07 GB are the features
-# of slices, which take up to `cache_bytes`.
-_BASE_BYTES = 900_000_000 + DEFAULT_CACHE_BYTES
+# The published network on a CPU with sixteen slices took 1.24 GB, of which 0.07 GB are the features
+# of slices, which take up to `cache_bytes` (Testing/benchmarks/memory.py --sides 16).
+_BASE_BYTES = 1_300_000_000 + DEFAULT_CACHE_BYTES
 # Of each of three planes grey levels, two cached 16-bit logits, logits and probabilities; and fused
 # logits.
 _BYTES_PER_VOXEL = 43
