@@ -84,6 +84,15 @@ def _sam(folder: Path, size: str) -> dict[str, Any]:
     return {"weights": write_checkpoint(folder / "sam.pth", PUBLISHED["vit_b"])}
 
 
+def _medsam2(folder: Path, size: str) -> dict[str, Any]:
+    from medsam2_checkpoints import tiny_settings, write_checkpoint
+
+    from MedSegFMLib.models.medsam2.config_file import published
+
+    settings = published(512) if size == "published" else tiny_settings(64)
+    return {"weights": write_checkpoint(folder, upstream=True, settings=settings)}
+
+
 def _nothing(folder: Path, size: str) -> dict[str, Any]:
     return {}
 
@@ -104,6 +113,12 @@ BACKENDS = {
         {"autozoom": "no"},
     ),
     "sam": Backend("sam", _sam, None, {"planes": "axial"}),
+    "medsam2": Backend(
+        "medsam2",
+        _medsam2,
+        # Prompts on further slices are decoded by our own calls of its mask decoder.
+        ("transformers", "Sam2VideoModel", ("forward", "get_image_features")),
+    ),
     # Its weights are shipped.
     "ensam": Backend("ensam", _nothing, None),
     "randomwalk": Backend("randomwalk", _nothing, None),
@@ -189,7 +204,7 @@ def _parameters(options: Mapping[str, Any]) -> int:
     path = Path(options["weights"])
     (file,) = path.rglob("*.pth") if path.is_dir() else [path]
     held = torch.load(file, weights_only=False)
-    tensors = held.get("network_weights", held).values()
+    tensors = held.get("network_weights", held.get("model", held)).values()
     return sum({t.data_ptr(): t.numel() for t in tensors}.values())
 
 

@@ -99,9 +99,15 @@ def random_medsam2(seed: int = _SEED, config: Sam2VideoConfig | None = None) -> 
     return found
 
 
-def write_checkpoint(folder: Path, seed: int = _SEED, upstream: bool = False) -> Path:
-    """Weights and their configuration in a folder: as transformers', or as a published `.pt`."""
-    network: Any = random_medsam2(seed)
+def write_checkpoint(
+    folder: Path, upstream: bool = False, settings: dict[str, Any] | None = None
+) -> Path:
+    """Weights and their configuration in a folder: as transformers', or as a published `.pt`.
+
+    settings: of another network than the tiny one.
+    """
+    config = tiny_config() if settings is None else Sam2VideoConfig(**settings)
+    network: Any = random_medsam2(config=config)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / CONFIG, network.config.to_json_string())
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
