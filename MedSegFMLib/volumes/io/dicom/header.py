@@ -37,6 +37,7 @@ _KEYWORDS = (
     *("ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated"),
     *("BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
+    "RescaleType",
     *("ModalityLUTSequence", "DimensionIndexSequence", "SharedFunctionalGroupsSequence"),
     *("PerFrameFunctionalGroupsSequence", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
     *("EchoTime", "EchoNumbers", "InversionTime", "FlipAngle", "RepetitionTime"),
