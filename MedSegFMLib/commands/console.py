@@ -13,6 +13,7 @@ from ..progress import Progress
 # The width of a table without a terminal, and the longest name of a row that is never divided.
 _WIDTH = 80
 _LONGEST_WHOLE = 24
+_LONGEST_LINE = 1000
 # Without a terminal: the shortest and the longest time between two lines.
 _LEAST_SECONDS, _MOST_SECONDS = 30.0, 60.0
 
@@ -75,6 +76,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_row(*map(Text, row))
     has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
     console = Console(width=None if has_width else _WIDTH)
+    # Wider than asked for rather than with digits cut off.
+    room = console.options.update(max_width=_LONGEST_LINE)
+    console.width = max(console.width, console.measure(table, options=room).minimum)
     # rich itself would end the program with status 1 if the reader has closed the pipe.
     with console.capture() as captured:
         console.print(table)

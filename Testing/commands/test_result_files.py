@@ -13,7 +13,7 @@ from dicom_files import slices, write_files
 from sample_volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
-from MedSegFMLib.results.ledger import parse_ledger
+from MedSegFMLib.results.ledger import parse_ledger, sidecar_of
 from MedSegFMLib.volumes.segmentations.segmentation import Segmentation
 
 TWO = ["--object", "liver", "--box", 4, 4, 3, 20, 18, 15]
@@ -168,10 +168,12 @@ def test_what_cannot_be_replayed_is_refused_by_name(
     changed[0, 0, 0] = 1
     labels.with_array(changed).write(out)
     assert "was changed after it was written" in refused(capsys, "replay", out, volume)
-    (tmp_path / "o.medsegfm.json").write_text('{"format": "medsegfm-ledger", "version": 9}')
+    sidecar_of(out).write_text('{"format": "medsegfm-ledger", "version": 9}')
     assert "is damaged or of another version" in refused(capsys, "replay", out, volume)
-    (tmp_path / "o.medsegfm.json").unlink()
-    assert "has no ledger, in it or as o.medsegfm.json" in refused(capsys, "replay", out, volume)
+    sidecar_of(out).unlink()
+    assert "has no ledger, in it or as o.nrrd.medsegfm.json" in refused(
+        capsys, "replay", out, volume
+    )
 
 
 def test_a_ledger_has_nothing_of_the_patient(series: Path, tmp_path: Path) -> None:
@@ -181,7 +183,7 @@ def test_a_ledger_has_nothing_of_the_patient(series: Path, tmp_path: Path) -> No
     for name in ("Doe.seg.nrrd", "Doe.dcm", "Doe.mha"):
         assert segment(folder / "ct", tmp_path / name, *TWO) == 0
     texts = [Segmentation.read(tmp_path / f"Doe.{e}").ledger for e in ("seg.nrrd", "dcm")]
-    texts.append((tmp_path / "Doe.medsegfm.json").read_text(encoding="utf-8"))
+    texts.append((tmp_path / "Doe.mha.medsegfm.json").read_text(encoding="utf-8"))
     uids = {
         str(element.value)
         for element in pydicom.dcmread(next((folder / "ct").iterdir()))
