@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..drawing.panels import panels_of_objects
 from ..drawing.picture import Scene, check_picture_ending, draw_panels, write_picture
@@ -13,10 +16,14 @@ from ..metrics.measures import VOLUME
 from ..progress import part_of
 from ..prompts.json_format import write_prompts
 from ..registry import create
+from ..session.session import Session
+from ..volumes.segmentations.segmentation import Segmentation
+from ..volumes.windows import Window
 from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
 from .check_outputs import check_outputs
 from .consistency_output import (
     COLUMNS,
+    MeasuredObject,
     column_texts,
     disagreement_map,
     doubts,
@@ -27,11 +34,11 @@ from .console import print_table, progress_bar
 from .mask_arguments import resampling_notes
 from .prompt_arguments import add_prompt_arguments
 from .reading_arguments import VOLUME_HELP, add_reading_arguments
-from .result_output import add_result_arguments, check_numbers
+from .result_output import Output, add_result_arguments, check_numbers
 from .segmenting import all_frames, many_volumes
 from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
 from .segmenting.model_arguments import add_model_arguments, model_options, with_window
-from .segmenting.one_volume import inputs_of, output_of, prepare
+from .segmenting.one_volume import Prepared, inputs_of, output_of, prepare
 
 SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
 
@@ -76,9 +83,56 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.propagate:
         all_frames.run(arguments)
         return 0
-    from ..volumes.io.image_files import check_ending, check_storable
+    from ..volumes.io.image_files import check_storable
 
     result = output_of(arguments)
+    _check_files(arguments, result)
+    window = chosen_window(arguments)
+    prepared = prepare(arguments, result)
+    if arguments.consistency:
+        check_storable(Path(arguments.consistency), prepared.volume.geometry)
+    options = with_window(model_options(arguments), arguments)
+    done = _segmented(prepared, options)
+    flattened = result.flattened(done.session)
+    result.write(
+        done.segmentation,
+        prepared.volume,
+        done.session,
+        prepared.prompts,
+        arguments,
+        options,
+        prepared.by_class,
+    )
+    _write_others(prepared, done, window)
+    # Files are written before anything is printed: the reader of the output may be gone.
+    for line in flattened:
+        print(line)
+    _print_result(prepared, done, options)
+    print(f"Wrote {arguments.out}; {arguments.model} took {done.seconds:.1f} s.")
+    return 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Done:
+    """What the model answered.
+
+    Attributes:
+        session: the session, which has the predictions.
+        segmentation: the objects after their treatment.
+        measured: the consistency of each object; empty if it was not asked for.
+        seconds: the time of all of it.
+    """
+
+    session: Session
+    segmentation: Segmentation
+    measured: Mapping[int, MeasuredObject]
+    seconds: float
+
+
+def _check_files(arguments: argparse.Namespace, result: Output) -> None:
+    """Check every file that is written, before anything is read."""
+    from ..volumes.io.image_files import check_ending
+
     maps = [Path(arguments.consistency)] if arguments.consistency else []
     pictures = [Path(o) for o in (arguments.preview, arguments.consistency_figure) if o]
     others = [Path(arguments.prompts_out)] if arguments.prompts_out else []
@@ -92,55 +146,60 @@ def run(arguments: argparse.Namespace) -> int:
         check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
-    window = chosen_window(arguments)
-    prepared = prepare(arguments, result)
-    volume = prepared.volume
-    for path in maps:
-        check_storable(path, volume.geometry)
-    options = with_window(model_options(arguments), arguments)
+
+
+def _segmented(prepared: Prepared, options: Mapping[str, Any]) -> _Done:
+    arguments = prepared.arguments
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress:
         progress(0, "Loading the model")
         session = prepared.begin(create(arguments.model, arguments.device, **options))
         share = part_of(progress, 0, 1 / 3) if comparing else progress
-        segmentation = result.segments(session, share)
+        segmentation = prepared.result.segments(session, share)
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
-    seconds = time.perf_counter() - start_time
-    prompts = prepared.prompts
-    flattened = result.flattened(session)
-    result.write(segmentation, volume, session, prompts, arguments, options, prepared.by_class)
+    return _Done(session, segmentation, measured, time.perf_counter() - start_time)
+
+
+def _write_others(prepared: Prepared, done: _Done, window: Window | None) -> None:
+    """Write what was asked for beside the result."""
+    arguments, volume, prompts = prepared.arguments, prepared.volume, prepared.prompts
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
     title = f"{title_of(Path(arguments.volume), volume)}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        scene = Scene(volume, outlines_of(segmentation), shown, window)
+        scene = Scene(volume, outlines_of(done.segmentation), shown, window)
         write_picture(draw_panels(scene, panels_of_objects(scene), title), arguments.preview)
     if arguments.consistency:
-        disagreement_map(measured, volume).write(arguments.consistency)
+        disagreement_map(done.measured, volume).write(arguments.consistency)
     if arguments.consistency_figure:
-        write_figure(measured, volume, title, arguments.consistency_figure, window)
-    # Files are written before anything is printed: the reader of the output may be gone.
-    for line in flattened:
-        print(line)
-    bounds = lower_bounds(session, arguments.model, options)
-    columns = [*(COLUMNS if comparing else []), *([BOUND_COLUMN] if bounds else [])]
-    rows = []
-    found = {segment.label: segment.voxels for segment in segmentation.segments}
+        write_figure(done.measured, volume, title, arguments.consistency_figure, window)
+
+
+def _print_result(prepared: Prepared, done: _Done, options: Mapping[str, Any]) -> None:
+    """Print a row for each object, and what a user should know."""
+    volume, prompts, measured = prepared.volume, prepared.prompts, done.measured
+    treatment = prepared.result.treatment
+    bounds = lower_bounds(done.session, prepared.arguments.model, options, treatment)
+    columns = [*(COLUMNS if measured else []), *([BOUND_COLUMN] if bounds else [])]
+    rows, emptied = [], []
+    found = {segment.label: segment.voxels for segment in done.segmentation.segments}
     for label, name in prompts.objects:
         voxels = found.get(label, 0)
+        if not voxels and not treatment.is_none:
+            emptied.append(name)
         millilitres = voxels * volume.geometry.voxel_volume_mm3 / 1000
         row = [str(label), name, str(voxels), VOLUME.text(millilitres)]
-        row += column_texts(measured.get(label)) if comparing else []
+        row += column_texts(measured.get(label)) if measured else []
         rows.append([*row, *([bound_text(bounds.get(label))] if bounds else [])])
     print_table(["label", "object", "voxels", VOLUME.heading, *columns], rows)
+    for name in emptied:
+        print(f"Nothing of '{name}' is left after what was done after the model.")
     for line in bound_notes(bounds, prompts):
         print(line)
-    if "point" in session.segmenter.card.prompts:
+    if "point" in done.session.segmenter.card.prompts:
         for line in doubts(measured):
             print(line)
     for line in resampling_notes(prepared.masks, volume.geometry):
         print(line)
-    print(f"Wrote {arguments.out}; {arguments.model} took {seconds:.1f} s.")
-    return 0

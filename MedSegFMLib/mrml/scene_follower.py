@@ -150,7 +150,7 @@ class SceneFollower:
             self._interaction.show_present()
 
     def _checked_volume(self, node: Any) -> Volume:
-        """The volume of a node with finite values; others are reported. An error if nothing can be done."""
+        """The volume of a node with finite values; others are reported."""
         volume, note = with_finite_values(volume_from_node(node), f"the volume {node.GetName()}")
         if note:
             self._updates.append(Warned(f"The volume {node.GetName()} {note}."))

@@ -153,6 +153,24 @@ def test_the_volume_of_a_result_is_found_beside_it(
     assert "is not in its folder" in refused(capsys, "replay", volume.parent / "o.seg.nrrd")
 
 
+def test_a_treatment_that_leaves_nothing_is_said_and_has_no_bound(
+    volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--model", "ensam", "--box", 4, 4, 3, 20, 18, 15]
+    assert run("segment", volume, *words, "--out", tmp_path / "a.mha") == 0
+    assert "Dice at least" in capsys.readouterr().out
+    words += ["--min-volume", 1000]
+    assert run("segment", volume, *words, "--out", tmp_path / "b.mha") == 0
+    said = capsys.readouterr().out
+    assert "Nothing of 'Segment_1' is left" in said and "Dice at least" not in said
+
+
+def test_label_maps_in_two_formats_have_a_ledger_each(volume: Path, tmp_path: Path) -> None:
+    assert segment(volume, tmp_path / "o.nii.gz", *TWO) == 0
+    assert segment(volume, tmp_path / "o.mha", *TWO[:9]) == 0
+    assert run("replay", tmp_path / "o.nii.gz", volume) == 0
+
+
 def test_what_cannot_be_replayed_is_refused_by_name(
     volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

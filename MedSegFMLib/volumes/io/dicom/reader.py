@@ -172,8 +172,9 @@ def _chosen_frame(
     full, few = _full_frames(stack)
     largest, count = max(map(len, full)), len(full)
     if frame is None and count > 1:
+        places = "1 place" if largest == 1 else f"{largest} places"
         raise VolumeError(
-            f"{path} contains {count} images at each of {largest} place{'' if largest == 1 else 's'} "
+            f"{path} contains {count} images at each of {places} "
             f"(a series of volumes, by {name}); choose one with --frame 1 to {count}."
         )
     if frame is not None and not 1 <= frame <= count:
