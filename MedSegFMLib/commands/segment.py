@@ -20,7 +20,7 @@ from ..session.session import Session
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.windows import Window
 from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
-from .check_outputs import check_outputs
+from .check_outputs import check_exists, check_outputs
 from .consistency_output import (
     COLUMNS,
     MeasuredObject,
@@ -133,6 +133,7 @@ def _check_files(arguments: argparse.Namespace, result: Output) -> None:
     """Check every file that is written, before anything is read."""
     from ..volumes.io.image_files import check_ending
 
+    check_exists(Path(arguments.volume))
     maps = [Path(arguments.consistency)] if arguments.consistency else []
     pictures = [Path(o) for o in (arguments.preview, arguments.consistency_figure) if o]
     others = [Path(arguments.prompts_out)] if arguments.prompts_out else []

@@ -71,13 +71,13 @@ def measure_segments(
     if not image.geometry.matches(geometry):
         grid = image.geometry
         on_image = segmentation.mapped(lambda labels: labels.resample(grid, order=0))
-        if any(row.voxels for row in rows) and not touches(segmentation, grid):
+        if any(row.voxels for row in rows) and not _touches(segmentation, grid):
             raise GeometryError(
                 "No segment is within the image; measure them on the image that they were made on, "
                 "or on one of the same patient and position."
             )
     return [
-        replace(row, **_values(segment, image, suv)) if segment.voxels else row
+        _with_values(row, segment, image, suv) if segment.voxels else row
         for row, segment in zip(rows, on_image.segments, strict=True)
     ]
 
@@ -100,7 +100,7 @@ def outside_notes(segmentation: Segmentation, image: Volume) -> list[str]:
     return notes
 
 
-def touches(segmentation: Segmentation, grid: Geometry) -> bool:
+def _touches(segmentation: Segmentation, grid: Geometry) -> bool:
     """Whether a voxel of a segment is within a grid."""
     return any(_inside(segment, segmentation.geometry, grid) for segment in segmentation.segments)
 
@@ -124,15 +124,12 @@ def _sizes(segment: Segment, geometry: Geometry) -> Measurement:
     return Measurement(segment.label, segment.name, voxels, volume_ml, surface, axial, longest)
 
 
-def _values(segment: Segment, image: Volume, suv: bool) -> dict[str, float | None]:
-    """Mean, SD and, of SUV, the peak of an image in a segment on its grid."""
+def _with_values(row: Measurement, segment: Segment, image: Volume, suv: bool) -> Measurement:
+    """A row with mean, SD and, of SUV, the peak of an image in a segment on its grid."""
     values = image.array_kji[segment.region.slices][segment.mask_kji].astype(np.float64)
     positions_kji = np.argwhere(segment.mask_kji) + segment.region.start_kji
-    return {
-        "mean": float(values.mean()),
-        "sd": float(values.std()),
-        "suv_peak": _peak(positions_kji, image) if suv else None,
-    }
+    peak = _peak(positions_kji, image) if suv else None
+    return replace(row, mean=float(values.mean()), sd=float(values.std()), suv_peak=peak)
 
 
 def _surface(segment: Segment, geometry: Geometry) -> float:

@@ -226,6 +226,15 @@ def read_header(path: Path) -> Header:
     return Header(path, dataset, syntax, offset if is_pixels else None)
 
 
+def read_directory(path: Path) -> list[Header]:
+    """The records of the directory of a CD (DICOMDIR); raises as `read_header`."""
+    from pydicom import dcmread
+
+    with DamageNamed(path):
+        dataset = dcmread(path, force=True, specific_tags=["DirectoryRecordSequence"])
+    return Header(path, dataset, _EXPLICIT, None).items("DirectoryRecordSequence")
+
+
 def storage_class(header: Header) -> str:
     """The UID of the class of object that a file stores."""
     with DamageNamed(header.path):

@@ -13,7 +13,7 @@ from .grid import Grid, fit_grid, prove
 from .images import Image
 from .labels import number_in_stack
 from .mosaics import is_mosaic, mosaic_of
-from .series import Series, chosen, contents_of, contents_of_files
+from .series import Series, chosen, contents_of, contents_of_files, missing_note
 from .stacks import Stack, check_placed, frames_of
 from .suv import suv_factor
 from .values import read_values
@@ -32,6 +32,8 @@ def read_dicom(
     found = chosen(contents, series)
     for file in contents.damaged:
         _LOG.warning("%s is damaged and belongs to no series that was chosen.", file.path)
+    if note := missing_note(contents, found):
+        _LOG.warning(note)
     with without_warnings():
         return _read(path, found, frame, suv, is_chosen=_is_number(found, series))
 
