@@ -69,7 +69,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         is_name = number == 0 and max(map(len, cells), default=0) <= _LONGEST_WHOLE
         words = [word for cell in cells for word in cell.split() if _is_number(word)]
         least = max(map(len, [*words, *name.split()]), default=0)
-        widths.append(max(map(len, [name, *cells])) if is_name else least)
+        # A word that is longer may be divided, such as a UID.
+        whole = [w for text in (name, *cells) for w in text.split() if len(w) <= _LONGEST_WHOLE]
+        widths.append(max(map(len, [name, *cells] if is_name else whole), default=0))
         table.add_column(
             Text(name), overflow="fold", no_wrap=is_name, min_width=None if is_name else least
         )

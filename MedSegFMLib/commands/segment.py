@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _Done:
-    """What the model answered.
+    """The answer of the model.
 
     Attributes:
         session: the session, which has the predictions.

@@ -46,7 +46,7 @@ def labels_of(header: Header, groups: Sequence[Header]) -> dict[str, str]:
 
 
 def content_of(groups: Sequence[Header]) -> Header | None:
-    """What a frame states about its number, stack and time."""
+    """The item of a frame with its number, stack and time; None if there is none."""
     return next((i for i in (scope.item("FrameContentSequence") for scope in groups) if i), None)
 
 
