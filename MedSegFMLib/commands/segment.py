@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,23 @@ from ..errors import OutputError
 from ..metrics.measures import VOLUME
 from ..progress import part_of
 from ..prompts.json_format import write_prompts
+from ..prompts.prompt_list import PromptList
+from ..prompts.references import prompt_text
 from ..registry import create
 from ..session.session import Session
+from ..volumes.geometry import Geometry
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.windows import Window
+from .arguments.masks import resampling_notes
 from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
 from .check_outputs import check_exists, check_outputs
-from .consistency_output import (
+from .console import print_table, progress_bar
+from .prompt_arguments import add_prompt_arguments, typed_prompts
+from .reading_arguments import VOLUME_HELP, add_reading_arguments
+from .result_output import Output, add_result_arguments, check_numbers
+from .segmenting import all_frames, many_volumes
+from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
+from .segmenting.consistency_output import (
     COLUMNS,
     MeasuredObject,
     column_texts,
@@ -30,14 +40,12 @@ from .consistency_output import (
     measure_consistency,
     write_figure,
 )
-from .console import print_table, progress_bar
-from .mask_arguments import resampling_notes
-from .prompt_arguments import add_prompt_arguments
-from .reading_arguments import VOLUME_HELP, add_reading_arguments
-from .result_output import Output, add_result_arguments, check_numbers
-from .segmenting import all_frames, many_volumes
-from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
-from .segmenting.model_arguments import add_model_arguments, model_options, with_window
+from .segmenting.model_arguments import (
+    add_model_arguments,
+    model_options,
+    stored_features,
+    with_window,
+)
 from .segmenting.one_volume import Prepared, inputs_of, output_of, prepare
 
 SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
@@ -88,7 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
     result = output_of(arguments)
     _check_files(arguments, result)
     window = chosen_window(arguments)
-    prepared = prepare(arguments, result)
+    with progress_bar(arguments.model) as progress:
+        progress(0, "Reading the volume")
+        prepared = prepare(arguments, result)
     if arguments.consistency:
         check_storable(Path(arguments.consistency), prepared.volume.geometry)
     options = with_window(model_options(arguments), arguments)
@@ -97,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     result.write(
         done.segmentation,
         prepared.volume,
-        done.session,
+        done.session.segmenter.card.name,
         prepared.prompts,
         arguments,
         options,
@@ -119,12 +129,14 @@ class _Done:
     Attributes:
         session: the session, which has the predictions.
         segmentation: the objects after their treatment.
+        changes: a sentence on what each prompt of the command line changed.
         measured: the consistency of each object; empty if it was not asked for.
         seconds: the time of all of it.
     """
 
     session: Session
     segmentation: Segmentation
+    changes: Sequence[str]
     measured: Mapping[int, MeasuredObject]
     seconds: float
 
@@ -153,13 +165,18 @@ def _segmented(prepared: Prepared, options: Mapping[str, Any]) -> _Done:
     arguments = prepared.arguments
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
-    with progress_bar(arguments.model) as progress:
+    with progress_bar(arguments.model) as progress, stored_features(arguments):
         progress(0, "Loading the model")
         session = prepared.begin(create(arguments.model, arguments.device, **options))
         share = part_of(progress, 0, 1 / 3) if comparing else progress
-        segmentation = prepared.result.segments(session, share)
+        silent = prepared.by_class or arguments.no_changes
+        typed = range(0) if silent else typed_prompts(arguments, prepared.prompts)
+        # What they changed ends with the result itself, which is cached then.
+        changes = session.changes(typed.start, typed.stop, part_of(share, 0, 0.9)) if typed else []
+        segmentation = prepared.result.segments(session, part_of(share, 0.9 if typed else 0, 1))
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
-    return _Done(session, segmentation, measured, time.perf_counter() - start_time)
+    sentences = [change.sentence for change in changes]
+    return _Done(session, segmentation, sentences, measured, time.perf_counter() - start_time)
 
 
 def _write_others(prepared: Prepared, done: _Done, window: Window | None) -> None:
@@ -197,6 +214,10 @@ def _print_result(prepared: Prepared, done: _Done, options: Mapping[str, Any]) -
     print_table(["label", "object", "voxels", VOLUME.heading, *columns], rows)
     for name in emptied:
         print(f"Nothing of '{name}' is left after what was done after the model.")
+    if prepared.arguments.prompts:
+        print_prompts(prompts, volume.geometry)
+    for line in done.changes:
+        print(line)
     for line in bound_notes(bounds, prompts):
         print(line)
     if "point" in done.session.segmenter.card.prompts:
@@ -204,3 +225,12 @@ def _print_result(prepared: Prepared, done: _Done, options: Mapping[str, Any]) -
             print(line)
     for line in resampling_notes(prepared.masks, volume.geometry):
         print(line)
+
+
+def print_prompts(prompts: PromptList, geometry: Geometry) -> None:
+    """Print the prompts with their numbers, which the options that change them take."""
+    rows = [
+        [str(number), prompts.name(label), prompt_text(prompt, geometry)]
+        for number, (label, prompt) in enumerate(prompts.entries, 1)
+    ]
+    print_table(["prompt", "object", "as typed (i, j, k)"], rows)

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ..errors import ClusterError
-from .environment import usable_cores
+from ..system.threads import usable_cores
 
 _SECONDS_TO_ANSWER = 5.0
 _SECONDS_TO_JOIN = 45.0

@@ -13,6 +13,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import OutputError, WeightsError
 from ..progress import Progress, no_progress, part_of
@@ -25,9 +26,14 @@ from .safetensors_header import read_header
 from .torch_file import check_torch_file
 from .trial import Trial, folder_fault, no_trial, recording, try_copy
 
+if TYPE_CHECKING:
+    from ..system.feature_store import FeatureStore
+
 _PACKAGE = Path(__file__).parent
 # The fraction of an import's progress for its SHA-256; the rest is for the copy and its trial.
 _HASHING = 0.2
+# The folder of features in that of the weights.
+_FEATURES = "encoded"
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,13 @@ def folder() -> Path:
         ) from error
 
 
+def feature_store() -> FeatureStore | None:
+    """The user's store of features beside the weights; None if it is switched off."""
+    from ..system.feature_store import FeatureStore, is_switched_off
+
+    return None if is_switched_off() else FeatureStore(folder() / _FEATURES)
+
+
 def find(name: str) -> Path:
     """The file, or folder, with the weights of a model: the user's, else the shipped one.
 
@@ -85,7 +98,7 @@ def find(name: str) -> Path:
     if item.recipe is not None:
         source = f", train them with 'medsegfm train {item.recipe} out=FOLDER'"
     raise WeightsError(
-        f"No trained weights of {name} are installed{source}; {fetch}"
+        f"No trained weights of {name} (licence: {item.licence}) are installed{source}; {fetch}"
         f"'medsegfm weights import {name} {item.given_as}', give --weights {item.given_as}, or use "
         "the model randomwalk, which needs none."
     )
@@ -231,10 +244,14 @@ def remove(name: str) -> None:
             f"There are no weights of {name} in {folder()}, nothing to remove{keep}."
         )
     try:
-        if path.is_dir():
-            shutil.rmtree(path)
-        for file in (path, sidecar(path), *parts, *derived_files(path)):
-            file.unlink(missing_ok=True)
+        for place in (path, sidecar(path), *parts, *derived_files(path)):
+            if place.is_dir():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
+        for file in folder().glob(f"{item.file}.options.json"):
+            file.unlink()
+        shutil.rmtree(folder() / f"{item.file}.tokenizer", ignore_errors=True)
     except OSError as error:
         raise WeightsError(
             f"{error.filename} cannot be removed ({error.strerror}); close programs that use it "
