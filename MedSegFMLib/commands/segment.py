@@ -24,9 +24,9 @@ from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.windows import Window
 from .arguments.masks import resampling_notes
 from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
+from .arguments.prompts import add_prompt_arguments, typed_prompts
 from .check_outputs import check_exists, check_outputs
 from .console import print_table, progress_bar
-from .prompt_arguments import add_prompt_arguments, typed_prompts
 from .reading_arguments import VOLUME_HELP, add_reading_arguments
 from .result_output import Output, add_result_arguments, check_numbers
 from .segmenting import all_frames, many_volumes
