@@ -13,6 +13,8 @@ from ..progress import Progress
 # The width of a table without a terminal, and the longest name of a row that is never divided.
 _WIDTH = 80
 _LONGEST_WHOLE = 24
+# The characters between the texts of two columns of rich's box SIMPLE.
+_BETWEEN = 3
 # Without a terminal: the shortest and the longest time between two lines.
 _LEAST_SECONDS, _MOST_SECONDS = 30.0, 60.0
 
@@ -60,13 +62,16 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE)
+    table, widths = Table(box=SIMPLE), []
     for number, name in enumerate(header):
         cells = [row[number] for row in rows]
         # Names of rows, numbers and words of headings stay whole, also in a narrow terminal.
         is_name = number == 0 and max(map(len, cells), default=0) <= _LONGEST_WHOLE
         words = [word for cell in cells for word in cell.split() if _is_number(word)]
         least = max(map(len, [*words, *name.split()]), default=0)
+        # A word that is longer may be divided, such as a UID.
+        whole = [w for text in (name, *cells) for w in text.split() if len(w) <= _LONGEST_WHOLE]
+        widths.append(max(map(len, [name, *cells] if is_name else whole), default=0))
         table.add_column(
             Text(name), overflow="fold", no_wrap=is_name, min_width=None if is_name else least
         )
@@ -75,6 +80,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_row(*map(Text, row))
     has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
     console = Console(width=None if has_width else _WIDTH)
+    # Wider than asked for rather than with digits cut off.
+    narrowest = sum(widths) + _BETWEEN * len(widths) + 1
+    console.width = max(console.width, narrowest)
     # rich itself would end the program with status 1 if the reader has closed the pipe.
     with console.capture() as captured:
         console.print(table)

@@ -14,7 +14,7 @@ from ...segmenter import Segmenter
 from ...session.session import Session
 from ...volumes.volume import Volume
 from ..arguments.masks import mask_files
-from ..prompt_arguments import are_given, class_prompts, parse_prompts
+from ..arguments.prompts import are_given, class_prompts, parse_prompts
 from ..reading_arguments import read_volume
 from ..result_output import Output, treatment_of
 
