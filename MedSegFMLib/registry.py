@@ -16,6 +16,8 @@ from typing import Any, cast
 from .errors import ModelError
 from .segmenter import ModelCard, Segmenter
 from .system.foreign_errors import creating_errors
+from .system.installing import extra_command
+from .system.suggestions import with_suggestion
 
 # Each module defines CARD and a function create(device=..., **options).
 MODELS = {
@@ -77,7 +79,7 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
     if missing:
         raise ModelError(
             f"The model {name} needs {', '.join(missing)}, which is not installed; run: "
-            f"pip install {' '.join(missing)}, or use the model randomwalk."
+            f"{extra_command('models')}, or use the model randomwalk."
         )
     if "weights" in options and module.CARD.weights is None:
         raise ModelError(f"The model {name} takes no weights; leave them out.")
@@ -94,11 +96,16 @@ def _check_options(name: str, module: ModuleType, options: Iterable[str]) -> Non
             accepted.bind_partial(**{option: None})
         except TypeError as error:
             has = f"its options are {', '.join(known)}" if known else "it has none"
-            raise ModelError(f"The model {name} has no option '{option}'; {has}.") from error
+            raise ModelError(
+                f"The model {name} has no option {with_suggestion(option, known)}; {has}."
+            ) from error
 
 
 def _module(name: str) -> ModuleType:
     current = resolve_name(name)
     if current not in MODELS:
-        raise ModelError(f"There is no model '{name}'; the models are {', '.join(MODELS)}.")
+        raise ModelError(
+            f"There is no model {with_suggestion(name, MODELS)}; the models are "
+            f"{', '.join(MODELS)}."
+        )
     return import_module(MODELS[current])

@@ -8,19 +8,18 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
 
 from .. import __version__
 from ..errors import MedSegFMError
+from .arguments.parser import Parser
 from .arguments.picture import with_joined_window
 from .interrupts import INTERRUPTED, STATUS
 
-# Each name is a module of this folder with SUMMARY, add_arguments(parser) and run(arguments); `run`
-# returns the exit status, or None for 0.
+# Each name is a module of this folder with SUMMARY, add_arguments(parser) and run(arguments), and
+# EXAMPLES for its help if it is not obvious; `run` returns the exit status, or None for 0.
 COMMANDS = (
     "demo",
     "models",
@@ -37,18 +36,6 @@ COMMANDS = (
     "weights",
     "worker",
 )
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser that reports an error in one line and refers to --help for the usage."""
-
-    def __init__(self, *args: object, **options: object) -> None:
-        super().__init__(*args, **options)  # type: ignore[arg-type]
-        # By default argparse parses -1e-5 as an option.
-        self._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help.\n")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -80,13 +67,14 @@ def run(arguments: Sequence[str]) -> int:
         return STATUS
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="medsegfm", description="Interactive 3D medical image segmentation.")
+def _parser() -> Parser:
+    parser = Parser(prog="medsegfm", description="Interactive 3D medical image segmentation.")
     parser.add_argument("--version", action="version", version=f"medsegfm {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         module = import_module(f"{__package__}.{name}")
         subparser = subparsers.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        subparser.examples = getattr(module, "EXAMPLES", "")
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
     return parser

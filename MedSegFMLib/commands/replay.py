@@ -27,6 +27,10 @@ from .console import print_table, progress_bar
 from .reading_arguments import add_source_arguments, read_volume
 
 SUMMARY = "make a result again from the prompts that it holds, and say whether it is the same"
+EXAMPLES = """\
+examples:
+  medsegfm replay seg.nii.gz
+  medsegfm replay seg.nii.gz ct.nii.gz --model randomwalk"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,9 @@ from .console import print_table
 from .segmenting.many_volumes import HEADER, object_texts
 
 SUMMARY = "list what medsegfm segment made of many volumes, the least sure first, with pictures"
+EXAMPLES = """\
+examples:
+  medsegfm review RESULTS --below 0.9"""
 _MOST = 20
 
 

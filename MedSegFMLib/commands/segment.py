@@ -34,6 +34,17 @@ from .segmenting.model_arguments import add_model_arguments, model_options, with
 from .segmenting.one_volume import inputs_of, output_of, prepare
 
 SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
+EXAMPLES = """\
+examples:
+  medsegfm segment ct.nii.gz --box 60 40 10 140 120 30 --out seg.nii.gz
+  medsegfm segment ct.nii.gz --object liver --box 60,40,10,140,120,30 \\
+      --point 100,80,20 --out seg.nii.gz --preview seg.png
+  medsegfm segment ct.nii.gz --mask seg.nii.gz:1 --negative 65 45 12 \\
+      --out better.nii.gz
+
+Voxels are (i, j, k) = (column, row, slice), counted from 0. Boxes are half-open:
+the last three numbers are one beyond the last voxel of the box. The command
+medsegfm show ct.nii.gz --preview look.png draws these numbers beside the image."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

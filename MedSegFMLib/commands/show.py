@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _LEAST_DEGREES = 0.05
 
 SUMMARY = "print a volume's size, grid and intensities, and draw three planes of it"
+EXAMPLES = """\
+examples:
+  medsegfm show ct.nii.gz --preview look.png
+  medsegfm show DICOM --series 2 --preview look.png --at 120 90 30"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

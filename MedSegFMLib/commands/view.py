@@ -34,6 +34,11 @@ from .check_outputs import check_outputs
 from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 
 SUMMARY = "draw a volume with segments and prompts: where each object is largest, or a montage"
+EXAMPLES = """\
+examples:
+  medsegfm view ct.nii.gz --out look.png --window lung
+  medsegfm view ct.nii.gz --mask seg.nii.gz --object liver --out look.png
+  medsegfm view ct.nii.gz --mask seg.nii.gz --montage --every 4 --out look.png"""
 _MOST_LISTED = 30
 
 

@@ -35,6 +35,9 @@ from .challenge_npz import (
     read_spacing,
 )
 
+# The list of cases in a folder that `medsegfm convert` writes.
+CASES_NAME = "cases.json"
+
 # The prefixes of the challenge's file names.
 _MODALITIES = ("CT", "MR", "PET", "US", "Microscopy")
 
@@ -89,13 +92,14 @@ class LoadedCase:
 
 
 def read_cases(path: Path) -> list[Case]:
-    """Read the cases of a file, or of the npz files of a folder with all their labels.
+    """Read the cases of a file, or of a folder: of its cases.json, else of all its npz files.
 
     Raises:
         CasesError: the path cannot be used, or a name occurs twice.
     """
     if path.is_dir():
-        return challenge_cases(path)
+        listed = cases_file(path)
+        return challenge_cases(path) if listed is None else read_cases(listed)
     try:
         document = load_json(path)
     except OSError as error:
@@ -112,6 +116,12 @@ def read_cases(path: Path) -> list[Case]:
     if duplicates:
         raise CasesError(f"{path} names {duplicates} twice; give each case a unique name.")
     return cases
+
+
+def cases_file(folder: Path) -> Path | None:
+    """The cases.json of a folder, in upper or lower case; None if there is none."""
+    found = (path for path in folder.iterdir() if path.name.casefold() == CASES_NAME)
+    return next((path for path in sorted(found) if path.is_file()), None)
 
 
 def challenge_cases(
