@@ -14,6 +14,9 @@ from sample_volumes import DIRECTIONS, make_blob
 
 from MedSegFMLib import Geometry, Volume
 
+# No test stores encoded regions in the user's folder; those that are about it have their own.
+os.environ["MEDSEGFM_NO_CACHE"] = "1"
+
 _REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _NO_REAL_DATA = "the folder of real volumes is not here"
 _NO_GPU = "no CUDA device"

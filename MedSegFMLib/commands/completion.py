@@ -21,8 +21,6 @@ examples (for every new terminal, add the line to ~/.bashrc or ~/.zshrc):
   eval "$(medsegfm completion zsh)"
   medsegfm completion fish > ~/.config/fish/completions/medsegfm.fish"""
 SHELLS = ("bash", "zsh", "fish", "powershell")
-# Set by the shell's script if it asks for words.
-ASKED = "_ARGCOMPLETE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

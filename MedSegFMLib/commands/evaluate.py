@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs",
         type=int,
-        help="number of processes (default: one per core; with --ray, one per GPU or core)",
+        help="number of processes (default: one per free core; with --ray, one per GPU or core)",
     )
     parser.add_argument(
         "--ray",
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
                 seeds,
                 folder,
                 protocol,
-                arguments.jobs,
+                arguments.jobs or arguments.threads,
                 arguments.device,
                 progress,
                 arguments.ray,

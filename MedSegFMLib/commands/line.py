@@ -14,6 +14,7 @@ from importlib import import_module
 
 from .. import __version__
 from ..errors import MedSegFMError
+from ..system import threads
 from .arguments.parser import Parser
 from .arguments.picture import with_joined_window
 from .interrupts import INTERRUPTED, STATUS
@@ -26,6 +27,7 @@ COMMANDS = (
     "show",
     "view",
     "segment",
+    "shell",
     "replay",
     "measure",
     "review",
@@ -34,8 +36,11 @@ COMMANDS = (
     "pack",
     "train",
     "weights",
+    "completion",
     "worker",
 )
+# Those that compute, whose threads can be chosen.
+_COMPUTING = ("demo", "segment", "shell", "replay", "measure", "evaluate", "train", "worker")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -44,9 +49,11 @@ def run(arguments: Sequence[str]) -> int:
     try:
         try:
             words = list(arguments)
-            parsed = _parser().parse_args(
+            parsed = parser_of(words).parse_args(
                 with_joined_window(words), argparse.Namespace(words=words)
             )
+            if getattr(parsed, "threads", None):
+                threads.use(parsed.threads)
             return int(parsed.run(parsed) or 0)
         finally:
             sys.stdout.flush()
@@ -67,17 +74,32 @@ def run(arguments: Sequence[str]) -> int:
         return STATUS
 
 
-def _parser() -> Parser:
+def parser_of(words: Sequence[str]) -> Parser:
+    """The parser of a command line; of its command alone if it begins with one: others import
+    much."""
     parser = Parser(prog="medsegfm", description="Interactive 3D medical image segmentation.")
     parser.add_argument("--version", action="version", version=f"medsegfm {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
         module = import_module(f"{__package__}.{name}")
         subparser = subparsers.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
         subparser.examples = getattr(module, "EXAMPLES", "")
         module.add_arguments(subparser)
+        if name in _COMPUTING:
+            subparser.add_argument(
+                threads.OPTION,
+                type=_thread_number,
+                metavar="N",
+                help="threads of the computation (default: as many as cores are free at the start)",
+            )
         subparser.set_defaults(run=module.run)
     return parser
+
+
+def _thread_number(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no number of threads; give 1 or more")
+    return int(text)
 
 
 def _fail(sentence: str) -> int:

@@ -13,14 +13,13 @@ import os
 import signal
 from collections.abc import Sequence
 
-from ..system import standard_error
+from ..system import standard_error, threads
 from . import interrupts
 
 # The last bytes of a child that ended in order; its status follows.
 _MARK = b"\0medsegfm ended\0"
 # numpy, scipy and SimpleITK take this much to be imported.
 _LEAST_BYTES = 500_000_000
-_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 # How a lack of memory appears in imports and in threads.
 _MEMORY_ERRORS = (ImportError, MemoryError, RuntimeError, SystemError)
 
@@ -30,13 +29,13 @@ def run_within_limit(words: Sequence[str]) -> int:
     limit = _limit()
     # The worker leads a group of processes, which its client ends.
     if limit is None or words[:1] == ["worker"]:
+        threads.choose(words)
         from .line import run
 
         return run(words)
     if limit < _LEAST_BYTES:
         return _too_low(limit)
-    for variable in _ONE_THREAD:
-        os.environ.setdefault(variable, "1")
+    threads.choose(words, 1)
     source, sink = os.pipe()
     life, parent_life = os.pipe()
     child = os.fork()

@@ -3,52 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import PromptError
-from ..prompts.edits import with_classes, with_prompt
+from ..prompts.edits import begins_object, with_classes, with_prompt
 from ..prompts.json_format import read_prompts
 from ..prompts.mask import Mask
 from ..prompts.prompt_list import PromptList
-from ..prompts.types import Box, Point, Prompt, Text, is_start, latest_start
+from ..prompts.references import edited, find_object, without_emptied
+from ..prompts.types import Prompt, Text, is_start, latest_start
+from ..prompts.words import WORDS, prompt_of
 from ..volumes.geometry import Geometry
-from .mask_arguments import frozen_part, read_mask
-
-# For each option: its values, its help text, and a function that creates the prompt.
-_Maker = Callable[[Geometry, Sequence[Any]], Prompt]
-_OPTIONS: dict[str, tuple[tuple[str, ...], str, _Maker]] = {
-    "--box": (
-        ("I0", "J0", "K0", "I1", "J1", "K1"),
-        "a box by half-open voxel bounds; a second one starts another object",
-        lambda geometry, v: Box.from_ijk(geometry, v[:3], v[3:]),
-    ),
-    "--box-ras": (
-        ("X0", "Y0", "Z0", "X1", "Y1", "Z1"),
-        "a box by two opposite corners in RAS millimetres",
-        lambda geometry, v: Box.from_ras(v[:3], v[3:]),
-    ),
-    "--point": (
-        ("I", "J", "K"),
-        "a voxel that belongs to the object",
-        lambda geometry, v: Point.from_ijk(geometry, v),
-    ),
-    "--negative": (
-        ("I", "J", "K"),
-        "a voxel of the background",
-        lambda geometry, v: Point.from_ijk(geometry, v, positive=False),
-    ),
-    "--point-ras": (
-        ("X", "Y", "Z"),
-        "a position in RAS millimetres that belongs to the object",
-        lambda geometry, v: Point(tuple(v)),
-    ),
-    "--negative-ras": (
-        ("X", "Y", "Z"),
-        "a position in RAS millimetres in the background",
-        lambda geometry, v: Point(tuple(v), positive=False),
-    ),
-}
+from .arguments.masks import frozen_part, read_mask
 
 # Options that messages suggest if the model supports prompts of that name.
 _ADVISED = ("text", "box", "point", "mask")
@@ -73,18 +40,25 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
         "prompts",
         "Each prompt belongs to the last object started before it. --object starts a new object, "
         "as does a box or text if the current object already has one; prompts before the first "
-        "--object belong to the first object. Objects are saved as labels 1, 2 and so on. A model "
-        "with a fixed set of classes segments all of them if none is named with --text.",
+        "--object belong to the first object. Prompts that are added to saved ones of several "
+        "objects need an --object, unless they start one. Objects are saved as labels 1, 2 and so "
+        "on. A model with a fixed set of classes segments all of them if none is named with "
+        "--text.",
     )
     group.set_defaults(typed=[])
-    group.add_argument("--object", metavar="NAME", help="start an object", action=_OrderedOption)
-    for option, (metavar, text, _) in _OPTIONS.items():
+    group.add_argument(
+        "--object",
+        metavar="NAME",
+        help="continue the object of that name, or start one",
+        action=_OrderedOption,
+    )
+    for word, entry in WORDS.items():
         group.add_argument(
-            option,
-            nargs=len(metavar),
+            f"--{word}",
+            nargs="+" if entry.repeats else len(entry.names),
             type=float,
-            metavar=metavar,
-            help=text,
+            metavar=(" ".join(entry.names),) * 2 if entry.repeats else entry.names,
+            help=entry.help,
             action=_OrderedOption,
         )
     group.add_argument(
@@ -122,6 +96,38 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--prompts", metavar="FILE.json", help="read prompts saved by --prompts-out")
     group.add_argument("--prompts-out", metavar="FILE.json", help="save the prompts of this run")
+    group.add_argument(
+        "--no-changes",
+        action="store_true",
+        help="do not print what each prompt of this command changed, for which some models predict "
+        "once more for each",
+    )
+    _add_edit_arguments(parser)
+
+
+def _add_edit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that change saved prompts."""
+    group = parser.add_argument_group(
+        "saved prompts",
+        "Changes of the prompts of --prompts, before any are added. Prompts are numbered from 1 in "
+        "the order of the file, as segment prints them; all numbers refer to the file as it is. "
+        "An object whose prompts are all deleted goes with them.",
+    )
+    group.add_argument(
+        "--delete", action="append", type=int, default=[], metavar="N", help="delete prompt N"
+    )
+    group.add_argument(
+        "--move",
+        nargs=4,
+        action="append",
+        type=float,
+        default=[],
+        metavar=("N", "I", "J", "K"),
+        help="move prompt N, a click or the centre of a box, to a voxel",
+    )
+    group.add_argument(
+        "--undo", action="count", default=0, help="take the last prompt back; can be repeated"
+    )
 
 
 def are_given(arguments: argparse.Namespace) -> bool:
@@ -150,16 +156,11 @@ def parse_prompts(
         PromptError: there are no prompts, an object has none, or a prompt is invalid.
     """
     options = [f"--{name}" for name in _ADVISED if name in taken]
-    prompts = read_prompts(arguments.prompts) if arguments.prompts else PromptList()
-    read_labels = prompts.labels
-    for option, values in arguments.typed:
-        if option == "--object":
-            prompts = prompts.with_object(values)
-            continue
-        latest = max(prompts.labels, default=0)
-        own = [prompt for label, prompt in prompts.entries if label == latest]
-        prompt = _prompt(option, values, own, geometry)
-        prompts, _ = with_prompt(prompts, prompt, latest, new_object_per_box=True)
+    saved = read_prompts(arguments.prompts) if arguments.prompts else PromptList()
+    read_labels = saved.labels
+    prompts = without_emptied(
+        _with_typed(_edited(saved, arguments, geometry), arguments.typed, geometry), saved
+    )
     prompts = _avoiding(prompts, arguments, geometry)
     if not prompts.entries:
         raise PromptError(
@@ -172,6 +173,61 @@ def parse_prompts(
             "after its --object."
         )
     return prompts
+
+
+def _edited(saved: PromptList, arguments: argparse.Namespace, geometry: Geometry) -> PromptList:
+    """The saved prompts with the changes of the command line."""
+    moves = [(_number(n), position_ijk) for n, *position_ijk in arguments.move]
+    if not arguments.prompts and (moves or arguments.delete or arguments.undo):
+        raise PromptError(
+            "--move, --delete and --undo change saved prompts; give them with --prompts FILE.json."
+        )
+    return edited(saved, geometry, moves, arguments.delete, arguments.undo)
+
+
+def _number(value: float) -> int:
+    if not value.is_integer():
+        raise PromptError(f"--move {value:g} is no number of a prompt; give 1, 2 and so on first.")
+    return int(value)
+
+
+def _with_typed(
+    prompts: PromptList, typed: Sequence[tuple[str, Any]], geometry: Geometry
+) -> PromptList:
+    """The list with the prompts of the command line, each for the object that it is typed after."""
+    # With several saved objects, the user says which one is meant.
+    is_chosen = len(prompts.objects) < 2
+    label, since = max(prompts.labels, default=0), 0
+    for option, values in typed:
+        if option == "--object":
+            found = find_object(prompts, values)
+            if found is None:
+                prompts = prompts.with_object(values)
+            label, since = found or prompts.labels[-1], len(prompts.entries)
+            is_chosen = True
+            continue
+        own = [prompt for owner, prompt in prompts.entries if owner == label]
+        keeps = option.startswith("--freeze")
+        prompt = None if keeps and not is_chosen else _prompt(option, values, own, geometry)
+        starts = prompt is not None and begins_object(prompts, prompt, label, True)
+        if prompt is None or not (is_chosen or starts):
+            raise PromptError(
+                f"{option} could be for any of the saved objects {prompts.objects_text}; write "
+                "--object NAME before it."
+            )
+        prompts, given_to = with_prompt(
+            prompts, prompt, label, new_object_per_box=True, since=since
+        )
+        since = since if given_to == label else 0
+        label, is_chosen = given_to, True
+    return prompts
+
+
+def typed_prompts(arguments: argparse.Namespace, prompts: PromptList) -> range:
+    """The indices of the prompts that a command line adds, in the list that it stands for."""
+    typed = sum(option != "--object" for option, _ in arguments.typed)
+    stop = len(prompts.entries) - len(arguments.avoid) * len(prompts.objects)
+    return range(stop - typed, stop)
 
 
 def _prompt(option: str, values: Any, own: Sequence[Prompt], geometry: Geometry) -> Prompt:
@@ -187,7 +243,7 @@ def _prompt(option: str, values: Any, own: Sequence[Prompt], geometry: Geometry)
         i, j, _ = geometry.shape_kji[::-1]
         start, stop = (0, 0, values[0]), (i, j, values[1])
         return frozen_part(latest_start(own), start, stop, geometry, option)
-    return _OPTIONS[option][2](geometry, values)
+    return prompt_of(option.removeprefix("--"), values, geometry)
 
 
 def _limits(prompt: Prompt) -> bool:

@@ -11,16 +11,6 @@ from typing import TYPE_CHECKING
 from ..errors import OutputError
 from ..progress import Progress
 from ..prompts.prompt_list import PromptList
-from ..results.ledger import (
-    Ledger,
-    digest_of,
-    digest_of_result,
-    sidecar_of,
-    versions,
-    weights_of,
-    without_files,
-)
-from ..session.session import Session
 from ..system.atomic_files import write_text
 from ..volumes.segmentations.dicom_source import RTSTRUCT, SEG_DICOM, dicom_kind
 from ..volumes.segmentations.files import SEG_NRRD, has_layers
@@ -29,6 +19,7 @@ from ..volumes.segmentations.treatment import Treatment, treated
 from ..volumes.volume import Volume
 
 if TYPE_CHECKING:
+    from ..session.session import Session
     from ..volumes.segmentations.dicom_source import Source
 
 
@@ -95,6 +86,8 @@ class Output:
     @property
     def files(self) -> list[Path]:
         """Every file that is written."""
+        from ..results.ledger import sidecar_of
+
         return [self.path] if has_layers(self.path) else [self.path, sidecar_of(self.path)]
 
     def check(self) -> None:
@@ -143,14 +136,37 @@ class Output:
         self,
         segmentation: Segmentation,
         volume: Volume,
-        session: Session,
+        model: str,
         prompts: PromptList,
         arguments: argparse.Namespace,
         options: Mapping[str, str],
         automatic: bool,
+        overlapping: bool | None = None,
     ) -> None:
-        """Write the file with its ledger; a label map has it beside it."""
-        model = session.segmenter.card.name
+        """Write the file with its ledger; a label map has it beside it.
+
+        Args:
+            segmentation: the objects, on the volume's grid.
+            volume: the volume.
+            model: the model's name.
+            prompts: the prompts of the objects.
+            arguments: the command line, of which `frame` and `suv` are recorded.
+            options: the model's options.
+            automatic: whether no user gave the prompts.
+            overlapping: whether objects were predicted so that they may overlap; None if they were
+                in a format with layers.
+        """
+        # Not at the start of the command: it reads the versions of packages.
+        from ..results.ledger import (
+            Ledger,
+            digest_of,
+            digest_of_result,
+            sidecar_of,
+            versions,
+            weights_of,
+            without_files,
+        )
+
         weights = weights_of(model, options.get("weights"))
         ledger = Ledger(
             model,
@@ -161,7 +177,7 @@ class Output:
             prompts,
             arguments.frame,
             arguments.suv,
-            has_layers(self.path),
+            has_layers(self.path) if overlapping is None else overlapping,
             self.treatment,
             versions(),
             digest_of_result(segmentation, volume.geometry),

@@ -12,10 +12,20 @@ from ..errors import OutputError
 from ..metrics.measures import VOLUME
 from ..progress import part_of
 from ..prompts.json_format import write_prompts
+from ..prompts.prompt_list import PromptList
+from ..prompts.references import prompt_text
 from ..registry import create
+from ..volumes.geometry import Geometry
+from .arguments.masks import resampling_notes
 from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
 from .check_outputs import check_outputs
-from .consistency_output import (
+from .console import print_table, progress_bar
+from .prompt_arguments import add_prompt_arguments, typed_prompts
+from .reading_arguments import VOLUME_HELP, add_reading_arguments
+from .result_output import add_result_arguments, check_numbers
+from .segmenting import all_frames, many_volumes
+from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
+from .segmenting.consistency_output import (
     COLUMNS,
     column_texts,
     disagreement_map,
@@ -23,14 +33,12 @@ from .consistency_output import (
     measure_consistency,
     write_figure,
 )
-from .console import print_table, progress_bar
-from .mask_arguments import resampling_notes
-from .prompt_arguments import add_prompt_arguments
-from .reading_arguments import VOLUME_HELP, add_reading_arguments
-from .result_output import add_result_arguments, check_numbers
-from .segmenting import all_frames, many_volumes
-from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
-from .segmenting.model_arguments import add_model_arguments, model_options, with_window
+from .segmenting.model_arguments import (
+    add_model_arguments,
+    model_options,
+    stored_features,
+    with_window,
+)
 from .segmenting.one_volume import inputs_of, output_of, prepare
 
 SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
@@ -104,23 +112,30 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
     window = chosen_window(arguments)
-    prepared = prepare(arguments, result)
+    with progress_bar(arguments.model) as progress:
+        progress(0, "Reading the volume")
+        prepared = prepare(arguments, result)
     volume = prepared.volume
     for path in maps:
         check_storable(path, volume.geometry)
     options = with_window(model_options(arguments), arguments)
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
-    with progress_bar(arguments.model) as progress:
+    with progress_bar(arguments.model) as progress, stored_features(arguments):
         progress(0, "Loading the model")
         session = prepared.begin(create(arguments.model, arguments.device, **options))
         share = part_of(progress, 0, 1 / 3) if comparing else progress
-        segmentation = result.segments(session, share)
+        silent = prepared.by_class or arguments.no_changes
+        typed = range(0) if silent else typed_prompts(arguments, prepared.prompts)
+        # What they changed ends with the result itself, which is cached then.
+        changes = session.changes(typed.start, typed.stop, part_of(share, 0, 0.9)) if typed else []
+        segmentation = result.segments(session, part_of(share, 0.9 if typed else 0, 1))
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
     seconds = time.perf_counter() - start_time
     prompts = prepared.prompts
     flattened = result.flattened(session)
-    result.write(segmentation, volume, session, prompts, arguments, options, prepared.by_class)
+    name = session.segmenter.card.name
+    result.write(segmentation, volume, name, prompts, arguments, options, prepared.by_class)
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
     title = f"{title_of(Path(arguments.volume), volume)}, {arguments.model}"
@@ -146,6 +161,10 @@ def run(arguments: argparse.Namespace) -> int:
         row += column_texts(measured.get(label)) if comparing else []
         rows.append([*row, *([bound_text(bounds.get(label))] if bounds else [])])
     print_table(["label", "object", "voxels", VOLUME.heading, *columns], rows)
+    if arguments.prompts:
+        print_prompts(prompts, volume.geometry)
+    for change in changes:
+        print(change.sentence)
     for line in bound_notes(bounds, prompts):
         print(line)
     if "point" in session.segmenter.card.prompts:
@@ -155,3 +174,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(line)
     print(f"Wrote {arguments.out}; {arguments.model} took {seconds:.1f} s.")
     return 0
+
+
+def print_prompts(prompts: PromptList, geometry: Geometry) -> None:
+    """Print the prompts with their numbers, which the options that change them take."""
+    rows = [
+        [str(number), prompts.name(label), prompt_text(prompt, geometry)]
+        for number, (label, prompt) in enumerate(prompts.entries, 1)
+    ]
+    print_table(["prompt", "object", "as typed (i, j, k)"], rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..system.threads import thread_count
 from ..volumes.masks import Mask, bounding_box, check_mask, check_masks
 from .surface import checked_spacing, checked_tolerance, surface_distances
 from .surface_elements import Surface, extract_surface
@@ -43,7 +43,7 @@ class References:
         labels: labels of the objects, above 0; one that does not occur agrees with an empty
             prediction.
         spacing_kji_mm: voxel size along K, J and I.
-        threads: number of objects scored at once; by default OMP_NUM_THREADS, else one per core.
+        threads: number of objects scored at once; by default as `system.threads`.
 
     Raises:
         MaskError: the labels are not a 3D array of integers.
@@ -61,7 +61,7 @@ class References:
         self.labels_kji = labels_kji
         self.labels = list(labels)
         self._spacing = checked_spacing(spacing_kji_mm)
-        self._threads = threads or cores()
+        self._threads = threads or thread_count()
         boxes = _boxes(labels_kji)
         cut = partial(_cut, labels_kji, boxes=boxes, spacing_kji_mm=self._spacing)
         self._objects = dict(zip(self.labels, self._for_each(cut, self.labels), strict=True))
@@ -165,13 +165,3 @@ def _boxes(labels: Mask) -> dict[int, Box]:
 
 def _moved(side: slice, by: int) -> slice:
     return slice(side.start + by, side.stop + by)
-
-
-def cores() -> int:
-    """The number of threads this process may use."""
-    requested = os.environ.get("OMP_NUM_THREADS", "")
-    if requested.isdecimal() and int(requested):
-        return int(requested)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

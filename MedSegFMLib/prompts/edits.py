@@ -68,13 +68,26 @@ def begins_object(
 
 
 def with_prompt(
-    prompts: PromptList, prompt: Prompt, label: int, new_object_per_box: bool = False
+    prompts: PromptList,
+    prompt: Prompt,
+    label: int,
+    new_object_per_box: bool = False,
+    since: int = 0,
 ) -> tuple[PromptList, int]:
     """The list with one more prompt, and the label of the object that it went to.
 
     An object that is begun by a text is named after it. See `begins_object` for the arguments.
+
+    Args:
+        prompts: as for `begins_object`.
+        prompt: as for `begins_object`.
+        label: as for `begins_object`.
+        new_object_per_box: as for `begins_object`.
+        since: the number of prompts that there were when the user chose the object by its name;
+            those do not count for whether another one begins.
     """
-    if begins_object(prompts, prompt, label, new_object_per_box):
+    recent = replace(prompts, entries=prompts.entries[since:])
+    if begins_object(recent, prompt, label, new_object_per_box):
         prompts = prompts.with_object(prompt.phrase if isinstance(prompt, Text) else None)
         label = prompts.objects[-1][0]
     return prompts.added(label, prompt), label

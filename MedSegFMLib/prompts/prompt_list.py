@@ -39,6 +39,11 @@ class PromptList:
         """The labels of the objects in the order they were added."""
         return tuple(label for label, _ in self.objects)
 
+    @property
+    def objects_text(self) -> str:
+        """The objects for a sentence: "1 liver, 2 spleen"; empty if there is none."""
+        return ", ".join(f"{label} {name}" for label, name in self.objects)
+
     def name(self, label: int) -> str:
         """The name of an object.
 
@@ -48,7 +53,9 @@ class PromptList:
         for object_label, name in self.objects:
             if object_label == label:
                 return name
-        raise PromptError(f"There is no object {label}; the objects are {list(self.labels)}.")
+        raise PromptError(
+            f"There is no object {label}; the objects are {self.objects_text or 'none'}."
+        )
 
     def with_object(self, name: str | None = None) -> PromptList:
         """The list with a new object, whose label is one above the highest."""

@@ -46,13 +46,7 @@ class Point:
         Raises:
             PromptError: the voxel is outside the volume.
         """
-        indices = _position(position_ijk, "point")
-        if not all(-0.5 <= v < n - 0.5 for v, n in zip(indices, _size_ijk(geometry), strict=True)):
-            raise PromptError(
-                f"The point {numbers_text(indices)} (i, j, k) is outside the volume, which has "
-                f"{numbers_text(_size_ijk(geometry))} voxels counted from 0."
-            )
-        return cls(_position(geometry.ras_from_ijk(indices), "point"), positive)
+        return cls(_voxel_position(geometry, position_ijk, "point"), positive)
 
     def moved(self, position_ras: Sequence[float]) -> Point:
         """The same click at another position."""
@@ -146,6 +140,21 @@ class Scribble:
             raise PromptError("The scribble has no points; draw at least one.")
         object.__setattr__(self, "positions_ras", positions)
 
+    @classmethod
+    def from_ijk(
+        cls,
+        geometry: Geometry,
+        positions_ijk: Iterable[Sequence[float]],
+        positive: bool = True,
+    ) -> Scribble:
+        """A stroke through the voxels (i, j, k) of `geometry`, in their order.
+
+        Raises:
+            PromptError: a voxel is outside the volume, or there is none.
+        """
+        places = (_voxel_position(geometry, p, "scribble point") for p in positions_ijk)
+        return cls(tuple(places), positive)
+
 
 @dataclass(frozen=True)
 class Lasso:
@@ -170,6 +179,21 @@ class Lasso:
         if spread[2] > 0.1 * spread[1]:
             raise PromptError("The points of the lasso are not in one plane; draw it in one view.")
         object.__setattr__(self, "positions_ras", positions)
+
+    @classmethod
+    def from_ijk(
+        cls,
+        geometry: Geometry,
+        positions_ijk: Iterable[Sequence[float]],
+        positive: bool = True,
+    ) -> Lasso:
+        """The outline through the voxels (i, j, k) of `geometry`, which the last point closes.
+
+        Raises:
+            PromptError: a voxel is outside the volume, or they are no planar outline.
+        """
+        places = (_voxel_position(geometry, p, "lasso point") for p in positions_ijk)
+        return cls(tuple(places), positive)
 
 
 @dataclass(frozen=True)
@@ -239,6 +263,17 @@ def _position(values: Iterable[float], what: str) -> Position:
         raise PromptError(f"The {what} is {numbers_text(numbers)}; its numbers must be finite.")
     x, y, z = numbers
     return (x, y, z)
+
+
+def _voxel_position(geometry: Geometry, position_ijk: Sequence[float], what: str) -> Position:
+    """The position in RAS millimetres of a voxel, which must be in the volume."""
+    indices = _position(position_ijk, what)
+    if not all(-0.5 <= v < n - 0.5 for v, n in zip(indices, _size_ijk(geometry), strict=True)):
+        raise PromptError(
+            f"The {what} {numbers_text(indices)} (i, j, k) is outside the volume, which has "
+            f"{numbers_text(_size_ijk(geometry))} voxels counted from 0."
+        )
+    return _position(geometry.ras_from_ijk(indices), what)
 
 
 def _triples(rows: Matrix) -> tuple[Position, Position, Position]:

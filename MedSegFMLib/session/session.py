@@ -19,6 +19,7 @@ from ..system.foreign_errors import callers
 from ..volumes.region import Region
 from ..volumes.segmentations.segmentation import Segment, Segmentation
 from ..volumes.volume import Volume
+from .changes import PromptChange, changes_of
 from .overlaps import resolve_overlaps
 from .predictor import Predictor
 from .region_of_interest import prompt_region
@@ -161,8 +162,9 @@ class Session:
         """
         label = self.current_label if label is None else label
         if not any(owner == label for owner, _ in self.prompts.entries):
+            known = self.prompts.name(label) if label in self.prompts.labels else label
             raise PromptError(
-                f"The object {label} has no prompts yet; place a box or click on it first."
+                f"The object {known} has no prompts yet; place a box or click on it first."
             )
         return self.predict_all(progress)[label]
 
@@ -187,18 +189,52 @@ class Session:
                 NaN or infinity.
         """
         progress = callers(progress)
-        prompts, geometry = self.prompts, self.volume.geometry
-        shared_starts = SharedStarts.of(prompts, geometry)
-        steps = {label: shared_starts.steps(label, prompts, geometry) for label in prompts.labels}
-        steps = {label: taken for label, taken in steps.items() if taken}
-        for label, taken in steps.items():
-            if not any(map(is_positive, taken[-1])):
+        for label in self.prompts.labels:
+            taken = self.prompts.steps(label)
+            if taken and not any(map(is_positive, taken[-1])):
                 raise PromptError(
                     f"Only background is marked for {self.prompts.name(label)}; add a box or a "
                     "click on the object."
                 )
+        return self._predicted(self.prompts, progress, overlapping, redraw)
+
+    def changes(
+        self, first: int = 0, stop: int | None = None, progress: Progress = no_progress
+    ) -> list[PromptChange]:
+        """The changes that some prompts made, in the order in which they were given.
+
+        A model that does not continue from its previous answer (`ModelCard.uses_previous`)
+        predicts once more for each prompt.
+
+        Args:
+            first: the index of the first of these prompts.
+            stop: the index after the last; None for all. Later prompts count as given before.
+            progress: reports progress.
+        """
+        return changes_of(
+            self._predicted,
+            self.prompts,
+            range(first, len(self.prompts.entries) if stop is None else stop),
+            self.volume.geometry,
+            callers(progress),
+        )
+
+    def _predicted(
+        self,
+        prompts: PromptList,
+        progress: Progress,
+        overlapping: bool = False,
+        redraw: bool = False,
+    ) -> dict[int, Prediction]:
+        """Every object of a list for which more than background is marked; see `predict_all`."""
+        geometry = self.volume.geometry
+        shared_starts = SharedStarts.of(prompts, geometry)
+        steps = {label: shared_starts.steps(label, prompts, geometry) for label in prompts.labels}
+        steps = {
+            n: taken for n, taken in steps.items() if taken and any(map(is_positive, taken[-1]))
+        }
         answers: dict[int, Prediction] = {}
-        shared = self._shared_region()
+        shared = self._shared_region(prompts)
         shares = parts_of(progress, len(steps))
         for (label, taken), share in zip(steps.items(), shares, strict=True):
             answers[label] = self._predictor.answer(taken, shared, share, redraw)
@@ -259,10 +295,10 @@ class Session:
         if labels and self.current_label not in labels:
             self.current_label = labels[-1]
 
-    def _shared_region(self) -> Region | None:
+    def _shared_region(self, prompts: PromptList) -> Region | None:
         """The region of all boxes and marks, if the model segments all objects in one region."""
         rule = self.segmenter.card.region_rule
-        prompts = [prompt for _, prompt in self.prompts.entries]
-        if not rule.shared or not any(isinstance(prompt, Box) for prompt in prompts):
+        given = [prompt for _, prompt in prompts.entries]
+        if not rule.shared or not any(isinstance(prompt, Box) for prompt in given):
             return None
-        return prompt_region(prompts, self.volume.geometry, rule)
+        return prompt_region(given, self.volume.geometry, rule)

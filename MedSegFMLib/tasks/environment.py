@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..system.threads import usable_cores
 
 # The packages that scores depend on: the library, numerics, and what models run on.
 _PACKAGES = (
@@ -52,13 +53,6 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(_memory_bytes() / 1e9, 1),
         "gpus": _gpus(),
     }
-
-
-def usable_cores() -> int:
-    """The cores that this process may use; all cores if the system does not report it."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _installed() -> dict[str, str]:

@@ -12,13 +12,14 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from ..system.threads import environment
 from .executor import Load, ModelFailed, Ready, Work, WorkerDied, WorkerEvent
 from .records import Task
 
 # Windows can wait for at most 63 objects at once.
 _MOST_PROCESSES = 60
 # The environment of a process that computes with one thread.
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+_ONE_THREAD = environment(1)
 
 
 class ProcessPool:

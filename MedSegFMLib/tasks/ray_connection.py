@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ClusterError
 from ..system.installing import extra_command
-from .environment import usable_cores
+from ..system.threads import usable_cores
 
 _SECONDS_TO_ANSWER = 5.0
 _SECONDS_TO_JOIN = 45.0

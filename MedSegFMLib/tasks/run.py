@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..progress import Progress
+from ..system.threads import free_cores
 from .attempt import Choice, open_model
-from .environment import usable_cores
 from .executor import Executor, Work
 from .in_process import InProcessExecutor
 from .process_pool import ProcessPool
@@ -51,7 +51,7 @@ class Workers:
 
             names = {text: choice.name for text, choice in choices.items()}
             return RayExecutor(load, work, self.device, self.ray, names, self.jobs, self.machines)
-        jobs = self.jobs or usable_cores()
+        jobs = self.jobs or free_cores()
         if jobs == 1:
             return InProcessExecutor(load, work, self.device)
         return ProcessPool(load, work, self.device, jobs)

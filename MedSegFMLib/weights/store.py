@@ -13,6 +13,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import OutputError, WeightsError
 from ..progress import Progress, no_progress, part_of
@@ -25,9 +26,14 @@ from .safetensors_header import read_header
 from .torch_file import check_torch_file
 from .trial import Trial, folder_fault, no_trial, recording, try_copy
 
+if TYPE_CHECKING:
+    from ..system.feature_store import FeatureStore
+
 _PACKAGE = Path(__file__).parent
 # The fraction of an import's progress for its SHA-256; the rest is for the copy and its trial.
 _HASHING = 0.2
+# The folder of features in that of the weights.
+_FEATURES = "encoded"
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,13 @@ def folder() -> Path:
         raise WeightsError(
             "There is no home folder to store weights in; name a folder in MEDSEGFM_WEIGHTS."
         ) from error
+
+
+def feature_store() -> FeatureStore | None:
+    """The user's store of features beside the weights; None if it is switched off."""
+    from ..system.feature_store import FeatureStore, is_switched_off
+
+    return None if is_switched_off() else FeatureStore(folder() / _FEATURES)
 
 
 def find(name: str) -> Path:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from .server import main
+from ..system import threads
+
+# Before the server imports numpy.
+threads.choose(())
+from .server import main  # noqa: E402
 
 main()

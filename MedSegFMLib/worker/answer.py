@@ -21,7 +21,8 @@ def make_answer(
     inside = prediction.logits_kji > 0
     box = bounding_box(inside)
     if box is None:
-        return Answer(prediction.offset_kji, np.zeros((0, 0, 0), np.uint8), consistency, bound)
+        nothing = np.zeros((0, 0, 0), np.uint8)
+        return Answer(prediction.offset_kji, nothing, consistency, bound, prediction.region)
     offset = Region.from_slices(box).shifted(prediction.offset_kji).start_kji
     mask = np.ascontiguousarray(inside[box]).view(np.uint8)
-    return Answer(offset, mask, consistency, bound)
+    return Answer(offset, mask, consistency, bound, prediction.region)

@@ -16,7 +16,7 @@ import numpy as np
 from ..consistency.lower_bound import LowerBound
 from ..errors import WorkerError
 from ..prompts.prompt_list import PromptList
-from ..volumes.region import Shape, shape_triple
+from ..volumes.region import Region, Shape, shape_triple
 from . import consistency_frame
 from .events import Answer, Predicted
 from .frames import Array
@@ -25,18 +25,26 @@ from .packed_mask import pack_mask, unpack_mask
 
 def to_parts(answers: Mapping[int, Answer]) -> tuple[dict[str, Any], dict[str, Array]]:
     """The numbers and the arrays of all answers by name."""
-    extents, consistency, bounds = {}, {}, {}
+    extents, consistency, bounds, seen = {}, {}, {}, {}
     arrays: dict[str, Array] = {}
     for label, answer in answers.items():
         extents[str(label)] = [answer.offset_kji, answer.mask_kji.shape]
         arrays[f"{label} mask"] = pack_mask(answer.mask_kji)
+        if answer.seen is not None:
+            seen[str(label)] = [answer.seen.start_kji, answer.seen.stop_kji]
         if answer.lower_bound is not None:
             bounds[str(label)] = asdict(answer.lower_bound)
         if answer.consistency is not None:
             numbers, parts = consistency_frame.to_parts(answer.consistency)
             consistency[str(label)] = numbers
             arrays |= {f"{label} {name}": array for name, array in parts.items()}
-    return {"extents_kji": extents, "consistency": consistency, "lower_bounds": bounds}, arrays
+    numbers = {
+        "extents_kji": extents,
+        "consistency": consistency,
+        "lower_bounds": bounds,
+        "seen_kji": seen,
+    }
+    return numbers, arrays
 
 
 def from_parts(
@@ -53,7 +61,7 @@ def from_parts(
         KeyError, TypeError, ValueError: the content is invalid.
     """
     extents, consistency = data["extents_kji"], data["consistency"]
-    bounds = data["lower_bounds"]
+    bounds, seen = data["lower_bounds"], data["seen_kji"]
     answers = {}
     for label, (offset_kji, shape) in extents.items():
         packed, shape_kji = arrays[f"{label} mask"], shape_triple(shape)
@@ -68,8 +76,13 @@ def from_parts(
             unpack_mask(packed, shape_kji),
             None if numbers is None else consistency_frame.from_parts(numbers, own),
             _bound(bounds.get(label)),
+            None if label not in seen else _region(*seen[label]),
         )
     return answers
+
+
+def _region(start_kji: Any, stop_kji: Any) -> Region:
+    return Region(shape_triple(start_kji), shape_triple(stop_kji))
 
 
 def _bound(item: Any) -> LowerBound | None:
@@ -98,6 +111,8 @@ def check_answers(event: Predicted, prompts: PromptList, volume_shape: Shape) ->
         if answer.consistency is not None:
             region = answer.consistency.region
             extents.append((region.start_kji, region.shape_kji))
+        if answer.seen is not None:
+            extents.append((answer.seen.start_kji, answer.seen.shape_kji))
         for start, shape in extents:
             stop = tuple(a + n for a, n in zip(start, shape, strict=True))
             # An empty mask has no place.

@@ -68,12 +68,14 @@ class Answer:
             (0, 0, 0) if the object is empty.
         consistency: the consistency of the model's planes; None unless requested.
         lower_bound: of the Dice; None if the model is not calibrated.
+        seen: the region that the model looked at; None if it is unknown.
     """
 
     offset_kji: Shape
     mask_kji: NDArray[np.uint8]
     consistency: Consistency | None = None
     lower_bound: LowerBound | None = None
+    seen: Region | None = None
 
     @property
     def region(self) -> Region | None:

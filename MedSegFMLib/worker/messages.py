@@ -33,7 +33,7 @@ from .frames import MOST_ARRAY_BYTES, Array, Frame, to_json
 from .shared_memory import open_shared
 
 # Increased by one with each incompatible change.
-PROTOCOL = 8
+PROTOCOL = 9
 
 # A sentence or a name of a worker is cut after so many characters.
 _MOST_CHARACTERS = 1 << 16

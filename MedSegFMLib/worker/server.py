@@ -14,11 +14,14 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from typing import BinaryIO
 
 from .. import __version__
-from ..errors import Cancelled, DeviceError, MedSegFMError, WorkerError
+from ..errors import Cancelled, DeviceError, MedSegFMError, WeightsError, WorkerError
 from ..segmenter import Segmenter
+from ..system import feature_store
+from ..weights import store
 from .events import (
     Event,
     Failed,
@@ -43,6 +46,8 @@ def main() -> None:
     """Serve the client at this process's stdin and stdout until it has gone; does not return."""
     faulthandler.enable()
     source, sink = take_standard_streams()
+    with suppress(WeightsError):
+        feature_store.use(store.feature_store())
     try:
         Server(source, sink).run()
     except BrokenPipeError:

@@ -13,7 +13,7 @@ from consistency_fakes import Fake, Liner, register
 from sample_volumes import make_blob
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume
-from MedSegFMLib.commands.consistency_output import measure_consistency
+from MedSegFMLib.commands.segmenting.consistency_output import measure_consistency
 from MedSegFMLib.consistency import HotSpot, PlaneViews, measure
 from MedSegFMLib.progress import no_progress
 
@@ -87,7 +87,7 @@ def test_the_command_asks_about_a_voxel_and_each_answer_can_be_pasted(
     told = capsys.readouterr().out
     before = Volume.read(tmp_path / "s.nrrd").array_kji
     assert "agreement" in told and "expected Dice" in told
-    (row,) = re.findall(r"^.*Segment_1 .*$", told, re.M)
+    (row,) = re.findall(r"^ .* Segment_1 .*$", told, re.M)
     agreement, expected = (float(word) for word in row.split()[-2:])
     assert 0 < agreement < 1 and 0 < expected < 1
     asked = re.search(r"^Does voxel (\d+) (\d+) (\d+) belong to 'Segment_1'\? .*$", told, re.M)

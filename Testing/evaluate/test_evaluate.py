@@ -36,8 +36,8 @@ from MedSegFMLib.evaluate.run import run_case, runner, task
 from MedSegFMLib.evaluate.run.task import run_task
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.system import peak_memory
+from MedSegFMLib.system.threads import usable_cores
 from MedSegFMLib.tasks.csv_files import read_records, write_records
-from MedSegFMLib.tasks.environment import usable_cores
 from MedSegFMLib.tasks.process_pool import ProcessPool
 from MedSegFMLib.tasks.records import Failure
 from MedSegFMLib.tasks.run_tasks import run_tasks

@@ -147,7 +147,7 @@ def test_the_command_writes_a_4d_mask_on_the_same_grid_and_replays_it(
     ledger = (tmp_path / "m.medsegfm.json").read_text()
     assert '"propagated": true' in ledger and "4711" not in ledger and "Doe" not in ledger
     assert run("measure", out, cine, "--frame", 2) == 0
-    assert "volume_ml" in capsys.readouterr().out
+    assert "SUV peak" in capsys.readouterr().out
     assert run("replay", out, cine) == 0
     assert "is the same, voxel by voxel" in capsys.readouterr().out
     if cine.is_file():

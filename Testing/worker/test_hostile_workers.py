@@ -107,13 +107,18 @@ def test_a_header_that_cannot_be_right_is_a_named_error(octets: bytes) -> None:
     "frame",
     [
         Frame("progress", {"number": 1, "fraction": 10**400, "phrase": ""}),
-        Frame("predicted", {"number": 1, "extents_kji": [1], "consistency": {}, "cost": None}),
+        Frame(
+            "predicted",
+            {"number": 1, "extents_kji": [1], "consistency": {}, "lower_bounds": {}, "seen_kji": {},
+             "cost": None},
+        ),
         Frame("opened", {"number": 1, "model": "m", "prompts": ["x"], "classes": []}),
         Frame("opened", {"number": 1, "model": "m", "prompts": "box", "classes": []}),
         Frame("noted", {"number": 1, "sentence": {"a": "b"}}),
         Frame(
             "predicted",
-            {"number": 1, "extents_kji": {}, "consistency": {}, "cost": dict.fromkeys(
+            {"number": 1, "extents_kji": {}, "consistency": {}, "lower_bounds": {}, "seen_kji": {},
+             "cost": dict.fromkeys(
                 ("seconds", "loading_seconds", "peak_bytes", "on_gpu"), "x")},
         ),
     ],

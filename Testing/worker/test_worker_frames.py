@@ -172,7 +172,7 @@ def predicted(
 ) -> Frame:
     """An answer for one object; without changes, a good one."""
     numbers = {"number": 1, "extents_kji": {"1": [[0, 0, 0], shape]}, "consistency": {}}
-    numbers["lower_bounds"] = {}
+    numbers |= {"lower_bounds": {}, "seen_kji": {}}
     return Frame("predicted", {**numbers, "cost": cost, **data}, arrays)
 
 

@@ -22,9 +22,9 @@ from ...system.atomic_files import make_folder
 from ...tasks.attempt import attempt
 from ...tasks.records import Outcome
 from ...volumes.segmentations.segmentation import Segmentation
+from ..arguments.masks import resampling_notes
 from ..arguments.picture import chosen_window, outlines_of
 from ..check_outputs import check_outputs
-from ..mask_arguments import resampling_notes
 from .bound_output import lower_bounds
 from .model_arguments import model_options
 from .one_volume import Prepared, inputs_of, output_of, prepare
@@ -57,7 +57,7 @@ def _segment(job: Job, segmenter: Segmenter) -> Segmented:
     result.write(
         segmentation,
         prepared.volume,
-        session,
+        session.segmenter.card.name,
         prepared.prompts,
         arguments,
         options,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ...errors import ModelError
 from ...registry import DEFAULT_MODEL, card
@@ -31,6 +33,26 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help="option of the model, such as size=1024 or planes=axial,coronal of sam; can be "
         "repeated",
     )
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="neither use nor store encoded regions on disk (default: up to 2 GB of them)",
+    )
+
+
+@contextmanager
+def stored_features(arguments: argparse.Namespace) -> Iterator[None]:
+    """Within the block, and in processes started there, use the features stored on disk."""
+    from ...system import feature_store
+    from ...weights import store
+
+    if arguments.no_cache:
+        feature_store.switch_off()
+    feature_store.use(store.feature_store())
+    try:
+        yield
+    finally:
+        feature_store.use(None)
 
 
 def model_options(arguments: argparse.Namespace) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ...registry import card
 from ...segmenter import Segmenter
 from ...session.session import Session
 from ...volumes.volume import Volume
-from ..mask_arguments import mask_files
+from ..arguments.masks import mask_files
 from ..prompt_arguments import are_given, class_prompts, parse_prompts
 from ..reading_arguments import read_volume
 from ..result_output import Output, treatment_of

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import cache
 from typing import Any, Literal
+
+from ...system.threads import thread_count
 
 Precision = Literal["f32", "bf16"]
 
@@ -13,13 +14,12 @@ Precision = Literal["f32", "bf16"]
 def settings(precision: Precision) -> dict[str, Any]:
     """Settings to compile a graph with: low latency, in the given precision.
 
-    The number of threads is OMP_NUM_THREADS, as with torch; without that variable OpenVINO decides.
+    The number of threads is that of `system.threads`.
     """
-    thread_count = os.environ.get("OMP_NUM_THREADS", "")
     return {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": int(thread_count) if thread_count.isdecimal() else 0,
+        "INFERENCE_NUM_THREADS": thread_count(),
     }
 
 

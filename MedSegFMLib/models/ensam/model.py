@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,12 +29,14 @@ from ...volumes.region import Region
 from ...volumes.resampling import cell_positions, resampled
 from ...volumes.volume import Volume
 from ...weights import store
+from ...weights.checksums import own_sha256
 from ..common.options import parse_yes_no
 from ..randomwalk.refined_segmenter import RefinedSegmenter
 from . import weights as ensam_weights
 from .network.graphs import graphs
 from .runtime import Features, NetworkPrompts, Runtime
 from .sliding_windows import SlidingWindow, blended, holds_object, window_regions
+from .stored_runtime import StoredRuntime
 from .tokens import Tokens, prompt_tokens
 
 CARD = ModelCard(
@@ -113,11 +116,11 @@ def _cpu_runtime(path: Path) -> Runtime:
     if graphs(config).are_shipped and find_spec("openvino") is not None:
         from . import openvino_runtime as ensam_openvino
 
-        return ensam_openvino.load(path)
+        return StoredRuntime(ensam_openvino.load(path), _identity(path, "openvino"))
     if graphs(config).are_shipped and find_spec("onnxruntime") is not None:
         from . import onnx_runtime as ensam_onnx
 
-        return ensam_onnx.load(path)
+        return StoredRuntime(ensam_onnx.load(path), _identity(path, "onnxruntime"))
     if find_spec("torch") is not None:
         return _torch_runtime(path, "cpu")
     fault = (
@@ -129,6 +132,11 @@ def _cpu_runtime(path: Path) -> Runtime:
         f"The weights {path} need torch, which is not installed, because {fault}; run: "
         f"{extra_command('models')}, or use the model randomwalk."
     )
+
+
+def _identity(path: Path, package: str) -> str:
+    """The network of a file, as a package runs it."""
+    return f"{CARD.name} {own_sha256(path)} {package} {version(package)}"
 
 
 def _torch_runtime(path: Path, device: str) -> Runtime:

@@ -5,13 +5,13 @@ It is slower than OpenVINO, but has wheels for every system and numpy that Slice
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ...segmenter import Logits
+from ...system.threads import thread_count
 from . import graph_runtime
 from .graph_runtime import GraphRuntime
 from .network.config import EnsamConfig
@@ -69,9 +69,8 @@ def _library() -> Any:
 
 
 def _options() -> Any:
-    """Options of a session; the number of threads is OMP_NUM_THREADS, as with torch."""
+    """Options of a session; the number of threads is that of `system.threads`."""
     options = _library().SessionOptions()
-    thread_count = os.environ.get("OMP_NUM_THREADS", "")
-    options.intra_op_num_threads = int(thread_count) if thread_count.isdecimal() else 0
+    options.intra_op_num_threads = thread_count()
     options.log_severity_level = _ERRORS_ONLY
     return options

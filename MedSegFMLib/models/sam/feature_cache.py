@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...progress import Progress, parts_of
+from ...system import feature_store
 from ...system.memory_cache import LruByteCache
 from ...volumes.volume import Volume
 from ...volumes.windows import Window
@@ -22,6 +23,9 @@ from .runtime import SliceEmbedding
 # Pixels of all images that are passed to the network at a time, eight of 1024 by 1024: a GPU
 # processes many at once.
 _PIXELS_AT_ONCE = 8 * 1024 * 1024
+
+# The name of the array in a file of the store.
+_FEATURES = "features"
 
 Wanted = tuple[int, SliceKey]
 """The volume's number, and the slice's key in it."""
@@ -35,7 +39,11 @@ class SliceEncoder(Protocol):
 
 
 class SliceFeatures:
-    """Features of the slices of one volume, in 16 bits; those of another volume replace them."""
+    """Features of the slices of one volume, in 16 bits; those of another volume replace them.
+
+    Beneath the cache in memory is the store on disk, if there is one (`system.feature_store`) and
+    the network has an `identity`.
+    """
 
     def __init__(
         self,
@@ -98,11 +106,29 @@ class SliceFeatures:
         for batch, share in zip(batches, parts_of(progress, max(1, len(batches))), strict=False):
             share(0.0, "Encoding slices")
             images = self._preprocessor.images(slice_images[batch], plan)
-            for n, features in zip(batch, self._runtime.encode(images, share), strict=True):
-                item = SliceEmbedding(np.asarray(features, np.float16))
+            for n, features in zip(batch, self._encoded(images, share), strict=True):
+                item = SliceEmbedding(features)
                 self._cache.put(wanted[n], item)
                 items[n] = item
         return [item.features for item in items if item is not None]
+
+    def _encoded(
+        self, images: NDArray[np.float32], progress: Progress
+    ) -> list[NDArray[np.float16]]:
+        """The features of images, from the store on disk or computed."""
+        store, identity = feature_store.active(), getattr(self._runtime, "identity", "")
+        if store is None or not identity:
+            return [np.asarray(f, np.float16) for f in self._runtime.encode(images, progress)]
+        keys = [feature_store.key_of(identity, image) for image in images]
+        found = {key: (store.get(key) or {}).get(_FEATURES) for key in keys}
+        missing = [n for n, key in enumerate(keys) if found[key] is None]
+        if missing:
+            computed = self._runtime.encode(images[missing], progress)
+            features = (np.asarray(item, np.float16) for item in computed)
+            new = dict(zip((keys[n] for n in missing), features, strict=True))
+            store.put({key: {_FEATURES: array} for key, array in new.items()})
+            found |= new
+        return [np.asarray(found[key], np.float16) for key in keys]
 
     def _empty(self) -> LruByteCache[Wanted, SliceEmbedding]:
         return LruByteCache(self._cache_bytes, lambda item: item.nbytes)

@@ -44,6 +44,8 @@ def make_runtime(network: Sam, path: Path, sha256: str, device: str, model: str)
         device: The device.
         model: The model name in error messages.
     """
+    import torch
+
     from .torch_runtime import TorchSamRuntime
 
     chosen = choose_device(device)
@@ -51,5 +53,9 @@ def make_runtime(network: Sam, path: Path, sha256: str, device: str, model: str)
         from .openvino_graphs import Source
         from .openvino_runtime import OpenVinoSamRuntime
 
-        return OpenVinoSamRuntime(network, Source(path, sha256), model)
-    return TorchSamRuntime(network, chosen, model)
+        runtime: TorchSamRuntime = OpenVinoSamRuntime(network, Source(path, sha256), model)
+    else:
+        runtime = TorchSamRuntime(network, chosen, model)
+    kind, by = type(runtime).__name__, f"torch {torch.__version__}"
+    runtime.identity = f"sam {sha256} {kind} {chosen.type} {by}"
+    return runtime

@@ -44,6 +44,8 @@ class TorchSamRuntime:
     def __init__(
         self, network: Sam, device: torch.device, model: str = "sam", half: bool = False
     ) -> None:
+        # Empty: its features are not stored on disk.
+        self.identity = ""
         self._config = network.config
         self._network = network.to(device)
         self._encoder = network.encoder

@@ -21,6 +21,7 @@ from ...progress import Progress, part_of
 from ...prompts.types import Prompt
 from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction
 from ...system.device import choose_device
+from ...system.feature_store import is_switched_off
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...weights import store
@@ -127,7 +128,9 @@ def create(
             "decoder for one."
         )
     encoder = open_base(base, str(chosen), facts.base_sha256, path)
-    files = FeatureFiles(store.folder() / _FOLDER, budget) if budget else None
+    files = (
+        FeatureFiles(store.folder() / _FOLDER, budget) if budget and not is_switched_off() else None
+    )
     return Sam3dSegmenter(decoder.to(chosen), facts, encoder, files, part)
 
 

@@ -60,6 +60,7 @@ def decoder(tmp_path: Path) -> Path:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's folder."""
     monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path / "store"))
+    monkeypatch.setenv("MEDSEGFM_NO_CACHE", "")
     return tmp_path / "store"
 
 

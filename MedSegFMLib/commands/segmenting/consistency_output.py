@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..consistency import Consistency, PlaneViews, measure
-from ..drawing.consistency_figure import draw_consistency
-from ..drawing.picture import write_picture
-from ..progress import Progress
-from ..segmenter import Prediction
-from ..session.session import Session
-from ..volumes.volume import Volume
-from ..volumes.windows import Window
+from ...consistency import Consistency, PlaneViews, measure
+from ...drawing.consistency_figure import draw_consistency
+from ...drawing.picture import write_picture
+from ...progress import Progress
+from ...segmenter import Prediction
+from ...session.session import Session
+from ...volumes.volume import Volume
+from ...volumes.windows import Window
 
 COLUMNS = ("agreement", "expected Dice")
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MedSegFMError, PromptError, numbers_text
-from ..prompts.mask import Mask, Role
-from ..prompts.mask_voxels import is_resampled, start_voxels
-from ..prompts.voxels import to_voxels
-from ..system.names import parse_label
-from ..volumes.geometry import Geometry
-from ..volumes.region import Region
-from ..volumes.segmentations.files import has_segments
-from ..volumes.segmentations.segmentation import Segmentation
-from ..volumes.volume import Volume
+from ...errors import MedSegFMError, PromptError, numbers_text
+from ...prompts.mask import Mask, Role
+from ...prompts.mask_voxels import is_resampled, start_voxels
+from ...prompts.voxels import to_voxels
+from ...system.names import parse_label
+from ...volumes.geometry import Geometry
+from ...volumes.region import Region
+from ...volumes.segmentations.files import has_segments
+from ...volumes.segmentations.segmentation import Segmentation
+from ...volumes.volume import Volume
 
 
 def read_mask(text: str, geometry: Geometry, role: Role = "start") -> Mask:
