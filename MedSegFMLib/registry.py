@@ -74,6 +74,22 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
         DeviceError: the device does not exist, or its memory is exhausted.
         WeightsError: the weights are missing or damaged.
     """
+    check_creatable(name, options)
+    module = _module(name)
+    with creating_errors(name) if module.CARD.packages else nullcontext():
+        return cast(Segmenter, module.create(device=device, **options))
+
+
+def check_creatable(name: str, options: Iterable[str]) -> None:
+    """Check what `create` needs to be able to begin, without loading anything.
+
+    Args:
+        name: a name of `MODELS` or an earlier name.
+        options: the names of the options.
+
+    Raises:
+        ModelError: an unknown model or option, or missing packages.
+    """
     module = _module(name)
     missing = missing_packages(module.CARD)
     if missing:
@@ -84,8 +100,6 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
     if "weights" in options and module.CARD.weights is None:
         raise ModelError(f"The model {name} takes no weights; leave them out.")
     _check_options(name, module, options)
-    with creating_errors(name) if module.CARD.packages else nullcontext():
-        return cast(Segmenter, module.create(device=device, **options))
 
 
 def _check_options(name: str, module: ModuleType, options: Iterable[str]) -> None:

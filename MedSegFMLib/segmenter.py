@@ -14,6 +14,7 @@ from .errors import PromptError
 from .progress import Progress
 from .prompts.mask import Mask
 from .prompts.types import Prompt, is_start, prompt_name
+from .system.suggestions import with_suggestion
 from .volumes.geometry import Geometry
 from .volumes.region import Region, Shape, shape_triple
 from .volumes.volume import Volume
@@ -249,6 +250,7 @@ def class_numbers(phrases: Sequence[str], classes: Sequence[str], model: str) ->
     for phrase in phrases:
         if phrase.strip().casefold() not in known:
             raise PromptError(
-                f"The model {model} has no class '{phrase}'; its classes are {', '.join(classes)}."
+                f"The model {model} has no class {with_suggestion(phrase, classes)}; its classes "
+                f"are {', '.join(classes)}."
             )
     return [known.index(phrase.strip().casefold()) for phrase in phrases]

@@ -93,7 +93,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _cases(arguments: argparse.Namespace, source: Path) -> list[Case]:
-    from ..datasets.cases import cases_file, read_cases
+    from ..datasets.cases import read_cases
+    from ..datasets.challenge_npz import cases_file
 
     # Labels in another folder are for the npz files themselves.
     if source.is_dir() and arguments.labels is None and cases_file(source) is not None:

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="DICE",
-        help="list only what has a lower expected Dice (default: all)",
+        help="list only what has a lower expected Dice, 0 to 1 (default: all)",
     )
     parser.add_argument(
         "--most",

@@ -50,9 +50,9 @@ examples:
   medsegfm segment ct.nii.gz --mask seg.nii.gz:1 --negative 65 45 12 \\
       --out better.nii.gz
 
-Voxels are (i, j, k) = (column, row, slice), counted from 0. Boxes are half-open:
-the last three numbers are one beyond the last voxel of the box. The command
-medsegfm show ct.nii.gz --preview look.png draws these numbers beside the image."""
+Voxels are (i, j, k) = (column, row, slice), counted from 0. Boxes are
+half-open: the last three numbers are one beyond the last voxel of the box.
+medsegfm show ct.nii.gz --preview look.png draws these numbers at the image."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

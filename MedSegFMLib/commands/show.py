@@ -36,13 +36,15 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("volume", help=VOLUME_HELP)
-    parser.add_argument("--preview", metavar="P.png", help="write an image of three planes")
+    parser.add_argument(
+        "--preview", metavar="P.png", help="write an image of three planes, with voxel indices"
+    )
     parser.add_argument(
         "--at",
         nargs=3,
         type=int,
         metavar=("I", "J", "K"),
-        help="voxel that the planes go through (default: the centre)",
+        help="voxel (i, j, k) that the planes go through (default: the centre)",
     )
     add_window_argument(parser)
     add_reading_arguments(parser)

@@ -27,6 +27,7 @@ from .challenge_npz import (
     DEFAULT_SPACING_ORDER,
     SPACING_ORDERS,
     VoxelBox,
+    cases_file,
     is_challenge_file,
     read_boxes,
     read_image,
@@ -34,9 +35,6 @@ from .challenge_npz import (
     read_objects,
     read_spacing,
 )
-
-# The list of cases in a folder that `medsegfm convert` writes.
-CASES_NAME = "cases.json"
 
 # The prefixes of the challenge's file names.
 _MODALITIES = ("CT", "MR", "PET", "US", "Microscopy")
@@ -116,12 +114,6 @@ def read_cases(path: Path) -> list[Case]:
     if duplicates:
         raise CasesError(f"{path} names {duplicates} twice; give each case a unique name.")
     return cases
-
-
-def cases_file(folder: Path) -> Path | None:
-    """The cases.json of a folder, in upper or lower case; None if there is none."""
-    found = (path for path in folder.iterdir() if path.name.casefold() == CASES_NAME)
-    return next((path for path in sorted(found) if path.is_file()), None)
 
 
 def challenge_cases(

@@ -40,6 +40,11 @@ _BOX_KEYS = ("z_min", "z_mid_y_min", "z_mid_x_min", "z_max", "z_mid_y_max", "z_m
 _LARGEST_BOXES = 1 << 25
 
 
+def cases_file(folder: Path) -> Path | None:
+    """The cases.json of a folder, in upper or lower case; None if there is none."""
+    return next((p for p in sorted(folder.iterdir()) if p.name.casefold() == "cases.json"), None)
+
+
 def is_challenge_file(path: Path) -> bool:
     """Whether the name ends in .npz."""
     return path.suffix.lower() == ".npz"

@@ -21,8 +21,15 @@ _OPTION = re.compile(r"--[A-Za-z]")
 _SILENT = (None, False, 0, "", argparse.SUPPRESS)
 
 
-class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Help with the default of each option that has one and does not explain it itself."""
+class HelpFormatter(argparse.HelpFormatter):
+    """Help that keeps lines, and has the default of each option that does not explain it itself."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        filled = []
+        for line in text.splitlines():
+            own = line[: len(line) - len(line.lstrip())]
+            filled.append(super()._fill_text(line, width, indent + own))
+        return "\n".join(filled)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         text = action.help or ""
