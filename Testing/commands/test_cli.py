@@ -182,7 +182,7 @@ def test_models_names_missing_weights_before_missing_packages(
     words = ["segment", "v.nrrd", "--out", tmp_path / "s.nrrd", "--model", "ensam"]
     make_blob(Geometry.from_spacing((18, 22, 24)))[0].write(tmp_path / "v.nrrd")
     monkeypatch.chdir(tmp_path)
-    assert "pip install safetensors" in refused(capsys, *words, *BOX)
+    assert 'pip install ".[models]"' in refused(capsys, *words, *BOX)
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
