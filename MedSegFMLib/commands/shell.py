@@ -13,8 +13,8 @@ from ..errors import Cancelled, MedSegFMError
 from ..prompts.json_format import read_prompts
 from ..prompts.prompt_list import PromptList
 from ..registry import card
+from .arguments.reading import VOLUME_HELP, add_reading_arguments, read_volume
 from .console import progress_bar
-from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 from .segmenting.model_arguments import (
     add_model_arguments,
     check_model,

@@ -16,9 +16,9 @@ from ..volumes.geometry import Geometry
 from ..volumes.intensities import looks_like_ct
 from ..volumes.volume import Volume
 from .arguments.picture import add_window_argument, chosen_window, title_of
+from .arguments.reading import VOLUME_HELP, add_reading_arguments, read_volume
 from .check_outputs import check_outputs
 from .console import print_table
-from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 
 if TYPE_CHECKING:
     from ..volumes.io.dicom.series import SeriesRow

@@ -30,8 +30,8 @@ from .arguments.picture import (
     read_objects,
     title_of,
 )
+from .arguments.reading import VOLUME_HELP, add_reading_arguments, read_volume
 from .check_outputs import check_outputs
-from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 
 SUMMARY = "draw a volume with segments and prompts: where each object is largest, or a montage"
 EXAMPLES = """\

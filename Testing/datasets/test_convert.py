@@ -163,7 +163,7 @@ def test_a_folder_of_npz_files_is_evaluated_as_it_is(tmp_path: Path) -> None:
 def test_a_folder_takes_its_list_along(name: str, tmp_path: Path) -> None:
     listed = write_pair(tmp_path / "volumes", Geometry.from_spacing((6, 8, 9), SPACING), "first")
     listed.rename(listed.with_name(name))
-    # Volumes to npz, and npz to volumes: names, modality, objects and the order of the spacing stay.
+    # To npz and back: names, modality, objects and the order of the spacing stay.
     words = ["--spacing-order", "zyx"]
     assert run("convert", tmp_path / "volumes", "--out", tmp_path / "npz", *words) == 0
     assert (tmp_path / "npz/first.npz").is_file()

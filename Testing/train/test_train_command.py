@@ -110,7 +110,7 @@ def test_training_says_in_one_line_what_is_wrong(
         ("medical-sam3", "No trained weights of medical-sam3"),
         ("medical-sam3 base=nowhere", "base is nowhere"),
         ("ensam samples=1 start=nowhere.safetensors", "start is nowhere.safetensors"),
-        ("ensam samples=1 --dry-run pack=nowhere.npz", "pack is nowhere.npz"),
+        ("ensam samples=1 pack=nowhere.npz --dry-run", "pack is nowhere.npz"),
     ],
 )
 def test_what_training_needs_is_missed_before_torch_is_imported(

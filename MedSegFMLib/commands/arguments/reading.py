@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..volumes.volume import Volume
+from ...volumes.volume import Volume
 
 VOLUME_HELP = (
     "NIfTI, NRRD, MetaImage, FreeSurfer, TIFF, OME-Zarr or DICOM file, or a folder of DICOM"
