@@ -5,7 +5,7 @@ It holds names only: a model's module is imported on first use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
@@ -28,6 +28,7 @@ MODELS = {
     "crossplane": "MedSegFMLib.models.sam.crossplane",
     "sam3d": "MedSegFMLib.models.sam3d.model",
     "medical-sam3": "MedSegFMLib.models.medical_sam3.model",
+    "nninteractive": "MedSegFMLib.models.nninteractive.model",
     "nnunet": "MedSegFMLib.models.nnunet.model",
     "segresnet": "MedSegFMLib.models.segresnet.model",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
@@ -35,6 +36,16 @@ MODELS = {
 
 # Earlier names of models, which commands, scripts, saved scenes and results may contain.
 ALIASES = {"graphcut": "randomwalk"}
+
+# Packages that are imported by another name than they are installed by.
+DISTRIBUTIONS = {
+    "nnInteractive.inference.inference_session": "nninteractive",
+    "nnInteractive.inference.remote": "nninteractive-client",
+    "yaml": "PyYAML",
+}
+
+# Packages of models that are an extra of their own.
+_OWN_EXTRAS = {"nninteractive": "nninteractive", "nninteractive-client": "nninteractive"}
 
 # The model used if none is named: the one with the best scores on the real cases.
 DEFAULT_MODEL = "ensam"
@@ -45,9 +56,18 @@ def resolve_name(name: str) -> str:
     return ALIASES.get(name, name)
 
 
-def card(name: str) -> ModelCard:
-    """The card of a model; needs no package beyond the base installation."""
-    return cast(ModelCard, _module(name).CARD)
+def card(name: str, options: Mapping[str, Any] | None = None) -> ModelCard:
+    """The card of a model; needs no package beyond the base installation.
+
+    Args:
+        name: a name of `MODELS` or an earlier name.
+        options: options of its `create`, with which some models take fewer prompts or need other
+            packages.
+    """
+    module = _module(name)
+    if options and hasattr(module, "card_with"):
+        return cast(ModelCard, module.card_with(options))
+    return cast(ModelCard, module.CARD).with_options(options or ())
 
 
 def cards() -> list[ModelCard]:
@@ -56,8 +76,17 @@ def cards() -> list[ModelCard]:
 
 
 def missing_packages(model_card: ModelCard) -> list[str]:
-    """The packages that a model needs and this Python does not have."""
-    return [package for package in model_card.packages if find_spec(package) is None]
+    """The packages that a model needs and this Python does not have, as pip names them."""
+    missing = (package for package in model_card.packages if not _is_installed(package))
+    return [DISTRIBUTIONS.get(package, package) for package in missing]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:
+        # The package that it is a part of.
+        return False
 
 
 def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
@@ -75,34 +104,48 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
         WeightsError: the weights are missing or damaged.
     """
     check_creatable(name, options)
-    module = _module(name)
-    with creating_errors(name) if module.CARD.packages else nullcontext():
+    module, needed = _module(name), card(name, options)
+    if module.CARD.weights is not None and options.get("weights") is None:
+        from .weights.recorded_options import recorded_options
+
+        options = {**recorded_options(module.CARD.weights), **options}
+        check_options(name, options)
+    with creating_errors(name) if needed.packages else nullcontext():
         return cast(Segmenter, module.create(device=device, **options))
 
 
-def check_creatable(name: str, options: Iterable[str]) -> None:
+def check_creatable(name: str, options: Mapping[str, Any]) -> None:
     """Check what `create` needs to be able to begin, without loading anything.
 
     Args:
         name: a name of `MODELS` or an earlier name.
-        options: the names of the options.
+        options: options of the model's own `create`.
 
     Raises:
         ModelError: an unknown model or option, or missing packages.
     """
     module = _module(name)
-    missing = missing_packages(module.CARD)
+    needed = card(name, options)
+    missing = missing_packages(needed)
     if missing:
+        own = set(missing) & set(_OWN_EXTRAS)
+        extra = ",".join(["models", *sorted({_OWN_EXTRAS[package] for package in own})])
         raise ModelError(
             f"The model {name} needs {', '.join(missing)}, which is not installed; run: "
-            f"{extra_command('models')}, or use the model randomwalk."
+            f"{extra_command(extra)}, or use the model randomwalk."
         )
     if "weights" in options and module.CARD.weights is None:
         raise ModelError(f"The model {name} takes no weights; leave them out.")
-    _check_options(name, module, options)
+    check_options(name, options)
 
 
-def _check_options(name: str, module: ModuleType, options: Iterable[str]) -> None:
+def check_options(name: str, options: Iterable[str]) -> None:
+    """Check the names of options; their values are checked when the model is created.
+
+    Raises:
+        ModelError: the model has no such option.
+    """
+    module = _module(name)
     accepted = signature(module.create)
     known = [option for option in accepted.parameters if option != "device"]
     for option in options:

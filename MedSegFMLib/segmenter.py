@@ -17,6 +17,7 @@ from .prompts.types import Prompt, is_start, prompt_name
 from .system.suggestions import with_suggestion
 from .volumes.geometry import Geometry
 from .volumes.region import Region, Shape, shape_triple
+from .volumes.segmentations.vocabulary import match
 from .volumes.volume import Volume
 
 Logits = NDArray[np.float32]
@@ -59,6 +60,12 @@ class ModelOption:
         description: what it does, for the tool tip.
         choices: the values it may have, as text; () for any text that `create` accepts.
         default: what the model does without it, for the user.
+        packages: for an option with which another computer does the work: what the model needs then
+            instead of the card's packages, and no weights. None for any other option.
+        is_private: whether it is the user's own: kept in their settings, and never read from or
+            written to a scene or result, which others may have made or get. Such as a server, which
+            gets the volume.
+        is_secret: whether it is not shown, such as a key.
     """
 
     name: str
@@ -66,6 +73,9 @@ class ModelOption:
     description: str
     choices: tuple[str, ...] = ()
     default: str = ""
+    packages: tuple[str, ...] | None = None
+    is_private: bool = False
+    is_secret: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,13 @@ class ModelCard:
                     f"{self.title} does not support {name} prompts; it supports "
                     f"{', '.join(self.prompts)}."
                 )
+
+    def with_options(self, names: Iterable[str]) -> ModelCard:
+        """The card of the model with these options, which may need other packages, no weights."""
+        for option in self.options:
+            if option.packages is not None and option.name in names:
+                return replace(self, packages=option.packages, weights=None)
+        return self
 
     def memory_bytes(self, region_voxels: int) -> int:
         """Estimated peak memory of a prediction on a region of `region_voxels` voxels."""
@@ -239,18 +256,25 @@ class Segmenter(Protocol):
 
 
 def class_numbers(phrases: Sequence[str], classes: Sequence[str], model: str) -> list[int]:
-    """The index, from 0, of the class that each phrase names, ignoring case.
+    """The index, from 0, of the class that each phrase names, in any way to write its name.
 
     Raises:
-        PromptError: a phrase names no class, or there is no phrase.
+        PromptError: a phrase names no class, or may be several, or there is no phrase.
     """
-    known = [name.strip().casefold() for name in classes]
     if not phrases:
         raise PromptError(f"No class is named; the classes of {model} are {', '.join(classes)}.")
-    for phrase in phrases:
-        if phrase.strip().casefold() not in known:
-            raise PromptError(
-                f"The model {model} has no class {with_suggestion(phrase, classes)}; its classes "
-                f"are {', '.join(classes)}."
-            )
-    return [known.index(phrase.strip().casefold()) for phrase in phrases]
+    return [_class_number(phrase, classes, model) for phrase in phrases]
+
+
+def _class_number(phrase: str, classes: Sequence[str], model: str) -> int:
+    meant = match(phrase, classes)
+    if len(meant.found) == 1:
+        return meant.found[0]
+    several = [classes[n] for n in meant.found or meant.candidates]
+    if several:
+        way = "name one of them" if len(several) > 1 else "name it so if you mean it"
+        raise PromptError(f"'{phrase}' may be {' or '.join(several)} of {model}; {way}.")
+    raise PromptError(
+        f"The model {model} has no class {with_suggestion(phrase, classes)}; its classes are "
+        f"{', '.join(classes)}."
+    )

@@ -32,7 +32,9 @@ ORDER: dict[str, list[set[str]]] = {
         {"volumes"},
         {"prompts"},
         {"segmenter"},
-        {"datasets", "registry", "session", "synthesis", "weights"},
+        {"datasets", "session", "synthesis", "weights"},
+        {"registry"},
+        {"model_choice"},
         {"metrics", "models", "simulate"},
         {"consistency", "results"},
         {"drawing", "tasks"},
@@ -54,9 +56,9 @@ ORDER: dict[str, list[set[str]]] = {
     ],
     "train.recipes": [{"crossplane", "ensam", "medical_sam3", "sam3d"}],
     "evaluate": [
-        {"model_choice", "records"},
+        {"records"},
         {"protocol"},
-        {"conversion", "protocols", "results"},
+        {"challenge_answer", "conversion", "protocols", "results"},
         {"report", "run"},
     ],
     "mrml": [
@@ -75,10 +77,16 @@ ORDER: dict[str, list[set[str]]] = {
 
 SHARED_BY_MODELS = {"class_based", "common", "planar"}
 # The cross-plane adapter and MedSAM are in the family of SAM.
-TIES = {"ensam": {"randomwalk"}, "medical_sam3": {"sam"}, "sam3d": {"sam"}}
+TIES = {
+    "ensam": {"randomwalk"},
+    "medical_sam3": {"sam"},
+    # Its plans are those of nnU-Net.
+    "nninteractive": {"nnunet"},
+    "sam3d": {"sam"},
+}
 
 TORCH = {"accelerate", "monai", "nnunetv2", "peft", "segment_anything", "torch", "torchvision"}
-TORCH |= {"transformers"}
+TORCH |= {"nnInteractive", "transformers"}
 LIGHT = {"__init__", "config", "recipe", "registry", "settings"}
 
 

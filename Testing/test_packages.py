@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 import MedSegFMLib
 from MedSegFMLib import cards
+from MedSegFMLib.registry import DISTRIBUTIONS
 from MedSegFMLib.tasks.environment import machine
 from MedSegFMLib.train.registry import RECIPES
 
@@ -27,8 +28,8 @@ LIGHT, EXTRAS = PROJECT["dependencies"], PROJECT["optional-dependencies"]
 # Of the extra "models", what Slicer does not install by pip: the first two come through the
 # extension PyTorch, and nothing there shows TensorBoard's log or writes OpenVINO's graphs anew.
 NOT_IN_SLICER = {"torch", "torchvision", "tensorboard", "onnx", "onnxscript"}
-# Packages that are imported by another name than they are installed by.
-INSTALLED_AS = {"yaml": "PyYAML"}
+# Extras of single models, which the extra "models" does not contain.
+OF_ONE_MODEL = [*EXTRAS["nninteractive"], *EXTRAS["nninteractive-client"]]
 
 
 def names(lines: list[str]) -> set[str]:
@@ -44,7 +45,7 @@ def lines_of(path: str) -> list[str]:
 
 def test_slicer_gets_the_extra_models_but_for_what_it_has_no_use_for() -> None:
     wanted = [line for line in EXTRAS["models"] if Requirement(line).name not in NOT_IN_SLICER]
-    assert lines_of("MedSegFM/Resources/requirements-models.txt") == wanted
+    assert lines_of("MedSegFM/Resources/requirements-models.txt") == [*wanted, *OF_ONE_MODEL]
     assert names(EXTRAS["models"]) >= NOT_IN_SLICER
 
 
@@ -52,21 +53,23 @@ def test_slicer_gets_the_extra_models_but_for_what_it_has_no_use_for() -> None:
     ("owner", "imported"),
     [
         *((card.name, card.packages) for card in cards()),
+        *((c.name, o.packages) for c in cards() for o in c.options if o.packages),
         *((recipe, import_module(module).PACKAGES) for recipe, module in RECIPES.items()),
     ],
 )
 def test_what_a_model_or_recipe_imports_comes_with_the_light_installation_or_models(
     owner: str, imported: tuple[str, ...]
 ) -> None:
-    installed = {canonicalize_name(INSTALLED_AS.get(name, name)) for name in imported}
-    assert installed <= names([*LIGHT, *EXTRAS["models"]]), owner
+    installed = {canonicalize_name(DISTRIBUTIONS.get(name, name)) for name in imported}
+    assert installed <= names([*LIGHT, *EXTRAS["models"], *OF_ONE_MODEL]), owner
 
 
 def test_a_report_names_the_versions_of_all_that_models_run_on() -> None:
     listed = machine()["versions"].keys() - {"medsegfm", "Python"}
-    spelled = {Requirement(line).name for line in [*LIGHT, *EXTRAS["models"], *EXTRAS["cluster"]]}
+    lines = [*LIGHT, *EXTRAS["models"], *OF_ONE_MODEL, *EXTRAS["cluster"]]
+    spelled = {Requirement(line).name for line in lines}
     assert listed <= spelled
-    needed = {INSTALLED_AS.get(name, name) for card in cards() for name in card.packages}
+    needed = {DISTRIBUTIONS.get(name, name) for card in cards() for name in card.packages}
     assert {canonicalize_name(name) for name in needed} <= {canonicalize_name(n) for n in listed}
 
 

@@ -44,7 +44,7 @@ class Actions:
         return (
             (ui.loadButton, lambda: self._panel.dialogs.load_volume()),
             (ui.sampleButton, self._load_sample),
-            (ui.recoverButton, lambda: self._panel.recovery.recover(logic)),
+            (ui.recoverButton, self._recover),
             (ui.nextSegmentButton, logic.add_object),
             (ui.textButton, self._add_text),
             (ui.classesButton, logic.segment_classes),
@@ -57,6 +57,10 @@ class Actions:
             (ui.cancelButton, self._cancel),
             (ui.restartButton, self._restart),
         )
+
+    def _recover(self):
+        self._panel.recovery.recover(self._logic)
+        self._panel.follow_model()
 
     def _load_sample(self):
         self._panel.parameters.volume = sample_data.make_phantom()

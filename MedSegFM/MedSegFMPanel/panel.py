@@ -18,7 +18,7 @@ from .consistency.section import ConsistencySection
 from .dialogs import Dialogs
 from .model import messages as model_messages
 from .model.installation import Installation
-from .model.options import ModelOptions
+from .model.options import ModelOptions, with_options
 from .model.section import ModelSection
 from .parameter_link import ParameterLink
 from .prompts.buttons import PromptButtons, Shortcuts, hint
@@ -214,6 +214,12 @@ class Panel:
             self.logic.requests.release()
         self.refresh()
 
+    def follow_model(self):
+        """Bring the parameters to the model of the work and its options: work was loaded."""
+        parameters, logic = self.parameters, self.logic
+        parameters.modelOptions = with_options(parameters.modelOptions, logic.model, logic.options)
+        parameters.model = type(parameters.model)[logic.model]
+
     def _apply_model(self, chosen):
         logic, wanted = self.logic, (chosen.model.value, chosen.device.value)
         options = self.options.show(registry.card(wanted[0]), chosen.modelOptions)
@@ -312,12 +318,18 @@ class Panel:
         model_card = registry.card(name)
         self.models.show(
             name,
+            logic.options if name == logic.model else {},
             model_messages.region_voxels(model_card, logic.prompts, logic.current_label, geometry),
         )
 
     def _on_options(self, text):
-        if self.parameters is not None:
-            self.parameters.modelOptions = text
+        if self.parameters is None:
+            return
+        if text == self.parameters.modelOptions:
+            # A private option was changed, which the scene does not hold.
+            self._apply_model(self.parameters)
+            self.refresh()
+        self.parameters.modelOptions = text
 
     def _on_model_changed(self):
         self.models.look_again()

@@ -47,7 +47,7 @@ class VolumeChoice:
         panel.status.clear()
         if node is not None:
             panel.models.look_again()
-            panel.parameters.model = type(panel.parameters.model)[self._logic.model]
+            panel.follow_model()
             panel.warm_up()
 
     def look_again(self):

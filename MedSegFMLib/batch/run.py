@@ -91,6 +91,6 @@ def run_batch(
 def _weights(model: BatchModel) -> str:
     """The SHA-256 of a model's weights; empty if they cannot be read, as loading them will say."""
     try:
-        return str(weights_of(model.name, model.options.get("weights")))
+        return str(weights_of(model.name, model.options))
     except MedSegFMError:
         return ""

@@ -15,6 +15,7 @@ from .console import progress_bar
 if TYPE_CHECKING:
     from ..datasets.cases import Case
 
+_BOX_RULES = ("challenge", "challenge-middle-voxel")
 SUMMARY = "convert cases between the CVPR 2025 challenge's npz files and NIfTI with a CASES.json"
 EXAMPLES = """\
 examples:
@@ -56,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--boxes", action="store_true", help="add a box for each label, by the challenge's rule"
     )
     parser.add_argument(
+        "--box-rule",
+        choices=_BOX_RULES,
+        default=_BOX_RULES[0],
+        help="the rule of --boxes; the second is that of the challenge before May 2025 (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
         "--window",
         nargs=2,
         type=float,
@@ -72,40 +80,52 @@ def run(arguments: argparse.Namespace) -> None:
 
     source, out = Path(arguments.source), Path(arguments.out)
     order = arguments.spacing_order or DEFAULT_SPACING_ORDER
-    cases = _cases(arguments, source)
+    cases, unlabelled = _cases(arguments, source)
     is_list = source.suffix.lower() == ".json"
     if is_list or not all(is_challenge_file(case.image) for case in cases):
         if out.suffix.lower() == ".json":
             raise CasesError(
                 f"{out} would list npz files, but {source} is not one; use a folder for --out."
             )
-        settings = Npz(order, arguments.boxes, _window(arguments))
+        settings = Npz(order, arguments.box_rule if arguments.boxes else None, _window(arguments))
         with progress_bar("convert") as progress:
             written = volumes_to_npz(cases, out, settings, progress)
     elif out.suffix.lower() == ".json":
+        if unlabelled:
+            raise CasesError(
+                f"{unlabelled[0]} has no 'gts', but a list is of labelled cases; name the "
+                "folder of the labels with --labels, or a folder for --out."
+            )
         written = list_npz(cases, out)
     else:
         with progress_bar("convert") as progress:
-            written = npz_to_volumes(cases, out, progress)
+            written = npz_to_volumes(cases, out, progress, unlabelled, order)
     for sentence in written.notes:
         print(sentence, file=sys.stderr)
-    print(f"{written.path}: {len(cases)} case{'' if len(cases) == 1 else 's'}.")
+    count = len(cases) + len(unlabelled)
+    print(f"{written.path}: {count} case{'' if count == 1 else 's'}.")
 
 
-def _cases(arguments: argparse.Namespace, source: Path) -> list[Case]:
+def _cases(arguments: argparse.Namespace, source: Path) -> tuple[list[Case], list[Path]]:
+    """The labelled cases of a source, and npz files without labels."""
     from ..datasets.cases import read_cases
-    from ..datasets.challenge_npz import cases_file
+    from ..datasets.challenge_npz import cases_file, has_labels, is_challenge_file
 
     # Labels in another folder are for the npz files themselves.
     if source.is_dir() and arguments.labels is None and cases_file(source) is not None:
-        return _in_order(arguments, read_cases(source))
+        cases = _in_order(arguments, read_cases(source))
+        if not all(is_challenge_file(case.image) for case in cases):
+            return cases, []
+        listed = {case.image.name for case in cases}
+        others = [path for path in sorted(source.glob("*.npz")) if path.name not in listed]
+        return cases, [path for path in others if not has_labels(path)]
     if source.is_dir() or source.suffix.lower() == ".npz":
         return _npz_cases(arguments, source)
     if source.suffix.lower() == ".json":
-        return read_cases(source)
+        return read_cases(source), []
     if arguments.label is None:
         raise CasesError(f"{source} is an image without labels; give its label map with --label.")
-    return [_volume_case(arguments, source)]
+    return [_volume_case(arguments, source)], []
 
 
 def _in_order(arguments: argparse.Namespace, cases: list[Case]) -> list[Case]:
@@ -123,15 +143,22 @@ def _volume_case(arguments: argparse.Namespace, source: Path) -> Case:
     return Case(file_stem(source), source.parent, source, label, arguments.modality, objects)
 
 
-def _npz_cases(arguments: argparse.Namespace, source: Path) -> list[Case]:
-    from ..datasets.cases import challenge_case, challenge_cases
+def _npz_cases(arguments: argparse.Namespace, source: Path) -> tuple[list[Case], list[Path]]:
+    """The cases of a folder or file, and the files without labels."""
+    from ..datasets.cases import challenge_case, npz_files
+    from ..datasets.challenge_npz import has_labels
 
     order = arguments.spacing_order or DEFAULT_SPACING_ORDER
     if source.is_dir():
         labels = Path(arguments.labels) if arguments.labels else None
-        return challenge_cases(source, labels, order)
-    label = Path(arguments.label) if arguments.label else source
-    return [challenge_case(source, label, order)]
+        pairs = [(path, labels / path.name if labels else path) for path in npz_files(source)]
+    else:
+        pairs = [(source, Path(arguments.label) if arguments.label else source)]
+    unlabelled = [image for image, label in pairs if image == label and not has_labels(image)]
+    cases = [
+        challenge_case(image, label, order) for image, label in pairs if image not in unlabelled
+    ]
+    return cases, unlabelled
 
 
 def _objects(text: str) -> tuple[tuple[int, str], ...]:

@@ -37,16 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
         required=True,
-        metavar="a,b=WEIGHTS",
-        help="models, separated by commas; =WEIGHTS gives the file or folder of a model's weights",
+        metavar="a,b=WEIGHTS,c?NAME=VALUE&NAME=VALUE",
+        help="models, separated by commas; =WEIGHTS gives the file or folder of a model's weights, "
+        "and ? begins its options, as in sam?size=1024&planes=axial",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
     parser.add_argument(
         "--protocol",
         default=DEFAULT_PROTOCOL,
         metavar="NAME",
-        help="how prompts are placed: clicks, clinical, cvpr25, refine or a FILE.json (default: "
-        "%(default)s)",
+        help="how prompts are placed: clicks, clinical, cvpr25, cvpr25-middle-voxel, cvpr25-text, "
+        "refine or a FILE.json (default: %(default)s)",
     )
     parser.add_argument("--clicks", type=int, help="clicks per object (default: the protocol's)")
     parser.add_argument(
@@ -88,23 +89,22 @@ def run(arguments: argparse.Namespace) -> int:
         The exit status: 1 if a case failed, else 0.
     """
     from ..datasets.cases import read_cases
-    from ..evaluate.model_choice import read_choice
     from ..evaluate.report.write_outputs import write_outputs
     from ..evaluate.results.run_log import RunRecord, add_run, now, read_runs
     from ..evaluate.results.weights_used import weights_used
     from ..evaluate.run.runner import evaluate
+    from ..model_choice import read_choice, split_choices
 
     _check_numbers(arguments)
     seeds = _seeds(arguments.seed)
-    models = list(dict.fromkeys(name.strip() for name in arguments.models.split(",")))
+    # A model or option that does not exist raises before anything is written.
+    models = [read_choice(text).text for text in split_choices(arguments.models)]
     protocol = _protocol(arguments)
     window = chosen_window(arguments)
     cases = read_cases(Path(arguments.cases))
     folder = Path(arguments.out)
-    # A damaged record or an unknown model raises before anything is written.
+    # So does a damaged record.
     read_runs(folder)
-    for text in models:
-        read_choice(text)
     start_time = now()
     make_folder(folder, "choose another with --out")
     with folder_lock(folder, "or choose another with --out"):

@@ -32,6 +32,7 @@ COMMANDS = (
     "measure",
     "review",
     "evaluate",
+    "challenge",
     "convert",
     "pack",
     "train",

@@ -20,8 +20,8 @@ from ..volumes.geometry import Geometry
 from ..volumes.segmentations.files import has_segments
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
+from .arguments.outputs import check_outputs
 from .arguments.reading import add_reading_arguments, read_volume
-from .check_outputs import check_outputs
 from .console import print_table
 
 SUMMARY = "measure segments: ml, surface, longest diameters, intensities and SUV peak"

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .check_outputs import check_outputs
+from ..datasets.cases import npz_files
+from ..datasets.challenge_npz import (
+    DEFAULT_SPACING_ORDER,
+    SPACING_ORDERS,
+    has_labels,
+    is_challenge_file,
+    read_image,
+    read_labels,
+)
+from ..errors import CasesError
+from ..volumes.volume import Volume
+from .arguments.outputs import check_outputs
 from .console import progress_bar
+
+if TYPE_CHECKING:
+    from ..synthesis.recorded.pack import PackSource
 
 SUMMARY = "pack volumes and label maps into a file for training"
 
@@ -16,9 +32,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "sources",
         metavar="SOURCES.json",
-        help="list of volumes with their licences (format: see Docs/training.md)",
+        help="list of volumes with their licences (format: see Docs/training.md), or a folder of "
+        "the challenge's npz files",
     )
     parser.add_argument("--out", required=True, metavar="PACK.npz", help="the pack to write")
+    parser.add_argument("--licence", metavar="TEXT", help="licence of a folder's files")
+    parser.add_argument("--attribution", metavar="TEXT", help="attribution of a folder's files")
+    parser.add_argument(
+        "--spacing-order",
+        choices=SPACING_ORDERS,
+        default=DEFAULT_SPACING_ORDER,
+        help="axis order of the spacing in npz files (default: %(default)s)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -27,14 +52,18 @@ def run(arguments: argparse.Namespace) -> None:
     from ..synthesis.recorded.pack_format import save_pack
 
     sources_path, out = Path(arguments.sources), Path(arguments.out)
-    sources = read_sources(sources_path)
+    if sources_path.is_dir():
+        sources = _folder_sources(sources_path, arguments)
+    else:
+        sources = read_sources(sources_path)
     files = [path for s in sources for path in (s.image, s.label) if path is not None]
     check_outputs([out], sources_path, files)
+    read = functools.partial(_read, spacing_order=arguments.spacing_order)
     packed_volumes = []
     with progress_bar("pack") as progress:
         for number, source in enumerate(sources):
             progress(number / len(sources), f"Packing volume {number + 1} of {len(sources)}")
-            packed_volumes.append(pack_volume(source))
+            packed_volumes.append(pack_volume(source, read))
         progress(1.0, "Writing the pack")
         save_pack(packed_volumes, out)
     images = sum(r.image is not None for r in packed_volumes)
@@ -44,3 +73,31 @@ def run(arguments: argparse.Namespace) -> None:
         f"{out}: {count}, {images} with an image, {labelled} with labels, "
         f"{out.stat().st_size / 1e6:.1f} MB."
     )
+
+
+def _folder_sources(folder: Path, arguments: argparse.Namespace) -> list[PackSource]:
+    """A source for each npz file of a folder, with its labels if it has any."""
+    from ..synthesis.recorded.pack import PackSource
+
+    files = npz_files(folder)
+    if not arguments.licence or not arguments.attribution:
+        raise CasesError(
+            f"{folder} does not state the licence of its files; give --licence and --attribution."
+        )
+    return [
+        PackSource(
+            path.stem,
+            path,
+            path if has_labels(path) else None,
+            arguments.licence,
+            arguments.attribution,
+        )
+        for path in files
+    ]
+
+
+def _read(path: Path, is_label: bool, spacing_order: str) -> Volume:
+    if not is_challenge_file(path):
+        return Volume.read(path)
+    image = read_image(path, spacing_order)
+    return read_labels(path, image.geometry) if is_label else image

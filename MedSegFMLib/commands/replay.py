@@ -108,7 +108,7 @@ def _changes(ledger: Ledger, model: str, weights: str | None) -> list[str]:
     lines = []
     if model != ledger.model:
         lines.append(f"Model: {model} instead of {ledger.model}.")
-    elif weights_of(model, weights) != dict(ledger.weights):
+    elif weights_of(model, {"weights": weights} if weights else {}) != dict(ledger.weights):
         lines.append(f"The weights of {model} are not those of the result.")
     now = versions()
     changed = [

@@ -174,15 +174,15 @@ class Output:
             digest_of,
             digest_of_result,
             sidecar_of,
+            stored_options,
             versions,
             weights_of,
-            without_files,
         )
 
-        weights = weights_of(model, options.get("weights"))
+        weights = weights_of(model, options)
         ledger = Ledger(
             model,
-            without_files(options),
+            stored_options(model, options),
             weights,
             volume.geometry,
             digest_of(volume),

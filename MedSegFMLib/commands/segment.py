@@ -17,9 +17,9 @@ from ..prompts.references import prompt_text
 from ..registry import create
 from ..volumes.geometry import Geometry
 from .arguments.masks import resampling_notes
+from .arguments.outputs import check_outputs
 from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
 from .arguments.reading import VOLUME_HELP, add_reading_arguments
-from .check_outputs import check_outputs
 from .console import print_table, progress_bar
 from .prompt_arguments import add_prompt_arguments, typed_prompts
 from .result_output import add_result_arguments, check_numbers

@@ -15,9 +15,9 @@ from ..prompts.types import Point
 from ..volumes.geometry import Geometry
 from ..volumes.intensities import looks_like_ct
 from ..volumes.volume import Volume
+from .arguments.outputs import check_outputs
 from .arguments.picture import add_window_argument, chosen_window, title_of
 from .arguments.reading import VOLUME_HELP, add_reading_arguments, read_volume
-from .check_outputs import check_outputs
 from .console import print_table
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from ..prompts.types import Point
 from ..volumes.right_angles import StraightGrid
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
+from .arguments.outputs import check_outputs
 from .arguments.picture import (
     add_window_argument,
     chosen_window,
@@ -31,7 +32,6 @@ from .arguments.picture import (
     title_of,
 )
 from .arguments.reading import VOLUME_HELP, add_reading_arguments, read_volume
-from .check_outputs import check_outputs
 
 SUMMARY = "draw a volume with segments and prompts: where each object is largest, or a montage"
 EXAMPLES = """\

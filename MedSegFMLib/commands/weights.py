@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError
+from ..errors import MissingPartError, ModelError, OutputError
+from ..models.medical_sam3.tokenizer import copy_tokenizer, files_in
+from ..registry import cards, check_options
 from ..weights import catalogue, store
+from ..weights.recorded_options import record_options
 from .console import print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -37,6 +41,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("model")
     importing.add_argument("path", metavar="FILE", help="weights file, or a folder for some models")
     importing.add_argument("--sha256", help="SHA-256 stated by the publisher")
+    importing.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the file does not say, such as classes=liver,spleen of sam3d: an option of the "
+        "model that holds whenever these weights are used; can be repeated",
+    )
+    importing.add_argument(
+        "--tokenizer",
+        metavar="PATH",
+        help="folder or file of the tokenizer of medical-sam3, which is copied along (default: "
+        "beside FILE)",
+    )
     trying = actions.add_parser("try", help="load weights and segment a phantom with them once")
     trying.add_argument("model")
     trying.add_argument("path", metavar="FILE", help="weights file or folder, as for import")
@@ -63,9 +81,14 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.action == "fetch":
         _fetch(name, arguments.accept_licence)
     elif arguments.action == "import":
-        trial = _trial()
+        options = _options(name, arguments.option)
+        tokenizer = _tokenizer(name, Path(arguments.path), arguments.tokenizer)
+        trial = _trial(options | ({"tokenizer": str(tokenizer)} if tokenizer else {}))
         with progress_bar(f"weights of {name}") as progress:
             path = store.import_file(name, arguments.path, arguments.sha256, trial, progress)
+        record_options(path, options)
+        if tokenizer is not None:
+            copy_tokenizer(tokenizer, path)
         replaces = " and replace the shipped ones" if store.shipped(name) else ""
         print(f"The weights of {name} are now {path}{replaces}.")
         _print_left_out(trial)
@@ -92,11 +115,49 @@ def _fetch(name: str, accept_licence: bool) -> None:
     _print_left_out(trial)
 
 
-def _trial() -> PhantomTrial:
+def _options(name: str, given: list[str]) -> dict[str, str]:
+    """The options to record, of the model that uses the weights.
+
+    Raises:
+        ModelError: one is not NAME=VALUE, or the model has none of this name.
+    """
+    options = {}
+    for text in given:
+        option, equals, value = text.partition("=")
+        if not (option and equals and value):
+            raise ModelError(f"--option {text} is not NAME=VALUE; write it like patch=160.")
+        options[option] = value
+    for model in (card.name for card in cards() if card.weights == name and options):
+        check_options(model, options)
+    return options
+
+
+def _tokenizer(name: str, path: Path, given: str | None) -> Path | None:
+    """The tokenizer to copy along; None if there is none, or the model takes none.
+
+    Raises:
+        MissingPartError: there is none at the place that is named.
+    """
+    if name != "medical-sam3":
+        if given is not None:
+            raise ModelError(f"The model {name} takes no tokenizer; leave out --tokenizer.")
+        return None
+    if given is None:
+        folder = path if path.is_dir() else path.parent
+        return folder if files_in(folder) else None
+    if not Path(given).is_file() and not files_in(Path(given)):
+        raise MissingPartError(
+            f"There is no tokenizer in {given}; give the folder that has tokenizer.json, or "
+            "vocab.json and merges.txt, or SAM3's own bpe_simple_vocab_16e6.txt.gz."
+        )
+    return Path(given)
+
+
+def _trial(options: Mapping[str, str] | None = None) -> PhantomTrial:
     # Imported here: the models would slow down the start of every other command.
     from ..models.phantom_trial import PhantomTrial
 
-    return PhantomTrial()
+    return PhantomTrial(options)
 
 
 def _try(name: str, path: Path) -> None:

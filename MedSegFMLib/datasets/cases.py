@@ -23,13 +23,12 @@ from ..volumes.right_angles import StraightGrid
 from ..volumes.segmentations.files import has_segments
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
+from .challenge_boxes import VoxelBox, read_boxes
 from .challenge_npz import (
     DEFAULT_SPACING_ORDER,
     SPACING_ORDERS,
-    VoxelBox,
     cases_file,
     is_challenge_file,
-    read_boxes,
     read_image,
     read_labels,
     read_objects,
@@ -132,13 +131,22 @@ def challenge_cases(
     Raises:
         CasesError: the folder has no npz files, or one of them cannot be used.
     """
+    return [
+        challenge_case(path, labels / path.name if labels else path, spacing_order)
+        for path in npz_files(folder)
+    ]
+
+
+def npz_files(folder: Path) -> list[Path]:
+    """The npz files of a folder, sorted.
+
+    Raises:
+        CasesError: there are none.
+    """
     files = sorted(path for path in folder.iterdir() if is_challenge_file(path))
     if not files:
         raise CasesError(f"{folder} contains no npz files; use a CASES.json or another folder.")
-    return [
-        challenge_case(path, labels / path.name if labels else path, spacing_order)
-        for path in files
-    ]
+    return files
 
 
 def challenge_case(image: Path, label: Path, spacing_order: str) -> Case:
@@ -148,7 +156,7 @@ def challenge_case(image: Path, label: Path, spacing_order: str) -> Case:
         CasesError: the label file cannot be used or has no labels.
     """
     try:
-        objects = read_objects(label)
+        objects = read_objects(label, image)
     except MedSegFMError as error:
         raise CasesError(f"Case {image.stem}: {error}") from error
     if not objects:

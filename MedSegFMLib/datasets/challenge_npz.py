@@ -13,7 +13,7 @@ grid, `medsegfm_ijk_to_ras`, and the labels' names, `medsegfm_objects`; other pr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -23,21 +23,20 @@ from numpy.typing import NDArray
 
 from ..errors import GeometryError, VolumeError
 from ..system.atomic_files import atomic_path
-from ..system.json_files import JsonError, load_json, parse_json
+from ..system.json_files import JsonError, parse_json
 from ..system.npz_files import NpzArrays, open_npz
-from ..system.regular_files import check_regular_file, leads_somewhere
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
-from .boxes_pickle import BoxesFault, box_numbers, parse_boxes
+from .boxes_pickle import BoxesFault
+from .challenge_boxes import VoxelBox, box_dict, present_labels
+from .challenge_prompts import read_texts, unique_names
 
 SPACING_ORDERS = ("xyz", "zyx")
 DEFAULT_SPACING_ORDER = "xyz"
-VoxelBox = tuple[tuple[int, int, int], tuple[int, int, int]]
+MIDDLES = ("slices", "voxels")
+"""Rules for the middle slice of an object; see `middle_slice`."""
 
 _GRID, _OBJECTS = "medsegfm_ijk_to_ras", "medsegfm_objects"
-_BOX_KEYS = ("z_min", "z_mid_y_min", "z_mid_x_min", "z_max", "z_mid_y_max", "z_mid_x_max")
-# Far more than the boxes of a file with 65535 labels.
-_LARGEST_BOXES = 1 << 25
 
 
 def cases_file(folder: Path) -> Path | None:
@@ -100,41 +99,32 @@ def read_labels(path: Path, geometry: Geometry) -> Volume:
     return Volume(labels, geometry)
 
 
-def read_objects(path: Path) -> dict[int, str]:
-    """The labels above 0 in `gts`, ascending, with the names in the file, or else "label 7"."""
+def has_labels(path: Path) -> bool:
+    """Whether a file contains `gts`."""
     with _opened(path) as arrays:
-        labels = _array(arrays, "gts", path)
-        named = _named(arrays, path)
-    present = _present(labels)
-    return {label: str(named.get(str(label), f"label {label}")) for label in present}
+        return "gts" in arrays
 
 
-def read_boxes(path: Path, labels_kji: NDArray[Any]) -> dict[int, VoxelBox]:
-    """The boxes of a file by label, half-open voxel bounds (k, j, i); empty if it has none.
+def read_objects(path: Path, image: Path | None = None) -> dict[int, str]:
+    """The labels above 0 in `gts`, ascending, with their names.
+
+    These are the names in the file, or else its `text_prompts`, or "label 7".
 
     Args:
         path: the file.
-        labels_kji: the labels of this file or of its label file.
-
-    Raises:
-        VolumeError: the boxes do not match the labels, or contain anything but numbers.
+        image: the file with the image, if it is another one; its `text_prompts` count too.
     """
-    try:
-        items = _box_items(path)
-        if items is None:
-            return {}
-        present = _present(labels_kji)
-        if len(items) != len(present):
-            raise VolumeError(
-                f"{path} has {len(items)} boxes for {len(present)} labels; there must be one for "
-                "each."
-            )
-        return {
-            label: _bounds(box_numbers(box, _BOX_KEYS))
-            for label, box in zip(present, items, strict=True)
-        }
-    except BoxesFault as fault:
-        raise VolumeError(f"{path}: its boxes cannot be read ({fault}); leave them out.") from fault
+    with _opened(path) as arrays:
+        labels = _array(arrays, "gts", path)
+        named = _named(arrays, path)
+        texts = _texts(arrays, path)
+    if not texts and image not in (None, path):
+        with _opened(image) as arrays:
+            texts = _texts(arrays, image)
+    present = present_labels(labels)
+    said = unique_names({label: text for label, text in texts.items() if label in present})
+    names = {label: said.get(label, f"label {label}") for label in present}
+    return {label: str(named.get(str(label), name)) for label, name in names.items()}
 
 
 def write_case(
@@ -144,6 +134,7 @@ def write_case(
     objects: Mapping[int, str],
     spacing_order: str = DEFAULT_SPACING_ORDER,
     boxes: Mapping[int, VoxelBox] | None = None,
+    middle: str = MIDDLES[0],
 ) -> None:
     """Write a case in the challenge's format, whole or not at all.
 
@@ -154,6 +145,7 @@ def write_case(
         objects: the names by label.
         spacing_order: "xyz" or "zyx".
         boxes: by label, for all labels; None for none.
+        middle: the rule of `middle_slice` by which the boxes were drawn.
 
     Raises:
         OutputError: the file cannot be written.
@@ -168,7 +160,8 @@ def write_case(
     }
     if boxes is not None:
         dicts = [
-            _box_dict(boxes[label], middle_slice(labels == label)) for label in _present(labels)
+            box_dict(boxes[label], middle_slice(labels == label, middle))
+            for label in present_labels(labels)
         ]
         arrays["boxes"] = np.array(dicts, dtype=object)
     with atomic_path(path) as beside:
@@ -185,40 +178,34 @@ def write_segs(path: Path, maps: NDArray[Any]) -> None:
         np.savez_compressed(beside, segs=maps[-1], all_segs=maps)
 
 
-def middle_slice(mask_kji: NDArray[Any]) -> int:
-    """The index k of the slice for an object's box: that of its middle voxel in array order."""
-    voxels_up_to_k = np.cumsum(np.count_nonzero(mask_kji, axis=(1, 2)))
+def middle_slice(mask_kji: NDArray[Any], middle: str = MIDDLES[0]) -> int:
+    """The index k of the slice for an object's box, never an empty one.
+
+    Args:
+        mask_kji: (K, J, I), the object, not empty.
+        middle: "slices" for the middle of the slices that show the object, the upper of two, as
+            in the challenge since May 2025; "voxels" for the slice of its middle voxel in array
+            order, as before.
+    """
+    counts = np.count_nonzero(mask_kji, axis=(1, 2))
+    if middle == "slices":
+        shown = np.flatnonzero(counts)
+        return int(shown[len(shown) // 2])
+    voxels_up_to_k = np.cumsum(counts)
     return int(np.searchsorted(voxels_up_to_k, voxels_up_to_k[-1] // 2, side="right"))
+
+
+def _texts(arrays: NpzArrays, path: Path) -> dict[int, str]:
+    try:
+        return read_texts(arrays)
+    except BoxesFault as fault:
+        raise VolumeError(
+            f"{path}: its text_prompts cannot be read ({fault}); leave them out."
+        ) from fault
 
 
 def _opened(path: Path) -> AbstractContextManager[NpzArrays]:
     return open_npz(path, VolumeError, "copy or download it again")
-
-
-def _box_items(path: Path) -> Sequence[Any] | None:
-    """The boxes beside a file, or in it; None if there are none."""
-    beside = path.with_name(f"{path.stem}.boxes.json")
-    if leads_somewhere(beside):
-        return _json_items(beside)
-    with _opened(path) as arrays:
-        if "boxes" not in arrays:
-            return None
-        header, content = arrays.header("boxes"), arrays.content("boxes", _LARGEST_BOXES)
-    if header.dtype is not None or len(header.shape) > 1:
-        kind = header.dtype or "objects"
-        raise BoxesFault(f"they are an array {header.shape} of {kind} instead of a list of dicts")
-    return parse_boxes(content[header.nbytes_header :])
-
-
-def _json_items(path: Path) -> Sequence[Any]:
-    check_regular_file(path, VolumeError)
-    try:
-        items = load_json(path, most_bytes=_LARGEST_BOXES)
-    except (OSError, JsonError) as error:
-        raise VolumeError(f"{path} cannot be read as JSON ({error}); leave it out.") from error
-    if not isinstance(items, list):
-        raise VolumeError(f"{path} does not contain a list of boxes; leave it out.")
-    return items
 
 
 def _named(arrays: NpzArrays, path: Path) -> dict[str, Any]:
@@ -260,19 +247,3 @@ def _spacing(arrays: NpzArrays, path: Path) -> tuple[float, float, float]:
         )
     x, y, z = (float(value) for value in values)
     return x, y, z
-
-
-def _present(labels: NDArray[Any]) -> list[int]:
-    return [int(label) for label in np.unique(labels) if label > 0]
-
-
-def _bounds(inclusive: Sequence[int]) -> VoxelBox:
-    k0, j0, i0, k1, j1, i1 = inclusive
-    return (k0, j0, i0), (k1 + 1, j1 + 1, i1 + 1)
-
-
-def _box_dict(box: VoxelBox, middle_k: int) -> dict[str, int]:
-    (k0, j0, i0), (k1, j1, i1) = box
-    return dict(zip(_BOX_KEYS, (k0, j0, i0, k1 - 1, j1 - 1, i1 - 1), strict=True)) | {
-        "z_mid": middle_k
-    }

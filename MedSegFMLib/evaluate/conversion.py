@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.cases import Case, load_case
+from ..datasets.challenge_boxes import VoxelBox
 from ..datasets.challenge_npz import (
     DEFAULT_SPACING_ORDER,
     SPACING_ORDERS,
-    VoxelBox,
     has_grid,
     is_challenge_file,
+    read_image,
     read_spacing,
     write_case,
 )
@@ -28,7 +29,7 @@ from ..progress import Progress
 from ..simulate import challenge_box
 from ..system.atomic_files import atomic_folder, check_writable, write_text
 from ..volumes.volume import Volume
-from .protocol import derive_seed
+from .protocol import BOX_MIDDLES, derive_seed
 
 # The parameters of the challenge's boxes, in get_boxes.py.
 _BOX_SEED, _BOX_JITTER, _BOX_SLICE_SIDE = 2025, 5, 256
@@ -41,12 +42,13 @@ class Npz:
 
     Attributes:
         spacing_order: "xyz" or "zyx".
-        boxes: whether each label gets a box, drawn by the challenge's rule.
+        box_rule: the rule of the challenge, one of `protocol.BOX_MIDDLES`, by which each label
+            gets a box; None for no boxes.
         window: the grey values that are mapped to 0 and 255; None keeps values and type.
     """
 
     spacing_order: str = DEFAULT_SPACING_ORDER
-    boxes: bool = False
+    box_rule: str | None = None
     window: tuple[float, float] | None = None
 
 
@@ -90,26 +92,47 @@ def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Pr
     return Written(out)
 
 
-def npz_to_volumes(cases: Sequence[Case], out: Path, progress: Progress) -> Written:
+def npz_to_volumes(
+    cases: Sequence[Case],
+    out: Path,
+    progress: Progress,
+    unlabelled: Sequence[Path] = (),
+    spacing_order: str = DEFAULT_SPACING_ORDER,
+) -> Written:
     """Write image and label map of each npz case as NIfTI, into a new folder with a CASES.json.
 
     If this fails, nothing is left behind.
 
+    Args:
+        cases: the cases.
+        out: the new folder.
+        progress: reports progress; may raise Cancelled.
+        unlabelled: npz files without labels, of which only the images are written; without any
+            case there is no CASES.json.
+        spacing_order: that of the files without labels, "xyz" or "zyx".
+
     Raises:
         CasesError: a case cannot be read.
+        VolumeError: a file without labels cannot be read.
         OutputError: `out` cannot be written, or is not empty.
     """
-    _check_no_label_is_an_image(cases)
+    _check_no_label_is_an_image([*(case.name for case in cases), *(p.stem for p in unlabelled)])
+    count = len(cases) + len(unlabelled)
     with _new_folder(out) as folder:
         entries = []
+        for n, path in enumerate(unlabelled, len(cases)):
+            progress(n / count, f"Converting case {n + 1} of {count}")
+            _storable(read_image(path, spacing_order)).write(folder / f"{path.stem}.nii.gz")
         for n, case in enumerate(cases):
-            progress(n / len(cases), f"Converting case {n + 1} of {len(cases)}")
+            progress(n / count, f"Converting case {n + 1} of {count}")
             loaded, name = load_case(case), _file_name(case)
             _storable(loaded.image).write(folder / f"{name}.nii.gz")
             _storable(loaded.label).write(folder / f"{name}-label.nii.gz")
             entries.append({**_entry(case, f"{name}.nii.gz"), "label": f"{name}-label.nii.gz"})
-        _write_list(entries, folder / "cases.json")
-    return Written(out, _notes(cases))
+        if entries:
+            _write_list(entries, folder / "cases.json")
+    bare = [f"{len(unlabelled)} of {count} files have no labels and are not in a cases.json."]
+    return Written(out, (*_notes(cases), *(bare if unlabelled else [])))
 
 
 def list_npz(cases: Sequence[Case], out: Path) -> Written:
@@ -165,18 +188,20 @@ def _write_npz(case: Case, path: Path, settings: Npz) -> None:
         )
     kept = np.where(np.isin(loaded.label.array_kji, values), loaded.label.array_kji, 0)
     labels = kept.astype(np.uint8 if max(values) < 256 else np.uint16)
-    boxes = _boxes(case, labels) if settings.boxes else None
+    middle = BOX_MIDDLES[settings.box_rule or "challenge"]
+    boxes = None if settings.box_rule is None else _boxes(case, labels, middle)
     image = loaded.image.with_array(_windowed(loaded.image.array_kji, settings.window))
-    write_case(path, image, labels, dict(case.objects), settings.spacing_order, boxes)
+    write_case(path, image, labels, dict(case.objects), settings.spacing_order, boxes, middle)
 
 
-def _boxes(case: Case, labels: NDArray[Any]) -> dict[int, VoxelBox]:
+def _boxes(case: Case, labels: NDArray[Any], middle: str) -> dict[int, VoxelBox]:
     return {
         value: challenge_box(
             labels == value,
             _BOX_JITTER,
             derive_seed(_BOX_SEED, case.name, name, 0),
             _BOX_SLICE_SIDE,
+            middle,
         )
         for value, name in case.objects
     }
@@ -243,9 +268,9 @@ def _file_name(case: Case) -> str:
     return case.name
 
 
-def _check_no_label_is_an_image(cases: Sequence[Case]) -> None:
+def _check_no_label_is_an_image(given: Sequence[str]) -> None:
     """Raise CasesError if the label map of one case would have the name of another's image."""
-    names = {case.name for case in cases}
+    names = set(given)
     taken = [name for name in names if f"{name}-label" in names]
     if taken:
         raise CasesError(

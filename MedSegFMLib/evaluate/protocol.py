@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .records import Row
 
 NSD_TOLERANCE_MM = 2.0
+BOX_MIDDLES = {"challenge": "slices", "challenge-middle-voxel": "voxels"}
+"""The challenge's rules for boxes, with the middle slice on which they are drawn."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Protocol:
         name: the name of the protocol for the user.
         box_rule: "around" for a user's box, with the jitter; "challenge" for the box in the case's
             npz file, none if the file has none, and for other files a box drawn by the challenge's
-            rule.
+            rule; "challenge-middle-voxel" for the same with the rule of the challenge before May
+            2025, whose boxes are often easier.
         text_first: whether a model that takes text gets the object's name, even if it takes boxes.
             A model that takes neither boxes nor clicks always gets it.
         click_ties: which of equally deep voxels is clicked: "seed" for a choice by the seed,
@@ -99,8 +102,9 @@ class Protocol:
     def sentence(self) -> str:
         """A description of the protocol for a report."""
         first = "a click in the middle"
-        if self.box and self.box_rule == "challenge":
-            first = "the box of the CVPR 2025 challenge"
+        if self.box and self.box_rule in BOX_MIDDLES:
+            before = "" if self.box_rule == "challenge" else ", as drawn before May 2025"
+            first = f"the box of the CVPR 2025 challenge{before}"
         elif self.box and self.jitter:
             first = f"a box, each face off by up to {100 * self.jitter:g} % of its width"
         elif self.box:
@@ -157,7 +161,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "jitter": (lambda v: _is_number(v) and 0 <= v < 0.5, "0 or more, and less than 0.5"),
     "box": (_truth, "true or false"),
     "name": (lambda v: isinstance(v, str) and bool(v.strip()), "a name"),
-    "box_rule": _one_of("around", "challenge"),
+    "box_rule": _one_of("around", *BOX_MIDDLES),
     "text_first": (_truth, "true or false"),
     "click_ties": _one_of("seed", "challenge"),
     "together": (_truth, "true or false"),

@@ -65,6 +65,79 @@ def challenge_scores(
     return float(dsc), float(nsd)
 
 
+def text_scores(
+    reference_labels: Mask,
+    predicted_labels: Mask,
+    spacing: Sequence[float] | NDArray[Any],
+    labels: Sequence[int],
+    tolerance: float = 2.0,
+) -> tuple[float, float]:
+    """Mean Dice and mean surface Dice over the labels that were asked for by text.
+
+    As in the challenge's CVPR25_text_eval.py: a label that neither map has is left out, and one
+    that a single map has counts 0. Both are NaN if no map has any of them.
+
+    Args:
+        reference_labels: (K, J, I), integer.
+        predicted_labels: the same shape, integer.
+        spacing: voxel size along each array axis, used as given.
+        labels: the labels with a text.
+        tolerance: largest distance that counts as agreement, in the units of `spacing`.
+
+    Raises:
+        MaskError: an array is not a 3D mask, or the shapes differ.
+        ValueError: the spacing or the tolerance is out of range.
+    """
+    check_masks(reference_labels, predicted_labels)
+    spacing, tolerance = checked_spacing(spacing), checked_tolerance(tolerance)
+    pairs = [(reference_labels == at, predicted_labels == at) for at in labels]
+    pairs = [(truth, found) for truth, found in pairs if truth.any() or found.any()]
+    if not pairs:
+        return float("nan"), float("nan")
+    dsc = np.mean([dice(truth, found) for truth, found in pairs])
+    nsd = np.mean([surface_dice(truth, found, spacing, tolerance) for truth, found in pairs])
+    return float(dsc), float(nsd)
+
+
+def instance_f1(
+    reference_labels: Mask, predicted_labels: Mask, least_overlap: float = 0.5
+) -> float:
+    """F1 of instances, matched one to one by intersection over union.
+
+    As in the challenge's CVPR25_text_eval.py: a prediction with a single label is divided into its
+    6-connected components first, and an empty prediction scores 0.
+
+    Args:
+        reference_labels: (K, J, I), integer, a label for each instance.
+        predicted_labels: the same shape, integer.
+        least_overlap: the least intersection over union of a match, above 0.
+
+    Raises:
+        MaskError: an array is not a 3D mask, or the shapes differ.
+    """
+    from scipy.ndimage import label as components
+    from scipy.optimize import linear_sum_assignment
+
+    check_masks(reference_labels, predicted_labels)
+    truth, found = (np.unique(m, return_inverse=True) for m in (reference_labels, predicted_labels))
+    if np.count_nonzero(found[0]) == 1:
+        divided, _ = components(np.asarray(predicted_labels) != 0)
+        found = np.unique(divided, return_inverse=True)
+    shape = (len(truth[0]), len(found[0]))
+    pairs = np.bincount(
+        truth[1].ravel() * shape[1] + found[1].ravel(), minlength=shape[0] * shape[1]
+    ).reshape(shape)
+    # Without the background, which unique lists first if there is any.
+    sums = pairs.sum(axis=1, keepdims=True) + pairs.sum(axis=0, keepdims=True) - pairs
+    overlap = (pairs / sums)[np.ix_(truth[0] > 0, found[0] > 0)]
+    instances = overlap.shape[0] + overlap.shape[1]
+    if not overlap.size:
+        return 0.0
+    matches = overlap >= least_overlap
+    rows, columns = linear_sum_assignment(-(matches + overlap / (2 * min(overlap.shape))))
+    return float(2 * np.count_nonzero(matches[rows, columns]) / instances)
+
+
 def interaction_auc(scores: Sequence[float] | NDArray[Any]) -> float:
     """Area under the last five scores of an interaction, one step apart.
 

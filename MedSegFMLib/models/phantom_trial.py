@@ -6,6 +6,7 @@ whole of it, which is one patch of the usual networks of classes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -57,13 +58,17 @@ _FAULTS = (
 class PhantomTrial:
     """The `Trial` of weights, for one import.
 
+    Args:
+        options: the options that the weights need.
+
     Attributes:
         left_out: a sentence on why the run was left out and the values alone were checked; "" if it
             was not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: Mapping[str, str] | None = None) -> None:
         self.left_out = ""
+        self._options = dict(options or {})
 
     def __call__(self, name: str, path: Path, progress: Progress) -> None:
         """Try the weights of a name.
@@ -78,7 +83,8 @@ class PhantomTrial:
         obstacle = _obstacle(card, path)
         try:
             if not obstacle:
-                _load_and_run(card, path, part_of(progress, _LOADED, 1.0))
+                share = part_of(progress, _LOADED, 1.0)
+                _load_and_run(card, path, self._options, share)
         except (DeviceError, MissingPartError, VolumeError) as error:
             obstacle = str(error)
         if obstacle:
@@ -88,7 +94,9 @@ class PhantomTrial:
         progress(1.0, "Trying the weights")
 
 
-def _load_and_run(card: ModelCard, path: Path, progress: Progress) -> None:
+def _load_and_run(
+    card: ModelCard, path: Path, options: Mapping[str, str], progress: Progress
+) -> None:
     """Load weights and run them once.
 
     Raises:
@@ -97,7 +105,7 @@ def _load_and_run(card: ModelCard, path: Path, progress: Progress) -> None:
             it.
     """
     try:
-        _run(_loaded(card, path), path, progress)
+        _run(_loaded(card, path, options), path, progress)
     except (Cancelled, DeviceError, VolumeError, WeightsError):
         raise
     except _FAULTS as error:
@@ -108,9 +116,9 @@ def _load_and_run(card: ModelCard, path: Path, progress: Progress) -> None:
         ) from error
 
 
-def _loaded(card: ModelCard, path: Path) -> Segmenter:
+def _loaded(card: ModelCard, path: Path, options: Mapping[str, str]) -> Segmenter:
     try:
-        return registry.create(card.name, weights=path, **card.trial_options)
+        return registry.create(card.name, weights=path, **{**card.trial_options, **options})
     except ModelError as error:
         # Another package, or an option that the user must name with these weights.
         raise MissingPartError(str(error)) from error

@@ -177,7 +177,7 @@ class Interaction:
         except MedSegFMError as error:
             self._updates.append(Warned(str(error)))
             return
-        self._writer.remember(self._queue.model.name, prompts)
+        self._writer.remember(self._queue.model.text, prompts)
         bounds = {n: a.lower_bound for n, a in event.answers.items() if a.lower_bound is not None}
         voxels = {n: int(np.count_nonzero(a.mask_kji)) for n, a in event.answers.items()}
         self._updates.append(replace(written, voxels=voxels, lower_bounds=bounds))
@@ -277,7 +277,7 @@ class Interaction:
             workspace.select(prompts.objects[select][0])
         same_entries = prompts.entries == before.entries
         if same_entries:
-            self._writer.remember_as(self._queue.model.name, before, prompts)
+            self._writer.remember_as(self._queue.model.text, before, prompts)
         self.show_present(recall=same_entries or adopted > 0)
 
     def _bring_segments(self, prompts: PromptList, recall: bool) -> None:
@@ -285,7 +285,7 @@ class Interaction:
         node, geometry = workspace.volume_node, workspace.require_volume().geometry
         segments.ensure_all(node, prompts.objects)
         self._writer.resume_adopted(prompts.labels)
-        name = self._queue.model.name
+        name = self._queue.model.text
         written = self._writer.recall(node, geometry, name, prompts) if recall else None
         if written is None:
             self.predict()
@@ -298,7 +298,7 @@ class Interaction:
 
     def _note_written(self, written: Written) -> None:
         workspace = self._workspace
-        model, prompts = self._queue.model.name, workspace.prompts
+        model, prompts = self._queue.model.text, workspace.prompts
         if not prompts.entries or self._writer.held == (model, prompts):
             # Otherwise the other objects still lack their answer.
             self._writer.remember(model, prompts)

@@ -324,7 +324,7 @@ class SegmentationLogic:
             PromptError: If it does not take one of the present prompts.
         """
         name = resolve_name(name)
-        card(name).check_takes([prompt for _, prompt in self.prompts.entries])
+        card(name, options).check_takes([prompt for _, prompt in self.prompts.entries])
         if self.requests.set_model(name, device, options):
             self._interaction.predict_anew()
 

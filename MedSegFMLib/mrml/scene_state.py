@@ -7,6 +7,7 @@ segment has from answers, so that the next answer leaves alone what others have 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,8 +51,9 @@ class SceneState:
         model_voxels: The voxels that segments have from answers, by label, on the segments' grid.
         geometry: The volume's grid, so that prompts can be moved with the volume; None if unknown.
         adopted: By label, the voxels that an adopted segment had before, on the segments' grid.
-        answered_by: The name of the model whose answer to these prompts the segments hold; None
-            if that answer is still awaited.
+        answered_by: The model whose answer to these prompts the segments hold, with its options
+            as in `model_choice`; None if that answer is still awaited.
+        options: The options of the model that are not its defaults; None if they are not recorded.
     """
 
     prompts: PromptList
@@ -62,6 +64,7 @@ class SceneState:
     geometry: Geometry | None = None
     answered_by: str | None = None
     adopted: Mapping[int, ModelVoxels] = field(default_factory=dict)
+    options: Mapping[str, Any] | None = None
 
 
 def state_to_json(state: SceneState) -> str:
@@ -77,6 +80,8 @@ def state_to_json(state: SceneState) -> str:
         "volume": None if state.geometry is None else geometry_to_json(state.geometry),
         "answered_by": state.answered_by,
     }
+    if state.options is not None:
+        document["options"] = {name: _plain(value) for name, value in state.options.items()}
     if state.adopted:
         document["adopted"] = {str(n): voxels_to_json(v) for n, v in state.adopted.items()}
     return json.dumps(document)
@@ -114,6 +119,7 @@ def state_from_json(text: str) -> SceneState:
             None if document["volume"] is None else geometry_from_json(document["volume"]),
             answered_by,
             {stored_label(label): voxels_from_json(item) for label, item in adopted.items()},
+            _options_or_none(document.get("options")),
         )
     except PromptError:
         raise
@@ -130,8 +136,26 @@ def state_from_json(text: str) -> SceneState:
         ) from error
 
 
-def _model_or_none(name: Any) -> str | None:
-    return None if name is None else resolve_name(str(name))
+def _model_or_none(text: Any) -> str | None:
+    """A model with its options, under its current name."""
+    if text is None:
+        return None
+    name, *rest = re.split(r"([=?])", str(text), maxsplit=1)
+    return "".join([resolve_name(name), *rest])
+
+
+def _options_or_none(options: Any) -> dict[str, Any] | None:
+    if options is None:
+        return None
+    given: dict[str, Any] = dict(options)
+    if not all(isinstance(value, str | int | float) for value in given.values()):
+        raise TypeError("an option of the model is no text or number")
+    return given
+
+
+def _plain(value: Any) -> Any:
+    """An option as JSON has it."""
+    return value if isinstance(value, str | int | float) else str(value)
 
 
 def _looks_answered(prompts: PromptList, voxels: Mapping[int, ModelVoxels]) -> bool:

@@ -99,7 +99,7 @@ class SegmentChoice:
         self._writer.adopt(label, segment_id, voxels)
         if not before.entries:
             # Otherwise objects may overlap, and marks of one be inside another.
-            self._writer.remember(self._queue.model.name, prompts)
+            self._writer.remember(self._queue.model.text, prompts)
         self._interaction.make_present(before, prompts, select=-1, adopted=label)
         return label
 

@@ -221,8 +221,10 @@ class Workspace:
         """Continue with a state; returns whether the segments hold the answer to its prompts."""
         queue = self._queue
         if state.model in MODELS:
-            # Another model has other options.
-            options = queue.model.options if state.model == queue.model.name else {}
+            options = state.options
+            if options is None:
+                # Earlier versions did not record them; another model has other options.
+                options = queue.model.options if state.model == queue.model.name else {}
             queue.set_model(state.model, queue.model.device, options)
         else:
             self._updates.append(
@@ -256,13 +258,21 @@ class Workspace:
         model, ids = self._queue.model, self._segments.ids
         seed = int(model.options.get("seed", 0))
         voxels, held = self._writer.model_voxels, self._writer.held
-        answered_by = None if prompts.entries else model.name
+        answered_by = None if prompts.entries else model.text
         if held is not None and held[1] == prompts:
             # Possibly a model that is not here, until another answer is requested.
             answered_by = held[0]
         adopted = self._writer.adopted
         return SceneState(
-            prompts, model.name, seed, ids, voxels, self.geometry, answered_by, adopted
+            prompts,
+            model.name,
+            seed,
+            ids,
+            voxels,
+            self.geometry,
+            answered_by,
+            adopted,
+            dict(model.options),
         )
 
 

@@ -180,15 +180,16 @@ def digest_of_result(segmentation: Segmentation, geometry: Geometry) -> str:
     return digest.hexdigest()
 
 
-def weights_of(model: str, own: str | None) -> dict[str, str]:
-    """The SHA-256 of the weights that a model runs with, by name.
+def weights_of(model: str, options: Mapping[str, str]) -> dict[str, str]:
+    """The SHA-256 of the weights that a model runs with, by name; those of servers are not known.
 
     Args:
         model: its name.
-        own: the file or folder given instead of the installed weights.
+        options: its options, among them `weights`, the file or folder given instead of the
+            installed weights.
     """
     digests = {entry.name: entry.sha256 for entry in installed()}
-    known = card(model)
+    known, own = card(model, options), options.get("weights")
     used = {}
     if known.weights is not None:
         used[known.weights] = own_sha256(Path(own)) if own else digests.get(known.weights) or ""
@@ -208,12 +209,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def without_files(options: Mapping[str, str]) -> dict[str, str]:
-    """Options without those that name files or folders, whose names may be a patient's."""
+def stored_options(model: str, options: Mapping[str, str]) -> dict[str, str]:
+    """Options without private ones, and without those that name files.
+
+    The names of files may be a patient's.
+    """
+    private = {option.name for option in card(model).options if option.is_private}
     return {
         name: value
         for name, value in options.items()
-        if name != "weights" and not any(c in value for c in "/\\") and not Path(value).exists()
+        if name not in {"weights", *private}
+        and not any(c in value for c in "/\\")
+        and not Path(value).exists()
     }
 
 

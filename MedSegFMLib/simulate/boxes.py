@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.challenge_npz import middle_slice
+from ..datasets.challenge_npz import MIDDLES, middle_slice
 from ..errors import MaskError
 from ..volumes.masks import Mask, bounding_box, check_mask
 
@@ -49,13 +49,17 @@ def box_around(reference: Mask, jitter: float, seed: int) -> tuple[Voxel, Voxel]
 
 
 def challenge_box(
-    reference: Mask, jitter_voxels: int, seed: int, slice_side: int | None = None
+    reference: Mask,
+    jitter_voxels: int,
+    seed: int,
+    slice_side: int | None = None,
+    middle: str = MIDDLES[0],
 ) -> tuple[Voxel, Voxel]:
     """The box of the CVPR 2025 challenge: exact in K, drawn on one slice in J and I.
 
-    K spans the object. J and I span the object on its middle slice (that of its middle voxel in
-    array order, so never an empty one), widened on all four sides by one draw from 0 to
-    `jitter_voxels`. The box need not enclose the object if it is larger on other slices.
+    K spans the object. J and I span the object on its middle slice, widened on all four sides by
+    one draw from 0 to `jitter_voxels`. The box need not enclose the object if it is larger on other
+    slices.
 
     Args:
         reference: (K, J, I), bool or integer; every non-zero voxel belongs to the object.
@@ -65,6 +69,7 @@ def challenge_box(
         slice_side: the width, in voxels, of the slices that the jitter refers to. Along an axis of
             n voxels the draw is multiplied by n / slice_side and rounded down, as in the
             challenge's get_boxes.py with 256. None: not multiplied.
+        middle: the rule for the middle slice, as in `datasets.challenge_npz.middle_slice`.
 
     Returns:
         Half-open voxel bounds ((k0, j0, i0), (k1, j1, i1)), inside the grid.
@@ -80,8 +85,8 @@ def challenge_box(
             "give 0 for an exact box, or a few voxels."
         )
     k0, k1 = int(start[0]), int(stop[0])
-    middle = k0 + middle_slice(reference[k0:k1])
-    plane_start, plane_stop = _tight_bounds(reference[middle : middle + 1])
+    drawn = k0 + middle_slice(reference[k0:k1], middle)
+    plane_start, plane_stop = _tight_bounds(reference[drawn : drawn + 1])
     draw = int(np.random.default_rng(seed).integers(jitter_voxels, endpoint=True))
     sides = reference.shape[1:]
     shift = [draw if slice_side is None else draw * side // slice_side for side in sides]

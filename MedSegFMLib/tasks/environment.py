@@ -31,6 +31,8 @@ _PACKAGES = (
     "peft",
     "safetensors",
     "nnunetv2",
+    "nninteractive",
+    "nninteractive-client",
     "ray",
 )
 _CPU_INFO = Path("/proc/cpuinfo")

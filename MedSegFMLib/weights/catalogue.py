@@ -13,6 +13,21 @@ from ..system.suggestions import with_suggestion
 
 
 @dataclass(frozen=True)
+class PublishedFile:
+    """A file of published weights that are a folder.
+
+    Attributes:
+        name: its path in the folder.
+        bytes: its size.
+        sha256: of the file.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """The weights of one model.
 
@@ -21,7 +36,8 @@ class Entry:
         file: the file name beside the package or in the store.
         format: "safetensors", "torch", or "folder", whose contents `parts` lists.
         sha256: of the shipped or published file; None if there is none yet.
-        url: the address of the published file; None if it cannot be downloaded.
+        url: the address of the published file; None if it cannot be downloaded. Of a folder: that
+            of its `files`, up to their names.
         licence: of the weights, which may differ from that of the code: an SPDX identifier or a
             title.
         bytes: the size of the shipped or published file; None if there is none yet.
@@ -36,6 +52,7 @@ class Entry:
         in_folder: the file's name in a folder that can be given instead; None if none can.
         parts: patterns of the relevant paths in a folder; each must match at least one file.
         folder_hint: a description of that folder for messages.
+        files: the published files of a folder; () if it cannot be downloaded.
     """
 
     name: str
@@ -54,6 +71,7 @@ class Entry:
     in_folder: str | None = None
     parts: tuple[str, ...] = ()
     folder_hint: str = ""
+    files: tuple[PublishedFile, ...] = ()
 
     @property
     def given_as(self) -> str:
@@ -94,13 +112,18 @@ def read_entries(path: Path) -> dict[str, Entry]:
     """
     try:
         items = load_json(path, dict).items()
-        return {name: Entry(name=name, **_with_tuples(values)) for name, values in items}
+        return {name: _entry(name, values) for name, values in items}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path} is damaged ({error}); install MedSegFM again.") from error
 
 
-def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+def _entry(name: str, values: dict[str, Any]) -> Entry:
+    given: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in values.items()
+    }
+    files = tuple(PublishedFile(**file) for file in values.get("files", ()))
+    given |= {"name": name, "files": files}
+    return Entry(**given)
 
 
 def entry(name: str) -> Entry:

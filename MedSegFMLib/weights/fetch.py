@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,20 +61,47 @@ def fetch(
     _check_published(item)
     check_licence(item, accept_licence)
     part = store.partial(item)
-    store.make_folder(part.parent)
     assert item.url is not None and item.sha256 is not None, "checked by _check_published"
-    digest = receive(item.url, part, item.bytes, part_of(progress, 0.0, _VERIFIED))
-    if digest != item.sha256.lower():
-        part.unlink()
-        raise WeightsError(
-            f"{item.url} has the SHA-256 {digest} instead of the published {item.sha256.lower()} "
-            "and was deleted; try again or import a file."
-        )
+    receiving, trying = part_of(progress, 0.0, _VERIFIED), part_of(progress, _VERIFIED, 1.0)
+    if item.files:
+        _receive_files(item, part, receive, receiving)
+        try:
+            path = store.import_file(name, part, item.sha256, trial, trying)
+        except WeightsError:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        shutil.rmtree(part, ignore_errors=True)
+        return path
+    _receive_one(receive, item.url, part, item.bytes, item.sha256.lower(), receiving)
     try:
-        return store.adopt(name, part, digest, trial, part_of(progress, _VERIFIED, 1.0))
+        return store.adopt(name, part, item.sha256.lower(), trial, trying)
     except WeightsError:
         part.unlink(missing_ok=True)
         raise
+
+
+def _receive_files(item: Entry, folder: Path, receive: Receive, progress: Progress) -> None:
+    """Download the files of a folder; those that are complete are kept."""
+    total, done = sum(file.bytes for file in item.files), 0
+    for file in item.files:
+        share = part_of(progress, done / total, (done + file.bytes) / total)
+        place = folder / file.name
+        _receive_one(receive, f"{item.url}{file.name}", place, file.bytes, file.sha256, share)
+        done += file.bytes
+
+
+def _receive_one(
+    receive: Receive, url: str, part: Path, size: int | None, sha256: str, progress: Progress
+) -> None:
+    """Download a file and compare its SHA-256."""
+    store.make_folder(part.parent)
+    digest = receive(url, part, size, progress)
+    if digest != sha256:
+        part.unlink()
+        raise WeightsError(
+            f"{url} has the SHA-256 {digest} instead of the published {sha256} and was deleted; "
+            "try again or import a file."
+        )
 
 
 def check_licence(item: Entry, accepted: bool) -> None:

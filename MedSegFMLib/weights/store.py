@@ -98,7 +98,7 @@ def find(name: str) -> Path:
     if item.recipe is not None:
         source = f", train them with 'medsegfm train {item.recipe} out=FOLDER'"
     raise WeightsError(
-        f"No trained weights of {name} are installed{source}; {fetch}"
+        f"No trained weights of {name} (licence: {item.licence}) are installed{source}; {fetch}"
         f"'medsegfm weights import {name} {item.given_as}', give --weights {item.given_as}, or use "
         "the model randomwalk, which needs none."
     )
@@ -244,10 +244,14 @@ def remove(name: str) -> None:
             f"There are no weights of {name} in {folder()}, nothing to remove{keep}."
         )
     try:
-        if path.is_dir():
-            shutil.rmtree(path)
-        for file in (path, sidecar(path), *parts, *derived_files(path)):
-            file.unlink(missing_ok=True)
+        for place in (path, sidecar(path), *parts, *derived_files(path)):
+            if place.is_dir():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
+        for file in folder().glob(f"{item.file}.options.json"):
+            file.unlink()
+        shutil.rmtree(folder() / f"{item.file}.tokenizer", ignore_errors=True)
     except OSError as error:
         raise WeightsError(
             f"{error.filename} cannot be removed ({error.strerror}); close programs that use it "

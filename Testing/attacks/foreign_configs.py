@@ -1,4 +1,4 @@
-"""Hostile plans of nnU-Net, bundles of MONAI, configurations and tokenizers of SAM3.
+"""Hostile plans of nnU-Net and nnInteractive, bundles of MONAI, configurations of SAM3.
 
 Each is loaded and, if that succeeds, segments a small volume. An escape is anything but success or
 a named error of one line; code that ran; a connection to anywhere; attention other than torch's;
@@ -26,9 +26,14 @@ from unittest import mock
 
 import yaml
 
-from MedSegFMLib import Geometry, Session, Text, create
+from MedSegFMLib import Box, Geometry, Session, Text, create
 from MedSegFMLib.errors import MedSegFMError
-from Testing.attacks import medical_sam3_attacks, nnunet_attacks, segresnet_attacks
+from Testing.attacks import (
+    medical_sam3_attacks,
+    nninteractive_attacks,
+    nnunet_attacks,
+    segresnet_attacks,
+)
 from Testing.attacks.json_mutations import garbled, mutated
 
 NAME = "foreign configurations"
@@ -92,9 +97,12 @@ def _outcome(model: str, folder: Path) -> str | None:
         warnings.simplefilter("ignore")
         try:
             with _at_most(_LONGEST_S):
-                session = Session(create(model, "cpu", weights=folder), volume)
+                options = _OPTIONS.get(model, {})
+                session = Session(create(model, "cpu", weights=folder, **options), volume)
                 classes = session.segmenter.classes
-                session.add(Text(classes[0] if classes else "liver"))
+                box = Box.from_ijk(volume.geometry, (4, 3, 1), (20, 18, 11))
+                by_text = "text" in session.segmenter.card.prompts
+                session.add(Text(classes[0] if classes else "liver") if by_text else box)
                 session.predict()
         except MedSegFMError as error:
             sentence = str(error)
@@ -149,6 +157,10 @@ def _good(model: str) -> Path:
         from nnunet_folders import write_folder
 
         return write_folder(path)
+    if model == "nninteractive":
+        import nninteractive_folders
+
+        return nninteractive_folders.write_folder(path, about_prompts={"point_radius": 4})
     if model == "segresnet":
         from segresnet_bundles import write_bundle
 
@@ -162,8 +174,12 @@ def _good(model: str) -> Path:
 
 _kept: list[tempfile.TemporaryDirectory[str]] = []
 
+# Random weights would always zoom, which takes long.
+_OPTIONS = {"nninteractive": {"autozoom": "no"}}
+
 # The files of each model that are attacked.
 _FILES = {
+    "nninteractive": ("plans.json", "inference_info.json", "dataset.json"),
     "nnunet": ("plans.json", "plans.json", "dataset.json"),
     "segresnet": ("configs/inference.json", "configs/inference.json", "configs/metadata.json"),
     "medical-sam3": ("config.json", "config.json", "vocab.json"),
@@ -179,6 +195,8 @@ def _named() -> Iterator[Payload]:
     tables: tuple[tuple[str, str, dict[str, Callable[[Any], None]]], ...] = (
         ("nnunet", "plans.json", nnunet_attacks.PLANS),
         ("nnunet", "dataset.json", nnunet_attacks.DATASETS),
+        ("nninteractive", "plans.json", nnunet_attacks.PLANS),
+        ("nninteractive", "inference_info.json", nninteractive_attacks.PROMPTS),
         ("segresnet", "configs/inference.json", segresnet_attacks.BUNDLES),
         ("medical-sam3", "config.json", medical_sam3_attacks.CONFIGS),
     )

@@ -17,7 +17,8 @@ import numpy as np
 
 from MedSegFMLib import Box, Geometry
 from MedSegFMLib.datasets.cases import read_cases
-from MedSegFMLib.datasets.challenge_npz import read_boxes, read_objects
+from MedSegFMLib.datasets.challenge_boxes import read_boxes
+from MedSegFMLib.datasets.challenge_npz import read_objects
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.protocols import read_protocol

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from MedSegFMLib.datasets.challenge_npz import read_boxes, read_image, read_labels, read_objects
+from MedSegFMLib.datasets.challenge_boxes import read_boxes
+from MedSegFMLib.datasets.challenge_npz import read_image, read_labels, read_objects
+from MedSegFMLib.datasets.challenge_prompts import read_prompts
 from MedSegFMLib.errors import MedSegFMError
 
 NAME = "npz files"
@@ -60,6 +62,10 @@ def good_members() -> dict[str, bytes]:
         "spacing.npy": npy(np.ones(3)),
         "boxes.npy": good_boxes(),
         "medsegfm_objects.npy": npy(np.array('{"1": "liver"}')),
+        "clicks.npy": npy(np.array([{"fg": [[np.int64(1)] * 3], "bg": []}], dtype=object)),
+        "clicks_order.npy": npy(np.array([["fg"]])),
+        "text_prompts.npy": npy(np.array({"1": "liver", "instance_label": 0}, dtype=object)),
+        "prev_pred.npy": npy(_LABELS),
     }
 
 
@@ -80,6 +86,7 @@ def escape(payload: bytes, folder: Path) -> str | None:
         lambda: read_labels(path, geometry) if geometry else None,
         lambda: read_objects(path),
         lambda: read_boxes(path, _LABELS),
+        lambda: read_prompts(path),
     )
     for reader in readers:
         try:
@@ -142,8 +149,9 @@ def _forged_header(rng: random.Random) -> bytes:
 
 
 def _forged_pickle(rng: random.Random) -> bytes:
-    """The boxes with opcodes exchanged, added and removed, or an object that runs code."""
-    boxes = good_boxes()
+    """Objects with opcodes exchanged, added and removed, or an object that runs code."""
+    name = rng.choice(("boxes.npy", "clicks.npy", "text_prompts.npy"))
+    boxes = good_members()[name]
     start = boxes.index(b"\n") + 1
     data = boxes[start:]
     if rng.randrange(8) == 0:
@@ -157,7 +165,7 @@ def _forged_pickle(rng: random.Random) -> bytes:
             )
             code = rng.choice(pickletools.opcodes).code.encode("latin-1")
             data = data[:position] + code + data[position + rng.randrange(2) :]
-    return archive(good_members() | {"boxes.npy": boxes[:start] + data})
+    return archive(good_members() | {name: boxes[:start] + data})
 
 
 def _forged_names(rng: random.Random) -> bytes:

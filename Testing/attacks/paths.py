@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from MedSegFMLib import Volume
-from MedSegFMLib.datasets.challenge_npz import read_boxes, read_image
+from MedSegFMLib.datasets.challenge_boxes import read_boxes
+from MedSegFMLib.datasets.challenge_npz import read_image
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.synthesis.recorded.pack_format import load_pack
 

@@ -32,11 +32,11 @@ from simulated_executor import SimulatedExecutor
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.datasets.cases import Case, read_cases
-from MedSegFMLib.evaluate.model_choice import read_choice
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Done, Outcome, Row, Task
 from MedSegFMLib.evaluate.results.results_folder import ResultsFolder
 from MedSegFMLib.evaluate.run.task import run_task
+from MedSegFMLib.model_choice import read_choice
 from MedSegFMLib.tasks.attempt import open_model
 from MedSegFMLib.tasks.csv_files import read_records
 from MedSegFMLib.tasks.executor import Executor, Ready, WorkerEvent

@@ -662,9 +662,30 @@ def test_two_weights_of_a_model_are_two_models(cases_path: Path, tmp_path: Path)
     assert len(installed) == 3 and installed == named
 
 
+def test_options_make_another_model_whose_results_are_continued(
+    cases_path: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ["--jobs", 1, "--clicks", 0, "--out", out, "--models"]
+    typed = "ensam,ensam?refine=no,ensam? refine = no"
+    assert run("evaluate", cases_path, *words, typed) == 0
+    models = ["ensam", "ensam?refine=no"]
+    assert list(json.loads((out / "summary.json").read_text(encoding="utf-8"))) == models
+    rows = read_records(out / "results.csv", Row)
+    refined, own = ([r.dsc for r in rows if r.model == name] for name in models)
+    assert len(refined) == len(own) == 3 and refined != own
+    runs = json.loads((out / "runs.json").read_text(encoding="utf-8"))
+    assert set(runs[0]["weights"]) == set(models)
+    assert run("evaluate", cases_path, *words, "ensam?refine=%6Eo") == 0
+    runs = json.loads((out / "runs.json").read_text(encoding="utf-8"))
+    assert runs[1]["done"] == 0, "it is the same model"
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [
+        ("ensam?refin=no", "no option 'refin'"),
+        ("ensam?refine", "not name=value"),
         ("ensam=", "The weights of 'ensam=' do not exist"),
         ("ensam=nowhere.safetensors", "The weights of 'ensam=nowhere.safetensors' do not exist"),
         ("randomwalk=x", "randomwalk takes no weights"),

@@ -15,12 +15,13 @@ from command_line import refused, run
 from MedSegFMLib import Box, Geometry, Point, Text, Volume
 from MedSegFMLib.datasets.cases import Case, LoadedCase
 from MedSegFMLib.errors import CasesError
-from MedSegFMLib.evaluate.protocol import Protocol
+from MedSegFMLib.evaluate.protocol import BOX_MIDDLES, Protocol
 from MedSegFMLib.evaluate.protocols import read_protocol, shipped_protocols
 from MedSegFMLib.evaluate.records import Row, Task
 from MedSegFMLib.evaluate.results.target import reached_target
 from MedSegFMLib.evaluate.run.label_map_output import StepLabelMaps
 from MedSegFMLib.evaluate.run.run_case import run_case
+from MedSegFMLib.evaluate.run.simulated_prompts import first_prompt
 from MedSegFMLib.metrics import challenge_scores
 from MedSegFMLib.progress import Progress, no_progress
 from MedSegFMLib.prompts.types import Prompt
@@ -170,7 +171,7 @@ def test_a_protocol_that_cannot_be_is_refused_in_a_sentence(
 
 
 def test_a_protocol_that_is_nowhere_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CasesError, match="no protocol 'cvpr26'; name clicks, clinical, cvpr25"):
+    with pytest.raises(CasesError, match="no protocol 'cvpr26'; name clicks, clinical, cvpr25, "):
         read_protocol("cvpr26")
     with pytest.raises(CasesError, match="cannot be read"):
         read_protocol(str(tmp_path / "none.json"))
@@ -430,6 +431,37 @@ def test_evaluate_follows_the_protocol_that_is_named(cases_path: Path, tmp_path:
     with np.load(segs) as written:
         assert written["all_segs"].shape == (2, *SHAPE) and written["segs"].max() == 4
     assert "cvpr25" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_results_with_the_boxes_before_may_2025_are_continued_under_their_own_name(
+    cases_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "o"
+    words = ["--models", "ellipsoid", "--jobs", 1, "--clicks", 0, "--protocol"]
+    assert run("evaluate", cases_path, "--out", out, *words, "cvpr25-middle-voxel") == 0
+    held = json.loads((out / "protocol.json").read_text(encoding="utf-8"))
+    # As version 0.2.0 named rule and protocol.
+    del held["rules"]
+    old = {**held, "name": "cvpr25", "box_rule": "challenge"}
+    (out / "protocol.json").write_text(json.dumps(old), encoding="utf-8")
+    capsys.readouterr()
+    told = refused(capsys, "evaluate", cases_path, "--out", out, *words, "cvpr25")
+    assert "box_rule challenge-middle-voxel there, challenge requested" in told
+    assert run("evaluate", cases_path, "--out", out, *words, "cvpr25-middle-voxel") == 0
+
+
+def test_both_rules_of_the_challenge_draw_boxes_for_volumes() -> None:
+    loaded = loaded_case(boxes=None)
+    reference = np.zeros(SHAPE, bool)
+    reference[1, 1:8, 1:8] = reference[2, 2:4, 2:4] = reference[3, 4:7, 4:7] = True
+    drawn = []
+    for protocol in (CVPR25, read_protocol("cvpr25-middle-voxel")):
+        prompt, _ = first_prompt(Filler().card, "a", 1, reference, loaded, protocol, seed=5)
+        middle = BOX_MIDDLES[protocol.box_rule]
+        (k0, j0, i0), (k1, j1, i1) = challenge_box(reference, 5, 5, 256, middle)
+        assert prompt == Box.from_ijk(loaded.image.geometry, (i0, j0, k0), (i1, j1, k1))
+        drawn.append(prompt)
+    assert drawn[0] != drawn[1]
 
 
 def test_a_protocol_that_is_none_is_refused_before_anything_is_made(

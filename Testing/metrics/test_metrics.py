@@ -17,8 +17,10 @@ from MedSegFMLib.metrics import (
     challenge_scores,
     dice,
     hausdorff95,
+    instance_f1,
     interaction_auc,
     surface_dice,
+    text_scores,
 )
 from MedSegFMLib.volumes.masks import Mask, MaskError
 
@@ -414,3 +416,30 @@ def test_importing_metrics_and_dice_need_numpy_alone() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "[]"
+
+
+def test_labels_of_text_prompts_are_scored_where_a_map_has_them() -> None:
+    truth, found = np.zeros((2, 3, 8, 8), np.uint8)
+    truth[1, 1:5, 1:5] = 1
+    found[1, 1:5, 1:5] = 1
+    found[2, 6:, 6:] = 3
+    # Label 1 is perfect, 2 is nowhere, and 3 was found where there is none.
+    assert text_scores(truth, found, (1, 1, 1), (1, 2)) == (1, 1)
+    assert text_scores(truth, found, (1, 1, 1), (1, 2, 3)) == (0.5, 0.5)
+    assert np.isnan(text_scores(truth, found, (1, 1, 1), (2,))).all()
+
+
+def test_instances_are_matched_one_to_one() -> None:
+    truth, found = np.zeros((2, 1, 4, 20), np.uint8)
+    for n in range(4):
+        truth[0, :, 5 * n : 5 * n + 4] = n + 1
+    assert instance_f1(truth, truth) == 1
+    assert instance_f1(truth, found) == 0
+    # One instance of two found, half of another, and one where there is none.
+    found[0, :, 0:4] = 7
+    found[0, :2, 5:9] = 9
+    found[0, :1, 10:14] = 2
+    assert instance_f1(truth, found) == pytest.approx(2 * 2 / (4 + 3))
+    assert instance_f1(truth, found, 0.6) == pytest.approx(2 * 1 / (4 + 3))
+    # A prediction of one label is divided into its parts.
+    assert instance_f1(truth, (truth > 0).astype(np.uint8)) == 1

@@ -71,6 +71,14 @@ def nnunet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def nninteractive_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random nnInteractive network, as its weights are published."""
+    from nninteractive_folders import write_folder
+
+    return write_folder(tmp_path_factory.mktemp("nninteractive") / "nnInteractive_tiny")
+
+
+@pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random SegResNet of three classes, as a MONAI bundle."""
     return segresnet_bundles.write_bundle(tmp_path_factory.mktemp("segresnet") / "bundle")
@@ -90,10 +98,15 @@ _GIVEN = {
     "crossplane": {"weights": "adapter", "base": "sam_weights"},
     "medical-sam3": {"weights": "sam3_weights"},
     "sam3d": {"weights": "sam3d_weights", "base": "sam_weights"},
+    "nninteractive": {"weights": "nninteractive_folder"},
     "nnunet": {"weights": "nnunet_folder"},
     "segresnet": {"weights": "bundle"},
 }
-_OPTIONS: dict[str, dict[str, Any]] = {"sam3d": {"cache_bytes": 0}}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "sam3d": {"cache_bytes": 0},
+    # Random weights change everything everywhere, so that the session would always zoom.
+    "nninteractive": {"autozoom": "no"},
+}
 
 
 @pytest.fixture(params=MODELS)

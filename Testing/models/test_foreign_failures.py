@@ -23,7 +23,7 @@ from MedSegFMLib.worker.client import Failed, LocalLauncher, Request, WorkerClie
 
 VOLUME = make_blob(Geometry.from_spacing((12, 22, 24), (0.9, 0.8, 2.1)))[0]
 # Those whose network is run by torch alone.
-BY_TORCH = ("nnunet", "segresnet", "medical-sam3", "sam3d")
+BY_TORCH = ("nninteractive", "nnunet", "segresnet", "medical-sam3", "sam3d")
 
 
 def session_of(model: Segmenter) -> Session:
@@ -107,13 +107,18 @@ def test_a_worker_reports_it_and_goes_on(failing: Path, nnunet_folder: Path) -> 
 
 
 def test_whatever_a_package_raises_while_loading_is_a_named_error(
-    nnunet_folder: Path, bundle: Path, sam3_weights: Path, monkeypatch: pytest.MonkeyPatch
+    nninteractive_folder: Path,
+    nnunet_folder: Path,
+    bundle: Path,
+    sam3_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RecursionError("too deep")
 
     monkeypatch.setattr(torch.nn.Module, "__init__", fail)
     for name, path in (
+        ("nninteractive", nninteractive_folder),
         ("nnunet", nnunet_folder),
         ("segresnet", bundle),
         ("medical-sam3", sam3_weights),

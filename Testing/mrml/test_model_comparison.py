@@ -145,6 +145,26 @@ def test_each_model_answers_the_same_prompts_and_the_users_segment_stays(
     assert boxed_logic.segments.node.GetSegmentation().GetNumberOfSegments() == 1
 
 
+def test_one_model_with_other_options_is_another_model(
+    boxed_logic: SegmentationLogic, comparison: ModelComparison, client: ModelsClient
+) -> None:
+    comparison.start(["ensam", "ensam?refine=no", "randomwalk"], consistency=True)
+    finish(boxed_logic, comparison)
+    asked = [(r.model, dict(r.options)) for r in client.requests[-6:]]
+    assert asked == [
+        *[("ensam", {})] * 2,
+        *[("ensam", {"refine": "no"})] * 2,
+        *[("randomwalk", {})] * 2,
+    ]
+    titles = [found.title for found in comparison.results]
+    assert titles == ["ENSAM", "ENSAM (refine=no)", "Random walker"]
+    assert row(comparison, "ensam")["Dice with ENSAM (refine=no)"] == 1
+    comparison.use_result("ensam?refine=no", 1)
+    for wrong in (["ensam?refine=no", "ensam?refine=%6Eo"], ["ensam", "ensam?x=1"]):
+        with pytest.raises(ModelError):
+            comparison.start(wrong)
+
+
 def test_results_come_one_after_the_other(
     boxed_logic: SegmentationLogic, comparison: ModelComparison
 ) -> None:

@@ -284,6 +284,23 @@ def test_a_damaged_autosave_is_refused(tmp_path: Path) -> None:
     assert saver.read() is None
 
 
+def test_a_scene_holds_the_options_of_its_model() -> None:
+    options = {"size": "1024", "seed": 3, "weights": "a/b.pt"}
+    by = "sam=a/b.pt?size=1024"
+    state = state_from_json(
+        state_to_json(SceneState(PromptList(), "sam", answered_by=by, options=options))
+    )
+    assert (state.options, state.answered_by) == (options, by)
+    # Scenes of earlier versions do not record them.
+    assert state_from_json(state_to_json(SceneState(PromptList(), "sam"))).options is None
+    assert (
+        state_from_json(
+            state_to_json(SceneState(PromptList(), "sam", answered_by="graphcut?refine=no"))
+        ).answered_by
+        == "randomwalk?refine=no"
+    )
+
+
 def test_a_scene_that_names_a_model_by_its_earlier_name_goes_on_with_it() -> None:
     text = state_to_json(SceneState(PromptList(), "graphcut"))
     assert state_from_json(text).model == "randomwalk"

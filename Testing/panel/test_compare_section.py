@@ -319,6 +319,21 @@ def test_results_go_with_the_scene_or_the_volume(compared: Any, what: str) -> No
     assert slicer.mrmlScene.GetFirstNodeByName("Comparison: Ellipsoid in the box") is None
 
 
+def test_a_model_with_the_users_options_is_compared_beside_the_model_itself(boxed: Any) -> None:
+    import qt
+
+    boxed.panel.parameters.modelOptions = '{"ensam": {"refine": "no"}}'
+    models = boxed.ui.compareModels
+    texts = [models.item(n).data(qt.Qt.UserRole) for n in range(models.count)]
+    assert texts.count("ensam?refine=no") == 1 and "ensam" in texts
+    tick(boxed, "ellipsoid", "ensam?refine=no")
+    assert boxed.panel.parameters.compareModels == "ellipsoid,ensam?refine=no"
+    boxed.ui.compareButton.click()
+    finish(boxed)
+    assert column(boxed, "Model") == ["Ellipsoid in the box", "ENSAM (refine=no)"]
+    assert all(value > 0 for value in column(boxed, "Volume (ml)"))
+
+
 def test_whole_names_and_times_are_seen_in_a_panel_of_400_pixels(boxed: Any) -> None:
     from PySide6.QtCore import Qt
 

@@ -77,3 +77,29 @@ def test_damaged_options_in_a_scene_count_as_none(desk: Any) -> None:
         desk.panel.parameters.modelOptions = text
         desk.wait()
         assert desk.panel.logic.options == {}
+
+
+def test_a_server_is_the_users_own_and_not_the_scenes(desk: Any) -> None:
+    desk.load()
+    choose(desk, "nninteractive")
+    assert not desk.panel.models.can_run and desk.panel.models.card.weights is not None
+    server, key, _box = desk.ui.optionsSection.findChildren(QLineEdit)
+    assert key.echoMode == QLineEdit.EchoMode.Password
+    for field, text in ((server, "http://127.0.0.1:9"), (key, "secret")):
+        field.text = text
+        field.editingFinished.emit()
+        desk.wait()
+    # Nothing of this computer is needed any more.
+    assert desk.panel.logic.options == {"server": "http://127.0.0.1:9", "key": "secret"}
+    assert desk.panel.models.can_run and not desk.ui.importButton.visible
+    assert desk.panel.models.card.weights is None
+    stored = desk.panel.parameters.modelOptions
+    assert "127" not in stored and "secret" not in stored
+    # A scene of somebody else's names no server.
+    server.text = ""
+    server.editingFinished.emit()
+    desk.panel.parameters.modelOptions = '{"nninteractive": {"server": "http://evil", "box": "2"}}'
+    desk.wait()
+    assert desk.panel.logic.options == {"key": "secret", "box": "2"}
+    key.text = ""
+    key.editingFinished.emit()

@@ -28,6 +28,7 @@ from MedSegFMLib import Session, Text, create  # noqa: E402
 from MedSegFMLib.errors import Cancelled, TrainingError, WeightsError  # noqa: E402
 from MedSegFMLib.models.common.adapter_files import CONFIG_FILE, TENSORS_FILE  # noqa: E402
 from MedSegFMLib.models.medical_sam3.tokenizer import PhraseTokenizer  # noqa: E402
+from MedSegFMLib.models.medical_sam3.torch_runtime import empty_boxes  # noqa: E402
 from MedSegFMLib.train.distributed import Processes  # noqa: E402
 from MedSegFMLib.train.labelled_volumes import open_volumes  # noqa: E402
 from MedSegFMLib.train.planner import plan  # noqa: E402
@@ -102,7 +103,12 @@ def test_the_pass_of_training_answers_what_the_network_answers() -> None:
     tokens = torch.tensor([[0, 5, 41, 1], [0, 7, 50, 1]])
     counts = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     with torch.inference_mode():
-        expected = network(pixel_values=images, input_ids=tokens, attention_mask=counts)
+        expected = network(
+            pixel_values=images,
+            input_ids=tokens,
+            attention_mask=counts,
+            **empty_boxes(2, torch.device("cpu")),
+        )
         one, many = answers(network, images, tokens, counts, many=True)
     low, high = one.boxes[-1][..., :2], one.boxes[-1][..., 2:]
     corners = torch.cat([low - high / 2, low + high / 2], dim=-1)
@@ -175,7 +181,10 @@ def test_where_all_weights_learn_none_is_without_a_gradient(settings: Callable[.
     learns = {n: p for n, p in task._network.named_parameters() if p.requires_grad}
     assert [name for name, parameter in learns.items() if parameter.grad is None] == []
     assert learns.keys() == task.state().keys()
-    assert not any(name.startswith("geometry_encoder.") for name in learns)
+    # The empty geometry prompt learns, boxes do not.
+    geometry = {name.split(".")[1] for name in learns if name.startswith("geometry_encoder.")}
+    assert {"cls_embed", "final_proj", "prompt_layer_norm", "output_layer_norm"} < geometry
+    assert not any(name.startswith("boxes_") for name in geometry)
 
 
 def test_slices_show_the_object_their_words_name(base: Path) -> None:

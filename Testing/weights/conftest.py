@@ -10,6 +10,8 @@ from MedSegFMLib.models import phantom_trial
 class _NoTrial:
     left_out = ""
 
+    def __init__(self, *_: object) -> None: ...
+
     def __call__(self, *_: object) -> None: ...
 
 

@@ -7,6 +7,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedSegFMLib import registry
+from MedSegFMLib.errors import MedSegFMError
+from MedSegFMLib.model_choice import choice_text, read_choice, split_choices
 from MedSegFMLib.mrml.comparison.comparison import METHODS, ModelComparison
 from MedSegFMLib.mrml.comparison.outlines import MODEL_COLORS
 from MedSegFMLib.mrml.comparison.requests import FEWEST, MOST
@@ -14,8 +16,8 @@ from MedSegFMLib.mrml.comparison.table import table_of
 from MedSegFMLib.mrml.comparison.view import ModelComparisonView
 from MedSegFMLib.mrml.segments.reference import reference_choices
 from MedSegFMLib.prompts.json_format import read_prompts, write_prompts
-from MedSegFMLib.registry import resolve_name
 
+from ..model.options import option_texts
 from . import messages
 from .model_list import CompareModels
 from .table import CompareTable
@@ -63,7 +65,9 @@ class CompareSection:
 
     def apply(self, parameters):
         """Bring the section to the parameters."""
-        self._models.tick([resolve_name(n) for n in parameters.compareModels.split(",") if n])
+        chosen = [_current(text) for text in split_choices(parameters.compareModels) if text]
+        self._models.offer([*option_texts(parameters.modelOptions), *chosen])
+        self._models.tick(chosen)
         self.view.arrangement = parameters.compareArrangement.value
         if parameters.showConsistency and self._ui.compareMap.checked:
             # The views show one map at a time.
@@ -240,6 +244,15 @@ class CompareSection:
             box.addItems([title for title, _data in items])
         box.setCurrentIndex(next((n for n, item in enumerate(items) if item[1] == chosen), 0))
         box.blockSignals(blocked)
+
+
+def _current(text):
+    """A model's text with its present name."""
+    try:
+        choice = read_choice(text)
+    except MedSegFMError:
+        return text
+    return choice_text(choice.name, choice.all_options)
 
 
 def _key(reference):

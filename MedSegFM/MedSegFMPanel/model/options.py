@@ -1,4 +1,8 @@
-"""The box "Options": a row for each option that the card of the chosen model names."""
+"""The box "Options": a row for each option that the card of the chosen model names.
+
+Private options, such as a server, which gets the volume, are kept in the user's settings. Those of
+a scene, which may be someone else's, do not count.
+"""
 
 import json
 
@@ -6,6 +10,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MedSegFMLib.errors import MedSegFMError
+from MedSegFMLib.model_choice import choice_text
 from MedSegFMLib.system.json_files import parse_json
 
 _LARGEST_BYTES = 100_000
@@ -16,7 +21,8 @@ class ModelOptions:
 
     Args:
         box: The widget with a form layout that the rows are put into.
-        changed: Called with the options of all models as JSON when the user has changed one.
+        changed: Called when the user has changed an option, with the options of all models as JSON,
+            without private ones.
     """
 
     def __init__(self, box, changed):
@@ -37,9 +43,7 @@ class ModelOptions:
             self._card = card
             self._make_rows()
         self._box.visible = bool(card.options)
-        chosen = self._chosen.get(card.name, {})
-        known = {option.name for option in card.options}
-        return {name: value for name, value in chosen.items() if name in known}
+        return {option.name: value for option in card.options if (value := self._value(option))}
 
     def _make_rows(self):
         for widget in self._rows:
@@ -47,19 +51,45 @@ class ModelOptions:
             widget.setParent(None)
             widget.deleteLater()
         self._rows = []
-        chosen = self._chosen.get(self._card.name, {})
         for option in self._card.options:
-            field = _field(option, chosen.get(option.name, ""), self._set)
+            field = _field(option, self._value(option), self._set)
             label = qt.QLabel(_(option.title))
             for widget in (label, field):
                 widget.toolTip = _(option.description)
             self._box.layout().addRow(label, field)
             self._rows += [label, field]
 
-    def _set(self, name, value):
-        own = {n: v for n, v in self._chosen.get(self._card.name, {}).items() if n != name}
-        own |= {name: value} if value else {}
+    def _value(self, option):
+        if option.is_private:
+            return str(qt.QSettings().value(self._place(option)) or "")
+        return self._chosen.get(self._card.name, {}).get(option.name, "")
+
+    def _set(self, option, value):
+        if value == self._value(option):
+            return
+        own = {n: v for n, v in self._chosen.get(self._card.name, {}).items() if n != option.name}
+        if option.is_private:
+            qt.QSettings().setValue(self._place(option), value)
+        elif value:
+            own[option.name] = value
         self._changed(json.dumps(self._chosen | {self._card.name: own}))
+
+    def _place(self, option):
+        return f"MedSegFM/options/{self._card.name}/{option.name}"
+
+
+def option_texts(text):
+    """The models that have options of the user, with these options, as `model_choice` reads them.
+
+    Args:
+        text: The options of all models as JSON.
+    """
+    return [choice_text(name, chosen) for name, chosen in _read(text).items() if chosen]
+
+
+def with_options(text, name, options):
+    """The options of all models as JSON, in which the model `name` has these."""
+    return json.dumps(_read(text) | {name: {n: str(v) for n, v in options.items()}})
 
 
 def _field(option, value, changed):
@@ -67,14 +97,16 @@ def _field(option, value, changed):
     if not option.choices:
         field = qt.QLineEdit(value)
         field.placeholderText = default
-        field.connect("editingFinished()", lambda: changed(option.name, field.text.strip()))
+        if option.is_secret:
+            field.setEchoMode(qt.QLineEdit.Password)
+        field.connect("editingFinished()", lambda: changed(option, field.text.strip()))
         return field
     field = qt.QComboBox()
     field.addItem(_("Default ({value})").format(value=default), "")
     for choice in option.choices:
         field.addItem(choice, choice)
     field.currentIndex = max(0, field.findData(value))
-    field.connect("activated(int)", lambda n: changed(option.name, field.itemData(n)))
+    field.connect("activated(int)", lambda n: changed(option, field.itemData(n)))
     return field
 
 

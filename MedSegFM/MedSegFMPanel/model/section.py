@@ -62,26 +62,29 @@ class ModelSection:
         self._shown = None
         self._installation.look_again()
 
-    def show(self, name, voxels):
+    def show(self, name, options, voxels):
         """Show a model's facts.
 
-        Disk and packages are looked at only if the model is another one, or after `look_again`.
+        Disk and packages are looked at only if the model is another one, or has other options, or
+        after `look_again`.
 
         Args:
             name: The model's name.
+            options: Its options.
             voxels: The number of voxels of the region to estimate its memory for.
         """
-        if (name, voxels) == self._shown:
+        looked = (name, frozenset(options))
+        if (looked, voxels) == self._shown:
             return
-        is_known = self._shown is not None and self._shown[0] == name
-        self._shown = (name, voxels)
+        is_known = self._shown is not None and self._shown[0] == looked
+        self._shown = (looked, voxels)
         if not is_known:
-            self._look(name)
+            self._look(card(name, options))
         self._ui.modelState.text = messages.costs(self.card, self._fault, free_bytes(), voxels)
 
-    def _look(self, name):
+    def _look(self, model_card):
         """Look at a model's packages and weights, and show what they allow."""
-        ui, self.card = self._ui, card(name)
+        ui, self.card = self._ui, model_card
         ui.modelTakes.text = messages.takes(self.card)
         self._fault = messages.weights_fault(self.card)
         self.can_run = self._installation.has_all(self.card) and not self._fault

@@ -5,10 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...datasets.challenge_npz import (
+    DEFAULT_SPACING_ORDER,
+    SPACING_ORDERS,
+    is_challenge_file,
+    read_image,
+)
+from ...errors import VolumeError
 from ...volumes.volume import Volume
 
+# What an npz file does not have.
+_NOT_OF_NPZ = ("series", "frame", "suv", "spacing", "level", "channel")
 VOLUME_HELP = (
-    "NIfTI, NRRD, MetaImage, FreeSurfer, TIFF, OME-Zarr or DICOM file, or a folder of DICOM"
+    "NIfTI, NRRD, MetaImage, FreeSurfer, TIFF, OME-Zarr, DICOM or the challenge's npz file, or a "
+    "folder of DICOM"
 )
 
 
@@ -50,12 +60,28 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--channel", metavar="NAME", help="channel of an OME-Zarr image: its name, or number from 1"
     )
+    parser.add_argument(
+        "--spacing-order",
+        choices=SPACING_ORDERS,
+        default=DEFAULT_SPACING_ORDER,
+        help="axis order of the spacing in an npz file (default: %(default)s)",
+    )
 
 
 def read_volume(arguments: argparse.Namespace, path: str | None = None) -> Volume:
-    """Read a volume with the choices of a command line; by default the one it names."""
+    """Read a volume with the choices of a command line; by default the one it names.
+
+    Raises:
+        VolumeError: it cannot be read, or an argument does not apply to it.
+    """
+    source = Path(path or arguments.volume)
+    if is_challenge_file(source):
+        given = [name for name in _NOT_OF_NPZ if getattr(arguments, name)]
+        if given:
+            raise VolumeError(f"{source} is an npz file, which has no --{given[0]}; leave it out.")
+        return read_image(source, arguments.spacing_order)
     return Volume.read(
-        Path(path or arguments.volume),
+        source,
         arguments.series,
         frame=arguments.frame,
         suv=arguments.suv,

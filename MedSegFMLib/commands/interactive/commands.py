@@ -18,8 +18,8 @@ from ...prompts.words import WORDS, prompt_of
 from ...system.suggestions import with_suggestion
 from ...volumes.volume import Volume
 from ..arguments.masks import read_mask, resampling_notes
+from ..arguments.outputs import check_outputs
 from ..arguments.picture import title_of
-from ..check_outputs import check_outputs
 from ..console import print_table, progress_bar
 from ..result_output import Output
 

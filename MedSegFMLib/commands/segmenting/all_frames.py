@@ -10,7 +10,7 @@ from pathlib import Path
 from ...errors import OutputError, VolumeError
 from ...progress import Progress
 from ...registry import create
-from ...results.ledger import Ledger, sidecar_of, versions, weights_of, without_files
+from ...results.ledger import Ledger, sidecar_of, stored_options, versions, weights_of
 from ...results.propagated import DigestedFrames, digest_of_frames_result
 from ...segmenter import Segmenter
 from ...session.propagation import propagate
@@ -18,7 +18,7 @@ from ...system.atomic_files import write_text
 from ...volumes.frames import Frames
 from ...volumes.io.frames import check_frame
 from ...volumes.segmentations.segmentation import Segmentation
-from ..check_outputs import check_outputs
+from ..arguments.outputs import check_outputs
 from ..console import print_table, progress_bar
 from .model_arguments import check_model, model_options
 from .one_volume import Prepared, inputs_of, output_of, prepare
@@ -108,8 +108,8 @@ def write_results(
     options, path = model_options(arguments), prepared.result.path
     ledger = Ledger(
         arguments.model,
-        without_files(options),
-        weights_of(arguments.model, options.get("weights")),
+        stored_options(arguments.model, options),
+        weights_of(arguments.model, options),
         geometry,
         frames.sha256,
         prepared.prompts,

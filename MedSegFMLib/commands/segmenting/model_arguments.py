@@ -80,8 +80,9 @@ def check_model(arguments: argparse.Namespace) -> None:
         ModelError: the model or an option is unknown, or a package is missing.
         WeightsError: its weights are not installed.
     """
-    check_creatable(arguments.model, model_options(arguments))
-    needed = card(arguments.model).weights
+    options = model_options(arguments)
+    check_creatable(arguments.model, options)
+    needed = card(arguments.model, options).weights
     if needed is not None and not arguments.weights:
         store.find(needed)
 

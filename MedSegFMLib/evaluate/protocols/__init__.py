@@ -12,7 +12,12 @@ Biomedical Image Segmentation", as in its public repository JunMa11/CVPR-MedSegF
 - README.md: 90 s per class, "whole docker run"; beyond it Dice and surface Dice are 0. The script
   sums the seconds of all six steps, compares the sum with 90 times the number of classes, and only
   warns. Here such a case counts 0 at every step, and gets no further prompts.
-- get_boxes.py: how the boxes were drawn; `simulate.challenge_box`.
+- get_boxes.py: how the boxes are drawn since May 2025, on the middle of the slices that show the
+  object; `simulate.challenge_box`. `cvpr25-middle-voxel` is the same protocol with the rule before,
+  the slice of the object's middle voxel, by which results were measured with versions to 0.2.0.
+
+`cvpr25-text` follows CVPR25_text_eval.py: the object's name and nothing else; F1 of instances is
+computed by `medsegfm challenge --gts` only.
 
 Differences: the script starts a container for every step and includes that time in the sum; here
 the model stays loaded. If a container ends without a result after an earlier step had one, the

@@ -14,6 +14,13 @@ from ..protocol import Protocol
 
 # Fields that files of version 0.2.0 lack, with the value that they meant.
 _ADDED = {"start": None}
+# The version of the rules that a file names. Before 2, a box rule and the protocol that uses it had
+# the names of those that replaced them.
+_RULES, _VERSION = "rules", 2
+_RENAMED = {
+    "box_rule": {"challenge": "challenge-middle-voxel"},
+    "name": {"cvpr25": "cvpr25-middle-voxel"},
+}
 
 
 def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
@@ -28,6 +35,12 @@ def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
     try:
         stored = {**_ADDED, **load_json(path, dict)}
         case_digests = dict(stored.pop("cases", {}))
+        if stored.pop(_RULES, 1) != _VERSION:
+            stored |= {
+                field: names[stored[field]]
+                for field, names in _RENAMED.items()
+                if stored.get(field) in names
+            }
     except OSError as error:
         raise CasesError(
             f"{path} cannot be read ({error.strerror}); choose another folder."
@@ -52,5 +65,5 @@ def read_case_digests(folder: Path, protocol: Protocol) -> dict[str, str]:
 
 def write_protocol(folder: Path, protocol: Protocol, case_digests: Mapping[str, str]) -> None:
     """Write protocol.json atomically."""
-    document = {**dataclasses.asdict(protocol), "cases": dict(case_digests)}
+    document = {**dataclasses.asdict(protocol), _RULES: _VERSION, "cases": dict(case_digests)}
     write_text(folder / "protocol.json", json.dumps(document, indent=1))

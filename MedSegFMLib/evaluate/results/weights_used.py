@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...errors import WeightsError
+from ...model_choice import read_choice
 from ...registry import card
 from ...weights.checksums import own_sha256
 from ...weights.store import installed
-from ..model_choice import read_choice
 
 
 def weights_used(models: Iterable[str]) -> dict[str, str]:
@@ -22,8 +22,8 @@ def weights_used(models: Iterable[str]) -> dict[str, str]:
     """
     digests = {entry.name: entry.sha256 for entry in installed()}
     used: dict[str, str] = {}
-    for text in models:
-        choice = read_choice(text)
+    for choice in map(read_choice, models):
+        text = choice.text
         needed = card(choice.name)
         if needed.weights is not None:
             used[text] = digests.get(needed.weights) or "unknown"

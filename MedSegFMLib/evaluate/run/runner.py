@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ...datasets.cases import Case
+from ...model_choice import ModelChoice, read_choice
 from ...progress import Progress, no_progress
 from ...system.atomic_files import make_folder
 from ...system.folder_lock import folder_lock
 from ...tasks.records import Failure
 from ...tasks.run import Workers, run_all
 from ...volumes.windows import Window
-from ..model_choice import ModelChoice, read_choice
 from ..protocol import Protocol
 from ..records import Row, Task
 from ..results.results_folder import ResultsFolder
@@ -60,7 +60,8 @@ def evaluate(
 
     Args:
         cases: the cases.
-        models: NAME or NAME=WEIGHTS of each model, which its rows contain.
+        models: each model with its weights and options, as `model_choice` reads them; its rows
+            contain that text.
         seeds: the seeds of the prompts, 0 or more.
         folder: the folder of the results.
         protocol: the protocol.
@@ -82,7 +83,7 @@ def evaluate(
         OutputError: the folder cannot be written to, or another run is writing to it.
         ClusterError: there is no such cluster.
     """
-    choices = {text: read_choice(text) for text in models}
+    choices = {choice.text: choice for choice in map(read_choice, models)}
     advice = "choose another with --out"
     make_folder(folder, advice)
     with folder_lock(folder, f"or {advice}"):

@@ -10,7 +10,7 @@ from ...prompts.mask import Mask
 from ...prompts.types import Box, Point, Prompt, Text
 from ...segmenter import ModelCard
 from ...simulate import box_around, challenge_box, next_click, perturbed
-from ..protocol import Protocol
+from ..protocol import BOX_MIDDLES, Protocol
 from ..records import PlacedKind
 
 # The challenge moves the sides of its boxes by up to 5 voxels in a slice of 256.
@@ -57,7 +57,10 @@ def first_prompt(
     if protocol.box_rule == "around":
         bounds = box_around(reference, protocol.jitter, seed)
     elif loaded.boxes is None:
-        bounds = challenge_box(reference, _CHALLENGE_JITTER_VOXELS, seed, _CHALLENGE_SLICE_SIDE)
+        middle = BOX_MIDDLES[protocol.box_rule]
+        bounds = challenge_box(
+            reference, _CHALLENGE_JITTER_VOXELS, seed, _CHALLENGE_SLICE_SIDE, middle
+        )
     elif value in loaded.boxes:
         bounds = loaded.boxes[value]
     else:

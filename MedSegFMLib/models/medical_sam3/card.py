@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import PromptError
 from ...prompts.types import Point, Prompt
@@ -33,3 +33,8 @@ def without_clicks(card: ModelCard) -> ModelCard:
     """The same card for weights without a tracker."""
     kept = tuple(name for name in card.prompts if name != "point")
     return CardWithoutClicks(**{**vars(card), "prompts": kept})
+
+
+def text_alone(card: ModelCard) -> ModelCard:
+    """The same card for the published protocol, which takes words only."""
+    return replace(card, prompts=("text",))

@@ -92,6 +92,21 @@ def write(
     write_adapters(folder, FORMAT, facts, get_peft_model_state_dict(model))
 
 
+def check_base(path: Path, base_sha256: str) -> None:
+    """Check that adapters are there and of the weights with this SHA-256; reads a header only.
+
+    Raises:
+        WeightsError: If they are missing, of another model, or of other weights.
+    """
+    path = tensors_file(path)
+    theirs = str(_facts(path)["base_sha256"])
+    if theirs != base_sha256:
+        raise WeightsError(
+            f"The adapters {path} were trained on weights with the SHA-256 {theirs}, not "
+            f"{base_sha256}; give those with --weights, or leave the adapters out."
+        )
+
+
 def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
     """The network with adapters merged into its weights; `network` itself is changed.
 
@@ -105,13 +120,8 @@ def merged(network: Sam3Model, path: Path, base_sha256: str) -> Sam3Model:
     """
     path = tensors_file(path)
     store.verify_recorded(path)
+    check_base(path, base_sha256)
     facts = _facts(path)
-    theirs = str(facts["base_sha256"])
-    if theirs != base_sha256:
-        raise WeightsError(
-            f"The adapters {path} were trained on weights with the SHA-256 {theirs}, not "
-            f"{base_sha256}; give those with --weights, or leave the adapters out."
-        )
     tensors = read_safetensors(path)
     check_finite(tensors, path)
     with loading_errors("medical-sam3", path, "train it again"):

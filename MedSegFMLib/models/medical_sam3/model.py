@@ -7,7 +7,7 @@ accepted too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ...weights.checksums import own_sha256
 from ..planar.grey_levels import WINDOW_OPTION, chosen_window
 from ..sam.preprocessing import PUBLISHED_SIZE
 from ..sam.segmenter import DEFAULT_CACHE_BYTES, check_options
-from .card import WITH_TRACKER
+from .card import WITH_TRACKER, text_alone
 from .segmenter import MedicalSam3Segmenter
 from .tracker_tensor_names import has_tracker
 
@@ -31,7 +31,11 @@ _BASE_BYTES = 5_000_000_000 + DEFAULT_CACHE_BYTES
 # Grey levels, cached 16-bit logits of detector and tracker, logits and probabilities of one plane.
 _BYTES_PER_VOXEL = 29
 
-PROPAGATIONS = ("auto", "boxes", "tracker")
+PROPAGATIONS = ("auto", "boxes", "tracker", "none")
+# The evaluation of Medical SAM3: the best object of each axial slice for the text alone, from a
+# score of 0.1 on.
+PROTOCOLS = ("own", "paper")
+_PAPER: dict[str, Any] = {"propagation": "none", "threshold": 0.1, "planes": ("axial",)}
 
 CARD = ModelCard(
     name="medical-sam3",
@@ -52,6 +56,13 @@ CARD = ModelCard(
     bytes_per_voxel=_BYTES_PER_VOXEL,
     options=(
         ModelOption(
+            "protocol",
+            "Protocol",
+            "paper: every slice by the words alone, as Medical SAM3 was evaluated",
+            PROTOCOLS,
+            "own",
+        ),
+        ModelOption(
             "propagation", "Propagation", "How an answer spreads over slices", PROPAGATIONS, "auto"
         ),
         WINDOW_OPTION,
@@ -71,14 +82,16 @@ def create(
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
     propagation: str = "auto",
     window: str = AUTO,
+    protocol: str = "own",
 ) -> MedicalSam3Segmenter:
     """Load Medical SAM3 with the stored weights, or those in the file or folder `weights`.
 
     Args:
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
         weights: A file or folder of weights; None for the stored ones.
-        tokenizer: The folder with tokenizer.json, or vocab.json and merges.txt; None for that of
-            the weights. Nothing is downloaded.
+        tokenizer: The folder with tokenizer.json, or vocab.json and merges.txt, or the authors'
+            bpe_simple_vocab_16e6.txt.gz, or that file; None for that of the weights, or else the
+            shipped one. Nothing is downloaded.
         adapter: A folder of adapters from training with mode=lora on these weights.
         planes: Those of "axial", "coronal" and "sagittal" to segment, in turn; as text, separated
             by commas.
@@ -90,8 +103,11 @@ def create(
         cache_bytes: The memory limit of the slices' features, about 10 MB each; text is accepted
             too.
         propagation: From slice to slice by "boxes" around masks, or by SAM3's "tracker", which also
-            takes clicks; "auto" uses the tracker if the weights include it.
+            takes clicks; "auto" uses the tracker if the weights include it; "none" searches every
+            slice with the text alone, word by word.
         window: "auto", that of MedSAM; or the name of a window or LEVEL,WIDTH.
+        protocol: "paper" for the protocol by which Medical SAM3 was evaluated: propagation "none",
+            the threshold 0.1, the best object of each axial slice; "own" for the other options.
 
     Raises:
         ModelError: If an option has no such value.
@@ -102,11 +118,16 @@ def create(
     from ...system.device import choose_device
     from . import lora as medical_sam3_lora
     from . import weights as medical_sam3_weights
-    from .tokenizer import PhraseTokenizer
+    from .tokenizer import PhraseTokenizer, tokenizer_for
     from .torch_runtime import TorchSam3Runtime
     from .tracker import TorchSam3Tracker
     from .tracker_weights import load_tracker
 
+    if protocol not in PROTOCOLS:
+        raise ModelError(f"There is no protocol '{protocol}'; choose from {', '.join(PROTOCOLS)}.")
+    if protocol == "paper":
+        _check_paper(propagation=propagation, threshold=threshold, planes=planes)
+        propagation = "none"
     chosen = choose_device(device)
     names = [n.strip() for n in planes.split(",")] if isinstance(planes, str) else list(planes)
     budget = check_options(PUBLISHED_SIZE, fusion, names, cache_bytes)
@@ -121,10 +142,20 @@ def create(
     path = medical_sam3_weights.find_weights_file(
         store.find(CARD.name) if weights is None else Path(weights)
     )
+    # What is missing is said before gigabytes are read.
+    text: Any = medical_sam3_weights.config_beside(path).text_config
+    given = None if tokenizer is None else Path(tokenizer)
+    phrases = PhraseTokenizer(
+        tokenizer_for(path, text.vocab_size, given),
+        text.max_position_embeddings,
+        is_exact=propagation == "none",
+    )
+    if adapter is not None:
+        medical_sam3_lora.check_base(Path(adapter), own_sha256(path))
     checkpoint = medical_sam3_weights.read_checkpoint(path)
     network = medical_sam3_weights.load_detector(checkpoint, path)
     tracker = None
-    if propagation != "boxes" and has_tracker(checkpoint):
+    if propagation not in ("boxes", "none") and has_tracker(checkpoint):
         tracker = TorchSam3Tracker(
             load_tracker(checkpoint, network.config, path), chosen, CARD.name, path
         )
@@ -135,11 +166,29 @@ def create(
     del checkpoint
     if adapter is not None:
         network = medical_sam3_lora.merged(network, Path(adapter), own_sha256(path))
-    config: Any = network.config
-    most = config.text_config.max_position_embeddings
-    phrases = PhraseTokenizer(path.parent if tokenizer is None else Path(tokenizer), most)
     runtime = TorchSam3Runtime(network, phrases, chosen, CARD.name, path)
-    return MedicalSam3Segmenter(CARD, runtime, fusion, names, least, step, budget, tracker, shown)
+    spreads = propagation != "none"
+    return MedicalSam3Segmenter(
+        CARD, runtime, fusion, names, least, step, budget, tracker, shown, propagates=spreads
+    )
+
+
+def card_with(options: Mapping[str, Any]) -> ModelCard:
+    """The card with options of `create`, before anything is loaded."""
+    is_paper = options.get("protocol") == "paper" or options.get("propagation") == "none"
+    return text_alone(CARD) if is_paper else CARD
+
+
+def _check_paper(**given: Any) -> None:
+    """ModelError for an option that contradicts the published protocol."""
+    own = {"propagation": "auto"}
+    for name, value in given.items():
+        known = (str(_PAPER[name]), str(own.get(name)), "axial" if name == "planes" else "")
+        if str(value) not in known:
+            raise ModelError(
+                f"protocol=paper has its own {name}, but {name} is '{value}'; leave out one of "
+                "them."
+            )
 
 
 def _number(name: str, value: float | str, least: float, most: float) -> float:

@@ -25,11 +25,17 @@ from ..sam.encoding import (
     cut_stacks,
 )
 from ..sam.feature_cache import SliceFeatures
-from .card import without_clicks
+from .card import text_alone, without_clicks
 from .detections import HalfLogits, MedicalSam3Encoding, SliceDetector, answer_caches
 from .preprocessing import Sam3Preprocessor
 from .runtime import Sam3Runtime, SliceTracker
-from .text_propagation import first_requests, propagate_text, region_around_mask, run_propagation
+from .text_propagation import (
+    first_requests,
+    propagate_text,
+    region_around_mask,
+    run_propagation,
+    search_slices,
+)
 from .tokenizer import VISUAL
 from .tracking import SliceTracking, TrackedSlices
 
@@ -52,6 +58,8 @@ class MedicalSam3Segmenter:
         tracker: Tracks the object from slice to slice; without one, boxes are propagated and clicks
             are refused.
         window: The values that are shown to the network; None for those of MedSAM's training.
+        propagates: Whether detections spread from slice to slice; otherwise every slice is searched
+            with the text alone, and boxes and clicks are refused.
     """
 
     classes: tuple[str, ...] = ()
@@ -67,8 +75,12 @@ class MedicalSam3Segmenter:
         cache_bytes: int,
         tracker: SliceTracker | None = None,
         window: Window | None = None,
+        propagates: bool = True,
     ) -> None:
         self.card = card if tracker is not None else without_clicks(card)
+        if not propagates:
+            self.card = text_alone(card)
+        self._propagates = propagates
         self._preprocessor = Sam3Preprocessor(runtime.side)
         self._fused = FUSIONS[fusion]
         self._planes = tuple(planes)
@@ -179,11 +191,12 @@ class MedicalSam3Segmenter:
             return [np.asarray(detection.logits, np.float32) for detection in detections]
 
         stride = self._stride(encoding.stacks[name])
-        propagation = (
-            propagate(marks)
-            if marks.boxes
-            else propagate_text(marks.shape, stride, again=self._step_mm > 0)
-        )
+        if not self._propagates:
+            propagation = search_slices(marks.shape)
+        elif marks.boxes:
+            propagation = propagate(marks)
+        else:
+            propagation = propagate_text(marks.shape, stride, again=self._step_mm > 0)
         return run_propagation(propagation, marks, predict, progress)
 
     def _tracked(

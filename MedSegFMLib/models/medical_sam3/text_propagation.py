@@ -76,6 +76,13 @@ def propagate_text(shape: Shape, stride: int, again: bool) -> Propagation:
     return predictions
 
 
+def search_slices(shape: Shape) -> Propagation:
+    """Prompt every slice of a stack (slices, rows, columns) with text only; nothing propagates."""
+    requests = first_requests(shape, (), 1)
+    answers = yield requests
+    return {index: logits for (index, _), logits in zip(requests, answers, strict=True)}
+
+
 def run_propagation(
     propagation: Propagation,
     marks: Marks,

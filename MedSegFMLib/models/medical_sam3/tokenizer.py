@@ -6,13 +6,17 @@ beside, such as regular expressions, which may take forever, and names of classe
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import MissingPartError, PromptError, WeightsError
+from ...system.atomic_files import atomic_folder
 from ...system.foreign_errors import fault_of, predicting_errors
 from ...system.json_files import load_bytes, load_json
+from ...volumes.segmentations.vocabulary import phrase_of
+from .clip_vocabulary import AUTHORS_FILE, SHIPPED, SIZE, Merges, read_merges
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,31 +25,31 @@ if TYPE_CHECKING:
 VISUAL = "visual"
 
 # A tokenizer consists of one of these sets of files.
-_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), (AUTHORS_FILE,))
 _MOST_TOKENS = 1 << 20
 _MOST_BYTES = 32_000_000
-
-Merges = list[tuple[str, str]]
 
 
 class PhraseTokenizer:
     """The tokenizer in a folder; nothing is downloaded.
 
     Args:
-        folder: Has `tokenizer.json`, or `vocab.json` and `merges.txt`, as published with SAM3 and
-            CLIP.
+        folder: Has `tokenizer.json`, or `vocab.json` and `merges.txt`, or the authors'
+            `bpe_simple_vocab_16e6.txt.gz`, as published with SAM3 and CLIP; or that file itself.
         most: The largest number of tokens of the network, begin and end included.
+        is_exact: Whether phrases are taken word by word; otherwise as the vocabulary calls them,
+            "left kidney" for "kidney_left".
 
     Raises:
         WeightsError: If the files are missing or cannot be read.
     """
 
-    def __init__(self, folder: Path, most: int) -> None:
-        if not any(all((folder / name).is_file() for name in names) for names in _FILES):
+    def __init__(self, folder: Path, most: int, is_exact: bool = False) -> None:
+        if not folder.is_file() and not files_in(folder):
             raise MissingPartError(
                 f"There is no tokenizer in {folder}, which medical-sam3 needs for text; put "
-                "tokenizer.json, or vocab.json and merges.txt, of SAM3 or CLIP there, or name "
-                "their folder with --option tokenizer=FOLDER."
+                f"tokenizer.json, or vocab.json and merges.txt, or {AUTHORS_FILE}, of SAM3 or CLIP "
+                "there, or name their folder with --option tokenizer=FOLDER."
             )
         from transformers import CLIPTokenizer
 
@@ -56,7 +60,7 @@ class PhraseTokenizer:
             self._tokenizer: Any = CLIPTokenizer(vocab=vocabulary, merges=merges)
         # The tokenizers library raises nothing more specific for a damaged file; its panics are no
         # `Exception`.
-        except (KeyboardInterrupt, GeneratorExit):
+        except (KeyboardInterrupt, GeneratorExit, WeightsError):
             raise
         except BaseException as error:
             raise WeightsError(
@@ -64,6 +68,7 @@ class PhraseTokenizer:
                 "again."
             ) from error
         self._most = most
+        self._is_exact = is_exact
 
     def tokens(self, phrases: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Token numbers and the attention mask, both (n, most) int64.
@@ -72,6 +77,8 @@ class PhraseTokenizer:
             PromptError: For a phrase that is too long.
             ModelError: If the tokenizer fails.
         """
+        if not self._is_exact:
+            phrases = [phrase_of(phrase) for phrase in phrases]
         with predicting_errors("medical-sam3"):
             for phrase in phrases:
                 length = len(self._tokenizer(phrase)["input_ids"])
@@ -86,12 +93,66 @@ class PhraseTokenizer:
             return encoded["input_ids"], encoded["attention_mask"]
 
 
+def files_in(folder: Path) -> tuple[str, ...]:
+    """The names of the files of the tokenizer in a folder; empty without one."""
+    there = (names for names in FILES if all((folder / name).is_file() for name in names))
+    return next(there, ())
+
+
+def tokenizer_for(weights: Path, tokens: int, tokenizer: Path | None = None) -> Path:
+    """The folder or file of the tokenizer of a network.
+
+    That is `tokenizer` if it is given, otherwise that of the weights: in a folder beside the file
+    with its name and `.tokenizer`, as an import leaves it, or in the folder of the file; otherwise
+    the shipped one, if the network has CLIP's number of tokens.
+
+    Args:
+        weights: The file of the weights.
+        tokens: The number of tokens of the network.
+        tokenizer: The folder or file that the user names.
+    """
+    if tokenizer is not None:
+        return tokenizer
+    own = imported_folder(weights)
+    for folder in (own, weights.parent):
+        if files_in(folder):
+            return folder
+    return SHIPPED if tokens == SIZE else weights.parent
+
+
+def copy_tokenizer(source: Path, weights: Path) -> None:
+    """Copy a tokenizer beside imported weights, whole or not at all.
+
+    Args:
+        source: Its folder, or the authors' file.
+        weights: The file of the weights.
+
+    Raises:
+        OutputError: If the files cannot be copied.
+    """
+    with atomic_folder(imported_folder(weights)) as beside:
+        if source.is_file():
+            shutil.copyfile(source, beside / AUTHORS_FILE)
+        for name in () if source.is_file() else files_in(source):
+            shutil.copyfile(source / name, beside / name)
+
+
+def imported_folder(weights: Path) -> Path:
+    """The folder for the tokenizer that was imported with a file of weights."""
+    return weights.with_name(f"{weights.name}.tokenizer")
+
+
 def _read(folder: Path) -> tuple[dict[str, int], Merges]:
     """The numbers of the tokens, and the pairs of tokens to merge, in order.
 
     Raises:
         OSError, ValueError, TypeError, KeyError: The files cannot be read, or contain other things.
+        WeightsError: If the authors' file is damaged.
     """
+    if folder.is_file():
+        return read_merges(folder)
+    if files_in(folder) == (AUTHORS_FILE,):
+        return read_merges(folder / AUTHORS_FILE)
     whole = folder / "tokenizer.json"
     if whole.is_file():
         content = load_json(whole, dict, _MOST_BYTES)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # Slices a batch; on a GPU halved if its memory is short.
 _MOST_ON_GPU = 4
 _MOST_ON_CPU = 1
+# The label of a box that a Sam3Model ignores.
+_PADDING = -10
 
 
 class TorchSam3Runtime:
@@ -106,10 +108,12 @@ class TorchSam3Runtime:
         import torch
 
         texts = [self._text(question.phrase) for question in questions]
-        box_inputs: dict[str, Any] = {}
+        prompted = None
+        box_inputs = empty_boxes(len(questions), self._device)
         if questions[0].box is not None:
             boxes = np.array([[question.box] for question in questions], np.float32)
-            box_inputs["input_boxes"] = self._tensor(boxes)
+            prompted = self._tensor(boxes)
+            box_inputs = {"input_boxes": prompted}
         # In 32 bits: the pooling of features in a box does not support bfloat16, and encoding the
         # slices is most of the work.
         output = self._network(
@@ -121,9 +125,7 @@ class TorchSam3Runtime:
         for logits in (output.pred_logits, output.presence_logits, output.pred_masks):
             check_finite_output(logits.cpu().numpy(), self._model, self._path)
         scores = output.pred_logits.sigmoid() * output.presence_logits.sigmoid()
-        chosen, best = chosen_objects(
-            scores, output.pred_boxes, box_inputs.get("input_boxes"), threshold
-        )
+        chosen, best = chosen_objects(scores, output.pred_boxes, prompted, threshold)
         rows = torch.arange(len(questions), device=chosen.device)
         masks = output.pred_masks[rows, chosen].cpu().numpy()
         return [
@@ -209,6 +211,21 @@ class _Pooled:
 
     def __init__(self, features: Tensor) -> None:
         self.pooler_output = features
+
+
+def empty_boxes(count: int, device: torch.device) -> dict[str, Tensor]:
+    """The geometry prompt of text alone, as inputs of a Sam3Model for `count` slices.
+
+    SAM3's authors append the geometry encoder's class token to every prompt, one without boxes
+    included (`_get_dummy_prompt` of their `Sam3Image`); a Sam3Model appends it only beside boxes.
+    A box that is marked as padding has no effect of its own.
+    """
+    import torch
+
+    return {
+        "input_boxes": torch.zeros(count, 1, 4, device=device),
+        "input_boxes_labels": torch.full((count, 1), _PADDING, device=device),
+    }
 
 
 def chosen_objects(

@@ -17,7 +17,7 @@ from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite, read_state_dict
 from .config_file import CONFIG as CONFIG
-from .config_file import config_beside
+from .config_file import config_beside as config_beside
 from .tensor_names import Source, bare, is_left_over, is_upstream, source_of
 
 if TYPE_CHECKING:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from ..class_based.class_maps import ClassMaps, competing, overlapping
 from ..class_based.network_grid import check_network_grid
 from ..class_based.segmenter import SCORING
 from ..common.configuration_errors import configuration_errors
+from ..common.quiet import quiet
 from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite
 from .folder import Trained
@@ -54,7 +53,7 @@ class NnunetNetwork:
 
         self._trained = trained
         with (
-            _quiet(),
+            quiet(),
             configuration_errors("nnunet", trained.path, "nnU-Net writes", _ADVICE),
         ):
             plans, configuration = _managers(trained)
@@ -94,14 +93,14 @@ class NnunetNetwork:
         trained, codes = self._trained, volume.geometry.axis_codes
         reoriented = volume if trained.axis_codes is None else volume.reoriented(trained.axis_codes)
         predictor = self._predictor
-        with _quiet():
+        with quiet():
             data, properties = self._prepared(reoriented)
         with _same_threads():
             scores = predictor.scores(torch.from_numpy(data), part_of(progress, 0.05, SCORING))
 
         def restore(channel: NDArray[np.floating], number: int) -> Logits:
             unseen = -_UNSEEN if number == 0 and trained.drawn is None else _UNSEEN
-            with _quiet():
+            with quiet():
                 logits = self._on_grid(channel, properties, unseen)
             return Volume(logits, reoriented.geometry).reoriented(codes).array_kji
 
@@ -214,14 +213,6 @@ def _check_extent(volume: Volume, axes: list[int], spacing: list[float], heads: 
                 f"The volume is {extent_mm:.3g} mm wide on one side, less than half a voxel of "
                 f"{step_mm:.3g} mm in the network's spacing; give one with more slices."
             )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Suppress nnU-Net's output, and its warnings about folders that only training needs."""
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
 
 
 @contextmanager

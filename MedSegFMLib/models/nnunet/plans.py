@@ -131,7 +131,7 @@ def checked_plans(plans: Mapping[str, Any], configuration: str) -> dict[str, Any
     Raises:
         SettingFault: There is no such configuration, or a setting is unknown or breaks its rule.
     """
-    given = _inherited(plans.get("configurations"), configuration)
+    given = inherited(plans.get("configurations"), configuration)
     settings = known_settings(given, _CONFIGURATION, f"the configuration {shown(configuration)}")
     architecture = checked_architecture(given)
     patch_size = settings.get("patch_size", ())
@@ -149,8 +149,12 @@ def checked_dataset(dataset: Mapping[str, Any]) -> dict[str, Any]:
     return known_settings(dataset, _DATASET, "the dataset")
 
 
-def _inherited(configurations: object, name: str) -> dict[str, Any]:
-    """A configuration with the settings that it inherits from others."""
+def inherited(configurations: object, name: str) -> dict[str, Any]:
+    """A configuration with the settings that it inherits from others.
+
+    Raises:
+        SettingFault: There is no such configuration, or the chain does not end.
+    """
     result: dict[str, Any] = {}
     parent: object = name
     for _ in range(_MOST_INHERITED):

@@ -92,7 +92,8 @@ class ModelComparison:
         """Ask each model for the same prompts, in place of an earlier comparison.
 
         Args:
-            models: Two to six names of models.
+            models: Two to six models, each by its name or with options, as `model_choice` reads
+                them: "sam?size=1024".
             prompts: The prompts; None for those of the user's work.
             device: Where the models run.
             consistency: Whether the agreement of each model's planes is measured after its answer,

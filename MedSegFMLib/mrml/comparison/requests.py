@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import ModelError, PromptError
+from ...model_choice import read_choice
 from ...prompts.prompt_list import PromptList
-from ...registry import card
 from ...volumes.volume import Volume
 from ...worker.events import Failed, Noted, Predicted, Progressed, Request
 from ..requests.background import BackgroundRequests, RequestEvent
@@ -91,9 +91,10 @@ class ModelRequests:
         return min(1.0, (ended + self._fraction) / max(len(self.results), 1))
 
     def start(self, models: Sequence[str], subject: Subject) -> None:
-        """Ask each model for the prompts of a subject."""
+        """Ask each model, as `model_choice` reads its text, for the prompts of a subject."""
         self.subject = subject
-        self.results = tuple(ModelResult(name, card(name).title) for name in models)
+        choices = map(read_choice, models)
+        self.results = tuple(ModelResult(choice.text, choice.title) for choice in choices)
         self._next()
 
     def poll(self) -> None:
@@ -141,7 +142,7 @@ class ModelRequests:
             if found.stage is not Stage.WAITING:
                 continue
             try:
-                prompts = prompts_for(card(found.model), self.subject.prompts)
+                prompts = prompts_for(read_choice(found.model).card, self.subject.prompts)
             except PromptError as error:
                 self._put(replace(found, stage=Stage.FAILED, sentence=str(error)))
                 continue
@@ -152,8 +153,16 @@ class ModelRequests:
     def _ask(self, model: str, prompts: PromptList, planes: bool) -> None:
         assert self.subject is not None, "there is a comparison"
         self._measures_planes, self._fraction = planes, 0.0
+        choice = read_choice(model)
         self._background.request(
-            Request(model, prompts, self.subject.device, consistency=planes, clear_cache=not planes)
+            Request(
+                choice.name,
+                prompts,
+                self.subject.device,
+                choice.all_options,
+                consistency=planes,
+                clear_cache=not planes,
+            )
         )
 
     def _take(self, event: RequestEvent) -> None:
@@ -171,7 +180,8 @@ class ModelRequests:
                 self._end(replace(found.with_agreements(event), stage=Stage.DONE))
             case Predicted() if self.subject.consistency:
                 self._answer(found.answered(event))
-                self._ask(found.model, prompts_for(card(found.model), self.subject.prompts), True)
+                card = read_choice(found.model).card
+                self._ask(found.model, prompts_for(card, self.subject.prompts), True)
             case Predicted():
                 self._answer(found.answered(event))
                 self._end(replace(self.result(found.model), stage=Stage.DONE))
@@ -195,14 +205,15 @@ class ModelRequests:
 
 
 def check_models(models: Sequence[str]) -> None:
-    """Refuse models that cannot be compared.
+    """Refuse models that cannot be compared; one with other options is another model.
 
     Raises:
-        ModelError: If one is unknown or named twice, or there are too few or too many.
+        ModelError: If one or its options are unknown, it is named twice, or there are too few or
+            too many.
+        WeightsError: If there are no such weights.
     """
-    for name in models:
-        card(name)
-    if len(set(models)) != len(models) or not FEWEST <= len(models) <= MOST:
+    texts = {read_choice(model).text for model in models}
+    if len(texts) != len(models) or not FEWEST <= len(models) <= MOST:
         raise ModelError(
             f"{len(models)} models are chosen ({', '.join(models) or 'none'}); choose {FEWEST} to "
             f"{MOST} different ones."

@@ -30,8 +30,8 @@ class ModelResult:
     """One model's answers.
 
     Attributes:
-        model: Its name in the registry.
-        title: Its title.
+        model: Its text, the name in the registry with its options; see `model_choice`.
+        title: Its title, with its options.
         stage: Whether it waits, runs or has ended.
         masks: The voxels of each object that has some, by label, on the volume's grid.
         cost: The time and memory that the answers took; None before they are there.

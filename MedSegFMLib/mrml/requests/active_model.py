@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ...model_choice import choice_text
 from ...registry import DEFAULT_MODEL, card
 from ...segmenter import ModelCard
 from ...worker.events import Opened
@@ -30,6 +31,11 @@ class ActiveModel:
     card: ModelCard = field(kw_only=True)
     classes: tuple[str, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """Its identity: the name with the options; see `model_choice`."""
+        return choice_text(self.name, self.options)
+
     @classmethod
     def of(
         cls,
@@ -49,7 +55,7 @@ class ActiveModel:
         Raises:
             ModelError: If there is no model of this name.
         """
-        made = cls(name, device, dict(options or {}), card=card(name))
+        made = cls(name, device, dict(options or {}), card=card(name, options))
         return made if loaded is None else made.loaded_as(loaded)
 
     def loaded_as(self, event: Opened) -> ActiveModel:

@@ -105,7 +105,7 @@ class Saving:
         folder = Path(self._folder.name)
         segmentation.write(folder / _SEGMENTS)
         model = self._logic.requests.model
-        weights = weights_of(model.name, model.options.get("weights"))
+        weights = weights_of(model.name, model.options)
         algorithm = Algorithm(model.name, weights=next(iter(weights.values()), ""))
         geometry = file_geometry(self._logic)
         job = ExportJob(item.key, path, folder / _SEGMENTS, geometry, images, algorithm)

@@ -16,9 +16,9 @@ from ...results.ledger import (
     Ledger,
     digest_of,
     digest_of_result,
+    stored_options,
     versions,
     weights_of,
-    without_files,
 )
 from ...volumes.geometry import Geometry, Matrix
 from ...volumes.segmentations.meanings import meaning_of_entry
@@ -78,8 +78,8 @@ def file_result(logic: SegmentationLogic) -> Segmentation:
     options = {name: str(value) for name, value in model.options.items()}
     ledger = Ledger(
         model.name,
-        without_files(options),
-        weights_of(model.name, options.get("weights")),
+        stored_options(model.name, options),
+        weights_of(model.name, options),
         geometry,
         digest_of(volume),
         prompts,

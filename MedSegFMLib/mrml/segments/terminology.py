@@ -8,6 +8,8 @@ from typing import Any
 
 import slicer
 
+from ...volumes.segmentations.vocabulary import variants
+
 _LIST = "Segmentation category and type - 3D Slicer General Anatomy list"
 # What Slicer itself gives a new segment; written out, as it needs no loaded terminology.
 TISSUE = (
@@ -30,7 +32,7 @@ class Meaning:
 def meaning_of(name: str, logic: Any | None) -> Meaning:
     """The meaning of a segment's name; case, underscores and a number at the end are ignored.
 
-    "Left_Kidney 2" is a left kidney.
+    "Left_Kidney 2" is a left kidney, as is "Kidney (L)": the vocabulary's synonyms are looked for.
 
     Args:
         name: The name.
@@ -45,8 +47,9 @@ def meaning_of(name: str, logic: Any | None) -> Meaning:
     while words and words[-1].isdigit():
         words.pop()
     words = [_OTHER_WORDS.get(word, word) for word in words]
-    found: Meaning | None = _meanings(logic).get(" ".join(words))
-    return found or Meaning(TISSUE, None)
+    known = _meanings(logic)
+    said = [" ".join(words), *(f"{side} {phrase}".strip() for side, phrase in variants(name))]
+    return next((known[each] for each in said if each in known), Meaning(TISSUE, None))
 
 
 @lru_cache(maxsize=4)

@@ -10,7 +10,7 @@ SimpleITK.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,17 +96,28 @@ def read_sources(path: Path) -> list[PackSource]:
     return sources
 
 
-def pack_volume(source: PackSource) -> PackedVolume:
+def read_whole(path: Path, is_label: bool) -> Volume:
+    """The volume of a file, whether of an image or of labels."""
+    return Volume.read(path)
+
+
+def pack_volume(
+    source: PackSource, read: Callable[[Path, bool], Volume] = read_whole
+) -> PackedVolume:
     """Read a source, crop it to its non-empty part, pool it if it is large, and index its regions.
 
     Labels on another grid are resampled to the image's.
+
+    Args:
+        source: the volume.
+        read: reads a file; the second argument is whether it is that of the labels.
 
     Raises:
         VolumeError: a file cannot be used.
         ModelError: scikit-image, needed for images, is not installed.
     """
-    image = Volume.read(source.image) if source.image else None
-    label = Volume.read(source.label) if source.label else None
+    image = read(source.image, False) if source.image else None
+    label = read(source.label, True) if source.label else None
     if image and label and not label.geometry.matches(image.geometry):
         label = label.resample(image.geometry, order=0)
     grey = _bytes(image) if image else None

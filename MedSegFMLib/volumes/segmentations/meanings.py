@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from ...system.json_files import load_json
+from .vocabulary import variants
 
 Rgb = tuple[float, float, float]
 
@@ -87,12 +89,28 @@ def meaning_of(name: str) -> tuple[Meaning, Rgb | None]:
     """The meaning of a segment's name, and its usual colour, red, green and blue from 0 to 1.
 
     Case, underscores and a number at the end are ignored: "Left_Kidney 2" is a left kidney, as is
-    "kidney left". A name that is not in the list is tissue without a colour.
+    "kidney left", and as `vocabulary` knows it, "Kidney (L)". A name that is not in the list is
+    tissue without a colour.
     """
+    for words in _ways_to_say(name):
+        found = _listed(words)
+        if found is not None:
+            return found
+    return TISSUE, None
+
+
+def _ways_to_say(name: str) -> Iterator[list[str]]:
+    """The words of a name in lower case, then those of its synonyms."""
     words = [w for w in re.split(r"[\s_]+", name.casefold()) if w]
     while words and words[-1].isdigit():
         words.pop()
-    words = [_OTHER_WORDS.get(word, word) for word in words]
+    yield [_OTHER_WORDS.get(word, word) for word in words]
+    for side, phrase in variants(name):
+        yield [*([side] if side else []), *phrase.casefold().split()]
+
+
+def _listed(words: Sequence[str]) -> tuple[Meaning, Rgb | None] | None:
+    """The entry of the list with these words; None if there is none."""
     sides = [word for word in words if word in _SIDES]
     plain = " ".join(word for word in words if word not in _SIDES)
     found = _types().get(" ".join(words))
@@ -100,7 +118,7 @@ def meaning_of(name: str) -> tuple[Meaning, Rgb | None]:
         return found[0], found[1]
     found = _types().get(plain)
     if found is None or len(sides) != 1 or not found[2]:
-        return TISSUE, None
+        return None
     side = Code(*_SIDES[sides[0]])
     return Meaning(found[0].category, found[0].kind, side), found[1]
 

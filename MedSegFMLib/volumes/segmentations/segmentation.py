@@ -19,6 +19,7 @@ from ..masks import bounding_box
 from ..region import Region
 from ..volume import Volume
 from .meanings import Meaning, Rgb, distinct_color, meaning_of
+from .vocabulary import match
 
 Bools = NDArray[np.bool_]
 
@@ -184,7 +185,7 @@ class Segmentation:
         )
 
     def segment(self, choice: str | int) -> Segment:
-        """The segment with a name or a label; a name counts first.
+        """The segment with a name or a label; a name counts first, a synonym of it last.
 
         Raises:
             MaskError: there is none, or several have that name.
@@ -192,6 +193,9 @@ class Segmentation:
         named = [s for s in self.segments if s.name == str(choice)]
         named = named or [s for s in self.segments if s.name.casefold() == str(choice).casefold()]
         found = named or [s for s in self.segments if str(s.label) == str(choice)]
+        if not found:
+            meant = match(str(choice), [segment.name for segment in self.segments]).found
+            found = [self.segments[n] for n in meant]
         if len(found) == 1:
             return found[0]
         if found:

@@ -49,7 +49,7 @@ CLICKS = ((FOREGROUND, 6.0, 6.0, 6.0), (BACKGROUND, 14.0, 1.0, 9.0), (FOREGROUND
 
 
 @pytest.mark.parametrize(("skip", "expected"), [("concat", 5_484_819), ("add", 5_474_067)])
-def test_parameter_count_is_the_published_one(skip: str, expected: int) -> None:
+def test_parameter_count_is_the_documented_one(skip: str, expected: int) -> None:
     assert sum(p.numel() for p in Ensam(EnsamConfig(skip=skip)).parameters()) == expected
 
 

@@ -19,6 +19,7 @@ from torch.nn.functional import interpolate
 from MedSegFMLib import Box, Geometry, Session, Text, Volume, create
 from MedSegFMLib.errors import Cancelled, ModelError, PromptError, WeightsError
 from MedSegFMLib.metrics import dice
+from MedSegFMLib.model_choice import read_choice
 from MedSegFMLib.models.medical_sam3 import model as medical_sam3
 from MedSegFMLib.models.medical_sam3.preprocessing import Sam3Preprocessor, relative
 from MedSegFMLib.models.medical_sam3.runtime import SliceAnswer, SliceQuestion
@@ -28,6 +29,7 @@ from MedSegFMLib.models.medical_sam3.tokenizer import PhraseTokenizer
 from MedSegFMLib.models.medical_sam3.torch_runtime import (
     TorchSam3Runtime,
     chosen_objects,
+    empty_boxes,
 )
 from MedSegFMLib.progress import Progress, no_progress
 
@@ -104,6 +106,35 @@ def test_words_alone_find_the_object_in_every_orientation(grid: Geometry) -> Non
     assert prediction.region.shape_kji == grid.shape_kji
     assert dice(mask, prediction.mask.array_kji) > 0.9
     assert list(prediction.planes) == ["axial"]
+
+
+def test_without_propagation_every_slice_is_searched_with_the_words_alone(grid: Geometry) -> None:
+    volume, mask, box = ball(grid)
+    runtime = Bright()
+    model = segmenter(runtime, propagates=False)
+    prediction = session_of(model, volume, Text("ball")).predict()
+    assert dice(mask, prediction.mask.array_kji) > 0.9
+    axial = model.encode(volume, None, no_progress).stacks["axial"]
+    assert runtime.looked == len(runtime.asked) == len(axial.slice_images)
+    assert all(question.box is None for question in runtime.asked)
+    assert model.card.prompts == ("text",)
+    with pytest.raises(PromptError):
+        session_of(model, volume, box)
+
+
+def test_the_published_protocol_is_one_option(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path)
+    text = f"medical-sam3={path}?protocol=paper"
+    choice = read_choice(text)
+    assert choice.card.prompts == ("text",) and read_choice("medical-sam3").card is not choice.card
+    loaded: Any = choice.create("cpu")
+    assert loaded.card.prompts == ("text",) and not loaded._propagates
+    assert loaded._detector._threshold == 0.1 and loaded._tracker is None
+    for name, value in (("threshold", "0.3"), ("propagation", "boxes"), ("planes", "coronal")):
+        with pytest.raises(ModelError, match=f"protocol=paper has its own {name}"):
+            create("medical-sam3", "cpu", weights=path, protocol="paper", **{name: value})
+    with pytest.raises(ModelError, match="no protocol 'best'"):
+        create("medical-sam3", "cpu", weights=path, protocol="best")
 
 
 def test_words_and_a_box_look_at_the_boxs_slices_alone(grid: Geometry) -> None:
@@ -287,18 +318,17 @@ def test_the_runtime_answers_what_the_network_answers(tmp_path: Path) -> None:
     answers = runtime.decode(features, questions, 0.0, no_progress)
     for image, question, answer in zip(images, questions, answers, strict=True):
         tokens, mask = words.tokens([question.phrase])
-        given = {} if question.box is None else {"input_boxes": torch.tensor([[question.box]])}
+        boxes = None if question.box is None else torch.tensor([[question.box]])
+        empty = empty_boxes(1, torch.device("cpu"))
         with torch.inference_mode():
             output = network(
                 pixel_values=torch.from_numpy(image[None]),
                 input_ids=tokens,
                 attention_mask=mask,
-                **given,
+                **(empty if boxes is None else {"input_boxes": boxes}),
             )
         scores = output.pred_logits.sigmoid() * output.presence_logits.sigmoid()
-        chosen, best = chosen_objects(
-            scores, output.pred_boxes, given.get("input_boxes"), threshold=0.0
-        )
+        chosen, best = chosen_objects(scores, output.pred_boxes, boxes, threshold=0.0)
         assert answer.score == pytest.approx(float(best), abs=1e-6)
         expected = output.pred_masks[0, int(chosen)].numpy()
         assert answer.logits is not None and np.allclose(answer.logits, expected, atol=1e-4)

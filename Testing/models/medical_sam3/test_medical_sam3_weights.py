@@ -200,7 +200,11 @@ def test_a_tokenizer_is_read_from_a_folder_and_never_fetched(tmp_path: Path) -> 
     words = PhraseTokenizer(write_tokenizer(tmp_path), 16)
     tokens, mask = words.tokens(["liver", "a kidney"])
     assert tokens.shape == mask.shape == (2, 16)
-    assert mask.sum(dim=1).tolist() == [7, 9]
+    # As the vocabulary says it, without the article; or word by word.
+    assert mask.sum(dim=1).tolist() == [7, 8]
+    exact = PhraseTokenizer(tmp_path, 16, is_exact=True)
+    assert exact.tokens(["liver", "a kidney"])[1].sum(dim=1).tolist() == [7, 9]
+    assert torch.equal(words.tokens(["Kidney_L"])[0], exact.tokens(["left kidney"])[0])
     assert tokens[0, 0] == 0 and tokens[0, 6] == 1
     with pytest.raises(PromptError, match="has 32 tokens"):
         words.tokens(["b" * 30])

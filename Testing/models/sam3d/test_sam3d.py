@@ -273,7 +273,8 @@ def test_every_voxel_is_in_a_patch(shape: tuple[int, int, int], overlap: float) 
 
 def test_a_patch_weighs_as_in_nnunet() -> None:
     weights = bell((4, 32, 32))
-    assert weights.max() == 1 and weights.min() == pytest.approx(1e-3)
+    # Four deviations along each axis, from voxel 16 of 0 to 31.
+    assert weights[2, 16, 16] == 1 and weights.min() == pytest.approx(np.exp(-8) ** 3, rel=1e-5)
     # An eighth of the side from the middle is one deviation.
     row = bell((1, 1, 33))[0, 0]
     assert row[16] == 1 and row[16 + 4] == pytest.approx(np.exp(-((4 / (33 / 8)) ** 2) / 2))

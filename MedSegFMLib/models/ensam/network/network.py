@@ -4,8 +4,9 @@ Stenhede, Bjørnstad and Ranjbar, "ENSAM: an efficient foundation model for inte
 of 3D medical images", 2025 (arXiv 2509.15874), implemented anew from its description. The paper
 leaves biases, norms and sharing open. The arrangement here (no biases except in the head, affine
 norms in the residual blocks, a gated MLP, one scale per attention, one set of LieRE generators per
-interaction block) is the simplest found that gives exactly its 5,484,819 parameters, and 5,474,067
-with additive skips; it is not necessarily the authors', and whether their weights fit is not known.
+interaction block) has 5,484,819 parameters, and 5,474,067 with additive skips; the paper says 5.5
+million. It is not necessarily the authors', and whether their weights fit is not known. The paper
+names a ReLU in the MLP; the gated MLP with SiLU and the start of alpha are choices of ours.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """The outputs of SAM3's detector at each layer of its decoder, which training needs.
 
-transformers' own forward pass returns only the last layer. The one-to-many queries are those of
-DAC-DETR (Hu et al., "DAC-DETR: divide the attention layers and conquer", NeurIPS 2023), as SAM3 was
-trained. They are a second pass of the same queries and weights without self-attention, which keeps
-all but one query from each object.
+transformers' own forward pass returns only the last layer. As SAM3's authors do, and other than
+transformers, the prompt of text alone contains the geometry encoder's class token. The one-to-many
+queries are those of DAC-DETR (Hu et al., "DAC-DETR: divide the attention layers and conquer",
+NeurIPS 2023), as SAM3 was trained. They are a second pass of the same queries and weights without
+self-attention, which keeps all but one query from each object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -58,38 +59,40 @@ def answers(
     text_features = network.get_text_features(
         input_ids=tokens, attention_mask=counts, return_dict=True
     ).pooler_output
-    text_mask = counts.bool()
+    prompt, mask = _with_empty_geometry(network, text_features, counts.bool(), features, positions)
     encoded = network.detr_encoder(
         vision_features=[features[-1]],
-        text_features=text_features,
+        text_features=prompt,
         vision_pos_embeds=[positions[-1]],
-        text_mask=text_mask,
+        text_mask=mask,
     )
-    decoded = _decoded(network, encoded, text_mask)
+    decoded = _decoded(network, encoded, mask)
     masks = network.mask_decoder(
         decoder_queries=decoded.intermediate_hidden_states[-1],
         backbone_features=list(features),
         encoder_hidden_states=encoded.last_hidden_state,
-        prompt_features=text_features,
-        prompt_mask=text_mask,
+        prompt_features=prompt,
+        prompt_mask=mask,
     ).pred_masks
-    one = _read(network, decoded, encoded, text_mask, masks)
+    one = _read(network, decoded, encoded, mask, masks)
     if not many:
         return one, None
     with _without_self_attention(network.detr_decoder):
-        others = _decoded(network, encoded, text_mask)
-    return one, _read(network, others, encoded, text_mask, None)
+        others = _decoded(network, encoded, mask)
+    return one, _read(network, others, encoded, mask, None)
 
 
 def unread(config: Any) -> tuple[str, ...]:
     """The prefixes of the names of tensors of a Sam3Model that a loss on `answers` does not train.
 
-    These are boxes as prompts, a head that the loss leaves out, and the parts of the coarsest level
-    of the pyramid, which SAM3 drops.
+    These are boxes as prompts (the rest of the geometry encoder encodes the empty prompt), a head
+    that the loss leaves out, and the parts of the coarsest level of the pyramid, which SAM3 drops.
     """
     levels = len(config.vision_config.scale_factors) - 1
     return (
-        "geometry_encoder.",
+        "geometry_encoder.boxes_",
+        "geometry_encoder.label_embed.",
+        "geometry_encoder.vision_layer_norm.",
         "text_encoder.text_projection.",
         "mask_decoder.semantic_projection.",
         f"mask_decoder.pixel_decoder.conv_layers.{levels - 1}.",
@@ -104,6 +107,31 @@ def checkpoint_blocks(network: nn.Module) -> None:
     for layer in backbone.layers:
         layer.gradient_checkpointing = True
         layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+
+
+def _with_empty_geometry(
+    network: Any,
+    text_features: Tensor,
+    text_mask: Tensor,
+    features: Sequence[Tensor],
+    positions: Sequence[Tensor],
+) -> tuple[Tensor, Tensor]:
+    """The features (n, t + 1, c) of text and no boxes, and which of them count (n, t + 1)."""
+    count = len(text_features)
+    # In 32 bits: the pooling of features in boxes, even in none, does not support bfloat16.
+    with torch.autocast(text_features.device.type, enabled=False):
+        empty = network.geometry_encoder(
+            box_embeddings=text_features.new_zeros((count, 0, 4), dtype=torch.float32),
+            box_mask=text_mask.new_zeros(count, 0),
+            box_labels=text_mask.new_zeros(count, 0),
+            img_feats=[features[-1].float()],
+            img_pos_embeds=[positions[-1].float()],
+        )
+    token = empty.last_hidden_state.to(text_features.dtype)
+    return (
+        torch.cat([text_features, token], dim=1),
+        torch.cat([text_mask, empty.attention_mask], dim=1),
+    )
 
 
 def _decoded(network: Any, encoded: Any, text_mask: Tensor) -> Any:

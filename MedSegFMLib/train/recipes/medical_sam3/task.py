@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ....errors import WeightsError
 from ....models.medical_sam3 import lora as medical_sam3_lora
 from ....models.medical_sam3 import weights as medical_sam3_weights
-from ....models.medical_sam3.tokenizer import PhraseTokenizer
+from ....models.medical_sam3.tokenizer import PhraseTokenizer, tokenizer_for
 from ....models.medical_sam3.torch_runtime import chosen_objects
 from ....progress import Progress
 from ....weights import store
@@ -55,11 +55,12 @@ class MedicalSam3Task(Task):
         base = store.find(_NAME) if settings.base is None else settings.base
         self._base = medical_sam3_weights.find_weights_file(base)
         self._sha256 = own_sha256(self._base)
+        text: Any = medical_sam3_weights.config_beside(self._base).text_config
+        self._tokenizer = tokenizer_for(self._base, text.vocab_size, settings.tokenizer)
+        tokenizer = PhraseTokenizer(self._tokenizer, text.max_position_embeddings)
         self._network: Any = medical_sam3_weights.load(self._base)
         config: Any = self._network.config
         self._config = config
-        self._tokenizer = self._base.parent if settings.tokenizer is None else settings.tokenizer
-        tokenizer = PhraseTokenizer(self._tokenizer, config.text_config.max_position_embeddings)
         training, held_back = open_volumes(
             settings.cases, settings.held_back, settings.synthetic, settings.side, settings.seed
         )

@@ -1,0 +1,181 @@
+"""One call of a container of the CVPR 2025 challenge: an npz file with prompts in, labels out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..datasets.challenge_boxes import read_box_list
+from ..datasets.challenge_npz import has_labels, read_image, read_labels, read_spacing
+from ..datasets.challenge_prompts import FilePrompts, read_prompts
+from ..errors import CasesError
+from ..metrics.challenge import challenge_scores, instance_f1, text_scores
+from ..prompts.mask import Mask
+from ..prompts.prompt_list import PromptList
+from ..prompts.types import Box, Point, Prompt, Text
+from ..segmenter import ModelCard, Segmenter
+from ..session.session import Session
+from ..system.atomic_files import atomic_path
+from ..volumes.volume import Volume
+
+
+@dataclass(frozen=True)
+class Request:
+    """The image and the prompts of a file.
+
+    Attributes:
+        path: the file.
+        image: its image.
+        labels: the label of each class, in order.
+        boxes: the voxel bounds (k, j, i) of each class; None without boxes.
+        prompts: its other prompts.
+    """
+
+    path: Path
+    image: Volume
+    labels: tuple[int, ...]
+    boxes: list[tuple[tuple[int, int, int], tuple[int, int, int]]] | None
+    prompts: FilePrompts
+
+
+@dataclass(frozen=True)
+class Score:
+    """The scores of an answer; None for one that does not apply."""
+
+    case: str = field(metadata={"column": "CaseName"})
+    seconds: float = field(metadata={"column": "RunningTime"})
+    dsc: float | None = field(metadata={"column": "DSC"})
+    nsd: float | None = field(metadata={"column": "NSD"})
+    f1: float | None = field(metadata={"column": "F1"})
+
+
+def read_request(path: Path, spacing_order: str) -> Request:
+    """Read a file with its prompts.
+
+    Raises:
+        VolumeError: it cannot be read.
+        CasesError: it has no prompts, or boxes and clicks of different numbers of classes.
+    """
+    image = read_image(path, spacing_order)
+    boxes, prompts = read_box_list(path), read_prompts(path)
+    previous = prompts.previous_kji
+    if previous is not None and previous.shape != image.geometry.shape_kji:
+        raise CasesError(
+            f"{path}: 'prev_pred' has the shape {previous.shape}, and its image "
+            f"{image.geometry.shape_kji}; they must be the same."
+        )
+    counts = {len(each) for each in (boxes, prompts.clicks) if each is not None}
+    if len(counts) > 1:
+        raise CasesError(
+            f"{path} has boxes for {len(boxes or ())} classes and clicks for "
+            f"{len(prompts.clicks or ())}; there must be one for each."
+        )
+    if not counts:
+        if not prompts.texts:
+            raise CasesError(f"{path} has no boxes, clicks or text_prompts; add what is wanted.")
+        return Request(path, image, tuple(prompts.texts), None, prompts)
+    (count,) = counts
+    labels = tuple(range(1, count + 1))
+    if has_labels(path):
+        values = np.unique(read_labels(path, image.geometry).array_kji)
+        labels = tuple(int(value) for value in values if value > 0)
+        if len(labels) != count:
+            raise CasesError(
+                f"{path} has prompts for {count} classes, and {len(labels)} labels in 'gts'; there "
+                "must be one for each."
+            )
+    return Request(path, image, labels, boxes, prompts)
+
+
+def answer(request: Request, segmenter: Segmenter, from_previous: bool = False) -> NDArray[Any]:
+    """The label map (K, J, I) of all classes, which compete for voxels.
+
+    All prompts of a class are given in their order, box, then clicks, or its text. The same prompts
+    give the same answer as in a session that never ended.
+
+    Args:
+        request: the file.
+        segmenter: the model.
+        from_previous: whether a class with clicks starts from its voxels in `prev_pred` and gets
+            its last click only.
+
+    Raises:
+        PromptError: the model does not take the prompts of the file.
+    """
+    wanted: dict[int, list[Prompt]] = {
+        label: _prompts(request, n, label, segmenter.card, from_previous)
+        for n, label in enumerate(request.labels)
+    }
+    session = Session(segmenter, request.image)
+    prompts, numbers = PromptList(), {}
+    for label, given in wanted.items():
+        if given:
+            prompts = prompts.with_object(request.prompts.texts.get(label))
+            numbers[prompts.labels[-1]] = label
+            for prompt in given:
+                prompts = prompts.added(prompts.labels[-1], prompt)
+    dtype = np.uint8 if max(request.labels) < 256 else np.uint16
+    labels_kji: NDArray[Any] = np.zeros(request.image.geometry.shape_kji, dtype)
+    if numbers:
+        session.change(prompts)
+        for number, prediction in session.predict_all().items():
+            labels_kji[prediction.region.slices][prediction.logits_kji > 0] = numbers[number]
+    return labels_kji
+
+
+def write_answer(path: Path, labels_kji: NDArray[Any]) -> None:
+    """Write `segs`, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with atomic_path(path) as beside:
+        np.savez_compressed(beside, segs=labels_kji)
+
+
+def score(path: Path, reference: Path, labels_kji: NDArray[Any], seconds: float) -> Score:
+    """The scores of an answer as the challenge's scripts compute them.
+
+    With texts, those of CVPR25_text_eval.py: Dice and surface Dice of all labels with a text, or F1
+    if they are instances; otherwise those of CVPR25_iter_eval.py after one step.
+
+    Raises:
+        VolumeError: the reference cannot be read.
+    """
+    image, prompts = read_image(path), read_prompts(path)
+    truth = read_labels(reference, image.geometry).array_kji
+    spacing, name = read_spacing(path), path.name
+    if prompts.texts and prompts.is_instances:
+        return Score(name, seconds, None, None, round(instance_f1(truth, labels_kji), 4))
+    if prompts.texts:
+        dsc, nsd = text_scores(truth, labels_kji, spacing, tuple(prompts.texts))
+    else:
+        dsc, nsd = challenge_scores(truth, labels_kji, spacing)
+    return Score(name, seconds, round(dsc, 4), round(nsd, 4), None)
+
+
+def _prompts(
+    request: Request, n: int, label: int, card: ModelCard, from_previous: bool
+) -> list[Prompt]:
+    """The prompts of a class that the model takes."""
+    geometry = request.image.geometry
+    given: list[Prompt] = []
+    clicks = () if request.prompts.clicks is None else request.prompts.clicks[n]
+    previous = request.prompts.previous_kji
+    if from_previous and previous is not None and "mask" in card.prompts and clicks:
+        mask = previous == label
+        if mask.any():
+            given.append(Mask.from_array(mask, geometry))
+            clicks = clicks[-1:]
+    if not given and request.boxes is not None and "box" in card.prompts:
+        start_kji, stop_kji = request.boxes[n]
+        given.append(Box.from_ijk(geometry, start_kji[::-1], stop_kji[::-1]))
+    if "point" in card.prompts:
+        given += [Point.from_ijk(geometry, place[::-1], positive) for place, positive in clicks]
+    if not given and "text" in card.prompts and label in request.prompts.texts:
+        given.append(Text(request.prompts.texts[label]))
+    return given

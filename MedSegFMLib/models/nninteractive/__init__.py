@@ -1,0 +1,1 @@
+"""nnInteractive: its own inference session, local or on a server, behind our interface."""

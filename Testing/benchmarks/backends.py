@@ -1,0 +1,222 @@
+"""What each backend costs with random weights, and what our interface adds to it.
+
+Run from the checkout: PYTHONPATH=.:Testing/support python Testing/benchmarks/backends.py
+[--backends nninteractive,sam] [--size published] [--side 96]
+
+Each backend runs in a process of its own: it is loaded, gets its first prompt on a volume (which
+includes encoding it) and then some more; the median of these is the next prompt. Memory is the
+peak growth of the process from before it is loaded. Our cost is the time of the next prompt that is
+not spent within the upstream session, if the backend runs one.
+A further backend is a further entry in BACKENDS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from importlib import import_module
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A model as it is measured.
+
+    Attributes:
+        model: its name in the registry.
+        write: writes random weights of a size, "tiny" or "published", into a folder, and returns
+            the options that load them.
+        upstream: the functions of the upstream session that we run, as (module, class, names); None
+            for a network that we run ourselves.
+        options: further options.
+    """
+
+    model: str
+    write: Callable[[Path, str], dict[str, Any]]
+    upstream: tuple[str, str, tuple[str, ...]] | None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What was measured; seconds, megabytes, parameters in the weights."""
+
+    parameters: int
+    load: float
+    first: float
+    next: float
+    upstream: float
+    growth_mb: float
+
+    @property
+    def ours(self) -> str:
+        """Our part of the next prompt, relative to upstream's."""
+        if not self.upstream:
+            return "no session"
+        return f"{100 * (self.next - self.upstream) / self.upstream:.1f} %"
+
+
+def _nninteractive(folder: Path, size: str) -> dict[str, Any]:
+    from nninteractive_folders import PATCH, PUBLISHED, PUBLISHED_PATCH, TINY, write_folder
+
+    full = size == "published"
+    patch, architecture = (PUBLISHED_PATCH, PUBLISHED) if full else (PATCH, TINY)
+    made = write_folder(folder / "weights", patch=patch, architecture=architecture)
+    return {"weights": made}
+
+
+def _sam(folder: Path, size: str) -> dict[str, Any]:
+    from sam_checkpoints import write_checkpoint
+
+    from MedSegFMLib.models.sam.network.config import PUBLISHED
+
+    # Only tests know a tiny one.
+    return {"weights": write_checkpoint(folder / "sam.pth", PUBLISHED["vit_b"])}
+
+
+def _nothing(folder: Path, size: str) -> dict[str, Any]:
+    return {}
+
+
+BACKENDS = {
+    "nninteractive": Backend(
+        "nninteractive",
+        _nninteractive,
+        (
+            "nnInteractive.inference.inference_session",
+            "nnInteractiveInferenceSession",
+            (
+                *("add_point_interaction", "add_bbox_interaction", "add_initial_seg_interaction"),
+                *("reset_interactions", "set_image"),
+            ),
+        ),
+        # With random weights it would always zoom as far as it can.
+        {"autozoom": "no"},
+    ),
+    "sam": Backend("sam", _sam, None, {"planes": "axial"}),
+    # Its weights are shipped.
+    "ensam": Backend("ensam", _nothing, None),
+    "randomwalk": Backend("randomwalk", _nothing, None),
+}
+
+
+class Stopwatch:
+    """The seconds within some functions; one that another of them calls counts once."""
+
+    def __init__(self, module: str, owner: str, names: tuple[str, ...]) -> None:
+        self.seconds = 0.0
+        self._is_running = False
+        cls = getattr(import_module(module), owner)
+        for name in names:
+            setattr(cls, name, self._timed(getattr(cls, name)))
+
+    def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def timed(*given: Any, **named: Any) -> Any:
+            if self._is_running:
+                return function(*given, **named)
+            self._is_running, begun = True, time.perf_counter()
+            try:
+                return function(*given, **named)
+            finally:
+                self.seconds += time.perf_counter() - begun
+                self._is_running = False
+
+        return timed
+
+
+def measure(name: str, options: Mapping[str, Any], side: int, more: int) -> Cost:
+    """Measure a backend in this process."""
+    from MedSegFMLib import Box, Geometry, Point, Session, Volume, create
+
+    backend = BACKENDS[name]
+    rng = np.random.default_rng(0)
+    geometry = Geometry.from_spacing((side,) * 3, (1, 1, 1))
+    volume = Volume(rng.normal(100, 20, geometry.shape_kji).astype(np.int16), geometry)
+    watch = Stopwatch(*backend.upstream) if backend.upstream else None
+    before = _peak_mb()
+    begun = time.perf_counter()
+    segmenter = create(backend.model, "cpu", **options, **backend.options)
+    loaded = time.perf_counter()
+    session = Session(segmenter, volume)
+    label = session.add_object()
+    quarter, half = side // 4, side // 2
+    takes_points = "point" in segmenter.card.prompts
+    session.add(
+        Point.from_ijk(geometry, (half,) * 3)
+        if takes_points
+        else Box.from_ijk(geometry, (quarter,) * 3, (side - quarter,) * 3),
+        label,
+    )
+    started = time.perf_counter()
+    session.predict(label)
+    seconds, inside = [time.perf_counter() - started], [0.0]
+    for number in range(more):
+        corner = [half, half, half + (number + 1) % 8 * side // 16]
+        session.add(Point.from_ijk(geometry, corner, number % 2 == 0), label)
+        started = time.perf_counter()
+        within = watch.seconds if watch else 0.0
+        session.predict(label)
+        seconds.append(time.perf_counter() - started)
+        inside.append(watch.seconds - within if watch else 0.0)
+    middle = sorted(range(1, more + 1), key=seconds.__getitem__)[more // 2]
+    return Cost(
+        _parameters(options),
+        loaded - begun,
+        seconds[0],
+        seconds[middle],
+        inside[middle],
+        _peak_mb() - before,
+    )
+
+
+def _parameters(options: Mapping[str, Any]) -> int:
+    """The number of values in the weights, each tensor once."""
+    import torch
+
+    if "weights" not in options:
+        return 0
+    path = Path(options["weights"])
+    (file,) = path.rglob("*.pth") if path.is_dir() else [path]
+    held = torch.load(file, weights_only=False)
+    tensors = held.get("network_weights", held).values()
+    return sum({t.data_ptr(): t.numel() for t in tensors}.values())
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backends", default=",".join(BACKENDS))
+    parser.add_argument("--size", choices=("tiny", "published"), default="tiny")
+    parser.add_argument("--side", type=int, default=48)
+    parser.add_argument("--more", type=int, default=3, help="further prompts")
+    arguments = parser.parse_args()
+    print("| backend | parameters | load, s | first prompt, s | next, s | peak, MB | our cost |")
+    print("|---|---|---|---|---|---|---|")
+    for name in arguments.backends.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            options = BACKENDS[name].write(Path(folder), arguments.size)
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                given = (name, options, arguments.side, arguments.more)
+                cost = pool.submit(measure, *given).result()
+        print(
+            f"| {name} | {cost.parameters:,} | {cost.load:.1f} | {cost.first:.2f} | "
+            f"{cost.next:.2f} | {cost.growth_mb:.0f} | {cost.ours} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
