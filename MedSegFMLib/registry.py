@@ -44,8 +44,11 @@ DISTRIBUTIONS = {
     "yaml": "PyYAML",
 }
 
-# Packages of models that are an extra of their own.
-_OWN_EXTRAS = {"nninteractive": "nninteractive", "nninteractive-client": "nninteractive"}
+# The extras of packages that the extra "models" does not have.
+_OWN_EXTRAS = {
+    "nninteractive": "models,nninteractive",
+    "nninteractive-client": "nninteractive-client",
+}
 
 # The model used if none is named: the one with the best scores on the real cases.
 DEFAULT_MODEL = "ensam"
@@ -128,8 +131,7 @@ def check_creatable(name: str, options: Mapping[str, Any]) -> None:
     needed = card(name, options)
     missing = missing_packages(needed)
     if missing:
-        own = set(missing) & set(_OWN_EXTRAS)
-        extra = ",".join(["models", *sorted({_OWN_EXTRAS[package] for package in own})])
+        extra = next((_OWN_EXTRAS[each] for each in missing if each in _OWN_EXTRAS), "models")
         raise ModelError(
             f"The model {name} needs {', '.join(missing)}, which is not installed; run: "
             f"{extra_command(extra)}, or use the model randomwalk."
