@@ -1,7 +1,7 @@
 """The Dockerfile copies all that its installation needs, and installs what can be started.
 
-Where there is a program that builds images, CONTRIBUTING.md says how to build it; here its
-instructions are read and what they copy is installed.
+A workflow on GitHub builds the image and runs the demo in it; here its instructions are read, and
+what they copy is installed.
 """
 
 from __future__ import annotations

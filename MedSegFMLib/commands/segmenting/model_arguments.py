@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 from ...errors import ModelError
 from ...registry import DEFAULT_MODEL, card, check_creatable
-from ...weights import store
 from ..arguments.picture import chosen_window
 
 # As options they would bypass the checks of these arguments.
@@ -80,6 +79,8 @@ def check_model(arguments: argparse.Namespace) -> None:
         ModelError: the model or an option is unknown, or a package is missing.
         WeightsError: its weights are not installed.
     """
+    from ...weights import store
+
     options = model_options(arguments)
     check_creatable(arguments.model, options)
     needed = card(arguments.model, options).weights
