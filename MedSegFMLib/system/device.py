@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import DeviceError
 from .installing import extra_command
-from .suggestions import with_suggestion
 
 if TYPE_CHECKING:
     import torch
@@ -45,10 +44,7 @@ def is_cpu(device: str) -> bool:
                 f"The device '{device}' needs torch, which is not installed; run: "
                 f"{extra_command('models')}, or use cpu."
             )
-        raise DeviceError(
-            f"The device {with_suggestion(device, ('cpu', 'cuda', 'auto'))} does not exist; use "
-            "cpu, cuda or auto."
-        )
+        raise DeviceError(f"The device '{device}' does not exist; use cpu, cuda or auto.")
     if device == "auto" and not _has_driver():
         return True
     kind: str = choose_device(device).type
