@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# The share of characters in common from which two names look like one and its misspelling.
-_ALIKE = 0.6
+# The share of characters in common from which two names look like one and its misspelling, and
+# from which a name looks like a word of another one.
+_ALIKE, _WORD_ALIKE = 0.6, 0.8
 
 
 def with_suggestion(name: str, known: Iterable[str]) -> str:
@@ -28,9 +29,11 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like another one; None if none is."""
     from difflib import get_close_matches
 
-    names = {each.casefold(): each for each in known}
     wanted = name.casefold().strip()
-    for each in list(names):
-        names.update({part: names[each] for part in each.split() if part not in names})
-    found = get_close_matches(wanted, names, n=1, cutoff=_ALIKE)
-    return names[found[0]] if found else None
+    names = {each.casefold(): each for each in known}
+    words = {word: each for text, each in names.items() for word in text.split()}
+    for choices, alike in ((names, _ALIKE), (words, _WORD_ALIKE)):
+        found = get_close_matches(wanted, choices, n=1, cutoff=alike)
+        if found:
+            return choices[found[0]]
+    return None

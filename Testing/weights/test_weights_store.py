@@ -81,7 +81,7 @@ def test_missing_weights_that_are_published_can_be_fetched(
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(WeightsError, match=r"'resnet' \(did you mean segresnet\?\); the"):
+    with pytest.raises(WeightsError, match="no weights called 'resnet'; the catalogue has ensam"):
         store.find("resnet")
 
 
