@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..progress import Progress
+from ..volumes.io.zarr_files import is_zarr
 from .records import Job
 
 _THREADS = 8
@@ -38,7 +39,9 @@ def digests_of(
 
 
 def digest_of_files(*paths: Path) -> str:
-    """The SHA-256 of the contents of files and of all files in folders, whatever their names.
+    """The SHA-256 of the contents of files and of all files in folders.
+
+    Names do not count, but for those of the chunks of a Zarr image, which say where they belong.
 
     Raises:
         OSError: one cannot be read.
@@ -46,10 +49,12 @@ def digest_of_files(*paths: Path) -> str:
     whole = hashlib.sha256()
     for path in paths:
         files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+        named = path.is_dir() and is_zarr(path)
         digests = []
         for file in files:
             with file.open("rb") as stream:
-                digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            digests.append(f"{file.relative_to(path)} {digest}" if named else digest)
         whole.update(f"{len(files)} {' '.join(sorted(digests))} ".encode())
     return whole.hexdigest()
 

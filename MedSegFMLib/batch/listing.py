@@ -15,6 +15,7 @@ from ..system.csv_cells import unescaped
 from ..system.json_files import load_bytes
 from ..system.names import name_fault
 from ..volumes.io.dicom.files import is_dicom_file
+from ..volumes.io.zarr_files import is_zarr
 
 # The columns of a list and what their cells say; all but the first may be missing or empty.
 COLUMNS = {
@@ -43,6 +44,7 @@ ENDINGS: tuple[str, ...] = (
     ".hdr",
 )
 ENDINGS += (".tif", ".tiff")
+_ZARR_ENDINGS = (".ome.zarr.zip", ".zarr.zip", ".ozx", ".ome.zarr", ".zarr")
 _NOT_VOLUMES = (".seg.nrrd",)
 _PATHS = ("volume", "prompts", "mask", "avoid", "weights")
 _MOST_BYTES = 64_000_000
@@ -73,10 +75,11 @@ def is_list(path: Path) -> bool:
 
 
 def stem_of(path: Path) -> str:
-    """The name of a volume without its ending; of a folder, all of it."""
+    """The name of a volume without its ending; of a folder with DICOM, all of it."""
     lower = path.name.lower()
-    ending = next((e for e in (*ENDINGS, ".dcm") if lower.endswith(e)), "")
-    return path.name[: len(path.name) - len(ending)] if not path.is_dir() else path.name
+    endings = _ZARR_ENDINGS if path.is_dir() else (*ENDINGS, *_ZARR_ENDINGS, ".dcm")
+    ending = next((e for e in endings if lower.endswith(e)), "")
+    return path.name[: len(path.name) - len(ending)]
 
 
 def read_list(path: Path) -> list[Entry]:
@@ -106,7 +109,7 @@ def read_list(path: Path) -> list[Entry]:
 
 
 def volumes_in(folder: Path, out: Path, prompts: Path | None, paired: bool) -> list[Entry]:
-    """The volumes of a folder: its image files, and its folders with DICOM.
+    """The volumes of a folder: its image files, OME-Zarr images and folders with DICOM.
 
     Args:
         folder: the folder.
@@ -132,14 +135,16 @@ def volumes_in(folder: Path, out: Path, prompts: Path | None, paired: bool) -> l
             entries.append(Entry(stem_of(path), path, cells))
     if not entries:
         raise CasesError(
-            f"{folder} contains no volumes ({', '.join(ENDINGS)}, or folders with DICOM); for one "
-            "DICOM series, give a file as --out."
+            f"{folder} contains no volumes ({', '.join(ENDINGS)}, .zarr, or folders with DICOM); "
+            "for one DICOM series, give a file as --out."
         )
     _check_names(folder, entries)
     return entries
 
 
 def _is_volume(path: Path, prompts: Path) -> bool:
+    if is_zarr(path):
+        return True
     if path.is_dir():
         files = (p for p in path.rglob("*") if p.is_file())
         return any(map(is_dicom_file, islice(files, _MOST_LOOKED_AT)))
@@ -205,10 +210,12 @@ def _check_names(path: Path, entries: Sequence[Entry]) -> None:
                 f"{bad or 'a dot before it'} in the column case."
             )
     # Names of files that differ in capitals alone are one on some systems.
-    counts = Counter(entry.name.casefold() for entry in entries)
-    twice = next((entry.name for entry in entries if counts[entry.name.casefold()] > 1), None)
-    if twice is not None:
-        raise CasesError(
-            f"{path} has two cases '{twice}'; give each a name of its own, in a CSV file by its "
-            "column case."
-        )
+    seen: dict[str, Entry] = {}
+    for entry in entries:
+        other = seen.setdefault(entry.name.casefold(), entry)
+        if other is not entry:
+            raise CasesError(
+                f"{path} has two cases '{entry.name}' ({other.volume.name} and "
+                f"{entry.volume.name}); give each a name of its own, in a CSV file by its column "
+                "case."
+            )

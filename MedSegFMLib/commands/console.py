@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # The width of a table without a terminal, and the longest name of a row that is never divided.
 _WIDTH = 80
 _LONGEST_WHOLE = 24
+# The characters between the texts of two columns of rich's box SIMPLE.
+_BETWEEN = 3
 # Without a terminal: the shortest and the longest time between two lines.
 _LEAST_SECONDS, _MOST_SECONDS = 30.0, 60.0
 

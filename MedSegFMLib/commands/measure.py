@@ -6,13 +6,14 @@ import argparse
 import csv
 import io
 import json
+import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
 from ..metrics import measures
-from ..metrics.measurements import Measurement, measure_segments
+from ..metrics.measurements import Measurement, measure_segments, outside_notes
 from ..system.atomic_files import write_text
 from ..system.csv_cells import escaped
 from ..volumes.frames import Frames
@@ -72,6 +73,8 @@ def run(arguments: argparse.Namespace) -> None:
     rows = measure_segments(segmentation, image, arguments.suv)
     for path in outputs:
         write_text(path, _csv(rows) if path.suffix.lower() == ".csv" else _json(rows))
+    for note in outside_notes(segmentation, image) if image else []:
+        print(note, file=sys.stderr)
     shown = [name for name in _COLUMNS if any(getattr(row, name) is not None for row in rows)]
     headings = [_PRINTED[name].heading if name in _PRINTED else name for name in shown]
     print_table(headings, [[_cell(name, getattr(row, name)) for name in shown] for row in rows])

@@ -196,16 +196,26 @@ class Output:
         ).to_json()
         segmentation = replace(segmentation, ledger=ledger)
         if self._source is not None:
-            from ..volumes.segmentations.dicom_write import Algorithm, write_dicom_seg
-            from ..volumes.segmentations.rtstruct_write import write_rtstruct
-
             digest = next(iter(weights.values()), "")
-            algorithm = Algorithm(model, weights=digest, automatic=automatic)
-            if dicom_kind(self.path) == "RTSTRUCT":
-                write_rtstruct(segmentation, self.path, self._source, algorithm)
-            else:
-                write_dicom_seg(segmentation, self.path, self._source, algorithm, self.fractional)
+            self._write_dicom(segmentation, self._source, model, digest, automatic)
             return
         segmentation.write(self.path)
         if not has_layers(self.path):
             write_text(sidecar_of(self.path), ledger + "\n")
+
+    def _write_dicom(
+        self,
+        segmentation: Segmentation,
+        source: Source,
+        model: str,
+        weights_sha256: str,
+        automatic: bool,
+    ) -> None:
+        from ..volumes.segmentations.dicom_write import Algorithm, write_dicom_seg
+        from ..volumes.segmentations.rtstruct_write import write_rtstruct
+
+        algorithm = Algorithm(model, weights=weights_sha256, automatic=automatic)
+        if dicom_kind(self.path) == "RTSTRUCT":
+            write_rtstruct(segmentation, self.path, source, algorithm)
+        else:
+            write_dicom_seg(segmentation, self.path, source, algorithm, self.fractional)

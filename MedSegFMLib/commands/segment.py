@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..drawing.panels import panels_of_objects
 from ..drawing.picture import Scene, check_picture_ending, draw_panels, write_picture
@@ -15,18 +18,22 @@ from ..prompts.json_format import write_prompts
 from ..prompts.prompt_list import PromptList
 from ..prompts.references import prompt_text
 from ..registry import create
+from ..session.session import Session
 from ..volumes.geometry import Geometry
+from ..volumes.segmentations.segmentation import Segmentation
+from ..volumes.windows import Window
 from .arguments.masks import resampling_notes
-from .arguments.outputs import check_outputs
+from .arguments.outputs import check_exists, check_outputs
 from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
+from .arguments.prompts import add_prompt_arguments, typed_prompts
 from .arguments.reading import VOLUME_HELP, add_reading_arguments
 from .console import print_table, progress_bar
-from .prompt_arguments import add_prompt_arguments, typed_prompts
-from .result_output import add_result_arguments, check_numbers
+from .result_output import Output, add_result_arguments, check_numbers
 from .segmenting import all_frames, many_volumes
 from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
 from .segmenting.consistency_output import (
     COLUMNS,
+    MeasuredObject,
     column_texts,
     disagreement_map,
     doubts,
@@ -39,7 +46,7 @@ from .segmenting.model_arguments import (
     stored_features,
     with_window,
 )
-from .segmenting.one_volume import inputs_of, output_of, prepare
+from .segmenting.one_volume import Prepared, inputs_of, output_of, prepare
 
 SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
 EXAMPLES = """\
@@ -95,9 +102,61 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.propagate:
         all_frames.run(arguments)
         return 0
-    from ..volumes.io.image_files import check_ending, check_storable
+    from ..volumes.io.image_files import check_storable
 
     result = output_of(arguments)
+    _check_files(arguments, result)
+    window = chosen_window(arguments)
+    with progress_bar(arguments.model) as progress:
+        progress(0, "Reading the volume")
+        prepared = prepare(arguments, result)
+    if arguments.consistency:
+        check_storable(Path(arguments.consistency), prepared.volume.geometry)
+    options = with_window(model_options(arguments), arguments)
+    done = _segmented(prepared, options)
+    flattened = result.flattened(done.session)
+    result.write(
+        done.segmentation,
+        prepared.volume,
+        done.session.segmenter.card.name,
+        prepared.prompts,
+        arguments,
+        options,
+        prepared.by_class,
+    )
+    _write_others(prepared, done, window)
+    # Files are written before anything is printed: the reader of the output may be gone.
+    for line in flattened:
+        print(line)
+    _print_result(prepared, done, options)
+    print(f"Wrote {arguments.out}; {arguments.model} took {done.seconds:.1f} s.")
+    return 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Done:
+    """The answer of the model.
+
+    Attributes:
+        session: the session, which has the predictions.
+        segmentation: the objects after their treatment.
+        changes: a sentence on what each prompt of the command line changed.
+        measured: the consistency of each object; empty if it was not asked for.
+        seconds: the time of all of it.
+    """
+
+    session: Session
+    segmentation: Segmentation
+    changes: Sequence[str]
+    measured: Mapping[int, MeasuredObject]
+    seconds: float
+
+
+def _check_files(arguments: argparse.Namespace, result: Output) -> None:
+    """Check every file that is written, before anything is read."""
+    from ..volumes.io.image_files import check_ending
+
+    check_exists(Path(arguments.volume))
     maps = [Path(arguments.consistency)] if arguments.consistency else []
     pictures = [Path(o) for o in (arguments.preview, arguments.consistency_figure) if o]
     others = [Path(arguments.prompts_out)] if arguments.prompts_out else []
@@ -111,14 +170,10 @@ def run(arguments: argparse.Namespace) -> int:
         check_picture_ending(path)
     if arguments.prompts_out and not arguments.prompts_out.lower().endswith(".json"):
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
-    window = chosen_window(arguments)
-    with progress_bar(arguments.model) as progress:
-        progress(0, "Reading the volume")
-        prepared = prepare(arguments, result)
-    volume = prepared.volume
-    for path in maps:
-        check_storable(path, volume.geometry)
-    options = with_window(model_options(arguments), arguments)
+
+
+def _segmented(prepared: Prepared, options: Mapping[str, Any]) -> _Done:
+    arguments = prepared.arguments
     comparing = bool(arguments.consistency or arguments.consistency_figure)
     start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress, stored_features(arguments):
@@ -129,51 +184,58 @@ def run(arguments: argparse.Namespace) -> int:
         typed = range(0) if silent else typed_prompts(arguments, prepared.prompts)
         # What they changed ends with the result itself, which is cached then.
         changes = session.changes(typed.start, typed.stop, part_of(share, 0, 0.9)) if typed else []
-        segmentation = result.segments(session, part_of(share, 0.9 if typed else 0, 1))
+        segmentation = prepared.result.segments(session, part_of(share, 0.9 if typed else 0, 1))
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
-    seconds = time.perf_counter() - start_time
-    prompts = prepared.prompts
-    flattened = result.flattened(session)
-    name = session.segmenter.card.name
-    result.write(segmentation, volume, name, prompts, arguments, options, prepared.by_class)
+    sentences = [change.sentence for change in changes]
+    return _Done(session, segmentation, sentences, measured, time.perf_counter() - start_time)
+
+
+def _write_others(prepared: Prepared, done: _Done, window: Window | None) -> None:
+    """Write what was asked for beside the result."""
+    arguments, volume, prompts = prepared.arguments, prepared.volume, prepared.prompts
     if arguments.prompts_out:
         write_prompts(prompts, arguments.prompts_out)
     title = f"{title_of(Path(arguments.volume), volume)}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        scene = Scene(volume, outlines_of(segmentation), shown, window)
+        scene = Scene(volume, outlines_of(done.segmentation), shown, window)
         write_picture(draw_panels(scene, panels_of_objects(scene), title), arguments.preview)
     if arguments.consistency:
-        disagreement_map(measured, volume).write(arguments.consistency)
+        disagreement_map(done.measured, volume).write(arguments.consistency)
     if arguments.consistency_figure:
-        write_figure(measured, volume, title, arguments.consistency_figure, window)
-    # Files are written before anything is printed: the reader of the output may be gone.
-    for line in flattened:
-        print(line)
-    bounds = lower_bounds(session, arguments.model, options)
-    columns = [*(COLUMNS if comparing else []), *([BOUND_COLUMN] if bounds else [])]
-    rows = []
-    found = {segment.label: segment.voxels for segment in segmentation.segments}
+        write_figure(done.measured, volume, title, arguments.consistency_figure, window)
+
+
+def _print_result(prepared: Prepared, done: _Done, options: Mapping[str, Any]) -> None:
+    """Print a row for each object, and what a user should know."""
+    volume, prompts, measured = prepared.volume, prepared.prompts, done.measured
+    treatment = prepared.result.treatment
+    bounds = lower_bounds(done.session, prepared.arguments.model, options, treatment)
+    columns = [*(COLUMNS if measured else []), *([BOUND_COLUMN] if bounds else [])]
+    rows, emptied = [], []
+    found = {segment.label: segment.voxels for segment in done.segmentation.segments}
     for label, name in prompts.objects:
         voxels = found.get(label, 0)
+        if not voxels and not treatment.is_none:
+            emptied.append(name)
         millilitres = voxels * volume.geometry.voxel_volume_mm3 / 1000
         row = [str(label), name, str(voxels), VOLUME.text(millilitres)]
-        row += column_texts(measured.get(label)) if comparing else []
+        row += column_texts(measured.get(label)) if measured else []
         rows.append([*row, *([bound_text(bounds.get(label))] if bounds else [])])
     print_table(["label", "object", "voxels", VOLUME.heading, *columns], rows)
-    if arguments.prompts:
+    for name in emptied:
+        print(f"Nothing of '{name}' is left after what was done after the model.")
+    if prepared.arguments.prompts:
         print_prompts(prompts, volume.geometry)
-    for change in changes:
-        print(change.sentence)
+    for line in done.changes:
+        print(line)
     for line in bound_notes(bounds, prompts):
         print(line)
-    if "point" in session.segmenter.card.prompts:
+    if "point" in done.session.segmenter.card.prompts:
         for line in doubts(measured):
             print(line)
     for line in resampling_notes(prepared.masks, volume.geometry):
         print(line)
-    print(f"Wrote {arguments.out}; {arguments.model} took {seconds:.1f} s.")
-    return 0
 
 
 def print_prompts(prompts: PromptList, geometry: Geometry) -> None:

@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _print_series(path: Path) -> bool:
     """Print a table of the DICOM series of a folder or file if it has several; whether it did."""
     from ..volumes.io.dicom.files import folder_of, is_dicom_file
-    from ..volumes.io.dicom.series import contents_of, list_series
+    from ..volumes.io.dicom.series import contents_of, list_series, missing_note
 
     source = folder_of(path) or (path if is_dicom_file(path) else None)
     if source is None:
@@ -90,6 +90,8 @@ def _print_series(path: Path) -> bool:
         [_series_texts(row, folder) for row in rows],
     )
     print(f"{path} contains {len(rows)} stacks of images; choose one with --series NUMBER.")
+    if note := missing_note(contents):
+        print(note, file=sys.stderr)
     for file in contents.damaged:
         print(f"Not listed: {file.error}", file=sys.stderr)
     return True

@@ -117,15 +117,15 @@ def calibration_of(model: str, options: Mapping[str, Any]) -> Calibration | None
         The calibration; None if there is none for the installed weights and these options.
 
     Raises:
-        ModelError: there is no such model.
         WeightsError: its weights cannot be read.
     """
     name = resolve_name(model)
     known = _calibrations().get(name)
-    weights = card(name).weights
-    if known is None or options or weights is None:
+    if known is None or options:
         return None
     sha256, calibration = known
+    weights = card(name).weights
+    assert weights is not None, "only models with weights are calibrated"
     return calibration if own_sha256(find(weights)) == sha256 else None
 
 

@@ -8,11 +8,12 @@ SUV peak is the highest mean in a sphere of 1 ml whose centre is in the segment 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import GeometryError
 from ..volumes.geometry import Geometry
 from ..volumes.right_angles import StraightGrid
 from ..volumes.segmentations.segmentation import Segment, Segmentation
@@ -23,7 +24,7 @@ _PEAK_ML = 1.0
 
 @dataclass(frozen=True)
 class Measurement:
-    """The measurements of a segment; None for an empty one, and for intensities without image.
+    """The measurements of a segment; None for an empty one, and for intensities without voxels.
 
     Attributes:
         label, name: of the segment.
@@ -54,35 +55,81 @@ def measure_segments(
     """Measure each segment.
 
     Args:
-        segmentation: the segments.
-        image: the image, on any grid that contains the segments; segments on another grid than
-            the image's are measured on it by nearest voxels.
+        segmentation: the segments; their sizes are measured on their own grid.
+        image: the image, on any grid. Its values in a segment on another grid are those of its
+            voxels whose nearest voxel belongs to the segment.
         suv: whether the image is in SUV, so that its peak is measured.
+
+    Raises:
+        GeometryError: no segment touches the image.
     """
-    if image is not None and not image.geometry.matches(segmentation.geometry):
+    geometry = segmentation.geometry
+    rows = [_sizes(segment, geometry) for segment in segmentation.segments]
+    if image is None:
+        return rows
+    on_image = segmentation
+    if not image.geometry.matches(geometry):
         grid = image.geometry
-        segmentation = segmentation.mapped(lambda labels: labels.resample(grid, order=0))
+        on_image = segmentation.mapped(lambda labels: labels.resample(grid, order=0))
+        if any(row.voxels for row in rows) and not _touches(segmentation, grid):
+            raise GeometryError(
+                "No segment is within the image; measure them on the image that they were made on, "
+                "or on one of the same patient and position."
+            )
     return [
-        _measured(segment, segmentation.geometry, image, suv) for segment in segmentation.segments
+        _with_values(row, segment, image, suv) if segment.voxels else row
+        for row, segment in zip(rows, on_image.segments, strict=True)
     ]
 
 
-def _measured(segment: Segment, geometry: Geometry, image: Volume | None, suv: bool) -> Measurement:
+def outside_notes(segmentation: Segmentation, image: Volume) -> list[str]:
+    """A sentence on the grid of segments that is not the image's, and one for each beyond it."""
+    if image.geometry.matches(segmentation.geometry):
+        return []
+    notes = [
+        "The segments are on another grid than the image: sizes are those on their own, values "
+        "those of the nearest voxels."
+    ]
+    for segment in segmentation.segments:
+        outside = segment.voxels - _inside(segment, segmentation.geometry, image.geometry)
+        if outside:
+            notes.append(
+                f"'{segment.name}' has {outside} of {segment.voxels} voxels outside of the image, "
+                "which have no values."
+            )
+    return notes
+
+
+def _touches(segmentation: Segmentation, grid: Geometry) -> bool:
+    """Whether a voxel of a segment is within a grid."""
+    return any(_inside(segment, segmentation.geometry, grid) for segment in segmentation.segments)
+
+
+def _inside(segment: Segment, geometry: Geometry, grid: Geometry) -> int:
+    """The number of a segment's voxels whose centres are within a grid."""
+    positions_kji = np.argwhere(segment.mask_kji) + segment.region.start_kji
+    ijk = grid.ijk_from_ras(geometry.ras_from_ijk(positions_kji[:, ::-1]))
+    ends = np.array(grid.shape_kji[::-1]) - 0.5
+    return int(((ijk >= -0.5) & (ijk <= ends)).all(axis=1).sum())
+
+
+def _sizes(segment: Segment, geometry: Geometry) -> Measurement:
     voxels = segment.voxels
     volume_ml = voxels * geometry.voxel_volume_mm3 / 1000
     if not voxels:
         return Measurement(segment.label, segment.name, 0, 0.0)
-    positions = np.argwhere(segment.mask_kji) + segment.region.start_kji
-    axial, longest = _diameters(positions, geometry)
-    mean = sd = peak = None
-    if image is not None:
-        values = image.array_kji[segment.region.slices][segment.mask_kji].astype(np.float64)
-        mean, sd = float(values.mean()), float(values.std())
-        peak = _peak(positions, image) if suv else None
+    positions_kji = np.argwhere(segment.mask_kji) + segment.region.start_kji
+    axial, longest = _diameters(positions_kji, geometry)
     surface = _surface(segment, geometry)
-    return Measurement(
-        segment.label, segment.name, voxels, volume_ml, surface, axial, longest, mean, sd, peak
-    )
+    return Measurement(segment.label, segment.name, voxels, volume_ml, surface, axial, longest)
+
+
+def _with_values(row: Measurement, segment: Segment, image: Volume, suv: bool) -> Measurement:
+    """A row with mean, SD and, of SUV, the peak of an image in a segment on its grid."""
+    values = image.array_kji[segment.region.slices][segment.mask_kji].astype(np.float64)
+    positions_kji = np.argwhere(segment.mask_kji) + segment.region.start_kji
+    peak = _peak(positions_kji, image) if suv else None
+    return replace(row, mean=float(values.mean()), sd=float(values.std()), suv_peak=peak)
 
 
 def _surface(segment: Segment, geometry: Geometry) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import MedSegFMError, PromptError
-from ..volumes.io.settling import without_nan
+from ..volumes.io.settling import with_finite_values
 from ..volumes.volume import Volume
 from .consistency.tracker import ConsistencyTracker
 from .interaction import Interaction
@@ -150,8 +150,8 @@ class SceneFollower:
             self._interaction.show_present()
 
     def _checked_volume(self, node: Any) -> Volume:
-        """The volume of a node without NaN, which is reported; an error if nothing can be done."""
-        volume, note = without_nan(volume_from_node(node), f"the volume {node.GetName()}")
+        """The volume of a node with finite values; others are reported."""
+        volume, note = with_finite_values(volume_from_node(node), f"the volume {node.GetName()}")
         if note:
             self._updates.append(Warned(f"The volume {node.GetName()} {note}."))
         volume.intensity_range()

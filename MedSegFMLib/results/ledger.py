@@ -225,13 +225,11 @@ def stored_options(model: str, options: Mapping[str, str]) -> dict[str, str]:
 
 
 def sidecar_of(path: Path) -> Path:
-    """The file with the ledger of a label map: seg.nii.gz has seg.medsegfm.json beside it."""
-    name = path.name
-    for ending in (".nii.gz", ".nii", ".nrrd", ".mha"):
-        if name.lower().endswith(ending):
-            name = name[: -len(ending)]
-            break
-    return path.with_name(f"{name}.medsegfm.json")
+    """The file with the ledger of a label map: seg.nii.gz has seg.nii.gz.medsegfm.json beside it.
+
+    With the whole name, so that results in two formats have a ledger each.
+    """
+    return path.with_name(f"{path.name}.medsegfm.json")
 
 
 def _text(value: Any) -> str:

@@ -22,7 +22,7 @@ from .launchers import Launcher
 
 _LOG = logging.getLogger(__name__)
 
-_LAST_WORDS_LINES = 40
+_LAST_WORDS_LINES = 80
 # How long the pipes of an ended process are still read.
 _DRAIN_SECONDS = 2.0
 # How long `receive` waits at most for a frame whose bytes keep coming.

@@ -16,7 +16,7 @@ from ..system.json_files import parse_json
 from ..system.process_tree import ProcessTree, exit_words
 from ..system.thread_time import GRANTED_SECONDS
 
-_LAST_WORDS_LINES = 40
+_LAST_WORDS_LINES = 80
 _DRAIN_SECONDS = 2.0
 # The exit status of `medsegfm` after an interrupt, and the prefix of its messages.
 _INTERRUPTED = 130

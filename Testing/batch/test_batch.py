@@ -300,6 +300,30 @@ def test_the_review_lists_objects_and_slices_the_worst_first(
     assert "has no results.csv of a batch" in refused(capsys, "review", tmp_path)
 
 
+def test_an_ome_zarr_image_is_a_volume_of_a_folder(volumes: Path, segmented: list[str]) -> None:
+    zarr = pytest.importorskip("zarr", reason="zarr is an optional extra")
+    ball = Volume.read(volumes / "a.nii.gz")
+    for name in ("a.nii.gz", "b.nrrd"):
+        (volumes / name).unlink()
+    scale = {"type": "scale", "scale": [2, 1, 1]}
+    axes = [{"name": n, "type": "space", "unit": "millimeter"} for n in "zyx"]
+    image = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": [scale]}]}
+    group = zarr.open_group(volumes / "z.ome.zarr", mode="w")
+    group.create_array("0", data=ball.array_kji)
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [image]}
+    words = ["segment", volumes, *FAST, "--box", 2, 2, 1, 14, 12, 9, "--out", volumes / "out"]
+    assert run(*words) == 0 and segmented == ["z"]
+    assert (volumes / "out" / "z.nii.gz").is_file()
+
+
+def test_two_volumes_of_one_name_are_named(
+    volumes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Volume.read(volumes / "a.nii.gz").write(volumes / "a.mha")
+    said = refused(capsys, "segment", volumes, *FAST, "--out", volumes / "out")
+    assert "two cases 'a' (a.mha and a.nii.gz)" in said
+
+
 def test_results_in_a_folder_among_the_volumes_are_no_volumes(
     volumes: Path, segmented: list[str]
 ) -> None:

@@ -13,7 +13,7 @@ from dicom_files import slices, write_files
 from sample_volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
-from MedSegFMLib.results.ledger import parse_ledger
+from MedSegFMLib.results.ledger import parse_ledger, sidecar_of
 from MedSegFMLib.volumes.segmentations.segmentation import Segmentation
 
 TWO = ["--object", "liver", "--box", 4, 4, 3, 20, 18, 15]
@@ -153,6 +153,24 @@ def test_the_volume_of_a_result_is_found_beside_it(
     assert "is not in its folder" in refused(capsys, "replay", volume.parent / "o.seg.nrrd")
 
 
+def test_a_treatment_that_leaves_nothing_is_said_and_has_no_bound(
+    volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--model", "ensam", "--box", 4, 4, 3, 20, 18, 15]
+    assert run("segment", volume, *words, "--out", tmp_path / "a.mha") == 0
+    assert "Dice at least" in capsys.readouterr().out
+    words += ["--min-volume", 1000]
+    assert run("segment", volume, *words, "--out", tmp_path / "b.mha") == 0
+    said = capsys.readouterr().out
+    assert "Nothing of 'Segment_1' is left" in said and "Dice at least" not in said
+
+
+def test_label_maps_in_two_formats_have_a_ledger_each(volume: Path, tmp_path: Path) -> None:
+    assert segment(volume, tmp_path / "o.nii.gz", *TWO) == 0
+    assert segment(volume, tmp_path / "o.mha", *TWO[:9]) == 0
+    assert run("replay", tmp_path / "o.nii.gz", volume) == 0
+
+
 def test_what_cannot_be_replayed_is_refused_by_name(
     volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -168,10 +186,12 @@ def test_what_cannot_be_replayed_is_refused_by_name(
     changed[0, 0, 0] = 1
     labels.with_array(changed).write(out)
     assert "was changed after it was written" in refused(capsys, "replay", out, volume)
-    (tmp_path / "o.medsegfm.json").write_text('{"format": "medsegfm-ledger", "version": 9}')
+    sidecar_of(out).write_text('{"format": "medsegfm-ledger", "version": 9}')
     assert "is damaged or of another version" in refused(capsys, "replay", out, volume)
-    (tmp_path / "o.medsegfm.json").unlink()
-    assert "has no ledger, in it or as o.medsegfm.json" in refused(capsys, "replay", out, volume)
+    sidecar_of(out).unlink()
+    assert "has no ledger, in it or as o.nrrd.medsegfm.json" in refused(
+        capsys, "replay", out, volume
+    )
 
 
 def test_a_ledger_has_nothing_of_the_patient(series: Path, tmp_path: Path) -> None:
@@ -181,7 +201,7 @@ def test_a_ledger_has_nothing_of_the_patient(series: Path, tmp_path: Path) -> No
     for name in ("Doe.seg.nrrd", "Doe.dcm", "Doe.mha"):
         assert segment(folder / "ct", tmp_path / name, *TWO) == 0
     texts = [Segmentation.read(tmp_path / f"Doe.{e}").ledger for e in ("seg.nrrd", "dcm")]
-    texts.append((tmp_path / "Doe.medsegfm.json").read_text(encoding="utf-8"))
+    texts.append((tmp_path / "Doe.mha.medsegfm.json").read_text(encoding="utf-8"))
     uids = {
         str(element.value)
         for element in pydicom.dcmread(next((folder / "ct").iterdir()))

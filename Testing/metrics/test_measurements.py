@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sample_volumes import ball_mask, sheared_grid
 
 from MedSegFMLib import Geometry, Volume
-from MedSegFMLib.metrics.measurements import measure_segments
+from MedSegFMLib.errors import GeometryError
+from MedSegFMLib.metrics.measurements import measure_segments, outside_notes
+from MedSegFMLib.volumes.region import Region
 from MedSegFMLib.volumes.segmentations.segmentation import Segmentation
 
 
@@ -56,6 +60,30 @@ def test_intensities_are_those_inside_and_an_image_on_another_grid_is_met() -> N
     assert (found.mean, found.sd) == (25.0, 5.0)
     crop = image.flip(0)
     assert of(mask, geometry, crop).mean == 25.0
+
+
+def test_an_image_on_a_coarser_grid_changes_values_and_no_sizes() -> None:
+    geometry = Geometry.from_spacing((20, 20, 20), (1.0, 1.0, 1.0))
+    mask = ball_mask(geometry, 5.0)
+    coarse = Geometry.from_spacing((3, 3, 4), (5.5, 5.5, 5.5))
+    found = of(mask, geometry, Volume(np.full(coarse.shape_kji, 7.0), coarse))
+    assert replace(found, mean=None, sd=None) == of(mask, geometry)
+    assert found.mean == 7.0
+
+
+def test_what_is_beyond_the_image_is_said_and_refused_if_it_is_everything() -> None:
+    geometry = Geometry.from_spacing((6, 6, 6), (2.0, 2.0, 2.0))
+    mask = np.zeros(geometry.shape_kji, np.uint8)
+    mask[1:5, 2, 2] = 1
+    labels = Volume(mask, geometry)
+    segments = Segmentation.from_labelmap(labels, {1: "lesion"})
+    whole = Volume(np.ones(geometry.shape_kji), geometry)
+    assert outside_notes(segments, whole) == []
+    first, last = (whole.crop(Region((k, 0, 0), (k + 1, 6, 6))) for k in (1, 5))
+    assert "'lesion' has 3 of 4 voxels outside" in outside_notes(segments, first)[1]
+    assert measure_segments(segments, first)[0].voxels == 4
+    with pytest.raises(GeometryError, match="No segment is within the image"):
+        measure_segments(segments, last)
 
 
 def test_suv_peak_is_the_mean_of_a_sphere_of_one_millilitre() -> None:

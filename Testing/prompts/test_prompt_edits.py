@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from MedSegFMLib import Box, Geometry, Point, Prompt, Scribble, Text
-from MedSegFMLib.commands.prompt_arguments import add_prompt_arguments, parse_prompts
+from MedSegFMLib.commands.arguments.prompts import add_prompt_arguments, parse_prompts
 from MedSegFMLib.prompts.edits import begins_object, with_prompt
 from MedSegFMLib.prompts.prompt_list import PromptList
 

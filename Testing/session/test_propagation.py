@@ -14,6 +14,7 @@ from MedSegFMLib import Box, Frames, Geometry, Volume, create, propagate
 from MedSegFMLib.errors import PromptError, VolumeError
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.prompts.prompt_list import PromptList
+from MedSegFMLib.results.ledger import sidecar_of
 from MedSegFMLib.session.motion import moved, shift_of
 from MedSegFMLib.volumes.io.four_d import write_frames
 
@@ -144,15 +145,15 @@ def test_the_command_writes_a_4d_mask_on_the_same_grid_and_replays_it(
     assert len(written) == len(source)
     assert written[0].geometry.matches(source[0].geometry)
     assert all(dice(mask, written[n].array_kji == 1) > 0.75 for n, mask in enumerate(masks))
-    ledger = (tmp_path / "m.medsegfm.json").read_text()
+    ledger = sidecar_of(out).read_text()
     assert '"propagated": true' in ledger and "4711" not in ledger and "Doe" not in ledger
     assert run("measure", out, cine, "--frame", 2) == 0
-    assert "SUV peak" in capsys.readouterr().out
+    assert "(ml)" in capsys.readouterr().out
     assert run("replay", out, cine) == 0
     assert "is the same, voxel by voxel" in capsys.readouterr().out
     if cine.is_file():
         out.replace(cine.parent / out.name)
-        (tmp_path / "m.medsegfm.json").replace(cine.parent / "m.medsegfm.json")
+        sidecar_of(out).replace(sidecar_of(cine.parent / out.name))
         assert run("replay", cine.parent / out.name) == 0
     else:
         changed = [written[n] for n in range(len(written))]

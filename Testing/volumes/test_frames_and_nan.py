@@ -75,6 +75,19 @@ def test_nan_counts_as_background_in_every_format(
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nrrd", ".mha"])
+def test_infinite_values_count_as_the_nearest_finite_ones(
+    ending: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    array = FRAMES[0].astype(np.float32)
+    low, high = array[1:].min(), array[1:].max()
+    array[0], array[0, 0, :3] = low, (np.inf, -np.inf, np.nan)
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / f"v{ending}"))
+    array[0, 0, :3] = high, low, low
+    assert np.array_equal(Volume.read(tmp_path / f"v{ending}").array_kji, array)
+    assert "1 voxels that are NaN" in caplog.text and "2 voxels that are infinite" in caplog.text
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nrrd", ".mha"])
 def test_a_volume_of_nan_is_refused(ending: str, tmp_path: Path) -> None:
     image = sitk.GetImageFromArray(np.full((3, 4, 5), np.nan, np.float32))
     sitk.WriteImage(image, str(tmp_path / f"v{ending}"))

@@ -153,6 +153,13 @@ def test_gzip_under_another_name_is_said(name: str, tmp_path: Path) -> None:
         Volume.read(tmp_path / name)
 
 
+def test_nifti_under_the_name_of_freesurfer_is_refused(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Image(ARRAY.T.astype(np.int16), SFORM), tmp_path / "v.nii.gz")
+    path = (tmp_path / "v.nii.gz").rename(tmp_path / "v.mgz")
+    with pytest.raises(VolumeError, match=r"v\.mgz is not a FreeSurfer volume"):
+        Volume.read(path)
+
+
 @pytest.mark.parametrize("ending", [".mgz", ".mgh"])
 def test_freesurfer_volumes_are_read_whole_or_not_at_all(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"v{ending}"

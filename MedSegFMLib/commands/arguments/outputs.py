@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...errors import OutputError
+from ...errors import OutputError, VolumeError
 from ...system.atomic_files import check_writable
 
 # Endings of headers whose voxels are in other files, and the number of bytes searched for the names
@@ -41,6 +42,16 @@ def check_outputs(outputs: Sequence[Path], volume: Path, others: Sequence[Path] 
                 )
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise OutputError("Two outputs have the same name; give each a different one.")
+
+
+def check_exists(volume: Path) -> None:
+    """Check that an input is there, before its output is found fault with.
+
+    Raises:
+        VolumeError: it is not.
+    """
+    if not os.path.lexists(volume):
+        raise VolumeError(f"{volume} does not exist; check the path.")
 
 
 def _named_in_header(volume: Path) -> list[Path]:

@@ -50,7 +50,8 @@ def _segment(job: Job, segmenter: Segmenter) -> Segmented:
     session = prepared.begin(segmenter)
     segmentation = result.segments(session, no_progress)
     assessed = _assess(session, arguments.quick)
-    bounds = lower_bounds(session, arguments.model, model_options(arguments))
+    result = prepared.result
+    bounds = lower_bounds(session, arguments.model, model_options(arguments), result.treatment)
     resampled = resampling_notes(prepared.masks, prepared.volume.geometry)
     notes = [*result.flattened(session), *resampled]
     options = model_options(arguments)

@@ -15,20 +15,26 @@ from ...consistency.lower_bound import (
 )
 from ...prompts.prompt_list import PromptList
 from ...session.session import Session
+from ...volumes.segmentations.treatment import Treatment
 
 BOUND_COLUMN = f"Dice at least ({COVERAGE:.0%})"
 
 
-def lower_bounds(session: Session, model: str, options: Mapping[str, Any]) -> dict[int, LowerBound]:
-    """The bound of each object that was predicted, by label; none if the model is not calibrated.
+def lower_bounds(
+    session: Session, model: str, options: Mapping[str, Any], treatment: Treatment
+) -> dict[int, LowerBound]:
+    """The bound of each object that was predicted, by label.
+
+    There is none if the model is not calibrated or its masks are changed afterwards.
 
     Args:
         session: the session, whose predictions are cached.
         model: the name of its model.
         options: the options of its `create`.
+        treatment: what is done after the model.
     """
     calibration = calibration_of(model, options)
-    if calibration is None:
+    if calibration is None or not treatment.is_none:
         return {}
     return {
         label: lower_bound(calibration, evidence(prediction, session.prompts.steps(label)[-1]))

@@ -13,6 +13,7 @@ from ...batch.run import Finished, run_batch
 from ...errors import CasesError, OutputError
 from ...registry import card, resolve_name
 from ...tasks.run import Workers
+from ...volumes.io.zarr_files import is_zarr
 from ...volumes.segmentations.dicom_source import SEG_DICOM
 from ..console import print_table, progress_bar
 from .batch_work import segment_job
@@ -58,6 +59,8 @@ def is_batch(arguments: argparse.Namespace) -> bool:
     volume, out = Path(arguments.volume), Path(arguments.out)
     if is_list(volume):
         return True
+    if is_zarr(volume):
+        return False
     return volume.is_dir() and (out.is_dir() or not _is_output(out))
 
 

@@ -14,8 +14,8 @@ from ...segmenter import Segmenter
 from ...session.session import Session
 from ...volumes.volume import Volume
 from ..arguments.masks import mask_files
+from ..arguments.prompts import are_given, class_prompts, parse_prompts
 from ..arguments.reading import read_volume
-from ..prompt_arguments import are_given, class_prompts, parse_prompts
 from ..result_output import Output, treatment_of
 from .model_arguments import check_model
 

@@ -58,7 +58,8 @@ def measured(
 
     Raises:
         MaskError: If the segment is gone or a surface.
-        GeometryError: If it or the volume is under a non-linear transform.
+        GeometryError: If it or the volume is under a non-linear transform, or it is beyond the
+            volume.
         VolumeError: If the volume has no voxels with one value each.
     """
     own = ReferenceSegment(segmentation_node, segment_id).own()

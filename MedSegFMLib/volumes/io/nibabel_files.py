@@ -14,6 +14,7 @@ from ...errors import GeometryError, VolumeError
 from ...system.physical_memory import check_fits_memory
 from ..geometry import Geometry
 from ..volume import Volume
+from .decoding_errors import DECODING_ERRORS
 from .frames import check_frame
 from .header_values import check_position, not_one_volume, truncated
 from .nifti_header import NiftiFile
@@ -51,6 +52,8 @@ def read_mgh(path: Path, frame: int | None) -> Volume:
         GeometryError: the grid is not usable.
     """
     import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.freesurfer.mghformat import MGHError
     from nibabel.spatialimages import HeaderDataError
 
     if path.suffix.lower() == ".mgz":
@@ -59,7 +62,7 @@ def read_mgh(path: Path, frame: int | None) -> Volume:
         image = nibabel.freesurfer.load(str(path))
         shape = tuple(int(n) for n in image.shape)
         affine, voxel_bytes = np.array(image.affine), image.get_data_dtype().itemsize
-    except (ValueError, TypeError, LookupError, EOFError, HeaderDataError):
+    except (*DECODING_ERRORS, HeaderDataError, ImageFileError, MGHError):
         raise VolumeError(
             f"{path} is not a FreeSurfer volume or is damaged; copy or convert it again."
         ) from None
@@ -72,7 +75,7 @@ def read_mgh(path: Path, frame: int | None) -> Volume:
     try:
         voxels = image.dataobj[..., index] if len(shape) > 3 else image.dataobj
         array = np.asarray(voxels).T
-    except (ValueError, OSError, EOFError):
+    except (*DECODING_ERRORS, OSError):
         raise truncated(path) from None
     return _volume(path, array, affine)
 

@@ -1,4 +1,4 @@
-"""The last step of reading every format: axes at right angles, and no NaN."""
+"""The last step of reading every format: axes at right angles, and finite values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTHING_MM = 1e-3
 
 
 def settled(volume: Volume, name: str) -> tuple[Volume, Sequence[str]]:
-    """A volume with nearly right-angled axes made so, and NaN replaced by its lowest value.
+    """A volume with nearly right-angled axes made so, and no NaN or infinite values.
 
     Args:
         volume: the volume as its file has it.
@@ -26,9 +26,9 @@ def settled(volume: Volume, name: str) -> tuple[Volume, Sequence[str]]:
         The volume, and clauses on what was changed.
 
     Raises:
-        VolumeError: every value is NaN.
+        VolumeError: no value is finite.
     """
-    volume, note = without_nan(volume, name)
+    volume, note = with_finite_values(volume, name)
     notes = [note] if note else []
     straight = nearest_right_angled(volume.geometry)
     is_off = volume.geometry.is_sheared or straight.moved_mm > _NOTHING_MM
@@ -41,19 +41,30 @@ def settled(volume: Volume, name: str) -> tuple[Volume, Sequence[str]]:
     return volume, notes
 
 
-def without_nan(volume: Volume, name: str) -> tuple[Volume, str]:
-    """A volume with NaN replaced by its lowest value, and a clause on that; empty if it has none.
+def with_finite_values(volume: Volume, name: str) -> tuple[Volume, str]:
+    """A volume without NaN and infinite values, and a clause on them; empty if it has none.
+
+    NaN becomes the lowest of the other values; an infinite value becomes the nearest of them.
 
     Raises:
-        VolumeError: every value is NaN.
+        VolumeError: no value is finite.
     """
     array = volume.array_kji
-    # The minimum is NaN if any value is; it needs no copy.
-    if array.dtype.kind != "f" or not np.isnan(array.min()):
+    # The extremes are NaN if any value is; they need no copy.
+    if array.dtype.kind != "f" or np.isfinite([array.min(), array.max()]).all():
         return volume, ""
-    is_nan = np.isnan(array)
-    if is_nan.all():
-        raise VolumeError(f"Every voxel of {name} is NaN; export it again.")
-    filled = np.where(is_nan, np.nanmin(array), array).astype(array.dtype)
-    note = f"has {is_nan.sum()} voxels that are NaN and count as background (the lowest value)"
-    return volume.with_array(filled), note
+    is_nan, is_finite = np.isnan(array), np.isfinite(array)
+    if not is_finite.any():
+        values = "NaN" if is_nan.all() else "NaN or infinite"
+        raise VolumeError(f"Every voxel of {name} is {values}; export it again.")
+    low, high = array[is_finite].min(), array[is_finite].max()
+    filled = np.nan_to_num(array, nan=low, posinf=high, neginf=low)
+    parts = []
+    if is_nan.any():
+        parts.append(
+            f"{is_nan.sum()} voxels that are NaN and count as background (the lowest value)"
+        )
+    infinite = int((~is_finite & ~is_nan).sum())
+    if infinite:
+        parts.append(f"{infinite} voxels that are infinite and count as the nearest finite value")
+    return volume.with_array(filled), f"has {' and '.join(parts)}"

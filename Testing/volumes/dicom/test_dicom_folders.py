@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from command_line import run
 from dicom_files import Slice, noise, slices, write_enhanced, write_files
+from pydicom.fileset import FileSet
 
 from MedSegFMLib import Volume
 from MedSegFMLib.errors import VolumeError
@@ -73,6 +74,29 @@ def test_a_series_is_chosen_by_number_or_uid(
 
 def test_the_directory_of_a_cd_stands_for_its_folder(disc: Path) -> None:
     assert np.array_equal(Volume.read(disc / "DICOMDIR", 2).array_kji, CT)
+
+
+def test_files_that_the_directory_of_a_cd_lists_and_that_are_gone_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    media, disc = FileSet(), tmp_path / "disc"
+    study = {"StudyDate": "20200117", "StudyTime": "101010", "StudyID": "1", "AccessionNumber": ""}
+    for number, array in enumerate((CT, MR), start=1):
+        series = {**study, "StudyInstanceUID": "1.2.3", "SeriesNumber": str(number)}
+        for path in write_files(tmp_path / "made" / str(number), slices(array), **series):
+            media.add(path)
+    media.write(disc)
+    assert np.array_equal(Volume.read(disc, 1).array_kji, CT)
+    assert caplog.text == ""
+    last = next(disc.rglob("SE000000")) / "IM000005"
+    last.unlink()
+    assert np.array_equal(Volume.read(disc / "DICOMDIR", 1).array_kji, CT[:5])
+    assert f"lists a file that is not there, such as {last};" in caplog.text
+    caplog.clear()
+    assert np.array_equal(Volume.read(disc, 2).array_kji, MR)
+    assert caplog.text == ""
+    assert run("show", disc) == 0
+    assert "lists a file that is not there" in capsys.readouterr().err
 
 
 def test_a_damaged_file_of_a_cd_is_named_unless_another_folder_is_chosen(

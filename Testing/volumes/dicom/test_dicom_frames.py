@@ -60,6 +60,24 @@ def test_every_frame_has_its_own_slope(tmp_path: Path) -> None:
     check_right(Volume.read(path), np.stack([one.values for one in series]))
 
 
+def test_values_of_all_frames_may_be_stated_once_outside_of_the_frames(tmp_path: Path) -> None:
+    series = slices(ARRAY, slope=None, intercept=None)
+    write_enhanced(tmp_path / "a.dcm", series, "MR", RescaleSlope="2.5", RescaleIntercept="1")
+    check_right(Volume.read(tmp_path), ARRAY * 2.5 + 1)
+
+
+def test_frames_missing_at_an_end_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = [{"FrameContentSequence": {"InStackPositionNumber": n}} for n in range(1, 7)]
+    write_enhanced(tmp_path / "whole.dcm", slices(ARRAY), labels=numbers)
+    Volume.read(tmp_path / "whole.dcm")
+    assert caplog.text == ""
+    write_enhanced(tmp_path / "a.dcm", slices(ARRAY)[1:], labels=numbers[1:])
+    assert np.array_equal(Volume.read(tmp_path / "a.dcm").array_kji, ARRAY[1:])
+    assert "states 6 slices and 5 are here" in caplog.text
+
+
 def test_fewer_described_frames_than_stated_are_refused(tmp_path: Path) -> None:
     path = write_enhanced(tmp_path / "a.dcm", slices(ARRAY))
     data = path.read_bytes()

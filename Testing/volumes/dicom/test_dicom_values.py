@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from dicom_files import BIG, DEFLATED, ENCODERS, EXPLICIT, IMPLICIT, noise, slices, write_enhanced
 from dicom_files import write_files as write
+from pydicom import dcmread
 
 from MedSegFMLib import Volume
 from MedSegFMLib.errors import VolumeError
 from MedSegFMLib.system import physical_memory
 
 ARRAY = noise()
+UNITS = [("Units", "BQML", "CNTS"), ("RescaleType", "HU", "US")]
 SYNTAXES = [IMPLICIT, EXPLICIT, BIG, DEFLATED, *ENCODERS]
 
 
@@ -146,6 +148,28 @@ def test_a_slice_without_a_slope_that_others_have_is_refused(tmp_path: Path) -> 
     series[4] = series[4].changed(slope=None, intercept=None)
     write(tmp_path, series)
     with pytest.raises(VolumeError, match=r"004\.dcm states no RescaleSlope"):
+        Volume.read(tmp_path)
+
+
+@pytest.mark.parametrize(("element", "unit", "other"), UNITS)
+def test_a_slice_in_another_unit_is_refused_by_name(
+    element: str, unit: str, other: str, tmp_path: Path
+) -> None:
+    series = slices(ARRAY, extra={element: unit})
+    series[4] = series[4].changed(extra={element: other})
+    write(tmp_path, series, "PT")
+    with pytest.raises(VolumeError, match=r"004\.dcm states its values in another unit"):
+        Volume.read(tmp_path)
+
+
+def test_numbers_with_a_point_are_refused_by_name(tmp_path: Path) -> None:
+    for path in write(tmp_path, slices(ARRAY)):
+        dataset = dcmread(path)
+        dataset.FloatPixelData = ARRAY[0].astype(np.float32).tobytes()
+        dataset.BitsAllocated = 32
+        del dataset.PixelData, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation
+        dataset.save_as(path)
+    with pytest.raises(VolumeError, match=r"000\.dcm stores its voxels as floating-point numbers"):
         Volume.read(tmp_path)
 
 

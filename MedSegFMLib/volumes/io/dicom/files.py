@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import VolumeError
 from ....system.regular_files import check_folder_entries
 from .damage import cut_short
-from .header import Header, read_header, storage_class
+from .header import Header, read_directory, read_header, storage_class
 
 # A data set without a preamble begins with group 2 or 8 in little endian.
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
@@ -119,6 +119,32 @@ def not_an_image(header: Header) -> str | None:
     if modality in _NOT_IMAGES:
         return _NOT_IMAGES[modality]
     return "object without voxels" if storage_class(header).startswith(_NOT_IMAGE_STORAGE) else None
+
+
+def missing_files(folder: Path) -> list[Path]:
+    """The files that the directory of a CD (DICOMDIR) lists and that are not in its folder.
+
+    Without a directory, or with a damaged one, which the files themselves do not need, none are.
+    """
+    listed = next((path for path in folder.glob("*") if _is_directory_file(path)), None)
+    if listed is None or not listed.is_file():
+        return []
+    try:
+        records = read_directory(listed)
+    except VolumeError:
+        return []
+    names = [record.text("ReferencedFileID").split("\\") for record in records]
+    return [
+        folder.joinpath(*parts)
+        for parts in names
+        if parts != [""] and not any(folder.joinpath(*p).exists() for p in _spellings(parts))
+    ]
+
+
+def _spellings(parts: Sequence[str]) -> list[list[str]]:
+    """The ways in which systems spell a path of a CD: as it is, in lower case, with a version."""
+    lower = [part.lower() for part in parts]
+    return [[*parts], lower, *([*p[:-1], f"{p[-1]};1"] for p in (parts, lower))]
 
 
 def _with_voxels(header: Header) -> Header:

@@ -37,6 +37,7 @@ _KEYWORDS = (
     *("ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated"),
     *("BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
+    "RescaleType",
     *("ModalityLUTSequence", "DimensionIndexSequence", "SharedFunctionalGroupsSequence"),
     *("PerFrameFunctionalGroupsSequence", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
     *("EchoTime", "EchoNumbers", "InversionTime", "FlipAngle", "RepetitionTime"),
@@ -223,6 +224,15 @@ def read_header(path: Path) -> Header:
     group, element = struct.unpack(order + "HH", first) if len(first) == 4 else (0, 0)
     is_pixels = (group << 16) + element in _PIXEL_TAGS
     return Header(path, dataset, syntax, offset if is_pixels else None)
+
+
+def read_directory(path: Path) -> list[Header]:
+    """The records of the directory of a CD (DICOMDIR); raises as `read_header`."""
+    from pydicom import dcmread
+
+    with DamageNamed(path):
+        dataset = dcmread(path, force=True, specific_tags=["DirectoryRecordSequence"])
+    return Header(path, dataset, _EXPLICIT, None).items("DirectoryRecordSequence")
 
 
 def storage_class(header: Header) -> str:

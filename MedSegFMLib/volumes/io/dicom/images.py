@@ -14,35 +14,11 @@ from ....errors import VolumeError
 from ...geometry import LARGEST_POSITION_MM
 from ..header_values import check_spacing
 from .header import Header
+from .labels import content_of, labels_of
 from .mosaics import is_mosaic, mosaic_of
 
 Vector = NDArray[np.float64]
 
-# The elements that distinguish images at one place, of a single-frame file, and by sequence of a
-# multi-frame one (PS3.3, sections C.7.6.16 and C.8).
-LABELS = (
-    *("TemporalPositionIdentifier", "EchoTime", "EchoNumbers", "DiffusionBValue"),
-    *("DiffusionGradientOrientation", "FrameReferenceTime", "NominalPercentageOfCardiacPhase"),
-    *("TriggerTime", "InversionTime", "FlipAngle", "RepetitionTime", "KVP", "ConvolutionKernel"),
-    *("ImageType", "AcquisitionNumber", "ImageIndex"),
-)
-_FRAME_LABELS: Mapping[str, tuple[str, ...]] = {
-    "FrameContentSequence": ("TemporalPositionIndex", "FrameAcquisitionNumber"),
-    "TemporalPositionSequence": ("TemporalPositionTimeOffset",),
-    "MREchoSequence": ("EffectiveEchoTime",),
-    "MRDiffusionSequence": ("DiffusionBValue", "DiffusionDirectionality"),
-    "MRTimingAndRelatedParametersSequence": ("RepetitionTime", "FlipAngle"),
-    "MRModifierSequence": ("InversionTimes",),
-    "MRImageFrameTypeSequence": ("FrameType", "ComplexImageComponent"),
-    "CTImageFrameTypeSequence": ("FrameType",),
-    "PETFrameTypeSequence": ("FrameType",),
-    "CardiacSynchronizationSequence": ("NominalCardiacTriggerDelayTime",),
-    "RespiratorySynchronizationSequence": ("NominalPercentageOfRespiratoryPhase",),
-    "CTXRayDetailsSequence": ("KVP",),
-    "CTReconstructionSequence": ("ConvolutionKernel",),
-}
-# Dimensions of multi-frame files that count places.
-_PLACES = {"ImagePositionPatient", "InStackPositionNumber", "StackID", "ImagePositionVolume"}
 # Coarser than this no writer rounds positions; whole millimetres are meant as they are.
 _COARSEST_MM = 0.1
 # Unit vectors at right angles, as far as the digits of headers go.
@@ -68,6 +44,7 @@ class Image:
         thickness_mm: the stated thickness; None if not stated.
         slope, intercept: value = stored value * slope + intercept.
         states_values: whether the header states slope or intercept.
+        unit: the unit of its values, as the header states it; may be empty.
         stack: the identifier of its stack in a multi-frame file.
         groups: the functional groups of a frame, its own and the shared ones.
         tile: row and column at which it begins in a Siemens mosaic; None for a whole image.
@@ -86,6 +63,7 @@ class Image:
     slope: float
     intercept: float
     states_values: bool
+    unit: str
     stack: str
     groups: tuple[Header, ...] = field(repr=False)
     tile: tuple[int, int] | None = None
@@ -104,9 +82,7 @@ class Image:
     @cached_property
     def labels(self) -> Mapping[str, str]:
         """Values that may distinguish the image from others at its place, by name."""
-        if not self.groups:
-            return _labels(self.header)
-        return _frame_labels(self.groups) | _dimension_label(self.header, self.groups)
+        return labels_of(self.header, self.groups)
 
     @cached_property
     def order(self) -> tuple[float, str, int]:
@@ -179,6 +155,9 @@ def _image(
         axes = _group(groups, "PlaneOrientationSequence", "PlaneOrientationVolumeSequence", header)
         measures = _group(groups, "PixelMeasuresSequence", "", header)
         values = _group(groups, "PixelValueTransformationSequence", "", header)
+        if not any(group.item("PixelValueTransformationSequence") for group in groups):
+            # Some writers state the values of all frames once, outside of the groups.
+            values = header
     position, rounding = _position(place)
     spacing = measures.decimals("PixelSpacing", 2)
     if spacing is not None:
@@ -204,6 +183,7 @@ def _image(
         slope=1.0 if slope is None else slope,
         intercept=intercept or 0.0,
         states_values=not (slope is None and intercept is None),
+        unit=header.text("Units") or values.text("RescaleType"),
         stack=_stack(groups),
         groups=tuple(groups),
     )
@@ -254,40 +234,8 @@ def _axes(axes: Header) -> Vector | None:
     return np.asarray(vectors, dtype=np.float64)
 
 
-def _labels(header: Header) -> dict[str, str]:
-    found = {name: header.text(name) for name in LABELS}
-    return {name: text for name, text in found.items() if text}
-
-
-def _frame_labels(groups: Sequence[Header]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for sequence, keywords in _FRAME_LABELS.items():
-        item = next((i for i in (scope.item(sequence) for scope in groups) if i), None)
-        if item is None:
-            continue
-        found.update({keyword: item.text(keyword) for keyword in keywords})
-        gradient = item.item("DiffusionGradientDirectionSequence")
-        if gradient is not None:
-            name = "DiffusionGradientOrientation"
-            found[name] = gradient.text(name)
-    return {name: text for name, text in found.items() if text}
-
-
-def _dimension_label(header: Header, groups: Sequence[Header]) -> dict[str, str]:
-    """The indices of a frame along the dimensions that do not count places."""
-    pointed = header.pointed_keywords()
-    content = next((i for i in (s.item("FrameContentSequence") for s in groups) if i), None)
-    values = content.binary("DimensionIndexValues") if content is not None and pointed else None
-    if values is None or len(values) != len(pointed):
-        return {}
-    others = [
-        f"{int(value)}" for name, value in zip(pointed, values, strict=True) if name not in _PLACES
-    ]
-    return {"DimensionIndexValues": "\\".join(others)} if others else {}
-
-
 def _stack(groups: Sequence[Header]) -> str:
-    content = next((i for i in (s.item("FrameContentSequence") for s in groups) if i), None)
+    content = content_of(groups)
     return "" if content is None else content.text("StackID")
 
 

@@ -53,6 +53,11 @@ def pixel_format(header: Header) -> PixelFormat:
             "it to rescaled values first."
         )
     allocated, bits = header.integer("BitsAllocated"), header.integer("BitsStored")
+    if bits is None and allocated in (32, 64):
+        raise VolumeError(
+            f"{path} stores its voxels as floating-point numbers (a parametric map), and whole "
+            "numbers are needed; convert it to NIfTI with a program that reads such files."
+        )
     if allocated not in (8, 16, 32) or bits is None or not 1 <= bits <= allocated:
         raise VolumeError(
             f"{path} stores {bits} of {allocated} bits per voxel; 8, 16 or 32 bits allocated are "

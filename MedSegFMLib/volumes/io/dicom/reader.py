@@ -11,8 +11,9 @@ from ...volume import Volume
 from .damage import without_warnings
 from .grid import Grid, fit_grid, prove
 from .images import Image
+from .labels import number_in_stack
 from .mosaics import is_mosaic, mosaic_of
-from .series import Series, chosen, contents_of, contents_of_files
+from .series import Series, chosen, contents_of, contents_of_files, missing_note
 from .stacks import Stack, check_placed, frames_of
 from .suv import suv_factor
 from .values import read_values
@@ -31,6 +32,8 @@ def read_dicom(
     found = chosen(contents, series)
     for file in contents.damaged:
         _LOG.warning("%s is damaged and belongs to no series that was chosen.", file.path)
+    if note := missing_note(contents, found):
+        _LOG.warning(note)
     with without_warnings():
         return _read(path, found, frame, suv, is_chosen=_is_number(found, series))
 
@@ -171,9 +174,10 @@ def _chosen_frame(
     full, few = _full_frames(stack)
     largest, count = max(map(len, full)), len(full)
     if frame is None and count > 1:
+        places = "1 place" if largest == 1 else f"{largest} places"
         raise VolumeError(
-            f"{path} contains {count} images at each of {largest} places (a series of volumes, by "
-            f"{name}); choose one with --frame 1 to {count}."
+            f"{path} contains {count} images at each of {places} "
+            f"(a series of volumes, by {name}); choose one with --frame 1 to {count}."
         )
     if frame is not None and not 1 <= frame <= count:
         raise VolumeError(
@@ -200,15 +204,7 @@ def _names(aside: Sequence[tuple[Image, str]]) -> str:
 def _report(path: Path, grid: Grid, aside: Sequence[tuple[Image, str]]) -> None:
     if aside:
         _LOG.warning("%s: set aside and not part of the volume: %s.", path, _names(aside))
-    # Of PET and nuclear medicine: the slices of each volume, also those missing at its ends.
-    stated = grid.images[0].header.integer("NumberOfSlices") or 0
-    if stated > len(grid.images):
-        _LOG.warning(
-            "%s: the header states %d slices and %d are here; the others may be missing.",
-            path,
-            stated,
-            len(grid.images),
-        )
+    _report_missing(path, grid)
     if grid.geometry.is_sheared:
         _LOG.warning("%s: the slices are shifted from one to the next (a tilted gantry).", path)
     if grid.deviation_mm:
@@ -217,4 +213,20 @@ def _report(path: Path, grid: Grid, aside: Sequence[tuple[Image, str]]) -> None:
             "the line through all of them is used.",
             path,
             grid.deviation_mm,
+        )
+
+
+def _report_missing(path: Path, grid: Grid) -> None:
+    """Report slices that the headers count and that are not here, also at the ends of a stack."""
+    here = len(grid.images)
+    # Of PET and nuclear medicine: the slices of each volume.
+    stated = grid.images[0].header.integer("NumberOfSlices") or 0
+    # Of multi-frame files.
+    stated = max(stated, *(number_in_stack(image.groups) or 0 for image in grid.images))
+    if stated > here:
+        _LOG.warning(
+            "%s: the header states %d slices and %d are here; the others may be missing.",
+            path,
+            stated,
+            here,
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ....errors import GeometryError, MedSegFMError, VolumeError
 from .damage import without_warnings
-from .files import Damaged, file_header, image_headers
+from .files import Damaged, file_header, image_headers, missing_files
 from .grid import fit_grid
 from .header import Header
 from .images import Image, images_of
@@ -68,12 +68,14 @@ class Contents:
         series: the image series, by series number and path.
         damaged: files that cannot be read.
         placeless: multi-frame files that state no place for each frame.
+        missing: files that a DICOMDIR lists and that are not there.
     """
 
     path: Path
     series: Sequence[Series]
     damaged: Sequence[Damaged]
     placeless: Sequence[Path]
+    missing: Sequence[Path] = ()
 
     @property
     def pairs(self) -> list[tuple[Series, Stack]]:
@@ -90,7 +92,28 @@ def contents_of(path: Path) -> Contents:
     """
     with without_warnings():
         headers, damaged = image_headers(path) if path.is_dir() else ([file_header(path)], [])
-    return _contents(path, headers, damaged)
+    contents = _contents(path, headers, damaged)
+    return replace(contents, missing=missing_files(path)) if path.is_dir() else contents
+
+
+def missing_note(contents: Contents, series: Series | None = None) -> str:
+    """A sentence on files that a DICOMDIR lists and that are not there; empty if there are none.
+
+    Args:
+        contents: the images of a folder.
+        series: count only what is missing in the folders of its files.
+    """
+    missing = contents.missing
+    if series is not None:
+        folders = {image.header.path.parent for stack in series.stacks for image in stack.images}
+        missing = [path for path in missing if path.parent in folders]
+    if not missing:
+        return ""
+    files = "a file that is" if len(missing) == 1 else f"{len(missing)} files that are"
+    return (
+        f"The DICOMDIR of {contents.path} lists {files} not there, such as {missing[0]}; slices "
+        "may be missing, so copy the medium again."
+    )
 
 
 def contents_of_files(files: Sequence[Path]) -> Contents:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +45,7 @@ def read_values(
         files[id(image.header)].append(k)
     formats = {key: pixel_format(images[ks[0]].header) for key, ks in files.items()}
     _check_all_rescaled(images)
+    _check_one_unit(images)
     of_image = [formats[id(image.header)] for image in images]
     dtype = np.dtype(np.float64) if factor else _value_type(images, of_image)
     shape = (len(images), *images[0].shape)
@@ -140,3 +141,16 @@ def _check_all_rescaled(images: Sequence[Image]) -> None:
             f"{lacking[0].header.path} states no RescaleSlope and RescaleIntercept, and other "
             "slices do, so that its values are unknown; leave it out, or export the series again."
         )
+
+
+def _check_one_unit(images: Sequence[Image]) -> None:
+    """Check that all slices that state the unit of their values state the same one."""
+    units = Counter(image.unit for image in images if image.unit)
+    if len(units) < 2:
+        return
+    usual, _ = units.most_common(1)[0]
+    odd = next(image for image in images if image.unit not in ("", usual))
+    raise VolumeError(
+        f"{odd.full_name} states its values in another unit (Units or RescaleType) than other "
+        "slices; leave it out, or export the series again."
+    )

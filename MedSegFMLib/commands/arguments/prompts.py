@@ -6,16 +6,16 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import PromptError
-from ..prompts.edits import begins_object, with_classes, with_prompt
-from ..prompts.json_format import read_prompts
-from ..prompts.mask import Mask
-from ..prompts.prompt_list import PromptList
-from ..prompts.references import edited, find_object, without_emptied
-from ..prompts.types import Prompt, Text, is_start, latest_start
-from ..prompts.words import WORDS, prompt_of
-from ..volumes.geometry import Geometry
-from .arguments.masks import frozen_part, read_mask
+from ...errors import PromptError
+from ...prompts.edits import begins_object, with_classes, with_prompt
+from ...prompts.json_format import read_prompts
+from ...prompts.mask import Mask
+from ...prompts.prompt_list import PromptList
+from ...prompts.references import edited, find_object, without_emptied
+from ...prompts.types import Prompt, Text, is_start, latest_start
+from ...prompts.words import WORDS, prompt_of
+from ...volumes.geometry import Geometry
+from .masks import frozen_part, read_mask
 
 # Options that messages suggest if the model supports prompts of that name.
 _ADVISED = ("text", "box", "point", "mask")
