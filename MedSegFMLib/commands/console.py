@@ -101,8 +101,8 @@ def _parts(columns: Sequence[_Column], width: int) -> list[list[_Column]]:
     """The columns in tables that are at most so wide, each of which begins with the first."""
     parts = [list(columns[:1])]
     for column in columns[1:]:
-        # Each column has two spaces and a separator, and the table two edges.
-        together = sum(each.least + 3 for each in [*parts[-1], column]) + 1
+        # The edge of the table is one character more.
+        together = sum(each.least + _BETWEEN for each in [*parts[-1], column]) + 1
         if together > width and len(parts[-1]) > 1:
             parts.append([columns[0]])
         parts[-1].append(column)
