@@ -1,5 +1,5 @@
 # Each target sets up all it needs: see tools/environment.
-.PHONY: demo test test-lowest attacks test-busy format constraints clean
+.PHONY: demo test test-lowest attacks test-busy format constraints api clean
 
 # The light installation alone: reads, segments, evaluates and draws without torch.
 demo:
@@ -42,5 +42,10 @@ format:
 constraints:
 	@venv=$$(tools/environment) && $$venv/bin/python tools/pin_versions
 
+# The reference of the Python library from its docstrings: Docs/api/index.html, which is not kept.
+api:
+	@venv=$$(tools/environment models browser cluster test) && \
+	PYTHONPATH=. $$venv/bin/python tools/api_reference Docs/api && echo Docs/api/index.html
+
 clean:
-	rm -rf demo build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf demo build Docs/api *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -5,6 +5,7 @@ This module imports next to nothing, so that Ctrl-C is handled before the packag
 
 from __future__ import annotations
 
+import os
 import sys
 
 from .commands import interrupts
@@ -22,6 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             the program itself: Ctrl-C ends it at once.
     """
     if arguments is None:
+        if "_ARGCOMPLETE" in os.environ:
+            from .commands.completion import answer
+
+            answer()
         interrupts.install()
         from .commands.memory_limit import run_within_limit
 

@@ -16,6 +16,8 @@ from typing import Any, cast
 from .errors import ModelError
 from .segmenter import ModelCard, Segmenter
 from .system.foreign_errors import creating_errors
+from .system.installing import extra_command
+from .system.suggestions import with_suggestion
 
 # Each module defines CARD and a function create(device=..., **options).
 MODELS = {
@@ -41,6 +43,12 @@ DISTRIBUTIONS = {
     "nnInteractive.inference.inference_session": "nninteractive",
     "nnInteractive.inference.remote": "nninteractive-client",
     "yaml": "PyYAML",
+}
+
+# The extras of packages that the extra "models" does not have.
+_OWN_EXTRAS = {
+    "nninteractive": "models,nninteractive",
+    "nninteractive-client": "nninteractive-client",
 }
 
 # The model used if none is named: the one with the best scores on the real cases.
@@ -99,23 +107,39 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
         DeviceError: the device does not exist, or its memory is exhausted.
         WeightsError: the weights are missing or damaged.
     """
-    module = _module(name)
-    needed = card(name, options)
-    missing = missing_packages(needed)
-    if missing:
-        raise ModelError(
-            f"The model {name} needs {', '.join(missing)}, which is not installed; run: "
-            f"pip install {' '.join(missing)}, or use the model randomwalk."
-        )
-    if "weights" in options and module.CARD.weights is None:
-        raise ModelError(f"The model {name} takes no weights; leave them out.")
+    check_creatable(name, options)
+    module, needed = _module(name), card(name, options)
     if module.CARD.weights is not None and options.get("weights") is None:
         from .weights.recorded_options import recorded_options
 
         options = {**recorded_options(module.CARD.weights), **options}
-    check_options(name, options)
+        check_options(name, options)
     with creating_errors(name) if needed.packages else nullcontext():
         return cast(Segmenter, module.create(device=device, **options))
+
+
+def check_creatable(name: str, options: Mapping[str, Any]) -> None:
+    """Check what `create` needs to be able to begin, without loading anything.
+
+    Args:
+        name: a name of `MODELS` or an earlier name.
+        options: options of the model's own `create`.
+
+    Raises:
+        ModelError: an unknown model or option, or missing packages.
+    """
+    module = _module(name)
+    needed = card(name, options)
+    missing = missing_packages(needed)
+    if missing:
+        extra = next((_OWN_EXTRAS[each] for each in missing if each in _OWN_EXTRAS), "models")
+        raise ModelError(
+            f"The model {name} needs {', '.join(missing)}, which is not installed; run: "
+            f"{extra_command(extra)}, or use the model randomwalk."
+        )
+    if "weights" in options and module.CARD.weights is None:
+        raise ModelError(f"The model {name} takes no weights; leave them out.")
+    check_options(name, options)
 
 
 def check_options(name: str, options: Iterable[str]) -> None:
@@ -132,11 +156,16 @@ def check_options(name: str, options: Iterable[str]) -> None:
             accepted.bind_partial(**{option: None})
         except TypeError as error:
             has = f"its options are {', '.join(known)}" if known else "it has none"
-            raise ModelError(f"The model {name} has no option '{option}'; {has}.") from error
+            raise ModelError(
+                f"The model {name} has no option {with_suggestion(option, known)}; {has}."
+            ) from error
 
 
 def _module(name: str) -> ModuleType:
     current = resolve_name(name)
     if current not in MODELS:
-        raise ModelError(f"There is no model '{name}'; the models are {', '.join(MODELS)}.")
+        raise ModelError(
+            f"There is no model {with_suggestion(name, MODELS)}; the models are "
+            f"{', '.join(MODELS)}."
+        )
     return import_module(MODELS[current])

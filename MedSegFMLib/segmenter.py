@@ -14,6 +14,7 @@ from .errors import PromptError
 from .progress import Progress
 from .prompts.mask import Mask
 from .prompts.types import Prompt, is_start, prompt_name
+from .system.suggestions import with_suggestion
 from .volumes.geometry import Geometry
 from .volumes.region import Region, Shape, shape_triple
 from .volumes.segmentations.vocabulary import match
@@ -274,5 +275,6 @@ def _class_number(phrase: str, classes: Sequence[str], model: str) -> int:
         way = "name one of them" if len(several) > 1 else "name it so if you mean it"
         raise PromptError(f"'{phrase}' may be {' or '.join(several)} of {model}; {way}.")
     raise PromptError(
-        f"The model {model} has no class '{phrase}'; its classes are {', '.join(classes)}."
+        f"The model {model} has no class {with_suggestion(phrase, classes)}; its classes are "
+        f"{', '.join(classes)}."
     )

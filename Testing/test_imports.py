@@ -49,6 +49,7 @@ ORDER: dict[str, list[set[str]]] = {
         {"schedule", "throughput"},
         {"task"},
         {"recipes", "registry", "run_log", "state", "step"},
+        {"inputs"},
         {"loop"},
         {"run"},
         {"planner"},

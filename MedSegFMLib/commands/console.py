@@ -7,8 +7,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # The width of a table without a terminal, and the longest name of a row that is never divided.
 _WIDTH = 80
@@ -56,37 +61,71 @@ class _Lines:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a plain table as wide as the terminal; otherwise COLUMNS or 80 characters wide."""
-    from rich.box import SIMPLE
+    """Print a plain table as wide as the terminal; otherwise COLUMNS or 80 characters wide.
+
+    If it cannot be that narrow, its columns are in several tables, each with the first column.
+    """
     from rich.console import Console
+
+    has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    console = Console(width=None if has_width else _WIDTH)
+    columns = [_column(header, rows, number) for number in range(len(header))]
+    # rich itself would end the program with status 1 if the reader has closed the pipe.
+    with console.capture() as captured:
+        for part in _parts(columns, console.width):
+            _print_columns(console, part)
+    print(captured.get(), end="")
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column: its heading, cells and least width, and whether its cells stay whole."""
+
+    heading: str
+    cells: Sequence[str]
+    least: int
+    is_name: bool
+
+
+def _column(header: Sequence[str], rows: Sequence[Sequence[str]], number: int) -> _Column:
+    name, cells = header[number], [row[number] for row in rows]
+    longest = max(map(len, cells), default=0)
+    # Names of rows, numbers and words of headings stay whole, also in a narrow terminal.
+    is_name = number == 0 and longest <= _LONGEST_WHOLE
+    words = [word for cell in cells for word in cell.split() if _is_number(word)]
+    least = max(map(len, [*words, *name.split()]), default=0)
+    return _Column(name, cells, max(least, longest) if is_name else least, is_name)
+
+
+def _parts(columns: Sequence[_Column], width: int) -> list[list[_Column]]:
+    """The columns in tables that are at most so wide, each of which begins with the first."""
+    parts = [list(columns[:1])]
+    for column in columns[1:]:
+        # The edge of the table is one character more.
+        together = sum(each.least + _BETWEEN for each in [*parts[-1], column]) + 1
+        if together > width and len(parts[-1]) > 1:
+            parts.append([columns[0]])
+        parts[-1].append(column)
+    return parts
+
+
+def _print_columns(console: Console, columns: Sequence[_Column]) -> None:
+    from rich.box import SIMPLE
     from rich.table import Table
     from rich.text import Text
 
-    table, widths = Table(box=SIMPLE), []
-    for number, name in enumerate(header):
-        cells = [row[number] for row in rows]
-        # Names of rows, numbers and words of headings stay whole, also in a narrow terminal.
-        is_name = number == 0 and max(map(len, cells), default=0) <= _LONGEST_WHOLE
-        words = [word for cell in cells for word in cell.split() if _is_number(word)]
-        least = max(map(len, [*words, *name.split()]), default=0)
-        # A word that is longer may be divided, such as a UID.
-        whole = [w for text in (name, *cells) for w in text.split() if len(w) <= _LONGEST_WHOLE]
-        widths.append(max(map(len, [name, *cells] if is_name else whole), default=0))
+    table = Table(box=SIMPLE)
+    for column in columns:
         table.add_column(
-            Text(name), overflow="fold", no_wrap=is_name, min_width=None if is_name else least
+            Text(column.heading),
+            overflow="fold",
+            no_wrap=column.is_name,
+            min_width=None if column.is_name else column.least,
         )
-    for row in rows:
+    for cells in zip(*(column.cells for column in columns), strict=True):
         # Names may contain brackets, which are not markup.
-        table.add_row(*map(Text, row))
-    has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    console = Console(width=None if has_width else _WIDTH)
-    # Wider than asked for rather than with digits cut off.
-    narrowest = sum(widths) + _BETWEEN * len(widths) + 1
-    console.width = max(console.width, narrowest)
-    # rich itself would end the program with status 1 if the reader has closed the pipe.
-    with console.capture() as captured:
-        console.print(table)
-    print(captured.get(), end="")
+        table.add_row(*map(Text, cells))
+    console.print(table)
 
 
 def _is_number(word: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 _BOX_RULES = ("challenge", "challenge-middle-voxel")
 SUMMARY = "convert cases between the CVPR 2025 challenge's npz files and NIfTI with a CASES.json"
+EXAMPLES = """\
+examples:
+  medsegfm convert cases.json --out npz
+  medsegfm convert NPZ_FOLDER --out volumes"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a CASES.json, an image (with --label), an npz file or a folder of npz files",
+        help="a CASES.json, a folder that has one, an image (with --label), an npz file or a "
+        "folder of npz files",
     )
     parser.add_argument(
         "--out",
@@ -44,9 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spacing-order",
         choices=SPACING_ORDERS,
-        default=DEFAULT_SPACING_ORDER,
-        help="axis order of the spacing in npz files (default: %(default)s, as written by MedSAM's "
-        "script)",
+        help="axis order of the spacing in npz files (default: that of the CASES.json, else "
+        f"{DEFAULT_SPACING_ORDER}, as written by MedSAM's script)",
     )
     parser.add_argument(
         "--boxes", action="store_true", help="add a box for each label, by the challenge's rule"
@@ -70,45 +75,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert, and print what was written."""
+    from ..datasets.challenge_npz import is_challenge_file
     from ..evaluate.conversion import Npz, list_npz, npz_to_volumes, volumes_to_npz
 
-    source, out, order = Path(arguments.source), Path(arguments.out), arguments.spacing_order
-    to_npz = not (source.is_dir() or source.suffix.lower() == ".npz")
-    if to_npz:
+    source, out = Path(arguments.source), Path(arguments.out)
+    order = arguments.spacing_order or DEFAULT_SPACING_ORDER
+    cases, unlabelled = _cases(arguments, source)
+    is_list = source.suffix.lower() == ".json"
+    if is_list or not all(is_challenge_file(case.image) for case in cases):
         if out.suffix.lower() == ".json":
             raise CasesError(
                 f"{out} would list npz files, but {source} is not one; use a folder for --out."
             )
-        cases = _volume_cases(arguments, source)
         settings = Npz(order, arguments.box_rule if arguments.boxes else None, _window(arguments))
         with progress_bar("convert") as progress:
             written = volumes_to_npz(cases, out, settings, progress)
+    elif out.suffix.lower() == ".json":
+        if unlabelled:
+            raise CasesError(
+                f"{unlabelled[0]} has no 'gts', but a list is of labelled cases; name the "
+                "folder of the labels with --labels, or a folder for --out."
+            )
+        written = list_npz(cases, out)
     else:
-        cases, unlabelled = _npz_cases(arguments, source)
-        if out.suffix.lower() == ".json":
-            if unlabelled:
-                raise CasesError(
-                    f"{unlabelled[0]} has no 'gts', but a list is of labelled cases; name the "
-                    "folder of the labels with --labels, or a folder for --out."
-                )
-            written = list_npz(cases, out)
-        else:
-            with progress_bar("convert") as progress:
-                written = npz_to_volumes(cases, out, progress, unlabelled, order)
+        with progress_bar("convert") as progress:
+            written = npz_to_volumes(cases, out, progress, unlabelled, order)
     for sentence in written.notes:
         print(sentence, file=sys.stderr)
-    count = len(cases) + (0 if to_npz else len(unlabelled))
+    count = len(cases) + len(unlabelled)
     print(f"{written.path}: {count} case{'' if count == 1 else 's'}.")
 
 
-def _volume_cases(arguments: argparse.Namespace, source: Path) -> list[Case]:
+def _cases(arguments: argparse.Namespace, source: Path) -> tuple[list[Case], list[Path]]:
+    """The labelled cases of a source, and npz files without labels."""
     from ..datasets.cases import read_cases
+    from ..datasets.challenge_npz import cases_file, has_labels, is_challenge_file
 
+    # Labels in another folder are for the npz files themselves.
+    if source.is_dir() and arguments.labels is None and cases_file(source) is not None:
+        cases = _in_order(arguments, read_cases(source))
+        if not all(is_challenge_file(case.image) for case in cases):
+            return cases, []
+        listed = {case.image.name for case in cases}
+        others = [path for path in sorted(source.glob("*.npz")) if path.name not in listed]
+        return cases, [path for path in others if not has_labels(path)]
+    if source.is_dir() or source.suffix.lower() == ".npz":
+        return _npz_cases(arguments, source)
     if source.suffix.lower() == ".json":
-        return read_cases(source)
+        return read_cases(source), []
     if arguments.label is None:
         raise CasesError(f"{source} is an image without labels; give its label map with --label.")
-    return [_volume_case(arguments, source)]
+    return [_volume_case(arguments, source)], []
+
+
+def _in_order(arguments: argparse.Namespace, cases: list[Case]) -> list[Case]:
+    """The cases with the order of spacings that the user gave, if any, instead of their own."""
+    order = arguments.spacing_order
+    return [replace(case, spacing_order=order) for case in cases] if order else cases
 
 
 def _volume_case(arguments: argparse.Namespace, source: Path) -> Case:
@@ -125,7 +148,7 @@ def _npz_cases(arguments: argparse.Namespace, source: Path) -> tuple[list[Case],
     from ..datasets.cases import challenge_case, npz_files
     from ..datasets.challenge_npz import has_labels
 
-    order = arguments.spacing_order
+    order = arguments.spacing_order or DEFAULT_SPACING_ORDER
     if source.is_dir():
         labels = Path(arguments.labels) if arguments.labels else None
         pairs = [(path, labels / path.name if labels else path) for path in npz_files(source)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -13,15 +14,20 @@ from ..prompts.types import Box, Point
 from ..registry import DEFAULT_MODEL, create
 from ..session.session import Session
 from ..simulate import box_around, next_click
-from ..synthesis.phantom import make_abdomen
-from ..system.atomic_files import make_folder
+from ..synthesis.phantom import Phantom, make_abdomen
+from ..system.atomic_files import make_folder, write_text
 from ..volumes.segmentations.segmentation import Segmentation
 from .arguments.picture import outlines_of
 from .console import print_table, progress_bar
 
 SUMMARY = "segment two organs of a generated phantom: mask, preview image and Dice"
+EXAMPLES = """\
+examples:
+  medsegfm demo --out demo"""
 _ORGANS = ("liver", "kidney L")
 _FILES = ("phantom.nii.gz", "segmentation.nii.gz", "preview.png")
+# The true labels, and the list of cases that evaluate takes.
+_REFERENCE, _CASES = "reference.nii.gz", "cases.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     image_path, labels_path, preview_path = (folder / name for name in _FILES)
     phantom.image.write(image_path)
     labels.write(labels_path)
+    _write_reference(phantom, folder)
     prompts = [prompt for _, prompt in session.prompts.entries]
     names = dict(session.prompts.objects)
     outlines = outlines_of(Segmentation.from_labelmap(labels, names))
@@ -80,4 +87,19 @@ def run(arguments: argparse.Namespace) -> None:
     ]
     print_table(["organ", "Dice after the box", "Dice after a click"], rows)
     print(f"The boxes took {seconds_box:.1f} s, the clicks {seconds_click:.1f} s.")
-    print(f"See {preview_path}; the volume and its segmentation are in the same folder.")
+    print(
+        f"See {preview_path}; the volume, its segmentation, the true labels and a "
+        f"{_CASES} for medsegfm evaluate are in the same folder."
+    )
+
+
+def _write_reference(phantom: Phantom, folder: Path) -> None:
+    phantom.labels.write(folder / _REFERENCE)
+    case = {
+        "name": "phantom",
+        "image": _FILES[0],
+        "label": _REFERENCE,
+        "modality": "CT",
+        "objects": {str(phantom.label(name)): name for name in _ORGANS},
+    }
+    write_text(folder / _CASES, json.dumps({"cases": [case]}, indent=1))

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from ..evaluate.report.summary import Summary
 
 SUMMARY = "evaluate models on labelled cases, with a box and simulated clicks for each object"
+EXAMPLES = """\
+examples:
+  medsegfm evaluate cases.json --models ensam,randomwalk --out results
+  medsegfm evaluate cases.json --models ensam --protocol clinical --out clinical"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

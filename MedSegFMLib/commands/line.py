@@ -8,20 +8,19 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
 
 from .. import __version__
 from ..errors import MedSegFMError
 from ..system import threads
+from .arguments.parser import Parser
 from .arguments.picture import with_joined_window
 from .interrupts import INTERRUPTED, STATUS
 
-# Each name is a module of this folder with SUMMARY, add_arguments(parser) and run(arguments); `run`
-# returns the exit status, or None for 0.
+# Each name is a module of this folder with SUMMARY, add_arguments(parser) and run(arguments), and
+# EXAMPLES for its help if it is not obvious; `run` returns the exit status, or None for 0.
 COMMANDS = (
     "demo",
     "models",
@@ -38,22 +37,11 @@ COMMANDS = (
     "pack",
     "train",
     "weights",
+    "completion",
     "worker",
 )
 # Those that compute, whose threads can be chosen.
 _COMPUTING = ("demo", "segment", "shell", "replay", "measure", "evaluate", "train", "worker")
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser that reports an error in one line and refers to --help for the usage."""
-
-    def __init__(self, *args: object, **options: object) -> None:
-        super().__init__(*args, **options)  # type: ignore[arg-type]
-        # By default argparse parses -1e-5 as an option.
-        self._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help.\n")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -62,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         try:
             words = list(arguments)
-            parsed = _parser(words).parse_args(
+            parsed = parser_of(words).parse_args(
                 with_joined_window(words), argparse.Namespace(words=words)
             )
             if getattr(parsed, "threads", None):
@@ -87,15 +75,16 @@ def run(arguments: Sequence[str]) -> int:
         return STATUS
 
 
-def _parser(words: Sequence[str]) -> _Parser:
+def parser_of(words: Sequence[str]) -> Parser:
     """The parser of a command line; of its command alone if it begins with one: others import
     much."""
-    parser = _Parser(prog="medsegfm", description="Interactive 3D medical image segmentation.")
+    parser = Parser(prog="medsegfm", description="Interactive 3D medical image segmentation.")
     parser.add_argument("--version", action="version", version=f"medsegfm {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
         module = import_module(f"{__package__}.{name}")
         subparser = subparsers.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        subparser.examples = getattr(module, "EXAMPLES", "")
         module.add_arguments(subparser)
         if name in _COMPUTING:
             subparser.add_argument(

@@ -21,11 +21,14 @@ from ..volumes.geometry import Geometry
 from ..volumes.segmentations.files import has_segments
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
-from .check_outputs import check_outputs
+from .arguments.outputs import check_outputs
+from .arguments.reading import add_reading_arguments, read_volume
 from .console import print_table
-from .reading_arguments import add_reading_arguments, read_volume
 
 SUMMARY = "measure segments: ml, surface, longest diameters, intensities and SUV peak"
+EXAMPLES = """\
+examples:
+  medsegfm measure seg.nii.gz ct.nii.gz --out measures.csv"""
 # The columns that are printed, with their units and decimals; files have all digits.
 _PRINTED = {
     "volume_ml": measures.VOLUME,

@@ -18,7 +18,7 @@ from ..datasets.challenge_npz import (
 )
 from ..errors import CasesError
 from ..volumes.volume import Volume
-from .check_outputs import check_outputs
+from .arguments.outputs import check_outputs
 from .console import progress_bar
 
 if TYPE_CHECKING:

@@ -23,10 +23,14 @@ from ..results.replay import (
     replay,
 )
 from ..volumes.frames import Frames
+from .arguments.reading import add_source_arguments, read_volume
 from .console import print_table, progress_bar
-from .reading_arguments import add_source_arguments, read_volume
 
 SUMMARY = "make a result again from the prompts that it holds, and say whether it is the same"
+EXAMPLES = """\
+examples:
+  medsegfm replay seg.nii.gz
+  medsegfm replay seg.nii.gz ct.nii.gz --model randomwalk"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -26,11 +26,23 @@ if TYPE_CHECKING:
 def add_result_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what may be done to a result after the model."""
     group = parser.add_argument_group("result", "What is done after the model; nothing by default.")
-    group.add_argument("--largest", action="store_true", help="keep the largest part of an object")
-    group.add_argument("--fill-holes", action="store_true", help="fill what an object encloses")
-    group.add_argument("--smooth", type=float, default=0.0, metavar="MM", help="smooth surfaces")
     group.add_argument(
-        "--min-volume", type=float, default=0.0, metavar="ML", help="remove smaller parts"
+        "--largest", action="store_true", help="keep only the largest part of an object"
+    )
+    group.add_argument("--fill-holes", action="store_true", help="fill what an object encloses")
+    group.add_argument(
+        "--smooth",
+        type=float,
+        default=0.0,
+        metavar="MM",
+        help="smooth surfaces by a Gaussian of this standard deviation in mm",
+    )
+    group.add_argument(
+        "--min-volume",
+        type=float,
+        default=0.0,
+        metavar="ML",
+        help="remove parts smaller than this, in ml",
     )
     group.add_argument(
         "--fractional", action="store_true", help="store probabilities, for --out FILE.dcm"

@@ -13,6 +13,9 @@ from .console import print_table
 from .segmenting.many_volumes import HEADER, object_texts
 
 SUMMARY = "list what medsegfm segment made of many volumes, the least sure first, with pictures"
+EXAMPLES = """\
+examples:
+  medsegfm review RESULTS --below 0.9"""
 _MOST = 20
 
 
@@ -29,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="DICE",
-        help="list only what has a lower expected Dice (default: all)",
+        help="list only what has a lower expected Dice, 0 to 1 (default: all)",
     )
     parser.add_argument(
         "--most",

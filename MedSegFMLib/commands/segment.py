@@ -23,11 +23,11 @@ from ..volumes.geometry import Geometry
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.windows import Window
 from .arguments.masks import resampling_notes
+from .arguments.outputs import check_exists, check_outputs
 from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
 from .arguments.prompts import add_prompt_arguments, typed_prompts
-from .check_outputs import check_exists, check_outputs
+from .arguments.reading import VOLUME_HELP, add_reading_arguments
 from .console import print_table, progress_bar
-from .reading_arguments import VOLUME_HELP, add_reading_arguments
 from .result_output import Output, add_result_arguments, check_numbers
 from .segmenting import all_frames, many_volumes
 from .segmenting.bound_output import BOUND_COLUMN, bound_notes, bound_text, lower_bounds
@@ -49,6 +49,17 @@ from .segmenting.model_arguments import (
 from .segmenting.one_volume import Prepared, inputs_of, output_of, prepare
 
 SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
+EXAMPLES = """\
+examples:
+  medsegfm segment ct.nii.gz --box 60 40 10 140 120 30 --out seg.nii.gz
+  medsegfm segment ct.nii.gz --object liver --box 60,40,10,140,120,30 \\
+      --point 100,80,20 --out seg.nii.gz --preview seg.png
+  medsegfm segment ct.nii.gz --mask seg.nii.gz:1 --negative 65 45 12 \\
+      --out better.nii.gz
+
+Voxels are (i, j, k) = (column, row, slice), counted from 0. Boxes are
+half-open: the last three numbers are one beyond the last voxel of the box.
+medsegfm show ct.nii.gz --preview look.png draws these numbers at the image."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,14 +13,24 @@ from ..errors import Cancelled, MedSegFMError
 from ..prompts.json_format import read_prompts
 from ..prompts.prompt_list import PromptList
 from ..registry import card
+from .arguments.reading import VOLUME_HELP, add_reading_arguments, read_volume
 from .console import progress_bar
-from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
-from .segmenting.model_arguments import add_model_arguments, model_options, stored_features
+from .segmenting.model_arguments import (
+    add_model_arguments,
+    check_model,
+    model_options,
+    stored_features,
+)
 
 if TYPE_CHECKING:
     from .interactive.commands import Context
 
 SUMMARY = "segment a volume interactively: type prompts and see what each of them changes"
+EXAMPLES = """\
+examples:
+  medsegfm shell ct.nii.gz
+  echo "box 60 40 10 140 120 30; save seg.nii.gz" | tr ";" "\\n" \\
+      | medsegfm shell ct.nii.gz"""
 _HISTORY = "shell-history"
 
 
@@ -50,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     model_card = card(arguments.model)
     options = model_options(arguments)
+    check_model(arguments)
     prompts = read_prompts(arguments.prompts) if arguments.prompts else PromptList()
     with progress_bar(arguments.model) as progress:
         progress(0, "Reading the volume")

@@ -15,10 +15,10 @@ from ..prompts.types import Point
 from ..volumes.geometry import Geometry
 from ..volumes.intensities import looks_like_ct
 from ..volumes.volume import Volume
+from .arguments.outputs import check_outputs
 from .arguments.picture import add_window_argument, chosen_window, title_of
-from .check_outputs import check_outputs
+from .arguments.reading import VOLUME_HELP, add_reading_arguments, read_volume
 from .console import print_table
-from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
 
 if TYPE_CHECKING:
     from ..volumes.io.dicom.series import SeriesRow
@@ -27,18 +27,24 @@ if TYPE_CHECKING:
 _LEAST_DEGREES = 0.05
 
 SUMMARY = "print a volume's size, grid and intensities, and draw three planes of it"
+EXAMPLES = """\
+examples:
+  medsegfm show ct.nii.gz --preview look.png
+  medsegfm show DICOM --series 2 --preview look.png --at 120 90 30"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("volume", help=VOLUME_HELP)
-    parser.add_argument("--preview", metavar="P.png", help="write an image of three planes")
+    parser.add_argument(
+        "--preview", metavar="P.png", help="write an image of three planes, with voxel indices"
+    )
     parser.add_argument(
         "--at",
         nargs=3,
         type=int,
         metavar=("I", "J", "K"),
-        help="voxel that the planes go through (default: the centre)",
+        help="voxel (i, j, k) that the planes go through (default: the centre)",
     )
     add_window_argument(parser)
     add_reading_arguments(parser)

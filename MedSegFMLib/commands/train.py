@@ -8,24 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from ..progress import Progress
+from ..train.inputs import check_inputs
 from ..train.registry import RECIPES, check_packages, recipe
 from ..train.settings_text import described, parse_settings
 from .console import print_table, progress_bar
 from .training_events import print_events
 
 SUMMARY = "train a network; run the same command again to resume from the checkpoint"
+EXAMPLES = """\
+examples:
+  medsegfm train crossplane out=site cases=cases.json base=sam steps=400
+  medsegfm train ensam out=run minutes=30 pack=PACK.npz --dry-run"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(
         [
             "recipes:",
             *(f"  {name}: {recipe(name).SUMMARY}" for name in RECIPES),
             "",
             "List the settings: medsegfm train RECIPE --settings",
-            "Example:           medsegfm train ensam out=run minutes=30 pack=PACK.npz",
         ]
     )
     parser.add_argument("recipe", metavar="RECIPE", help=", ".join(RECIPES))
@@ -57,6 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     settings = parse_settings(chosen.Settings, arguments.words)
     check_packages(arguments.recipe)
+    check_inputs(arguments.recipe, settings)
     if arguments.dry_run:
         _print_plan(arguments.recipe, settings)
         return
@@ -76,6 +80,7 @@ def _trained_to_folder(arguments: argparse.Namespace, progress: Progress) -> tup
     """Train and return the path of the result and the output folder."""
     settings = parse_settings(recipe(arguments.recipe).Settings, arguments.words)
     check_packages(arguments.recipe)
+    check_inputs(arguments.recipe, settings)
     from ..train.run import train
 
     return train(arguments.recipe, settings, progress).path, settings.out

@@ -23,6 +23,7 @@ from ..prompts.types import Point
 from ..volumes.right_angles import StraightGrid
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
+from .arguments.outputs import check_outputs
 from .arguments.picture import (
     add_window_argument,
     chosen_window,
@@ -30,10 +31,14 @@ from .arguments.picture import (
     read_objects,
     title_of,
 )
-from .check_outputs import check_outputs
-from .reading_arguments import VOLUME_HELP, add_reading_arguments, read_volume
+from .arguments.reading import VOLUME_HELP, add_reading_arguments, read_volume
 
 SUMMARY = "draw a volume with segments and prompts: where each object is largest, or a montage"
+EXAMPLES = """\
+examples:
+  medsegfm view ct.nii.gz --out look.png --window lung
+  medsegfm view ct.nii.gz --mask seg.nii.gz --object liver --out look.png
+  medsegfm view ct.nii.gz --mask seg.nii.gz --montage --every 4 --out look.png"""
 _MOST_LISTED = 30
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ..models.phantom_trial import PhantomTrial
 
 SUMMARY = "list, fetch, import, try, verify, remove or merge the weights of models"
+EXAMPLES = """\
+examples:
+  medsegfm weights list
+  medsegfm weights import sam sam_vit_b_01ec64.pth"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -27,6 +27,7 @@ from .challenge_boxes import VoxelBox, read_boxes
 from .challenge_npz import (
     DEFAULT_SPACING_ORDER,
     SPACING_ORDERS,
+    cases_file,
     is_challenge_file,
     read_image,
     read_labels,
@@ -88,13 +89,14 @@ class LoadedCase:
 
 
 def read_cases(path: Path) -> list[Case]:
-    """Read the cases of a file, or of the npz files of a folder with all their labels.
+    """Read the cases of a file, or of a folder: of its cases.json, else of all its npz files.
 
     Raises:
         CasesError: the path cannot be used, or a name occurs twice.
     """
     if path.is_dir():
-        return challenge_cases(path)
+        listed = cases_file(path)
+        return challenge_cases(path) if listed is None else read_cases(listed)
     try:
         document = load_json(path)
     except OSError as error:

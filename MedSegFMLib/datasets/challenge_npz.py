@@ -39,6 +39,11 @@ MIDDLES = ("slices", "voxels")
 _GRID, _OBJECTS = "medsegfm_ijk_to_ras", "medsegfm_objects"
 
 
+def cases_file(folder: Path) -> Path | None:
+    """The cases.json of a folder, in upper or lower case; None if there is none."""
+    return next((p for p in sorted(folder.iterdir()) if p.name.casefold() == "cases.json"), None)
+
+
 def is_challenge_file(path: Path) -> bool:
     """Whether the name ends in .npz."""
     return path.suffix.lower() == ".npz"

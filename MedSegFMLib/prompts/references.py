@@ -6,12 +6,12 @@ Prompts are numbered from 1 in the order in which they were given, in files as i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PromptError
+from ..system.suggestions import with_suggestion
 from ..volumes.geometry import Geometry
 from .mask import Mask
 from .prompt_list import PromptList
@@ -53,10 +53,9 @@ def named_object(prompts: PromptList, text: str) -> int:
     """
     label = find_object(prompts, text)
     if label is None:
-        close = get_close_matches(text, [name for _, name in prompts.objects], 1)
-        meant = f"did you mean '{close[0]}'? " if close else ""
+        wanted = with_suggestion(text, [name for _, name in prompts.objects])
         raise PromptError(
-            f"There is no object '{text}'; {meant}The objects are {prompts.objects_text or 'none'}."
+            f"There is no object {wanted}; the objects are {prompts.objects_text or 'none'}."
         )
     return label
 

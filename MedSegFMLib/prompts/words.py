@@ -70,7 +70,7 @@ def _drawn(kind: _Drawn, shape: str) -> dict[str, PromptWord]:
     ):
         words[f"{sign}{name}"] = PromptWord(
             ("I", "J", "K"),
-            f"{shape} {where} through any number of voxels",
+            f"{shape} {where} through any number of voxels (i, j, k)",
             partial(_through_voxels, kind, positive),
             repeats=True,
         )
@@ -86,7 +86,8 @@ def _drawn(kind: _Drawn, shape: str) -> dict[str, PromptWord]:
 WORDS: Mapping[str, PromptWord] = {
     "box": PromptWord(
         ("I0", "J0", "K0", "I1", "J1", "K1"),
-        "a box by half-open voxel bounds; a second one starts another object",
+        "a box around the object by half-open bounds in voxels (i, j, k); a second one starts "
+        "another object",
         lambda geometry, n: Box.from_ijk(geometry, n[:3], n[3:]),
     ),
     "box-ras": PromptWord(
@@ -96,12 +97,12 @@ WORDS: Mapping[str, PromptWord] = {
     ),
     "point": PromptWord(
         ("I", "J", "K"),
-        "a voxel that belongs to the object",
+        "a voxel (i, j, k) that belongs to the object",
         lambda geometry, n: Point.from_ijk(geometry, n),
     ),
     "negative": PromptWord(
         ("I", "J", "K"),
-        "a voxel of the background",
+        "a voxel (i, j, k) of the background",
         lambda geometry, n: Point.from_ijk(geometry, n, positive=False),
     ),
     "point-ras": PromptWord(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import OutputError
 from ..system.atomic_files import write_text
+from ..system.suggestions import with_suggestion
 from ..volumes.segmentations.dicom_source import RTSTRUCT, SEG_DICOM
 from ..volumes.segmentations.files import SEG_NRRD
 from ..volumes.segmentations.segmentation import Segmentation
@@ -67,8 +68,11 @@ def format_of(key: str) -> ResultFormat:
     """
     found = next((item for item in formats() if item.key == key), None)
     if found is None:
-        known = ", ".join(item.key for item in formats())
-        raise OutputError(f"There is no format '{key}' of results; use one of {known}.")
+        known = [item.key for item in formats()]
+        raise OutputError(
+            f"There is no format {with_suggestion(key, known)} of results; use one of "
+            f"{', '.join(known)}."
+        )
     return found
 
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ..errors import DeviceError
+from .installing import extra_command
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +42,7 @@ def is_cpu(device: str) -> bool:
         if device.startswith("cuda"):
             raise DeviceError(
                 f"The device '{device}' needs torch, which is not installed; run: "
-                "pip install torch, or use cpu."
+                f"{extra_command('models')}, or use cpu."
             )
         raise DeviceError(f"The device '{device}' does not exist; use cpu, cuda or auto.")
     if device == "auto" and not _has_driver():

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ..errors import ClusterError
+from ..system.installing import extra_command
 from ..system.threads import usable_cores
 
 _SECONDS_TO_ANSWER = 5.0
@@ -39,7 +40,7 @@ def connect(address: str, jobs: int | None) -> tuple[Any, Callable[[], None]]:
     """
     if find_spec("ray") is None:
         raise ClusterError(
-            "Ray is not installed here; run: pip install 'medsegfm[cluster]', or leave --ray out."
+            f"Ray is not installed here; run: {extra_command('cluster')}, or leave --ray out."
         )
     # No usage statistics may leave a hospital's machine.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

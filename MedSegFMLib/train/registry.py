@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ..errors import TrainingError
+from ..system.installing import extra_command
+from ..system.suggestions import with_suggestion
 
 if TYPE_CHECKING:
     from .distributed import Processes
@@ -51,7 +53,10 @@ def recipe(name: str) -> Recipe:
         TrainingError: the name is unknown.
     """
     if name not in RECIPES:
-        raise TrainingError(f"There is no recipe '{name}'; the recipes are {', '.join(RECIPES)}.")
+        raise TrainingError(
+            f"There is no recipe {with_suggestion(name, RECIPES)}; the recipes are "
+            f"{', '.join(RECIPES)}."
+        )
     return cast(Recipe, import_module(RECIPES[name]))
 
 
@@ -65,5 +70,5 @@ def check_packages(name: str) -> None:
     if missing:
         raise TrainingError(
             f"The recipe {name} needs {', '.join(missing)}, not installed here; run: "
-            f"pip install {' '.join(missing)}."
+            f"{extra_command('models')}."
         )

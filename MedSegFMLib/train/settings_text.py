@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from ..errors import TrainingError
+from ..system.suggestions import with_suggestion
 
 Settings = TypeVar("Settings")
 
@@ -48,8 +49,11 @@ def parse_settings(kind: type[Settings], texts: Sequence[str]) -> Settings:
     for argument in texts:
         key, equals, text = argument.partition("=")
         if not equals or key not in hints:
+            wrong = with_suggestion(argument, hints)
+            if equals:
+                wrong = with_suggestion(key, hints)
             raise TrainingError(
-                f"'{argument}' is not a setting; write key=value with one of {', '.join(hints)}."
+                f"{wrong} is not a setting; write key=value with one of {', '.join(hints)}."
             )
         if key in values:
             raise TrainingError(f"{key} is given twice; give it once.")
@@ -97,7 +101,9 @@ def _value(key: str, text: str, hint: Any) -> Any:
         return Path(text)
     if choices := get_args(hint):
         if text not in choices:
-            raise TrainingError(f"{key} is '{text}'; it must be {' or '.join(choices)}.")
+            raise TrainingError(
+                f"{key} is {with_suggestion(text, choices)}; it must be {' or '.join(choices)}."
+            )
         return text
     if hint is bool:
         if text not in ("true", "false"):

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import VolumeError
 from ..system.json_files import load_json
+from ..system.suggestions import with_suggestion
 
 AUTO = "auto"
 # The window of CT for which no other is asked.
@@ -85,8 +86,8 @@ def named_window(name: str) -> Window:
         return _windows()[name.casefold()]
     except KeyError:
         raise VolumeError(
-            f"There is no window '{name}'; use {', '.join(window_names())}, or LEVEL WIDTH as in "
-            "40 400."
+            f"There is no window {with_suggestion(name, window_names())}; use "
+            f"{', '.join(window_names())}, or LEVEL WIDTH as in 40 400."
         ) from None
 
 

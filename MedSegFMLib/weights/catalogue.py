@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import WeightsError
 from ..system.json_files import load_json
+from ..system.suggestions import with_suggestion
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def entry(name: str) -> Entry:
     """
     if name not in entries():
         raise WeightsError(
-            f"There are no weights called '{name}'; the catalogue has {', '.join(entries())}."
+            f"There are no weights called {with_suggestion(name, entries())}; the catalogue has "
+            f"{', '.join(entries())}."
         )
     return entries()[name]

@@ -146,7 +146,8 @@ def test_the_preview_is_a_picture(plain: Path, tmp_path: Path) -> None:
 def test_the_demo_segments_the_phantom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("demo", "--out", tmp_path / "d") == 0
     names = {path.name for path in (tmp_path / "d").iterdir()}
-    assert names == {"phantom.nii.gz", "segmentation.nii.gz", "preview.png"}
+    files = "phantom.nii.gz reference.nii.gz cases.json segmentation.nii.gz preview.png"
+    assert names == set(files.split())
     lines = capsys.readouterr().out.splitlines()
     scores = [
         float(line.split()[-1]) for line in lines if line.split()[:1] in (["liver"], ["kidney"])
@@ -182,7 +183,7 @@ def test_models_names_missing_weights_before_missing_packages(
     words = ["segment", "v.nrrd", "--out", tmp_path / "s.nrrd", "--model", "ensam"]
     make_blob(Geometry.from_spacing((18, 22, 24)))[0].write(tmp_path / "v.nrrd")
     monkeypatch.chdir(tmp_path)
-    assert "pip install safetensors" in refused(capsys, *words, *BOX)
+    assert 'pip install ".[models]"' in refused(capsys, *words, *BOX)
 
 
 @pytest.mark.parametrize("name", BAD_FILES)

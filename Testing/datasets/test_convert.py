@@ -156,6 +156,35 @@ def test_a_folder_of_npz_files_is_evaluated_as_it_is(tmp_path: Path) -> None:
     assert len(lines) == 3 and all(",box," in line for line in lines[1:])
 
 
+@pytest.mark.parametrize("name", ["cases.json", "CASES.json"])
+def test_a_folder_takes_its_list_along(name: str, tmp_path: Path) -> None:
+    listed = write_pair(tmp_path / "volumes", Geometry.from_spacing((6, 8, 9), SPACING), "first")
+    listed.rename(listed.with_name(name))
+    # To npz and back: names, modality, objects and the order of the spacing stay.
+    words = ["--spacing-order", "zyx"]
+    assert run("convert", tmp_path / "volumes", "--out", tmp_path / "npz", *words) == 0
+    assert (tmp_path / "npz/first.npz").is_file()
+    assert run("convert", tmp_path / "npz", "--out", tmp_path / "again") == 0
+    cases = [read_cases(tmp_path / folder)[0] for folder in ("volumes", "npz", "again")]
+    assert {case.name for case in cases} == {"first"}
+    assert {case.modality for case in cases} == {"CT"}
+    assert {case.objects for case in cases} == {((2, "right half"), (7, "left half"))}
+    before, _, after = map(load_case, cases)
+    assert after.image.geometry.matches(before.image.geometry, 1e-4)
+    assert np.array_equal(after.label.array_kji, before.label.array_kji)
+
+
+def test_an_order_of_the_spacing_that_is_given_replaces_that_of_the_list(tmp_path: Path) -> None:
+    write_npz(tmp_path / "npz/CT_a.npz")
+    case = {"name": "a", "image": "CT_a.npz", "modality": "CT", "objects": {"2": "one"}}
+    (tmp_path / "npz/cases.json").write_text(json.dumps({"cases": [case]}), encoding="utf-8")
+    for order, spacing in (("xyz", SPACING), ("zyx", SPACING[::-1])):
+        out = tmp_path / order
+        assert run("convert", tmp_path / "npz", "--out", out, "--spacing-order", order) == 0
+        written = Volume.read(out / "a.nii.gz").geometry.spacing_ijk_mm
+        assert written == pytest.approx(spacing)
+
+
 def test_one_image_becomes_one_npz_with_boxes_and_grey_values(tmp_path: Path) -> None:
     cases = write_pair(tmp_path / "in", Geometry.from_spacing((6, 8, 9), SPACING))
     image, label = cases.parent / "CT_one.nii.gz", cases.parent / "CT_one-label.nii.gz"

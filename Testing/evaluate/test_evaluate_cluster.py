@@ -301,4 +301,4 @@ def test_choices_that_do_not_fit_a_cluster_are_refused(
     said = refused(capsys, *words, "local", "--device", "cuda:1")
     assert "Ray chooses the GPU" in said
     monkeypatch.setattr(ray_connection, "find_spec", lambda _: None)
-    assert "pip install 'medsegfm[cluster]'" in refused(capsys, *words, "local")
+    assert 'pip install ".[cluster]"' in refused(capsys, *words, "local")

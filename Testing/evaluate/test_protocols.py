@@ -171,7 +171,9 @@ def test_a_protocol_that_cannot_be_is_refused_in_a_sentence(
 
 
 def test_a_protocol_that_is_nowhere_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CasesError, match="no protocol 'cvpr26'; name clicks, clinical, cvpr25, "):
+    with pytest.raises(
+        CasesError, match=r"'cvpr26' \(did you mean cvpr25\?\); name clicks, clinical"
+    ):
         read_protocol("cvpr26")
     with pytest.raises(CasesError, match="cannot be read"):
         read_protocol(str(tmp_path / "none.json"))

@@ -97,7 +97,39 @@ def test_training_says_in_one_line_what_is_wrong(
     assert "no.npz" in refused(capsys, "train", "ensam", out, pack, "samples=1", "device=cpu")
     assert "cuda:99" in refused(capsys, "train", "ensam", out, "samples=1", "device=cuda:99")
     monkeypatch.setattr(recipes, "find_spec", lambda name: None)
-    assert "pip install torch" in refused(capsys, "train", "ensam", out, "samples=1")
+    assert 'pip install ".[models]"' in refused(capsys, "train", "ensam", out, "samples=1")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("crossplane base=sam", "weights fetch sam"),
+        ("crossplane base=nowhere.pth", "no SAM 'nowhere.pth'"),
+        ("crossplane base=medsma", "did you mean medsam?"),
+        ("sam3d base=sam", "weights of sam are not installed"),
+        ("medical-sam3", "No trained weights of medical-sam3"),
+        ("medical-sam3 base=nowhere", "base is nowhere"),
+        ("ensam samples=1 start=nowhere.safetensors", "start is nowhere.safetensors"),
+        ("ensam samples=1 pack=nowhere.npz --dry-run", "pack is nowhere.npz"),
+    ],
+)
+def test_what_training_needs_is_missed_before_torch_is_imported(
+    words: str, said: str, tmp_path: Path
+) -> None:
+    recipe_name, *settings = words.split()
+    call = f"main(['train', '{recipe_name}', 'out=run', *{settings}])"
+    script = f"import sys; from MedSegFMLib.cli import main; {call}; print('torch' in sys.modules)"
+    environment = {**os.environ, "MEDSEGFM_WEIGHTS": str(tmp_path / "weights")}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said in done.stderr and done.stdout.strip() == "False"
+    assert not (tmp_path / "run").exists()
 
 
 def test_trained_weights_segment(

@@ -303,7 +303,7 @@ def test_without_the_package_the_way_to_it_is_said(
 ) -> None:
     path = write(tmp_path / "a.zarr")
     monkeypatch.setitem(sys.modules, "zarr", None)
-    with pytest.raises(VolumeError, match=r"pip install 'medsegfm\[zarr\]'"):
+    with pytest.raises(VolumeError, match=r'pip install "\.\[zarr\]"'):
         Volume.read(path)
 
 

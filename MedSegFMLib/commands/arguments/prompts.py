@@ -76,7 +76,7 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=6,
         type=int,
         metavar=("I0", "J0", "K0", "I1", "J1", "K1"),
-        help="keep the --mask before it as it is within half-open voxel bounds",
+        help="keep the --mask before it as it is within half-open bounds in voxels (i, j, k)",
         action=_OrderedOption,
     )
     group.add_argument(
@@ -84,7 +84,7 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         type=int,
         metavar=("K0", "K1"),
-        help="keep the --mask before it as it is on slices K0 to K1 - 1",
+        help="keep the --mask before it as it is on slices K0 to K1 - 1, counted from 0",
         action=_OrderedOption,
     )
     group.add_argument(
@@ -123,7 +123,7 @@ def _add_edit_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=[],
         metavar=("N", "I", "J", "K"),
-        help="move prompt N, a click or the centre of a box, to a voxel",
+        help="move prompt N, a click or the centre of a box, to a voxel (i, j, k)",
     )
     group.add_argument(
         "--undo", action="count", default=0, help="take the last prompt back; can be repeated"

@@ -15,10 +15,11 @@ from ...prompts.prompt_list import PromptList
 from ...prompts.references import edited, named_object, prompt_text, without_emptied
 from ...prompts.types import Point, Prompt, Text
 from ...prompts.words import WORDS, prompt_of
+from ...system.suggestions import with_suggestion
 from ...volumes.volume import Volume
 from ..arguments.masks import read_mask, resampling_notes
+from ..arguments.outputs import check_outputs
 from ..arguments.picture import title_of
-from ..check_outputs import check_outputs
 from ..console import print_table, progress_bar
 from ..result_output import Output
 
@@ -81,7 +82,9 @@ def run_words(context: Context, words: Sequence[str]) -> None:
     name = words[0].lower()
     context.quits = context.quits + 1 if name in ("quit", "exit") else 0
     if name not in COMMANDS:
-        raise PromptError(f"There is no command '{words[0]}'; type help for all of them.")
+        raise PromptError(
+            f"There is no command {with_suggestion(words[0], COMMANDS)}; type help for all of them."
+        )
     COMMANDS[name].run(context, words[1:])
 
 

@@ -18,9 +18,9 @@ from ...system.atomic_files import write_text
 from ...volumes.frames import Frames
 from ...volumes.io.frames import check_frame
 from ...volumes.segmentations.segmentation import Segmentation
-from ..check_outputs import check_outputs
+from ..arguments.outputs import check_outputs
 from ..console import print_table, progress_bar
-from .model_arguments import model_options
+from .model_arguments import check_model, model_options
 from .one_volume import Prepared, inputs_of, output_of, prepare
 
 # What is about one volume alone.
@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise OutputError(
                 f"--{name.replace('_', '-')} is for one frame; leave it out with --propagate."
             )
+    check_model(arguments)
     outputs = output_of(arguments).files
     check_outputs(outputs, Path(arguments.volume), inputs_of(arguments))
     frames, prepared = prepare_frames(arguments)

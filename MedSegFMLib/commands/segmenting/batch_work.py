@@ -23,8 +23,8 @@ from ...tasks.attempt import attempt
 from ...tasks.records import Outcome
 from ...volumes.segmentations.segmentation import Segmentation
 from ..arguments.masks import resampling_notes
+from ..arguments.outputs import check_outputs
 from ..arguments.picture import chosen_window, outlines_of
-from ..check_outputs import check_outputs
 from .bound_output import lower_bounds
 from .model_arguments import model_options
 from .one_volume import Prepared, inputs_of, output_of, prepare

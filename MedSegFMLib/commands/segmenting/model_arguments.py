@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...errors import ModelError
-from ...registry import DEFAULT_MODEL, card
+from ...registry import DEFAULT_MODEL, card, check_creatable
 from ..arguments.picture import chosen_window
 
 # As options they would bypass the checks of these arguments.
@@ -70,6 +70,22 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
             raise ModelError(f"--option {text} has a separate argument; use --{name} {value}.")
         options[name] = value
     return options
+
+
+def check_model(arguments: argparse.Namespace) -> None:
+    """Check that a model can be loaded, before a volume is read.
+
+    Raises:
+        ModelError: the model or an option is unknown, or a package is missing.
+        WeightsError: its weights are not installed.
+    """
+    from ...weights import store
+
+    options = model_options(arguments)
+    check_creatable(arguments.model, options)
+    needed = card(arguments.model, options).weights
+    if needed is not None and not arguments.weights:
+        store.find(needed)
 
 
 def with_window(options: dict[str, str], arguments: argparse.Namespace) -> dict[str, str]:

@@ -15,8 +15,9 @@ from ...session.session import Session
 from ...volumes.volume import Volume
 from ..arguments.masks import mask_files
 from ..arguments.prompts import are_given, class_prompts, parse_prompts
-from ..reading_arguments import read_volume
+from ..arguments.reading import read_volume
 from ..result_output import Output, treatment_of
+from .model_arguments import check_model
 
 
 @dataclass
@@ -77,7 +78,9 @@ def prepare(
     """
     from ...volumes.io.image_files import check_storable
 
-    volume = read_volume(arguments) if volume is None else volume
+    if volume is None:
+        check_model(arguments)
+        volume = read_volume(arguments)
     for path in result.label_maps:
         check_storable(path, volume.geometry)
     result.check_source(arguments)

@@ -33,6 +33,7 @@ from typing import Any
 
 from ...errors import CasesError
 from ...system.json_files import load_json
+from ...system.suggestions import with_suggestion
 from ..protocol import Protocol
 
 DEFAULT_PROTOCOL = "clicks"
@@ -57,8 +58,8 @@ def read_protocol(name: str) -> Protocol:
     path = Path(name) if name.endswith(".json") else _FOLDER / f"{name}.json"
     if not name.endswith(".json") and name not in shipped_protocols():
         raise CasesError(
-            f"There is no protocol '{name}'; name {', '.join(shipped_protocols())}, or a file "
-            "that ends in .json."
+            f"There is no protocol {with_suggestion(name, shipped_protocols())}; name "
+            f"{', '.join(shipped_protocols())}, or a file that ends in .json."
         )
     try:
         document: Any = load_json(path)
@@ -73,7 +74,8 @@ def read_protocol(name: str) -> Protocol:
     unknown = [field for field in document if field not in _FIELDS]
     if unknown:
         raise CasesError(
-            f"{path} has the unknown field '{unknown[0]}'; the fields are {', '.join(_FIELDS)}."
+            f"{path} has the unknown field {with_suggestion(unknown[0], _FIELDS)}; the fields are "
+            f"{', '.join(_FIELDS)}."
         )
     try:
         return Protocol(**{"name": path.stem, **document})

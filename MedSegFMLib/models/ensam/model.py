@@ -23,6 +23,7 @@ from ...prompts.voxels import enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction, RegionRule, Segmenter
 from ...system.device import choose_device, is_cpu
 from ...system.foreign_errors import check_finite_output
+from ...system.installing import extra_command
 from ...volumes.intensities import intensity_bounds, normalised
 from ...volumes.region import Region
 from ...volumes.resampling import cell_positions, resampled
@@ -129,7 +130,7 @@ def _cpu_runtime(path: Path) -> Runtime:
     )
     raise ModelError(
         f"The weights {path} need torch, which is not installed, because {fault}; run: "
-        "pip install torch, or use the model randomwalk."
+        f"{extra_command('models')}, or use the model randomwalk."
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...errors import ModelError, WeightsError
 from ...segmenter import ModelCard, ModelOption, RegionRule
+from ...system.suggestions import with_suggestion
 from ...volumes.windows import AUTO
 from ...weights import store
 from ...weights.checksums import own_sha256
@@ -134,7 +135,8 @@ def create(
     step = _number("step_mm", step_mm, 0.0, 1000.0)
     if propagation not in PROPAGATIONS:
         raise ModelError(
-            f"There is no propagation '{propagation}'; choose from {', '.join(PROPAGATIONS)}."
+            f"There is no propagation {with_suggestion(propagation, PROPAGATIONS)}; choose "
+            f"from {', '.join(PROPAGATIONS)}."
         )
     shown = chosen_window(window)
     path = medical_sam3_weights.find_weights_file(

@@ -5,12 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import MissingPartError, WeightsError
+from ...system.suggestions import with_suggestion
 from ...weights import store
 from ...weights.catalogue import entry
 from ...weights.checksums import own_sha256
 
 # The stored weights that are a SAM.
 BASES = ("sam", "medsam")
+
+
+def find_base(base: str) -> Path:
+    """The file of a SAM to start from, without reading it.
+
+    Raises:
+        MissingPartError: If that SAM is not installed.
+        WeightsError: If there is no such file.
+    """
+    if base not in BASES:
+        if not Path(base).is_file():
+            raise WeightsError(
+                f"There is no SAM {with_suggestion(base, BASES)}; give {' or '.join(BASES)}, or "
+                "the file of one."
+            )
+        return Path(base)
+    try:
+        return store.find(base)
+    except WeightsError as error:
+        fetch = f"'medsegfm weights fetch {base}' or " if entry(base).is_published else ""
+        raise MissingPartError(
+            f"The weights of {base} are not installed; run {fetch}'medsegfm weights import "
+            f"{base} FILE', or name its file as the base."
+        ) from error
 
 
 def base_weights(base: str) -> tuple[Path, str]:
@@ -21,17 +46,8 @@ def base_weights(base: str) -> tuple[Path, str]:
 
     Raises:
         MissingPartError: If that SAM is not installed.
-        WeightsError: If the file has changed since its installation.
+        WeightsError: If there is no such file, or it has changed since its installation.
     """
-    path = Path(base)
-    if base in BASES:
-        try:
-            path = store.find(base)
-        except WeightsError as error:
-            fetch = f"'medsegfm weights fetch {base}' or " if entry(base).is_published else ""
-            raise MissingPartError(
-                f"The weights of {base} are not installed; run {fetch}'medsegfm weights import "
-                f"{base} FILE', or name its file as the base."
-            ) from error
+    path = find_base(base)
     store.verify_recorded(path)
     return path, own_sha256(path)

@@ -12,6 +12,7 @@ from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
 from ...prompts.voxels import enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, Prediction, probabilities
+from ...system.suggestions import with_suggestion
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...volumes.windows import Window
@@ -44,7 +45,10 @@ def check_options(size: str, fusion: str, planes: Sequence[str], cache_bytes: in
     choices += [("plane", plane, PLANE_NAMES) for plane in planes]
     for option, value, accepted in choices:
         if value not in accepted:
-            raise ModelError(f"There is no {option} '{value}'; choose from {', '.join(accepted)}.")
+            raise ModelError(
+                f"There is no {option} {with_suggestion(value, accepted)}; choose from "
+                f"{', '.join(accepted)}."
+            )
     if not planes:
         raise ModelError(f"No plane is named; choose from {', '.join(PLANE_NAMES)}.")
     if not str(cache_bytes).isdecimal():

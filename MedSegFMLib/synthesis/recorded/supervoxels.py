@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
+from ...system.installing import extra_command
 from .border_contrast import Borders
 from .region_merging import Merging
 
@@ -53,7 +54,7 @@ def region_tree(image: NDArray[np.uint8], spacing_kji_mm: tuple[float, float, fl
     except ImportError as error:
         raise ModelError(
             "Packing images needs scikit-image, which is not installed; run: "
-            "pip install scikit-image."
+            f"{extra_command('models')}."
         ) from error
     count = int(np.clip(image.size / _VOXELS_EACH, 8, _MOST))
     segments = slic(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import GeometryError, VolumeError
+from ...system.installing import extra_command
 from ...system.physical_memory import check_fits_memory
 from ..geometry import Geometry
 from ..volume import Volume
@@ -59,8 +60,8 @@ def read_ome_zarr(
     """
     if find_spec("zarr") is None:
         raise VolumeError(
-            f"{path} is OME-Zarr, and the package that reads it is not installed; run: pip install "
-            "'medsegfm[zarr]', or convert it to NIfTI."
+            f"{path} is OME-Zarr, and the package that reads it is not installed; run: "
+            f"{extra_command('zarr')}, or convert it to NIfTI."
         )
     with _damage_named(path), _opened(path) as (store, group):
         header = parse_ome_zarr(path, group.attrs.asdict())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import MaskError
 from ...system.names import LARGEST_LABEL
+from ...system.suggestions import with_suggestion
 from ..geometry import Geometry
 from ..masks import bounding_box
 from ..region import Region
@@ -203,7 +204,8 @@ class Segmentation:
                 f"{', '.join(str(s.label) for s in found)}."
             )
         listed = ", ".join(f"{s.label} {s.name}" for s in self.segments) or "none"
-        raise MaskError(f"There is no segment '{choice}'; the segments are {listed}.")
+        wanted = with_suggestion(str(choice), [s.name for s in self.segments])
+        raise MaskError(f"There is no segment {wanted}; the segments are {listed}.")
 
     def with_usual_colors(self) -> Segmentation:
         """With the meaning and the colour that names have, unless they are given."""

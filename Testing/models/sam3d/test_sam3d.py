@@ -515,5 +515,6 @@ def test_a_model_without_classes_still_needs_prompts(
     on_disk: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for model, advised in [("randomwalk", "--box, --point"), ("medical-sam3", "--text, --box")]:
-        assert main([*on_disk[:2], "--model", model, "--out", on_disk[-1]]) == 2
+        weights = on_disk[4:6] if model == "medical-sam3" else []
+        assert main([*on_disk[:2], "--model", model, *weights, "--out", on_disk[-1]]) == 2
         assert f"There are no prompts; give at least one {advised}" in capsys.readouterr().err

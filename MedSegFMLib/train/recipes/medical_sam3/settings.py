@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from ....errors import TrainingError
 from ....models.planar.stacks import PLANE_NAMES
+from ....system.suggestions import with_suggestion
 from ...precision import Precision
 from ...settings_checks import check_at_least, check_positive, check_shares
 
@@ -98,12 +99,14 @@ class MedicalSam3Settings:
         for name, known in (("mode", get_args(Mode)), ("targets", get_args(Targets))):
             if getattr(self, name) not in known:
                 raise TrainingError(
-                    f"There is no {name} '{getattr(self, name)}'; choose from {', '.join(known)}."
+                    f"There is no {name} {with_suggestion(getattr(self, name), known)}; choose "
+                    f"from {', '.join(known)}."
                 )
         for name in self.plane_names:
             if name not in PLANE_NAMES:
                 raise TrainingError(
-                    f"There is no plane '{name}'; choose from {', '.join(PLANE_NAMES)}."
+                    f"There is no plane {with_suggestion(name, PLANE_NAMES)}; choose from "
+                    f"{', '.join(PLANE_NAMES)}."
                 )
 
     @property

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import OutputError, VolumeError
-from ..system.atomic_files import check_writable
+from ...errors import OutputError, VolumeError
+from ...system.atomic_files import check_writable
 
 # Endings of headers whose voxels are in other files, and the number of bytes searched for the names
 # of those files.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..datasets.challenge_npz import (
+from ...datasets.challenge_npz import (
     DEFAULT_SPACING_ORDER,
     SPACING_ORDERS,
     is_challenge_file,
     read_image,
 )
-from ..errors import VolumeError
-from ..volumes.volume import Volume
+from ...errors import VolumeError
+from ...volumes.volume import Volume
 
 # What an npz file does not have.
 _NOT_OF_NPZ = ("series", "frame", "suv", "spacing", "level", "channel")
