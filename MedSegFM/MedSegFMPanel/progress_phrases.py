@@ -11,6 +11,7 @@ PHRASES = {
     "Encoding the image": _("Encoding the image"),
     "Filling the box": _("Filling the box"),
     "Finding the best slice": _("Finding the best slice"),
+    "Following the objects": _("Following the objects"),
     "Fusing the planes": _("Fusing the planes"),
     "Loading the model": _("Loading the model"),
     "Loading the weights": _("Loading the weights"),
@@ -20,6 +21,7 @@ PHRASES = {
     "Preparing the slices": _("Preparing the slices"),
     "Preparing the volume": _("Preparing the volume"),
     "Propagating from slice to slice": _("Propagating from slice to slice"),
+    "Reading the headers of the images": _("Reading the headers of the images"),
     "Reading the prompts": _("Reading the prompts"),
     "Resolving overlaps": _("Resolving overlaps"),
     "Separating object and background": _("Separating object and background"),
@@ -27,7 +29,9 @@ PHRASES = {
     "Solving the random walk": _("Solving the random walk"),
     "Starting from the mask": _("Starting from the mask"),
     "Starting the worker": _("Starting the worker"),
+    "Straightening the volume": _("Straightening the volume"),
     "Trying the weights": _("Trying the weights"),
+    "Writing the segments": _("Writing the segments"),
 }
 
 

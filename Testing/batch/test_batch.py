@@ -165,7 +165,7 @@ def test_a_list_names_prompts_masks_models_and_outputs(volumes: Path, tmp_path: 
         ("volume\na.nii.gz,a.json\n", "line 2: 2 cells for 1 columns"),
         ("volume\n", "lists no volumes"),
         ("", "is empty"),
-        ("volume,case\na.nii.gz,x\nb.nrrd,X\n", "has two cases 'x'"),
+        ("volume,case\na.nii.gz,x\nb.nrrd,X\n", "has two cases 'X' (a.nii.gz and b.nrrd)"),
         ("volume,case\na.nii.gz,../x\n", "cannot be the name of a file"),
         ("volume,output\na.nii.gz,x.png\n", "has an ending that is not written"),
         ("volume,output\na.nii.gz,x.nrrd\nb.nrrd,x.nrrd\n", "have one output"),

@@ -94,7 +94,7 @@ def test_no_help_is_wider_than_a_terminal(
         ("segment v.nii --out s.nii.gz --bx 1 2 3 4 5 6", "--box"),
         ("segment v.nii --ot s.nii.gz", "--out"),
         ("demo --model enam", "ensam"),
-        ("demo --model MedSAM2", "medsam"),
+        ("demo --model medsm", "medsam"),
         ("view v.nii --out l.png --window lungs", "lung"),
         ("train crosplane out=x", "crossplane"),
         ("train crossplane out=x bse=sam", "base"),

@@ -68,9 +68,7 @@ def test_slices_that_are_on_disk_are_not_encoded(identity: str, count: int) -> N
     volume = make_blob(GEOMETRY)[0]
     preprocessor = SamPreprocessor("native")
     plan = preprocessor.resize_plan((22, 24))
-    images = GreyWindow.from_voxels(volume.array_kji).grey_levels(
-        volume.array_kji, volume_region(volume)
-    )
+    images = GreyWindow.from_volume(volume).grey_levels(volume.array_kji, volume_region(volume))
     wanted = [(0, ("axial", k, 0, 0, 22, 24)) for k in (7, 8, 9)]
     first = SliceFeatures(Encoder(identity), preprocessor, 1 << 20)
     known = first.get(wanted[:2], images[7:9], plan, no_progress)

@@ -26,7 +26,7 @@ def test_the_way_has_every_step_of_the_tutorial() -> None:
     steps = [n.name for n in day.body if isinstance(n, ast.FunctionDef) and n.name[0] != "_"]
     words = (ROOT / "README.md").read_text(encoding="utf-8").partition("## In 3D Slicer")[2]
     tutorial = words.partition("\n## ")[0]
-    named = ("Install", "Sample", "Box", "Undo", "Next", "Save as")
+    named = ("Install", "Sample", "Box", "Undo", "Next", "Save and measure")
     places = [tutorial.find(f"*{word}") for word in named]
     assert -1 not in places and places == sorted(places)
     order = ("install", "sample", "box", "click", "undo", "redo", "second_segment", "adopt")
