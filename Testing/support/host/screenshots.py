@@ -20,6 +20,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 def main(folder: Path) -> None:
     """Save the panel in its main states, and the views of segmented volumes."""
+    folder.mkdir(parents=True, exist_ok=True)
     os.environ["MEDSEGFM_WEIGHTS"] = str(Path(tempfile.mkdtemp()) / "weights")
     from host import application, picture_subjects
     from host.panel_driver import Desk
