@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -283,7 +284,18 @@ def terminal(plain: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
     def write(text: str) -> None:
         os.write(mine, text.encode())
 
-    yield SimpleNamespace(until=until, write=write, process=process)
+    def interrupt_until(text: str) -> None:
+        # Between two keys Python sees a signal only with the next key: a user presses again.
+        end = time.monotonic() + GENEROUS_SECONDS
+        while text.encode() not in seen and time.monotonic() < end:
+            write("\x03")
+            while select.select([mine], [], [], 1.0)[0]:
+                seen.extend(os.read(mine, 4096))
+        until(text)
+
+    yield SimpleNamespace(
+        until=until, write=write, interrupt_until=interrupt_until, process=process
+    )
     process.kill()
     process.wait()
     os.close(mine)
@@ -304,8 +316,9 @@ def test_errors_and_ctrl_c_at_a_terminal_end_nothing(
     terminal.write("fly\n")
     terminal.until("There is no command 'fly'")
     terminal.until("medsegfm> ")
-    terminal.write("box 4 4\x03")
-    terminal.until("medsegfm> ")
+    terminal.write("box 4 4")
+    terminal.until("box 4 4")
+    terminal.interrupt_until("medsegfm> ")
     terminal.write("poi\t 11 10 8\n")
     terminal.until("changed")
     terminal.until("medsegfm> ")
