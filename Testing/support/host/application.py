@@ -8,6 +8,7 @@ Stand-ins serve for each file that is not there.
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+_MANY_REFERENCES = 1 << 30
 _STAND_INS = Path(__file__).with_name("base_python")
 
 
@@ -110,6 +112,17 @@ class HostApplication:
 
 
 @cache
+def _keep_none() -> None:
+    """Give None so many references that what PySide6 takes too many of them does not end Python.
+
+    Its signals release None once too often for each None that they carry; after some hundred tests
+    in one process, Python ended with "deallocating None". From Python 3.12 on, None is immortal.
+    """
+    if sys.version_info < (3, 12):
+        references = ctypes.c_ssize_t.from_address(id(None))
+        references.value += _MANY_REFERENCES
+
+
 def start() -> HostApplication:
     """Start the host once per process; afterwards `import slicer, qt, ctk, vtk` work as at home."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -123,6 +136,7 @@ def start() -> HostApplication:
 
     from . import pythonqt, segment_editor_effects, widgets
 
+    _keep_none()
     qt_application = QApplication.instance() or QApplication(["Slicer"])
     QCoreApplication.setOrganizationName("SlicerHost")
     QSettings.setDefaultFormat(QSettings.Format.IniFormat)
