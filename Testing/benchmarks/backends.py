@@ -1,4 +1,4 @@
-"""What each backend costs with random weights, and what our interface adds to it.
+"""The cost of each backend with random weights, and of our interface around it.
 
 Run from the checkout: PYTHONPATH=.:Testing/support python Testing/benchmarks/backends.py
 [--backends nninteractive,sam] [--size published] [--side 96]
@@ -49,7 +49,7 @@ class Backend:
 
 @dataclass(frozen=True)
 class Cost:
-    """What was measured; seconds, megabytes, parameters in the weights."""
+    """The measurements: seconds, megabytes, parameters in the weights."""
 
     parameters: int
     load: float

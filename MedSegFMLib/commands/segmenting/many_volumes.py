@@ -173,7 +173,7 @@ def _job(
 def _model(words: argparse.Namespace) -> BatchModel:
     card(words.model)
     options = model_options(words)
-    # Folders of weights may have a name that is nobody's business.
+    # The path of the weights may say more than others should read.
     shown = {k: Path(v).name if k == "weights" else v for k, v in options.items()}
     text = " ".join([words.model, *(f"{name}={value}" for name, value in shown.items())])
     return BatchModel(text, words.model, options)
