@@ -14,8 +14,8 @@ from ..planar.fusion import FAR_LOGIT, HalfLogits, halved
 from ..planar.propagation import Marks, PixelPrompt, SliceRequest
 from ..sam.encoding import Stack
 from ..sam.feature_cache import SliceFeatures
-from ..sam.preprocessing import slice_logits
-from .preprocessing import Sam3Preprocessor, relative
+from ..sam.preprocessing import SlicePreprocessor, slice_logits
+from .preprocessing import relative
 from .runtime import Sam3Runtime, SliceQuestion
 
 # The fraction of a slice's time that encoding it takes.
@@ -82,7 +82,7 @@ class SliceDetector:
     def __init__(
         self,
         runtime: Sam3Runtime,
-        preprocessor: Sam3Preprocessor,
+        preprocessor: SlicePreprocessor,
         features: SliceFeatures,
         threshold: float,
     ) -> None:

@@ -29,7 +29,7 @@ from ..sam.feature_cache import SliceFeatures
 from ..sam.slice_tracking import SliceTracking, TrackedSlices
 from .card import text_alone, without_clicks
 from .detections import MedicalSam3Encoding, SliceDetector, answer_caches
-from .preprocessing import Sam3Preprocessor
+from .preprocessing import sam3_preprocessor
 from .runtime import Sam3Runtime
 from .text_propagation import (
     first_requests,
@@ -82,7 +82,7 @@ class MedicalSam3Segmenter:
         if not propagates:
             self.card = text_alone(card)
         self._propagates = propagates
-        self._preprocessor = Sam3Preprocessor(runtime.side)
+        self._preprocessor = sam3_preprocessor(runtime.side)
         self._fused = FUSIONS[fusion]
         self._planes = tuple(planes)
         self._step_mm = step_mm

@@ -24,7 +24,7 @@ from ..sam.feature_cache import SliceFeatures
 from ..sam.preprocessing import PUBLISHED_SIZE
 from ..sam.segmenter import DEFAULT_CACHE_BYTES, check_options
 from ..sam.slice_tracking import BACKWARD, FORWARD
-from .preprocessing import Sam2Preprocessor
+from .preprocessing import sam2_preprocessor
 from .segmenter import VideoSegmenter
 
 # The published network on a CPU with sixteen slices took 1.24 GB, of which 0.07 GB are the features
@@ -130,7 +130,7 @@ def create(
     )
     network = medsam2_weights.load(path).to(chosen)
     encoder = TorchSam2Encoder(network, chosen, path)
-    preprocessor = Sam2Preprocessor(encoder.side)
+    preprocessor = sam2_preprocessor(encoder.side)
     # In 32 bits, so that an answer is that of transformers' own session.
     features = SliceFeatures(encoder, preprocessor, budget, shown, np.float32)
     tracker = sam2_tracker(network, chosen, path)

@@ -1,32 +1,24 @@
-"""SAM 2's original tensor names, for the `.pt` files of MedSAM2. Needs no package.
-
-The names are those that transformers' convert_sam2_video_to_hf.py reads.
-"""
+"""SAM 2's original tensor names, for the `.pt` files of MedSAM2. Needs no package."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-Renamed = tuple[tuple[str, str], ...]
-
-# The first, inner and last layers of a three-layer perceptron are numbered in one list.
-_LISTED: Renamed = (
-    (r"\.layers\.0\.(weight|bias)$", r".layers.1.\1"),
-    (r"\.proj_in\.", ".layers.0."),
-    (r"\.proj_out\.", ".layers.2."),
+from ..sam.video_tensor_names import (
+    LISTED,
+    MEMORY_ENCODER,
+    UPSCALING,
+    Renamed,
+    Section,
+    authors_names,
 )
-# Those of two layers too.
+
+# The layers of a two-layer perceptron are numbered in one list.
 _TWO_LAYERS: Renamed = ((r"\.proj_in\.", ".layers.0."), (r"\.proj_out\.", ".layers.1."))
 _NORMS: Renamed = ((r"\.layer_norm", ".norm"),)
 _OUTPUT: Renamed = ((r"\.o_proj\.", ".out_proj."),)
 
-_POINTS = "sam_prompt_encoder.point_embeddings."
-_POINTS_KINDS = 4
-_POSITIONS = "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
-
-# By the prefix of transformers' name: the authors' prefix, and further renamings in order.
-_SECTIONS: tuple[tuple[str, str, Renamed], ...] = (
+_SECTIONS: tuple[Section, ...] = (
     (
         "vision_encoder.backbone.",
         "image_encoder.trunk.",
@@ -38,79 +30,26 @@ _SECTIONS: tuple[tuple[str, str, Renamed], ...] = (
         ((r"\.convs\.(\d+)\.(weight|bias)$", r".convs.\1.conv.\2"),),
     ),
     ("memory_attention.", "memory_attention.", (*_NORMS, *_OUTPUT)),
-    (
-        "memory_encoder.",
-        "memory_encoder.",
-        (
-            (r"\.feature_projection\.", ".pix_feat_proj."),
-            (r"\.projection\.", ".out_proj."),
-            (r"\.memory_fuser\.", ".fuser."),
-            (r"\.depthwise_conv\.", ".dwconv."),
-            (r"\.pointwise_conv([12])\.", r".pwconv\1."),
-            (r"\.scale$", ".gamma"),
-            # Convolution, normalisation and activation, four times, are one list.
-            *((rf"\.layers\.{n}\.conv\.", f".encoder.{3 * n}.") for n in range(4)),
-            *(
-                (rf"_downsampler\.layers\.{n}\.layer_norm\.", f"_downsampler.encoder.{3 * n + 1}.")
-                for n in range(4)
-            ),
-            (r"\.final_conv\.", ".encoder.12."),
-            *_NORMS,
-        ),
-    ),
-    (
-        "prompt_encoder.",
-        "sam_prompt_encoder.",
-        (
-            (r"\.mask_embed\.conv1\.", ".mask_downscaling.0."),
-            (r"\.mask_embed\.layer_norm1\.", ".mask_downscaling.1."),
-            (r"\.mask_embed\.conv2\.", ".mask_downscaling.3."),
-            (r"\.mask_embed\.layer_norm2\.", ".mask_downscaling.4."),
-            (r"\.mask_embed\.conv3\.", ".mask_downscaling.6."),
-            (r"\w+\.shared_embedding\.positional_embedding$", _POSITIONS),
-        ),
-    ),
+    ("memory_encoder.", "memory_encoder.", MEMORY_ENCODER),
     (
         "mask_decoder.",
         "sam_mask_decoder.",
         (
-            (r"\.upscale_conv1\.", ".output_upscaling.0."),
-            (r"\.upscale_layer_norm\.", ".output_upscaling.1."),
-            (r"\.upscale_conv2\.", ".output_upscaling.3."),
+            *UPSCALING,
             # Perceptrons of three layers, and of two in the transformer.
-            _LISTED[0],
+            LISTED[0],
             *((rf"\.mlp{old}", f".mlp{new}") for old, new in _TWO_LAYERS),
-            *_LISTED[1:],
+            *LISTED[1:],
             *_NORMS,
             *_OUTPUT,
         ),
     ),
-    ("object_pointer_proj.", "obj_ptr_proj.", _LISTED),
-    ("temporal_positional_encoding_projection_layer.", "obj_ptr_tpos_proj.", ()),
-    ("shared_image_embedding.positional_embedding", _POSITIONS, ()),
-    ("memory_temporal_positional_encoding", "maskmem_tpos_enc", ()),
-    ("no_memory_embedding", "no_mem_embed", ()),
-    ("no_memory_positional_encoding", "no_mem_pos_enc", ()),
-    ("no_object_pointer", "no_obj_ptr", ()),
-    ("occlusion_spatial_embedding_parameter", "no_obj_embed_spatial", ()),
 )
 
 
 def sources_of(name: str) -> tuple[str, ...]:
-    """The authors' names for a tensor, given transformers' name.
-
-    If there are several, the tensors are concatenated along the rows: each kind of click has its
-    own.
-    """
-    if name == "prompt_encoder.point_embed.weight":
-        return tuple(f"{_POINTS}{kind}.weight" for kind in range(_POINTS_KINDS))
-    for beginning, theirs, renamed in _SECTIONS:
-        if name.startswith(beginning):
-            original = theirs + name.removeprefix(beginning)
-            for pattern, replacement in renamed:
-                original = re.sub(pattern, replacement, original)
-            return (original,)
-    return (name,)
+    """The authors' names for a tensor, given transformers' name: see `authors_names`."""
+    return authors_names(name, _SECTIONS)
 
 
 def is_upstream(names: Iterable[str]) -> bool:

@@ -21,7 +21,7 @@ from MedSegFMLib.errors import Cancelled, ModelError, PromptError, WeightsError
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.model_choice import read_choice
 from MedSegFMLib.models.medical_sam3 import model as medical_sam3
-from MedSegFMLib.models.medical_sam3.preprocessing import Sam3Preprocessor, relative
+from MedSegFMLib.models.medical_sam3.preprocessing import relative, sam3_preprocessor
 from MedSegFMLib.models.medical_sam3.runtime import SliceAnswer, SliceQuestion
 from MedSegFMLib.models.medical_sam3.segmenter import MedicalSam3Segmenter
 from MedSegFMLib.models.medical_sam3.text_propagation import propagate_text
@@ -280,7 +280,7 @@ def test_work_with_words_can_be_cancelled_on_the_way() -> None:
 
 
 def test_pictures_are_squashed_and_brought_to_minus_one_and_one() -> None:
-    preprocessor = Sam3Preprocessor(SIDE)
+    preprocessor = sam3_preprocessor(SIDE)
     picture = np.zeros((1, 20, 50), np.uint8)
     picture[:, :, 25:] = 255
     plan = preprocessor.resize_plan((20, 50))

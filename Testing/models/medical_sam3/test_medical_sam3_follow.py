@@ -27,7 +27,7 @@ from transformers import Sam3TrackerVideoInferenceSession
 from MedSegFMLib import Box, Geometry, Point, Session, Text, Volume, create
 from MedSegFMLib.errors import Cancelled, PromptError
 from MedSegFMLib.metrics import dice
-from MedSegFMLib.models.medical_sam3.preprocessing import Sam3Preprocessor
+from MedSegFMLib.models.medical_sam3.preprocessing import sam3_preprocessor
 from MedSegFMLib.models.medical_sam3.runtime import SliceAnswer
 from MedSegFMLib.models.medical_sam3.segmenter import MedicalSam3Segmenter
 from MedSegFMLib.models.medical_sam3.tracker import sam3_tracker
@@ -323,7 +323,7 @@ def test_a_volume_is_followed_as_transformers_follows_its_slices() -> None:
     region = Region.whole(shape)
     window = GreyWindow.from_volume(volume)
     stack = cut_stacks(array, volume.geometry, region, window, ["axial"], True)["axial"]
-    preprocessor = Sam3Preprocessor(TINY_SIDE)
+    preprocessor = sam3_preprocessor(TINY_SIDE)
     frames = torch.from_numpy(
         preprocessor.images(stack.slice_images, preprocessor.resize_plan(shape[1:]))
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....errors import TrainingError
-from ....models.medical_sam3.preprocessing import Sam3Preprocessor, relative
+from ....models.medical_sam3.preprocessing import relative, sam3_preprocessor
 from ....models.medical_sam3.tokenizer import PhraseTokenizer
 from ....models.planar.grey_levels import GreyLevels, GreyWindow
 from ....models.planar.stacks import stack_planes
@@ -83,7 +83,7 @@ class Slices:
         mask_side: int,
         words: PhraseTokenizer,
     ) -> None:
-        self._preprocessor = Sam3Preprocessor(side)
+        self._preprocessor = sam3_preprocessor(side)
         self._mask_side = mask_side
         self._words = words
         self._objects = [named for v in volumes for plane in planes for named in _objects(v, plane)]
