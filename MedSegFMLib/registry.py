@@ -30,6 +30,7 @@ MODELS = {
     "medical-sam3": "MedSegFMLib.models.medical_sam3.model",
     "medsam2": "MedSegFMLib.models.medsam2.model",
     "nninteractive": "MedSegFMLib.models.nninteractive.model",
+    "sam-med3d": "MedSegFMLib.models.sam_med3d.model",
     "nnunet": "MedSegFMLib.models.nnunet.model",
     "segresnet": "MedSegFMLib.models.segresnet.model",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
@@ -49,6 +50,7 @@ DISTRIBUTIONS = {
 _OWN_EXTRAS = {
     "nninteractive": "models,nninteractive",
     "nninteractive-client": "nninteractive-client",
+    "medim": "models,sam-med3d",
 }
 
 # The model used if none is named: the one with the best scores on the real cases.

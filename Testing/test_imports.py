@@ -87,7 +87,7 @@ TIES = {
 }
 
 TORCH = {"accelerate", "monai", "nnunetv2", "peft", "segment_anything", "torch", "torchvision"}
-TORCH |= {"nnInteractive", "transformers"}
+TORCH |= {"medim", "nnInteractive", "transformers"}
 LIGHT = {"__init__", "config", "recipe", "registry", "settings"}
 
 

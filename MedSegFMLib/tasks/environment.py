@@ -33,6 +33,7 @@ _PACKAGES = (
     "nnunetv2",
     "nninteractive",
     "nninteractive-client",
+    "medim",
     "ray",
 )
 _CPU_INFO = Path("/proc/cpuinfo")

@@ -9,6 +9,7 @@ from typing import Any
 import medical_sam3_checkpoints
 import medsam2_checkpoints
 import pytest
+import sam_med3d_checkpoints
 import segresnet_bundles
 import torch
 from sam3d_checkpoints import write_decoder
@@ -86,6 +87,13 @@ def nninteractive_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sam_med3d_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random SAM-Med3D weights of a tiny network, as training saves them."""
+    folder = tmp_path_factory.mktemp("sam_med3d")
+    return sam_med3d_checkpoints.write_checkpoint(folder / "sam_med3d_turbo.pth")
+
+
+@pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random SegResNet of three classes, as a MONAI bundle."""
     return segresnet_bundles.write_bundle(tmp_path_factory.mktemp("segresnet") / "bundle")
@@ -107,6 +115,7 @@ _GIVEN = {
     "medsam2": {"weights": "medsam2_weights"},
     "sam3d": {"weights": "sam3d_weights", "base": "sam_weights"},
     "nninteractive": {"weights": "nninteractive_folder"},
+    "sam-med3d": {"weights": "sam_med3d_weights"},
     "nnunet": {"weights": "nnunet_folder"},
     "segresnet": {"weights": "bundle"},
 }
@@ -127,7 +136,7 @@ def model(request: pytest.FixtureRequest, models: dict[str, Segmenter]) -> Itera
         name = card(request.param).weights
         fixtures = _GIVEN[name] if name else {}
         given = {option: request.getfixturevalue(own) for option, own in fixtures.items()}
-        with tiny_is_published():
+        with tiny_is_published(), sam_med3d_checkpoints.tiny_is_published():
             models[request.param] = create(
                 request.param, "cpu", **given, **_OPTIONS.get(request.param, {})
             )

@@ -74,7 +74,8 @@ def read_state_dict(path: Path, holders: Sequence[str], advice: str) -> dict[str
 def read_checkpoint(path: Path, advice: str) -> Any:
     """Read the whole content of a file in torch's format: tensors, numbers and strings only.
 
-    Numbers and arrays of NumPy are read as objects without a value.
+    Numbers and arrays of NumPy, and a training script's settings, are read as objects without a
+    value.
 
     Raises:
         WeightsError: As in `read_state_dict`.
@@ -83,7 +84,7 @@ def read_checkpoint(path: Path, advice: str) -> Any:
 
     check_torch_file(path)
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_numpy_globals()):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_valueless_globals()):
             # They are about how the file was written, of which the user knows nothing.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -177,23 +178,25 @@ def _is_dense(tensor: Tensor) -> bool:
     return is_plain and not (tensor.is_quantized or tensor.is_nested)
 
 
-class _NumpyValue:
-    """A stand-in for every class and function of numpy that a checkpoint may name; it does nothing.
+class _Valueless:
+    """A stand-in for every class and function that a checkpoint may name; it does nothing.
 
     numpy's own must not be on the list: torch passes them states from the file, and a forged state
     of a type turns raw bytes into pointers to objects.
     """
 
-    def __new__(cls, *_: object) -> _NumpyValue:
+    def __new__(cls, *_: object) -> _Valueless:
         return super().__new__(cls)
 
     def __setstate__(self, state: object) -> None:
         pass
 
 
-def _numpy_globals() -> list[tuple[type[_NumpyValue], str]]:
+def _valueless_globals() -> list[tuple[type[_Valueless], str]]:
     """The stand-in under each name; numpy 2 renamed the module that makes numbers and arrays."""
     names = [
+        # The settings of a training script.
+        "argparse.Namespace",
         *("numpy.dtype", "numpy.ndarray"),
         *(
             f"{module}.{name}"
@@ -202,4 +205,4 @@ def _numpy_globals() -> list[tuple[type[_NumpyValue], str]]:
         ),
         *(f"numpy.dtypes.{name}" for name in _NUMPY_TYPES),
     ]
-    return [(_NumpyValue, name) for name in names]
+    return [(_Valueless, name) for name in names]

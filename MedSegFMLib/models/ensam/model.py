@@ -18,8 +18,8 @@ import numpy as np
 
 from ...errors import ModelError
 from ...progress import Progress, parts_of
-from ...prompts.types import Box, Prompt
-from ...prompts.voxels import enforce_marks, to_voxels
+from ...prompts.types import Prompt
+from ...prompts.voxels import enforce_marks
 from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction, RegionRule, Segmenter
 from ...system.device import choose_device, is_cpu
 from ...system.foreign_errors import check_finite_output
@@ -31,6 +31,7 @@ from ...volumes.volume import Volume
 from ...weights import store
 from ...weights.checksums import own_sha256
 from ..common.options import parse_yes_no
+from ..common.steps import is_heeded
 from ..randomwalk.refined_segmenter import RefinedSegmenter
 from . import weights as ensam_weights
 from .network.graphs import graphs
@@ -204,7 +205,8 @@ class EnsamSegmenter:
         progress(0.0, "Reading the prompts")
         region = encoding.region
         tokens = prompt_tokens(prompts, encoding.geometry, region)
-        if previous is not None and _heeds(previous, prompts, encoding):
+        is_whole = previous is not None and previous.region == region
+        if previous is not None and is_whole and is_heeded(previous, prompts):
             return previous
         before = None if previous is None else _before(previous, region)
         share, *shares = parts_of(progress, 1 + len(encoding.windows), last=0.9)
@@ -240,19 +242,6 @@ class EnsamSegmenter:
         logits = self._runtime.decode(features, prompts, previous, progress)
         check_finite_output(logits, CARD.name)
         return resampled(logits, region.shape_kji)
-
-
-def _heeds(previous: Prediction, prompts: Sequence[Prompt], encoding: Encoding) -> bool:
-    """Whether the previous prediction covers the region and agrees with the last prompt.
-
-    The network is trained on clicks into errors: a click on something already correct, such as a
-    neighbouring object, would make it correct an error elsewhere.
-    """
-    if previous.region != encoding.region or not prompts or isinstance(prompts[-1], Box):
-        return False
-    marks = to_voxels(prompts[-1:], encoding.geometry).within(encoding.region)
-    predicted = previous.logits_kji[tuple(marks.voxels_kji.T)] > 0
-    return bool((predicted == marks.positive).all())
 
 
 def _before(previous: Prediction, region: Region) -> Logits:

@@ -20,7 +20,7 @@ from ...errors import PromptError
 from ...progress import Progress, parts_of
 from ...prompts.mask import Mask
 from ...prompts.mask_voxels import start_voxels
-from ...prompts.types import Prompt, is_positive, is_start, latest_start
+from ...prompts.types import Prompt, latest_start
 from ...prompts.voxels import VoxelMarks, enforce_marks, to_voxels
 from ...segmenter import Encoding, ModelCard, Prediction
 from ...system.foreign_errors import callers
@@ -28,6 +28,7 @@ from ...volumes.geometry import Geometry
 from ...volumes.masks import bounding_box
 from ...volumes.region import Region, shape_triple
 from ...volumes.volume import Volume
+from ..common.steps import after_start, without_leading_background
 from .intensities import image_of
 from .interactions import Placing, placings
 from .live_image import LiveImage, NnInteractivePrediction
@@ -115,7 +116,7 @@ class NnInteractiveSegmenter:
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        own = _after_start(prompts)
+        own = after_start(prompts)
         if prompts and isinstance(prompts[-1], Mask) and previous is not None and own:
             # The last prompt is for sessions: voxels to avoid or to keep.
             return previous
@@ -129,7 +130,7 @@ class NnInteractiveSegmenter:
                 if start is not None and not live.session.supports_initial_label:
                     raise PromptError("These weights of nnInteractive do not start from a mask.")
                 live.begin(None if start is None else _started(start, volume.geometry))
-                placed, waiting = _without_leading_background(own)
+                placed, waiting = without_leading_background(own)
             else:
                 placed, waiting = own[:-1], own[-1:]
                 if known[0] == placed and known[1] is previous:
@@ -168,21 +169,6 @@ class NnInteractiveSegmenter:
             self._live = None
             self._host.close()
             return action()
-
-
-def _after_start(prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
-    """The prompts for the network: those after the mask to start from, without other masks."""
-    starts = [n for n, prompt in enumerate(prompts) if is_start(prompt)]
-    after = prompts[starts[-1] + 1 :] if starts else prompts
-    return tuple(prompt for prompt in after if not isinstance(prompt, Mask))
-
-
-def _without_leading_background(
-    prompts: tuple[Prompt, ...],
-) -> tuple[tuple[Prompt, ...], tuple[Prompt, ...]]:
-    """The prompts before the first on the object, which alone show nothing, and the others."""
-    first = next((n for n, prompt in enumerate(prompts) if is_positive(prompt)), len(prompts) - 1)
-    return prompts[:first], prompts[first:]
 
 
 def _started(start: Mask | None, geometry: Geometry) -> Prediction:

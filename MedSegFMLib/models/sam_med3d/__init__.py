@@ -1,0 +1,1 @@
+"""SAM-Med3D: the package's network behind our interface."""
