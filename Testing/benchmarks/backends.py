@@ -93,6 +93,13 @@ def _medsam2(folder: Path, size: str) -> dict[str, Any]:
     return {"weights": write_checkpoint(folder, upstream=True, settings=settings)}
 
 
+def _sam_med3d(folder: Path, size: str) -> dict[str, Any]:
+    from sam_med3d_checkpoints import FULL, write_checkpoint
+
+    # Only tests know a tiny one.
+    return {"weights": write_checkpoint(folder / "sam_med3d.pth", FULL)}
+
+
 def _nothing(folder: Path, size: str) -> dict[str, Any]:
     return {}
 
@@ -119,10 +126,20 @@ BACKENDS = {
         # Prompts on further slices are decoded by our own calls of its mask decoder.
         ("transformers", "Sam2VideoModel", ("forward", "get_image_features")),
     ),
+    "sam-med3d": Backend(
+        "sam-med3d",
+        _sam_med3d,
+        # The image is encoded at the first prompt.
+        ("medim.models.sam_med3d", "MaskDecoder3D", ("forward",)),
+    ),
     # Its weights are shipped.
     "ensam": Backend("ensam", _nothing, None),
     "randomwalk": Backend("randomwalk", _nothing, None),
 }
+
+
+# Where files keep the network.
+_HOLDERS = ("network_weights", "model", "model_state_dict")
 
 
 class Stopwatch:
@@ -204,7 +221,9 @@ def _parameters(options: Mapping[str, Any]) -> int:
     path = Path(options["weights"])
     (file,) = path.rglob("*.pth") if path.is_dir() else [path]
     held = torch.load(file, weights_only=False)
-    tensors = held.get("network_weights", held.get("model", held)).values()
+    held = next((held[key] for key in _HOLDERS if key in held), held)
+    # The table of random frequencies is no parameter.
+    tensors = [tensor for name, tensor in held.items() if "gaussian_matrix" not in name]
     return sum({t.data_ptr(): t.numel() for t in tensors}.values())
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sam_med3d_checkpoints
 import torch
 from hostile_weights import with_payload
 from safetensors import safe_open
@@ -74,6 +75,20 @@ def test_a_file_with_such_a_value_is_refused(
     with pytest.raises(WeightsError, match=NOT_FINITE):
         store.import_file(family, bad, sha256_of(bad), PhantomTrial())
     assert not store.folder().exists()
+
+
+def test_a_training_checkpoint_with_such_a_value_is_refused(
+    sam_med3d_weights: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.pth"
+    content = torch.load(sam_med3d_weights, weights_only=False)
+    content["model_state_dict"] = spoilt(content["model_state_dict"], "", float("nan"))
+    torch.save(content, bad)
+    with sam_med3d_checkpoints.tiny_is_published():
+        with pytest.raises(WeightsError, match=NOT_FINITE):
+            create("sam-med3d", "cpu", weights=bad)
+        with pytest.raises(WeightsError, match=NOT_FINITE):
+            store.import_file("sam-med3d", bad, trial=PhantomTrial())
 
 
 def test_both_runtimes_of_ensam_refuse_it(weights: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ...prompts.mask import Mask
 from ...prompts.mask_voxels import StartVoxels
 from ...prompts.types import Box, Prompt, is_positive, is_start
 from ...prompts.voxels import VoxelMarks, enforce_marks, to_voxels
-from ...segmenter import Encoding, Logits, ModelCard, Prediction
+from ...segmenter import Encoding, Logits, ModelCard, Prediction, RegionRule
 from ...system.foreign_errors import callers
 from ...system.memory_cache import LruByteCache
 from ...volumes.intensities import is_ct
@@ -35,8 +35,8 @@ from .torch_runtime import TorchRuntime
 _CLICK_LOGIT = 1.0
 # The logit of voxels of a mask to start from, 0.98 as a probability.
 _SURE = 4.0
-# The object may extend this much beyond its box, as a part of its width, and these voxels at least.
-_BOX_MARGIN, _BOX_MARGIN_VOXELS = 0.25, 2
+# How far the object may extend beyond its box.
+_BEYOND_BOX = RegionRule(margin_voxels=2, margin_fraction=0.25, click_radius_voxels=0, shared=False)
 # 80 cubes of the published network.
 _FEATURES_BYTES = 1 << 26
 
@@ -222,10 +222,7 @@ def _answered(seen: Region, marks: VoxelMarks, encoding: CubeEncoding) -> Region
     if not marks.boxes:
         return seen
     shape = encoding.geometry.shape_kji
-    wanted = [
-        box.grown([max(_BOX_MARGIN_VOXELS, round(_BOX_MARGIN * n)) for n in box.shape_kji], shape)
-        for box in marks.boxes
-    ]
+    wanted = [box.grown(_BEYOND_BOX.margin(box), shape) for box in marks.boxes]
     wanted += [_voxel(voxel) for voxel in marks.foreground_kji.tolist()]
     if marks.start is not None:
         wanted.append(marks.start.region)
