@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...progress import Progress
 from ...segmenter import Logits
 from ...system.foreign_errors import check_finite_output, predicting_errors
+from ..common.torch_blocks import between_blocks
 from .weights import NAME, Network
 
 if TYPE_CHECKING:
@@ -49,21 +50,12 @@ class TorchRuntime:
         """
         import torch
 
-        progress(0.0, _ENCODING)
-        blocks = self._encoder.blocks
-        # Between two blocks the work can be cancelled.
-        hooks = [
-            block.register_forward_hook(
-                lambda *_, done=done: progress(done / len(blocks), _ENCODING)
-            )
-            for done, block in enumerate(blocks, 1)
-        ]
-        try:
-            with torch.inference_mode(), predicting_errors(NAME, self._path):
-                features: Tensor = self._encoder(self._tensor(image))
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with (
+            torch.inference_mode(),
+            predicting_errors(NAME, self._path),
+            between_blocks(self._encoder.blocks, progress, _ENCODING),
+        ):
+            features: Tensor = self._encoder(self._tensor(image))
         self._check(features)
         return features
 

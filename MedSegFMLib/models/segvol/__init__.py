@@ -1,0 +1,1 @@
+"""SegVol: a network for CT that is prompted by words, boxes and clicks."""

@@ -1,0 +1,1 @@
+"""SegVol's network, put together from MONAI, segment_anything and transformers."""
