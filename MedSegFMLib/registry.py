@@ -30,6 +30,7 @@ MODELS = {
     "medical-sam3": "MedSegFMLib.models.medical_sam3.model",
     "medsam2": "MedSegFMLib.models.medsam2.model",
     "nninteractive": "MedSegFMLib.models.nninteractive.model",
+    "voxtell": "MedSegFMLib.models.voxtell.model",
     "nnunet": "MedSegFMLib.models.nnunet.model",
     "segresnet": "MedSegFMLib.models.segresnet.model",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
@@ -49,6 +50,7 @@ DISTRIBUTIONS = {
 _OWN_EXTRAS = {
     "nninteractive": "models,nninteractive",
     "nninteractive-client": "nninteractive-client",
+    "voxtell": "models,voxtell",
 }
 
 # The model used if none is named: the one with the best scores on the real cases.

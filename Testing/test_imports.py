@@ -84,10 +84,12 @@ TIES = {
     # Its plans are those of nnU-Net.
     "nninteractive": {"nnunet"},
     "sam3d": {"sam"},
+    # Its plans and windows are those of nnU-Net.
+    "voxtell": {"nnunet"},
 }
 
 TORCH = {"accelerate", "monai", "nnunetv2", "peft", "segment_anything", "torch", "torchvision"}
-TORCH |= {"nnInteractive", "transformers"}
+TORCH |= {"nnInteractive", "transformers", "voxtell", "acvl_utils"}
 LIGHT = {"__init__", "config", "recipe", "registry", "settings"}
 
 

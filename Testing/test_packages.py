@@ -29,7 +29,13 @@ LIGHT, EXTRAS = PROJECT["dependencies"], PROJECT["optional-dependencies"]
 # extension PyTorch, and nothing there shows TensorBoard's log or writes OpenVINO's graphs anew.
 NOT_IN_SLICER = {"torch", "torchvision", "tensorboard", "onnx", "onnxscript"}
 # Extras of single models, which the extra "models" does not contain.
-OF_ONE_MODEL = [*EXTRAS["nninteractive"], *EXTRAS["nninteractive-client"]]
+OF_ONE_MODEL = [
+    *(
+        line
+        for extra in ("nninteractive", "nninteractive-client", "voxtell")
+        for line in EXTRAS[extra]
+    )
+]
 
 
 def names(lines: list[str]) -> set[str]:

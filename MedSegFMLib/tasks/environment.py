@@ -33,6 +33,7 @@ _PACKAGES = (
     "nnunetv2",
     "nninteractive",
     "nninteractive-client",
+    "voxtell",
     "ray",
 )
 _CPU_INFO = Path("/proc/cpuinfo")

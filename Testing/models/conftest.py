@@ -86,6 +86,14 @@ def nninteractive_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def voxtell_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random VoxTell with some embedded phrases, as it is published."""
+    from voxtell_folders import write_folder
+
+    return write_folder(tmp_path_factory.mktemp("voxtell") / "voxtell_tiny")
+
+
+@pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random SegResNet of three classes, as a MONAI bundle."""
     return segresnet_bundles.write_bundle(tmp_path_factory.mktemp("segresnet") / "bundle")
@@ -107,6 +115,7 @@ _GIVEN = {
     "medsam2": {"weights": "medsam2_weights"},
     "sam3d": {"weights": "sam3d_weights", "base": "sam_weights"},
     "nninteractive": {"weights": "nninteractive_folder"},
+    "voxtell": {"weights": "voxtell_folder"},
     "nnunet": {"weights": "nnunet_folder"},
     "segresnet": {"weights": "bundle"},
 }
