@@ -104,8 +104,8 @@ def _load_and_run(
 
     Raises:
         WeightsError: they cannot be loaded, or the result is not one of usable weights.
-        DeviceError, MissingPartError, PromptError, VolumeError: this computer, or this phantom, does
-            not allow it.
+        DeviceError, MissingPartError, PromptError, VolumeError: this computer, or this phantom,
+            does not allow it.
     """
     try:
         _run(_loaded(card, path, options), path, progress)

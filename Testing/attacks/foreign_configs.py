@@ -1,4 +1,4 @@
-"""Hostile plans of nnU-Net, nnInteractive and VoxTell, bundles of MONAI, configurations of SAM 2 and 3.
+"""Hostile plans of nnU-Net and its kin, bundles of MONAI, configurations of SAM 2, 3 and Qwen3.
 
 Each is loaded and, if that succeeds, segments a small volume. An escape is anything but success or
 a named error of one line; code that ran; a connection to anywhere; attention other than torch's;

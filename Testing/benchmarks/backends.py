@@ -47,6 +47,10 @@ class Backend:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+# Phrases that were embedded beforehand.
+_WORDS = ("liver", "left kidney", "right kidney")
+
+
 @dataclass(frozen=True)
 class Cost:
     """The measurements: seconds, megabytes, parameters in the weights."""
@@ -93,6 +97,13 @@ def _medsam2(folder: Path, size: str) -> dict[str, Any]:
     return {"weights": write_checkpoint(folder, upstream=True, settings=settings)}
 
 
+def _voxtell(folder: Path, size: str) -> dict[str, Any]:
+    from voxtell_folders import PUBLISHED, TINY, write_folder
+
+    made = write_folder(folder / "weights", size=PUBLISHED if size == "published" else TINY)
+    return {"weights": made}
+
+
 def _nothing(folder: Path, size: str) -> dict[str, Any]:
     return {}
 
@@ -118,6 +129,12 @@ BACKENDS = {
         _medsam2,
         # Prompts on further slices are decoded by our own calls of its mask decoder.
         ("transformers", "Sam2VideoModel", ("forward", "get_image_features")),
+    ),
+    "voxtell": Backend(
+        "voxtell",
+        _voxtell,
+        # Windows and their sums are our own loop around the network.
+        ("voxtell.model.voxtell_model", "VoxTellModel", ("forward",)),
     ),
     # Its weights are shipped.
     "ensam": Backend("ensam", _nothing, None),
@@ -152,7 +169,8 @@ class Stopwatch:
 
 def measure(name: str, options: Mapping[str, Any], side: int, more: int) -> Cost:
     """Measure a backend in this process."""
-    from MedSegFMLib import Box, Geometry, Point, Session, Volume, create
+    from MedSegFMLib import Box, Geometry, Point, Session, Text, Volume, create
+    from MedSegFMLib.prompts.types import Prompt
 
     backend = BACKENDS[name]
     rng = np.random.default_rng(0)
@@ -166,19 +184,17 @@ def measure(name: str, options: Mapping[str, Any], side: int, more: int) -> Cost
     session = Session(segmenter, volume)
     label = session.add_object()
     quarter, half = side // 4, side // 2
-    takes_points = "point" in segmenter.card.prompts
-    session.add(
-        Point.from_ijk(geometry, (half,) * 3)
-        if takes_points
-        else Box.from_ijk(geometry, (quarter,) * 3, (side - quarter,) * 3),
-        label,
-    )
+    takes = segmenter.card.prompts
+    box = Box.from_ijk(geometry, (quarter,) * 3, (side - quarter,) * 3)
+    first: Prompt = Point.from_ijk(geometry, (half,) * 3) if "point" in takes else box
+    session.add(Text(_WORDS[0]) if takes == ("text",) else first, label)
     started = time.perf_counter()
     session.predict(label)
     seconds, inside = [time.perf_counter() - started], [0.0]
     for number in range(more):
         corner = [half, half, half + (number + 1) % 8 * side // 16]
-        session.add(Point.from_ijk(geometry, corner, number % 2 == 0), label)
+        click = Point.from_ijk(geometry, corner, number % 2 == 0)
+        session.add(Text(_WORDS[number % 2 + 1]) if takes == ("text",) else click, label)
         started = time.perf_counter()
         within = watch.seconds if watch else 0.0
         session.predict(label)

@@ -57,7 +57,7 @@ class Size:
 
     @property
     def stages(self) -> dict[int, dict[str, Any]]:
-        """Channels and sides of all stages, as the package states those of the published network."""
+        """Channels and sides of all stages, as the package states them for its own."""
         return {
             number: {"channels": width, "shape": (self.patch >> number,) * 3}
             for number, width in enumerate(self.features)

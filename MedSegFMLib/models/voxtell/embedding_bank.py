@@ -1,6 +1,6 @@
 """Phrases embedded beforehand, as VoxTell's authors publish them, read without numpy's loader.
 
-`labels` are N texts and `embeddings` (N, channels) 16 bits; with them, phrases need no text encoder.
+`labels` are N texts and `embeddings` (N, channels) 16 bits; these phrases need no text encoder.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A published folder of VoxTell, read without running anything in it.
 
-The package itself unpickles the checkpoint without restrictions and imports whatever the plans name;
-here the checkpoint may contain only tensors, numbers and strings, and of the plans only the network
-and its patch are used, both checked.
+The package itself unpickles the checkpoint without restrictions and imports whatever the plans
+name; here the checkpoint may contain only tensors, numbers and strings, and of the plans only the
+network and its patch are used, both checked.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NEEDS = "VoxTell's training writes"
 # The file of embedded phrases, which the authors publish beside the model.
 BANK = "text_embeddings.npz"
 
-# The package takes the text at this stage of the encoder, and the object at this many of the decoder.
+# The package compares the text with this stage of the encoder, and with so many of the decoder.
 TEXT_STAGE, OBJECT_STAGES = 4, 5
 # Two further stages below the text's are the least that the decoder can have.
 _LEAST_STAGES = TEXT_STAGE + 2
@@ -120,7 +120,7 @@ def _read(folder: Path) -> Published:
 def _stages(
     settings: Mapping[str, Any], patch: list[int]
 ) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    """Channels and sides of all but the coarsest stage, which the package has for patches of 192."""
+    """Channels and sides of all stages, which the package states for patches of 192."""
     features, strides, count = (settings[n] for n in ("features_per_stage", "strides", "n_stages"))
     if not isinstance(features, list) or not isinstance(strides, list):
         raise SettingFault("features_per_stage and strides must be lists, one entry for each stage")

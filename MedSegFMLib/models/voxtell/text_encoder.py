@@ -110,7 +110,6 @@ def _network(files: EncoderFiles) -> Any:
 
 def _compute_in_32_bits(network: Any) -> None:
     """Let each layer compute in 32 bits with weights that stay as they are stored."""
-    import torch
 
     def widen(module: torch.nn.Module, *_: object) -> None:
         for parameter in module.parameters():
