@@ -27,6 +27,7 @@ CARD = ModelCard(
     packages=("torch", "nnunetv2", "voxtell"),
     weights="voxtell",
     can_predict_empty=True,
+    takes_words=True,
     base_bytes=10_000_000_000,
     # The image in 32 bits, its turned copy, and the logits of four phrases in 16 bits.
     bytes_per_voxel=24,
