@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,10 @@ from ...system.memory_cache import LruByteCache
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region
 from ...volumes.volume import Volume
-from .embedding_bank import Vector
 from .phrases import Phrases
-from .torch_windows import PreparedImage, WindowedVoxTell, prepared
+
+if TYPE_CHECKING:
+    from .torch_windows import PreparedImage, WindowedVoxTell
 
 # The package's own reader turns every image so, and a phrase of the other orientation finds another
 # organ, or none.
@@ -32,13 +33,6 @@ _LARGEST_INTENSITY = 1e15
 _PHRASES_KEPT = 4
 # Of the time of a phrase, for its embedding.
 _READING = 0.05
-
-
-class Embedder(Protocol):
-    """Where the embeddings of phrases come from."""
-
-    def embedding(self, phrase: str) -> Vector:
-        """The embedding (channels) of a phrase; see `Phrases.embedding`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +63,7 @@ class VoxTellSegmenter:
     classes: tuple[str, ...] = ()
 
     def __init__(
-        self, card: ModelCard, network: WindowedVoxTell, phrases: Phrases | Embedder, path: Path
+        self, card: ModelCard, network: WindowedVoxTell, phrases: Phrases, path: Path
     ) -> None:
         self.card = card
         self._network = network
@@ -82,6 +76,8 @@ class VoxTellSegmenter:
         Raises:
             VolumeError: The volume contains NaN or infinity.
         """
+        from .torch_windows import prepared
+
         progress(0.0, "Preparing the volume")
         volume.intensity_range()
         region = region or Region.whole(volume.geometry.shape_kji)
