@@ -68,6 +68,7 @@ ORDER: dict[str, list[set[str]]] = {
         {"requests", "scene_state", "training"},
         {"autosave", "prompts"},
         {"workspace"},
+        {"places"},
         {"consistency"},
         {"interaction"},
         {"scene_follower", "segment_choice"},

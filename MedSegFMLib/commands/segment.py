@@ -195,13 +195,14 @@ def _segmented(prepared: Prepared, options: Mapping[str, Any]) -> _Done:
         share = part_of(progress, 0, 1 / 3) if comparing else progress
         silent = prepared.by_class or arguments.no_changes
         typed = range(0) if silent else typed_prompts(arguments, prepared.prompts)
-        if arguments.place:
-            asked = questions_of(session.predict_all(part_of(share, 0, 0.8)))
-            prepared.prompts = with_places(prepared.prompts, arguments.place, asked)
-            session.change(prepared.prompts)
-            share = part_of(share, 0.8, 1)
         # What they changed ends with the result itself, which is cached then.
         changes = session.changes(typed.start, typed.stop, part_of(share, 0, 0.9)) if typed else []
+        if arguments.place:
+            before = len(session.prompts.entries)
+            asked = questions_of(session.predict_all(share))
+            prepared.prompts = with_places(session.prompts, arguments.place, asked)
+            session.change(prepared.prompts)
+            changes += session.changes(before) if typed else []
         segmentation = prepared.result.segments(session, part_of(share, 0.9 if typed else 0, 1))
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
         questions = questions_of(session.predict_all())

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
 
 import numpy as np
 from scipy.ndimage import label
 
-from MedSegFMLib import Geometry, Volume
+from MedSegFMLib import Geometry, Volume, registry
 from MedSegFMLib.models.class_based.segmenter import WHOLE_VOLUME
 from MedSegFMLib.progress import Progress
 from MedSegFMLib.prompts.types import Prompt, Text
 from MedSegFMLib.segmenter import Encoding, ModelCard, Prediction
 from MedSegFMLib.volumes.region import Region
+from MedSegFMLib.worker.launchers import LocalLauncher
 
 CARD = ModelCard(
     name="words",
@@ -91,3 +94,50 @@ class WordsModel:
             return [min(centres, key=lambda n: centres[n][axis])]
         right = {n: geometry.ras_from_ijk(c[::-1])[0] for n, c in centres.items()}
         return [(min if "left" in words else max)(right, key=lambda n: right[n])]
+
+
+@dataclass(frozen=True)
+class WordsLauncher(LocalLauncher):
+    """Starts a worker in which a model that guesses has the name of a registered one."""
+
+    def arguments(self) -> list[str]:
+        return [sys.executable, __file__]
+
+
+# The registered model whose name it takes, so that the panel can choose it.
+STAND_IN = "ellipsoid"
+
+
+def register(
+    guesses: bool = True, name: str = STAND_IN, models: Mapping[str, str] = registry.MODELS
+) -> None:
+    """Make a model known to the registry.
+
+    Args:
+        guesses: as for `WordsModel`.
+        name: its name there.
+        models: the names and modules of the registry.
+    """
+    module = ModuleType(f"medsegfm_{name.replace('-', '_')}_words")
+    module.CARD = replace(CARD, name=name)  # type: ignore[attr-defined]
+    module.create = lambda device="auto": WordsModel(  # type: ignore[attr-defined]
+        guesses, replace(CARD, name=name)
+    )
+    sys.modules[module.__name__] = module
+    models[name] = module.__name__  # type: ignore[index]
+
+
+def two_balls(shape: tuple[int, int, int] = (20, 24, 40)) -> Volume:
+    """A large ball at low i and a small one at high i, with i toward the patient's left."""
+    k, j, i = np.indices(shape)
+    large = (k - 9) ** 2 + (j - 11) ** 2 + (i - 9) ** 2 <= 36
+    small = (k - 11) ** 2 + (j - 12) ** 2 + (i - 31) ** 2 <= 16
+    geometry = Geometry.from_spacing(shape, (1, 1, 1), np.diag([-1.0, -1.0, 1.0]))
+    return Volume((100 * (large | small)).astype(np.int16), geometry)
+
+
+if __name__ == "__main__":
+    register()
+    from MedSegFMLib.worker.server import main
+
+    main()

@@ -145,7 +145,7 @@ def print_questions(
             f"and from {question.bound:.2f} on there is a mask. It may be here:"
         )
         rows = [_row(place, geometry) for place in question.places]
-        heads = ["place", "R A S (mm)", "voxel (i, j, k)", "slice", VOLUME.heading, "probability"]
+        heads = ["place", "R A S (mm)", "i j k", "slice", VOLUME.heading, "score"]
         print_table(heads, rows)
     if questions:
         print(answers)
