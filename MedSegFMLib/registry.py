@@ -31,6 +31,7 @@ MODELS = {
     "medsam2": "MedSegFMLib.models.medsam2.model",
     "nninteractive": "MedSegFMLib.models.nninteractive.model",
     "sam-med3d": "MedSegFMLib.models.sam_med3d.model",
+    "voxtell": "MedSegFMLib.models.voxtell.model",
     "nnunet": "MedSegFMLib.models.nnunet.model",
     "segresnet": "MedSegFMLib.models.segresnet.model",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
@@ -51,6 +52,7 @@ _OWN_EXTRAS = {
     "nninteractive": "models,nninteractive",
     "nninteractive-client": "nninteractive-client",
     "medim": "models,sam-med3d",
+    "voxtell": "models,voxtell",
 }
 
 # The model used if none is named: the one with the best scores on the real cases.

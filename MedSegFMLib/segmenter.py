@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .errors import PromptError
 from .progress import Progress
 from .prompts.mask import Mask
+from .prompts.places import PlaceQuestion
 from .prompts.types import Prompt, is_start, prompt_name
 from .system.suggestions import with_suggestion
 from .volumes.geometry import Geometry
@@ -103,6 +104,8 @@ class ModelCard:
             previous answer; "prior", the mask itself; "prompts", a box around it and clicks inside
             and outside it, of those that it supports (`prompts.mask_marks`).
         options: the options that users may set in the panel.
+        takes_words: whether "text" means any words rather than classes, so that what they mean may
+            be found in the wrong place (`consistency.asking`).
     """
 
     name: str
@@ -126,6 +129,7 @@ class ModelCard:
     finds_ball: bool = False
     starts_from: Literal["previous", "prior", "prompts"] = "prompts"
     options: tuple[ModelOption, ...] = ()
+    takes_words: bool = False
 
     def check_takes(self, prompts: Iterable[Prompt]) -> None:
         """Check that the model supports the type of each prompt.
@@ -182,12 +186,15 @@ class Prediction:
         logits_kji: float32, (k, j, i) of the region; voxels above 0 belong to the object.
         planes: for models that process slices, the probabilities, 0 to 1 on the same region, by
             plane ("axial", "coronal", "sagittal"), of the planes that were segmented.
+        question: if the answer is a question, where the object is; its mask is empty until a click
+            has decided.
     """
 
     geometry: Geometry
     offset_kji: Shape
     logits_kji: Logits
     planes: Mapping[str, Logits] = field(default_factory=dict)
+    question: PlaceQuestion | None = None
 
     def __repr__(self) -> str:
         voxels = int((self.logits_kji > 0).sum())

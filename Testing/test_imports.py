@@ -36,7 +36,8 @@ ORDER: dict[str, list[set[str]]] = {
         {"registry"},
         {"model_choice"},
         {"metrics", "models", "simulate"},
-        {"consistency", "results"},
+        {"consistency"},
+        {"results"},
         {"drawing", "tasks"},
         {"batch", "evaluate", "train", "worker"},
         {"commands", "mrml"},
@@ -67,6 +68,7 @@ ORDER: dict[str, list[set[str]]] = {
         {"requests", "scene_state", "training"},
         {"autosave", "prompts"},
         {"workspace"},
+        {"places"},
         {"consistency"},
         {"interaction"},
         {"scene_follower", "segment_choice"},
@@ -84,10 +86,12 @@ TIES = {
     # Its plans are those of nnU-Net.
     "nninteractive": {"nnunet"},
     "sam3d": {"sam"},
+    # Its plans and windows are those of nnU-Net.
+    "voxtell": {"nnunet"},
 }
 
 TORCH = {"accelerate", "monai", "nnunetv2", "peft", "segment_anything", "torch", "torchvision"}
-TORCH |= {"medim", "nnInteractive", "transformers"}
+TORCH |= {"medim", "nnInteractive", "transformers", "voxtell", "acvl_utils"}
 LIGHT = {"__init__", "config", "recipe", "registry", "settings"}
 
 

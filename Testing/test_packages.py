@@ -31,7 +31,7 @@ NOT_IN_SLICER = {"torch", "torchvision", "tensorboard", "onnx", "onnxscript"}
 # Extras of single models, which the extra "models" does not contain.
 OF_ONE_MODEL = [
     line
-    for extra in ("nninteractive", "nninteractive-client", "sam-med3d")
+    for extra in ("nninteractive", "nninteractive-client", "sam-med3d", "voxtell")
     for line in EXTRAS[extra]
 ]
 

@@ -21,6 +21,8 @@ def sentence(written, logic):
         written: The `Written` of the answer.
         logic: The scene logic.
     """
+    if logic.place_question is not None:
+        return _("Nothing is segmented yet: say where it is.")
     parts = (_change(written, logic), _bound(written, logic), _settled(written, logic))
     return " ".join(part for part in parts if part)
 

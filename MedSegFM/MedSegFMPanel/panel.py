@@ -23,6 +23,7 @@ from .model.section import ModelSection
 from .parameter_link import ParameterLink
 from .prompts.buttons import PromptButtons, Shortcuts, hint
 from .prompts.place_mode import PlacedKind, PlaceMode
+from .prompts.place_question import PlaceQuestionRow
 from .prompts.roi_handles import show_handles
 from .prompts.table import PromptTable
 from .recovery import Recovery
@@ -72,6 +73,7 @@ class Panel:
         self.logic.while_saving.add(self.place_mode)
         self.buttons = PromptButtons(ui, self.place_mode)
         selection = Selection(self)
+        self.places = PlaceQuestionRow(ui, self.logic, self.attempt)
         self.prompt_table = PromptTable(ui.promptTable, selection.take_prompt)
         self.segments = SegmentSection(self)
         self.refining = RefineSection(self)
@@ -267,6 +269,7 @@ class Panel:
             hint(self.place_mode),
             logic.requests.is_held,
         )
+        self.places.show()
         self.prompt_table.show(logic.prompts)
         self.segments.show()
         self.refining.show()

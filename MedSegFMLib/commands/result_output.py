@@ -154,6 +154,7 @@ class Output:
         options: Mapping[str, str],
         automatic: bool,
         overlapping: bool | None = None,
+        asked_with: tuple[str, ...] | None = None,
     ) -> None:
         """Write the file with its ledger; a label map has it beside it.
 
@@ -167,6 +168,7 @@ class Output:
             automatic: whether no user gave the prompts.
             overlapping: whether objects were predicted so that they may overlap; None if they were
                 in a format with layers.
+            asked_with: see `Ledger.asked_with`.
         """
         # Not at the start of the command: it reads the versions of packages.
         from ..results.ledger import (
@@ -193,6 +195,7 @@ class Output:
             self.treatment,
             versions(),
             digest_of_result(segmentation, volume.geometry),
+            asked_with=asked_with,
         ).to_json()
         segmentation = replace(segmentation, ledger=ledger)
         if self._source is not None:

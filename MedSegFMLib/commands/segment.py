@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..drawing.panels import panels_of_objects
+from ..drawing.panels import panels_of_objects, panels_of_places
 from ..drawing.picture import Scene, check_picture_ending, draw_panels, write_picture
 from ..errors import OutputError
 from ..metrics.measures import VOLUME
@@ -47,6 +47,15 @@ from .segmenting.model_arguments import (
     with_window,
 )
 from .segmenting.one_volume import Prepared, inputs_of, output_of, prepare
+from .segmenting.place_questions import (
+    OPEN,
+    Questions,
+    add_place_arguments,
+    asked_with,
+    print_questions,
+    questions_of,
+    with_places,
+)
 
 SUMMARY = "segment one or more objects of a volume from boxes, clicks or text"
 EXAMPLES = """\
@@ -90,6 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     all_frames.add_frame_arguments(parser)
     add_model_arguments(parser)
     add_prompt_arguments(parser)
+    add_place_arguments(parser)
     add_result_arguments(parser)
     many_volumes.add_batch_arguments(parser)
 
@@ -109,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
     window = chosen_window(arguments)
     with progress_bar(arguments.model) as progress:
         progress(0, "Reading the volume")
-        prepared = prepare(arguments, result)
+        prepared = prepare(arguments, result, asks=True)
     if arguments.consistency:
         check_storable(Path(arguments.consistency), prepared.volume.geometry)
     options = with_window(model_options(arguments), arguments)
@@ -123,6 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments,
         options,
         prepared.by_class,
+        asked_with=asked_with(arguments),
     )
     _write_others(prepared, done, window)
     # Files are written before anything is printed: the reader of the output may be gone.
@@ -130,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(line)
     _print_result(prepared, done, options)
     print(f"Wrote {arguments.out}; {arguments.model} took {done.seconds:.1f} s.")
-    return 0
+    return OPEN if done.questions else 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +153,7 @@ class _Done:
         segmentation: the objects after their treatment.
         changes: a sentence on what each prompt of the command line changed.
         measured: the consistency of each object; empty if it was not asked for.
+        questions: where objects are that were not segmented for that.
         seconds: the time of all of it.
     """
 
@@ -149,6 +161,7 @@ class _Done:
     segmentation: Segmentation
     changes: Sequence[str]
     measured: Mapping[int, MeasuredObject]
+    questions: Questions
     seconds: float
 
 
@@ -184,10 +197,18 @@ def _segmented(prepared: Prepared, options: Mapping[str, Any]) -> _Done:
         typed = range(0) if silent else typed_prompts(arguments, prepared.prompts)
         # What they changed ends with the result itself, which is cached then.
         changes = session.changes(typed.start, typed.stop, part_of(share, 0, 0.9)) if typed else []
+        if arguments.place:
+            before = len(session.prompts.entries)
+            asked = questions_of(session.predict_all(share))
+            prepared.prompts = with_places(session.prompts, arguments.place, asked)
+            session.change(prepared.prompts)
+            changes += session.changes(before) if typed else []
         segmentation = prepared.result.segments(session, part_of(share, 0.9 if typed else 0, 1))
         measured = measure_consistency(session, part_of(progress, 1 / 3, 1)) if comparing else {}
+        questions = questions_of(session.predict_all())
     sentences = [change.sentence for change in changes]
-    return _Done(session, segmentation, sentences, measured, time.perf_counter() - start_time)
+    seconds = time.perf_counter() - start_time
+    return _Done(session, segmentation, sentences, measured, questions, seconds)
 
 
 def _write_others(prepared: Prepared, done: _Done, window: Window | None) -> None:
@@ -198,8 +219,10 @@ def _write_others(prepared: Prepared, done: _Done, window: Window | None) -> Non
     title = f"{title_of(Path(arguments.volume), volume)}, {arguments.model}"
     if arguments.preview:
         shown = [prompt for _, prompt in prompts.entries]
-        scene = Scene(volume, outlines_of(done.segmentation), shown, window)
-        write_picture(draw_panels(scene, panels_of_objects(scene), title), arguments.preview)
+        places = [place for question in done.questions.values() for place in question.places]
+        scene = Scene(volume, outlines_of(done.segmentation), shown, window, places)
+        rows = panels_of_places(scene) if places else panels_of_objects(scene)
+        write_picture(draw_panels(scene, rows, title), arguments.preview)
     if arguments.consistency:
         disagreement_map(done.measured, volume).write(arguments.consistency)
     if arguments.consistency_figure:
@@ -227,6 +250,12 @@ def _print_result(prepared: Prepared, done: _Done, options: Mapping[str, Any]) -
         print(f"Nothing of '{name}' is left after what was done after the model.")
     if prepared.arguments.prompts:
         print_prompts(prompts, volume.geometry)
+    print_questions(
+        done.questions,
+        prompts,
+        volume.geometry,
+        "Add --place N, or --point at one, to decide, or --negative at one that is not it.",
+    )
     for line in done.changes:
         print(line)
     for line in bound_notes(bounds, prompts):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from ..consistency.asking import asking_card
 from ..errors import Cancelled, MedSegFMError
 from ..prompts.json_format import read_prompts
 from ..prompts.prompt_list import PromptList
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     from .interactive.conversation import Conversation
     from .interactive.lines import piped_lines
 
-    model_card = card(arguments.model)
+    model_card = asking_card(card(arguments.model))
     options = model_options(arguments)
     check_model(arguments)
     prompts = read_prompts(arguments.prompts) if arguments.prompts else PromptList()

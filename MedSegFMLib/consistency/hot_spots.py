@@ -109,15 +109,20 @@ def _spots(error: Floats, wanted: Mask, region: Region, positive: bool) -> list[
     spots = []
     for number in np.argsort(-gains, kind="stable")[: min(count, _MOST_SPOTS)]:
         box = boxes[number - 1]
-        deepest = _deepest(components[box] == number, error[box])
+        deepest = deepest_voxel(components[box] == number, error[box])
         within = Region.from_slices(box).shifted(region.start_kji)
         click = shape_triple(n + start for n, start in zip(deepest, within.start_kji, strict=True))
         spots.append(HotSpot(within, int(sizes[number]), float(gains[number]), click, positive))
     return spots
 
 
-def _deepest(spot: Mask, error: Floats) -> Shape:
-    """The voxel of a spot to click at; a large spot is subsampled."""
+def deepest_voxel(spot: Mask, error: Floats) -> Shape:
+    """The voxel (k, j, i) of a spot to click at; a large spot is subsampled.
+
+    Args:
+        spot: the voxels of the spot.
+        error: the probability in each, which weighs its depth up to twofold.
+    """
     from scipy.ndimage import distance_transform_edt
 
     step = max(1, ceil((spot.size / _MOST_DEPTH_VOXELS) ** (1 / 3)))

@@ -19,6 +19,7 @@ from ..volumes.volume import Volume
 from .display_window import display_window, display_windows
 from .outlines import Outline
 from .picture import Panel, Scene
+from .places import voxel_of
 
 # A plane whose image is thinner than this part of its length shows nothing.
 _THINNEST = 0.15
@@ -79,6 +80,18 @@ def panels_of_objects(scene: Scene, objects: Sequence[Outline] | None = None) ->
     plane = slice_plane(scene.volume.geometry)
     panels = [panel for o in chosen for panel in _panels_of(scene, o, [plane])]
     return _in_rows(panels, _COLUMNS)
+
+
+def panels_of_places(scene: Scene) -> Rows:
+    """Slices through the places of a scene: a row of planes for each of the likeliest."""
+    geometry, whole = scene.volume.geometry, Region.whole(scene.volume.geometry.shape_kji)
+    window = display_window(scene.volume, whole, None, scene.window)
+    rows = []
+    for place in scene.places[:_MOST_ROWS]:
+        voxel = voxel_of(place, geometry)
+        wide = shown_planes(geometry, whole)
+        rows.append([Panel(plane, voxel[plane.axis_kji], whole, window) for plane in wide])
+    return rows
 
 
 def panels_of_montage(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OutputError
+from ..prompts.places import Place
 from ..prompts.types import Prompt
 from ..prompts.voxels import to_voxels
 from ..system.atomic_files import write_bytes
@@ -21,6 +22,7 @@ from ..volumes.region import Region
 from ..volumes.volume import Volume
 from ..volumes.windows import Window
 from .outlines import COLOURS, Outline
+from .places import draw_places
 from .sheet import draw_caption, make_sheet
 from .slices import (
     crop_axes,
@@ -82,12 +84,14 @@ class Scene:
         outlines: the masks, in the order of the legend; those of one name share an entry.
         prompts: the prompts.
         window: the window that the user chose; None for the one that fits each panel.
+        places: where an object may be, which are drawn with their numbers.
     """
 
     volume: Volume
     outlines: Sequence[Outline] = ()
     prompts: Sequence[Prompt] = field(default=())
     window: Window | None = None
+    places: Sequence[Place] = ()
 
 
 def draw_panels(
@@ -118,6 +122,7 @@ def draw_panels(
                     draw_outline(axes, cut, outline.colour, outline.dashed, line)
             if marks is not None:
                 draw_marks(axes, panel.plane, shape, marks, panel.index)
+            draw_places(axes, panel.plane, scene.volume.geometry, scene.places, panel.index)
     return sheet.figure
 
 

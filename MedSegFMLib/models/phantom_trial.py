@@ -18,6 +18,7 @@ from ..errors import (
     DeviceError,
     MissingPartError,
     ModelError,
+    PromptError,
     VolumeError,
     WeightsError,
 )
@@ -39,6 +40,8 @@ _SPACING_MM = 1.5
 _AROUND_HU, _BALL_HU, _NOISE_HU = 40, 300, 12
 # Of the phantom's ball and the answer to its box; trained weights reach 0.9 and more.
 _LEAST_DICE = 0.5
+# A name that every model of free words knows.
+_WORD = "liver"
 # A network of this size on disk takes so many times that while it is loaded.
 _COPIES = 2.2
 _LOADED = 0.3
@@ -85,7 +88,7 @@ class PhantomTrial:
             if not obstacle:
                 share = part_of(progress, _LOADED, 1.0)
                 _load_and_run(card, path, self._options, share)
-        except (DeviceError, MissingPartError, VolumeError) as error:
+        except (DeviceError, MissingPartError, PromptError, VolumeError) as error:
             obstacle = str(error)
         if obstacle:
             reason = obstacle.rstrip(".").replace(str(path), "the file")
@@ -101,12 +104,12 @@ def _load_and_run(
 
     Raises:
         WeightsError: they cannot be loaded, or the result is not one of usable weights.
-        DeviceError, MissingPartError, VolumeError: this computer, or this phantom, does not allow
-            it.
+        DeviceError, MissingPartError, PromptError, VolumeError: this computer, or this phantom,
+            does not allow it.
     """
     try:
         _run(_loaded(card, path, options), path, progress)
-    except (Cancelled, DeviceError, VolumeError, WeightsError):
+    except (Cancelled, DeviceError, PromptError, VolumeError, WeightsError):
         raise
     except _FAULTS as error:
         reason = " ".join(str(error).split()).rstrip(".")[:_MOST_CHARACTERS]
@@ -173,8 +176,8 @@ def phantom(slices: int) -> tuple[Volume, NDArray[np.bool_]]:
 
 
 def _prompt(model: Segmenter, geometry: Geometry, ball: NDArray[np.bool_]) -> Prompt:
-    if model.classes:
-        return Text(model.classes[0])
+    if "box" not in model.card.prompts:
+        return Text(model.classes[0] if model.classes else _WORD)
     kji = np.argwhere(ball)
     return Box.from_ijk(
         geometry, kji.min(axis=0)[::-1].tolist(), (kji.max(axis=0) + 1)[::-1].tolist()

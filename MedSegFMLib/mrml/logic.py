@@ -16,8 +16,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..consistency import Consistency, HotSpot
+from ..consistency.asking import asking_card
 from ..errors import MaskError, MedSegFMError, PromptError
 from ..prompts.edits import renamed, with_classes, with_prompt, without_prompts
+from ..prompts.places import PlaceQuestion
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Point, Position, Prompt
 from ..prompts.voxels import kept_part, to_voxels
@@ -31,6 +33,7 @@ from .consistency.tracker import ConsistencyTracker
 from .consistency.view import ConsistencyView
 from .interaction import Interaction
 from .nodes.while_saving import WhileSaving
+from .places.tracker import PlaceTracker
 from .prompts.view import PromptView
 from .requests.client import Client
 from .requests.request_queue import RequestQueue
@@ -95,7 +98,7 @@ class SegmentationLogic:
         self.while_saving = WhileSaving(scene)
         self.while_saving.add(self.consistency_view)
         self._consistency = consistency = ConsistencyTracker(
-            work, segments, queue, self.consistency_view, updates
+            *(work, segments, queue, self.consistency_view, PlaceTracker(scene, work), updates)
         )
         self._interaction = Interaction(
             work, view, segments, writer, replacements, queue, consistency, updates
@@ -324,7 +327,8 @@ class SegmentationLogic:
             PromptError: If it does not take one of the present prompts.
         """
         name = resolve_name(name)
-        card(name, options).check_takes([prompt for _, prompt in self.prompts.entries])
+        own = asking_card(card(name, options))
+        own.check_takes([prompt for _, prompt in self.prompts.entries])
         if self.requests.set_model(name, device, options):
             self._interaction.predict_anew()
 
@@ -412,6 +416,33 @@ class SegmentationLogic:
         if position is None:
             return False
         self.add(Point(position, belongs), self.current_label)
+        return True
+
+    @property
+    def place_question(self) -> PlaceQuestion | None:
+        """Where the current object is, if the model asks; None if it does not."""
+        return self._consistency.places.current
+
+    def go_to_place(self, number: int) -> None:
+        """Bring the views to a place of the question."""
+        place = self._consistency.places.place(number)
+        if place is not None:
+            self.consistency_view.jump(place.position_ras)
+
+    def answer_place(self, number: int, is_there: bool = True) -> bool:
+        """Add a click at a place of the question to the current object, as any click.
+
+        Args:
+            number: The number of the place.
+            is_there: Whether the object is there; otherwise the place is ruled out.
+
+        Returns:
+            Whether there was such a place.
+        """
+        place = self._consistency.places.place(number)
+        if place is None:
+            return False
+        self.add(Point(place.position_ras, is_there), self.current_label)
         return True
 
     def segment_classes(self) -> None:
@@ -642,6 +673,7 @@ class SegmentationLogic:
             self.overlay.expire()
         if self._consistency.is_on:
             self._consistency.show()
+        self._follow_places()
         if self._autosave is not None and self._workspace.is_unsaved:
             self._save(self._autosave)
         if not self._updates:
@@ -658,6 +690,16 @@ class SegmentationLogic:
         self.requests.close()
         if self._autosave is not None:
             self._autosave.release()
+
+    def _follow_places(self) -> None:
+        """Show where the current object may be, and take a click at one of the hot spots."""
+        marks = self._consistency.places.marks
+        if marks.picked is not None:
+            try:
+                self.answer_place(marks.picked)
+            except MedSegFMError as error:
+                self._updates.append(Warned(str(error)))
+        self._consistency.places.show()
 
     def _save(self, autosave: Autosave) -> None:
         if not autosave.is_due():

@@ -4,7 +4,7 @@
  "model": {"name", "options"}, "weights": {NAME: SHA-256},
  "versions": {…},
  "volume": {"shape_kji", "ijk_to_ras", "sha256"}, "reading": {"frame", "suv", "propagated"},
- "overlapping": true, "treatment": {…}, "prompts": {…}, "result": "SHA-256"}
+ "overlapping": true, "asked_with": null, "treatment": {…}, "prompts": {…}, "result": "SHA-256"}
 
 It names no file, series, date or person: a volume is known by the SHA-256 of its voxels. Options
 that name files are left out; weights are known by their SHA-256. The names of objects are the
@@ -67,6 +67,8 @@ class Ledger:
         result_sha256: of the segments as they were written.
         propagated: whether they were followed through all frames of the volume from `frame`; its
             digest and that of the result are then those of `propagated`.
+        asked_with: of a model of words that asks where an object is if looks at it disagree, the
+            other models that looked; None if it does not ask.
     """
 
     model: str
@@ -82,6 +84,7 @@ class Ledger:
     versions: Mapping[str, str] = field(default_factory=dict)
     result_sha256: str = ""
     propagated: bool = False
+    asked_with: tuple[str, ...] | None = None
 
     def to_json(self) -> str:
         """The ledger as ASCII JSON in one line."""
@@ -98,6 +101,7 @@ class Ledger:
                 "propagated": self.propagated,
             },
             "overlapping": self.overlapping,
+            "asked_with": None if self.asked_with is None else list(self.asked_with),
             "treatment": asdict(self.treatment),
             "prompts": prompts_to_document(self.prompts),
             "result": self.result_sha256,
@@ -134,12 +138,17 @@ def parse_ledger(text: str, name: str) -> Ledger:
             _text(item["result"]),
             # Version 0.2.0 has none.
             bool(item["reading"].get("propagated", False)),
+            _asked_with(item.get("asked_with")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, MedSegFMError) as error:
         raise VolumeError(
             f"The ledger of {name} is damaged or of another version ({str(error)[:80]}); use a "
             "result that medsegfm segment wrote."
         ) from error
+
+
+def _asked_with(item: Any) -> tuple[str, ...] | None:
+    return None if item is None else tuple(_text(each) for each in item)
 
 
 def digest_of(volume: Volume) -> str:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..consistency.asking import asking
 from ..errors import MedSegFMError, VolumeError
+from ..model_choice import read_choice
 from ..progress import Progress, no_progress
 from ..registry import create
 from ..session.session import Session
@@ -170,6 +172,9 @@ def replay(
         raise other_volume(name)
     given = dict(ledger.options) if options is None else dict(options)
     segmenter = create(model or ledger.model, device, **given)
+    if ledger.asked_with is not None:
+        others = [read_choice(text).create(device) for text in ledger.asked_with]
+        segmenter = asking(segmenter, others)
     session = Session(segmenter, volume)
     session.change(ledger.prompts)
     return treated(session.segmentation(progress, ledger.overlapping), ledger.treatment)

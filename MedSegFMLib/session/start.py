@@ -125,7 +125,8 @@ def limited(prediction: Prediction, prompts: Sequence[Prompt]) -> Prediction:
         decided = probabilities(_start_logits(here.fixed.inside_kji))
         part[here.fixed.fixed_kji] = decided[here.fixed.fixed_kji]
         planes[name] = seen
-    return Prediction(prediction.geometry, region.start_kji, logits, planes)
+    start = region.start_kji
+    return Prediction(prediction.geometry, start, logits, planes, prediction.question)
 
 
 def composed(

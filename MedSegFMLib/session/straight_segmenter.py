@@ -104,4 +104,4 @@ class StraightSegmenter:
         outside = min(float(prediction.logits_kji.min()), -_SURE)
         logits = moved(prediction.logits_kji, outside)
         planes = {name: moved(plane, 0.0) for name, plane in prediction.planes.items()}
-        return Prediction(grid, region.start_kji, logits, planes)
+        return Prediction(grid, region.start_kji, logits, planes, prediction.question)

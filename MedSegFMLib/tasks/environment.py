@@ -34,6 +34,7 @@ _PACKAGES = (
     "nninteractive",
     "nninteractive-client",
     "medim",
+    "voxtell",
     "ray",
 )
 _CPU_INFO = Path("/proc/cpuinfo")

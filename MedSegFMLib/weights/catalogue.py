@@ -51,7 +51,8 @@ class Entry:
             elsewhere.
         in_folder: the file's name in a folder that can be given instead; None if none can.
         parts: patterns of the relevant paths in a folder; each must match at least one file.
-        folder_hint: a description of that folder for messages.
+        optional: patterns of further relevant paths in it, which may be missing.
+    folder_hint: a description of that folder for messages.
         files: the published files of a folder; () if it cannot be downloaded.
     """
 
@@ -70,6 +71,7 @@ class Entry:
     recipe: str | None = None
     in_folder: str | None = None
     parts: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     folder_hint: str = ""
     files: tuple[PublishedFile, ...] = ()
 

@@ -31,6 +31,8 @@ def check_parts(item: Entry, folder: Path) -> list[Path]:
         if not matches:
             raise WeightsError(f"{folder} has no {pattern}; give {item.folder_hint}.")
         files += matches
+    for pattern in item.optional:
+        files += (path for path in folder.glob(pattern) if path.is_file())
     for path in files:
         if path.suffix in _TENSORS:
             check_torch_file(path)

@@ -22,7 +22,14 @@ def make_answer(
     box = bounding_box(inside)
     if box is None:
         nothing = np.zeros((0, 0, 0), np.uint8)
-        return Answer(prediction.offset_kji, nothing, consistency, bound, prediction.region)
+        return Answer(
+            prediction.offset_kji,
+            nothing,
+            consistency,
+            bound,
+            prediction.region,
+            prediction.question,
+        )
     offset = Region.from_slices(box).shifted(prediction.offset_kji).start_kji
     mask = np.ascontiguousarray(inside[box]).view(np.uint8)
     return Answer(offset, mask, consistency, bound, prediction.region)

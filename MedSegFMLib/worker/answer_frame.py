@@ -15,6 +15,7 @@ import numpy as np
 
 from ..consistency.lower_bound import LowerBound
 from ..errors import WorkerError
+from ..prompts.places import Place, PlaceQuestion
 from ..prompts.prompt_list import PromptList
 from ..volumes.region import Region, Shape, shape_triple
 from . import consistency_frame
@@ -25,7 +26,7 @@ from .packed_mask import pack_mask, unpack_mask
 
 def to_parts(answers: Mapping[int, Answer]) -> tuple[dict[str, Any], dict[str, Array]]:
     """The numbers and the arrays of all answers by name."""
-    extents, consistency, bounds, seen = {}, {}, {}, {}
+    extents, consistency, bounds, seen, questions = {}, {}, {}, {}, {}
     arrays: dict[str, Array] = {}
     for label, answer in answers.items():
         extents[str(label)] = [answer.offset_kji, answer.mask_kji.shape]
@@ -34,6 +35,8 @@ def to_parts(answers: Mapping[int, Answer]) -> tuple[dict[str, Any], dict[str, A
             seen[str(label)] = [answer.seen.start_kji, answer.seen.stop_kji]
         if answer.lower_bound is not None:
             bounds[str(label)] = asdict(answer.lower_bound)
+        if answer.question is not None:
+            questions[str(label)] = asdict(answer.question)
         if answer.consistency is not None:
             numbers, parts = consistency_frame.to_parts(answer.consistency)
             consistency[str(label)] = numbers
@@ -43,6 +46,7 @@ def to_parts(answers: Mapping[int, Answer]) -> tuple[dict[str, Any], dict[str, A
         "consistency": consistency,
         "lower_bounds": bounds,
         "seen_kji": seen,
+        "questions": questions,
     }
     return numbers, arrays
 
@@ -62,6 +66,7 @@ def from_parts(
     """
     extents, consistency = data["extents_kji"], data["consistency"]
     bounds, seen = data["lower_bounds"], data["seen_kji"]
+    questions = data["questions"]
     answers = {}
     for label, (offset_kji, shape) in extents.items():
         packed, shape_kji = arrays[f"{label} mask"], shape_triple(shape)
@@ -77,6 +82,7 @@ def from_parts(
             None if numbers is None else consistency_frame.from_parts(numbers, own),
             _bound(bounds.get(label)),
             None if label not in seen else _region(*seen[label]),
+            _question(questions.get(label)),
         )
     return answers
 
@@ -92,6 +98,35 @@ def _bound(item: Any) -> LowerBound | None:
     if not isinstance(unlike, str) or not (value is None or 0 <= value <= 1):
         raise ValueError(f"a bound of {value} because of {unlike}")
     return LowerBound(None if value is None else float(value), unlike)
+
+
+def _question(item: Any) -> PlaceQuestion | None:
+    if item is None:
+        return None
+    places = tuple(
+        Place(
+            int(place["number"]),
+            _position(place["position_ras"]),
+            _finite(place["millilitres"]),
+            _finite(place["score"]),
+        )
+        for place in item["places"]
+    )
+    if not places or len({place.number for place in places}) != len(places):
+        raise ValueError(f"a question with the places {[place.number for place in places][:9]}")
+    return PlaceQuestion(places, _finite(item["agreement"]), _finite(item["bound"]))
+
+
+def _position(values: Any) -> tuple[float, float, float]:
+    r, a, s = map(_finite, values)
+    return r, a, s
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {number}")
+    return number
 
 
 def check_answers(event: Predicted, prompts: PromptList, volume_shape: Shape) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..consistency import Consistency
 from ..consistency.lower_bound import LowerBound
 from ..errors import MedSegFMError
+from ..prompts.places import PlaceQuestion
 from ..prompts.prompt_list import PromptList
 from ..volumes.region import Region, Shape, shape_triple
 
@@ -30,6 +31,8 @@ class Request:
         consistency: whether to measure the consistency of the planes too, which takes longer.
         clear_cache: whether the worker drops cached results of the volume first, so that the cost
             of the request is comparable with that of other models.
+        asks: whether a model of words asks where an object is if its looks at it disagree; see
+            `consistency.asking`.
     """
 
     model: str
@@ -38,6 +41,7 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
     consistency: bool = False
     clear_cache: bool = False
+    asks: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Answer:
         consistency: the consistency of the model's planes; None unless requested.
         lower_bound: of the Dice; None if the model is not calibrated.
         seen: the region that the model looked at; None if it is unknown.
+        question: where the object is, if that is the answer; its mask is empty then.
     """
 
     offset_kji: Shape
@@ -76,6 +81,7 @@ class Answer:
     consistency: Consistency | None = None
     lower_bound: LowerBound | None = None
     seen: Region | None = None
+    question: PlaceQuestion | None = None
 
     @property
     def region(self) -> Region | None:

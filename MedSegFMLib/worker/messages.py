@@ -33,7 +33,7 @@ from .frames import MOST_ARRAY_BYTES, Array, Frame, to_json
 from .shared_memory import open_shared
 
 # Increased by one with each incompatible change.
-PROTOCOL = 9
+PROTOCOL = 10
 
 # A sentence or a name of a worker is cut after so many characters.
 _MOST_CHARACTERS = 1 << 16
@@ -127,6 +127,7 @@ def request_frame(job: Job) -> Frame:
         "options": dict(request.options),
         "consistency": request.consistency,
         "clear_cache": request.clear_cache,
+        "asks": request.asks,
     }
     return Frame("request", data)
 
@@ -142,6 +143,7 @@ def parse_request(frame: Frame) -> Job:
             dict(data["options"]),
             bool(data["consistency"]),
             bool(data["clear_cache"]),
+            bool(data["asks"]),
         )
         return Job(int(data["number"]), int(data["volume"]), request)
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from ..consistency import PlaneViews, measure
+from ..consistency.asking import asking
 from ..consistency.lower_bound import (
     Calibration,
     LowerBound,
@@ -42,6 +43,7 @@ class ModelHost:
         self._segmenter: Segmenter | None = None
         self._calibration: Calibration | None = None
         self._session: Session | None = None
+        self._asks = False
         self._views: PlaneViews | None = None
         self._note = ""
 
@@ -109,8 +111,9 @@ class ModelHost:
     ) -> tuple[Mapping[int, Answer], Cost]:
         if self._volume is None:
             raise ModelError("There is no volume to segment; load one first.")
-        if request.clear_cache:
+        if request.clear_cache or request.asks != self._asks:
             self._session = self._views = None
+            self._asks = request.asks
         if self._key != _key(request):
             kept_note = self._note if device != request.device else ""
             # The old model is released before the new one is loaded: both may not fit.
@@ -123,9 +126,9 @@ class ModelHost:
             self._calibration = calibration_of(request.model, request.options)
             self._key = _key(request)
             meter.loaded()
-            opened(self._segmenter)
+            opened(self._asked(self._segmenter))
         if self._session is None:
-            self._session = Session(self._segmenter, self._volume)
+            self._session = Session(self._asked(self._segmenter), self._volume)
         # Each request contains all its prompts; their history is kept by the client.
         self._session.change(request.prompts)
         if not request.consistency:
@@ -147,6 +150,10 @@ class ModelHost:
             for label, prediction in predictions.items()
         }
         return answers, meter.cost()
+
+    def _asked(self, segmenter: Segmenter) -> Segmenter:
+        """The model as the present request uses it."""
+        return asking(segmenter) if self._asks else segmenter
 
     def _bound(self, request: Request, label: int, prediction: Prediction) -> LowerBound | None:
         if self._calibration is None:

@@ -1,4 +1,4 @@
-"""Hostile plans of nnU-Net and nnInteractive, bundles of MONAI, configurations of SAM 2 and 3.
+"""Hostile plans of nnU-Net and its kin, bundles of MONAI, configurations of SAM 2, 3 and Qwen3.
 
 Each is loaded and, if that succeeds, segments a small volume. An escape is anything but success or
 a named error of one line; code that ran; a connection to anywhere; attention other than torch's;
@@ -34,6 +34,7 @@ from Testing.attacks import (
     nninteractive_attacks,
     nnunet_attacks,
     segresnet_attacks,
+    voxtell_attacks,
 )
 from Testing.attacks.json_mutations import garbled, mutated
 
@@ -98,7 +99,7 @@ def _outcome(model: str, folder: Path) -> str | None:
         warnings.simplefilter("ignore")
         try:
             with _at_most(_LONGEST_S):
-                options = _OPTIONS.get(model, {})
+                options = _options(model, folder)
                 session = Session(create(model, "cpu", weights=folder, **options), volume)
                 classes = session.segmenter.classes
                 box = Box.from_ijk(volume.geometry, (4, 3, 1), (20, 18, 11))
@@ -162,6 +163,11 @@ def _good(model: str) -> Path:
         import nninteractive_folders
 
         return nninteractive_folders.write_folder(path, about_prompts={"point_radius": 4})
+    if model == "voxtell":
+        import voxtell_folders
+
+        voxtell_folders.write_encoder(path / "encoder")
+        return voxtell_folders.write_folder(path, bank=False)
     if model == "segresnet":
         from segresnet_bundles import write_bundle
 
@@ -180,8 +186,14 @@ def _good(model: str) -> Path:
 
 _kept: list[tempfile.TemporaryDirectory[str]] = []
 
-# Random weights would always zoom, which takes long.
-_OPTIONS = {"nninteractive": {"autozoom": "no"}}
+
+def _options(model: str, folder: Path) -> dict[str, Any]:
+    """The options with which a folder is loaded."""
+    if model == "voxtell":
+        return {"text_encoder": folder / "encoder"}
+    # Random weights would always zoom, which takes long.
+    return {"autozoom": "no"} if model == "nninteractive" else {}
+
 
 # The files of each model that are attacked.
 _FILES = {
@@ -190,6 +202,7 @@ _FILES = {
     "segresnet": ("configs/inference.json", "configs/inference.json", "configs/metadata.json"),
     "medical-sam3": ("config.json", "config.json", "vocab.json"),
     "medsam2": ("config.json",),
+    "voxtell": ("plans.json", "plans.json", "encoder/config.json", "encoder/tokenizer.json"),
 }
 
 
@@ -204,6 +217,9 @@ def _named() -> Iterator[Payload]:
         ("nnunet", "dataset.json", nnunet_attacks.DATASETS),
         ("nninteractive", "plans.json", nnunet_attacks.PLANS),
         ("nninteractive", "inference_info.json", nninteractive_attacks.PROMPTS),
+        ("voxtell", "plans.json", nnunet_attacks.PLANS),
+        ("voxtell", "encoder/config.json", voxtell_attacks.ENCODERS),
+        ("voxtell", "encoder/tokenizer.json", voxtell_attacks.TOKENIZERS),
         ("segresnet", "configs/inference.json", segresnet_attacks.BUNDLES),
         ("medical-sam3", "config.json", medical_sam3_attacks.CONFIGS),
         ("medsam2", "config.json", medsam2_attacks.CONFIGS),

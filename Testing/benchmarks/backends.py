@@ -47,6 +47,10 @@ class Backend:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+# Phrases that were embedded beforehand.
+_WORDS = ("liver", "left kidney", "right kidney")
+
+
 @dataclass(frozen=True)
 class Cost:
     """The measurements: seconds, megabytes, parameters in the weights."""
@@ -100,6 +104,13 @@ def _sam_med3d(folder: Path, size: str) -> dict[str, Any]:
     return {"weights": write_checkpoint(folder / "sam_med3d.pth", FULL)}
 
 
+def _voxtell(folder: Path, size: str) -> dict[str, Any]:
+    from voxtell_folders import PUBLISHED, TINY, write_folder
+
+    made = write_folder(folder / "weights", size=PUBLISHED if size == "published" else TINY)
+    return {"weights": made}
+
+
 def _nothing(folder: Path, size: str) -> dict[str, Any]:
     return {}
 
@@ -131,6 +142,12 @@ BACKENDS = {
         _sam_med3d,
         # The image is encoded at the first prompt.
         ("medim.models.sam_med3d", "MaskDecoder3D", ("forward",)),
+    ),
+    "voxtell": Backend(
+        "voxtell",
+        _voxtell,
+        # Windows and their sums are our own loop around the network.
+        ("voxtell.model.voxtell_model", "VoxTellModel", ("forward",)),
     ),
     # Its weights are shipped.
     "ensam": Backend("ensam", _nothing, None),
@@ -169,7 +186,8 @@ class Stopwatch:
 
 def measure(name: str, options: Mapping[str, Any], side: int, more: int) -> Cost:
     """Measure a backend in this process."""
-    from MedSegFMLib import Box, Geometry, Point, Session, Volume, create
+    from MedSegFMLib import Box, Geometry, Point, Session, Text, Volume, create
+    from MedSegFMLib.prompts.types import Prompt
 
     backend = BACKENDS[name]
     rng = np.random.default_rng(0)
@@ -183,13 +201,10 @@ def measure(name: str, options: Mapping[str, Any], side: int, more: int) -> Cost
     session = Session(segmenter, volume)
     label = session.add_object()
     quarter, half = side // 4, side // 2
-    takes_points = "point" in segmenter.card.prompts
-    session.add(
-        Point.from_ijk(geometry, (half,) * 3)
-        if takes_points
-        else Box.from_ijk(geometry, (quarter,) * 3, (side - quarter,) * 3),
-        label,
-    )
+    takes = segmenter.card.prompts
+    box = Box.from_ijk(geometry, (quarter,) * 3, (side - quarter,) * 3)
+    first: Prompt = Point.from_ijk(geometry, (half,) * 3) if "point" in takes else box
+    session.add(Text(_WORDS[0]) if takes == ("text",) else first, label)
     started = time.perf_counter()
     found = session.predict(label)
     seconds, inside = [time.perf_counter() - started], [0.0]
@@ -197,7 +212,8 @@ def measure(name: str, options: Mapping[str, Any], side: int, more: int) -> Cost
         corner = [half, half, half + (number + 1) % 8 * side // 16]
         # A click that the answer agrees with would cost some models nothing.
         on = bool(found.mask.array_kji[tuple(corner[::-1])])
-        session.add(Point.from_ijk(geometry, corner, not on), label)
+        click = Point.from_ijk(geometry, corner, not on)
+        session.add(Text(_WORDS[number % 2 + 1]) if takes == ("text",) else click, label)
         started = time.perf_counter()
         within = watch.seconds if watch else 0.0
         found = session.predict(label)

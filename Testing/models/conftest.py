@@ -94,6 +94,14 @@ def sam_med3d_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def voxtell_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random VoxTell with some embedded phrases, as it is published."""
+    from voxtell_folders import write_folder
+
+    return write_folder(tmp_path_factory.mktemp("voxtell") / "voxtell_tiny")
+
+
+@pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random SegResNet of three classes, as a MONAI bundle."""
     return segresnet_bundles.write_bundle(tmp_path_factory.mktemp("segresnet") / "bundle")
@@ -116,6 +124,7 @@ _GIVEN = {
     "sam3d": {"weights": "sam3d_weights", "base": "sam_weights"},
     "nninteractive": {"weights": "nninteractive_folder"},
     "sam-med3d": {"weights": "sam_med3d_weights"},
+    "voxtell": {"weights": "voxtell_folder"},
     "nnunet": {"weights": "nnunet_folder"},
     "segresnet": {"weights": "bundle"},
 }

@@ -24,7 +24,10 @@ from MedSegFMLib.worker.client import Failed, LocalLauncher, Request, WorkerClie
 
 VOLUME = make_blob(Geometry.from_spacing((12, 22, 24), (0.9, 0.8, 2.1)))[0]
 # Those whose network is run by torch alone.
-BY_TORCH = ("nninteractive", "nnunet", "segresnet", "medical-sam3", "medsam2", "sam-med3d", "sam3d")
+BY_TORCH = (
+    *("nninteractive", "voxtell", "nnunet", "segresnet"),
+    *("medical-sam3", "medsam2", "sam-med3d", "sam3d"),
+)
 
 
 def session_of(model: Segmenter) -> Session:
@@ -109,6 +112,7 @@ def test_a_worker_reports_it_and_goes_on(failing: Path, nnunet_folder: Path) -> 
 
 def test_whatever_a_package_raises_while_loading_is_a_named_error(
     nninteractive_folder: Path,
+    voxtell_folder: Path,
     nnunet_folder: Path,
     bundle: Path,
     sam3_weights: Path,
@@ -122,6 +126,7 @@ def test_whatever_a_package_raises_while_loading_is_a_named_error(
     monkeypatch.setattr(torch.nn.Module, "__init__", fail)
     for name, path in (
         ("nninteractive", nninteractive_folder),
+        ("voxtell", voxtell_folder),
         ("nnunet", nnunet_folder),
         ("segresnet", bundle),
         ("medical-sam3", sam3_weights),

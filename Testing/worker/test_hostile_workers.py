@@ -110,7 +110,7 @@ def test_a_header_that_cannot_be_right_is_a_named_error(octets: bytes) -> None:
         Frame(
             "predicted",
             {"number": 1, "extents_kji": [1], "consistency": {}, "lower_bounds": {}, "seen_kji": {},
-             "cost": None},
+             "questions": {}, "cost": None},
         ),
         Frame("opened", {"number": 1, "model": "m", "prompts": ["x"], "classes": []}),
         Frame("opened", {"number": 1, "model": "m", "prompts": "box", "classes": []}),
@@ -118,7 +118,7 @@ def test_a_header_that_cannot_be_right_is_a_named_error(octets: bytes) -> None:
         Frame(
             "predicted",
             {"number": 1, "extents_kji": {}, "consistency": {}, "lower_bounds": {}, "seen_kji": {},
-             "cost": dict.fromkeys(
+             "questions": {}, "cost": dict.fromkeys(
                 ("seconds", "loading_seconds", "peak_bytes", "on_gpu"), "x")},
         ),
     ],

@@ -18,6 +18,7 @@ from MedSegFMLib import Geometry, Mask
 from MedSegFMLib.consistency import measure
 from MedSegFMLib.consistency.lower_bound import LowerBound
 from MedSegFMLib.errors import PromptError, WeightsError, WorkerError
+from MedSegFMLib.prompts.places import Place, PlaceQuestion
 from MedSegFMLib.prompts.prompt_list import PromptList
 from MedSegFMLib.worker import mask_sizes
 from MedSegFMLib.worker.array_digest import array_digest
@@ -153,13 +154,15 @@ def test_requests_and_events_survive_the_way() -> None:
     consistency = measure(noisy_answer(Geometry.from_spacing((8, 10, 12))), [])
     bound = LowerBound(None, "no such case")
     answer = Answer((1, 2, 3), np.ones((2, 2, 2), np.uint8), consistency, bound)
-    empty = Answer((1, 2, 3), np.zeros((0, 0, 0), np.uint8))
+    question = PlaceQuestion((Place(2, (1.5, -2.5, 3.25), 4.5, 0.5),), 0.25, 0.75)
+    empty = Answer((1, 2, 3), np.zeros((0, 0, 0), np.uint8), question=question)
     cost = Cost(1.5, 0.25, 1 << 40, True)
     back = parse_event(travelled(event_frame(Predicted(1, {1: answer, 7: empty}, cost))), 0)
     assert isinstance(back, Predicted) and back.answers[7].region is None
     assert back.cost == cost
     assert back.answers[7].consistency is None and back.answers[7].lower_bound is None
     assert back.answers[1].lower_bound == bound
+    assert back.answers[7].question == question and back.answers[1].question is None
     assert back.answers[1].region == answer.region and back.answers[1].consistency is not None
     assert back.answers[1].consistency.hot_spots == consistency.hot_spots
 
@@ -172,8 +175,15 @@ def predicted(
 ) -> Frame:
     """An answer for one object; without changes, a good one."""
     numbers = {"number": 1, "extents_kji": {"1": [[0, 0, 0], shape]}, "consistency": {}}
-    numbers |= {"lower_bounds": {}, "seen_kji": {}}
+    numbers |= {"lower_bounds": {}, "seen_kji": {}, "questions": {}}
     return Frame("predicted", {**numbers, "cost": cost, **data}, arrays)
+
+
+def asked(**place: object) -> dict[str, object]:
+    """A question with two places of one number, or with one that is changed."""
+    good = {"number": 1, "position_ras": [0.0, 1.0, 2.0], "millilitres": 3.0, "score": 0.5}
+    places = [{**good, **place}] if place else [good, good]
+    return {"places": places, "agreement": 0.25, "bound": 0.75}
 
 
 def test_the_answer_that_the_damaged_ones_derive_from_is_good() -> None:
@@ -247,6 +257,10 @@ def test_masks_that_no_message_holds_are_refused_before_they_are_sent(
         predicted({"1 mask": BITS}, consistency={"1": {}}),
         predicted({"1 mask": BITS}, lower_bounds={"1": {"value": 7, "unlike": ""}}),
         predicted({"1 mask": BITS}, lower_bounds={"1": {"value": None, "unlike": 1}}),
+        predicted({"1 mask": BITS}, questions={"1": {"places": []}}),
+        predicted({"1 mask": BITS}, questions={"1": asked()}),
+        predicted({"1 mask": BITS}, questions={"1": asked(position_ras=[0, 0])}),
+        predicted({"1 mask": BITS}, questions={"1": asked(score=float("nan"))}),
         Frame("progress", {"number": "x"}),
         Frame("surprise", {"number": 1}),
         Frame("started", {"version": "9", "protocol": 99}),

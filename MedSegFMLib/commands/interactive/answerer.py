@@ -59,7 +59,7 @@ class Answerer:
             MedSegFMError: as the model raises, or if no worker can be kept.
         """
         self._client.set_volume(self._volume)
-        request = Request(self._model, prompts, self._device, self._options)
+        request = Request(self._model, prompts, self._device, self._options, asks=True)
         number = self._client.request(request)
         with _interrupts() as interrupted:
             while True:

@@ -22,6 +22,7 @@ from ..arguments.outputs import check_outputs
 from ..arguments.picture import title_of
 from ..console import print_table, progress_bar
 from ..result_output import Output
+from ..segmenting.place_questions import click_at, print_questions
 
 if TYPE_CHECKING:
     from .conversation import Conversation
@@ -118,6 +119,26 @@ def _add(context: Context, prompt: Prompt) -> None:
         change = talk.add(prompt, progress)
     print(change.sentence)
     _print_total(context)
+    _ask(context)
+
+
+def _ask(context: Context) -> None:
+    """Print where objects may be that the model asks about."""
+    talk = context.conversation
+    with progress_bar(talk.card.name) as progress:
+        questions = talk.questions(progress)
+    answers = "Type place N to decide, or negative I J K for one that is not it."
+    print_questions(questions, talk.prompts, talk.volume.geometry, answers)
+
+
+def _place(context: Context, words: Sequence[str]) -> None:
+    number = _one(words, "place N")
+    talk = context.conversation
+    with progress_bar(talk.card.name) as progress:
+        questions = talk.questions(progress)
+    if not talk.prompts.objects:
+        raise PromptError("There is no object yet; name one with text PHRASE first.")
+    _add(context, click_at(number, talk.label, talk.prompts, questions))
 
 
 def _prompting(word: str) -> Callable[[Context, Sequence[str]], None]:
@@ -286,6 +307,7 @@ def _save(context: Context, words: Sequence[str]) -> None:
             context.options,
             automatic=False,
             overlapping=False,
+            asked_with=() if talk.card.takes_words else None,
         )
     talk.note_saved()
     print(f"Wrote {path}.")
@@ -324,6 +346,7 @@ COMMANDS: Mapping[str, Command] = {
     },
     "text": Command("PHRASE", "the name of what to segment", _text, "classes"),
     "mask": Command("FILE[:NAME|LABEL]", "a segment that the object starts from", _mask, "files"),
+    "place": Command("N", "the object is at place N of the question where it is", _place),
     "classes": Command("", "segment every class of a model that has classes", _all_classes),
     "object": Command("NAME", "continue the object of that name, or begin one", _object, "objects"),
     "remove": Command("NAME", "remove an object with its prompts", _remove, "objects"),

@@ -11,6 +11,7 @@ from ...errors import PromptError
 from ...progress import Progress
 from ...prompts.edits import with_prompt
 from ...prompts.history import PromptHistory
+from ...prompts.places import PlaceQuestion
 from ...prompts.prompt_list import PromptList
 from ...prompts.references import find_object
 from ...prompts.types import Prompt, Text
@@ -167,6 +168,11 @@ class Conversation:
         """The voxels of each object of a list."""
         answers = self.answers(prompts, progress)
         return {n: Found(a.region, a.mask_kji, a.seen) for n, a in answers.items()}
+
+    def questions(self, progress: Progress) -> dict[int, PlaceQuestion]:
+        """Where the objects are that the model asks about, by label."""
+        answers = self.answers(self.prompts, progress)
+        return {n: a.question for n, a in answers.items() if a.question is not None}
 
     def segmentation(self, progress: Progress) -> Segmentation:
         """The objects that have prompts."""

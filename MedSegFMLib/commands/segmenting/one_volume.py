@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...consistency.asking import asking, asking_card
 from ...prompts.mask import Mask
 from ...prompts.prompt_list import PromptList
 from ...prompts.voxels import to_voxels
@@ -18,6 +19,7 @@ from ..arguments.prompts import are_given, class_prompts, parse_prompts
 from ..arguments.reading import read_volume
 from ..result_output import Output, treatment_of
 from .model_arguments import check_model
+from .place_questions import other_models
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Prepared:
         volume: the volume.
         prompts: the prompts; none yet for a model with classes of which none is named.
         by_class: whether it is such a model.
+        asks: whether a model of words asks where an object is, which takes a user.
     """
 
     arguments: argparse.Namespace
@@ -37,6 +40,7 @@ class Prepared:
     volume: Volume
     prompts: PromptList
     by_class: bool
+    asks: bool = False
 
     @property
     def masks(self) -> list[Mask]:
@@ -45,6 +49,8 @@ class Prepared:
 
     def begin(self, segmenter: Segmenter) -> Session:
         """A session with the prompts."""
+        if self.asks:
+            segmenter = asking(segmenter, other_models(self.arguments))
         session = Session(segmenter, self.volume)
         if self.by_class:
             arguments, geometry, classes = self.arguments, self.volume.geometry, segmenter.classes
@@ -70,7 +76,10 @@ def inputs_of(arguments: argparse.Namespace) -> list[Path]:
 
 
 def prepare(
-    arguments: argparse.Namespace, result: Output, volume: Volume | None = None
+    arguments: argparse.Namespace,
+    result: Output,
+    volume: Volume | None = None,
+    asks: bool = False,
 ) -> Prepared:
     """Read a volume, unless it was read already, and its prompts.
 
@@ -87,11 +96,13 @@ def prepare(
     # A model with classes supports text only and needs no prompts; its classes are known after it
     # has been loaded.
     known = card(arguments.model)
-    by_class = not are_given(arguments) and known.prompts == ("text",)
+    takes_names_only = known.prompts == ("text",) and not known.takes_words
+    by_class = not are_given(arguments) and takes_names_only
     if by_class:
         return Prepared(arguments, result, volume, PromptList(), by_class)
+    known = asking_card(known) if asks else known
     prompts = parse_prompts(arguments, volume.geometry, known.prompts)
     for _, prompt in prompts.entries:
         known.check_takes([prompt])
         to_voxels([prompt], volume.geometry)
-    return Prepared(arguments, result, volume, prompts, by_class)
+    return Prepared(arguments, result, volume, prompts, by_class, asks)

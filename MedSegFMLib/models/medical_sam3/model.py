@@ -52,6 +52,7 @@ CARD = ModelCard(
     packages=("torch", "torchvision", "transformers"),
     weights="medical-sam3",
     can_predict_empty=True,
+    takes_words=True,
     base_bytes=_BASE_BYTES,
     bytes_per_voxel=_BYTES_PER_VOXEL,
     options=(

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from numpy.typing import NDArray
 
-from ...errors import ModelError
 from ...progress import Progress, no_progress
+from .torch_stitching import stitched
 
 _log = logging.getLogger(__name__)
 
@@ -72,27 +71,13 @@ class WindowedPredictor(nnUNetPredictor):  # type: ignore[misc]
     def _stitched(
         self, data: torch.Tensor, slicers: Sequence[Any], device: torch.device
     ) -> torch.Tensor:
-        """The predictions of all windows, with nnU-Net's Gaussian weights and 16 bits."""
-        data = data.to(device)
-        bell = compute_gaussian(
-            tuple(self.configuration_manager.patch_size),
-            sigma_scale=1.0 / 8,
-            value_scaling_factor=10,
-            device=device,
+        """The predictions of all windows on the image, the sums kept on a device."""
+        return stitched(
+            data,
+            slicers,
+            self.configuration_manager.patch_size,
+            self.label_manager.num_segmentation_heads,
+            lambda patch: self._internal_maybe_mirror_and_predict(patch.to(self.device))[0],
+            device,
+            "nnU-Net",
         )
-        heads = self.label_manager.num_segmentation_heads
-        total = torch.zeros((heads, *data.shape[1:]), dtype=torch.half, device=device)
-        weights = torch.zeros(data.shape[1:], dtype=torch.half, device=device)
-        for window in slicers:
-            patch = data[window][None].contiguous().to(self.device)
-            prediction = self._internal_maybe_mirror_and_predict(patch)[0].to(device)
-            prediction *= bell
-            total[window] += prediction
-            weights[window[1:]] += bell
-        total /= weights
-        if not bool(torch.isfinite(total).all()):
-            raise ModelError(
-                "The logits of nnU-Net's network are too large for 16 bits; give it a volume with "
-                "intensities like those that it was trained on."
-            )
-        return total

@@ -12,6 +12,7 @@ from ...consistency import Consistency, HotSpot
 from ...prompts.prompt_list import PromptList
 from ...prompts.types import Position
 from ...worker.events import Event, Noted, Predicted, Progressed
+from ..places.tracker import PlaceTracker
 from ..requests.request_queue import PendingRequest, RequestQueue
 from ..segments.segments import Segments
 from ..updates import ConsistencyProgressed, ConsistencyReady, ConsistencyStarted, Update
@@ -33,10 +34,12 @@ class ConsistencyTracker:
         segments: The segments of the objects.
         queue: Takes the requests.
         view: Shows what was found.
+        places: The questions where objects are; forgotten with what was measured.
         updates: Gets what the user should see.
 
     Attributes:
         is_on: Whether each answer is followed by a request for the agreement of its planes.
+        places: The questions where objects are.
     """
 
     def __init__(
@@ -45,12 +48,14 @@ class ConsistencyTracker:
         segments: Segments,
         queue: RequestQueue,
         view: ConsistencyView,
+        places: PlaceTracker,
         updates: list[Update],
     ) -> None:
         self._workspace = workspace
         self._segments = segments
         self._queue = queue
         self._view = view
+        self.places = places
         self._updates = updates
         self._measured: _Measured | None = None
         # The object and the place of the hot spot that the views were brought to last.
@@ -83,7 +88,7 @@ class ConsistencyTracker:
             return
         if self._queue.is_measuring_consistency:
             self._queue.drop()
-        self.forget()
+        self._forget_measured()
 
     def set_contours_shown(self, on: bool) -> None:
         """Show each plane's own outline of the object, or do not."""
@@ -165,6 +170,10 @@ class ConsistencyTracker:
 
     def forget(self) -> None:
         """Forget what was found: the volume, the model or the prompts are different."""
+        self._forget_measured()
+        self.places.forget()
+
+    def _forget_measured(self) -> None:
         self._measured = self._spot = None
         self._view.clear()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ...consistency.asking import asking_card
 from ...model_choice import choice_text
 from ...registry import DEFAULT_MODEL, card
 from ...segmenter import ModelCard
@@ -55,7 +56,8 @@ class ActiveModel:
         Raises:
             ModelError: If there is no model of this name.
         """
-        made = cls(name, device, dict(options or {}), card=card(name, options))
+        own = asking_card(card(name, options))
+        made = cls(name, device, dict(options or {}), card=own)
         return made if loaded is None else made.loaded_as(loaded)
 
     def loaded_as(self, event: Opened) -> ActiveModel:

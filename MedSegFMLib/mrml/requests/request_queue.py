@@ -143,7 +143,7 @@ class RequestQueue:
         """
         if self._volume is not None and self._is_free() and self.background.number is None:
             model = self.model
-            request = Request(model.name, PromptList(), model.device, model.options)
+            request = Request(model.name, PromptList(), model.device, model.options, asks=True)
             self._worker().request(request)
 
     def predict(self, prompts: PromptList) -> None:
@@ -214,7 +214,14 @@ class RequestQueue:
         """Make a request of the work; one of the background is stopped and waits from here on."""
         model = self.model
         prompts = self.limited(pending.prompts)
-        request = Request(model.name, prompts, model.device, model.options, pending.for_consistency)
+        request = Request(
+            model.name,
+            prompts,
+            model.device,
+            model.options,
+            pending.for_consistency,
+            asks=True,
+        )
         client = self._client or self._worker()
         self.background.number = None
         self.pending = replace(pending, number=client.request(request))

@@ -86,6 +86,7 @@ def file_result(logic: SegmentationLogic) -> Segmentation:
         treatment=logic.treatment,
         versions=versions(),
         result_sha256=digest_of_result(segmentation, geometry),
+        asked_with=() if model.card.takes_words else None,
     )
     return replace(segmentation, ledger=ledger.to_json())
 

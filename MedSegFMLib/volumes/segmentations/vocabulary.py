@@ -102,6 +102,26 @@ def phrase_of(name: str) -> str:
     return phrases[0] if len(found) == len(phrases) == 1 else name.replace("_", " ").strip()
 
 
+def mirrored_name(name: str) -> str:
+    """A name in the patient's mirror image: the right kidney for the left one, as it is written.
+
+    A name without a side, or with both, is the same.
+    """
+    table = _vocabulary()
+    opposite = {"left": "right", "right": "left"}
+
+    def exchanged(found: re.Match[str]) -> str:
+        side = table.sides.get(found.group().casefold(), "")
+        return opposite.get(side, found.group())
+
+    mirrored = _WORD.sub(exchanged, name)
+    if mirrored != name:
+        return mirrored
+    # A side of one letter, or within a word.
+    side, words = _divided(name, table)
+    return " ".join((opposite[side], *words)) if side in opposite else name
+
+
 def variants(name: str) -> Iterator[tuple[str, str]]:
     """(side, phrase) of a name of one meaning, in each way to say it, the canonical one first."""
     found = readings(name)

@@ -1,0 +1,1 @@
+"""VoxTell: objects named in free words, segmented in 3D."""

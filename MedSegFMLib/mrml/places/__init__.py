@@ -1,0 +1,1 @@
+"""The question where an object is, in the scene."""
