@@ -32,6 +32,7 @@ MODELS = {
     "nninteractive": "MedSegFMLib.models.nninteractive.model",
     "nnunet": "MedSegFMLib.models.nnunet.model",
     "segresnet": "MedSegFMLib.models.segresnet.model",
+    "vista3d": "MedSegFMLib.models.vista3d.model",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
 }
 
@@ -42,6 +43,7 @@ ALIASES = {"graphcut": "randomwalk"}
 DISTRIBUTIONS = {
     "nnInteractive.inference.inference_session": "nninteractive",
     "nnInteractive.inference.remote": "nninteractive-client",
+    "skimage": "scikit-image",
     "yaml": "PyYAML",
 }
 
