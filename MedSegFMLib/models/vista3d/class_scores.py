@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 from ...progress import Progress
 from ...system.memory_cache import LruByteCache
 
-Scores = NDArray[np.float16]
+Scores = NDArray[np.float32]
 # Computes the logits (classes, i, j, k) of classes by their numbers.
-Scorer = Callable[[Sequence[int], Progress], NDArray[np.float32]]
-
-_TINY = np.finfo(np.float16).tiny
-_LARGEST = np.finfo(np.float16).max
+Scorer = Callable[[Sequence[int], Progress], Scores]
 
 
 class ClassScores:
-    """The scores of the classes that were named, and of further ones, in 16 bits.
+    """The scores of the classes that were named, and of further ones.
 
     A pass through the image takes about as long for many classes as for one. So each pass computes
     twice as many as the one before, the next in order: a single class costs one of them, and all
@@ -55,13 +52,7 @@ class ClassScores:
         self._passes += 1
         # The named one last, so that it is not the one that makes room.
         for n, values in reversed(list(zip(numbers, scores, strict=True))):
-            self._known.put(n, _short(values))
+            self._known.put(n, np.ascontiguousarray(values))
         found = self._known.get(number)
         assert found is not None, "the latest item is kept"
         return found
-
-
-def _short(values: NDArray[np.float32]) -> Scores:
-    """Logits in 16 bits, above 0 exactly where they were."""
-    short = values.clip(-_LARGEST, _LARGEST).astype(np.float16)
-    return np.where((values > 0) & (short < _TINY), _TINY, short).astype(np.float16)

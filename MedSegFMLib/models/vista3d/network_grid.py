@@ -28,8 +28,6 @@ _MARGIN_VOXELS = 10
 _BYTES_PER_VOXEL = 24
 # The logit of what the network did not see.
 FAR_LOGIT = 30.0
-# The least logit of what is inside, which must survive being stored as a difference.
-_LEAST_INSIDE = 1e-3
 # A click closer than this to the lower face of a window is not seen in it.
 _NEAR_FACE = 1e-3
 
@@ -138,8 +136,7 @@ class NetworkGrid:
         indices, known = zip(*(self._along(n, region) for n in (2, 1, 0)), strict=True)
         order = [self.axes[n] for n in (2, 1, 0)]
         part = scores.transpose(order)[np.ix_(*indices)].astype(np.float32)
-        part = np.nan_to_num(part, nan=-FAR_LOGIT).clip(-FAR_LOGIT, FAR_LOGIT)
-        part[(part > 0) & (part < _LEAST_INSIDE)] = _LEAST_INSIDE
+        part[np.isnan(part)] = -FAR_LOGIT
         k, j, i = known
         part[~(k[:, None, None] & j[:, None] & i)] = -FAR_LOGIT
         logits: Logits = part

@@ -165,7 +165,7 @@ class Vista3dSegmenter:
         """The logits (i, j, k) of the named classes or of the mask to start from, or None."""
         scores: NDArray[np.float32] | None = None
         for number, share in zip(numbers, parts_of(progress, max(1, len(numbers))), strict=False):
-            found = encoding.classes.of(number, share).astype(np.float32)
+            found = encoding.classes.of(number, share)
             scores = found if scores is None else np.maximum(scores, found)
         if scores is not None or marks.start is None:
             return scores
