@@ -93,6 +93,14 @@ def _medsam2(folder: Path, size: str) -> dict[str, Any]:
     return {"weights": write_checkpoint(folder, upstream=True, settings=settings)}
 
 
+def _vista3d(folder: Path, size: str) -> dict[str, Any]:
+    from vista3d_checkpoints import PATCH, PUBLISHED, TINY, write_checkpoint
+
+    if size == "published":
+        return {"weights": write_checkpoint(folder / "model.pt", PUBLISHED)}
+    return {"weights": write_checkpoint(folder / "model.pt", TINY), "patch": PATCH}
+
+
 def _nothing(folder: Path, size: str) -> dict[str, Any]:
     return {}
 
@@ -118,6 +126,11 @@ BACKENDS = {
         _medsam2,
         # Prompts on further slices are decoded by our own calls of its mask decoder.
         ("transformers", "Sam2VideoModel", ("forward", "get_image_features")),
+    ),
+    "vista3d": Backend(
+        "vista3d",
+        _vista3d,
+        ("MedSegFMLib.models.vista3d.network", "Vista3dNetwork", ("class_scores", "click_scores")),
     ),
     # Its weights are shipped.
     "ensam": Backend("ensam", _nothing, None),

@@ -23,7 +23,7 @@ _PREFIX = "network."
 _ADVICE = "give model.pt or model.safetensors of NV-Segment-CT as they are published"
 # Shows the width of the network, 48 as published.
 _EMBEDDINGS = "class_head.class_embeddings.weight"
-# Eight channels for each of the four attention heads' pairs; far more than any published width.
+# Multiples of what its attention's four heads divide; none wider than that was published.
 _WIDTHS = range(8, 129, 8)
 
 
