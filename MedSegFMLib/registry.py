@@ -34,6 +34,7 @@ MODELS = {
     "voxtell": "MedSegFMLib.models.voxtell.model",
     "nnunet": "MedSegFMLib.models.nnunet.model",
     "segresnet": "MedSegFMLib.models.segresnet.model",
+    "vista3d": "MedSegFMLib.models.vista3d.model",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",
 }
 
@@ -44,6 +45,7 @@ ALIASES = {"graphcut": "randomwalk"}
 DISTRIBUTIONS = {
     "nnInteractive.inference.inference_session": "nninteractive",
     "nnInteractive.inference.remote": "nninteractive-client",
+    "skimage": "scikit-image",
     "yaml": "PyYAML",
 }
 

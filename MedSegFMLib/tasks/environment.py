@@ -26,6 +26,7 @@ _PACKAGES = (
     "torch",
     "torchvision",
     "monai",
+    "scikit-image",
     "transformers",
     "segment-anything",
     "peft",

@@ -111,6 +111,14 @@ def _voxtell(folder: Path, size: str) -> dict[str, Any]:
     return {"weights": made}
 
 
+def _vista3d(folder: Path, size: str) -> dict[str, Any]:
+    from vista3d_checkpoints import PATCH, PUBLISHED, TINY, write_checkpoint
+
+    if size == "published":
+        return {"weights": write_checkpoint(folder / "model.pt", PUBLISHED)}
+    return {"weights": write_checkpoint(folder / "model.pt", TINY), "patch": PATCH}
+
+
 def _nothing(folder: Path, size: str) -> dict[str, Any]:
     return {}
 
@@ -148,6 +156,11 @@ BACKENDS = {
         _voxtell,
         # Windows and their sums are our own loop around the network.
         ("voxtell.model.voxtell_model", "VoxTellModel", ("forward",)),
+    ),
+    "vista3d": Backend(
+        "vista3d",
+        _vista3d,
+        ("MedSegFMLib.models.vista3d.network", "Vista3dNetwork", ("class_scores", "click_scores")),
     ),
     # Its weights are shipped.
     "ensam": Backend("ensam", _nothing, None),

@@ -12,6 +12,7 @@ import pytest
 import sam_med3d_checkpoints
 import segresnet_bundles
 import torch
+import vista3d_checkpoints
 from sam3d_checkpoints import write_decoder
 from sam_checkpoints import tiny_is_published, write_adapter, write_checkpoint
 
@@ -108,6 +109,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def vista3d_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random VISTA3D weights of a narrow network, as they are published."""
+    return vista3d_checkpoints.write_checkpoint(tmp_path_factory.mktemp("vista3d") / "model.pt")
+
+
+@pytest.fixture(scope="session")
 def models() -> dict[str, Segmenter]:
     """The models that a test already asked for: some take long to get ready."""
     return {}
@@ -127,11 +134,13 @@ _GIVEN = {
     "voxtell": {"weights": "voxtell_folder"},
     "nnunet": {"weights": "nnunet_folder"},
     "segresnet": {"weights": "bundle"},
+    "vista3d": {"weights": "vista3d_weights"},
 }
 _OPTIONS: dict[str, dict[str, Any]] = {
     "sam3d": {"cache_bytes": 0},
     # Random weights change everything everywhere, so that the session would always zoom.
     "nninteractive": {"autozoom": "no"},
+    "vista3d": {"patch": vista3d_checkpoints.PATCH},
 }
 
 

@@ -16,3 +16,14 @@ def parse_yes_no(name: str, text: bool | str) -> bool:
     if value is None:
         raise ModelError(f"{name} is '{text}'; give true or false.")
     return value
+
+
+def parse_whole(name: str, text: int | str) -> int:
+    """The value of an option that is a whole number of 0 or more, given as text or not.
+
+    Raises:
+        ModelError: If it is anything else.
+    """
+    if not (str(text).isascii() and str(text).isdigit()):
+        raise ModelError(f"{name} is '{text}'; give a whole number of 0 or more.")
+    return int(text)

@@ -26,6 +26,7 @@ from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...weights import store
 from ..class_based.segmenter import WHOLE_VOLUME, requested_classes
+from ..common.options import parse_whole
 from . import weights as sam3d_weights
 from .decoding import class_scores
 from .encoder_features import Base, embeddings
@@ -270,7 +271,7 @@ def _facts(
                 f"{path} does not specify for which {', '.join(lacking)} it was trained; give, for "
                 "instance, classes=liver,spleen patch=160 depth=16, as in its training."
             )
-        sides = [_whole(name, str(given[name])) for name in ("patch", "depth")]
+        sides = [parse_whole(name, str(given[name])) for name in ("patch", "depth")]
         facts = Sam3dFacts(tuple(name.strip() for name in classes), sides[0], sides[1])
     if len(facts.classes) != count:
         raise ModelError(
@@ -292,10 +293,4 @@ def _numbers(overlap: float | str, cache_bytes: int | str) -> tuple[float, int]:
         part = -1.0
     if not 0 <= part <= 0.9:
         raise ModelError(f"The overlap is {overlap}; give a number from 0 to 0.9, such as 0.5.")
-    return part, _whole("cache_bytes", str(cache_bytes))
-
-
-def _whole(name: str, text: str) -> int:
-    if not text.isdecimal():
-        raise ModelError(f"{name} is '{text}'; give a whole number of 0 or more.")
-    return int(text)
+    return part, parse_whole("cache_bytes", cache_bytes)

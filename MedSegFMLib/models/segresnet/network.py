@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from ..class_based.class_maps import ClassMaps, competing, overlapping
 from ..class_based.network_grid import check_network_grid
 from ..class_based.segmenter import SCORING
 from ..common.configuration_errors import configuration_errors
+from ..common.monai_volumes import meta_tensor, window_count
 from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite, read_state_dict
 from .bundle import Bundle
@@ -32,8 +32,6 @@ _ADVICE = "give a checkpoint of the network that the bundle describes"
 
 # The smallest probability, about the smallest number of 16 bits.
 _LEAST = 6e-8
-# The squares of such values, needed for the standard deviation, still fit into 32 bits.
-_LARGEST_INTENSITY = 1e15
 
 
 class SegResNetNetwork:
@@ -70,7 +68,7 @@ class SegResNetNetwork:
         from monai.transforms import Invertd
 
         self._check_grid(volume)
-        prepared: Any = self._preparing({"image": _meta_tensor(volume)})["image"]
+        prepared: Any = self._preparing({"image": meta_tensor(volume)})["image"]
         if not prepared.numel():
             raise VolumeError(
                 "Nothing of the volume is left after the bundle's preprocessing; give one with "
@@ -118,7 +116,8 @@ class SegResNetNetwork:
         """(channels, i, j, k) of the preprocessed volume, float32, on the CPU."""
         import torch
 
-        count, done = _window_count(prepared.shape[1:], self._windows), 0
+        inferer, done = self._windows, 0
+        count = window_count(prepared.shape[1:], inferer.roi_size, inferer.overlap)
 
         def predict_windows(windows: torch.Tensor) -> torch.Tensor:
             nonlocal done
@@ -175,28 +174,3 @@ def _inferer(settings: dict[str, Any], device: torch.device) -> Any:
 
     # The scores of a hundred classes are assembled on the CPU, which has the most memory.
     return SlidingWindowInferer(**settings, sw_device=device, device="cpu")
-
-
-def _window_count(shape: tuple[int, ...], inferer: Any) -> int:
-    """The number of MONAI's windows over a volume, accurate enough for progress reports."""
-    from monai.utils import ensure_tuple_rep, fall_back_tuple
-
-    count = 1
-    overlaps = ensure_tuple_rep(inferer.overlap, len(shape))
-    for size, width, overlap in zip(
-        shape, fall_back_tuple(inferer.roi_size, shape), overlaps, strict=True
-    ):
-        step = max(int(width * (1 - overlap)), 1)
-        count *= 1 + max(0, ceil((size - width) / step))
-    return count
-
-
-def _meta_tensor(volume: Volume) -> Any:
-    """(1, i, j, k) as MONAI reads a file, with its matrix to RAS."""
-    import torch
-    from monai.data import MetaTensor
-
-    array = volume.array_kji.transpose().astype(np.float32)
-    np.clip(array, -_LARGEST_INTENSITY, _LARGEST_INTENSITY, out=array)
-    # A copy, since torch warns of read-only arrays.
-    return MetaTensor(torch.from_numpy(array)[None], affine=volume.geometry.ijk_to_ras.copy())

@@ -1,0 +1,1 @@
+"""VISTA3D: classes by name and clicks in CT."""
