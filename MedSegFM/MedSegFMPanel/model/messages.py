@@ -18,13 +18,14 @@ def takes(card):
     """The prompts that a model takes, and its images."""
     names = {
         "box": _("boxes"),
+        "line": _("lines"),
         "point": _("clicks"),
         "scribble": _("scribbles"),
         "lasso": _("lassos"),
         "text": _("text"),
         "mask": _("segments to start from"),
     }
-    prompts = ", ".join(names[name] for name in card.prompts)
+    prompts = ", ".join(names[name] for name in card.accepted)
     images = ", ".join(card.modalities)
     if card.modalities == ("any",):
         images = _("images of any kind")

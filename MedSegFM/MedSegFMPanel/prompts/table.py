@@ -17,6 +17,7 @@ _TITLES = {
     ("scribble", False): _("− Scribble"),
     ("lasso", True): _("+ Lasso"),
     ("lasso", False): _("− Lasso"),
+    ("line", True): _("Line"),
     ("text", True): _("Text"),
 }
 _MASKS = {"start": _("Start"), "avoid": _("Not here"), "keep": _("Frozen")}
@@ -77,5 +78,8 @@ def _place(prompt):
     if hasattr(prompt, "position_ras"):
         return ", ".join(f"{v:.0f}" for v in prompt.position_ras)
     if hasattr(prompt, "center_ras"):
-        return ", ".join(f"{v:.0f}" for v in prompt.center_ras)
+        place = ", ".join(f"{v:.0f}" for v in prompt.center_ras)
+        if hasattr(prompt, "length_mm"):
+            place += _("; {length:.1f} mm long").format(length=prompt.length_mm)
+        return place
     return _("{n} points").format(n=len(prompt.positions_ras))
