@@ -15,7 +15,7 @@ from .types import Box, Line, Point, Position, Prompt
 
 # The other two diameters of the ellipsoid as a part of the line's length: the one across the line
 # that is most nearly within the slice, and the one across slices.
-_WIDTH, _DEPTH = 0.75, 1.0
+_WIDTH, _DEPTH = 0.9, 1.25
 
 
 def line_box(line: Line, geometry: Geometry) -> Box:

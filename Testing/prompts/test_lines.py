@@ -44,7 +44,7 @@ def test_a_line_that_is_none_is_refused(ends: tuple, said: str) -> None:
 def test_a_line_outside_the_volume_is_refused_with_its_end(geometry: Geometry) -> None:
     with pytest.raises(PromptError, match=r"line's end \(99, 6, 4\)"):
         Line.from_ijk(geometry, (2, 6, 4), (99, 6, 4))
-    beyond = np.array(across(geometry).positions_ras) + [500, 0, 0]
+    beyond = np.add(across(geometry).positions_ras, (500, 0, 0))
     with pytest.raises(PromptError, match="The line at"):
         to_voxels([Line(tuple(map(tuple, beyond.tolist())))], geometry)
 

@@ -40,9 +40,9 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
         "prompts",
         "Each prompt belongs to the last object started before it. --object starts a new object, "
         "as does a box, line or text if the current object already has one; prompts before the "
-        "first --object belong to the first object. Prompts that are added to saved ones of several "
-        "objects need an --object, unless they start one. Objects are saved as labels 1, 2 and so "
-        "on. A model with a fixed set of classes segments all of them if none is named with "
+        "first --object belong to the first object. Prompts that are added to saved ones of "
+        "several objects need an --object, unless they start one. Objects are saved as labels 1, 2 "
+        "and so on. A model with a fixed set of classes segments all of them if none is named with "
         "--text.",
     )
     group.set_defaults(typed=[])
