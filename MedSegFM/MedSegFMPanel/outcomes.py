@@ -2,7 +2,7 @@
 
 from slicer.i18n import tr as _
 
-from MedSegFMLib.consistency.lower_bound import UNLIKE_DOUBT, UNLIKE_SIZE
+from MedSegFMLib.consistency.lower_bound import SAYS_NOTHING, UNLIKE_DOUBT, UNLIKE_SIZE
 from MedSegFMLib.consistency.stopping import is_settled
 from MedSegFMLib.prompts.types import Point
 
@@ -11,6 +11,7 @@ _MM3_IN_ML = 1000
 _UNLIKE = {
     UNLIKE_SIZE: _("No calibration case has a segment of this size, so its Dice has no bound."),
     UNLIKE_DOUBT: _("No calibration case is as doubtful, so the Dice has no bound."),
+    SAYS_NOTHING: _("The segment is so doubtful that no bound of its Dice can be given."),
 }
 
 

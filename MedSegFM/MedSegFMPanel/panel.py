@@ -1,5 +1,7 @@
 """The panel: buttons and lists around the scene logic, driven by a timer."""
 
+from itertools import chain
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -26,6 +28,7 @@ from .prompts.place_mode import PlacedKind, PlaceMode
 from .prompts.roi_handles import show_handles
 from .prompts.table import PromptTable
 from .recovery import Recovery
+from .review.section import ReviewSection
 from .segments.refine_section import RefineSection
 from .segments.results_section import ResultsSection
 from .segments.section import SegmentSection
@@ -91,13 +94,15 @@ class Panel:
         self.options = ModelOptions(ui.optionsSection, self._on_options)
         self.consistency = ConsistencySection(ui, self.logic, self.attempt)
         self.comparing = CompareSection(self)
+        self.reviewing = ReviewSection(self)
         self.adapting = AdaptSection(self)
         # The parameters that are followed; the widgets show some also while none are.
         self.parameters, self._link = None, ParameterLink(ui, self.apply)
         self._is_open = False
         self.volume = VolumeChoice(self)
         self._actions = Actions(self)
-        keys = [*self.buttons.keys(), *self._actions.keys(), *self.consistency.keys()]
+        parts = (self.buttons, self._actions, self.consistency, self.reviewing)
+        keys = [*chain.from_iterable(part.keys() for part in parts)]
         self._shortcuts = Shortcuts(widget, keys)
         self._timer = qt.QTimer()
         self._timer.setInterval(_PUMP_MILLISECONDS)
@@ -110,6 +115,7 @@ class Panel:
             self.place_mode.stop()
             self.segments.leave_scene()
             self.comparing.leave_scene()
+            self.reviewing.leave_scene()
             self.adapting.leave_scene()
             self.recovery.begin_scene()
             return
@@ -283,6 +289,7 @@ class Panel:
         ui.nextSegmentButton.enabled = usable
         self.consistency.show()
         self.comparing.show()
+        self.reviewing.show()
         ui.recoverButton.visible = has_volume and self.recovery.fits(logic)
         self._show_busy()
 
