@@ -221,10 +221,14 @@ class Panel:
         self.refresh()
 
     def follow_model(self):
-        """Bring the parameters to the model of the work and its options: work was loaded."""
+        """Bring the parameters to the volume and the model of the work: work was loaded."""
         parameters, logic = self.parameters, self.logic
+        # As one change: the model before would answer work that another one has done.
+        was_modifying = parameters.parameterNode.StartModify()
+        parameters.volume = logic.volume_node
         parameters.modelOptions = with_options(parameters.modelOptions, logic.model, logic.options)
         parameters.model = type(parameters.model)[logic.model]
+        parameters.parameterNode.EndModify(was_modifying)
 
     def _apply_model(self, chosen):
         logic, wanted = self.logic, (chosen.model.value, chosen.device.value)

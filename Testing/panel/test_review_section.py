@@ -53,7 +53,7 @@ def test_the_worst_case_is_opened_first_and_the_list_says_what_is_expected(revie
     assert column(reviewer, 0)[0] == "b" and open_name(reviewer) == "b"
     assert ui.reviewTable.currentRow() == 0
     assert [float(text) for text in column(reviewer, 3)] == sorted(map(float, column(reviewer, 3)))
-    assert ui.reviewProgress.text() == "0 of 3 done"
+    assert ui.reviewProgressLabel.text == "0 of 3 done"
     assert ui.promptTable.rowCount == 1 and ui.reviewAcceptButton.text == "Accept"
     assert reviewer.panel.parameters.volume is reviewer.panel.logic.volume_node
 
@@ -68,7 +68,7 @@ def test_accept_and_skip_go_through_the_queue(reviewer: Any, batch: Path) -> Non
     assert column(reviewer, 5) == ["accepted", "skipped", ""]
     ui.reviewAcceptButton.click()
     assert open_name(reviewer) == skipped
-    assert ui.reviewProgress.text() == "2 of 3 done; 1 skipped"
+    assert ui.reviewProgressLabel.text == "2 of 3 done; 1 skipped"
     ui.reviewAcceptButton.click()
     assert open_name(reviewer) == "" and not ui.reviewAcceptButton.enabled
     assert "All cases are done." in ui.statusLabel.text

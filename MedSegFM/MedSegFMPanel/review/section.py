@@ -63,7 +63,7 @@ class ReviewSection:
         ui.reviewVolumesButton.text = Path(self._volumes).name or _("Volumes…")
         ui.reviewOpenButton.enabled = bool(self._results and self._volumes)
         is_open = queue is not None
-        for widget in (ui.reviewTable, ui.reviewProgress, ui.reviewButtons):
+        for widget in (ui.reviewTable, ui.reviewProgressRow, ui.reviewButtons):
             widget.visible = is_open
         if not is_open:
             ui.reviewHint.text = _(
@@ -73,8 +73,9 @@ class ReviewSection:
             return
         ui.reviewHint.text = _(HINT)
         progress = queue.progress
-        ui.reviewProgress.maximum, ui.reviewProgress.value = progress.cases, progress.done
-        ui.reviewProgress.format = progress_text(progress)
+        ui.reviewProgress.setRange(0, progress.cases)
+        ui.reviewProgress.setValue(progress.done)
+        ui.reviewProgressLabel.text = progress_text(progress)
         selected = None if opened is None else (opened.case.name, self.review.label)
         self._table.show(table_rows(queue), selected)
         for button in (ui.reviewAcceptButton, ui.reviewSkipButton, ui.reviewSliceButton):
@@ -136,11 +137,10 @@ class ReviewSection:
     def _follow(self, sentence):
         """Bring the panel to the case that was opened, or to none."""
         panel, opened = self._panel, self.review.open_case
-        panel.parameters.volume = None if opened is None else opened.volume_node
         panel.place_mode.stop()
+        panel.follow_model()
         if opened is not None:
             panel.models.look_again()
-            panel.follow_model()
             panel.warm_up()
         if sentence:
             panel.status.warn(sentence)
