@@ -5,8 +5,8 @@ from slicer.i18n import tr as _
 
 from MedSegFMLib.mrml.consistency.contours import PLANE_COLORS
 from MedSegFMLib.mrml.consistency.overlay import COLORS
+from MedSegFMLib.mrml.words import messages
 
-from .. import messages
 from .plot_layout import PlotLayout
 
 _PLANES = {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}
