@@ -51,7 +51,7 @@ class Access:
         return hmac.compare_digest((given or "").encode(), self.token.encode())
 
     def fault(self, headers: Mapping[str, str], changes: bool) -> str:
-        """Why a request is refused whoever made it; "" if it is not.
+        """Why a request is refused, with or without the token; "" if it is not.
 
         Args:
             headers: Its headers.

@@ -14,6 +14,8 @@ from ..mrml.updates import Written
 from ..mrml.words.translation import tr as _
 from ..mrml.words.update_messages import show_update
 from .fields import Message, text
+from .sections.comparison import ComparisonSection
+from .sections.consistency import ConsistencySection
 from .sections.model import ModelSection
 from .sections.prompts import PromptsSection
 from .sections.section import Action, Section, State
@@ -27,7 +29,7 @@ from .view_image import ViewImage
 
 
 class Desk:
-    """One session, whichever pages show it. Everything runs on the main thread.
+    """One session, which one or more pages show. Everything runs on the main thread.
 
     Args:
         make_client: Makes the client of a worker on a host, "" for this computer.
@@ -39,7 +41,7 @@ class Desk:
         images: The views' images by name.
         logic: The scene logic.
         recovery: Autosave, and what others have left.
-        status, views, segments, model, volume: Sections of the page.
+        status, views, segments, model, volume, comparison: Sections of the page.
     """
 
     def __init__(self, make_client: Callable[[str], Client], autosave: Path) -> None:
@@ -56,6 +58,7 @@ class Desk:
         self.volume = VolumeSection(self, self.views.show)
         self.segments = SegmentsSection(self)
         self.model = ModelSection(self)
+        self.comparison = ComparisonSection(self)
         self._surfaces = Surfaces(lambda: not logic.is_predicting, self.views.look_at_segments)
         self._sections: tuple[Section, ...] = (
             self.volume,
@@ -63,6 +66,8 @@ class Desk:
             self.model,
             PromptsSection(self),
             self.status,
+            ConsistencySection(self),
+            self.comparison,
             self.views,
         )
         self._actions: dict[str, Action] = {}
@@ -98,6 +103,7 @@ class Desk:
                 self._surfaces.note_change(self.logic.segments.node)
             show_update(update, self.status, self.logic)
         self.segments.follow()
+        self.comparison.follow()
         self._surfaces.update(self.logic.segments.node)
         requests = self.logic.requests
         if requests.is_predicting and not requests.is_held:
@@ -106,12 +112,13 @@ class Desk:
             self.status.busy(self.logic.is_measuring_consistency)
 
     def state(self) -> Mapping[str, State]:
-        """What the page shows, by section."""
+        """The data that the page shows, by section."""
         return {section.name: section.state() for section in self._sections}
 
     def close(self) -> None:
         """End the worker. The autosave stays if anything was done: the next start offers it."""
         is_empty = not self.logic.prompts.entries
+        self.comparison.close()
         self.segments.saving.close()
         self.logic.close()
         if is_empty:

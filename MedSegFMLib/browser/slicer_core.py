@@ -40,7 +40,7 @@ def application() -> Any:
 
 
 def make_views(app: Any, note: Callable[[str], None]) -> dict[str, Any]:
-    """Slicer's four views, rendered off screen when somebody asks for it.
+    """Slicer's four views, rendered off screen when an image is needed.
 
     Args:
         app: The SlicerApp.

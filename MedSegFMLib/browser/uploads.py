@@ -24,7 +24,7 @@ _HEADERS = (".mhd", ".nhdr", ".hdr")
 
 
 class Uploads:
-    """The folder of what pages have sent; nobody else can read it.
+    """The folder of the files that pages have sent, which no other user can read.
 
     Args:
         largest_bytes: The largest sum of the files of one upload.

@@ -63,6 +63,7 @@ def make_web_app(
             web.get("/socket", routes.socket),
             web.post("/volumes", routes.volumes),
             web.get("/results/{format}", routes.results),
+            web.get("/comparison.csv", routes.comparison),
             *more,
         ]
     )
@@ -70,7 +71,7 @@ def make_web_app(
 
 
 class Routes:
-    """What pages ask for besides the files they are made of.
+    """The requests of pages besides those for the files they are made of.
 
     Args:
         hub: The pages of the session.
@@ -129,6 +130,14 @@ class Routes:
             sentence = " ".join(str(error).split())
             self._hub.desk.status.warn(sentence)
             return web.json_response({"error": sentence}, status=400)
+
+    async def comparison(self, _request: web.Request) -> web.StreamResponse:
+        """The table of the models that were compared."""
+        try:
+            text = self._hub.desk.comparison.table_text()
+        except MedSegFMError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.Response(body=text.encode(), headers=_as_download("models.csv"))
 
     async def _file(self, item: ResultFormat) -> web.StreamResponse:
         """Written to a private folder first, which is removed at once."""

@@ -1,4 +1,6 @@
 // The panel: each section is brought to the state that the server sends.
+import { Comparison } from "./comparison.js";
+import { showConsistency } from "./consistency.js";
 import { button, byId, fill, setHidden, setRows, setText, span } from "./dom.js";
 
 // Prompts are shown by the workstation, with the tools.
@@ -9,6 +11,7 @@ export class Panel {
     this.link = link;
     this.segmentList = byId("segmentList");
     this.promptList = byId("promptTable");
+    this.comparison = new Comparison(link);
     this.connect();
   }
 
@@ -53,6 +56,8 @@ export class Panel {
 
   show(state) {
     for (const name of SECTIONS) if (state[name]) this[name](state[name]);
+    if (state.consistency) showConsistency(state.consistency);
+    if (state.comparison) this.comparison.show(state.comparison);
   }
 
   volume(part) {

@@ -17,7 +17,7 @@ class Section(Protocol):
     name: str
 
     def state(self) -> State:
-        """What the page shows, as JSON has it."""
+        """The data that the page shows, as JSON has it."""
         ...
 
     def actions(self) -> Mapping[str, Action]:

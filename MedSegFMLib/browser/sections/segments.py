@@ -10,6 +10,7 @@ from ...mrml.results.saving import Saving
 from ...mrml.segments.masking import is_locked, set_locked
 from ...mrml.words.messages import segment_hint
 from ...mrml.words.translation import tr as _
+from ..colors import as_hex
 from ..fields import Message, flag, number, text
 from .section import Action, State
 
@@ -82,12 +83,11 @@ class SegmentsSection:
 
     def _row(self, node: Any, segment_id: str, labels: Mapping[str, int]) -> State:
         segment = node.GetSegmentation().GetSegment(segment_id)
-        red, green, blue = (round(255 * part) for part in segment.GetColor())
         label = labels.get(segment_id)
         return {
             "id": segment_id,
             "name": segment.GetName(),
-            "color": f"#{red:02x}{green:02x}{blue:02x}",
+            "color": as_hex(segment.GetColor()),
             "isVisible": bool(node.GetDisplayNode().GetSegmentVisibility(segment_id)),
             "isLocked": is_locked(node, segment_id),
             "isObject": label is not None and label in self._desk.logic.prompts.labels,
