@@ -39,7 +39,9 @@ ORDER: dict[str, list[set[str]]] = {
         {"consistency", "results"},
         {"drawing", "tasks"},
         {"batch", "evaluate", "train", "worker"},
-        {"commands", "mrml"},
+        {"mrml"},
+        {"browser"},
+        {"commands"},
         {"cli"},
     ],
     "synthesis": [{"phantom", "scene"}, {"fields"}, {"random"}, {"recorded"}],
@@ -71,7 +73,8 @@ ORDER: dict[str, list[set[str]]] = {
         {"interaction"},
         {"scene_follower", "segment_choice"},
         {"logic"},
-        {"comparison", "results", "segment_editor_link"},
+        {"comparison", "recovery", "results", "segment_editor_link"},
+        {"words"},
     ],
 }
 

@@ -9,16 +9,16 @@ from slicer.i18n import tr as _
 from MedSegFMLib import registry
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.mrml.logic import SegmentationLogic
+from MedSegFMLib.mrml.recovery import Recovery
 from MedSegFMLib.mrml.updates import ConsistencyProgressed, ConsistencyStarted, VolumeGone, Written
+from MedSegFMLib.mrml.words import messages, model_messages, update_messages
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.events import Progressed
 
-from . import messages, status_messages
 from .actions import Actions
 from .comparison.section import CompareSection
 from .consistency.section import ConsistencySection
 from .dialogs import Dialogs
-from .model import messages as model_messages
 from .model.installation import Installation
 from .model.options import ModelOptions, with_options
 from .model.section import ModelSection
@@ -27,7 +27,6 @@ from .prompts.buttons import PromptButtons, Shortcuts, hint
 from .prompts.place_mode import PlacedKind, PlaceMode
 from .prompts.roi_handles import show_handles
 from .prompts.table import PromptTable
-from .recovery import Recovery
 from .review.section import ReviewSection
 from .segments.refine_section import RefineSection
 from .segments.results_section import ResultsSection
@@ -306,7 +305,7 @@ class Panel:
                 self.parameters is None or self.parameters.showChanges
             ):
                 self.logic.overlay.clear()
-            status_messages.show_update(update, self.status, self.logic)
+            update_messages.show_update(update, self.status, self.logic)
 
     def _show_busy(self):
         requests = self.logic.requests
