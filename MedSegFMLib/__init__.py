@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import MedSegFMError
     from .prompts.mask import Mask
-    from .prompts.types import Box, Lasso, Point, Prompt, Scribble, Text
+    from .prompts.types import Box, Lasso, Line, Point, Prompt, Scribble, Text
     from .registry import cards, create
     from .segmenter import ModelCard, Prediction, Segmenter
     from .session.propagation import propagate
@@ -29,6 +29,7 @@ __all__ = [
     "Frames",
     "Geometry",
     "Lasso",
+    "Line",
     "Mask",
     "MedSegFMError",
     "ModelCard",
@@ -50,7 +51,7 @@ __all__ = [
 _MODULES = {
     "errors": ("MedSegFMError",),
     "prompts.mask": ("Mask",),
-    "prompts.types": ("Box", "Lasso", "Point", "Prompt", "Scribble", "Text"),
+    "prompts.types": ("Box", "Lasso", "Line", "Point", "Prompt", "Scribble", "Text"),
     "registry": ("cards", "create"),
     "segmenter": ("ModelCard", "Prediction", "Segmenter"),
     "session.propagation": ("propagate",),

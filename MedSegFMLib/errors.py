@@ -76,6 +76,10 @@ class ClusterError(MedSegFMError, RuntimeError):
     """A cluster that does not exist, cannot be reached, or does not match this program."""
 
 
+class PageError(MedSegFMError, ValueError):
+    """A request of a page in the browser that cannot be granted, or a server that cannot start."""
+
+
 class Cancelled(MedSegFMError):
     """The user cancelled the work; nothing was changed."""
 

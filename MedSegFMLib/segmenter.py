@@ -86,7 +86,8 @@ class ModelCard:
     Attributes:
         name: the name that users type.
         title: the name that users read.
-        prompts: the names of the supported prompts, as in `prompts.types.PROMPT_NAMES`.
+        prompts: the names of the supported prompts, as in `prompts.types.PROMPT_NAMES`. A model
+            without "line" gets lines as a box and a click (`prompts.line_marks`).
         dimensions: 3 if the network processes volumes, 2 if it processes slices.
         packages: importable packages it needs beyond the base installation.
         weights: the name of its weights in the catalogue, None if it needs none.
@@ -131,6 +132,12 @@ class ModelCard:
     options: tuple[ModelOption, ...] = ()
     takes_words: bool = False
 
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The names of the prompts that users may give: the supported ones, and lines as a box."""
+        as_others = {"box", "point"}.intersection(self.prompts) and "line" not in self.prompts
+        return (*self.prompts, "line") if as_others else self.prompts
+
     def check_takes(self, prompts: Iterable[Prompt]) -> None:
         """Check that the model supports the type of each prompt.
 
@@ -141,10 +148,10 @@ class ModelCard:
         """
         given = (prompt for prompt in prompts if not isinstance(prompt, Mask) or is_start(prompt))
         for name in map(prompt_name, given):
-            if name not in self.prompts:
+            if name not in self.accepted:
                 raise PromptError(
                     f"{self.title} does not support {name} prompts; it supports "
-                    f"{', '.join(self.prompts)}."
+                    f"{', '.join(self.accepted)}."
                 )
 
     def with_options(self, names: Iterable[str]) -> ModelCard:

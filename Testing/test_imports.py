@@ -40,7 +40,9 @@ ORDER: dict[str, list[set[str]]] = {
         {"results"},
         {"drawing", "tasks"},
         {"batch", "evaluate", "train", "worker"},
-        {"commands", "mrml"},
+        {"mrml"},
+        {"browser"},
+        {"commands"},
         {"cli"},
     ],
     "synthesis": [{"phantom", "scene"}, {"fields"}, {"random"}, {"recorded"}],
@@ -73,7 +75,8 @@ ORDER: dict[str, list[set[str]]] = {
         {"interaction"},
         {"scene_follower", "segment_choice"},
         {"logic"},
-        {"comparison", "results", "segment_editor_link"},
+        {"comparison", "recovery", "results", "segment_editor_link"},
+        {"words"},
     ],
 }
 

@@ -1,5 +1,7 @@
 """The panel: buttons and lists around the scene logic, driven by a timer."""
 
+from itertools import chain
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -7,16 +9,16 @@ from slicer.i18n import tr as _
 from MedSegFMLib import registry
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.mrml.logic import SegmentationLogic
+from MedSegFMLib.mrml.recovery import Recovery
 from MedSegFMLib.mrml.updates import ConsistencyProgressed, ConsistencyStarted, VolumeGone, Written
+from MedSegFMLib.mrml.words import messages, model_messages, update_messages
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.events import Progressed
 
-from . import messages, status_messages
 from .actions import Actions
 from .comparison.section import CompareSection
 from .consistency.section import ConsistencySection
 from .dialogs import Dialogs
-from .model import messages as model_messages
 from .model.installation import Installation
 from .model.options import ModelOptions, with_options
 from .model.section import ModelSection
@@ -26,7 +28,7 @@ from .prompts.place_mode import PlacedKind, PlaceMode
 from .prompts.place_question import PlaceQuestionRow
 from .prompts.roi_handles import show_handles
 from .prompts.table import PromptTable
-from .recovery import Recovery
+from .review.section import ReviewSection
 from .segments.refine_section import RefineSection
 from .segments.results_section import ResultsSection
 from .segments.section import SegmentSection
@@ -93,13 +95,15 @@ class Panel:
         self.options = ModelOptions(ui.optionsSection, self._on_options)
         self.consistency = ConsistencySection(ui, self.logic, self.attempt)
         self.comparing = CompareSection(self)
+        self.reviewing = ReviewSection(self)
         self.adapting = AdaptSection(self)
         # The parameters that are followed; the widgets show some also while none are.
         self.parameters, self._link = None, ParameterLink(ui, self.apply)
         self._is_open = False
         self.volume = VolumeChoice(self)
         self._actions = Actions(self)
-        keys = [*self.buttons.keys(), *self._actions.keys(), *self.consistency.keys()]
+        parts = (self.buttons, self._actions, self.consistency, self.reviewing)
+        keys = [*chain.from_iterable(part.keys() for part in parts)]
         self._shortcuts = Shortcuts(widget, keys)
         self._timer = qt.QTimer()
         self._timer.setInterval(_PUMP_MILLISECONDS)
@@ -112,6 +116,7 @@ class Panel:
             self.place_mode.stop()
             self.segments.leave_scene()
             self.comparing.leave_scene()
+            self.reviewing.leave_scene()
             self.adapting.leave_scene()
             self.recovery.begin_scene()
             return
@@ -217,10 +222,14 @@ class Panel:
         self.refresh()
 
     def follow_model(self):
-        """Bring the parameters to the model of the work and its options: work was loaded."""
+        """Bring the parameters to the volume and the model of the work: work was loaded."""
         parameters, logic = self.parameters, self.logic
+        # As one change: the model before would answer work that another one has done.
+        was_modifying = parameters.parameterNode.StartModify()
+        parameters.volume = logic.volume_node
         parameters.modelOptions = with_options(parameters.modelOptions, logic.model, logic.options)
         parameters.model = type(parameters.model)[logic.model]
+        parameters.parameterNode.EndModify(was_modifying)
 
     def _apply_model(self, chosen):
         logic, wanted = self.logic, (chosen.model.value, chosen.device.value)
@@ -286,6 +295,7 @@ class Panel:
         ui.nextSegmentButton.enabled = usable
         self.consistency.show()
         self.comparing.show()
+        self.reviewing.show()
         ui.recoverButton.visible = has_volume and self.recovery.fits(logic)
         self._show_busy()
 
@@ -298,7 +308,7 @@ class Panel:
                 self.parameters is None or self.parameters.showChanges
             ):
                 self.logic.overlay.clear()
-            status_messages.show_update(update, self.status, self.logic)
+            update_messages.show_update(update, self.status, self.logic)
 
     def _show_busy(self):
         requests = self.logic.requests

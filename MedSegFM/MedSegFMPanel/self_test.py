@@ -23,6 +23,7 @@ from MedSegFMLib.mrml.nodes.volume_nodes import volume_from_node
 from MedSegFMLib.mrml.prompts.nodes import box_from_roi, show_prompt
 from MedSegFMLib.mrml.training.training_set import AcceptedSegments, write_cases
 from MedSegFMLib.mrml.updates import Written
+from MedSegFMLib.mrml.words.model_messages import weights_fault
 from MedSegFMLib.prompts.types import Box, Point
 from MedSegFMLib.registry import DEFAULT_MODEL, card, missing_packages
 from MedSegFMLib.volumes.io.sitk_images import volume_from_sitk
@@ -31,7 +32,6 @@ from MedSegFMLib.worker.events import Restarted, Stopped
 from MedSegFMLib.worker.launchers import LocalLauncher
 
 from .model.installation import RUNTIMES
-from .model.messages import weights_fault
 
 WEIGHTS_FREE = "randomwalk"
 _SHAPE_KJI = (24, 30, 34)

@@ -4,7 +4,7 @@ from time import monotonic, strftime
 
 from slicer.i18n import tr as _
 
-from .progress_phrases import translated
+from MedSegFMLib.mrml.words.progress_phrases import translated
 
 
 class StatusSection:

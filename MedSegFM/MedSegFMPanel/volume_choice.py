@@ -3,8 +3,7 @@
 import slicer
 
 from MedSegFMLib.errors import MedSegFMError
-
-from . import messages
+from MedSegFMLib.mrml.words import messages
 
 # Not the classes derived from it: labelmaps and vector volumes cannot be segmented.
 _CLASS = "vtkMRMLScalarVolumeNode"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
 
 from ..registry import create
@@ -106,6 +107,22 @@ class ObjectRow:
     output: str
     output_sha256: str
     inputs_sha256: str
+
+    @property
+    def title(self) -> str:
+        """The object with the volume of several that it is in, as all lists show it."""
+        return f"{self.object}, frame {self.frame}" if self.frame else self.object
+
+    @property
+    def expected_text(self) -> str:
+        """The expected Dice for the user."""
+        return "nothing found" if isnan(self.expected_dice) else f"{self.expected_dice:.3f}"
+
+    @property
+    def bound_text(self) -> str:
+        """The lower bound for the user; a dash if there is none, or it says nothing."""
+        # Batches of 0.2.0 hold bounds of 0.
+        return f"{self.lower_bound:.2f}" if self.lower_bound >= 0.005 else "–"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,13 +55,12 @@ def _texts(row: ObjectRow, slices: Sequence[SliceRow]) -> dict[str, str]:
         for item in slices
         if (item.case, item.object, item.frame) == (row.case, row.object, row.frame)
     ]
-    unknown = math.isnan(row.expected_dice)
     return {
-        "name": f"{row.object}, frame {row.frame}" if row.frame else row.object,
+        "name": row.title,
         "model": row.model,
         "ml": f"{row.ml:.2f}",
-        "expected": "nothing found" if unknown else f"{row.expected_dice:.3f}",
-        "bound": "–" if math.isnan(row.lower_bound) else f"{row.lower_bound:.2f}",
+        "expected": row.expected_text,
+        "bound": row.bound_text,
         "wrong_ml": f"{row.wrong_ml:.2f}",
         "slices": ", ".join(own[:_MOST_SLICES]),
         "notes": row.notes,

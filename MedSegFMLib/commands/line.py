@@ -28,6 +28,7 @@ COMMANDS = (
     "view",
     "segment",
     "shell",
+    "browser",
     "replay",
     "measure",
     "review",

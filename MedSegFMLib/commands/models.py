@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
             [
                 card.name + ("\n(default)" if card.name == DEFAULT_MODEL else ""),
                 card.summary,
-                ", ".join(card.prompts),
+                ", ".join(card.accepted),
                 _readiness(card),
                 f"{card.code_licence} / {card.weights_licence or 'none needed'}",
                 f"{card.memory_bytes(_REGION_VOXELS) / 1e6:.0f}",

@@ -38,6 +38,9 @@ _CALIBRATIONS = Path(__file__).with_name("calibrations.json")
 UNLIKE_PROMPTS = "it is calibrated for one box and clicks alone"
 UNLIKE_SIZE = "no calibration case has a segment of this size"
 UNLIKE_DOUBT = "no calibration case is as doubtful"
+SAYS_NOTHING = "the prediction is so doubtful that its Dice may be anything"
+# A bound below this, which would be shown as 0.00, says nothing.
+_LEAST_BOUND = 0.005
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,9 @@ class LowerBound:
     """The Dice that a prediction has at least, in 9 of 10 cases.
 
     Attributes:
-        value: the bound, 0 to 1; None if the prediction is unlike the calibration.
-        unlike: in what it is unlike it; empty if there is a bound.
+        value: the bound, above 0 and up to 1; None if there is none.
+        unlike: in what the prediction is unlike the calibration, or that a bound would say nothing;
+            empty if there is a bound.
     """
 
     value: float | None
@@ -130,7 +134,7 @@ def calibration_of(model: str, options: Mapping[str, Any]) -> Calibration | None
 
 
 def lower_bound(calibration: Calibration, found: Evidence) -> LowerBound:
-    """The bound of a prediction, or in what it is unlike the calibration."""
+    """The bound of a prediction, or why there is none."""
     clicks, expected = found.clicks, found.expected_dice
     if clicks is None:
         return LowerBound(None, UNLIKE_PROMPTS)
@@ -144,7 +148,8 @@ def lower_bound(calibration: Calibration, found: Evidence) -> LowerBound:
         return LowerBound(None, UNLIKE_SIZE)
     if expected < stratum.least_expected_dice:
         return LowerBound(None, UNLIKE_DOUBT)
-    return LowerBound(max(0.0, expected - stratum.quantile * (_MOST_DICE - expected)))
+    value = expected - stratum.quantile * (_MOST_DICE - expected)
+    return LowerBound(value) if value >= _LEAST_BOUND else LowerBound(None, SAYS_NOTHING)
 
 
 def score(expected: float, true: float) -> float:

@@ -27,8 +27,8 @@ class Protocol:
 
     Attributes:
         clicks: the most clicks for each object after its first prompt.
-        jitter: the largest error of each face of a box, as a part of the box's width; 0 is the
-            tight box.
+        jitter: the largest error of each face of a box, as a part of the box's width, or of each
+            end of a line, as a part of its length; 0 is the tight box or the exact line.
         box: whether the first prompt is a box for models that take one; otherwise it is a click in
             the middle of the object.
         name: the name of the protocol for the user.
@@ -53,6 +53,8 @@ class Protocol:
         start: whether the first prompt, for models that take one, is a mask: the object with an
             error, one of `simulate.perturbations.KINDS` or "any" for one that the seed chooses;
             None for no mask.
+        line: whether the first prompt is a line, as for RECIST: the longest diameter on the axial
+            slice of the object's largest cross-section.
 
     Raises:
         CasesError: a value is out of range.
@@ -73,12 +75,17 @@ class Protocol:
     nsd_spacing: str = "geometry"
     save_segs: bool = False
     start: str | None = None
+    line: bool = False
 
     def __post_init__(self) -> None:
         for field, (fits, valid) in _RULES.items():
             value = getattr(self, field)
             if not fits(value):
                 raise CasesError(f"The protocol's {field} is {value!r}; give {valid}.")
+        if self.line and self.start is not None:
+            raise CasesError(
+                f"The protocol begins with a line and with a mask ({self.start}); leave one out."
+            )
         if self.together and self.target_dice is not None:
             raise CasesError(
                 f"The protocol's target_dice is {self.target_dice} and its objects are together, "
@@ -109,6 +116,9 @@ class Protocol:
             first = f"a box, each face off by up to {100 * self.jitter:g} % of its width"
         elif self.box:
             first = "a tight box"
+        if self.line:
+            exact = f", each end off by up to {100 * self.jitter:g} % of it" if self.jitter else ""
+            first = f"the longest diameter on an axial slice (RECIST){exact}"
         if self.start is not None:
             error = "with an error" if self.start == "any" else self.start
             first = f"the object {error} as a mask to start from"
@@ -178,4 +188,5 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "nsd_spacing": _one_of("geometry", "stored"),
     "save_segs": (_truth, "true or false"),
     "start": _one_of(None, "any", *ERRORS),
+    "line": (_truth, "true or false"),
 }

@@ -36,6 +36,7 @@ class PlacedKind(StrEnum):
     """
 
     BOX = "box"
+    LINE = "line"
     TEXT = "text"
     MASK = "mask"
     POSITIVE_CLICK = "click +"

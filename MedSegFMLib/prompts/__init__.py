@@ -1,11 +1,12 @@
 """Prompts: their types, lists and edits, and their conversion to voxels and JSON."""
 
 from .mask import Mask
-from .types import Box, Lasso, Point, Prompt, Scribble, Text, is_positive, prompt_name
+from .types import Box, Lasso, Line, Point, Prompt, Scribble, Text, is_positive, prompt_name
 
 __all__ = [
     "Box",
     "Lasso",
+    "Line",
     "Mask",
     "Point",
     "Prompt",

@@ -10,7 +10,7 @@ import numpy as np
 from ..volumes.geometry import Geometry, Matrix
 from .mask import Mask
 from .prompt_list import PromptList
-from .types import Box, Point, Position, Prompt, Text, is_start
+from .types import Box, Line, Point, Position, Prompt, Text, is_start
 
 
 def replaced(prompts: PromptList, index: int, prompt: Prompt) -> PromptList:
@@ -51,16 +51,16 @@ def begins_object(
         prompts: the list that the prompt is for.
         prompt: the new prompt.
         label: the current object.
-        new_object_per_box: whether each box stands for an object of its own, as repeated `--box`
-            options do, and boxes in the panel if the user asks for it.
+        new_object_per_box: whether each box or line stands for an object of its own, as repeated
+            `--box` options do, and boxes in the panel if the user asks for it.
 
     Returns:
         True if the list has no object yet, if both the prompt and one of the current object are
-        texts, and, with `new_object_per_box`, if both are boxes or both are masks to start from.
+        texts, and, with `new_object_per_box`, if both are boxes, lines or masks to start from.
     """
     if not prompts.objects:
         return True
-    begun_by = (Text, Box) if new_object_per_box else (Text,)
+    begun_by = (Text, Box, Line) if new_object_per_box else (Text,)
     own = [given for owner, given in prompts.entries if owner == label]
     if is_start(prompt):
         return new_object_per_box and any(map(is_start, own))

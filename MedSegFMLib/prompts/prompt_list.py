@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import PromptError
-from .types import Box, Point, Prompt, as_background, prompt_name
+from .types import Box, Line, Point, Prompt, as_background, prompt_name
 
 
 @dataclass(frozen=True)
@@ -81,18 +81,18 @@ class PromptList:
         return replace(self, entries=self.entries[:index] + self.entries[index + 1 :])
 
     def moved(self, index: int, position_ras: Sequence[float]) -> PromptList:
-        """The list with the prompt at `index`, a click or a box, moved to `position_ras`.
+        """The list with the prompt at `index` (click, box or line) moved to `position_ras`.
 
         Args:
             index: counted from 0.
-            position_ras: the new position of the click or of the box's centre.
+            position_ras: the new position of the click, or of the middle of the box or line.
 
         Raises:
             PromptError: there is no such prompt, or its type cannot be moved.
         """
         self._check(index)
         label, prompt = self.entries[index]
-        if not isinstance(prompt, Point | Box):
+        if not isinstance(prompt, Point | Box | Line):
             raise PromptError(
                 f"A {prompt_name(prompt)} cannot be moved; delete it and draw another."
             )

@@ -15,7 +15,7 @@ from ..system.suggestions import with_suggestion
 from ..volumes.geometry import Geometry
 from .mask import Mask
 from .prompt_list import PromptList
-from .types import Box, Point, Prompt, Text, prompt_name
+from .types import Box, Line, Point, Prompt, Text, prompt_name
 
 
 def find_object(prompts: PromptList, text: str) -> int | None:
@@ -85,8 +85,8 @@ def edited(
     Args:
         prompts: the list, whose numbers all edits refer to.
         geometry: the volume's grid.
-        moves: numbers of clicks and boxes, and the voxel (i, j, k) that each goes to; a box with
-            its centre.
+        moves: numbers of clicks, boxes and lines, and the voxel (i, j, k) that each goes to; a box
+            or line with its middle.
         deletions: numbers of prompts.
         undone: how many of the remaining prompts, from the last, are taken back.
 
@@ -128,6 +128,8 @@ def prompt_text(prompt: Prompt, geometry: Geometry) -> str:
     if isinstance(prompt, Point):
         word = "point" if prompt.positive else "negative"
         return f"{word} {_numbers(geometry.ijk_from_ras(prompt.position_ras))}"
+    if isinstance(prompt, Line):
+        return f"line {_numbers(geometry.ijk_from_ras(prompt.positions_ras).ravel())}"
     word = prompt_name(prompt) if prompt.positive else f"negative-{prompt_name(prompt)}"
     first, count = geometry.ijk_from_ras(prompt.positions_ras[0]), len(prompt.positions_ras)
     return f"{word} {_numbers(first)}" + (f" and {count - 1} more" if count > 1 else "")

@@ -197,6 +197,59 @@ class Lasso:
 
 
 @dataclass(frozen=True)
+class Line:
+    """The longest diameter of the object on one slice, as radiologists measure it for RECIST.
+
+    Response Evaluation Criteria in Solid Tumours 1.1 (Eisenhauer et al. 2009, European Journal of
+    Cancer 45:228) measures a tumour by the longest line across it on an axial slice. The line may
+    leave an object that is not convex, so its voxels are not marks.
+
+    Attributes:
+        positions_ras: its two ends in millimetres, which must differ.
+    """
+
+    positions_ras: tuple[Position, ...]
+
+    def __post_init__(self) -> None:
+        ends = tuple(_position(p, "end of the line") for p in self.positions_ras)
+        if len(ends) != 2:
+            raise PromptError(f"The line has {len(ends)} ends; give two.")
+        if math.dist(ends[0], ends[1]) < _SMALLEST_LENGTH_MM:
+            raise PromptError(
+                f"Both ends of the line are at {numbers_text(ends[0])}; draw it across the object."
+            )
+        object.__setattr__(self, "positions_ras", ends)
+
+    @classmethod
+    def from_ijk(
+        cls, geometry: Geometry, start_ijk: Sequence[float], stop_ijk: Sequence[float]
+    ) -> Line:
+        """The line between two voxels (i, j, k) of `geometry`, which may be fractions.
+
+        Raises:
+            PromptError: an end is outside the volume, or both are the same.
+        """
+        start, stop = (_voxel_position(geometry, p, "line's end") for p in (start_ijk, stop_ijk))
+        return cls((start, stop))
+
+    @property
+    def length_mm(self) -> float:
+        """Its length."""
+        return math.dist(self.positions_ras[0], self.positions_ras[1])
+
+    @property
+    def center_ras(self) -> Position:
+        """Its middle in millimetres."""
+        return _position(np.mean(self.positions_ras, axis=0), "line's middle")
+
+    def moved(self, center_ras: Sequence[float]) -> Line:
+        """The same line around another middle."""
+        offset = np.subtract(_position(center_ras, "line's middle"), self.center_ras)
+        ends = np.array(self.positions_ras) + offset
+        return replace(self, positions_ras=tuple(map(tuple, ends.tolist())))
+
+
+@dataclass(frozen=True)
 class Text:
     """A phrase that names the object, for instance "left kidney"."""
 
@@ -207,13 +260,14 @@ class Text:
             raise PromptError("The text prompt is empty; name what to segment.")
 
 
-Prompt = Point | Box | Scribble | Lasso | Text | Mask
+Prompt = Point | Box | Scribble | Lasso | Line | Text | Mask
 
 PROMPT_NAMES: dict[type[Prompt], str] = {
     Point: "point",
     Box: "box",
     Scribble: "scribble",
     Lasso: "lasso",
+    Line: "line",
     Text: "text",
     Mask: "mask",
 }
@@ -225,7 +279,7 @@ def prompt_name(prompt: Prompt) -> str:
 
 
 def is_positive(prompt: Prompt) -> bool:
-    """Whether the prompt shows its object rather than limits it; always true of boxes, texts."""
+    """Whether the prompt shows its object rather than limits it, as boxes and lines always do."""
     return getattr(prompt, "positive", True)
 
 

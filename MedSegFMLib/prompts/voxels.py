@@ -14,9 +14,10 @@ from ..volumes.geometry import Geometry
 from ..volumes.grids import extent_text
 from ..volumes.region import Region, shape_triple
 from ..volumes.volume import Volume
+from .line_marks import line_box
 from .mask import Mask
 from .mask_voxels import FixedVoxels, StartVoxels, fixed_voxels, start_voxels
-from .types import Box, Lasso, Point, Position, Prompt, Scribble, Text, prompt_name
+from .types import Box, Lasso, Line, Point, Position, Prompt, Scribble, Text, prompt_name
 
 Indices = NDArray[np.int64]
 
@@ -30,7 +31,8 @@ class VoxelMarks:
     """The prompts for one object as voxels of one grid.
 
     Attributes:
-        boxes: the voxels whose centres each box encloses, at least one along each axis.
+        boxes: the voxels whose centres each box encloses, at least one along each axis; a line
+            counts as the box around it (`line_marks.line_box`).
         voxels_kji: (n, 3) int64 voxel indices marked by points, scribbles and lassos, in the order
             they were given, without repeats; a later mark of a voxel replaces an earlier one.
         positive: (n,) bool, whether each voxel belongs to the object.
@@ -108,6 +110,9 @@ def to_voxels(prompts: Sequence[Prompt], geometry: Geometry) -> VoxelMarks:
     for prompt in prompts:
         if isinstance(prompt, Box):
             boxes.append(box_region(prompt, geometry))
+        elif isinstance(prompt, Line):
+            _voxels_of(geometry, prompt.positions_ras, prompt)
+            boxes.append(box_region(line_box(prompt, geometry), geometry))
         elif isinstance(prompt, Text):
             phrases.append(prompt.phrase)
         elif isinstance(prompt, Mask):

@@ -8,7 +8,7 @@ from functools import partial
 
 from ..errors import PromptError
 from ..volumes.geometry import Geometry
-from .types import Box, Lasso, Point, Prompt, Scribble
+from .types import Box, Lasso, Line, Point, Prompt, Scribble
 
 Numbers = Sequence[float]
 _Drawn = type[Scribble] | type[Lasso]
@@ -94,6 +94,17 @@ WORDS: Mapping[str, PromptWord] = {
         ("X0", "Y0", "Z0", "X1", "Y1", "Z1"),
         "a box by two opposite corners in RAS millimetres",
         lambda _, n: Box.from_ras(n[:3], n[3:]),
+    ),
+    "line": PromptWord(
+        ("I0", "J0", "K0", "I1", "J1", "K1"),
+        "the longest diameter of the object on one slice (RECIST) between two voxels (i, j, k); a "
+        "second one starts another object",
+        lambda geometry, n: Line.from_ijk(geometry, n[:3], n[3:]),
+    ),
+    "line-ras": PromptWord(
+        ("X0", "Y0", "Z0", "X1", "Y1", "Z1"),
+        "the longest diameter between two positions in RAS millimetres",
+        lambda _, n: Line(((n[0], n[1], n[2]), (n[3], n[4], n[5]))),
     ),
     "point": PromptWord(
         ("I", "J", "K"),

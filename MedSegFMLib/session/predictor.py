@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from ..progress import Progress, part_of, parts_of
+from ..prompts.line_marks import without_lines
 from ..prompts.mask import Mask
 from ..prompts.types import Box, Prompt
 from ..segmenter import Encoding, Prediction, Segmenter
@@ -74,7 +75,9 @@ class Predictor:
             progress: reports progress.
             redraw: whether the model draws an object again that only starts from a mask.
         """
-        geometry, card, last = self._volume.geometry, self._segmenter.card, taken[-1]
+        geometry, card = self._volume.geometry, self._segmenter.card
+        taken = [without_lines(prompts, card.prompts, geometry) for prompts in taken]
+        last = taken[-1]
         start = Start.of(last)
         if start is None:
             return self._latest(None, taken, shared, progress).prediction

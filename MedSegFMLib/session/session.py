@@ -12,7 +12,7 @@ from ..progress import Progress, no_progress, parts_of
 from ..prompts.edits import with_prompt
 from ..prompts.history import PromptHistory
 from ..prompts.prompt_list import PromptList
-from ..prompts.types import Box, Prompt, Text, is_positive
+from ..prompts.types import Box, Line, Prompt, Text, is_positive
 from ..prompts.voxels import kept_part, to_voxels
 from ..segmenter import Prediction, Segmenter, class_numbers, probabilities
 from ..system.foreign_errors import callers
@@ -112,7 +112,7 @@ class Session:
         self.change(self.prompts.deleted(index))
 
     def move(self, index: int, position_ras: Sequence[float]) -> None:
-        """Move the click or box at `index` of the list to a position in RAS millimetres."""
+        """Move the click, box or line at `index` of the list to a position in RAS millimetres."""
         self.change(self.prompts.moved(index, position_ras))
 
     def freeze(self, part: Box | Region, label: int | None = None) -> None:
@@ -299,6 +299,6 @@ class Session:
         """The region of all boxes and marks, if the model segments all objects in one region."""
         rule = self.segmenter.card.region_rule
         given = [prompt for _, prompt in prompts.entries]
-        if not rule.shared or not any(isinstance(prompt, Box) for prompt in given):
+        if not rule.shared or not any(isinstance(p, Box | Line) for p in given):
             return None
         return prompt_region(given, self.volume.geometry, rule)

@@ -121,10 +121,12 @@ def coverage(rows: Sequence[Row], model: str) -> None:
     print("| predictions | number | with a bound | covered | mean bound | mean Dice |")
     print("|---" * 6 + "|")
     for title, chosen in _parts(rows):
+        found = [bounds.lower_bound(calibration, _evidence(row)) for row in chosen]
+        # A bound that is too low to say anything is not shown to users, and counts as 0 here.
         known = [
-            (found.value, row.dsc)
-            for row in chosen
-            if (found := bounds.lower_bound(calibration, _evidence(row))).value is not None
+            (bound.value or 0.0, row.dsc)
+            for bound, row in zip(found, chosen, strict=True)
+            if bound.value is not None or bound.unlike == bounds.SAYS_NOTHING
         ]
         if not known:
             print(f"| {title} | {len(chosen)} | 0 | – | – | – |")

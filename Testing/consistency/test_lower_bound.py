@@ -11,6 +11,7 @@ import pytest
 
 from MedSegFMLib import Box, Geometry, Point, Prediction, Scribble
 from MedSegFMLib.consistency.lower_bound import (
+    SAYS_NOTHING,
     UNLIKE_DOUBT,
     UNLIKE_PROMPTS,
     UNLIKE_SIZE,
@@ -64,7 +65,6 @@ def test_the_bound_undoes_the_score() -> None:
     more = lower_bound(CALIBRATION, Evidence(0.9, 500, 1))
     assert more.value is not None and more.value > found.value and not more.unlike
     assert lower_bound(CALIBRATION, Evidence(0.9, 500, 30)) == more, "more clicks than calibrated"
-    assert lower_bound(CALIBRATION, Evidence(0.55, 500, 0)).value == 0.0, "no Dice is below 0"
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,7 @@ def test_the_bound_undoes_the_score() -> None:
         (Evidence(0.9, 20_001, 0), UNLIKE_SIZE),
         (Evidence(None, 0, 0), UNLIKE_SIZE),
         (Evidence(0.49, 500, 0), UNLIKE_DOUBT),
+        (Evidence(0.55, 500, 0), SAYS_NOTHING),
     ],
 )
 def test_what_is_unlike_the_calibration_gets_no_bound(found: Evidence, unlike: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command_line import refused, run
 
-from MedSegFMLib import Box, Geometry, Point, Text, Volume
+from MedSegFMLib import Box, Geometry, Line, Point, Text, Volume
 from MedSegFMLib.datasets.cases import Case, LoadedCase
 from MedSegFMLib.errors import CasesError
 from MedSegFMLib.evaluate.protocol import BOX_MIDDLES, Protocol
@@ -117,6 +117,35 @@ CVPR25 = read_protocol("cvpr25")
 
 
 # A protocol is data
+
+
+def test_the_recist_protocol_begins_with_the_line_and_goes_on_with_clicks() -> None:
+    model = Filler()
+    rows, _ = run_case(task(), loaded_case(), model, read_protocol("recist"), no_progress)
+    left = of(rows, "left")
+    assert left[0].prompt == "line" and left[0].dsc > 0
+    assert all(row.prompt.startswith("click") for row in left[1:])
+    assert {row.step for row in left} == set(range(6))
+
+
+@pytest.mark.parametrize(
+    ("prompts", "expected"),
+    [(("box",), "line"), (("line",), "line"), (("text",), "text")],
+    ids=["box", "line", "text"],
+)
+def test_a_line_is_for_every_model_that_takes_places(
+    prompts: tuple[str, ...], expected: str
+) -> None:
+    case, protocol = loaded_case(), read_protocol("recist")
+    reference = case.label.array_kji == 4
+    card = Filler(prompts=prompts, classes=("right",)).card
+    prompt, kind = first_prompt(card, "right", 4, reference, case, protocol, 0)
+    assert kind == expected and isinstance(prompt, Line) == (expected == "line")
+
+
+def test_a_protocol_cannot_begin_with_a_line_and_a_mask() -> None:
+    with pytest.raises(CasesError, match="begins with a line and with a mask"):
+        Protocol(line=True, start="any")
 
 
 @pytest.mark.parametrize("name", shipped_protocols())

@@ -9,7 +9,7 @@ import pytest
 from sample_volumes import rotation
 from scene_helpers import add_bent_transform, add_transform
 
-from MedSegFMLib import Box, Geometry, Lasso, Point, Scribble
+from MedSegFMLib import Box, Geometry, Lasso, Line, Point, Scribble
 from MedSegFMLib.errors import PromptError
 from MedSegFMLib.mrml.prompts.nodes import (
     CLASSES,
@@ -48,13 +48,14 @@ def test_an_oblique_box_comes_back_with_the_same_voxels(scene: Any, geometry: Ge
     assert box_region(found, geometry) == box_region(box, geometry)
 
 
-@pytest.mark.parametrize("kind", ["box", "scribble", "lasso"])
+@pytest.mark.parametrize("kind", ["box", "scribble", "lasso", "line"])
 def test_a_parent_transform_moves_the_prompt(scene: Any, kind: str) -> None:
     positions = ((0.0, 0.0, 0.0), (4.0, 0.0, 0.0), (4.0, 5.0, 0.0))
     prompts = {
         "box": Box.from_ras((0, 0, 0), (2, 4, 6)),
         "scribble": Scribble(positions),
         "lasso": Lasso(positions),
+        "line": Line(positions[:2]),
     }
     node = make(scene, kind)
     show_prompt(node, prompts[kind])
@@ -78,6 +79,15 @@ def test_a_curve_comes_back_as_it_was(scene: Any, kind: str) -> None:
     node = make(scene, kind)
     show_prompt(node, prompt)
     assert prompts_from_node(node) == [prompt]
+
+
+def test_a_line_comes_back_as_it_was_and_an_open_one_is_refused(scene: Any) -> None:
+    node, line = make(scene, "line"), Line(((1.0, 2.0, 3.0), (9.0, 2.5, 3.0)))
+    show_prompt(node, line)
+    assert prompts_from_node(node) == [line]
+    node.RemoveNthControlPoint(1)
+    with pytest.raises(PromptError, match="has 1 ends; give two"):
+        prompts_from_node(node)
 
 
 def test_a_smooth_curve_is_taken_as_it_is_drawn(scene: Any) -> None:
@@ -110,6 +120,6 @@ def test_a_curve_with_too_few_points_is_refused(scene: Any) -> None:
 
 
 def test_another_kind_of_node_is_refused(scene: Any) -> None:
-    node = scene.AddNewNodeByClass("vtkMRMLMarkupsLineNode", "ruler")
-    with pytest.raises(PromptError, match="ruler is a vtkMRMLMarkupsLineNode"):
+    node = scene.AddNewNodeByClass("vtkMRMLMarkupsAngleNode", "corner")
+    with pytest.raises(PromptError, match="corner is a vtkMRMLMarkupsAngleNode"):
         prompts_from_node(node)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scene_helpers import SessionClient, content
 
-from MedSegFMLib import Box, Lasso, Point, Scribble
+from MedSegFMLib import Box, Lasso, Line, Point, Scribble
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.updates import Warned
 
@@ -91,6 +91,36 @@ def test_a_drawn_box_is_taken_when_its_second_corner_is_placed(
     assert markups(scene, "ROI") == []
     ready.redo()
     assert len(markups(scene, "ROI")) == 1
+
+
+def test_a_line_is_taken_at_its_second_end_and_follows_its_ends(
+    ready: SegmentationLogic, scene: Any
+) -> None:
+    node = ready.view.draft("line")
+    node.AddControlPointWorld(3, 4, 5)
+    ready.pump()
+    assert not ready.prompts.entries
+    node.AddControlPointWorld(12, 4, 5)
+    ready.pump()
+    ((_, line),) = ready.prompts.entries
+    assert line == Line(((3, 4, 5), (12, 4, 5)))
+    node.SetNthControlPointPositionWorld(1, 15, 8, 5)
+    ready.pump()
+    ((_, moved),) = ready.prompts.entries
+    assert isinstance(moved, Line) and moved.positions_ras[1] == (15, 8, 5)
+    ready.undo()
+    ready.undo()
+    assert markups(scene, "Line") == []
+    ready.redo()
+    assert len(markups(scene, "Line")) == 1
+
+
+def test_a_line_that_was_begun_is_dropped_with_the_next(
+    ready: SegmentationLogic, scene: Any
+) -> None:
+    ready.view.draft("line").AddControlPointWorld(3, 4, 5)
+    node = ready.view.draft("line")
+    assert markups(scene, "Line") == [node]
 
 
 def test_a_stroke_and_an_outline_are_taken_when_finished(ready: SegmentationLogic) -> None:

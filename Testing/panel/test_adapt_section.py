@@ -44,7 +44,7 @@ def add_ball(name: str, center_kji: tuple[int, int, int], segments: tuple[str, .
 @pytest.fixture
 def site(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The desk with two segmented volumes, weights of SAM by name, and the section open."""
-    from MedSegFMPanel.model import messages as model_facts
+    from MedSegFMLib.mrml.words import model_messages as model_facts
 
     here = lambda card: store.Installed(card.name, Path("sam.pth"), "0", 1, False)  # noqa: E731
     monkeypatch.setattr(model_facts, "weights_here", here)
@@ -79,7 +79,7 @@ def wait_for(desk: Any, phase: Phase) -> None:
 def test_what_is_missing_is_said_and_the_button_waits(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from MedSegFMPanel.model import messages as model_facts
+    from MedSegFMLib.mrml.words import model_messages as model_facts
 
     ui = desk.ui
     monkeypatch.setattr(desk.panel.installation, "explain", lambda card: "")

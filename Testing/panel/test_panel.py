@@ -41,6 +41,23 @@ def test_the_panel_says_how_good_the_segment_is_and_when_to_stop(desk: Any) -> N
     assert "Dice at least" in desk.ui.statusLabel.text
 
 
+def test_a_line_across_the_object_gives_a_segment_as_a_box_does(desk: Any) -> None:
+    desk.load()
+    desk.ui.lineButton.click()
+    assert "longest diameter" in desk.ui.promptHint.text
+    desk.click_in_view((10, 15, 18))
+    desk.click_in_view((24, 15, 18))
+    desk.leave_place_mode()
+    desk.wait(lambda: desk.ui.promptTable.rowCount == 1)
+    desk.wait()
+    mask = desk.mask()
+    assert (mask & desk.ball).sum() > 0.8 * desk.ball.sum()
+    assert mask.sum() < 2 * desk.ball.sum()
+    cells = [desk.ui.promptTable.item(0, column).text() for column in (0, 2)]
+    assert cells == ["Line", "17, 15, 18; 14.0 mm long"]
+    assert not desk.ui.lineButton.checked
+
+
 def test_clicks_of_both_signs_go_on_until_the_button_is_released(desk: Any) -> None:
     desk.load()
     desk.ui.positiveButton.click()

@@ -28,7 +28,7 @@ def reported() -> Iterator[tuple[str, str]]:
 
 
 def test_every_phrase_of_a_prediction_can_be_translated(module: Any) -> None:
-    from MedSegFMPanel.progress_phrases import PHRASES
+    from MedSegFMLib.mrml.words.progress_phrases import PHRASES
 
     phrases = dict(reported())
     assert len(phrases) > 10
@@ -37,6 +37,6 @@ def test_every_phrase_of_a_prediction_can_be_translated(module: Any) -> None:
 
 
 def test_a_phrase_of_an_unknown_worker_is_shown_as_it_is(module: Any) -> None:
-    from MedSegFMPanel.progress_phrases import translated
+    from MedSegFMLib.mrml.words.progress_phrases import translated
 
     assert translated("Counting sheep") == "Counting sheep"

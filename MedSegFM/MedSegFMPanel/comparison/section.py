@@ -15,10 +15,10 @@ from MedSegFMLib.mrml.comparison.requests import FEWEST, MOST
 from MedSegFMLib.mrml.comparison.table import table_of
 from MedSegFMLib.mrml.comparison.view import ModelComparisonView
 from MedSegFMLib.mrml.segments.reference import reference_choices
+from MedSegFMLib.mrml.words import comparison_messages as messages
 from MedSegFMLib.prompts.json_format import read_prompts, write_prompts
 
 from ..model.options import option_texts
-from . import messages
 from .model_list import CompareModels
 from .table import CompareTable
 

@@ -5,11 +5,10 @@ from slicer.i18n import tr as _
 
 from MedSegFMLib.mrml.consistency.contours import PLANE_COLORS
 from MedSegFMLib.mrml.consistency.overlay import COLORS
+from MedSegFMLib.mrml.words import messages
+from MedSegFMLib.mrml.words.planes import PLANES
 
-from .. import messages
 from .plot_layout import PlotLayout
-
-_PLANES = {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}
 
 
 class ConsistencySection:
@@ -105,7 +104,7 @@ def _legend():
     """The colour of each plane, as rich text."""
     return "&nbsp; ".join(
         f'<span style="color:{_hex(PLANE_COLORS[name])}; font-size:large">■</span>&nbsp;{word}'
-        for name, word in _PLANES.items()
+        for name, word in PLANES.items()
     )
 
 

@@ -4,6 +4,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedSegFMLib.errors import Cancelled, WeightsError
+from MedSegFMLib.mrml.words import model_messages as messages
 from MedSegFMLib.registry import card
 from MedSegFMLib.system.free_memory import free_bytes
 from MedSegFMLib.weights import store
@@ -11,7 +12,7 @@ from MedSegFMLib.weights.catalogue import entry
 from MedSegFMLib.weights.download import Download, Import
 from MedSegFMLib.worker.trial_process import ProcessTrial
 
-from . import licences, messages
+from . import licences
 
 
 class ModelSection:

@@ -13,6 +13,7 @@ _BUTTONS = (
     ("negativeButton", PlacedKind.NEGATIVE_CLICK, "point", "Shift+X"),
     ("scribbleButton", PlacedKind.SCRIBBLE, "scribble", "Shift+S"),
     ("lassoButton", PlacedKind.LASSO, "lasso", "Shift+L"),
+    ("lineButton", PlacedKind.LINE, "line", "Shift+R"),
 )
 
 
@@ -42,7 +43,7 @@ class PromptButtons:
         """
         for name, _kind, prompt, _key in _BUTTONS:
             button = getattr(self._ui, name)
-            button.visible = prompt in card.prompts
+            button.visible = prompt in card.accepted
             button.enabled = usable
         self._ui.newSegmentPerBox.visible = "box" in card.prompts
         self._ui.newSegmentPerBox.enabled = usable
@@ -82,6 +83,7 @@ class PromptButtons:
 
 HINTS = {
     PlacedKind.BOX: _("Click two opposite corners in a slice view, then drag the handles."),
+    PlacedKind.LINE: _("Click both ends of the longest diameter on one slice, then drag its ends."),
     PlacedKind.POSITIVE_CLICK: _("Click on the object; click the button again to stop."),
     PlacedKind.NEGATIVE_CLICK: _(
         "Click on what is not the object; click the button again to stop."

@@ -14,6 +14,7 @@ class PlacedKind(Enum):
     """The kinds of what is placed in the views: prompts, and the target of a prompt to move."""
 
     BOX = "box"
+    LINE = "line"
     POSITIVE_CLICK = "positive click"
     NEGATIVE_CLICK = "negative click"
     SCRIBBLE = "scribble"
@@ -24,6 +25,7 @@ class PlacedKind(Enum):
 # The scene logic's name and the sign of each prompt that is drawn.
 _DRAFTS = {
     PlacedKind.BOX: ("box", True),
+    PlacedKind.LINE: ("line", True),
     PlacedKind.POSITIVE_CLICK: ("point", True),
     PlacedKind.NEGATIVE_CLICK: ("point", False),
     PlacedKind.SCRIBBLE: ("scribble", True),

@@ -3,23 +3,11 @@
 import qt
 from slicer.i18n import tr as _
 
-from MedSegFMLib.prompts.mask import Mask
-from MedSegFMLib.prompts.types import is_positive, prompt_name
+from MedSegFMLib.mrml.words.prompt_titles import place, title
 
 from ..table_height import ROW_PIXELS, fit_height
 
 _MOST_ROWS = 5
-_TITLES = {
-    ("box", True): _("Box"),
-    ("point", True): _("+ Click"),
-    ("point", False): _("− Click"),
-    ("scribble", True): _("+ Scribble"),
-    ("scribble", False): _("− Scribble"),
-    ("lasso", True): _("+ Lasso"),
-    ("lasso", False): _("− Lasso"),
-    ("text", True): _("Text"),
-}
-_MASKS = {"start": _("Start"), "avoid": _("Not here"), "keep": _("Frozen")}
 
 
 class PromptTable:
@@ -56,26 +44,11 @@ class PromptTable:
         self._table.clearSelection()
         self._table.setRowCount(len(prompts.entries))
         for row, (label, prompt) in enumerate(prompts.entries):
-            if isinstance(prompt, Mask):
-                title = _MASKS[prompt.role]
-            else:
-                title = _TITLES[(prompt_name(prompt), is_positive(prompt))]
-            for column, text in enumerate((title, prompts.name(label), _place(prompt))):
+            texts = (title(prompt), prompts.name(label), place(prompt))
+            for column, text in enumerate(texts):
                 self._table.setItem(row, column, qt.QTableWidgetItem(text))
             self._table.setRowHeight(row, ROW_PIXELS)
         fit_height(self._table, _MOST_ROWS)
         self._table.scrollToBottom()
         self._table.blockSignals(blocked)
         self._selected(None)
-
-
-def _place(prompt):
-    if isinstance(prompt, Mask):
-        return _("{n} voxels").format(n=prompt.count)
-    if hasattr(prompt, "phrase"):
-        return prompt.phrase
-    if hasattr(prompt, "position_ras"):
-        return ", ".join(f"{v:.0f}" for v in prompt.position_ras)
-    if hasattr(prompt, "center_ras"):
-        return ", ".join(f"{v:.0f}" for v in prompt.center_ras)
-    return _("{n} points").format(n=len(prompt.positions_ras))

@@ -4,8 +4,7 @@ import slicer
 
 from MedSegFMLib.mrml.segment_editor_link import SegmentEditorLink
 from MedSegFMLib.mrml.segments.masking import is_locked, set_locked
-
-from .. import messages
+from MedSegFMLib.mrml.words import messages
 
 # Slicer's tools to correct segments by hand; the others are in the Segment Editor module.
 _EFFECTS = ["Paint", "Draw", "Erase", "Scissors", "Islands", "Smoothing", "Threshold"]

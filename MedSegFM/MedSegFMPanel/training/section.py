@@ -9,10 +9,10 @@ from slicer.i18n import tr as _
 from MedSegFMLib import registry
 from MedSegFMLib.mrml.training.adaptation import CASES, RECIPE, Adapting, Phase, Plan
 from MedSegFMLib.mrml.training.training_set import AcceptedSegments, write_cases
+from MedSegFMLib.mrml.words import model_messages
 from MedSegFMLib.train.registry import recipe
 from MedSegFMLib.weights import store
 
-from ..model import messages as model_messages
 from . import messages
 
 _BASES = ("sam", "medsam")

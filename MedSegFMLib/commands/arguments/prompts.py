@@ -39,10 +39,10 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "prompts",
         "Each prompt belongs to the last object started before it. --object starts a new object, "
-        "as does a box or text if the current object already has one; prompts before the first "
-        "--object belong to the first object. Prompts that are added to saved ones of several "
-        "objects need an --object, unless they start one. Objects are saved as labels 1, 2 and so "
-        "on. A model with a fixed set of classes segments all of them if none is named with "
+        "as does a box, line or text if the current object already has one; prompts before the "
+        "first --object belong to the first object. Prompts that are added to saved ones of "
+        "several objects need an --object, unless they start one. Objects are saved as labels 1, 2 "
+        "and so on. A model with a fixed set of classes segments all of them if none is named with "
         "--text.",
     )
     group.set_defaults(typed=[])
@@ -123,7 +123,7 @@ def _add_edit_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=[],
         metavar=("N", "I", "J", "K"),
-        help="move prompt N, a click or the centre of a box, to a voxel (i, j, k)",
+        help="move prompt N, a click or the middle of a box or line, to a voxel (i, j, k)",
     )
     group.add_argument(
         "--undo", action="count", default=0, help="take the last prompt back; can be repeated"

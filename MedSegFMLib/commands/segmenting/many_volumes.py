@@ -95,15 +95,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def object_texts(row: ObjectRow) -> list[str]:
     """The cells of `HEADER` for an object."""
-    unknown = row.expected_dice != row.expected_dice
-    name = f"{row.object}, frame {row.frame}" if row.frame else row.object
     return [
         row.case,
-        name,
+        row.title,
         row.model,
         f"{row.ml:.2f}",
-        "nothing found" if unknown else f"{row.expected_dice:.3f}",
-        "–" if row.lower_bound != row.lower_bound else f"{row.lower_bound:.2f}",
+        row.expected_text,
+        row.bound_text,
         "–" if row.worst_slice < 0 else str(row.worst_slice),
         row.notes,
     ]

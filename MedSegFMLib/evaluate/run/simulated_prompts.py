@@ -9,7 +9,7 @@ from ...datasets.cases import LoadedCase
 from ...prompts.mask import Mask
 from ...prompts.types import Box, Point, Prompt, Text
 from ...segmenter import ModelCard
-from ...simulate import box_around, challenge_box, next_click, perturbed
+from ...simulate import box_around, challenge_box, longest_diameter, next_click, perturbed
 from ..protocol import BOX_MIDDLES, Protocol
 from ..records import PlacedKind
 
@@ -34,7 +34,8 @@ def first_prompt(
     """The first prompt of an object, a kind that the model takes.
 
     A model that takes no mask gets a box if the protocol starts from a mask, one that takes no box
-    a click, and one that takes none of them the name.
+    a click, and one that takes none of them the name. A line is for any model that takes boxes or
+    clicks.
 
     Args:
         card: the card of the model.
@@ -49,6 +50,9 @@ def first_prompt(
         geometry = loaded.image.geometry
         wrong = perturbed(reference, protocol.start, seed, geometry.spacing_kji_mm)
         return Mask.from_array(wrong, geometry), PlacedKind.MASK
+    if protocol.line and "line" in card.accepted:
+        line = longest_diameter(reference, loaded.image.geometry, protocol.jitter, seed)
+        return line, PlacedKind.LINE
     boxed = protocol.box and "box" in card.prompts
     if "text" in card.prompts and (protocol.text_first or not (boxed or "point" in card.prompts)):
         return Text(name), PlacedKind.TEXT

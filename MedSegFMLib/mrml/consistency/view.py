@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import slicer
-
 from ...consistency import Consistency, HotSpot
 from ...prompts.types import Position
 from ...volumes.geometry import Geometry
+from ..nodes.slice_views import jump_to
 from ..prompts.doubt_mark import DoubtMark
 from .contours import PlaneContours
 from .overlay import DisagreementOverlay
@@ -105,10 +104,7 @@ class ConsistencyView:
 
     def jump(self, position_ras: Position) -> None:
         """Move crosshair and slice views to a place in RAS millimetres."""
-        crosshair = self._scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
-        if crosshair is not None:
-            crosshair.SetCrosshairRAS(*position_ras)
-        slicer.vtkMRMLSliceNode.JumpAllSlices(self._scene, *position_ras)
+        jump_to(self._scene, position_ras)
 
 
 def position_of(spot: HotSpot, geometry: Geometry) -> Position:

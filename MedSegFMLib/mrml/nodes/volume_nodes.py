@@ -1,16 +1,18 @@
-"""From a volume node to the `Volume` that models get."""
+"""From a volume node to the `Volume` that models get, and back."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from vtkmodules.util.numpy_support import vtk_to_numpy
+import numpy as np
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ...errors import VolumeError
 from ...volumes.geometry import Geometry
 from ...volumes.volume import Volume
-from .transforms import local_to_ras, to_numpy
+from .transforms import local_to_ras, to_numpy, to_vtk
 
 
 def volume_from_node(node: Any) -> Volume:
@@ -40,6 +42,22 @@ def volume_from_node(node: Any) -> Volume:
     node.GetIJKToRASMatrix(matrix)
     geometry = Geometry((k, j, i), local_to_ras(node) @ to_numpy(matrix))
     return Volume(vtk_to_numpy(scalars).reshape(k, j, i), geometry)
+
+
+def add_volume_node(scene: Any, volume: Volume, name: str) -> Any:
+    """Add a vtkMRMLScalarVolumeNode with the voxels of a volume, with its display."""
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    array = volume.array_kji
+    if array.dtype.kind not in "iuf" or array.dtype == np.float16:
+        array = array.astype(np.float32)
+    image = vtkImageData()
+    image.SetDimensions(*array.shape[::-1])
+    values = np.ascontiguousarray(array).ravel()
+    image.GetPointData().SetScalars(numpy_to_vtk(values, deep=True))
+    node.SetAndObserveImageData(image)
+    node.SetIJKToRASMatrix(to_vtk(volume.geometry.ijk_to_ras))
+    node.CreateDefaultDisplayNodes()
+    return node
 
 
 def content_stamp(node: Any) -> int:

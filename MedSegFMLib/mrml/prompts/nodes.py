@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import GeometryError, PromptError
-from ...prompts.types import Box, Lasso, Point, Position, Prompt, Scribble
+from ...prompts.types import Box, Lasso, Line, Point, Position, Prompt, Scribble
 from ..nodes.hidden_nodes import same_place_node
 from ..nodes.transforms import local_to_ras, to_numpy, to_vtk
 
@@ -22,11 +22,15 @@ CLASSES = {
     "box": "vtkMRMLMarkupsROINode",
     "scribble": "vtkMRMLMarkupsCurveNode",
     "lasso": "vtkMRMLMarkupsClosedCurveNode",
+    "line": "vtkMRMLMarkupsLineNode",
 }
 
 
 _COLORS = {True: (0.20, 0.80, 0.35), False: (0.95, 0.25, 0.20)}
 _BOX_COLOR = (0.95, 0.80, 0.20)
+# Prompts that have no sign.
+_UNSIGNED = ("box", "line")
+_DRAWN = Scribble | Lasso | Line
 # Setting a position and reading it back through a parent transform costs the last digits.
 SAME_MM = 1e-6
 
@@ -39,7 +43,7 @@ def add_markup(scene: Any, role: str, positive: bool) -> Any:
         role: A key of `CLASSES`.
         positive: Whether its prompts mark what belongs to the object.
     """
-    title = "box" if role == "box" else f"{role} {'+' if positive else '−'}"
+    title = role if role in _UNSIGNED else f"{role} {'+' if positive else '−'}"
     with same_place_node(scene):
         node = scene.AddNewNodeByClass(CLASSES[role], f"MedSegFM {title}")
     node.SetAttribute(ROLE, role)
@@ -48,7 +52,7 @@ def add_markup(scene: Any, role: str, positive: bool) -> Any:
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     if display is not None:
-        color = _BOX_COLOR if role == "box" else _COLORS[positive]
+        color = _BOX_COLOR if role in _UNSIGNED else _COLORS[positive]
         display.SetColor(color)
         display.SetSelectedColor(color)
         display.SetSaveWithScene(False)
@@ -71,8 +75,8 @@ def prompts_from_node(node: Any) -> list[Prompt]:
     as it is drawn, with the points between its control points. Parent transforms are folded in.
 
     Raises:
-        PromptError: If a ROI has zero size or is under a non-linear transform, a curve has too few
-            points, or the node is of another type.
+        PromptError: If a ROI has zero size or is under a non-linear transform, a curve or a line
+            has too few points, or the node is of another type.
     """
     positive = is_positive_node(node)
     if node.IsA("vtkMRMLMarkupsROINode"):
@@ -81,10 +85,13 @@ def prompts_from_node(node: Any) -> list[Prompt]:
         return [Lasso(_drawn(node), positive)]
     if node.IsA("vtkMRMLMarkupsCurveNode"):
         return [Scribble(_drawn(node), positive)]
+    if node.IsA("vtkMRMLMarkupsLineNode"):
+        return [Line(tuple(position for _, position in defined_points(node)))]
     if node.IsA("vtkMRMLMarkupsFiducialNode"):
         return [Point(position, positive) for _, position in defined_points(node)]
     raise PromptError(
-        f"The node {node.GetName()} is a {node.GetClassName()}; draw a box, a point or a curve."
+        f"The node {node.GetName()} is a {node.GetClassName()}; draw a box, a line, a "
+        "point or a curve."
     )
 
 
@@ -116,7 +123,7 @@ def defined_points(node: Any) -> list[tuple[str, Position]]:
     ]
 
 
-def show_prompt(node: Any, prompt: Box | Scribble | Lasso) -> None:
+def show_prompt(node: Any, prompt: Box | Scribble | Lasso | Line) -> None:
     """Give a node of the prompt's class the prompt's place and shape.
 
     A ROI has edges at right angles: a sheared box is shown with the nearest such edges.
@@ -136,7 +143,8 @@ def show_prompt(node: Any, prompt: Box | Scribble | Lasso) -> None:
         if node.GetNumberOfControlPoints() == 0:
             node.AddControlPointWorld(*prompt.center_ras)
         return
-    node.SetCurveTypeToLinear()
+    if not isinstance(prompt, Line):
+        node.SetCurveTypeToLinear()
     node.RemoveAllControlPoints()
     for position in prompt.positions_ras:
         node.AddControlPointWorld(*position)
@@ -146,7 +154,7 @@ def same_shape(first: Prompt, second: Prompt) -> bool:
     """Whether two prompts have the same shape but for the last digits."""
     if isinstance(first, Box) and isinstance(second, Box):
         return bool(np.allclose(first.corners_ras(), second.corners_ras(), atol=SAME_MM))
-    if isinstance(first, Scribble | Lasso) and isinstance(second, Scribble | Lasso):
+    if isinstance(first, _DRAWN) and isinstance(second, _DRAWN):
         a, b = first.positions_ras, second.positions_ras
         return len(a) == len(b) and bool(np.allclose(a, b, atol=SAME_MM))
     return first == second

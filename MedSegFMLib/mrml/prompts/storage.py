@@ -83,6 +83,12 @@ class PromptStorage:
             raise
         return Stored(state, _volume_of(node), node.GetNodeReference(_SEGMENTATION))
 
+    def forget(self, volume_node: Any) -> None:
+        """Remove the states of a volume, which is about to leave the scene, from the scene."""
+        for node in self._nodes():
+            if _volume_of(node) is volume_node:
+                self._scene.RemoveNode(node)
+
     def _find(self, volume_node: Any, segmentation_node: Any | None) -> Any | None:
         for node in self._nodes():
             segmentation = node.GetNodeReference(_SEGMENTATION)

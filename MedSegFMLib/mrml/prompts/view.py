@@ -17,6 +17,7 @@ from ...prompts.prompt_list import PromptList
 from ...prompts.types import (
     Box,
     Lasso,
+    Line,
     Point,
     Position,
     Prompt,
@@ -35,6 +36,11 @@ class _Shape:
     index: int
     prompt: Prompt
     shown: Prompt
+
+
+# What a node of its own shows, and the nodes that Slicer completes by itself while drawing.
+_Drawn = Box | Scribble | Lasso | Line
+_COMPLETED = ("vtkMRMLMarkupsROINode", "vtkMRMLMarkupsLineNode")
 
 
 class PromptView:
@@ -69,19 +75,19 @@ class PromptView:
     def draft(self, kind: str, positive: bool = True) -> Any:
         """A node to draw a prompt into.
 
-        A click is taken when its point is placed, a box when its second corner is, strokes and
-        outlines when `finish` is called with their node. A box that was begun and not finished is
-        dropped when the next one is begun.
+        A click is taken when its point is placed, a box when its second corner is, a line when its
+        second end is, strokes and outlines when `finish` is called with their node. A box or line
+        that was begun and not finished is dropped when the next one is begun.
 
         Args:
-            kind: "point", "box", "scribble" or "lasso".
+            kind: "point", "box", "line", "scribble" or "lasso".
             positive: Whether it marks what belongs to the object.
         """
         if kind == "point":
             return self.point_node(positive)
-        if kind != "box":
+        if kind not in ("box", "line"):
             return self._make(kind, positive)
-        for node_id in [i for i in self._drafts if self._is_open_box(i)]:
+        for node_id in [i for i in self._drafts if self._is_open(i)]:
             self._drafts.discard(node_id)
             self._remove(node_id)
         node = self._make(kind, positive)
@@ -96,11 +102,11 @@ class PromptView:
     def show(self, prompts: PromptList) -> None:
         """Bring the markups to a prompt list; nodes that show their prompt already stay."""
         points: dict[bool, list[tuple[int, Point]]] = {True: [], False: []}
-        shapes: list[tuple[int, Box | Scribble | Lasso]] = []
+        shapes: list[tuple[int, _Drawn]] = []
         for n, (_, prompt) in enumerate(prompts.entries):
             if isinstance(prompt, Point):
                 points[prompt.positive].append((n, prompt))
-            elif isinstance(prompt, Box | Scribble | Lasso):
+            elif isinstance(prompt, _Drawn):
                 shapes.append((n, prompt))
         for positive in (True, False):
             if points[positive] or positive in self._point_nodes:
@@ -153,7 +159,7 @@ class PromptView:
             self._is_dragging = False
             self._on_touched()
 
-    def _show_shapes(self, wanted: list[tuple[int, Box | Scribble | Lasso]]) -> None:
+    def _show_shapes(self, wanted: list[tuple[int, _Drawn]]) -> None:
         kept: dict[str, _Shape] = {}
         missing = []
         free = dict(self._shapes)
@@ -225,11 +231,11 @@ class PromptView:
         self._shapes[node_id] = _Shape(shape.index, now, now)
         return [Replaced(shape.index, now)]
 
-    def _is_open_box(self, node_id: str) -> bool:
+    def _is_open(self, node_id: str) -> bool:
         node = self._scene.GetNodeByID(node_id)
         return (
             node is not None
-            and node.IsA("vtkMRMLMarkupsROINode")
+            and any(map(node.IsA, _COMPLETED))
             and not node.GetControlPointPlacementComplete()
         )
 
@@ -238,7 +244,7 @@ class PromptView:
         if node is None:
             self._drafts.discard(node_id)
             return []
-        if self._is_open_box(node_id):
+        if self._is_open(node_id):
             return []
         self._drafts.discard(node_id)
         try:

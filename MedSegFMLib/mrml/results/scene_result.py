@@ -61,20 +61,30 @@ def scene_segmentation(logic: SegmentationLogic) -> Segmentation:
     return Segmentation(grid.geometry, tuple(found))
 
 
-def file_result(logic: SegmentationLogic) -> Segmentation:
-    """The segments with their ledger, in the space of the volume's file.
+def file_segmentation(logic: SegmentationLogic, has_layers: bool = True) -> Segmentation:
+    """The segments of all objects in the space of the volume's file, without a ledger.
+
+    Args:
+        logic: The scene logic.
+        has_layers: Whether segments may overlap; otherwise a voxel belongs to the last of them.
 
     Raises:
         MaskError, VolumeError: As `scene_segmentation`.
     """
     segmentation = scene_segmentation(logic)
+    if not has_layers:
+        segmentation = _flattened(segmentation)
+    return replace(segmentation, geometry=_moved(segmentation.geometry, _to_file(logic)))
+
+
+def file_result(logic: SegmentationLogic, has_layers: bool = True) -> Segmentation:
+    """As `file_segmentation`, with the ledger of the prompts."""
+    segmentation = file_segmentation(logic, has_layers)
     volume, model = logic.require_volume(), logic.requests.model
-    to_file = _to_file(logic)
     prompts = logic.requests.limited(logic.prompts)
     if logic.volume_node.GetParentTransformNode() is not None:  # type: ignore[union-attr]
-        prompts = carrier(to_file)(prompts)
-    segmentation = replace(segmentation, geometry=_moved(segmentation.geometry, to_file))
-    geometry = _moved(volume.geometry, to_file)
+        prompts = carrier(_to_file(logic))(prompts)
+    geometry = file_geometry(logic)
     options = {name: str(value) for name, value in model.options.items()}
     ledger = Ledger(
         model.name,
@@ -94,6 +104,16 @@ def file_result(logic: SegmentationLogic) -> Segmentation:
 def file_geometry(logic: SegmentationLogic) -> Geometry:
     """The grid of the volume in the space of its file."""
     return _moved(logic.require_volume().geometry, _to_file(logic))
+
+
+def _flattened(segmentation: Segmentation) -> Segmentation:
+    """The same segments without overlap, as a label map holds them."""
+    labels = segmentation.labelmap().array_kji
+    segments = (
+        replace(segment, mask_kji=labels[segment.region.slices] == segment.label)
+        for segment in segmentation.segments
+    )
+    return replace(segmentation, segments=tuple(segments))
 
 
 def _to_file(logic: SegmentationLogic) -> Matrix:

@@ -1,30 +1,35 @@
 """Facts about a model in plain words, from its card."""
 
-from slicer.i18n import tr as _
+from __future__ import annotations
 
-from MedSegFMLib import registry
-from MedSegFMLib.errors import WeightsError
-from MedSegFMLib.prompts.types import Text
-from MedSegFMLib.session.region_of_interest import prompt_region
-from MedSegFMLib.volumes.region import Region
-from MedSegFMLib.weights import store
-from MedSegFMLib.weights.catalogue import entry
+from ... import registry
+from ...errors import WeightsError
+from ...prompts.prompt_list import PromptList
+from ...prompts.types import Text
+from ...segmenter import ModelCard
+from ...session.region_of_interest import prompt_region
+from ...volumes.geometry import Geometry
+from ...volumes.region import Region
+from ...weights import store
+from ...weights.catalogue import entry
+from .translation import tr as _
 
 # The region for which memory is estimated while no prompt says how large the object is.
 _TYPICAL_VOXELS = 96**3
 
 
-def takes(card):
+def takes(card: ModelCard) -> str:
     """The prompts that a model takes, and its images."""
     names = {
         "box": _("boxes"),
+        "line": _("lines"),
         "point": _("clicks"),
         "scribble": _("scribbles"),
         "lasso": _("lassos"),
         "text": _("text"),
         "mask": _("segments to start from"),
     }
-    prompts = ", ".join(names[name] for name in card.prompts)
+    prompts = ", ".join(names[name] for name in card.accepted)
     images = ", ".join(card.modalities)
     if card.modalities == ("any",):
         images = _("images of any kind")
@@ -33,13 +38,13 @@ def takes(card):
     )
 
 
-def weights_here(card):
+def weights_here(card: ModelCard) -> store.Installed | None:
     """The installed weights of a model; None if it has none or needs none."""
     here = [item for item in store.installed() if item.name == card.weights]
     return here[0] if here else None
 
 
-def weights_fault(card):
+def weights_fault(card: ModelCard) -> str:
     """The reason why a model's weights cannot be loaded; "" if there is none."""
     if card.weights is None:
         return ""
@@ -62,7 +67,7 @@ def weights_fault(card):
     return found.fault or ""
 
 
-def is_trained_here(card):
+def is_trained_here(card: ModelCard) -> bool:
     """Whether the weights of a model are made by its users only."""
     try:
         return card.weights is not None and entry(card.weights).recipe is not None
@@ -70,7 +75,7 @@ def is_trained_here(card):
         return False
 
 
-def is_published(card):
+def is_published(card: ModelCard) -> bool:
     """Whether the weights of a model can be downloaded."""
     try:
         return card.weights is not None and entry(card.weights).is_published
@@ -78,7 +83,9 @@ def is_published(card):
         return False
 
 
-def region_voxels(card, prompts, label, geometry):
+def region_voxels(
+    card: ModelCard, prompts: PromptList, label: int, geometry: Geometry | None
+) -> int:
     """The number of voxels that a model uses for an object; an estimate without prompts."""
     if geometry is None:
         return _TYPICAL_VOXELS
@@ -90,7 +97,7 @@ def region_voxels(card, prompts, label, geometry):
     return prompt_region(given, geometry, card.region_rule).size
 
 
-def costs(card, fault, free_bytes, voxels):
+def costs(card: ModelCard, fault: str, free_bytes: int | None, voxels: int) -> str:
     """Weights, licence, and the memory for a region against the free memory.
 
     Args:
@@ -116,5 +123,5 @@ def costs(card, fault, free_bytes, voxels):
     return f"{weights} {licence}\n{memory}"
 
 
-def _size(number):
+def _size(number: float) -> str:
     return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"

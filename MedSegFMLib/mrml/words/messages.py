@@ -1,11 +1,18 @@
-"""Sentences of the panel, made from its state."""
+"""Sentences on the volume, prompts, segments, the worker and the planes."""
 
-from slicer.i18n import tr as _
+from __future__ import annotations
 
-from MedSegFMLib.worker.events import Failed, Noted, Restarted, Started, Stopped
+from collections.abc import Sequence
+
+from ...consistency import Consistency, HotSpot
+from ...prompts.prompt_list import PromptList
+from ...worker.events import Failed, Noted, Restarted, Started, Stopped
+from ..logic import SegmentationLogic
+from ..updates import Written
+from .translation import tr as _
 
 
-def volume_hint(has_volume, fault):
+def volume_hint(has_volume: bool, fault: str) -> str:
     """A sentence about a missing or refused volume; "" if one is chosen and fine."""
     if fault:
         return fault
@@ -14,7 +21,7 @@ def volume_hint(has_volume, fault):
     return ""
 
 
-def prompt_hint(logic, can_run, drawing, waits):
+def prompt_hint(logic: SegmentationLogic, can_run: bool, drawing: str | None, waits: bool) -> str:
     """The next thing to do with prompts.
 
     Args:
@@ -43,7 +50,7 @@ def prompt_hint(logic, can_run, drawing, waits):
     return _("Click on a mistake of the segment, or continue with the next segment.")
 
 
-def segment_hint(logic):
+def segment_hint(logic: SegmentationLogic) -> str:
     """A sentence on the next prompt and the selected segment; "" if that is plain to see.
 
     Args:
@@ -64,14 +71,14 @@ def segment_hint(logic):
     return ""
 
 
-def locked_sentence(name):
+def locked_sentence(name: str) -> str:
     """The reason why an answer changed nothing: the segment is locked."""
     return _("{name} is locked and was not changed; clear Lock before the next prompt.").format(
         name=name
     )
 
 
-def change_text(written, prompts):
+def change_text(written: Written, prompts: PromptList) -> str:
     """Voxels that each segment gained and lost with the last prompt, a line for each."""
     lines = [
         _("{name}: +{added:,} −{removed:,} voxels").format(
@@ -85,7 +92,7 @@ def change_text(written, prompts):
     return "\n".join(lines)
 
 
-def event_sentence(event):
+def event_sentence(event: object) -> tuple[str, bool] | None:
     """A sentence for an event of the worker, and whether it is a warning; None if there is none."""
     if isinstance(event, Started):
         return _("The model's process is ready ({seconds:.1f} s).").format(
@@ -106,7 +113,13 @@ def event_sentence(event):
     return None
 
 
-def consistency_hint(is_on, prompts, found, predicting, measuring):
+def consistency_hint(
+    is_on: bool,
+    prompts: PromptList,
+    found: Consistency | None,
+    predicting: bool,
+    measuring: bool,
+) -> str:
     """A sentence about a missing measurement of the planes; "" if it is there.
 
     Args:
@@ -132,7 +145,7 @@ def consistency_hint(is_on, prompts, found, predicting, measuring):
     return ""
 
 
-def consistency_scores(found):
+def consistency_scores(found: Consistency) -> str:
     """How well the planes agree, and the Dice to expect."""
     sentences = []
     if found.agreement is None:
@@ -146,12 +159,12 @@ def consistency_scores(found):
     return " ".join(sentences)
 
 
-def doubt_question(segment):
+def doubt_question(segment: str) -> str:
     """The question about the doubtful position, which the user answers with a click."""
     return _("Does the place with the diamond belong to {segment}?").format(segment=segment)
 
 
-def spot_sentence(spots, index):
+def spot_sentence(spots: Sequence[HotSpot], index: int) -> str:
     """The spot that the views show, and what may be wrong there."""
     spot = spots[index]
     judgement = _("may be missing") if spot.positive else _("may be too much")

@@ -1,20 +1,24 @@
 """Sentences on the outcome of an answer: the change of the segments, or why there is none."""
 
-from slicer.i18n import tr as _
+from __future__ import annotations
 
-from MedSegFMLib.consistency.lower_bound import UNLIKE_DOUBT, UNLIKE_SIZE
-from MedSegFMLib.consistency.stopping import is_settled
-from MedSegFMLib.prompts.types import Point
+from ...consistency.lower_bound import SAYS_NOTHING, UNLIKE_DOUBT, UNLIKE_SIZE
+from ...consistency.stopping import is_settled
+from ...prompts.types import Point
+from ..logic import SegmentationLogic
+from ..updates import Written
+from .translation import tr as _
 
 _MM3_IN_ML = 1000
 # For prompts that no bound is calibrated for, none is expected.
 _UNLIKE = {
     UNLIKE_SIZE: _("No calibration case has a segment of this size, so its Dice has no bound."),
     UNLIKE_DOUBT: _("No calibration case is as doubtful, so the Dice has no bound."),
+    SAYS_NOTHING: _("The segment is so doubtful that no bound of its Dice can be given."),
 }
 
 
-def sentence(written, logic):
+def sentence(written: Written, logic: SegmentationLogic) -> str:
     """The volume that the segments gained and lost, and how good the current one is.
 
     Args:
@@ -27,7 +31,7 @@ def sentence(written, logic):
     return " ".join(part for part in parts if part)
 
 
-def _bound(written, logic):
+def _bound(written: Written, logic: SegmentationLogic) -> str:
     """The least Dice of the current segment; "" for a model that is not calibrated."""
     bound = written.lower_bounds.get(logic.current_label)
     if bound is None:
@@ -37,7 +41,7 @@ def _bound(written, logic):
     return _("Dice at least {x:.2f} in 9 of 10 such cases.").format(x=bound.value)
 
 
-def _settled(written, logic):
+def _settled(written: Written, logic: SegmentationLogic) -> str:
     """A sentence if the last click on the current segment changed little; else ""."""
     label = logic.current_label
     own = [prompt for number, prompt in logic.prompts.entries if number == label]
@@ -50,18 +54,18 @@ def _settled(written, logic):
     return _("The last click changed little; another one is not expected to help much.")
 
 
-def _change(written, logic):
+def _change(written: Written, logic: SegmentationLogic) -> str:
     added, removed = sum(written.added.values()), sum(written.removed.values())
     if not added and not removed:
         return _("Nothing changed: {reason}.").format(reason=_reason(logic))
-    grid = logic.segments.grid(logic.volume.geometry)
+    grid = logic.segments.grid(logic.require_volume().geometry)
     ml = grid.geometry.voxel_volume_mm3 / _MM3_IN_ML
     return _("{added:.2f} ml added, {removed:.2f} ml removed.").format(
         added=added * ml, removed=removed * ml
     )
 
 
-def _reason(logic):
+def _reason(logic: SegmentationLogic) -> str:
     """The most probable reason why the segments stayed as they were."""
     if not logic.prompts.entries:
         return _("there are no prompts")

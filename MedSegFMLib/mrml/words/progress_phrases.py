@@ -1,6 +1,8 @@
 """Progress phrases of the library and its worker, in the user's language."""
 
-from slicer.i18n import tr as _
+from __future__ import annotations
+
+from .translation import tr as _
 
 PHRASES = {
     "Checking the file": _("Checking the file"),
@@ -35,6 +37,6 @@ PHRASES = {
 }
 
 
-def translated(phrase):
+def translated(phrase: str) -> str:
     """A phrase in the user's language; one that is not in the table stays as it is."""
     return PHRASES.get(phrase, phrase)

@@ -1,42 +1,49 @@
-"""Recovery of work that was saved before Slicer ended unexpectedly."""
+"""Recovery of work that was saved before an application ended unexpectedly."""
+
+from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
-from MedSegFMLib.errors import MedSegFMError
-from MedSegFMLib.mrml.autosave import Autosave, may_hold, read_snapshot, saved_files
-from MedSegFMLib.system.session_folder import SessionFolder, take_orphan
+from ..errors import MedSegFMError
+from ..system.session_folder import SessionFolder, take_orphan
+from ..volumes.geometry import Geometry
+from .autosave import Autosave, Snapshot, may_hold, read_snapshot, saved_files
+from .logic import SegmentationLogic
 
 
 class Recovery:
-    """The work that Slicers have left which ended unexpectedly, the newest first.
+    """The work that applications have left which ended unexpectedly, the newest first.
 
-    Each Slicer saves in a folder of its own, so that several of one user do not disturb each other.
+    Each saves in a folder of its own, so that several of one user do not disturb each other.
 
     Args:
-        folder: The folder that holds those of all Slicers of this user.
+        folder: The folder that holds those of all applications of this user.
 
     Attributes:
-        autosave: Saves the work of this Slicer.
+        autosave: Saves the work of this application.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._session = SessionFolder(folder)
         self.autosave = self._autosave = Autosave(folder, session=self._session)
         self._files = self._orphaned()
         # The volume that was looked for last, and its work: file and contents.
-        self._sought = self._found = None
+        self._sought: tuple[str, Geometry] | None = None
+        self._found: tuple[Path, Snapshot] | None = None
 
-    def fits(self, logic):
+    def fits(self, logic: SegmentationLogic) -> bool:
         """Whether there is work to recover for the chosen volume, and none was begun on it."""
         return bool(self._files) and not logic.prompts.entries and self._seek(logic) is not None
 
-    def recover(self, logic):
+    def recover(self, logic: SegmentationLogic) -> None:
         """Restore the newest work on the chosen volume.
 
         Raises:
-            MedSegFMError: If another Slicer is restoring it, or it does not fit the volume.
+            MedSegFMError: If another application is restoring it, or it does not fit the volume.
         """
         found = self._seek(logic)
         if found is None:
@@ -53,15 +60,15 @@ class Recovery:
         self._forget(path)
         self._remove_if_empty(path)
 
-    def begin_scene(self):
+    def begin_scene(self) -> None:
         """Keep what was saved: the scene closes."""
         self._autosave.begin_scene()
 
-    def discard(self):
-        """Delete what this Slicer saved: it ends normally, and the work is in the scene."""
+    def discard(self) -> None:
+        """Delete what this application saved: it ends normally, and the work is in the scene."""
         self._autosave.discard()
 
-    def _orphaned(self):
+    def _orphaned(self) -> list[Path]:
         folders = set(self._session.orphans())
         return [
             path
@@ -69,18 +76,21 @@ class Recovery:
             if path.parent == self._folder or self._orphan(path) in folders
         ]
 
-    def _orphan(self, path):
-        """The folder of the Slicer that saved a file."""
+    def _orphan(self, path: Path) -> Path:
+        """The folder of the application that saved a file."""
         return self._folder / path.relative_to(self._folder).parts[0]
 
-    def _seek(self, logic):
-        sought = (logic.volume_node.GetName(), logic.volume.geometry)
+    def _seek(self, logic: SegmentationLogic) -> tuple[Path, Snapshot] | None:
+        node, volume = logic.volume_node, logic.volume
+        if node is None or volume is None:
+            return None
+        sought = (str(node.GetName()), volume.geometry)
         if sought != self._sought:
             self._found = next(self._fitting(*sought), None)
             self._sought = sought
         return self._found
 
-    def _fitting(self, name, geometry):
+    def _fitting(self, name: str, geometry: Geometry) -> Iterator[tuple[Path, Snapshot]]:
         for path in self._files:
             if not may_hold(path, name):
                 continue
@@ -96,11 +106,11 @@ class Recovery:
             ):
                 yield path, found
 
-    def _forget(self, path):
+    def _forget(self, path: Path) -> None:
         self._files.remove(path)
         self._sought = self._found = None
 
-    def _remove_if_empty(self, path):
+    def _remove_if_empty(self, path: Path) -> None:
         if path.parent == self._folder:
             return
         orphan = self._orphan(path)

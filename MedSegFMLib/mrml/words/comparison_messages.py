@@ -1,16 +1,19 @@
 """Messages of the section "Compare models"."""
 
-from slicer.i18n import tr as _
+from __future__ import annotations
 
-from MedSegFMLib.mrml.comparison.requests import FEWEST, MOST
-from MedSegFMLib.mrml.comparison.results import Stage
-from MedSegFMLib.registry import card
+from collections.abc import Sequence
 
-from ..model.messages import weights_fault
-from ..progress_phrases import translated
+from ...registry import card
+from ..comparison.comparison import ModelComparison
+from ..comparison.requests import FEWEST, MOST
+from ..comparison.results import ModelResult, Stage
+from .model_messages import weights_fault
+from .progress_phrases import translated
+from .translation import tr as _
 
 
-def hint(has_volume, has_prompts, chosen):
+def hint(has_volume: bool, has_prompts: bool, chosen: int) -> str:
     """The step that is missing for a comparison, or its purpose."""
     if not has_volume:
         return _("First choose a volume above.")
@@ -21,7 +24,7 @@ def hint(has_volume, has_prompts, chosen):
     return _("Each model gets your prompts. Your segments are not changed until you use a result.")
 
 
-def status(comparison):
+def status(comparison: ModelComparison) -> str:
     """The progress of a comparison."""
     results, running = comparison.results, comparison.running
     if running is not None:
@@ -36,7 +39,7 @@ def status(comparison):
     return ""
 
 
-def notes(comparison):
+def notes(comparison: ModelComparison) -> str:
     """Notes on single models, a line for each."""
     sentences = [(found.title, _sentence(found)) for found in comparison.results]
     lines = [f"{title}: {sentence}" for title, sentence in sentences if sentence]
@@ -46,13 +49,13 @@ def notes(comparison):
     return "\n".join(lines)
 
 
-def _sentence(found):
+def _sentence(found: ModelResult) -> str:
     """The reason why a result failed, or its notes; without commands of the command line."""
     fault = weights_fault(card(found.model)) if found.stage is Stage.FAILED else ""
     return fault or found.sentence
 
 
-def used(title, name, model_title):
+def used(title: str, name: str, model_title: str) -> str:
     """The message for a used result, and what the next prompt does."""
     sentence = _("{name} is now the result of {title}; Undo restores the previous segment.").format(
         name=name, title=title
@@ -63,7 +66,7 @@ def used(title, name, model_title):
     return sentence
 
 
-def legend(results, colors):
+def legend(results: Sequence[ModelResult], colors: Sequence[tuple[float, float, float]]) -> str:
     """The colour of each model, as rich text."""
     return "&nbsp; ".join(
         f'<span style="color:{_hex(color)}; font-size:large">■</span>&nbsp;{found.title}'
@@ -71,5 +74,5 @@ def legend(results, colors):
     )
 
 
-def _hex(color):
+def _hex(color: tuple[float, float, float]) -> str:
     return "#" + "".join(f"{round(255 * part):02x}" for part in color)

@@ -1,0 +1,91 @@
+"""The connection to one page: states and images out, at the page's own pace; messages in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .view_image import ViewImage
+
+if TYPE_CHECKING:
+    from aiohttp.web import WebSocketResponse
+
+# Images of one view that a page has not confirmed yet: more would only queue on a slow network.
+_MOST_UNCONFIRMED = 2
+
+
+class Channel:
+    """Sends what a page does not have yet.
+
+    Args:
+        socket: The page's WebSocket.
+
+    Attributes:
+        is_ready: Whether the page has asked for the state; before, nothing is sent.
+    """
+
+    def __init__(self, socket: WebSocketResponse) -> None:
+        self._socket = socket
+        self._sent_states: dict[str, str] = {}
+        self._sent_images: dict[int, int] = {}
+        self._unconfirmed: dict[int, int] = {}
+        self._queue: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self.is_ready = False
+
+    def wants(self, image: ViewImage) -> bool:
+        """Whether the page can take another image of a view now."""
+        return self.is_ready and self._unconfirmed.get(image.index, 0) < _MOST_UNCONFIRMED
+
+    def confirm(self, index: int) -> None:
+        """The page has drawn an image of a view."""
+        self._unconfirmed[index] = max(0, self._unconfirmed.get(index, 0) - 1)
+
+    def send_state(self, sections: Mapping[str, str]) -> None:
+        """Send the sections, as JSON, that are not as they were sent last."""
+        if not self.is_ready:
+            return
+        new = {name: s for name, s in sections.items() if self._sent_states.get(name) != s}
+        if new:
+            self._sent_states.update(new)
+            parts = ", ".join(f"{json.dumps(name)}: {text}" for name, text in new.items())
+            self._queue.put_nowait(f"{{{parts}}}")
+
+    def send_image(self, image: ViewImage) -> None:
+        """Send the newest image of a view if the page does not have it and can take it."""
+        if image.number and self._sent_images.get(image.index) != image.number:
+            if not self.wants(image):
+                return
+            self._sent_images[image.index] = image.number
+            self._unconfirmed[image.index] = self._unconfirmed.get(image.index, 0) + 1
+            self._queue.put_nowait(image.data)
+
+    async def run_sender(self) -> None:
+        """Send what is queued, in order, until the page is gone."""
+        while True:
+            item = await self._queue.get()
+            try:
+                if isinstance(item, str):
+                    await self._socket.send_str(item)
+                else:
+                    await self._socket.send_bytes(item)
+            except (ConnectionError, RuntimeError):
+                return
+
+    async def messages(self) -> Any:
+        """Yield the messages of the page; others than JSON objects end the connection."""
+        from aiohttp import WSCloseCode, WSMsgType
+
+        async for message in self._socket:
+            if message.type is not WSMsgType.TEXT:
+                await self._socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
+                return
+            try:
+                item = json.loads(message.data)
+            except (ValueError, RecursionError):
+                item = None
+            if not isinstance(item, dict):
+                await self._socket.close(code=WSCloseCode.INVALID_TEXT)
+                return
+            yield item

@@ -1,0 +1,130 @@
+"""The work of one user: scene, views and scene logic, with the sections of the page around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import MedSegFMError, PageError
+from ..mrml.logic import SegmentationLogic
+from ..mrml.recovery import Recovery
+from ..mrml.requests.client import Client
+from ..mrml.updates import Written
+from ..mrml.words.translation import tr as _
+from ..mrml.words.update_messages import show_update
+from .fields import Message, text
+from .sections.comparison import ComparisonSection
+from .sections.consistency import ConsistencySection
+from .sections.model import ModelSection
+from .sections.prompts import PromptsSection
+from .sections.section import Action, Section, State
+from .sections.segments import SegmentsSection
+from .sections.status import StatusSection
+from .sections.views import ViewsSection
+from .sections.volume import VolumeSection
+from .slicer_core import VIEWS, application, make_views
+from .surfaces import Surfaces
+from .view_image import ViewImage
+
+
+class Desk:
+    """One session, which one or more pages show. Everything runs on the main thread.
+
+    Args:
+        make_client: Makes the client of a worker on a host, "" for this computer.
+        autosave: The folder of autosaves.
+
+    Attributes:
+        app: The SlicerApp.
+        scene: Its vtkMRMLScene.
+        images: The views' images by name.
+        logic: The scene logic.
+        recovery: Autosave, and what others have left.
+        status, views, segments, model, volume, comparison: Sections of the page.
+    """
+
+    def __init__(self, make_client: Callable[[str], Client], autosave: Path) -> None:
+        self.app = app = application()
+        self.scene = app.scene
+        views = make_views(app, self._note_view)
+        self.images = {name: ViewImage(n, views[name]) for n, name in enumerate(VIEWS)}
+        self.recovery = Recovery(autosave)
+        self.logic = logic = SegmentationLogic(
+            app.scene, make_client, app.app_logic, app.terminologies_logic, self.recovery.autosave
+        )
+        self.status = StatusSection(logic.cancel)
+        self.views = ViewsSection(self, self.images)
+        self.volume = VolumeSection(self, self.views.show)
+        self.segments = SegmentsSection(self)
+        self.model = ModelSection(self)
+        self.comparison = ComparisonSection(self)
+        self._surfaces = Surfaces(lambda: not logic.is_predicting, self.views.look_at_segments)
+        self._sections: tuple[Section, ...] = (
+            self.volume,
+            self.segments,
+            self.model,
+            PromptsSection(self),
+            self.status,
+            ConsistencySection(self),
+            self.comparison,
+            self.views,
+        )
+        self._actions: dict[str, Action] = {}
+        for section in self._sections:
+            self._actions.update(section.actions())
+
+    @property
+    def can_run(self) -> bool:
+        """Whether packages and weights of the chosen model are installed."""
+        return not self.model.fault(self.logic.model)
+
+    def act(self, message: Message) -> None:
+        """Do what a page asks for; an error becomes the status line."""
+        try:
+            name = text(message, "action")
+            action = self._actions.get(name)
+            if action is None:
+                raise PageError(f"There is no action {name[:40]!a}; reload the page.")
+            action(message)
+        except MedSegFMError as error:
+            self.status.warn(str(error))
+
+    def warm_up(self) -> None:
+        """Let an idle worker load the chosen model."""
+        logic = self.logic
+        if self.can_run and not (logic.is_predicting or logic.is_measuring_consistency):
+            logic.requests.warm_up()
+
+    def pump(self) -> None:
+        """Follow worker and scene; a timer calls it."""
+        for update in self.logic.pump():
+            if isinstance(update, Written):
+                self._surfaces.note_change(self.logic.segments.node)
+            show_update(update, self.status, self.logic)
+        self.segments.follow()
+        self.comparison.follow()
+        self._surfaces.update(self.logic.segments.node)
+        requests = self.logic.requests
+        if requests.is_predicting and not requests.is_held:
+            self.status.busy(True, _("The model is being started…"))
+        else:
+            self.status.busy(self.logic.is_measuring_consistency)
+
+    def state(self) -> Mapping[str, State]:
+        """The data that the page shows, by section."""
+        return {section.name: section.state() for section in self._sections}
+
+    def close(self) -> None:
+        """End the worker. The autosave stays if anything was done: the next start offers it."""
+        is_empty = not self.logic.prompts.entries
+        self.comparison.close()
+        self.segments.saving.close()
+        self.logic.close()
+        if is_empty:
+            self.recovery.discard()
+
+    def _note_view(self, name: str) -> None:
+        image: Any = getattr(self, "images", {}).get(name)
+        if image is not None:
+            image.has_changed = True

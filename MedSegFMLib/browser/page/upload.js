@@ -1,0 +1,28 @@
+// Files that the user chooses or drops: sent to the server, with progress.
+import { byId } from "./dom.js";
+
+export function connectUpload(isBusy) {
+  const field = byId("files"), bar = byId("uploadProgress");
+  byId("loadButton").onclick = () => field.click();
+  field.onchange = () => {
+    if (field.files.length) send([...field.files]);
+    field.value = "";
+  };
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    if (event.dataTransfer.files.length) send([...event.dataTransfer.files]);
+  });
+
+  function send(files) {
+    const form = new FormData();
+    for (const file of files) form.append("files", file, file.name);
+    const request = new XMLHttpRequest();
+    request.open("POST", "volumes");
+    request.upload.onprogress = ({ loaded, total }) => { bar.value = 100 * loaded / total; };
+    request.onloadstart = () => { bar.hidden = false; bar.value = 0; isBusy(true); };
+    // The server has put what went wrong into the status line.
+    request.onloadend = () => { bar.hidden = true; isBusy(false); };
+    request.send(form);
+  }
+}

@@ -1,0 +1,171 @@
+"""The server from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import webbrowser
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from aiohttp import web
+
+from ..errors import PageError
+from ..volumes.volume import Volume
+from ..weights import store
+from ..worker.client import WorkerClient
+from ..worker.launchers import LocalLauncher
+from .access import Access, is_loopback
+from .desk import Desk
+from .hub import Hub
+from .page_files import render
+from .uploads import Uploads
+from .web import make_web_app, name_of
+
+# A page that is loaded again, or whose network fails for a while, is not gone.
+_CLOSED_SECONDS = 60.0
+# The browser may be opened by hand, on another computer.
+_FIRST_SECONDS = 15 * 60.0
+_LOOK_SECONDS = 0.5
+_BACKLOG = 64
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the server is started.
+
+    Attributes:
+        volumes: Paths of volumes to open.
+        host: The address to listen on.
+        port: The port; 0 for any that is free.
+        opens: Whether a browser is opened.
+        keeps: Whether the server stays when its page is closed.
+        public_address: The address under which a proxy serves it; "" if there is none.
+        closed_seconds: How long the page may be closed before the server ends.
+    """
+
+    volumes: Sequence[Path] = ()
+    host: str = "127.0.0.1"
+    port: int = 0
+    opens: bool = True
+    keeps: bool = False
+    public_address: str = ""
+    closed_seconds: float = _CLOSED_SECONDS
+
+
+def serve(options: Options, model: str = "", device: str = "auto") -> None:
+    """Serve one session until Ctrl-C, or until its page has been closed for a while.
+
+    Args:
+        options: How it is started.
+        model: The model to begin with; "" for the default.
+        device: Where it runs.
+
+    Raises:
+        PageError: If the address cannot be used.
+        VolumeError: If a volume cannot be read.
+    """
+    volumes = [(Volume.read(path), name_of(path.resolve())) for path in options.volumes]
+    asyncio.run(_run(options, volumes, model, device))
+
+
+async def _run(
+    options: Options, volumes: list[tuple[Volume, str]], model: str, device: str
+) -> None:
+    desk = Desk(lambda _host: WorkerClient(LocalLauncher()), store.folder().parent / "autosave")
+    hub, uploads = Hub(desk), Uploads()
+    try:
+        if model:
+            desk.logic.set_model(model, device)
+        for volume, name in volumes:
+            desk.volume.add(volume, name)
+        runner, access = await _listen(options, hub, uploads)
+        try:
+            _announce(options, access)
+            await _until_end(options, hub)
+        finally:
+            await runner.cleanup()
+    finally:
+        desk.close()
+        uploads.close()
+
+
+async def _listen(options: Options, hub: Hub, uploads: Uploads) -> tuple[web.AppRunner, Access]:
+    """Listen; the rules of access are known once the port is."""
+    import socket as sockets
+
+    family = sockets.AF_INET6 if ":" in options.host else sockets.AF_INET
+    sock = sockets.socket(family, sockets.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":
+            sock.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+        sock.bind((options.host, options.port))
+    except OSError as error:
+        sock.close()
+        raise PageError(
+            f"The server cannot use port {options.port} of {options.host} ({error.strerror}); "
+            "choose another --port, or leave it out."
+        ) from error
+    access = Access(sock.getsockname()[1], options.host, options.public_address)
+    pages = {"/": render("workstation")}
+    runner = web.AppRunner(
+        make_web_app(access, hub, uploads, pages), handle_signals=False, access_log=None
+    )
+    await runner.setup()
+    await web.SockSite(runner, sock, backlog=_BACKLOG).start()
+    return runner, access
+
+
+def _announce(options: Options, access: Access) -> None:
+    """Print the address, and open a browser."""
+    link = access.link(access.host if not is_loopback(access.host) else "127.0.0.1")
+    if not is_loopback(options.host):
+        print(
+            f"Warning: {options.host} is reached by other computers. All who have the address below "
+            "see the patient's images and can change the work; without HTTPS, so can all who read "
+            "the network. Docs/browser.md describes a proxy with HTTPS.",
+            file=sys.stderr,
+        )
+    print(f"Open {link}", flush=True)
+    print(
+        "From another computer: "
+        f"ssh -L {access.port}:127.0.0.1:{access.port} USER@THIS-COMPUTER, then open that address "
+        "there.",
+        flush=True,
+    )
+    print("End with Ctrl-C" + ("." if options.keeps else ", or close the page."), flush=True)
+    if options.opens:
+        with suppress(webbrowser.Error):
+            webbrowser.open(link)
+
+
+async def _until_end(options: Options, hub: Hub) -> None:
+    """Follow the work until Ctrl-C or until the page was closed long enough."""
+    loop = asyncio.get_running_loop()
+    end = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, end.set)
+    following = asyncio.create_task(hub.run())
+    started = monotonic()
+    try:
+        while not end.is_set() and not following.done():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(end.wait(), _LOOK_SECONDS)
+            if not options.keeps and _is_closed(options, hub, started):
+                print("The page was closed; the server has ended.", flush=True)
+                break
+        if following.done():
+            following.result()
+    finally:
+        following.cancel()
+
+
+def _is_closed(options: Options, hub: Hub, started: float) -> bool:
+    if hub.last_seen is None:
+        return monotonic() - started > max(_FIRST_SECONDS, options.closed_seconds)
+    return monotonic() - hub.last_seen > options.closed_seconds

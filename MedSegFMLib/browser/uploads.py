@@ -1,0 +1,116 @@
+"""Files that a page sends: bounded, in a private folder, read by the library's own readers."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from ..errors import PageError
+
+if TYPE_CHECKING:
+    from aiohttp import BodyPartReader, MultipartReader
+
+LARGEST_BYTES = 4_000_000_000
+# A CT series has up to some thousand files.
+_MOST_FILES = 10_000
+_LONGEST_NAME = 80
+_CHUNK_BYTES = 1 << 20
+# A header that lies in a file of its own, which is read; the voxels are beside it.
+_HEADERS = (".mhd", ".nhdr", ".hdr")
+
+
+class Uploads:
+    """The folder of the files that pages have sent, which no other user can read.
+
+    Args:
+        largest_bytes: The largest sum of the files of one upload.
+    """
+
+    def __init__(self, largest_bytes: int = LARGEST_BYTES) -> None:
+        self._largest = largest_bytes
+        self._folder = Path(tempfile.mkdtemp(prefix="medsegfm-uploads-"))
+        self._count = 0
+
+    async def receive(self, reader: MultipartReader) -> Path:
+        """Store the files of a request.
+
+        Returns:
+            The file, or the folder of several, to read and then to remove by `remove`.
+
+        Raises:
+            PageError: If there is no file, or they are too many or too large; nothing is kept.
+        """
+        self._count += 1
+        folder = self._folder / str(self._count)
+        folder.mkdir(mode=0o700)
+        try:
+            left, names = self._largest, list[str]()
+            async for part in _files(reader):
+                name = safe_name(part.filename or "", names)
+                names.append(name)
+                if len(names) > _MOST_FILES:
+                    raise PageError(f"More than {_MOST_FILES} files were sent; send one series.")
+                left -= await self._store(part, folder / name, left)
+            if not names:
+                raise PageError("No file was sent; choose one.")
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return _to_read(folder, names)
+
+    def remove(self, path: Path) -> None:
+        """Delete the files of an upload."""
+        if self._folder in path.parents:
+            part = path.relative_to(self._folder).parts[0]
+            shutil.rmtree(self._folder / part, ignore_errors=True)
+
+    def close(self) -> None:
+        """Delete everything."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _store(self, part: BodyPartReader, path: Path, left: int) -> int:
+        """Write a file; returns its size."""
+        size = 0
+        with path.open("xb") as file:
+            while chunk := await part.read_chunk(_CHUNK_BYTES):
+                size += len(chunk)
+                if size > left:
+                    raise PageError(
+                        f"The files are larger than {self._largest / 1e9:g} GB; start medsegfm "
+                        "browser with their path instead."
+                    )
+                file.write(chunk)
+        return size
+
+
+def safe_name(given: str, taken: list[str]) -> str:
+    """A file name without folders and without anything that a system treats specially.
+
+    Args:
+        given: The name that the page gave.
+        taken: Names that are taken already.
+    """
+    name = PurePosixPath(given.replace("\\", "/")).name
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".-")[-_LONGEST_NAME:] or "file"
+    if name.casefold() in {other.casefold() for other in taken}:
+        name = f"{len(taken)}-{name}"
+    return name
+
+
+async def _files(reader: MultipartReader) -> AsyncIterator[BodyPartReader]:
+    from aiohttp import BodyPartReader
+
+    async for part in reader:
+        if isinstance(part, BodyPartReader) and part.filename:
+            yield part
+
+
+def _to_read(folder: Path, names: list[str]) -> Path:
+    if len(names) == 1:
+        return folder / names[0]
+    headers = [name for name in names if name.lower().endswith(_HEADERS)]
+    return folder / headers[0] if len(headers) == 1 else folder

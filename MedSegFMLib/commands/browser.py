@@ -1,0 +1,85 @@
+"""`medsegfm browser`: the workstation as a page in a browser."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..errors import PageError
+from ..registry import DEFAULT_MODEL, resolve_name
+from ..system.installing import extra_command
+from .arguments.reading import VOLUME_HELP
+
+SUMMARY = "segment in a page of your browser, with the views of 3D Slicer"
+EXAMPLES = """\
+examples:
+  medsegfm browser ct.nii.gz
+  medsegfm browser
+on a remote computer, as printed there:
+  ssh -L PORT:127.0.0.1:PORT HOST"""
+_PACKAGES = ("slicer", "trame_slicer", "aiohttp")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("volumes", nargs="*", metavar="VOLUME", help=VOLUME_HELP)
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="model to begin with")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--no-open", action="store_true", help="print the address only; open no browser"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="go on after the page was closed, until Ctrl-C"
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, metavar="N", help="port to listen on (default: a free one)"
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; others than the default are reached by other computers",
+    )
+    parser.add_argument(
+        "--address",
+        default="",
+        metavar="URL",
+        help="address under which a reverse proxy serves the page, such as https://seg.example.org",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve until Ctrl-C, or until the page is closed.
+
+    Raises:
+        PageError: A package is missing, or an argument is not valid.
+    """
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise PageError(
+            f"The page needs packages that are not installed ({', '.join(missing)}); install them "
+            f"with {extra_command('browser')}."
+        )
+    if not 0 <= arguments.port <= 65535:
+        raise PageError(f"--port is {arguments.port}; give one from 1 to 65535, or leave it out.")
+    if arguments.address and not _is_address(arguments.address):
+        raise PageError(
+            f"--address is {arguments.address!a}; give one such as https://seg.example.org."
+        )
+    from ..browser.serve import Options, serve
+
+    options = Options(
+        [Path(name) for name in arguments.volumes],
+        arguments.host,
+        arguments.port,
+        not arguments.no_open,
+        arguments.keep,
+        arguments.address,
+    )
+    serve(options, resolve_name(arguments.model), arguments.device)
+
+
+def _is_address(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.query

@@ -1,0 +1,1 @@
+"""The review of a batch in a scene: one case after another, and what is decided about each."""
