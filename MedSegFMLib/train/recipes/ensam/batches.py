@@ -73,7 +73,14 @@ class Batches(Dataset[Batch]):  # type: ignore[misc]
         generators = RandomGenerators.seeded(seed, self.device)
         boxed = bool(generators.host.random() < settings.boxed_share)
         return make_batch(
-            self.source(), settings.scene_side, settings.cells, settings.batch, boxed, generators
+            self.source(),
+            settings.scene_side,
+            None if settings.native else settings.cells,
+            settings.batch,
+            boxed,
+            generators,
+            settings.views,
+            settings.objects,
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -123,14 +130,19 @@ def _leave_stopping_to_the_parent(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def validation_batches(batches: Batches) -> list[Batch]:
+def validation_batches(batches: Batches, objects: int = 1) -> list[Batch]:
     """The same objects for every run with the same pack, sizes and seed, all with a box.
 
     They are on the CPU, so that they do not depend on the device of training.
+
+    Args:
+        batches: the batches of the run.
+        objects: the most objects of one region.
     """
     settings = batches.settings
-    size = min(_LARGEST_VALIDATION_BATCH, settings.validation_objects)
-    wanted = replace(settings, boxed_share=1.0, batch=size)
+    largest = 1 if settings.native else _LARGEST_VALIDATION_BATCH
+    size = min(largest, settings.validation_objects)
+    wanted = replace(settings, boxed_share=1.0, batch=size, objects=objects)
     held_out = Batches(wanted, torch.device("cpu"), batches.source())
     count = -(-settings.validation_objects // size)
     return [held_out[_FIRST_VALIDATION + number] for number in range(count)]

@@ -7,11 +7,20 @@ from pathlib import Path
 from typing import Literal
 
 from ....errors import TrainingError
-from ....models.ensam.network.config import EnsamConfig, PositionKind, Skip
+from ....models.ensam.network.config import (
+    Activation,
+    AlphaStart,
+    AttentionKind,
+    EnsamConfig,
+    PositionKind,
+    Skip,
+)
 from ...precision import Precision
 from ...settings_checks import check_at_least, check_positive, check_shares
 
 OptimiserKind = Literal["muon", "adam"]
+ClickRule = Literal["deepest", "largest"]
+Views = Literal["varied", "margins"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,20 @@ class EnsamSettings:
         positions: the position encoding of tokens: liere, rope or absolute.
         millimetres: whether the network measures distances in millimetres or in cells.
         dense_prompts: whether prompts are also drawn voxel by voxel for the decoder.
+        native: whether the network processes the voxels of a region, at most 4,194,304, then pooled
+            along all axes but the shortest, instead of cells; needs batch=1.
+        activation: the gate of the MLP, silu or relu.
+        alpha: the start of the learned steps on the hypersphere, half or ngpt (0.05, scaled).
+        attention: normalised or standard.
+        width: channels of the finest level.
+        depth: interaction blocks, and residual blocks of the coarser levels.
+        objects: the most objects of one region that are trained together if they touch; a click on
+            one is then background for the others.
+        click_rule: where a click goes: deepest, the deepest voxel of all errors, or largest, the
+            middle of the largest error as in the challenge, which is slower.
+        views: the regions around objects: varied (boxes with errors, margins relative to the box,
+            parts of regions and of objects, masks to begin from) or margins (tight boxes with
+            margins of 1 to 64 voxels and nothing else, as in the paper).
         device: auto, cpu, cuda or cuda:N.
         precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
         threads: threads of torch; 0 leaves them to torch.
@@ -81,6 +104,15 @@ class EnsamSettings:
     positions: PositionKind = "rope"
     millimetres: bool = False
     dense_prompts: bool = True
+    native: bool = False
+    activation: Activation = "silu"
+    alpha: AlphaStart = "half"
+    attention: AttentionKind = "normalised"
+    width: int = 16
+    depth: int = 2
+    objects: int = 1
+    click_rule: ClickRule = "deepest"
+    views: Views = "varied"
     device: str = "auto"
     precision: Precision = "bf16"
     threads: int = 0
@@ -91,7 +123,7 @@ class EnsamSettings:
     validation_objects: int = 48
 
     def __post_init__(self) -> None:
-        check_at_least(1, self, "batch", "accumulate", "clicks", "graded")
+        check_at_least(1, self, "batch", "accumulate", "clicks", "graded", "objects")
         check_at_least(1, self, "validation_objects", "validate_samples")
         check_at_least(0, self, "minutes", "samples", "weight_decay", "warmup")
         check_at_least(0, self, "threads", "workers", "seed")
@@ -104,6 +136,16 @@ class EnsamSettings:
             raise TrainingError(
                 f"graded is {self.graded}, but {self.clicks} clicks give {self.clicks + 1} "
                 "answers; give a smaller graded= or more clicks=."
+            )
+        if self.native and self.batch > 1:
+            raise TrainingError(
+                f"native is true and batch is {self.batch}, but regions have different numbers of "
+                "voxels; give batch=1, with accumulate= for more objects in a step."
+            )
+        if self.objects > self.batch:
+            raise TrainingError(
+                f"objects is {self.objects}, but a batch has {self.batch}; give a larger batch=, "
+                "of cells (native=false)."
             )
         self.network()
 
@@ -119,4 +161,10 @@ class EnsamSettings:
             millimetres=self.millimetres,
             dense_prompts=self.dense_prompts,
             cells=self.cells,
+            native=self.native,
+            activation=self.activation,
+            alpha=self.alpha,
+            attention=self.attention,
+            width=self.width,
+            depth=self.depth,
         )

@@ -53,7 +53,7 @@ class EnsamTask(Task):
         self.must_match = {**asdict(settings.network()), "optimiser": settings.optimiser}
         self.samples = settings.batch
         self._half = is_half(settings.precision, processes.device)
-        self._interaction = Interaction(self.network)
+        self._interaction = Interaction(self.network, settings.click_rule)
         self._averaged = deepcopy(self.network).requires_grad_(False)
         self._averaged_steps = 0
         self._batches = Batches(settings, processes.device)
@@ -161,7 +161,7 @@ class EnsamTask(Task):
     def answers(self, batch: Batch, seed: int) -> list[Tensor]:
         """The logits (B, 1, n, n, n) after the first prompt and after each click."""
         generator = torch.Generator(self._processes.device).manual_seed(seed)
-        interaction = Interaction(self._averaged).eval()
+        interaction = Interaction(self._averaged, self._settings.click_rule).eval()
         with torch.inference_mode(), autocast(self._processes.device, self._half):
             _, answers = interaction(batch, range(self._settings.clicks + 1), generator)
         return list(answers)
