@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ _BOX_JITTER = 0.1
 _MARGINS = (0.15, 0.4)
 _SMALLEST_MARGIN_VOXELS = 2
 # The margins of the paper, in voxels, drawn for each face.
-_PAPER_MARGIN_VOXELS = (1, 64)
+_LEAST_MARGIN_VOXELS, LARGEST_MARGIN_VOXELS = 1, 64
 # Without a box: half the region's width over half the object's. Inference tries several sizes, so
 # an object may fill a small part of the region or extend beyond it.
 _REACHES = (0.4, 6.0)
@@ -76,7 +76,7 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sample:
+class Sample:
     """An object in its region: image and target (K, J, I), box corners in cells, size of a cell."""
 
     image: Tensor
@@ -110,18 +110,20 @@ def make_batch(
     Raises:
         TrainingError: too few scenes show an object large enough to learn from.
     """
-    groups: list[list[_Sample]] = []
+    groups: list[list[Sample]] = []
     missing, passed = size, 0
     for _ in range(_MOST_SCENES * size):
         if not missing:
             break
         scene = source.scene((side, side, side), generators)
-        seen = _seen(scene, cells, boxed, generators, views, min(objects, missing))
+        label = int(generators.host.integers(1, int(scene.labels.max()) + 1))
+        most = min(objects, missing)
+        seen = seen_objects(scene, label, cells, boxed, generators, views, most)
         group = [sample for sample in seen if float(sample.target.sum()) >= _FEWEST_CELLS]
         if not group or group[0] is not seen[0]:
             continue
         passed += 1
-        if len(group) == 1 and min(objects, missing) > 1 and passed < _TOUCHING_TRIES:
+        if len(group) == 1 and most > 1 and passed < _TOUCHING_TRIES:
             continue
         groups.append(group)
         missing, passed = missing - len(group), 0
@@ -130,12 +132,13 @@ def make_batch(
             f"Only {size - missing} of {_MOST_SCENES * size} scenes of {side} voxels a side show "
             f"an object of {_FEWEST_CELLS} cells; give a larger scene_side= or another pack=."
         )
-    return _stacked(groups, boxed, views, generators)
+    return stacked(groups, boxed, views, generators)
 
 
-def _stacked(
-    groups: Sequence[Sequence[_Sample]], boxed: bool, views: Views, generators: RandomGenerators
+def stacked(
+    groups: Sequence[Sequence[Sample]], boxed: bool, views: Views, generators: RandomGenerators
 ) -> Batch:
+    """A batch of groups of objects, each in one region."""
     samples = [sample for group in groups for sample in group]
     device = samples[0].image.device
     target = torch.stack([sample.target for sample in samples])[:, None]
@@ -159,17 +162,29 @@ def normalised_cells(image: Tensor) -> Tensor:
     return ((image - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
 
 
-def _seen(
+def seen_objects(
     scene: Scene,
+    label: int,
     cells: int | None,
     boxed: bool,
     generators: RandomGenerators,
     views: Views,
     objects: int,
-) -> list[_Sample]:
-    """An object of a scene in its region, and up to `objects` - 1 others there that touch it."""
+    alter: Callable[[Tensor], Tensor] | None = None,
+) -> list[Sample]:
+    """An object of a scene in its region, and up to `objects` - 1 others there that touch it.
+
+    Args:
+        scene: the scene.
+        label: the object.
+        cells: as for `make_batch`.
+        boxed: as for `make_batch`.
+        generators: the random generators.
+        views: as for `make_batch`.
+        objects: the most objects.
+        alter: alters the image of the region, of 0 to 1; None for no change.
+    """
     host = generators.host
-    label = int(host.integers(1, int(scene.labels.max()) + 1))
     view = tuple(slice(0, n) for n in scene.labels.shape)
     if views == "varied":
         view = _field_of_view(*_bounds(scene.labels == label), scene.labels.shape, host)
@@ -191,6 +206,8 @@ def _seen(
         return _pooled(array, factors) if cells is None else _resampled(array, cells)
 
     seen = normalised_cells(on_grid(shown))
+    if alter is not None:
+        seen = normalised_cells(alter(seen))
     samples = []
     others = touching_labels(labels, label, objects - 1, host) if objects > 1 else []
     for each in (label, *others):
@@ -199,7 +216,7 @@ def _seen(
         corners = (np.stack((start, stop - 1)) - first + 0.5) * cells_per_voxel - 0.5
         target = on_grid(inside[window].float())
         spacing = np.array(scene.spacing_kji_mm) / cells_per_voxel
-        samples.append(_Sample(seen, target, corners, spacing))
+        samples.append(Sample(seen, target, corners, spacing))
     return samples
 
 
@@ -242,8 +259,8 @@ def _region(
     box: tuple[Floats, Floats], boxed: bool, views: Views, host: np.random.Generator
 ) -> tuple[Floats, Floats]:
     if views == "margins":
-        low, high = _PAPER_MARGIN_VOXELS
-        before, after = host.integers(low, high, (2, 3), endpoint=True)
+        drawn = host.integers(_LEAST_MARGIN_VOXELS, LARGEST_MARGIN_VOXELS, (2, 3), endpoint=True)
+        before, after = drawn
         return box[0] - before, box[1] + after
     return _around_box(*box, host) if boxed else _around_click(*box, host)
 
