@@ -10,7 +10,7 @@ from typing import Any
 from ..progress import Progress
 from ..train.inputs import check_inputs
 from ..train.registry import RECIPES, check_packages, recipe
-from ..train.settings_text import described, parse_settings
+from ..train.settings_text import described, described_presets, parse_settings
 from .console import print_table, progress_bar
 from .training_events import print_events
 
@@ -18,7 +18,8 @@ SUMMARY = "train a network; run the same command again to resume from the checkp
 EXAMPLES = """\
 examples:
   medsegfm train crossplane out=site cases=cases.json base=sam steps=400
-  medsegfm train ensam out=run minutes=30 pack=PACK.npz --dry-run"""
+  medsegfm train ensam out=run minutes=30 pack=PACK.npz --dry-run
+  medsegfm train ensam out=run recipe=paper data=NPZ_FOLDER coreset=0.1"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
         settings = described(chosen.Settings)
         rows = [[setting.name, setting.default, setting.meaning] for setting in settings]
         print_table(["setting", "default", "meaning"], rows)
+        for argument, words in described_presets(chosen.Settings).items():
+            print(f"\n{argument} stands for {words}")
         return
     if arguments.events:
         print_events(lambda progress: _trained_to_folder(arguments, progress))

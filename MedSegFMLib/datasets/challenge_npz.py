@@ -87,16 +87,26 @@ def read_labels(path: Path, geometry: Geometry) -> Volume:
     Raises:
         VolumeError: they are missing, not whole numbers, or have another shape.
     """
-    with _opened(path) as arrays:
-        labels = _array(arrays, "gts", path)
-    if labels.dtype.kind not in "bui":
-        raise VolumeError(f"{path}: 'gts' contains {labels.dtype}; labels must be whole numbers.")
+    labels = read_label_array(path)
     if labels.shape != geometry.shape_kji:
         raise VolumeError(
             f"{path}: 'gts' has the shape {labels.shape}, and its image {geometry.shape_kji}; "
             "they must be the same."
         )
     return Volume(labels, geometry)
+
+
+def read_label_array(path: Path) -> NDArray[Any]:
+    """The labels (K, J, I) of a file, without its image.
+
+    Raises:
+        VolumeError: they are missing, or not whole numbers.
+    """
+    with _opened(path) as arrays:
+        labels = _array(arrays, "gts", path)
+    if labels.dtype.kind not in "bui":
+        raise VolumeError(f"{path}: 'gts' contains {labels.dtype}; labels must be whole numbers.")
+    return labels
 
 
 def has_labels(path: Path) -> bool:

@@ -7,6 +7,7 @@ file and the memory before anything is allocated, and zip's checksums are verifi
 from __future__ import annotations
 
 import math
+import os
 import re
 import zipfile
 import zlib
@@ -151,9 +152,49 @@ def open_npz(
             what is not supported.
     """
     check_regular_file(path, error)
+    with _named_errors(path, error, advice, kind), zipfile.ZipFile(path) as archive:
+        yield NpzArrays(path, archive, error)
+
+
+class OpenNpz:
+    """An .npz file that stays open, for many reads in any process.
+
+    Args:
+        path: the file.
+        error, advice, kind: as for `open_npz`, which see for the errors of both methods.
+    """
+
+    def __init__(self, path: Path, error: type[MedSegFMError], advice: str, kind: str) -> None:
+        self._words = path, error, advice, kind
+        self._process = 0
+        self._arrays: NpzArrays | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_arrays": None}
+
+    @property
+    def arrays(self) -> NpzArrays:
+        """The arrays, whose own methods raise less readable errors."""
+        path, error, _, _ = self._words
+        # A forked process shares the file's position with its parent, so it opens the file anew.
+        if self._arrays is None or self._process != os.getpid():
+            check_regular_file(path, error)
+            with _named_errors(*self._words):
+                self._arrays = NpzArrays(path, zipfile.ZipFile(path), error)
+            self._process = os.getpid()
+        return self._arrays
+
+    def read(self, name: str) -> NDArray[Any]:
+        """An array of numbers or texts."""
+        arrays = self.arrays
+        with _named_errors(*self._words):
+            return arrays.read(name)
+
+
+@contextmanager
+def _named_errors(path: Path, error: type[MedSegFMError], advice: str, kind: str) -> Iterator[None]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield NpzArrays(path, archive, error)
+        yield
     except MedSegFMError:
         # Several of these are ValueError or OSError too.
         raise

@@ -102,5 +102,38 @@ class StepSchedule:
         return True
 
 
+@dataclass(frozen=True)
+class EpochSchedule:
+    """A number of epochs for all calls together, after some of which the rate is halved.
+
+    Attributes:
+        epochs: the epochs of the run.
+        epoch_samples: the samples of an epoch.
+        halved_at: the epochs, counted from the start, after which the rate is halved.
+        warmup: steps over which the rate rises.
+        call: the budget of a call, which may end it earlier; None for none.
+    """
+
+    epochs: int
+    epoch_samples: int
+    halved_at: tuple[int, ...]
+    warmup: int = 0
+    call: BudgetSchedule | None = None
+
+    def used(self, now: Counters, begun: Counters) -> float:
+        """See `Schedule.used`."""
+        whole = now.samples / (self.epochs * self.epoch_samples)
+        return whole if self.call is None else max(whole, self.call.used(now, begun))
+
+    def factor(self, now: Counters, used: float) -> float:
+        """See `Schedule.factor`."""
+        halvings = sum(now.samples >= epoch * self.epoch_samples for epoch in self.halved_at)
+        return float(min(_rising(now.steps, self.warmup), 0.5**halvings))
+
+    def keeps(self, used: float) -> bool:
+        """See `Schedule.keeps`: always."""
+        return True
+
+
 def _rising(steps: int, warmup: int) -> float:
     return min(1.0, (steps + 1) / max(1, warmup))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -17,6 +17,9 @@ from ..errors import TrainingError
 from ..system.suggestions import with_suggestion
 
 Settings = TypeVar("Settings")
+
+# The argument that names a preset.
+PRESET = "recipe"
 
 _SECTION = "Attributes:"
 _ENTRY = re.compile(r"    (\w+): (.*)")
@@ -41,6 +44,9 @@ class Described:
 def parse_settings(kind: type[Settings], texts: Sequence[str]) -> Settings:
     """Parse settings from arguments such as "minutes=30".
 
+    A class may have PRESETS, values of several settings by a name: recipe=NAME stands for them, and
+    arguments change them.
+
     Raises:
         TrainingError: a key is unknown, missing or given twice, or a value is invalid.
     """
@@ -48,6 +54,9 @@ def parse_settings(kind: type[Settings], texts: Sequence[str]) -> Settings:
     values: dict[str, Any] = {}
     for argument in texts:
         key, equals, text = argument.partition("=")
+        if equals and key == PRESET and key not in values and _presets(kind):
+            values[key] = text
+            continue
         if not equals or key not in hints:
             wrong = with_suggestion(argument, hints)
             if equals:
@@ -60,7 +69,32 @@ def parse_settings(kind: type[Settings], texts: Sequence[str]) -> Settings:
         values[key] = _value(key, text, hints[key])
     if "out" in hints and "out" not in values:
         raise TrainingError("Training needs a folder for its results; give out=FOLDER.")
-    return kind(**values)
+    preset = values.pop(PRESET, None)
+    return kind(**{**_preset(kind, preset), **values})
+
+
+def _presets(kind: type[Any]) -> Mapping[str, Mapping[str, Any]]:
+    presets: Mapping[str, Mapping[str, Any]] = getattr(kind, "PRESETS", {})
+    return presets
+
+
+def _preset(kind: type[Any], name: str | None) -> Mapping[str, Any]:
+    if name is None:
+        return {}
+    presets = _presets(kind)
+    if name not in presets:
+        raise TrainingError(
+            f"{PRESET} is {with_suggestion(name, presets)}; it must be {' or '.join(presets)}."
+        )
+    return presets[name]
+
+
+def described_presets(kind: type[Any]) -> dict[str, str]:
+    """Each preset by its argument, with the arguments that it stands for."""
+    return {
+        f"{PRESET}={name}": " ".join(f"{key}={_typed(value)}" for key, value in values.items())
+        for name, values in _presets(kind).items()
+    }
 
 
 def described(kind: type[Any]) -> list[Described]:

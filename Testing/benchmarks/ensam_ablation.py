@@ -1,7 +1,9 @@
 """What each choice of ENSAM's network and training is worth: short runs of equal length.
 
-The first four repeat the paper's ablation (positions, optimiser), the others add one idea of ours
-each to the best of these. Every run sees the same scenes in the same order.
+The first four repeat the paper's ablation (positions, optimiser); the others change one thing each:
+normalised attention, width, depth, the click rule, drawn prompts, millimetres, and objects that
+touch and are trained together. Every run sees the same number of objects; runs without groups of
+objects see the same scenes in the same order.
 
 Run from the checkout:
 PYTHONPATH=. python Testing/benchmarks/ensam_ablation.py OUT [--pack PACK.npz]
@@ -14,37 +16,53 @@ import argparse
 import csv
 import shutil
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from MedSegFMLib.models.ensam import weights as ensam_weights
+from MedSegFMLib.progress import no_progress
 from MedSegFMLib.train.log import read_log
+from MedSegFMLib.train.recipes.ensam.batches import Batches, validation_batches
+from MedSegFMLib.train.recipes.ensam.recipe import RESULT
 from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings
+from MedSegFMLib.train.recipes.ensam.simulated_interaction import Interaction
+from MedSegFMLib.train.recipes.ensam.validation import validate
 from MedSegFMLib.train.run import train
 
 PAPER = {"dense_prompts": False, "skip": "concat"}
+BEST = {**PAPER, "positions": "rope", "optimiser": "muon"}
 VARIANTS: dict[str, dict[str, Any]] = {
     "absolute + Adam": {**PAPER, "positions": "absolute", "optimiser": "adam"},
     "LieRE + Adam": {**PAPER, "positions": "liere", "optimiser": "adam"},
     "LieRE + Muon": {**PAPER, "positions": "liere", "optimiser": "muon"},
-    "RoPE + Muon": {**PAPER, "positions": "rope", "optimiser": "muon"},
-    "RoPE + Muon, millimetres": {
-        **PAPER,
-        "positions": "rope",
-        "optimiser": "muon",
-        "millimetres": True,
-    },
-    "RoPE + Muon, drawn prompts": {
-        "positions": "rope",
-        "optimiser": "muon",
-        "dense_prompts": True,
-    },
+    "RoPE + Muon": BEST,
+    "… standard attention": {**BEST, "attention": "standard"},
+    "… ReLU, alpha as nGPT": {**BEST, "activation": "relu", "alpha": "ngpt"},
+    "… half the width": {**BEST, "width": 8},
+    "… depth 1": {**BEST, "depth": 1},
+    "… depth 3": {**BEST, "depth": 3},
+    "… largest error clicked": {**BEST, "click_rule": "largest"},
+    "… millimetres": {**BEST, "millimetres": True},
+    "… drawn prompts": {**BEST, "dense_prompts": True},
+    "… touching objects": {**BEST, "objects": 2},
+    "… drawn prompts, touching objects": {**BEST, "dense_prompts": True, "objects": 2},
 }
 CLICKS = 5
+TOUCHING = "touching"
+
+
+def folder_of(name: str, seed: int, out: Path) -> Path:
+    """The folder of a run."""
+    plain = name.replace("… ", "rope_muon_").replace(",", "").replace(" + ", "_")
+    return out / f"{plain.replace(' ', '_')}-{seed}"
 
 
 def run(name: str, seed: int, arguments: argparse.Namespace) -> None:
     """Train one variant, unless that was done before."""
-    out = arguments.out / f"{name.replace(' ', '_').replace(',', '')}-{seed}"
+    out = folder_of(name, seed, arguments.out)
     if (out / "done").is_file():
         return
     shutil.rmtree(out, ignore_errors=True)
@@ -65,12 +83,31 @@ def run(name: str, seed: int, arguments: argparse.Namespace) -> None:
         threads=1,
         device=arguments.device,
         save_minutes=1e6,
-        validate_samples=arguments.samples // 5,
-        validation_objects=32,
+        validate_samples=max(1, arguments.samples // max(1, arguments.validations)),
+        validation_objects=arguments.objects,
+        precision=arguments.precision,
         **VARIANTS[name],
     )
     train("ensam", settings)
+    (out / TOUCHING).write_text(str(touching_dice(out / RESULT, settings)))
     (out / "done").touch()
+
+
+def touching_dice(weights: Path, settings: EnsamSettings) -> float:
+    """Dice after all clicks on objects that touch, two a region, a click being background for the
+    other; the same objects for all variants.
+    """
+    network = ensam_weights.load(weights)
+    interaction = Interaction(network).eval()
+    plain = replace(settings, objects=1)
+    batches = validation_batches(Batches(plain, torch.device("cpu")), objects=2)
+
+    def answers(batch: Any, seed: int) -> list[torch.Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        with torch.inference_mode():
+            return list(interaction(batch, range(CLICKS + 1), generator)[1])
+
+    return validate(answers, batches, torch.device("cpu"), no_progress).dice[-1]
 
 
 def curves(out: Path, seeds: int) -> list[dict[str, Any]]:
@@ -78,7 +115,7 @@ def curves(out: Path, seeds: int) -> list[dict[str, Any]]:
     rows = []
     for name in VARIANTS:
         for seed in range(seeds):
-            folder = out / f"{name.replace(' ', '_').replace(',', '')}-{seed}"
+            folder = folder_of(name, seed, out)
             log = read_log(folder) if (folder / "done").is_file() else []
             for step in (0, CLICKS):
                 # The last one may stand there twice.
@@ -131,11 +168,16 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--cells", type=int, default=24)
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each variant")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="bf16", choices=("bf16", "no"))
+    parser.add_argument("--objects", type=int, default=32, help="validation objects")
+    parser.add_argument("--validations", type=int, default=5, help="points of each curve")
+    parser.add_argument("--first", type=int, default=0, help="the variant to begin with")
     arguments = parser.parse_args()
+    names = list(VARIANTS)[arguments.first :]
     for seed in range(arguments.seeds):
-        for name in VARIANTS:
+        for name in names:
             run(name, seed, arguments)
             rows = curves(arguments.out, arguments.seeds)
             with (arguments.out / "curves.csv").open("w", newline="") as file:
@@ -143,8 +185,9 @@ def main() -> None:
                 table.writeheader()
                 table.writerows(rows)
             draw(rows, arguments.out / "curves.png")
-    print("| variant | Dice after the box | after 5 clicks | seeds |\n|---|---|---|---|")
-    for name in VARIANTS:
+    print("| variant | Dice after the box | after 5 clicks | touching, after 5 clicks | seeds |")
+    print("|---|---|---|---|---|")
+    for name in names:
         ends = [
             [r for r in rows if r["variant"] == name and r["clicks"] == step]
             for step in (0, CLICKS)
@@ -153,8 +196,10 @@ def main() -> None:
             [r["dice"] for r in own if r["samples"] == max(r["samples"] for r in own)]
             for own in ends
         ]
+        folders = [folder_of(name, seed, arguments.out) for seed in range(arguments.seeds)]
+        last.append([float((folder / TOUCHING).read_text()) for folder in folders])
         cells = [f"{statistics.mean(v):.3f} ({min(v):.3f} to {max(v):.3f})" for v in last]
-        print(f"| {name} | {cells[0]} | {cells[1]} | {len(last[0])} |")
+        print(f"| {name} | {' | '.join(cells)} | {len(last[0])} |")
 
 
 if __name__ == "__main__":

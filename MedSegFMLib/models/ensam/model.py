@@ -1,15 +1,16 @@
 """ENSAM as a model: a region is encoded once, each set of prompts is decoded from it.
 
 Stenhede, Bjørnstad and Ranjbar, "ENSAM: an efficient foundation model for interactive segmentation
-of 3D medical images", 2025. The paper's network processes the region's voxels. Here the region is
-resampled to a fixed number of cells, with its 0.5 and 99.5 percentiles at 0 and 1, and windows of
-it are processed again if those cells are coarse; the logits are interpolated back.
+of 3D medical images", 2025. The paper's network processes the region's voxels, and so do weights
+that were trained like it. By default, the region is resampled to a fixed number of cells, and
+windows of it are processed again if those cells are coarse; the logits are interpolated back. In
+either case the region's 0.5 and 99.5 percentiles are at 0 and 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,13 +21,12 @@ from ...errors import ModelError
 from ...progress import Progress, parts_of
 from ...prompts.types import Prompt
 from ...prompts.voxels import enforce_marks
-from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction, RegionRule, Segmenter
+from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction, Segmenter
 from ...system.device import choose_device, is_cpu
 from ...system.foreign_errors import check_finite_output
 from ...system.installing import extra_command
 from ...volumes.intensities import intensity_bounds, normalised
 from ...volumes.region import Region
-from ...volumes.resampling import cell_positions, resampled
 from ...volumes.volume import Volume
 from ...weights import store
 from ...weights.checksums import own_sha256
@@ -34,9 +34,10 @@ from ..common.options import parse_yes_no
 from ..common.steps import is_heeded
 from ..randomwalk.refined_segmenter import RefinedSegmenter
 from . import weights as ensam_weights
+from .grids import CellGrid, grid_of
 from .network.graphs import graphs
 from .runtime import Features, NetworkPrompts, Runtime
-from .sliding_windows import SlidingWindow, blended, holds_object, window_regions
+from .sliding_windows import SlidingWindow, blended, holds_object
 from .stored_runtime import StoredRuntime
 from .tokens import Tokens, prompt_tokens
 
@@ -49,17 +50,13 @@ CARD = ModelCard(
     dimensions=3,
     code_licence="Apache-2.0",
     weights_licence="Apache-2.0",
-    region_rule=RegionRule(
-        margin_voxels=2, margin_fraction=0.25, click_radius_voxels=16, shared=False
-    ),
+    region_rule=CellGrid.region_rule,
     packages=("safetensors",),
     weights="ensam",
     uses_previous=True,
     starts_from="previous",
-    # Growth over a box and five clicks, with their predictions stored: 360, 402, 614 and 1354 MB
-    # for regions of 48, 96, 160 and 256 voxels a side (Testing/benchmarks/memory.py).
     base_bytes=355_000_000,
-    bytes_per_voxel=62,
+    bytes_per_voxel=CellGrid.bytes_per_voxel,
     # The walk alone would find the ball.
     trial_options={"refine": False},
     finds_ball=True,
@@ -67,7 +64,8 @@ CARD = ModelCard(
         ModelOption(
             "refine",
             "Refine borders",
-            "Refine each answer by the random walk",
+            "Refine each answer by the random walk; not the answers of weights that process voxels "
+            "as in the paper, unless you choose it",
             ("yes", "no"),
             "yes",
         ),
@@ -87,7 +85,7 @@ class EnsamEncoding(Encoding):
 
 
 def create(
-    device: str = "auto", weights: str | Path | None = None, refine: bool | str = True
+    device: str = "auto", weights: str | Path | None = None, refine: bool | str | None = None
 ) -> Segmenter:
     """Load the model with the stored weights, or those in the file `weights`.
 
@@ -98,17 +96,19 @@ def create(
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
         weights: A file of weights; None for the stored ones.
         refine: Whether each prediction is refined by the random walk; "no" gives the network's own.
+            None refines unless the network processes voxels as in the paper.
 
     Raises:
         DeviceError: If the device is not available.
         ModelError: If nothing that can run the network is installed, or `refine` is not a choice.
         WeightsError: If the weights are missing, altered, truncated or of another network.
     """
-    is_refined = parse_yes_no("refine", refine)
+    wanted = None if refine is None else parse_yes_no("refine", refine)
     on_cpu = is_cpu(device)
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
     network = EnsamSegmenter(_cpu_runtime(path) if on_cpu else _torch_runtime(path, device))
+    is_refined = network.grid.is_refined if wanted is None else wanted
     return RefinedSegmenter(network, CLICK_LOGIT) if is_refined else network
 
 
@@ -150,12 +150,18 @@ def _torch_runtime(path: Path, device: str) -> Runtime:
 class EnsamSegmenter:
     """The `Segmenter` around a loaded network."""
 
-    card = CARD
     classes: tuple[str, ...] = ()
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._cells = (runtime.config.cells,) * 3
+        self.grid = grid_of(runtime.config)
+        self.card = CARD
+        if self.grid.region_rule != CARD.region_rule:
+            self.card = replace(
+                CARD,
+                region_rule=self.grid.region_rule,
+                bytes_per_voxel=self.grid.bytes_per_voxel,
+            )
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> EnsamEncoding:
         """Encode a region (None: all) in one pass; the volume is not modified.
@@ -168,16 +174,18 @@ class EnsamSegmenter:
         region = region or Region.whole(volume.geometry.shape_kji)
         array = volume.array_kji[region.slices]
         spacing = volume.geometry.spacing_kji_mm
-        cells = resampled(array, self._cells)
+        cells = self.grid.image(array)
         bounds = intensity_bounds(cells)
-        regions = window_regions(region.shape_kji, self._cells[0])
+        regions = self.grid.windows(region.shape_kji)
         share, *shares = parts_of(progress, 1 + len(regions), first=0.1)
         image = normalised(cells, bounds)
-        features = self._runtime.encode(image, self._cell_mm(region, spacing), share)
+        cell_mm = self.grid.spacing_mm(region.shape_kji, spacing)
+        features = self._runtime.encode(image, cell_mm, share)
         windows = []
         for window, share in zip(regions, shares, strict=True):
-            image = normalised(resampled(array[window.slices], self._cells), bounds)
-            features_of_window = self._runtime.encode(image, self._cell_mm(window, spacing), share)
+            image = normalised(self.grid.image(array[window.slices]), bounds)
+            cell_mm = self.grid.spacing_mm(window.shape_kji, spacing)
+            features_of_window = self._runtime.encode(image, cell_mm, share)
             windows.append(SlidingWindow(window, features_of_window))
         progress(1.0, "Encoding the image")
         nbytes = features.nbytes + sum(window.features.nbytes for window in windows)
@@ -223,10 +231,6 @@ class EnsamSegmenter:
         progress(1.0, "Predicting the mask")
         return Prediction(encoding.geometry, region.start_kji, array)
 
-    def _cell_mm(self, region: Region, spacing_kji_mm: Sequence[float]) -> list[float]:
-        sides = zip(spacing_kji_mm, region.shape_kji, self._cells, strict=True)
-        return [mm * voxels / cells for mm, voxels, cells in sides]
-
     def _decoded(
         self,
         features: Features,
@@ -236,12 +240,12 @@ class EnsamSegmenter:
         progress: Progress,
     ) -> Logits:
         """The logits (K, J, I) of a region or window, given those of the previous step."""
-        positions = cell_positions(tokens.positions_kji, region.shape_kji, self._cells)
-        previous = None if before is None else resampled(before, self._cells)
+        positions = self.grid.positions(tokens.positions_kji, region.shape_kji)
+        previous = None if before is None else self.grid.previous(before)
         prompts = NetworkPrompts(tokens.kinds, positions)
         logits = self._runtime.decode(features, prompts, previous, progress)
         check_finite_output(logits, CARD.name)
-        return resampled(logits, region.shape_kji)
+        return self.grid.logits(logits, region.shape_kji)
 
 
 def _before(previous: Prediction, region: Region) -> Logits:

@@ -1,13 +1,16 @@
 """The pack: real volumes in one file that can be read with numpy only.
 
 A pack is an .npz without pickles: its array "index" is a JSON list that describes the volumes; the
-arrays of volume n are named "n/image", "n/labels" and so on.
+arrays of volume n are named "n/image", "n/labels" and so on. It is written volume by volume, and
+the voxels are read when they are used, so that the size of a pack is not limited by the memory.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 from ...errors import VolumeError
 from ...system.atomic_files import atomic_path
 from ...system.json_files import parse_json
-from ...system.npz_files import NpzArrays, open_npz
+from ...system.npz_files import OpenNpz
 from ...volumes.geometry import LARGEST_SPACING_MM, SMALLEST_SPACING_MM
 
 FORMAT = "MedSegFM recordings 1"
@@ -36,13 +39,47 @@ _LAYOUT: dict[str, tuple[str, tuple[int | None, ...]]] = {
     "range_boxes": ("int16", (None, 6)),
     "salience": ("float32", (None,)),
 }
+_VOXELS = ("image", "labels", "supervoxels")
 # What a damaged index raises.
 _DAMAGE = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True, eq=False)
+class StoredVoxels:
+    """An array (K, J, I) in a pack, read anew by each `numpy.asarray`.
+
+    Attributes:
+        file: the pack.
+        name: the name of the array in it.
+        dtype: its type.
+        shape: its shape.
+    """
+
+    file: OpenNpz
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """The array.
+
+        Raises:
+            VolumeError: the pack is damaged or was changed.
+        """
+        array = self.file.read(self.name)
+        if array.dtype != self.dtype or array.shape != self.shape:
+            raise VolumeError(f"'{self.name}' of a pack was changed; start again.")
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+
+Voxels = NDArray[Any] | StoredVoxels
+
+
+@dataclass(frozen=True, eq=False)
 class PackedVolume:
     """A real image, its labels, or both, on one grid, with its origin.
+
+    Image, labels and supervoxels that were read from a pack are `StoredVoxels`.
 
     Attributes:
         name: its unique name.
@@ -68,12 +105,12 @@ class PackedVolume:
     licence: str
     attribution: str
     groups: tuple[tuple[int, ...], ...] = ()
-    image: NDArray[np.uint8] | None = None
-    labels: NDArray[np.uint8] | None = None
+    image: Voxels | None = None
+    labels: Voxels | None = None
     boxes: NDArray[np.int16] | None = None
     sizes: NDArray[np.int32] | None = None
     neighbours: NDArray[np.uint8] | None = None
-    supervoxels: NDArray[np.uint16] | None = None
+    supervoxels: Voxels | None = None
     ranges: NDArray[np.int32] | None = None
     range_boxes: NDArray[np.int16] | None = None
     salience: NDArray[np.float32] | None = None
@@ -84,23 +121,25 @@ class PackedVolume:
         array = self.labels if self.image is None else self.image
         assert array is not None
         k, j, i = array.shape
-        return k, j, i
+        return int(k), int(j), int(i)
 
 
-def save_pack(packed_volumes: Sequence[PackedVolume], path: Path) -> None:
-    """Write a pack, whole or not at all.
+class PackWriter:
+    """Writes volumes into an open archive, one at a time; see `pack_writer`."""
 
-    Raises:
-        OutputError: it cannot be written.
-    """
-    arrays: dict[str, NDArray[Any]] = {}
-    index = []
-    for number, packed in enumerate(packed_volumes):
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._index: list[dict[str, Any]] = []
+
+    def add(self, packed: PackedVolume) -> None:
+        """Write a volume."""
+        number = len(self._index)
         array_names = [
             name for name in (*_LABEL_ARRAYS, *_IMAGE_ARRAYS) if getattr(packed, name) is not None
         ]
-        arrays |= {f"{number}/{name}": getattr(packed, name) for name in array_names}
-        index.append(
+        for name in array_names:
+            self._write(f"{number}/{name}", np.asarray(getattr(packed, name)))
+        self._index.append(
             {
                 "name": packed.name,
                 "spacing_kji_mm": packed.spacing_kji_mm,
@@ -110,51 +149,90 @@ def save_pack(packed_volumes: Sequence[PackedVolume], path: Path) -> None:
                 "arrays": array_names,
             }
         )
-    arrays["index"] = np.array([FORMAT, json.dumps(index)])
-    with atomic_path(path) as beside, beside.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    def finish(self) -> None:
+        """Write the index."""
+        self._write("index", np.array([FORMAT, json.dumps(self._index)]))
+
+    def _write(self, name: str, array: NDArray[Any]) -> None:
+        # As numpy does: the size of the array is not known before it is written.
+        with self._archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+            np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+
+
+@contextmanager
+def pack_writer(path: Path) -> Iterator[PackWriter]:
+    """Write a pack, whole or not at all; the block adds the volumes.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with (
+        atomic_path(path) as beside,
+        zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        writer = PackWriter(archive)
+        yield writer
+        writer.finish()
+
+
+def save_pack(packed_volumes: Sequence[PackedVolume], path: Path) -> None:
+    """Write a pack of volumes in memory, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with pack_writer(path) as writer:
+        for packed in packed_volumes:
+            writer.add(packed)
 
 
 def load_pack(path: Path) -> list[PackedVolume]:
-    """The volumes of a pack.
+    """The volumes of a pack, whose voxels stay in the file until they are used.
 
     Raises:
         VolumeError: the file is missing, damaged or not a pack.
     """
-    with open_npz(path, VolumeError, "copy or create it again", "a pack") as arrays:
-        try:
-            form, text = (str(part) for part in arrays.read("index"))
-            packed_volumes = [
-                _packed_volume(arrays, n, item) for n, item in enumerate(parse_json(text, list))
-            ]
-        except _DAMAGE as error:
-            raise VolumeError(
-                f"{path} cannot be read as a pack ({error}); copy or create it again."
-            ) from error
+    file = OpenNpz(path, VolumeError, "copy or create it again", "a pack")
+    arrays = file.arrays
+    try:
+        form, text = (str(part) for part in arrays.read("index"))
+        packed_volumes = [
+            _packed_volume(file, n, item) for n, item in enumerate(parse_json(text, list))
+        ]
+    except VolumeError:
+        raise
+    except _DAMAGE as error:
+        raise VolumeError(
+            f"{path} cannot be read as a pack ({error}); copy or create it again."
+        ) from error
     if form != FORMAT or not packed_volumes:
         raise VolumeError(f"{path} has no volumes in the format of this version; create it again.")
     return packed_volumes
 
 
-def _packed_volume(arrays: NpzArrays, number: int, item: dict[str, Any]) -> PackedVolume:
+def _packed_volume(file: OpenNpz, number: int, item: dict[str, Any]) -> PackedVolume:
     k, j, i = (float(mm) for mm in item["spacing_kji_mm"])
     name, licence, attribution = (str(item[key]) for key in ("name", "licence", "attribution"))
     groups = tuple(tuple(int(label) for label in group) for group in item["groups"])
-    stored: dict[str, Any] = {array: _array(arrays, number, array) for array in item["arrays"]}
+    stored: dict[str, Any] = {array: _array(file, number, array) for array in item["arrays"]}
     packed = PackedVolume(name, (k, j, i), licence, attribution, groups, **stored)
     _check(packed)
     return packed
 
 
-def _array(arrays: NpzArrays, number: int, name: str) -> NDArray[Any]:
+def _array(file: OpenNpz, number: int, name: str) -> NDArray[Any] | StoredVoxels:
     dtype, shape = _LAYOUT[name]
-    array = arrays.read(f"{number}/{name}")
-    is_right = array.ndim == len(shape) and all(
-        n is None or n == size for n, size in zip(shape, array.shape, strict=True)
+    full_name = f"{number}/{name}"
+    header = file.arrays.header(full_name)
+    is_right = len(header.shape) == len(shape) and all(
+        n is None or n == size for n, size in zip(shape, header.shape, strict=True)
     )
-    if array.dtype != dtype or not is_right:
-        raise ValueError(f"'{number}/{name}' is {array.dtype} {array.shape}")
-    return array
+    if header.dtype != dtype or header.dtype is None or not is_right:
+        raise ValueError(f"'{full_name}' is {header.dtype} {header.shape}")
+    if name in _VOXELS:
+        return StoredVoxels(file, full_name, header.dtype, header.shape)
+    return file.read(full_name)
 
 
 def _check(packed: PackedVolume) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...errors import VolumeError
+from ...system.memory_cache import LruByteCache
 from ...volumes.region import Shape
 from ..fields import Frame
 from ..random.shapes import compact_shape, local, random_turn
@@ -29,6 +30,8 @@ _TRIES = 6
 _FINEST_PAINTED = 0.8
 _LEAST_VOXELS = 20
 _MOST_OBJECTS = 4
+# Voxels of the latest volumes that are kept in memory.
+_CACHED_BYTES = 2_000_000_000
 
 
 class RecordedSource:
@@ -57,7 +60,9 @@ class RecordedSource:
                 f"{pack} has no volumes for {', '.join(uses)}; add some and create it again."
             )
         self._fit = fit
-        self._arrays: dict[tuple[torch.device, str, str], Tensor] = {}
+        self._arrays: LruByteCache[tuple[torch.device, str, str], Tensor] = LruByteCache(
+            _CACHED_BYTES, lambda tensor: tensor.nbytes
+        )
 
     def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
         """The next scene, with at least one object; the first of them is near the centre.
@@ -168,11 +173,13 @@ class RecordedSource:
 
     def _array(self, packed: PackedVolume, name: str, frame: Frame) -> Tensor:
         key = (frame.device, packed.name, name)
-        if key not in self._arrays:
-            array = getattr(packed, name)
+        tensor = self._arrays.get(key)
+        if tensor is None:
+            array = np.asarray(getattr(packed, name))
             tensor = torch.from_numpy(array if array.dtype == np.uint8 else array.astype(np.int16))
-            self._arrays[key] = tensor.to(frame.device)
-        return self._arrays[key]
+            tensor = tensor.to(frame.device)
+            self._arrays.put(key, tensor)
+        return tensor
 
 
 def _view(

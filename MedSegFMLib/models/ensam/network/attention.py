@@ -14,11 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .config import PositionKind
+from .config import Activation, AlphaStart, EnsamConfig
 from .positions import build_positions
 
-# In nGPT of the order of one divided by the number of blocks, of which ENSAM has two.
-_FIRST_ALPHA = 0.5
+# Of the order of one divided by the number of blocks, of which ENSAM has two.
+_HALF_ALPHA = 0.5
+# The start of alpha in nGPT, whose parameter starts at 1 / sqrt(d) instead (section 2.5 there).
+_NGPT_ALPHA = 0.05
+
+ACTIVATIONS = {"silu": functional.silu, "relu": functional.relu}
 
 
 def l2_normalise(vectors: Tensor, dim: int = -1) -> Tensor:
@@ -72,20 +76,29 @@ class UnitAttention(nn.Module):
         """(B, heads, n, d) keys, not yet rotated."""
         return l2_normalise(self.split(self.key(tokens))) * self.length
 
-    def forward(self, queries: Tensor, keys: Tensor, tokens: Tensor) -> Tensor:
-        """Attention of rotated `queries` to `tokens` (B, m, dim) with rotated `keys`."""
+    def forward(
+        self, queries: Tensor, keys: Tensor, tokens: Tensor, used: Tensor | None = None
+    ) -> Tensor:
+        """Attention of rotated `queries` to `tokens` (B, m, dim) with rotated `keys`.
+
+        Tokens that are not `used` (B, 1, 1, m) bool get no attention; None: all are.
+        """
         attended = functional.scaled_dot_product_attention(
-            queries, keys, self.split(self.value(tokens)), scale=math.sqrt(queries.shape[-1])
+            queries, keys, self.split(self.value(tokens)), used, scale=math.sqrt(queries.shape[-1])
         )
         result: Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return result
 
 
 class GatedMlp(nn.Module):
-    """out(up(h) * SiLU(sqrt(dim) gate(h))); the factor gives the gate unit variance."""
+    """out(up(h) * activation(sqrt(dim) gate(h))); the factor gives the gate unit variance.
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    The paper names a ReLU; that it is the gate of nGPT's MLP agrees with its parameter count.
+    """
+
+    def __init__(self, dim: int, hidden: int, activation: Activation) -> None:
         super().__init__()
+        self.activation = ACTIVATIONS[activation]
         self.up = UnitLinear(dim, hidden, reads=True)
         self.gate = UnitLinear(dim, hidden, reads=True)
         self.down = UnitLinear(hidden, dim, reads=False)
@@ -93,36 +106,46 @@ class GatedMlp(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, n, dim) to the same shape."""
-        result: Tensor = self.down(self.up(tokens) * functional.silu(self.gain * self.gate(tokens)))
+        gate = self.activation(self.gain * self.gate(tokens))
+        result: Tensor = self.down(self.up(tokens) * gate)
         return result
 
 
 class SphereStep(nn.Module):
     """The residual step on the hypersphere, with its learned alpha."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, alpha: AlphaStart) -> None:
         super().__init__()
-        self.alpha = nn.Parameter(torch.full((dim,), _FIRST_ALPHA))
+        first = dim**-0.5 if alpha == "ngpt" else _HALF_ALPHA
+        # How much of alpha one unit of the parameter is.
+        self.unit = _NGPT_ALPHA / first if alpha == "ngpt" else 1.0
+        self.alpha = nn.Parameter(torch.full((dim,), first))
 
     def forward(self, tokens: Tensor, computed: Tensor) -> Tensor:
         """Unit `tokens` rotated towards `computed`."""
-        return l2_normalise(tokens + self.alpha * (l2_normalise(computed) - tokens))
+        alpha = self.unit * self.alpha
+        return l2_normalise(tokens + alpha * (l2_normalise(computed) - tokens))
 
 
 class InteractionBlock(nn.Module):
     """Self-attention of prompts; prompts attend to the image; MLP; the image attends to prompts."""
 
-    def __init__(self, dim: int, heads: int, hidden: int, positions: PositionKind) -> None:
+    def __init__(self, dim: int, heads: int, hidden: int, config: EnsamConfig) -> None:
         super().__init__()
-        self.positions = build_positions(positions, heads, dim // heads)
+        self.positions = build_positions(config.positions, heads, dim // heads)
         self.prompts_to_prompts = UnitAttention(dim, heads)
         self.prompts_to_image = UnitAttention(dim, heads)
-        self.mlp = GatedMlp(dim, hidden)
+        self.mlp = GatedMlp(dim, hidden, config.activation)
         self.image_to_prompts = UnitAttention(dim, heads)
-        self.turns = nn.ModuleList(SphereStep(dim) for _ in range(4))
+        self.turns = nn.ModuleList(SphereStep(dim, config.alpha) for _ in range(4))
 
     def forward(
-        self, prompts: Tensor, image: Tensor, prompt_rotation: Tensor, image_rotation: Tensor
+        self,
+        prompts: Tensor,
+        image: Tensor,
+        prompt_rotation: Tensor,
+        image_rotation: Tensor,
+        used: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The updated unit tokens `prompts` (B, n, dim) and `image` (B, m, dim).
 
@@ -131,12 +154,13 @@ class InteractionBlock(nn.Module):
             image: (B, m, dim).
             prompt_rotation: The result of `positions` for the prompts' positions.
             image_rotation: The result of `positions` for the image tokens' positions.
+            used: (B, 1, 1, n) bool, which prompts get attention; None for all.
         """
         rotate = self.positions.rotate
         step = self.prompts_to_prompts
         queries = rotate(step.queries(prompts), prompt_rotation)
         keys = rotate(step.keys(prompts), prompt_rotation)
-        prompts = self.turns[0](prompts, step(queries, keys, prompts))
+        prompts = self.turns[0](prompts, step(queries, keys, prompts, used))
 
         step = self.prompts_to_image
         queries = rotate(step.queries(prompts), prompt_rotation)
@@ -148,4 +172,4 @@ class InteractionBlock(nn.Module):
         step = self.image_to_prompts
         queries = rotate(step.queries(image), image_rotation)
         keys = rotate(step.keys(prompts), prompt_rotation)
-        return prompts, self.turns[3](image, step(queries, keys, prompts))
+        return prompts, self.turns[3](image, step(queries, keys, prompts, used))

@@ -14,13 +14,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ....progress import Progress
-from .config import Skip
+from .config import EnsamConfig, Skip
 
-WIDTHS = (16, 32, 64, 128)
-_BLOCKS_DOWN = (1, 1, 2, 4)
 _PREVIOUS_WIDTHS = (4, 16, 64)
 # With this bias an untrained network predicts background nearly everywhere, as most voxels are.
 _HEAD_BIAS = -5.0
+
+
+def level_widths(width: int) -> tuple[int, int, int, int]:
+    """The channels of the four levels, finest first."""
+    return width, 2 * width, 4 * width, 8 * width
 
 
 def convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Conv3d:
@@ -47,15 +50,17 @@ class ResidualBlock(nn.Module):
 class Encoder(nn.Module):
     """The image at four levels; each has half the size of the previous one and twice its width."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: EnsamConfig) -> None:
         super().__init__()
-        self.stem = convolution(1, WIDTHS[0])
+        widths = level_widths(config.width)
+        counts = (1, 1, config.depth, 2 * config.depth)
+        self.stem = convolution(1, widths[0])
         self.downs = nn.ModuleList(
-            convolution(wide, wider, stride=2) for wide, wider in pairwise(WIDTHS)
+            convolution(wide, wider, stride=2) for wide, wider in pairwise(widths)
         )
         self.levels = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
-            for width, count in zip(WIDTHS, _BLOCKS_DOWN, strict=True)
+            for width, count in zip(widths, counts, strict=True)
         )
 
     def forward(self, image: Tensor, progress: Progress) -> list[Tensor]:
@@ -63,7 +68,7 @@ class Encoder(nn.Module):
         features = self.stem(image)
         outputs: list[Tensor] = []
         for number, level in enumerate(self.levels):
-            progress(number / len(WIDTHS), "Encoding the image")
+            progress(number / len(self.levels), "Encoding the image")
             if number:
                 features = self.downs[number - 1](features)
             features = level(features)
@@ -77,13 +82,13 @@ class PreviousEncoder(nn.Module):
     There are no biases, so that logits of 0 everywhere, which stand for none, add exactly nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         widths = (1, *_PREVIOUS_WIDTHS)
         self.downs = nn.ModuleList(
             convolution(wide, wider, stride=2) for wide, wider in pairwise(widths)
         )
-        self.out = convolution(widths[-1], WIDTHS[-1], size=1)
+        self.out = convolution(widths[-1], level_widths(width)[-1], size=1)
 
     def forward(self, logits: Tensor) -> Tensor:
         """(B, 1, K, J, I) to (B, 128, K/8, J/8, I/8)."""
@@ -96,18 +101,19 @@ class PreviousEncoder(nn.Module):
 class Decoder(nn.Module):
     """From the coarsest level to one logit per voxel, with the encoder's features on the way."""
 
-    def __init__(self, skip: Skip) -> None:
+    def __init__(self, skip: Skip, width: int) -> None:
         super().__init__()
-        finer = WIDTHS[-2::-1]
-        coarser = WIDTHS[:0:-1]
+        widths = level_widths(width)
+        finer = widths[-2::-1]
+        coarser = widths[:0:-1]
         self.narrow = nn.ModuleList(
-            convolution(wide, width, size=1) for wide, width in zip(coarser, finer, strict=True)
+            convolution(wide, narrow, size=1) for wide, narrow in zip(coarser, finer, strict=True)
         )
         self.merge = nn.ModuleList(
-            convolution(2 * width, width, size=1) for width in finer if skip == "concat"
+            convolution(2 * narrow, narrow, size=1) for narrow in finer if skip == "concat"
         )
-        self.blocks = nn.ModuleList(ResidualBlock(width) for width in finer)
-        self.head = nn.Conv3d(WIDTHS[0], 1, 1)
+        self.blocks = nn.ModuleList(ResidualBlock(narrow) for narrow in finer)
+        self.head = nn.Conv3d(widths[0], 1, 1)
         nn.init.constant_(self.head.bias, _HEAD_BIAS)
 
     def forward(self, features: Tensor, skips: Sequence[Tensor], progress: Progress) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .blocks import WIDTHS, convolution
+from .blocks import convolution, level_widths
 from .config import BACKGROUND, BOX_START, FOREGROUND
 
 # A click is drawn as a ball that fades to 0.6 at this distance in voxels.
@@ -27,11 +27,12 @@ CHANNELS = 5
 class DensePrompts(nn.Module):
     """Features of the drawn prompts at each level of the network, to be added to the image's."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.stem = convolution(CHANNELS, WIDTHS[0])
+        widths = level_widths(width)
+        self.stem = convolution(CHANNELS, widths[0])
         self.downs = nn.ModuleList(
-            convolution(wide, wider, stride=2) for wide, wider in pairwise(WIDTHS)
+            convolution(wide, wider, stride=2) for wide, wider in pairwise(widths)
         )
 
     def forward(self, channels: Tensor) -> list[Tensor]:

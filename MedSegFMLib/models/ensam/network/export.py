@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ....errors import ModelError
 from ....progress import no_progress
 from ....system.atomic_files import write_bytes
-from .attention import l2_normalise
 from .config import BOX_END, BOX_START, STRIDE, EnsamConfig
 from .graphs import (
     BLOCKS,
@@ -77,7 +77,7 @@ class _Decode(nn.Module):
         finer, embedding = self.network.add_dense_prompts(
             skips, embedding, prompts, previous_logits
         )
-        alone = l2_normalise(embedding.flatten(2).transpose(1, 2))
+        alone = self.network.image_tokens(embedding)
         flat = [turn.flatten(self.axis, self.axis + 2) for turn in image_turns]
         attended = self.network.attend_prompts(alone, kinds, prompt_turns, flat)
         image = torch.where(meets, attended, alone)
@@ -98,7 +98,18 @@ class _WithWeights(nn.Module):
 
 
 def export(config: EnsamConfig, folder: Path) -> Graphs:
-    """Write both graphs of a configuration, for cubes of any multiple of 8 cells from 16 on."""
+    """Write both graphs of a configuration, for cubes of any multiple of 8 cells from 16 on.
+
+    Raises:
+        ModelError: The network processes voxels or has another width or depth than the paper's; the
+            graphs are cubes of cells, and their inputs are those of two interaction blocks.
+    """
+    plain = EnsamConfig()
+    if config.native or (config.width, config.depth) != (plain.width, plain.depth):
+        raise ModelError(
+            f"A network with native={config.native}, width={config.width} and depth={config.depth} "
+            "has no graph; run it in torch."
+        )
     network = Ensam(replace(config, cells=4 * STRIDE)).eval().requires_grad_(False)
     state = {name: t for name, t in network.state_dict().items() if _OUTSIDE not in name}
     files = graphs(config, folder)

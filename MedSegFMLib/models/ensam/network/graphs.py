@@ -34,7 +34,7 @@ _FOLDER = Path(__file__).with_name("graphs")
 
 @dataclass(frozen=True)
 class Graphs:
-    """The files of one configuration; the encoder is the same for all."""
+    """The files of one configuration; the encoder is the same for all of one width and depth."""
 
     encoder: Path
     decoder: Path
@@ -48,5 +48,18 @@ class Graphs:
 def graphs(config: EnsamConfig, folder: Path = _FOLDER) -> Graphs:
     """The files of a configuration, which need not exist."""
     prompts = "dense" if config.dense_prompts else "sparse"
-    name = f"ensam-decoder-{config.skip}-{config.positions}-{prompts}.onnx"
-    return Graphs(folder / "ensam-encoder.onnx", folder / name)
+    # Configurations of earlier versions keep their names.
+    size = _marked(config, "native", "width", "depth")
+    steps = _marked(config, "activation", "alpha", "attention")
+    name = f"ensam-decoder-{config.skip}-{config.positions}-{prompts}{steps}{size}.onnx"
+    return Graphs(folder / f"ensam-encoder{size}.onnx", folder / name)
+
+
+def _marked(config: EnsamConfig, *names: str) -> str:
+    """The fields of a configuration that differ from the defaults, for a file name."""
+    marks = []
+    for name in names:
+        value = getattr(config, name)
+        if value != getattr(EnsamConfig, name):
+            marks.append(f"-{name}{'' if value is True else value}")
+    return "".join(marks)

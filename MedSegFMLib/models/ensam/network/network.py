@@ -5,8 +5,9 @@ of 3D medical images", 2025 (arXiv 2509.15874), implemented anew from its descri
 leaves biases, norms and sharing open. The arrangement here (no biases except in the head, affine
 norms in the residual blocks, a gated MLP, one scale per attention, one set of LieRE generators per
 interaction block) has 5,484,819 parameters, and 5,474,067 with additive skips; the paper says 5.5
-million. It is not necessarily the authors', and whether their weights fit is not known. The paper
-names a ReLU in the MLP; the gated MLP with SiLU and the start of alpha are choices of ours.
+million. It is not necessarily the authors', and whether their weights fit is not known.
+`config.PAPER` has the ReLU that the paper names and nGPT's start of alpha; the shipped weights have
+a gate with SiLU and alphas of 0.5.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ from torch.nn import functional
 from ....progress import Progress, no_progress, part_of
 from ....volumes.region import Shape
 from .attention import InteractionBlock, UnitLinear, l2_normalise
-from .blocks import WIDTHS, Decoder, Encoder, PreviousEncoder
-from .config import STRIDE, EnsamConfig, padded_side
+from .blocks import Decoder, Encoder, PreviousEncoder, level_widths
+from .config import STRIDE, UNUSED, EnsamConfig, padded_side
 from .dense_prompts import DensePrompts, prompt_channels
+from .standard_attention import StandardBlock
 
-_DIM = WIDTHS[-1]
 _HEADS = 4
-_MLP_HIDDEN = 512
-_INTERACTIONS = 2
+# The hidden dimension of the MLP over that of the tokens.
+_MLP_EXPANSION = 4
+
+Block = InteractionBlock | StandardBlock
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +43,13 @@ class EnsamPrompts:
         kinds: (B, n) int64, the token kinds of `config`.
         positions_kji: (B, n, 3) float32, in voxels of the encoded image, whose centres are whole
             numbers from 0.
+        used: (B, n) bool, false for tokens without effect, which fill up the shorter lists of a
+            batch; each list has at least one of use. None if all are used.
     """
 
     kinds: Tensor
     positions_kji: Tensor
+    used: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +83,18 @@ class Ensam(nn.Module):
     def __init__(self, config: EnsamConfig | None = None) -> None:
         super().__init__()
         self.config = config or EnsamConfig()
-        self.encoder = Encoder()
-        self.prompts = DensePrompts() if self.config.dense_prompts else None
-        self.previous = PreviousEncoder() if self.prompts is None else None
-        self.prompt_vectors = nn.Parameter(l2_normalise(torch.randn(4, _DIM)))
+        width, self.is_normalised = self.config.width, self.config.attention == "normalised"
+        self.dim = level_widths(width)[-1]
+        self.encoder = Encoder(self.config)
+        self.prompts = DensePrompts(width) if self.config.dense_prompts else None
+        self.previous = PreviousEncoder(width) if self.prompts is None else None
+        self.prompt_vectors = nn.Parameter(l2_normalise(torch.randn(4, self.dim)))
+        block: type[Block] = InteractionBlock if self.is_normalised else StandardBlock
         self.interactions = nn.ModuleList(
-            InteractionBlock(_DIM, _HEADS, _MLP_HIDDEN, self.config.positions)
-            for _ in range(_INTERACTIONS)
+            block(self.dim, _HEADS, _MLP_EXPANSION * self.dim, self.config)
+            for _ in range(self.config.depth)
         )
-        self.decoder = Decoder(self.config.skip)
+        self.decoder = Decoder(self.config.skip, width)
 
     def forward(
         self,
@@ -144,11 +153,13 @@ class Ensam(nn.Module):
         skips, embedding = self.add_dense_prompts(
             features.skips, features.embedding, prompts, previous_logits
         )
-        image = l2_normalise(embedding.flatten(2).transpose(1, 2))
+        image = self.image_tokens(embedding)
         if prompts.kinds.shape[1]:
             positions = prompts.positions_kji * features.scale_kji
             rotations = [block.positions(positions) for block in self._blocks()]
-            image = self.attend_prompts(image, prompts.kinds, rotations, features.rotations)
+            image = self.attend_prompts(
+                image, prompts.kinds, rotations, features.rotations, prompts.used
+            )
         progress(0.2, "Predicting the mask")
         logits = self.logits(image, embedding, skips, part_of(progress, 0.2, 1.0))
         k, j, i = features.shape_kji
@@ -162,8 +173,9 @@ class Ensam(nn.Module):
         for module in self.modules():
             if isinstance(module, UnitLinear):
                 module.normalise_()
-        with torch.no_grad():
-            self.prompt_vectors.copy_(l2_normalise(self.prompt_vectors))
+        if self.is_normalised:
+            with torch.no_grad():
+                self.prompt_vectors.copy_(l2_normalise(self.prompt_vectors))
 
     def add_dense_prompts(
         self,
@@ -176,7 +188,10 @@ class Ensam(nn.Module):
         if self.prompts is not None:
             if previous_logits is None:
                 previous_logits = torch.zeros_like(skips[0][:, :1])
-            channels = prompt_channels(prompts.kinds, prompts.positions_kji, previous_logits)
+            kinds = prompts.kinds
+            if prompts.used is not None:
+                kinds = kinds.masked_fill(~prompts.used, UNUSED)
+            channels = prompt_channels(kinds, prompts.positions_kji, previous_logits)
             *finer, coarsest = self.prompts(channels)
             pairs = zip(skips, finer, strict=True)
             return [skip + added for skip, added in pairs], embedding + coarsest
@@ -184,38 +199,52 @@ class Ensam(nn.Module):
             return skips, embedding + self.previous(previous_logits)
         return skips, embedding
 
+    def image_tokens(self, embedding: Tensor) -> Tensor:
+        """Image tokens (B, m, dim) of the coarsest level; second step of `decode`.
+
+        They have length 1 if attention is normalised.
+        """
+        tokens = embedding.flatten(2).transpose(1, 2)
+        return l2_normalise(tokens) if self.is_normalised else tokens
+
     def attend_prompts(
         self,
         image: Tensor,
         kinds: Tensor,
         prompt_rotations: Sequence[Tensor],
         image_rotations: Sequence[Tensor],
+        used: Tensor | None = None,
     ) -> Tensor:
-        """Unit image tokens (B, m, 128) after attending to the prompts; second step of `decode`.
+        """Image tokens (B, m, dim) after attending to the prompts; third step of `decode`.
 
         Args:
-            image: Unit image tokens (B, m, 128).
+            image: Image tokens (B, m, dim).
             kinds: (B, n).
             prompt_rotations: The rotations of the prompt tokens for each interaction block.
             image_rotations: The rotations of the image tokens for each interaction block.
+            used: (B, n) bool, see `EnsamPrompts`.
         """
-        tokens = l2_normalise(self.prompt_vectors)[kinds]
+        vectors = self.prompt_vectors
+        tokens = (l2_normalise(vectors) if self.is_normalised else vectors)[kinds]
+        seen = None if used is None else used[:, None, None]
         rotations = zip(self._blocks(), prompt_rotations, image_rotations, strict=True)
         for block, prompt_rotation, image_rotation in rotations:
-            tokens, image = block(tokens, image, prompt_rotation, image_rotation)
+            tokens, image = block(tokens, image, prompt_rotation, image_rotation, seen)
         return image
 
     def logits(
         self, image: Tensor, embedding: Tensor, skips: Sequence[Tensor], progress: Progress
     ) -> Tensor:
         """Logits of all padded voxels; last step of `decode`."""
-        # From length 1 back to a variance of about 1, which the convolutions expect.
-        features = image.transpose(1, 2).reshape(embedding.shape) * math.sqrt(_DIM)
+        features = image.transpose(1, 2).reshape(embedding.shape)
+        if self.is_normalised:
+            # From length 1 back to a variance of about 1, which the convolutions expect.
+            features = features * math.sqrt(self.dim)
         result: Tensor = self.decoder(features, skips, progress)
         return result
 
-    def _blocks(self) -> list[InteractionBlock]:
-        return [block for block in self.interactions if isinstance(block, InteractionBlock)]
+    def _blocks(self) -> list[Block]:
+        return [block for block in self.interactions if isinstance(block, Block)]
 
 
 def _padded(array: Tensor, mode: str) -> Tensor:

@@ -16,6 +16,7 @@ from ....synthesis.random.source import RandomSource
 from ....synthesis.recorded.source import RecordedSource
 from ....synthesis.scene import RandomGenerators, Scene, Source
 from ....volumes.region import Shape
+from .instances import Instances, instance_batch, open_instances, scored_batches
 from .samples import Batch, make_batch
 from .settings import EnsamSettings
 
@@ -55,6 +56,9 @@ class Batches(Dataset[Batch]):  # type: ignore[misc]
         device: the device of the scenes.
         source: the source of the scenes; None opens that of the settings on first use.
 
+    Attributes:
+        brief: whether only a part of `data` is indexed.
+
     Raises:
         VolumeError: the pack cannot be used.
     """
@@ -64,7 +68,9 @@ class Batches(Dataset[Batch]):  # type: ignore[misc]
     ) -> None:
         self.settings = settings
         self.device = device
+        self.brief = False
         self._source = source
+        self._instances: Instances | None = None
 
     def __getitem__(self, number: int) -> Batch:
         """The batch of a number, 0 or more."""
@@ -72,13 +78,28 @@ class Batches(Dataset[Batch]):  # type: ignore[misc]
         seed = int(np.random.SeedSequence((settings.seed, number)).generate_state(1)[0])
         generators = RandomGenerators.seeded(seed, self.device)
         boxed = bool(generators.host.random() < settings.boxed_share)
+        if settings.data is not None:
+            return instance_batch(self.instances(), number, boxed, settings, self.device)
         return make_batch(
-            self.source(), settings.scene_side, settings.cells, settings.batch, boxed, generators
+            self.source(),
+            settings.scene_side,
+            None if settings.native else settings.cells,
+            settings.batch,
+            boxed,
+            generators,
+            settings.views,
+            settings.objects,
         )
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker that is not a fork opens the pack itself, so it is not sent.
-        return {**self.__dict__, "_source": None}
+        return {**self.__dict__, "_source": None, "_instances": None}
+
+    def instances(self) -> Instances:
+        """The objects of `data`, whose index exists."""
+        if self._instances is None:
+            self._instances = open_instances(self.settings, self.brief)
+        return self._instances
 
     def source(self) -> Source:
         """The source of the scenes; forked workers share an open one."""
@@ -123,14 +144,21 @@ def _leave_stopping_to_the_parent(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def validation_batches(batches: Batches) -> list[Batch]:
+def validation_batches(batches: Batches, objects: int = 1) -> list[Batch]:
     """The same objects for every run with the same pack, sizes and seed, all with a box.
 
     They are on the CPU, so that they do not depend on the device of training.
+
+    Args:
+        batches: the batches of the run.
+        objects: the most objects of one region.
     """
     settings = batches.settings
-    size = min(_LARGEST_VALIDATION_BATCH, settings.validation_objects)
-    wanted = replace(settings, boxed_share=1.0, batch=size)
+    if settings.data is not None:
+        return scored_batches(batches.instances(), settings)
+    largest = 1 if settings.native else _LARGEST_VALIDATION_BATCH
+    size = min(largest, settings.validation_objects)
+    wanted = replace(settings, boxed_share=1.0, batch=size, objects=objects)
     held_out = Batches(wanted, torch.device("cpu"), batches.source())
     count = -(-settings.validation_objects // size)
     return [held_out[_FIRST_VALIDATION + number] for number in range(count)]

@@ -1,14 +1,18 @@
 """Clicks for a whole batch at once, on the device, near the middle of the largest error.
 
-The challenge's own rule (`simulate.next_click`) labels components and measures distances on the
-CPU, one object at a time; training places a click at the deepest voxel of the error instead.
+The challenge's own rule (`simulate.next_click`), that of the paper, labels components and measures
+distances on the CPU, one object at a time; by default, training places a click at the deepest voxel
+of the error instead.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from ....simulate.clicks import next_click
 
 # Erosions of an error; more than the widest error in a region of 96 cells needs.
 _MOST_PEELS = 24
@@ -50,6 +54,25 @@ def next_clicks(logits: Tensor, target: Tensor, noise: Tensor) -> tuple[Tensor, 
     voxels = deepest(torch.where(right[:, None, None, None, None], truth, wrong), noise)
     k, j, i = voxels.unbind(dim=1)
     return voxels, truth[torch.arange(len(voxels), device=voxels.device), 0, k, j, i]
+
+
+def largest_error_clicks(logits: Tensor, target: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """As `next_clicks`, but each in the middle of the largest error, by the challenge's rule.
+
+    The first number of an object's noise seeds the choice among equally deep voxels.
+    """
+    truths = (target[:, 0] > 0.5).cpu().numpy()
+    masks = (logits[:, 0] > 0).cpu().numpy()
+    voxels, signs = [], []
+    for truth, mask, own_noise in zip(truths, masks, noise, strict=True):
+        seed = int(float(own_noise.flatten()[0]) * (1 << 24))
+        clicked = next_click(truth, mask, seed) or next_click(truth, np.zeros_like(truth), seed)
+        # A target without any voxel above a half, and an empty mask.
+        voxel, positive = clicked or ((0, 0, 0), False)
+        voxels.append(voxel)
+        signs.append(positive)
+    device = logits.device
+    return torch.tensor(voxels, device=device), torch.tensor(signs, device=device)
 
 
 def _depth(region: Tensor) -> Tensor:

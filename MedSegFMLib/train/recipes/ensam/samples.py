@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from ....errors import TrainingError
+from ....models.ensam.voxel_grid import pooling_factors
 from ....synthesis.scene import RandomGenerators, Scene, Source
 from ....volumes.resampling import axis_weights
+from .settings import Views
+from .touching import touching_labels
 
 Floats = NDArray[np.float64]
 
@@ -22,6 +26,8 @@ _BOX_JITTER = 0.1
 # The margin beyond each face of the box, as a part of its width. In inference it is a quarter.
 _MARGINS = (0.15, 0.4)
 _SMALLEST_MARGIN_VOXELS = 2
+# The margins of the paper, in voxels, drawn for each face.
+_LEAST_MARGIN_VOXELS, LARGEST_MARGIN_VOXELS = 1, 64
 # Without a box: half the region's width over half the object's. Inference tries several sizes, so
 # an object may fill a small part of the region or extend beyond it.
 _REACHES = (0.4, 6.0)
@@ -42,19 +48,23 @@ _STARTED_BATCHES = 0.2
 _FEWEST_CELLS = 12
 # The number of scenes for each object after which the source counts as unusable.
 _MOST_SCENES = 200
+# The number of scenes after which an object that touches no other is taken alone.
+_TOUCHING_TRIES = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Objects, each in its own region, resampled to n cells along each axis.
+    """Objects in their regions, resampled to n cells along each axis, or on their own voxels.
 
     Attributes:
-        image: (B, 1, n, n, n) float32, 0 to 1.
+        image: (B, 1, n, n, n) float32, 0 to 1; (1, 1, K, J, I) for voxels.
         target: the same shape; the fraction of each cell that belongs to the object.
         boxes_kji: (B, 2, 3) float32, the centres of the boxes' first and last voxel, in cells; None
             for objects that are only clicked on.
         spacing_kji_mm: (B, 3) float32, the size of a cell.
         previous: (B, 1, n, n, n) float32, logits to begin from, or None.
+        group: (B,) int64; objects of one number are in one region and compete for its voxels. None
+            if each is alone.
     """
 
     image: Tensor
@@ -62,46 +72,87 @@ class Batch:
     boxes_kji: Tensor | None
     spacing_kji_mm: Tensor
     previous: Tensor | None = None
+    group: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """An object in its region: image and target (K, J, I), box corners in cells, size of a cell."""
+
+    image: Tensor
+    target: Tensor
+    box_kji: Floats
+    spacing_kji_mm: Floats
 
 
 def make_batch(
-    source: Source, side: int, cells: int, size: int, boxed: bool, generators: RandomGenerators
+    source: Source,
+    side: int,
+    cells: int | None,
+    size: int,
+    boxed: bool,
+    generators: RandomGenerators,
+    views: Views = "varied",
+    objects: int = 1,
 ) -> Batch:
     """Make a batch of objects from scenes.
 
     Args:
         source: the source of scenes.
         side: voxels of a scene along each axis.
-        cells: cells of a region along each axis.
+        cells: cells of a region along each axis; None for its own voxels, of a single object.
         size: the number of objects.
         boxed: whether the objects have boxes.
         generators: the random generators.
+        views: the regions around the objects.
+        objects: the most objects in one region.
 
     Raises:
         TrainingError: too few scenes show an object large enough to learn from.
     """
-    objects: list[tuple[Tensor, Tensor, Floats, Floats]] = []
+    groups: list[list[Sample]] = []
+    missing, passed = size, 0
     for _ in range(_MOST_SCENES * size):
-        if len(objects) == size:
+        if not missing:
             break
         scene = source.scene((side, side, side), generators)
-        sample = _seen(scene, cells, boxed, generators)
-        if float(sample[1].sum()) >= _FEWEST_CELLS:
-            objects.append(sample)
-    if len(objects) < size:
+        label = int(generators.host.integers(1, int(scene.labels.max()) + 1))
+        most = min(objects, missing)
+        seen = seen_objects(scene, label, cells, boxed, generators, views, most)
+        group = [sample for sample in seen if float(sample.target.sum()) >= _FEWEST_CELLS]
+        if not group or group[0] is not seen[0]:
+            continue
+        passed += 1
+        if len(group) == 1 and most > 1 and passed < _TOUCHING_TRIES:
+            continue
+        groups.append(group)
+        missing, passed = missing - len(group), 0
+    if missing:
         raise TrainingError(
-            f"Only {len(objects)} of {_MOST_SCENES * size} scenes of {side} voxels a side show an "
-            f"object of {_FEWEST_CELLS} cells; give a larger scene_side= or another pack=."
+            f"Only {size - missing} of {_MOST_SCENES * size} scenes of {side} voxels a side show "
+            f"an object of {_FEWEST_CELLS} cells; give a larger scene_side= or another pack=."
         )
-    images, targets, boxes, spacings = zip(*objects, strict=True)
-    device = images[0].device
-    target = torch.stack(targets)[:, None]
+    return stacked(groups, boxed, views, generators)
+
+
+def stacked(
+    groups: Sequence[Sequence[Sample]], boxed: bool, views: Views, generators: RandomGenerators
+) -> Batch:
+    """A batch of groups of objects, each in one region."""
+    samples = [sample for group in groups for sample in group]
+    device = samples[0].image.device
+    target = torch.stack([sample.target for sample in samples])[:, None]
+    boxes = np.stack([sample.box_kji for sample in samples])
+    spacings = np.stack([sample.spacing_kji_mm for sample in samples])
+    started = views == "varied" and generators.host.random() < _STARTED_BATCHES
+    numbers = [number for number, group in enumerate(groups) for _ in group]
     return Batch(
-        torch.stack(images)[:, None],
+        torch.stack([sample.image for sample in samples])[:, None],
         target,
-        torch.tensor(np.stack(boxes), dtype=torch.float32, device=device) if boxed else None,
-        torch.tensor(np.stack(spacings), dtype=torch.float32, device=device),
-        started_logits(target, generators) if generators.host.random() < _STARTED_BATCHES else None,
+        torch.tensor(boxes, dtype=torch.float32, device=device) if boxed else None,
+        torch.tensor(spacings, dtype=torch.float32, device=device),
+        started_logits(target, generators) if started else None,
+        torch.tensor(numbers, device=device) if len(groups) < len(samples) else None,
     )
 
 
@@ -111,32 +162,62 @@ def normalised_cells(image: Tensor) -> Tensor:
     return ((image - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
 
 
-def _seen(
-    scene: Scene, cells: int, boxed: bool, generators: RandomGenerators
-) -> tuple[Tensor, Tensor, Floats, Floats]:
-    """An object of a scene: image and target (n, n, n), box corners in cells, size of a cell."""
-    label = int(generators.host.integers(1, int(scene.labels.max()) + 1))
-    view = _field_of_view(*_bounds(scene.labels == label), scene.labels.shape, generators.host)
-    image, mask = scene.image[view], scene.labels[view] == label
-    start, stop = _bounds(mask)
-    if boxed:
-        start, stop = _drawn_box(start, stop, mask.shape, generators.host)
-        first, end = _around_box(start, stop, generators.host)
-    else:
-        first, end = _around_click(start, stop, generators.host)
+def seen_objects(
+    scene: Scene,
+    label: int,
+    cells: int | None,
+    boxed: bool,
+    generators: RandomGenerators,
+    views: Views,
+    objects: int,
+    alter: Callable[[Tensor], Tensor] | None = None,
+) -> list[Sample]:
+    """An object of a scene in its region, and up to `objects` - 1 others there that touch it.
+
+    Args:
+        scene: the scene.
+        label: the object.
+        cells: as for `make_batch`.
+        boxed: as for `make_batch`.
+        generators: the random generators.
+        views: as for `make_batch`.
+        objects: the most objects.
+        alter: alters the image of the region, of 0 to 1; None for no change.
+    """
+    host = generators.host
+    view = tuple(slice(0, n) for n in scene.labels.shape)
+    if views == "varied":
+        view = _field_of_view(*_bounds(scene.labels == label), scene.labels.shape, host)
+    image, labels = scene.image[view], scene.labels[view]
+    mask = labels == label
+    box = _drawn_box(mask, views, host) if boxed else _bounds(mask)
+    first, end = _region(box, boxed, views, host)
     first = np.clip(first, 0, np.array(mask.shape) - 1)
     end = np.clip(end, first + 1, mask.shape)
-    if generators.host.random() < _CLOSER_VIEWS and bool(mask.any()):
-        first, end = _closer(first, end, mask, generators.host)
+    if views == "varied" and host.random() < _CLOSER_VIEWS and bool(mask.any()):
+        first, end = _closer(first, end, mask, host)
     window = tuple(slice(int(a), int(b)) for a, b in zip(first, end, strict=True))
-    cells_per_voxel = cells / (end - first)
-    corners = (np.stack((start, stop - 1)) - first + 0.5) * cells_per_voxel - 0.5
-    return (
-        normalised_cells(_resampled(image[window], cells)),
-        _resampled(mask[window].float(), cells),
-        corners,
-        np.array(scene.spacing_kji_mm) / cells_per_voxel,
-    )
+    shown = image[window]
+    size = np.array(shown.shape)
+    factors = pooling_factors(shown.shape)
+    cells_per_voxel = 1 / np.array(factors) if cells is None else cells / size
+
+    def on_grid(array: Tensor) -> Tensor:
+        return _pooled(array, factors) if cells is None else _resampled(array, cells)
+
+    seen = normalised_cells(on_grid(shown))
+    if alter is not None:
+        seen = normalised_cells(alter(seen))
+    samples = []
+    others = touching_labels(labels, label, objects - 1, host) if objects > 1 else []
+    for each in (label, *others):
+        inside = labels == each
+        start, stop = box if each == label else _drawn_box(inside, views, host)
+        corners = (np.stack((start, stop - 1)) - first + 0.5) * cells_per_voxel - 0.5
+        target = on_grid(inside[window].float())
+        spacing = np.array(scene.spacing_kji_mm) / cells_per_voxel
+        samples.append(Sample(seen, target, corners, spacing))
+    return samples
 
 
 def _bounds(mask: Tensor) -> tuple[Floats, Floats]:
@@ -164,15 +245,24 @@ def _field_of_view(
     return tuple(view)
 
 
-def _drawn_box(
-    start: Floats, stop: Floats, shape: tuple[int, ...], host: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """The box as a user draws it: tight, or with an error on each face."""
-    if host.random() < _TIGHT_BOXES:
+def _drawn_box(mask: Tensor, views: Views, host: np.random.Generator) -> tuple[Floats, Floats]:
+    """The box of an object: tight, or as a user draws it, with an error on each face."""
+    start, stop = _bounds(mask)
+    if views == "margins" or host.random() < _TIGHT_BOXES:
         return start, stop
     shift = np.rint(host.uniform(-_BOX_JITTER, _BOX_JITTER, (2, 3)) * (stop - start))
     moved_start = np.clip(start + shift[0], 0, stop - 1)
-    return moved_start, np.clip(stop + shift[1], np.maximum(moved_start, start) + 1, shape)
+    return moved_start, np.clip(stop + shift[1], np.maximum(moved_start, start) + 1, mask.shape)
+
+
+def _region(
+    box: tuple[Floats, Floats], boxed: bool, views: Views, host: np.random.Generator
+) -> tuple[Floats, Floats]:
+    if views == "margins":
+        drawn = host.integers(_LEAST_MARGIN_VOXELS, LARGEST_MARGIN_VOXELS, (2, 3), endpoint=True)
+        before, after = drawn
+        return box[0] - before, box[1] + after
+    return _around_box(*box, host) if boxed else _around_click(*box, host)
 
 
 def _around_box(start: Floats, stop: Floats, host: np.random.Generator) -> tuple[Floats, Floats]:
@@ -222,6 +312,13 @@ def started_logits(target: Tensor, generators: RandomGenerators) -> Tensor:
     soft = functional.avg_pool3d(target, 2 * blur + 1, 1, blur)
     wrong = float(generators.host.uniform(0.5, 4.0))
     return 5.0 * (2 * soft - 1) + wrong * noise
+
+
+def _pooled(array: Tensor, factors: Sequence[int]) -> Tensor:
+    """The largest value of each block of a window (K, J, I); the last block may be cut off."""
+    if max(factors) == 1:
+        return array
+    return functional.max_pool3d(array[None, None], list(factors), ceil_mode=True)[0, 0]
 
 
 def _resampled(array: Tensor, cells: int) -> Tensor:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ....models.ensam.network.config import BACKGROUND, BOX_END, BOX_START, FOREGROUND
 from ....models.ensam.network.network import Ensam, EnsamPrompts
 from ...losses import segmentation_loss
-from .clicks import deepest, next_clicks
+from .clicks import deepest, largest_error_clicks, next_clicks
 from .samples import Batch
+from .settings import ClickRule
+from .touching import contested_logits, with_others_clicks
 
 # Without a box: the share of batches that begin with a stroke, the number of its points, and the
 # share that begin with a click anywhere on the object; the others begin near its middle.
@@ -23,11 +26,17 @@ _ANYWHERE = 100.0
 
 
 class Interaction(nn.Module):  # type: ignore[misc]
-    """The network with the loss of its predictions."""
+    """The network with the loss of its predictions.
 
-    def __init__(self, network: Ensam) -> None:
+    Args:
+        network: the network.
+        click_rule: the rule that places clicks.
+    """
+
+    def __init__(self, network: Ensam, click_rule: ClickRule = "deepest") -> None:
         super().__init__()
         self.network = network
+        self._clicks = largest_error_clicks if click_rule == "largest" else next_clicks
 
     def forward(
         self, batch: Batch, graded: Sequence[int], generator: torch.Generator
@@ -51,9 +60,7 @@ class Interaction(nn.Module):  # type: ignore[misc]
         losses: list[Tensor] = []
         for step in range(max(graded) + 1):
             if step and logits is not None:
-                clicks, positive = next_clicks(logits, batch.target, _noise(batch, generator))
-                kinds = torch.where(positive, FOREGROUND, BACKGROUND)
-                prompts = _added(prompts, kinds, clicks)
+                prompts = self._clicked(batch, prompts, logits, generator)
             with torch.set_grad_enabled(step in graded and torch.is_grad_enabled()):
                 answer = self.network.decode(features, prompts, logits).float()
             if step in graded:
@@ -61,6 +68,18 @@ class Interaction(nn.Module):  # type: ignore[misc]
             logits = answer.detach()
             answers.append(logits)
         return torch.stack(losses).mean(), answers
+
+    def _clicked(
+        self, batch: Batch, prompts: EnsamPrompts, logits: Tensor, generator: torch.Generator
+    ) -> EnsamPrompts:
+        """The prompts with a click into the error of each prediction."""
+        if batch.group is not None:
+            logits = contested_logits(logits, batch.group)
+        voxels, positive = self._clicks(logits, batch.target, _noise(batch, generator))
+        prompts = _added(prompts, torch.where(positive, FOREGROUND, BACKGROUND), voxels)
+        if batch.group is None:
+            return prompts
+        return with_others_clicks(prompts, voxels, positive, batch.group)
 
     def _first(self, batch: Batch, generator: torch.Generator) -> EnsamPrompts:
         if batch.boxes_kji is not None:
@@ -77,9 +96,11 @@ class Interaction(nn.Module):  # type: ignore[misc]
 
 
 def _added(prompts: EnsamPrompts, kinds: Tensor, voxels: Tensor) -> EnsamPrompts:
+    used = prompts.used
     return EnsamPrompts(
         torch.cat((prompts.kinds, kinds[:, None]), dim=1),
         torch.cat((prompts.positions_kji, voxels[:, None].float()), dim=1),
+        None if used is None else functional.pad(used, (0, 1), value=True),
     )
 
 

@@ -14,15 +14,17 @@ from torch import Tensor, nn
 from ....errors import TrainingError
 from ....models.ensam import weights as ensam_weights
 from ....models.ensam.network.network import Ensam
+from ....models.ensam.voxel_grid import MOST_VOXELS
 from ....progress import Progress
 from ...distributed import Processes
 from ...precision import autocast, is_half
-from ...schedule import BudgetSchedule
+from ...schedule import BudgetSchedule, EpochSchedule, Schedule
 from ...task import Task
 from . import preview
 from .batches import Batches, training_batches, validation_batches
+from .instances import index_instances
 from .optimisers import build_optimisers
-from .samples import Batch
+from .samples import LARGEST_MARGIN_VOXELS, Batch
 from .settings import EnsamSettings
 from .simulated_interaction import Interaction
 from .validation import Validation, validate
@@ -47,13 +49,11 @@ class EnsamTask(Task):
         self.optimisers = build_optimisers(
             self.network, settings.optimiser == "muon", settings.rate, settings.weight_decay
         )
-        self.schedule = BudgetSchedule(
-            settings.minutes, settings.samples, settings.warmup, settings.cooldown
-        )
+        self.schedule = self._schedule(0)
         self.must_match = {**asdict(settings.network()), "optimiser": settings.optimiser}
         self.samples = settings.batch
         self._half = is_half(settings.precision, processes.device)
-        self._interaction = Interaction(self.network)
+        self._interaction = Interaction(self.network, settings.click_rule)
         self._averaged = deepcopy(self.network).requires_grad_(False)
         self._averaged_steps = 0
         self._batches = Batches(settings, processes.device)
@@ -84,10 +84,22 @@ class EnsamTask(Task):
         self.network.load_state_dict(given.state_dict())
         self._averaged.load_state_dict(given.state_dict())
 
+    def prepare(self, progress: Progress, brief: bool) -> None:
+        """Index the objects of `data`; if brief, those of a few files."""
+        settings = self._settings
+        if settings.data is None:
+            return
+        if self._processes.is_main:
+            index_instances(settings, progress, brief)
+        self._processes.wait()
+        self._batches.brief = brief
+        self.schedule = self._schedule(len(self._batches.instances().training))
+
     def batches(self, first: int, stride: int) -> Generator[Batch, None, None]:
         """See `Task.batches`."""
         # Before the first batch, so that an unusable pack is reported at once.
-        self._batches.source()
+        if self._settings.data is None:
+            self._batches.source()
         return training_batches(self._batches, first, stride)
 
     def backward(self, batch: Batch, number: int, weight: float) -> dict[str, Tensor]:
@@ -151,7 +163,8 @@ class EnsamTask(Task):
         settings = self._settings
         weights: int = sum(p.numel() for p in self.network.parameters()) * _BYTES_PER_WEIGHT
         number_bytes = 2 if self._half else 4
-        saved = settings.batch * settings.graded * settings.cells**3 * _SAVED_PER_CELL
+        cells = self._largest_region() if settings.native else settings.cells**3
+        saved = settings.batch * settings.graded * cells * _SAVED_PER_CELL
         return weights + saved * number_bytes
 
     def parameters(self) -> list[nn.Parameter]:
@@ -161,10 +174,35 @@ class EnsamTask(Task):
     def answers(self, batch: Batch, seed: int) -> list[Tensor]:
         """The logits (B, 1, n, n, n) after the first prompt and after each click."""
         generator = torch.Generator(self._processes.device).manual_seed(seed)
-        interaction = Interaction(self._averaged).eval()
+        interaction = Interaction(self._averaged, self._settings.click_rule).eval()
         with torch.inference_mode(), autocast(self._processes.device, self._half):
             _, answers = interaction(batch, range(self._settings.clicks + 1), generator)
         return list(answers)
+
+    def _schedule(self, epoch_samples: int) -> Schedule:
+        settings = self._settings
+        budget = BudgetSchedule(
+            settings.minutes, settings.samples, settings.warmup, settings.cooldown
+        )
+        if not settings.epochs or not epoch_samples:
+            return budget
+        return EpochSchedule(
+            settings.epochs,
+            epoch_samples,
+            settings.halvings(),
+            settings.warmup,
+            budget if settings.minutes or settings.samples else None,
+        )
+
+    def _largest_region(self) -> int:
+        """The most voxels of a region that is native."""
+        if self._settings.data is None:
+            return int(self._settings.scene_side**3)
+        sizes = [
+            instance.box.grown([LARGEST_MARGIN_VOXELS] * 3, instance.shape_kji).size
+            for instance in self._batches.instances().training
+        ]
+        return min(MOST_VOXELS, max(sizes))
 
     def _drawn(self, number: int) -> tuple[list[int], int]:
         """The predictions that a batch learns from, and the seed of its clicks."""
