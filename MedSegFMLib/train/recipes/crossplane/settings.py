@@ -29,7 +29,11 @@ class CrossplaneSettings:
         steps: the whole training in steps of the optimiser, over all calls.
         consistency: the weight of the intersection term; 0 trains each plane by itself.
         ramp: the part of the training over which that weight rises from 0.
-        compared: the values compared on intersections of planes, probabilities or logits.
+        compared: the values compared on intersections of planes: probabilities, logits, or masks,
+            whose gradient is that of the probabilities.
+        sharpness: the factor of logits before they become compared probabilities or masks.
+        margin: the difference up to which planes are taken to agree.
+        certainty: the weight, within the intersection term, of the entropy on intersections.
         coronal_sagittal: whether the coronal and sagittal plane are compared as well.
         rank: the rank of the adapters.
         alpha: adapters are multiplied by alpha / rank.
@@ -67,7 +71,10 @@ class CrossplaneSettings:
     steps: int = 400
     consistency: float = 1.0
     ramp: float = 0.7
-    compared: Literal["probabilities", "logits"] = "probabilities"
+    compared: Literal["probabilities", "logits", "masks"] = "probabilities"
+    sharpness: float = 1.0
+    margin: float = 0.0
+    certainty: float = 0.0
     coronal_sagittal: bool = False
     rank: int = 8
     alpha: float = 16.0
@@ -97,8 +104,8 @@ class CrossplaneSettings:
         check_at_least(1, self, "validation_objects")
         check_at_least(16, self, "side")
         check_at_least(0, self, "blocks", "prefix_bytes", "threads", "seed", "warmup")
-        check_at_least(0, self, "consistency", "weight_decay")
-        check_positive(self, "rate", "alpha", "save_minutes")
+        check_at_least(0, self, "consistency", "weight_decay", "margin", "certainty")
+        check_positive(self, "rate", "alpha", "save_minutes", "sharpness")
         check_shares(self, "ramp", "hot_share")
         if not 0 <= self.dropout < 1:
             raise TrainingError(f"dropout is {self.dropout}; it must be 0 or more, and below 1.")

@@ -34,6 +34,7 @@ from ...labelled_volumes import digest, manifest, open_volumes
 from ...precision import is_half
 from ...schedule import StepSchedule
 from ...task import Task
+from .agreement import Agreement
 from .gradient_cache import cached_backward, plain_backward
 from .loss import crossplane_loss
 from .memory import predicted_bytes
@@ -150,14 +151,20 @@ class CrossplaneTask(Task):
         # Validation has turned dropout off.
         self._peft.train()
         intersection_weight = settings.consistency * self._ramp(number)
+        agreement = Agreement(
+            settings.compared,
+            settings.sharpness,
+            settings.margin,
+            settings.certainty,
+            settings.coronal_sagittal,
+        )
 
         def loss(answers: list[Tensor]) -> dict[str, Tensor]:
             return crossplane_loss(
                 answers,
                 batch.views,
                 intersection_weight,
-                settings.compared,
-                settings.coronal_sagittal,
+                agreement,
             )
 
         views = self._views.answering(batch)
