@@ -91,7 +91,9 @@ class Trained:
         torch.manual_seed(3)
 
         def loss(answers: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-            return crossplane_loss(answers, self.sample.views, 0.7, Agreement(coronal_sagittal=True))
+            return crossplane_loss(
+                answers, self.sample.views, 0.7, Agreement(coronal_sagittal=True)
+            )
 
         views = self.views.answering(self.sample)
         if cached:
@@ -265,7 +267,9 @@ def test_the_intersection_term_is_the_measure_of_consistency(
         line = 3 - axes["axial"] - axes[other]
         by_axis.append(intersection_map(pair, axes)[tuple(voxel)] / shape[line])
     assert float(values["intersection_loss"]) == pytest.approx(sum(by_axis), rel=1e-4)
-    with_third = crossplane_loss(answers, sample.views, 1.0, Agreement(compared, coronal_sagittal=True))
+    with_third = crossplane_loss(
+        answers, sample.views, 1.0, Agreement(compared, coronal_sagittal=True)
+    )
     assert float(with_third["intersection_loss"]) > float(values["intersection_loss"])
 
 

@@ -18,9 +18,10 @@ class CrossplaneSettings:
     Attributes:
         out: the folder for adapter, checkpoint, log, report and preview; a run continues from a
             checkpoint in it.
-        base: the SAM to adapt, which is not changed: sam or medsam, as installed, or a file.
-        prepared: the preprocessing of slices, that of sam or of medsam; auto takes that of base, or
-            that of sam if base is a file.
+        base: the SAM to adapt, which is not changed: sam, medsam, medsam2 or medical-sam3, as
+            installed, or a file or folder of SAM, MedSAM, SAM 2.1 or SAM 3.
+        prepared: the preprocessing of slices, that of sam, medsam, sam2 or sam3; auto takes that of
+            base, or that of the network if base is a file.
         cases: a CASES.json with the labelled volumes; without it they are synthetic.
         held_back: names of cases that are scored and never trained on, separated by commas; by
             default the last one.
@@ -41,7 +42,7 @@ class CrossplaneSettings:
         targets: the layers of an encoder block that have adapters: qkv, attention or all.
         blocks: the number of encoder blocks with adapters, counted from the last; 0 is all.
         decoder: whether the mask decoder has adapters, lora, or is not trained, frozen.
-        size: native, the object's region voxel by voxel, or 1024, whole slices at SAM's size.
+        size: native, the object's region voxel by voxel, or 1024, whole slices at the base's size.
         cached: whether the gradient is computed view by view, with the memory of one view.
         recomputed: whether blocks are computed twice instead of stored.
         prefix_bytes: memory for the output of blocks without adapters, stored in 16 bits; 0
@@ -63,7 +64,7 @@ class CrossplaneSettings:
 
     out: Path
     base: str = "sam"
-    prepared: Literal["auto", "sam", "medsam"] = "auto"
+    prepared: Literal["auto", "sam", "medsam", "sam2", "sam3"] = "auto"
     cases: Path | None = None
     held_back: str = ""
     synthetic: int = 8
