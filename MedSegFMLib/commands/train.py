@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..errors import TrainingError
 from ..progress import Progress
 from ..train.inputs import check_inputs
 from ..train.registry import RECIPES, check_packages, recipe
+from ..train.search import PLOT, TABLE, Search, find_search, run_search, table
 from ..train.settings_text import described, described_presets, parse_settings
 from .console import print_table, progress_bar
 from .training_events import print_events
@@ -18,6 +20,7 @@ SUMMARY = "train a network; run the same command again to resume from the checkp
 EXAMPLES = """\
 examples:
   medsegfm train crossplane out=site cases=cases.json base=sam steps=400
+  medsegfm train crossplane out=search cases=cases.json consistency=0,1,2,4
   medsegfm train ensam out=run minutes=30 pack=PACK.npz --dry-run
   medsegfm train ensam out=run recipe=paper data=NPZ_FOLDER coreset=0.1"""
 
@@ -61,11 +64,18 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.events:
         print_events(lambda progress: _trained_to_folder(arguments, progress))
         return
-    settings = parse_settings(chosen.Settings, arguments.words)
+    search = find_search(chosen.SEARCHED, chosen.Settings, arguments.words)
+    if search is not None:
+        settings = search.settings(chosen.Settings, search.values[0])
+    else:
+        settings = parse_settings(chosen.Settings, arguments.words)
     check_packages(arguments.recipe)
     check_inputs(arguments.recipe, settings)
     if arguments.dry_run:
         _print_plan(arguments.recipe, settings)
+        return
+    if search is not None:
+        _print_search(arguments.recipe, search)
         return
     from ..train.run import train
     from ..train.run_log import samples_text
@@ -87,6 +97,29 @@ def _trained_to_folder(arguments: argparse.Namespace, progress: Progress) -> tup
     from ..train.run import train
 
     return train(arguments.recipe, settings, progress).path, settings.out
+
+
+def _print_search(recipe_name: str, search: Search) -> None:
+    """Train with each value and print the scores side by side.
+
+    Raises:
+        TrainingError: Several processes were started, which would write the same table.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise TrainingError(
+            f"{search.name} has several values, which one process trains one after another; start "
+            "medsegfm without accelerate, or give one value."
+        )
+    from ..train.run import train
+
+    kind = recipe(recipe_name).Settings
+    with progress_bar(f"train {recipe_name}") as progress:
+        rows = run_search(
+            search, kind, lambda settings, part: train(recipe_name, settings, part).scores, progress
+        )
+    header, cells = table(rows)
+    print_table([search.name, *header], cells)
+    print(f"The table is {search.out / TABLE}, the plot {search.out / PLOT}.")
 
 
 def _print_plan(recipe_name: str, settings: Any) -> None:

@@ -31,6 +31,7 @@ class Recipe(Protocol):
         PACKAGES: the packages that it needs besides numpy and scipy.
         SMALLER: the settings to reduce if memory is short.
         RESULT: the name of its result, a file or folder, in the folder of the run.
+        SEARCHED: the settings for which a list of values may be given (`search`).
         Settings: a dataclass whose docstring explains each field under `Attributes:`
             (`settings_text`). `run` and `loop` read out, device, threads, accumulate,
             validate_samples and save_minutes.
@@ -40,6 +41,7 @@ class Recipe(Protocol):
     PACKAGES: tuple[str, ...]
     SMALLER: str
     RESULT: str
+    SEARCHED: tuple[str, ...]
     Settings: type[Any]
 
     def task(self, settings: Any, processes: Processes) -> Task:

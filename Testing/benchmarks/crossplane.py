@@ -77,6 +77,7 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
     from MedSegFMLib.models.sam.network.network import Sam
     from MedSegFMLib.models.sam.preprocessing import SamPreprocessor
     from MedSegFMLib.train.labelled_volumes import LabelledVolume
+    from MedSegFMLib.train.recipes.crossplane.agreement import Agreement
     from MedSegFMLib.train.recipes.crossplane.gradient_cache import (
         cached_backward,
         plain_backward,
@@ -119,7 +120,7 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
         begun = time.perf_counter()
 
         def loss(answers: list[Any]) -> dict[str, Any]:
-            return crossplane_loss(answers, sample.views, 1.0, "probabilities", False)
+            return crossplane_loss(answers, sample.views, 1.0, Agreement())
 
         views = views_of.answering(sample)
         optimiser.zero_grad()

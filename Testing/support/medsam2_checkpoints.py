@@ -10,14 +10,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import Sam2VideoConfig, Sam2VideoModel
 
-from MedSegFMLib.models.medsam2.config_file import (
-    BACKBONE_TYPE,
-    CONFIG,
-    IN_FOLDER,
-    STRIDES,
-    VISION_TYPE,
-)
-from MedSegFMLib.models.medsam2.tensor_names import sources_of
+from MedSegFMLib.models.sam.sam2.config_file import BACKBONE_TYPE, STRIDES, VISION_TYPE
+from MedSegFMLib.models.sam.sam2.tensor_names import sources_of
+from MedSegFMLib.models.sam.transformers_files import CONFIG, IN_FOLDER
 from MedSegFMLib.system.atomic_files import write_text
 
 SIDE = 64
@@ -124,5 +119,5 @@ def upstream_layout(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in state.items():
         sources = sources_of(name)
         parts = zip(sources, tensor.chunk(len(sources)), strict=True)
-        found.update({source: part.clone() for source, part in parts})
+        found.update({source.name: part.clone() for source, part in parts})
     return found

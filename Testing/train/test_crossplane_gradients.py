@@ -30,11 +30,12 @@ from MedSegFMLib.models.sam.preprocessing import (
 from MedSegFMLib.models.sam.torch_runtime import TorchSamRuntime
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.train.labelled_volumes import LabelledVolume
+from MedSegFMLib.train.recipes.crossplane.agreement import Agreement, Compared
 from MedSegFMLib.train.recipes.crossplane.gradient_cache import (
     cached_backward,
     plain_backward,
 )
-from MedSegFMLib.train.recipes.crossplane.loss import Compared, crossplane_loss
+from MedSegFMLib.train.recipes.crossplane.loss import crossplane_loss
 from MedSegFMLib.train.recipes.crossplane.network import ViewNetwork
 from MedSegFMLib.train.recipes.crossplane.samples import Sample, Samples, trained_objects
 
@@ -90,7 +91,9 @@ class Trained:
         torch.manual_seed(3)
 
         def loss(answers: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-            return crossplane_loss(answers, self.sample.views, 0.7, "probabilities", True)
+            return crossplane_loss(
+                answers, self.sample.views, 0.7, Agreement(coronal_sagittal=True)
+            )
 
         views = self.views.answering(self.sample)
         if cached:
@@ -252,7 +255,7 @@ def test_the_intersection_term_is_the_measure_of_consistency(
     for view in sample.views:
         stack = view.plane.stack(logits[view.plane.name].numpy())
         answers.append(torch.from_numpy(stack[view.key[2]]))
-    values = crossplane_loss(answers, sample.views, 1.0, compared, False)
+    values = crossplane_loss(answers, sample.views, 1.0, Agreement(compared))
     voxel = [0, 0, 0]
     for view in sample.views:
         index = view.key[2]
@@ -264,7 +267,9 @@ def test_the_intersection_term_is_the_measure_of_consistency(
         line = 3 - axes["axial"] - axes[other]
         by_axis.append(intersection_map(pair, axes)[tuple(voxel)] / shape[line])
     assert float(values["intersection_loss"]) == pytest.approx(sum(by_axis), rel=1e-4)
-    with_third = crossplane_loss(answers, sample.views, 1.0, compared, True)
+    with_third = crossplane_loss(
+        answers, sample.views, 1.0, Agreement(compared, coronal_sagittal=True)
+    )
     assert float(with_third["intersection_loss"]) > float(values["intersection_loss"])
 
 
@@ -296,7 +301,7 @@ def test_two_lines_that_differ_by_a_half_cost_a_quarter() -> None:
     sample = sample_of(grid())
     answers = [torch.full_like(view.target, 0.0) for view in sample.views]
     answers[0] += 1e9
-    values = crossplane_loss(answers, sample.views, 2.0, "probabilities", False)
+    values = crossplane_loss(answers, sample.views, 2.0, Agreement())
     assert float(values["intersection_loss"]) == pytest.approx(2 * 0.25)
     expected = float(values["segmentation_loss"]) + 2.0 * 0.5
     assert float(values["loss"]) == pytest.approx(expected)
@@ -306,3 +311,32 @@ def test_a_volume_of_one_slice_is_refused() -> None:
     thin = labelled(Geometry.from_spacing((1, 22, 26)))
     with pytest.raises(TrainingError, match=r"26 x 22 x 1 voxels.*8 along each axis"):
         trained_objects([thin], REGION_RULE)
+
+
+@pytest.mark.parametrize("unsure", [0.1, 0.9])
+def test_masks_that_differ_cost_the_same_however_unsure_they_are(unsure: float) -> None:
+    one, other = torch.full((8,), -unsure), torch.full((8,), unsure, requires_grad=True)
+    price = Agreement("masks").price(one, other)
+    assert float(price.detach()) == 1.0
+    price.backward()
+    # The gradient is that of the probability, so that the mask can change.
+    slope = other.detach().sigmoid() * (1 - other.detach().sigmoid())
+    torch.testing.assert_close(other.grad, 2 * slope / 8)
+
+
+def test_masks_that_agree_cost_nothing_beyond_their_entropy() -> None:
+    one, other = torch.tensor([0.3, -4.0]), torch.tensor([3.0, -0.2])
+    assert float(Agreement("masks").price(one, other)) == 0
+    likely = torch.cat([one, other]).sigmoid()
+    unsure = -(likely * likely.log() + (1 - likely) * (1 - likely).log()).mean()
+    priced = Agreement("masks", certainty=0.5).price(one, other)
+    assert float(priced) == pytest.approx(0.5 * float(unsure), rel=1e-5)
+
+
+def test_sharpened_probabilities_come_near_to_masks_and_a_margin_forgives() -> None:
+    one, other = torch.tensor([0.5]), torch.tensor([-0.5])
+    prices = [float(Agreement(sharpness=factor).price(one, other)) for factor in (1, 4, 100)]
+    assert prices == sorted(prices) and prices[-1] == pytest.approx(1.0)
+    gap = float(one.sigmoid() - other.sigmoid())
+    assert float(Agreement(margin=gap + 0.01).price(one, other)) == 0
+    assert float(Agreement(margin=gap - 0.1).price(one, other)) == pytest.approx(0.01, rel=1e-4)

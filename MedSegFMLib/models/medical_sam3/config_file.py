@@ -16,30 +16,19 @@ from ...weights.folders import read_json
 from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import (
     SettingFault,
-    check_window,
     known_settings,
     plain,
     stated_parts,
     typed_settings,
 )
-from .config_rules import (
-    BACKBONE,
-    PARTS,
-    TEXT,
-    TRACKER,
-    TRACKER_PARTS,
-    VISION,
-)
+from ..sam.sam3.config_file import image_settings, vision_settings
+from ..sam.transformers_files import ATTENTION, CONFIG
+from .config_rules import PARTS, TEXT, TRACKER
 
 if TYPE_CHECKING:
     from transformers import Sam3Config, Sam3TrackerVideoConfig
 
-CONFIG = "config.json"
-
 _TYPES = ("sam3", "sam3_video")
-# torch's own attention.
-_ATTENTION = "sdpa"
-_MOST_TOKENS = 1 << 14
 _PUBLISHED_WORDS = 49408
 _REMOVE = "remove it, or get it again"
 _WITHOUT_TRACKER = "get it again, or leave the tracker out with --option propagation=boxes"
@@ -65,7 +54,7 @@ def config_beside(path: Path) -> Sam3Config:
             )
         # A configuration of the video network contains the detector's.
         config = Sam3Config(**_detector(values.get("detector_config") or values))
-        config._attn_implementation = _ATTENTION
+        config._attn_implementation = ATTENTION
         return config
 
 
@@ -85,7 +74,7 @@ def tracker_config(detector: Sam3Config, path: Path) -> Sam3TrackerVideoConfig:
         side = vision.backbone_config.image_size
         published = {"vision_config": vision.to_dict(), "image_size": side}
         config = Sam3TrackerVideoConfig(**_tracker(values.get("tracker_config") or published))
-        config._attn_implementation = _ATTENTION
+        config._attn_implementation = ATTENTION
         return config
 
 
@@ -98,7 +87,7 @@ def _detector(values: object) -> dict[str, Any]:
         if name in parts
     }
     if "vision_config" in parts:
-        settings["vision_config"] = _vision(parts["vision_config"])
+        settings["vision_config"] = vision_settings(parts["vision_config"])
     if "text_config" in parts:
         text = parts["text_config"]
         settings["text_config"] = typed_settings(text, TEXT, "text_config", "clip_text_model")
@@ -109,25 +98,7 @@ def _detector(values: object) -> dict[str, Any]:
 def _tracker(values: object) -> dict[str, Any]:
     """The settings of `Sam3TrackerVideoConfig`, all of them checked."""
     parts = stated_parts(values, "tracker_config")
-    settings = known_settings(values, TRACKER, "tracker_config")
-    if "vision_config" in parts:
-        settings["vision_config"] = _vision(parts["vision_config"])
-    for name, rules in TRACKER_PARTS.items():
-        if name in parts:
-            settings[name] = known_settings(parts[name], rules, name)
-    return settings
-
-
-def _vision(values: object) -> dict[str, Any]:
-    settings = typed_settings(values, VISION, "vision_config", "sam3_vision_model")
-    parts = stated_parts(values, "vision_config")
-    if "backbone_config" in parts:
-        backbone = typed_settings(
-            parts["backbone_config"], BACKBONE, "backbone_config", "sam3_vit_model"
-        )
-        _check_tokens(backbone)
-        settings["backbone_config"] = backbone
-    return settings
+    return {**known_settings(values, TRACKER, "tracker_config"), **image_settings(parts)}
 
 
 def _check_words(text: Mapping[str, Any]) -> None:
@@ -138,22 +109,3 @@ def _check_words(text: Mapping[str, Any]) -> None:
             raise SettingFault(
                 f"{name} of text_config is {text[name]}, and there are {size} tokens (vocab_size)"
             )
-
-
-def _check_tokens(backbone: Mapping[str, Any]) -> None:
-    """Check the number of patches of a slice, and that their features fit into memory."""
-    image, patch = (
-        value if isinstance(value, int) else min(value)
-        for value in (backbone.get("image_size", 1008), backbone.get("patch_size", 14))
-    )
-    side = image // patch
-    if side * side > _MOST_TOKENS:
-        raise SettingFault(
-            f"backbone_config has {side * side} patches, and at most {_MOST_TOKENS} are supported"
-        )
-    if backbone.get("window_size", 0) > side:
-        raise SettingFault(
-            f"window_size of backbone_config is {backbone['window_size']}, and a slice is {side} "
-            "patches wide"
-        )
-    check_window((side, side), 1, backbone.get("intermediate_size", 1), "a slice (image_size)")

@@ -9,67 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
 
-Part = Literal["whole", "query", "key", "value", "turned", "without class"]
-
-Renamed = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    """The origin of a tensor.
-
-    Attributes:
-        name: The authors' name.
-        part: The part of that tensor.
-    """
-
-    name: str
-    part: Part = "whole"
-
+from ..sam.authors_layout import Part, Source
+from ..sam.sam3.tensor_names import NORMS, PARTS, vision_source
+from ..sam.video_tensor_names import Renamed, Section
 
 # In the detector and the text encoder: three projections in one, then the output projection.
 _ATTENTION: Renamed = ((r"\.[qkv]_proj\.", ".in_proj_"), (r"\.o_proj\.", ".out_proj."))
 _MLP: Renamed = ((r"\.mlp\.fc([12])\.", r".linear\1."),)
-_NORMS: Renamed = ((r"\.layer_norm([123])\.", r".norm\1."),)
 _ENCODER_LAYER: Renamed = (
     (r"\.cross_attn\.", ".cross_attn_image."),
     *_ATTENTION,
     *_MLP,
-    *_NORMS,
+    *NORMS,
 )
 # Layers of small perceptrons are numbered from 0 in a list.
 _LISTED: Renamed = tuple((rf"\.layer{n}\.", f".layers.{n - 1}.") for n in (1, 2, 3))
 
 # By the prefix of transformers' name: the authors' prefix, and further renamings in order.
-_SECTIONS: tuple[tuple[str, str, Renamed], ...] = (
-    (
-        "vision_encoder.backbone.",
-        "backbone.vision_backbone.trunk.",
-        (
-            (r"embeddings\.position_embeddings$", "pos_embed"),
-            (r"embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
-            (r"trunk\.layer_norm\.", "trunk.ln_pre."),
-            (r"\.layers\.", ".blocks."),
-            (r"\.attention\.[qkv]_proj\.", ".attn.qkv."),
-            (r"\.attention\.o_proj\.", ".attn.proj."),
-            *_NORMS,
-        ),
-    ),
-    (
-        "vision_encoder.neck.fpn_layers.",
-        "backbone.vision_backbone.convs.",
-        (
-            (r"\.proj1\.", ".conv_1x1."),
-            (r"\.proj2\.", ".conv_3x3."),
-            # The first level is upsampled twice, the second once; both are lists in transformers.
-            (r"\.0\.scale_layers\.0\.", ".0.dconv_2x2_0."),
-            (r"\.0\.scale_layers\.2\.", ".0.dconv_2x2_1."),
-            (r"\.1\.scale_layers\.0\.", ".1.dconv_2x2."),
-        ),
-    ),
+_SECTIONS: tuple[Section, ...] = (
     (
         "text_encoder.",
         "backbone.language_backbone.encoder.",
@@ -145,7 +103,7 @@ _SECTIONS: tuple[tuple[str, str, Renamed], ...] = (
     ),
 )
 
-_PARTS: dict[str, Part] = {".q_proj.": "query", ".k_proj.": "key", ".v_proj.": "value"}
+_VISION = "vision_encoder."
 # These two scoring projections do not belong to an attention.
 _NO_ATTENTION = "dot_product_scoring."
 
@@ -163,6 +121,8 @@ _LEFT_OVER = re.compile(
 
 def source_of(name: str) -> Source:
     """The authors' tensor for transformers' name of a tensor, which has no prefix."""
+    if name.startswith(_VISION):
+        return vision_source(name)
     for beginning, prefix, renamed in _SECTIONS:
         if name.startswith(beginning):
             original = prefix + name.removeprefix(beginning)
@@ -192,12 +152,10 @@ def is_left_over(name: str) -> bool:
 
 
 def _part(name: str) -> Part:
-    if name.endswith("embeddings.position_embeddings"):
-        return "without class"
     if name == "text_encoder.text_projection.weight":
         return "turned"
     if not name.startswith(_NO_ATTENTION):
-        for mark, part in _PARTS.items():
+        for mark, part in PARTS.items():
             if mark in name:
                 return part
     return "whole"

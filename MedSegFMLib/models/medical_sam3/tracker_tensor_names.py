@@ -10,20 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..sam.video_tensor_names import (
-    LISTED,
-    MEMORY_ENCODER,
-    UPSCALING,
-    Section,
-    authors_names,
-)
-from .tensor_names import bare, source_of
-
-MODEL = "tracker_model."
-NECK = "tracker_neck."
-
-_AUTHORS = "tracker."
-_DETECTORS_NECK, _TRACKERS_NECK = ".vision_backbone.convs.", ".vision_backbone.sam2_convs."
+from ..sam.sam3.tensor_names import AUTHORS_TRACKER, MASK_DECODER, MODEL, NECK, trackers_neck
+from ..sam.video_tensor_names import MEMORY_ENCODER, Section, authors_names
+from .tensor_names import bare
 
 _SECTIONS: tuple[Section, ...] = (
     (
@@ -36,18 +25,7 @@ _SECTIONS: tuple[Section, ...] = (
         ),
     ),
     ("memory_encoder.", "maskmem_backbone.", MEMORY_ENCODER),
-    (
-        "mask_decoder.",
-        "sam_mask_decoder.",
-        (
-            *UPSCALING,
-            (r"\.mlp\.proj_in\.", ".mlp.lin1."),
-            (r"\.mlp\.proj_out\.", ".mlp.lin2."),
-            (r"\.layer_norm", ".norm"),
-            (r"\.o_proj\.", ".out_proj."),
-            *LISTED,
-        ),
-    ),
+    MASK_DECODER,
 )
 # Tables that the network computes itself.
 _LEFT_OVER = re.compile(r"tracker\.transformer\.encoder\.layers\.\d+\.\w+\.freqs_cis(_real|_imag)?")
@@ -59,10 +37,9 @@ def sources_of(name: str) -> tuple[str, ...]:
     See `authors_names`.
     """
     if name.startswith(NECK):
-        detectors = source_of(f"vision_encoder.neck.{name.removeprefix(NECK)}").name
-        return (detectors.replace(_DETECTORS_NECK, _TRACKERS_NECK),)
+        return (trackers_neck(name.removeprefix(NECK)),)
     names = authors_names(name.removeprefix(MODEL), _SECTIONS)
-    return tuple(_AUTHORS + bare_name for bare_name in names)
+    return tuple(AUTHORS_TRACKER + bare_name for bare_name in names)
 
 
 def tracker_name(name: str) -> str | None:
@@ -72,12 +49,12 @@ def tracker_name(name: str) -> str | None:
 
 def has_tracker(names: Iterable[str]) -> bool:
     """Whether a checkpoint contains the tracker's memory; its pyramid alone is useless."""
-    return any(name.startswith((_AUTHORS, MODEL)) for name in names)
+    return any(name.startswith((AUTHORS_TRACKER, MODEL)) for name in names)
 
 
 def is_upstream(names: Iterable[str]) -> bool:
     """Whether a tracker's names are the authors' rather than transformers'."""
-    return any(name.startswith(_AUTHORS) for name in names)
+    return any(name.startswith(AUTHORS_TRACKER) for name in names)
 
 
 def is_left_over(name: str) -> bool:

@@ -11,6 +11,7 @@ from ...weights.layout import check_layout
 from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite
+from ..sam.authors_layout import Source, from_authors
 from .config_file import tracker_config as tracker_config
 from .tracker_tensor_names import (
     MODEL,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from ...weights.layout import Shapes
 
+_NETWORK = "SAM3's tracker"
 _ADVICE = (
     "give a checkpoint of SAM3 as it is published, or leave the tracker out with "
     "--option propagation=boxes"
@@ -123,20 +125,14 @@ def as_transformers(
         WeightsError: If tensors are missing, unknown or of the wrong shape; the message has their
             names in the file's layout.
     """
-    import torch
-
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if not is_upstream(tensors):
-        check_layout(shapes, expected, path, "SAM3's tracker", _ADVICE)
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        check_layout(shapes, expected, path, _NETWORK, _ADVICE)
         return {name: tensors[name] for name in expected}
-    sources = {name: sources_of(name) for name in expected}
-    theirs: dict[str, tuple[int, ...]] = {}
-    for name, parts in sources.items():
-        rows, *rest = expected[name]
-        theirs.update(dict.fromkeys(parts, (rows // len(parts), *rest)))
-    used = {name: shape for name, shape in shapes.items() if not is_left_over(name)}
-    check_layout(used, theirs, path, "SAM3's tracker", _ADVICE)
-    return {name: torch.cat([tensors[n] for n in parts]) for name, parts in sources.items()}
+    used = {name: tensor for name, tensor in tensors.items() if not is_left_over(name)}
+    return from_authors(
+        used, expected, lambda name: [*map(Source, sources_of(name))], path, _NETWORK, _ADVICE
+    )
 
 
 def _parts(tracker: Sam3Tracker) -> tuple[tuple[str, Any], tuple[str, Any]]:

@@ -16,9 +16,12 @@ from ...weights.layout import check_layout
 from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite, read_state_dict
-from .config_file import CONFIG as CONFIG
+from ..sam.authors_layout import from_authors
+from ..sam.transformers_files import CONFIG as CONFIG
+from ..sam.transformers_files import HOLDERS
+from ..sam.transformers_files import IN_FOLDER as IN_FOLDER
 from .config_file import config_beside as config_beside
-from .tensor_names import Source, bare, is_left_over, is_upstream, source_of
+from .tensor_names import bare, is_left_over, is_upstream, source_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,10 +29,6 @@ if TYPE_CHECKING:
 
     from ...weights.layout import Shapes
 
-IN_FOLDER = "model.safetensors"
-
-# Keys under which training scripts store the state dict beside their optimiser's.
-_HOLDERS = ("model", "state_dict")
 _ADVICE = "give a checkpoint of SAM3 or Medical SAM3 as it is published"
 
 
@@ -65,7 +64,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         WeightsError: If the file is missing, altered or truncated.
     """
     store.verify_recorded(path)
-    return read_state_dict(path, _HOLDERS, _ADVICE)
+    return read_state_dict(path, HOLDERS, _ADVICE)
 
 
 def load_detector(held: Mapping[str, Tensor], path: Path) -> Sam3Model:
@@ -121,15 +120,12 @@ def as_transformers(
         WeightsError: If tensors are missing, unknown or of the wrong shape; the message has their
             names in the file's layout.
     """
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if not is_upstream(tensors):
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         check_layout(shapes, expected, path, "SAM3", _ADVICE)
         return {name: tensors[name] for name in expected}
-    sources = {name: source_of(name) for name in expected}
-    theirs = {source.name: _whole(expected[name], source) for name, source in sources.items()}
-    used = {name: shape for name, shape in shapes.items() if not is_left_over(name)}
-    check_layout(used, theirs, path, "SAM3", _ADVICE)
-    return {name: _part(tensors[source.name], source) for name, source in sources.items()}
+    used = {name: tensor for name, tensor in tensors.items() if not is_left_over(name)}
+    return from_authors(used, expected, lambda name: (source_of(name),), path, "SAM3", _ADVICE)
 
 
 def write_config(config: Any, path: Path) -> None:
@@ -141,24 +137,3 @@ def write_config(config: Any, path: Path) -> None:
     from ...system.atomic_files import write_text
 
     write_text(path, config.to_json_string())
-
-
-def _whole(shape: tuple[int, ...], source: Source) -> tuple[int, ...]:
-    """The shape of the authors' tensor of which a tensor of that shape is a part."""
-    if source.part == "turned":
-        return shape[::-1]
-    if source.part == "without class":
-        return (shape[0], shape[1] + 1, *shape[2:])
-    return shape if source.part == "whole" else (3 * shape[0], *shape[1:])
-
-
-def _part(tensor: Tensor, source: Source) -> Tensor:
-    if source.part == "whole":
-        return tensor
-    if source.part == "turned":
-        return tensor.T.contiguous()
-    if source.part == "without class":
-        return tensor[:, 1:].contiguous()
-    # Copies, as parts of one tensor could not be written to a file.
-    third = ("query", "key", "value").index(source.part)
-    return tensor.chunk(3)[third].clone()

@@ -16,8 +16,10 @@ from ...weights.layout import check_layout
 from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite, read_state_dict
-from .config_file import IN_FOLDER, NAME, config_beside
-from .tensor_names import is_upstream, sources_of
+from ..sam.authors_layout import from_authors
+from ..sam.sam2.tensor_names import is_upstream, sources_of
+from ..sam.transformers_files import HOLDERS, IN_FOLDER
+from .config_file import NAME, config_beside
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
     from ...weights.layout import Shapes
 
-# Keys under which training scripts store the state dict beside their optimiser's.
-_HOLDERS = ("model", "state_dict")
 _NETWORK = "SAM 2.1"
 _ADVICE = "give one of MedSAM2's .pt files as they are published"
 
@@ -52,7 +52,7 @@ def load(path: Path) -> Sam2VideoModel:
             or lacks a tensor or has an unknown one.
     """
     store.verify_recorded(path)
-    held = read_state_dict(path, _HOLDERS, _ADVICE)
+    held = read_state_dict(path, HOLDERS, _ADVICE)
     config = config_beside(path)
     with configuration_errors(NAME, path, f"{_NETWORK} has", _ADVICE):
         expected = expected_shapes(config)
@@ -97,16 +97,8 @@ def as_transformers(
         WeightsError: If tensors are missing, unknown or of the wrong shape; the message has their
             names in the file's layout.
     """
-    import torch
-
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if not is_upstream(tensors):
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         check_layout(shapes, expected, path, _NETWORK, _ADVICE)
         return {name: tensors[name] for name in expected}
-    sources = {name: sources_of(name) for name in expected}
-    theirs: dict[str, tuple[int, ...]] = {}
-    for name, parts in sources.items():
-        rows, *rest = expected[name]
-        theirs.update(dict.fromkeys(parts, (rows // len(parts), *rest)))
-    check_layout(shapes, theirs, path, _NETWORK, _ADVICE)
-    return {name: torch.cat([tensors[n] for n in parts]) for name, parts in sources.items()}
+    return from_authors(tensors, expected, sources_of, path, _NETWORK, _ADVICE)

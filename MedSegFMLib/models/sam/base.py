@@ -1,4 +1,4 @@
-"""The SAM that training starts from: an installed one, or a file."""
+"""The SAM that training starts from: an installed one, a file, or a folder of transformers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from ...system.suggestions import with_suggestion
 from ...weights import store
 from ...weights.catalogue import entry
 from ...weights.checksums import own_sha256
+from .transformers_files import weights_file
 
-# The stored weights that are a SAM.
-BASES = ("sam", "medsam")
+# The stored weights that are a SAM, or contain the image side of a SAM 2 or SAM 3.
+BASES = ("sam", "medsam", "medsam2", "medical-sam3")
 
 
 def find_base(base: str) -> Path:
@@ -22,12 +23,13 @@ def find_base(base: str) -> Path:
         WeightsError: If there is no such file.
     """
     if base not in BASES:
-        if not Path(base).is_file():
+        path = weights_file(Path(base))
+        if not path.is_file():
             raise WeightsError(
                 f"There is no SAM {with_suggestion(base, BASES)}; give {' or '.join(BASES)}, or "
                 "the file of one."
             )
-        return Path(base)
+        return path
     try:
         return store.find(base)
     except WeightsError as error:

@@ -1,8 +1,9 @@
-"""From a checkpoint in SAM's layout to a model of volumes."""
+"""From a checkpoint of SAM, SAM 2 or SAM 3 to a model of volumes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...segmenter import ModelCard, ModelOption, RegionRule
@@ -10,7 +11,9 @@ from ...system.device import choose_device
 from ...weights import store
 from ..planar.fusion import FUSIONS
 from ..planar.grey_levels import WINDOW_OPTION, chosen_window
-from .preprocessing import PUBLISHED_SIZE, SlicePreprocessor
+from .network.config import NetworkConfig
+from .prepared import make_preprocessor
+from .preprocessing import PUBLISHED_SIZE
 from .segmenter import PlanarSegmenter, check_options
 
 # Common entries of the cards of models around SAM's network.
@@ -22,6 +25,8 @@ PACKAGES = ("torch", "torchvision", "segment_anything")
 # in all, and a CPU's encoder about 5 GB while it is compiled.
 BASE_BYTES = 1_600_000_000
 BYTES_PER_VOXEL = 80
+# BASE_BYTES without ViT-B's 89,670,912 weights.
+_LIBRARIES_BYTES = 1_240_000_000
 TRIAL_OPTIONS = {"planes": ("axial",)}
 OPTIONS = (
     ModelOption("size", "Slice size", "Of the network's input in pixels"),
@@ -35,7 +40,7 @@ OPTIONS = (
 
 def create_planar(
     card: ModelCard,
-    preprocessor: Callable[[str], SlicePreprocessor],
+    prepared: str | None,
     device: str,
     weights: str | Path | None,
     size: str | int | None,
@@ -48,13 +53,14 @@ def create_planar(
 
     Args:
         card: The model's card.
-        preprocessor: Creates the preprocessing of slices for a size.
+        prepared: The preprocessing of slices, one of `PREPARED`; None for that of the network's
+            family.
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
-        weights: A checkpoint; None for the stored weights.
-        size: "1024", as published; "native", the region in its own pixels, at most 1024 a side; or
-            "224" or "448", the region with its longest side resized to that number of pixels;
-            numbers are accepted too. None: "1024" on a GPU and "native" on a CPU, where 1024 takes
-            seconds for each slice.
+        weights: A checkpoint, or a folder of transformers; None for the stored weights.
+        size: "1024", as published, whole slices at the network's own size, which is 1008 for SAM 3;
+            "native", the region in its own pixels, at most that many a side; or "224" or "448", the
+            region with its longest side resized to that number of pixels; numbers are accepted too.
+            None: "1024" on a GPU and "native" on a CPU, where 1024 takes seconds for each slice.
         fusion: "reliable", "mean" or "majority"; see `fusion`.
         planes: Those of "axial", "coronal" and "sagittal" to segment; as text, separated by commas.
         cache_bytes: The memory limit of the slices' features; text is accepted too.
@@ -74,7 +80,19 @@ def create_planar(
     shown = chosen_window(window)
     path = store.find(card.name) if weights is None else Path(weights)
     runtime = loading.load(path, str(chosen), card.name)
-    return PlanarSegmenter(card, runtime, preprocessor(size), fusion, names, budget, shown)
+    network = runtime.config
+    preprocessor = make_preprocessor(prepared or network.family, size, network)
+    fitted = replace(card, base_bytes=max(card.base_bytes, base_bytes(network)))
+    return PlanarSegmenter(fitted, runtime, preprocessor, fusion, names, budget, shown)
+
+
+def base_bytes(network: NetworkConfig) -> int:
+    """The predicted memory of a network with little to segment: its weights, and a CPU's libraries.
+
+    All but a few million weights are those of the encoder's blocks, 12 d² each.
+    """
+    weights: int = sum(12 * block.dim**2 for block in network.blocks)
+    return _LIBRARIES_BYTES + 4 * weights
 
 
 def plane_names(planes: Sequence[str] | str) -> list[str]:

@@ -26,13 +26,13 @@ from .create import (
     TRIAL_OPTIONS,
     plane_names,
 )
-from .preprocessing import PREPROCESSORS
+from .prepared import make_preprocessor
 from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter, check_options
 
 CARD = ModelCard(
     name="crossplane",
     title="Cross-plane SAM",
-    summary="SAM or MedSAM, adapted with LoRA to a site's data so that its three planes agree.",
+    summary="SAM 1 to 3 or MedSAM, adapted with LoRA to a site's data so that its planes agree.",
     prompts=("box", "point", "mask"),
     modalities=("any",),
     dimensions=2,
@@ -80,6 +80,5 @@ def create(
     network = lora_file.load(path, None if base is None else Path(base))
     file = tensors_file(path)
     runtime = loading.make_runtime(network, file, own_sha256(file), device, CARD.name)
-    return PlanarSegmenter(
-        CARD, runtime, PREPROCESSORS[facts.prepared](size), fusion, names, budget, shown
-    )
+    preprocessor = make_preprocessor(facts.prepared, size, runtime.config)
+    return PlanarSegmenter(CARD, runtime, preprocessor, fusion, names, budget, shown)

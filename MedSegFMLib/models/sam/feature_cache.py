@@ -88,10 +88,9 @@ class SliceFeatures:
         """The keys whose features are not in the cache."""
         return [key for key in wanted if self._cache.get(key) is None]
 
-    def room_for(self, plan: ResizePlan) -> int:
-        """The number of slices of that size whose features fit into the cache."""
-        per_slice = 2 * 256 * (plan.input[0] // 16) * (plan.input[1] // 16)
-        return max(1, self._cache_bytes // per_slice)
+    def room_for(self, nbytes: int) -> int:
+        """The number of slices, of so many bytes each, whose features fit into the cache."""
+        return max(1, self._cache_bytes // nbytes)
 
     def get(
         self,

@@ -1,4 +1,7 @@
-"""From a SAM checkpoint to its runtime: OpenVINO and torch on a CPU, torch on a GPU."""
+"""From a checkpoint to its runtime: OpenVINO and torch on a CPU, torch on a GPU.
+
+SAM 2 and SAM 3 run in torch on a CPU too.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from typing import TYPE_CHECKING
 from ...system.device import choose_device
 from ...weights import store
 from ...weights.checksums import own_sha256
-from . import weights as sam_weights
+from . import network_files
 from .runtime import SamRuntime
+from .transformers_files import weights_file
 
 if TYPE_CHECKING:
+    from .network.image_sam import ImageSam
     from .network.network import Sam
 
 
@@ -20,7 +25,7 @@ def load(path: Path, device: str = "auto", model: str = "sam") -> SamRuntime:
     """Load the network of a checkpoint on "auto", "cpu", "cuda" or "cuda:N".
 
     Args:
-        path: The checkpoint.
+        path: The checkpoint, or the folder of transformers that contains it.
         device: The device.
         model: The model name in error messages of the device.
 
@@ -28,13 +33,16 @@ def load(path: Path, device: str = "auto", model: str = "sam") -> SamRuntime:
         DeviceError: If the device is not available.
         WeightsError: If the weights are missing, altered, truncated or of another network.
     """
+    path = weights_file(path)
     store.verify_recorded(path)
     # Before the file is read, since files derived from its content are named by this.
     sha256 = own_sha256(path)
-    return make_runtime(sam_weights.load(path), path, sha256, device, model)
+    return make_runtime(network_files.load(path), path, sha256, device, model)
 
 
-def make_runtime(network: Sam, path: Path, sha256: str, device: str, model: str) -> SamRuntime:
+def make_runtime(
+    network: Sam | ImageSam, path: Path, sha256: str, device: str, model: str
+) -> SamRuntime:
     """The runtime of a network on a device.
 
     Args:
@@ -46,10 +54,12 @@ def make_runtime(network: Sam, path: Path, sha256: str, device: str, model: str)
     """
     import torch
 
+    from .network.network import Sam
     from .torch_runtime import TorchSamRuntime
 
     chosen = choose_device(device)
-    if chosen.type == "cpu" and find_spec("openvino") is not None:
+    on_cpu = chosen.type == "cpu" and find_spec("openvino") is not None
+    if on_cpu and isinstance(network, Sam):
         from .openvino_graphs import Source
         from .openvino_runtime import OpenVinoSamRuntime
 
@@ -57,5 +67,5 @@ def make_runtime(network: Sam, path: Path, sha256: str, device: str, model: str)
     else:
         runtime = TorchSamRuntime(network, chosen, model)
     kind, by = type(runtime).__name__, f"torch {torch.__version__}"
-    runtime.identity = f"sam {sha256} {kind} {chosen.type} {by}"
+    runtime.identity = f"{network.config.family} {sha256} {kind} {chosen.type} {by}"
     return runtime

@@ -20,14 +20,16 @@ from ...weights.checksums import own_sha256
 from ...weights.safetensors_header import read_header
 from ..common.adapter_files import TENSORS_FILE, tensors_file, write_adapters
 from ..common.state_dict import check_finite, read_safetensors
-from . import weights as sam_weights
+from . import network_files
 from .base import BASES
-from .network.config import PUBLISHED
-from .preprocessing import PREPROCESSORS, SIZES
+from .prepared import PREPARED
+from .preprocessing import SIZES
+from .transformers_files import weights_file
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .network.image_sam import ImageSam
     from .network.network import Sam
 
 FORMAT = "medsegfm.crossplane"
@@ -40,8 +42,8 @@ class AdapterFacts:
     Attributes:
         base: The name of the SAM it was trained on: of stored weights or of a file.
         base_sha256: The SHA-256 of that file.
-        network: The SAM's name in `PUBLISHED`.
-        prepared: The preprocessing of slices: that of the model "sam" or "medsam".
+        network: The SAM's name; see `NetworkConfig`.
+        prepared: The preprocessing of slices, one of `PREPARED`.
         size: One of `preprocessing.SIZES`.
         peft: peft's configuration of the adapters.
         data: The training data (`labelled_volumes.manifest`).
@@ -82,20 +84,20 @@ def read_facts(path: Path) -> AdapterFacts:
     metadata = read_header(path).metadata
     try:
         facts = AdapterFacts(**parse_json(metadata["facts"], dict))
-        if metadata["format"] == FORMAT and facts.prepared in PREPROCESSORS and facts.size in SIZES:
+        if metadata["format"] == FORMAT and facts.prepared in PREPARED and facts.size in SIZES:
             return facts
     except (KeyError, TypeError, ValueError) as error:
         raise _no_adapter(path) from error
     raise _no_adapter(path)
 
 
-def load(path: Path, base: Path | None = None) -> Sam:
+def load(path: Path, base: Path | None = None) -> Sam | ImageSam:
     """Load the SAM of an adapter, on the CPU, with the adapter merged into its weights.
 
     Args:
         path: The adapter's folder, or its tensor file.
-        base: The file of the SAM; None for the installed one that has the SHA-256 of the adapter's
-            SAM.
+        base: The file of the SAM, or its folder; None for the installed one that has the SHA-256 of
+            the adapter's SAM.
 
     Raises:
         WeightsError: If the adapter is unusable, or the base is missing or a different one.
@@ -108,7 +110,7 @@ def load(path: Path, base: Path | None = None) -> Sam:
     tensors = read_safetensors(path)
     check_finite(tensors, path)
     base_path = _base_of(facts, path, base)
-    network = sam_weights.load(base_path, PUBLISHED.get(facts.network))
+    network = network_files.load(base_path)
     with loading_errors("crossplane", path, "train it again"):
         try:
             network = merged(network, facts.peft, tensors)
@@ -124,6 +126,7 @@ def load(path: Path, base: Path | None = None) -> Sam:
 
 def _base_of(facts: AdapterFacts, path: Path, base: Path | None) -> Path:
     if base is not None:
+        base = weights_file(base)
         store.verify_recorded(base)
         if own_sha256(base) != facts.base_sha256:
             raise WeightsError(

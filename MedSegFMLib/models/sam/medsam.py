@@ -21,7 +21,6 @@ from .create import (
     TRIAL_OPTIONS,
     create_planar,
 )
-from .preprocessing import MedsamPreprocessor
 from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 
 CARD = ModelCard(
@@ -57,5 +56,5 @@ def create(
     See `create_planar` for the options and errors.
     """
     return create_planar(
-        CARD, MedsamPreprocessor, device, weights, size, fusion, planes, cache_bytes, window
+        CARD, CARD.name, device, weights, size, fusion, planes, cache_bytes, window
     )

@@ -1,7 +1,8 @@
 """SAM as a model of volumes: slices of three planes, segmented from slice to slice.
 
-Kirillov et al., "Segment anything", 2023. The network is ViT-B, or ViT-L or ViT-H with such
-weights.
+Kirillov et al., "Segment anything", 2023: ViT-B, or ViT-L or ViT-H with such weights. With weights
+of SAM 2.1 (Ravi et al., "SAM 2: Segment anything in images and videos", 2024) or of SAM 3 (Carion
+et al., "SAM 3: Segment anything with concepts", 2025) it is the image side of that network.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from .create import (
     TRIAL_OPTIONS,
     create_planar,
 )
-from .preprocessing import SamPreprocessor
 from .segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 
 CARD = ModelCard(
@@ -32,7 +32,7 @@ CARD = ModelCard(
     modalities=("any",),
     dimensions=2,
     code_licence="Apache-2.0",
-    weights_licence="Apache-2.0",
+    weights_licence="Apache-2.0; SAM License for those of SAM 3",
     region_rule=REGION_RULE,
     packages=PACKAGES,
     weights="sam",
@@ -52,10 +52,8 @@ def create(
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
     window: str = AUTO,
 ) -> PlanarSegmenter:
-    """Load SAM with the stored weights, or those in the file `weights`.
+    """Load SAM, SAM 2.1 or SAM 3 with the stored weights, or those in the file `weights`.
 
     See `create_planar` for the options and errors.
     """
-    return create_planar(
-        CARD, SamPreprocessor, device, weights, size, fusion, planes, cache_bytes, window
-    )
+    return create_planar(CARD, None, device, weights, size, fusion, planes, cache_bytes, window)

@@ -1,15 +1,16 @@
 """Preprocessing of slices for SAM and MedSAM, and resampling of their logits to the slice.
 
 At "1024" as published: SAM as in segment_anything's SamPredictor, MedSAM as in MedSAM_Inference.py.
-Otherwise the network gets the region alone, padded with zeros at the right and lower sides to a
-multiple of 16: at "native" with its own pixels, but no side longer than 1024; at "224" and "448"
-with its longest side resized to that number of pixels. Those are whole windows of 14 patches: SAM
-pads its windows with zeros, so that a much smaller image still costs half as much.
+SAM 2 and SAM 3 have `square_slices`. Otherwise the network gets the region alone, padded with zeros
+at the right and lower sides to a multiple of 16: at "native" with its own pixels, but no side
+longer than 1024; at "224" and "448" with its longest side resized to that number of pixels. Those
+are whole windows of 14 patches: SAM pads its windows with zeros, so that a much smaller image still
+costs half as much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -100,7 +101,7 @@ class SamPreprocessor:
     def resize_plan(self, slice_size: Size) -> ResizePlan:
         """See `SlicePreprocessor.resize_plan`."""
         if self.size != PUBLISHED_SIZE:
-            return _of_region(slice_size, self.size)
+            return region_plan(slice_size, self.size)
         return ResizePlan(slice_size, _scaled(slice_size, _SIDE), (_SIDE, _SIDE))
 
     def images(self, slice_images: GreyLevels, plan: ResizePlan) -> NDArray[np.float32]:
@@ -120,8 +121,8 @@ class SamPreprocessor:
 
     def resize_logits(self, low: Tensor, plan: ResizePlan) -> Tensor:
         """See `SlicePreprocessor.resize_logits`; Sam.postprocess_masks of segment_anything."""
-        whole = _resized(low, plan.input)[:, : plan.content[0], : plan.content[1]]
-        return _resized(whole, plan.slice_size)
+        whole = resized(low, plan.input)[:, : plan.content[0], : plan.content[1]]
+        return resized(whole, plan.slice_size)
 
 
 class MedsamPreprocessor:
@@ -133,7 +134,7 @@ class MedsamPreprocessor:
     def resize_plan(self, slice_size: Size) -> ResizePlan:
         """See `SlicePreprocessor.resize_plan`."""
         if self.size != PUBLISHED_SIZE:
-            return _of_region(slice_size, self.size)
+            return region_plan(slice_size, self.size)
         return ResizePlan(slice_size, (_SIDE, _SIDE), (_SIDE, _SIDE))
 
     def images(self, slice_images: GreyLevels, plan: ResizePlan) -> NDArray[np.float32]:
@@ -152,16 +153,9 @@ class MedsamPreprocessor:
         """See `SlicePreprocessor.resize_logits`; above 0 if the probability there is over 0.5."""
         probability = low.sigmoid()
         if plan.content != plan.input:
-            probability = _resized(probability, plan.input)[:, : plan.content[0], : plan.content[1]]
-        probability = _resized(probability, plan.slice_size)
+            probability = resized(probability, plan.input)[:, : plan.content[0], : plan.content[1]]
+        probability = resized(probability, plan.slice_size)
         return probability.clamp(_LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY).logit()
-
-
-# By the model whose preprocessing it is.
-PREPROCESSORS: dict[str, Callable[[str], SlicePreprocessor]] = {
-    "sam": SamPreprocessor,
-    "medsam": MedsamPreprocessor,
-}
 
 
 def bicubic(slice_image: GreyLevels, size: Size) -> GreyLevels:
@@ -181,16 +175,24 @@ def bicubic(slice_image: GreyLevels, size: Size) -> GreyLevels:
     return np.asarray(resized.clip(slice_image.min(), slice_image.max()).astype(np.uint8))
 
 
-def _of_region(slice_size: Size, size: str) -> ResizePlan:
+def region_plan(
+    slice_size: Size, size: str, multiple: int = _PATCH, longest: int = _SIDE
+) -> ResizePlan:
     """The plan for a region's slice: unchanged, or with its longest side at a number of pixels.
 
-    Beyond 1024 the position tables have no entries, and attention needs tens of gigabytes.
+    Beyond the size of the training the position tables have no entries, and attention needs tens of
+    gigabytes.
+
+    Args:
+        slice_size: (rows, columns).
+        size: One of `SIZES` but the published one.
+        multiple: The input's sides are padded to a multiple of so many pixels.
+        longest: The longest side that the network was trained on.
     """
-    if size != "native":
-        content = _scaled(slice_size, int(size))
-    else:
-        content = slice_size if max(slice_size) <= _SIDE else _scaled(slice_size, _SIDE)
-    rows, columns = (-(-side // _PATCH) * _PATCH for side in content)
+    wanted = longest if size == "native" else min(longest, int(size))
+    is_kept = size == "native" and max(slice_size) <= longest
+    content = slice_size if is_kept else _scaled(slice_size, wanted)
+    rows, columns = (-(-side // multiple) * multiple for side in content)
     return ResizePlan(slice_size, content, (rows, columns))
 
 
@@ -201,7 +203,8 @@ def _scaled(slice_size: Size, longest: int) -> Size:
     return rows, columns
 
 
-def _resized(values: Tensor, size: Sequence[int]) -> Tensor:
+def resized(values: Tensor, size: Sequence[int]) -> Tensor:
+    """Values (n, h, w) at another size (rows, columns), bilinear between pixel centres."""
     from torch.nn.functional import interpolate
 
     if tuple(values.shape[-2:]) == tuple(size):

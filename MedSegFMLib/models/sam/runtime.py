@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ...progress import Progress
 from ...segmenter import Logits
-from .network.config import SamConfig
+from .network.config import NetworkConfig
 
 
 @dataclass(frozen=True, eq=False)
 class SliceEmbedding:
-    """The encoder's output for one slice as it is cached: features, (256, H/16, W/16) of SAM."""
+    """The encoder's output for one slice as it is cached: features (channels, H/patch, W/patch)."""
 
     features: NDArray[Any]
 
@@ -50,14 +50,16 @@ class SamRuntime(Protocol):
     """A loaded network; for one thread at a time."""
 
     @property
-    def config(self) -> SamConfig:
-        """The configuration of the network."""
+    def config(self) -> NetworkConfig:
+        """The description of the network."""
 
     def encode(self, images: NDArray[np.float32], progress: Progress) -> list[NDArray[np.float32]]:
-        """Encode images (n, 3, H, W), preprocessed for the network, H and W multiples of 16.
+        """Encode images (n, 3, H, W), preprocessed for the network.
+
+        H and W are multiples of `config.multiple`.
 
         Returns:
-            The features (256, H/16, W/16) of each image.
+            The features (channels, H/patch, W/patch) of each image; see `NetworkConfig`.
 
         Raises:
             DeviceError: If memory runs out.
@@ -69,13 +71,13 @@ class SamRuntime(Protocol):
         prompts: Sequence[SlicePrompt],
         size_hw: tuple[int, int],
     ) -> list[Logits]:
-        """The logits (H/4, W/4), float32, of each slice for its prompt.
+        """The logits (4 H/patch, 4 W/patch), float32, of each slice for its prompt.
 
         For an ambiguous prompt it is the mask with the highest predicted quality of the three
         (segment_anything's multimask_output), else the single mask.
 
         Args:
-            features: Those of slices of one size, (256, H/16, W/16), in 16 or 32 bits.
+            features: Those of slices of one size, in 16 or 32 bits.
             prompts: One for each slice.
             size_hw: (H, W).
 

@@ -21,11 +21,19 @@ from ..planar.propagation import Marks, PixelPrompt, propagate_together
 from ..planar.stacks import PLANE_NAMES
 from .encoding import CLICK_LOGIT, PlanarEncoding, Stack, cut_stacks, make_encoding
 from .feature_cache import SliceFeatures
-from .preprocessing import PUBLISHED_SIZE, SIZES, SlicePreprocessor, slice_logits
+from .preprocessing import (
+    PUBLISHED_SIZE,
+    SIZES,
+    ResizePlan,
+    SlicePreprocessor,
+    slice_logits,
+)
 from .runtime import SamRuntime
 
 DEFAULT_CACHE_BYTES = 1 << 30
 
+# Features are cached in 16 bits.
+_BYTES_PER_FEATURE = 2
 # The fraction of a prediction's time that encoding takes, if there are slices to encode.
 _ENCODING = 0.9
 
@@ -163,7 +171,7 @@ class PlanarSegmenter:
             keys = [(encoding.volume_id, stack.key(index)) for index in indices]
             missing = set(self._features.missing(keys))
             plan = self._preprocessor.resize_plan(stack.slice_images.shape[1:])
-            most = self._features.room_for(plan) // len(encoding.stacks)
+            most = self._features.room_for(self._slice_bytes(plan)) // len(encoding.stacks)
             to_encode = [index for key, index in zip(keys, indices, strict=True) if key in missing]
             if to_encode and len(indices) <= most:
                 lacking.append((stack, to_encode))
@@ -172,6 +180,12 @@ class PlanarSegmenter:
         ):
             self._slice_features(encoding, stack, indices, share)
         return bool(lacking)
+
+    def _slice_bytes(self, plan: ResizePlan) -> int:
+        """The bytes of a slice's features as they are cached."""
+        network = self._runtime.config
+        rows, columns = (side // network.patch for side in plan.input)
+        return _BYTES_PER_FEATURE * network.channels * rows * columns
 
     def _slice_features(
         self, encoding: PlanarEncoding, stack: Stack, indices: Sequence[int], progress: Progress

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from ...progress import Progress, no_progress
 from ...segmenter import Logits
 from ...system.foreign_errors import check_finite_output, predicting_errors
-from .network.config import PATCH, SamConfig
+from .network.config import NetworkConfig
 from .runtime import SlicePrompt
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from .network.image_sam import ImageSam
     from .network.network import Sam
 
 _PHRASE = "Encoding slices"
@@ -42,12 +43,12 @@ class TorchSamRuntime:
     """
 
     def __init__(
-        self, network: Sam, device: torch.device, model: str = "sam", half: bool = False
+        self, network: Sam | ImageSam, device: torch.device, model: str = "sam", half: bool = False
     ) -> None:
         # Empty: its features are not stored on disk.
         self.identity = ""
-        self._config = network.config
-        self._network = network.to(device)
+        self._config: NetworkConfig = network.config
+        self._network: Any = network.to(device)
         self._encoder = network.encoder
         self._decoder = network.decoder
         self._device = device
@@ -56,13 +57,13 @@ class TorchSamRuntime:
         self._patches = _PATCHES_ON_CPU if device.type == "cpu" else _PATCHES_ON_GPU
 
     @property
-    def config(self) -> SamConfig:
+    def config(self) -> NetworkConfig:
         """See `SamRuntime.config`."""
         return self._config
 
     def encode(self, images: NDArray[np.float32], progress: Progress) -> list[NDArray[np.float32]]:
         """See `SamRuntime.encode`; on a GPU in 16 bits, many at a time."""
-        patches = images.shape[2] * images.shape[3] // PATCH**2
+        patches = images.shape[2] * images.shape[3] // self._config.patch**2
         features: list[NDArray[np.float32]] = []
         for batch in self._in_batches(
             len(images), patches, lambda part: self._encoded(images[part]), progress
@@ -78,7 +79,7 @@ class TorchSamRuntime:
     ) -> list[Logits]:
         """See `SamRuntime.decode`; prompts of one kind are decoded together."""
         results: dict[int, Logits] = {}
-        patches = max(1, size_hw[0] * size_hw[1] // PATCH**2 // _MORE_DECODED)
+        patches = max(1, size_hw[0] * size_hw[1] // self._config.patch**2 // _MORE_DECODED)
         for alike in _alike(prompts):
 
             def decoded(part: slice, alike: list[int] = alike) -> list[Logits]:
@@ -124,7 +125,7 @@ class TorchSamRuntime:
         return [mask[n].copy() for mask, n in zip(masks, chosen, strict=True)]
 
     def _tokens(self, prompts: Sequence[SlicePrompt], size_hw: tuple[int, int]) -> Tensor:
-        """The tokens (n, t, 256) of prompts of one kind."""
+        """The tokens (n, t, c) of prompts of one kind."""
         import torch
 
         boxes = None

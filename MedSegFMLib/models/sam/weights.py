@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,12 @@ from ...weights.layout import check_layout
 from ...weights.saving import save_tensors
 from ..common.state_dict import check_finite, read_state_dict
 from .network.config import PUBLISHED, SamConfig, infer_config
+from .transformers_files import HOLDERS
 
 if TYPE_CHECKING:
-    from .network.network import Sam
+    from torch import Tensor
 
-# Keys under which training scripts store the state dict beside their optimiser's.
-_HOLDERS = ("model", "state_dict")
+    from .network.network import Sam
 
 _ADVICE = "give a checkpoint as segment_anything or MedSAM publishes it"
 
@@ -33,11 +34,15 @@ def load(path: Path, config: SamConfig | None = None) -> Sam:
         WeightsError: If the file is missing, truncated, of another network, or contains anything
             but tensors.
     """
+    return from_tensors(read_state_dict(path, HOLDERS, _ADVICE), path, config)
+
+
+def from_tensors(state: Mapping[str, Tensor], path: Path, config: SamConfig | None = None) -> Sam:
+    """Load the network as `load` does, from tensors that were read from `path`."""
     import torch
 
     from .network.network import Sam
 
-    state = read_state_dict(path, _HOLDERS, _ADVICE)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     config = config or infer_config(shapes)
     if config is None:

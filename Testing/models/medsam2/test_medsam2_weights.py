@@ -15,8 +15,9 @@ from safetensors.torch import save_file
 from MedSegFMLib import create
 from MedSegFMLib.errors import WeightsError
 from MedSegFMLib.models.medsam2 import weights as medsam2_weights
-from MedSegFMLib.models.medsam2.config_file import CONFIG, config_beside
-from MedSegFMLib.models.medsam2.tensor_names import sources_of
+from MedSegFMLib.models.medsam2.config_file import config_beside
+from MedSegFMLib.models.sam.sam2.tensor_names import sources_of
+from MedSegFMLib.models.sam.transformers_files import CONFIG
 
 FILES = ("latest", "2411", "CTLesion", "MRI_LiverLesion", "US_Heart")
 HERE = Path("MedSAM2_latest.pt")
@@ -124,8 +125,9 @@ def test_every_tensor_of_the_published_network_has_its_place_in_both_layouts() -
 
 
 def test_names_are_those_of_the_published_files() -> None:
-    assert {name: sources_of(name)[0] for name in PUBLISHED} == PUBLISHED
-    assert sources_of("prompt_encoder.point_embed.weight") == tuple(
+    assert {name: sources_of(name)[0].name for name in PUBLISHED} == PUBLISHED
+    kinds = sources_of("prompt_encoder.point_embed.weight")
+    assert tuple(source.name for source in kinds) == tuple(
         f"sam_prompt_encoder.point_embeddings.{kind}.weight" for kind in range(4)
     )
 

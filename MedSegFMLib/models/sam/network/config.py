@@ -1,13 +1,15 @@
-"""The vision transformer of a SAM, inferred from the tensors of a checkpoint. Needs no torch.
+"""The image encoders of SAM, SAM 2 and SAM 3 as numbers. Needs no torch.
 
-Kirillov et al., "Segment Anything", 2023; the three published ones are those of
-segment_anything/build_sam.py.
+Kirillov et al., "Segment Anything", 2023: the three published vision transformers are those of
+segment_anything/build_sam.py, and are inferred from the tensors of a checkpoint. Those of SAM 2 and
+SAM 3 are described by `ImageConfig`, from transformers' configurations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
 
 # Side lengths in pixels of a patch, and of the image that the published position tables are for.
 PATCH = 16
@@ -18,9 +20,86 @@ CHANNELS = 256
 WINDOW = 14
 
 
+Family = Literal["sam", "sam2", "sam3"]
+
+
+@dataclass(frozen=True)
+class BlockShape:
+    """A block of an image encoder.
+
+    Attributes:
+        dim: The channels of a token.
+        heads: The attention heads.
+        stride: Pixels between tokens.
+        window: The side of a window of attention in tokens; 0 for global attention.
+    """
+
+    dim: int
+    heads: int
+    stride: int
+    window: int
+
+
+class NetworkConfig(Protocol):
+    """What the encoders of all families have in common.
+
+    Attributes:
+        name: The published name, or that of the family.
+        family: The family.
+        side: The side in pixels of the images that it was trained on.
+        multiple: The sides of an image must be multiples of so many pixels.
+        patch: Pixels between features.
+        channels: Of the features as they are cached; SAM 2 and SAM 3 have finer features too.
+        depth: The number of blocks.
+        blocks: The blocks.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def family(self) -> Family: ...  # noqa: D102
+
+    @property
+    def side(self) -> int: ...  # noqa: D102
+
+    @property
+    def multiple(self) -> int: ...  # noqa: D102
+
+    @property
+    def patch(self) -> int: ...  # noqa: D102
+
+    @property
+    def channels(self) -> int: ...  # noqa: D102
+
+    @property
+    def depth(self) -> int: ...  # noqa: D102
+
+    @property
+    def blocks(self) -> tuple[BlockShape, ...]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """The image encoder of a SAM 2 or SAM 3; see `NetworkConfig`."""
+
+    name: str
+    family: Family
+    side: int
+    multiple: int
+    patch: int
+    channels: int
+    blocks: tuple[BlockShape, ...]
+
+    @property
+    def depth(self) -> int:
+        """The number of blocks."""
+        return len(self.blocks)
+
+
 @dataclass(frozen=True)
 class SamConfig:
-    """The configuration of an image encoder.
+    """The image encoder of a SAM; see `NetworkConfig`.
 
     Attributes:
         name: Its published name.
@@ -35,6 +114,18 @@ class SamConfig:
     depth: int
     heads: int
     global_blocks: tuple[int, ...]
+
+    family: ClassVar[Family] = "sam"
+    side: ClassVar[int] = IMAGE_SIDE
+    multiple: ClassVar[int] = PATCH
+    patch: ClassVar[int] = PATCH
+    channels: ClassVar[int] = CHANNELS
+
+    @property
+    def blocks(self) -> tuple[BlockShape, ...]:
+        """The blocks."""
+        windows = (0 if n in self.global_blocks else WINDOW for n in range(self.depth))
+        return tuple(BlockShape(self.dim, self.heads, PATCH, window) for window in windows)
 
 
 PUBLISHED = {

@@ -1,8 +1,9 @@
 """A SAM for slices of any plane: the siamese network of the cross-plane paper.
 
 "The Cost of Consistency": the axial, coronal and sagittal slices through a voxel go through the
-same SAM with low-rank adapters. Only training differs from the model `sam`: here features may come
-from a cache of the frozen blocks, and blocks may be recomputed to save memory.
+same SAM with low-rank adapters; the paper's is SAM 3. Only training differs from the model `sam`:
+here features may come from a cache of the frozen blocks, and blocks may be recomputed to save
+memory.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .config import PATCH
+from .image_sam import ImageSam
 from .network import Sam
 
 
@@ -18,12 +19,12 @@ class CrossPlane(nn.Module):
     """SAM with adapters, for one slice at a time.
 
     Args:
-        sam: The network with adapters.
+        sam: The network with adapters: a SAM, or the image side of a SAM 2 or SAM 3.
         first: The first block with adapters; those before it are frozen.
         recomputed: See `SamEncoder.features`.
     """
 
-    def __init__(self, sam: Sam, first: int, recomputed: bool) -> None:
+    def __init__(self, sam: Sam | ImageSam, first: int, recomputed: bool) -> None:
         super().__init__()
         self.sam = sam
         self._encoder = sam.encoder
@@ -32,19 +33,18 @@ class CrossPlane(nn.Module):
         self._recomputed = recomputed
 
     @torch.no_grad()
-    def prefix(self, images: Tensor) -> Tensor:
-        """The tokens (1, H/16, W/16, c) of images (1, 3, H, W) after the frozen blocks."""
-        tokens: Tensor = self._encoder.tokens(images, self._first)
-        return tokens
+    def prefix(self, images: Tensor) -> list[Tensor]:
+        """The tokens of images (1, 3, H, W) after the frozen blocks; see `SamEncoder.tokens`."""
+        return self._encoder.tokens(images, self._first)
 
-    def features(self, tokens: Tensor) -> Tensor:
-        """The features (1, 256, H/16, W/16) of the tokens from `prefix`."""
-        return self._encoder.features(tokens, self._first, self._recomputed)
+    def features(self, states: list[Tensor]) -> Tensor:
+        """The features (1, channels, H/patch, W/patch) of the tokens from `prefix`."""
+        return self._encoder.features(states, self._first, self._recomputed)
 
     def decode(
         self, features: Tensor, boxes: Tensor | None, points: Tensor, positive: Tensor
     ) -> Tensor:
-        """The logits (1, H/4, W/4) for a prompt, as `SamRuntime.decode` would return them.
+        """The logits (1, 4 H/patch, 4 W/patch) for a prompt, as from `SamRuntime.decode`.
 
         After a single point without a box it is the mask with the highest predicted quality of the
         three.
@@ -56,7 +56,8 @@ class CrossPlane(nn.Module):
             positive: (1, p); see `Sam.prompt_tokens`.
         """
         high, wide = features.shape[2:]
-        size = (high * PATCH, wide * PATCH)
+        patch = self.sam.config.patch
+        size = (high * patch, wide * patch)
         prompts = self.sam.prompt_tokens(boxes, points, positive, size)
         masks, qualities = self._decoder(features, self.sam.image_positions(high, wide), prompts)
         chosen = 0

@@ -40,8 +40,8 @@ class SamEncoder(nn.Module):
         """(n, 3, H, W), sides multiples of 16 -> features (n, 256, H/16, W/16)."""
         return self.features(self.tokens(images, 0), 0)
 
-    def tokens(self, images: Tensor, blocks: int) -> Tensor:
-        """Images as tokens (n, H/16, W/16, c) after the first `blocks` blocks.
+    def tokens(self, images: Tensor, blocks: int) -> list[Tensor]:
+        """Images as one tensor of tokens (n, H/16, W/16, c) after the first `blocks` blocks.
 
         The position table is interpolated for other image sizes than that of the training;
         segment_anything's get_rel_pos does so for the relative positions.
@@ -50,17 +50,18 @@ class SamEncoder(nn.Module):
         tokens = tokens + _resized(self.vit.pos_embed, tokens.shape[1], tokens.shape[2])
         for block in self.vit.blocks[:blocks]:
             tokens = block(tokens)
-        return tokens
+        return [tokens]
 
-    def features(self, tokens: Tensor, first: int, recomputed: bool = False) -> Tensor:
+    def features(self, states: list[Tensor], first: int, recomputed: bool = False) -> Tensor:
         """Features of tokens that have passed through the first `first` blocks.
 
         Args:
-            tokens: (n, H/16, W/16, c); see `tokens`.
+            states: See `tokens`.
             first: The number of blocks already applied.
             recomputed: Whether to use gradient checkpointing: activations are recomputed in the
                 backward pass instead of being stored.
         """
+        (tokens,) = states
         for block in self.vit.blocks[first:]:
             tokens = checkpoint(block, tokens, use_reentrant=False) if recomputed else block(tokens)
         features: Tensor = self.vit.neck(tokens.permute(0, 3, 1, 2))
@@ -181,6 +182,12 @@ class Sam(nn.Module):
             ),
         )
         self.eval()
+
+    @property
+    def trunk(self) -> nn.Module:
+        """The image encoder as a module, which may be in 16 bits."""
+        trunk: nn.Module = self.image_encoder
+        return trunk
 
     @property
     def encoder(self) -> SamEncoder:

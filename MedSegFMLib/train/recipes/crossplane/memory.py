@@ -6,13 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from ....models.sam.network.config import (
-    CHANNELS,
-    IMAGE_SIDE,
-    PATCH,
-    WINDOW,
-    SamConfig,
-)
+from ....models.sam.network.config import BlockShape, NetworkConfig
 from .settings import CrossplaneSettings
 
 # Kept for the backward pass, as a multiple of a token's channels: the values before and after the
@@ -30,7 +24,7 @@ _BYTES_PER_TRAINED = 16
 
 def predicted_bytes(
     settings: CrossplaneSettings,
-    config: SamConfig,
+    config: NetworkConfig,
     adapters: Sequence[nn.Parameter],
     sizes: Sequence[Sequence[tuple[int, int]]],
     half: bool,
@@ -42,7 +36,7 @@ def predicted_bytes(
 
     Args:
         settings: the settings.
-        config: the configuration of SAM.
+        config: the description of the base.
         adapters: the trained parameters.
         sizes: (rows, columns) of the input of each view, for each object.
         half: whether the step computes in 16 bits.
@@ -55,30 +49,40 @@ def predicted_bytes(
     return weights + trained + kept * number_bytes + _WORKING_BYTES
 
 
-def _encoder_weights(config: SamConfig) -> int:
+def _encoder_weights(config: NetworkConfig) -> int:
     """The weights of an encoder, within a few thousandths: 12 d² per block, and the positions."""
-    return config.depth * 12 * config.dim**2 + (IMAGE_SIDE // PATCH) ** 2 * config.dim
+    first = config.blocks[0]
+    weights: int = sum(12 * block.dim**2 for block in config.blocks)
+    return weights + (config.side // config.patch) ** 2 * first.dim
 
 
-def _view_numbers(settings: CrossplaneSettings, config: SamConfig, size: tuple[int, int]) -> int:
+def _view_numbers(
+    settings: CrossplaneSettings, config: NetworkConfig, size: tuple[int, int]
+) -> int:
     """The numbers kept for a view, and those in use while its largest block is computed."""
-    high, wide = size[0] // PATCH, size[1] // PATCH
-    tokens = high * wide
     first = config.depth - settings.blocks if settings.blocks else 0
-    blocks = [_block(config, number, high, wide) for number in range(first, config.depth)]
+    trained = config.blocks[first:]
+    blocks = [_block(block, size) for block in trained]
     working = max(maps for _, maps in blocks) * _MAPS_AT_ONCE
     if settings.recomputed:
-        kept = len(blocks) * tokens * config.dim + max(sum(block) for block in blocks)
+        between = sum(_tokens(block, size) * block.dim for block in trained)
+        kept = between + max(sum(block) for block in blocks)
     else:
         kept = sum(sum(block) for block in blocks)
-    return kept + working + tokens * (_KEPT_BY_DECODER + CHANNELS)
+    places = size[0] * size[1] // config.patch**2
+    return kept + working + places * (_KEPT_BY_DECODER + config.channels)
 
 
-def _block(config: SamConfig, number: int, high: int, wide: int) -> tuple[int, int]:
+def _block(block: BlockShape, size: tuple[int, int]) -> tuple[int, int]:
     """The numbers kept of a block's tokens, and those of its attention map."""
-    if number in config.global_blocks:
-        queries = keys = high * wide
+    if block.window:
+        high, wide = size[0] // block.stride, size[1] // block.stride
+        keys = block.window**2
+        queries = -(-high // block.window) * -(-wide // block.window) * keys
     else:
-        keys = WINDOW**2
-        queries = -(-high // WINDOW) * -(-wide // WINDOW) * keys
-    return _KEPT_OF_TOKENS * queries * config.dim, config.heads * queries * keys
+        queries = keys = _tokens(block, size)
+    return _KEPT_OF_TOKENS * queries * block.dim, block.heads * queries * keys
+
+
+def _tokens(block: BlockShape, size: tuple[int, int]) -> int:
+    return (size[0] // block.stride) * (size[1] // block.stride)

@@ -42,9 +42,11 @@ class ViewNetwork:
         self._preprocessor = preprocessor
         self._device = device
         self._half = half
-        self._cache: LruByteCache[tuple[object, ...], Tensor] | None = None
+        self._cache: LruByteCache[tuple[object, ...], list[Tensor]] | None = None
         if prefix_bytes:
-            self._cache = LruByteCache(prefix_bytes, lambda tokens: tokens.nbytes)
+            self._cache = LruByteCache(
+                prefix_bytes, lambda states: sum(tokens.nbytes for tokens in states)
+            )
 
     def answering(self, sample: Sample) -> list[Answering]:
         """A function for each view that returns its logits (rows, columns), float32."""
@@ -54,7 +56,7 @@ class ViewNetwork:
         plan = self._preprocessor.resize_plan(
             (view.slice_image.shape[0], view.slice_image.shape[1])
         )
-        tokens = self._tokens(view, plan)
+        states = self._states(view, plan)
         prompt = plan.prompt(view.prompt)
         boxes = None if prompt.box is None else self._tensor([prompt.box])
         points = self._tensor([[point[:2] for point in prompt.points]]).reshape(1, -1, 2)
@@ -63,25 +65,25 @@ class ViewNetwork:
         def answer() -> Tensor:
             # Each call has its own context; see `cached_backward`.
             with autocast(self._device, self._half):
-                features = self._network.features(tokens)
+                features = self._network.features(states)
             low = self._network.decode(features.to(self._kind), boxes, points, positive)
             return self._preprocessor.resize_logits(low, plan)[0]
 
         return answer
 
-    def _tokens(self, view: View, plan: ResizePlan) -> Tensor:
+    def _states(self, view: View, plan: ResizePlan) -> list[Tensor]:
         kept = None if self._cache is None else self._cache.get(view.key)
         if kept is None:
             images = self._preprocessor.images(np.asarray(view.slice_image)[None], plan)
             with autocast(self._device, self._half):
-                tokens = self._network.prefix(self._tensor(images))
+                states = self._network.prefix(self._tensor(images))
             if self._cache is None:
-                return tokens
-            kept = tokens.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().cpu()
+                return states
+            kept = [t.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().cpu() for t in states]
             self._cache.put(view.key, kept)
         # The encoder computes in 16 or 32 bits.
-        kind = next(self._network.sam.image_encoder.parameters()).dtype
-        return kept.to(self._device, kind)
+        kind = next(self._network.sam.trunk.parameters()).dtype
+        return [tokens.to(self._device, kind) for tokens in kept]
 
     @property
     def _kind(self) -> torch.dtype:

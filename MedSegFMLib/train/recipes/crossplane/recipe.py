@@ -18,6 +18,7 @@ SUMMARY = "adapters (LoRA) for SAM or MedSAM, so that its three planes agree at 
 PACKAGES = ("torch", "torchvision", "segment_anything", "peft", "accelerate", "safetensors")
 SMALLER = "recomputed=true, cached=true, size=native or fewer blocks="
 RESULT = "adapter"
+SEARCHED: tuple[str, ...] = ("consistency",)
 Settings = CrossplaneSettings
 
 

@@ -18,9 +18,10 @@ class CrossplaneSettings:
     Attributes:
         out: the folder for adapter, checkpoint, log, report and preview; a run continues from a
             checkpoint in it.
-        base: the SAM to adapt, which is not changed: sam or medsam, as installed, or a file.
-        prepared: the preprocessing of slices, that of sam or of medsam; auto takes that of base, or
-            that of sam if base is a file.
+        base: the SAM to adapt, which is not changed: sam, medsam, medsam2 or medical-sam3, as
+            installed, or a file or folder of SAM, MedSAM, SAM 2.1 or SAM 3.
+        prepared: the preprocessing of slices, that of sam, medsam, sam2 or sam3; auto takes that of
+            base, or that of the network if base is a file.
         cases: a CASES.json with the labelled volumes; without it they are synthetic.
         held_back: names of cases that are scored and never trained on, separated by commas; by
             default the last one.
@@ -29,7 +30,11 @@ class CrossplaneSettings:
         steps: the whole training in steps of the optimiser, over all calls.
         consistency: the weight of the intersection term; 0 trains each plane by itself.
         ramp: the part of the training over which that weight rises from 0.
-        compared: the values compared on intersections of planes, probabilities or logits.
+        compared: the values compared on intersections of planes: probabilities, logits, or masks,
+            whose gradient is that of the probabilities.
+        sharpness: the factor of logits before they become compared probabilities or masks.
+        margin: the difference up to which planes are taken to agree.
+        certainty: the weight, within the intersection term, of the entropy on intersections.
         coronal_sagittal: whether the coronal and sagittal plane are compared as well.
         rank: the rank of the adapters.
         alpha: adapters are multiplied by alpha / rank.
@@ -37,7 +42,7 @@ class CrossplaneSettings:
         targets: the layers of an encoder block that have adapters: qkv, attention or all.
         blocks: the number of encoder blocks with adapters, counted from the last; 0 is all.
         decoder: whether the mask decoder has adapters, lora, or is not trained, frozen.
-        size: native, the object's region voxel by voxel, or 1024, whole slices at SAM's size.
+        size: native, the object's region voxel by voxel, or 1024, whole slices at the base's size.
         cached: whether the gradient is computed view by view, with the memory of one view.
         recomputed: whether blocks are computed twice instead of stored.
         prefix_bytes: memory for the output of blocks without adapters, stored in 16 bits; 0
@@ -59,7 +64,7 @@ class CrossplaneSettings:
 
     out: Path
     base: str = "sam"
-    prepared: Literal["auto", "sam", "medsam"] = "auto"
+    prepared: Literal["auto", "sam", "medsam", "sam2", "sam3"] = "auto"
     cases: Path | None = None
     held_back: str = ""
     synthetic: int = 8
@@ -67,7 +72,10 @@ class CrossplaneSettings:
     steps: int = 400
     consistency: float = 1.0
     ramp: float = 0.7
-    compared: Literal["probabilities", "logits"] = "probabilities"
+    compared: Literal["probabilities", "logits", "masks"] = "probabilities"
+    sharpness: float = 1.0
+    margin: float = 0.0
+    certainty: float = 0.0
     coronal_sagittal: bool = False
     rank: int = 8
     alpha: float = 16.0
@@ -97,8 +105,8 @@ class CrossplaneSettings:
         check_at_least(1, self, "validation_objects")
         check_at_least(16, self, "side")
         check_at_least(0, self, "blocks", "prefix_bytes", "threads", "seed", "warmup")
-        check_at_least(0, self, "consistency", "weight_decay")
-        check_positive(self, "rate", "alpha", "save_minutes")
+        check_at_least(0, self, "consistency", "weight_decay", "margin", "certainty")
+        check_positive(self, "rate", "alpha", "save_minutes", "sharpness")
         check_shares(self, "ramp", "hot_share")
         if not 0 <= self.dropout < 1:
             raise TrainingError(f"dropout is {self.dropout}; it must be 0 or more, and below 1.")

@@ -17,14 +17,14 @@ from ....drawing.consistency_figure import draw_consistency
 from ....errors import TrainingError
 from ....models.common.lora import load_adapters
 from ....models.planar.stacks import PLANE_NAMES
-from ....models.sam import lora_file
-from ....models.sam import weights as sam_weights
+from ....models.sam import lora_file, network_files
 from ....models.sam.base import BASES, base_weights
 from ....models.sam.create import REGION_RULE
 from ....models.sam.model import CARD
+from ....models.sam.network.config import NetworkConfig
 from ....models.sam.network.crossplane import CrossPlane
 from ....models.sam.network.lora import LoraChoice, with_adapters
-from ....models.sam.preprocessing import PREPROCESSORS
+from ....models.sam.prepared import PREPARED, make_preprocessor
 from ....models.sam.segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 from ....models.sam.torch_runtime import TorchSamRuntime
 from ....progress import Progress, part_of, parts_of
@@ -34,6 +34,7 @@ from ...labelled_volumes import digest, manifest, open_volumes
 from ...precision import is_half
 from ...schedule import StepSchedule
 from ...task import Task
+from .agreement import Agreement
 from .gradient_cache import cached_backward, plain_backward
 from .loss import crossplane_loss
 from .memory import predicted_bytes
@@ -59,8 +60,8 @@ class CrossplaneTask(Task):
         self._processes = processes
         device = processes.device
         path, self._base_sha256 = base_weights(settings.base)
-        sam = sam_weights.load(path)
-        self._config = sam.config
+        sam = network_files.load(path)
+        self._config: NetworkConfig = sam.config
         training, held_back = open_volumes(
             settings.cases, settings.held_back, settings.synthetic, settings.side, settings.seed
         )
@@ -68,9 +69,8 @@ class CrossplaneTask(Task):
         self._objects = trained_objects(training, rule)
         self._scored = spread(trained_objects(held_back, rule), settings.validation_objects)
         self._manifest = manifest(training)
-        own_way = settings.base if settings.base in PREPROCESSORS else "sam"
-        self._prepared = own_way if settings.prepared == "auto" else settings.prepared
-        self._preprocessor = PREPROCESSORS[self._prepared](settings.size)
+        self._prepared = prepared_as(settings, self._config)
+        self._preprocessor = make_preprocessor(self._prepared, settings.size, self._config)
         self._half = is_half(settings.precision, device)
         if settings.blocks > sam.config.depth:
             raise TrainingError(
@@ -86,7 +86,7 @@ class CrossplaneTask(Task):
         )
         if self._half:
             # The decoder stays in 32 bits: it is small, and computes the masks.
-            sam.image_encoder.to(torch.bfloat16)
+            sam.trunk.to(torch.bfloat16)
         torch.manual_seed(settings.seed)
         self._lora = choice.peft_settings(sam.config)
         self._peft = with_adapters(sam, self._lora).to(device)
@@ -150,14 +150,20 @@ class CrossplaneTask(Task):
         # Validation has turned dropout off.
         self._peft.train()
         intersection_weight = settings.consistency * self._ramp(number)
+        agreement = Agreement(
+            settings.compared,
+            settings.sharpness,
+            settings.margin,
+            settings.certainty,
+            settings.coronal_sagittal,
+        )
 
         def loss(answers: list[Tensor]) -> dict[str, Tensor]:
             return crossplane_loss(
                 answers,
                 batch.views,
                 intersection_weight,
-                settings.compared,
-                settings.coronal_sagittal,
+                agreement,
             )
 
         views = self._views.answering(batch)
@@ -265,6 +271,14 @@ class CrossplaneTask(Task):
         together = settings.steps * settings.accumulate * self._processes.count
         ramp = settings.ramp * together
         return min(1.0, number / ramp) if ramp else 1.0
+
+
+def prepared_as(settings: CrossplaneSettings, network: NetworkConfig) -> str:
+    """The preprocessing of slices, one of `PREPARED`: the stated one, or that of the base."""
+    if settings.prepared != "auto":
+        return settings.prepared
+    is_named = settings.base in PREPARED and network.family == "sam"
+    return settings.base if is_named else network.family
 
 
 def _with_phrase(progress: Progress, start: float, stop: float, phrase: str) -> Progress:

@@ -19,6 +19,7 @@ SUMMARY = "the native 3D network of the model ensam, after boxes and clicks"
 PACKAGES = ("torch", "accelerate", "safetensors")
 SMALLER = "a smaller batch= (with accumulate=), graded= or cells="
 RESULT = "ensam.safetensors"
+SEARCHED: tuple[str, ...] = ()
 Settings = EnsamSettings
 
 

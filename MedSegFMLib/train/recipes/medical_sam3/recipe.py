@@ -19,6 +19,7 @@ SUMMARY = "Medical SAM3 after words, on slices: adapters, or all of its weights"
 PACKAGES = ("torch", "torchvision", "transformers", "peft", "accelerate", "safetensors", "scipy")
 SMALLER = "a smaller batch= (with accumulate=), recomputed=true, mode=lora or a smaller rank="
 RESULT = "medical-sam3"
+SEARCHED: tuple[str, ...] = ()
 Settings = MedicalSam3Settings
 
 

@@ -20,6 +20,7 @@ SUMMARY = "the light 3D decoder of the model sam3d, for classes in whole volumes
 PACKAGES = ("torch", "torchvision", "segment_anything", "accelerate", "safetensors")
 SMALLER = "a smaller batch= (with accumulate=), depth= or patch="
 RESULT = "sam3d.safetensors"
+SEARCHED: tuple[str, ...] = ()
 Settings = Sam3dSettings
 
 

@@ -1,10 +1,11 @@
-"""SAM 2's original tensor names, for the `.pt` files of MedSAM2. Needs no package."""
+"""SAM 2's original tensor names, those of its image side and of its memory. Needs no package."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..sam.video_tensor_names import (
+from ..authors_layout import Source
+from ..video_tensor_names import (
     LISTED,
     MEMORY_ENCODER,
     UPSCALING,
@@ -17,6 +18,14 @@ from ..sam.video_tensor_names import (
 _TWO_LAYERS: Renamed = ((r"\.proj_in\.", ".layers.0."), (r"\.proj_out\.", ".layers.1."))
 _NORMS: Renamed = ((r"\.layer_norm", ".norm"),)
 _OUTPUT: Renamed = ((r"\.o_proj\.", ".out_proj."),)
+
+# The tensors of videos in transformers' layout and in the authors', by their beginnings.
+_MEMORY = (
+    *("memory_", "no_memory_positional_encoding", "mask_downsample"),
+    *("object_pointer_proj.", "temporal_positional_encoding_projection_layer."),
+    *("no_object_pointer", "occlusion_spatial_embedding_parameter"),
+    *("maskmem_tpos_enc", "no_mem_pos_enc", "obj_ptr_", "no_obj_"),
+)
 
 _SECTIONS: tuple[Section, ...] = (
     (
@@ -47,9 +56,14 @@ _SECTIONS: tuple[Section, ...] = (
 )
 
 
-def sources_of(name: str) -> tuple[str, ...]:
-    """The authors' names for a tensor, given transformers' name: see `authors_names`."""
-    return authors_names(name, _SECTIONS)
+def sources_of(name: str) -> tuple[Source, ...]:
+    """The authors' tensors for a tensor, given transformers' name: see `authors_names`."""
+    return tuple(map(Source, authors_names(name, _SECTIONS)))
+
+
+def is_memory(name: str) -> bool:
+    """Whether a tensor, named in either layout, belongs to the memory of videos."""
+    return name.startswith(_MEMORY)
 
 
 def is_upstream(names: Iterable[str]) -> bool:
