@@ -16,6 +16,7 @@ from .prompts.mask import Mask
 from .prompts.types import Prompt, is_start, prompt_name
 from .system.suggestions import with_suggestion
 from .volumes.geometry import Geometry
+from .volumes.images import Channels
 from .volumes.region import Region, Shape, shape_triple
 from .volumes.segmentations.vocabulary import match
 from .volumes.volume import Volume
@@ -103,6 +104,9 @@ class ModelCard:
             previous answer; "prior", the mask itself; "prompts", a box around it and clicks inside
             and outside it, of those that it supports (`prompts.mask_marks`).
         options: the options that users may set in the panel.
+        channels: the images of one volume that it takes at once: their names in its own order, or
+            their number. None in a card of `registry` if the weights decide; the card of a
+            segmenter says it.
     """
 
     name: str
@@ -126,6 +130,7 @@ class ModelCard:
     finds_ball: bool = False
     starts_from: Literal["previous", "prior", "prompts"] = "prompts"
     options: tuple[ModelOption, ...] = ()
+    channels: Channels = 1
 
     def check_takes(self, prompts: Iterable[Prompt]) -> None:
         """Check that the model supports the type of each prompt.

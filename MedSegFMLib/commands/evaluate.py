@@ -98,7 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check_numbers(arguments)
     seeds = _seeds(arguments.seed)
     # A model or option that does not exist raises before anything is written.
-    models = [read_choice(text).text for text in split_choices(arguments.models)]
+    choices = [read_choice(text) for text in split_choices(arguments.models)]
+    models = [choice.text for choice in choices]
     protocol = _protocol(arguments)
     window = chosen_window(arguments)
     cases = read_cases(Path(arguments.cases))
@@ -132,6 +133,10 @@ def run(arguments: argparse.Namespace) -> int:
         runs = add_run(folder, record)
         summary = write_outputs(rows, failures, cases, protocol, runs, folder)
     _print_models(summary)
+    if any(case.images is not None for case in cases):
+        for choice in choices:
+            if choice.card.channels == 1:
+                print(f"{choice.text} takes one image of each case and uses the primary one.")
     print(f"See {folder / 'report.html'} for every case.")
     for failure in failures:
         print(f"Not done: {failure.case}, {failure.model}: {failure.reason}", file=sys.stderr)

@@ -159,7 +159,7 @@ class Output:
 
         Args:
             segmentation: the objects, on the volume's grid.
-            volume: the volume.
+            volume: the volume, with the images that the model took.
             model: the model's name.
             prompts: the prompts of the objects.
             arguments: the command line, of which `frame` and `suv` are recorded.
@@ -173,6 +173,7 @@ class Output:
             Ledger,
             digest_of,
             digest_of_result,
+            digests_of_images,
             sidecar_of,
             stored_options,
             versions,
@@ -193,6 +194,8 @@ class Output:
             self.treatment,
             versions(),
             digest_of_result(segmentation, volume.geometry),
+            images=digests_of_images(volume),
+            primary=volume.primary,
         ).to_json()
         segmentation = replace(segmentation, ledger=ledger)
         if self._source is not None:

@@ -16,6 +16,7 @@ from ...results.ledger import (
     Ledger,
     digest_of,
     digest_of_result,
+    digests_of_images,
     stored_options,
     versions,
     weights_of,
@@ -86,6 +87,8 @@ def file_result(logic: SegmentationLogic) -> Segmentation:
         treatment=logic.treatment,
         versions=versions(),
         result_sha256=digest_of_result(segmentation, geometry),
+        images=digests_of_images(volume),
+        primary=volume.primary,
     )
     return replace(segmentation, ledger=ledger.to_json())
 
