@@ -14,6 +14,7 @@ from ..registry import MODELS
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .autosave import Snapshot
+from .nodes.image_set import Stamp, images_stamp
 from .nodes.volume_nodes import content_stamp
 from .prompts.storage import PromptStorage, Stored
 from .prompts.view import PromptView
@@ -47,6 +48,7 @@ class Workspace:
         geometry: The grid of the volume that the prompts were placed on; None without a volume.
         parent_id: The identifier of the volume's transform node; None if it has none.
         stamp: See `nodes.volume_nodes.content_stamp`.
+        images_stamp: See `nodes.image_set.images_stamp`.
         is_unsaved: Whether the state was stored since the last autosave.
     """
 
@@ -77,6 +79,7 @@ class Workspace:
         self.geometry: Geometry | None = None
         self.parent_id: str | None = None
         self.stamp = 0
+        self.images_stamp: Stamp = ()
         self.is_unsaved = False
 
     @property
@@ -109,6 +112,7 @@ class Workspace:
         self.geometry = None if volume is None else volume.geometry
         self.parent_id = None if node is None else node.GetTransformNodeID()
         self.stamp = 0 if node is None else content_stamp(node)
+        self.images_stamp = () if node is None else images_stamp(node)
         if volume is not None:
             self._queue.set_volume(volume)
 

@@ -146,8 +146,8 @@ def taken_by(volume: Volume, channels: Channels, title: str) -> Taken:
     left = [name for name in given if name not in chosen]
     if count == 1:
         note = (
-            f"{title} takes one image of a volume and uses {chosen[0]}, not {_and(left)}; choose "
-            "another with --primary NAME."
+            f"{title} takes one image of a volume and uses {chosen[0]}, not {_and(left)}; make "
+            "another the primary image (--primary NAME) to use that."
         )
         return Taken(volume.image(chosen[0]), note)
     images = {
@@ -166,8 +166,8 @@ def _lacking(title: str, names: Sequence[str], count: int, given: Sequence[str])
     has = f"this one has {', '.join(given)}" if given else "this one has a single image"
     example = names[0] if names else "NAME"
     return (
-        f"{title} takes {wanted}, and {has}; give each by its name, as with --image "
-        f'{example}=FILE or as "images" of a case.'
+        f"{title} takes {wanted}, and {has}; give each by its name: --image {example}=FILE, "
+        '"images" of a case, or the box Images of the panel.'
     )
 
 

@@ -93,8 +93,8 @@ def test_a_model_of_one_image_uses_the_primary_one_and_says_so(
     several = [*images(folder, "MR0", "MR1"), "--primary", "MR1"]
     assert run("segment", *several, *words, "--out", out) == 0
     assert (
-        "Random walker takes one image of a volume and uses MR1, not MR0; choose another with "
-        "--primary NAME.\n"
+        "Random walker takes one image of a volume and uses MR1, not MR0; make another the "
+        "primary image (--primary NAME) to use that.\n"
     ) in capsys.readouterr().out
     assert run("segment", folder / "MR1.nrrd", *words, "--out", alone) == 0
     assert np.array_equal(Volume.read(out).array_kji, Volume.read(alone).array_kji)

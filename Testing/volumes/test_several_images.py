@@ -142,8 +142,8 @@ def test_a_model_of_one_image_uses_the_primary_one_and_says_so(images: dict[str,
     assert np.array_equal(taken.volume.array_kji, images["t2"].array_kji)
     assert not taken.volume.images
     assert taken.note == (
-        "ENSAM takes one image of a volume and uses t2, not t1, t1-ce and flair; choose another "
-        "with --primary NAME."
+        "ENSAM takes one image of a volume and uses t2, not t1, t1-ce and flair; make another "
+        "the primary image (--primary NAME) to use that."
     )
 
 
@@ -171,7 +171,7 @@ def test_unnamed_images_are_taken_in_the_order_given(images: dict[str, Volume]) 
         (3, "takes 3 images of each volume at once, and this one has t1, t2"),
         (
             ("a", "b"),
-            r"\(a, b\), and this one has t1, t2; give each by its name, as with",
+            r"\(a, b\), and this one has t1, t2; give each by its name",
         ),
     ],
     ids=["names", "number", "other names"],
