@@ -27,6 +27,10 @@ Logits = NDArray[np.float32]
 _MOST_LOGIT = 30.0
 
 
+# What stands for the value of a private option in whatever others may read.
+OWN = "*"
+
+
 @dataclass(frozen=True)
 class RegionRule:
     """How much of the volume around the prompts a model uses.
@@ -154,6 +158,21 @@ class ModelCard:
             if option.packages is not None and option.name in names:
                 return replace(self, packages=option.packages, weights=None)
         return self
+
+    def public_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options as others may see them: `OWN` for a private value, and nothing secret."""
+        private = {option.name for option in self.options if option.is_private}
+        secret = {option.name for option in self.options if option.is_secret}
+        return {
+            name: OWN if name in private else value
+            for name, value in options.items()
+            if name not in secret
+        }
+
+    def private_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the options that are the user's own, with their values."""
+        private = {option.name for option in self.options if option.is_private}
+        return {name: value for name, value in options.items() if name in private}
 
     def memory_bytes(self, region_voxels: int) -> int:
         """Estimated peak memory of a prediction on a region of `region_voxels` voxels."""

@@ -17,8 +17,11 @@ from .arguments.picture import add_window_argument, chosen_window
 from .console import print_table, progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..evaluate.protocol import Protocol
     from ..evaluate.report.summary import Summary
+    from ..model_choice import ModelChoice
 
 SUMMARY = "evaluate models on labelled cases, with a box and simulated clicks for each object"
 EXAMPLES = """\
@@ -98,8 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check_numbers(arguments)
     seeds = _seeds(arguments.seed)
     # A model or option that does not exist raises before anything is written.
-    choices = [read_choice(text) for text in split_choices(arguments.models)]
-    models = [choice.text for choice in choices]
+    models = split_choices(arguments.models)
+    choices = [read_choice(text) for text in models]
     protocol = _protocol(arguments)
     window = chosen_window(arguments)
     cases = read_cases(Path(arguments.cases))
@@ -125,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
         rows, failures = finished.rows, finished.failures
         if not rows:
             raise CasesError(f"No case could be evaluated: {failures[0].reason}")
-        command = shlex.join(["medsegfm", *arguments.words])
+        command = shlex.join(["medsegfm", *_public_words(arguments, choices)])
         weights = weights_used(models)
         record = RunRecord(
             command, seeds, start_time, finished.done, len(failures), finished.machines, weights
@@ -141,6 +144,12 @@ def run(arguments: argparse.Namespace) -> int:
     for failure in failures:
         print(f"Not done: {failure.case}, {failure.model}: {failure.reason}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _public_words(arguments: argparse.Namespace, choices: Sequence[ModelChoice]) -> list[str]:
+    """The words of the command, without what is private of the models."""
+    public = ",".join(choice.text for choice in choices)
+    return [word.replace(arguments.models, public) for word in arguments.words]
 
 
 def _print_models(summary: Summary) -> None:

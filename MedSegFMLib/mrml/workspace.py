@@ -10,7 +10,7 @@ from ..errors import PromptError, VolumeError
 from ..prompts.edits import carrier
 from ..prompts.history import PromptHistory
 from ..prompts.prompt_list import PromptList
-from ..registry import MODELS
+from ..registry import MODELS, card
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .autosave import Snapshot
@@ -225,11 +225,17 @@ class Workspace:
         """Continue with a state; returns whether the segments hold the answer to its prompts."""
         queue = self._queue
         if state.model in MODELS:
-            options = state.options
+            options, present = state.options, queue.model
+            own = present.options if state.model == present.name else {}
             if options is None:
                 # Earlier versions did not record them; another model has other options.
-                options = queue.model.options if state.model == queue.model.name else {}
-            queue.set_model(state.model, queue.model.device, options)
+                options = own
+            known = card(state.model)
+            # A scene may be someone else's, and name their server.
+            private = known.private_options(options).keys()
+            public = {name: value for name, value in options.items() if name not in private}
+            options = {**public, **known.private_options(own)}
+            queue.set_model(state.model, present.device, options)
         else:
             self._updates.append(
                 Warned(
@@ -267,6 +273,8 @@ class Workspace:
             # Possibly a model that is not here, until another answer is requested.
             answered_by = held[0]
         adopted = self._writer.adopted
+        private = model.card.private_options(model.options).keys()
+        options = {name: value for name, value in model.options.items() if name not in private}
         return SceneState(
             prompts,
             model.name,
@@ -276,7 +284,7 @@ class Workspace:
             self.geometry,
             answered_by,
             adopted,
-            dict(model.options),
+            options,
         )
 
 

@@ -173,10 +173,10 @@ def _job(
 
 
 def _model(words: argparse.Namespace) -> BatchModel:
-    card(words.model)
     options = model_options(words)
     # The path of the weights may say more than others should read.
-    shown = {k: Path(v).name if k == "weights" else v for k, v in options.items()}
+    public = card(words.model).public_options(options)
+    shown = {k: Path(v).name if k == "weights" else v for k, v in public.items()}
     text = " ".join([words.model, *(f"{name}={value}" for name, value in shown.items())])
     return BatchModel(text, words.model, options)
 

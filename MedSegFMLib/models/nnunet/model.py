@@ -46,6 +46,9 @@ CARD = ModelCard(
             ("yes", "no"),
             "yes",
         ),
+        ModelOption(
+            "checkpoint", "Checkpoint", "The file in each fold", (), "checkpoint_final.pth"
+        ),
     ),
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...segmenter import ModelCard, ModelOption, RegionRule
 from ...system.device import choose_device
 from ...weights import store
+from ..common.options import CACHE_OPTION
 from ..planar.fusion import FUSIONS
 from ..planar.grey_levels import WINDOW_OPTION, chosen_window
 from .preprocessing import PUBLISHED_SIZE, SlicePreprocessor
@@ -30,6 +31,7 @@ OPTIONS = (
     ),
     ModelOption("planes", "Planes", "Names of planes with commas", (), "axial,coronal,sagittal"),
     WINDOW_OPTION,
+    CACHE_OPTION,
 )
 
 
