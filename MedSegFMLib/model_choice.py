@@ -6,24 +6,26 @@
     NAME=WEIGHTS?size=1024              both
 
 The text is the identity of the model: the same options in another order are the same text. In
-values, %26 stands for &, %3F for ? and %25 for %, as in addresses.
+values, %26 stands for &, %3F for ? and %25 for %, as in addresses. Results and scenes, which others
+may read, have * for the value of a private option, such as a server, and no secret one, such as its
+key.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from .errors import ModelError, WeightsError
 from .registry import ALIASES, MODELS, card, check_options, create, resolve_name
-from .segmenter import ModelCard, Segmenter
+from .segmenter import OWN, ModelCard, Segmenter
 
 # The options are what follows the last question mark, so that a path may contain one too.
 _WITH_OPTIONS = re.compile(r"(?P<model>[^?]*(?:\?.*?)?)\?(?P<options>[^?=&]+=[^?]*)", re.DOTALL)
-_PLAIN = " ,:/\\+.-_~()[]"
+_PLAIN = " ,:/\\+.-_~()[]*"
 _EXAMPLE = "sam?size=1024&planes=axial"
 
 
@@ -32,7 +34,7 @@ class ModelChoice:
     """A model, its weights and its options.
 
     Attributes:
-        text: the identity of the model, which its rows contain.
+        text: the identity of the model, which its rows contain; without what is private.
         name: the name of the model in the registry.
         weights: the weights; None for the installed ones.
         options: further options of its `create`, as text.
@@ -52,14 +54,46 @@ class ModelChoice:
     def title(self) -> str:
         """The title of the model for the user, with what is not its default."""
         given = [] if self.weights is None else [self.weights.name]
-        given += [f"{name}={value}" for name, value in self.options.items()]
+        public = self.card.public_options(self.options)
+        given += [f"{name}={value}" for name, value in public.items()]
         return f"{self.card.title} ({', '.join(given)})" if given else self.card.title
 
     @property
     def all_options(self) -> dict[str, str]:
-        """The options with the weights among them, as `registry.create` takes them."""
+        """The options with the weights among them, as `registry.create` takes them.
+
+        Raises:
+            ModelError: the value of a private option is not known here.
+        """
+        unknown = [n for n, v in self.card.private_options(self.options).items() if v == OWN]
+        if unknown:
+            raise ModelError(
+                f"The {unknown[0]} of '{self.text}' is its user's own and not known here; give "
+                f"{self.name}?{unknown[0]}=VALUE, or set it among the options of the panel."
+            )
         weights = {} if self.weights is None else {"weights": str(self.weights)}
         return weights | dict(self.options)
+
+    def with_own(self, values: Mapping[str, str]) -> ModelChoice:
+        """The choice with the user's own values of its private options, where it has any.
+
+        Args:
+            values: the user's private options of the model; secret ones are added to others.
+        """
+        private = self.card.private_options(self.options)
+        own = {name: values[name] for name in private if values.get(name)}
+        secret = {
+            option.name: values[option.name]
+            for option in self.card.options
+            if private and option.is_secret and values.get(option.name)
+        }
+        return replace(self, options={**self.options, **secret, **own})
+
+    def public(self, sentence: str) -> str:
+        """A sentence of the model without the values of its private options."""
+        for value in self.card.private_options(self.options).values():
+            sentence = sentence.replace(value, OWN)
+        return sentence
 
     def create(self, device: str) -> Segmenter:
         """Load the model.
@@ -111,7 +145,8 @@ def choice_text(name: str, options: Mapping[str, object]) -> str:
 
 
 def _text(model: str, path: str, options: Mapping[str, str]) -> str:
-    pairs = [f"{name}={quote(options[name], safe=_PLAIN)}" for name in sorted(options)]
+    public = card(model).public_options(options)
+    pairs = [f"{name}={quote(public[name], safe=_PLAIN)}" for name in sorted(public)]
     weights = f"={path}" if path else ""
     return f"{model}{weights}?{'&'.join(pairs)}" if pairs else f"{model}{weights}"
 

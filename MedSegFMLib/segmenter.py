@@ -17,6 +17,7 @@ from .prompts.places import PlaceQuestion
 from .prompts.types import Prompt, is_start, prompt_name
 from .system.suggestions import with_suggestion
 from .volumes.geometry import Geometry
+from .volumes.images import Channels
 from .volumes.region import Region, Shape, shape_triple
 from .volumes.segmentations.vocabulary import match
 from .volumes.volume import Volume
@@ -25,6 +26,10 @@ Logits = NDArray[np.float32]
 
 # Beyond this logit a probability is 0 or 1 in 32 bits; within it the exponential does not overflow.
 _MOST_LOGIT = 30.0
+
+
+# What stands for the value of a private option in whatever others may read.
+OWN = "*"
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,9 @@ class ModelCard:
         options: the options that users may set in the panel.
         takes_words: whether "text" means any words rather than classes, so that what they mean may
             be found in the wrong place (`consistency.asking`).
+        channels: the images of one volume that it takes at once: their names in its own order, or
+            their number. None in a card of `registry` if the weights decide; the card of a
+            segmenter says it.
     """
 
     name: str
@@ -131,6 +139,7 @@ class ModelCard:
     starts_from: Literal["previous", "prior", "prompts"] = "prompts"
     options: tuple[ModelOption, ...] = ()
     takes_words: bool = False
+    channels: Channels = 1
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -160,6 +169,21 @@ class ModelCard:
             if option.packages is not None and option.name in names:
                 return replace(self, packages=option.packages, weights=None)
         return self
+
+    def public_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options as others may see them: `OWN` for a private value, and nothing secret."""
+        private = {option.name for option in self.options if option.is_private}
+        secret = {option.name for option in self.options if option.is_secret}
+        return {
+            name: OWN if name in private else value
+            for name, value in options.items()
+            if name not in secret
+        }
+
+    def private_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the options that are the user's own, with their values."""
+        private = {option.name for option in self.options if option.is_private}
+        return {name: value for name, value in options.items() if name in private}
 
     def memory_bytes(self, region_voxels: int) -> int:
         """Estimated peak memory of a prediction on a region of `region_voxels` voxels."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from MedSegFMLib.errors import ModelError, WeightsError
 from MedSegFMLib.model_choice import choice_text, read_choice, split_choices
+from MedSegFMLib.registry import MODELS, card
 
 
 def test_options_are_parsed_and_their_order_does_not_matter() -> None:
@@ -83,3 +86,32 @@ def test_what_does_not_exist_is_refused_at_once(text: str, said: str) -> None:
 def test_weights_that_do_not_exist_are_refused() -> None:
     with pytest.raises(WeightsError, match="do not exist"):
         read_choice("sam=nowhere.pt?size=512")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_option_of_a_model_is_on_its_card(name: str) -> None:
+    taken = signature(import_module(MODELS[name]).create).parameters
+    listed = [option.name for option in card(name).options]
+    assert sorted(listed) == sorted(set(taken) - {"device", "weights"})
+    values = {option: "1" for option in listed}
+    assert read_choice(choice_text(name, values)).options.keys() == (
+        values.keys() - {option.name for option in card(name).options if option.is_secret}
+    )
+
+
+def test_private_values_are_in_no_text_and_go_to_the_model() -> None:
+    choice = read_choice("nninteractive?server=http://gpu:1527&key=secret&box=2")
+    assert choice.text == "nninteractive?box=2&server=*" == read_choice(choice.text).text
+    assert "gpu" not in choice.title and "secret" not in choice.title
+    assert choice.all_options == {"server": "http://gpu:1527", "key": "secret", "box": "2"}
+    assert choice.card.weights is None
+
+
+def test_private_values_of_a_text_are_the_users_own() -> None:
+    choice = read_choice("nninteractive?server=*")
+    with pytest.raises(ModelError, match=r"The server of 'nninteractive.*' is its user's own"):
+        choice.create("cpu")
+    own = choice.with_own({"server": "http://mine:1", "key": "k"})
+    assert own.all_options == {"server": "http://mine:1", "key": "k"}
+    here = read_choice("nninteractive?box=2").with_own({"server": "http://mine:1", "key": "k"})
+    assert here.all_options == {"box": "2"}, "a text without a server is for this computer"

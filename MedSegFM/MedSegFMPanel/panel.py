@@ -19,6 +19,7 @@ from .actions import Actions
 from .comparison.section import CompareSection
 from .consistency.section import ConsistencySection
 from .dialogs import Dialogs
+from .model.images import ImageChoice
 from .model.installation import Installation
 from .model.options import ModelOptions, with_options
 from .model.section import ModelSection
@@ -93,6 +94,7 @@ class Panel:
             self.restart_worker,
         )
         self.options = ModelOptions(ui.optionsSection, self._on_options)
+        self.images = ImageChoice(ui.imagesSection, self.logic, self.attempt)
         self.consistency = ConsistencySection(ui, self.logic, self.attempt)
         self.comparing = CompareSection(self)
         self.reviewing = ReviewSection(self)
@@ -271,6 +273,7 @@ class Panel:
         self.buttons.show(logic.card, usable, logic.classes)
         self.buttons.show_active()
         self.volume.show()
+        self.images.show()
         ui.promptTable.visible = bool(logic.prompts.entries)
         ui.promptHint.text = messages.prompt_hint(
             logic,

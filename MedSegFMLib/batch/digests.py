@@ -8,13 +8,26 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..progress import Progress
+from ..volumes.io.several import parse_images
 from ..volumes.io.zarr_files import is_zarr
 from .records import Job
 
 _THREADS = 8
 # What a command line has beside what its result depends on; files count by their contents.
 _WITHOUT = frozenset(
-    {"volume", "out", "prompts", "weights", "avoid", "device", "words", "run", "jobs", "ray"}
+    {
+        "volume",
+        "images",
+        "out",
+        "prompts",
+        "weights",
+        "avoid",
+        "device",
+        "words",
+        "run",
+        "jobs",
+        "ray",
+    }
     | {"ending", "pictures", "no_pictures"}
 )
 
@@ -70,6 +83,8 @@ def _digest(job: Job, weights: str) -> str:
         (option, _choice(value) if option == "--mask" else value)
         for option, value in job.arguments.typed
     ]
+    images = parse_images(job.arguments.images).choices if job.arguments.images else {}
+    words["images"] = list(images.items())
     ending = "".join(job.output.suffixes[-2:]).lower()
     try:
         files = digest_of_files(*_files(job.volume), *job.inputs)

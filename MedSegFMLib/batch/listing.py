@@ -10,16 +10,19 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from ..errors import CasesError
+from ..errors import CasesError, VolumeError
 from ..system.csv_cells import unescaped
 from ..system.json_files import load_bytes
 from ..system.names import name_fault
 from ..volumes.io.dicom.files import is_dicom_file
+from ..volumes.io.several import parse_images
 from ..volumes.io.zarr_files import is_zarr
 
 # The columns of a list and what their cells say; all but the first may be missing or empty.
 COLUMNS = {
     "volume": "file or folder",
+    "images": "NAME=FILE of several images in place of volume, separated by ;",
+    "primary": "name of the image that is segmented by a model of one",
     "prompts": "file of prompts",
     "text": "names of objects, separated by ;",
     "mask": "FILE[:NAME or LABEL] to start from",
@@ -46,6 +49,8 @@ ENDINGS: tuple[str, ...] = (
 ENDINGS += (".tif", ".tiff")
 _ZARR_ENDINGS = (".ome.zarr.zip", ".zarr.zip", ".ozx", ".ome.zarr", ".zarr")
 _NOT_VOLUMES = (".seg.nrrd",)
+# Between the images of a row.
+IMAGE_SEPARATOR = ";"
 _PATHS = ("volume", "prompts", "mask", "avoid", "weights")
 _MOST_BYTES = 64_000_000
 _MOST_LOOKED_AT = 20
@@ -86,13 +91,15 @@ def read_list(path: Path) -> list[Entry]:
     """Read a CSV file of volumes, separated by commas, semicolons or tabs, with a header.
 
     Raises:
-        CasesError: it cannot be read, lacks the column `volume` or has another than `COLUMNS`, a
-            row lacks a volume or has more cells than the header, or two cases have one name.
+        CasesError: it cannot be read, lacks the columns `volume` and `images` or has another than
+            `COLUMNS`, a row lacks a volume or has more cells than the header, or two cases have one
+            name.
     """
     header, rows = _table(path)
     unknown = [name for name in header if name not in COLUMNS]
-    if "volume" not in header or unknown:
-        lacking = "lacks the column volume" if "volume" not in header else ""
+    lacks = not {"volume", "images"} & set(header)
+    if lacks or unknown:
+        lacking = "lacks the column volume" if lacks else ""
         other = f"has the column {unknown[0][:40]!a}" if unknown else ""
         raise CasesError(
             f"{path} {' and '.join(filter(None, (lacking, other)))}; its columns are volume and, if"
@@ -187,6 +194,8 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 def _entry(path: Path, number: int, cells: dict[str, str]) -> Entry:
     given = {name: text for name, text in cells.items() if text}
+    if "images" in given:
+        _settle_images(given, path, number)
     if "volume" not in given:
         raise CasesError(f"{path}, line {number}: the volume is missing; name a file or folder.")
     for column in _PATHS:
@@ -198,6 +207,26 @@ def _entry(path: Path, number: int, cells: dict[str, str]) -> Entry:
     if fault is not None:
         raise CasesError(f"{path}, line {number}: the case's name {fault}; correct it.")
     return Entry(name or stem_of(volume), volume, given, bool(name))
+
+
+def _settle_images(given: dict[str, str], path: Path, number: int) -> None:
+    """Make the primary image the volume, and the paths of images begin at the list's folder."""
+    place = f"{path}, line {number}"
+    excess = next((name for name in ("volume", "series", "frame") if name in given), None)
+    if excess is not None:
+        raise CasesError(
+            f"{place}: it has images and {excess}; leave {excess} empty, and choose a volume or "
+            "series of an image as NAME=FILE:N."
+        )
+    texts = [text for text in given["images"].split(IMAGE_SEPARATOR) if text.strip()]
+    try:
+        files = parse_images(texts, given.get("primary"))
+    except VolumeError as error:
+        raise CasesError(f"{place}: {error}") from error
+    begun = [f"{name}={path.parent / place}" for name, place in files.places.items()]
+    given["images"] = IMAGE_SEPARATOR.join(begun)
+    given["primary"] = files.primary
+    given["volume"] = str(files.main)
 
 
 def _check_names(path: Path, entries: Sequence[Entry]) -> None:

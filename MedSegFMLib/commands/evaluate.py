@@ -17,8 +17,11 @@ from .arguments.picture import add_window_argument, chosen_window
 from .console import print_table, progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..evaluate.protocol import Protocol
     from ..evaluate.report.summary import Summary
+    from ..model_choice import ModelChoice
 
 SUMMARY = "evaluate models on labelled cases, with a box and simulated clicks for each object"
 EXAMPLES = """\
@@ -98,7 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check_numbers(arguments)
     seeds = _seeds(arguments.seed)
     # A model or option that does not exist raises before anything is written.
-    models = [read_choice(text).text for text in split_choices(arguments.models)]
+    models = split_choices(arguments.models)
+    choices = [read_choice(text) for text in models]
     protocol = _protocol(arguments)
     window = chosen_window(arguments)
     cases = read_cases(Path(arguments.cases))
@@ -124,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
         rows, failures = finished.rows, finished.failures
         if not rows:
             raise CasesError(f"No case could be evaluated: {failures[0].reason}")
-        command = shlex.join(["medsegfm", *arguments.words])
+        command = shlex.join(["medsegfm", *_public_words(arguments, choices)])
         weights = weights_used(models)
         record = RunRecord(
             command, seeds, start_time, finished.done, len(failures), finished.machines, weights
@@ -132,10 +136,20 @@ def run(arguments: argparse.Namespace) -> int:
         runs = add_run(folder, record)
         summary = write_outputs(rows, failures, cases, protocol, runs, folder)
     _print_models(summary)
+    if any(case.images is not None for case in cases):
+        for choice in choices:
+            if choice.card.channels == 1:
+                print(f"{choice.text} takes one image of each case and uses the primary one.")
     print(f"See {folder / 'report.html'} for every case.")
     for failure in failures:
         print(f"Not done: {failure.case}, {failure.model}: {failure.reason}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _public_words(arguments: argparse.Namespace, choices: Sequence[ModelChoice]) -> list[str]:
+    """The words of the command, without what is private of the models."""
+    public = ",".join(choice.text for choice in choices)
+    return [word.replace(arguments.models, public) for word in arguments.words]
 
 
 def _print_models(summary: Summary) -> None:

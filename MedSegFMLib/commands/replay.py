@@ -17,12 +17,14 @@ from ..results.propagated import (
 from ..results.replay import (
     Difference,
     differences,
+    find_images,
     find_volume,
     read_ledger,
     read_result,
     replay,
 )
 from ..volumes.frames import Frames
+from .arguments.images import add_image_arguments, check_one_image, image_files
 from .arguments.reading import add_source_arguments, read_volume
 from .console import print_table, progress_bar
 
@@ -36,9 +38,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("result", help="a file that medsegfm segment wrote")
-    parser.add_argument(
-        "volume", nargs="?", help="its volume; left out, it is looked for in the result's folder"
-    )
+    add_image_arguments(parser, "its volume; left out, it is looked for in the result's folder")
     add_source_arguments(parser)
     parser.add_argument("--model", help="another model, to see what changes")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Replay, print the differences, and return 0 if there are none."""
     path = Path(arguments.result)
+    check_one_image(arguments)
     ledger = read_ledger(path)
     name = resolve_name(arguments.model or ledger.model)
     options = dict(ledger.options) if name == ledger.model else {}
@@ -81,9 +82,13 @@ def _one_volume(
     progress: Progress,
 ) -> list[Difference]:
     result, _ = read_result(path)
-    place = Path(arguments.volume) if arguments.volume else find_volume(path, ledger)
-    arguments.frame, arguments.suv = ledger.frame, ledger.suv
-    volume = read_volume(arguments, str(place))
+    if arguments.images or (ledger.images and not arguments.volume):
+        files = image_files(arguments) or find_images(path, ledger)
+        place, volume = files.main, files.read(ledger.suv)
+    else:
+        place = Path(arguments.volume) if arguments.volume else find_volume(path, ledger)
+        arguments.frame, arguments.suv = ledger.frame, ledger.suv
+        volume = read_volume(arguments, str(place))
     made = replay(ledger, volume, str(place), name, options, arguments.device, progress)
     return differences(result, made)
 

@@ -160,7 +160,7 @@ class Output:
 
         Args:
             segmentation: the objects, on the volume's grid.
-            volume: the volume.
+            volume: the volume, with the images that the model took.
             model: the model's name.
             prompts: the prompts of the objects.
             arguments: the command line, of which `frame` and `suv` are recorded.
@@ -175,6 +175,7 @@ class Output:
             Ledger,
             digest_of,
             digest_of_result,
+            digests_of_images,
             sidecar_of,
             stored_options,
             versions,
@@ -196,6 +197,8 @@ class Output:
             versions(),
             digest_of_result(segmentation, volume.geometry),
             asked_with=asked_with,
+            images=digests_of_images(volume),
+            primary=volume.primary,
         ).to_json()
         segmentation = replace(segmentation, ledger=ledger)
         if self._source is not None:

@@ -22,6 +22,7 @@ from ..session.session import Session
 from ..volumes.geometry import Geometry
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.windows import Window
+from .arguments.images import add_image_arguments, check_one_image, settle_images
 from .arguments.masks import resampling_notes
 from .arguments.outputs import check_exists, check_outputs
 from .arguments.picture import add_window_argument, chosen_window, outlines_of, title_of
@@ -73,7 +74,7 @@ medsegfm show ct.nii.gz --preview look.png draws these numbers at the image."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("volume", help=f"{VOLUME_HELP}; or a folder of volumes or a LIST.csv")
+    add_image_arguments(parser, f"{VOLUME_HELP}; or a folder of volumes or a LIST.csv")
     parser.add_argument(
         "--out",
         required=True,
@@ -106,9 +107,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment, write the outputs, print the result, and return the exit status."""
+    settle_images(arguments)
     if many_volumes.is_batch(arguments):
         return many_volumes.run(arguments)
     many_volumes.check_single(arguments)
+    check_one_image(arguments)
     if arguments.propagate:
         all_frames.run(arguments)
         return 0
@@ -127,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
     flattened = result.flattened(done.session)
     result.write(
         done.segmentation,
-        prepared.volume,
+        done.session.volume,
         done.session.segmenter.card.name,
         prepared.prompts,
         arguments,
@@ -263,8 +266,9 @@ def _print_result(prepared: Prepared, done: _Done, options: Mapping[str, Any]) -
     if "point" in done.session.segmenter.card.prompts:
         for line in doubts(measured):
             print(line)
-    for line in resampling_notes(prepared.masks, volume.geometry):
-        print(line)
+    for line in (*resampling_notes(prepared.masks, volume.geometry), done.session.note):
+        if line:
+            print(line)
 
 
 def print_prompts(prompts: PromptList, geometry: Geometry) -> None:

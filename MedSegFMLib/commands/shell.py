@@ -14,6 +14,7 @@ from ..errors import Cancelled, MedSegFMError
 from ..prompts.json_format import read_prompts
 from ..prompts.prompt_list import PromptList
 from ..registry import card
+from .arguments.images import add_image_arguments, check_one_image, settle_images
 from .arguments.reading import VOLUME_HELP, add_reading_arguments, read_volume
 from .console import progress_bar
 from .segmenting.model_arguments import (
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"{SUMMARY}. Type help for the commands. Without a terminal, lines are read from the "
         "standard input, and the first error ends the shell with its status."
     )
-    parser.add_argument("volume", help=VOLUME_HELP)
+    add_image_arguments(parser, VOLUME_HELP)
     parser.add_argument("--prompts", metavar="FILE.json", help="begin with saved prompts")
     parser.add_argument(
         "--keep-going",
@@ -59,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     from .interactive.conversation import Conversation
     from .interactive.lines import piped_lines
 
+    settle_images(arguments)
+    check_one_image(arguments)
     model_card = asking_card(card(arguments.model))
     options = model_options(arguments)
     check_model(arguments)

@@ -1,7 +1,9 @@
 """Labelled cases for evaluation, from a CASES.json or a folder of the challenge's npz files.
 
 {"cases": [{"name", "image", "label", "modality", "objects": {"1": "liver", …}}]}, paths relative to
-the file. Only the labels listed under `objects` are scored. An image may be an npz file of the CVPR
+the file. Only the labels listed under `objects` are scored. A case of several images has
+"images": {NAME: FILE or FILE:N, …} in place of "image", and may have "primary": NAME (the first by
+default) and "resample": true; see `volumes.io.several`. An image may be an npz file of the CVPR
 2025 challenge (`challenge_npz`), which contains its labels unless `label` names another file;
 "spacing_order", "xyz" or "zyx", is then the order of the axes of its spacing.
 """
@@ -9,30 +11,21 @@ the file. Only the labels listed under `objects` are scored. An image may be an 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import CasesError, MaskError, MedSegFMError
+from ..errors import CasesError, MedSegFMError
 from ..system.json_files import load_json
 from ..system.names import LARGEST_LABEL, name_fault, parse_label
-from ..volumes.geometry import Geometry
-from ..volumes.grids import may_overlap
-from ..volumes.right_angles import StraightGrid
-from ..volumes.segmentations.files import has_segments
-from ..volumes.segmentations.segmentation import Segmentation
-from ..volumes.volume import Volume
-from .challenge_boxes import VoxelBox, read_boxes
+from ..volumes.io.several import ImageFiles
 from .challenge_npz import (
     DEFAULT_SPACING_ORDER,
     SPACING_ORDERS,
     cases_file,
     is_challenge_file,
-    read_image,
-    read_labels,
     read_objects,
-    read_spacing,
 )
 
 # The prefixes of the challenge's file names.
@@ -47,11 +40,12 @@ class Case:
         name: its unique name.
         folder: the folder of the file that lists image and label; their paths begin with it unless
             they were given as absolute.
-        image: the image file.
+        image: the image file; of several images, the primary one.
         label: the label file.
         modality: the imaging modality.
         objects: (label, name) of the scored objects, in the order of the file.
         spacing_order: of an npz file, "xyz" or "zyx".
+        images: all images if there are several; None for one.
     """
 
     name: str
@@ -61,31 +55,13 @@ class Case:
     modality: str
     objects: tuple[tuple[int, str], ...]
     spacing_order: str = DEFAULT_SPACING_ORDER
-
-
-@dataclass(frozen=True)
-class LoadedCase:
-    """The volumes of a case on one grid.
-
-    Attributes:
-        image: the image.
-        label: the labels.
-        resampled: whether the labels were on another grid.
-        boxes: by label, half-open voxel bounds (k, j, i) from an npz file, which may lack some or
-            all; None if the image is not an npz file.
-        stored: the spacing as stored in an npz file; None if the image is not an npz file.
-    """
-
-    image: Volume
-    label: Volume
-    resampled: bool
-    boxes: Mapping[int, VoxelBox] | None = None
-    stored: tuple[float, float, float] | None = None
+    images: ImageFiles | None = None
 
     @property
-    def stored_spacing(self) -> tuple[float, float, float]:
-        """The three numbers stored in the npz file, or to store for this image: (i, j, k)."""
-        return self.stored or self.image.geometry.spacing_ijk_mm
+    def files(self) -> list[Path]:
+        """Every file or folder of the case."""
+        images = [self.image] if self.images is None else list(self.images.paths.values())
+        return [*images, self.label]
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -173,89 +149,15 @@ def challenge_case(image: Path, label: Path, spacing_order: str) -> Case:
     )
 
 
-def load_case(case: Case) -> LoadedCase:
-    """Read image and labels; labels on another grid are resampled to the image's (nearest voxel).
-
-    A sheared image and its labels are brought to a grid with right angles.
-
-    Raises:
-        CasesError: a file cannot be read, the grids do not overlap, or a listed label does not
-            occur; the message names the case.
-    """
-    try:
-        loaded = _straightened(_loaded(case))
-        loaded.image.intensity_range()
-    except MedSegFMError as error:
-        raise CasesError(f"Case {case.name}: {error}") from error
-    absent = [name for value, name in case.objects if not (loaded.label.array_kji == value).any()]
-    if absent:
-        raise CasesError(
-            f"Case {case.name}: no voxel of {case.label} is labelled {', '.join(absent)}."
-        )
-    return loaded
-
-
-def _loaded(case: Case) -> LoadedCase:
-    is_npz = is_challenge_file(case.image)
-    image = read_image(case.image, case.spacing_order) if is_npz else Volume.read(case.image)
-    if is_challenge_file(case.label):
-        label = read_labels(case.label, image.geometry)
-    else:
-        label = _labels(case, image.geometry)
-    resampled = not label.geometry.matches(image.geometry)
-    if resampled:
-        if not may_overlap(label.geometry, image.geometry):
-            raise CasesError(
-                f"{case.label} and {case.image} do not overlap in the patient; use the label of "
-                "this image."
-            )
-        label = label.resample(image.geometry, order=0)
-    if not is_npz:
-        return LoadedCase(image, label, resampled)
-    boxes = read_boxes(case.image, label.array_kji)
-    return LoadedCase(image, label, resampled, boxes, read_spacing(case.image))
-
-
-def _straightened(loaded: LoadedCase) -> LoadedCase:
-    """A sheared case on a grid with right angles, on which distances can be measured."""
-    grid = StraightGrid.of(loaded.image.geometry)
-    if grid.geometry == loaded.image.geometry:
-        return loaded
-    return replace(
-        loaded,
-        image=grid.volume(loaded.image),
-        label=grid.labels(loaded.label),
-        resampled=loaded.resampled or grid.is_resampled,
-    )
-
-
-def _labels(case: Case, grid: Geometry) -> Volume:
-    """The label map of a case; of a file with segments, those with the names of its objects."""
-    if not has_segments(case.label):
-        return Volume.read(case.label)
-    segmentation = Segmentation.read(case.label, grid)
-    segments = []
-    for label, name in case.objects:
-        try:
-            segments.append(replace(segmentation.segment(name), label=label))
-        except MaskError as error:
-            raise CasesError(f"{case.label}: {error}") from error
-    chosen = replace(segmentation, segments=tuple(segments))
-    for one, other, voxels in chosen.overlaps():
-        raise CasesError(
-            f"{case.label}: '{one.name}' and '{other.name}' overlap in {voxels} voxels, and a case "
-            "scores one object in each; list them in two cases."
-        )
-    return chosen.labelmap()
-
-
 def _case(item: Any, number: int, path: Path) -> Case:
     given = item.get("name") if isinstance(item, dict) else None
     named = isinstance(given, str) and name_fault(given) is None
     which = f"case {given if named else number}"
     try:
-        image = path.parent / item["image"]
-        default = item["image"] if is_challenge_file(image) else item["label"]
+        images = _images(item, path.parent)
+        image = path.parent / item["image"] if images is None else images.main
+        is_npz = images is None and is_challenge_file(image)
+        default = item["image"] if is_npz else item["label"]
         case = Case(
             _text(item["name"]),
             path.parent,
@@ -264,6 +166,7 @@ def _case(item: Any, number: int, path: Path) -> Case:
             _text(item["modality"]),
             tuple((_label(label), _text(name)) for label, name in item["objects"].items()),
             item.get("spacing_order", DEFAULT_SPACING_ORDER),
+            images,
         )
     except KeyError as error:
         raise CasesError(f"{path}: {which} lacks {error}; see the user guide.") from error
@@ -283,6 +186,19 @@ def _case(item: Any, number: int, path: Path) -> Case:
     if duplicates:
         raise CasesError(f"{path}: {which} has {duplicates} twice; give each object a unique name.")
     return case
+
+
+def _images(item: Any, folder: Path) -> ImageFiles | None:
+    """The images of a case of several; None for one image."""
+    if "images" not in item:
+        return None
+    if "image" in item:
+        raise ValueError("it has both image and images; give one of them")
+    places = {_text(name): _text(place) for name, place in item["images"].items()}
+    primary, resample = item.get("primary"), item.get("resample", False)
+    if not isinstance(resample, bool):
+        raise TypeError(f"resample is {str(resample)[:60]!a} and must be true or false")
+    return ImageFiles.of(places, None if primary is None else _text(primary), resample, folder)
 
 
 def _label(text: str) -> int:

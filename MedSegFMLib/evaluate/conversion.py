@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.cases import Case, load_case
+from ..datasets.cases import Case
 from ..datasets.challenge_boxes import VoxelBox
 from ..datasets.challenge_npz import (
     DEFAULT_SPACING_ORDER,
@@ -24,6 +24,7 @@ from ..datasets.challenge_npz import (
     read_spacing,
     write_case,
 )
+from ..datasets.loading import load_case
 from ..errors import CasesError, MedSegFMError, OutputError
 from ..progress import Progress
 from ..simulate import challenge_box
@@ -79,7 +80,7 @@ def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Pr
         if len(cases) > 1:
             raise CasesError(f"{out} is one file for {len(cases)} cases; give a folder.")
         _write_npz(cases[0], out, settings)
-        return Written(out)
+        return Written(out, _notes_on_images(cases))
     with _new_folder(out) as folder:
         entries = []
         for n, case in enumerate(cases):
@@ -89,7 +90,7 @@ def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Pr
             order = {"spacing_order": settings.spacing_order}
             entries.append({**_entry(case, name), **order})
         _write_list(entries, folder / "cases.json")
-    return Written(out)
+    return Written(out, _notes_on_images(cases))
 
 
 def npz_to_volumes(
@@ -222,6 +223,18 @@ def _storable(volume: Volume) -> Volume:
     if array.dtype == bool:
         return volume.with_array(array.astype(np.uint8))
     return volume.with_array(array.astype(np.float32)) if array.dtype == np.float16 else volume
+
+
+def _notes_on_images(cases: Sequence[Case]) -> tuple[str, ...]:
+    """A note on cases of several images: an npz file holds one."""
+    several = [case.name for case in cases if case.images is not None]
+    if not several:
+        return ()
+    return (
+        f"{several[0]} has several images, of which npz files hold the primary one."
+        if len(several) == 1
+        else f"{len(several)} cases have several images, of which npz files hold the primary one.",
+    )
 
 
 def _notes(cases: Sequence[Case]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from ..prompts.types import Box, Prompt, Text
 from ..segmenter import ModelCard, Prediction, Segmenter
 from ..system.free_memory import free_bytes
 from ..volumes.geometry import Geometry
+from ..volumes.images import Channels, combined, image_names
 from ..volumes.volume import Volume
 from .class_based.segmenter import Scored
 from .common.weights_files import check_files
@@ -148,7 +149,7 @@ def _run(model: Segmenter, path: Path, progress: Progress) -> None:
     """Segment the phantom, and judge the result."""
     card = model.card
     volume, ball = phantom(slices=1 if card.dimensions == 2 else _SIDE)
-    encoding = model.encode(volume, None, part_of(progress, 0.0, 0.7))
+    encoding = model.encode(_repeated(volume, card.channels), None, part_of(progress, 0.0, 0.7))
     prompt = _prompt(model, volume.geometry, ball)
     answer = model.predict(encoding, [prompt], None, part_of(progress, 0.7, 1.0))
     values = encoding.scores if isinstance(encoding, Scored) else answer.logits_kji
@@ -173,6 +174,12 @@ def phantom(slices: int) -> tuple[Volume, NDArray[np.bool_]]:
     noise = np.random.default_rng(0).normal(0, _NOISE_HU, shape)
     image = np.round(np.where(ball, _BALL_HU, _AROUND_HU) + noise).astype(np.int16)
     return Volume(image, Geometry.from_spacing(shape, (_SPACING_MM,) * 3)), ball
+
+
+def _repeated(volume: Volume, channels: Channels) -> Volume:
+    """The phantom as every image that a model takes at once."""
+    names = image_names(channels)
+    return combined(dict.fromkeys(names, volume)) if names else volume
 
 
 def _prompt(model: Segmenter, geometry: Geometry, ball: NDArray[np.bool_]) -> Prompt:

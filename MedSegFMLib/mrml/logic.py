@@ -32,6 +32,7 @@ from .autosave import Autosave, Snapshot
 from .consistency.tracker import ConsistencyTracker
 from .consistency.view import ConsistencyView
 from .interaction import Interaction
+from .nodes.image_set import are_resampled, join_image, joined_images, set_resampled
 from .nodes.while_saving import WhileSaving
 from .places.tracker import PlaceTracker
 from .prompts.view import PromptView
@@ -285,6 +286,33 @@ class SegmentationLogic:
             VolumeError, GeometryError: If the volume cannot be segmented; the present one stays.
         """
         self._follower.set_volume(node)
+
+    @property
+    def images(self) -> dict[str, Any]:
+        """The volume nodes that are joined as images of the volume, by name; {} if none is."""
+        return {} if self.volume_node is None else joined_images(self.volume_node)
+
+    def set_image(self, name: str, node: Any | None) -> None:
+        """Join a volume node to the volume as its image of a name, for models of several.
+
+        Args:
+            name: A name of `volumes.images.image_names`.
+            node: The volume node, which may be the volume's own; None for no image of the name.
+        """
+        if self.volume_node is not None and self.images.get(name) is not node:
+            join_image(self.volume_node, name, node)
+            self._observer.volume_changed = self._observer.has_changes = True
+
+    @property
+    def resamples_images(self) -> bool:
+        """Whether joined images on another grid are resampled to that of the volume."""
+        return self.volume_node is not None and are_resampled(self.volume_node)
+
+    @resamples_images.setter
+    def resamples_images(self, on: bool) -> None:
+        if self.volume_node is not None and on != self.resamples_images:
+            set_resampled(self.volume_node, on)
+            self._observer.volume_changed = self._observer.has_changes = True
 
     def use_segmentation(self, node: Any | None) -> None:
         """Write to another segmentation node, into segments of its own for each object.

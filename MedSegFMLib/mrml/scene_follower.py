@@ -9,6 +9,7 @@ from ..volumes.io.settling import with_finite_values
 from ..volumes.volume import Volume
 from .consistency.tracker import ConsistencyTracker
 from .interaction import Interaction
+from .nodes.image_set import images_stamp, joined_images, with_images
 from .nodes.scene_observer import SceneObserver
 from .nodes.volume_nodes import content_stamp, volume_from_node
 from .prompts.view import PromptView
@@ -66,7 +67,7 @@ class SceneFollower:
         self._interaction.take_edits()
         self.leave()
         self._volume_gone = False
-        self.observer.watch_volume(node)
+        self._watch(node)
         self._workspace.use_voxels(node, volume)
         if volume is not None:
             self._take_up(None)
@@ -91,7 +92,7 @@ class SceneFollower:
         if self._volume_gone:
             self._volume_gone = False
             self.leave()
-            observer.watch_volume(None)
+            observer.watch_volume()
             self._updates += [VolumeGone(), PromptsChanged()]
         if observer.imported:
             observer.imported = False
@@ -151,11 +152,26 @@ class SceneFollower:
 
     def _checked_volume(self, node: Any) -> Volume:
         """The volume of a node with finite values; others are reported."""
+        volume = self._finite_volume(node)
+        volume.intensity_range()
+        try:
+            whole = with_images(node, volume, self._finite_volume)
+            whole.intensity_range()
+        except MedSegFMError as error:
+            # The volume itself can be segmented all the same.
+            self._updates.append(Warned(str(error)))
+            return volume
+        return whole
+
+    def _finite_volume(self, node: Any) -> Volume:
         volume, note = with_finite_values(volume_from_node(node), f"the volume {node.GetName()}")
         if note:
             self._updates.append(Warned(f"The volume {node.GetName()} {note}."))
-        volume.intensity_range()
         return volume
+
+    def _watch(self, node: Any | None) -> None:
+        images = [] if node is None else [n for n in joined_images(node).values() if n is not node]
+        self.observer.watch_volume(*([] if node is None else [node, *images]))
 
     def _reread_volume(self, node: Any) -> None:
         workspace = self._workspace
@@ -165,8 +181,10 @@ class SceneFollower:
             in_place = before is not None and before.matches(volume.geometry)
             workspace.parent_id = node.GetTransformNodeID()
             same_voxels = content_stamp(node) == workspace.stamp
-            if workspace.volume is not None and in_place and same_voxels:
+            same_images = images_stamp(node) == workspace.images_stamp
+            if workspace.volume is not None and in_place and same_voxels and same_images:
                 return
+            self._watch(node)
             volume = self._checked_volume(node)
         except MedSegFMError as error:
             self._queue.drop()
@@ -185,6 +203,9 @@ class SceneFollower:
     def _on_removed(self, node_id: str) -> None:
         self._view.note_removed(node_id)
         workspace = self._workspace
+        node = workspace.volume_node
+        if node is not None and any(i.GetID() == node_id for i in joined_images(node).values()):
+            self.observer.volume_changed = self.observer.has_changes = True
         if workspace.volume_node is not None and node_id == workspace.volume_node.GetID():
             self._queue.drop()
             workspace.volume_node = workspace.volume = None
@@ -206,7 +227,7 @@ class SceneFollower:
         self._writer.overlay.forget()
         self._workspace.clear()
         self._workspace.use_voxels(None, None)
-        self.observer.watch_volume(None)
+        self.observer.watch_volume()
         self._updates += [VolumeGone(), PromptsChanged()]
 
     def _resume_scene(self) -> None:

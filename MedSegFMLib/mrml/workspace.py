@@ -10,10 +10,11 @@ from ..errors import PromptError, VolumeError
 from ..prompts.edits import carrier
 from ..prompts.history import PromptHistory
 from ..prompts.prompt_list import PromptList
-from ..registry import MODELS
+from ..registry import MODELS, card
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .autosave import Snapshot
+from .nodes.image_set import Stamp, images_stamp
 from .nodes.volume_nodes import content_stamp
 from .prompts.storage import PromptStorage, Stored
 from .prompts.view import PromptView
@@ -47,6 +48,7 @@ class Workspace:
         geometry: The grid of the volume that the prompts were placed on; None without a volume.
         parent_id: The identifier of the volume's transform node; None if it has none.
         stamp: See `nodes.volume_nodes.content_stamp`.
+        images_stamp: See `nodes.image_set.images_stamp`.
         is_unsaved: Whether the state was stored since the last autosave.
     """
 
@@ -77,6 +79,7 @@ class Workspace:
         self.geometry: Geometry | None = None
         self.parent_id: str | None = None
         self.stamp = 0
+        self.images_stamp: Stamp = ()
         self.is_unsaved = False
 
     @property
@@ -109,6 +112,7 @@ class Workspace:
         self.geometry = None if volume is None else volume.geometry
         self.parent_id = None if node is None else node.GetTransformNodeID()
         self.stamp = 0 if node is None else content_stamp(node)
+        self.images_stamp = () if node is None else images_stamp(node)
         if volume is not None:
             self._queue.set_volume(volume)
 
@@ -221,11 +225,17 @@ class Workspace:
         """Continue with a state; returns whether the segments hold the answer to its prompts."""
         queue = self._queue
         if state.model in MODELS:
-            options = state.options
+            options, present = state.options, queue.model
+            own = present.options if state.model == present.name else {}
             if options is None:
                 # Earlier versions did not record them; another model has other options.
-                options = queue.model.options if state.model == queue.model.name else {}
-            queue.set_model(state.model, queue.model.device, options)
+                options = own
+            known = card(state.model)
+            # A scene may be someone else's, and name their server.
+            private = known.private_options(options).keys()
+            public = {name: value for name, value in options.items() if name not in private}
+            options = {**public, **known.private_options(own)}
+            queue.set_model(state.model, present.device, options)
         else:
             self._updates.append(
                 Warned(
@@ -263,6 +273,8 @@ class Workspace:
             # Possibly a model that is not here, until another answer is requested.
             answered_by = held[0]
         adopted = self._writer.adopted
+        private = model.card.private_options(model.options).keys()
+        options = {name: value for name, value in model.options.items() if name not in private}
         return SceneState(
             prompts,
             model.name,
@@ -272,7 +284,7 @@ class Workspace:
             self.geometry,
             answered_by,
             adopted,
-            dict(model.options),
+            options,
         )
 
 

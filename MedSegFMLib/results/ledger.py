@@ -3,8 +3,9 @@
 {"format": "medsegfm-ledger", "version": 1,
  "model": {"name", "options"}, "weights": {NAME: SHA-256},
  "versions": {…},
- "volume": {"shape_kji", "ijk_to_ras", "sha256"}, "reading": {"frame", "suv", "propagated"},
- "overlapping": true, "asked_with": null, "treatment": {…}, "prompts": {…}, "result": "SHA-256"}
+ "volume": {"shape_kji", "ijk_to_ras", "sha256"}, "images": {"sha256": {NAME: …}, "primary"},
+  "reading": {"frame", "suv", "propagated"}, "overlapping": true, "asked_with": null,
+  "treatment": {…}, "prompts": {…}, "result": "SHA-256"}
 
 It names no file, series, date or person: a volume is known by the SHA-256 of its voxels. Options
 that name files are left out; weights are known by their SHA-256. The names of objects are the
@@ -69,6 +70,9 @@ class Ledger:
             digest and that of the result are then those of `propagated`.
         asked_with: of a model of words that asks where an object is if looks at it disagree, the
             other models that looked; None if it does not ask.
+        images: of several images that the model took at once, the `digest_of` each by its name, on
+            the grid of the volume; empty for one.
+        primary: the name of the one that `volume_sha256` is of.
     """
 
     model: str
@@ -85,6 +89,8 @@ class Ledger:
     result_sha256: str = ""
     propagated: bool = False
     asked_with: tuple[str, ...] | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    primary: str = ""
 
     def to_json(self) -> str:
         """The ledger as ASCII JSON in one line."""
@@ -95,6 +101,7 @@ class Ledger:
             "weights": dict(self.weights),
             "versions": dict(self.versions),
             "volume": {**geometry_to_json(self.geometry), "sha256": self.volume_sha256},
+            "images": {"sha256": dict(self.images), "primary": self.primary},
             "reading": {
                 "frame": self.frame,
                 "suv": self.suv,
@@ -136,9 +143,11 @@ def parse_ledger(text: str, name: str) -> Ledger:
             Treatment(**item["treatment"]),
             _texts(item["versions"]),
             _text(item["result"]),
-            # Version 0.2.0 has none.
+            # Version 0.2.0 has none of these.
             bool(item["reading"].get("propagated", False)),
             _asked_with(item.get("asked_with")),
+            _texts(item.get("images", {}).get("sha256", {})),
+            _text(item.get("images", {}).get("primary", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, MedSegFMError) as error:
         raise VolumeError(
@@ -168,6 +177,11 @@ def digest_of(volume: Volume) -> str:
     for part in array:
         digest.update(np.ascontiguousarray(part, dtype=f"<{kind}").data)
     return digest.hexdigest()
+
+
+def digests_of_images(volume: Volume) -> dict[str, str]:
+    """The `digest_of` each image by its name; empty for a volume of one image."""
+    return {name: digest_of(volume.image(name)) for name in volume.images}
 
 
 def digest_of_result(segmentation: Segmentation, geometry: Geometry) -> str:

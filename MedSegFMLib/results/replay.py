@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,19 @@ from ..progress import Progress, no_progress
 from ..registry import create
 from ..session.session import Session
 from ..system.json_files import load_bytes
+from ..volumes.io.several import ImageFiles
 from ..volumes.segmentations.files import has_segments
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.segmentations.treatment import treated
 from ..volumes.volume import Volume
-from .ledger import Ledger, digest_of, digest_of_result, parse_ledger, sidecar_of
+from .ledger import (
+    Ledger,
+    digest_of,
+    digest_of_result,
+    digests_of_images,
+    parse_ledger,
+    sidecar_of,
+)
 
 _MOST_BYTES = 256_000_000
 _MOST_FILES = 200
@@ -132,16 +140,44 @@ def find_volume(result: Path, ledger: Ledger) -> Path:
     Raises:
         VolumeError: it is not there.
     """
+    found = _found(result, ledger, {ledger.volume_sha256})
+    if not found:
+        raise VolumeError(
+            f"The volume of {result} is not in its folder; name it: replay RESULT VOLUME."
+        )
+    return found[ledger.volume_sha256]
+
+
+def find_images(result: Path, ledger: Ledger) -> ImageFiles:
+    """The images of a result of several in its folder, by the SHA-256 of their voxels.
+
+    Raises:
+        VolumeError: one is not there.
+    """
+    found = _found(result, ledger, set(ledger.images.values()))
+    missing = [name for name, digest in ledger.images.items() if digest not in found]
+    if missing:
+        raise VolumeError(
+            f"The image {missing[0]} of {result} is not in its folder; name each image: replay "
+            f"RESULT --image {missing[0]}=FILE, with --resample-images if the result was made so."
+        )
+    places = {name: str(found[digest]) for name, digest in ledger.images.items()}
+    return ImageFiles.of(places, ledger.primary)
+
+
+def _found(result: Path, ledger: Ledger, digests: Set[str]) -> dict[str, Path]:
+    """The volumes in the folder of a result, by the SHA-256 of their voxels."""
+    found: dict[str, Path] = {}
     for path in volume_files(result):
         try:
             volume = Volume.read(path, frame=ledger.frame)
         except MedSegFMError:
             continue
-        if volume.geometry.matches(ledger.geometry) and digest_of(volume) == ledger.volume_sha256:
-            return path
-    raise VolumeError(
-        f"The volume of {result} is not in its folder; name it: replay RESULT VOLUME."
-    )
+        if volume.geometry.matches(ledger.geometry) and (digest := digest_of(volume)) in digests:
+            found.setdefault(digest, path)
+            if len(found) == len(digests):
+                break
+    return found
 
 
 def replay(
@@ -170,6 +206,11 @@ def replay(
     """
     if not volume.geometry.matches(ledger.geometry) or digest_of(volume) != ledger.volume_sha256:
         raise other_volume(name)
+    if ledger.images and digests_of_images(volume) != dict(ledger.images):
+        raise VolumeError(
+            f"The result was made from the images {', '.join(ledger.images)}, and those given are "
+            "others; give each with --image NAME=FILE under its name."
+        )
     given = dict(ledger.options) if options is None else dict(options)
     segmenter = create(model or ledger.model, device, **given)
     if ledger.asked_with is not None:

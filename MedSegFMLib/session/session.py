@@ -16,6 +16,7 @@ from ..prompts.types import Box, Line, Prompt, Text, is_positive
 from ..prompts.voxels import kept_part, to_voxels
 from ..segmenter import Prediction, Segmenter, class_numbers, probabilities
 from ..system.foreign_errors import callers
+from ..volumes.images import taken_by
 from ..volumes.region import Region
 from ..volumes.segmentations.segmentation import Segment, Segmentation
 from ..volumes.volume import Volume
@@ -36,16 +37,24 @@ class Session:
 
     Args:
         segmenter: the model.
-        volume: the volume to segment, never written to.
+        volume: the volume to segment, never written to. Of several images, the model gets those
+            that its card names; `note` says which are left out.
         budget_bytes: the memory budget of the cached encodings, and likewise of the cached
             predictions.
 
+    Attributes:
+        current_label: the object that prompts are added to.
+        note: a sentence on the images of the volume that the model does not use; "" if it uses all.
+
     Raises:
-        VolumeError: the volume cannot be segmented (constant, NaN).
+        VolumeError: the volume cannot be segmented (constant, NaN), or lacks an image of the model.
     """
 
     def __init__(self, segmenter: Segmenter, volume: Volume, budget_bytes: int = 1 << 29) -> None:
+        taken = taken_by(volume, segmenter.card.channels, segmenter.card.title)
+        volume = taken.volume
         volume.intensity_range()
+        self.note = taken.note
         self._segmenter = segmenter
         self._volume = volume
         self.current_label = 1
@@ -60,7 +69,7 @@ class Session:
 
     @property
     def volume(self) -> Volume:
-        """The volume, which is never written to."""
+        """The volume with the images that the model takes, which is never written to."""
         return self._volume
 
     @property

@@ -81,7 +81,8 @@ def manifest(volumes: Sequence[LabelledVolume]) -> list[dict[str, Any]]:
 
 def _of_cases(path: Path, requested: str) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
     # Reading cases needs SimpleITK, which may be missing if training uses only synthesis.
-    from ..datasets.cases import load_case, read_cases
+    from ..datasets.cases import read_cases
+    from ..datasets.loading import load_case
 
     listed = read_cases(path)
     names = [case.name for case in listed]

@@ -104,6 +104,9 @@ class StraightGrid:
 
     def volume(self, volume: Volume) -> Volume:
         """A volume on this grid, in its own voxel type; beyond it, its lowest value is used."""
+        return volume.each_image(self._image)
+
+    def _image(self, volume: Volume) -> Volume:
         if not self.is_resampled:
             return Volume(volume.array_kji, self.geometry)
         lowest = float(volume.array_kji.min())

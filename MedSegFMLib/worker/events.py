@@ -131,12 +131,14 @@ class Opened:
         prompts: the names of the prompts that it supports, which may be fewer than those in its
             card, depending on the weights.
         classes: the classes that it supports as text prompts; () if there are none.
+        channels: the images of a volume that it takes at once with its weights, as in its card.
     """
 
     number: int
     model: str
     prompts: tuple[str, ...]
     classes: tuple[str, ...]
+    channels: tuple[str, ...] | int = 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,15 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-
 from .. import errors
 from ..errors import MedSegFMError, WorkerError
 from ..prompts.json_format import prompts_from_json, prompts_to_json
 from ..prompts.types import PROMPT_NAMES
-from ..volumes.geometry import Geometry
-from ..volumes.region import shape_triple
-from ..volumes.volume import Volume
 from .answer_frame import from_parts, to_parts
 from .events import (
     Cost,
@@ -29,8 +24,8 @@ from .events import (
     Started,
     Stopped,
 )
-from .frames import MOST_ARRAY_BYTES, Array, Frame, to_json
-from .shared_memory import open_shared
+from .frames import MOST_ARRAY_BYTES, Frame, to_json
+from .volume_frame import MOST_IMAGES
 
 # Increased by one with each incompatible change.
 PROTOCOL = 10
@@ -56,46 +51,9 @@ class Job:
     request: Request
 
 
-def volume_frame(
-    number: int, volume: Volume, shared_address: Mapping[str, Any] | None = None
-) -> Frame:
-    """A frame with a volume and its number; voxels are in the frame, or shared at an address."""
-    array = volume.array_kji
-    if array.dtype.itemsize > 8:
-        array = array.astype(np.float64)
-    data = {
-        "number": number,
-        "dtype": array.dtype.str,
-        "shape_kji": array.shape,
-        "ijk_to_ras": volume.geometry.ijk_to_ras.tolist(),
-        "modality": volume.modality,
-        "shared": None if shared_address is None else dict(shared_address),
-    }
-    return Frame("volume", data, {"voxels": array} if shared_address is None else {})
-
-
 def message_number(frame: Frame) -> int:
     """The number of the volume or request of a message."""
     return _parse(frame, lambda data: int(data["number"]))
-
-
-def parse_volume(frame: Frame) -> Volume:
-    """The volume of a frame.
-
-    Raises:
-        WorkerError: its voxels cannot be reached.
-    """
-
-    def parse(data: Mapping[str, Any]) -> Volume:
-        geometry = Geometry(shape_triple(data["shape_kji"]), np.array(data["ijk_to_ras"]))
-        voxels: Array
-        if data["shared"] is None:
-            voxels = frame.arrays["voxels"]
-        else:
-            voxels = open_shared(data["shared"], data["dtype"], data["shape_kji"])
-        return Volume(voxels, geometry, str(data.get("modality", "")))
-
-    return _parse(frame, parse)
 
 
 def check_options(request: Request) -> None:
@@ -155,9 +113,8 @@ def event_frame(event: Event) -> Frame:
     match event:
         case Started(_, version):
             return Frame("started", {"version": version, "protocol": PROTOCOL})
-        case Opened(number, model, prompts, classes):
-            message = {"number": number, "model": model, "prompts": prompts, "classes": classes}
-            return Frame("opened", message)
+        case Opened():
+            return Frame("opened", asdict(event))
         case Progressed(number, fraction, phrase):
             return Frame("progress", {"number": number, "fraction": fraction, "phrase": phrase})
         case Noted(number, sentence):
@@ -203,7 +160,9 @@ def parse_event(frame: Frame, seconds: float, most_voxels: int = MOST_ARRAY_BYTE
                 )
                 if not set(prompts) <= set(PROMPT_NAMES.values()):
                     raise ValueError(f"prompts of the types {prompts}")
-                return Opened(number, _text(data["model"]), prompts, classes)
+                return Opened(
+                    number, _text(data["model"]), prompts, classes, _channels(data["channels"])
+                )
             case "progress":
                 fraction = min(max(_number(data["fraction"]), 0.0), 1.0)
                 return Progressed(number, fraction, _text(data["phrase"]), seconds)
@@ -222,6 +181,14 @@ def parse_event(frame: Frame, seconds: float, most_voxels: int = MOST_ARRAY_BYTE
         )
 
     return _parse(frame, parse)
+
+
+def _channels(value: Any) -> tuple[str, ...] | int:
+    if isinstance(value, list):
+        return tuple(map(_text, value))
+    if type(value) is not int or not 1 <= value <= MOST_IMAGES:
+        raise ValueError("a number of images")
+    return value
 
 
 def _number(value: Any) -> float:

@@ -79,7 +79,8 @@ class ModelHost:
         Args:
             request: the request.
             progress: reports progress.
-            note: called with each request that runs on the CPU for that reason.
+            note: called with each request that runs on the CPU for that reason, and with the images
+                of the volume that a model does not use.
             opened: called with each model that is loaded.
 
         Raises:
@@ -88,7 +89,7 @@ class ModelHost:
         try:
             if self._took_cpu(request):
                 note(self._note)
-            return self._answers(request, request.device, progress, opened)
+            return self._answers(request, request.device, progress, note, opened)
         except RuntimeError as error:
             at_end = request.device == "cpu" or self._took_cpu(request)
             if at_end or not _is_gpu_out_of_memory(error):
@@ -100,14 +101,19 @@ class ModelHost:
             "more slowly; draw a smaller box or close other programs that use the GPU."
         )
         note(self._note)
-        return self._answers(request, "cpu", progress, opened)
+        return self._answers(request, "cpu", progress, note, opened)
 
     def _took_cpu(self, request: Request) -> bool:
         """Whether the loaded model is the requested one, but on the CPU."""
         return bool(self._note) and self._key == _key(request)
 
     def _answers(
-        self, request: Request, device: str, progress: Progress, opened: _Opened
+        self,
+        request: Request,
+        device: str,
+        progress: Progress,
+        note: Callable[[str], None],
+        opened: _Opened,
     ) -> tuple[Mapping[int, Answer], Cost]:
         if self._volume is None:
             raise ModelError("There is no volume to segment; load one first.")
@@ -129,6 +135,8 @@ class ModelHost:
             opened(self._asked(self._segmenter))
         if self._session is None:
             self._session = Session(self._asked(self._segmenter), self._volume)
+            if self._session.note:
+                note(self._session.note)
         # Each request contains all its prompts; their history is kept by the client.
         self._session.change(request.prompts)
         if not request.consistency:

@@ -33,9 +33,10 @@ from .events import (
     Stopped,
 )
 from .frames import Frame, FrameCutOffError, read_frame, write_frame
-from .messages import Job, event_frame, message_number, parse_request, parse_volume
+from .messages import Job, event_frame, message_number, parse_request
 from .model_host import ModelHost
 from .standard_streams import take_standard_streams
+from .volume_frame import parse_volume
 
 _PROGRESS_SECONDS = 0.05
 # How often the client gets a sign of life; it waits for many times as long.
@@ -158,8 +159,9 @@ class Server:
             self._tell(Noted(job.number, sentence))
 
         def opened(model: Segmenter) -> None:
-            name, prompts = job.request.model, model.card.prompts
-            self._tell(Opened(job.number, name, prompts, model.classes))
+            name, known = job.request.model, model.card
+            channels = 1 if known.channels is None else known.channels
+            self._tell(Opened(job.number, name, known.prompts, model.classes, channels))
 
         if self._is_unwanted(job, begun=False):
             return Stopped(job.number)

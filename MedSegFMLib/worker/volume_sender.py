@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .array_digest import array_digest
 from .frames import Array, Frame
-from .messages import volume_frame
 from .shared_memory import SharedCopy
+from .volume_frame import volume_frame
 
 _LOG = logging.getLogger(__name__)
 
 
 class SharedVoxels:
-    """The voxels of a volume and their copy in shared memory, which is made once.
+    """The voxels of all images of a volume and their copies in shared memory, made once.
 
     Attributes:
-        reachable: whether workers can open the copy; if not, they get all voxels.
+        reachable: whether workers can open the copies; if not, they get all voxels.
     """
 
-    def __init__(self, array_kji: Array) -> None:
-        self._array_kji = array_kji
-        self._copy: SharedCopy | None = None
+    def __init__(self, arrays: Sequence[Array]) -> None:
+        self._arrays = arrays
+        self._copies: list[SharedCopy] = []
         self._copying = threading.Lock()
         self.reachable = True
 
-    def share(self) -> Mapping[str, Any] | None:
-        """The address of the copy; None if there is none.
+    def share(self) -> list[Mapping[str, Any]] | None:
+        """The addresses of the copies; None if there are none.
 
         Copying takes a while for a large volume.
         """
         with self._copying:
-            if self.reachable and self._copy is None:
+            if self.reachable and not self._copies:
                 try:
-                    self._copy = SharedCopy(self._array_kji)
+                    self._copies = [SharedCopy(array) for array in self._arrays]
                 except OSError as error:
                     _LOG.info("the volume is not shared: %s", error)
                     self.reachable = False
-            return self._copy.address if self._copy and self.reachable else None
+            return [copy.address for copy in self._copies] if self.reachable else None
 
 
 class VolumeSender:
@@ -68,7 +69,7 @@ class VolumeSender:
         self._volume = volume
         same_voxels = before is not None and before.contents[0] == contents[0]
         self.voxels: SharedVoxels = (
-            before.voxels if before and same_voxels else SharedVoxels(volume.array_kji)
+            before.voxels if before and same_voxels else SharedVoxels(volume.arrays)
         )
         self._withdrawn = False
         if before is not None:
@@ -83,10 +84,12 @@ class VolumeSender:
         """The volume as a frame, with its voxels unless they are shared; None if withdrawn."""
         if self._withdrawn:
             return None
-        address = self.voxels.share() if shares_memory else None
-        return volume_frame(self.number, self._volume, address)
+        shared = self.voxels.share() if shares_memory else None
+        return volume_frame(self.number, self._volume, shared)
 
 
 def volume_contents(volume: Volume) -> tuple[str, Geometry]:
-    """A digest of all voxels, and the grid, which together identify a volume."""
-    return array_digest(volume.array_kji), volume.geometry
+    """A digest of the voxels and names of all images, and the grid: they identify a volume."""
+    digests = [array_digest(array) for array in volume.arrays]
+    names = [*volume.images, volume.primary] if volume.images else []
+    return json.dumps([*digests, *names]), volume.geometry

@@ -17,7 +17,8 @@ from worker_helpers import one_box, small_volume
 from MedSegFMLib.errors import WorkerError
 from MedSegFMLib.worker.client import Failed, Request, WorkerClient
 from MedSegFMLib.worker.frames import MAGIC, read_frame
-from MedSegFMLib.worker.messages import message_number, parse_request, parse_volume
+from MedSegFMLib.worker.messages import message_number, parse_request
+from MedSegFMLib.worker.volume_frame import parse_volume
 
 NAME = "worker frames"
 
@@ -43,7 +44,7 @@ _FIELDS: dict[str, list[str]] = {
     "volume_unreachable": ["number"],
     "alive": [],
     "request": ["number", "volume", "model", "prompts", "device", "options", "consistency"],
-    "volume": ["number", "dtype", "shape_kji", "ijk_to_ras", "shared"],
+    "volume": ["number", "dtypes", "names", "primary", "shape_kji", "ijk_to_ras", "shared"],
     "surprise": ["number"],
 }
 _SPECIAL: dict[str, list[str]] = {
@@ -93,7 +94,7 @@ def _frame(rng: random.Random) -> bytes:
     fields = [f'"{name}":{_value(rng, name)}' for name in _FIELDS[kind] if rng.random() < 0.95]
     shape = rng.choice(_SHAPES) if rng.random() < 0.5 else "[1,1,1]"
     dtype = rng.choice(_DTYPES) if rng.random() < 0.3 else '"|u1"'
-    name = rng.choice(["1 mask", "voxels", "1 masks", "1 disagreement"])
+    name = rng.choice(["1 mask", "image 0", "1 masks", "1 disagreement"])
     array = f'["{name}",{dtype},{shape}]'
     arrays = rng.choice(["[]", f"[{array}]", f"[{array},{array}]", "{}", f"[{array}]"])
     header = f'{{"kind":"{kind}","data":{{{",".join(fields)}}},"arrays":{arrays}}}'.encode()

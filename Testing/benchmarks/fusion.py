@@ -17,7 +17,8 @@ import numpy as np
 
 from MedSegFMLib import Box, Point, Session, create
 from MedSegFMLib.consistency import PlaneViews
-from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import read_cases
+from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.evaluate.protocol import derive_seed
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.models.planar.fusion import FUSIONS

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume
-from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import read_cases
+from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Task
 from MedSegFMLib.evaluate.run.run_case import run_case

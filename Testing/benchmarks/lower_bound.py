@@ -25,7 +25,8 @@ import numpy as np
 from MedSegFMLib import Box, Point, Segmenter, Session, create
 from MedSegFMLib.consistency import lower_bound as bounds
 from MedSegFMLib.consistency.stopping import is_settled
-from MedSegFMLib.datasets.cases import Case, LoadedCase, load_case, read_cases
+from MedSegFMLib.datasets.cases import Case, read_cases
+from MedSegFMLib.datasets.loading import LoadedCase, load_case
 from MedSegFMLib.evaluate.protocol import derive_seed
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.simulate import box_around, next_click

@@ -24,7 +24,8 @@ from scipy.stats import spearmanr
 
 from MedSegFMLib import Box, Point, Segmenter, Session, create
 from MedSegFMLib.consistency import Consistency, PlaneViews, measure
-from MedSegFMLib.datasets.cases import Case, LoadedCase, load_case, read_cases
+from MedSegFMLib.datasets.cases import Case, read_cases
+from MedSegFMLib.datasets.loading import LoadedCase, load_case
 from MedSegFMLib.evaluate.protocol import derive_seed
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.simulate import box_around, next_click

@@ -32,6 +32,7 @@ from MedSegFMLib.prompts.prompt_list import PromptList
 from MedSegFMLib.prompts.types import Scribble
 from MedSegFMLib.registry import card, create
 from MedSegFMLib.session.session import Session
+from MedSegFMLib.volumes.images import Channels
 from MedSegFMLib.volumes.segmentations.segmentation import Segmentation
 from MedSegFMLib.worker.answer import make_answer
 from MedSegFMLib.worker.events import Answer
@@ -53,6 +54,7 @@ class Here:
         self._model = create("randomwalk")
         self._volume = volume
         self.classes: tuple[str, ...] = ()
+        self.channels: Channels = 1
         self.notes: list[str] = []
         self.fails = False
         self.asked = 0

@@ -14,9 +14,10 @@ from command_line import refused, run
 from sample_volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
-from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.datasets.challenge_boxes import read_boxes
 from MedSegFMLib.datasets.challenge_npz import read_image, read_objects, write_case
+from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.errors import VolumeError
 from MedSegFMLib.evaluate.protocol import BOX_MIDDLES
 from MedSegFMLib.simulate import challenge_box

@@ -11,7 +11,8 @@ from dicom_files import noise, slices, write_files
 from segmentation_samples import masks_by_name, overlapping
 
 from MedSegFMLib import Geometry, Volume
-from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import read_cases
+from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.errors import CasesError
 from MedSegFMLib.volumes.segmentations.dicom_source import read_source
 from MedSegFMLib.volumes.segmentations.dicom_write import Algorithm

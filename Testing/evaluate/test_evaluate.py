@@ -26,7 +26,8 @@ from waiting import GENEROUS_SECONDS, wait_until
 
 from MedSegFMLib import Geometry, Volume, create
 from MedSegFMLib.commands import console
-from MedSegFMLib.datasets.cases import Case, LoadedCase, read_cases
+from MedSegFMLib.datasets.cases import Case, read_cases
+from MedSegFMLib.datasets.loading import LoadedCase
 from MedSegFMLib.evaluate.protocol import Protocol, derive_seed
 from MedSegFMLib.evaluate.records import Done, Outcome, Row, Task
 from MedSegFMLib.evaluate.results import case_picture

@@ -22,7 +22,8 @@ from PIL import Image
 from sample_volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
-from MedSegFMLib.datasets.cases import Case, LoadedCase
+from MedSegFMLib.datasets.cases import Case
+from MedSegFMLib.datasets.loading import LoadedCase
 from MedSegFMLib.drawing.picture import Panel
 from MedSegFMLib.errors import CasesError
 from MedSegFMLib.evaluate.protocol import Protocol

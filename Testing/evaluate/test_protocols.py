@@ -13,7 +13,8 @@ import pytest
 from command_line import refused, run
 
 from MedSegFMLib import Box, Geometry, Line, Point, Text, Volume
-from MedSegFMLib.datasets.cases import Case, LoadedCase
+from MedSegFMLib.datasets.cases import Case
+from MedSegFMLib.datasets.loading import LoadedCase
 from MedSegFMLib.errors import CasesError
 from MedSegFMLib.evaluate.protocol import BOX_MIDDLES, Protocol
 from MedSegFMLib.evaluate.protocols import read_protocol, shipped_protocols

@@ -60,7 +60,8 @@ class ModelsClient(SessionClient):
         event = super().answer(number, replace(request, prompts=boxed(request.prompts)))
         if not isinstance(event, Predicted):
             return event
-        shift = MODELS.index(request.model) if request.clear_cache else 0
+        is_shifted = request.clear_cache and request.model in MODELS
+        shift = MODELS.index(request.model) if is_shifted else 0
         answers = {
             n: replace(a, offset_kji=(*a.offset_kji[:2], a.offset_kji[2] + shift))
             for n, a in event.answers.items()
@@ -163,6 +164,25 @@ def test_one_model_with_other_options_is_another_model(
     for wrong in (["ensam?refine=no", "ensam?refine=%6Eo"], ["ensam", "ensam?x=1"]):
         with pytest.raises(ModelError):
             comparison.start(wrong)
+
+
+def test_a_private_option_is_the_users_own_and_in_no_result(
+    boxed_logic: SegmentationLogic, client: ModelsClient
+) -> None:
+    own = {"server": "http://mine:1", "key": "k"}
+    known = ModelComparison(boxed_logic, lambda name: own if name == "nninteractive" else {})
+    models = ["randomwalk", "nninteractive?server=*", "nninteractive?box=2&server=*"]
+    known.start(models)
+    assert [result.model for result in known.results] == models
+    finish(boxed_logic, known)
+    sent = [request.options for request in client.requests if request.model == "nninteractive"]
+    assert sent == [own, {"box": "2", **own}]
+    known.close()
+    strange = ModelComparison(boxed_logic)
+    strange.start(models[:2])
+    finish(boxed_logic, strange)
+    assert "is its user's own and not known here" in strange.results[1].sentence
+    strange.close()
 
 
 def test_results_come_one_after_the_other(

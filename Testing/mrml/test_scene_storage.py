@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 from typing import Any
 
@@ -304,3 +305,25 @@ def test_a_scene_holds_the_options_of_its_model() -> None:
 def test_a_scene_that_names_a_model_by_its_earlier_name_goes_on_with_it() -> None:
     text = state_to_json(SceneState(PromptList(), "graphcut"))
     assert state_from_json(text).model == "randomwalk"
+
+
+def test_a_scene_names_no_server_and_that_of_another_scene_is_not_used(
+    logic: SegmentationLogic, scene: Any, plain: Any
+) -> None:
+    logic.set_volume(plain)
+    logic.set_model("nninteractive", server="http://mine:1", key="secret", box="2")
+    logic.add(Box.from_ijk(logic.require_volume().geometry, (2, 2, 2), (6, 6, 6)))
+    logic.pump()
+    node = scene.GetFirstNodeByClass("vtkMRMLTextNode")
+    assert "mine" not in node.GetText() and "secret" not in node.GetText()
+    assert json.loads(node.GetText())["options"] == {"box": "2"}
+    logic.set_volume(None)
+    theirs = {**json.loads(node.GetText()), "options": {"server": "http://evil", "box": "3"}}
+    node.SetText(json.dumps(theirs))
+    logic.set_volume(plain)
+    own = {"server": "http://mine:1", "key": "secret"}
+    assert logic.options == {**own, "box": "3"}, "the user's own stay"
+    logic.set_volume(None)
+    logic.set_model("ensam")
+    logic.set_volume(plain)
+    assert logic.options == {"box": "3"}

@@ -18,7 +18,8 @@ from scene_helpers import (
 )
 
 from MedSegFMLib import Box, Geometry, Region, Volume
-from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import read_cases
+from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.errors import GeometryError, MedSegFMError, OutputError
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.nodes.volume_nodes import volume_from_node

@@ -13,7 +13,8 @@ from host.fake_training import FakeProgram
 from processes import is_alive
 from waiting import wait_until
 
-from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import read_cases
+from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.mrml.training.adaptation import Phase
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.client import WorkerClient

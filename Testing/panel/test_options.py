@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from host.panel_driver import Desk
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit
 
 from MedSegFMLib.registry import MODELS, card, create, resolve_name
@@ -68,7 +69,8 @@ def test_text_fields_show_the_default(desk: Any) -> None:
     desk.load()
     choose(desk, "nnunet")
     fields = desk.ui.optionsSection.findChildren(QLineEdit)
-    assert [field.placeholderText for field in fields] == ["all", "0.5"]
+    defaults = ["all", "0.5", "checkpoint_final.pth"]
+    assert [field.placeholderText for field in fields] == defaults
 
 
 def test_damaged_options_in_a_scene_count_as_none(desk: Any) -> None:
@@ -95,6 +97,10 @@ def test_a_server_is_the_users_own_and_not_the_scenes(desk: Any) -> None:
     assert desk.panel.models.card.weights is None
     stored = desk.panel.parameters.modelOptions
     assert "127" not in stored and "secret" not in stored
+    # In a comparison it is the user's own too.
+    listed = desk.ui.compareModels
+    texts = [listed.item(n).data(Qt.ItemDataRole.UserRole) for n in range(listed.count)]
+    assert "nninteractive?server=*" in texts
     # A scene of somebody else's names no server.
     server.text = ""
     server.editingFinished.emit()

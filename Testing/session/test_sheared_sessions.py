@@ -12,7 +12,8 @@ from sample_volumes import ball_mask, sheared_ball, sheared_grid
 
 from MedSegFMLib import Box, Geometry, Mask, Point, Region, Session, Volume, create
 from MedSegFMLib.consistency import PlaneViews, measure
-from MedSegFMLib.datasets.cases import Case, load_case
+from MedSegFMLib.datasets.cases import Case
+from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.prompts.prompt_list import PromptList

@@ -39,8 +39,11 @@ _IMPORTED = ("conv_op", "norm_op", "dropout_op", "nonlin")
 _RESAMPLED = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
 
 
-def plans(reader: str = "SimpleITKIO", transpose: tuple[int, ...] = (0, 1, 2)) -> dict[str, Any]:
+def plans(
+    reader: str = "SimpleITKIO", transpose: tuple[int, ...] = (0, 1, 2), channels: int = 1
+) -> dict[str, Any]:
     """Plans of one configuration as nnU-Net's default planner writes them."""
+    intensities = {"mean": 50.0, "std": 40.0, "percentile_00_5": -20.0, "percentile_99_5": 120.0}
     return {
         "dataset_name": "Dataset999_Tiny",
         "plans_name": "nnUNetPlans",
@@ -49,7 +52,7 @@ def plans(reader: str = "SimpleITKIO", transpose: tuple[int, ...] = (0, 1, 2)) -
         "transpose_backward": np.argsort(transpose).tolist(),
         "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": {
-            "0": {"mean": 50.0, "std": 40.0, "percentile_00_5": -20.0, "percentile_99_5": 120.0}
+            str(n): intensities for n in range(channels)
         },
         "configurations": {
             CONFIGURATION: {
@@ -58,8 +61,8 @@ def plans(reader: str = "SimpleITKIO", transpose: tuple[int, ...] = (0, 1, 2)) -
                 "batch_size": 2,
                 "patch_size": [8, 16, 16],
                 "spacing": [2.0, 1.1, 1.1],
-                "normalization_schemes": ["ZScoreNormalization"],
-                "use_mask_for_norm": [False],
+                "normalization_schemes": ["ZScoreNormalization"] * channels,
+                "use_mask_for_norm": [False] * channels,
                 "resampling_fn_data": "resample_data_or_seg_to_shape",
                 "resampling_fn_seg": "resample_data_or_seg_to_shape",
                 "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
@@ -86,7 +89,7 @@ def dataset(labels: dict[str, Any] | None = None, channels: int = 1) -> dict[str
     return {**told, "numTraining": 1, "file_ending": ".nii.gz"}
 
 
-def checkpoint(heads: int, seed: int, **other: Any) -> dict[str, Any]:
+def checkpoint(heads: int, seed: int, channels: int = 1, **other: Any) -> dict[str, Any]:
     """What a fold's file holds: tensors, and what its trainer noted, numbers of numpy among it."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -96,7 +99,7 @@ def checkpoint(heads: int, seed: int, **other: Any) -> dict[str, Any]:
             "norm_op": torch.nn.InstanceNorm3d,
             "nonlin": torch.nn.LeakyReLU,
         }
-        network = PlainConvUNet(input_channels=1, num_classes=heads, **arguments)
+        network = PlainConvUNet(input_channels=channels, num_classes=heads, **arguments)
         for layer in network.decoder.seg_layers:
             # Features are alike on average, so that no class wins everywhere.
             torch.nn.init.normal_(layer.weight, std=1.0)
@@ -109,7 +112,7 @@ def checkpoint(heads: int, seed: int, **other: Any) -> dict[str, Any]:
         "_best_ema": np.float64(0.7),
         "current_epoch": 1000,
         "init_args": {
-            "plans": plans(),
+            "plans": plans(channels=channels),
             "configuration": CONFIGURATION,
             "fold": 0,
             "device": torch.device("cuda"),
@@ -133,8 +136,10 @@ def write_folder(
     heads = len(names - {"background"} if "regions_class_order" in told else names)
     folder.mkdir(parents=True)
     (folder / "dataset.json").write_text(json.dumps(told))
-    (folder / "plans.json").write_text(json.dumps(plans(**plan)))
+    (folder / "plans.json").write_text(json.dumps(plans(channels=channels, **plan)))
     for number, fold in enumerate(folds):
         (folder / f"fold_{fold}").mkdir()
-        torch.save(checkpoint(heads, number), folder / f"fold_{fold}" / "checkpoint_final.pth")
+        torch.save(
+            checkpoint(heads, number, channels), folder / f"fold_{fold}" / "checkpoint_final.pth"
+        )
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -45,8 +46,11 @@ def test_the_classes_are_told_once_where_the_model_is_loaded_and_name_its_answer
 
 
 def test_prompts_and_classes_go_through_a_frame_as_they_are() -> None:
-    event = Opened(3, "sam3d", ("text", "box"), ("liver", "Milz é"))
-    assert parse_event(event_frame(event), 0.0) == event
+    for channels in (1, 4, ("T1", "T2")):
+        event = Opened(3, "sam3d", ("text", "box"), ("liver", "Milz é"), channels)
+        frame = event_frame(event)
+        travelled = Frame(frame.kind, json.loads(json.dumps(frame.data)))
+        assert parse_event(travelled, 0.0) == event
     with pytest.raises(WorkerError, match="damaged"):
         parse_event(Frame("opened", {"number": 3, "model": "sam3d"}), 0.0)
 

@@ -8,6 +8,7 @@ import struct
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from MedSegFMLib.consistency.lower_bound import LowerBound
 from MedSegFMLib.errors import PromptError, WeightsError, WorkerError
 from MedSegFMLib.prompts.places import Place, PlaceQuestion
 from MedSegFMLib.prompts.prompt_list import PromptList
+from MedSegFMLib.volumes.images import combined
 from MedSegFMLib.worker import mask_sizes
 from MedSegFMLib.worker.array_digest import array_digest
 from MedSegFMLib.worker.events import (
@@ -47,12 +49,12 @@ from MedSegFMLib.worker.messages import (
     message_number,
     parse_event,
     parse_request,
-    parse_volume,
     request_frame,
-    volume_frame,
 )
 from MedSegFMLib.worker.packed_mask import pack_mask, unpack_mask
 from MedSegFMLib.worker.shared_memory import SharedCopy, open_shared
+from MedSegFMLib.worker.volume_frame import parse_volume, volume_frame
+from MedSegFMLib.worker.volume_sender import volume_contents
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is shared on Linux")
 
@@ -294,13 +296,46 @@ def test_any_change_alters_the_fingerprint_and_equal_content_does_not() -> None:
     assert array_digest(np.zeros((1, 1, 3), np.uint8)) != array_digest(np.ones((1, 1, 3), np.uint8))
 
 
+def test_all_images_of_a_volume_travel_in_their_order_with_their_types() -> None:
+    volume = small_volume()
+    second = volume.with_array(volume.array_kji.astype(np.float32) / 3)
+    sent = combined({"t2": second, "t1": volume}, "t1")
+    frame = travelled(volume_frame(5, sent))
+    back = parse_volume(frame)
+    assert list(back.images) == ["t2", "t1"] and back.primary == "t1"
+    for name, array in sent.images.items():
+        assert np.array_equal(back.images[name], array) and back.images[name].dtype == array.dtype
+    contents = volume_contents(sent)
+    assert contents != volume_contents(volume)
+    assert contents != volume_contents(combined({"t2": second, "t1": volume}, "t2"))
+    assert contents != volume_contents(combined({"t3": second, "t1": volume}, "t1"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"names": ["t1", "t1"]},
+        {"names": ["t1"]},
+        {"primary": "t3"},
+        {"dtypes": ["<i2"] * 3},
+        {"shared": [{}]},
+    ],
+    ids=str,
+)
+def test_damaged_images_are_refused(damage: dict[str, Any]) -> None:
+    volume = small_volume()
+    frame = volume_frame(5, combined({"t1": volume, "t2": volume}))
+    with pytest.raises(WorkerError):
+        parse_volume(Frame("volume", {**frame.data, **damage}, frame.arrays))
+
+
 @linux
 def test_a_shared_copy_is_read_elsewhere_and_gone_with_its_owner() -> None:
     volume = small_volume()
     copy = SharedCopy(volume.array_kji)
     path = Path(str(copy.address["path"]))
     stated = replace(volume, modality="CT")
-    frame = travelled(volume_frame(5, stated, copy.address))
+    frame = travelled(volume_frame(5, stated, [copy.address]))
     back = parse_volume(frame)
     assert back.modality == "CT"
     assert message_number(frame) == 5 and not frame.arrays

@@ -15,6 +15,7 @@ from MedSegFMLib import Point
 from MedSegFMLib.errors import ModelError
 from MedSegFMLib.models import ellipsoid
 from MedSegFMLib.progress import no_progress
+from MedSegFMLib.volumes.images import combined
 from MedSegFMLib.worker import model_host as model_host_module
 from MedSegFMLib.worker.cost_meter import CostMeter
 from MedSegFMLib.worker.events import Request
@@ -35,6 +36,19 @@ def test_a_comparison_tells_of_the_same_answer_and_is_no_step_to_the_next() -> N
     later = replace(plain, prompts=prompts.added(1, Point.from_ijk(volume.geometry, (5, 5, 4))))
     assert host.continues(plain, later), "the model goes on from its answer to the box"
     assert not host.continues(compared, later), "a new click need not wait for a comparison"
+
+
+def test_images_that_a_model_does_not_use_are_said_once() -> None:
+    volume, host = small_volume(), ModelHost()
+    host.put(combined({"pet": volume.with_array(volume.array_kji[::-1]), "ct": volume}, "ct"))
+    notes: list[str] = []
+    request = Request("ellipsoid", one_box(volume), "cpu")
+    (answer,) = host.predict(request, no_progress, notes.append)[0].values()
+    host.predict(request, no_progress, notes.append)
+    assert len(notes) == 1 and "uses ct, not pet" in notes[0]
+    host.put(volume)
+    (alone,) = host.predict(request, no_progress, pytest.fail)[0].values()
+    assert np.array_equal(answer.mask_kji, alone.mask_kji)
 
 
 def test_without_a_volume_nothing_is_predicted() -> None:

@@ -18,7 +18,7 @@ from MedSegFMLib.mrml.segments.reference import reference_choices
 from MedSegFMLib.mrml.words import comparison_messages as messages
 from MedSegFMLib.prompts.json_format import read_prompts, write_prompts
 
-from ..model.options import option_texts
+from ..model.options import option_texts, own_options
 from .model_list import CompareModels
 from .table import CompareTable
 
@@ -36,7 +36,7 @@ class CompareSection:
     def __init__(self, panel):
         self._panel = panel
         self._ui = ui = panel.ui
-        self.comparison = ModelComparison(panel.logic)
+        self.comparison = ModelComparison(panel.logic, own_options)
         self.view = ModelComparisonView(slicer.mrmlScene, self.comparison)
         panel.logic.while_saving.add(self.view)
         self._table = CompareTable(ui.compareTable, self._show_buttons, self._on_shown)
@@ -252,7 +252,8 @@ def _current(text):
         choice = read_choice(text)
     except MedSegFMError:
         return text
-    return choice_text(choice.name, choice.all_options)
+    weights = {} if choice.weights is None else {"weights": choice.weights}
+    return choice_text(choice.name, {**weights, **choice.options})
 
 
 def _key(reference):

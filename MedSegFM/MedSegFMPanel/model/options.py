@@ -9,6 +9,7 @@ import json
 import qt
 from slicer.i18n import tr as _
 
+from MedSegFMLib import registry
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.model_choice import choice_text
 from MedSegFMLib.system.json_files import parse_json
@@ -61,7 +62,7 @@ class ModelOptions:
 
     def _value(self, option):
         if option.is_private:
-            return str(qt.QSettings().value(self._place(option)) or "")
+            return _stored(self._card, option)
         return self._chosen.get(self._card.name, {}).get(option.name, "")
 
     def _set(self, option, value):
@@ -69,22 +70,29 @@ class ModelOptions:
             return
         own = {n: v for n, v in self._chosen.get(self._card.name, {}).items() if n != option.name}
         if option.is_private:
-            qt.QSettings().setValue(self._place(option), value)
+            qt.QSettings().setValue(_place(self._card, option), value)
         elif value:
             own[option.name] = value
         self._changed(json.dumps(self._chosen | {self._card.name: own}))
-
-    def _place(self, option):
-        return f"MedSegFM/options/{self._card.name}/{option.name}"
 
 
 def option_texts(text):
     """The models that have options of the user, with these options, as `model_choice` reads them.
 
     Args:
-        text: The options of all models as JSON.
+        text: The options of all models as JSON; private ones are those of the user's settings.
     """
-    return [choice_text(name, chosen) for name, chosen in _read(text).items() if chosen]
+    chosen = _read(text)
+    own = {card.name: own_options(card.name) for card in registry.cards()}
+    models = {name: {**chosen.get(name, {}), **values} for name, values in own.items()}
+    return [choice_text(name, options) for name, options in models.items() if options]
+
+
+def own_options(name):
+    """The user's own values of the private options of a model, by option."""
+    card = registry.card(name)
+    private = (option for option in card.options if option.is_private)
+    return {option.name: value for option in private if (value := _stored(card, option))}
 
 
 def with_options(text, name, options):
@@ -108,6 +116,14 @@ def _field(option, value, changed):
     field.currentIndex = max(0, field.findData(value))
     field.connect("activated(int)", lambda n: changed(option, field.itemData(n)))
     return field
+
+
+def _stored(card, option):
+    return str(qt.QSettings().value(_place(card, option)) or "")
+
+
+def _place(card, option):
+    return f"MedSegFM/options/{card.name}/{option.name}"
 
 
 def _read(text):

@@ -13,6 +13,7 @@ from ...datasets.challenge_npz import (
 )
 from ...errors import VolumeError
 from ...volumes.volume import Volume
+from .images import image_files
 
 # What an npz file does not have.
 _NOT_OF_NPZ = ("series", "frame", "suv", "spacing", "level", "channel")
@@ -74,6 +75,9 @@ def read_volume(arguments: argparse.Namespace, path: str | None = None) -> Volum
     Raises:
         VolumeError: it cannot be read, or an argument does not apply to it.
     """
+    images = image_files(arguments) if path is None else None
+    if images is not None:
+        return images.read(arguments.suv)
     source = Path(path or arguments.volume)
     if is_challenge_file(source):
         given = [name for name in _NOT_OF_NPZ if getattr(arguments, name)]

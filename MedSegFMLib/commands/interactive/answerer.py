@@ -12,6 +12,7 @@ from typing import Any
 from ...errors import Cancelled
 from ...progress import Progress
 from ...prompts.prompt_list import PromptList
+from ...volumes.images import Channels
 from ...volumes.volume import Volume
 from ...worker.client import (
     Answer,
@@ -40,6 +41,7 @@ class Answerer:
     Attributes:
         prompts: the names of the prompts that the model supports; () before it is loaded.
         classes: its classes; () if there are none.
+        channels: the images of the volume that it takes, as in its card; None before it is loaded.
         notes: sentences for the user since the last request.
     """
 
@@ -49,6 +51,7 @@ class Answerer:
         self._client = WorkerClient(LocalLauncher())
         self.prompts: tuple[str, ...] = ()
         self.classes: tuple[str, ...] = ()
+        self.channels: Channels = None
         self.notes: list[str] = []
 
     def answer(self, prompts: PromptList, progress: Progress) -> Mapping[int, Answer]:
@@ -84,6 +87,7 @@ class Answerer:
             progress(event.fraction, event.phrase)
         elif isinstance(event, Opened):
             self.prompts, self.classes = event.prompts, event.classes
+            self.channels = event.channels
         elif isinstance(event, Noted):
             self.notes.append(event.sentence)
         elif isinstance(event, Restarted) and not event.after_cancel:

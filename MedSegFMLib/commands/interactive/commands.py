@@ -300,7 +300,7 @@ def _save(context: Context, words: Sequence[str]) -> None:
             segmentation = talk.segmentation(progress)
         result.write(
             segmentation,
-            context.volume,
+            talk.taken,
             talk.card.name,
             talk.prompts,
             context.arguments,

@@ -19,6 +19,7 @@ from ...prompts.voxels import to_voxels
 from ...segmenter import ModelCard, class_numbers
 from ...session.changes import Found, PromptChange, prompt_change
 from ...system.memory_cache import LruByteCache
+from ...volumes.images import Channels, taken_by
 from ...volumes.region import Region
 from ...volumes.segmentations.segmentation import Segment, Segmentation
 from ...volumes.volume import Volume
@@ -33,6 +34,7 @@ class Answering(Protocol):
     """A loaded model on a volume; see `answerer.Answerer`."""
 
     classes: tuple[str, ...]
+    channels: Channels
     notes: list[str]
 
     def answer(self, prompts: PromptList, progress: Progress) -> Answers:
@@ -74,6 +76,11 @@ class Conversation:
         self._is_chosen = len(prompts.objects) < 2
         self._since = 0
         self._saved = prompts
+
+    @property
+    def taken(self) -> Volume:
+        """The volume with the images that the loaded model takes of it."""
+        return taken_by(self.volume, self._model.channels, self.card.title).volume
 
     @property
     def prompts(self) -> PromptList:

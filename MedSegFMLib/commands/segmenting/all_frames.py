@@ -44,6 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
             raise OutputError(
                 f"--{name.replace('_', '-')} is for one frame; leave it out with --propagate."
             )
+    if arguments.images:
+        raise OutputError("--propagate follows one 4D volume; leave out --image.")
     check_model(arguments)
     outputs = output_of(arguments).files
     check_outputs(outputs, Path(arguments.volume), inputs_of(arguments))

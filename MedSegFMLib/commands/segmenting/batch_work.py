@@ -53,11 +53,11 @@ def _segment(job: Job, segmenter: Segmenter) -> Segmented:
     result = prepared.result
     bounds = lower_bounds(session, arguments.model, model_options(arguments), result.treatment)
     resampled = resampling_notes(prepared.masks, prepared.volume.geometry)
-    notes = [*result.flattened(session), *resampled]
+    notes = [*result.flattened(session), *resampled, *filter(None, [session.note])]
     options = model_options(arguments)
     result.write(
         segmentation,
-        prepared.volume,
+        session.volume,
         session.segmenter.card.name,
         prepared.prompts,
         arguments,

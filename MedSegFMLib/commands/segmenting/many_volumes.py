@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...batch.listing import Entry, is_list, read_list, volumes_in
+from ...batch.listing import IMAGE_SEPARATOR, Entry, is_list, read_list, volumes_in
 from ...batch.records import BatchModel, Job, ObjectRow
 from ...batch.run import Finished, run_batch
 from ...errors import CasesError, OutputError
@@ -59,7 +59,7 @@ def is_batch(arguments: argparse.Namespace) -> bool:
     volume, out = Path(arguments.volume), Path(arguments.out)
     if is_list(volume):
         return True
-    if is_zarr(volume):
+    if arguments.images or is_zarr(volume):
         return False
     return volume.is_dir() and (out.is_dir() or not _is_output(out))
 
@@ -153,6 +153,8 @@ def _job(
         words.prompts = None
     for column in ("prompts", "weights", "series"):
         setattr(words, column, cells.get(column, getattr(words, column)))
+    words.images = cells["images"].split(IMAGE_SEPARATOR) if "images" in cells else []
+    words.primary = cells.get("primary")
     words.frame = _frame(entry, cells["frame"]) if "frame" in cells else words.frame
     words.model = resolve_name(cells.get("model", words.model))
     words.option = cells["options"].split() if "options" in cells else words.option
@@ -169,10 +171,10 @@ def _job(
 
 
 def _model(words: argparse.Namespace) -> BatchModel:
-    card(words.model)
     options = model_options(words)
     # The path of the weights may say more than others should read.
-    shown = {k: Path(v).name if k == "weights" else v for k, v in options.items()}
+    public = card(words.model).public_options(options)
+    shown = {k: Path(v).name if k == "weights" else v for k, v in public.items()}
     text = " ".join([words.model, *(f"{name}={value}" for name, value in shown.items())])
     return BatchModel(text, words.model, options)
 

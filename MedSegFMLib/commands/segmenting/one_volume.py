@@ -14,6 +14,7 @@ from ...registry import card
 from ...segmenter import Segmenter
 from ...session.session import Session
 from ...volumes.volume import Volume
+from ..arguments.images import other_images
 from ..arguments.masks import mask_files
 from ..arguments.prompts import are_given, class_prompts, parse_prompts
 from ..arguments.reading import read_volume
@@ -72,7 +73,7 @@ def inputs_of(arguments: argparse.Namespace) -> list[Path]:
     """The files that a command line reads beside its volume."""
     masks = [text for option, text in arguments.typed if option == "--mask"]
     given = [Path(i) for i in (arguments.prompts, arguments.weights) if i]
-    return given + mask_files([*masks, *arguments.avoid])
+    return given + mask_files([*masks, *arguments.avoid]) + other_images(arguments)
 
 
 def prepare(

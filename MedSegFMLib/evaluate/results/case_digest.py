@@ -28,12 +28,15 @@ def case_digest(case: Case) -> str | None:
     The contents of the files are not read. None if a file does not exist.
     """
     try:
-        files = [_described(path, case.folder) for path in (case.image, case.label)]
+        files = [_described(path, case.folder) for path in case.files]
     except OSError:
         return None
     facts: list[object] = [case.modality, case.objects, files]
     if case.spacing_order != DEFAULT_SPACING_ORDER:
         facts.append(case.spacing_order)
+    if case.images is not None:
+        images = case.images
+        facts.append([list(images.choices.items()), images.primary, images.resample])
     text = json.dumps(facts)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

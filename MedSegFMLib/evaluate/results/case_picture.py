@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.cases import Case, LoadedCase
+from ...datasets.cases import Case
+from ...datasets.loading import LoadedCase
 from ...drawing import picture
 from ...drawing.outlines import COLOURS, Outline
 from ...drawing.panels import middle_voxel, panels_through

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from ...errors import WeightsError
 from ...model_choice import read_choice
-from ...registry import card
 from ...weights.checksums import own_sha256
 from ...weights.store import installed
 
@@ -24,7 +23,7 @@ def weights_used(models: Iterable[str]) -> dict[str, str]:
     used: dict[str, str] = {}
     for choice in map(read_choice, models):
         text = choice.text
-        needed = card(choice.name)
+        needed = choice.card
         if needed.weights is not None:
             used[text] = digests.get(needed.weights) or "unknown"
         if choice.weights is not None:

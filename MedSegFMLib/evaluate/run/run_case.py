@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.cases import LoadedCase
+from ...datasets.loading import LoadedCase
 from ...errors import PromptError
 from ...metrics import References, Scores
 from ...progress import Progress, parts_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ...model_choice import ModelChoice, read_choice
 from ...progress import Progress, no_progress
 from ...system.atomic_files import make_folder
 from ...system.folder_lock import folder_lock
-from ...tasks.records import Failure
+from ...tasks.records import Failure, Outcome
 from ...tasks.run import Workers, run_all
 from ...volumes.windows import Window
 from ..protocol import Protocol
@@ -61,7 +61,7 @@ def evaluate(
     Args:
         cases: the cases.
         models: each model with its weights and options, as `model_choice` reads them; its rows
-            contain that text.
+            contain that text, without what is private.
         seeds: the seeds of the prompts, 0 or more.
         folder: the folder of the results.
         protocol: the protocol.
@@ -113,6 +113,12 @@ def _evaluate(
         work = functools.partial(run_task, protocol=protocol, label_maps=label_maps, window=window)
         executor = workers.executor(choices, work)
         results.begin(missing)
-        computed = run_all(missing, len(tasks), executor, results.add, progress, "Evaluating")
+
+        def add(outcome: Outcome) -> None:
+            if isinstance(outcome, Failure):
+                outcome = replace(outcome, reason=choices[outcome.model].public(outcome.reason))
+            results.add(outcome)
+
+        computed = run_all(missing, len(tasks), executor, add, progress, "Evaluating")
         results.finish()
     return Finished(*results.listed_results(), computed, workers.machines)

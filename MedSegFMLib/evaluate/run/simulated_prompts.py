@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.cases import LoadedCase
+from ...datasets.loading import LoadedCase
 from ...prompts.mask import Mask
 from ...prompts.types import Box, Point, Prompt, Text
 from ...segmenter import ModelCard

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.cases import LoadedCase, load_case
+from ...datasets.loading import LoadedCase, load_case
 from ...progress import no_progress
 from ...segmenter import Segmenter
 from ...tasks.attempt import attempt

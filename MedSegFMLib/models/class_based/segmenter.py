@@ -14,6 +14,7 @@ from ...prompts.voxels import to_voxels
 from ...segmenter import Encoding, ModelCard, Prediction, RegionRule, class_numbers
 from ...system.foreign_errors import callers, predicting_errors
 from ...volumes.geometry import Geometry
+from ...volumes.images import taken_by
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from .class_maps import ClassMaps, Scores, united
@@ -84,13 +85,14 @@ class ClassSegmenter:
         """Score a region (None: all) of a volume.
 
         Raises:
-            VolumeError: If the volume contains NaN or infinity, or cannot be resampled to the
-                network's spacing.
+            VolumeError: If the volume contains NaN or infinity, cannot be resampled to the
+                network's spacing, or lacks an image that the network takes.
             DeviceError: If memory runs out.
             ModelError: If the network fails or returns NaN or infinity.
         """
         progress = callers(progress)
         progress(0.0, "Preparing the volume")
+        volume = taken_by(volume, self.card.channels, self.card.title).volume
         volume.intensity_range()
         region = region or Region.whole(volume.geometry.shape_kji)
         with predicting_errors(self.card.name, self._path):

@@ -1,8 +1,16 @@
-"""Values of models' options, which the command line gives as text."""
+"""Options that several models have, and their values, which the command line gives as text."""
 
 from __future__ import annotations
 
 from ...errors import ModelError
+from ...segmenter import ModelOption
+
+CACHE_OPTION = ModelOption(
+    "cache_bytes", "Cache", "The most bytes of slices' features to keep, so that clicks are quick"
+)
+BASE_OPTION = ModelOption(
+    "base", "Base", "A file with the SAM that the weights were trained on", (), "the imported one"
+)
 
 
 def parse_yes_no(name: str, text: bool | str) -> bool:

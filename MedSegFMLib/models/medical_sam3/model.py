@@ -17,6 +17,8 @@ from ...system.suggestions import with_suggestion
 from ...volumes.windows import AUTO
 from ...weights import store
 from ...weights.checksums import own_sha256
+from ..common.options import CACHE_OPTION
+from ..planar.fusion import FUSIONS
 from ..planar.grey_levels import WINDOW_OPTION, chosen_window
 from ..sam.preprocessing import PUBLISHED_SIZE
 from ..sam.segmenter import DEFAULT_CACHE_BYTES, check_options
@@ -67,6 +69,23 @@ CARD = ModelCard(
             "propagation", "Propagation", "How an answer spreads over slices", PROPAGATIONS, "auto"
         ),
         WINDOW_OPTION,
+        ModelOption("planes", "Planes", "Names of planes with commas", (), "axial"),
+        ModelOption(
+            "fusion", "Planes' vote", "How the planes are combined", tuple(FUSIONS), "reliable"
+        ),
+        ModelOption("threshold", "Threshold", "The least score of an object, 0 to 1", (), "0.1"),
+        ModelOption(
+            "step_mm",
+            "Search step",
+            "With words alone, the distance in mm of the slices that are searched first; 0 for all",
+            (),
+            "10",
+        ),
+        ModelOption(
+            "tokenizer", "Tokenizer", "Its file or folder", (), "that of the weights, or ours"
+        ),
+        ModelOption("adapter", "Adapter", "A folder of adapters trained on these weights"),
+        CACHE_OPTION,
     ),
 )
 

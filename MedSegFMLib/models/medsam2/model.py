@@ -16,7 +16,7 @@ from ...errors import ModelError
 from ...segmenter import ModelCard, ModelOption, RegionRule
 from ...volumes.windows import AUTO
 from ...weights import store
-from ..common.options import parse_yes_no
+from ..common.options import CACHE_OPTION, parse_yes_no
 from ..planar.fusion import FUSIONS
 from ..planar.grey_levels import WINDOW_OPTION, chosen_window
 from ..sam.create import plane_names
@@ -78,6 +78,7 @@ CARD = ModelCard(
             "false",
         ),
         WINDOW_OPTION,
+        CACHE_OPTION,
     ),
 )
 

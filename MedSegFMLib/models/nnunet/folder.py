@@ -53,6 +53,7 @@ class Trained:
         axis_codes: The orientation that arrays are brought to; None for that of the file.
         trainer: The trainer's class name in the checkpoints.
         configuration: The configuration's name in the checkpoints.
+        channels: The names of the images of a volume, in the order of the network.
         mirroring: The mirroring axes in the checkpoints.
         states: The tensors of each fold.
     """
@@ -66,6 +67,7 @@ class Trained:
     axis_codes: str | None
     trainer: str
     configuration: str
+    channels: tuple[str, ...]
     mirroring: tuple[int, ...] | None
     states: tuple[Mapping[str, Tensor], ...]
 
@@ -92,7 +94,6 @@ def _read(folder: Path, files: Sequence[Path]) -> Trained:
     plans: dict[str, Any] = read_json(folder / "plans.json")
     classes, labels, drawn = _classes(dataset)
     check_classes(classes, folder / "dataset.json")
-    _check_channels(dataset, folder)
     reader = plans["image_reader_writer"]
     if reader not in _READERS:
         raise WeightsError(
@@ -102,10 +103,19 @@ def _read(folder: Path, files: Sequence[Path]) -> Trained:
     read_all = [read_checkpoint(file, _ADVICE) for file in files]
     first = read_all[0]
     configuration = str(first["init_args"]["configuration"])
+    checked = checked_plans(plans, configuration)
+    channels = _channels(dataset)
+    for name in ("normalization_schemes", "use_mask_for_norm"):
+        settings = checked["configurations"][configuration].get(name, channels)
+        if len(settings) != len(channels):
+            raise SettingFault(
+                f"{name} has {len(settings)} values for {len(channels)} images of each volume "
+                f"({', '.join(channels)})"
+            )
     mirroring = first.get("inference_allowed_mirroring_axes")
     return Trained(
         path=folder,
-        plans=checked_plans(plans, configuration),
+        plans=checked,
         dataset=dataset,
         classes=classes,
         labels=labels,
@@ -113,6 +123,7 @@ def _read(folder: Path, files: Sequence[Path]) -> Trained:
         axis_codes=_READERS[reader],
         trainer=_trainer(first["trainer_name"]),
         configuration=configuration,
+        channels=channels,
         mirroring=None if mirroring is None else _axes(mirroring),
         states=tuple(
             check_state_dict(content["network_weights"], file, _ADVICE)
@@ -167,10 +178,13 @@ def _classes(
     return tuple(by_name), tuple(by_name.values()), order
 
 
-def _check_channels(dataset: dict[str, Any], folder: Path) -> None:
+def _channels(dataset: dict[str, Any]) -> tuple[str, ...]:
+    """The names of the images that the network takes of each volume, in its order."""
     channels = dataset["channel_names"] if "channel_names" in dataset else dataset["modality"]
-    if len(channels) != 1:
-        raise WeightsError(
-            f"{folder} takes {len(channels)} images of each volume at once "
-            f"({', '.join(map(str, channels.values()))}); give one that was trained on one."
+    if not isinstance(channels, dict):
+        return tuple(map(str, channels))
+    if sorted(channels) != sorted(map(str, range(len(channels)))):
+        raise SettingFault(
+            f"its images are numbered {shown(list(channels))}, and they must count from 0"
         )
+    return tuple(str(channels[str(n)]) for n in range(len(channels)))

@@ -8,6 +8,7 @@ package `nnunetv2`; reading the checkpoints and iterating over the windows is do
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...segmenter import ModelCard, ModelOption
@@ -28,6 +29,7 @@ CARD = ModelCard(
     region_rule=WHOLE_VOLUME,
     packages=("torch", "nnunetv2"),
     weights="nnunet",
+    channels=None,
     # nnU-Net's usual 3D network (six stages, patches of 128) of 14 classes on a CPU, growth: 3110,
     # 3147 and 3169 MB for volumes of 48, 96 and 160 voxels of 1 mm a side, mostly a window's pass
     # (Testing/benchmarks/memory.py). A voxel then adds copies of the volume and 2 bytes a class.
@@ -43,6 +45,9 @@ CARD = ModelCard(
             "Segment mirrored patches too, which takes longer",
             ("yes", "no"),
             "yes",
+        ),
+        ModelOption(
+            "checkpoint", "Checkpoint", "The file in each fold", (), "checkpoint_final.pth"
         ),
     ),
 )
@@ -72,8 +77,8 @@ def create(
     Raises:
         ModelError: If an option is invalid.
         DeviceError: If the device is not available.
-        WeightsError: If the folder is incomplete, altered, of several images a volume, or of a
-            network that it does not describe.
+        WeightsError: If the folder is incomplete, altered, or of a network that it does not
+            describe.
     """
     from . import folder
     from .network import NnunetNetwork
@@ -83,7 +88,8 @@ def create(
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
     trained = folder.read(path, _folds(folds), checkpoint)
-    return ClassSegmenter(CARD, NnunetNetwork(trained, chosen, 1 - part, mirrored), path)
+    card = replace(CARD, channels=trained.channels)
+    return ClassSegmenter(card, NnunetNetwork(trained, chosen, 1 - part, mirrored), path)
 
 
 def _folds(folds: Sequence[str | int] | str | int | None) -> tuple[str, ...] | None:

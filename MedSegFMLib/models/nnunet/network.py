@@ -83,7 +83,7 @@ class NnunetNetwork:
         return self._trained.classes
 
     def class_maps(self, volume: Volume, progress: Progress) -> ClassMaps:
-        """Score every voxel of a volume.
+        """Score every voxel of a volume, whose images are those of the folder in its order.
 
         Raises:
             VolumeError: If a side is too short for the network's spacing.
@@ -118,7 +118,7 @@ class NnunetNetwork:
         """The preprocessed volume, and nnU-Net's record for undoing the preprocessing."""
         predictor = self._predictor
         plans, configuration = predictor.plans_manager, predictor.configuration_manager
-        array = volume.array_kji[None].astype(np.float32)
+        array = np.stack([image.astype(np.float32) for image in volume.arrays])
         np.clip(array, -_LARGEST_INTENSITY, _LARGEST_INTENSITY, out=array)
         properties: dict[str, Any] = {"spacing": list(volume.geometry.spacing_kji_mm)}
         heads = predictor.label_manager.num_segmentation_heads

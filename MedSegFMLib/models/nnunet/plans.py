@@ -27,6 +27,7 @@ from ..common.setting_rules import (
 from .architecture import checked_architecture, first_features
 
 _MOST_INHERITED = 16
+_MOST_IMAGES = 64
 _MOST_LABELS = 4096
 _MOST_CHARACTERS = 200
 
@@ -63,9 +64,9 @@ _CONFIGURATION: Rules = {
             *("CTNormalization", "ZScoreNormalization", "NoNormalization"),
             *("RescaleTo01Normalization", "RGBTo01Normalization"),
         ),
-        *(1, 1),
+        *(1, _MOST_IMAGES),
     ),
-    "use_mask_for_norm": each(FLAG, 1, 1),
+    "use_mask_for_norm": each(FLAG, 1, _MOST_IMAGES),
     "batch_dice": FLAG,
     "previous_stage": optional(_TEXT),
     **{f"resampling_fn_{kind}": _RESAMPLING for kind in ("data", "seg", "probabilities")},
@@ -89,6 +90,7 @@ _INTENSITIES = group(
         for key in ("mean", "median", "std", "min", "max", "percentile_00_5", "percentile_99_5")
     }
 )
+_INTENSITIES_OF_IMAGES = group({str(n): _INTENSITIES for n in range(_MOST_IMAGES)})
 _PLANS: Rules = {
     "dataset_name": _TEXT,
     "plans_name": _TEXT,
@@ -96,8 +98,8 @@ _PLANS: Rules = {
     "transpose_forward": _ORDER,
     "transpose_backward": _ORDER,
     "label_manager": one_of("LabelManager"),
-    "foreground_intensity_properties_per_channel": group({"0": _INTENSITIES}),
-    "foreground_intensity_properties_by_modality": group({"0": _INTENSITIES}),
+    "foreground_intensity_properties_per_channel": _INTENSITIES_OF_IMAGES,
+    "foreground_intensity_properties_by_modality": _INTENSITIES_OF_IMAGES,
 }
 
 _LABEL = whole(0, _MOST_LABELS)
@@ -112,7 +114,14 @@ _LABELS = Rule(
         )
     ),
 )
-_CHANNELS = Rule("a name for each image", lambda value: isinstance(value, dict | list))
+_CHANNELS = Rule(
+    f"a name for each image, 1 to {_MOST_IMAGES}",
+    lambda value: (
+        isinstance(value, dict | list)
+        and 1 <= len(value) <= _MOST_IMAGES
+        and all(map(_TEXT.allows, value.values() if isinstance(value, dict) else value))
+    ),
+)
 _DATASET: Rules = {
     "labels": _LABELS,
     "regions_class_order": optional(each(_LABEL, 0, _MOST_LABELS)),

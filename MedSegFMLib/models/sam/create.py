@@ -9,6 +9,7 @@ from pathlib import Path
 from ...segmenter import ModelCard, ModelOption, RegionRule
 from ...system.device import choose_device
 from ...weights import store
+from ..common.options import CACHE_OPTION
 from ..planar.fusion import FUSIONS
 from ..planar.grey_levels import WINDOW_OPTION, chosen_window
 from .network.config import NetworkConfig
@@ -35,6 +36,7 @@ OPTIONS = (
     ),
     ModelOption("planes", "Planes", "Names of planes with commas", (), "axial,coronal,sagittal"),
     WINDOW_OPTION,
+    CACHE_OPTION,
 )
 
 

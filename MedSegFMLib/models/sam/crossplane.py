@@ -15,6 +15,7 @@ from ...volumes.windows import AUTO
 from ...weights import store
 from ...weights.checksums import own_sha256
 from ..common.adapter_files import tensors_file
+from ..common.options import BASE_OPTION
 from ..planar.grey_levels import chosen_window
 from ..planar.stacks import PLANE_NAMES
 from .create import (
@@ -44,7 +45,7 @@ CARD = ModelCard(
     base_bytes=BASE_BYTES,
     bytes_per_voxel=BYTES_PER_VOXEL,
     trial_options=TRIAL_OPTIONS,
-    options=OPTIONS,
+    options=(*OPTIONS, BASE_OPTION),
 )
 
 

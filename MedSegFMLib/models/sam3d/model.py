@@ -26,7 +26,7 @@ from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...weights import store
 from ..class_based.segmenter import WHOLE_VOLUME, requested_classes
-from ..common.options import parse_whole
+from ..common.options import BASE_OPTION, parse_whole
 from . import weights as sam3d_weights
 from .decoding import class_scores
 from .encoder_features import Base, embeddings
@@ -62,6 +62,10 @@ CARD = ModelCard(
         ModelOption("patch", "Patch size", "In voxels along each axis of a slice"),
         ModelOption("depth", "Patch depth", "In slices"),
         ModelOption("overlap", "Overlap", "Of neighbouring patches, 0 to 0.9", (), "0.5"),
+        BASE_OPTION,
+        ModelOption(
+            "cache_bytes", "Cache", "The most bytes of features on disk; 0 for none", (), "4 GB"
+        ),
     ),
 )
 

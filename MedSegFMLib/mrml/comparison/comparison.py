@@ -11,7 +11,7 @@ Nothing is written to the user's segments before `use_result` or `ask_consensus`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import MaskError, MedSegFMError, PromptError, VolumeError
@@ -30,15 +30,23 @@ class ModelComparison:
 
     Args:
         logic: The user's work.
+        own_options: Gives the user's own values of a model's private options, such as its server,
+            by the model's name; None for no such values.
 
     Attributes:
         scoring: The numbers that are computed on the results.
     """
 
-    def __init__(self, logic: SegmentationLogic) -> None:
+    def __init__(
+        self,
+        logic: SegmentationLogic,
+        own_options: Callable[[str], Mapping[str, str]] | None = None,
+    ) -> None:
         self._logic = logic
         self.scoring = Scoring()
         self._requests = ModelRequests(logic.requests.background, self.scoring.add)
+        if own_options is not None:
+            self._requests.own_options = own_options
         self._consensuses: set[tuple[int, str]] = set()
         self._complaints: list[str] = []
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import ModelError, PromptError
-from ...model_choice import read_choice
+from ...model_choice import ModelChoice, read_choice
 from ...prompts.prompt_list import PromptList
 from ...volumes.volume import Volume
 from ...worker.events import Failed, Noted, Predicted, Progressed, Request
@@ -54,6 +54,7 @@ class ModelRequests:
         answered: Called with a model's name and its masks by label when it has answered.
 
     Attributes:
+        own_options: Gives the user's own values of a model's private options, by the model's name.
         subject: What is compared; None if nothing is.
         results: The result of each model, in the order they were named.
         phrase: What the model is doing now.
@@ -69,6 +70,8 @@ class ModelRequests:
         self._answered = answered
         self._measures_planes = False
         self._fraction = 0.0
+        self._choices: dict[str, ModelChoice] = {}
+        self.own_options: Callable[[str], Mapping[str, str]] = lambda _name: {}
         self.subject: Subject | None = None
         self.results: tuple[ModelResult, ...] = ()
         self.phrase = ""
@@ -93,8 +96,8 @@ class ModelRequests:
     def start(self, models: Sequence[str], subject: Subject) -> None:
         """Ask each model, as `model_choice` reads its text, for the prompts of a subject."""
         self.subject = subject
-        choices = map(read_choice, models)
-        self.results = tuple(ModelResult(choice.text, choice.title) for choice in choices)
+        self._choices = {choice.text: choice for choice in map(read_choice, models)}
+        self.results = tuple(ModelResult(c.text, c.title) for c in self._choices.values())
         self._next()
 
     def poll(self) -> None:
@@ -142,24 +145,35 @@ class ModelRequests:
             if found.stage is not Stage.WAITING:
                 continue
             try:
-                prompts = prompts_for(read_choice(found.model).card, self.subject.prompts)
-            except PromptError as error:
+                prompts = prompts_for(self._choices[found.model].card, self.subject.prompts)
+                options = self._options(found.model)
+            except (PromptError, ModelError) as error:
                 self._put(replace(found, stage=Stage.FAILED, sentence=str(error)))
                 continue
             self._put(replace(found, stage=Stage.RUNNING))
-            self._ask(found.model, prompts, planes=False)
+            self._ask(found.model, prompts, options, planes=False)
             return
 
-    def _ask(self, model: str, prompts: PromptList, planes: bool) -> None:
+    def _options(self, model: str) -> dict[str, str]:
+        """The options of a model, with the user's own.
+
+        Raises:
+            ModelError: If a private one is not known here.
+        """
+        choice = self._choices[model]
+        return choice.with_own(self.own_options(choice.name)).all_options
+
+    def _ask(
+        self, model: str, prompts: PromptList, options: Mapping[str, str], planes: bool
+    ) -> None:
         assert self.subject is not None, "there is a comparison"
         self._measures_planes, self._fraction = planes, 0.0
-        choice = read_choice(model)
         self._background.request(
             Request(
-                choice.name,
+                self._choices[model].name,
                 prompts,
                 self.subject.device,
-                choice.all_options,
+                options,
                 consistency=planes,
                 clear_cache=not planes,
             )
@@ -180,8 +194,8 @@ class ModelRequests:
                 self._end(replace(found.with_agreements(event), stage=Stage.DONE))
             case Predicted() if self.subject.consistency:
                 self._answer(found.answered(event))
-                card = read_choice(found.model).card
-                self._ask(found.model, prompts_for(card, self.subject.prompts), True)
+                prompts = prompts_for(self._choices[found.model].card, self.subject.prompts)
+                self._ask(found.model, prompts, self._options(found.model), planes=True)
             case Predicted():
                 self._answer(found.answered(event))
                 self._end(replace(self.result(found.model), stage=Stage.DONE))

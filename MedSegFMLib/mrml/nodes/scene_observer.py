@@ -14,7 +14,7 @@ from vtkmodules.util.vtkConstants import VTK_OBJECT
 
 
 class SceneObserver:
-    """Observers on a scene and on one volume node in it.
+    """Observers on a scene, and on one volume node in it and the images joined to it.
 
     Args:
         scene: The vtkMRMLScene.
@@ -38,8 +38,7 @@ class SceneObserver:
         self.has_changes = False
         self.volume_changed = False
         self.imported = False
-        self._volume_node: Any | None = None
-        self._volume_tags: list[int] = []
+        self._watched: list[tuple[Any, int]] = []
         self._scene = scene
 
         def removed(_caller: Any, _event: str, node: Any) -> None:
@@ -55,25 +54,24 @@ class SceneObserver:
             scene.AddObserver(slicer.vtkMRMLScene.EndRestoreEvent, self._on_imported),
         ]
 
-    def watch_volume(self, node: Any | None) -> None:
-        """Note changes of this volume's voxels, grid and transforms; None: of no volume."""
-        if self._volume_node is not None:
-            for tag in self._volume_tags:
-                self._volume_node.RemoveObserver(tag)
-        self._volume_node, self._volume_tags, self.volume_changed = node, [], False
-        if node is not None:
-            self._volume_tags = [
-                node.AddObserver(event, self._on_volume)
-                for event in (
-                    slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
-                    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
-                    "ModifiedEvent",
-                )
-            ]
+    def watch_volume(self, *nodes: Any) -> None:
+        """Note changes of the voxels, grids and transforms of a volume and its images, or none."""
+        for node, tag in self._watched:
+            node.RemoveObserver(tag)
+        self._watched, self.volume_changed = [], False
+        self._watched = [
+            (node, node.AddObserver(event, self._on_volume))
+            for node in nodes
+            for event in (
+                slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
+                slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+                "ModifiedEvent",
+            )
+        ]
 
     def close(self) -> None:
         """Remove all observers."""
-        self.watch_volume(None)
+        self.watch_volume()
         for tag in self._scene_tags:
             self._scene.RemoveObserver(tag)
         self._scene_tags = []

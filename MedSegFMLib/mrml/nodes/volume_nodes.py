@@ -38,10 +38,19 @@ def volume_from_node(node: Any) -> Volume:
             f"The volume {name} has {scalars.GetNumberOfComponents()} values per voxel; one is "
             "needed, convert it to a scalar volume first."
         )
+    return Volume(vtk_to_numpy(scalars).reshape(k, j, i), geometry_of(node))
+
+
+def geometry_of(node: Any) -> Geometry:
+    """The grid of a node with image data in RAS; linear parent transforms are folded into it.
+
+    Raises:
+        GeometryError: As `volume_from_node`.
+    """
+    i, j, k = node.GetImageData().GetDimensions()
     matrix = vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
-    geometry = Geometry((k, j, i), local_to_ras(node) @ to_numpy(matrix))
-    return Volume(vtk_to_numpy(scalars).reshape(k, j, i), geometry)
+    return Geometry((k, j, i), local_to_ras(node) @ to_numpy(matrix))
 
 
 def add_volume_node(scene: Any, volume: Volume, name: str) -> Any:

@@ -21,7 +21,8 @@ class ActiveModel:
         name: Its name in the registry.
         device: Where it shall run: "auto", "cpu", "cuda" or "cuda:N".
         options: Further options of the model.
-        card: Its card, which once it was loaded names the prompts that it takes with its weights.
+        card: Its card, which once it was loaded names the prompts and the images that it takes
+            with its weights.
         classes: The names of the classes that it offers; () for a promptable model, and before it
             was loaded.
     """
@@ -62,4 +63,5 @@ class ActiveModel:
 
     def loaded_as(self, event: Opened) -> ActiveModel:
         """The same model with what it reported when it was loaded."""
-        return replace(self, card=replace(self.card, prompts=event.prompts), classes=event.classes)
+        card = replace(self.card, prompts=event.prompts, channels=event.channels)
+        return replace(self, card=card, classes=event.classes)

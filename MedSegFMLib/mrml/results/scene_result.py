@@ -16,6 +16,7 @@ from ...results.ledger import (
     Ledger,
     digest_of,
     digest_of_result,
+    digests_of_images,
     stored_options,
     versions,
     weights_of,
@@ -97,6 +98,8 @@ def file_result(logic: SegmentationLogic, has_layers: bool = True) -> Segmentati
         versions=versions(),
         result_sha256=digest_of_result(segmentation, geometry),
         asked_with=() if model.card.takes_words else None,
+        images=digests_of_images(volume),
+        primary=volume.primary,
     )
     return replace(segmentation, ledger=ledger.to_json())
 

@@ -12,7 +12,8 @@ import pytest
 from waiting import GENEROUS_SECONDS
 
 from MedSegFMLib import Box, Point, Session, Volume, create
-from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import read_cases
+from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.simulate import box_around, next_click
 from MedSegFMLib.synthesis.phantom import make_abdomen

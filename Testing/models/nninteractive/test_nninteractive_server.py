@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import json
 import subprocess
 import sys
 import threading
@@ -22,6 +24,7 @@ from sample_volumes import make_blob
 from waiting import wait_until
 
 from MedSegFMLib import Box, Geometry, Point, Session, Volume, create
+from MedSegFMLib.cli import main
 from MedSegFMLib.errors import ModelError
 from MedSegFMLib.models.nninteractive import remote
 from MedSegFMLib.registry import card, missing_packages
@@ -231,3 +234,30 @@ print(int(session.predict().mask.array_kji.sum()))
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 0
+
+
+def test_a_server_is_evaluated_and_no_result_names_it(
+    server: Server, volume: Volume, tmp_path: Path
+) -> None:
+    reference = (volume.array_kji > 50).astype(np.uint8)
+    volume.write(tmp_path / "image.nrrd")
+    volume.with_array(reference).write(tmp_path / "label.nrrd")
+    case = {"name": "blob", "image": "image.nrrd", "label": "label.nrrd", "modality": "MR"}
+    (tmp_path / "cases.json").write_text(
+        json.dumps({"cases": [{**case, "objects": {"1": "ball"}}]})
+    )
+    out = tmp_path / "results"
+    own = f"server={server.address}&key={KEY}"
+    models = f"randomwalk,nninteractive?{own}&autozoom=no,nninteractive?{own}&box=none"
+    words = ["evaluate", str(tmp_path / "cases.json"), "--models", models, "--clicks", "1"]
+    assert main([*words, "--jobs", "1", "--out", str(out)]) == 1, "one has a wrong option"
+    with (out / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["model"] for row in rows if row["model"] != "randomwalk"] == [
+        "nninteractive?autozoom=no&server=*"
+    ] * 2
+    assert (out / "failures.csv").read_text().count("box is 'none'") == 1
+    for path in out.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert KEY.encode() not in content and server.address.encode() not in content, path

@@ -20,6 +20,7 @@ from MedSegFMLib import Geometry, Session, Text, Volume, create
 from MedSegFMLib.cli import main
 from MedSegFMLib.errors import Cancelled, ModelError, VolumeError, WeightsError
 from MedSegFMLib.progress import no_progress
+from MedSegFMLib.volumes.images import combined
 from MedSegFMLib.volumes.region import Region
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -39,7 +40,7 @@ def nnunets_own(folder: Path, volume: Volume) -> Any:
     folds = sorted(path.name.removeprefix("fold_") for path in folder.glob("fold_*"))
     predictor.initialize_from_trained_model_folder(str(folder), folds)
     properties = {"spacing": list(volume.geometry.spacing_kji_mm)}
-    return predictor.predict_single_npy_array(volume.array_kji[None], properties)
+    return predictor.predict_single_npy_array(np.stack(volume.arrays), properties)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,59 @@ def test_the_labels_are_those_of_nnunets_own_predictor(
     assert len(np.unique(expected)) > 2
     for number, (own, name) in enumerate(zip(numbers, names, strict=True), 1):
         assert np.array_equal(drawn == number, expected == own), name
+
+
+def mr_images(count: int, spacing: tuple[float, float, float] = (0.9, 0.8, 2.1)) -> Volume:
+    geometry = Geometry.from_spacing((12, 22, 24), spacing)
+    return combined({f"MR{n}": make_blob(geometry, seed=n)[0] for n in range(count)})
+
+
+@pytest.mark.parametrize("plan", [{}, {"labels": REGIONS, "folds": ("0", "1")}], ids=str)
+@pytest.mark.parametrize("count", [2, 4], ids=str)
+def test_several_images_are_labelled_as_by_nnunets_own_predictor(
+    count: int, plan: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = write_folder(tmp_path / "trained", channels=count, **plan)
+    volume = mr_images(count)
+    expected = nnunets_own(folder, volume)
+    model = create("nnunet", "cpu", weights=folder)
+    assert model.card.channels == tuple(f"MR{n}" for n in range(count))
+    # Given in another order and spelling, and with one that the network does not take.
+    given = {name.lower(): volume.image(name) for name in reversed(list(volume.images))}
+    other = make_blob(volume.geometry, seed=9)[0]
+    drawn = labelmap_of(model, combined({"ct": other, **given}))
+    names = [n for n in plan.get("labels", LABELS) if n != "background"]
+    assert len(np.unique(expected)) > 1
+    for number, name in enumerate(names, 1):
+        assert np.array_equal(drawn == number, expected == number), name
+
+
+def test_each_image_counts(tmp_path: Path) -> None:
+    model = create("nnunet", "cpu", weights=write_folder(tmp_path / "trained", channels=2))
+    volume = mr_images(2)
+    swapped = combined({"MR0": volume.image("MR1"), "MR1": volume.image("MR0")})
+    assert not np.array_equal(labelmap_of(model, volume), labelmap_of(model, swapped))
+
+
+def test_a_volume_without_the_images_of_a_network_is_refused_by_name(tmp_path: Path) -> None:
+    model = create("nnunet", "cpu", weights=write_folder(tmp_path / "trained", channels=2))
+    alone = mr_images(1)
+    with pytest.raises(VolumeError, match=r"nnU-Net takes 2 images .* \(MR0, MR1\)"):
+        Session(model, alone)
+    with pytest.raises(VolumeError, match="a single image"):
+        model.encode(alone, None, no_progress)
+
+
+def test_a_network_of_one_image_uses_the_primary_one(nnunet_folder: Path) -> None:
+    volume = mr_images(2)
+    session = Session(
+        create("nnunet", "cpu", weights=nnunet_folder),
+        combined({"pet": volume.image("MR0"), "ct": volume.image("MR1")}, "ct"),
+    )
+    assert session.note.startswith("nnU-Net takes one image of a volume and uses ct, not pet")
+    session.add(Text("liver"))
+    mask = session.predict().mask.array_kji
+    assert np.array_equal(mask > 0, nnunets_own(nnunet_folder, volume.image("MR1")) == 1)
 
 
 def test_a_region_alone_holds_all_that_lies_in_it(tmp_path: Path) -> None:
@@ -311,6 +365,8 @@ def broken(folder: Path, fault: str) -> Path:
             (folder / "plans.json").write_text("{")
         case "two images":
             rewritten(folder, "dataset.json", channel_names={"0": "T1", "1": "T2"})
+        case "images numbered otherwise":
+            rewritten(folder, "dataset.json", channel_names={"1": "T1"})
         case "another network":
             saved(folder, nnunet_folders.checkpoint(5, 0))
         case "no trainer known":
@@ -338,7 +394,8 @@ def broken(folder: Path, fault: str) -> Path:
         ("no checkpoint", r"has no fold_\*/checkpoint_final\.pth"),
         ("truncated", "truncated or damaged"),
         ("plans cut off", r"plans\.json is damaged or not JSON"),
-        ("two images", r"takes 2 images of each volume at once \(T1, T2\)"),
+        ("two images", r"normalization_schemes has 1 values for 2 images .* \(T1, T2\)"),
+        ("images numbered otherwise", "must count from 0"),
         ("another network", "is not for the network its plans describe"),
         ("no trainer known", "cannot be built .*nnUNetTrainerNobody"),
         ("weights alone", "lacks an entry that nnU-Net writes"),

@@ -10,7 +10,8 @@ import pytest
 from sample_volumes import make_blob
 
 from MedSegFMLib import Box, Geometry, Point, Region, Scribble, Session, Volume, create
-from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import read_cases
+from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.models.randomwalk.appearance import appearance_features, likelihood
 from MedSegFMLib.models.randomwalk.box_grid import make_box_grid
