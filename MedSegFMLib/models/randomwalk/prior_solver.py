@@ -13,7 +13,7 @@ from ...progress import Progress
 from ...prompts.voxels import VoxelMarks
 from ...volumes.pooling import Floats, pooled
 from .appearance import likelihood
-from .clicks import Mark, depth_map, grid_marks, interpolate, kernel
+from .clicks import Mark, depth_map, grid_marks, interpolate
 from .random_walker import random_walk
 from .small_components import without_small_components
 from .solver import PreparedCrop, on_voxels
@@ -52,8 +52,6 @@ def _kernels(crop: PreparedCrop, prior: Floats, placed: list[Mark]) -> list[Floa
     kernels: list[Floats] = []
     logits = prior
     for n, mark in enumerate(placed, 1):
-        depth = depth_map(crop.grid, mark, logits)
-        smooth = crop.appearance.smooth
-        kernels.append(kernel(smooth, crop.path(mark), depth, mark, crop.settings))
+        kernels.append(crop.kernel(mark, depth_map(crop.grid, mark, logits)))
         logits = interpolate(prior, placed[:n], kernels, crop.settings)
     return kernels

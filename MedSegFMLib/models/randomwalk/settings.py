@@ -58,7 +58,7 @@ class Settings:
     click_band_half_boxes: float = 0.05
     path_contrast: float = 0.4
     path_cost: float = 6.0
-    path_longest_half_boxes: float = 3.0
+    path_most_ranges: float = 3.0
     smallest_component: float = 0.05
     click_noise: float = 0.02
     click_most: float = 6.0
