@@ -17,6 +17,9 @@ from ...volumes.pooling import Floats
 from .box_grid import BoxGrid, Cell
 from .settings import Settings
 
+# The length of paths that are too long to matter, in half boxes.
+FAR = np.float32(1000)
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -48,12 +51,14 @@ def grid_marks(grid: BoxGrid, marks: VoxelMarks, settings: Settings) -> list[Mar
     return placed
 
 
-def path_lengths(grid: BoxGrid, smooth: Floats, mark: Mark, settings: Settings) -> Floats:
+def path_lengths(
+    grid: BoxGrid, smooth: Floats, mark: Mark, longest: float, settings: Settings
+) -> Floats:
     """The length of the shortest path through the image from a mark to every cell, in half boxes.
 
     A step costs more, the more the intensity differs from that at the mark, once the difference
-    exceeds `path_contrast`; cells that are too far to matter get 1000. Uses SimpleITK's fast
-    marching.
+    exceeds `path_contrast`. Cells farther than `longest` half boxes get their length or `FAR`. Uses
+    SimpleITK's fast marching.
     """
     import SimpleITK as sitk
 
@@ -62,10 +67,10 @@ def path_lengths(grid: BoxGrid, smooth: Floats, mark: Mark, settings: Settings) 
     speed = sitk.GetImageFromArray((1 / (1 + settings.path_cost * excess)).astype(np.float32))
     speed.SetSpacing(grid.cell_half_boxes[::-1].tolist())
     march = sitk.FastMarchingImageFilter()
-    march.SetStoppingValue(settings.path_longest_half_boxes)
+    march.SetStoppingValue(longest)
     march.SetTrialPoints([mark.cell[::-1]])
     path: Floats = sitk.GetArrayFromImage(march.Execute(speed))
-    return np.minimum(path, np.float32(1000))
+    return np.minimum(path, FAR)
 
 
 def depth_map(grid: BoxGrid, mark: Mark, logits: Floats) -> Floats:
@@ -82,6 +87,19 @@ def depth_map(grid: BoxGrid, mark: Mark, logits: Floats) -> Floats:
     return np.asarray(depth, dtype=np.float32)
 
 
+def mark_range(depth: Floats, mark: Mark, settings: Settings) -> float:
+    """How far along paths a mark acts, in half boxes: farther in the middle of a large error."""
+    reach = max(float(depth[mark.cell]), 1e-3)
+    stretch = (reach / settings.click_reach_half_boxes) ** settings.click_reach_power
+    return float(
+        np.clip(
+            settings.click_half_boxes * stretch,
+            settings.click_shortest_half_boxes,
+            settings.click_longest_half_boxes,
+        )
+    )
+
+
 def kernel(smooth: Floats, path: Floats, depth: Floats, mark: Mark, settings: Settings) -> Floats:
     """The weight of a mark in each cell: 1 at the mark, falling to 0 far away.
 
@@ -95,16 +113,10 @@ def kernel(smooth: Floats, path: Floats, depth: Floats, mark: Mark, settings: Se
     # Users click in the middle of an error: it ends about as far away on the other side.
     reach = float(depth[mark.cell])
     band = settings.click_band * reach + settings.click_band_half_boxes
-    stretch = (max(reach, 1e-3) / settings.click_reach_half_boxes) ** settings.click_reach_power
-    length = np.clip(
-        settings.click_half_boxes * stretch,
-        settings.click_shortest_half_boxes,
-        settings.click_longest_half_boxes,
-    )
     contrast = smooth - smooth[mark.cell]
     exponent = (contrast / settings.click_contrast) ** 2
     exponent += (np.maximum(depth - reach, 0) / band) ** 2
-    exponent += (path / length) ** 2
+    exponent += (path / mark_range(depth, mark, settings)) ** 2
     return np.asarray(np.exp(-0.5 * np.minimum(exponent, 200)), dtype=np.float32)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,32 @@ from ...volumes.region import Region, Shape
 from .appearance import Appearance, appearance_features, likelihood
 from .box_grid import BoxGrid, Cell, make_box_grid
 from .calibration import calibrate
-from .clicks import Mark, depth_map, grid_marks, interpolate, kernel, path_lengths
+from .clicks import (
+    FAR,
+    Mark,
+    depth_map,
+    grid_marks,
+    interpolate,
+    kernel,
+    mark_range,
+    path_lengths,
+)
 from .mask_prior import mask_logits
 from .random_walker import Graph, make_graph, random_walk
 from .settings import Settings
 from .small_components import without_small_components
 
 _PATHS_KEPT = 16
+# The longest paths that are computed are multiples of this, in half boxes.
+_LENGTH_STEP = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """The `path_lengths` of a mark, up to `longest` half boxes."""
+
+    longest: float
+    lengths: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,17 +64,24 @@ class PreparedCrop:
     appearance: Appearance
     graph: Graph
     settings: Settings
-    paths: dict[Cell, Floats] = field(default_factory=dict)
+    paths: dict[Cell, Path] = field(default_factory=dict)
 
-    def path(self, mark: Mark) -> Floats:
-        """The `path_lengths` of a mark, computed once."""
-        if mark.cell not in self.paths:
-            while len(self.paths) >= _PATHS_KEPT:
-                del self.paths[next(iter(self.paths))]
-            self.paths[mark.cell] = path_lengths(
-                self.grid, self.appearance.smooth, mark, self.settings
-            )
-        return self.paths[mark.cell]
+    def kernel(self, mark: Mark, depth: Floats) -> Floats:
+        """The `kernel` of a mark, given its `depth_map`; its paths are computed once."""
+        # In steps, so that later predictions, which change the range a little, need no new paths.
+        longest = self.settings.path_most_ranges * mark_range(depth, mark, self.settings)
+        longest = ceil(longest / _LENGTH_STEP) * _LENGTH_STEP
+        path = self.paths.pop(mark.cell, None)
+        if path is None or path.longest < longest:
+            smooth = self.appearance.smooth
+            lengths = path_lengths(self.grid, smooth, mark, longest, self.settings)
+            path = Path(longest, lengths)
+        while len(self.paths) >= _PATHS_KEPT:
+            del self.paths[next(iter(self.paths))]
+        self.paths[mark.cell] = path
+        # What was computed before does not change the answer.
+        near = np.where(path.lengths > longest, FAR, path.lengths)
+        return kernel(self.appearance.smooth, near, depth, mark, self.settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +152,7 @@ def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Float
             progress(0.3 * n / len(placed), "Reading the prompts")
             depth = depth_map(grid, mark, logits)
             reach = max(reach, float(depth[mark.cell]))
-            path = crop.path(mark)
-            kernels.append(kernel(appearance.smooth, path, depth, mark, settings))
+            kernels.append(crop.kernel(mark, depth))
             logits = interpolate(base, placed[:n], kernels, settings)
         # Marks far from anything correct mean that the whole prediction was wrong; those near the
         # outline leave the rest unchanged.

@@ -135,7 +135,7 @@ def test_marks_get_the_logit_they_ask_for_and_keep_their_sign() -> None:
     kernels = [
         kernel(
             smooth,
-            path_lengths(grid, smooth, mark, SETTINGS),
+            path_lengths(grid, smooth, mark, 3, SETTINGS),
             depth_map(grid, mark, logits),
             mark,
             SETTINGS,
@@ -213,7 +213,7 @@ def kernel_of_a_click(image: np.ndarray, voxel: tuple[int, int, int]) -> np.ndar
     shape = image.shape
     grid = make_box_grid(shape, Region((1, 1, 1), tuple(n - 1 for n in shape)), (1, 1, 1), SETTINGS)
     smooth, mark = image.astype(np.float32), Mark(voxel, True)
-    path = path_lengths(grid, smooth, mark, SETTINGS)
+    path = path_lengths(grid, smooth, mark, 3, SETTINGS)
     nothing = np.full(shape, -1, np.float32)
     return kernel(smooth, path, depth_map(grid, mark, nothing), mark, SETTINGS)
 
