@@ -21,6 +21,7 @@ from ..worker.client import WorkerClient
 from ..worker.launchers import LocalLauncher
 from .access import Access, is_loopback
 from .desk import Desk
+from .dicom_files import Images, read_with_images
 from .hub import Hub
 from .page_files import render
 from .uploads import Uploads
@@ -69,20 +70,20 @@ def serve(options: Options, model: str = "", device: str = "auto") -> None:
         PageError: If the address cannot be used.
         VolumeError: If a volume cannot be read.
     """
-    volumes = [(Volume.read(path), name_of(path.resolve())) for path in options.volumes]
+    volumes = [(*read_with_images(path), name_of(path.resolve())) for path in options.volumes]
     asyncio.run(_run(options, volumes, model, device))
 
 
 async def _run(
-    options: Options, volumes: list[tuple[Volume, str]], model: str, device: str
+    options: Options, volumes: list[tuple[Volume, Images, str]], model: str, device: str
 ) -> None:
     desk = Desk(lambda _host: WorkerClient(LocalLauncher()), store.folder().parent / "autosave")
     hub, uploads = Hub(desk), Uploads()
     try:
         if model:
             desk.logic.set_model(model, device)
-        for volume, name in volumes:
-            desk.volume.add(volume, name)
+        for volume, images, name in volumes:
+            desk.volume.add(volume, name, images)
         runner, access = await _listen(options, hub, uploads)
         try:
             _announce(options, access)
