@@ -35,8 +35,8 @@ class Channel:
         self.is_ready = False
 
     def wants(self, image: ViewImage) -> bool:
-        """Whether the page can take another image of a view now."""
-        return self.is_ready and self._unconfirmed.get(image.index, 0) < _MOST_UNCONFIRMED
+        """Whether the page can take another image of a view now; the state makes the views."""
+        return bool(self._sent_states) and self._unconfirmed.get(image.index, 0) < _MOST_UNCONFIRMED
 
     def confirm(self, index: int) -> None:
         """The page has drawn an image of a view."""

@@ -21,6 +21,7 @@ from ..worker.client import WorkerClient
 from ..worker.launchers import LocalLauncher
 from .access import Access, is_loopback
 from .desk import Desk
+from .dicom_files import Images, read_with_images
 from .hub import Hub
 from .page_files import render
 from .uploads import Uploads
@@ -69,20 +70,20 @@ def serve(options: Options, model: str = "", device: str = "auto") -> None:
         PageError: If the address cannot be used.
         VolumeError: If a volume cannot be read.
     """
-    volumes = [(Volume.read(path), name_of(path.resolve())) for path in options.volumes]
+    volumes = [(*read_with_images(path), name_of(path.resolve())) for path in options.volumes]
     asyncio.run(_run(options, volumes, model, device))
 
 
 async def _run(
-    options: Options, volumes: list[tuple[Volume, str]], model: str, device: str
+    options: Options, volumes: list[tuple[Volume, Images, str]], model: str, device: str
 ) -> None:
     desk = Desk(lambda _host: WorkerClient(LocalLauncher()), store.folder().parent / "autosave")
     hub, uploads = Hub(desk), Uploads()
     try:
         if model:
             desk.logic.set_model(model, device)
-        for volume, name in volumes:
-            desk.volume.add(volume, name)
+        for volume, images, name in volumes:
+            desk.volume.add(volume, name, images)
         runner, access = await _listen(options, hub, uploads)
         try:
             _announce(options, access)
@@ -125,9 +126,9 @@ def _announce(options: Options, access: Access) -> None:
     link = access.link(access.host if not is_loopback(access.host) else "127.0.0.1")
     if not is_loopback(options.host):
         print(
-            f"Warning: {options.host} is reached by other computers. All who have the address below "
-            "see the patient's images and can change the work; without HTTPS, so can all who read "
-            "the network. Docs/browser.md describes a proxy with HTTPS.",
+            f"Warning: {options.host} is reached by other computers. All who have the address "
+            "below see the patient's images and can change the work; without HTTPS, so can all who "
+            "read the network. Docs/browser.md describes a proxy with HTTPS.",
             file=sys.stderr,
         )
     print(f"Open {link}", flush=True)
