@@ -31,6 +31,7 @@ MODELS = {
     "medsam2": "MedSegFMLib.models.medsam2.model",
     "nninteractive": "MedSegFMLib.models.nninteractive.model",
     "sam-med3d": "MedSegFMLib.models.sam_med3d.model",
+    "segvol": "MedSegFMLib.models.segvol.model",
     "nnunet": "MedSegFMLib.models.nnunet.model",
     "segresnet": "MedSegFMLib.models.segresnet.model",
     "ellipsoid": "MedSegFMLib.models.ellipsoid",

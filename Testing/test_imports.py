@@ -84,6 +84,8 @@ TIES = {
     # Its plans are those of nnU-Net.
     "nninteractive": {"nnunet"},
     "sam3d": {"sam"},
+    # Its words are those of CLIP, too.
+    "segvol": {"medical_sam3", "sam"},
 }
 
 TORCH = {"accelerate", "monai", "nnunetv2", "peft", "segment_anything", "torch", "torchvision"}

@@ -100,6 +100,13 @@ def _sam_med3d(folder: Path, size: str) -> dict[str, Any]:
     return {"weights": write_checkpoint(folder / "sam_med3d.pth", FULL)}
 
 
+def _segvol(folder: Path, size: str) -> dict[str, Any]:
+    from segvol_checkpoints import FULL, write_checkpoint
+
+    # Only tests know a tiny one.
+    return {"weights": write_checkpoint(folder / "SegVol_v1.pth", FULL)}
+
+
 def _nothing(folder: Path, size: str) -> dict[str, Any]:
     return {}
 
@@ -132,6 +139,8 @@ BACKENDS = {
         # The image is encoded at the first prompt.
         ("medim.models.sam_med3d", "MaskDecoder3D", ("forward",)),
     ),
+    # With random weights it would look closer at windows all over the volume.
+    "segvol": Backend("segvol", _segvol, None, {"zoom": "no"}),
     # Its weights are shipped.
     "ensam": Backend("ensam", _nothing, None),
     "randomwalk": Backend("randomwalk", _nothing, None),
@@ -224,8 +233,12 @@ def _parameters(options: Mapping[str, Any]) -> int:
     (file,) = path.rglob("*.pth") if path.is_dir() else [path]
     held = torch.load(file, weights_only=False)
     held = next((held[key] for key in _HOLDERS if key in held), held)
-    # The table of random frequencies is no parameter.
-    tensors = [tensor for name, tensor in held.items() if "gaussian_matrix" not in name]
+    # Tables of frequencies and positions are no parameters.
+    tensors = [
+        tensor
+        for name, tensor in held.items()
+        if not name.endswith(("gaussian_matrix", "position_ids"))
+    ]
     return sum({t.data_ptr(): t.numel() for t in tensors}.values())
 
 

@@ -196,4 +196,3 @@ def _turned_back(logits: Logits, region: Region, encoding: VolumeEncoding) -> Pr
     first = encoding.geometry.ijk_from_ras(back.geometry.origin_ras)[::-1]
     offset = shape_triple(np.rint(first).astype(int).tolist())
     return Prediction(encoding.geometry, offset, back.array_kji)
-
