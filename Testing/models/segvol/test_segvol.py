@@ -284,6 +284,8 @@ def test_only_the_foreground_is_looked_at(model: Segmenter, volume: Volume) -> N
     prompts = [Box.from_ijk(GEOMETRY, (16, 20, 4), (40, 44, 12)), far]
     found = model.predict(encoding, prompts, None, no_progress).mask.array_kji
     assert found.any() and not found[:3].any() and not found[:, -4:].any()
+    beyond = [Point.from_ijk(padded.geometry, (0, 0, 0))]
+    assert model.predict(encoding, beyond, None, no_progress).mask.array_kji.sum() == 1
 
 
 def test_a_window_gets_the_box_itself_if_it_is_the_only_one(volume: Volume) -> None:
