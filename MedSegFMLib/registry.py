@@ -32,6 +32,7 @@ MODELS = {
     "nninteractive": "MedSegFMLib.models.nninteractive.model",
     "sam-med3d": "MedSegFMLib.models.sam_med3d.model",
     "voxtell": "MedSegFMLib.models.voxtell.model",
+    "segvol": "MedSegFMLib.models.segvol.model",
     "nnunet": "MedSegFMLib.models.nnunet.model",
     "segresnet": "MedSegFMLib.models.segresnet.model",
     "vista3d": "MedSegFMLib.models.vista3d.model",

@@ -91,6 +91,8 @@ TIES = {
     "sam3d": {"sam"},
     # Its plans and windows are those of nnU-Net.
     "voxtell": {"nnunet"},
+    # Its words are those of CLIP, too.
+    "segvol": {"medical_sam3", "sam"},
 }
 
 TORCH = {"accelerate", "monai", "nnunetv2", "peft", "segment_anything", "torch", "torchvision"}

@@ -119,6 +119,13 @@ def _vista3d(folder: Path, size: str) -> dict[str, Any]:
     return {"weights": write_checkpoint(folder / "model.pt", TINY), "patch": PATCH}
 
 
+def _segvol(folder: Path, size: str) -> dict[str, Any]:
+    from segvol_checkpoints import FULL, write_checkpoint
+
+    # Only tests know a tiny one.
+    return {"weights": write_checkpoint(folder / "SegVol_v1.pth", FULL)}
+
+
 def _nothing(folder: Path, size: str) -> dict[str, Any]:
     return {}
 
@@ -162,6 +169,8 @@ BACKENDS = {
         _vista3d,
         ("MedSegFMLib.models.vista3d.network", "Vista3dNetwork", ("class_scores", "click_scores")),
     ),
+    # With random weights it would look closer at windows all over the volume.
+    "segvol": Backend("segvol", _segvol, None, {"zoom": "no"}),
     # Its weights are shipped.
     "ensam": Backend("ensam", _nothing, None),
     "randomwalk": Backend("randomwalk", _nothing, None),
@@ -253,8 +262,12 @@ def _parameters(options: Mapping[str, Any]) -> int:
     (file,) = path.rglob("*.pth") if path.is_dir() else [path]
     held = torch.load(file, weights_only=False)
     held = next((held[key] for key in _HOLDERS if key in held), held)
-    # The table of random frequencies is no parameter.
-    tensors = [tensor for name, tensor in held.items() if "gaussian_matrix" not in name]
+    # Tables of frequencies and positions are no parameters.
+    tensors = [
+        tensor
+        for name, tensor in held.items()
+        if not name.endswith(("gaussian_matrix", "position_ids"))
+    ]
     return sum({t.data_ptr(): t.numel() for t in tensors}.values())
 
 

@@ -11,6 +11,7 @@ import medsam2_checkpoints
 import pytest
 import sam_med3d_checkpoints
 import segresnet_bundles
+import segvol_checkpoints
 import torch
 import vista3d_checkpoints
 from sam3d_checkpoints import write_decoder
@@ -102,6 +103,12 @@ def voxtell_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("voxtell") / "voxtell_tiny")
 
 
+def segvol_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random SegVol weights of a tiny network, as they are published."""
+    folder = tmp_path_factory.mktemp("segvol")
+    return segvol_checkpoints.write_checkpoint(folder / "SegVol_v1.pth")
+
+
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random SegResNet of three classes, as a MONAI bundle."""
@@ -132,6 +139,7 @@ _GIVEN = {
     "nninteractive": {"weights": "nninteractive_folder"},
     "sam-med3d": {"weights": "sam_med3d_weights"},
     "voxtell": {"weights": "voxtell_folder"},
+    "segvol": {"weights": "segvol_weights"},
     "nnunet": {"weights": "nnunet_folder"},
     "segresnet": {"weights": "bundle"},
     "vista3d": {"weights": "vista3d_weights"},
@@ -154,7 +162,11 @@ def model(request: pytest.FixtureRequest, models: dict[str, Segmenter]) -> Itera
         name = card(request.param).weights
         fixtures = _GIVEN[name] if name else {}
         given = {option: request.getfixturevalue(own) for option, own in fixtures.items()}
-        with tiny_is_published(), sam_med3d_checkpoints.tiny_is_published():
+        with (
+            tiny_is_published(),
+            sam_med3d_checkpoints.tiny_is_published(),
+            segvol_checkpoints.tiny_is_published(),
+        ):
             models[request.param] = create(
                 request.param, "cpu", **given, **_OPTIONS.get(request.param, {})
             )

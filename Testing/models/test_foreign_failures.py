@@ -8,9 +8,10 @@ from typing import Any
 
 import nnunet_folders
 import pytest
+import sam_med3d_checkpoints
+import segvol_checkpoints
 import torch
 from nnunet_folders import CONFIGURATION, write_folder
-from sam_med3d_checkpoints import tiny_is_published
 from sample_volumes import make_blob
 from worker_helpers import final_of
 
@@ -26,7 +27,7 @@ VOLUME = make_blob(Geometry.from_spacing((12, 22, 24), (0.9, 0.8, 2.1)))[0]
 # Those whose network is run by torch alone.
 BY_TORCH = (
     *("nninteractive", "voxtell", "nnunet", "segresnet"),
-    *("medical-sam3", "medsam2", "sam-med3d", "sam3d"),
+    *("medical-sam3", "medsam2", "sam-med3d", "segvol", "sam3d"),
 )
 
 
@@ -118,6 +119,7 @@ def test_whatever_a_package_raises_while_loading_is_a_named_error(
     sam3_weights: Path,
     medsam2_weights: Path,
     sam_med3d_weights: Path,
+    segvol_weights: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -132,7 +134,12 @@ def test_whatever_a_package_raises_while_loading_is_a_named_error(
         ("medical-sam3", sam3_weights),
         ("medsam2", medsam2_weights),
         ("sam-med3d", sam_med3d_weights),
+        ("segvol", segvol_weights),
     ):
         said = pytest.raises(WeightsError, match=r"cannot be loaded .*RecursionError: too deep")
-        with said, tiny_is_published():
+        with (
+            said,
+            sam_med3d_checkpoints.tiny_is_published(),
+            segvol_checkpoints.tiny_is_published(),
+        ):
             create(name, "cpu", weights=path)

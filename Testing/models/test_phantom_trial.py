@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sam_med3d_checkpoints
+import segvol_checkpoints
 import torch
 from medsam2_checkpoints import tiny_settings
 from sam3d_checkpoints import write_published
@@ -28,7 +29,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The user's folder; the tiny networks are known."""
     monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path / "store"))
     monkeypatch.setattr(phantom_trial, "free_bytes", lambda: None)
-    with tiny_is_published(), sam_med3d_checkpoints.tiny_is_published():
+    with (
+        tiny_is_published(),
+        sam_med3d_checkpoints.tiny_is_published(),
+        segvol_checkpoints.tiny_is_published(),
+    ):
         yield tmp_path / "store"
 
 
@@ -50,6 +55,7 @@ def test_weights_of_every_family_pass_where_all_they_need_is_installed(
     sam3_weights: Path,
     medsam2_weights: Path,
     sam_med3d_weights: Path,
+    segvol_weights: Path,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -73,6 +79,7 @@ def test_weights_of_every_family_pass_where_all_they_need_is_installed(
         "medical-sam3": sam3_weights,
         "medsam2": medsam2_weights,
         "sam-med3d": sam_med3d_weights,
+        "segvol": segvol_weights,
     }
     assert set(given) == {card.weights for card in registry.cards() if card.weights}
     assert {name: tried(name, path) for name, path in given.items()} == dict.fromkeys(given, "")

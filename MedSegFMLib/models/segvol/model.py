@@ -24,7 +24,7 @@ CARD = ModelCard(
     prompts=("text", "box", "point", "mask"),
     modalities=("CT",),
     dimensions=3,
-    code_licence="MIT (SegVol's), Apache-2.0 (ours)",
+    code_licence="Apache-2.0",
     weights_licence="not stated for the weights; the code is MIT",
     region_rule=RegionRule(_ALL, 0.0, _ALL, shared=True),
     packages=("torch", "monai", "transformers", "segment_anything"),

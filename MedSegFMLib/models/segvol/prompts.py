@@ -32,6 +32,11 @@ class WindowPrompts:
     box: NDArray[np.float32] | None
     phrase: str | None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is asked for."""
+        return not len(self.positions) and self.box is None and self.phrase is None
+
     @classmethod
     def resized(cls, marks: VoxelMarks, region: Region, shape: Sequence[int]) -> WindowPrompts:
         """The prompts for a region that was resized to another shape, to the nearest voxels.

@@ -124,7 +124,12 @@ class SegVolSegmenter:
             raise PromptError("There is no prompt for the object; name it, click or draw a box.")
         window = self._runtime.config.window
         given = WindowPrompts.resized(marks, encoding.foreground, window)
-        look = WholeLook(encoding.foreground, self._runtime.decode(encoding.whole, given))
+        if given.is_empty:
+            # All boxes and clicks are beyond the foreground, where there is nothing to find.
+            far = np.full(window, -_CLICK_LOGIT, np.float32)
+        else:
+            far = self._runtime.decode(encoding.whole, given)
+        look = WholeLook(encoding.foreground, far)
         found, seen, logits = look.object_box(), None, None
         if found is not None:
             seen = found

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "segvol"
 _HOLDERS = ("model", "state_dict")
-_ADVICE = "give a checkpoint as SegVol publishes it, such as SegVol_v1.pth"
+_ADVICE = "give pytorch_model.bin of its page, or its authors' SegVol_v1.pth"
 _PREFIXES = ("module.", "model.")
 # transformers' name of the text encoder's tensors, and that of the version which wrote the files.
 _CLIP, _CLIP_THEN = "text_encoder.clip_text_model.", "text_encoder.clip_text_model.text_model."
