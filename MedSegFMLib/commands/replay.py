@@ -22,6 +22,7 @@ from ..results.replay import (
     read_result,
     replay,
 )
+from ..system.device import DEVICE_HELP
 from ..volumes.frames import Frames
 from .arguments.reading import add_source_arguments, read_volume
 from .console import print_table, progress_bar
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_source_arguments(parser)
     parser.add_argument("--model", help="another model, to see what changes")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument("--weights", metavar="PATH", help="weights to use instead of the installed")
 
 

@@ -20,6 +20,7 @@ from ..volumes.region import Region
 from ..volumes.segmentations.segmentation import Segment, Segmentation
 from ..volumes.volume import Volume
 from .changes import PromptChange, changes_of
+from .gpu_room import Note
 from .overlaps import resolve_overlaps
 from .predictor import Predictor
 from .region_of_interest import prompt_region
@@ -39,18 +40,26 @@ class Session:
         volume: the volume to segment, never written to.
         budget_bytes: the memory budget of the cached encodings, and likewise of the cached
             predictions.
+        note: called with a sentence if a GPU's memory is too small for a region, which is then
+            made smaller; None to log it.
 
     Raises:
         VolumeError: the volume cannot be segmented (constant, NaN).
     """
 
-    def __init__(self, segmenter: Segmenter, volume: Volume, budget_bytes: int = 1 << 29) -> None:
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        volume: Volume,
+        budget_bytes: int = 1 << 29,
+        note: Note | None = None,
+    ) -> None:
         volume.intensity_range()
         self._segmenter = segmenter
         self._volume = volume
         self.current_label = 1
         worker = with_right_angles(segmenter, volume.geometry)
-        self._predictor = Predictor(worker, volume, budget_bytes)
+        self._predictor = Predictor(worker, volume, budget_bytes, note)
         self._history = PromptHistory()
 
     @property

@@ -49,7 +49,7 @@ def create_planar(
     Args:
         card: The model's card.
         preprocessor: Creates the preprocessing of slices for a size.
-        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        device: a name as in `system.device.choose_device`.
         weights: A checkpoint; None for the stored weights.
         size: "1024", as published; "native", the region in its own pixels, at most 1024 a side; or
             "224" or "448", the region with its longest side resized to that number of pixels;

@@ -18,7 +18,7 @@ class ActiveModel:
 
     Attributes:
         name: Its name in the registry.
-        device: Where it shall run: "auto", "cpu", "cuda" or "cuda:N".
+        device: Where it shall run, a name as in `system.device.choose_device`.
         options: Further options of the model.
         card: Its card, which once it was loaded names the prompts that it takes with its weights.
         classes: The names of the classes that it offers; () for a promptable model, and before it

@@ -47,7 +47,7 @@ class EnsamSettings:
         positions: the position encoding of tokens: liere, rope or absolute.
         millimetres: whether the network measures distances in millimetres or in cells.
         dense_prompts: whether prompts are also drawn voxel by voxel for the decoder.
-        device: auto, cpu, cuda or cuda:N.
+        device: auto, cpu, gpu, cuda:N, xpu:N or mps.
         precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
         threads: threads of torch; 0 leaves them to torch.
         workers: processes that make scenes for training on the CPU; 0 makes them in the training
