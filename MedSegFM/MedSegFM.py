@@ -41,7 +41,9 @@ def _choices(name, labels, aliases=None):
 ModelChoice = _choices(
     "ModelChoice", {name: card(name).title for name in (DEFAULT_MODEL, *MODELS)}, ALIASES
 )
-DeviceChoice = _choices("DeviceChoice", {"auto": _("Auto"), "cpu": _("CPU"), "cuda": _("GPU")})
+DeviceChoice = _choices(
+    "DeviceChoice", {"auto": _("Auto"), "cpu": _("CPU"), "gpu": _("GPU")}, {"cuda": "gpu"}
+)
 OverwriteChoice = _choices(
     "OverwriteChoice",
     {

@@ -105,7 +105,8 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
 
     Args:
         name: a name of `MODELS` or an earlier name.
-        device: "auto" (a GPU if the model can use one), "cpu", "cuda" or "cuda:N".
+        device: "auto" (a GPU if the model can use one), "cpu", "gpu" (the first of any kind),
+            "cuda:N", "xpu:N" or "mps".
         options: options of the model's own `create`, for instance `weights=FILE`.
 
     Raises:

@@ -17,6 +17,7 @@ from ..errors import CasesError, MedSegFMError, OutputError
 from ..model_choice import read_choice
 from ..registry import DEFAULT_MODEL
 from ..system.atomic_files import make_folder, write_text
+from ..system.device import DEVICE_HELP
 from .console import progress_bar
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[=WEIGHTS][?OPTIONS]",
         help="the model, as for evaluate (default: %(default)s)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument(
         "--spacing-order",
         choices=SPACING_ORDERS,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 
 from ..errors import OutputError
+from ..system.device import DEVICE_NAMES
 from ..system.installing import extra_command
 from .line import COMMANDS, parser_of
 
@@ -114,5 +115,5 @@ _NAMES: dict[str, Callable[[], Iterable[str]]] = {
     "recipe": _recipes,
     "protocol": _protocols,
     "window": _windows,
-    "device": lambda: ("auto", "cpu", "cuda"),
+    "device": lambda: DEVICE_NAMES,
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CasesError
 from ..evaluate.protocols import DEFAULT_PROTOCOL
 from ..system.atomic_files import make_folder
+from ..system.device import DEVICE_HELP
 from ..system.folder_lock import folder_lock
 from .arguments.picture import add_window_argument, chosen_window
 from .console import print_table, progress_bar
@@ -81,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="run on a Ray cluster: its address, auto to find one, or local to start one here",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     add_window_argument(parser)
 
 

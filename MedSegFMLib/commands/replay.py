@@ -23,6 +23,7 @@ from ..results.replay import (
     read_result,
     replay,
 )
+from ..system.device import DEVICE_HELP
 from ..volumes.frames import Frames
 from .arguments.images import add_image_arguments, check_one_image, image_files
 from .arguments.reading import add_source_arguments, read_volume
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_image_arguments(parser, "its volume; left out, it is looked for in the result's folder")
     add_source_arguments(parser)
     parser.add_argument("--model", help="another model, to see what changes")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument("--weights", metavar="PATH", help="weights to use instead of the installed")
 
 

@@ -266,7 +266,7 @@ def _print_result(prepared: Prepared, done: _Done, options: Mapping[str, Any]) -
     if "point" in done.session.segmenter.card.prompts:
         for line in doubts(measured):
             print(line)
-    for line in (*resampling_notes(prepared.masks, volume.geometry), done.session.note):
+    for line in (*resampling_notes(prepared.masks, volume.geometry), done.session.unused_images):
         if line:
             print(line)
 

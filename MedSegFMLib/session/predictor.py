@@ -6,20 +6,23 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from ..errors import DeviceError
 from ..progress import Progress, part_of, parts_of
 from ..prompts.line_marks import without_lines
 from ..prompts.mask import Mask
 from ..prompts.types import Box, Prompt
 from ..segmenter import Encoding, Prediction, Segmenter
+from ..system.device import forget_frames, is_gpu_out_of_memory, release_gpu_memory
 from ..system.foreign_errors import check_finite_output, predicting_errors
 from ..system.memory_cache import LruByteCache
 from ..volumes.region import Region
 from ..volumes.volume import Volume
+from .gpu_room import GpuRoom, Note, core_region
 from .region_of_interest import grown_region, prompt_region
 from .start import Start, composed, corrects, limited, model_prompts, started
 
 # How often the region of an object that reaches its border is enlarged.
-_MOST_GROWTHS = 4
+_MOST_GROWTHS = 3
 
 
 _Chain = tuple[Region | None, Mask | None, tuple[tuple[Prompt, ...], ...]]
@@ -47,11 +50,15 @@ class Predictor:
         volume: the volume.
         budget_bytes: the memory budget of the cached encodings, and likewise of the cached
             predictions.
+        note: called with a sentence if a GPU's memory is too small for a region; None to log it.
     """
 
-    def __init__(self, segmenter: Segmenter, volume: Volume, budget_bytes: int) -> None:
+    def __init__(
+        self, segmenter: Segmenter, volume: Volume, budget_bytes: int, note: Note | None = None
+    ) -> None:
         self._segmenter = segmenter
         self._volume = volume
+        self._room = GpuRoom(segmenter.card.title, note)
         self._encodings: LruByteCache[Region, Encoding] = LruByteCache(
             budget_bytes, lambda e: e.nbytes
         )
@@ -141,24 +148,76 @@ class Predictor:
         region = shared or prompt_region(around, geometry, self._segmenter.card.region_rule)
         if before is not None:
             region = region.union(before.region)
+        core = core_region(around, geometry)
+        if before is not None and core is not None:
+            core = core.union(before.region)
+        region = self._room.fitted(region, core or region)
         boxed = any(isinstance(prompt, Box) for prompt in prompts)
         previous = before.prediction if before else None
-        for n in range(_MOST_GROWTHS):
+        tries = 0
+
+        def tried(on: Region) -> Prediction | DeviceError:
+            nonlocal tries
             # The number of tries is unknown, so each gets half of the remaining progress.
-            share = part_of(progress, 1 - 0.5**n, 1 - 0.5 ** (n + 1))
-            encoding = self._encode(region, part_of(share, 0, 0.5))
-            with self._boundary():
-                prediction = self._segmenter.predict(
-                    encoding, prompts, previous, part_of(share, 0.5, 1)
-                )
-            check_finite_output(prediction.logits_kji, self._segmenter.card.name)
+            share = part_of(progress, 1 - 0.5**tries, 1 - 0.5 ** (tries + 1))
+            tries += 1
+            return self._tried(on, prompts, previous, share)
+
+        found = tried(region)
+        while isinstance(found, DeviceError):
+            smaller = self._room.smaller(region, core or region)
+            if smaller is None:
+                raise found
+            region = smaller
+            found = tried(region)
+        for _ in range(_MOST_GROWTHS):
             # A box limits the object; without one the region grows with the object.
-            grown = grown_region(prediction.logits_kji > 0, region, geometry)
-            if boxed or grown is None:
+            grown = None if boxed else grown_region(found.logits_kji > 0, region, geometry)
+            larger = None if grown is None else self._room.fitted(grown, region)
+            if larger is None or larger == region:
                 break
-            region = grown
-        prediction = limited(prediction, prompts)
+            answer = tried(larger)
+            if isinstance(answer, DeviceError):
+                self._room.stays(region, larger)
+                break
+            found, region = answer, larger
+        prediction = limited(found, prompts)
         return _Step(prediction, prediction.region)
+
+    def _tried(
+        self,
+        region: Region,
+        prompts: tuple[Prompt, ...],
+        previous: Prediction | None,
+        progress: Progress,
+    ) -> Prediction | DeviceError:
+        """The prediction on a region, or the error if the GPU has no memory for it."""
+        try:
+            return self._on_region(region, prompts, previous, progress)
+        except DeviceError as error:
+            if not is_gpu_out_of_memory(error):
+                raise
+            full = error
+        # Outside the handler, because what it refers to holds the GPU's memory.
+        forget_frames(full)
+        self._encodings.clear()
+        release_gpu_memory()
+        return full
+
+    def _on_region(
+        self,
+        region: Region,
+        prompts: tuple[Prompt, ...],
+        previous: Prediction | None,
+        progress: Progress,
+    ) -> Prediction:
+        encoding = self._encode(region, part_of(progress, 0, 0.5))
+        with self._boundary():
+            prediction = self._segmenter.predict(
+                encoding, prompts, previous, part_of(progress, 0.5, 1)
+            )
+        check_finite_output(prediction.logits_kji, self._segmenter.card.name)
+        return prediction
 
     def _encode(self, region: Region, progress: Progress) -> Encoding:
         encoding = self._encodings.get(region)

@@ -21,6 +21,7 @@ from ..volumes.region import Region
 from ..volumes.segmentations.segmentation import Segment, Segmentation
 from ..volumes.volume import Volume
 from .changes import PromptChange, changes_of
+from .gpu_room import Note
 from .overlaps import resolve_overlaps
 from .predictor import Predictor
 from .region_of_interest import prompt_region
@@ -38,28 +39,37 @@ class Session:
     Args:
         segmenter: the model.
         volume: the volume to segment, never written to. Of several images, the model gets those
-            that its card names; `note` says which are left out.
+            that its card names; `unused_images` says which are left out.
         budget_bytes: the memory budget of the cached encodings, and likewise of the cached
             predictions.
+        note: called with a sentence if a GPU's memory is too small for a region, which is then
+            made smaller; None to log it.
 
     Attributes:
         current_label: the object that prompts are added to.
-        note: a sentence on the images of the volume that the model does not use; "" if it uses all.
+        unused_images: a sentence on the images of the volume that the model does not use; "" if it
+            uses all.
 
     Raises:
         VolumeError: the volume cannot be segmented (constant, NaN), or lacks an image of the model.
     """
 
-    def __init__(self, segmenter: Segmenter, volume: Volume, budget_bytes: int = 1 << 29) -> None:
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        volume: Volume,
+        budget_bytes: int = 1 << 29,
+        note: Note | None = None,
+    ) -> None:
         taken = taken_by(volume, segmenter.card.channels, segmenter.card.title)
         volume = taken.volume
         volume.intensity_range()
-        self.note = taken.note
+        self.unused_images = taken.note
         self._segmenter = segmenter
         self._volume = volume
         self.current_label = 1
         worker = with_right_angles(segmenter, volume.geometry)
-        self._predictor = Predictor(worker, volume, budget_bytes)
+        self._predictor = Predictor(worker, volume, budget_bytes, note)
         self._history = PromptHistory()
 
     @property

@@ -1,19 +1,40 @@
-"""Choice of the device a model runs on, and its errors. Imports without torch."""
+"""Choice of the device a model runs on, and its errors. Imports without torch.
+
+Devices are named as in torch: "cpu", "cuda:N" (NVIDIA and AMD), "xpu:N" (Intel) and "mps" (Apple).
+"""
 
 from __future__ import annotations
 
 import ctypes
+import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DeviceError
 from .installing import extra_command
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
+
+# What users may name, for help.
+DEVICE_NAMES = ("auto", "cpu", "gpu", "cuda", "xpu", "mps")
+DEVICE_HELP = "auto, cpu, gpu (the first of any kind), cuda:N, xpu:N or mps"
+
+_KINDS = ("cuda", "xpu", "mps")
+# The libraries of the drivers without which torch finds no such GPU.
+_DRIVERS = {
+    "linux": ("libcuda.so.1", "libze_loader.so.1"),
+    "win32": ("nvcuda.dll", "amdhip64.dll", "ze_loader.dll"),
+}
+# The driver of AMD's GPUs on Linux, whose libraries torch brings along.
+_AMD = Path("/dev/kfd")
+# Metal's has no class of its own.
+_MPS_MEMORY = "MPS backend out of memory"
 
 
 def require_cpu(model: str, device: str) -> None:
@@ -39,44 +60,94 @@ def is_cpu(device: str) -> bool:
     if find_spec("torch") is None:
         if device == "auto":
             return True
-        if device.startswith("cuda"):
+        if device.partition(":")[0] in ("gpu", *_KINDS):
             raise DeviceError(
                 f"The device '{device}' needs torch, which is not installed; run: "
                 f"{extra_command('models')}, or use cpu."
             )
-        raise DeviceError(f"The device '{device}' does not exist; use cpu, cuda or auto.")
-    if device == "auto" and not _has_driver():
+        raise DeviceError(f"The device '{device}' does not exist; use {DEVICE_HELP}.")
+    if device == "auto" and not may_have_gpu():
         return True
     kind: str = choose_device(device).type
     return kind == "cpu"
 
 
-def _has_driver() -> bool:
-    """Whether a CUDA driver is installed, without initialising the device."""
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return False
-    return True
+def may_have_gpu() -> bool:
+    """Whether a GPU's driver is installed, without initialising the device."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    if _AMD.exists():
+        return True
+    for name in _DRIVERS.get(sys.platform, ()):
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return True
+    return False
 
 
 def choose_device(device: str) -> torch.device:
-    """The torch device of "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+    """The torch device of a name: "auto" (a GPU if there is one), "gpu" (the first one) or its own.
 
     Raises:
         DeviceError: the device does not exist; the message lists those that do.
     """
     import torch
 
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    available = ["cpu", *(f"cuda:{number}" for number in range(count))]
-    chosen = {"auto": available[min(count, 1)], "cuda": "cuda:0"}.get(device, device)
+    gpus = _gpus(torch)
+    available = ["cpu", *gpus]
+    first = {kind: next((n for n in gpus if n.startswith(kind)), kind) for kind in _KINDS}
+    stands_for = {"auto": available[min(len(gpus), 1)], "gpu": (*gpus, "gpu")[0], "mps:0": "mps"}
+    chosen = (stands_for | first).get(device, device)
     if chosen not in available:
         raise DeviceError(
             f"The device '{device}' does not exist; this computer has {', '.join(available)} "
             "(or auto)."
         )
     return torch.device(chosen)
+
+
+def _gpus(torch: Any) -> list[str]:
+    """The names of the GPUs that torch can use, those of NVIDIA first."""
+    found = []
+    for kind in ("cuda", "xpu"):
+        module = getattr(torch, kind, None)
+        if module is not None and module.is_available():
+            found += [f"{kind}:{number}" for number in range(module.device_count())]
+    metal = getattr(torch.backends, "mps", None)
+    return [*found, *(["mps"] if metal is not None and metal.is_available() else [])]
+
+
+def fast_type(device: torch.device) -> torch.dtype | None:
+    """The 16-bit type in which a GPU computes networks; None for 32 bits.
+
+    That is bfloat16, or float16 if CUDA's device has none. Apple's GPUs compute in 32 bits: their
+    float16 has not been tested with these networks.
+    """
+    import torch
+
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.bfloat16 if device.type == "xpu" else None
+
+
+def fast_gpu(device: torch.device) -> AbstractContextManager[Any]:
+    """A context in which networks compute in 16 bits on a GPU that has them."""
+    import torch
+
+    kind = fast_type(device)
+    return nullcontext() if kind is None else torch.autocast(device.type, kind)
+
+
+def on_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """An array as a tensor on a device; float64 becomes float32 on Apple's GPUs, which lack it."""
+    import numpy as np
+    import torch
+
+    if device.type == "mps" and array.dtype == np.float64:
+        array = array.astype(np.float32)
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -89,9 +160,40 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def is_gpu_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or one of its causes, means that a GPU's memory is exhausted."""
+    cause: BaseException | None = error
+    while cause is not None and not _is_gpu_memory_error(cause):
+        cause = cause.__cause__
+    return cause is not None
+
+
+def forget_frames(error: BaseException) -> None:
+    """Drop the frames that an error and its causes refer to, which hold tensors."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            one.__traceback__ = None
+            waiting += [one.__cause__, one.__context__]
+
+
+def release_gpu_memory() -> None:
+    """Give the memory that torch keeps for later back to the GPUs that it uses."""
+    torch = sys.modules.get("torch")
+    for kind in _KINDS if torch is not None else ():
+        module = getattr(torch, kind, None)
+        if module is not None and (kind != "mps" or "mps" in _gpus(torch)):
+            module.empty_cache()
+
+
 def _is_gpu_memory_error(error: BaseException) -> bool:
     torch = sys.modules.get("torch")
-    return torch is not None and isinstance(error, torch.cuda.OutOfMemoryError)
+    if torch is None or not isinstance(error, RuntimeError):
+        return False
+    return isinstance(error, torch.cuda.OutOfMemoryError) or _MPS_MEMORY in str(error)
 
 
 @contextmanager
@@ -104,7 +206,7 @@ def memory_errors(model: str) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         if _is_gpu_memory_error(error):
-            sys.modules["torch"].cuda.empty_cache()
+            release_gpu_memory()
             raise DeviceError(
                 f"The GPU has not enough memory for the model {model}; draw a smaller box, close "
                 "other programs that use the GPU, or run on the CPU."

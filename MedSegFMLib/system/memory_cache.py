@@ -32,6 +32,10 @@ class LruByteCache(Generic[Key, Value]):
             self._items.move_to_end(key)
         return self._items.get(key)
 
+    def clear(self) -> None:
+        """Forget all items."""
+        self._items.clear()
+
     def put(self, key: Key, value: Value) -> None:
         """Store `value`, and evict the least recently used items above the budget."""
         self._items[key] = value

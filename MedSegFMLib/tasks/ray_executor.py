@@ -73,8 +73,8 @@ class RayExecutor:
         jobs: int | None,
         machines: list[dict[str, Any]],
     ) -> None:
-        if device.startswith("cuda:"):
-            raise ClusterError(f"--device is {device}, but Ray chooses the GPU; give cuda or auto.")
+        if device not in ("auto", "cpu", "gpu", "cuda"):
+            raise ClusterError(f"--device is {device}, but Ray chooses the GPU; give gpu or auto.")
         self._ray, self._disconnect = connect(address, jobs)
         self._duty = load, work
         self._device = device
@@ -90,7 +90,9 @@ class RayExecutor:
 
     def resource(self, model: str) -> str:
         """Whether the model's workers use a GPU or only a core."""
-        on_cpu = card(self._names[model]).cpu_only or not (self._gpus or self._device == "cuda")
+        on_cpu = card(self._names[model]).cpu_only or not (
+            self._gpus or self._device in ("gpu", "cuda")
+        )
         return "cpu" if on_cpu else "gpu"
 
     def start_worker(self, model: str) -> int:

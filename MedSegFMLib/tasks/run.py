@@ -27,7 +27,7 @@ class Workers:
     Attributes:
         jobs: the number of processes; None for one per core, and 1 for this process. With a
             cluster, the maximal number of workers of each kind.
-        device: auto, cpu, cuda or cuda:N.
+        device: auto, cpu, gpu, cuda:N, xpu:N or mps.
         ray: the address of a cluster, "auto" to find one, or "local" for one that lasts as long as
             the run; None for no cluster.
         machines: gets the machines of a cluster that computed, as `environment.machine` describes

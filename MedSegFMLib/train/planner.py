@@ -9,11 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
-
 from ..errors import TrainingError
 from ..progress import Progress, no_progress, part_of
-from ..system.peak_memory import peak_bytes, reset_peak
+from ..system.device_memory import free_on, held_on, peak_on, reset_peak_on, wait_for
 from .distributed import Processes
 from .registry import recipe
 from .run import set_threads, training_memory_errors
@@ -58,12 +56,12 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
         processes = Processes(settings.device)
         set_threads(settings.threads)
         device = processes.device
-        available, before = _free(device), _held(device)
+        available, before = free_on(device), held_on(device)
         task = chosen.task(settings, processes)
         task.begin()
         task.prepare(part_of(progress, 0.0, _PREPARING), brief=True)
         seconds: list[float] = []
-        _reset(device)
+        reset_peak_on(device)
         with closing(task.batches(processes.index, processes.count)) as batches:
             for number in range(_STEPS):
                 progress(_PREPARING + number / _STEPS * (1 - _PREPARING), "Measuring a step")
@@ -73,48 +71,13 @@ def plan(name: str, settings: Any, progress: Progress = no_progress) -> Plan:
                     step(task, batches, processes, settings.accumulate, first, 0.0)
                 except LossError as error:
                     raise TrainingError(f"{error} at batch {first}; check the volumes.") from error
-                _wait_for(device)
+                wait_for(device)
                 seconds.append(time.perf_counter() - started)
         return Plan(
             str(device),
             available,
             task.predicted_bytes(),
-            max(0, _peak(device) - before),
+            max(0, peak_on(device) - before),
             sum(seconds[1:]) / (_STEPS - 1),
             getattr(settings, "steps", None),
         )
-
-
-def _free(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    import psutil  # type: ignore[import-untyped]
-
-    return int(psutil.virtual_memory().available)
-
-
-def _held(device: torch.device) -> int:
-    """The memory of this process."""
-    if device.type == "cuda":
-        return int(torch.cuda.memory_allocated(device))
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
-
-
-def _reset(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    else:
-        reset_peak()
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _peak(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    return peak_bytes()

@@ -12,8 +12,8 @@ Precision = Literal["auto", "bf16", "no"]
 
 
 def is_half(precision: Precision, device: torch.device) -> bool:
-    """Whether to compute in bfloat16; "auto" does so only on a GPU."""
-    return precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    """Whether to compute in bfloat16; "auto" does so only on GPUs of NVIDIA, AMD and Intel."""
+    return precision == "bf16" or (precision == "auto" and device.type in ("cuda", "xpu"))
 
 
 def autocast(device: torch.device, half: bool) -> AbstractContextManager[None]:

@@ -14,7 +14,7 @@ import torch
 
 from ..errors import DeviceError
 from ..progress import Progress, no_progress
-from ..system.device import is_out_of_memory
+from ..system.device import is_out_of_memory, release_gpu_memory
 from ..system.folder_lock import folder_lock
 from .distributed import Processes
 from .loop import Loop
@@ -88,8 +88,7 @@ def training_memory_errors(chosen: Recipe) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_gpu_memory()
         raise DeviceError(
             f"There is not enough memory for this training; give {chosen.SMALLER}, and check with "
             "--dry-run what that needs."

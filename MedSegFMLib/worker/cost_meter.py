@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from typing import Any
 
+from ..system.device_memory import peak_on, reset_peak_on, used_gpus
 from ..system.peak_memory import peak_bytes, reset_peak
 from .events import Cost
 
@@ -18,8 +17,8 @@ class CostMeter:
 
     def __init__(self) -> None:
         reset_peak()
-        for number, cuda in _gpus():
-            cuda.reset_peak_memory_stats(number)
+        for gpu in used_gpus():
+            reset_peak_on(gpu)
         self._loading_seconds = 0.0
         self._began = time.monotonic()
 
@@ -31,14 +30,5 @@ class CostMeter:
     def cost(self) -> Cost:
         """The cost so far."""
         seconds = time.monotonic() - self._began
-        on_gpu = sum(int(cuda.max_memory_allocated(number)) for number, cuda in _gpus())
+        on_gpu = sum(map(peak_on, used_gpus()))
         return Cost(seconds, self._loading_seconds, on_gpu or peak_bytes(), on_gpu > 0)
-
-
-def _gpus() -> list[tuple[int, Any]]:
-    """The GPUs of this process by number, each with `torch.cuda`; none before torch uses one."""
-    torch = sys.modules.get("torch")
-    # Before that, torch raises if its peak is requested.
-    if torch is None or not torch.cuda.is_initialized():
-        return []
-    return [(number, torch.cuda) for number in range(torch.cuda.device_count())]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Callable, Mapping
 
 from ..consistency import PlaneViews, measure
@@ -20,6 +19,7 @@ from ..progress import Progress
 from ..registry import create
 from ..segmenter import Prediction, Segmenter
 from ..session.session import Session
+from ..system.device import is_gpu_out_of_memory, release_gpu_memory
 from ..volumes.volume import Volume
 from .answer import make_answer
 from .cost_meter import CostMeter
@@ -34,6 +34,10 @@ def _ignore_model(model: Segmenter) -> None:
     """Ignore a loaded model."""
 
 
+def _ignore_note(sentence: str) -> None:
+    """Ignore a note."""
+
+
 class ModelHost:
     """One model and one volume at a time; the session's caches make repeated requests cheap."""
 
@@ -46,6 +50,7 @@ class ModelHost:
         self._asks = False
         self._views: PlaneViews | None = None
         self._note = ""
+        self._tell: Callable[[str], None] = _ignore_note
 
     def put(self, volume: Volume | None) -> None:
         """Replace the volume, or remove it; the model stays."""
@@ -74,25 +79,27 @@ class ModelHost:
     ) -> tuple[Mapping[int, Answer], Cost]:
         """The answers for all objects of a request, and their cost.
 
-        If the GPU's memory is full, the CPU takes over until another model or volume is requested.
+        If the GPU's memory is full, also for a smaller region around the prompts, the CPU takes
+        over until another model or volume is requested.
 
         Args:
             request: the request.
             progress: reports progress.
-            note: called with each request that runs on the CPU for that reason, and with the images
-                of the volume that a model does not use.
+            note: called with each request that runs on the CPU for that reason, if a region is made
+                smaller before, and with the images of the volume that a model does not use.
             opened: called with each model that is loaded.
 
         Raises:
             MedSegFMError: as models and sessions.
         """
+        self._tell = note
         try:
             if self._took_cpu(request):
                 note(self._note)
             return self._answers(request, request.device, progress, note, opened)
         except RuntimeError as error:
             at_end = request.device == "cpu" or self._took_cpu(request)
-            if at_end or not _is_gpu_out_of_memory(error):
+            if at_end or not is_gpu_out_of_memory(error):
                 raise
         # Outside the handler, because its error refers to the GPU's memory.
         self._drop()
@@ -102,6 +109,10 @@ class ModelHost:
         )
         note(self._note)
         return self._answers(request, "cpu", progress, note, opened)
+
+    def _tell_note(self, sentence: str) -> None:
+        """Pass a note of the session to the request that it works on."""
+        self._tell(sentence)
 
     def _took_cpu(self, request: Request) -> bool:
         """Whether the loaded model is the requested one, but on the CPU."""
@@ -134,9 +145,10 @@ class ModelHost:
             meter.loaded()
             opened(self._asked(self._segmenter))
         if self._session is None:
-            self._session = Session(self._asked(self._segmenter), self._volume)
-            if self._session.note:
-                note(self._session.note)
+            asked = self._asked(self._segmenter)
+            self._session = Session(asked, self._volume, note=self._tell_note)
+            if self._session.unused_images:
+                note(self._session.unused_images)
         # Each request contains all its prompts; their history is kept by the client.
         self._session.change(request.prompts)
         if not request.consistency:
@@ -173,9 +185,7 @@ class ModelHost:
         self._key = self._segmenter = self._calibration = self._session = self._views = None
         self._note = ""
         gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None:
-            torch.cuda.empty_cache()
+        release_gpu_memory()
 
 
 def _key(request: Request) -> _Key:
@@ -192,13 +202,3 @@ def _load(request: Request, device: str) -> Segmenter:
             f"The model {request.model} cannot be loaded ({error}); check its options and that its "
             "packages are completely installed."
         ) from error
-
-
-def _is_gpu_out_of_memory(error: BaseException) -> bool:
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return False
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, torch.cuda.OutOfMemoryError):
-        cause = cause.__cause__
-    return cause is not None

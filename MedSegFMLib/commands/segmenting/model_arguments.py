@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from ...errors import ModelError
 from ...registry import DEFAULT_MODEL, card, check_creatable
+from ...system.device import DEVICE_HELP
 from ..arguments.picture import chosen_window
 
 # As options they would bypass the checks of these arguments.
@@ -19,7 +20,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default=DEFAULT_MODEL, help="see medsegfm models (default: %(default)s)"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument(
         "--weights",
         metavar="PATH",

@@ -67,7 +67,7 @@ def evaluate(
         protocol: the protocol.
         jobs: the number of processes; by default one per core, and 1 runs in this process. With a
             cluster, the maximal number of workers of each kind.
-        device: auto, cpu, cuda or cuda:N.
+        device: auto, cpu, gpu, cuda:N, xpu:N or mps.
         progress: reports progress; may raise Cancelled.
         ray: the address of a cluster, "auto" to find one, or "local" for one that lasts as long as
             the run; None for no cluster.

@@ -93,7 +93,7 @@ def create(
     on a GPU, and on a CPU without either or without a graph of the weights' configuration.
 
     Args:
-        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        device: a name as in `system.device.choose_device`.
         weights: A file of weights; None for the stored ones.
         refine: Whether each prediction is refined by the random walk; "no" gives the network's own.
             None refines unless the network processes voxels as in the paper.

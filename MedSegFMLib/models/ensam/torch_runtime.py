@@ -9,6 +9,7 @@ import numpy as np
 
 from ...progress import Progress
 from ...segmenter import Logits
+from ...system.device import on_device
 from ...system.foreign_errors import check_finite_output, predicting_errors
 from .network.config import EnsamConfig
 from .runtime import Features, NetworkPrompts
@@ -75,8 +76,8 @@ class TorchRuntime:
             logits = self._network.decode(
                 features.features,
                 EnsamPrompts(
-                    torch.from_numpy(prompts.kinds)[None].to(self._device),
-                    torch.from_numpy(prompts.positions_kji)[None].to(self._device),
+                    on_device(prompts.kinds, self._device)[None],
+                    on_device(prompts.positions_kji, self._device)[None],
                 ),
                 None if previous_logits is None else self._tensor(previous_logits),
                 progress,
@@ -87,6 +88,4 @@ class TorchRuntime:
 
     def _tensor(self, array: Logits) -> Tensor:
         """(1, 1, K, J, I) on the device."""
-        import torch
-
-        return torch.from_numpy(array)[None, None].to(self._device)
+        return on_device(array, self._device)[None, None]

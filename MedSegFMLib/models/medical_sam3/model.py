@@ -107,7 +107,7 @@ def create(
     """Load Medical SAM3 with the stored weights, or those in the file or folder `weights`.
 
     Args:
-        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        device: a name as in `system.device.choose_device`.
         weights: A file or folder of weights; None for the stored ones.
         tokenizer: The folder with tokenizer.json, or vocab.json and merges.txt, or the authors'
             bpe_simple_vocab_16e6.txt.gz, or that file; None for that of the weights, or else the

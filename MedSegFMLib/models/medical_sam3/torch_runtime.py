@@ -8,7 +8,6 @@ and is recomputed for each prompt.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,12 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ...progress import Progress, parts_of
+from ...system.device import (
+    fast_gpu,
+    is_gpu_out_of_memory,
+    on_device,
+    release_gpu_memory,
+)
 from ...system.foreign_errors import check_finite_output, predicting_errors
 from .runtime import SliceAnswer, SliceQuestion
 from .tokenizer import PhraseTokenizer
@@ -70,7 +75,7 @@ class TorchSam3Runtime:
         """See `Sam3Runtime.encode`; on a GPU in 16 bits."""
 
         def encoded(part: slice) -> list[NDArray[np.float32]]:
-            with self._fast():
+            with fast_gpu(self._device):
                 backbone = self._network.vision_encoder.backbone
                 tokens = backbone(self._tensor(images[part])).last_hidden_state
             return list(tokens.float().cpu().numpy())
@@ -183,27 +188,15 @@ class TorchSam3Runtime:
             with torch.inference_mode(), predicting_errors(self._model, self._path):
                 try:
                     results.extend(compute(part))
-                except torch.cuda.OutOfMemoryError:
-                    if self._most == 1:
+                except RuntimeError as error:
+                    if self._most == 1 or not is_gpu_out_of_memory(error):
                         raise
-                    torch.cuda.empty_cache()
+                    release_gpu_memory()
                     self._most //= 2
         return results
 
-    def _fast(self) -> AbstractContextManager[Any]:
-        """Autocast to 16 bits on a GPU."""
-        import torch
-
-        if self._device.type == "cpu":
-            return nullcontext()
-        kind = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        fast: AbstractContextManager[Any] = torch.autocast(self._device.type, kind)
-        return fast
-
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
-        import torch
-
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+        return on_device(array, self._device)
 
 
 class _Pooled:

@@ -96,7 +96,7 @@ def create(
     """Load MedSAM2 with the stored weights, or those in the file or folder `weights`.
 
     Args:
-        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        device: a name as in `system.device.choose_device`.
         weights: A file or folder of weights; None for the stored ones.
         planes: Those of "axial", "coronal" and "sagittal" to segment; as text, separated by commas.
         fusion: The fusion of several planes: "reliable", "mean" or "majority".

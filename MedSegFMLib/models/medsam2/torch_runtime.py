@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...progress import Progress
+from ...system.device import fast_gpu
 from ...system.foreign_errors import check_finite_output, predicting_errors
 from ..planar.video_tracker import VideoTracker
 from .config_file import NAME
@@ -59,7 +59,11 @@ class TorchSam2Encoder:
         for done, image in enumerate(images):
             progress(done / len(images), _PHRASE)
             batch = torch.from_numpy(image[None]).to(self._device)
-            with torch.inference_mode(), predicting_errors(NAME, self._path), self._fast():
+            with (
+                torch.inference_mode(),
+                predicting_errors(NAME, self._path),
+                fast_gpu(self._device),
+            ):
                 levels = self._network.get_image_features(batch).fpn_hidden_states
                 # (rows * columns, 1, channels) each.
                 flat = torch.cat([level[:, 0].T.reshape(-1).float() for level in levels])
@@ -67,16 +71,6 @@ class TorchSam2Encoder:
             check_finite_output(array, NAME, self._path)
             features.append(array)
         return features
-
-    def _fast(self) -> AbstractContextManager[Any]:
-        """Autocast to 16 bits on a GPU, as in MedSAM2's own scripts."""
-        import torch
-
-        if self._device.type == "cpu":
-            return nullcontext()
-        kind = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        fast: AbstractContextManager[Any] = torch.autocast(self._device.type, kind)
-        return fast
 
 
 def sam2_tracker(

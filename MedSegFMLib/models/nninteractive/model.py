@@ -81,7 +81,7 @@ def create(
     """Load the imported folder, or the folder `weights`, or connect to a server.
 
     Args:
-        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N"; of no account with a server.
+        device: a name as in `system.device.choose_device`; of no account with a server.
         weights: a folder; None for the imported one.
         server: the address of a server that has the weights, such as http://gpu-server:1527.
         key: the server's key; None for that in the environment variable NN_INTERACTIVE_API_KEY.

@@ -64,7 +64,7 @@ def create(
     """Load the imported folder, or the folder `weights`.
 
     Args:
-        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        device: a name as in `system.device.choose_device`.
         weights: A folder; None for the imported one.
         folds: The folds whose networks are averaged: numbers, or "all" for the network of all cases
             (as text, separated by commas); None for all that exist.

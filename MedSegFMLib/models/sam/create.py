@@ -57,7 +57,7 @@ def create_planar(
         card: The model's card.
         prepared: The preprocessing of slices, one of `PREPARED`; None for that of the network's
             family.
-        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        device: a name as in `system.device.choose_device`.
         weights: A checkpoint, or a folder of transformers; None for the stored weights.
         size: "1024", as published, whole slices at the network's own size, which is 1008 for SAM 3;
             "native", the region in its own pixels, at most that many a side; or "224" or "448", the

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def load(path: Path, device: str = "auto", model: str = "sam") -> SamRuntime:
-    """Load the network of a checkpoint on "auto", "cpu", "cuda" or "cuda:N".
+    """Load the network of a checkpoint on a device of `system.device.choose_device`.
 
     Args:
         path: The checkpoint, or the folder of transformers that contains it.

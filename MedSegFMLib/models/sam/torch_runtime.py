@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, no_progress
 from ...segmenter import Logits
+from ...system.device import (
+    fast_gpu,
+    is_gpu_out_of_memory,
+    on_device,
+    release_gpu_memory,
+)
 from ...system.foreign_errors import check_finite_output, predicting_errors
 from .network.config import NetworkConfig
 from .runtime import SlicePrompt
@@ -151,10 +157,10 @@ class TorchSamRuntime:
             with torch.inference_mode(), predicting_errors(self._model):
                 try:
                     results.append(compute(part))
-                except torch.cuda.OutOfMemoryError:
-                    if size == 1:
+                except RuntimeError as error:
+                    if size == 1 or not is_gpu_out_of_memory(error):
                         raise
-                    torch.cuda.empty_cache()
+                    release_gpu_memory()
                     self._patches = size // 2 * patches
                     continue
             done = part.stop
@@ -162,20 +168,16 @@ class TorchSamRuntime:
         return results
 
     def _fast(self) -> AbstractContextManager[Any]:
-        """Autocast to 16 bits: bfloat16 on a CPU, bfloat16 if supported, else float16 on a GPU."""
+        """16 bits: bfloat16 on a CPU if it is to, and those of the GPU."""
         import torch
 
-        on_cpu = self._device.type == "cpu"
-        if on_cpu and not self._half:
-            return nullcontext()
-        kind = torch.bfloat16 if on_cpu or torch.cuda.is_bf16_supported() else torch.float16
-        fast: AbstractContextManager[Any] = torch.autocast(self._device.type, kind)
-        return fast
+        if self._device.type == "cpu" and self._half:
+            fast: AbstractContextManager[Any] = torch.autocast("cpu", torch.bfloat16)
+            return fast
+        return fast_gpu(self._device)
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
-        import torch
-
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+        return on_device(array, self._device)
 
 
 def _alike(prompts: Sequence[SlicePrompt]) -> list[list[int]]:

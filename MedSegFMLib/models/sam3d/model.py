@@ -101,7 +101,7 @@ def create(
     """Load the stored decoder, or the one in the file `weights`, and the SAM that it needs.
 
     Args:
-        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        device: a name as in `system.device.choose_device`.
         weights: The decoder's file; None for the stored one.
         base: A file with SAM's weights, those that the decoder was trained on; None for the stored
             ones.

@@ -49,7 +49,7 @@ def create(
     """Load the imported bundle, or the bundle in the folder `weights`.
 
     Args:
-        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        device: a name as in `system.device.choose_device`.
         weights: A bundle's folder; None for the imported one.
         highres: For a bundle of two resolutions, whether to use the finer one; None for its
             default.

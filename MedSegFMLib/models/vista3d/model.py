@@ -78,7 +78,7 @@ def create(
     """Load VISTA3D with the stored weights, or those in the file `weights`.
 
     Args:
-        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        device: a name as in `system.device.choose_device`.
         weights: A file of weights; None for the stored ones.
         spacing: The spacing in millimetres to which volumes are resampled, or "original".
         patch: The side of the network's windows in voxels, a multiple of 16 from 32 to 256.

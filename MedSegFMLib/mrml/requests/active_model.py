@@ -19,7 +19,7 @@ class ActiveModel:
 
     Attributes:
         name: Its name in the registry.
-        device: Where it shall run: "auto", "cpu", "cuda" or "cuda:N".
+        device: Where it shall run, a name as in `system.device.choose_device`.
         options: Further options of the model.
         card: Its card, which once it was loaded names the prompts and the images that it takes
             with its weights.

@@ -478,7 +478,7 @@ def test_auto_takes_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> 
 def test_auto_takes_the_cpu_without_loading_torch_where_no_driver_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(device, "_has_driver", lambda: False)
+    monkeypatch.setattr(device, "may_have_gpu", lambda: False)
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setattr(device, "find_spec", lambda name: name)
     assert device.is_cpu("auto")

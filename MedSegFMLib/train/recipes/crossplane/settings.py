@@ -53,7 +53,7 @@ class CrossplaneSettings:
         weight_decay: the weight decay of AdamW.
         warmup: steps over which the rate rises.
         accumulate: voxels, of three views each, in a step of the optimiser.
-        device: auto, cpu, cuda or cuda:N.
+        device: auto, cpu, gpu, cuda:N, xpu:N or mps.
         precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
         threads: threads of torch; 0 leaves them to torch.
         seed: the seed of the adapters, the voxels and the prompts.

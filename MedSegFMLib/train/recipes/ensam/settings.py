@@ -115,7 +115,7 @@ class EnsamSettings:
         views: the regions around objects: varied (boxes with errors, margins relative to the box,
             parts of regions and of objects, masks to begin from) or margins (tight boxes with
             margins of 1 to 64 voxels and nothing else, as in the paper).
-        device: auto, cpu, cuda or cuda:N.
+        device: auto, cpu, gpu, cuda:N, xpu:N or mps.
         precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
         threads: threads of torch; 0 leaves them to torch.
         workers: processes that make scenes for training on the CPU; 0 makes them in the training

@@ -47,7 +47,7 @@ class MedicalSam3Settings:
         weight_decay: the weight decay of matrices.
         warmup: steps over which the rate rises.
         recomputed: whether the vision transformer's blocks are computed twice instead of stored.
-        device: auto, cpu, cuda or cuda:N.
+        device: auto, cpu, gpu, cuda:N, xpu:N or mps.
         precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
         threads: threads of torch; 0 leaves them to torch.
         seed: the seed of the slices, the adapters and the dropout.

@@ -39,7 +39,7 @@ class Sam3dSettings:
         rate: the highest learning rate, from which it falls as (1 - t)^0.9.
         weight_decay: the weight decay of all weights.
         warmup: steps over which the rate rises at the beginning.
-        device: auto, cpu, cuda or cuda:N.
+        device: auto, cpu, gpu, cuda:N, xpu:N or mps.
         precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
         threads: threads of torch; 0 leaves them to torch.
         seed: the seed of the decoder, the variants and the patches.
