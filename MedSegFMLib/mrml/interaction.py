@@ -170,7 +170,9 @@ class Interaction:
         if not isinstance(event, Predicted) or pending is None or workspace.volume is None:
             return
         prompts = pending.prompts
-        self._consistency.places.take(prompts, event.answers)
+        places = self._consistency.places
+        if places.is_used or any(a.question is not None for a in event.answers.values()):
+            places.take(prompts, event.answers)
         try:
             written = self._writer.write_answers(
                 workspace.volume_node, workspace.volume.geometry, prompts, event.answers

@@ -98,8 +98,9 @@ class SegmentationLogic:
         self.consistency_view = ConsistencyView(scene)
         self.while_saving = WhileSaving(scene)
         self.while_saving.add(self.consistency_view)
+        self._places = places = PlaceTracker(scene, work)
         self._consistency = consistency = ConsistencyTracker(
-            *(work, segments, queue, self.consistency_view, PlaceTracker(scene, work), updates)
+            work, segments, queue, self.consistency_view, places, updates
         )
         self._interaction = Interaction(
             work, view, segments, writer, replacements, queue, consistency, updates
@@ -449,11 +450,11 @@ class SegmentationLogic:
     @property
     def place_question(self) -> PlaceQuestion | None:
         """Where the current object is, if the model asks; None if it does not."""
-        return self._consistency.places.current
+        return self._places.current
 
     def go_to_place(self, number: int) -> None:
         """Bring the views to a place of the question."""
-        place = self._consistency.places.place(number)
+        place = self._places.place(number)
         if place is not None:
             self.consistency_view.jump(place.position_ras)
 
@@ -467,7 +468,7 @@ class SegmentationLogic:
         Returns:
             Whether there was such a place.
         """
-        place = self._consistency.places.place(number)
+        place = self._places.place(number)
         if place is None:
             return False
         self.add(Point(place.position_ras, is_there), self.current_label)
@@ -701,7 +702,8 @@ class SegmentationLogic:
             self.overlay.expire()
         if self._consistency.is_on:
             self._consistency.show()
-        self._follow_places()
+        if self._places.is_used:
+            self._follow_places()
         if self._autosave is not None and self._workspace.is_unsaved:
             self._save(self._autosave)
         if not self._updates:
@@ -721,13 +723,13 @@ class SegmentationLogic:
 
     def _follow_places(self) -> None:
         """Show where the current object may be, and take a click at one of the hot spots."""
-        marks = self._consistency.places.marks
+        marks = self._places.marks
         if marks.picked is not None:
             try:
                 self.answer_place(marks.picked)
             except MedSegFMError as error:
                 self._updates.append(Warned(str(error)))
-        self._consistency.places.show()
+        self._places.show()
 
     def _save(self, autosave: Autosave) -> None:
         if not autosave.is_due():

@@ -116,7 +116,7 @@ def compared(geometry: Geometry, region: Region, looks: Mapping[str, Floats]) ->
         return Looks(geometry, region, agreed, None, (), nothing, ())
     part = Region.from_slices(box)
     own = tuple(np.ascontiguousarray(look[box], np.float32) for look in looks.values())
-    mean = np.mean(own, axis=0, dtype=np.float32)
+    mean = np.asarray(np.mean(own, axis=0, dtype=np.float32))
     components, count = label(found[box], structure=np.ones((3, 3, 3), dtype=bool))
     sizes = np.bincount(components.ravel(), minlength=count + 1)
     expected = np.bincount(components.ravel(), mean.ravel(), minlength=count + 1)

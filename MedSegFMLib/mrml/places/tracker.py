@@ -28,12 +28,14 @@ class PlaceTracker:
 
     Attributes:
         marks: The numbered hot spots in the views.
+        is_used: Whether any question is kept or shown; otherwise there is nothing to do.
     """
 
     def __init__(self, scene: Any, workspace: Workspace) -> None:
         self._workspace = workspace
         self._known: OrderedDict[Entries, Mapping[int, PlaceQuestion]] = OrderedDict()
         self.marks = PlaceMarks(scene)
+        self.is_used = False
 
     @property
     def current(self) -> PlaceQuestion | None:
@@ -53,14 +55,13 @@ class PlaceTracker:
         self._known.pop(prompts.entries, None)
         if asked:
             self._known[prompts.entries] = asked
+            self.is_used = True
             while len(self._known) > _MOST_STATES:
                 self._known.popitem(last=False)
         self.show()
 
     def show(self) -> None:
         """Bring the hot spots to the current question; nothing is done twice."""
-        if not self._known and self.marks.node is None:
-            return
         question = self.current
         if question is None or self._workspace.volume is None:
             self.marks.clear()
@@ -71,3 +72,4 @@ class PlaceTracker:
         """Forget all questions: the volume or the model is another."""
         self._known.clear()
         self.marks.clear()
+        self.is_used = False
