@@ -21,7 +21,15 @@ from .start import Start, composed, corrects, limited, model_prompts, started
 _MOST_GROWTHS = 4
 
 
-_Chain = tuple[Region | None, Mask | None, tuple[tuple[Prompt, ...], ...]]
+@dataclass(frozen=True)
+class _Look:
+    """Where a model looks: in a region, None for one around the prompts, which grows or not."""
+
+    region: Region | None
+    fixed: bool
+
+
+_Chain = tuple[_Look, Mask | None, tuple[tuple[Prompt, ...], ...]]
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,7 @@ class Predictor:
         shared: Region | None,
         progress: Progress,
         redraw: bool = False,
+        fixed: bool = False,
     ) -> Prediction:
         """The prediction for an object, with what its masks decide.
 
@@ -73,11 +82,13 @@ class Predictor:
             shared: the region that all objects share; None if each has its own.
             progress: reports progress.
             redraw: whether the model draws an object again that only starts from a mask.
+            fixed: whether the region, `shared`, does not grow with the object.
         """
         geometry, card, last = self._volume.geometry, self._segmenter.card, taken[-1]
         start = Start.of(last)
+        look = _Look(shared, fixed)
         if start is None:
-            return self._latest(None, taken, shared, progress).prediction
+            return self._latest(None, taken, look, progress).prediction
         corrected = corrects(start, last, geometry)
         if not corrected and not redraw:
             progress(1.0, "Starting from the mask")
@@ -88,16 +99,16 @@ class Predictor:
             if len(prompts) > start.index
         ]
         if not corrected:
-            return self._latest(start, steps, shared, progress).prediction
-        plain = self._latest(start, steps[:1], shared, part_of(progress, 0, 0.5)).prediction
-        answer = self._latest(start, steps, shared, part_of(progress, 0.5, 1)).prediction
+            return self._latest(start, steps, look, progress).prediction
+        plain = self._latest(start, steps[:1], look, part_of(progress, 0, 0.5)).prediction
+        answer = self._latest(start, steps, look, part_of(progress, 0.5, 1)).prediction
         return composed(start, last, plain, answer)
 
     def _latest(
         self,
         start: Start | None,
         taken: Sequence[tuple[Prompt, ...]],
-        shared: Region | None,
+        look: _Look,
         progress: Progress,
     ) -> _Step:
         """The model's prediction after the last of `taken`, from the latest cached step.
@@ -109,7 +120,7 @@ class Predictor:
         if not card.uses_previous:
             taken = taken[-1:]
         mask = start.mask if start else None
-        chains = [(shared, mask, tuple(taken[: n + 1])) for n in range(len(taken))]
+        chains = [(look, mask, tuple(taken[: n + 1])) for n in range(len(taken))]
         step: _Step | None = None
         cached = len(taken)
         while step is None and cached > 0:
@@ -121,7 +132,7 @@ class Predictor:
             step = _Step(begun, begun.region)
         for n, share in enumerate(parts_of(progress, len(taken) - first), first):
             around = taken[n] if mask is None else (*taken[n], mask)
-            step = self._predict_step(taken[n], shared, around, step, share)
+            step = self._predict_step(taken[n], look, around, step, share)
             self._steps.put(chains[n], step)
         assert step is not None, "taken has at least one step"
         return step
@@ -129,13 +140,13 @@ class Predictor:
     def _predict_step(
         self,
         prompts: tuple[Prompt, ...],
-        shared: Region | None,
+        look: _Look,
         around: Sequence[Prompt],
         before: _Step | None,
         progress: Progress,
     ) -> _Step:
         geometry = self._volume.geometry
-        region = shared or prompt_region(around, geometry, self._segmenter.card.region_rule)
+        region = look.region or prompt_region(around, geometry, self._segmenter.card.region_rule)
         if before is not None:
             region = region.union(before.region)
         boxed = any(isinstance(prompt, Box) for prompt in prompts)
@@ -151,7 +162,7 @@ class Predictor:
             check_finite_output(prediction.logits_kji, self._segmenter.card.name)
             # A box limits the object; without one the region grows with the object.
             grown = grown_region(prediction.logits_kji > 0, region, geometry)
-            if boxed or grown is None:
+            if look.fixed or boxed or grown is None:
                 break
             region = grown
         prediction = limited(prediction, prompts)

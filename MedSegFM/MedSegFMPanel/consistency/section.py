@@ -3,13 +3,19 @@
 import slicer
 from slicer.i18n import tr as _
 
+from MedSegFMLib.consistency.views import MIRRORED
 from MedSegFMLib.mrml.consistency.contours import PLANE_COLORS
 from MedSegFMLib.mrml.consistency.overlay import COLORS
 
 from .. import messages
 from .plot_layout import PlotLayout
 
-_PLANES = {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}
+_PLANES = {
+    "axial": _("axial"),
+    "coronal": _("coronal"),
+    "sagittal": _("sagittal"),
+    MIRRORED: _("mirror image"),
+}
 
 
 class ConsistencySection:
