@@ -1,62 +1,52 @@
-"""The three planes of a 3D model: its predictions with each plane as its slices.
+"""The predictions of a model seen from several sides, whatever the model is.
 
-Such a model should give the same result for any order of the array's axes; a network does so only
-as far as it has learnt to, and differences between its three results show uncertainty.
+Such predictions should be the same; a network's are only as far as it has learnt to, and their
+differences show where it is uncertain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..progress import Progress, no_progress, parts_of
 from ..prompts.mask import Mask
-from ..prompts.mask_voxels import start_voxels, touches
-from ..prompts.prompt_list import PromptList
-from ..prompts.types import is_start
+from ..prompts.mask_voxels import start_voxels
+from ..prompts.types import Text
 from ..prompts.voxels import to_voxels
 from ..segmenter import Prediction, probabilities
 from ..session.session import Session
-from ..volumes.geometry import Geometry
 from ..volumes.patient_planes import Plane, planes
-from ..volumes.region import Region, Shape, shape_triple
+from ..volumes.region import Region, shape_triple
+from .view import Motion, View, mirroring, turning
 
 Floats = NDArray[np.float32]
 
-# The budget of each view for its cached encodings, and likewise for its cached predictions.
-_BUDGET_BYTES = 1 << 27
-
-
-@dataclass(frozen=True)
-class _View:
-    """A session on a part of the volume with axes in the order `axes_kji`, the first reversed."""
-
-    session: Session
-    axes_kji: Shape
-
-    def probabilities_on(self, prediction: Prediction, crop: Region, region: Region) -> Floats:
-        """The view's probabilities on a region of the volume, 0 outside its own region."""
-        whole = np.zeros(prediction.geometry.shape_kji, dtype=np.float32)
-        whole[prediction.region.slices] = probabilities(prediction.logits_kji)
-        reoriented = np.flip(whole, 0).transpose(np.argsort(self.axes_kji))
-        return np.ascontiguousarray(reoriented[region.relative_to(crop).slices])
+# The name of the mirror image among the planes.
+MIRRORED = "mirrored"
 
 
 class PlaneViews:
-    """The predictions of a session together with their planes, for any model.
+    """The predictions of a session together with those from other sides, for any model.
 
-    A model that segments slices returns its planes itself. Any other model segments the
-    surroundings of the objects twice more, with the axes in another order; its encodings and
+    - A model that segments two or three planes of slices returns them itself.
+    - A model that segments one plane, or volumes, segments the objects twice more in a patient who
+      is turned, so that each of the three planes is once the plane of its slices.
+    - A model of volumes that gets words knows patients as they lie: it segments the mirror image
+      instead, in which left is right.
+
+    So there are at most three times the predictions of the session itself. Encodings and
     predictions are cached for the next prompt.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._crop: Region | None = None
-        self._views: dict[str, _View] = {}
+        self._part: Region | None = None
+        self._motions: dict[str, Motion] = {}
+        self._views: dict[str, View] = {}
 
     def predict_all(self, progress: Progress = no_progress) -> dict[int, Prediction]:
         """Like `Session.predict_all`, with the planes of each prediction.
@@ -64,26 +54,58 @@ class PlaneViews:
         Raises the same errors.
         """
         session = self._session
-        other_planes = [p for p in planes(session.volume.geometry) if p.axis_kji != 0]
-        share, *shares = parts_of(progress, 1 + len(other_planes))
+        share, *shares = parts_of(progress, 3)
         answers = session.predict_all(share)
-        if not answers or all(answer.planes for answer in answers.values()):
+        if not answers or any(len(answer.planes) > 1 for answer in answers.values()):
             progress(1.0, "Comparing the planes")
-            return answers
-        self._make_views(self._surroundings(answers), other_planes)
+            return _with_planes_of_others(answers)
+        own = self._own_plane(answers)
+        motions = self._motions_beside(own)
+        self._make_views(self._surroundings(answers), motions)
+        regions = {label: answer.region for label, answer in answers.items()}
         others = {}
-        for plane, share in zip(other_planes, shares, strict=True):
-            view = self._views[plane.name]
-            view.session.change(self._within(session.prompts, view.session.volume.geometry))
-            others[plane.name] = view.session.predict_all(share)
+        for name, share in zip(motions, shares, strict=False):
+            fixed = None if self._is_of_words else regions
+            others[name] = self._views[name].predict_all(session.prompts, fixed, share)
+        progress(1.0, "Comparing the planes")
         return {
-            label: replace(answer, planes=self._planes_of(label, answer, others))
+            label: replace(answer, planes=self._planes_of(label, answer, own, others))
             for label, answer in answers.items()
         }
 
+    @property
+    def _is_of_words(self) -> bool:
+        """Whether words or classes say what is segmented, anywhere in the volume."""
+        return any(isinstance(prompt, Text) for _, prompt in self._session.prompts.entries)
+
+    def _own_plane(self, answers: Mapping[int, Prediction]) -> Plane:
+        """The plane whose slices the model sees: its single one, or those along the first axis."""
+        given = next((name for answer in answers.values() for name in answer.planes), None)
+        by_name = {plane.name: plane for plane in planes(self._session.volume.geometry)}
+        first = next(plane for plane in by_name.values() if plane.axis_kji == 0)
+        return by_name.get(given or "", first)
+
+    def _motions_beside(self, own: Plane) -> dict[str, Motion]:
+        """What is done to the patient for each further prediction, by the name of its plane."""
+        geometry = self._session.volume.geometry
+        if self._is_of_words and self._session.segmenter.card.dimensions == 3:
+            return {MIRRORED: mirroring(geometry)}
+        return {
+            plane.name: turning(plane.axis_kji, own.axis_kji)
+            for plane in planes(geometry)
+            if plane.axis_kji != own.axis_kji
+        }
+
     def _surroundings(self, answers: Mapping[int, Prediction]) -> Region:
-        """The model's region and every marked voxel, since marks outside a volume are errors."""
+        """The part of the volume that the views hold.
+
+        It contains the model's region and every marked voxel, since marks outside a volume are
+        errors. Models of slices see all of it, in its own order, and so do models that get words.
+        """
         volume = self._session.volume
+        whole = Region.whole(volume.geometry.shape_kji)
+        if self._session.segmenter.card.dimensions == 2 or self._is_of_words:
+            return whole
         around = [answer.region for answer in answers.values()]
         prompts = [prompt for _, prompt in self._session.prompts.entries]
         marks = to_voxels(prompts, volume.geometry)
@@ -96,45 +118,40 @@ class PlaneViews:
         if len(marked):
             low, high = marked.min(axis=0).tolist(), (marked.max(axis=0) + 1).tolist()
             around.append(Region(shape_triple(low), shape_triple(high)))
-        crop = Region.enclosing(around)
-        voxels = volume.array_kji[crop.slices]
-        # A constant crop would be an error too, but the whole volume is not constant.
-        return Region.whole(volume.geometry.shape_kji) if voxels.min() == voxels.max() else crop
+        part = Region.enclosing(around)
+        voxels = volume.array_kji[part.slices]
+        # A constant part would be an error too, but the whole volume is not constant.
+        return whole if voxels.min() == voxels.max() else part
 
-    def _within(self, prompts: PromptList, view: Geometry) -> PromptList:
-        """The prompts without masks that are about nothing in a view."""
-        kept = tuple(
-            (label, prompt)
-            for label, prompt in prompts.entries
-            if not isinstance(prompt, Mask) or is_start(prompt) or touches(prompt, view)
-        )
-        return replace(prompts, entries=kept)
-
-    def _make_views(self, crop: Region, other_planes: list[Plane]) -> None:
-        if crop == self._crop:
+    def _make_views(self, part: Region, motions: Mapping[str, Motion]) -> None:
+        if (part, motions) == (self._part, self._motions):
             return
-        volume = self._session.volume.crop(crop)
-        views = {}
-        for plane in other_planes:
-            # Two axes are swapped and one is reversed, so the patient is rotated, not mirrored.
-            order = [0, 1, 2]
-            order[0], order[plane.axis_kji] = order[plane.axis_kji], order[0]
-            axes = shape_triple(order)
-            reoriented = volume.permute(axes).flip(0)
-            session = Session(self._session.segmenter, reoriented, _BUDGET_BYTES)
-            views[plane.name] = _View(session, axes)
-        self._crop, self._views = crop, views
+        keeps_array = self._session.segmenter.card.dimensions == 2
+        self._views = {
+            name: View(self._session, motion, part, keeps_array) for name, motion in motions.items()
+        }
+        self._part, self._motions = part, dict(motions)
 
     def _planes_of(
-        self, label: int, answer: Prediction, others: Mapping[str, Mapping[int, Prediction]]
+        self,
+        label: int,
+        answer: Prediction,
+        own: Plane,
+        others: Mapping[str, Mapping[int, Prediction]],
     ) -> dict[str, Floats]:
-        crop, region = self._crop, answer.region
-        assert crop is not None, "the views were made for these answers"
-        by_plane = {}
-        for plane in planes(answer.geometry):
-            if plane.name in others:
-                other = others[plane.name][label]
-                by_plane[plane.name] = self._views[plane.name].probabilities_on(other, crop, region)
-            else:
-                by_plane[plane.name] = probabilities(answer.logits_kji)
-        return by_plane
+        by_name = {own.name: answer.planes.get(own.name, probabilities(answer.logits_kji))}
+        for name, predicted in others.items():
+            by_name[name] = self._views[name].probabilities_on(predicted[label], answer.region)
+        order = [*(plane.name for plane in planes(answer.geometry)), MIRRORED]
+        return {name: by_name[name] for name in order if name in by_name}
+
+
+def _with_planes_of_others(answers: dict[int, Prediction]) -> dict[int, Prediction]:
+    """The answers, of which those without planes, which are masks, get them: they are alike."""
+    names = max((tuple(answer.planes) for answer in answers.values()), key=len, default=())
+    return {
+        label: answer
+        if len(answer.planes) > 1
+        else replace(answer, planes=dict.fromkeys(names, probabilities(answer.logits_kji)))
+        for label, answer in answers.items()
+    }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..consistency.hot_spots import HotSpot
 from ..consistency.measure import Consistency
+from ..consistency.views import MIRRORED
 from ..segmenter import Prediction
 from ..volumes.geometry import Geometry
 from ..volumes.masks import bounding_box
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-PLANE_COLOURS = {"axial": COLOURS[1], "coronal": COLOURS[2], "sagittal": COLOURS[3]}
+PLANE_COLOURS = {
+    "axial": COLOURS[1],
+    "coronal": COLOURS[2],
+    "sagittal": COLOURS[3],
+    MIRRORED: COLOURS[4],
+}
 _ANSWER_COLOUR = "#FFFFFF"
 # Inches: the height of the graphs, and the room for the colour bar.
 _GRAPH, _BAR = 1.3, 1.0
@@ -73,7 +79,10 @@ def draw_consistency(
         Panel(plane, int(centre[plane.axis_kji]), shown, window)
         for plane in shown_planes(volume.geometry, shown)
     ]
-    lines = {f"{name} plane": (PLANE_COLOURS[name], False) for name in consistency.masks}
+    lines = {
+        "mirror image" if name == MIRRORED else f"{name} plane": (PLANE_COLOURS[name], False)
+        for name in consistency.masks
+    }
     lines |= {"answer": (_ANSWER_COLOUR, True)}
     heading = ": ".join(part for part in (title, _sentence(consistency)) if part)
     sheet = make_sheet(

@@ -25,7 +25,15 @@ from .start import Start, composed, corrects, limited, model_prompts, started
 _MOST_GROWTHS = 3
 
 
-_Chain = tuple[Region | None, Mask | None, tuple[tuple[Prompt, ...], ...]]
+@dataclass(frozen=True)
+class _Look:
+    """Where a model looks: in a region, None for one around the prompts, which grows or not."""
+
+    region: Region | None
+    fixed: bool
+
+
+_Chain = tuple[_Look, Mask | None, tuple[tuple[Prompt, ...], ...]]
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,7 @@ class Predictor:
         shared: Region | None,
         progress: Progress,
         redraw: bool = False,
+        fixed: bool = False,
     ) -> Prediction:
         """The prediction for an object, with what its masks decide.
 
@@ -81,13 +90,15 @@ class Predictor:
             shared: the region that all objects share; None if each has its own.
             progress: reports progress.
             redraw: whether the model draws an object again that only starts from a mask.
+            fixed: whether the region, `shared`, does not grow with the object.
         """
         geometry, card = self._volume.geometry, self._segmenter.card
         taken = [without_lines(prompts, card.prompts, geometry) for prompts in taken]
         last = taken[-1]
         start = Start.of(last)
+        look = _Look(shared, fixed)
         if start is None:
-            return self._latest(None, taken, shared, progress).prediction
+            return self._latest(None, taken, look, progress).prediction
         corrected = corrects(start, last, geometry)
         if not corrected and not redraw:
             progress(1.0, "Starting from the mask")
@@ -98,16 +109,16 @@ class Predictor:
             if len(prompts) > start.index
         ]
         if not corrected:
-            return self._latest(start, steps, shared, progress).prediction
-        plain = self._latest(start, steps[:1], shared, part_of(progress, 0, 0.5)).prediction
-        answer = self._latest(start, steps, shared, part_of(progress, 0.5, 1)).prediction
+            return self._latest(start, steps, look, progress).prediction
+        plain = self._latest(start, steps[:1], look, part_of(progress, 0, 0.5)).prediction
+        answer = self._latest(start, steps, look, part_of(progress, 0.5, 1)).prediction
         return composed(start, last, plain, answer)
 
     def _latest(
         self,
         start: Start | None,
         taken: Sequence[tuple[Prompt, ...]],
-        shared: Region | None,
+        look: _Look,
         progress: Progress,
     ) -> _Step:
         """The model's prediction after the last of `taken`, from the latest cached step.
@@ -119,7 +130,7 @@ class Predictor:
         if not card.uses_previous:
             taken = taken[-1:]
         mask = start.mask if start else None
-        chains = [(shared, mask, tuple(taken[: n + 1])) for n in range(len(taken))]
+        chains = [(look, mask, tuple(taken[: n + 1])) for n in range(len(taken))]
         step: _Step | None = None
         cached = len(taken)
         while step is None and cached > 0:
@@ -131,7 +142,7 @@ class Predictor:
             step = _Step(begun, begun.region)
         for n, share in enumerate(parts_of(progress, len(taken) - first), first):
             around = taken[n] if mask is None else (*taken[n], mask)
-            step = self._predict_step(taken[n], shared, around, step, share)
+            step = self._predict_step(taken[n], look, around, step, share)
             self._steps.put(chains[n], step)
         assert step is not None, "taken has at least one step"
         return step
@@ -139,13 +150,13 @@ class Predictor:
     def _predict_step(
         self,
         prompts: tuple[Prompt, ...],
-        shared: Region | None,
+        look: _Look,
         around: Sequence[Prompt],
         before: _Step | None,
         progress: Progress,
     ) -> _Step:
         geometry = self._volume.geometry
-        region = shared or prompt_region(around, geometry, self._segmenter.card.region_rule)
+        region = look.region or prompt_region(around, geometry, self._segmenter.card.region_rule)
         if before is not None:
             region = region.union(before.region)
         core = core_region(around, geometry)
@@ -172,7 +183,8 @@ class Predictor:
             found = tried(region)
         for _ in range(_MOST_GROWTHS):
             # A box limits the object; without one the region grows with the object.
-            grown = None if boxed else grown_region(found.logits_kji > 0, region, geometry)
+            stays = look.fixed or boxed
+            grown = None if stays else grown_region(found.logits_kji > 0, region, geometry)
             larger = None if grown is None else self._room.fitted(grown, region)
             if larger is None or larger == region:
                 break

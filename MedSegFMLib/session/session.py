@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -192,6 +192,7 @@ class Session:
         progress: Progress = no_progress,
         overlapping: bool = False,
         redraw: bool = False,
+        regions: Mapping[int, Region] | None = None,
     ) -> dict[int, Prediction]:
         """Segment every object that has prompts.
 
@@ -201,6 +202,8 @@ class Session:
                 highest logit gets it; see `SharedStarts` for the exception.
             redraw: whether the model draws objects again that only start from a mask; otherwise
                 they are the mask itself.
+            regions: by label, the regions that the model looks at, which do not grow; None for
+                those around the prompts.
 
         Raises:
             PromptError: only background is marked for an object.
@@ -215,7 +218,7 @@ class Session:
                     f"Only background is marked for {self.prompts.name(label)}; add a box or a "
                     "click on the object."
                 )
-        return self._predicted(self.prompts, progress, overlapping, redraw)
+        return self._predicted(self.prompts, progress, overlapping, redraw, regions)
 
     def changes(
         self, first: int = 0, stop: int | None = None, progress: Progress = no_progress
@@ -244,6 +247,7 @@ class Session:
         progress: Progress,
         overlapping: bool = False,
         redraw: bool = False,
+        regions: Mapping[int, Region] | None = None,
     ) -> dict[int, Prediction]:
         """Every object of a list for which more than background is marked; see `predict_all`."""
         geometry = self.volume.geometry
@@ -256,7 +260,9 @@ class Session:
         shared = self._shared_region(prompts)
         shares = parts_of(progress, len(steps))
         for (label, taken), share in zip(steps.items(), shares, strict=True):
-            answers[label] = self._predictor.answer(taken, shared, share, redraw)
+            region = shared if regions is None else regions[label]
+            fixed = regions is not None
+            answers[label] = self._predictor.answer(taken, region, share, redraw, fixed)
         marks = {label: to_voxels(taken[-1], geometry) for label, taken in steps.items()}
         if self.segmenter.card.can_predict_empty:
             # A box in which the model predicts nothing stays empty instead of being filled.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..consistency import Consistency, HotSpot
+from ..consistency.views import MIRRORED
 from ..volumes.region import Region, shape_triple
 from .frames import Array
 
@@ -44,7 +45,7 @@ def from_parts(numbers: Mapping[str, Any], arrays: Mapping[str, Array]) -> Consi
         raise ValueError(f"arrays of another shape than their region {region.shape_kji}")
     if disagreement.dtype.kind != "f" or bits.dtype != np.uint8:
         raise ValueError(f"a disagreement of {disagreement.dtype}, masks of {bits.dtype}")
-    if not set(numbers["planes"]) <= set(numbers["slices"]):
+    if not set(numbers["planes"]) <= {*numbers["slices"], MIRRORED}:
         raise ValueError(f"planes {numbers['planes']}, which are not in {list(numbers['slices'])}")
     masks = {name: (bits & (1 << n)) > 0 for n, name in enumerate(numbers["planes"])}
     return Consistency(

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
-from consistency_fakes import Fake, Liner, Planar, Sliced
+from consistency_fakes import CARD, Fake, Liner, Planar, Sliced
 
-from MedSegFMLib import Box, Geometry, Mask, Point, Session, Volume, create
+from MedSegFMLib import Box, Geometry, Mask, Point, Prediction, Session, Text, Volume, create
 from MedSegFMLib.consistency import PlaneViews, measure
+from MedSegFMLib.consistency.views import MIRRORED
 from MedSegFMLib.errors import Cancelled, PromptError
+from MedSegFMLib.models.class_based.segmenter import WHOLE_VOLUME
 from MedSegFMLib.progress import Progress
-from MedSegFMLib.prompts.types import Scribble
+from MedSegFMLib.prompts.types import Prompt, Scribble
+from MedSegFMLib.prompts.voxels import to_voxels
+from MedSegFMLib.segmenter import Encoding, probabilities
 from MedSegFMLib.volumes.patient_planes import planes
 
 NAMES = {"axial", "coronal", "sagittal"}
@@ -233,3 +241,101 @@ def test_masks_and_what_is_avoided_far_away_are_no_obstacle(
     session.add(Box.from_ijk(volume.geometry, (2, 3, 2), (9, 12, 7)))
     answer = PlaneViews(session).predict_all()[1]
     assert measure(answer, session.prompts.steps(1)[-1]).agreement is not None
+
+
+class Slices(Fake):
+    """Takes, of each slice of the patient's axial plane, the line through a click along the first
+    axis that the plane's image has; goes by the directions of the grid, not by the array."""
+
+    card = replace(CARD, dimensions=2)
+
+    def predict(self, encoding: Encoding, prompts: Any, *_: object) -> Prediction:
+        shape = encoding.region.shape_kji
+        logits = np.full(shape, -40, dtype=np.float32)
+        marks = to_voxels(prompts, encoding.geometry).within(encoding.region)
+        axial = next(plane for plane in planes(encoding.geometry) if plane.name == "axial")
+        for voxel in marks.foreground_kji:
+            line: list[Any] = list(voxel)
+            line[axial.axis_kji] = slice(None)
+            logits[tuple(line)] = 40
+        seen = {"axial": probabilities(logits)}
+        return Prediction(encoding.geometry, encoding.region.start_kji, logits, seen)
+
+
+def test_a_model_of_one_plane_of_slices_gets_the_others_by_turning_the_patient(
+    blob: tuple[Volume, np.ndarray],
+) -> None:
+    volume, geometry = blob[0], blob[0].geometry
+    model = Slices()
+    session = boxed(model, volume, (2, 3, 1), (9, 12, 8))
+    session.add(Point.from_ijk(geometry, (4, 9, 5)))
+    answer = PlaneViews(session).predict_all()[1]
+    assert list(answer.planes) == ["axial", "coronal", "sagittal"]
+    for plane in planes(geometry):
+        line = np.zeros(geometry.shape_kji, dtype=bool)
+        at: list[object] = [5, 9, 4]
+        at[plane.axis_kji] = slice(None)
+        line[tuple(at)] = True  # type: ignore[index]
+        assert np.allclose(answer.planes[plane.name], line[answer.region.slices], atol=1e-6)
+    for turned in model._volumes.values():
+        assert turned.array_kji is volume.array_kji, "no voxel is copied"
+
+
+def test_the_turned_patient_has_right_angles_and_is_no_mirror_image(
+    blob: tuple[Volume, np.ndarray],
+) -> None:
+    volume = blob[0]
+    for model in (Liner(), Slices()):
+        PlaneViews(boxed(model, volume, (2, 3, 1), (9, 12, 8))).predict_all()
+        own, *others = model.encoded
+        assert len(others) == 2
+        for other in others:
+            assert np.linalg.det(own.directions) * np.linalg.det(other.directions) > 0
+            assert np.allclose(other.directions.T @ other.directions, np.eye(3), atol=1e-6)
+        if isinstance(model, Liner):
+            for other in others:
+                assert np.allclose(other.directions, own.directions), "a patient as the first"
+
+
+class Words(Fake):
+    """Takes bright voxels on one side of the patient, which a word names."""
+
+    card = replace(CARD, prompts=("text",), region_rule=WHOLE_VOLUME)
+
+    def logits(self, part: np.ndarray, encoding: Encoding, prompts: Sequence[Prompt]) -> np.ndarray:
+        (text,) = prompts
+        assert isinstance(text, Text)
+        sagittal = next(p for p in planes(encoding.geometry) if p.name == "sagittal").axis_kji
+        towards_right = np.sign(encoding.geometry.directions[0, 2 - sagittal])
+        side = np.indices(part.shape)[sagittal] - (part.shape[sagittal] - 1) / 2
+        wanted = side * towards_right * (-1 if "left" in text.phrase.casefold() else 1) > 0
+        return np.where((part > 50) & wanted, 9, -9).astype(np.float32)
+
+
+def test_a_model_of_words_sees_the_mirror_image_in_which_left_is_right(
+    blob: tuple[Volume, np.ndarray],
+) -> None:
+    volume = blob[0]
+    model = Words()
+    session = Session(model, volume)
+    session.add(Text("left kidney"))
+    answer = PlaneViews(session).predict_all()[1]
+    assert list(answer.planes) == [next(iter(answer.planes)), MIRRORED]
+    own, mirrored = answer.planes.values()
+    assert (own > 0.5).any() and np.array_equal(own > 0.5, mirrored > 0.5)
+    one, other = model.encoded
+    assert np.allclose(one.directions, other.directions), "a patient as the first"
+    assert measure(answer, session.prompts.steps(1)[-1]).agreement == 1
+
+
+def test_each_view_looks_where_the_model_itself_did(blob: tuple[Volume, np.ndarray]) -> None:
+    volume = blob[0]
+    model = Fake()
+    session = Session(model, volume)
+    session.add(Point.from_ijk(volume.geometry, (5, 6, 5)))
+    answer = PlaneViews(session).predict_all()[1]
+    # The object reaches beyond the first region around the click, which grew for the model itself.
+    count = len(model.encoded) - 2
+    assert count >= 2 and answer.region.shape_kji != (9, 9, 9)
+    for array in answer.planes.values():
+        assert np.array_equal(array > 0.5, answer.logits_kji > 0)

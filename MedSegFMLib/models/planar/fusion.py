@@ -65,6 +65,32 @@ def reliable(logits: Mapping[str, Logits], planes: Mapping[str, StackPlane]) -> 
     return np.asarray(total / weights)
 
 
+def regional(logits: Mapping[str, Logits], planes: Mapping[str, StackPlane]) -> Logits:
+    """The reliability-weighted mean where all planes agree; elsewhere each region as a whole.
+
+    A region is connected and some planes, the same ones in all of it, take it for the object. It
+    belongs to the object if its mean logit, weighted by reliability, is above 0: no speckles remain
+    where planes disagree, and a part that one plane alone is sure of is taken or left whole.
+    """
+    from scipy.ndimage import label
+    from scipy.ndimage import mean as mean_of
+
+    fused = reliable(logits, planes)
+    patterns = np.zeros(fused.shape, np.uint8)
+    for n, array in enumerate(logits.values()):
+        patterns |= (array > 0).astype(np.uint8) << n
+    least = np.finfo(np.float32).tiny
+    for pattern in range(1, (1 << len(logits)) - 1):
+        regions, count = label(patterns == pattern)
+        if not count:
+            continue
+        taken = np.r_[False, mean_of(fused, regions, range(1, count + 1)) > 0][regions]
+        left = (regions > 0) & ~taken
+        fused[taken] = np.maximum(fused[taken], least)
+        fused[left] = np.minimum(fused[left], -least)
+    return fused
+
+
 def reliability(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
     """(slices,) from 0.1 to 1: mean Dice of each mask (slices, rows, columns) with its neighbours.
 
@@ -90,4 +116,5 @@ FUSIONS: dict[str, Callable[[Mapping[str, Logits], Mapping[str, StackPlane]], Lo
     "mean": mean,
     "majority": majority,
     "reliable": reliable,
+    "regions": regional,
 }

@@ -149,6 +149,27 @@ def match(name: str, names: Sequence[str]) -> Match:
     )
 
 
+def other_side(name: str, names: Sequence[str] = ()) -> str:
+    """The name of the same object on the patient's other side; the name itself if it has no side.
+
+    Args:
+        name: the name.
+        names: the names to choose from; () for any.
+    """
+    opposite = {"left": "right", "right": "left"}
+    found = readings(name)
+    if len(found) != 1:
+        return name
+    (reading,) = found
+    if reading.side not in opposite:
+        return name
+    wanted = Reading(opposite[reading.side], reading.words)
+    if names:
+        return next((other for other in names if wanted in readings(other)), name)
+    phrase = _vocabulary().phrases.get(reading.words, " ".join(reading.words))
+    return f"{wanted.side} {phrase}"
+
+
 def _reading(side: str, key: Words, table: _Vocabulary) -> Reading:
     phrase = table.phrases.get(key)
     return Reading(side, _sorted_words(phrase, table) if phrase is not None else key)

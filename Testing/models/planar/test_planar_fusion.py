@@ -10,6 +10,7 @@ from MedSegFMLib.models.planar.fusion import (
     FUSIONS,
     majority,
     mean,
+    regional,
     reliability,
     reliable,
 )
@@ -93,3 +94,34 @@ def test_a_plane_of_coarse_pixels_weighs_less() -> None:
     # Axial pixels are 1 mm, coronal and sagittal ones 1 x 4: as wide as 2, half the weight each.
     fused = reliable(constant((3, -3, -3), geometry), stack_planes(geometry))
     assert fused == pytest.approx(0)
+
+
+def test_a_region_in_which_planes_disagree_is_taken_or_left_whole() -> None:
+    geometry = Geometry.from_spacing((6, 10, 24))
+    planes = stack_planes(geometry)
+    given = {name: np.full(geometry.shape_kji, -2, np.float32) for name in NAMES}
+    for array in given.values():
+        array[2:4, 2:6, 2:6] = 3
+    # The axial plane alone is sure of one part, with doubts in its middle, and barely of another.
+    given["axial"][2:4, 2:6, 8:14] = 9
+    given["axial"][2:4, 3:5, 10:12] = 2
+    given["axial"][2:4, 2:6, 16:22] = 1
+    given["axial"][2:4, 3:5, 18:20] = 9
+    fused = regional(given, planes)
+    assert (fused[2:4, 2:6, 2:6] > 0).all(), "all agree"
+    assert (fused[2:4, 2:6, 8:14] > 0).all(), "taken whole"
+    assert (fused[2:4, 2:6, 16:22] < 0).all(), "left whole"
+    speckled = reliable(given, planes) > 0
+    assert not speckled[2:4, 3:5, 10:12].any() and speckled[2:4, 3:5, 18:20].all()
+    outside = np.ones(geometry.shape_kji, bool)
+    outside[2:4, 2:6, 2:22] = False
+    assert (fused[outside] < 0).all()
+
+
+def test_parts_of_different_planes_that_touch_are_decided_apart() -> None:
+    geometry = Geometry.from_spacing((4, 6, 12))
+    given = {name: np.full(geometry.shape_kji, -1, np.float32) for name in NAMES}
+    given["axial"][:, :, :4] = 9
+    given["coronal"][:, :, 4:8] = 1
+    fused = regional(given, stack_planes(geometry))
+    assert (fused[:, :, :4] > 0).all() and (fused[:, :, 4:] < 0).all()

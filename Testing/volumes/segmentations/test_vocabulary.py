@@ -11,7 +11,7 @@ import pytest
 from MedSegFMLib.errors import PromptError
 from MedSegFMLib.segmenter import class_numbers
 from MedSegFMLib.volumes.segmentations.meanings import meaning_of
-from MedSegFMLib.volumes.segmentations.vocabulary import match, phrase_of, readings
+from MedSegFMLib.volumes.segmentations.vocabulary import match, other_side, phrase_of, readings
 
 ALIKE = [
     ["left kidney", "kidney_left", "Kidney (L)", "Left Kidneys", "KIDNEY-LEFT", "KidneyLeft"],
@@ -122,3 +122,12 @@ def test_a_vocabulary_that_is_none_is_refused(
 )
 def test_meanings_are_found_by_any_name(name: str, code: str) -> None:
     assert f"SCT^{code}" in meaning_of(name)[0].entry
+
+
+def test_the_other_side_of_a_name_is_found_among_names_and_in_words() -> None:
+    assert other_side("Kidney (L)") == "right kidney"
+    assert other_side("liver") == "liver" and other_side("both lungs") == "both lungs"
+    classes = ("kidney_left", "kidney_right", "liver")
+    assert other_side("left kidney", classes) == "kidney_right"
+    assert other_side("kidney_right", classes) == "kidney_left"
+    assert other_side("left adrenal gland", classes) == "left adrenal gland"
