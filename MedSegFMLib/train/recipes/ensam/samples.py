@@ -132,8 +132,8 @@ def _seen(
     cells_per_voxel = cells / (end - first)
     corners = (np.stack((start, stop - 1)) - first + 0.5) * cells_per_voxel - 0.5
     return (
-        normalised_cells(_resampled(image[window], cells)),
-        _resampled(mask[window].float(), cells),
+        normalised_cells(resampled_cells(image[window], cells)),
+        resampled_cells(mask[window].float(), cells),
         corners,
         np.array(scene.spacing_kji_mm) / cells_per_voxel,
     )
@@ -224,7 +224,7 @@ def started_logits(target: Tensor, generators: RandomGenerators) -> Tensor:
     return 5.0 * (2 * soft - 1) + wrong * noise
 
 
-def _resampled(array: Tensor, cells: int) -> Tensor:
+def resampled_cells(array: Tensor, cells: int) -> Tensor:
     """A window (K, J, I) of a scene, resampled to (n, n, n) cells."""
     along_k, along_j, along_i = (
         torch.from_numpy(axis_weights(n, cells).copy()).to(array.device) for n in array.shape
