@@ -29,6 +29,7 @@ import yaml
 from MedSegFMLib import Box, Geometry, Session, Text, create
 from MedSegFMLib.errors import MedSegFMError
 from Testing.attacks import (
+    later_sam_attacks,
     medical_sam3_attacks,
     medsam2_attacks,
     nninteractive_attacks,
@@ -99,7 +100,8 @@ def _outcome(model: str, folder: Path) -> str | None:
         try:
             with _at_most(_LONGEST_S):
                 options = _OPTIONS.get(model, {})
-                session = Session(create(model, "cpu", weights=folder, **options), volume)
+                name = _CREATED.get(model, model)
+                session = Session(create(name, "cpu", weights=folder, **options), volume)
                 classes = session.segmenter.classes
                 box = Box.from_ijk(volume.geometry, (4, 3, 1), (20, 18, 11))
                 by_text = "text" in session.segmenter.card.prompts
@@ -171,6 +173,11 @@ def _good(model: str) -> Path:
 
         write_medsam2(path)
         return path
+    if model in _CREATED:
+        import later_sam_checkpoints as later
+
+        network = later.random_sam2() if model == "sam2" else later.random_sam3()
+        return later.write_folder(path, network)
     from medical_sam3_checkpoints import write_checkpoint
 
     path.mkdir()
@@ -183,6 +190,9 @@ _kept: list[tempfile.TemporaryDirectory[str]] = []
 # Random weights would always zoom, which takes long.
 _OPTIONS = {"nninteractive": {"autozoom": "no"}}
 
+# The model that takes weights which are not named as a model.
+_CREATED = {"sam2": "sam", "sam3": "sam"}
+
 # The files of each model that are attacked.
 _FILES = {
     "nninteractive": ("plans.json", "inference_info.json", "dataset.json"),
@@ -190,6 +200,8 @@ _FILES = {
     "segresnet": ("configs/inference.json", "configs/inference.json", "configs/metadata.json"),
     "medical-sam3": ("config.json", "config.json", "vocab.json"),
     "medsam2": ("config.json",),
+    "sam2": ("config.json",),
+    "sam3": ("config.json",),
 }
 
 
@@ -207,6 +219,8 @@ def _named() -> Iterator[Payload]:
         ("segresnet", "configs/inference.json", segresnet_attacks.BUNDLES),
         ("medical-sam3", "config.json", medical_sam3_attacks.CONFIGS),
         ("medsam2", "config.json", medsam2_attacks.CONFIGS),
+        ("sam2", "config.json", later_sam_attacks.SAM2),
+        ("sam3", "config.json", later_sam_attacks.SAM3),
     )
     for model, file, attacks in tables:
         for name, change in attacks.items():
