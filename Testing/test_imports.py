@@ -47,7 +47,7 @@ ORDER: dict[str, list[set[str]]] = {
     ],
     "synthesis": [{"phantom", "scene"}, {"fields"}, {"random"}, {"recorded"}],
     "train": [
-        {"checkpoint", "counters", "distributed", "labelled_volumes", "log", "losses"},
+        {"agreement", "checkpoint", "counters", "distributed", "labelled_volumes", "log", "losses"},
         {"batch_tensors", "precision", "settings_checks", "settings_text", "stopping"},
         {"schedule", "throughput"},
         {"task"},
@@ -57,7 +57,7 @@ ORDER: dict[str, list[set[str]]] = {
         {"run"},
         {"planner"},
     ],
-    "train.recipes": [{"crossplane", "ensam", "medical_sam3", "sam3d"}],
+    "train.recipes": [{"crossplane", "ensam", "medical_sam3", "sam3d"}, {"consistent"}],
     "evaluate": [
         {"records"},
         {"protocol"},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import MissingPartError, ModelError, OutputError
 from ..models.medical_sam3.tokenizer import copy_tokenizer, files_in
-from ..registry import cards, check_options
+from ..registry import MODELS, cards, check_options
 from ..weights import catalogue, store
 from ..weights.recorded_options import record_options
 from .console import print_table, progress_bar
@@ -182,8 +182,9 @@ def _merge(adapter: Path, base: str | None, out: Path) -> None:
     network = lora_file.load(adapter, None if base is None else Path(base))
     sam_weights.save(network, out)
     facts = lora_file.read_facts(adapter)
+    model = facts.prepared if facts.prepared in MODELS else "sam"
     print(
-        f"{out} is the adapted SAM; use it with --model {facts.prepared} --weights {out} "
+        f"{out} is the adapted SAM; use it with --model {model} --weights {out} "
         f"--option size={facts.size}."
     )
 

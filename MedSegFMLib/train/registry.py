@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Each module can be imported without torch and satisfies `Recipe`.
 RECIPES = {
     "ensam": "MedSegFMLib.train.recipes.ensam.recipe",
+    "consistent": "MedSegFMLib.train.recipes.consistent.recipe",
     "sam3d": "MedSegFMLib.train.recipes.sam3d.recipe",
     "crossplane": "MedSegFMLib.train.recipes.crossplane.recipe",
     "medical-sam3": "MedSegFMLib.train.recipes.medical_sam3.recipe",

@@ -99,7 +99,10 @@ def described_presets(kind: type[Any]) -> dict[str, str]:
 
 def described(kind: type[Any]) -> list[Described]:
     """The settings in their order, with defaults as they are typed."""
-    meanings = _meanings(inspect.getdoc(kind) or "")
+    meanings: dict[str, str] = {}
+    # Settings that extend those of another recipe explain their own alone.
+    for described_class in reversed(kind.__mro__):
+        meanings |= _meanings(inspect.cleandoc(described_class.__doc__ or ""))
     return [
         Described(field.name, _typed(field.default), meanings.get(field.name, ""))
         for field in fields(kind)

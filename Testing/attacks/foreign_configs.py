@@ -29,6 +29,7 @@ import yaml
 from MedSegFMLib import Box, Geometry, Session, Text, create
 from MedSegFMLib.errors import MedSegFMError
 from Testing.attacks import (
+    later_sam_attacks,
     medical_sam3_attacks,
     medsam2_attacks,
     nninteractive_attacks,
@@ -100,7 +101,8 @@ def _outcome(model: str, folder: Path) -> str | None:
         try:
             with _at_most(_LONGEST_S):
                 options = _options(model, folder)
-                session = Session(create(model, "cpu", weights=folder, **options), volume)
+                name = _CREATED.get(model, model)
+                session = Session(create(name, "cpu", weights=folder, **options), volume)
                 classes = session.segmenter.classes
                 box = Box.from_ijk(volume.geometry, (4, 3, 1), (20, 18, 11))
                 by_text = "text" in session.segmenter.card.prompts
@@ -177,6 +179,11 @@ def _good(model: str) -> Path:
 
         write_medsam2(path)
         return path
+    if model in _CREATED:
+        import later_sam_checkpoints as later
+
+        network = later.random_sam2() if model == "sam2" else later.random_sam3()
+        return later.write_folder(path, network)
     from medical_sam3_checkpoints import write_checkpoint
 
     path.mkdir()
@@ -195,6 +202,9 @@ def _options(model: str, folder: Path) -> dict[str, Any]:
     return {"autozoom": "no"} if model == "nninteractive" else {}
 
 
+# The model that takes weights which are not named as a model.
+_CREATED = {"sam2": "sam", "sam3": "sam"}
+
 # The files of each model that are attacked.
 _FILES = {
     "nninteractive": ("plans.json", "inference_info.json", "dataset.json"),
@@ -203,6 +213,8 @@ _FILES = {
     "medical-sam3": ("config.json", "config.json", "vocab.json"),
     "medsam2": ("config.json",),
     "voxtell": ("plans.json", "plans.json", "encoder/config.json", "encoder/tokenizer.json"),
+    "sam2": ("config.json",),
+    "sam3": ("config.json",),
 }
 
 
@@ -223,6 +235,8 @@ def _named() -> Iterator[Payload]:
         ("segresnet", "configs/inference.json", segresnet_attacks.BUNDLES),
         ("medical-sam3", "config.json", medical_sam3_attacks.CONFIGS),
         ("medsam2", "config.json", medsam2_attacks.CONFIGS),
+        ("sam2", "config.json", later_sam_attacks.SAM2),
+        ("sam3", "config.json", later_sam_attacks.SAM3),
     )
     for model, file, attacks in tables:
         for name, change in attacks.items():

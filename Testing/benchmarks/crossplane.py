@@ -76,8 +76,8 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
     from MedSegFMLib.models.sam.network.lora import LoraChoice, with_adapters
     from MedSegFMLib.models.sam.network.network import Sam
     from MedSegFMLib.models.sam.preprocessing import SamPreprocessor
+    from MedSegFMLib.train.agreement import Agreement
     from MedSegFMLib.train.labelled_volumes import LabelledVolume
-    from MedSegFMLib.train.recipes.crossplane.agreement import Agreement
     from MedSegFMLib.train.recipes.crossplane.gradient_cache import (
         cached_backward,
         plain_backward,

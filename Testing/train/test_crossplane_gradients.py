@@ -29,8 +29,8 @@ from MedSegFMLib.models.sam.preprocessing import (
 )
 from MedSegFMLib.models.sam.torch_runtime import TorchSamRuntime
 from MedSegFMLib.progress import no_progress
+from MedSegFMLib.train.agreement import Agreement, Compared
 from MedSegFMLib.train.labelled_volumes import LabelledVolume
-from MedSegFMLib.train.recipes.crossplane.agreement import Agreement, Compared
 from MedSegFMLib.train.recipes.crossplane.gradient_cache import (
     cached_backward,
     plain_backward,

@@ -26,8 +26,8 @@ from MedSegFMLib.models.sam.prepared import make_preprocessor
 from MedSegFMLib.models.sam.preprocessing import slice_logits
 from MedSegFMLib.models.sam.torch_runtime import TorchSamRuntime
 from MedSegFMLib.progress import no_progress
+from MedSegFMLib.train.agreement import Agreement
 from MedSegFMLib.train.labelled_volumes import LabelledVolume
-from MedSegFMLib.train.recipes.crossplane.agreement import Agreement
 from MedSegFMLib.train.recipes.crossplane.gradient_cache import cached_backward, plain_backward
 from MedSegFMLib.train.recipes.crossplane.loss import crossplane_loss
 from MedSegFMLib.train.recipes.crossplane.network import ViewNetwork

@@ -14,7 +14,7 @@ from .network.config import PUBLISHED, SamConfig, infer_config
 from .transformers_files import HOLDERS
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from .network.network import Sam
 
@@ -59,8 +59,8 @@ def from_tensors(state: Mapping[str, Tensor], path: Path, config: SamConfig | No
     return network
 
 
-def save(network: Sam, path: Path) -> None:
-    """Write a network's weights as safetensors, named as published.
+def save(network: nn.Module, path: Path) -> None:
+    """Write a network's weights as safetensors, named as published, or as in transformers.
 
     Raises:
         OutputError: If the file cannot be written.

@@ -15,8 +15,8 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from ...agreement import Agreement
 from ...losses import segmentation_loss
-from .agreement import Agreement
 from .plane_views import View, crossing
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ...distributed import Processes
     from ...task import Task
 
-SUMMARY = "adapters (LoRA) for SAM or MedSAM, so that its three planes agree at your site"
+SUMMARY = "adapters (LoRA) for SAM 1 to 3 or MedSAM, so that its three planes agree at your site"
 PACKAGES = ("torch", "torchvision", "segment_anything", "peft", "accelerate", "safetensors")
 SMALLER = "recomputed=true, cached=true, size=native or fewer blocks="
 RESULT = "adapter"

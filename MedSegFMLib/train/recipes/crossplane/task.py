@@ -29,12 +29,12 @@ from ....models.sam.segmenter import DEFAULT_CACHE_BYTES, PlanarSegmenter
 from ....models.sam.torch_runtime import TorchSamRuntime
 from ....progress import Progress, part_of, parts_of
 from ....system.atomic_files import atomic_path, write_text
+from ...agreement import Agreement
 from ...distributed import Processes
 from ...labelled_volumes import digest, manifest, open_volumes
 from ...precision import is_half
 from ...schedule import StepSchedule
 from ...task import Task
-from .agreement import Agreement
 from .gradient_cache import cached_backward, plain_backward
 from .loss import crossplane_loss
 from .memory import predicted_bytes

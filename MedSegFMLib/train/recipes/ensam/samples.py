@@ -203,7 +203,7 @@ def seen_objects(
     cells_per_voxel = 1 / np.array(factors) if cells is None else cells / size
 
     def on_grid(array: Tensor) -> Tensor:
-        return _pooled(array, factors) if cells is None else _resampled(array, cells)
+        return _pooled(array, factors) if cells is None else resampled_cells(array, cells)
 
     seen = normalised_cells(on_grid(shown))
     if alter is not None:
@@ -321,7 +321,7 @@ def _pooled(array: Tensor, factors: Sequence[int]) -> Tensor:
     return functional.max_pool3d(array[None, None], list(factors), ceil_mode=True)[0, 0]
 
 
-def _resampled(array: Tensor, cells: int) -> Tensor:
+def resampled_cells(array: Tensor, cells: int) -> Tensor:
     """A window (K, J, I) of a scene, resampled to (n, n, n) cells."""
     along_k, along_j, along_i = (
         torch.from_numpy(axis_weights(n, cells).copy()).to(array.device) for n in array.shape
