@@ -46,6 +46,7 @@ class Options:
         keeps: Whether the server stays when its page is closed.
         public_address: The address under which a proxy serves it; "" if there is none.
         closed_seconds: How long the page may be closed before the server ends.
+        review: The folder of a batch and that (or the list) of its volumes; None for no review.
     """
 
     volumes: Sequence[Path] = ()
@@ -55,6 +56,7 @@ class Options:
     keeps: bool = False
     public_address: str = ""
     closed_seconds: float = _CLOSED_SECONDS
+    review: tuple[Path, Path] | None = None
 
 
 def serve(options: Options, model: str = "", device: str = "auto") -> None:
@@ -81,6 +83,8 @@ async def _run(
     try:
         if model:
             desk.logic.set_model(model, device)
+        if options.review is not None:
+            desk.review.open(*options.review)
         for volume, name in volumes:
             desk.volume.add(volume, name)
         runner, access = await _listen(options, hub, uploads)
@@ -112,6 +116,8 @@ async def _listen(options: Options, hub: Hub, uploads: Uploads) -> tuple[web.App
         ) from error
     access = Access(sock.getsockname()[1], options.host, options.public_address)
     pages = {"/": render("workstation")}
+    if options.review is not None:
+        pages["/review"] = render("review")
     runner = web.AppRunner(
         make_web_app(access, hub, uploads, pages), handle_signals=False, access_log=None
     )
@@ -122,7 +128,8 @@ async def _listen(options: Options, hub: Hub, uploads: Uploads) -> tuple[web.App
 
 def _announce(options: Options, access: Access) -> None:
     """Print the address, and open a browser."""
-    link = access.link(access.host if not is_loopback(access.host) else "127.0.0.1")
+    host = access.host if not is_loopback(access.host) else "127.0.0.1"
+    link = access.link(host, "" if options.review is None else "review")
     if not is_loopback(options.host):
         print(
             f"Warning: {options.host} is reached by other computers. All who have the address below "
