@@ -99,6 +99,10 @@ class Desk:
         if self.can_run and not (logic.is_predicting or logic.is_measuring_consistency):
             logic.requests.warm_up()
 
+    def note_segments(self) -> None:
+        """The segments are other ones, not by an answer: their surfaces are made anew."""
+        self._surfaces.note_change(self.logic.segments.node)
+
     def pump(self) -> None:
         """Follow worker and scene; a timer calls it."""
         for update in self.logic.pump():

@@ -132,9 +132,9 @@ def _announce(options: Options, access: Access) -> None:
     link = access.link(host, "" if options.review is None else "review")
     if not is_loopback(options.host):
         print(
-            f"Warning: {options.host} is reached by other computers. All who have the address below "
-            "see the patient's images and can change the work; without HTTPS, so can all who read "
-            "the network. Docs/browser.md describes a proxy with HTTPS.",
+            f"Warning: {options.host} is reached by other computers. All who have the address "
+            "below see the patient's images and can change the work; without HTTPS, so can all who "
+            "read the network. Docs/browser.md describes a proxy with HTTPS.",
             file=sys.stderr,
         )
     print(f"Open {link}", flush=True)

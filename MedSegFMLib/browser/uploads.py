@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ..errors import PageError
+from ..errors import MedSegFMError, PageError
 
 if TYPE_CHECKING:
     from aiohttp import BodyPartReader, MultipartReader
@@ -57,10 +57,16 @@ class Uploads:
                 left -= await self._store(part, folder / name, left)
             if not names:
                 raise PageError("No file was sent; choose one.")
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, ValueError | EOFError) and not isinstance(error, MedSegFMError):
+                raise PageError("The upload was cut off or damaged; send it again.") from error
             raise
         return _to_read(folder, names)
+
+    def without_folder(self, sentence: str) -> str:
+        """A message without the place of the private folder."""
+        return re.sub(rf"{re.escape(str(self._folder))}/\d+/?", "", sentence)
 
     def remove(self, path: Path) -> None:
         """Delete the files of an upload."""

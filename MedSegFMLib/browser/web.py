@@ -4,39 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
 from ..errors import MedSegFMError, PageError
 from ..mrml.results.saving import Saved
+from ..mrml.words.translation import tr as _
+from ..prompts.json_format import prompts_to_json
 from ..results.formats import ResultFormat
+from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 from . import page_files
-from .access import TOKEN_PARAMETER, Access
+from .access import Access
+from .guard import Handler, guard
+from .segment_files import add_segments
 
 if TYPE_CHECKING:
     from .hub import Hub
     from .uploads import Uploads
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Read = TypeVar("Read")
 # The longest message of a page is a lasso of some thousand points.
 LARGEST_MESSAGE_BYTES = 256 * 1024
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 _POLL_SECONDS = 0.05
 _HEARTBEAT_SECONDS = 20
 
@@ -53,7 +45,7 @@ def make_web_app(
         pages: The HTML of each page by its path, such as "/".
         more: Further routes.
     """
-    app = web.Application(middlewares=[_guard(access)], client_max_size=LARGEST_MESSAGE_BYTES)
+    app = web.Application(middlewares=[guard(access)], client_max_size=LARGEST_MESSAGE_BYTES)
     routes = Routes(hub, uploads)
     for path, html in pages.items():
         app.router.add_get(path, _page(html))
@@ -62,6 +54,8 @@ def make_web_app(
             web.get("/static/{name}", page_files.serve),
             web.get("/socket", routes.socket),
             web.post("/volumes", routes.volumes),
+            web.post("/segments", routes.segments),
+            web.get("/prompts.json", routes.prompts),
             web.get("/results/{format}", routes.results),
             web.get("/comparison.csv", routes.comparison),
             *more,
@@ -94,28 +88,56 @@ class Routes:
 
     async def volumes(self, request: web.Request) -> web.StreamResponse:
         """A volume that a page sends."""
+        volume = self._hub.desk.volume
+
+        def add(found: Volume, path: Path) -> None:
+            volume.add(found, name_of(path))
+
+        return await self._upload(request, Volume.read, add)
+
+    async def segments(self, request: web.Request) -> web.StreamResponse:
+        """Segments that a page sends, for the chosen volume."""
+        logic, status = self._hub.desk.logic, self._hub.desk.status
+
+        def read(path: Path) -> Segmentation:
+            return Segmentation.read(path, logic.require_volume().geometry)
+
+        def add(found: Segmentation, path: Path) -> None:
+            count = add_segments(logic, found)
+            status.inform(
+                _("{count} segments were loaded from {name}.").format(count=count, name=path.name)
+            )
+
+        return await self._upload(request, read, add)
+
+    async def _upload(
+        self,
+        request: web.Request,
+        read: Callable[[Path], Read],
+        add: Callable[[Read, Path], None],
+    ) -> web.StreamResponse:
+        """Receive files, read them beside the main thread, and remove them."""
         desk = self._hub.desk
         try:
             if not request.content_type.startswith("multipart/"):
                 raise PageError("The files must be sent as multipart/form-data; use the page.")
-            try:
-                path = await self._uploads.receive(await request.multipart())
-            except (ValueError, AssertionError) as error:
-                if isinstance(error, MedSegFMError):
-                    raise
-                raise PageError("The upload was cut off or damaged; send it again.") from error
+            path = await self._uploads.receive(await _multipart(request))
             try:
                 desk.volume.opening(path.name)
-                volume = await asyncio.to_thread(Volume.read, path)
-                desk.volume.add(volume, name_of(path))
+                add(await asyncio.to_thread(read, path), path)
             finally:
                 desk.volume.opening("")
                 self._uploads.remove(path)
         except MedSegFMError as error:
-            sentence = " ".join(str(error).split())
+            sentence = " ".join(self._uploads.without_folder(str(error)).split())
             desk.status.warn(sentence)
             return web.json_response({"error": sentence}, status=400)
         return web.json_response({"error": ""})
+
+    async def prompts(self, _request: web.Request) -> web.StreamResponse:
+        """The prompts as a file, which medsegfm segment --prompts reads."""
+        body = prompts_to_json(self._hub.desk.logic.prompts).encode()
+        return web.Response(body=body, headers=_as_download("prompts.json"))
 
     async def results(self, request: web.Request) -> web.StreamResponse:
         """The segments as a file."""
@@ -152,6 +174,13 @@ class Routes:
             return web.Response(body=_bytes(end), headers=_as_download(end.path.name))
 
 
+async def _multipart(request: web.Request) -> Any:
+    try:
+        return await request.multipart()
+    except (ValueError, AssertionError) as error:
+        raise PageError("The upload is damaged; send it again.") from error
+
+
 def name_of(path: Path) -> str:
     """The name of a volume: its file's without the ending."""
     name = path.name
@@ -183,38 +212,3 @@ def _page(html: str) -> Handler:
         return web.Response(text=html, content_type="text/html")
 
     return answer
-
-
-def _guard(access: Access) -> Any:
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = await _answer(access, request, handler)
-        if not response.prepared:
-            response.headers.update(_HEADERS)
-        return response
-
-    return web.middleware(guard)
-
-
-async def _answer(access: Access, request: web.Request, handler: Handler) -> web.StreamResponse:
-    changes = request.method not in ("GET", "HEAD") or request.path == "/socket"
-    fault = access.fault(request.headers, changes)
-    if fault:
-        return web.Response(text=fault, status=403)
-    given = request.query.get(TOKEN_PARAMETER)
-    is_first = given is not None and access.has_token(given)
-    if not is_first and not access.has_token(request.cookies.get(access.cookie)):
-        text = "The address has no valid token; open the one that medsegfm browser printed."
-        return web.Response(text=text, status=403)
-    try:
-        response = await handler(request)
-    except web.HTTPException as error:
-        return web.Response(text=error.text, status=error.status)
-    if is_first and not response.prepared:
-        response.set_cookie(
-            access.cookie,
-            access.token,
-            httponly=True,
-            samesite="Strict",
-            secure=access.is_secure,
-        )
-    return response

@@ -43,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep", action="store_true", help="go on after the page was closed, until Ctrl-C"
     )
     parser.add_argument(
+        "--closed-seconds",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="end when no page has been open for this long",
+    )
+    parser.add_argument(
         "--port", type=int, default=0, metavar="N", help="port to listen on (default: a free one)"
     )
     parser.add_argument(
@@ -72,6 +79,10 @@ def run(arguments: argparse.Namespace) -> None:
         )
     if not 0 <= arguments.port <= 65535:
         raise PageError(f"--port is {arguments.port}; give one from 1 to 65535, or leave it out.")
+    if not arguments.closed_seconds > 0:
+        raise PageError(
+            f"--closed-seconds is {arguments.closed_seconds}; give more than 0, or --keep."
+        )
     if arguments.address and not _is_address(arguments.address):
         raise PageError(
             f"--address is {arguments.address!a}; give one such as https://seg.example.org."
@@ -85,6 +96,7 @@ def run(arguments: argparse.Namespace) -> None:
         not arguments.no_open,
         arguments.keep,
         arguments.address,
+        arguments.closed_seconds,
         review=_pair(arguments.review),
     )
     serve(options, resolve_name(arguments.model), arguments.device)

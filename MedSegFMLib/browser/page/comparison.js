@@ -49,7 +49,7 @@ export class Comparison {
     const table = byId("compareTable");
     const heads = part.columns.map(({ short, heading }) => cell("th", short, heading));
     const head = document.createElement("tr");
-    head.append(cell("td", "", ""), ...heads, cell("td", "", ""));
+    head.append(cell("td", "", ""), heads[0], cell("td", "", ""), ...heads.slice(1));
     setRows(table, [head, ...part.rows.map((row) => this.row(row))]);
   }
 
@@ -63,7 +63,7 @@ export class Comparison {
     const last = document.createElement("td");
     last.append(button("Use", "Replace the segment by this result; Undo restores it",
       () => this.link.act("compareTake", { model }), { disabled: !canTake, label: `Use the result of ${cells[0]}` }));
-    made.append(first, ...cells.map((text, n) => cell(n ? "td" : "th", text, "")), last);
+    made.append(first, cell("th", cells[0], ""), last, ...cells.slice(1).map((text) => cell("td", text, "")));
     return made;
   }
 }

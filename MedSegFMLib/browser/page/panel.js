@@ -91,6 +91,7 @@ export class Panel {
     byId("outline").checked = part.isOutlined;
     fill("resultFormat", part.formats.map(({ key, title, ending }) => ({ value: key, title: `${title} (${ending})` })));
     byId("exportButton").disabled = !part.canSave;
+    byId("loadSegmentsButton").disabled = !part.canAdd;
     setRows(this.segmentList, part.rows.map((row) => this.segmentRow(row, part.current)));
   }
 

@@ -1,6 +1,7 @@
 // The section "Review": the queue of a batch, the worst case first.
 import { byId, setHidden, setText } from "./dom.js";
 
+const CLOSED = ["volumeSection", "segmentSection", "modelSection"];
 const BUTTONS = ["reviewAcceptButton", "reviewSkipButton", "reviewSliceButton"];
 
 export class Review {
@@ -8,6 +9,8 @@ export class Review {
     this.link = link;
     this.filled = "";
     this.hasBegun = false;
+    // The queue needs their room.
+    for (const id of CLOSED) byId(id).open = false;
   }
 
   show(part) {

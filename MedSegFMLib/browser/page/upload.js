@@ -3,22 +3,25 @@ import { byId } from "./dom.js";
 
 export function connectUpload(isBusy) {
   const field = byId("files"), bar = byId("uploadProgress");
-  byId("loadButton").onclick = () => field.click();
+  let route = "volumes";
+  const choose = (wanted) => { route = wanted; field.click(); };
+  byId("loadButton").onclick = () => choose("volumes");
+  byId("loadSegmentsButton").onclick = () => choose("segments");
   field.onchange = () => {
-    if (field.files.length) send([...field.files]);
+    if (field.files.length) send([...field.files], route);
     field.value = "";
   };
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => {
     event.preventDefault();
-    if (event.dataTransfer.files.length) send([...event.dataTransfer.files]);
+    if (event.dataTransfer.files.length) send([...event.dataTransfer.files], "volumes");
   });
 
-  function send(files) {
+  function send(files, to) {
     const form = new FormData();
     for (const file of files) form.append("files", file, file.name);
     const request = new XMLHttpRequest();
-    request.open("POST", "volumes");
+    request.open("POST", to);
     request.upload.onprogress = ({ loaded, total }) => { bar.value = 100 * loaded / total; };
     request.onloadstart = () => { bar.hidden = false; bar.value = 0; isBusy(true); };
     // The server has put what went wrong into the status line.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Segments come and go unannounced; they are looked for this often while there are results.
 _LOOK_SECONDS = 1.0
+_FIRST = ("model", "seconds")
 
 
 class ComparisonSection:
@@ -132,6 +133,8 @@ class ComparisonSection:
         table = table_of(comparison, [label])
         shown = [n for n, column in enumerate(table.columns) if column.short is not None]
         shown = [n for n in shown if any(row[n] is not None for row in table.rows)]
+        # The panel is narrow: names and times come first.
+        shown.sort(key=lambda n: table.columns[n].key not in _FIRST)
         answered = sum(found.cost is not None for found in comparison.results)
         reference = comparison.scoring.references.get(label)
         return {

@@ -144,6 +144,7 @@ class ReviewSection:
             status.warn(" ".join(str(error).split()))
             return
         self._opening = ""
+        self._desk.note_segments()
         status.inform(said)
         if sentence:
             status.warn(sentence)

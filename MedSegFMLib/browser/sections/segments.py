@@ -12,6 +12,7 @@ from ...mrml.words.messages import segment_hint
 from ...mrml.words.translation import tr as _
 from ..colors import as_hex
 from ..fields import Message, flag, number, text
+from ..segment_colors import SegmentColors
 from .section import Action, State
 
 if TYPE_CHECKING:
@@ -38,10 +39,12 @@ class SegmentsSection:
         self._opacity = 0.5
         self._is_outlined = True
         self._styled: Any | None = None
+        self._colors = SegmentColors()
 
     def follow(self) -> None:
-        """Draw a new segmentation as the others were; called with each tick."""
+        """Draw what is new as the rest; called with each tick."""
         node = self._desk.logic.segments.node
+        self._colors.follow(node)
         if node is not None and node is not self._styled:
             self._styled = node
             self._draw_so()

@@ -1,0 +1,43 @@
+"""Segments of a file beside those of the objects; the next prompt can refine each of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import MaskError
+from ..mrml.logic import SegmentationLogic
+from ..mrml.segments.model_voxels import ModelVoxels
+from ..volumes.masks import bounding_box
+from ..volumes.segmentations.segmentation import Segmentation
+from ..volumes.volume import Volume
+
+
+def add_segments(logic: SegmentationLogic, segmentation: Segmentation) -> int:
+    """Add the segments of a file to the scene, on the grid of the chosen volume.
+
+    Args:
+        logic: The scene logic.
+        segmentation: The segments; on another grid, the nearest voxel counts.
+
+    Returns:
+        The number of segments that were added.
+
+    Raises:
+        MaskError: If none has a voxel in the volume.
+        VolumeError: If no volume is chosen.
+    """
+    geometry = logic.require_volume().geometry
+    count = 0
+    for segment in segmentation.segments:
+        mask = segment.on(segmentation.geometry)
+        if not segmentation.geometry.matches(geometry):
+            moved = Volume(mask.astype(np.uint8), segmentation.geometry).resample(geometry, order=0)
+            mask = moved.array_kji.astype(bool)
+        region = bounding_box(mask)
+        if region is None:
+            continue
+        logic.add_segment(segment.name, ModelVoxels(region, mask[region.slices].copy()))
+        count += 1
+    if not count:
+        raise MaskError("No segment of the file has a voxel in the volume; choose another file.")
+    return count
