@@ -14,6 +14,8 @@ from time import monotonic
 
 from aiohttp import web
 
+from ..batch.review.queue import ReviewQueue
+from ..batch.review.volumes import CaseVolumes
 from ..errors import PageError
 from ..volumes.volume import Volume
 from ..weights import store
@@ -70,7 +72,13 @@ def serve(options: Options, model: str = "", device: str = "auto") -> None:
     Raises:
         PageError: If the address cannot be used.
         VolumeError: If a volume cannot be read.
+        CasesError: If what is to be reviewed is no batch, or its volumes are not there.
     """
+    if options.review is not None:
+        # Before the scene is made: what is no batch ends the command at once.
+        results, source = options.review
+        ReviewQueue(results)
+        CaseVolumes(source, results)
     volumes = [(Volume.read(path), name_of(path.resolve())) for path in options.volumes]
     asyncio.run(_run(options, volumes, model, device))
 
