@@ -127,6 +127,7 @@ class Review:
 
     def next_case(self) -> str:
         """Open the next case that is not done; see `go_to`. Without one, nothing is open."""
+        self._require_queue()
         name = self.following
         if name:
             return self.go_to(name)
