@@ -92,7 +92,7 @@ class ModelCard:
         name: the name that users type.
         title: the name that users read.
         prompts: the names of the supported prompts, as in `prompts.types.PROMPT_NAMES`. A model
-            without "line" gets lines as a box and a click (`prompts.line_marks`).
+            without "line" gets lines as boxes or clicks (`prompts.line_marks`).
         dimensions: 3 if the network processes volumes, 2 if it processes slices.
         packages: importable packages it needs beyond the base installation.
         weights: the name of its weights in the catalogue, None if it needs none.
@@ -143,7 +143,7 @@ class ModelCard:
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """The names of the prompts that users may give: the supported ones, and lines as a box."""
+        """The names of the prompts that users may give: the supported ones, and lines for boxes."""
         as_others = {"box", "point"}.intersection(self.prompts) and "line" not in self.prompts
         return (*self.prompts, "line") if as_others else self.prompts
 

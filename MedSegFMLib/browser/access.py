@@ -41,10 +41,10 @@ class Access:
         """Whether pages are served over HTTPS, so that the cookie is sent over nothing else."""
         return urlsplit(self.public_address).scheme == "https"
 
-    def link(self, host: str = "127.0.0.1") -> str:
-        """The address that opens the page, with the token."""
+    def link(self, host: str = "127.0.0.1", page: str = "") -> str:
+        """The address that opens a page, with the token."""
         base = self.public_address.rstrip("/") or f"http://{host}:{self.port}"
-        return f"{base}/?{TOKEN_PARAMETER}={self.token}"
+        return f"{base}/{page}?{TOKEN_PARAMETER}={self.token}"
 
     def has_token(self, given: str | None) -> bool:
         """Whether a text is the token; the time that this takes does not depend on the text."""

@@ -18,6 +18,7 @@ from .sections.comparison import ComparisonSection
 from .sections.consistency import ConsistencySection
 from .sections.model import ModelSection
 from .sections.prompts import PromptsSection
+from .sections.review import ReviewSection
 from .sections.section import Action, Section, State
 from .sections.segments import SegmentsSection
 from .sections.status import StatusSection
@@ -41,7 +42,7 @@ class Desk:
         images: The views' images by name.
         logic: The scene logic.
         recovery: Autosave, and what others have left.
-        status, views, segments, model, volume, comparison: Sections of the page.
+        status, views, segments, model, volume, comparison, review: Sections of the page.
     """
 
     def __init__(self, make_client: Callable[[str], Client], autosave: Path) -> None:
@@ -59,6 +60,7 @@ class Desk:
         self.segments = SegmentsSection(self)
         self.model = ModelSection(self)
         self.comparison = ComparisonSection(self)
+        self.review = ReviewSection(self)
         self._surfaces = Surfaces(lambda: not logic.is_predicting, self.views.look_at_segments)
         self._sections: tuple[Section, ...] = (
             self.volume,
@@ -68,6 +70,7 @@ class Desk:
             self.status,
             ConsistencySection(self),
             self.comparison,
+            self.review,
             self.views,
         )
         self._actions: dict[str, Action] = {}
@@ -95,6 +98,10 @@ class Desk:
         logic = self.logic
         if self.can_run and not (logic.is_predicting or logic.is_measuring_consistency):
             logic.requests.warm_up()
+
+    def note_segments(self) -> None:
+        """The segments are other ones, not by an answer: their surfaces are made anew."""
+        self._surfaces.note_change(self.logic.segments.node)
 
     def pump(self) -> None:
         """Follow worker and scene; a timer calls it."""

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PageError
-from ..prompts.types import Box, Lasso, Point, Position, Prompt, Scribble
+from ..prompts.types import Box, Lasso, Line, Point, Position, Prompt, Scribble
 from ..volumes.geometry import Geometry, Matrix
 from .view_image import ViewImage
 
-KINDS = ("box", "positive", "negative", "scribble", "lasso")
+KINDS = ("box", "positive", "negative", "scribble", "lasso", "line")
 
 
 def places_ras(
@@ -40,7 +40,8 @@ def prompt_of(kind: str, places: Sequence[Position], geometry: Geometry) -> Prom
 
     Args:
         kind: One of `KINDS`.
-        places: Its places in RAS millimetres: of a box two corners in one slice.
+        places: Its places in RAS millimetres: of a box two corners in one slice, of a line both
+            ends.
         geometry: The grid of the volume.
 
     Raises:
@@ -52,6 +53,8 @@ def prompt_of(kind: str, places: Sequence[Position], geometry: Geometry) -> Prom
         return Scribble(tuple(places))
     if kind == "lasso":
         return Lasso(tuple(places))
+    if kind == "line":
+        return Line((places[0], places[-1]))
     return Point(places[-1], kind == "positive")
 
 

@@ -14,6 +14,8 @@ from time import monotonic
 
 from aiohttp import web
 
+from ..batch.review.queue import ReviewQueue
+from ..batch.review.volumes import CaseVolumes
 from ..errors import PageError
 from ..volumes.volume import Volume
 from ..weights import store
@@ -47,6 +49,7 @@ class Options:
         keeps: Whether the server stays when its page is closed.
         public_address: The address under which a proxy serves it; "" if there is none.
         closed_seconds: How long the page may be closed before the server ends.
+        review: The folder of a batch and that (or the list) of its volumes; None for no review.
     """
 
     volumes: Sequence[Path] = ()
@@ -56,6 +59,7 @@ class Options:
     keeps: bool = False
     public_address: str = ""
     closed_seconds: float = _CLOSED_SECONDS
+    review: tuple[Path, Path] | None = None
 
 
 def serve(options: Options, model: str = "", device: str = "auto") -> None:
@@ -69,7 +73,13 @@ def serve(options: Options, model: str = "", device: str = "auto") -> None:
     Raises:
         PageError: If the address cannot be used.
         VolumeError: If a volume cannot be read.
+        CasesError: If what is to be reviewed is no batch, or its volumes are not there.
     """
+    if options.review is not None:
+        # Before the scene is made: what is no batch ends the command at once.
+        results, source = options.review
+        ReviewQueue(results)
+        CaseVolumes(source, results)
     volumes = [(*read_with_images(path), name_of(path.resolve())) for path in options.volumes]
     asyncio.run(_run(options, volumes, model, device))
 
@@ -82,6 +92,8 @@ async def _run(
     try:
         if model:
             desk.logic.set_model(model, device)
+        if options.review is not None:
+            desk.review.open(*options.review)
         for volume, images, name in volumes:
             desk.volume.add(volume, name, images)
         runner, access = await _listen(options, hub, uploads)
@@ -113,6 +125,8 @@ async def _listen(options: Options, hub: Hub, uploads: Uploads) -> tuple[web.App
         ) from error
     access = Access(sock.getsockname()[1], options.host, options.public_address)
     pages = {"/": render("workstation")}
+    if options.review is not None:
+        pages["/review"] = render("review")
     runner = web.AppRunner(
         make_web_app(access, hub, uploads, pages), handle_signals=False, access_log=None
     )
@@ -123,7 +137,8 @@ async def _listen(options: Options, hub: Hub, uploads: Uploads) -> tuple[web.App
 
 def _announce(options: Options, access: Access) -> None:
     """Print the address, and open a browser."""
-    link = access.link(access.host if not is_loopback(access.host) else "127.0.0.1")
+    host = access.host if not is_loopback(access.host) else "127.0.0.1"
+    link = access.link(host, "" if options.review is None else "review")
     if not is_loopback(options.host):
         print(
             f"Warning: {options.host} is reached by other computers. All who have the address "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ EXAMPLES = """\
 examples:
   medsegfm browser ct.nii.gz
   medsegfm browser
+  medsegfm browser --review RESULTS VOLUMES
 on a remote computer, as printed there:
   ssh -L PORT:127.0.0.1:PORT HOST"""
 _PACKAGES = ("slicer", "trame_slicer", "aiohttp")
@@ -25,6 +27,13 @@ _PACKAGES = ("slicer", "trame_slicer", "aiohttp")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("volumes", nargs="*", metavar="VOLUME", help=VOLUME_HELP)
+    parser.add_argument(
+        "--review",
+        nargs=2,
+        metavar=("RESULTS", "VOLUMES"),
+        help="review a folder that medsegfm segment wrote, with the folder or LIST.csv of its "
+        "volumes: the worst case first",
+    )
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model to begin with")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
@@ -88,8 +97,13 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.keep,
         arguments.address,
         arguments.closed_seconds,
+        review=_pair(arguments.review),
     )
     serve(options, resolve_name(arguments.model), arguments.device)
+
+
+def _pair(paths: Sequence[str] | None) -> tuple[Path, Path] | None:
+    return None if paths is None else (Path(paths[0]), Path(paths[1]))
 
 
 def _is_address(text: str) -> bool:

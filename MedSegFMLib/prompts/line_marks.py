@@ -1,4 +1,4 @@
-"""A line as a box and a click, for models that take no lines: the one place that decides how.
+"""A line as a box, or else a click, for models that take no lines: the one place that decides how.
 
 The object is thought of as an ellipsoid with the line as an axis. `Testing/benchmarks/recist.py`
 compares this with other ways.
@@ -55,7 +55,7 @@ def without_lines(
     Args:
         prompts: the prompts in order.
         taken: the names of the prompts that the model takes. One that takes lines gets them as
-            they are; others get of a click and a box what they take.
+            they are, one that takes boxes a box, and one that takes clicks alone a click.
         geometry: the volume's grid.
     """
     if "line" in taken or not any(isinstance(prompt, Line) for prompt in prompts):
@@ -64,11 +64,10 @@ def without_lines(
     for prompt in prompts:
         if not isinstance(prompt, Line):
             given.append(prompt)
-            continue
-        if "point" in taken:
-            given.append(line_middle(prompt))
-        if "box" in taken:
+        elif "box" in taken:
             given.append(line_box(prompt, geometry))
+        elif "point" in taken:
+            given.append(line_middle(prompt))
     return tuple(given)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from MedSegFMLib import Geometry
+from MedSegFMLib import Geometry, Line
 from MedSegFMLib.browser import fields
-from MedSegFMLib.browser.drawing import box_around
+from MedSegFMLib.browser.drawing import box_around, prompt_of
 from MedSegFMLib.browser.uploads import safe_name
 from MedSegFMLib.errors import PageError, PromptError
 from MedSegFMLib.prompts.voxels import box_region
@@ -79,3 +79,11 @@ def test_a_box_ends_with_the_volume_and_outside_it_there_is_none() -> None:
     outside = geometry.ras_from_ijk(np.array([[-50, -50, 2], [-40, -40, 2]]))
     with pytest.raises(PromptError):
         box_around([tuple(c) for c in outside], geometry)
+
+
+def test_a_line_has_the_ends_of_the_drag() -> None:
+    geometry = Geometry.from_spacing((9, 9, 9), (1, 1, 1))
+    places = [(1.0, 2.0, 3.0), (2.0, 3.0, 3.0), (6.0, 2.0, 3.0)]
+    assert prompt_of("line", places, geometry) == Line((places[0], places[2]))
+    with pytest.raises(PromptError, match="draw it across the object"):
+        prompt_of("line", places[:1], geometry)

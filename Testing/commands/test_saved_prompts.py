@@ -12,7 +12,7 @@ from sample_volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.prompts.json_format import read_prompts
-from MedSegFMLib.prompts.types import Box, Lasso, Point, Scribble
+from MedSegFMLib.prompts.types import Box, Lasso, Point, Scribble, prompt_name
 
 LIVER = "--object liver --box 4 4 3 12 18 15".split()
 SPLEEN = "--object spleen --box 12 4 3 20 18 15 --point 15 10 8".split()
@@ -176,3 +176,19 @@ def test_strokes_that_are_none_are_refused(
 ) -> None:
     given = ["--model", "ensam", "--out", plain.with_name("s.nrrd"), *words.split()]
     assert sentence in refused(capsys, "segment", plain, *given)
+
+
+def test_each_line_begins_an_object_and_is_printed_as_it_is_typed(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, file = tmp_path / "s.nrrd", tmp_path / "p.json"
+    lines = "--line 4 10 8 12 10 8 --negative 1 1 1 --line 14 10 8 18 10 8".split()
+    given = ["--model", "randomwalk", "--out", out, "--prompts-out", file]
+    assert run("segment", plain, *given, *lines) == 0
+    prompts = read_prompts(file)
+    assert [(label, prompt_name(prompt)) for label, prompt in prompts.entries] == [
+        (1, "line"),
+        (1, "point"),
+        (2, "line"),
+    ]
+    assert "line 4 10 8 12 10 8" in capsys.readouterr().out

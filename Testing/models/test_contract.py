@@ -12,6 +12,7 @@ from MedSegFMLib import (
     Box,
     Geometry,
     Lasso,
+    Line,
     Mask,
     Point,
     Scribble,
@@ -113,6 +114,21 @@ def test_a_click_alone_is_enough_where_the_model_takes_clicks(
     session = Session(model, volume)
     session.add(Point.from_ijk(volume.geometry, (12, 10, 6)))
     assert session.predict().mask.array_kji[6, 10, 12]
+
+
+def test_a_line_is_enough_where_the_model_takes_boxes_or_clicks(
+    model: Segmenter, volume: Volume
+) -> None:
+    line = Line.from_ijk(volume.geometry, (5, 10, 6), (19, 10, 6))
+    session = Session(model, volume)
+    if "line" not in model.card.accepted:
+        assert not {"box", "point"}.intersection(model.card.prompts)
+        with pytest.raises(PromptError, match="does not support line"):
+            session.add(line)
+        return
+    session.add(line)
+    prediction = session.predict()
+    assert np.isfinite(prediction.logits_kji).all() and prediction.mask.array_kji.any()
 
 
 def test_prompts_the_card_does_not_name_are_refused_by_the_model(

@@ -65,7 +65,7 @@ def test_accept_and_skip_go_through_the_queue(reviewer: Any, batch: Path) -> Non
     assert "b was accepted. 2 left." in ui.statusLabel.text
     skipped = open_name(reviewer)
     ui.reviewSkipButton.click()
-    assert column(reviewer, 5) == ["accepted", "skipped", ""]
+    assert column(reviewer, 4) == ["accepted", "skipped", ""]
     ui.reviewAcceptButton.click()
     assert open_name(reviewer) == skipped
     assert ui.reviewProgressLabel.text == "2 of 3 done; 1 skipped"
@@ -96,7 +96,7 @@ def test_a_case_is_chosen_in_the_list(reviewer: Any) -> None:
     assert open_name(reviewer) == column(reviewer, 0)[2]
     reviewer.ui.reviewSliceButton.click()
     reviewer.ui.reviewAcceptButton.click()
-    assert column(reviewer, 5) == ["", "", "accepted"]
+    assert column(reviewer, 4) == ["", "", "accepted"]
     assert open_name(reviewer) == "b"
 
 
@@ -109,7 +109,7 @@ def test_the_review_goes_on_in_the_next_slicer(reviewer: Any, batch: Path, bare:
     again.panel.refresh()
     assert again.ui.reviewResultsButton.text == "out" and again.ui.reviewVolumesButton.text == "in"
     again.ui.reviewOpenButton.click()
-    assert column(again, 5) == ["accepted", "", ""]
+    assert column(again, 4) == ["accepted", "", ""]
     again.close()
 
 

@@ -13,7 +13,7 @@ _BUTTONS = (
     ("negativeButton", PlacedKind.NEGATIVE_CLICK, "point", "Shift+X"),
     ("scribbleButton", PlacedKind.SCRIBBLE, "scribble", "Shift+S"),
     ("lassoButton", PlacedKind.LASSO, "lasso", "Shift+L"),
-    ("lineButton", PlacedKind.LINE, "line", "Shift+R"),
+    ("lineButton", PlacedKind.LINE, "line", "Shift+D"),
 )
 
 

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 from MedSegFMLib.batch.review.records import Decision
 from MedSegFMLib.mrml.review.review import Review
 from MedSegFMLib.mrml.review.table import ACCEPT, HINT, SAVE, progress_text, table_rows
+from MedSegFMLib.mrml.review.words import decided_sentence, skipped_sentence
 
 from ..sample_data import show_volume
 from .table import ReviewTable
@@ -51,7 +52,7 @@ class ReviewSection:
         """The shortcut of each button that is used often, and the button."""
         ui = self._ui
         return [
-            ("Shift+Return", ui.reviewAcceptButton),
+            ("Shift+O", ui.reviewAcceptButton),
             ("Shift+K", ui.reviewSkipButton),
             ("Shift+J", ui.reviewSliceButton),
         ]
@@ -119,17 +120,14 @@ class ReviewSection:
     def _accept(self):
         name, decision = self.review.open_case.case.name, self.review.accept()
         self._next_case()
-        if decision is Decision.CORRECTED:
-            said = _("The correction of {name} was saved.")
-        else:
-            said = _("{name} was accepted.")
-        self._panel.status.inform(f"{said.format(name=name)} {self._left()}")
+        is_corrected = decision is Decision.CORRECTED
+        self._panel.status.inform(decided_sentence(name, is_corrected, self.review.queue))
 
     def _skip(self):
         name = self.review.open_case.case.name
         self.review.skip()
         self._next_case()
-        self._panel.status.inform(_("{name} was left for later.").format(name=name))
+        self._panel.status.inform(skipped_sentence(name))
 
     def _next_case(self):
         self._follow(self.review.next_case())
@@ -144,8 +142,3 @@ class ReviewSection:
             panel.warm_up()
         if sentence:
             panel.status.warn(sentence)
-
-    def _left(self):
-        progress = self.review.queue.progress
-        left = progress.cases - progress.done
-        return _("{n} left.").format(n=left) if left else _("All cases are done.")

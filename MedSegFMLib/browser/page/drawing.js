@@ -1,6 +1,7 @@
 // What is being drawn in a view: shown at once, and sent when it ends. By mouse, touch or keys.
 const SVG = "http://www.w3.org/2000/svg";
 const STROKES = ["scribble", "lasso"];
+const TWO_POINTS = ["box", "line"];
 const CLOSEST_PIXELS = 3;
 const STEP_PIXELS = 4;
 const FURTHER = 8;
@@ -28,7 +29,7 @@ export class Drawing {
     if (STROKES.includes(this.kind)) {
       const far = Math.max(Math.abs(pixel[0] - last[0]), Math.abs(pixel[1] - last[1]));
       if (far >= CLOSEST_PIXELS) this.points.push(pixel);
-    } else if (this.kind === "box") this.points = [this.points[0], pixel];
+    } else if (TWO_POINTS.includes(this.kind)) this.points = [this.points[0], pixel];
     else this.points = [pixel];
     this.paint();
   }
@@ -44,6 +45,7 @@ export class Drawing {
       // A click is no box.
       if (Math.min(...sides) < SMALLEST_BOX_PIXELS) return;
     }
+    if (kind === "line" && points.length < 2) return;
     view.link.drawn(view.index, kind, number, points);
   }
 
@@ -90,7 +92,7 @@ export class Drawing {
       shapes.push(shape("rect", className, {
         x: Math.min(x1, x2), y: Math.min(y1, y2), width: Math.abs(x2 - x1), height: Math.abs(y2 - y1),
       }));
-    } else if (this.isOpen && STROKES.includes(this.kind)) {
+    } else if (this.isOpen && (STROKES.includes(this.kind) || this.kind === "line")) {
       const points = places.map((place) => place.join(",")).join(" ");
       shapes.push(shape(this.kind === "lasso" ? "polygon" : "polyline", className, { points }));
     } else if (this.isOpen && places.length) {

@@ -2,6 +2,7 @@
 import { Comparison } from "./comparison.js";
 import { showConsistency } from "./consistency.js";
 import { button, byId, fill, setHidden, setRows, setText, span } from "./dom.js";
+import { Review } from "./review.js";
 
 // Prompts are shown by the workstation, with the tools.
 const SECTIONS = ["volume", "views", "segments", "model", "status"];
@@ -12,6 +13,7 @@ export class Panel {
     this.segmentList = byId("segmentList");
     this.promptList = byId("promptTable");
     this.comparison = new Comparison(link);
+    this.review = byId("reviewSection") ? new Review(link) : null;
     this.connect();
   }
 
@@ -58,6 +60,7 @@ export class Panel {
     for (const name of SECTIONS) if (state[name]) this[name](state[name]);
     if (state.consistency) showConsistency(state.consistency);
     if (state.comparison) this.comparison.show(state.comparison);
+    if (state.review && this.review) this.review.show(state.review);
   }
 
   volume(part) {

@@ -64,7 +64,7 @@ class Workstation {
   drawn(view, kind, image, places) {
     if (kind === "target") this.act("move", { view, image, places, index: this.target });
     else this.act("draw", { view, kind, image, places });
-    if (kind === "target" || kind === "box") this.choose("");
+    if (["target", "box", "line"].includes(kind)) this.choose("");
   }
 
   showTools() {

@@ -22,6 +22,7 @@ _NAMES = {
     "negative": "point",
     "scribble": "scribble",
     "lasso": "lasso",
+    "line": "line",
 }
 
 
@@ -45,7 +46,7 @@ class PromptsSection:
         return {
             "hint": prompt_hint(logic, desk.can_run, None, logic.requests.is_held),
             "usable": usable,
-            "drawings": [kind for kind in KINDS if _NAMES[kind] in logic.card.prompts],
+            "drawings": [kind for kind in KINDS if _NAMES[kind] in logic.card.accepted],
             "takesText": "text" in logic.card.prompts,
             "classes": list(logic.classes),
             "entries": [

@@ -9,8 +9,10 @@ from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
+from ...drawing.display_window import display_window
 from ...errors import VolumeError
 from ...volumes.geometry import Geometry
+from ...volumes.region import Region
 from ...volumes.volume import Volume
 from .transforms import local_to_ras, to_numpy, to_vtk
 
@@ -54,7 +56,7 @@ def geometry_of(node: Any) -> Geometry:
 
 
 def add_volume_node(scene: Any, volume: Volume, name: str) -> Any:
-    """Add a vtkMRMLScalarVolumeNode with the voxels of a volume, with its display."""
+    """Add a vtkMRMLScalarVolumeNode with a copy of a volume's voxels, in a window of tissue."""
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     array = volume.array_kji
     if array.dtype.kind not in "iuf" or array.dtype == np.float16:
@@ -66,6 +68,11 @@ def add_volume_node(scene: Any, volume: Volume, name: str) -> Any:
     node.SetAndObserveImageData(image)
     node.SetIJKToRASMatrix(to_vtk(volume.geometry.ijk_to_ras))
     node.CreateDefaultDisplayNodes()
+    window = display_window(volume, Region.whole(volume.geometry.shape_kji))
+    display = node.GetDisplayNode()
+    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(window.low, window.high)
     return node
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,25 @@ from ..scene_state import SceneState
 from ..segments.model_voxels import ModelVoxels
 
 
+@dataclass(frozen=True, eq=False)
+class ReadCase:
+    """A case as it was read.
+
+    Attributes:
+        case: The case.
+        volume: Its volume.
+        segmentation: Its present result on the grid of the volume, with the labels of the prompts.
+        ledger: How that was made.
+        before: The result that the batch wrote, on the same grid.
+    """
+
+    case: ReviewCase
+    volume: Volume
+    segmentation: Segmentation
+    ledger: Ledger
+    before: Segmentation
+
+
 class OpenCase:
     """A case whose volume and segments are in the scene; the scene logic works on it.
 
@@ -36,36 +55,24 @@ class OpenCase:
     Args:
         logic: The scene logic.
         scene: The vtkMRMLScene.
-        case: The case.
-        volume: Its volume.
-        segmentation: Its present result on the grid of the volume, with the labels of the prompts.
-        ledger: How that was made.
-        before: The result that the batch wrote, on the same grid.
+        found: The case.
 
     Attributes:
-        case, before: As given.
+        case, before: As in `ReadCase`.
+        volume_node: The vtkMRMLScalarVolumeNode.
 
     Raises:
-        VolumeError, PromptError: The volume cannot be segmented; the scene is as before then.
+        VolumeError, PromptError: The volume cannot be segmented; its node is removed again then.
     """
 
-    def __init__(
-        self,
-        logic: SegmentationLogic,
-        scene: Any,
-        case: ReviewCase,
-        volume: Volume,
-        segmentation: Segmentation,
-        ledger: Ledger,
-        before: Segmentation,
-    ) -> None:
-        self._logic, self._scene, self._ledger = logic, scene, ledger
-        self._opened = segmentation
-        self.case, self.before = case, before
-        self.volume_node = add_volume_node(scene, volume, case.name)
+    def __init__(self, logic: SegmentationLogic, scene: Any, found: ReadCase) -> None:
+        self._logic, self._scene, self._ledger = logic, scene, found.ledger
+        self._opened = segmentation = found.segmentation
+        self.case, self.before = found.case, found.before
+        self.volume_node = add_volume_node(scene, found.volume, found.case.name)
         try:
             logic.set_volume(self.volume_node)
-            logic.recover(_snapshot(case, segmentation, ledger))
+            logic.recover(_snapshot(found.case, segmentation, found.ledger))
         except BaseException:
             scene.RemoveNode(self.volume_node)
             raise

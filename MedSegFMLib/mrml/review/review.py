@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...batch.review.case import ReviewCase
 from ...batch.review.corrected import corrected_path
 from ...batch.review.queue import ReviewQueue
 from ...batch.review.records import Decision
@@ -16,7 +15,7 @@ from ...errors import CasesError, OutputError
 from ...volumes.segmentations.files import has_layers
 from ..logic import SegmentationLogic
 from ..nodes.slice_views import jump_to
-from .open_case import OpenCase
+from .open_case import OpenCase, ReadCase
 
 
 class Review:
@@ -55,18 +54,35 @@ class Review:
             CasesError: One of them is not that.
             OutputError: A correction was not saved yet.
         """
-        self._check_saved()
+        self.check_saved()
         queue = ReviewQueue(results)
         self._volumes = CaseVolumes(volumes, results)
         self.close_case()
         self.queue = queue
 
-    def go_to(self, name: str, label: int | None = None) -> str:
+    def read(self, name: str) -> ReadCase:
+        """Read the volume and the result of a case; it may run in another thread.
+
+        Raises:
+            CasesError: There is no such case, or no volume of it.
+            VolumeError: The volume or the result cannot be read, or do not belong together.
+        """
+        assert self._volumes is not None, "a batch is open"
+        case = self._require_queue().case(name)
+        segmentation, ledger = read_case(case)
+        volume = self._volumes.read(name, ledger)
+        before = segmentation
+        if case.result != case.output:
+            before, _ = read_case(replace(case, result=case.output))
+        return ReadCase(case, volume, segmentation, ledger, before)
+
+    def go_to(self, name: str, label: int | None = None, found: ReadCase | None = None) -> str:
         """Open a case and bring the views to the worst slice of an object.
 
         Args:
             name: The case.
             label: The object; None for the worst one.
+            found: The case as it was read; None to read it, which takes a while.
 
         Returns:
             A sentence that the user should see; "" if there is none.
@@ -79,8 +95,8 @@ class Review:
         queue = self._require_queue()
         case = queue.case(name)
         if self.open_case is None or self.open_case.case.name != name:
-            self._check_saved()
-            self._open_case(case)
+            self.check_saved()
+            self._open_case(self.read(name) if found is None else found)
         opened = self._require_case()
         self.label = case.rows[0].label if label is None else label
         if self.label in self._logic.prompts.labels:
@@ -103,12 +119,19 @@ class Review:
         self._shown += 1
         return self._jump()
 
+    @property
+    def following(self) -> str:
+        """The name of the next case that is not done; "" if all are."""
+        found = None if self.queue is None else self.queue.following(self._last)
+        return "" if found is None else found.name
+
     def next_case(self) -> str:
         """Open the next case that is not done; see `go_to`. Without one, nothing is open."""
-        following = self._require_queue().following(self._last)
-        if following is not None:
-            return self.go_to(following.name)
-        self._check_saved()
+        self._require_queue()
+        name = self.following
+        if name:
+            return self.go_to(name)
+        self.check_saved()
         self.close_case()
         return ""
 
@@ -171,24 +194,16 @@ class Review:
         """Let go of a scene that closes; the queue stays."""
         self.open_case = None
 
-    def _open_case(self, case: ReviewCase) -> None:
+    def _open_case(self, found: ReadCase) -> None:
         queue, before = self._require_queue(), self.open_case
-        assert self._volumes is not None, "it is opened with the queue"
-        segmentation, ledger = read_case(case)
-        volume = self._volumes.read(case.name, ledger)
-        original = segmentation
-        if case.result != case.output:
-            original, _ = read_case(replace(case, result=case.output))
         self.open_case = None
         try:
-            self.open_case = OpenCase(
-                self._logic, self._scene, case, volume, segmentation, ledger, original
-            )
+            self.open_case = OpenCase(self._logic, self._scene, found)
         finally:
             if before is not None:
                 before.close()
-        queue.opened(case.name)
-        self._last = case.name
+        queue.opened(found.case.name)
+        self._last = found.case.name
         self._show_volume(self.open_case.volume_node)
 
     def _jump(self) -> int | None:
@@ -216,7 +231,7 @@ class Review:
             self._logic.set_volume(opened.volume_node)
         return opened
 
-    def _check_saved(self) -> None:
+    def check_saved(self) -> None:
         """Refuse to leave a case that was corrected.
 
         Raises:

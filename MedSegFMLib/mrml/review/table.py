@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...batch.review.queue import ReviewProgress, ReviewQueue
 from ...batch.review.records import Decision
 
-COLUMNS = ("Case", "Segment", "Dice at least", "Expected", "Slice", "Decision")
+COLUMNS = ("Case", "Segment", "Dice at least", "Expected", "Decision")
 DECISIONS = {
     Decision.ACCEPTED: "accepted",
     Decision.CORRECTED: "corrected",
@@ -50,7 +50,6 @@ def table_rows(queue: ReviewQueue) -> list[TableRow]:
                 row.title,
                 row.bound_text,
                 row.expected_text,
-                "–" if row.worst_slice < 0 else str(row.worst_slice),
                 "" if case.decision is None else DECISIONS[case.decision],
             ),
             case.is_done,
