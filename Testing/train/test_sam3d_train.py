@@ -19,7 +19,7 @@ from sam_checkpoints import tiny_is_published, write_checkpoint  # noqa: E402
 from MedSegFMLib import Geometry, Session, Text, Volume, create  # noqa: E402
 from MedSegFMLib.errors import Cancelled, TrainingError, WeightsError  # noqa: E402
 from MedSegFMLib.models.sam3d.config import Sam3dConfig  # noqa: E402
-from MedSegFMLib.models.sam3d.patches import PatchGrid, ZScores  # noqa: E402
+from MedSegFMLib.models.sam3d.patches import PatchGrid  # noqa: E402
 from MedSegFMLib.models.sam3d.weights import read_facts  # noqa: E402
 from MedSegFMLib.progress import Progress, no_progress  # noqa: E402
 from MedSegFMLib.train.labelled_volumes import LabelledVolume  # noqa: E402
@@ -28,12 +28,7 @@ from MedSegFMLib.train.recipes.sam3d.loss import class_loss, supervised_loss  # 
 from MedSegFMLib.train.recipes.sam3d.patches import PatchVolume, make_patches  # noqa: E402
 from MedSegFMLib.train.recipes.sam3d.settings import Sam3dSettings  # noqa: E402
 from MedSegFMLib.train.recipes.sam3d.task import saved_bytes  # noqa: E402
-from MedSegFMLib.train.recipes.sam3d.volumes import (  # noqa: E402
-    ClassVolume,
-    class_volume,
-    classes_in,
-)
-from MedSegFMLib.train.recipes.sam3d.volumes import augmented as made_variant  # noqa: E402
+from MedSegFMLib.train.recipes.sam3d.volumes import class_volume, classes_in  # noqa: E402
 from MedSegFMLib.train.run import train as train_by_name  # noqa: E402
 
 Tiny = Callable[..., Sam3dSettings]
@@ -111,7 +106,7 @@ def same_weights(first: Path, second: Path) -> bool:
 def test_training_lowers_the_loss_and_what_it_wrote_segments_both_classes(
     tiny: Tiny, base: Path, cases: Path
 ) -> None:
-    settings = tiny(steps=60, variants=2)
+    settings = tiny(steps=120, variants=2)
     path = train(settings)
     rows = read_log(settings.out)
     losses = [row["value"] for row in rows if row["name"] == "loss"]
@@ -234,19 +229,6 @@ def test_the_same_name_is_the_same_class_over_volumes() -> None:
     )
 
 
-def test_in_a_variant_classes_stay_on_their_voxels() -> None:
-    classes = np.random.default_rng(0).integers(0, 3, (3, 50, 60)).astype(np.uint8)
-    plain = ClassVolume(100.0 * classes, ZScores(0.0, 1.0), classes)
-    shapes = set()
-    for seed in range(8):
-        made = made_variant(plain, 32, np.random.default_rng(seed))
-        shapes.add(made.image_kji.shape)
-        means = [made.image_kji[made.classes_kji == number].mean() for number in range(3)]
-        assert means[1] - means[0] == pytest.approx(means[2] - means[1], rel=0.05)
-        assert means[1] - means[0] > 70
-    assert len(shapes) > 1
-
-
 def test_patches_hold_what_they_are_named_for_and_their_own_features() -> None:
     classes = np.zeros((9, 70, 40), np.uint8)
     classes[7, 66, 3] = 2
@@ -255,7 +237,7 @@ def test_patches_hold_what_they_are_named_for_and_their_own_features() -> None:
     shape = (len(windows.corners), 9, 256, 2, 2)
     window, k = np.indices(shape[:2])
     told = np.broadcast_to((window * 16 + k)[..., None, None, None], shape).astype(np.float16)
-    volume = PatchVolume(told, windows, classes)
+    volume = PatchVolume([told], windows, classes)
     for seed in range(20):
         patches = make_patches([volume], 2, 1.0, (seed,))
         assert patches.features.shape == (2, 256, 4, 2, 2)

@@ -23,10 +23,13 @@ class Sam3dConfig:
     Attributes:
         classes: The number of classes, background included.
         modalities: The number of images of one volume, whose features are concatenated.
+        shortcuts: Whether the blocks add their input to their output, as published. Those without
+            are for comparison.
     """
 
     classes: int
     modalities: int = 1
+    shortcuts: bool = True
 
     @property
     def channels(self) -> int:
@@ -37,10 +40,12 @@ class Sam3dConfig:
 def infer_config(shapes: Mapping[str, tuple[int, ...]]) -> Sam3dConfig | None:
     """The configuration that fits the tensor shapes of a checkpoint; None for other networks.
 
-    The first and last convolutions decide; the layout check compares everything else.
+    The first and last convolutions and the first shortcut decide; the layout check compares
+    everything else.
     """
     first = shapes.get(f"{BLOCKS[0]}.conv1.0.weight", ())
     last = shapes.get("out1.segmentation_head.weight", ())
     if len(first) != 5 or len(last) != 5 or first[1] < CHANNELS or first[1] % CHANNELS:
         return None
-    return Sam3dConfig(classes=last[0], modalities=first[1] // CHANNELS)
+    shortcuts = f"{BLOCKS[0]}.downsample.0.weight" in shapes
+    return Sam3dConfig(last[0], first[1] // CHANNELS, shortcuts)

@@ -2,22 +2,21 @@
 
 Bui et al., "SAM3D: Segment Anything Model in volumetric medical images", ISBI 2024. SAM's image
 encoder, as published, encodes every slice; a light decoder predicts classes from its features in
-3D. Slices are those along k, the array's first axis, whatever the orientation; nothing is
-resampled.
+3D. Slices are those along k, the array's first axis, whatever the orientation. Nothing is
+resampled or limited unless options say so (`preparation`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MissingPartError, ModelError, WeightsError
-from ...progress import Progress, part_of
+from ...progress import Progress
 from ...prompts.types import Prompt
 from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction
 from ...system.device import choose_device
@@ -28,14 +27,17 @@ from ...weights import store
 from ..class_based.segmenter import WHOLE_VOLUME, requested_classes
 from ..common.options import BASE_OPTION, parse_whole
 from . import weights as sam3d_weights
-from .decoding import class_scores
-from .encoder_features import Base, embeddings
+from .encoder_features import Base
 from .feature_files import FeatureFiles
-from .patches import PatchGrid, ZScores
+from .preparation import (
+    CLIP_OPTION,
+    MIRROR_OPTION,
+    SCORES_OPTION,
+    SPACING_OPTION,
+    parse_preparation,
+)
+from .volume_scores import VolumeScorer
 from .weights import Sam3dFacts
-
-if TYPE_CHECKING:
-    from .network import Sam3dDecoder
 
 CARD = ModelCard(
     name="sam3d",
@@ -50,6 +52,7 @@ CARD = ModelCard(
     packages=("torch", "torchvision", "segment_anything"),
     weights="sam3d",
     base="sam",
+    channels=None,
     # ViT-B and three classes, patches of 160 by 160 by 16 on a CPU, growth: 1457, 1476 and 1496 MB
     # for volumes of 48, 96 and 160 voxels a side (Testing/benchmarks/memory.py); excluding the
     # networks 257, 763 and 1442 MB for 160, 256 and 320. Each further class adds about 10 bytes a
@@ -62,6 +65,10 @@ CARD = ModelCard(
         ModelOption("patch", "Patch size", "In voxels along each axis of a slice"),
         ModelOption("depth", "Patch depth", "In slices"),
         ModelOption("overlap", "Overlap", "Of neighbouring patches, 0 to 0.9", (), "0.5"),
+        MIRROR_OPTION,
+        SPACING_OPTION,
+        CLIP_OPTION,
+        SCORES_OPTION,
         BASE_OPTION,
         ModelOption(
             "cache_bytes", "Cache", "The most bytes of features on disk; 0 for none", (), "4 GB"
@@ -72,9 +79,6 @@ CARD = ModelCard(
 # The limit of the features on disk, in the user's folder of weights.
 DEFAULT_CACHE_BYTES = 4 << 30
 _FOLDER = "features"
-
-# The fraction of a volume's time that encoding its slices takes.
-_ENCODING = 0.85
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +101,10 @@ def create(
     depth: int | str | None = None,
     overlap: float | str = 0.5,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
+    spacing: str = "",
+    clip: str = "",
+    scores: str = "",
+    mirrors: str = "no",
 ) -> Sam3dSegmenter:
     """Load the stored decoder, or the one in the file `weights`, and the SAM that it needs.
 
@@ -114,6 +122,13 @@ def create(
             published, less to save time.
         cache_bytes: The disk limit of volumes' features in the user's folder of weights, so that a
             volume is encoded once; 0 stores none.
+        spacing: The millimetres along i, j and k, separated by commas, that volumes are resampled
+            to before; "" leaves them.
+        clip: The lowest and the highest intensity, separated by a comma; "" sets no limits.
+        scores: The mean and the deviation of z-scores, separated by a comma; "" takes those of each
+            volume.
+        mirrors: The mirror images whose answers are averaged: "no", "slices" (in either order,
+            which costs little) or "all" eight, as published, which encodes every slice four times.
 
     Raises:
         ModelError: If an option is invalid.
@@ -127,16 +142,18 @@ def create(
     decoder = sam3d_weights.load(path)
     named = classes.split(",") if isinstance(classes, str) else classes
     facts = _facts(path, decoder.config.classes - 1, named, patch, depth)
-    if decoder.config.modalities != 1:
+    if facts.channels and len(facts.channels) != decoder.config.modalities:
         raise WeightsError(
-            f"{path} takes {decoder.config.modalities} images of each volume at once; give a "
-            "decoder for one."
+            f"{path} names {len(facts.channels)} images and takes {decoder.config.modalities}; get "
+            "it again."
         )
+    preparation = parse_preparation(spacing, clip, scores, mirrors)
     encoder = open_base(base, str(chosen), facts.base_sha256, path)
     files = (
         FeatureFiles(store.folder() / _FOLDER, budget) if budget and not is_switched_off() else None
     )
-    return Sam3dSegmenter(decoder.to(chosen), facts, encoder, files, part)
+    scorer = VolumeScorer(decoder.to(chosen), facts, encoder, preparation, part, files)
+    return Sam3dSegmenter(scorer)
 
 
 def open_base(
@@ -170,36 +187,17 @@ def open_base(
 
 
 class Sam3dSegmenter:
-    """The `Segmenter` around a decoder and its encoder.
+    """The `Segmenter` around a decoder and its encoder; its card names the images that it takes."""
 
-    Args:
-        decoder: The decoder.
-        facts: The description of the decoder.
-        base: SAM's image encoder.
-        files: The store of features on disk, or None.
-        overlap: The overlap of neighbouring patches as a fraction of their width.
-    """
-
-    card = CARD
-
-    def __init__(
-        self,
-        decoder: Sam3dDecoder,
-        facts: Sam3dFacts,
-        base: Base,
-        files: FeatureFiles | None,
-        overlap: float,
-    ) -> None:
-        self._decoder = decoder
-        self._facts = facts
-        self._base = base
-        self._files = files
-        self._overlap = overlap
+    def __init__(self, scorer: VolumeScorer) -> None:
+        self._scorer = scorer
+        config, facts = scorer.decoder.config, scorer.facts
+        self.card = replace(CARD, channels=facts.channels or config.modalities)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The class names, without background; a text prompt names one of them."""
-        return self._facts.classes
+        return self._scorer.facts.classes
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Sam3dEncoding:
         """Score the classes in a region (None: all).
@@ -210,18 +208,7 @@ class Sam3dSegmenter:
         """
         progress(0.0, "Preparing the slices")
         region = region or Region.whole(volume.geometry.shape_kji)
-        facts, shape = self._facts, region.shape_kji
-        windows = PatchGrid.covering(shape, facts.patch, facts.depth, self._overlap)
-        features = embeddings(
-            self._base,
-            volume.array_kji[region.slices],
-            ZScores.from_volume(volume.array_kji),
-            windows,
-            self._files,
-            part_of(progress, 0.0, _ENCODING),
-        )
-        decoding = part_of(progress, _ENCODING, 1.0)
-        scores = class_scores(self._decoder, features, windows, shape, decoding)
+        scores = self._scorer(volume.arrays, region, volume.geometry.spacing_kji_mm, progress)
         return Sam3dEncoding(volume.geometry, region, scores.nbytes, scores)
 
     def predict(

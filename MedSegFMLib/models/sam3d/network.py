@@ -26,18 +26,24 @@ def _convolved(taken: int, made: int, side: int, *after: nn.Module) -> nn.Sequen
 
 
 class _Block(nn.Module):
-    """A residual block; the output has twice the rows and columns, and the same slices."""
+    """A residual block; the output has twice the rows and columns, and the same slices.
 
-    def __init__(self, taken: int, made: int) -> None:
+    Without a shortcut it is not residual.
+    """
+
+    def __init__(self, taken: int, made: int, shortcut: bool) -> None:
         super().__init__()
         self.conv1 = _convolved(taken, made, 3, nn.LeakyReLU())
         self.conv2 = _convolved(made, made, 3)
-        self.downsample = _convolved(taken, made, 1)
+        self.downsample = _convolved(taken, made, 1) if shortcut else None
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, taken, d, h, w) -> (n, made, d, 2h, 2w)."""
-        summed = functional.leaky_relu(self.conv2(self.conv1(features)) + self.downsample(features))
-        doubled: Tensor = functional.interpolate(summed, scale_factor=(1, 2, 2), mode="nearest")
+        made = self.conv2(self.conv1(features))
+        if self.downsample is not None:
+            made = made + self.downsample(features)
+        made = functional.leaky_relu(made)
+        doubled: Tensor = functional.interpolate(made, scale_factor=(1, 2, 2), mode="nearest")
         return doubled
 
 
@@ -62,7 +68,7 @@ class Sam3dDecoder(nn.Module):
         super().__init__()
         self.config = config
         for name, (taken, made) in zip(BLOCKS, pairwise((config.channels, *WIDTHS)), strict=True):
-            self.add_module(name, _Block(taken, made))
+            self.add_module(name, _Block(taken, made, config.shortcuts))
         for name, block in _HEADS.items():
             self.add_module(name, _Head(WIDTHS[BLOCKS.index(block)], config.classes))
 

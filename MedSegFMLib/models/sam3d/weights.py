@@ -49,12 +49,15 @@ class Sam3dFacts:
         patch: The pixels of a patch's side.
         depth: The slices of a patch.
         base_sha256: The SHA-256 of the SAM whose features it was trained on; None if unknown.
+        channels: The names of the images of a volume, in the order of the inputs; () for one image
+            and if unknown.
     """
 
     classes: tuple[str, ...]
     patch: int
     depth: int
     base_sha256: str | None = None
+    channels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.patch < SMALLEST_PATCH or self.patch % PATCH:
@@ -140,6 +143,7 @@ def read_facts(path: Path) -> Sam3dFacts | None:
         )
     try:
         values = parse_json(metadata["facts"], dict)
-        return Sam3dFacts(**{**values, "classes": tuple(values["classes"])})
+        lists = {name: tuple(values.get(name, ())) for name in ("classes", "channels")}
+        return Sam3dFacts(**{**values, **lists})
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} has unreadable metadata ({error}); {_ADVICE}.") from error

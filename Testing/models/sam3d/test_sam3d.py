@@ -226,12 +226,6 @@ def test_options_that_cannot_be_are_refused(
         create("sam3d", "cpu", weights=decoder, base=base, **option)
 
 
-def test_several_modalities_are_refused(tmp_path: Path, base: Path) -> None:
-    path = write_published(tmp_path / "brats.model", classes=4, modalities=4)
-    with pytest.raises(WeightsError, match="takes 4 images of each volume at once"):
-        create("sam3d", "cpu", weights=path, base=base, classes="a,b,c", patch=32, depth=4)
-
-
 def test_a_wrong_or_missing_or_altered_base_is_refused(
     tmp_path: Path, base: Path, folder: Path
 ) -> None:
@@ -377,7 +371,7 @@ def test_features_without_a_folder_are_kept_in_memory(
 def test_a_single_patch_is_the_decoders_own_answer() -> None:
     network, windows = random_decoder(), PatchGrid.covering((4, 32, 32), 32, 4, 0.5)
     features = np.random.default_rng(0).normal(size=(1, 4, 256, 2, 2)).astype(np.float16)
-    scores = class_scores(network, features, windows, (4, 32, 32), no_progress)
+    scores = class_scores(network, [features], windows, (4, 32, 32), no_progress)
     with torch.no_grad():
         seen = torch.from_numpy(features[0].astype(np.float32)).transpose(0, 1)[None]
         expected = network(seen)[0].log_softmax(0).numpy()
@@ -389,7 +383,7 @@ def test_overlapping_patches_are_averaged_under_the_bell() -> None:
     windows = PatchGrid.covering(shape, 32, 4, 0.5)
     rng = np.random.default_rng(0)
     features = rng.normal(size=(len(windows.corners), 6, 256, 2, 2)).astype(np.float16)
-    scores = class_scores(network, features, windows, shape, no_progress)
+    scores = class_scores(network, [features], windows, shape, no_progress)
     sums, total, weights = np.zeros((3, *shape)), np.zeros(shape), bell((4, 32, 32))
     for k in windows.slices:
         for number, (j, i) in enumerate(windows.corners):
@@ -406,9 +400,9 @@ def test_padding_is_taken_off_where_it_was_put_on() -> None:
     network, shape = random_decoder(), (2, 20, 25)
     windows = PatchGrid.covering(shape, 32, 4, 0.5)
     features = np.random.default_rng(0).normal(size=(1, 4, 256, 2, 2)).astype(np.float16)
-    small = class_scores(network, features, windows, shape, no_progress)
+    small = class_scores(network, [features], windows, shape, no_progress)
     whole = PatchGrid.covering((4, 32, 32), 32, 4, 0.5)
-    large = class_scores(network, features, whole, (4, 32, 32), no_progress)
+    large = class_scores(network, [features], whole, (4, 32, 32), no_progress)
     assert np.array_equal(small, large[:, 1:3, 6:26, 3:28])
 
 

@@ -22,7 +22,7 @@ class Patches:
     """A batch of patches.
 
     Attributes:
-        features: (B, 256, d, h, w) float16.
+        features: (B, 256 for each image, d, h, w) float16.
         classes: (B, d, 16h, 16w) int64.
     """
 
@@ -34,13 +34,13 @@ class PatchVolume:
     """A volume that patches are cut from.
 
     Args:
-        features: (windows, K, 256, h, w), of its padded slices.
+        features: of each image, (windows, K, 256, h, w), of its padded slices.
         windows: the windows.
         classes_kji: (K, J, I) uint8, without padding.
     """
 
     def __init__(
-        self, features: Features, windows: PatchGrid, classes_kji: NDArray[np.uint8]
+        self, features: Sequence[Features], windows: PatchGrid, classes_kji: NDArray[np.uint8]
     ) -> None:
         self._features = features
         self._windows = windows
@@ -54,7 +54,7 @@ class PatchVolume:
     def patch(
         self, foreground: bool, rng: np.random.Generator
     ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
-        """Features (256, d, h, w) and classes (d, 16h, 16w) at a random place.
+        """Features (256 for each image, d, h, w) and classes (d, 16h, 16w) at a random place.
 
         Slices are in either order.
 
@@ -75,7 +75,8 @@ class PatchVolume:
         first = int(rng.integers(low, high + 1))
         order = -1 if rng.random() < 0.5 else 1
         row, column = grid.corners[window]
-        features = np.array(self._features[window, first : first + deep])[::order]
+        parts = [image[window, first : first + deep] for image in self._features]
+        features = np.concatenate(parts, axis=1)[::order]
         classes = self._classes[
             first : first + deep, row : row + grid.patch, column : column + grid.patch
         ][::order]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 from ....errors import TrainingError
 from ....models.sam.network.config import PATCH
@@ -15,6 +17,9 @@ from ...settings_checks import check_at_least, check_positive, check_shares
 @dataclass(frozen=True)
 class Sam3dSettings:
     """The settings of one training run; rates, patch and batch are those published for ACDC.
+
+    `PRESETS` are the published patches of its four data sets, typed as recipe=NAME. Cases of
+    several images, as BraTS has them, train a decoder that takes them all.
 
     Attributes:
         out: the folder for decoder, features, checkpoint, log and preview; a run continues from a
@@ -31,7 +36,9 @@ class Sam3dSettings:
         depth: the slices of a patch.
         overlap: the overlap of the windows that patches are taken from, as a part of their width.
         variants: the number of versions of each volume; the first is unchanged, the others are
-            mirrored, shifted, and differ in contrast. Each takes time and disk once.
+            turned, scaled and mirrored, and differ in brightness, contrast and gamma. Each takes
+            time and disk once.
+        shortcuts: whether the decoder's blocks are residual, as published; no for comparison.
         foreground_share: the share of patches that contain a voxel of a random class.
         steps: the whole training in steps of the optimiser, over all calls.
         batch: patches in a batch, for each process.
@@ -47,6 +54,13 @@ class Sam3dSettings:
         validate_samples: patches after which the held-back volumes are scored and drawn.
     """
 
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "acdc": {"patch": 160, "depth": 14},
+        "synapse": {"patch": 176, "depth": 64},
+        "brats": {"patch": 64, "depth": 64},
+        "lung": {"patch": 192, "depth": 34},
+    }
+
     out: Path
     base: str = "sam"
     cases: Path | None = None
@@ -57,6 +71,7 @@ class Sam3dSettings:
     depth: int = 16
     overlap: float = 0.5
     variants: int = 2
+    shortcuts: bool = True
     foreground_share: float = 0.33
     steps: int = 2000
     batch: int = 2

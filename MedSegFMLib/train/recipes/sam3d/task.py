@@ -15,7 +15,6 @@ from ....drawing.outlines import Outline, object_colour
 from ....drawing.panels import panels_through
 from ....drawing.picture import Scene, draw_panels, write_picture
 from ....metrics import dice
-from ....models.sam.network.config import CHANNELS
 from ....models.sam3d import weights as sam3d_weights
 from ....models.sam3d.config import Sam3dConfig
 from ....models.sam3d.decoding import class_scores
@@ -32,10 +31,11 @@ from ...labelled_volumes import manifest, open_volumes
 from ...precision import autocast, is_half
 from ...schedule import StepSchedule
 from ...task import Task
+from .augmentation import augmented
 from .loss import supervised_loss
 from .patches import Patches, PatchVolume, make_patches
 from .settings import Sam3dSettings
-from .volumes import ONE_CLASS, ClassVolume, augmented, class_volume, classes_in
+from .volumes import ONE_CLASS, ClassVolume, channels_of, class_volume, classes_in
 
 # Of the published trainer, after nnU-Net's.
 _MOMENTUM = 0.99
@@ -65,11 +65,15 @@ class Sam3dTask(Task):
         )
         classes = ONE_CLASS if settings.cases is None else classes_in(self._training)
         self._base = open_base(settings.base, str(processes.device))
-        self._facts = Sam3dFacts(classes, settings.patch, settings.depth, self._base.sha256)
+        channels = channels_of([*self._training, *self._scored])
+        self._facts = Sam3dFacts(
+            classes, settings.patch, settings.depth, self._base.sha256, channels
+        )
         self._half = is_half(settings.precision, processes.device)
         self._files = FeatureFiles(settings.out / _FOLDER, None)
         torch.manual_seed(settings.seed)
-        self.decoder = Sam3dDecoder(Sam3dConfig(1 + len(classes))).to(processes.device)
+        config = Sam3dConfig(1 + len(classes), max(1, len(channels)), settings.shortcuts)
+        self.decoder = Sam3dDecoder(config).to(processes.device)
         optimiser = torch.optim.SGD(
             self.decoder.parameters(),
             settings.rate,
@@ -83,6 +87,8 @@ class Sam3dTask(Task):
         self.schedule = StepSchedule(settings.steps, settings.warmup, "poly")
         self.must_match = {
             "set of classes": ",".join(classes),
+            "set of images": ",".join(channels),
+            "shortcuts": settings.shortcuts,
             "patch": settings.patch,
             "depth": settings.depth,
             "base": self._base.sha256,
@@ -190,14 +196,22 @@ class Sam3dTask(Task):
         rng = np.random.default_rng((self._settings.seed, place, variant))
         return augmented(plain, self._settings.patch, rng)
 
-    def _features(self, volume: ClassVolume, progress: Progress) -> tuple[Features, PatchGrid]:
-        """The features of a volume, from disk if they are stored there, and their windows."""
+    def _features(
+        self, volume: ClassVolume, progress: Progress
+    ) -> tuple[list[Features], PatchGrid]:
+        """The features of each image, from disk if they are stored there, and their windows."""
         settings = self._settings
         shape = shape_triple(volume.classes_kji.shape)
         windows = PatchGrid.covering(shape, settings.patch, settings.depth, settings.overlap)
-        features = embeddings(
-            self._base, volume.image_kji, volume.scores, windows, self._files, progress
-        )
+        features = [
+            embeddings(self._base, image, scores, windows, self._files, share)
+            for image, scores, share in zip(
+                volume.images_kji,
+                volume.scores,
+                parts_of(progress, len(volume.images_kji)),
+                strict=True,
+            )
+        ]
         return features, windows
 
 
@@ -212,7 +226,7 @@ def saved_bytes(config: Sam3dConfig, batch: int, depth: int, patch: int) -> int:
     decoder = decoder_on_meta(config)
     places = patch // 16
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        features = torch.zeros(batch, CHANNELS, depth, places, places, device="meta")
+        features = torch.zeros(batch, config.channels, depth, places, places, device="meta")
         labels = torch.zeros(batch, depth, patch, patch, dtype=torch.int64, device="meta")
         supervised_loss(decoder.supervised(features), labels)
     for weight in decoder.parameters():

@@ -1,4 +1,4 @@
-"""Labelled volumes to train SAM3D's decoder on: variants, and the classes of their labels."""
+"""Labelled volumes to train SAM3D's decoder on, with the classes of their labels."""
 
 from __future__ import annotations
 
@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....errors import TrainingError
 from ....models.sam3d.patches import ZScores
 from ...labelled_volumes import LabelledVolume
 
 # The one class of synthetic volumes, whose objects have no meaningful names.
 ONE_CLASS = ("object",)
-
-# Limits of a variant: gain and shift of the z-scores, the deviation of the noise, and the crop at
-# the beginning as a part of a patch.
-_GAINS = (0.75, 1.25)
-_MOST_SHIFT = 0.25
-_MOST_NOISE = 0.1
-_MOST_LATER = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +22,13 @@ class ClassVolume:
     """A volume with classes.
 
     Attributes:
-        image_kji: (K, J, I), whose z-scores are computed with `scores`.
-        scores: the z-scores.
+        images_kji: its images (K, J, I), whose z-scores are computed with `scores`.
+        scores: the z-scores of each image.
         classes_kji: (K, J, I) uint8, 0 for background.
     """
 
-    image_kji: NDArray[Any]
-    scores: ZScores
+    images_kji: tuple[NDArray[Any], ...]
+    scores: tuple[ZScores, ...]
     classes_kji: NDArray[np.uint8]
 
 
@@ -60,22 +54,23 @@ def class_volume(volume: LabelledVolume, classes: Sequence[str]) -> ClassVolume:
         wanted = "object" if tuple(classes) == ONE_CLASS else name.strip().casefold()
         if wanted in known:
             numbers[volume.labels_kji == label] = 1 + known.index(wanted)
-    array = volume.image.array_kji
-    return ClassVolume(array, ZScores.from_volume(array), numbers)
+    images = volume.image.arrays
+    return ClassVolume(images, tuple(map(ZScores.from_volume, images)), numbers)
 
 
-def augmented(volume: ClassVolume, patch: int, rng: np.random.Generator) -> ClassVolume:
-    """A variant of a volume: mirrored within slices, cropped, with other contrast and noise."""
-    scored, classes = volume.scores.standardise(volume.image_kji), volume.classes_kji
-    for axis in (1, 2):
-        most = min(int(_MOST_LATER * patch), scored.shape[axis] - patch)
-        later = int(rng.integers(0, most + 1)) if most > 0 else 0
-        kept = [slice(None)] * 3
-        kept[axis] = slice(later, None)
-        scored, classes = scored[tuple(kept)], classes[tuple(kept)]
-        if rng.random() < 0.5:
-            scored, classes = np.flip(scored, axis), np.flip(classes, axis)
-    shift = rng.uniform(-_MOST_SHIFT, _MOST_SHIFT)
-    noise = rng.normal(0, rng.uniform(0, _MOST_NOISE), scored.shape)
-    changed = (scored * rng.uniform(*_GAINS) + shift + noise).astype(np.float32)
-    return ClassVolume(changed, ZScores(0.0, 1.0), np.ascontiguousarray(classes))
+def channels_of(volumes: Sequence[LabelledVolume]) -> tuple[str, ...]:
+    """The names of the images that every volume has, in their order; () for one image.
+
+    Raises:
+        TrainingError: the volumes have different images.
+    """
+    first = tuple(volumes[0].image.images)
+    for volume in volumes:
+        names = tuple(volume.image.images)
+        if names != first:
+            raise TrainingError(
+                f"Case {volume.name} has the images {', '.join(names) or 'one'}, and "
+                f"{volumes[0].name} {', '.join(first) or 'one'}; give all cases the same, in one "
+                "order."
+            )
+    return first
