@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ _LEAST_PROBABILITY = 1e-7
 
 def class_scores(
     decoder: Sam3dDecoder,
-    features: Features,
+    features: Sequence[Features],
     windows: PatchGrid,
     shape_kji: Shape,
     progress: Progress,
@@ -35,7 +36,7 @@ def class_scores(
 
     Args:
         decoder: The decoder.
-        features: From `embeddings`.
+        features: From `embeddings`, of each image of the volume.
         windows: The patches of the region.
         shape_kji: The shape of the region.
         progress: Reports the patches done.
@@ -51,7 +52,7 @@ def class_scores(
 
 def _class_scores(
     decoder: Sam3dDecoder,
-    features: Features,
+    features: Sequence[Features],
     windows: PatchGrid,
     shape_kji: Shape,
     progress: Progress,
@@ -71,7 +72,8 @@ def _class_scores(
     for number, (first, end) in enumerate(pairwise((*windows.slices, padded[0]))):
         for window, (row, column) in enumerate(windows.corners):
             progress((number * len(windows.corners) + window) / steps, "Predicting the classes")
-            slices = np.array(features[window, first : first + depth], np.float32)
+            parts = [each[window, first : first + depth] for each in features]
+            slices = np.concatenate(parts, axis=1, dtype=np.float32)
             patch = torch.from_numpy(slices).transpose(0, 1)[None].to(device)
             probabilities = decoder(patch)[0].softmax(0).cpu()
             rows, columns = slice(row, row + side), slice(column, column + side)

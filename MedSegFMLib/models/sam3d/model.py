@@ -9,19 +9,20 @@ resampled.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MissingPartError, ModelError, WeightsError
-from ...progress import Progress, part_of
+from ...errors import MissingPartError, ModelError
+from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
 from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction
 from ...system.device import choose_device
 from ...system.feature_store import is_switched_off
+from ...volumes.images import taken_by
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...weights import store
@@ -50,6 +51,7 @@ CARD = ModelCard(
     packages=("torch", "torchvision", "segment_anything"),
     weights="sam3d",
     base="sam",
+    channels=None,
     # ViT-B and three classes, patches of 160 by 160 by 16 on a CPU, growth: 1457, 1476 and 1496 MB
     # for volumes of 48, 96 and 160 voxels a side (Testing/benchmarks/memory.py); excluding the
     # networks 257, 763 and 1442 MB for 160, 256 and 320. Each further class adds about 10 bytes a
@@ -61,6 +63,13 @@ CARD = ModelCard(
         ModelOption("classes", "Classes", "Their names, with commas"),
         ModelOption("patch", "Patch size", "In voxels along each axis of a slice"),
         ModelOption("depth", "Patch depth", "In slices"),
+        ModelOption(
+            "images",
+            "Images",
+            "The names of the images of each volume, with commas, in the order of its training",
+            (),
+            "in the order given",
+        ),
         ModelOption("overlap", "Overlap", "Of neighbouring patches, 0 to 0.9", (), "0.5"),
         BASE_OPTION,
         ModelOption(
@@ -95,6 +104,7 @@ def create(
     classes: Sequence[str] | str | None = None,
     patch: int | str | None = None,
     depth: int | str | None = None,
+    images: Sequence[str] | str | None = None,
     overlap: float | str = 0.5,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
 ) -> Sam3dSegmenter:
@@ -110,6 +120,8 @@ def create(
             project's training contain them, as well as `patch` and `depth`.
         patch: For a published checkpoint, the pixels of a patch's side, such as 160.
         depth: For a published checkpoint, the slices of a patch, such as 16.
+        images: For a decoder of several images of each volume, their names in the order of its
+            training, such as t1,t1ce,t2,flair; without, a volume has them in that order.
         overlap: The overlap of neighbouring patches as a fraction of their width, 0 to 0.9; 0.5 as
             published, less to save time.
         cache_bytes: The disk limit of volumes' features in the user's folder of weights, so that a
@@ -127,16 +139,12 @@ def create(
     decoder = sam3d_weights.load(path)
     named = classes.split(",") if isinstance(classes, str) else classes
     facts = _facts(path, decoder.config.classes - 1, named, patch, depth)
-    if decoder.config.modalities != 1:
-        raise WeightsError(
-            f"{path} takes {decoder.config.modalities} images of each volume at once; give a "
-            "decoder for one."
-        )
+    channels = _channels(path, decoder.config.modalities, images)
     encoder = open_base(base, str(chosen), facts.base_sha256, path)
     files = (
         FeatureFiles(store.folder() / _FOLDER, budget) if budget and not is_switched_off() else None
     )
-    return Sam3dSegmenter(decoder.to(chosen), facts, encoder, files, part)
+    return Sam3dSegmenter(decoder.to(chosen), facts, encoder, files, part, channels)
 
 
 def open_base(
@@ -178,9 +186,8 @@ class Sam3dSegmenter:
         base: SAM's image encoder.
         files: The store of features on disk, or None.
         overlap: The overlap of neighbouring patches as a fraction of their width.
+        channels: The images of a volume that it takes, as in `ModelCard`.
     """
-
-    card = CARD
 
     def __init__(
         self,
@@ -189,7 +196,9 @@ class Sam3dSegmenter:
         base: Base,
         files: FeatureFiles | None,
         overlap: float,
+        channels: tuple[str, ...] | int = 1,
     ) -> None:
+        self.card = replace(CARD, channels=channels)
         self._decoder = decoder
         self._facts = facts
         self._base = base
@@ -205,21 +214,26 @@ class Sam3dSegmenter:
         """Score the classes in a region (None: all).
 
         Raises:
-            VolumeError: If the volume contains NaN or infinity.
+            VolumeError: If the volume contains NaN or infinity, or lacks an image of the decoder.
             DeviceError: If memory runs out.
         """
         progress(0.0, "Preparing the slices")
+        volume = taken_by(volume, self.card.channels, self.card.title).volume
         region = region or Region.whole(volume.geometry.shape_kji)
         facts, shape = self._facts, region.shape_kji
         windows = PatchGrid.covering(shape, facts.patch, facts.depth, self._overlap)
-        features = embeddings(
-            self._base,
-            volume.array_kji[region.slices],
-            ZScores.from_volume(volume.array_kji),
-            windows,
-            self._files,
-            part_of(progress, 0.0, _ENCODING),
-        )
+        shares = parts_of(part_of(progress, 0.0, _ENCODING), len(volume.arrays))
+        features = [
+            embeddings(
+                self._base,
+                array[region.slices],
+                ZScores.from_volume(array),
+                windows,
+                self._files,
+                share,
+            )
+            for array, share in zip(volume.arrays, shares, strict=True)
+        ]
         decoding = part_of(progress, _ENCODING, 1.0)
         scores = class_scores(self._decoder, features, windows, shape, decoding)
         return Sam3dEncoding(volume.geometry, region, scores.nbytes, scores)
@@ -252,6 +266,20 @@ class Sam3dSegmenter:
         logits[tied] = np.where(won, np.finfo(np.float32).eps, 0)
         progress(1.0, "Predicting the mask")
         return Prediction(encoding.geometry, encoding.region.start_kji, logits)
+
+
+def _channels(path: Path, count: int, images: Sequence[str] | str | None) -> tuple[str, ...] | int:
+    """The images that a decoder takes of a volume, by their names if there are any."""
+    if not images:
+        return count
+    given = images.split(",") if isinstance(images, str) else images
+    names = tuple(name.strip() for name in given)
+    if len(names) != count or not all(names):
+        raise ModelError(
+            f"{path} takes {count} images of each volume, but {len(names)} are named "
+            f"({', '.join(names)}); name each in the order of its training."
+        )
+    return names
 
 
 def _facts(

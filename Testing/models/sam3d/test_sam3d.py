@@ -12,6 +12,7 @@ import pytest
 import torch
 from sam3d_checkpoints import CLASSES, random_decoder, write_decoder, write_published
 from sam_checkpoints import TINY, random_sam, tiny_is_published, write_checkpoint
+from sample_volumes import make_blob
 from torch.nn import functional
 
 from MedSegFMLib import Box, Geometry, Session, Text, Volume, create
@@ -33,6 +34,7 @@ from MedSegFMLib.models.sam3d.network import decoder_on_meta
 from MedSegFMLib.models.sam3d.patches import PatchGrid, ZScores, bell
 from MedSegFMLib.models.sam3d.weights import Sam3dFacts, read_facts
 from MedSegFMLib.progress import no_progress
+from MedSegFMLib.volumes.images import combined
 from MedSegFMLib.weights import store
 from MedSegFMLib.weights.checksums import record
 
@@ -226,10 +228,47 @@ def test_options_that_cannot_be_are_refused(
         create("sam3d", "cpu", weights=decoder, base=base, **option)
 
 
-def test_several_modalities_are_refused(tmp_path: Path, base: Path) -> None:
+def sequences(count: int) -> Volume:
+    geometry = Geometry.from_spacing((6, 40, 36), (1, 1, 3))
+    return combined({f"MR{n}": make_blob(geometry, seed=n)[0] for n in range(count)})
+
+
+def test_the_features_of_several_images_are_concatenated_in_the_order_of_the_training(
+    tmp_path: Path, base: Path
+) -> None:
+    path = write_published(tmp_path / "brats.model", classes=4, modalities=3)
+    given = {"weights": path, "base": base, "patch": 32, "depth": 4, "cache_bytes": 0}
+    model: Any = create("sam3d", "cpu", **given, classes="a,b,c", images="MR2,MR0,MR1")
+    assert model.card.channels == ("MR2", "MR0", "MR1")
+    volume = sequences(3)
+    scores = model.encode(volume, None, no_progress).scores
+    windows = PatchGrid.covering((6, 40, 36), 32, 4, 0.5)
+    features = [
+        embeddings(model._base, array, ZScores.from_volume(array), windows, None, no_progress)
+        for array in (volume.images[name] for name in model.card.channels)
+    ]
+    # As the decoder is published: 256 channels of each image, one image after another.
+    joined = np.concatenate(features, axis=2)
+    expected = class_scores(model._decoder, [joined], windows, (6, 40, 36), no_progress)
+    assert np.array_equal(scores, expected)
+    unnamed = create("sam3d", "cpu", **given, classes="a,b,c")
+    assert unnamed.card.channels == 3
+    ordered = combined({name: volume.image(name) for name in model.card.channels})
+    assert np.array_equal(unnamed.encode(ordered, None, no_progress).scores, scores)  # type: ignore[attr-defined]
+    assert not np.array_equal(unnamed.encode(volume, None, no_progress).scores, scores)  # type: ignore[attr-defined]
+    session = Session(model, volume)
+    session.add(Text("b"))
+    assert session.predict().logits_kji.shape == (6, 40, 36)
+
+
+def test_a_decoder_of_several_images_says_what_it_lacks(tmp_path: Path, base: Path) -> None:
     path = write_published(tmp_path / "brats.model", classes=4, modalities=4)
-    with pytest.raises(WeightsError, match="takes 4 images of each volume at once"):
-        create("sam3d", "cpu", weights=path, base=base, classes="a,b,c", patch=32, depth=4)
+    given = {"weights": path, "base": base, "classes": "a,b,c", "patch": 32, "depth": 4}
+    with pytest.raises(ModelError, match="takes 4 images of each volume, but 2 are named"):
+        create("sam3d", "cpu", **given, images="t1,t2")
+    model = create("sam3d", "cpu", **given)
+    with pytest.raises(VolumeError, match=r"SAM3D takes 4 images .* a single image"):
+        Session(model, sequences(1))
 
 
 def test_a_wrong_or_missing_or_altered_base_is_refused(
@@ -377,7 +416,7 @@ def test_features_without_a_folder_are_kept_in_memory(
 def test_a_single_patch_is_the_decoders_own_answer() -> None:
     network, windows = random_decoder(), PatchGrid.covering((4, 32, 32), 32, 4, 0.5)
     features = np.random.default_rng(0).normal(size=(1, 4, 256, 2, 2)).astype(np.float16)
-    scores = class_scores(network, features, windows, (4, 32, 32), no_progress)
+    scores = class_scores(network, [features], windows, (4, 32, 32), no_progress)
     with torch.no_grad():
         seen = torch.from_numpy(features[0].astype(np.float32)).transpose(0, 1)[None]
         expected = network(seen)[0].log_softmax(0).numpy()
@@ -389,7 +428,7 @@ def test_overlapping_patches_are_averaged_under_the_bell() -> None:
     windows = PatchGrid.covering(shape, 32, 4, 0.5)
     rng = np.random.default_rng(0)
     features = rng.normal(size=(len(windows.corners), 6, 256, 2, 2)).astype(np.float16)
-    scores = class_scores(network, features, windows, shape, no_progress)
+    scores = class_scores(network, [features], windows, shape, no_progress)
     sums, total, weights = np.zeros((3, *shape)), np.zeros(shape), bell((4, 32, 32))
     for k in windows.slices:
         for number, (j, i) in enumerate(windows.corners):
@@ -406,9 +445,9 @@ def test_padding_is_taken_off_where_it_was_put_on() -> None:
     network, shape = random_decoder(), (2, 20, 25)
     windows = PatchGrid.covering(shape, 32, 4, 0.5)
     features = np.random.default_rng(0).normal(size=(1, 4, 256, 2, 2)).astype(np.float16)
-    small = class_scores(network, features, windows, shape, no_progress)
+    small = class_scores(network, [features], windows, shape, no_progress)
     whole = PatchGrid.covering((4, 32, 32), 32, 4, 0.5)
-    large = class_scores(network, features, whole, (4, 32, 32), no_progress)
+    large = class_scores(network, [features], whole, (4, 32, 32), no_progress)
     assert np.array_equal(small, large[:, 1:3, 6:26, 3:28])
 
 

@@ -142,7 +142,7 @@ class Sam3dTask(Task):
             labelled = class_volume(volume, names)
             features, windows = self._features(labelled, shares[2 * place])
             shape = shape_triple(labelled.classes_kji.shape)
-            scores = class_scores(self.decoder, features, windows, shape, shares[2 * place + 1])
+            scores = class_scores(self.decoder, [features], windows, shape, shares[2 * place + 1])
             answer = scores.argmax(axis=0).astype(np.uint8)
             self._found.append(answer)
             for number, name in enumerate(names, 1):
