@@ -38,6 +38,7 @@ from .segmenting.consistency_output import (
     column_texts,
     disagreement_map,
     doubts,
+    error_map,
     measure_consistency,
     write_figure,
 )
@@ -91,6 +92,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "their agreement and the next click; a 3D model takes about three times as long",
     )
     parser.add_argument(
+        "--error-map",
+        metavar="MAP.nii.gz",
+        help="likewise, write the probability that the result is wrong in each voxel, 0 to 1",
+    )
+    parser.add_argument(
         "--consistency-figure",
         metavar="F.png",
         help="write a figure of the disagreement for the object with the lowest expected Dice",
@@ -123,8 +129,8 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(arguments.model) as progress:
         progress(0, "Reading the volume")
         prepared = prepare(arguments, result, asks=True)
-    if arguments.consistency:
-        check_storable(Path(arguments.consistency), prepared.volume.geometry)
+    for path in _maps(arguments):
+        check_storable(path, prepared.volume.geometry)
     options = with_window(model_options(arguments), arguments)
     done = _segmented(prepared, options)
     flattened = result.flattened(done.session)
@@ -173,7 +179,7 @@ def _check_files(arguments: argparse.Namespace, result: Output) -> None:
     from ..volumes.io.image_files import check_ending
 
     check_exists(Path(arguments.volume))
-    maps = [Path(arguments.consistency)] if arguments.consistency else []
+    maps = _maps(arguments)
     pictures = [Path(o) for o in (arguments.preview, arguments.consistency_figure) if o]
     others = [Path(arguments.prompts_out)] if arguments.prompts_out else []
     outputs = [*result.files, *maps, *pictures, *others]
@@ -188,9 +194,14 @@ def _check_files(arguments: argparse.Namespace, result: Output) -> None:
         raise OutputError(f"{arguments.prompts_out} has an unsupported ending; use .json.")
 
 
+def _maps(arguments: argparse.Namespace) -> list[Path]:
+    """The maps of numbers to write."""
+    return [Path(name) for name in (arguments.consistency, arguments.error_map) if name]
+
+
 def _segmented(prepared: Prepared, options: Mapping[str, Any]) -> _Done:
     arguments = prepared.arguments
-    comparing = bool(arguments.consistency or arguments.consistency_figure)
+    comparing = bool(_maps(arguments) or arguments.consistency_figure)
     start_time = time.perf_counter()
     with progress_bar(arguments.model) as progress, stored_features(arguments):
         progress(0, "Loading the model")
@@ -228,6 +239,8 @@ def _write_others(prepared: Prepared, done: _Done, window: Window | None) -> Non
         write_picture(draw_panels(scene, rows, title), arguments.preview)
     if arguments.consistency:
         disagreement_map(done.measured, volume).write(arguments.consistency)
+    if arguments.error_map:
+        error_map(done.measured, volume).write(arguments.error_map)
     if arguments.consistency_figure:
         write_figure(done.measured, volume, title, arguments.consistency_figure, window)
 

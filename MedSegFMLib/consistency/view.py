@@ -131,7 +131,7 @@ class View:
 
     def _there(self, region: Region) -> Region:
         """A region of the volume in the view."""
-        corners = np.array([region.start_kji, region.stop_kji]) - self._part.start_kji
+        corners = _corners(region) - np.array(self._part.start_kji, np.int64)
         if self._motion is not None:
             corners = corners[:, self._motion.axes_kji]
             corners = self._reversed(corners)
@@ -139,10 +139,10 @@ class View:
 
     def _here(self, region: Region) -> Region:
         """A region of the view in the volume."""
-        corners = np.array([region.start_kji, region.stop_kji])
+        corners = _corners(region)
         if self._motion is not None:
             corners = self._reversed(corners)[:, np.argsort(self._motion.axes_kji)]
-        return _region(corners + self._part.start_kji)
+        return _region(corners + np.array(self._part.start_kji, np.int64))
 
     def _reversed(self, corners: NDArray[np.int64]) -> NDArray[np.int64]:
         assert self._motion is not None, "the array is moved"
@@ -169,6 +169,11 @@ def _matrix(own: Geometry, moved: Geometry) -> Matrix:
     matrix[:3, :3] = turn
     matrix[:3, 3] = centre - turn @ centre
     return matrix
+
+
+def _corners(region: Region) -> NDArray[np.int64]:
+    """(2, 3): the first voxel of a region, and one beyond its last."""
+    return np.array([region.start_kji, region.stop_kji], np.int64)
 
 
 def _region(corners: NDArray[np.int64]) -> Region:

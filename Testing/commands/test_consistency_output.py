@@ -49,7 +49,7 @@ def test_the_map_lies_on_the_volumes_grid_and_holds_the_most_of_all_objects(
     out, written = tmp_path / "seg.nii.gz", tmp_path / "map.nii.gz"
     boxes = ((8, 8, 7, 16, 15, 12), (9, 8, 7, 15, 13, 11))
     clicks = ((11, 10, 8), (12, 8, 8))
-    words: list[object] = ["--consistency", written]
+    words: list[object] = ["--consistency", written, "--error-map", tmp_path / "errors.nrrd"]
     for box, click in zip(boxes, clicks, strict=True):
         words += ["--box", *box, "--point", *click]
     assert run("segment", tmp_path / "ball.nrrd", "--out", out, *fake, *words) == 0
@@ -66,6 +66,13 @@ def test_the_map_lies_on_the_volumes_grid_and_holds_the_most_of_all_objects(
         part = expected[prediction.region.slices]
         np.maximum(part, measure(prediction, []).disagreement_kji, out=part)
     assert np.array_equal(found.array_kji, expected) and 0.5 < expected.max() <= 1
+    errors = Volume.read(tmp_path / "errors.nrrd").array_kji
+    for label, prediction in PlaneViews(session).predict_all().items():
+        mean = np.mean(list(prediction.planes.values()), axis=0)
+        inside = prediction.logits_kji > 0
+        own = errors[prediction.region.slices]
+        assert label in (1, 2) and (own >= np.where(inside, 1 - mean, mean) - 1e-6).all()
+    assert 0 < errors.max() <= 1 and (errors[0] == 0).all()
     assert (expected[0] == 0).all(), "nothing outside what the model looked at"
     assert set(np.unique(Volume.read(out).array_kji)) == {0, 1, 2}
 

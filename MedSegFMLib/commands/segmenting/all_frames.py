@@ -24,7 +24,7 @@ from .model_arguments import check_model, model_options
 from .one_volume import Prepared, inputs_of, output_of, prepare
 
 # What is about one volume alone.
-_OF_ONE = ("preview", "consistency", "consistency_figure", "prompts_out")
+_OF_ONE = ("preview", "consistency", "error_map", "consistency_figure", "prompts_out")
 
 
 def add_frame_arguments(parser: argparse.ArgumentParser) -> None:

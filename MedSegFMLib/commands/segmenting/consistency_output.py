@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...consistency import Consistency, PlaneViews, measure
+from ...consistency.hot_spots import expected_error
 from ...drawing.consistency_figure import draw_consistency
 from ...drawing.picture import write_picture
 from ...progress import Progress
@@ -53,6 +54,20 @@ def disagreement_map(measured: Mapping[int, MeasuredObject], volume: Volume) -> 
     for item in measured.values():
         part = array[item.consistency.region.slices]
         np.maximum(part, item.consistency.disagreement_kji, out=part)
+    return volume.with_array(array)
+
+
+def error_map(measured: Mapping[int, MeasuredObject], volume: Volume) -> Volume:
+    """The probability that the result is wrong in each voxel: float32, 0 to 1.
+
+    It is the maximum over all objects, and 0 outside their regions.
+    """
+    array = np.zeros(volume.geometry.shape_kji, dtype=np.float32)
+    for item in measured.values():
+        prediction = item.prediction
+        part = array[prediction.region.slices]
+        error = expected_error(prediction.planes, prediction.logits_kji > 0)
+        np.maximum(part, error, out=part)
     return volume.with_array(array)
 
 

@@ -23,7 +23,7 @@ from .one_volume import inputs_of
 _DEFAULT_ENDING = ".nii.gz"
 _MOST_PRINTED = 20
 # Options of one volume: each would be a file for all of them.
-_OF_ONE = ("preview", "consistency", "consistency_figure", "prompts_out")
+_OF_ONE = ("preview", "consistency", "error_map", "consistency_figure", "prompts_out")
 HEADER = ("case", "object", "model", "ml", "expected Dice", "at least", "worst slice", "notes")
 
 

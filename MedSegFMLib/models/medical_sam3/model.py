@@ -115,7 +115,7 @@ def create(
         adapter: A folder of adapters from training with mode=lora on these weights.
         planes: Those of "axial", "coronal" and "sagittal" to segment, in turn; as text, separated
             by commas.
-        fusion: The fusion of several planes: "reliable", "mean" or "majority".
+        fusion: The fusion of several planes: "reliable", "regions", "mean" or "majority".
         threshold: Detections with a lower score, 0 to 1, are dropped; Medical SAM3 was evaluated at
             0.1.
         step_mm: With text only, the distance of the slices that are searched first; 0 searches

@@ -99,7 +99,7 @@ def create(
         device: a name as in `system.device.choose_device`.
         weights: A file or folder of weights; None for the stored ones.
         planes: Those of "axial", "coronal" and "sagittal" to segment; as text, separated by commas.
-        fusion: The fusion of several planes: "reliable", "mean" or "majority".
+        fusion: The fusion of several planes: "reliable", "regions", "mean" or "majority".
         propagation: "both", from the prompted slices first forward, then backward; "forward" or
             "backward" for one of these alone. Forward is towards superior, anterior and left.
         largest: Whether only the largest connected component is kept, as in MedSAM2's script for CT

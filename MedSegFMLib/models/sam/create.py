@@ -63,7 +63,7 @@ def create_planar(
             "native", the region in its own pixels, at most that many a side; or "224" or "448", the
             region with its longest side resized to that number of pixels; numbers are accepted too.
             None: "1024" on a GPU and "native" on a CPU, where 1024 takes seconds for each slice.
-        fusion: "reliable", "mean" or "majority"; see `fusion`.
+        fusion: "reliable", "regions", "mean" or "majority"; see `fusion`.
         planes: Those of "axial", "coronal" and "sagittal" to segment; as text, separated by commas.
         cache_bytes: The memory limit of the slices' features; text is accepted too.
         window: "auto", as MedSAM was trained; or the name of a window or LEVEL,WIDTH.

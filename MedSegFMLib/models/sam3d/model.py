@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MissingPartError, ModelError, WeightsError
+from ...errors import MissingPartError, ModelError
 from ...progress import Progress
 from ...prompts.types import Prompt
 from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction
 from ...system.device import choose_device
 from ...system.feature_store import is_switched_off
+from ...volumes.images import taken_by
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...weights import store
@@ -64,6 +65,13 @@ CARD = ModelCard(
         ModelOption("classes", "Classes", "Their names, with commas"),
         ModelOption("patch", "Patch size", "In voxels along each axis of a slice"),
         ModelOption("depth", "Patch depth", "In slices"),
+        ModelOption(
+            "images",
+            "Images",
+            "The names of the images of each volume, with commas, in the order of its training",
+            (),
+            "in the order given",
+        ),
         ModelOption("overlap", "Overlap", "Of neighbouring patches, 0 to 0.9", (), "0.5"),
         MIRROR_OPTION,
         SPACING_OPTION,
@@ -99,6 +107,7 @@ def create(
     classes: Sequence[str] | str | None = None,
     patch: int | str | None = None,
     depth: int | str | None = None,
+    images: Sequence[str] | str | None = None,
     overlap: float | str = 0.5,
     cache_bytes: int | str = DEFAULT_CACHE_BYTES,
     spacing: str = "",
@@ -118,6 +127,8 @@ def create(
             project's training contain them, as well as `patch` and `depth`.
         patch: For a published checkpoint, the pixels of a patch's side, such as 160.
         depth: For a published checkpoint, the slices of a patch, such as 16.
+        images: For a decoder of several images of each volume, their names in the order of its
+            training, such as t1,t1ce,t2,flair; without, a volume has them in that order.
         overlap: The overlap of neighbouring patches as a fraction of their width, 0 to 0.9; 0.5 as
             published, less to save time.
         cache_bytes: The disk limit of volumes' features in the user's folder of weights, so that a
@@ -142,18 +153,16 @@ def create(
     decoder = sam3d_weights.load(path)
     named = classes.split(",") if isinstance(classes, str) else classes
     facts = _facts(path, decoder.config.classes - 1, named, patch, depth)
-    if facts.channels and len(facts.channels) != decoder.config.modalities:
-        raise WeightsError(
-            f"{path} names {len(facts.channels)} images and takes {decoder.config.modalities}; get "
-            "it again."
-        )
+    if facts.channels and images:
+        raise ModelError(f"{path} specifies its own images; leave out images=.")
+    channels = _channels(path, decoder.config.modalities, facts.channels or images)
     preparation = parse_preparation(spacing, clip, scores, mirrors)
     encoder = open_base(base, str(chosen), facts.base_sha256, path)
     files = (
         FeatureFiles(store.folder() / _FOLDER, budget) if budget and not is_switched_off() else None
     )
     scorer = VolumeScorer(decoder.to(chosen), facts, encoder, preparation, part, files)
-    return Sam3dSegmenter(scorer)
+    return Sam3dSegmenter(scorer, channels)
 
 
 def open_base(
@@ -187,12 +196,16 @@ def open_base(
 
 
 class Sam3dSegmenter:
-    """The `Segmenter` around a decoder and its encoder; its card names the images that it takes."""
+    """The `Segmenter` around a decoder and its encoder.
 
-    def __init__(self, scorer: VolumeScorer) -> None:
+    Args:
+        scorer: Both, and how volumes are given to them.
+        channels: The images of a volume that they take, as in `ModelCard`.
+    """
+
+    def __init__(self, scorer: VolumeScorer, channels: tuple[str, ...] | int) -> None:
         self._scorer = scorer
-        config, facts = scorer.decoder.config, scorer.facts
-        self.card = replace(CARD, channels=facts.channels or config.modalities)
+        self.card = replace(CARD, channels=channels)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -203,10 +216,11 @@ class Sam3dSegmenter:
         """Score the classes in a region (None: all).
 
         Raises:
-            VolumeError: If the volume contains NaN or infinity.
+            VolumeError: If the volume contains NaN or infinity, or lacks an image of the decoder.
             DeviceError: If memory runs out.
         """
         progress(0.0, "Preparing the slices")
+        volume = taken_by(volume, self.card.channels, self.card.title).volume
         region = region or Region.whole(volume.geometry.shape_kji)
         scores = self._scorer(volume.arrays, region, volume.geometry.spacing_kji_mm, progress)
         return Sam3dEncoding(volume.geometry, region, scores.nbytes, scores)
@@ -239,6 +253,20 @@ class Sam3dSegmenter:
         logits[tied] = np.where(won, np.finfo(np.float32).eps, 0)
         progress(1.0, "Predicting the mask")
         return Prediction(encoding.geometry, encoding.region.start_kji, logits)
+
+
+def _channels(path: Path, count: int, images: Sequence[str] | str | None) -> tuple[str, ...] | int:
+    """The images that a decoder takes of a volume, by their names if there are any."""
+    if not images:
+        return count
+    given = images.split(",") if isinstance(images, str) else images
+    names = tuple(name.strip() for name in given)
+    if len(names) != count or not all(names):
+        raise ModelError(
+            f"{path} takes {count} images of each volume, but {len(names)} are named "
+            f"({', '.join(names)}); name each in the order of its training."
+        )
+    return names
 
 
 def _facts(

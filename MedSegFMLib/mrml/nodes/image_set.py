@@ -51,7 +51,7 @@ def join_image(node: Any, name: str, other: Any | None) -> None:
 
 def are_resampled(node: Any) -> bool:
     """Whether images on another grid are resampled to that of the node."""
-    return node.GetAttribute(_RESAMPLED) == "1"
+    return str(node.GetAttribute(_RESAMPLED)) == "1"
 
 
 def set_resampled(node: Any, on: bool) -> None:

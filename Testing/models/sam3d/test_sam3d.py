@@ -12,6 +12,7 @@ import pytest
 import torch
 from sam3d_checkpoints import CLASSES, random_decoder, write_decoder, write_published
 from sam_checkpoints import TINY, random_sam, tiny_is_published, write_checkpoint
+from sample_volumes import make_blob
 from torch.nn import functional
 
 from MedSegFMLib import Box, Geometry, Session, Text, Volume, create
@@ -33,6 +34,7 @@ from MedSegFMLib.models.sam3d.network import decoder_on_meta
 from MedSegFMLib.models.sam3d.patches import PatchGrid, ZScores, bell
 from MedSegFMLib.models.sam3d.weights import Sam3dFacts, read_facts
 from MedSegFMLib.progress import no_progress
+from MedSegFMLib.volumes.images import combined
 from MedSegFMLib.weights import store
 from MedSegFMLib.weights.checksums import record
 
@@ -224,6 +226,51 @@ def test_options_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(ModelError, match=words):
         create("sam3d", "cpu", weights=decoder, base=base, **option)
+
+
+def sequences(count: int) -> Volume:
+    geometry = Geometry.from_spacing((6, 40, 36), (1, 1, 3))
+    return combined({f"MR{n}": make_blob(geometry, seed=n)[0] for n in range(count)})
+
+
+def test_the_features_of_several_images_are_concatenated_in_the_order_of_the_training(
+    tmp_path: Path, base: Path
+) -> None:
+    path = write_published(tmp_path / "brats.model", classes=4, modalities=3)
+    given = {"weights": path, "base": base, "patch": 32, "depth": 4, "cache_bytes": 0}
+    model: Any = create("sam3d", "cpu", **given, classes="a,b,c", images="MR2,MR0,MR1")
+    assert model.card.channels == ("MR2", "MR0", "MR1")
+    volume = sequences(3)
+    scores = model.encode(volume, None, no_progress).scores
+    windows = PatchGrid.covering((6, 40, 36), 32, 4, 0.5)
+    features = [
+        embeddings(
+            model._scorer.base, array, ZScores.from_volume(array), windows, None, no_progress
+        )
+        for array in (volume.images[name] for name in model.card.channels)
+    ]
+    # As the decoder is published: 256 channels of each image, one image after another.
+    joined = np.concatenate(features, axis=2)
+    expected = class_scores(model._scorer.decoder, [joined], windows, (6, 40, 36), no_progress)
+    assert np.array_equal(scores, expected)
+    unnamed = create("sam3d", "cpu", **given, classes="a,b,c")
+    assert unnamed.card.channels == 3
+    ordered = combined({name: volume.image(name) for name in model.card.channels})
+    assert np.array_equal(unnamed.encode(ordered, None, no_progress).scores, scores)  # type: ignore[attr-defined]
+    assert not np.array_equal(unnamed.encode(volume, None, no_progress).scores, scores)  # type: ignore[attr-defined]
+    session = Session(model, volume)
+    session.add(Text("b"))
+    assert session.predict().logits_kji.shape == (6, 40, 36)
+
+
+def test_a_decoder_of_several_images_says_what_it_lacks(tmp_path: Path, base: Path) -> None:
+    path = write_published(tmp_path / "brats.model", classes=4, modalities=4)
+    given = {"weights": path, "base": base, "classes": "a,b,c", "patch": 32, "depth": 4}
+    with pytest.raises(ModelError, match="takes 4 images of each volume, but 2 are named"):
+        create("sam3d", "cpu", **given, images="t1,t2")
+    model = create("sam3d", "cpu", **given)
+    with pytest.raises(VolumeError, match=r"SAM3D takes 4 images .* a single image"):
+        Session(model, sequences(1))
 
 
 def test_a_wrong_or_missing_or_altered_base_is_refused(
