@@ -1,4 +1,4 @@
-"""What a model that goes on from its previous answer gets at each step."""
+"""The prompts of a step, for models that go on from their previous answer."""
 
 from __future__ import annotations
 

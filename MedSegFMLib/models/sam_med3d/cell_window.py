@@ -50,11 +50,11 @@ class CellAxis:
     cells: int
     start: int = 0
 
-    def voxel_of(self, cell: Positions | float) -> Any:
+    def voxel_of(self, cell: NDArray[Any] | float) -> Any:
         """The position in voxels of a cell of the cube."""
         return self.first + self.step * (cell + self.start)
 
-    def cell_of(self, voxel: Positions | float) -> Any:
+    def cell_of(self, voxel: NDArray[Any] | float) -> Any:
         """The position in cells of the cube of a voxel."""
         return (voxel - self.first) / self.step - self.start
 

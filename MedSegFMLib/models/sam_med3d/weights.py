@@ -47,6 +47,8 @@ def load(path: Path) -> Network:
         WeightsError: If the file is missing, altered, truncated, of another network, or contains
             anything but tensors, numbers and strings.
     """
+    from .network import skip_padding
+
     store.verify_recorded(path)
     state = read_state_dict(path, _HOLDERS, _ADVICE)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
@@ -63,6 +65,7 @@ def load(path: Path) -> Network:
         network.load_state_dict({n: t.float() for n, t in state.items()}, assign=True)
         network.requires_grad_(False)
         network.eval()
+        skip_padding(network.image_encoder)
     return Network(sizes, network.image_encoder, network.prompt_encoder, network.mask_decoder)
 
 

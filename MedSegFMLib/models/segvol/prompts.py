@@ -18,7 +18,7 @@ _NO_BOX = np.full((2, 3), -1, np.float32)
 
 @dataclass(frozen=True, eq=False)
 class WindowPrompts:
-    """What the network gets beside an image.
+    """The prompts that the network gets with an image.
 
     Attributes:
         positions: (n, 3) float32, clicks in voxels of the image, whose centres are whole numbers.
@@ -100,9 +100,10 @@ def phrase_of(marks: VoxelMarks) -> str | None:
 def nearest_exact(voxels: int, size: int) -> NDArray[np.int64]:
     """(size,): the voxel that each of `size` is taken from, the one at its middle."""
     middles = (np.arange(size) + 0.5) * (voxels / size)
-    return np.floor(middles).astype(np.int64).clip(0, voxels - 1)
+    return np.asarray(np.floor(middles).astype(np.int64).clip(0, voxels - 1))
 
 
 def nearest(size: int, voxels: int) -> NDArray[np.int64]:
     """(voxels,): the one of `size` that each voxel is in the first part of."""
-    return np.floor(np.arange(voxels) * (size / voxels)).astype(np.int64).clip(0, size - 1)
+    places = np.floor(np.arange(voxels) * (size / voxels)).astype(np.int64)
+    return np.asarray(places.clip(0, size - 1))

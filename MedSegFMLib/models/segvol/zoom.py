@@ -80,7 +80,7 @@ def closer_region(found: Region, whole: Region, window: Shape) -> Region:
 def windows_of(region: Region, window: Shape) -> list[Region]:
     """Windows that cover a region, as MONAI's sliding window places them.
 
-    Where the region is narrower than a window, that extends equally far beyond both sides.
+    If the region is narrower than a window, that extends equally far beyond both sides.
     """
     starts = [
         _starts(first, stop - first, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from torch.nn.functional import interpolate
 from MedSegFMLib import Box, Geometry, Mask, Point, Prediction, Session, Volume, create
 from MedSegFMLib.errors import Cancelled, PromptError, WeightsError
 from MedSegFMLib.models.sam_med3d.cell_window import CellWindow
+from MedSegFMLib.models.sam_med3d.network import skip_padding
+from MedSegFMLib.models.sam_med3d.sizes import NetworkSizes
 from MedSegFMLib.models.sam_med3d.torch_runtime import TorchRuntime
 from MedSegFMLib.models.sam_med3d.weights import empty_network
 from MedSegFMLib.progress import no_progress
@@ -297,6 +300,22 @@ def test_ct_is_limited_as_in_training(model: Segmenter, volume: Volume) -> None:
     ]
     assert np.array_equal(answers[0], answers[1])
     assert not np.array_equal(answers[0], answers[2])
+
+
+@pytest.mark.parametrize("sizes", [TINY, replace(TINY, side=96)], ids=["8 tokens", "216 tokens"])
+def test_attention_without_the_zeros_of_a_window_is_the_packages_own(sizes: NetworkSizes) -> None:
+    network = random_network(sizes)
+    with torch.no_grad():
+        for block in network.image_encoder.blocks:
+            for table in (block.attn.rel_pos_d, block.attn.rel_pos_h, block.attn.rel_pos_w):
+                table.normal_()
+            block.attn.qkv.bias.normal_()
+        image = torch.randn((1, 1, *[sizes.side] * 3), generator=torch.Generator().manual_seed(1))
+        wanted = network.image_encoder(image)
+        skip_padding(network.image_encoder)
+        assert [block.window_size for block in network.image_encoder.blocks] == [0, 0]
+        found = network.image_encoder(image)
+    assert torch.allclose(found, wanted, atol=1e-5, rtol=1e-4)
 
 
 def test_weights_of_another_network_are_refused_by_name(path: Path, tmp_path: Path) -> None:
