@@ -38,13 +38,16 @@ class GpuRoom:
         self._too_many: int | None = None
 
     def fitted(self, region: Region, core: Region) -> Region:
-        """The region, or a smaller one that contains `core`, if one of its size did not fit."""
-        while self._too_many is not None and region.size >= self._too_many:
-            closer = _closer(region, core)
-            if closer == region:
+        """The region, or a smaller one with `core` and a note, if one of its size did not fit."""
+        found = region
+        while self._too_many is not None and found.size >= self._too_many:
+            closer = _closer(found, core)
+            if closer == found:
                 break
-            region = closer
-        return region
+            found = closer
+        if found != region:
+            self._tell(region, found)
+        return found
 
     def smaller(self, region: Region, core: Region) -> Region | None:
         """A smaller region after one did not fit, with a note; None if there is none."""
