@@ -23,8 +23,8 @@ Note = Callable[[str], None]
 _LEAST_MARGIN = 8
 
 
-class GpuRoom:
-    """What is known about the room on the GPU for regions of a volume.
+class RegionLimit:
+    """The size of regions of a volume that a GPU has memory for, as far as it is known.
 
     Args:
         title: the model's title, for the note.
