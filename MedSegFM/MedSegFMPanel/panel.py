@@ -336,6 +336,7 @@ class Panel:
             name,
             logic.options if name == logic.model else {},
             model_messages.region_voxels(model_card, logic.prompts, logic.current_label, geometry),
+            logic.device,
         )
 
     def _on_options(self, text):

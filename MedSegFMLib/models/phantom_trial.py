@@ -25,6 +25,7 @@ from ..errors import (
 from ..progress import Progress, part_of
 from ..prompts.types import Box, Prompt, Text
 from ..segmenter import ModelCard, Prediction, Segmenter
+from ..system.device_memory import free_for
 from ..system.free_memory import free_bytes
 from ..volumes.geometry import Geometry
 from ..volumes.images import Channels, combined, image_names
@@ -135,9 +136,10 @@ def _obstacle(card: ModelCard, path: Path) -> str:
         return f"{', '.join(missing)} is not installed"
     size = sum(file.stat().st_size for file in _files(path))
     needed = max(card.memory_bytes(_SIDE**3), round(size * _COPIES))
-    free = free_bytes()
-    if free is not None and needed > free:
-        return f"it needs {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free"
+    # It is loaded on the CPU, and runs on a GPU if there is one.
+    for free in (free_bytes(), free_for("cpu" if card.cpu_only else "auto")):
+        if free is not None and needed > free:
+            return f"it needs {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free"
     return ""
 
 

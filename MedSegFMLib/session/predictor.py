@@ -17,7 +17,7 @@ from ..system.foreign_errors import check_finite_output, predicting_errors
 from ..system.memory_cache import LruByteCache
 from ..volumes.region import Region
 from ..volumes.volume import Volume
-from .gpu_room import GpuRoom, Note, core_region
+from .region_limit import Note, RegionLimit, core_region
 from .region_of_interest import grown_region, prompt_region
 from .start import Start, composed, corrects, limited, model_prompts, started
 
@@ -66,7 +66,7 @@ class Predictor:
     ) -> None:
         self._segmenter = segmenter
         self._volume = volume
-        self._room = GpuRoom(segmenter.card.title, note)
+        self._limit = RegionLimit(segmenter.card.title, note)
         self._encodings: LruByteCache[Region, Encoding] = LruByteCache(
             budget_bytes, lambda e: e.nbytes
         )
@@ -162,7 +162,7 @@ class Predictor:
         core = core_region(around, geometry)
         if before is not None and core is not None:
             core = core.union(before.region)
-        region = self._room.fitted(region, core or region)
+        region = self._limit.fitted(region, core or region)
         boxed = any(isinstance(prompt, Box) for prompt in prompts)
         previous = before.prediction if before else None
         tries = 0
@@ -176,7 +176,7 @@ class Predictor:
 
         found = tried(region)
         while isinstance(found, DeviceError):
-            smaller = self._room.smaller(region, core or region)
+            smaller = self._limit.smaller(region, core or region)
             if smaller is None:
                 raise found
             region = smaller
@@ -185,12 +185,12 @@ class Predictor:
             # A box limits the object; without one the region grows with the object.
             stays = look.fixed or boxed
             grown = None if stays else grown_region(found.logits_kji > 0, region, geometry)
-            larger = None if grown is None else self._room.fitted(grown, region)
+            larger = None if grown is None else self._limit.fitted(grown, region)
             if larger is None or larger == region:
                 break
             answer = tried(larger)
             if isinstance(answer, DeviceError):
-                self._room.stays(region, larger)
+                self._limit.stays(region, larger)
                 break
             found, region = answer, larger
         prediction = limited(found, prompts)

@@ -21,9 +21,9 @@ from ..volumes.region import Region
 from ..volumes.segmentations.segmentation import Segment, Segmentation
 from ..volumes.volume import Volume
 from .changes import PromptChange, changes_of
-from .gpu_room import Note
 from .overlaps import resolve_overlaps
 from .predictor import Predictor
+from .region_limit import Note
 from .region_of_interest import prompt_region
 from .shared_starts import SharedStarts
 from .straight_segmenter import with_right_angles

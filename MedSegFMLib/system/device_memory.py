@@ -96,17 +96,17 @@ def wait_for(device: torch.device) -> None:
 
 def used_gpus() -> list[torch.device]:
     """The GPUs that torch uses in this process; none before it uses one."""
-    torch = sys.modules.get("torch")
+    loaded = sys.modules.get("torch")
     found: list[torch.device] = []
     # Before that, torch raises if its peak is requested.
-    for kind in ("cuda", "xpu") if torch is not None else ():
-        module = getattr(torch, kind, None)
+    for kind in ("cuda", "xpu") if loaded is not None else ():
+        module = getattr(loaded, kind, None)
         if module is not None and module.is_initialized():
-            found += [_device(torch, kind, number) for number in range(module.device_count())]
-    metal = getattr(torch, "mps", None)
-    backend = getattr(getattr(torch, "backends", None), "mps", None)
+            found += [_device(loaded, kind, number) for number in range(module.device_count())]
+    metal = getattr(loaded, "mps", None)
+    backend = getattr(getattr(loaded, "backends", None), "mps", None)
     if metal is not None and backend is not None and backend.is_available():
-        found += [_device(torch, "mps", 0)] if metal.driver_allocated_memory() else []
+        found += [_device(loaded, "mps", 0)] if metal.driver_allocated_memory() else []
     return found
 
 

@@ -86,6 +86,9 @@ def _memory_bytes() -> int:
 
 def _gpus() -> list[str]:
     """Name, memory and driver of each GPU, from the driver's program: torch need not load."""
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        # It is part of the processor and shares its memory.
+        return [f"{_cpu()} (Metal)"]
     query = ("--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
     return [line.strip() for line in _said_by("nvidia-smi", *query).splitlines() if line.strip()]
 

@@ -102,17 +102,20 @@ class Gpus:
     def device_count(self) -> int:
         return len(self.peaks)
 
-    def reset_peak_memory_stats(self, number: int) -> None:
+    def reset_peak_memory_stats(self, gpu: Any) -> None:
         assert self.ready, "did you call init?"
-        self.peaks[number] = 0
+        self.peaks[gpu.index] = 0
 
-    def max_memory_allocated(self, number: int) -> int:
-        return self.peaks[number]
+    def max_memory_allocated(self, gpu: Any) -> int:
+        return self.peaks[gpu.index]
 
 
 def test_memory_is_that_of_the_gpus_once_one_was_used(monkeypatch: Any) -> None:
     gpus = Gpus()
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=gpus))
+    torch = SimpleNamespace(
+        cuda=gpus, device=lambda kind, number: SimpleNamespace(type=kind, index=number)
+    )
+    monkeypatch.setitem(sys.modules, "torch", torch)
     assert not CostMeter().cost().on_gpu, "torch is there, and the model ran on the CPU"
     gpus.ready = True
     meter = CostMeter()

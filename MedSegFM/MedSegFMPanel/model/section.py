@@ -6,7 +6,7 @@ from slicer.i18n import tr as _
 from MedSegFMLib.errors import Cancelled, WeightsError
 from MedSegFMLib.mrml.words import model_messages as messages
 from MedSegFMLib.registry import card
-from MedSegFMLib.system.free_memory import free_bytes
+from MedSegFMLib.system.device_memory import free_for
 from MedSegFMLib.weights import store
 from MedSegFMLib.weights.catalogue import entry
 from MedSegFMLib.weights.download import Download, Import
@@ -63,7 +63,7 @@ class ModelSection:
         self._shown = None
         self._installation.look_again()
 
-    def show(self, name, options, voxels):
+    def show(self, name, options, voxels, device):
         """Show a model's facts.
 
         Disk and packages are looked at only if the model is another one, or has other options, or
@@ -73,15 +73,17 @@ class ModelSection:
             name: The model's name.
             options: Its options.
             voxels: The number of voxels of the region to estimate its memory for.
+            device: The device whose free memory it is compared with; a name as in the parameters.
         """
         looked = (name, frozenset(options))
-        if (looked, voxels) == self._shown:
+        if (looked, voxels, device) == self._shown:
             return
         is_known = self._shown is not None and self._shown[0] == looked
-        self._shown = (looked, voxels)
+        self._shown = (looked, voxels, device)
         if not is_known:
             self._look(card(name, options))
-        self._ui.modelState.text = messages.costs(self.card, self._fault, free_bytes(), voxels)
+        free = free_for("cpu" if self.card.cpu_only else device)
+        self._ui.modelState.text = messages.costs(self.card, self._fault, free, voxels)
 
     def _look(self, model_card):
         """Look at a model's packages and weights, and show what they allow."""

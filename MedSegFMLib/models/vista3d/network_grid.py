@@ -47,10 +47,10 @@ class NetworkGrid:
     """
 
     image: Any
-    axes: tuple[int, int, int]
-    scale: tuple[float, float, float]
-    offset: tuple[float, float, float]
-    bounds: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    axes: tuple[int, ...]
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    bounds: tuple[tuple[int, int], ...]
     shape_kji: Shape
 
     @classmethod
@@ -87,10 +87,9 @@ class NetworkGrid:
         corners = np.array([[0, 0, 0, 1], [*(n - 1 for n in whole), 1]], np.float64)
         ends = np.sort(np.rint(corners @ (from_ras @ spaced_to_ras)[:3].T), axis=0).astype(int)
         axes = [int(np.abs(matrix[:3, n]).argmax()) for n in range(3)]
-        i, j, k = axes
         return cls(
             image=turned.as_tensor()[None].float().contiguous(),
-            axes=(i, j, k),
+            axes=tuple(axes),
             scale=tuple(float(matrix[axis, n]) for n, axis in enumerate(axes)),
             offset=tuple(float(matrix[axis, 3]) for axis in axes),
             bounds=tuple((int(ends[0, axis]), int(ends[1, axis])) for axis in axes),
@@ -123,9 +122,8 @@ class NetworkGrid:
 
     def contains(self, positions: NDArray[np.float32]) -> NDArray[np.bool_]:
         """(n,) whether positions (n, 3) are on the network's grid."""
-        inside: NDArray[np.bool_] = (
-            (np.rint(positions) >= 0) & (np.rint(positions) < self.shape)
-        ).all(axis=1)
+        nearest = np.rint(positions)
+        inside: NDArray[np.bool_] = np.all((nearest >= 0) & (nearest < self.shape), axis=1)
         return inside
 
     def logits(self, scores: NDArray[np.floating], region: Region) -> Logits:

@@ -59,16 +59,32 @@ def cached_backward(
 
 
 def _random_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
-    on_gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    on_gpu = None if device.type == "cpu" else _gpu_state(device)
     return torch.get_rng_state(), on_gpu
+
+
+def _gpu_state(device: torch.device) -> Tensor:
+    found: Tensor = getattr(torch, device.type).get_rng_state(*_which(device))
+    return found
+
+
+def _which(device: torch.device) -> tuple[torch.device, ...]:
+    """The argument that selects a device; Apple's is the only one of its kind."""
+    return () if device.type == "mps" else (device,)
 
 
 @contextmanager
 def _beginning_at(state: tuple[Tensor, Tensor | None], device: torch.device) -> Iterator[None]:
     """Within the block, the random generators continue from a state; they are restored after it."""
-    gpus = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=gpus):
-        torch.set_rng_state(state[0])
-        if state[1] is not None:
-            torch.cuda.set_rng_state(state[1], device)
+    now = _random_state(device)
+    _set_random_state(state, device)
+    try:
         yield
+    finally:
+        _set_random_state(now, device)
+
+
+def _set_random_state(state: tuple[Tensor, Tensor | None], device: torch.device) -> None:
+    torch.set_rng_state(state[0])
+    if state[1] is not None:
+        getattr(torch, device.type).set_rng_state(state[1], *_which(device))

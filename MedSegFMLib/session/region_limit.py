@@ -23,8 +23,8 @@ Note = Callable[[str], None]
 _LEAST_MARGIN = 8
 
 
-class GpuRoom:
-    """What is known about the room on the GPU for regions of a volume.
+class RegionLimit:
+    """The size of regions of a volume that a GPU has memory for, as far as it is known.
 
     Args:
         title: the model's title, for the note.
@@ -38,13 +38,16 @@ class GpuRoom:
         self._too_many: int | None = None
 
     def fitted(self, region: Region, core: Region) -> Region:
-        """The region, or a smaller one that contains `core`, if one of its size did not fit."""
-        while self._too_many is not None and region.size >= self._too_many:
-            closer = _closer(region, core)
-            if closer == region:
+        """The region, or a smaller one with `core` and a note, if one of its size did not fit."""
+        found = region
+        while self._too_many is not None and found.size >= self._too_many:
+            closer = _closer(found, core)
+            if closer == found:
                 break
-            region = closer
-        return region
+            found = closer
+        if found != region:
+            self._tell(region, found)
+        return found
 
     def smaller(self, region: Region, core: Region) -> Region | None:
         """A smaller region after one did not fit, with a note; None if there is none."""
