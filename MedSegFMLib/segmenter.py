@@ -217,8 +217,8 @@ class Prediction:
         logits_kji: float32, (k, j, i) of the region; voxels above 0 belong to the object.
         planes: for models that process slices, the probabilities, 0 to 1 on the same region, by
             plane ("axial", "coronal", "sagittal"), of the planes that were segmented.
-        question: if the answer is a question, where the object is; its mask is empty until a click
-            has decided.
+        question: if the answer is a question, the places where it may be; its mask is empty until a
+            click has decided.
     """
 
     geometry: Geometry

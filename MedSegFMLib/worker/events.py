@@ -73,7 +73,7 @@ class Answer:
         consistency: the consistency of the model's planes; None unless requested.
         lower_bound: of the Dice; None if the model is not calibrated.
         seen: the region that the model looked at; None if it is unknown.
-        question: where the object is, if that is the answer; its mask is empty then.
+        question: the places where it may be, if the answer is a question; its mask is empty then.
     """
 
     offset_kji: Shape

@@ -48,7 +48,7 @@ def test_the_question_names_the_object_and_lists_its_places(asked: Any) -> None:
         "Place 2: 0.26 ml, probability 0.50",
     ]
     assert not asked.mask().any()
-    assert "where it is" in ui.statusLabel.text
+    assert "choose its place" in ui.statusLabel.text
 
 
 def test_the_chosen_place_is_shown_and_decided(asked: Any) -> None:

@@ -346,7 +346,7 @@ COMMANDS: Mapping[str, Command] = {
     },
     "text": Command("PHRASE", "the name of what to segment", _text, "classes"),
     "mask": Command("FILE[:NAME|LABEL]", "a segment that the object starts from", _mask, "files"),
-    "place": Command("N", "the object is at place N of the question where it is", _place),
+    "place": Command("N", "the object is at place N of the question", _place),
     "classes": Command("", "segment every class of a model that has classes", _all_classes),
     "object": Command("NAME", "continue the object of that name, or begin one", _object, "objects"),
     "remove": Command("NAME", "remove an object with its prompts", _remove, "objects"),

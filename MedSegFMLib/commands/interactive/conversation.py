@@ -177,7 +177,7 @@ class Conversation:
         return {n: Found(a.region, a.mask_kji, a.seen) for n, a in answers.items()}
 
     def questions(self, progress: Progress) -> dict[int, PlaceQuestion]:
-        """Where the objects are that the model asks about, by label."""
+        """The places that the model asks about, by the label of the object."""
         answers = self.answers(self.prompts, progress)
         return {n: a.question for n, a in answers.items() if a.question is not None}
 

@@ -30,8 +30,8 @@ def add_place_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "words",
         "A model that takes any words looks at the volume and at its mirror image. If these looks "
-        "disagree, it asks where the object is instead of making a mask: its places are numbered, "
-        f"nothing is segmented for it, and the status is {OPEN}.",
+        "disagree, it asks for the place of the object instead of making a mask: places are "
+        f"numbered, nothing is segmented for it, and the status is {OPEN}.",
     )
     group.add_argument(
         "--place",

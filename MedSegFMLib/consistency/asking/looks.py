@@ -29,7 +29,7 @@ _OUTSIDE, _FURTHEST = np.float32(-4.0), 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """What several looks at an object found.
+    """The findings of several looks at an object.
 
     Attributes:
         geometry: the volume's grid.

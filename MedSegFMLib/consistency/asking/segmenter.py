@@ -109,7 +109,7 @@ class AskingSegmenter:
         previous: Prediction | None,
         progress: Progress,
     ) -> Prediction:
-        """Segment one object, or ask where it is (`Prediction.question`, with an empty mask).
+        """Segment one object, or ask for its place (`Prediction.question`, with an empty mask).
 
         Words alone are asked about. With a box, a mask to start from, or, for a model that takes
         them, a mark, the user has shown the place. For a model that takes no clicks, one decides

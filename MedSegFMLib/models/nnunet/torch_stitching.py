@@ -28,7 +28,7 @@ def stitched(
         patch_size: The sides of a window.
         channels: The number of a prediction's channels.
         predict: The logits (channels, ...) of a window (1, inputs, ...).
-        device: Where the sum is kept.
+        device: The device that holds the sum.
         model: The title of the model, for the message.
 
     Raises:

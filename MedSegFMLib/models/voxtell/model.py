@@ -28,6 +28,8 @@ CARD = ModelCard(
     weights="voxtell",
     can_predict_empty=True,
     takes_words=True,
+    # An estimate: nnInteractive's pass of the same patch through the same encoder takes 7.2 GB
+    # (Testing/benchmarks/backends.py), and this network has 1.4 GB more of weights.
     base_bytes=10_000_000_000,
     # The image in 32 bits, its turned copy, and the logits of four phrases in 16 bits.
     bytes_per_voxel=24,

@@ -26,7 +26,7 @@ def sentence(written: Written, logic: SegmentationLogic) -> str:
         logic: The scene logic.
     """
     if logic.place_question is not None:
-        return _("Nothing is segmented yet: say where it is.")
+        return _("Nothing is segmented yet: choose its place.")
     parts = (_change(written, logic), _bound(written, logic), _settled(written, logic))
     return " ".join(part for part in parts if part)
 
