@@ -58,6 +58,7 @@ ORDER: dict[str, list[set[str]]] = {
     "evaluate": [
         {"records"},
         {"protocol"},
+        {"instances"},
         {"challenge_answer", "conversion", "protocols", "results"},
         {"report", "run"},
     ],

@@ -34,6 +34,7 @@ from .challenge_npz import (
     read_objects,
     read_spacing,
 )
+from .challenge_prompts import read_instances
 
 # The prefixes of the challenge's file names.
 _MODALITIES = ("CT", "MR", "PET", "US", "Microscopy")
@@ -52,6 +53,8 @@ class Case:
         modality: the imaging modality.
         objects: (label, name) of the scored objects, in the order of the file.
         spacing_order: of an npz file, "xyz" or "zyx".
+        instances: the phrase of the class whose instances all labels are, as `text_prompts` of an
+            npz file say; None if each label is an object of its own.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Case:
     modality: str
     objects: tuple[tuple[int, str], ...]
     spacing_order: str = DEFAULT_SPACING_ORDER
+    instances: str | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,7 @@ def challenge_case(image: Path, label: Path, spacing_order: str) -> Case:
     """
     try:
         objects = read_objects(label, image)
+        instances = read_instances(image)
     except MedSegFMError as error:
         raise CasesError(f"Case {image.stem}: {error}") from error
     if not objects:
@@ -170,6 +175,7 @@ def challenge_case(image: Path, label: Path, spacing_order: str) -> Case:
         modality if modality in _MODALITIES else "unknown",
         tuple(objects.items()),
         spacing_order,
+        instances,
     )
 
 
