@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,6 +113,37 @@ def test_a_step_with_touching_objects_learns(tiny: Tiny, attention: str) -> None
     batch = make_batch(Halves(), 24, 16, 2, True, generators(1), objects=2)
     losses = [step(task, iter([batch]), processes, 1, n, 1.0).values["loss"] for n in range(12)]
     assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize("positions", ["rope", "liere"])
+def test_gradients_prediction_by_prediction_are_those_of_one_graph(
+    tiny: Tiny, positions: str
+) -> None:
+    settings = tiny(samples=1, clicks=3, graded=3, width=4, positions=positions)
+    network = EnsamTask(settings, Processes("cpu")).network.double()
+    batch = make_batch(Halves(), 24, 16, 2, True, generators(1), objects=2)
+    assert batch.boxes_kji is not None
+    batch = replace(
+        batch,
+        image=batch.image.double(),
+        target=batch.target.double(),
+        boxes_kji=batch.boxes_kji.double(),
+        previous=None,
+    )
+    interaction, gradients = Interaction(network), []
+    for way in ("one graph", "one by one"):
+        network.zero_grad()
+        generator = torch.Generator().manual_seed(0)
+        if way == "one graph":
+            loss = interaction(batch, [0, 2, 3], generator)[0]
+            (0.5 * loss).backward()
+        else:
+            again = interaction.learn(batch, [0, 2, 3], generator, 0.5)
+            torch.testing.assert_close(again, loss.detach().float())
+        gradients.append({n: p.grad for n, p in network.named_parameters()})
+    for name, expected in gradients[0].items():
+        assert expected is not None, name
+        torch.testing.assert_close(gradients[1][name], expected, atol=1e-6, rtol=1e-4)
 
 
 def test_the_challenges_rule_clicks_the_middle_of_the_largest_error() -> None:

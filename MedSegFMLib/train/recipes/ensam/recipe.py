@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "the native 3D network of the model ensam, after boxes and clicks"
 PACKAGES = ("torch", "accelerate", "safetensors")
-SMALLER = "a smaller batch= (with accumulate=), graded= or cells="
+SMALLER = "a smaller batch= (with accumulate=) or cells="
 RESULT = "ensam.safetensors"
 Settings = EnsamSettings
 
