@@ -23,6 +23,7 @@ from MedSegFMLib.models import ellipsoid
 from MedSegFMLib.prompts.types import Point
 from MedSegFMLib.registry import card
 from MedSegFMLib.segmenter import Encoding, Prediction
+from MedSegFMLib.synthesis.recorded.pack_format import load_pack
 from MedSegFMLib.volumes.region import Region
 
 SHAPE = (14, 40, 44)
@@ -170,6 +171,27 @@ def test_texts_are_the_names_and_prompts_of_objects(tmp_path: Path) -> None:
     path = write(tmp_path / "s.npz", gts=labels_kji(), text_prompts=same)
     assert read_objects(path) == {1: "lesion 1", 2: "lesion 2"}
     assert read_protocol("cvpr25-text").text_first
+
+
+def test_a_coreset_of_a_folder_is_packed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("skimage")
+    for name in ("CT_a", "MR_b"):
+        for n in range(2):
+            (tmp_path / "in" / name).mkdir(parents=True, exist_ok=True)
+            write(tmp_path / "in" / name / f"{name}_{n}.npz", gts=labels_kji())
+    listed = tmp_path / "no.txt"
+    listed.write_text("CT_a_0\n")
+    words = ["--licence", "CC0", "--attribution", "us", "--out", tmp_path / "p.npz"]
+    words += ["--coreset", 0.6, "--exclude", listed]
+    assert run("pack", tmp_path / "in", *words) == 0
+    names = [packed.name for packed in load_pack(tmp_path / "p.npz")]
+    # Two of three files that are left, one of each data set.
+    assert names[0] == "CT_a/CT_a_1" and len(names) == 2 and names[1].startswith("MR_b/MR_b_")
+    assert "2 volumes" in capsys.readouterr().out
+    wrong = ["--coreset", 0, *words[:6]]
+    assert "--coreset is 0" in refused(capsys, "pack", tmp_path / "in", *wrong)
 
 
 def test_instances_are_asked_for_at_once_and_scored_by_f1(

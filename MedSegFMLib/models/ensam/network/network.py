@@ -72,7 +72,7 @@ class EnsamFeatures:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """What the encoder computed: skips, embedding and rotations."""
+        """The results of the encoder: skips, embedding and rotations."""
         return (*self.skips, self.embedding, *self.rotations)
 
     def with_tensors(self, tensors: Sequence[Tensor]) -> EnsamFeatures:
