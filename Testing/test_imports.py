@@ -61,6 +61,7 @@ ORDER: dict[str, list[set[str]]] = {
     "evaluate": [
         {"records"},
         {"protocol"},
+        {"instances"},
         {"challenge_answer", "conversion", "protocols", "results"},
         {"report", "run"},
     ],

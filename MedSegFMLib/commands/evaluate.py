@@ -93,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         The exit status: 1 if a case failed, else 0.
     """
     from ..datasets.cases import read_cases
+    from ..evaluate.instances import prompted_cases
     from ..evaluate.report.write_outputs import write_outputs
     from ..evaluate.results.run_log import RunRecord, add_run, now, read_runs
     from ..evaluate.results.weights_used import weights_used
@@ -106,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     choices = [read_choice(text) for text in models]
     protocol = _protocol(arguments)
     window = chosen_window(arguments)
-    cases = read_cases(Path(arguments.cases))
+    cases = prompted_cases(read_cases(Path(arguments.cases)), protocol)
     folder = Path(arguments.out)
     # So does a damaged record.
     read_runs(folder)
@@ -155,7 +156,7 @@ def _public_words(arguments: argparse.Namespace, choices: Sequence[ModelChoice])
 
 def _print_models(summary: Summary) -> None:
     from ..evaluate.report.summary import COLUMNS
-    from ..metrics.measures import NONE
+    from ..metrics.measures import F1, NONE
 
     table = []
     # An area under a curve needs five steps.
@@ -175,6 +176,11 @@ def _print_models(summary: Summary) -> None:
             cells["dsc_final"] += f" [{', '.join(limits)}]"
         table.append([model, str(scores["n"]), *cells.values()])
     print_table(["model", "cases", *(m.heading for m in known.values())], table)
+    for model, score in summary.instances.items():
+        print(
+            f"{model}: F1 of instances {F1.text(score.mean)} in {score.n} case"
+            f"{'' if score.n == 1 else 's'}"
+        )
     if summary.caution:
         print(summary.caution)
 

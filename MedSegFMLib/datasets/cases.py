@@ -27,6 +27,7 @@ from .challenge_npz import (
     is_challenge_file,
     read_objects,
 )
+from .challenge_prompts import read_instances
 
 # The prefixes of the challenge's file names.
 _MODALITIES = ("CT", "MR", "PET", "US", "Microscopy")
@@ -46,6 +47,8 @@ class Case:
         objects: (label, name) of the scored objects, in the order of the file.
         spacing_order: of an npz file, "xyz" or "zyx".
         images: all images if there are several; None for one.
+        instances: the phrase of the class whose instances all labels are, as `text_prompts` of an
+            npz file say; None if each label is an object of its own.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Case:
     objects: tuple[tuple[int, str], ...]
     spacing_order: str = DEFAULT_SPACING_ORDER
     images: ImageFiles | None = None
+    instances: str | None = None
 
     @property
     def files(self) -> list[Path]:
@@ -133,6 +137,7 @@ def challenge_case(image: Path, label: Path, spacing_order: str) -> Case:
     """
     try:
         objects = read_objects(label, image)
+        instances = read_instances(image)
     except MedSegFMError as error:
         raise CasesError(f"Case {image.stem}: {error}") from error
     if not objects:
@@ -146,6 +151,7 @@ def challenge_case(image: Path, label: Path, spacing_order: str) -> Case:
         modality if modality in _MODALITIES else "unknown",
         tuple(objects.items()),
         spacing_order,
+        instances=instances,
     )
 
 

@@ -79,6 +79,22 @@ def read_texts(arrays: NpzArrays) -> dict[int, str]:
     return _texts(arrays)[0]
 
 
+def read_instances(path: Path) -> str | None:
+    """The phrase of the class whose instances the labels of a file are; None if they are not.
+
+    Raises:
+        VolumeError: the texts cannot be read.
+    """
+    with open_npz(path, VolumeError, "copy or download it again") as arrays:
+        try:
+            texts, is_instances = _texts(arrays)
+        except BoxesFault as fault:
+            raise VolumeError(
+                f"{path}: its text_prompts cannot be read ({fault}); leave them out."
+            ) from fault
+    return next(iter(texts.values())) if is_instances and texts else None
+
+
 def unique_names(texts: Mapping[int, str]) -> dict[int, str]:
     """The phrases as names of objects; equal ones are numbered by their label."""
     given = list(texts.values())

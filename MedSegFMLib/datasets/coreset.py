@@ -7,7 +7,7 @@ set gives the same number of files; one that has fewer gives all, and the others
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +83,7 @@ def _coreset(files: Sequence[Path], folder: Path, share: float, seed: int) -> li
     )
 
 
-def _excluded_names(path: Path | None) -> Collection[str]:
+def _excluded_names(path: Path | None) -> set[str]:
     if path is None:
         return set()
     try:

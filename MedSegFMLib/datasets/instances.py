@@ -25,7 +25,7 @@ from ..volumes.region import Region
 from .challenge_npz import DEFAULT_SPACING_ORDER, read_image, read_label_array, read_labels
 
 _FORMAT = "MedSegFM instances 1"
-# An interrupted index is continued, but is not written after every file.
+# An index is continued after a crash, but is not written after every file.
 _FILES_BETWEEN_WRITES = 200
 
 
@@ -80,21 +80,27 @@ class InstanceIndex:
             OutputError: the index cannot be written.
         """
         missing = [path for path in files if self._entry(path) is None]
-        for number, path in enumerate(missing):
-            progress(number / len(missing), f"Indexing file {number + 1} of {len(missing)}")
-            self._files[str(path)] = _indexed(path)
-            if number % _FILES_BETWEEN_WRITES == _FILES_BETWEEN_WRITES - 1:
+        try:
+            for number, path in enumerate(missing):
+                progress(number / len(missing), f"Indexing file {number + 1} of {len(missing)}")
+                self._files[str(path)] = _indexed(path)
+                if number % _FILES_BETWEEN_WRITES == _FILES_BETWEEN_WRITES - 1:
+                    self._write()
+        finally:
+            if missing:
                 self._write()
-        if missing:
-            self._write()
 
     def instances(self, files: Sequence[Path]) -> list[Instance]:
-        """The objects of indexed files, in the order of the files and of their labels."""
+        """The objects of indexed files, in the order of the files and of their labels.
+
+        Raises:
+            VolumeError: a file is not indexed, or was changed since.
+        """
         found = []
         for path in files:
             entry = self._entry(path)
             if entry is None:
-                raise KeyError(str(path))
+                raise VolumeError(f"{path} was changed after it was indexed; start again.")
             k, j, i = (int(n) for n in entry["shape"])
             for label, *box in entry["objects"]:
                 start, stop = tuple(map(int, box[:3])), tuple(map(int, box[3:]))

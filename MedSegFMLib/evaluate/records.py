@@ -64,6 +64,7 @@ class Row:
         peak_bytes: the process's peak memory since the object, or all at once, began.
         resampled: whether the label was on another grid.
         failed: why the object has no result that counts, with the worst scores; otherwise empty.
+        f1: F1 of the instances of a class, 0 to 1; None for an object.
     """
 
     case: str
@@ -80,6 +81,7 @@ class Row:
     peak_bytes: int
     resampled: bool
     failed: str = ""
+    f1: float | None = None
 
     @property
     def key(self) -> Key:

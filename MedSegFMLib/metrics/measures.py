@@ -59,6 +59,7 @@ def number(value: float, digits: int) -> str:
 
 DICE = Measure("Dice")
 SURFACE_DICE = Measure("surface Dice")
+F1 = Measure("F1")
 HD95 = Measure("HD95", "mm", 1)
 AGREEMENT = Measure("agreement")
 CONSISTENCY = Measure("consistency")

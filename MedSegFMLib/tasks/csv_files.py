@@ -26,6 +26,7 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     # Names of cases, objects and models occur in many rows; each is kept in memory once.
     "str": lambda text: sys.intern(unescaped(text)),
     "bool": lambda text: text == "True",
+    "float | None": lambda text: float(text) if text else None,
 }
 
 

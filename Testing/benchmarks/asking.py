@@ -31,7 +31,8 @@ from MedSegFMLib import Box, Segmenter, Session, Text, Volume, create
 from MedSegFMLib.consistency.asking import bound
 from MedSegFMLib.consistency.asking.mirror import Mirror
 from MedSegFMLib.consistency.lower_bound import COVERAGE, quantile
-from MedSegFMLib.datasets.cases import Case, LoadedCase, load_case, read_cases
+from MedSegFMLib.datasets.cases import Case, read_cases
+from MedSegFMLib.datasets.loading import LoadedCase, load_case
 from MedSegFMLib.evaluate.protocol import derive_seed
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.prompts.types import Prompt

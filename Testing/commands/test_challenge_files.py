@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,12 @@ from MedSegFMLib.datasets.challenge_prompts import read_prompts
 from MedSegFMLib.errors import VolumeError
 from MedSegFMLib.evaluate.challenge_answer import answer, read_request
 from MedSegFMLib.evaluate.protocols import read_protocol
+from MedSegFMLib.models import ellipsoid
 from MedSegFMLib.prompts.types import Point
+from MedSegFMLib.registry import card
+from MedSegFMLib.segmenter import Encoding, Prediction
+from MedSegFMLib.synthesis.recorded.pack_format import load_pack
+from MedSegFMLib.volumes.region import Region
 
 SHAPE = (14, 40, 44)
 STARTS = ((3, 8, 9), (5, 22, 24))
@@ -165,6 +171,74 @@ def test_texts_are_the_names_and_prompts_of_objects(tmp_path: Path) -> None:
     path = write(tmp_path / "s.npz", gts=labels_kji(), text_prompts=same)
     assert read_objects(path) == {1: "lesion 1", 2: "lesion 2"}
     assert read_protocol("cvpr25-text").text_first
+
+
+def test_a_coreset_of_a_folder_is_packed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("skimage")
+    for name in ("CT_a", "MR_b"):
+        for n in range(2):
+            (tmp_path / "in" / name).mkdir(parents=True, exist_ok=True)
+            write(tmp_path / "in" / name / f"{name}_{n}.npz", gts=labels_kji())
+    listed = tmp_path / "no.txt"
+    listed.write_text("CT_a_0\n")
+    words = ["--licence", "CC0", "--attribution", "us", "--out", tmp_path / "p.npz"]
+    words += ["--coreset", 0.6, "--exclude", listed]
+    assert run("pack", tmp_path / "in", *words) == 0
+    names = [packed.name for packed in load_pack(tmp_path / "p.npz")]
+    # Two of three files that are left, one of each data set.
+    assert names[0] == "CT_a/CT_a_1" and len(names) == 2 and names[1].startswith("MR_b/MR_b_")
+    assert "2 volumes" in capsys.readouterr().out
+    wrong = ["--coreset", 0, *words[:6]]
+    assert "--coreset is 0" in refused(capsys, "pack", tmp_path / "in", *wrong)
+
+
+def test_instances_are_asked_for_at_once_and_scored_by_f1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two instances, of which the answer has one exactly and misses the other."""
+    labels = labels_kji()
+    texts = {"1": "bright block", "instance_label": 1}
+    write(tmp_path / "in" / "CT_i.npz", gts=labels, text_prompts=texts)
+    semantic = {"1": "first block", "2": "second block", "instance_label": 0}
+    write(tmp_path / "in" / "CT_s.npz", gts=labels, text_prompts=semantic)
+    asked: list[str] = []
+
+    class OneOfTwo:
+        card = replace(card("ellipsoid"), prompts=("text",), can_predict_empty=True)
+        classes = ()
+
+        def encode(self, volume: Volume, region: Any, progress: Any) -> Encoding:
+            return Encoding(volume.geometry, Region.whole(SHAPE), 0)
+
+        def predict(self, encoding: Encoding, prompts: Any, *rest: Any) -> Prediction:
+            (prompt,) = prompts
+            asked.append(prompt.phrase)
+            number = 2 if "second" in prompt.phrase else 1
+            logits = np.where(labels == number, 1, -1).astype(np.float32)
+            return Prediction(encoding.geometry, (0, 0, 0), logits)
+
+    monkeypatch.setattr(ellipsoid, "CARD", OneOfTwo.card)
+    monkeypatch.setattr(ellipsoid, "create", lambda device="auto": OneOfTwo())
+    out = tmp_path / "out"
+    words = ["--models", "ellipsoid", "--protocol", "cvpr25-text", "--jobs", 1, "--out", out]
+    assert run("evaluate", tmp_path / "in", *words) == 0
+    assert asked == ["bright block", "first block", "second block"]
+    with (out / "results.csv").open() as file:
+        instances, *others = csv.DictReader(file)
+    # One match of one found and two true instances: 2 / 3; their union has Dice 2 / 3 as well.
+    assert float(instances["f1"]) == pytest.approx(2 / 3)
+    assert float(instances["dsc"]) == pytest.approx(2 / 3)
+    assert [(row["f1"], float(row["dsc"])) for row in others] == [("", 1), ("", 1)]
+    assert "F1 of instances 0.667 in 1 case" in capsys.readouterr().out
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["ellipsoid"]["f1"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
+    assert "F1 of the instances" in (out / "report.html").read_text()
+    # A second run has nothing left to do, and the label maps are written as for other cases.
+    assert run("evaluate", tmp_path / "in", *words) == 0 and len(asked) == 3
+    # Each label is an object of its own for boxes and clicks.
+    assert [len(case.objects) for case in read_cases(tmp_path / "in")] == [2, 2]
 
 
 @pytest.mark.parametrize(

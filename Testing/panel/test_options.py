@@ -58,6 +58,21 @@ def test_an_option_goes_to_the_model_and_is_kept_with_the_scene(desk: Any) -> No
     assert field.currentData == "no"
 
 
+def test_the_published_protocol_of_medical_sam3_is_a_choice_that_takes_words_alone(
+    desk: Any,
+) -> None:
+    desk.load()
+    choose(desk, "medical-sam3")
+    assert "Protocol" in rows(desk) and "box" in desk.panel.logic.card.prompts
+    boxes = desk.ui.optionsSection.findChildren(QComboBox)
+    (field,) = [box for box in boxes if box.findData("paper") >= 0]
+    field.setCurrentIndex(field.findData("paper"))
+    field.activated.emit(field.currentIndex)
+    desk.wait()
+    assert desk.panel.logic.options == {"protocol": "paper"}
+    assert desk.panel.logic.card.prompts == ("text",)
+
+
 def test_an_option_that_the_model_refuses_is_one_sentence(desk: Any) -> None:
     desk.load()
     desk.panel.parameters.modelOptions = '{"ensam": {"refine": "perhaps"}}'

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,13 @@ pytest.importorskip("skimage")
 
 from MedSegFMLib.errors import VolumeError  # noqa: E402
 from MedSegFMLib.synthesis.recorded.pack import PackSource, pack_volume, read_sources  # noqa: E402
-from MedSegFMLib.synthesis.recorded.pack_format import load_pack, save_pack  # noqa: E402
+from MedSegFMLib.synthesis.recorded.pack_format import (  # noqa: E402
+    PackedVolume,
+    StoredVoxels,
+    load_pack,
+    pack_writer,
+    save_pack,
+)
 from MedSegFMLib.synthesis.recorded.source import USES, RecordedSource  # noqa: E402
 from MedSegFMLib.synthesis.scene import RandomGenerators, Scene  # noqa: E402
 from MedSegFMLib.volumes.geometry import Geometry  # noqa: E402
@@ -79,6 +88,44 @@ def test_pack_keeps_spacing_licence_and_attribution(pack: Path) -> None:
         assert packed.spacing_kji_mm == pytest.approx(SPACING_IJK_MM[::-1])
         assert packed.licence == f"licence of {packed.name}"
         assert packed.attribution == f"by {packed.name}"
+
+
+def test_voxels_stay_in_the_file_until_they_are_used(pack: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.npz"
+    content = bytearray(pack.read_bytes())
+    copy.write_bytes(content)
+    both = load_pack(copy)[0]
+    assert isinstance(both.image, StoredVoxels) and both.image.shape == both.shape_kji
+    first = np.asarray(both.image)
+    assert first.dtype == np.uint8 and np.array_equal(first, np.asarray(both.image))
+    # Opened by another process, it is opened anew.
+    assert np.array_equal(np.asarray(pickle.loads(pickle.dumps(both.image))), first)
+    with zipfile.ZipFile(copy) as archive:
+        start = archive.getinfo("0/image.npy").header_offset
+    content[start + 100 : start + 400] = bytes(300)
+    copy.write_bytes(content)
+    with pytest.raises(VolumeError, match="cannot be read as a pack"):
+        np.asarray(load_pack(copy)[0].image)
+
+
+def test_a_pack_is_written_volume_by_volume(tmp_path: Path) -> None:
+    def volume(number: int) -> PackedVolume:
+        image = np.random.default_rng(number).integers(0, 255, (64, 64, 64), np.uint8)
+        return PackedVolume(str(number), (1.0, 1.0, 1.0), "CC0", "nobody", image=image)
+
+    tracemalloc.start()
+    try:
+        with pack_writer(tmp_path / "many.npz") as writer:
+            for number in range(40):
+                writer.add(volume(number))
+        loaded = load_pack(tmp_path / "many.npz")
+        for packed, number in zip(loaded, range(40), strict=True):
+            assert np.array_equal(np.asarray(packed.image), np.asarray(volume(number).image))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # All of them together have 10 MB; random numbers cannot be compressed.
+    assert peak < 6_000_000
 
 
 def test_labels_are_numbered_and_cropped_to_what_is_not_empty(pack: Path) -> None:

@@ -78,7 +78,7 @@ def test_one_word_sets_every_setting_of_the_paper(folder: Path) -> None:
 
 def test_a_word_beside_the_recipe_counts_before_it(paper: Paper) -> None:
     assert paper(more="dense_prompts=true epochs=1").dense_prompts
-    with pytest.raises(TrainingError, match="recipe is 'papr'.*did you mean paper"):
+    with pytest.raises(TrainingError, match=r"recipe is 'papr'.*did you mean paper"):
         parse_settings(EnsamSettings, ["out=a", "minutes=1", "recipe=papr"])
     with pytest.raises(TrainingError, match="give their folder as data="):
         parse_settings(EnsamSettings, ["out=a", "recipe=paper"])

@@ -83,6 +83,8 @@ def test_settings_are_listed_for_reading(capsys: pytest.CaptureFixture[str]) -> 
     assert run("train", "ensam", "--settings") == 0
     listed = capsys.readouterr().out
     assert "minutes" in listed and "scene_side" in listed
+    # Presets are listed with what they stand for.
+    assert "recipe=paper stands for native=true positions=liere" in listed
     assert run("train", "--help") == 0
     assert "--settings" in capsys.readouterr().out
 

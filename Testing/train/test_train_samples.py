@@ -99,8 +99,8 @@ def test_the_box_in_cells_bounds_the_object_in_cells(seed: int) -> None:
 def test_a_cell_of_a_tight_window_is_as_large_as_the_window_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CUT_SCENES", 0.0)
-    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CLOSER_VIEWS", 0.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.views._CUT_SCENES", 0.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.views._CLOSER_VIEWS", 0.0)
     # An object that fills the scene leaves no room for a margin.
     whole = Cuboid((0, 0, 0), (24, 24, 24), (3.0, 1.0, 0.5))
     for seed in range(6):
@@ -110,8 +110,8 @@ def test_a_cell_of_a_tight_window_is_as_large_as_the_window_says(
 
 
 def test_some_scenes_end_within_the_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CUT_SCENES", 1.0)
-    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CLOSER_VIEWS", 0.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.views._CUT_SCENES", 1.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.views._CLOSER_VIEWS", 0.0)
     whole = Cuboid((0, 0, 0), (24, 24, 24), (3.0, 1.0, 0.5))
     shortened = set()
     for seed in range(12):
@@ -128,8 +128,8 @@ def test_some_scenes_end_within_the_object(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_closer_view_shows_a_part_of_the_region_and_some_of_the_object(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CUT_SCENES", 0.0)
-    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CLOSER_VIEWS", 1.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.views._CUT_SCENES", 0.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.views._CLOSER_VIEWS", 1.0)
     whole = Cuboid((0, 0, 0), (24, 24, 24), (1.0, 1.0, 1.0))
     beyond = 0
     for seed in range(12):
@@ -150,8 +150,8 @@ def test_a_view_that_shows_nothing_of_an_object_in_two_parts_is_passed_over(
             labels[:3, :3, :3] = labels[-3:, -3:, -3:] = 1
             return Scene(labels.float(), labels, (1.0, 1.0, 1.0))
 
-    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CUT_SCENES", 1.0)
-    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.samples._CLOSER_VIEWS", 1.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.views._CUT_SCENES", 1.0)
+    monkeypatch.setattr("MedSegFMLib.train.recipes.ensam.views._CLOSER_VIEWS", 1.0)
     for seed in range(20):
         batch = make_batch(Corners(), 24, 16, 2, True, generators(seed))
         assert torch.all(batch.target.flatten(1).sum(1) > 0)

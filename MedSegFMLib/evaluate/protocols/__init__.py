@@ -16,8 +16,9 @@ Biomedical Image Segmentation", as in its public repository JunMa11/CVPR-MedSegF
   object; `simulate.challenge_box`. `cvpr25-middle-voxel` is the same protocol with the rule before,
   the slice of the object's middle voxel, by which results were measured with versions to 0.2.0.
 
-`cvpr25-text` follows CVPR25_text_eval.py: the object's name and nothing else; F1 of instances is
-computed by `medsegfm challenge --gts` only.
+`cvpr25-text` follows CVPR25_text_eval.py: the object's name and nothing else. Labels that are
+instances of one class are asked for at once and scored by F1; the script scores nothing else of
+them, here their Dice and surface Dice are those of all instances together.
 
 Differences: the script starts a container for every step and includes that time in the sum; here
 the model stays loaded. If a container ends without a result after an earlier step had one, the

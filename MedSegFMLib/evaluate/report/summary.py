@@ -23,6 +23,7 @@ from .case_scores import (
     group_by_object,
     values,
 )
+from .instances import InstanceScore, instance_scores
 from .ranking import Ranking, rank_models
 from .statistics import PairedTest, compare_models, mean_intervals
 from .targets import TargetScore, target_score
@@ -99,6 +100,7 @@ class Summary:
         paired_tests: by score; scores without data are missing.
         rankings: by score, likewise.
         targets: by model, if the protocol has a target.
+        instances: F1 by model, if cases have instances.
     """
 
     rows: list[Row]
@@ -111,6 +113,7 @@ class Summary:
     paired_tests: dict[str, list[PairedTest]]
     rankings: dict[str, Ranking]
     targets: dict[str, TargetScore]
+    instances: dict[str, InstanceScore]
 
     @property
     def ran(self) -> list[str]:
@@ -167,6 +170,8 @@ class Summary:
             for score, ranking in self.rankings.items()
             if model in ranking.models
         }
+        if model in self.instances:
+            result["f1"] = asdict(self.instances[model])
         if model in self.targets:
             result["target"] = asdict(self.targets[model])
         return result
@@ -210,6 +215,7 @@ def summarise(
             for model, own in of_model.items()
             if protocol.target_dice is not None
         },
+        instances=instance_scores(counted),
     )
 
 

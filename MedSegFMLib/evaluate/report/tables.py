@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ...metrics.measures import HD95, NONE, PEAK_MEMORY, SECONDS, Measure, number
+from ...metrics.measures import F1, HD95, NONE, PEAK_MEMORY, SECONDS, Measure, number
 from .case_scores import SCORES
 from .statistics import LEAST_CASES, RESAMPLES, PairedTest
 from .summary import Group, Quartiles, Summary
@@ -22,6 +22,7 @@ def tables(summary: Summary) -> list[Table]:
     """All tables that have rows, that of the models first."""
     built = [
         _models(summary),
+        _instances(summary),
         _groups("modality", "modalities", summary.modalities),
         _groups("object", "objects", summary.objects),
         _paired_tests(summary.paired_tests, summary.caution),
@@ -53,6 +54,22 @@ def _models(summary: Summary) -> Table:
         "the same number of cases.",
         ("model", "cases", *(score.heading for score in SCORES.values()), _HD95.heading),
         _marked(rows, range(2, 2 + len(SCORES))),
+    )
+
+
+def _instances(summary: Summary) -> Table:
+    rows = []
+    for model, score in summary.instances.items():
+        low, high = score.interval
+        interval = "" if math.isnan(low) else f"{F1.text(low)}, {F1.text(high)}"
+        rows.append((Cell(model), Cell(str(score.n)), Cell(F1.text(score.mean), interval)))
+    return Table(
+        "instances",
+        "F1 of the instances of a class, matched by an intersection over union of 0.5: the mean "
+        "over the cases that have them, with its 95 % confidence interval. The other scores of "
+        "these cases are those of all instances together.",
+        ("model", "cases", F1.heading),
+        _marked(rows, range(2, 3)),
     )
 
 

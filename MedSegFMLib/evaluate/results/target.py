@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...datasets.cases import Case
+from ..instances import are_instances
 from ..protocol import Protocol
 from ..records import PlacedKind, Row
 
@@ -58,6 +59,7 @@ def failed_rows(
             peak_bytes=0,
             resampled=False,
             failed=reason,
+            f1=0.0 if are_instances(case, protocol) else None,
         )
         for step in range(protocol.clicks + 1)
     ]

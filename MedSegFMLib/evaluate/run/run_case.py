@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from ...datasets.loading import LoadedCase
 from ...errors import PromptError
 from ...metrics import References, Scores
+from ...metrics.challenge import instance_f1
 from ...progress import Progress, parts_of
 from ...segmenter import Segmenter
 from ...session.session import Session
 from ...system.peak_memory import peak_bytes, reset_peak
+from ..instances import are_instances
 from ..protocol import Protocol, derive_seed
 from ..records import PlacedKind, Row, Task
 from ..results.case_picture import PICTURED
@@ -109,12 +111,14 @@ class _Run:
         self.task, self.objects, self.loaded = task, objects, loaded
         self.segmenter, self.protocol = segmenter, protocol
         self.session = Session(segmenter, loaded.image)
+        self.has_instances = are_instances(task.case, protocol)
+        self.f1: float | None = 0.0 if self.has_instances else None
         shape, dtype = loaded.label.array_kji.shape, np.min_scalar_type(len(objects))
         self.reference_kji = np.zeros(shape, dtype)
         self.drawn_kji = np.zeros(shape, dtype)
         for number, each in enumerate(objects, 1):
             each.number, each.label = number, self.session.add_object(each.name)
-            self.reference_kji[loaded.label.array_kji == each.value] = number
+            self.reference_kji[self._reference(each.value)] = number
         numbers = range(1, len(objects) + 1)
         millimetres = loaded.image.geometry.spacing_kji_mm
         self.references = References(self.reference_kji, numbers, millimetres)
@@ -123,6 +127,10 @@ class _Run:
         self.stored = None
         if protocol.nsd_spacing == "stored" and stored != millimetres:
             self.stored = References(self.reference_kji, numbers, stored)
+
+    def _reference(self, value: int) -> NDArray[np.bool_]:
+        labels: NDArray[np.bool_] = self.loaded.label.array_kji == value
+        return self.loaded.label.array_kji > 0 if self.has_instances else labels
 
     def go(self, progress: Progress, label_maps: StepLabelMaps | None) -> None:
         """Run all steps and fill in the rows of the objects."""
@@ -137,6 +145,8 @@ class _Run:
                 seconds = self._predict(share)
             if step == 0 or seconds:
                 scores = self._scores()
+                if self.has_instances:
+                    self.f1 = instance_f1(self.loaded.label.array_kji, self.drawn_kji)
             self._paint(label_maps, step)
             spent += seconds
             peak = peak_bytes()
@@ -219,6 +229,7 @@ class _Run:
             seconds if placed != PlacedKind.NONE else 0.0,
             peak,
             self.loaded.resampled,
+            f1=self.f1,
         )
 
     def _too_slow(self, spent: float, allowed: float) -> None:

@@ -17,6 +17,7 @@ from ...system.folder_lock import folder_lock
 from ...tasks.records import Failure, Outcome
 from ...tasks.run import Workers, run_all
 from ...volumes.windows import Window
+from ..instances import prompted_cases
 from ..protocol import Protocol
 from ..records import Row, Task
 from ..results.results_folder import ResultsFolder
@@ -83,6 +84,7 @@ def evaluate(
         OutputError: the folder cannot be written to, or another run is writing to it.
         ClusterError: there is no such cluster.
     """
+    cases = prompted_cases(cases, protocol)
     choices = {choice.text: choice for choice in map(read_choice, models)}
     advice = "choose another with --out"
     make_folder(folder, advice)

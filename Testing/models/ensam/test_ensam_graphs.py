@@ -6,14 +6,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from MedSegFMLib.errors import Cancelled, WeightsError
+from MedSegFMLib.errors import Cancelled, ModelError, WeightsError
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.models.ensam import onnx_runtime as ensam_onnx
 from MedSegFMLib.models.ensam import openvino_runtime as ensam_openvino
@@ -22,6 +22,7 @@ from MedSegFMLib.models.ensam.graph_positions import Positions
 from MedSegFMLib.models.ensam.graph_runtime import GraphRuntime
 from MedSegFMLib.models.ensam.network.config import EnsamConfig, PositionKind
 from MedSegFMLib.models.ensam.network.export import SHIPPED, export
+from MedSegFMLib.models.ensam.network.graphs import graphs
 from MedSegFMLib.models.ensam.network.network import Ensam
 from MedSegFMLib.models.ensam.runtime import NetworkPrompts, Runtime
 from MedSegFMLib.models.ensam.torch_runtime import TorchRuntime
@@ -94,13 +95,16 @@ def test_bfloat16_gives_nearly_the_logits_of_the_network_in_torch(weights: Path)
 
 
 @pytest.mark.parametrize(
-    ("skip", "positions", "dense"),
-    [("concat", "rope", True), ("add", "liere", False)],
+    ("skip", "positions", "dense", "changes"),
+    [
+        ("concat", "rope", True, {}),
+        ("add", "liere", False, {"activation": "relu", "alpha": "ngpt"}),
+    ],
 )
 def test_other_configurations_can_be_exported_and_the_shipped_one_anew(
-    tmp_path: Path, skip: str, positions: str, dense: bool
+    tmp_path: Path, skip: str, positions: str, dense: bool, changes: dict[str, Any]
 ) -> None:
-    config = EnsamConfig(skip, positions, True, dense, CELLS)  # type: ignore[arg-type]
+    config = EnsamConfig(skip, positions, True, dense, CELLS, **changes)  # type: ignore[arg-type]
     files = export(config, tmp_path)
     path = save_random(tmp_path / "w.safetensors", config)
     for load in LOAD.values():
@@ -108,6 +112,19 @@ def test_other_configurations_can_be_exported_and_the_shipped_one_anew(
         for tokens in (0, 3):
             expected = answers(in_torch(path), tokens, previous=True)
             assert_same(answers(runtime, tokens, True), expected, atol=1e-3, least=0.999)
+
+
+@pytest.mark.parametrize("changes", [{"native": True}, {"width": 8}, {"depth": 1}])
+def test_networks_without_a_graph_are_run_in_torch(changes: dict[str, Any], tmp_path: Path) -> None:
+    config = replace(SHIPPED, **changes)
+    assert not graphs(config).are_shipped
+    with pytest.raises(ModelError, match="run it in torch"):
+        export(config, tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"activation": "relu"}, {"alpha": "ngpt"}])
+def test_the_graph_of_one_network_is_not_taken_for_another(changes: dict[str, Any]) -> None:
+    assert graphs(SHIPPED).are_shipped and not graphs(replace(SHIPPED, **changes)).are_shipped
 
 
 @pytest.mark.parametrize("kind", get_args(PositionKind))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -51,6 +52,49 @@ CLICKS = ((FOREGROUND, 6.0, 6.0, 6.0), (BACKGROUND, 14.0, 1.0, 9.0), (FOREGROUND
 @pytest.mark.parametrize(("skip", "expected"), [("concat", 5_484_819), ("add", 5_474_067)])
 def test_parameter_count_is_the_documented_one(skip: str, expected: int) -> None:
     assert sum(p.numel() for p in Ensam(EnsamConfig(skip=skip)).parameters()) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"activation": "relu", "alpha": "ngpt", "native": True}, 5_484_819),
+        ({"width": 8}, 1_396_643),
+        ({"depth": 1}, 3_097_664),
+        ({"depth": 3}, 7_871_974),
+        ({"attention": "standard"}, 5_486_349),
+    ],
+)
+def test_variants_of_ablations_have_their_parameter_counts(
+    changes: dict[str, Any], expected: int
+) -> None:
+    net = network(EnsamConfig(**changes))
+    assert sum(p.numel() for p in net.parameters()) == expected
+    with torch.inference_mode():
+        logits = net(image(17, 16, 9), prompts(*BOX, *CLICKS), torch.zeros(1, 1, 17, 16, 9))
+    assert logits.shape == (1, 1, 17, 16, 9) and bool(torch.isfinite(logits).all())
+
+
+def test_a_configuration_of_an_earlier_version_has_the_defaults_of_what_it_lacks() -> None:
+    text = '{"skip": "add", "positions": "rope", "millimetres": true, "dense_prompts": true, '
+    config = EnsamConfig.from_json(text + '"cells": 24}')
+    assert config == EnsamConfig("add", "rope", True, True, 24)
+    assert config.activation == "silu" and config.alpha == "half" and not config.native
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"width": 6}, "multiple of 4 from 4 to 64"),
+        ({"width": 128}, "multiple of 4 from 4 to 64"),
+        ({"depth": 0}, "from 1 to 6"),
+        ({"depth": True}, "from 1 to 6"),
+        ({"attention": "sparse"}, "'normalised' or 'standard'"),
+        ({"native": 1}, "true or false"),
+    ],
+)
+def test_sizes_that_are_no_light_network_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        EnsamConfig(**changes)
 
 
 def test_unknown_choice_is_refused() -> None:

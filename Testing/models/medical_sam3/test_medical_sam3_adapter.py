@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+from command_line import run
 from medical_sam3_checkpoints import random_sam3, write_checkpoint, write_tokenizer
 from numpy.typing import NDArray
 from PIL import Image
@@ -135,6 +138,24 @@ def test_the_published_protocol_is_one_option(tmp_path: Path) -> None:
             create("medical-sam3", "cpu", weights=path, protocol="paper", **{name: value})
     with pytest.raises(ModelError, match="no protocol 'best'"):
         create("medical-sam3", "cpu", weights=path, protocol="best")
+
+
+def test_evaluate_reaches_the_published_protocol(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path)
+    volume, mask, _ = ball(Geometry.from_spacing((6, 20, 22), (0.8, 1.0, 1.5)))
+    volume.write(tmp_path / "i.nrrd")
+    Volume(mask.astype(np.uint8), volume.geometry).write(tmp_path / "l.nrrd")
+    case = {"name": "a", "image": "i.nrrd", "label": "l.nrrd", "modality": "CT"}
+    listed = tmp_path / "cases.json"
+    listed.write_text(json.dumps({"cases": [{**case, "objects": {"1": "liver"}}]}))
+    model = f"medical-sam3={path}?protocol=paper"
+    words = ["--models", model, "--clicks", 1, "--jobs", 1, "--device", "cpu"]
+    assert run("evaluate", listed, *words, "--out", tmp_path / "out") == 0
+    with (tmp_path / "out" / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    # The words alone: no box, though the protocol has one, and no click.
+    assert [row["prompt"] for row in rows] == ["text", "none"]
+    assert {row["model"] for row in rows} == {model} and {row["failed"] for row in rows} == {""}
 
 
 def test_words_and_a_box_look_at_the_boxs_slices_alone(grid: Geometry) -> None:

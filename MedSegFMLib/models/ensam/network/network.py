@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -71,10 +71,20 @@ class EnsamFeatures:
     shape_kji: Shape
 
     @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The results of the encoder: skips, embedding and rotations."""
+        return (*self.skips, self.embedding, *self.rotations)
+
+    def with_tensors(self, tensors: Sequence[Tensor]) -> EnsamFeatures:
+        """The same features with other values of `tensors`."""
+        count = len(self.skips)
+        skips, embedding, rotations = tensors[:count], tensors[count], tensors[count + 1 :]
+        return replace(self, skips=tuple(skips), embedding=embedding, rotations=tuple(rotations))
+
+    @property
     def nbytes(self) -> int:
         """The memory of the features in bytes."""
-        tensors = (*self.skips, self.embedding, *self.rotations)
-        return sum(t.element_size() * t.nelement() for t in tensors)
+        return sum(t.element_size() * t.nelement() for t in self.tensors)
 
 
 class Ensam(nn.Module):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ....models.ensam.network.config import BACKGROUND, BOX_END, BOX_START, FOREGROUND
-from ....models.ensam.network.network import Ensam, EnsamPrompts
+from ....models.ensam.network.network import Ensam, EnsamFeatures, EnsamPrompts
 from ...losses import segmentation_loss
 from .clicks import deepest, largest_error_clicks, next_clicks
 from .samples import Batch
@@ -54,20 +55,71 @@ class Interaction(nn.Module):  # type: ignore[misc]
             them.
         """
         features = self.network.encode(batch.image, batch.spacing_kji_mm)
-        prompts = self._first(batch, generator)
-        logits = batch.previous
         answers: list[Tensor] = []
         losses: list[Tensor] = []
+        for step, answer in self._predictions(features, batch, graded, generator, nullcontext):
+            if step in graded:
+                losses.append(segmentation_loss(answer, batch.target))
+            answers.append(answer.detach())
+        return torch.stack(losses).mean(), answers
+
+    def learn(
+        self,
+        batch: Batch,
+        graded: Sequence[int],
+        generator: torch.Generator,
+        weight: float,
+        computing: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> Tensor:
+        """Add the gradients of the mean loss over the `graded` steps, times `weight`.
+
+        They are those of `forward`, but the activations of one prediction are kept at a time: each
+        is differentiated before the next one, and the sum of their gradients of the features is
+        passed on to the encoder at the end.
+
+        Args:
+            batch: the batch.
+            graded: as for `forward`.
+            generator: as for `forward`.
+            weight: the factor of the loss.
+            computing: the context of each pass, such as a precision.
+
+        Returns:
+            The mean loss.
+        """
+        with computing():
+            features = self.network.encode(batch.image, batch.spacing_kji_mm)
+        leaves = [t.detach().requires_grad_(t.requires_grad) for t in features.tensors]
+        cut = features.with_tensors(leaves)
+        total = torch.zeros((), device=batch.image.device)
+        for step, answer in self._predictions(cut, batch, graded, generator, computing):
+            if step in graded:
+                loss = segmentation_loss(answer, batch.target) / len(graded)
+                (loss * weight).backward()
+                total += loss.detach()
+        pairs = zip(features.tensors, leaves, strict=True)
+        reached = [(tensor, leaf.grad) for tensor, leaf in pairs if leaf.grad is not None]
+        torch.autograd.backward(*map(list, zip(*reached, strict=True)))
+        return total
+
+    def _predictions(
+        self,
+        features: EnsamFeatures,
+        batch: Batch,
+        graded: Sequence[int],
+        generator: torch.Generator,
+        computing: Callable[[], AbstractContextManager[None]],
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The number and the logits of each step, those of `graded` steps with gradients."""
+        prompts = self._first(batch, generator)
+        logits = batch.previous
         for step in range(max(graded) + 1):
             if step and logits is not None:
                 prompts = self._clicked(batch, prompts, logits, generator)
-            with torch.set_grad_enabled(step in graded and torch.is_grad_enabled()):
+            with computing(), torch.set_grad_enabled(step in graded and torch.is_grad_enabled()):
                 answer = self.network.decode(features, prompts, logits).float()
-            if step in graded:
-                losses.append(segmentation_loss(answer, batch.target))
             logits = answer.detach()
-            answers.append(logits)
-        return torch.stack(losses).mean(), answers
+            yield step, answer
 
     def _clicked(
         self, batch: Batch, prompts: EnsamPrompts, logits: Tensor, generator: torch.Generator

@@ -24,16 +24,18 @@ from . import preview
 from .batches import Batches, training_batches, validation_batches
 from .instances import index_instances
 from .optimisers import build_optimisers
-from .samples import LARGEST_MARGIN_VOXELS, Batch
+from .samples import Batch
 from .settings import EnsamSettings
 from .simulated_interaction import Interaction
 from .validation import Validation, validate
+from .views import LARGEST_MARGIN_VOXELS
 
 # In a checkpoint, before the names of the averaged weights.
 _AVERAGE = "average."
 _AVERAGED_STEPS = "averaged_steps"
-# Numbers kept for the backward pass per cell of the finest level and graded prediction, measured.
-_SAVED_PER_CELL = 640
+# Numbers kept for the backward pass per cell of the finest level: 120 of the encoder and 210 of one
+# prediction, times 2.4 for their gradients and torch's working memory, as measured before for two.
+_SAVED_PER_CELL = 780
 # A weight with its gradient and its optimiser's moments.
 _BYTES_PER_WEIGHT = 16
 
@@ -108,10 +110,11 @@ class EnsamTask(Task):
         graded, _ = self._drawn(number - self._processes.index)
         _, seed = self._drawn(number)
         generator = torch.Generator(self._processes.device).manual_seed(seed)
-        with autocast(self._processes.device, self._half):
-            loss, _ = self._interaction(batch, graded, generator)
-        (loss * weight).backward()
-        return {"loss": loss.detach()}
+        device, half = self._processes.device, self._half
+        loss = self._interaction.learn(
+            batch, graded, generator, weight, lambda: autocast(device, half)
+        )
+        return {"loss": loss}
 
     def after_step(self) -> None:
         """Normalise the weights back to the unit sphere, and update their running mean."""
@@ -164,7 +167,7 @@ class EnsamTask(Task):
         weights: int = sum(p.numel() for p in self.network.parameters()) * _BYTES_PER_WEIGHT
         number_bytes = 2 if self._half else 4
         cells = self._largest_region() if settings.native else settings.cells**3
-        saved = settings.batch * settings.graded * cells * _SAVED_PER_CELL
+        saved = settings.batch * cells * _SAVED_PER_CELL
         return weights + saved * number_bytes
 
     def parameters(self) -> list[nn.Parameter]:
