@@ -178,7 +178,7 @@ def test_boxes_are_dragged_and_planes_and_models_compared(
         page.wait(lambda: page.locate(".view:visible").count() == 6)
         page.wait(lambda: page.colored_share(4, (0.5, 0.5)) > 0.5)
         page.page.get_by_role("button", name="Use the result of Ellipsoid in the box").click()
-        page.wait(lambda: "is now the result of Ellipsoid" in page.text("#statusLabel"))
+        page.wait(lambda: "is now the result of Ellipsoid" in page.text("#logView"))
         page.page.select_option("#compareArrangement", "outlines")
         page.wait(lambda: page.locate(".view:visible").count() == 4)
         page.page.click("#compareCloseButton")
