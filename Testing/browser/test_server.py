@@ -50,7 +50,9 @@ class Caller:
         finally:
             connection.close()
 
-    def upload(self, *files: tuple[str, bytes], cut: bool = False) -> tuple[int, str]:
+    def upload(
+        self, *files: tuple[str, bytes], cut: bool = False, path: str = "/volumes"
+    ) -> tuple[int, str]:
         parts = b"".join(
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
             "\r\n".encode()
@@ -60,7 +62,7 @@ class Caller:
         )
         body = parts[:-20] if cut else parts + f"--{BOUNDARY}--\r\n".encode()
         kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-        status, _, answer = self.ask("POST", "/volumes", self.own | kind, body)
+        status, _, answer = self.ask("POST", path, self.own | kind, body)
         return status, json.loads(answer)["error"]
 
 
@@ -138,6 +140,34 @@ def test_a_volume_arrives_whole(caller: Caller, ball_file: Path, tmp_path: Path)
     # Larger than any message may be.
     assert large.stat().st_size > LARGEST_MESSAGE_BYTES
     assert caller.upload((large.name, large.read_bytes())) == (200, "")
+
+
+def test_segments_of_a_file_are_shown_beside_the_volume(
+    caller: Caller, ball_file: Path, tmp_path: Path
+) -> None:
+    assert caller.upload((ball_file.name, ball_file.read_bytes())) == (200, "")
+    volume = Volume.read(ball_file)
+    labels = volume.with_array((volume.array_kji > 100).astype(np.uint8))
+    # On every second slice only, as a file of another grid.
+    path = tmp_path / "labels.nii.gz"
+    labels.resample(labels.geometry.resampled((1.0, 1.0, 2.0)), order=0).write(path)
+    sent = (path.name, path.read_bytes())
+    assert caller.upload(sent, path="/segments") == (200, "")
+    status, error = caller.upload(("labels.nii.gz", b"x"), path="/segments")
+    assert (status, "labels.nii.gz" in error) == (400, True)
+
+    async def rows() -> list[str]:
+        async with (
+            aiohttp.ClientSession(headers=caller.own) as session,
+            session.ws_connect(f"ws://{caller.host}/socket") as socket,
+        ):
+            await socket.send_str(json.dumps({"type": "hello"}))
+            while True:
+                answer = await socket.receive(timeout=120)
+                if answer.type is aiohttp.WSMsgType.TEXT:
+                    return [row["name"] for row in json.loads(answer.data)["segments"]["rows"]]
+
+    assert len(asyncio.run(rows())) == 1
 
 
 def _talk(caller: Caller, *messages: str | bytes) -> Any:
