@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import Sam2Config, Sam2Model, Sam3TrackerConfig, Sam3TrackerModel
 
+from MedSegFMLib.models.sam.layouts.transformers_files import CONFIG, IN_FOLDER
 from MedSegFMLib.models.sam.sam3.tensor_names import sources_of
-from MedSegFMLib.models.sam.transformers_files import CONFIG, IN_FOLDER
 
 SAM2_SIDE, SAM3_SIDE = 64, 84
 _WIDTH = 32

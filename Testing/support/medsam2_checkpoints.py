@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import Sam2VideoConfig, Sam2VideoModel
 
+from MedSegFMLib.models.sam.layouts.transformers_files import CONFIG, IN_FOLDER
 from MedSegFMLib.models.sam.sam2.config_file import BACKBONE_TYPE, STRIDES, VISION_TYPE
 from MedSegFMLib.models.sam.sam2.tensor_names import sources_of
-from MedSegFMLib.models.sam.transformers_files import CONFIG, IN_FOLDER
 from MedSegFMLib.system.atomic_files import write_text
 
 SIDE = 64

@@ -21,8 +21,8 @@ from ..common.setting_rules import (
     stated_parts,
     typed_settings,
 )
+from ..sam.layouts.transformers_files import ATTENTION, CONFIG
 from ..sam.sam3.config_file import image_settings, vision_settings
-from ..sam.transformers_files import ATTENTION, CONFIG
 from .config_rules import PARTS, TEXT, TRACKER
 
 if TYPE_CHECKING:

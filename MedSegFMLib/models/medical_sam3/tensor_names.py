@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..sam.authors_layout import Part, Source
+from ..sam.layouts.authors_layout import Part, Source
 from ..sam.sam3.tensor_names import NORMS, PARTS, vision_source
 from ..sam.video_tensor_names import Renamed, Section
 

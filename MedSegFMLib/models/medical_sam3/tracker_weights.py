@@ -11,7 +11,7 @@ from ...weights.layout import check_layout
 from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite
-from ..sam.authors_layout import Source, from_authors
+from ..sam.layouts.authors_layout import Source, from_authors
 from .config_file import tracker_config as tracker_config
 from .tracker_tensor_names import (
     MODEL,

@@ -16,10 +16,10 @@ from ...weights.layout import check_layout
 from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite, read_state_dict
-from ..sam.authors_layout import from_authors
-from ..sam.transformers_files import CONFIG as CONFIG
-from ..sam.transformers_files import HOLDERS
-from ..sam.transformers_files import IN_FOLDER as IN_FOLDER
+from ..sam.layouts.authors_layout import from_authors
+from ..sam.layouts.transformers_files import CONFIG as CONFIG
+from ..sam.layouts.transformers_files import HOLDERS
+from ..sam.layouts.transformers_files import IN_FOLDER as IN_FOLDER
 from .config_file import config_beside as config_beside
 from .tensor_names import bare, is_left_over, is_upstream, source_of
 

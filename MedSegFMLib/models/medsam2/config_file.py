@@ -13,8 +13,8 @@ from ...errors import WeightsError
 from ...weights.folders import read_json
 from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import SettingFault, known_settings, plain, shown, stated_parts
+from ..sam.layouts.transformers_files import ATTENTION, CONFIG, IN_FOLDER
 from ..sam.sam2.config_file import PUBLISHED, check_sides, image_settings
-from ..sam.transformers_files import ATTENTION, CONFIG, IN_FOLDER
 from .config_rules import VIDEO
 
 if TYPE_CHECKING:

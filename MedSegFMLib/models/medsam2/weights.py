@@ -16,9 +16,9 @@ from ...weights.layout import check_layout
 from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite, read_state_dict
-from ..sam.authors_layout import from_authors
+from ..sam.layouts.authors_layout import from_authors
+from ..sam.layouts.transformers_files import HOLDERS, IN_FOLDER
 from ..sam.sam2.tensor_names import is_upstream, sources_of
-from ..sam.transformers_files import HOLDERS, IN_FOLDER
 from .config_file import NAME, config_beside
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from ...system.suggestions import with_suggestion
 from ...weights import store
 from ...weights.catalogue import entry
 from ...weights.checksums import own_sha256
-from .transformers_files import weights_file
+from .layouts.transformers_files import weights_file
 
 # The stored weights that are a SAM, or contain the image side of a SAM 2 or SAM 3.
 BASES = ("sam", "medsam", "medsam2", "medical-sam3")

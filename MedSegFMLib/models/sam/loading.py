@@ -13,8 +13,8 @@ from ...system.device import choose_device
 from ...weights import store
 from ...weights.checksums import own_sha256
 from . import network_files
+from .layouts.transformers_files import weights_file
 from .runtime import SamRuntime
-from .transformers_files import weights_file
 
 if TYPE_CHECKING:
     from .network.image_sam import ImageSam

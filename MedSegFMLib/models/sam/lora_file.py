@@ -22,9 +22,9 @@ from ..common.adapter_files import TENSORS_FILE, tensors_file, write_adapters
 from ..common.state_dict import check_finite, read_safetensors
 from . import network_files
 from .base import BASES
+from .layouts.transformers_files import weights_file
 from .prepared import PREPARED
 from .preprocessing import SIZES
-from .transformers_files import weights_file
 
 if TYPE_CHECKING:
     from torch import Tensor

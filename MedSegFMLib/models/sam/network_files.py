@@ -12,10 +12,10 @@ from ..common.configuration_errors import configuration_errors
 from ..common.setting_rules import check_parameters
 from ..common.state_dict import check_finite, read_state_dict
 from . import weights as sam_weights
-from .opened import Opened
+from .layouts.opened import Opened
+from .layouts.transformers_files import HOLDERS, weights_file
 from .sam2 import weights as sam2_weights
 from .sam3 import weights as sam3_weights
-from .transformers_files import HOLDERS, weights_file
 
 if TYPE_CHECKING:
     from .network.image_sam import ImageSam

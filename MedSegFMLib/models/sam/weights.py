@@ -10,8 +10,8 @@ from ...errors import WeightsError
 from ...weights.layout import check_layout
 from ...weights.saving import save_tensors
 from ..common.state_dict import check_finite, read_state_dict
+from .layouts.transformers_files import HOLDERS
 from .network.config import PUBLISHED, SamConfig, infer_config
-from .transformers_files import HOLDERS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -16,8 +16,8 @@ from MedSegFMLib import create
 from MedSegFMLib.errors import WeightsError
 from MedSegFMLib.models.medsam2 import weights as medsam2_weights
 from MedSegFMLib.models.medsam2.config_file import config_beside
+from MedSegFMLib.models.sam.layouts.transformers_files import CONFIG
 from MedSegFMLib.models.sam.sam2.tensor_names import sources_of
-from MedSegFMLib.models.sam.transformers_files import CONFIG
 
 FILES = ("latest", "2411", "CTLesion", "MRI_LiverLesion", "US_Heart")
 HERE = Path("MedSAM2_latest.pt")

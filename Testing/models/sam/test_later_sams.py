@@ -26,11 +26,11 @@ from torch.nn.functional import interpolate
 from MedSegFMLib import Box, Geometry, Point, Session, create
 from MedSegFMLib.errors import ModelError, WeightsError
 from MedSegFMLib.models.sam import loading, network_files
+from MedSegFMLib.models.sam.layouts.transformers_files import CONFIG, IN_FOLDER
 from MedSegFMLib.models.sam.network.image_sam import with_stable_mask
 from MedSegFMLib.models.sam.prepared import make_preprocessor
 from MedSegFMLib.models.sam.runtime import SlicePrompt
 from MedSegFMLib.models.sam.sam2.config_file import PUBLISHED, fitting
-from MedSegFMLib.models.sam.transformers_files import CONFIG, IN_FOLDER
 from MedSegFMLib.progress import no_progress
 
 SIDES = {"sam2": SAM2_SIDE, "sam3": SAM3_SIDE}

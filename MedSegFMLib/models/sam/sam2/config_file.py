@@ -23,7 +23,7 @@ from ...common.setting_rules import (
     stated_parts,
     typed_settings,
 )
-from ..transformers_files import ATTENTION, CONFIG, IN_FOLDER
+from ..layouts.transformers_files import ATTENTION, CONFIG, IN_FOLDER
 from .config_rules import BACKBONE, PARTS, SIDE, VISION
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..authors_layout import Source
+from ..layouts.authors_layout import Source
 from ..video_tensor_names import (
     LISTED,
     MEMORY_ENCODER,

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....weights.layout import check_layout
-from ..authors_layout import from_authors
+from ..layouts.authors_layout import from_authors
+from ..layouts.opened import Opened
 from ..network.config import BlockShape, ImageConfig
-from ..opened import Opened
 from .config_file import COARSEST, STRIDES, fitting, image_config, side_of
 from .tensor_names import is_memory, is_upstream, sources_of
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..authors_layout import Part, Source
+from ..layouts.authors_layout import Part, Source
 from ..video_tensor_names import LISTED, UPSCALING, Renamed, Section, authors_names
 
 # Of transformers' Sam3VideoModel: the detector, and the tracker's two networks.

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ....errors import WeightsError
 from ....weights.layout import check_layout
-from ..authors_layout import from_authors
+from ..layouts.authors_layout import from_authors
+from ..layouts.opened import Opened
 from ..network.config import BlockShape, ImageConfig
-from ..opened import Opened
 from .config_file import image_config
 from .tensor_names import (
     AUTHORS_DETECTOR,

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ...weights.layout import check_layout
+from ....weights.layout import check_layout
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...weights.layout import Shapes
+    from ....weights.layout import Shapes
 
 Part = Literal["whole", "query", "key", "value", "turned", "without class"]
 

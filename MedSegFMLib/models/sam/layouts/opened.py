@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .network.config import ImageConfig
+from ..network.config import ImageConfig
 
 if TYPE_CHECKING:
     from torch import Tensor

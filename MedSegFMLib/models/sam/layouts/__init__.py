@@ -1,0 +1,1 @@
+"""Files of weights as their authors or transformers lay them out."""
