@@ -61,9 +61,9 @@ def test_the_box_of_a_line_reaches_from_end_to_end_and_across_it_in_depth() -> N
 
 
 def test_the_box_of_a_diagonal_line_is_that_of_its_ellipse_not_of_its_ends() -> None:
-    half = 10 / math.sqrt(2)
+    half = 15 / math.sqrt(2)
     line = Line.from_ijk(EVEN, (20 - half, 20 - half, 20), (20 + half, 20 + half, 20))
-    straight = Line.from_ijk(EVEN, (10, 20, 20), (30, 20, 20))
+    straight = Line.from_ijk(EVEN, (5, 20, 20), (35, 20, 20))
     _, j, i = box_region(line_box(line, EVEN), EVEN).shape_kji
     _, width, length = box_region(line_box(straight, EVEN), EVEN).shape_kji
     assert j == i and width < i < length

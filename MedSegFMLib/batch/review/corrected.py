@@ -19,7 +19,7 @@ FOLDER = "corrected"
 
 @dataclass(frozen=True)
 class ObjectChange:
-    """What a correction made of an object.
+    """An object after a correction.
 
     Attributes:
         label, name: the object.
@@ -59,7 +59,7 @@ def write_corrected(result: Segmentation, path: Path) -> None:
 
 
 def object_changes(before: Segmentation, result: Segmentation) -> list[ObjectChange]:
-    """What became of each object, by its label, on one grid; one that is gone has no voxels."""
+    """Each object after a correction, by its label, on one grid; one that is gone has no voxels."""
     geometry, old = result.geometry, {segment.label: segment for segment in before.segments}
     litre = geometry.voxel_volume_mm3 / 1000
     changes = []

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Decision(StrEnum):
-    """What was decided about a case.
+    """A decision about a case.
 
     ACCEPTED: the result stays as the batch wrote it. CORRECTED: another file was written. SKIPPED:
     it was left for later.

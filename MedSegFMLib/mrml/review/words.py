@@ -1,4 +1,4 @@
-"""What is said about decisions: the same in Slicer's panel and in the browser."""
+"""Sentences about decisions: the same in Slicer's panel and in the browser."""
 
 from __future__ import annotations
 
