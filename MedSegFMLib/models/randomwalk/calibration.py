@@ -32,7 +32,7 @@ def calibrate(logits: Floats, grid: BoxGrid, settings: Settings, weight: float) 
 
 
 def face_shift(logits: Floats, grid: BoxGrid, settings: Settings) -> float:
-    """What must be added to logits for the object to reach all faces of its box but one; 0 or more.
+    """The shift of logits with which the object reaches all faces of its box but one; 0 or more.
 
     An object comes close to every face of a box that was drawn tight around it (Lempitsky et al.,
     "Image segmentation with a bounding box prior", ICCV 2009). Thin and scattered objects, of which

@@ -1,4 +1,4 @@
-"""What a decoder's training did to volumes and the published inference repeats, as options."""
+"""Changes of a volume before its slices are encoded, as in the decoder's training: options."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SCORES_OPTION = ModelOption(
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is done to the images of a volume before their slices are encoded.
+    """Changes of the images of a volume before their slices are encoded.
 
     Attributes:
         spacing_kji_mm: The spacing that they are resampled to; None if they stay.
@@ -103,7 +103,7 @@ def parse_preparation(spacing: str, clip: str, scores: str, mirrors: str) -> Pre
 
 
 def _numbers(name: str, text: str, count: int, example: str) -> list[float]:
-    """So many numbers, separated by commas; [] for an empty text."""
+    """`count` numbers, separated by commas; [] for an empty text."""
     if not text.strip():
         return []
     try:

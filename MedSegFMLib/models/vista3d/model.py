@@ -62,6 +62,9 @@ CARD = ModelCard(
             ("yes", "no"),
             "no",
         ),
+        ModelOption(
+            "cache_bytes", "Cache", "The most bytes of the scores of classes to keep in memory"
+        ),
     ),
 )
 
