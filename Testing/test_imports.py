@@ -49,7 +49,7 @@ ORDER: dict[str, list[set[str]]] = {
         {"schedule", "throughput"},
         {"task"},
         {"recipes", "registry", "run_log", "state", "step"},
-        {"inputs", "search_plot"},
+        {"inputs"},
         {"loop", "search"},
         {"run"},
         {"planner"},

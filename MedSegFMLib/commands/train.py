@@ -11,7 +11,7 @@ from ..errors import TrainingError
 from ..progress import Progress
 from ..train.inputs import check_inputs
 from ..train.registry import RECIPES, check_packages, recipe
-from ..train.search import PLOT, TABLE, Search, find_search, run_search, table
+from ..train.search.search import PLOT, TABLE, Search, find_search, run_search, table
 from ..train.settings_text import described, parse_settings
 from .console import print_table, progress_bar
 from .training_events import print_events

@@ -16,7 +16,15 @@ from MedSegFMLib.errors import Cancelled, OutputError, TrainingError
 from MedSegFMLib.progress import Progress, no_progress
 from MedSegFMLib.train.recipes.crossplane.recipe import SEARCHED
 from MedSegFMLib.train.recipes.crossplane.settings import CrossplaneSettings
-from MedSegFMLib.train.search import INDEX, PLOT, TABLE, Search, find_search, run_search, table
+from MedSegFMLib.train.search.search import (
+    INDEX,
+    PLOT,
+    TABLE,
+    Search,
+    find_search,
+    run_search,
+    table,
+)
 
 Calls = list[Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..system.atomic_files import atomic_path
+from ...system.atomic_files import atomic_path
 
 _PANEL_INCHES = (3.2, 2.8)
 
@@ -24,7 +24,7 @@ def draw_scores(
     Raises:
         OutputError: The picture cannot be written.
     """
-    from .run_log import can_draw
+    from ..run_log import can_draw
 
     if not can_draw():
         return

@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError, TrainingError
-from ..progress import Progress, parts_of
-from ..system.atomic_files import write_text
-from ..system.folder_lock import folder_lock
-from ..system.json_files import load_json
-from .search_plot import draw_scores
-from .settings_text import parse_settings
+from ...errors import OutputError, TrainingError
+from ...progress import Progress, parts_of
+from ...system.atomic_files import write_text
+from ...system.folder_lock import folder_lock
+from ...system.json_files import load_json
+from ..settings_text import parse_settings
+from .plot import draw_scores
 
 INDEX, TABLE, PLOT = "search.json", "search.csv", "search.png"
 
@@ -128,7 +128,7 @@ def run_search(
         TrainingError: The folder contains a search with other settings.
         OutputError: A file cannot be written or read.
     """
-    from .run_log import prepare_folder
+    from ..run_log import prepare_folder
 
     prepare_folder(search.out)
     with folder_lock(search.out, "or name another as out="):
