@@ -22,7 +22,7 @@ Compared = Literal["probabilities", "logits", "masks"]
 
 @dataclass(frozen=True)
 class Agreement:
-    """What the intersection term compares; the defaults are the paper's.
+    """The comparison that the intersection term makes; the defaults are the paper's.
 
     Attributes:
         compared: Probabilities, logits, or masks with the gradient of probabilities.

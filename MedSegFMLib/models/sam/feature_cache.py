@@ -89,7 +89,7 @@ class SliceFeatures:
         return [key for key in wanted if self._cache.get(key) is None]
 
     def room_for(self, nbytes: int) -> int:
-        """The number of slices, of so many bytes each, whose features fit into the cache."""
+        """The number of slices of `nbytes` bytes each whose features fit into the cache."""
         return max(1, self._cache_bytes // nbytes)
 
     def get(

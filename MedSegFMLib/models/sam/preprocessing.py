@@ -186,7 +186,7 @@ def region_plan(
     Args:
         slice_size: (rows, columns).
         size: One of `SIZES` but the published one.
-        multiple: The input's sides are padded to a multiple of so many pixels.
+        multiple: The number of pixels to multiples of which the input's sides are padded.
         longest: The longest side that the network was trained on.
     """
     wanted = longest if size == "native" else min(longest, int(size))

@@ -28,7 +28,7 @@ class SquarePreprocessor:
         divisor: see above.
         mean, deviation: one for all three channels, or one for each.
         size: one of `SIZES`; the published one is the square.
-        multiple: a region is padded with zeros to a multiple of so many pixels.
+        multiple: the number of pixels to multiples of which a region is padded with zeros.
     """
 
     side: int

@@ -1,1 +1,1 @@
-"""A search over one setting of a recipe: a training for each value, their table and plot."""
+"""A search over one setting of a recipe: its trainings, table and plot."""

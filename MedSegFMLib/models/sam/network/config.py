@@ -41,13 +41,13 @@ class BlockShape:
 
 
 class NetworkConfig(Protocol):
-    """What the encoders of all families have in common.
+    """The description that encoders of all families have in common.
 
     Attributes:
         name: The published name, or that of the family.
         family: The family.
         side: The side in pixels of the images that it was trained on.
-        multiple: The sides of an image must be multiples of so many pixels.
+        multiple: The number of pixels of which the sides of an image must be multiples.
         patch: Pixels between features.
         channels: Of the features as they are cached; SAM 2 and SAM 3 have finer features too.
         depth: The number of blocks.
