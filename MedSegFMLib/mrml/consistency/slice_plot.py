@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vtkmodules.util.numpy_support import numpy_to_vtk
 
 from ...volumes.geometry import Geometry
-from ...volumes.patient_planes import planes, slice_positions_mm
+from ...volumes.patient_planes import SLICE_SIDES, planes, slice_positions_mm
 from ...volumes.region import Region
 from ..nodes.hidden_nodes import add_helper, is_in, remove
 from .contours import PLANE_COLORS
@@ -76,7 +76,8 @@ class SlicePlot:
         chart.SetYAxisTitle(_Y_TITLE)
         chart.SetYAxisRangeAuto(False)
         chart.SetYAxisRange(0.0, 1.05)
-        for name, color in PLANE_COLORS.items():
+        for name in SLICE_SIDES:
+            color = PLANE_COLORS[name]
             series = add_helper(scene, "vtkMRMLPlotSeriesNode", name.capitalize())
             series.SetAndObserveTableNodeID(self._table.GetID())
             # Not along the table's rows: the planes have slices at other places.
