@@ -187,7 +187,7 @@ ALLOWED |= {"SegmentEditorEffects"}
 # In a plugin of Slicer's module of this name, which that module's presence precedes.
 ALLOWED |= {"SegmentStatistics"}
 # What only network code imports there: see Docs/publishing.md.
-NETWORK_CODE = {"torch", "segment_anything", "nnunetv2"}
+NETWORK_CODE = {"torch", "segment_anything", "nnunetv2", "acvl_utils", "voxtell"}
 
 
 def imports_at_file_scope(path: Path) -> set[str]:
