@@ -53,7 +53,7 @@ class WholeLook:
         bounds = []
         for axis, sources in enumerate(self._sources()):
             others = tuple(n for n in range(3) if n != axis)
-            found = np.flatnonzero(inside.any(axis=others)[sources])
+            found = np.flatnonzero(np.asarray(inside.any(axis=others))[sources])
             if not len(found):
                 # The region has fewer voxels than the window.
                 return None
