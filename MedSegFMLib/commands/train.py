@@ -12,7 +12,7 @@ from ..progress import Progress
 from ..train.inputs import check_inputs
 from ..train.registry import RECIPES, check_packages, recipe
 from ..train.search.search import PLOT, TABLE, Search, find_search, run_search, table
-from ..train.settings_text import described, parse_settings
+from ..train.settings_text import described, described_presets, parse_settings
 from .console import print_table, progress_bar
 from .training_events import print_events
 
@@ -21,7 +21,8 @@ EXAMPLES = """\
 examples:
   medsegfm train crossplane out=site cases=cases.json base=sam steps=400
   medsegfm train crossplane out=search cases=cases.json consistency=0,1,2,4
-  medsegfm train ensam out=run minutes=30 pack=PACK.npz --dry-run"""
+  medsegfm train ensam out=run minutes=30 pack=PACK.npz --dry-run
+  medsegfm train ensam out=run recipe=paper data=NPZ_FOLDER coreset=0.1"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
         settings = described(chosen.Settings)
         rows = [[setting.name, setting.default, setting.meaning] for setting in settings]
         print_table(["setting", "default", "meaning"], rows)
+        for argument, words in described_presets(chosen.Settings).items():
+            print(f"\n{argument} stands for {words}")
         return
     if arguments.events:
         print_events(lambda progress: _trained_to_folder(arguments, progress))

@@ -39,6 +39,7 @@ def main() -> None:
         seconds = _drag_to_mask(home, small)
         frames = _frames(home, large)
         memory = _memory(home, large, arguments.slices * 512 * 512 * 2)
+    print(f"image, 512 x 512           {_image_cpu_ms():.1f} ms of a core")
     print(f"drag to mask, {arguments.side}^3      {statistics.median(seconds):.2f} s")
     print(f"scrolling, 512 x 512       {frames:.0f} frames/s")
     print(f"memory, of the volume's    {memory:.2f}")
@@ -98,6 +99,27 @@ def _frames(home: Path, path: Path) -> float:
             return (int(view.get_attribute("data-image")) - first) / (time.perf_counter() - began)
     finally:
         server.close()
+
+
+def _image_cpu_ms() -> float:
+    """Processor time of the server for one image while slices change, whatever else runs."""
+    from MedSegFMLib.browser.slicer_core import Views, application
+    from MedSegFMLib.browser.volume_nodes import add_volume
+
+    app = application()
+    view = Views(app, lambda _name: None).images["axial"]
+    volume = _ball((_SCROLLED, 512, 512))
+    node = add_volume(app.scene, volume, "ball")
+    app.display_manager.show_volume_in_slice_background(node)
+    view.resize(512, 512)
+    view.fit()
+    view.update()
+    began = time.process_time()
+    for n in range(_SCROLLED):
+        view.view.set_slice_value(float(n))
+        view.has_changed = True
+        view.update()
+    return 1000 * (time.process_time() - began) / _SCROLLED
 
 
 def _memory(home: Path, path: Path, volume_bytes: int) -> float:
