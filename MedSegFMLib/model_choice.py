@@ -75,7 +75,7 @@ class ModelChoice:
         return weights | dict(self.options)
 
     def with_own(self, values: Mapping[str, str]) -> ModelChoice:
-        """The choice with the user's own values of its private options, where it has any.
+        """The choice with the user's own values of those of its options that are private.
 
         Args:
             values: the user's private options of the model; secret ones are added to others.

@@ -34,7 +34,7 @@ _BUDGET_BYTES = 1 << 27
 
 @dataclass(frozen=True)
 class Motion:
-    """What is done to the patient: array axes in another order, and one of them reversed.
+    """A turn or a mirroring of the patient: array axes in another order, and one reversed.
 
     Attributes:
         axes_kji: the order of the axes.

@@ -1,7 +1,7 @@
 """The predictions of a model seen from several sides, whatever the model is.
 
 Such predictions should be the same; a network's are only as far as it has learnt to, and their
-differences show where it is uncertain.
+differences show its uncertainty.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class PlaneViews:
         return by_name.get(given or "", first)
 
     def _motions_beside(self, own: Plane) -> dict[str, Motion]:
-        """What is done to the patient for each further prediction, by the name of its plane."""
+        """The motion of the patient for each further prediction, by the name of its plane."""
         geometry = self._session.volume.geometry
         if self._is_of_words and self._session.segmenter.card.dimensions == 3:
             return {MIRRORED: mirroring(geometry)}

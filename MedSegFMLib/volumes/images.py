@@ -172,7 +172,7 @@ def _lacking(title: str, names: Sequence[str], count: int, given: Sequence[str])
 
 
 def _are_distinct(names: Sequence[str]) -> bool:
-    """Whether there are names by which images can be told apart."""
+    """Whether there are names, all of which differ, whatever their case and punctuation."""
     return bool(names) and len({_plain(name) for name in names}) == len(names)
 
 

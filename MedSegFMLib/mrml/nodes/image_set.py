@@ -60,7 +60,7 @@ def set_resampled(node: Any, on: bool) -> None:
 
 
 def images_stamp(node: Any) -> Stamp:
-    """What changes whenever the joined images, their voxels or their places do."""
+    """A value that changes whenever the joined images, their voxels or their places do."""
     images = joined_images(node)
     stamps = [
         (name, other.GetID(), content_stamp(other), _place(other))
