@@ -41,8 +41,8 @@ CARD = ModelCard(
     weights=NAME,
     can_predict_empty=True,
     starts_from="prior",
-    # Computed: the weights twice while they are loaded, and eight maps of 48 features of a window in
-    # 32 bits. A voxel: the volume in 32 bits, resampled and padded copies, scores and weights.
+    # Computed: the weights twice while they are loaded, and eight maps of 48 features of a window
+    # in 32 bits. A voxel: the volume in 32 bits, resampled and padded copies, scores and weights.
     base_bytes=5_000_000_000,
     bytes_per_voxel=24,
     trial_options={"patch": 64},
