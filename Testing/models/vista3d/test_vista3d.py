@@ -347,4 +347,6 @@ def test_the_original_spacing_and_another_one_are_taken(weights: Path) -> None:
         model(weights, spacing=mm).encode(volume, None, no_progress).grid.shape
         for mm in ("original", "1", "1.5")
     ]
-    assert shapes == [(22, 24, 20), (11, 12, 10), (8, 8, 7)]
+    assert shapes[0] == (22, 24, 20)
+    for shape, factor in zip(shapes[1:], (2, 3), strict=True):
+        assert np.abs(np.array(shape) - np.array(shapes[0]) / factor).max() <= 1
