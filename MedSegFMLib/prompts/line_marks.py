@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from ..volumes.geometry import Geometry
+from ..volumes.geometry import Geometry, Matrix
 from .types import Box, Line, Point, Position, Prompt
 
 # The other two diameters of the ellipsoid as a part of the line's length: the one across the line
@@ -71,6 +71,6 @@ def without_lines(
     return tuple(given)
 
 
-def _triple(values: np.ndarray) -> Position:
+def _triple(values: Matrix) -> Position:
     x, y, z = (float(v) for v in values)
     return (x, y, z)

@@ -62,6 +62,12 @@ class ReviewSection:
         ui, queue, opened = self._ui, self.review.queue, self.review.open_case
         ui.reviewResultsButton.text = Path(self._results).name or _("Results…")
         ui.reviewVolumesButton.text = Path(self._volumes).name or _("Volumes…")
+        for button, path in (
+            (ui.reviewResultsButton, self._results),
+            (ui.reviewVolumesButton, self._volumes),
+        ):
+            if path:
+                button.toolTip = path
         ui.reviewOpenButton.enabled = bool(self._results and self._volumes)
         is_open = queue is not None
         for widget in (ui.reviewTable, ui.reviewProgressRow, ui.reviewButtons):
