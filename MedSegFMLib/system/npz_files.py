@@ -172,9 +172,19 @@ class OpenNpz:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_arrays": None}
 
-    @property
-    def arrays(self) -> NpzArrays:
-        """The arrays, whose own methods raise less readable errors."""
+    def header(self, name: str) -> NpyHeader:
+        """The header of an array."""
+        arrays = self._opened()
+        with _named_errors(*self._words):
+            return arrays.header(name)
+
+    def read(self, name: str) -> NDArray[Any]:
+        """An array of numbers or texts."""
+        arrays = self._opened()
+        with _named_errors(*self._words):
+            return arrays.read(name)
+
+    def _opened(self) -> NpzArrays:
         path, error, _, _ = self._words
         # A forked process shares the file's position with its parent, so it opens the file anew.
         if self._arrays is None or self._process != os.getpid():
@@ -183,12 +193,6 @@ class OpenNpz:
                 self._arrays = NpzArrays(path, zipfile.ZipFile(path), error)
             self._process = os.getpid()
         return self._arrays
-
-    def read(self, name: str) -> NDArray[Any]:
-        """An array of numbers or texts."""
-        arrays = self.arrays
-        with _named_errors(*self._words):
-            return arrays.read(name)
 
 
 @contextmanager

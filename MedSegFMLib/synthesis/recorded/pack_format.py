@@ -194,9 +194,8 @@ def load_pack(path: Path) -> list[PackedVolume]:
         VolumeError: the file is missing, damaged or not a pack.
     """
     file = OpenNpz(path, VolumeError, "copy or create it again", "a pack")
-    arrays = file.arrays
     try:
-        form, text = (str(part) for part in arrays.read("index"))
+        form, text = (str(part) for part in file.read("index"))
         packed_volumes = [
             _packed_volume(file, n, item) for n, item in enumerate(parse_json(text, list))
         ]
@@ -224,7 +223,7 @@ def _packed_volume(file: OpenNpz, number: int, item: dict[str, Any]) -> PackedVo
 def _array(file: OpenNpz, number: int, name: str) -> NDArray[Any] | StoredVoxels:
     dtype, shape = _LAYOUT[name]
     full_name = f"{number}/{name}"
-    header = file.arrays.header(full_name)
+    header = file.header(full_name)
     is_right = len(header.shape) == len(shape) and all(
         n is None or n == size for n, size in zip(shape, header.shape, strict=True)
     )
