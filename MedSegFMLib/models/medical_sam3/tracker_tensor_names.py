@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..sam.sam3.tensor_names import AUTHORS_TRACKER, MASK_DECODER, MODEL, NECK, trackers_neck
+from ..sam.sam3.tensor_names import AUTHORS_TRACKER, MASK_DECODER, trackers_neck
+from ..sam.sam3.tensor_names import MODEL as MODEL
+from ..sam.sam3.tensor_names import NECK as NECK
 from ..sam.video_tensor_names import MEMORY_ENCODER, Section, authors_names
 from .tensor_names import bare
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ....weights.layout import check_layout
 from ..layouts.authors_layout import from_authors
 from ..layouts.opened import Opened
-from ..network.config import BlockShape, ImageConfig
+from ..network.config import BlockShape, Family, ImageConfig
 from .config_file import COARSEST, STRIDES, fitting, image_config, side_of
 from .tensor_names import is_memory, is_upstream, sources_of
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NETWORK = "SAM 2"
-_FAMILY = "sam2"
+_FAMILY: Family = "sam2"
 _AUTHORS, _TRANSFORMERS = "image_encoder.trunk.", "vision_encoder.backbone.blocks."
 
 
@@ -38,7 +38,7 @@ def opened(held: Mapping[str, Tensor], path: Path, advice: str) -> Opened:
     from transformers import Sam2Model
 
     shapes = {name: tuple(tensor.shape) for name, tensor in held.items()}
-    config = image_config(path, shapes, advice)
+    config: Any = image_config(path, shapes, advice)
     published = fitting(shapes)
     described = ImageConfig(
         _FAMILY if published is None else published.name,

@@ -14,7 +14,7 @@ from ....errors import WeightsError
 from ....weights.layout import check_layout
 from ..layouts.authors_layout import from_authors
 from ..layouts.opened import Opened
-from ..network.config import BlockShape, ImageConfig
+from ..network.config import BlockShape, Family, ImageConfig
 from .config_file import image_config
 from .tensor_names import (
     AUTHORS_DETECTOR,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NETWORK = "SAM 3"
-_FAMILY = "sam3"
+_FAMILY: Family = "sam3"
 _OTHERS = ("vision_encoder.backbone.layers.", "backbone.vision_backbone.trunk.")
 _OF_VIDEOS = (AUTHORS_DETECTOR, AUTHORS_TRACKER, DETECTOR, MODEL, NECK)
 # The name of one tensor that every tracker has, in the authors' layout and in transformers'.
@@ -58,7 +58,7 @@ def opened(held: Mapping[str, Tensor], path: Path, advice: str) -> Opened:
             f"{path} contains SAM 3's detector alone, which decodes no masks from boxes and "
             f"clicks; {advice}."
         )
-    config = image_config(path)
+    config: Any = image_config(path)
     backbone = config.vision_config.backbone_config
     described = ImageConfig(
         _FAMILY,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..ensam.samples import Batch
 
-_ORDERS = tuple(order for order in permutations(range(3)) if order != (0, 1, 2))
+_ORDERS = tuple((a, b, c) for a, b, c in permutations(range(3)) if (a, b, c) != (0, 1, 2))
 
 
 @dataclass(frozen=True)

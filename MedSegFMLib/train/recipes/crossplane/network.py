@@ -76,7 +76,7 @@ class ViewNetwork:
         if kept is None:
             images = self._preprocessor.images(np.asarray(view.slice_image)[None], plan)
             with autocast(self._device, self._half):
-                states = self._network.prefix(self._tensor(images))
+                states: list[Tensor] = self._network.prefix(self._tensor(images))
             if self._cache is None:
                 return states
             kept = [t.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().cpu() for t in states]

@@ -181,7 +181,8 @@ class Sam3dTask(Task):
     def predicted_bytes(self) -> int:
         """See `Task.predicted_bytes`; includes the base."""
         settings, base = self._settings, self._base.runtime.config
-        base_weights = 12 * base.depth * base.dim**2 + _OTHER_BASE_WEIGHTS
+        in_blocks: int = sum(12 * block.dim**2 for block in base.blocks)
+        base_weights = in_blocks + _OTHER_BASE_WEIGHTS
         weights = sum(int(p.numel()) for p in self.decoder.parameters())
         saved = saved_bytes(self.decoder.config, settings.batch, settings.depth, settings.patch)
         kept = saved * _BACKWARD_FACTOR / (2 if self._half else 1)
