@@ -25,8 +25,8 @@ from ..errors import (
 from ..progress import Progress, part_of
 from ..prompts.types import Box, Prompt, Text
 from ..segmenter import ModelCard, Prediction, Segmenter
-from ..system.device_memory import free_for
-from ..system.free_memory import free_bytes
+from ..system.memory.device_memory import free_for
+from ..system.memory.free_memory import free_bytes
 from ..volumes.geometry import Geometry
 from ..volumes.images import Channels, combined, image_names
 from ..volumes.volume import Volume

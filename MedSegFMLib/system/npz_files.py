@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MedSegFMError
-from .physical_memory import check_fits_memory
+from .memory.physical_memory import check_fits_memory
 from .regular_files import check_regular_file
 
 _MAGIC = b"\x93NUMPY"

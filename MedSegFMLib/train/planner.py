@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import TrainingError
 from ..progress import Progress, no_progress, part_of
-from ..system.device_memory import free_on, held_on, peak_on, reset_peak_on, wait_for
+from ..system.memory.device_memory import free_on, held_on, peak_on, reset_peak_on, wait_for
 from .distributed import Processes
 from .registry import recipe
 from .run import set_threads, training_memory_errors

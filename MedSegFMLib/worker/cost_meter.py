@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from ..system.device_memory import peak_on, reset_peak_on, used_gpus
-from ..system.peak_memory import peak_bytes, reset_peak
+from ..system.memory.device_memory import peak_on, reset_peak_on, used_gpus
+from ..system.memory.peak_memory import peak_bytes, reset_peak
 from .events import Cost
 
 

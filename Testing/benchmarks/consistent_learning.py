@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from MedSegFMLib.system.peak_memory import peak_bytes, reset_peak
+from MedSegFMLib.system.memory.peak_memory import peak_bytes, reset_peak
 from MedSegFMLib.train.recipes.consistent.settings import ConsistentSettings
 from MedSegFMLib.train.run import train
 

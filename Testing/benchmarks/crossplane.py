@@ -267,7 +267,7 @@ def begin(device: Any) -> None:
     """Count the peak from here."""
     import torch
 
-    from MedSegFMLib.system.peak_memory import reset_peak
+    from MedSegFMLib.system.memory.peak_memory import reset_peak
 
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -292,7 +292,7 @@ def peak(device: Any) -> int:
     """The most bytes in use since `begin`."""
     import torch
 
-    from MedSegFMLib.system.peak_memory import peak_bytes
+    from MedSegFMLib.system.memory.peak_memory import peak_bytes
 
     return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else peak_bytes()
 

@@ -73,7 +73,7 @@ def measured(work: Callable[[Path], int], folder: Path) -> tuple[float, int, int
     import scipy  # noqa: F401
     import SimpleITK  # noqa: F401
 
-    from MedSegFMLib.system.peak_memory import peak_bytes
+    from MedSegFMLib.system.memory.peak_memory import peak_bytes
 
     before = peak_bytes()
     start = time.perf_counter()

@@ -36,7 +36,7 @@ from MedSegFMLib.evaluate.results.case_picture import picture_name
 from MedSegFMLib.evaluate.run import run_case, runner, task
 from MedSegFMLib.evaluate.run.task import run_task
 from MedSegFMLib.progress import no_progress
-from MedSegFMLib.system import peak_memory
+from MedSegFMLib.system.memory import peak_memory
 from MedSegFMLib.system.threads import usable_cores
 from MedSegFMLib.tasks.csv_files import read_records, write_records
 from MedSegFMLib.tasks.process_pool import ProcessPool

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from MedSegFMLib.errors import DeviceError
-from MedSegFMLib.system import device, device_memory
+from MedSegFMLib.system import device
+from MedSegFMLib.system.memory import device_memory
 
 
 def gpus(count: int, free: int = 0) -> SimpleNamespace:

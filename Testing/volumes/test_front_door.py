@@ -15,7 +15,7 @@ from dicom_series import write_dicom
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.errors import GeometryError, MedSegFMError, VolumeError
-from MedSegFMLib.system import physical_memory
+from MedSegFMLib.system.memory import physical_memory
 from MedSegFMLib.volumes.io import image_files
 from Testing.attacks.image_files import VOXELS, compressed, nifti
 

@@ -6,7 +6,7 @@ from slicer.i18n import tr as _
 from MedSegFMLib.errors import Cancelled, WeightsError
 from MedSegFMLib.mrml.words import model_messages as messages
 from MedSegFMLib.registry import card
-from MedSegFMLib.system.device_memory import free_for
+from MedSegFMLib.system.memory.device_memory import free_for
 from MedSegFMLib.weights import store
 from MedSegFMLib.weights.catalogue import entry
 from MedSegFMLib.weights.download import Download, Import

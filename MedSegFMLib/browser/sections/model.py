@@ -10,7 +10,7 @@ from ...errors import PageError
 from ...mrml.words import model_messages
 from ...mrml.words.translation import tr as _
 from ...registry import DEFAULT_MODEL, MODELS, missing_packages
-from ...system.free_memory import free_bytes
+from ...system.memory.free_memory import free_bytes
 from ..fields import Message, choice
 from .section import Action, State
 

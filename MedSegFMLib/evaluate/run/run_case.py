@@ -20,7 +20,7 @@ from ...metrics.challenge import instance_f1
 from ...progress import Progress, parts_of
 from ...segmenter import Segmenter
 from ...session.session import Session
-from ...system.peak_memory import peak_bytes, reset_peak
+from ...system.memory.peak_memory import peak_bytes, reset_peak
 from ..instances import are_instances
 from ..protocol import Protocol, derive_seed
 from ..records import PlacedKind, Row, Task

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import ceil, prod
 
 from ...errors import VolumeError, numbers_text
-from ...system.physical_memory import physical_memory_bytes
+from ...system.memory.physical_memory import physical_memory_bytes
 
 _GIGABYTE = 10**9
 

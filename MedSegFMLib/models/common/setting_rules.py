@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from ...system.physical_memory import physical_memory_bytes
+from ...system.memory.physical_memory import physical_memory_bytes
 
 _MOST_SHOWN = 60
 _FLOAT32_BYTES = 4

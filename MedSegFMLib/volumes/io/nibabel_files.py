@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import GeometryError, VolumeError
-from ...system.physical_memory import check_fits_memory
+from ...system.memory.physical_memory import check_fits_memory
 from ..geometry import Geometry
 from ..volume import Volume
 from .decoding_errors import DECODING_ERRORS

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import VolumeError
-from ...system.physical_memory import check_fits_memory
+from ...system.memory.physical_memory import check_fits_memory
 from ...system.regular_files import check_regular_file
 from .header_values import Payload, damaged, is_number, truncated
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import VolumeError
-from ...system.physical_memory import check_fits_memory
+from ...system.memory.physical_memory import check_fits_memory
 from ..geometry import Geometry
 from ..volume import Volume
 from .decoding_errors import DECODING_ERRORS

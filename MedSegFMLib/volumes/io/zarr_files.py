@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import GeometryError, VolumeError
 from ...system.installing import extra_command
-from ...system.physical_memory import check_fits_memory
+from ...system.memory.physical_memory import check_fits_memory
 from ..geometry import Geometry
 from ..volume import Volume
 from .decoding_errors import DECODING_ERRORS

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import GeometryError, VolumeError
-from ...system.physical_memory import check_fits_memory
+from ...system.memory.physical_memory import check_fits_memory
 from ..geometry import Geometry
 from .dicom_write import LEDGER_ELEMENT, PRIVATE_CREATOR, PRIVATE_GROUP
 from .meanings import Code, Meaning, Rgb

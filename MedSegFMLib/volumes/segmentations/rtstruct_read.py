@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ...errors import GeometryError, VolumeError
 from ...system.json_files import parse_json
+from ...system.memory.physical_memory import check_fits_memory
 from ...system.names import LARGEST_LABEL
-from ...system.physical_memory import check_fits_memory
 from ..geometry import Geometry
 from ..io.dicom.header import Header
 from .dicom_read import private_text

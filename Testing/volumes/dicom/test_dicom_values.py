@@ -12,7 +12,7 @@ from pydicom import dcmread
 
 from MedSegFMLib import Volume
 from MedSegFMLib.errors import VolumeError
-from MedSegFMLib.system import physical_memory
+from MedSegFMLib.system.memory import physical_memory
 
 ARRAY = noise()
 UNITS = [("Units", "BQML", "CNTS"), ("RescaleType", "HU", "US")]

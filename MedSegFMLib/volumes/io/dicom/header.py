@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....errors import VolumeError
-from ....system.physical_memory import check_fits_memory
+from ....system.memory.physical_memory import check_fits_memory
 from ..header_values import is_number
 from .damage import DamageNamed, cut_short
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import VolumeError
-from ....system.physical_memory import check_fits_memory
+from ....system.memory.physical_memory import check_fits_memory
 from .codecs import Stored
 from .images import Image, stored_shape
 from .mosaics import check_padding

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....errors import VolumeError
-from ....system.physical_memory import check_fits_memory
+from ....system.memory.physical_memory import check_fits_memory
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset

@@ -9,7 +9,7 @@ from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from .device import may_have_gpu
+from ..device import may_have_gpu
 from .free_memory import free_bytes
 from .peak_memory import peak_bytes, reset_peak
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..errors import MedSegFMError
+from ...errors import MedSegFMError
 
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 # The limit on a system that does not report its memory (Windows).

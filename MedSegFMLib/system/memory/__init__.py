@@ -1,0 +1,1 @@
+"""Memory: of the machine, of a process, and of a GPU."""
