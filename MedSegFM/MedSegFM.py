@@ -22,6 +22,7 @@ if importlib.util.find_spec("MedSegFMLib") is None:
     # A source checkout: the library lies beside the module's folder.
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
+from MedSegFMLib.mrml.words.comparison_messages import ARRANGEMENTS
 from MedSegFMLib.registry import ALIASES, DEFAULT_MODEL, MODELS, card
 
 
@@ -50,10 +51,7 @@ OverwriteChoice = _choices(
         "all": _("Take voxels from all"),
     },
 )
-ArrangementChoice = _choices(
-    "ArrangementChoice",
-    {"rows": _("A row for each model"), "outlines": _("All outlines in your views")},
-)
+ArrangementChoice = _choices("ArrangementChoice", ARRANGEMENTS)
 
 
 class MedSegFM(ScriptedLoadableModule):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_ALL = ("", "0.0.0.0", "::")
 TOKEN_PARAMETER = "token"
 # Of a request that a page of another site has made; a link that the user follows is none.
 _CROSS_SITE = ("cross-site", "same-site")
@@ -23,12 +25,16 @@ class Access:
         host: The address that it listens on.
         public_address: The address under which a proxy serves it, such as
             https://seg.example.org/ward; "" if there is none.
+        names: Further names and addresses of this computer under which it may be used.
+        page: The page that the link opens; "" for the workstation.
         token: The secret that the first request must have.
     """
 
     port: int
     host: str = "127.0.0.1"
     public_address: str = ""
+    names: tuple[str, ...] = ()
+    page: str = ""
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
     @property
@@ -41,10 +47,12 @@ class Access:
         """Whether pages are served over HTTPS, so that the cookie is sent over nothing else."""
         return urlsplit(self.public_address).scheme == "https"
 
-    def link(self, host: str = "127.0.0.1", page: str = "") -> str:
-        """The address that opens a page, with the token."""
-        base = self.public_address.rstrip("/") or f"http://{host}:{self.port}"
-        return f"{base}/{page}?{TOKEN_PARAMETER}={self.token}"
+    @property
+    def link(self) -> str:
+        """The address that opens the page, with the token."""
+        host = "127.0.0.1" if is_loopback(self.host) else (self.names or (self.host,))[0]
+        base = self.public_address.rstrip("/") or f"http://{_bracketed(host)}:{self.port}"
+        return f"{base}/{self.page}?{TOKEN_PARAMETER}={self.token}"
 
     def has_token(self, given: str | None) -> bool:
         """Whether a text is the token; the time that this takes does not depend on the text."""
@@ -72,7 +80,7 @@ class Access:
         return ""
 
     def _hosts(self) -> set[str]:
-        names = {*_LOOPBACK, _bracketed(self.host)}
+        names = {*_LOOPBACK, _bracketed(self.host), *map(_bracketed, self.names)}
         hosts = {f"{name}:{self.port}".casefold() for name in names}
         if self.public_address:
             hosts.add(urlsplit(self.public_address).netloc.casefold())
@@ -84,6 +92,19 @@ class Access:
             parts = urlsplit(self.public_address)
             origins.add(f"{parts.scheme}://{parts.netloc}".casefold())
         return origins
+
+
+def names_of(host: str) -> tuple[str, ...]:
+    """The names of this computer if a server listens on all its addresses; () otherwise."""
+    if host not in _ALL:
+        return ()
+    name = socket.gethostname()
+    try:
+        found = socket.getaddrinfo(name, None)
+    except OSError:
+        found = []
+    addresses = (str(item[4][0]).partition("%")[0] for item in found)
+    return tuple(dict.fromkeys((name, socket.getfqdn(), *addresses)))
 
 
 def is_loopback(host: str) -> bool:

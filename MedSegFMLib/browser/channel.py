@@ -32,11 +32,17 @@ class Channel:
         self._sent_images: dict[int, int] = {}
         self._unconfirmed: dict[int, int] = {}
         self._queue: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self._is_sending = False
         self.is_ready = False
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether everything that was to be sent is with the network."""
+        return self._queue.empty() and not self._is_sending
+
     def wants(self, image: ViewImage) -> bool:
-        """Whether the page can take another image of a view now."""
-        return self.is_ready and self._unconfirmed.get(image.index, 0) < _MOST_UNCONFIRMED
+        """Whether the page can take another image of a view now; the state makes the views."""
+        return bool(self._sent_states) and self._unconfirmed.get(image.index, 0) < _MOST_UNCONFIRMED
 
     def confirm(self, index: int) -> None:
         """The page has drawn an image of a view."""
@@ -64,7 +70,9 @@ class Channel:
     async def run_sender(self) -> None:
         """Send what is queued, in order, until the page is gone."""
         while True:
+            self._is_sending = False
             item = await self._queue.get()
+            self._is_sending = True
             try:
                 if isinstance(item, str):
                     await self._socket.send_str(item)

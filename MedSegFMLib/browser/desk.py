@@ -24,9 +24,8 @@ from .sections.segments import SegmentsSection
 from .sections.status import StatusSection
 from .sections.views import ViewsSection
 from .sections.volume import VolumeSection
-from .slicer_core import VIEWS, application, make_views
+from .slicer_core import Views, application
 from .surfaces import Surfaces
-from .view_image import ViewImage
 
 
 class Desk:
@@ -48,14 +47,14 @@ class Desk:
     def __init__(self, make_client: Callable[[str], Client], autosave: Path) -> None:
         self.app = app = application()
         self.scene = app.scene
-        views = make_views(app, self._note_view)
-        self.images = {name: ViewImage(n, views[name]) for n, name in enumerate(VIEWS)}
+        views = Views(app, self._note_view)
+        self.images = views.images
         self.recovery = Recovery(autosave)
         self.logic = logic = SegmentationLogic(
             app.scene, make_client, app.app_logic, app.terminologies_logic, self.recovery.autosave
         )
         self.status = StatusSection(logic.cancel)
-        self.views = ViewsSection(self, self.images)
+        self.views = ViewsSection(self, views)
         self.volume = VolumeSection(self, self.views.show)
         self.segments = SegmentsSection(self)
         self.model = ModelSection(self)

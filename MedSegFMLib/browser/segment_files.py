@@ -8,6 +8,7 @@ from ..errors import MaskError
 from ..mrml.logic import SegmentationLogic
 from ..mrml.segments.model_voxels import ModelVoxels
 from ..volumes.masks import bounding_box
+from ..volumes.region import Region
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 
@@ -33,9 +34,10 @@ def add_segments(logic: SegmentationLogic, segmentation: Segmentation) -> int:
         if not segmentation.geometry.matches(geometry):
             moved = Volume(mask.astype(np.uint8), segmentation.geometry).resample(geometry, order=0)
             mask = moved.array_kji.astype(bool)
-        region = bounding_box(mask)
-        if region is None:
+        box = bounding_box(mask)
+        if box is None:
             continue
+        region = Region.from_slices(box)
         logic.add_segment(segment.name, ModelVoxels(region, mask[region.slices].copy()))
         count += 1
     if not count:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -21,8 +22,9 @@ from ..volumes.volume import Volume
 from ..weights import store
 from ..worker.client import WorkerClient
 from ..worker.launchers import LocalLauncher
-from .access import Access, is_loopback
+from .access import Access, is_loopback, names_of
 from .desk import Desk
+from .dicom_files import Images, read_with_images
 from .hub import Hub
 from .page_files import render
 from .uploads import Uploads
@@ -34,6 +36,7 @@ _CLOSED_SECONDS = 60.0
 _FIRST_SECONDS = 15 * 60.0
 _LOOK_SECONDS = 0.5
 _BACKLOG = 64
+_OPENING = "open.html"
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,17 @@ def serve(options: Options, model: str = "", device: str = "auto") -> None:
         results, source = options.review
         ReviewQueue(results)
         CaseVolumes(source, results)
-    volumes = [(Volume.read(path), name_of(path.resolve())) for path in options.volumes]
-    asyncio.run(_run(options, volumes, model, device))
+    with closing(_bind(options)) as bound:
+        volumes = [(*read_with_images(path), name_of(path.resolve())) for path in options.volumes]
+        asyncio.run(_run(options, bound, volumes, model, device))
 
 
 async def _run(
-    options: Options, volumes: list[tuple[Volume, str]], model: str, device: str
+    options: Options,
+    bound: socket.socket,
+    volumes: list[tuple[Volume, Images, str]],
+    model: str,
+    device: str,
 ) -> None:
     desk = Desk(lambda _host: WorkerClient(LocalLauncher()), store.folder().parent / "autosave")
     hub, uploads = Hub(desk), Uploads()
@@ -93,11 +101,13 @@ async def _run(
             desk.logic.set_model(model, device)
         if options.review is not None:
             desk.review.open(*options.review)
-        for volume, name in volumes:
-            desk.volume.add(volume, name)
-        runner, access = await _listen(options, hub, uploads)
+        for volume, images, name in volumes:
+            desk.volume.add(volume, name, images)
+        runner, access = await _listen(options, bound, hub, uploads)
         try:
             _announce(options, access)
+            if options.opens:
+                _open(access.link, uploads.folder / _OPENING)
             await _until_end(options, hub)
         finally:
             await runner.cleanup()
@@ -106,23 +116,35 @@ async def _run(
         uploads.close()
 
 
-async def _listen(options: Options, hub: Hub, uploads: Uploads) -> tuple[web.AppRunner, Access]:
-    """Listen; the rules of access are known once the port is."""
-    import socket as sockets
+def _bind(options: Options) -> socket.socket:
+    """The socket to listen on.
 
-    family = sockets.AF_INET6 if ":" in options.host else sockets.AF_INET
-    sock = sockets.socket(family, sockets.SOCK_STREAM)
+    Raises:
+        PageError: If the address cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         if sys.platform != "win32":
-            sock.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
-        sock.bind((options.host, options.port))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((options.host, options.port))
+        bound.listen(_BACKLOG)
     except OSError as error:
-        sock.close()
+        bound.close()
         raise PageError(
-            f"The server cannot use port {options.port} of {options.host} ({error.strerror}); "
-            "choose another --port, or leave it out."
+            f"The server cannot use port {options.port} of {options.host} "
+            f"({error.strerror or error}); choose another --port, or leave it out."
         ) from error
-    access = Access(sock.getsockname()[1], options.host, options.public_address)
+    return bound
+
+
+async def _listen(
+    options: Options, bound: socket.socket, hub: Hub, uploads: Uploads
+) -> tuple[web.AppRunner, Access]:
+    """Answer requests; the rules of access are known once the port is."""
+    port = bound.getsockname()[1]
+    page = "" if options.review is None else "review"
+    access = Access(port, options.host, options.public_address, names_of(options.host), page)
     pages = {"/": render("workstation")}
     if options.review is not None:
         pages["/review"] = render("review")
@@ -130,14 +152,12 @@ async def _listen(options: Options, hub: Hub, uploads: Uploads) -> tuple[web.App
         make_web_app(access, hub, uploads, pages), handle_signals=False, access_log=None
     )
     await runner.setup()
-    await web.SockSite(runner, sock, backlog=_BACKLOG).start()
+    await web.SockSite(runner, bound).start()
     return runner, access
 
 
 def _announce(options: Options, access: Access) -> None:
-    """Print the address, and open a browser."""
-    host = access.host if not is_loopback(access.host) else "127.0.0.1"
-    link = access.link(host, "" if options.review is None else "review")
+    """Print the address."""
     if not is_loopback(options.host):
         print(
             f"Warning: {options.host} is reached by other computers. All who have the address "
@@ -145,7 +165,7 @@ def _announce(options: Options, access: Access) -> None:
             "read the network. Docs/browser.md describes a proxy with HTTPS.",
             file=sys.stderr,
         )
-    print(f"Open {link}", flush=True)
+    print(f"Open {access.link}", flush=True)
     print(
         "From another computer: "
         f"ssh -L {access.port}:127.0.0.1:{access.port} USER@THIS-COMPUTER, then open that address "
@@ -153,9 +173,16 @@ def _announce(options: Options, access: Access) -> None:
         flush=True,
     )
     print("End with Ctrl-C" + ("." if options.keeps else ", or close the page."), flush=True)
-    if options.opens:
-        with suppress(webbrowser.Error):
-            webbrowser.open(link)
+
+
+def _open(link: str, page: Path) -> None:
+    """Open a browser on a private file that leads to the address.
+
+    The command line of a browser is seen by all users of a computer, and the address has the token.
+    """
+    page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={link}">')
+    with suppress(webbrowser.Error):
+        webbrowser.open(page.as_uri())
 
 
 async def _until_end(options: Options, hub: Hub) -> None:

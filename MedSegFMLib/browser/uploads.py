@@ -28,11 +28,14 @@ class Uploads:
 
     Args:
         largest_bytes: The largest sum of the files of one upload.
+
+    Attributes:
+        folder: The folder.
     """
 
     def __init__(self, largest_bytes: int = LARGEST_BYTES) -> None:
         self._largest = largest_bytes
-        self._folder = Path(tempfile.mkdtemp(prefix="medsegfm-uploads-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="medsegfm-uploads-"))
         self._count = 0
 
     async def receive(self, reader: MultipartReader) -> Path:
@@ -45,7 +48,7 @@ class Uploads:
             PageError: If there is no file, or they are too many or too large; nothing is kept.
         """
         self._count += 1
-        folder = self._folder / str(self._count)
+        folder = self.folder / str(self._count)
         folder.mkdir(mode=0o700)
         try:
             left, names = self._largest, list[str]()
@@ -66,17 +69,17 @@ class Uploads:
 
     def without_folder(self, sentence: str) -> str:
         """A message without the place of the private folder."""
-        return re.sub(rf"{re.escape(str(self._folder))}/\d+/?", "", sentence)
+        return re.sub(rf"{re.escape(str(self.folder))}/\d+/?", "", sentence)
 
     def remove(self, path: Path) -> None:
         """Delete the files of an upload."""
-        if self._folder in path.parents:
-            part = path.relative_to(self._folder).parts[0]
-            shutil.rmtree(self._folder / part, ignore_errors=True)
+        if self.folder in path.parents:
+            part = path.relative_to(self.folder).parts[0]
+            shutil.rmtree(self.folder / part, ignore_errors=True)
 
     def close(self) -> None:
         """Delete everything."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _store(self, part: BodyPartReader, path: Path, left: int) -> int:
         """Write a file; returns its size."""

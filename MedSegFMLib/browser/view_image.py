@@ -49,7 +49,7 @@ class ViewImage:
         self.has_changed = True
         self.number = 0
         self.data = b""
-        self.seconds = 0.0
+        self._fitted: tuple[float, ...] = ()
         self._pixels: NDArray[np.uint8] | None = None
         self._is_still = False
         self._rendered_at = 0.0
@@ -74,21 +74,34 @@ class ViewImage:
             return
         self.view.render_window().SetSize(*wanted)
         if self.is_slice:
-            before = self.view.get_view_node().GetFieldOfView()
+            node = self.view.get_view_node()
+            before = node.GetFieldOfView()
             self.view._logic.ResizeSliceNode(*wanted)
-            _keep_scale(self.view.get_view_node(), before, wanted)
+            if before == self._fitted:
+                self.fit()
+            else:
+                _keep_scale(node, before, wanted)
+        self.has_changed = True
+
+    def fit(self) -> None:
+        """Show the whole volume on the present slice; also after a resize, until it is zoomed."""
+        if self.is_slice:
+            at = self.view.get_slice_value()
+            self.view.fit_view_to_content()
+            self.view.set_slice_value(at)
+            self._fitted = self.view.get_view_node().GetFieldOfView()
+        else:
+            self.view.fit_view_to_content()
         self.has_changed = True
 
     def update(self) -> None:
         """Render if the view has changed; encode without loss if it has not for a while."""
         if self.has_changed:
-            began = monotonic()
             self.has_changed = False
             self._pixels = self._render()
             self._is_still = False
             self._encode(JPEG)
             self._rendered_at = monotonic()
-            self.seconds = self._rendered_at - began
         elif not self._is_still and monotonic() - self._rendered_at >= _STILL_SECONDS:
             self._is_still = True
             self._encode(PNG)

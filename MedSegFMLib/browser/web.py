@@ -19,6 +19,7 @@ from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 from . import page_files
 from .access import Access
+from .dicom_files import Images, read_with_images
 from .guard import Handler, guard
 from .segment_files import add_segments
 
@@ -90,10 +91,12 @@ class Routes:
         """A volume that a page sends."""
         volume = self._hub.desk.volume
 
-        def add(found: Volume, path: Path) -> None:
-            volume.add(found, name_of(path))
+        def add(found: tuple[Volume, Images], path: Path) -> bool:
+            volume.add(found[0], name_of(path), found[1])
+            # Results refer to DICOM images, which therefore stay until the end.
+            return bool(found[1])
 
-        return await self._upload(request, Volume.read, add)
+        return await self._upload(request, read_with_images, add)
 
     async def segments(self, request: web.Request) -> web.StreamResponse:
         """Segments that a page sends, for the chosen volume."""
@@ -102,11 +105,12 @@ class Routes:
         def read(path: Path) -> Segmentation:
             return Segmentation.read(path, logic.require_volume().geometry)
 
-        def add(found: Segmentation, path: Path) -> None:
+        def add(found: Segmentation, path: Path) -> bool:
             count = add_segments(logic, found)
             status.inform(
                 _("{count} segments were loaded from {name}.").format(count=count, name=path.name)
             )
+            return False
 
         return await self._upload(request, read, add)
 
@@ -114,20 +118,22 @@ class Routes:
         self,
         request: web.Request,
         read: Callable[[Path], Read],
-        add: Callable[[Read, Path], None],
+        add: Callable[[Read, Path], bool],
     ) -> web.StreamResponse:
-        """Receive files, read them beside the main thread, and remove them."""
+        """Receive files and read them beside the main thread; they stay if `add` returns True."""
         desk = self._hub.desk
         try:
             if not request.content_type.startswith("multipart/"):
                 raise PageError("The files must be sent as multipart/form-data; use the page.")
             path = await self._uploads.receive(await _multipart(request))
+            is_kept = False
             try:
                 desk.volume.opening(path.name)
-                add(await asyncio.to_thread(read, path), path)
+                is_kept = add(await asyncio.to_thread(read, path), path)
             finally:
                 desk.volume.opening("")
-                self._uploads.remove(path)
+                if not is_kept:
+                    self._uploads.remove(path)
         except MedSegFMError as error:
             sentence = " ".join(self._uploads.without_folder(str(error)).split())
             desk.status.warn(sentence)

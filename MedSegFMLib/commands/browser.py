@@ -47,10 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=60.0,
         metavar="S",
-        help="end when no page has been open for this long",
+        help="end when no page has been open for so many seconds",
     )
     parser.add_argument(
-        "--port", type=int, default=0, metavar="N", help="port to listen on (default: a free one)"
+        "--port",
+        type=int,
+        default=0,
+        metavar="N",
+        help="number of the port to listen on (default: a free one)",
     )
     parser.add_argument(
         "--host",

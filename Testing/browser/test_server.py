@@ -13,10 +13,13 @@ import aiohttp
 import numpy as np
 import pytest
 from browser_server import BrowserServer
+from dicom_files import slices, write_files
 from waiting import wait_until
 
 from MedSegFMLib import Geometry, Volume
+from MedSegFMLib.browser.view_image import HEADER
 from MedSegFMLib.browser.web import LARGEST_MESSAGE_BYTES
+from MedSegFMLib.volumes.segmentations.segmentation import Segmentation
 
 BOUNDARY = "xxBOUNDARYxx"
 
@@ -47,7 +50,9 @@ class Caller:
         finally:
             connection.close()
 
-    def upload(self, *files: tuple[str, bytes], cut: bool = False) -> tuple[int, str]:
+    def upload(
+        self, *files: tuple[str, bytes], cut: bool = False, path: str = "/volumes"
+    ) -> tuple[int, str]:
         parts = b"".join(
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
             "\r\n".encode()
@@ -57,7 +62,7 @@ class Caller:
         )
         body = parts[:-20] if cut else parts + f"--{BOUNDARY}--\r\n".encode()
         kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-        status, _, answer = self.ask("POST", "/volumes", self.own | kind, body)
+        status, _, answer = self.ask("POST", path, self.own | kind, body)
         return status, json.loads(answer)["error"]
 
 
@@ -137,6 +142,34 @@ def test_a_volume_arrives_whole(caller: Caller, ball_file: Path, tmp_path: Path)
     assert caller.upload((large.name, large.read_bytes())) == (200, "")
 
 
+def test_segments_of_a_file_are_shown_beside_the_volume(
+    caller: Caller, ball_file: Path, tmp_path: Path
+) -> None:
+    assert caller.upload((ball_file.name, ball_file.read_bytes())) == (200, "")
+    volume = Volume.read(ball_file)
+    labels = volume.with_array((volume.array_kji > 100).astype(np.uint8))
+    # On every second slice only, as a file of another grid.
+    path = tmp_path / "labels.nii.gz"
+    labels.resample(labels.geometry.resampled((1.0, 1.0, 2.0)), order=0).write(path)
+    sent = (path.name, path.read_bytes())
+    assert caller.upload(sent, path="/segments") == (200, "")
+    status, error = caller.upload(("labels.nii.gz", b"x"), path="/segments")
+    assert (status, "labels.nii.gz" in error) == (400, True)
+
+    async def rows() -> list[str]:
+        async with (
+            aiohttp.ClientSession(headers=caller.own) as session,
+            session.ws_connect(f"ws://{caller.host}/socket") as socket,
+        ):
+            await socket.send_str(json.dumps({"type": "hello"}))
+            while True:
+                answer = await socket.receive(timeout=120)
+                if answer.type is aiohttp.WSMsgType.TEXT:
+                    return [row["name"] for row in json.loads(answer.data)["segments"]["rows"]]
+
+    assert len(asyncio.run(rows())) == 1
+
+
 def _talk(caller: Caller, *messages: str | bytes) -> Any:
     """Sends messages over a socket; returns the code with which the server closes it."""
 
@@ -205,6 +238,47 @@ def test_unknown_actions_and_bad_values_change_nothing_and_are_explained(caller:
     log = json.loads([text for text in asyncio.run(run()) if '"status"' in text][-1])["status"]
     assert log["isError"]
     assert sum("Reload" in line or "reload" in line for line in log["log"]) >= len(bad)
+
+
+def test_a_dicom_series_gives_a_dicom_seg_of_its_images(tmp_path: Path) -> None:
+    array = np.full((6, 32, 32), 20, np.int16)
+    array[1:5, 8:24, 8:24] = 200
+    folder = tmp_path / "series"
+    write_files(folder, slices(array, step=(0, 0, 3.0), spacing=(0.8, 0.8)))
+    server = BrowserServer(tmp_path, str(folder), "--model", "randomwalk")
+
+    async def run() -> bytes:
+        caller = Caller(server)
+        async with (
+            aiohttp.ClientSession(headers=caller.own) as session,
+            session.ws_connect(f"ws://{caller.host}/socket") as socket,
+        ):
+            await socket.send_str(json.dumps({"type": "hello"}))
+            image = None
+            while image is None:
+                answer = await socket.receive(timeout=120)
+                if answer.type is aiohttp.WSMsgType.BINARY:
+                    view, _, width, height, number = HEADER.unpack_from(answer.data)
+                    image = (number, width, height) if view == 0 else None
+            draw = {"type": "act", "action": "draw", "kind": "positive", "view": 0}
+            places = [[image[1] / 2, image[2] / 2]]
+            await socket.send_str(json.dumps(draw | {"image": image[0], "places": places}))
+            while True:
+                answer = await socket.receive(timeout=120)
+                if answer.type is aiohttp.WSMsgType.TEXT and "Done." in answer.data:
+                    break
+            async with session.get(f"http://{caller.host}/results/dicomseg") as found:
+                assert found.status == 200, await found.text()
+                return await found.read()
+
+    try:
+        path = tmp_path / "result.dcm"
+        path.write_bytes(asyncio.run(run()))
+        segments = Segmentation.read(path).segments
+        assert len(segments) == 1
+        assert segments[0].voxels > 100
+    finally:
+        server.close()
 
 
 def test_the_server_ends_by_itself_when_its_page_is_closed(tmp_path: Path) -> None:

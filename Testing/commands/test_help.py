@@ -69,7 +69,7 @@ def test_every_default_that_an_option_has_is_shown_with_it() -> None:
 
 def test_every_option_with_numbers_says_their_unit_or_what_they_count() -> None:
     units = "voxel|voxels|millimetres|mm|ml|number|slices|fraction|Dice|threads|level|LEVEL|level"
-    units += "|prompt|clicks|lines|from 1|slice|grey values"
+    units += "|prompt|clicks|lines|seconds|from 1|slice|grey values"
     for command in COMMANDS:
         for action in actions_of(parser_of([command])):
             if action.type in (int, float):

@@ -6,6 +6,7 @@ export class Comparison {
     this.link = link;
     byId("compareObject").onchange = (event) => link.act("compareObject", { label: Number(event.target.value) });
     byId("compareReference").onchange = (event) => link.act("compareReference", { key: event.target.value });
+    byId("compareArrangement").onchange = (event) => link.act("compareArrangement", { arrangement: event.target.value });
     byId("consensusButton").onclick = () => link.act("consensus", { method: byId("consensusMethod").value });
   }
 
@@ -41,6 +42,7 @@ export class Comparison {
     setHidden("compareObjectRow", part.objects.length < 2);
     const references = part.references.map(({ key, title }) => ({ value: key, title }));
     fill("compareReference", [{ value: "", title: "None" }, ...references], part.reference);
+    fill("compareArrangement", part.arrangements.map(({ key, title }) => ({ value: key, title })), part.arrangement);
     setText("compareReferenceNote", part.referenceNote);
     setText("compareNotes", part.notes);
     byId("compareMap").checked = part.showsMap;

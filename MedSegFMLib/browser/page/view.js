@@ -6,7 +6,7 @@ const SCALE_PIXELS = 90;
 const SVG = "http://www.w3.org/2000/svg";
 
 export class View {
-  constructor(index, title, link) {
+  constructor(index, link) {
     this.index = index;
     this.link = link;
     this.image = null;
@@ -15,13 +15,12 @@ export class View {
     this.root = element("section", "view");
     this.root.tabIndex = 0;
     this.root.dataset.view = index;
-    this.root.setAttribute("aria-label", `${title} view`);
     this.stage = this.root.appendChild(element("div", "stage"));
     this.canvas = this.stage.appendChild(document.createElement("canvas"));
     this.context = this.canvas.getContext("2d");
     this.overlay = this.stage.appendChild(document.createElementNS(SVG, "svg"));
     this.overlay.setAttribute("aria-hidden", "true");
-    this.stage.appendChild(element("span", "mark", title));
+    this.title = this.stage.appendChild(element("span", "mark"));
     this.letters = ["left", "right", "top", "bottom"].map((side) =>
       this.stage.appendChild(element("span", `letter ${side}`)));
     this.scale = this.stage.appendChild(element("div", "scale"));
@@ -31,7 +30,6 @@ export class View {
     this.slider = this.foot.appendChild(document.createElement("input"));
     this.slider.type = "range";
     this.slider.min = 0;
-    this.slider.setAttribute("aria-label", `${title} slice`);
     this.count = this.foot.appendChild(document.createElement("output"));
     this.slider.oninput = () => this.link.act("slice", { view: index, slice: Number(this.slider.value) });
     this.drawing = new Drawing(this);
@@ -73,6 +71,11 @@ export class View {
   }
 
   state(found, views) {
+    if (this.title.textContent !== found.title) {
+      this.title.textContent = found.title;
+      this.root.setAttribute("aria-label", `${found.title} view`);
+      this.slider.setAttribute("aria-label", `${found.title} slice`);
+    }
     found.letters.length ? found.letters.forEach((text, n) => { this.letters[n].textContent = text; })
       : this.letters.forEach((mark) => { mark.textContent = ""; });
     const isSlice = found.slices > 0;

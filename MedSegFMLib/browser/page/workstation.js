@@ -93,15 +93,18 @@ class Workstation {
 
   showViews(part) {
     const root = byId("views");
-    if (!this.views.length) {
-      this.views = part.views.map(({ title }, index) => new View(index, title, this));
-      root.append(...this.views.map((view) => view.root));
-    }
+    part.views.slice(this.views.length).forEach(() => {
+      const view = new View(this.views.length, this);
+      this.views.push(view);
+      root.append(view.root);
+      view.draws(this.draws());
+    });
     root.dataset.layout = part.layout;
     part.views.forEach((found, index) => {
-      this.views[index].root.hidden = part.layout !== "four" && part.layout !== found.name;
+      this.views[index].root.hidden = !part.visible.includes(index);
       this.views[index].state(found, part);
     });
+    for (const node of this.layouts) node.hidden = node.dataset.layout === "models" && !part.rows;
     for (const node of this.layouts) node.setAttribute("aria-pressed", String(node.dataset.layout === part.layout));
   }
 }

@@ -15,6 +15,7 @@ from ...mrml.comparison.table import table_of
 from ...mrml.comparison.view import ModelComparisonView
 from ...mrml.segments.reference import ReferenceSegment, reference_choices
 from ...mrml.words import comparison_messages as messages
+from ...mrml.words.comparison_messages import ARRANGEMENTS
 from ...mrml.words.translation import tr as _
 from ...registry import MODELS
 from ..colors import as_hex
@@ -42,9 +43,8 @@ class ComparisonSection:
         self._desk = desk
         self._comparison = ModelComparison(desk.logic)
         self._view = ModelComparisonView(desk.scene, self._comparison)
-        self._view.arrangement = "outlines"
         desk.logic.while_saving.add(self._view)
-        self._ticked = [name for name in ("ensam", "randomwalk") if name in MODELS]
+        self._ticked: list[str] = [name for name in ("ensam", "randomwalk") if name in MODELS]
         self._measures_consistency = False
         self._references: list[ReferenceSegment] = []
         self._looked_at = 0.0
@@ -63,6 +63,9 @@ class ComparisonSection:
         if comparison.is_open and monotonic() - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = monotonic()
             self._references = list(reference_choices(self._desk.scene))
+        in_rows = comparison.is_open and self._view.arrangement == "rows"
+        # The views are there before the scene's layout names them.
+        self._desk.views.show_models([r.title for r in comparison.results] if in_rows else [])
         self._view.update()
 
     def hide_map(self) -> None:
@@ -111,6 +114,7 @@ class ComparisonSection:
             "compareObject": self._choose_object,
             "compareReference": self._choose_reference,
             "compareShow": self._show_model,
+            "compareArrangement": self._arrange,
             "compareMap": self._show_map,
             "compareTake": self._take,
             "consensus": self._add_consensus,
@@ -160,6 +164,8 @@ class ComparisonSection:
                 )
             ],
             "notes": messages.notes(comparison),
+            "arrangement": self._view.arrangement,
+            "arrangements": [{"key": key, "title": title} for key, title in ARRANGEMENTS.items()],
             "hasMap": answered >= FEWEST,
             "showsMap": self._view.shows_map,
             "methods": [{"key": key, "title": title} for key, title in METHODS.items()],
@@ -193,6 +199,10 @@ class ComparisonSection:
         model, on = text(message, "model"), flag(message, "on")
         hidden = self._view.hidden - {model}
         self._view.hidden = hidden if on else hidden | {self._comparison.result(model).model}
+
+    def _arrange(self, message: Message) -> None:
+        wanted = choice(message, "arrangement", tuple(ARRANGEMENTS))
+        self._view.arrangement = "rows" if wanted == "rows" else "outlines"
 
     def _show_map(self, message: Message) -> None:
         on = flag(message, "on")

@@ -9,12 +9,13 @@ import numpy as np
 import slicer
 
 from ...errors import PageError
+from ...mrml.comparison.row_layout import ORIENTATIONS
 from ...mrml.nodes.transforms import to_numpy
 from ...mrml.words.translation import tr as _
 from ...volumes.windows import AUTO, Window, named_window, window_names
 from .. import pointer
 from ..fields import Message, choice, flag, number, text, whole
-from ..slicer_core import SLICES, VIEWS
+from ..slicer_core import SLICES, VIEWS, Views
 from ..view_image import ViewImage
 from ..volume_nodes import set_window, window_of
 from .section import Action, State
@@ -22,7 +23,7 @@ from .section import Action, State
 if TYPE_CHECKING:
     from ..desk import Desk
 
-LAYOUTS = ("four", *VIEWS)
+LAYOUTS = ("four", *VIEWS, "models")
 _TITLES = {
     "axial": _("Axial"),
     "coronal": _("Coronal"),
@@ -38,21 +39,44 @@ class ViewsSection:
 
     Args:
         desk: The work.
-        images: The views' images by name.
+        views: The views.
     """
 
     name = "views"
 
-    def __init__(self, desk: Desk, images: Mapping[str, ViewImage]) -> None:
-        self._desk, self._images = desk, images
+    def __init__(self, desk: Desk, views: Views) -> None:
+        self._desk, self._views, self._images = desk, views, views.images
+        self._models: list[str] = []
+        self._before_models = "four"
         self._layout = "four"
         self._adjusts_window = False
 
     @property
     def visible(self) -> list[ViewImage]:
         """The views of the layout."""
+        if self._layout == "models":
+            return [self._images[name] for name in self._model_views()]
         names = VIEWS if self._layout == "four" else (self._layout,)
         return [self._images[name] for name in names]
+
+    def show_models(self, titles: list[str]) -> None:
+        """Show a row of slices for each model of a comparison; [] for the layout before.
+
+        Args:
+            titles: The titles of the models.
+        """
+        if titles == self._models:
+            return
+        for row in range(len(titles)):
+            self._views.add_row(row)
+        if titles and self._layout != "models":
+            self._before_models, self._layout = self._layout, "models"
+        elif not titles and self._layout == "models":
+            self._layout = self._before_models
+        self._models = titles
+
+    def _model_views(self) -> list[str]:
+        return [f"{row}-{name}" for row in range(len(self._models)) for name in ORIENTATIONS]
 
     def show(self, node: Any) -> None:
         """Show a volume with its segments alone, slices along the volume's own axes."""
@@ -60,7 +84,10 @@ class ViewsSection:
         display.show_volume_in_slice_background(node)
         display.show_volume_in_slice_foreground(None)
         for name in SLICES:
-            self._images[name].view.get_view_node().RotateToVolumePlane(node)
+            view = self._images[name].view
+            view.get_view_node().RotateToVolumePlane(node)
+            # In the middle of the volume.
+            view.fit_view_to_content()
         own = self._desk.logic.segments.node
         for other in _segmentations(self._desk.scene):
             other.SetDisplayVisibility(other is own)
@@ -69,8 +96,7 @@ class ViewsSection:
     def fit(self) -> None:
         """Bring the whole volume into each view."""
         for image in self._images.values():
-            image.view.fit_view_to_content()
-            image.has_changed = True
+            image.fit()
 
     def look_at_segments(self) -> None:
         """Turn the camera to the segments, the first time that there are any."""
@@ -82,7 +108,9 @@ class ViewsSection:
         width, level = (0.0, 0.0) if node is None else window_of(node)
         return {
             "layout": self._layout,
-            "views": [self._view(name) for name in VIEWS],
+            "views": [self._view(name) for name in self._images],
+            "visible": [image.index for image in self.visible],
+            "rows": len(self._models),
             "windows": [name for name in window_names() if name != AUTO],
             "width": round(width, 3),
             "level": round(level, 3),
@@ -108,11 +136,12 @@ class ViewsSection:
         return self._image(message)
 
     def _image(self, message: Message) -> ViewImage:
-        return self._images[VIEWS[whole(message, "view", 0, len(VIEWS) - 1)]]
+        images = list(self._images.values())
+        return images[whole(message, "view", 0, len(images) - 1)]
 
     def _view(self, name: str) -> State:
         image = self._images[name]
-        found: State = {"name": name, "title": _TITLES[name]}
+        found: State = {"name": name, "title": self._title(name)}
         if not image.is_slice or self._desk.logic.volume is None:
             return found | {"letters": [], "slices": 0}
         view, node = image.view, image.view.get_view_node()
@@ -129,8 +158,18 @@ class ViewsSection:
             "width": image.size[0],
         }
 
+    def _title(self, name: str) -> str:
+        if name in _TITLES:
+            return _TITLES[name]
+        row, _dash, orientation = name.partition("-")
+        model = self._models[int(row)] if int(row) < len(self._models) else ""
+        return f"{model} · {_TITLES[orientation.lower()]}"
+
     def _set_layout(self, message: Message) -> None:
-        self._layout = choice(message, "layout", LAYOUTS)
+        wanted = choice(message, "layout", LAYOUTS)
+        if wanted == "models" and not self._models:
+            raise PageError(_("No models were compared; compare some first."))
+        self._layout = wanted
 
     def _set_slice(self, message: Message) -> None:
         view = self._slice_view(message)

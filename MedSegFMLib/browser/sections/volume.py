@@ -9,6 +9,7 @@ from ...errors import MedSegFMError, PageError
 from ...mrml.words.messages import volume_hint
 from ...mrml.words.translation import tr as _
 from ...volumes.volume import Volume
+from ..dicom_files import DicomFiles, Images
 from ..fields import Message, text
 from ..volume_nodes import add_volume
 from .section import Action, State
@@ -32,6 +33,8 @@ class VolumeSection:
         self._nodes: list[Any] = []
         # The nodes share their voxels.
         self._volumes: list[Volume] = []
+        self._dicom = DicomFiles()
+        self._dicom.install()
         self._fault = ""
         self._opening = ""
 
@@ -39,11 +42,18 @@ class VolumeSection:
         """Show that a volume is being read; "" if that has ended."""
         self._opening = name
 
-    def add(self, volume: Volume, name: str) -> Any:
-        """Add a volume to the scene and choose it; returns its node."""
+    def add(self, volume: Volume, name: str, images: Images | None = None) -> Any:
+        """Add a volume to the scene and choose it; returns its node.
+
+        Args:
+            volume: The volume.
+            name: The name of its node.
+            images: Its DICOM images; None if it is not DICOM.
+        """
         node = add_volume(self._desk.scene, volume, name)
         self._nodes.append(node)
         self._volumes.append(volume)
+        self._dicom.note(node, images or {})
         self.choose(node)
         return node
 

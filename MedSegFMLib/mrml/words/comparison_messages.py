@@ -12,6 +12,11 @@ from .model_messages import weights_fault
 from .progress_phrases import translated
 from .translation import tr as _
 
+ARRANGEMENTS = {
+    "rows": _("A row for each model"),
+    "outlines": _("All outlines in your views"),
+}
+
 
 def hint(has_volume: bool, has_prompts: bool, chosen: int) -> str:
     """The step that is missing for a comparison, or its purpose."""

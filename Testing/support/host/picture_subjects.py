@@ -33,7 +33,7 @@ MR = Source(
     "Vallières et al. 2015, Soft-tissue-Sarcoma", "10.7937/K9/TCIA.2015.7GO2GSKS", "CC BY 3.0"
 )
 CREDITS = {
-    CT: ("views-segmented.png",),
+    CT: ("views-segmented.png", "browser-segmented.png", "browser-compare.png"),
     MR: ("views-models.png", "views-outlines.png", "views-consistency.png"),
 }
 
