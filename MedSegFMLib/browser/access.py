@@ -26,6 +26,7 @@ class Access:
         public_address: The address under which a proxy serves it, such as
             https://seg.example.org/ward; "" if there is none.
         names: Further names and addresses of this computer under which it may be used.
+        page: The page that the link opens; "" for the workstation.
         token: The secret that the first request must have.
     """
 
@@ -33,6 +34,7 @@ class Access:
     host: str = "127.0.0.1"
     public_address: str = ""
     names: tuple[str, ...] = ()
+    page: str = ""
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
     @property
@@ -45,11 +47,12 @@ class Access:
         """Whether pages are served over HTTPS, so that the cookie is sent over nothing else."""
         return urlsplit(self.public_address).scheme == "https"
 
-    def link(self, page: str = "") -> str:
-        """The address that opens a page, with the token."""
+    @property
+    def link(self) -> str:
+        """The address that opens the page, with the token."""
         host = "127.0.0.1" if is_loopback(self.host) else (self.names or (self.host,))[0]
         base = self.public_address.rstrip("/") or f"http://{_bracketed(host)}:{self.port}"
-        return f"{base}/{page}?{TOKEN_PARAMETER}={self.token}"
+        return f"{base}/{self.page}?{TOKEN_PARAMETER}={self.token}"
 
     def has_token(self, given: str | None) -> bool:
         """Whether a text is the token; the time that this takes does not depend on the text."""

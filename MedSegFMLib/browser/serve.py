@@ -105,10 +105,9 @@ async def _run(
             desk.volume.add(volume, name, images)
         runner, access = await _listen(options, bound, hub, uploads)
         try:
-            link = access.link("" if options.review is None else "review")
-            _announce(options, access, link)
+            _announce(options, access)
             if options.opens:
-                _open(link, uploads.folder / _OPENING)
+                _open(access.link, uploads.folder / _OPENING)
             await _until_end(options, hub)
         finally:
             await runner.cleanup()
@@ -144,7 +143,8 @@ async def _listen(
 ) -> tuple[web.AppRunner, Access]:
     """Answer requests; the rules of access are known once the port is."""
     port = bound.getsockname()[1]
-    access = Access(port, options.host, options.public_address, names_of(options.host))
+    page = "" if options.review is None else "review"
+    access = Access(port, options.host, options.public_address, names_of(options.host), page)
     pages = {"/": render("workstation")}
     if options.review is not None:
         pages["/review"] = render("review")
@@ -156,7 +156,7 @@ async def _listen(
     return runner, access
 
 
-def _announce(options: Options, access: Access, link: str) -> None:
+def _announce(options: Options, access: Access) -> None:
     """Print the address."""
     if not is_loopback(options.host):
         print(
@@ -165,7 +165,7 @@ def _announce(options: Options, access: Access, link: str) -> None:
             "read the network. Docs/browser.md describes a proxy with HTTPS.",
             file=sys.stderr,
         )
-    print(f"Open {link}", flush=True)
+    print(f"Open {access.link}", flush=True)
     print(
         "From another computer: "
         f"ssh -L {access.port}:127.0.0.1:{access.port} USER@THIS-COMPUTER, then open that address "

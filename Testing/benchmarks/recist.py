@@ -35,6 +35,8 @@ WAYS = (
     (0.75, 1.5, False),
     (0.9, 1.0, False),
     (0.9, 1.25, False),
+    (1.0, 1.0, False),
+    (1.0, 1.25, False),
     (0.9, 1.25, True),
 )
 # Below this an object counts as missed.

@@ -60,7 +60,7 @@ def test_a_proxys_address_is_accepted_and_makes_the_cookie_secure() -> None:
     assert ACCESS.fault(headers, changes=True)
     assert PROXIED.is_secure
     assert not ACCESS.is_secure
-    assert PROXIED.link().startswith("https://seg.example.org/ward/?token=")
+    assert PROXIED.link.startswith("https://seg.example.org/ward/?token=")
 
 
 def test_a_server_on_all_addresses_is_used_under_the_names_of_its_computer() -> None:
@@ -69,7 +69,7 @@ def test_a_server_on_all_addresses_is_used_under_the_names_of_its_computer() -> 
     access = Access(8123, "0.0.0.0", names=names)
     assert access.fault({"Host": f"{socket.gethostname()}:8123"}, changes=False) == ""
     assert access.fault({"Host": "evil.example:8123"}, changes=False)
-    assert access.link().startswith(f"http://{socket.gethostname()}:8123/")
+    assert access.link.startswith(f"http://{socket.gethostname()}:8123/")
     assert names_of("127.0.0.1") == ()
 
 
