@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=60.0,
         metavar="S",
-        help="end when no page has been open for so many seconds",
+        help="end when no page has been open for this number of seconds",
     )
     parser.add_argument(
         "--port",
