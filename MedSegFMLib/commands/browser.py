@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=60.0,
         metavar="S",
-        help="end S seconds after the last page was closed",
+        help="end when no page has been open for this number of seconds",
     )
     parser.add_argument(
         "--port",

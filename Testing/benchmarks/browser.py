@@ -8,6 +8,7 @@ Each number is a median; the browser is Debian's chromium on the same computer.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -23,7 +24,6 @@ from MedSegFMLib import Geometry, Volume
 _REPEATS = 5
 _SCROLLED = 60
 _INSIDE = (0.45, 0.44)
-_BOX = ((0.3, 0.2), (0.7, 0.8))
 
 
 def main() -> None:
@@ -36,11 +36,12 @@ def main() -> None:
         small, large = home / "small.nrrd", home / "large.nrrd"
         _ball((arguments.side,) * 3).write(small)
         _ball((arguments.slices, 512, 512)).write(large)
-        seconds = _drag_to_mask(home, small)
+        seconds, processor = zip(*_drag_to_mask(home, small), strict=True)
         frames = _frames(home, large)
         memory = _memory(home, large, arguments.slices * 512 * 512 * 2)
     print(f"image, 512 x 512           {_image_cpu_ms():.1f} ms of a core")
     print(f"drag to mask, {arguments.side}^3      {statistics.median(seconds):.2f} s")
+    print(f"  of server and model      {statistics.median(processor):.2f} s of a core")
     print(f"scrolling, 512 x 512       {frames:.0f} frames/s")
     print(f"memory, of the volume's    {memory:.2f}")
 
@@ -53,8 +54,8 @@ def _ball(shape: tuple[int, int, int]) -> Volume:
     return Volume(array, Geometry.from_spacing(shape, (1.0, 1.0, 1.0)))
 
 
-def _drag_to_mask(home: Path, path: Path) -> list[float]:
-    """Seconds from the release of the mouse to coloured pixels in the view."""
+def _drag_to_mask(home: Path, path: Path) -> list[tuple[float, float]]:
+    """Seconds from the release of the mouse to coloured pixels in the view, all and of a core."""
     server = BrowserServer(home, str(path))
     seconds = []
     try:
@@ -64,18 +65,31 @@ def _drag_to_mask(home: Path, path: Path) -> list[float]:
             for repeat in range(_REPEATS + 1):
                 page.wait_shown()
                 page.page.click("#boxButton")
-                page.drag(0, *_BOX)
-                began = time.perf_counter()
+                # Another box each time: the answer to the same would be remembered.
+                page.drag(0, (0.3 - repeat / 100, 0.2), (0.7 + repeat / 100, 0.8))
+                began, spent = time.perf_counter(), _processor_seconds(server)
                 while page.colored_share(0, _INSIDE) < 0.9:
                     pass
                 if repeat:
-                    seconds.append(time.perf_counter() - began)
+                    now = time.perf_counter(), _processor_seconds(server)
+                    seconds.append((now[0] - began, now[1] - spent))
                 page.wait_idle(1)
                 page.page.click("#resetButton")
                 page.wait_idle(0)
+                # What was removed is shown for some seconds.
+                page.wait(lambda: page.colored_share(0, _INSIDE) == 0)
     finally:
         server.close()
     return seconds
+
+
+def _processor_seconds(server: BrowserServer) -> float:
+    """The time that cores have spent on the server and its models, without the browser."""
+    ticks = 0
+    for process in (server.process.pid, *server.worker_ids()):
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2]
+        ticks += sum(map(int, fields.split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _frames(home: Path, path: Path) -> float:

@@ -27,7 +27,6 @@ class BrowserServer:
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "MEDSEGFM_WEIGHTS": str(home / "weights"),
-            "OMP_NUM_THREADS": "1",
         }
         command = [sys.executable, "-m", "MedSegFMLib", "browser", "--no-open"]
         command += ["--keep"] if keeps else []
