@@ -69,6 +69,9 @@ def test_a_network_that_returns_nan_is_no_empty_object(
 
     for layer in (torch.nn.Conv2d, torch.nn.Conv3d):
         monkeypatch.setattr(layer, "_conv_forward", not_finite(layer._conv_forward))
+    # SegVol has no others.
+    upscaling = torch.nn.ConvTranspose3d
+    monkeypatch.setattr(upscaling, "forward", not_finite(upscaling.forward))
     with pytest.raises(ModelError, match=r"not finite|too large for 16 bits"):
         session.predict()
 

@@ -30,6 +30,7 @@ CARD = ModelCard(
     packages=("torch", "monai", "transformers", "segment_anything"),
     weights="segvol",
     can_predict_empty=True,
+    # An estimate: 0.7 GB of weights, twice while they are loaded, and the attention of a look.
     base_bytes=3_000_000_000,
     # The volume in RAS, its brighter voxels in 64 bits, logits and their sums.
     bytes_per_voxel=24,
