@@ -118,12 +118,12 @@ def _frames(home: Path, path: Path) -> float:
 def _image_cpu_ms() -> float:
     """Processor time of the server for one image while slices change, whatever else runs."""
     from MedSegFMLib.browser.slicer_core import Views, application
-    from MedSegFMLib.browser.volume_nodes import add_volume
+    from MedSegFMLib.mrml.nodes.volume_nodes import add_volume_node
 
     app = application()
     view = Views(app, lambda _name: None).images["axial"]
     volume = _ball((_SCROLLED, 512, 512))
-    node = add_volume(app.scene, volume, "ball")
+    node = add_volume_node(app.scene, volume, "ball", copied=False)
     app.display_manager.show_volume_in_slice_background(node)
     view.resize(512, 512)
     view.fit()

@@ -11,13 +11,13 @@ import slicer
 from ...errors import PageError
 from ...mrml.comparison.row_layout import ORIENTATIONS
 from ...mrml.nodes.transforms import to_numpy
+from ...mrml.nodes.volume_nodes import set_window, window_of
 from ...mrml.words.translation import tr as _
 from ...volumes.windows import AUTO, Window, named_window, window_names
 from .. import pointer
 from ..fields import Message, choice, flag, number, text, whole
 from ..slicer_core import SLICES, VIEWS, Views
 from ..view_image import ViewImage
-from ..volume_nodes import set_window, window_of
 from .section import Action, State
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...errors import MedSegFMError, PageError
+from ...mrml.nodes.volume_nodes import add_volume_node
 from ...mrml.words.messages import volume_hint
 from ...mrml.words.translation import tr as _
 from ...volumes.volume import Volume
 from ..dicom_files import DicomFiles, Images
 from ..fields import Message, text
-from ..volume_nodes import add_volume
 from .section import Action, State
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class VolumeSection:
             name: The name of its node.
             images: Its DICOM images; None if it is not DICOM.
         """
-        node = add_volume(self._desk.scene, volume, name)
+        node = add_volume_node(self._desk.scene, volume, name, copied=False)
         self._nodes.append(node)
         self._volumes.append(volume)
         self._dicom.note(node, images or {})

@@ -14,6 +14,7 @@ from ...errors import VolumeError
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region
 from ...volumes.volume import Volume
+from ...volumes.windows import Window
 from .transforms import local_to_ras, to_numpy, to_vtk
 
 
@@ -55,25 +56,42 @@ def geometry_of(node: Any) -> Geometry:
     return Geometry((k, j, i), local_to_ras(node) @ to_numpy(matrix))
 
 
-def add_volume_node(scene: Any, volume: Volume, name: str) -> Any:
-    """Add a vtkMRMLScalarVolumeNode with a copy of a volume's voxels, in a window of tissue."""
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+def add_volume_node(scene: Any, volume: Volume, name: str, copied: bool = True) -> Any:
+    """Add a vtkMRMLScalarVolumeNode with a volume's voxels, in a window of tissue.
+
+    Args:
+        scene: the vtkMRMLScene.
+        volume: the volume.
+        name: the name of the node.
+        copied: whether the voxels are copied; if not, the volume must be kept as long as the node.
+    """
     array = volume.array_kji
     if array.dtype.kind not in "iuf" or array.dtype == np.float16:
-        array = array.astype(np.float32)
+        array = array.astype(np.uint8 if array.dtype == bool else np.float32)
     image = vtkImageData()
     image.SetDimensions(*array.shape[::-1])
     values = np.ascontiguousarray(array).ravel()
-    image.GetPointData().SetScalars(numpy_to_vtk(values, deep=True))
-    node.SetAndObserveImageData(image)
+    image.GetPointData().SetScalars(numpy_to_vtk(values, deep=copied))
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     node.SetIJKToRASMatrix(to_vtk(volume.geometry.ijk_to_ras))
+    node.SetAndObserveImageData(image)
     node.CreateDefaultDisplayNodes()
-    window = display_window(volume, Region.whole(volume.geometry.shape_kji))
+    node.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    set_window(node, display_window(volume, Region.whole(volume.geometry.shape_kji)))
+    return node
+
+
+def set_window(node: Any, window: Window) -> None:
+    """Show a volume node in a window."""
     display = node.GetDisplayNode()
-    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(window.low, window.high)
-    return node
+
+
+def window_of(node: Any) -> tuple[float, float]:
+    """The width and the level of a volume node's window."""
+    display = node.GetDisplayNode()
+    return float(display.GetWindow()), float(display.GetLevel())
 
 
 def content_stamp(node: Any) -> int:
