@@ -50,7 +50,8 @@ class TorchRuntime:
     @property
     def config(self) -> SegVolConfig:
         """The size of the network."""
-        return self._network.config
+        config: SegVolConfig = self._network.config
+        return config
 
     def encode(self, image: Logits, progress: Progress) -> Tensor:
         """The features of an image (k, j, i) of the window's size, float32 in 0 to 1.
