@@ -19,6 +19,8 @@ from MedSegFMLib import Volume
 # Those that are about as deep as they are wide, as boxes that are drawn in one view.
 _SHOWN = ("cyst", "gallbladder")
 
+_SIZE, _COLORS = (960, 540), 48
+
 
 class AxialView:
     """Where voxels are in the axial view, after *Fit*: the volume fills it and keeps its shape."""
@@ -101,13 +103,14 @@ def _go_to_slice(page: WorkstationPage, volume: Volume, axis: int, index: int) -
 
 
 def _photograph(page: WorkstationPage, path: Path) -> None:
-    """Save the page in 256 colours, a third of the bytes."""
+    """Save the page smaller and in few colours, so that the repository stays small."""
     from PIL import Image
 
     page.page.wait_for_timeout(4000)
     page.wait_shown((0, 1, 2, 3))
     page.page.screenshot(path=path)
-    Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
+    small = Image.open(path).convert("RGB").resize(_SIZE, Image.Resampling.LANCZOS)
+    small.quantize(_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":
