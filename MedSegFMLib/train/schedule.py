@@ -135,5 +135,42 @@ class EpochSchedule:
         return True
 
 
+@dataclass(frozen=True)
+class InverseRootSchedule:
+    """A number of steps for all calls together, over which the rate falls as 1 / sqrt(step).
+
+    As SAM 3's own training has it (its `InverseSquareRootParamScheduler`): the rate rises over
+    `warmup` steps, then falls as sqrt(timescale / (step - warmup + timescale)), and in the last
+    `cooldown` steps to 0.
+
+    Attributes:
+        steps: the steps of the run.
+        warmup: steps over which the rate rises.
+        cooldown: the last steps, over which the rate falls to 0.
+        timescale: the steps after the rise at which the rate has fallen to 1 / sqrt(2).
+    """
+
+    steps: int
+    warmup: int
+    cooldown: int
+    timescale: int
+
+    def used(self, now: Counters, begun: Counters) -> float:
+        """See `Schedule.used`."""
+        return now.steps / self.steps
+
+    def factor(self, now: Counters, used: float) -> float:
+        """See `Schedule.factor`."""
+        after = max(0, now.steps - self.warmup)
+        falling = math.sqrt(self.timescale / (after + self.timescale))
+        left = max(0, self.steps - now.steps)
+        ending = min(1.0, left / self.cooldown) if self.cooldown else 1.0
+        return _rising(now.steps, self.warmup) * falling * ending
+
+    def keeps(self, used: float) -> bool:
+        """See `Schedule.keeps`: always."""
+        return True
+
+
 def _rising(steps: int, warmup: int) -> float:
     return min(1.0, (steps + 1) / max(1, warmup))

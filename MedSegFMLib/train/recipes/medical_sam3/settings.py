@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from ....errors import TrainingError
 from ....models.planar.stacks import PLANE_NAMES
@@ -14,11 +15,14 @@ from ...settings_checks import check_at_least, check_positive, check_shares
 
 Mode = Literal["lora", "full"]
 Targets = Literal["qv", "attention", "all"]
+Fall = Literal["cosine", "inverse"]
 
 
 @dataclass(frozen=True)
 class MedicalSam3Settings:
     """The settings of one training run: slices as images, names of objects as text.
+
+    `PRESETS` has the schedule and the sizes of SAM 3's own fine-tuning, typed as recipe=sam3.
 
     Attributes:
         out: the folder for checkpoint, result, log and preview; a run continues from a checkpoint
@@ -46,6 +50,11 @@ class MedicalSam3Settings:
         layer_decay: the learning rate of each block of the vision transformer relative to the next.
         weight_decay: the weight decay of matrices.
         warmup: steps over which the rate rises.
+        fall: how the rate falls then: cosine, or inverse, by the inverse square root of the steps.
+        timescale: with fall=inverse, the steps after which the rate has fallen to 0.71 of itself.
+        cooldown: with fall=inverse, the last steps, over which the rate falls to 0.
+        smallest: slices are made smaller by a random factor from this one to 1, and their images
+            filled up with black; 1 leaves them.
         recomputed: whether the vision transformer's blocks are computed twice instead of stored.
         device: auto, cpu, gpu, cuda:N, xpu:N or mps.
         precision: bf16, no for 32 bits throughout, or auto, which is bf16 on a GPU.
@@ -55,6 +64,17 @@ class MedicalSam3Settings:
         validate_samples: slices after which the predictions are scored and drawn.
         validate_slices: the number of slices that are scored.
     """
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "sam3": {
+            "fall": "inverse",
+            "warmup": 20,
+            "timescale": 20,
+            "cooldown": 20,
+            # 480 of 1,008 pixels.
+            "smallest": 480 / 1008,
+        }
+    }
 
     out: Path
     cases: Path | None = None
@@ -78,6 +98,10 @@ class MedicalSam3Settings:
     layer_decay: float = 0.85
     weight_decay: float = 0.1
     warmup: int = 20
+    fall: Fall = "cosine"
+    timescale: int = 20
+    cooldown: int = 20
+    smallest: float = 1.0
     recomputed: bool = True
     device: str = "auto"
     precision: Precision = "auto"
@@ -88,15 +112,17 @@ class MedicalSam3Settings:
     validate_slices: int = 24
 
     def __post_init__(self) -> None:
-        check_at_least(1, self, "synthetic", "rank", "batch", "accumulate", "steps")
+        check_at_least(1, self, "synthetic", "rank", "batch", "accumulate", "steps", "timescale")
         check_at_least(1, self, "validate_samples", "validate_slices")
         check_at_least(0, self, "warmup", "one_to_many", "threads", "seed", "weight_decay")
+        check_at_least(0, self, "cooldown")
         check_at_least(8, self, "side")
-        check_positive(self, "alpha", "rate", "save_minutes")
-        check_shares(self, "absent_share", "layer_decay")
+        check_positive(self, "alpha", "rate", "save_minutes", "smallest")
+        check_shares(self, "absent_share", "layer_decay", "smallest")
         if not 0 <= self.dropout < 1:
             raise TrainingError(f"dropout is {self.dropout}; it must be 0 or more, and below 1.")
-        for name, known in (("mode", get_args(Mode)), ("targets", get_args(Targets))):
+        choices = {"mode": get_args(Mode), "targets": get_args(Targets), "fall": get_args(Fall)}
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise TrainingError(
                     f"There is no {name} {with_suggestion(getattr(self, name), known)}; choose "

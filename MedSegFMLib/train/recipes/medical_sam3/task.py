@@ -23,8 +23,9 @@ from ...batch_tensors import on_device
 from ...distributed import Processes
 from ...labelled_volumes import manifest, open_volumes
 from ...precision import autocast, is_half
-from ...schedule import StepSchedule
+from ...schedule import InverseRootSchedule, Schedule, StepSchedule
 from ...task import Task
+from .augmentation import made_smaller
 from .forward import Answers, answers, checkpoint_blocks, unread
 from .loss import detector_loss
 from .memory import HALF_BYTES, WHOLE_BYTES, remembered_numbers
@@ -81,7 +82,7 @@ class MedicalSam3Task(Task):
                 adapters=lora,
             )
         ]
-        self.schedule = StepSchedule(settings.steps, settings.warmup, "cosine")
+        self.schedule = _schedule(settings)
         chosen = ("rank", "alpha", "targets") if lora else ()
         self.must_match = {"mode": settings.mode, "base": self._sha256} | {
             name: getattr(settings, name) for name in chosen
@@ -94,7 +95,9 @@ class MedicalSam3Task(Task):
         number = first
         while True:
             rng = np.random.default_rng((self._settings.seed, number))
-            yield self._slices.batch(self._settings.batch, self._settings.absent_share, rng)
+            settings = self._settings
+            batch = self._slices.batch(settings.batch, settings.absent_share, rng)
+            yield made_smaller(batch, settings.smallest, rng)
             number += stride
 
     def backward(self, batch: TextBatch, number: int, weight: float) -> dict[str, Tensor]:
@@ -208,3 +211,11 @@ class MedicalSam3Task(Task):
 
     def _answers(self, batch: TextBatch, many: bool) -> tuple[Answers, Answers | None]:
         return answers(self._network, batch.images, batch.tokens, batch.counts, many)
+
+
+def _schedule(settings: MedicalSam3Settings) -> Schedule:
+    if settings.fall == "cosine":
+        return StepSchedule(settings.steps, settings.warmup, "cosine")
+    return InverseRootSchedule(
+        settings.steps, settings.warmup, settings.cooldown, settings.timescale
+    )
