@@ -56,7 +56,9 @@ class Access:
 
     def has_token(self, given: str | None) -> bool:
         """Whether a text is the token; the time that this takes does not depend on the text."""
-        return hmac.compare_digest((given or "").encode(), self.token.encode())
+        # A header may have bytes that are no text.
+        found = (given or "").encode(errors="surrogatepass")
+        return hmac.compare_digest(found, self.token.encode())
 
     def fault(self, headers: Mapping[str, str], changes: bool) -> str:
         """Why a request is refused, with or without the token; "" if it is not.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,12 @@ class Channel:
         self._sent_states: dict[str, str] = {}
         self._sent_images: dict[int, int] = {}
         self._unconfirmed: dict[int, int] = {}
-        self._queue: asyncio.Queue[str | bytes] = asyncio.Queue()
+        # Sections and images that are not with the network yet; a page that reads nothing keeps
+        # one of each section and few images of each view here, whatever it confirms.
+        self._sections: dict[str, str] = {}
+        self._images: Counter[int] = Counter()
+        # The turns of both: a view's number and image, None for the sections.
+        self._queue: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue()
         self._is_sending = False
         self.is_ready = False
 
@@ -46,7 +52,7 @@ class Channel:
 
     def confirm(self, index: int) -> None:
         """The page has drawn an image of a view."""
-        self._unconfirmed[index] = max(0, self._unconfirmed.get(index, 0) - 1)
+        self._unconfirmed[index] = max(self._images[index], self._unconfirmed.get(index, 0) - 1)
 
     def send_state(self, sections: Mapping[str, str]) -> None:
         """Send the sections, as JSON, that are not as they were sent last."""
@@ -55,8 +61,9 @@ class Channel:
         new = {name: s for name, s in sections.items() if self._sent_states.get(name) != s}
         if new:
             self._sent_states.update(new)
-            parts = ", ".join(f"{json.dumps(name)}: {text}" for name, text in new.items())
-            self._queue.put_nowait(f"{{{parts}}}")
+            if not self._sections:
+                self._queue.put_nowait(None)
+            self._sections.update(new)
 
     def send_image(self, image: ViewImage) -> None:
         """Send the newest image of a view if the page does not have it and can take it."""
@@ -65,7 +72,8 @@ class Channel:
                 return
             self._sent_images[image.index] = image.number
             self._unconfirmed[image.index] = self._unconfirmed.get(image.index, 0) + 1
-            self._queue.put_nowait(image.data)
+            self._images[image.index] += 1
+            self._queue.put_nowait((image.index, image.data))
 
     async def run_sender(self) -> None:
         """Send what is queued, in order, until the page is gone."""
@@ -74,12 +82,22 @@ class Channel:
             item = await self._queue.get()
             self._is_sending = True
             try:
-                if isinstance(item, str):
-                    await self._socket.send_str(item)
+                if item is None:
+                    sections, self._sections = self._sections, {}
+                    parts = (f"{json.dumps(name)}: {text}" for name, text in sections.items())
+                    await self._socket.send_str(f"{{{', '.join(parts)}}}")
                 else:
-                    await self._socket.send_bytes(item)
+                    index, data = item
+                    await self._socket.send_bytes(data)
+                    self._images[index] -= 1
             except (ConnectionError, RuntimeError):
                 return
+
+    async def close(self) -> None:
+        """Tell the page that the server ends."""
+        from aiohttp import WSCloseCode
+
+        await self._socket.close(code=WSCloseCode.GOING_AWAY)
 
     async def messages(self) -> Any:
         """Yield the messages of the page; others than JSON objects end the connection."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +19,8 @@ def number(message: Message, name: str, low: float = -1e9, high: float = 1e9) ->
     """
     value = message.get(name)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type, operator]
+    # Not a number is in no range; a whole number may be too large for a float.
+    if not is_number or not low <= value <= high:  # type: ignore[operator]
         raise _fault(name, value, f"it is a number from {low:g} to {high:g}")
     return float(value)  # type: ignore[arg-type]
 
@@ -40,11 +41,14 @@ def text(message: Message, name: str, longest: int = 200) -> str:
     """A text of a message.
 
     Raises:
-        PageError: It is missing, no text, or too long.
+        PageError: It is missing, no text, too long, or has characters that no file and no process
+            takes: halves of such, and control characters other than white space.
     """
     value = message.get(name)
     if not isinstance(value, str) or len(value) > longest:
         raise _fault(name, value, f"it is a text of at most {longest} characters")
+    if any(unicodedata.category(c) in ("Cs", "Cc") and not c.isspace() for c in value):
+        raise _fault(name, value, "it is a text without control characters")
     return value
 
 

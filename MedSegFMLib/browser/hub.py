@@ -56,6 +56,10 @@ class Hub:
             self._channels.remove(channel)
             self.last_seen = monotonic()
 
+    async def close(self) -> None:
+        """End the connections of all pages, for which the end of the server would wait."""
+        await asyncio.gather(*(channel.close() for channel in self._channels))
+
     async def run(self) -> None:
         """Follow the work for ever."""
         while True:

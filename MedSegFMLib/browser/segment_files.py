@@ -12,6 +12,9 @@ from ..volumes.region import Region
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 
+# More would hold up the session for minutes; it is an image that was taken for segments.
+_MOST_SEGMENTS = 256
+
 
 def add_segments(logic: SegmentationLogic, segmentation: Segmentation) -> int:
     """Add the segments of a file to the scene, on the grid of the chosen volume.
@@ -24,10 +27,16 @@ def add_segments(logic: SegmentationLogic, segmentation: Segmentation) -> int:
         The number of segments that were added.
 
     Raises:
-        MaskError: If none has a voxel in the volume.
+        MaskError: If none has a voxel in the volume, or there are too many.
         VolumeError: If no volume is chosen.
     """
     geometry = logic.require_volume().geometry
+    found = len(segmentation.segments)
+    if found > _MOST_SEGMENTS:
+        raise MaskError(
+            f"The file has {found} segments, more than {_MOST_SEGMENTS}; choose a file of segments "
+            "or a label map."
+        )
     count = 0
     for segment in segmentation.segments:
         mask = segment.on(segmentation.geometry)

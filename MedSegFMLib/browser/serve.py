@@ -36,6 +36,8 @@ _CLOSED_SECONDS = 60.0
 _FIRST_SECONDS = 15 * 60.0
 _LOOK_SECONDS = 0.5
 _BACKLOG = 64
+# Pages, uploads and downloads that do not end by themselves are ended after this.
+_ENDING_SECONDS = 3.0
 _OPENING = "open.html"
 
 
@@ -149,7 +151,10 @@ async def _listen(
     if options.review is not None:
         pages["/review"] = render("review")
     runner = web.AppRunner(
-        make_web_app(access, hub, uploads, pages), handle_signals=False, access_log=None
+        make_web_app(access, hub, uploads, pages),
+        handle_signals=False,
+        access_log=None,
+        shutdown_timeout=_ENDING_SECONDS,
     )
     await runner.setup()
     await web.SockSite(runner, bound).start()
@@ -189,7 +194,7 @@ async def _until_end(options: Options, hub: Hub) -> None:
     """Follow the work until Ctrl-C or until the page was closed long enough."""
     loop = asyncio.get_running_loop()
     end = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ending_signals():
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, end.set)
     following = asyncio.create_task(hub.run())
@@ -205,6 +210,16 @@ async def _until_end(options: Options, hub: Hub) -> None:
             following.result()
     finally:
         following.cancel()
+
+
+def _ending_signals() -> list[int]:
+    """Ctrl-C, a request to end, and the end of the terminal, which would leave uploads behind."""
+    found: list[int] = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)
+    # Under nohup, the server outlives its terminal.
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        found.append(hangup)
+    return found
 
 
 def _is_closed(options: Options, hub: Hub, started: float) -> bool:

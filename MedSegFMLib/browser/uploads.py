@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -45,16 +45,18 @@ class Uploads:
             The file, or the folder of several, to read and then to remove by `remove`.
 
         Raises:
-            PageError: If there is no file, or they are too many or too large; nothing is kept.
+            PageError: If there is no file, they are too many or too large, or they cannot be
+                stored; nothing is kept.
         """
         self._count += 1
         folder = self.folder / str(self._count)
-        folder.mkdir(mode=0o700)
         try:
-            left, names = self._largest, list[str]()
+            folder.mkdir(mode=0o700)
+            left, names, taken = self._largest, list[str](), set[str]()
             async for part in _files(reader):
-                name = safe_name(part.filename or "", names)
+                name = safe_name(part.filename or "", taken)
                 names.append(name)
+                taken.add(name.casefold())
                 if len(names) > _MOST_FILES:
                     raise PageError(f"More than {_MOST_FILES} files were sent; send one series.")
                 left -= await self._store(part, folder / name, left)
@@ -62,8 +64,9 @@ class Uploads:
                 raise PageError("No file was sent; choose one.")
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, ValueError | EOFError) and not isinstance(error, MedSegFMError):
-                raise PageError("The upload was cut off or damaged; send it again.") from error
+            fault = _fault(error)
+            if fault:
+                raise PageError(fault) from error
             raise
         return _to_read(folder, names)
 
@@ -96,18 +99,34 @@ class Uploads:
         return size
 
 
-def safe_name(given: str, taken: list[str]) -> str:
+def safe_name(given: str, taken: Collection[str]) -> str:
     """A file name without folders and without anything that a system treats specially.
 
     Args:
         given: The name that the page gave.
-        taken: Names that are taken already.
+        taken: Names that are taken already, case-folded.
     """
     name = PurePosixPath(given.replace("\\", "/")).name
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".-")[-_LONGEST_NAME:] or "file"
-    if name.casefold() in {other.casefold() for other in taken}:
-        name = f"{len(taken)}-{name}"
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)[-_LONGEST_NAME:].lstrip(".-") or "file"
+    name, number = plain, len(taken)
+    while name.casefold() in taken:
+        name, number = f"{number}-{plain}", number + 1
     return name
+
+
+def _fault(error: BaseException) -> str:
+    """Why an upload has failed; "" if the error says so itself, or nobody is there to be told."""
+    if isinstance(error, MedSegFMError):
+        return ""
+    if isinstance(error, ValueError | EOFError | ConnectionError):
+        return "The upload was cut off or damaged; send it again."
+    if isinstance(error, OSError):
+        reason = error.strerror or type(error).__name__
+        return (
+            f"The upload could not be stored ({reason}); free space for temporary files, or start "
+            "medsegfm browser with the path of the files instead."
+        )
+    return ""
 
 
 async def _files(reader: MultipartReader) -> AsyncIterator[BodyPartReader]:

@@ -47,6 +47,7 @@ def make_web_app(
         more: Further routes.
     """
     app = web.Application(middlewares=[guard(access)], client_max_size=LARGEST_MESSAGE_BYTES)
+    app.on_shutdown.append(lambda _app: hub.close())
     routes = Routes(hub, uploads)
     for path, html in pages.items():
         app.router.add_get(path, _page(html))

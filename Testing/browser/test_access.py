@@ -17,6 +17,10 @@ def test_only_the_exact_token_is_accepted() -> None:
     assert not any(ACCESS.has_token(given) for given in ("", None, "secre", "secrets", "SECRET"))
 
 
+def test_bytes_that_are_no_text_are_no_token() -> None:
+    assert not ACCESS.has_token(b"\xff\xfe".decode("utf-8", "surrogateescape"))
+
+
 def test_each_server_has_its_own_long_token() -> None:
     first, second = Access(1).token, Access(1).token
     assert first != second

@@ -83,6 +83,23 @@ def test_the_views_do_not_wait_for_each_other() -> None:
     assert drained(channel, socket)[-1] == b"image 1"
 
 
+def test_the_states_of_a_page_that_reads_nothing_become_one() -> None:
+    channel, socket = ready()
+    for number in range(100):
+        channel.send_state({"volume": f'"{number}"', "model": "1"})
+    assert drained(channel, socket) == ['{"volume": "99", "model": 1}']
+    channel.send_state({"volume": "2", "model": "1"})
+    assert drained(channel, socket) == ['{"volume": 2}']
+
+
+def test_a_page_that_confirms_images_without_reading_them_gets_few() -> None:
+    channel, socket = ready()
+    for number in range(1, 50):
+        channel.send_image(image(number))
+        channel.confirm(0)
+    assert drained(channel, socket) == [b"image 1", b"image 2"]
+
+
 def test_a_page_that_confirms_more_than_it_got_gains_nothing() -> None:
     channel, socket = ready()
     for _ in range(100):

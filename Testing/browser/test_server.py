@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -309,6 +310,47 @@ def test_ctrl_c_ends_the_server_and_its_worker(tmp_path: Path, ball_file: Path) 
         assert server.interrupt() == 0, server.output()
         wait_until(lambda: not any(Path(f"/proc/{number}").exists() for number in workers))
         assert "Traceback" not in server.output()
+    finally:
+        server.close()
+
+
+def test_ctrl_c_tells_the_pages_that_are_open(tmp_path: Path) -> None:
+    server = BrowserServer(tmp_path)
+    caller = Caller(server)
+
+    async def run() -> Any:
+        async with (
+            aiohttp.ClientSession(headers=caller.own) as session,
+            session.ws_connect(f"ws://{caller.host}/socket") as socket,
+        ):
+            server.process.send_signal(signal.SIGINT)
+            while not socket.closed:
+                await socket.receive(timeout=120)
+            return socket.close_code
+
+    try:
+        assert asyncio.run(run()) == aiohttp.WSCloseCode.GOING_AWAY
+        wait_until(lambda: server.process.poll() is not None, describe=server.output)
+        assert server.process.returncode == 0, server.output()
+        assert "Traceback" not in server.output()
+    finally:
+        server.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no terminals")
+def test_the_end_of_the_terminal_leaves_no_uploads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    server = BrowserServer(tmp_path)
+    try:
+        assert list(folder.glob("medsegfm-uploads-*"))
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.process.poll() is not None, describe=server.output)
+        assert server.process.returncode == 0, server.output()
+        assert not list(folder.glob("medsegfm-uploads-*"))
     finally:
         server.close()
 

@@ -95,6 +95,12 @@ def test_the_views_go_to_the_worst_slice_and_then_to_the_next(
     assert shown == worst[0]
 
 
+def test_an_object_that_a_case_does_not_have_is_refused_and_opens_nothing(review: Review) -> None:
+    with pytest.raises(CasesError, match="no object 7"):
+        review.go_to("a", 7)
+    assert review.open_case is None
+
+
 def test_accepting_writes_the_decision_and_leaves_the_file(
     review: Review, batch: Path, scene: Any
 ) -> None:

@@ -120,19 +120,26 @@ class ReviewSection:
             self._go_to(name, None, said)
             return
         self.review.check_saved()
+        self._stop_reading()
         self.review.close_case()
         self._desk.status.inform(said)
 
     def _go_to(self, name: str, label: int | None, said: str = "") -> None:
         """Open a case; a request that comes while one is read takes its place."""
         if self._name() == name:
+            self._stop_reading()
             self.review.go_to(name, label)
             return
         self.review.check_saved()
-        if self._task is not None:
-            self._task.cancel()
+        self._stop_reading()
         self._opening = name
         self._task = asyncio.get_running_loop().create_task(self._open(name, label, said))
+
+    def _stop_reading(self) -> None:
+        """Have a case that is being read not be opened."""
+        if self._task is not None:
+            self._task.cancel()
+        self._task, self._opening = None, ""
 
     async def _open(self, name: str, label: int | None, said: str) -> None:
         status = self._desk.status
@@ -140,10 +147,12 @@ class ReviewSection:
             found = await asyncio.to_thread(self.review.read, name)
             sentence = self.review.go_to(name, label, found)
         except MedSegFMError as error:
-            self._opening = ""
             status.warn(" ".join(str(error).split()))
             return
-        self._opening = ""
+        finally:
+            # Another case may be read by now.
+            if self._task is asyncio.current_task():
+                self._opening = ""
         self._desk.note_segments()
         status.inform(said)
         if sentence:

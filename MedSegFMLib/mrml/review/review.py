@@ -88,12 +88,14 @@ class Review:
             A sentence that the user should see; "" if there is none.
 
         Raises:
-            CasesError: There is no such case, or no volume of it.
+            CasesError: There is no such case, no such object in it, or no volume of it.
             OutputError: The correction of the open case was not saved yet.
             VolumeError: The volume or the result cannot be read, or do not belong together.
         """
         queue = self._require_queue()
         case = queue.case(name)
+        if label is not None and all(row.label != label for row in case.rows):
+            raise CasesError(f"{name} has no object {label}; choose one of the list.")
         if self.open_case is None or self.open_case.case.name != name:
             self.check_saved()
             self._open_case(self.read(name) if found is None else found)
