@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="SHARE",
-        help="part of a folder's files to pack, such as 0.1, equally many of each data set "
+        help="fraction of a folder's files to pack, such as 0.1, equally many of each data set "
         "(default: all)",
     )
     parser.add_argument(

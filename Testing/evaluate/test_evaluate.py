@@ -87,7 +87,7 @@ def test_evaluate_scores_every_case_and_shows_it(cases_path: Path, tmp_path: Pat
     assert set(summary) == {"ellipsoid", "randomwalk"} and summary["randomwalk"]["n"] == 2
     assert summary["randomwalk"]["dsc_final"] > 0.9
     # The label on the flipped grid was brought to the image's.
-    assert next(row for row in rows if row.startswith("flipped")).endswith("True,")
+    assert next(row for row in rows if row.startswith("flipped")).endswith("True,,")
     html = (out / "report.html").read_text(encoding="utf-8")
     assert html.count("data:image/jpeg") == 4 and "<svg" in html
     assert "http" not in html.replace("http://www.w3.org", "").replace(

@@ -103,6 +103,7 @@ def voxtell_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("voxtell") / "voxtell_tiny")
 
 
+@pytest.fixture(scope="session")
 def segvol_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random SegVol weights of a tiny network, as they are published."""
     folder = tmp_path_factory.mktemp("segvol")

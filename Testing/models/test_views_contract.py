@@ -60,7 +60,8 @@ def volume() -> Volume:
 def prompts_of(model: Segmenter) -> list[Prompt]:
     """What to give a model, one after another."""
     if "box" not in model.card.prompts:
-        return [Text(model.classes[0])]
+        # The one phrase that the random VoxTell knows in both mirror images, else a class.
+        return [Text(model.classes[0] if model.classes else "left kidney")]
     given: list[Prompt] = [Box.from_ijk(GEOMETRY, (4, 3, 1), (20, 18, 11))]
     if "point" in model.card.prompts:
         given += [

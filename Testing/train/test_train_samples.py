@@ -21,9 +21,9 @@ from MedSegFMLib.train.recipes.ensam.batches import (
     validation_batches,
 )
 from MedSegFMLib.train.recipes.ensam.samples import (
-    _resampled,
     make_batch,
     normalised_cells,
+    resampled_cells,
     started_logits,
 )
 from MedSegFMLib.train.recipes.ensam.settings import EnsamSettings
@@ -75,7 +75,7 @@ def test_training_and_inference_see_the_same_cells(shape: Shape) -> None:
     array = np.random.default_rng(3).gamma(2, 300, shape).astype(np.float32)
     cells = resampled(array, (16, 16, 16))
     expected = normalised(cells, intensity_bounds(cells))
-    seen = normalised_cells(_resampled(torch.from_numpy(array), 16))
+    seen = normalised_cells(resampled_cells(torch.from_numpy(array), 16))
     np.testing.assert_allclose(seen.numpy(), expected, atol=1e-4)
 
 

@@ -2,7 +2,7 @@
 
 As in Grady's random walker with priors (CVPR 2005), but the prior comes from a network, beside
 location and appearance. It follows the edges of the image in places that the network is unsure of,
-and marks act locally through their kernels. From a box alone, the object reaches the box.
+and marks act locally through their kernels.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from ...progress import Progress
 from ...prompts.voxels import VoxelMarks
 from ...volumes.pooling import Floats, pooled
 from .appearance import likelihood
-from .calibration import face_shift
 from .clicks import Mark, depth_map, grid_marks, interpolate
 from .random_walker import random_walk
 from .small_components import without_small_components
@@ -45,8 +44,6 @@ def solve_from_prior(
         unary += settings.likelihood_weight * fit
         before = random_walk(crop.graph, unary, settings.network_gamma, settings)
         logits = interpolate(before, placed, kernels, settings)
-    if marks.boxes and not placed:
-        logits += np.float32(face_shift(logits, grid, settings))
     return on_voxels(without_small_components(logits, placed, settings), crop)
 
 

@@ -79,10 +79,6 @@ class Settings:
     network_location_weight: float = 0.5
     network_gamma: float = 1.0
     network_rounds: int = 2
-    # The object comes as close as this to the faces of its box, in parts of the box, if this much
-    # added to its logits is enough.
-    network_face_depth: float = 0.1
-    network_most_face_shift: float = 4.0
     network_most_cells: int = 200_000
 
     # A mask to start from: logits by the distance to its border in cells, and their limit.

@@ -279,7 +279,7 @@ def test_following_can_be_cancelled_between_slices(volume: Volume, path: Path) -
 
 def test_options_are_data_and_refused_in_a_sentence(path: Path) -> None:
     names = [option.name for option in CARD.options]
-    assert names == ["planes", "fusion", "propagation", "largest", "window"]
+    assert names == ["planes", "fusion", "propagation", "largest", "window", "cache_bytes"]
     for wrong, message in (
         ({"propagation": "up"}, "no propagation 'up'; choose from both, forward, backward"),
         ({"planes": "oblique"}, "no plane 'oblique'"),
