@@ -70,7 +70,8 @@ def test_the_published_protocol_of_medical_sam3_is_a_choice_that_takes_words_alo
     field.activated.emit(field.currentIndex)
     desk.wait()
     assert desk.panel.logic.options == {"protocol": "paper"}
-    assert desk.panel.logic.card.prompts == ("text",)
+    # A click decides between the places where the words were found.
+    assert desk.panel.logic.card.prompts == ("text", "point")
 
 
 def test_an_option_that_the_model_refuses_is_one_sentence(desk: Any) -> None:

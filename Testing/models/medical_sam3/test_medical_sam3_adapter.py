@@ -363,8 +363,9 @@ def test_looking_at_slices_in_16_bits_hardly_changes_the_answers(tmp_path: Path)
     found = []
     for fast in (False, True):
         runtime = TorchSam3Runtime(random_sam3(), words, torch.device("cpu"))
-        with patch.object(
-            runtime, "_fast", lambda fast=fast: torch.autocast("cpu", torch.bfloat16, enabled=fast)
+        with patch(
+            "MedSegFMLib.models.medical_sam3.torch_runtime.fast_gpu",
+            lambda device, fast=fast: torch.autocast("cpu", torch.bfloat16, enabled=fast),
         ):
             features = runtime.encode(images, no_progress)
             found.append(runtime.decode(features, questions, 0.0, no_progress))

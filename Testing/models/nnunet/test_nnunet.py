@@ -123,7 +123,8 @@ def test_a_network_of_one_image_uses_the_primary_one(nnunet_folder: Path) -> Non
         create("nnunet", "cpu", weights=nnunet_folder),
         combined({"pet": volume.image("MR0"), "ct": volume.image("MR1")}, "ct"),
     )
-    assert session.unused_images.startswith("nnU-Net takes one image of a volume and uses ct, not pet")
+    sentence = "nnU-Net takes one image of a volume and uses ct, not pet"
+    assert session.unused_images.startswith(sentence)
     session.add(Text("liver"))
     mask = session.predict().mask.array_kji
     assert np.array_equal(mask > 0, nnunets_own(nnunet_folder, volume.image("MR1")) == 1)
