@@ -50,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exclude", type=Path, metavar="LIST.txt", help="names of a folder's files to leave out"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the coreset (default: %(default)s)"
+        "--seed",
+        type=int,
+        default=0,
+        help="number that the random choice of the coreset begins with (default: %(default)s)",
     )
     parser.add_argument(
         "--spacing-order",
