@@ -188,6 +188,7 @@ ALLOWED |= {"SegmentEditorEffects"}
 ALLOWED |= {"SegmentStatistics"}
 # What only network code imports there: see Docs/publishing.md.
 NETWORK_CODE = {"torch", "segment_anything", "nnunetv2", "acvl_utils", "voxtell"}
+NETWORK_CODE |= {"medim", "monai", "transformers"}
 
 
 def imports_at_file_scope(path: Path) -> set[str]:
