@@ -19,7 +19,7 @@ from MedSegFMLib import Volume
 # Those that are about as deep as they are wide, as boxes that are drawn in one view.
 _SHOWN = ("cyst", "gallbladder")
 
-_SIZE, _COLORS = (960, 540), 48
+_SIZE, _COLORS = (1280, 720), 160
 
 
 class AxialView:
