@@ -115,7 +115,7 @@ def safe_name(given: str, taken: Collection[str]) -> str:
 
 
 def _fault(error: BaseException) -> str:
-    """Why an upload has failed; "" if the error says so itself, or nobody is there to be told."""
+    """Why an upload has failed; "" if the error says so itself, or the page is gone."""
     if isinstance(error, MedSegFMError):
         return ""
     if isinstance(error, ValueError | EOFError | ConnectionError):

@@ -56,6 +56,7 @@ def test_weights_of_every_family_pass_where_all_they_need_is_installed(
     medsam2_weights: Path,
     sam_med3d_weights: Path,
     segvol_weights: Path,
+    vista3d_weights: Path,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -80,6 +81,7 @@ def test_weights_of_every_family_pass_where_all_they_need_is_installed(
         "medsam2": medsam2_weights,
         "sam-med3d": sam_med3d_weights,
         "segvol": segvol_weights,
+        "vista3d": vista3d_weights,
     }
     assert set(given) == {card.weights for card in registry.cards() if card.weights}
     assert {name: tried(name, path) for name, path in given.items()} == dict.fromkeys(given, "")
