@@ -27,7 +27,7 @@ def image(number: int, index: int = 0) -> Any:
 
 
 def drained(channel: Channel, socket: Socket) -> list[Any]:
-    """What has arrived since the last call."""
+    """The messages that arrived since the last call."""
     socket.sent.clear()
 
     async def run() -> None:

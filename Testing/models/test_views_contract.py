@@ -58,7 +58,7 @@ def volume() -> Volume:
 
 
 def prompts_of(model: Segmenter) -> list[Prompt]:
-    """What to give a model, one after another."""
+    """The prompts for a model, one after another."""
     if "box" not in model.card.prompts:
         # The one phrase that the random VoxTell knows in both mirror images, else a class.
         return [Text(model.classes[0] if model.classes else "left kidney")]

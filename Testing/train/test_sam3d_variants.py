@@ -1,4 +1,4 @@
-"""What SAM3D's decoder is trained on: variants of volumes, several images, published patches."""
+"""The training data of SAM3D's decoder: variants of volumes, several images, published patches."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class PlaceQuestionRow:
         places = question.places if is_asked else ()
         if places == self._shown:
             return
-        # Before items are added: each addition is told as a choice.
+        # Before items are added: the list signals each addition as a choice.
         self._shown = ()
         ui.placeList.clear()
         if not is_asked:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...prompts.places import Place
-from ..nodes.hidden_nodes import add_display, add_helper, is_in, remove
+from ..nodes.hidden_nodes import is_in, remove
+from ..nodes.mark_nodes import add_mark_node
 
-# That of the mark of doubt: neither of a positive nor of a negative click.
-_COLOR = (1.00, 0.90, 0.40)
-_GLYPH_PERCENT, _TEXT_PERCENT = 4.5, 4.5
+_PERCENT = 4.5
 
 
 class PlaceMarks:
@@ -57,15 +56,7 @@ class PlaceMarks:
         self.node, self._shown, self.picked = None, (), None
 
     def _make(self) -> None:
-        node = add_helper(self._scene, "vtkMRMLMarkupsFiducialNode", "MedSegFM places")
-        display = add_display(node)
-        display.SetGlyphType(display.Circle2D)
-        display.SetGlyphScale(_GLYPH_PERCENT)
-        display.SetTextScale(_TEXT_PERCENT)
-        display.SetPointLabelsVisibility(True)
-        display.SetPropertiesLabelVisibility(False)
-        for set_color in (display.SetColor, display.SetSelectedColor, display.SetActiveColor):
-            set_color(_COLOR)
+        node = add_mark_node(self._scene, "MedSegFM places", "Circle2D", _PERCENT)
         # A click begins an interaction with the point under the mouse, which is the active one.
         self._tag = node.AddObserver(node.PointStartInteractionEvent, self._on_click)
         self.node, self._shown = node, ()

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...prompts.types import Position
-from ..nodes.hidden_nodes import add_display, add_helper, is_in, remove
+from ..nodes.hidden_nodes import is_in, remove
+from ..nodes.mark_nodes import add_mark_node
 
-# Neither the colour of a positive click nor that of a negative one.
-_COLOR = (1.00, 0.90, 0.40)
-_GLYPH_PERCENT = 3.5
-_TEXT_PERCENT = 3.5
+_PERCENT = 3.5
 
 
 class DoubtMark:
@@ -48,14 +46,6 @@ class DoubtMark:
         self.node = None
 
     def _make(self) -> None:
-        node = add_helper(self._scene, "vtkMRMLMarkupsFiducialNode", "MedSegFM suggestion")
+        node = add_mark_node(self._scene, "MedSegFM suggestion", "Diamond2D", _PERCENT)
         node.SetLocked(True)
-        display = add_display(node)
-        display.SetGlyphType(display.Diamond2D)
-        display.SetGlyphScale(_GLYPH_PERCENT)
-        display.SetTextScale(_TEXT_PERCENT)
-        display.SetPointLabelsVisibility(True)
-        display.SetPropertiesLabelVisibility(False)
-        for set_color in (display.SetColor, display.SetSelectedColor, display.SetActiveColor):
-            set_color(_COLOR)
         self.node = node
