@@ -46,8 +46,7 @@ class _Step:
     @property
     def nbytes(self) -> int:
         """The memory of the prediction."""
-        arrays = (self.prediction.logits_kji, *self.prediction.planes.values())
-        return sum(array.nbytes for array in arrays)
+        return self.prediction.nbytes
 
 
 class Predictor:

@@ -9,8 +9,8 @@ either case the region's 0.5 and 99.5 percentiles are at 0 and 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,7 +37,7 @@ from . import weights as ensam_weights
 from .grids import CellGrid, grid_of
 from .network.graphs import graphs
 from .runtime import Features, NetworkPrompts, Runtime
-from .sliding_windows import SlidingWindow, blended, holds_object
+from .sliding_windows import SlidingWindow, WindowAnswer, blended, holds_object
 from .stored_runtime import StoredRuntime
 from .tokens import Tokens, prompt_tokens
 
@@ -82,6 +82,18 @@ class EnsamEncoding(Encoding):
 
     features: Features
     windows: tuple[SlidingWindow, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EnsamPrediction(Prediction):
+    """A prediction with the network's answers in the windows, which the next step may keep."""
+
+    windows: Mapping[Region, WindowAnswer] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """See `Prediction.nbytes`."""
+        return super().nbytes + sum(answer.logits.nbytes for answer in self.windows.values())
 
 
 def create(
@@ -201,7 +213,8 @@ class EnsamSegmenter:
         """Decode one object; every marked voxel gets the label of its mark.
 
         A last mark that the previous prediction already agrees with changes nothing. Prompts
-        outside the region have no effect.
+        outside the region have no effect. A window without a new mark keeps its answer of the step
+        before.
 
         Raises:
             PromptError: For a prompt outside the volume and for a text.
@@ -218,18 +231,27 @@ class EnsamSegmenter:
             return previous
         before = None if previous is None else _before(previous, region)
         share, *shares = parts_of(progress, 1 + len(encoding.windows), last=0.9)
-        array = self._decoded(encoding.features, tokens, region, before, share)
-        window_logits = []
+        array = self._on_voxels(
+            self._decoded(encoding.features, tokens, region, before, share), region
+        )
+        known = previous.windows if isinstance(previous, EnsamPrediction) and is_whole else {}
+        answers: dict[Region, WindowAnswer] = {}
         for window, share in zip(encoding.windows, shares, strict=True):
             part = window.region
-            if holds_object(array, part):
-                before = array[part.slices]
-                logits = self._decoded(window.features, tokens.within(part), part, before, share)
-                window_logits.append((part, logits))
-        array = blended(array, window_logits)
+            if not holds_object(array, part):
+                continue
+            inner = tokens.within(part)
+            answer = known.get(part)
+            if answer is None or not answer.tokens.equal(inner):
+                logits = self._decoded(window.features, inner, part, array[part.slices], share)
+                answer = WindowAnswer(inner, logits)
+            answers[part] = answer
+        array = blended(
+            array, [(part, self._on_voxels(of.logits, part)) for part, of in answers.items()]
+        )
         enforce_marks(array, tokens.marks, CLICK_LOGIT)
         progress(1.0, "Predicting the mask")
-        return Prediction(encoding.geometry, region.start_kji, array)
+        return EnsamPrediction(encoding.geometry, region.start_kji, array, windows=answers)
 
     def _decoded(
         self,
@@ -239,12 +261,16 @@ class EnsamSegmenter:
         before: Logits | None,
         progress: Progress,
     ) -> Logits:
-        """The logits (K, J, I) of a region or window, given those of the previous step."""
+        """The grid's logits of a region or window, given those (K, J, I) of the previous step."""
         positions = self.grid.positions(tokens.positions_kji, region.shape_kji)
         previous = None if before is None else self.grid.previous(before)
         prompts = NetworkPrompts(tokens.kinds, positions)
         logits = self._runtime.decode(features, prompts, previous, progress)
         check_finite_output(logits, CARD.name)
+        return logits
+
+    def _on_voxels(self, logits: Logits, region: Region) -> Logits:
+        """Logits of the grid on the voxels (K, J, I) of a region or window."""
         return self.grid.logits(logits, region.shape_kji)
 
 

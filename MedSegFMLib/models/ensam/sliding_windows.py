@@ -16,6 +16,7 @@ import numpy as np
 from ...segmenter import Logits
 from ...volumes.region import Region, Shape, shape_triple
 from .runtime import Features
+from .tokens import Tokens
 
 # Sides with more voxels a cell are covered by two windows, each this fraction of the side wide.
 _MOST_VOXELS_PER_CELL = 1.3
@@ -35,6 +36,19 @@ class SlidingWindow:
 
     region: Region
     features: Features
+
+
+@dataclass(frozen=True, eq=False)
+class WindowAnswer:
+    """The network's answer in a window.
+
+    Attributes:
+        tokens: The prompts that it was given, relative to the window.
+        logits: float32, on the network's own grid.
+    """
+
+    tokens: Tokens
+    logits: Logits
 
 
 def window_regions(shape_kji: Shape, cells: int) -> list[Region]:

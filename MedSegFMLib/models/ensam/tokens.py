@@ -32,6 +32,12 @@ class Tokens:
     positions_kji: NDArray[np.float64]
     marks: VoxelMarks
 
+    def equal(self, other: Tokens) -> bool:
+        """Whether the network would be given the same tokens, in the same order."""
+        return np.array_equal(self.kinds, other.kinds) and np.array_equal(
+            self.positions_kji, other.positions_kji
+        )
+
     def within(self, window: Region) -> Tokens:
         """The tokens relative to a window of the region; marks outside the window are left out."""
         positions = self.positions_kji - np.array(window.start_kji)

@@ -561,6 +561,35 @@ def test_click_outside_a_window_is_not_told_there() -> None:
     assert told == [[0, 1, 2], [0, 1, 2], [0, 1]]
 
 
+def test_window_without_a_new_click_keeps_its_answer() -> None:
+    volume = noise_volume((CELLS, CELLS, 6 * CELLS))
+    given = []
+
+    class Listening(Echo):
+        def decode(self, features: Any, prompts: Any, previous: Any, progress: Any) -> Any:
+            given.append(prompts.kinds.tolist())
+            return features.image + len(given)
+
+    model = EnsamSegmenter(Listening())
+    encoding = model.encode(volume, None, no_progress)
+    prompts = [
+        Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)),
+        Point.from_ijk(volume.geometry, (10, 8, 8), False),
+    ]
+    before = model.predict(encoding, prompts[:1], None, no_progress)
+    after = model.predict(encoding, prompts, before, no_progress)
+    # The first is the whole region, the second the window with the click.
+    assert given[3:] == [[0, 1, 3], [0, 1, 3]]
+    # The answer to the whole is 3 higher, that to the window the same: this is their mean.
+    rise = (after.logits_kji - before.logits_kji)[..., 60:]
+    np.testing.assert_allclose(rise, 1.5, atol=1e-5)
+    # Another region is looked at anew.
+    elsewhere = model.encode(volume, Region((0, 0, 1), (CELLS, CELLS, 6 * CELLS)), no_progress)
+    given.clear()
+    model.predict(elsewhere, prompts, before, no_progress)
+    assert len(given) == 3
+
+
 @pytest.mark.parametrize(("ijk", "positive"), [((8, 8, 11), True), ((8, 8, 2), False)])
 def test_click_on_what_is_right_already_changes_nothing(
     ijk: tuple[int, int, int], positive: bool
