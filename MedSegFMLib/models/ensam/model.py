@@ -3,8 +3,8 @@
 Stenhede, Bjørnstad and Ranjbar, "ENSAM: an efficient foundation model for interactive segmentation
 of 3D medical images", 2025. The paper's network processes the region's voxels, and so do weights
 that were trained like it. By default, the region is resampled to a fixed number of cells, and
-windows of it are processed again if those cells are coarse; the logits are interpolated back. In
-either case the region's 0.5 and 99.5 percentiles are at 0 and 1.
+windows of it around marks are processed again if those cells are coarse; the logits are
+interpolated back. In either case the region's 0.5 and 99.5 percentiles are at 0 and 1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import ModelError
-from ...progress import Progress, parts_of
+from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
 from ...prompts.voxels import enforce_marks
 from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction, Segmenter
@@ -37,7 +37,7 @@ from . import weights as ensam_weights
 from .grids import CellGrid, grid_of
 from .network.graphs import graphs
 from .runtime import Features, NetworkPrompts, Runtime
-from .sliding_windows import SlidingWindow, WindowAnswer, blended, holds_object
+from .sliding_windows import WindowAnswer, blended, holds_object
 from .stored_runtime import StoredRuntime
 from .tokens import Tokens, prompt_tokens
 
@@ -78,10 +78,19 @@ CLICK_LOGIT = 1.0
 
 @dataclass(frozen=True, eq=False)
 class EnsamEncoding(Encoding):
-    """The network's features of a region, and of windows of it if it is large."""
+    """The network's features of a region, and of windows of it if it is large.
 
+    Attributes:
+        volume: The whole volume.
+        bounds: The intensities that are at 0 and 1.
+        features: The features of the region.
+        windows: The features of the windows that were looked at, relative to the region.
+    """
+
+    volume: Volume
+    bounds: tuple[float, float]
     features: Features
-    windows: tuple[SlidingWindow, ...]
+    windows: dict[Region, Features] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -184,24 +193,15 @@ class EnsamSegmenter:
         """
         progress(0.0, "Preparing the image")
         region = region or Region.whole(volume.geometry.shape_kji)
-        array = volume.array_kji[region.slices]
-        spacing = volume.geometry.spacing_kji_mm
-        cells = self.grid.image(array)
+        cells = self.grid.image(volume.array_kji[region.slices])
         bounds = intensity_bounds(cells)
-        regions = self.grid.windows(region.shape_kji)
-        share, *shares = parts_of(progress, 1 + len(regions), first=0.1)
-        image = normalised(cells, bounds)
-        cell_mm = self.grid.spacing_mm(region.shape_kji, spacing)
-        features = self._runtime.encode(image, cell_mm, share)
-        windows = []
-        for window, share in zip(regions, shares, strict=True):
-            image = normalised(self.grid.image(array[window.slices]), bounds)
-            cell_mm = self.grid.spacing_mm(window.shape_kji, spacing)
-            features_of_window = self._runtime.encode(image, cell_mm, share)
-            windows.append(SlidingWindow(window, features_of_window))
+        cell_mm = self.grid.spacing_mm(region.shape_kji, volume.geometry.spacing_kji_mm)
+        features = self._runtime.encode(
+            normalised(cells, bounds), cell_mm, part_of(progress, 0.1, 1)
+        )
         progress(1.0, "Encoding the image")
-        nbytes = features.nbytes + sum(window.features.nbytes for window in windows)
-        return EnsamEncoding(volume.geometry, region, nbytes, features, tuple(windows))
+        nbytes = features.nbytes * (1 + len(self.grid.windows(region.shape_kji)))
+        return EnsamEncoding(volume.geometry, region, nbytes, volume, bounds, features)
 
     def predict(
         self,
@@ -213,8 +213,8 @@ class EnsamSegmenter:
         """Decode one object; every marked voxel gets the label of its mark.
 
         A last mark that the previous prediction already agrees with changes nothing. Prompts
-        outside the region have no effect. A window without a new mark keeps its answer of the step
-        before.
+        outside the region have no effect. A window is processed once a mark is in it, and keeps its
+        answer until another one is.
 
         Raises:
             PromptError: For a prompt outside the volume and for a text.
@@ -230,28 +230,41 @@ class EnsamSegmenter:
         if previous is not None and is_whole and is_heeded(previous, prompts):
             return previous
         before = None if previous is None else _before(previous, region)
-        share, *shares = parts_of(progress, 1 + len(encoding.windows), last=0.9)
+        windows = self.grid.windows(region.shape_kji)
+        share, *shares = parts_of(progress, 1 + len(windows), last=0.9)
         array = self._on_voxels(
             self._decoded(encoding.features, tokens, region, before, share), region
         )
         known = previous.windows if isinstance(previous, EnsamPrediction) and is_whole else {}
         answers: dict[Region, WindowAnswer] = {}
-        for window, share in zip(encoding.windows, shares, strict=True):
-            part = window.region
-            if not holds_object(array, part):
+        for window, share in zip(windows, shares, strict=True):
+            inner = tokens.within(window)
+            if not inner.have_marks or not holds_object(array, window):
                 continue
-            inner = tokens.within(part)
-            answer = known.get(part)
+            answer = known.get(window)
             if answer is None or not answer.tokens.equal(inner):
-                logits = self._decoded(window.features, inner, part, array[part.slices], share)
-                answer = WindowAnswer(inner, logits)
-            answers[part] = answer
+                features = self._features(encoding, window, part_of(share, 0, 0.5))
+                rough, share = array[window.slices], part_of(share, 0.5, 1)
+                answer = WindowAnswer(inner, self._decoded(features, inner, window, rough, share))
+            answers[window] = answer
         array = blended(
             array, [(part, self._on_voxels(of.logits, part)) for part, of in answers.items()]
         )
         enforce_marks(array, tokens.marks, CLICK_LOGIT)
         progress(1.0, "Predicting the mask")
         return EnsamPrediction(encoding.geometry, region.start_kji, array, windows=answers)
+
+    def _features(self, encoding: EnsamEncoding, window: Region, progress: Progress) -> Features:
+        """The features of a window of an encoded region, computed once."""
+        features = encoding.windows.get(window)
+        if features is None:
+            volume, shape = encoding.volume, window.shape_kji
+            array = volume.array_kji[window.shifted(encoding.region.start_kji).slices]
+            image = normalised(self.grid.image(array), encoding.bounds)
+            cell_mm = self.grid.spacing_mm(shape, volume.geometry.spacing_kji_mm)
+            features = self._runtime.encode(image, cell_mm, progress)
+            encoding.windows[window] = features
+        return features
 
     def _decoded(
         self,

@@ -514,18 +514,17 @@ def test_large_region_is_seen_once_more_in_windows() -> None:
         seen.append((float(image.min()), float(image.max())))
         return image
 
-    prediction = predict(
-        EnsamSegmenter(Echo(answer)),
-        volume,
-        [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12))],
-    )
+    # A click in the middle is in both.
+    click = Point.from_ijk(volume.geometry, (48, 8, 8), True)
+    prompts = [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)), click]
+    prediction = predict(EnsamSegmenter(Echo(answer)), volume, prompts)
     assert len(seen) == 3
     whole, (first, second) = seen[0], seen[-2:]
     # One scale of intensities for all, so that the windows look like parts of the whole.
     assert (
         first[0] == whole[0] and second[1] == whole[1] and first[1] == pytest.approx(0.6, abs=0.02)
     )
-    assert np.abs(np.diff(prediction.logits_kji[8, 8])).max() < 0.05
+    assert np.abs(np.diff(prediction.logits_kji[4, 4])).max() < 0.05
 
 
 def test_window_far_from_the_object_is_not_decoded() -> None:
@@ -536,36 +535,23 @@ def test_window_far_from_the_object_is_not_decoded() -> None:
         calls.append(image)
         return image * 40 - 38
 
-    predict(
-        EnsamSegmenter(Echo(answer)),
-        volume,
-        [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12))],
-    )
+    # The click is in both windows.
+    click = Point.from_ijk(volume.geometry, (48, 8, 8), False)
+    prompts = [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)), click]
+    predict(EnsamSegmenter(Echo(answer)), volume, prompts)
     assert len(calls) == 2
 
 
-def test_click_outside_a_window_is_not_told_there() -> None:
+def test_window_is_processed_once_a_click_is_in_it_and_keeps_its_answer() -> None:
     volume = noise_volume((CELLS, CELLS, 6 * CELLS))
-    told = []
+    given: list[list[int]] = []
+    encoded = []
 
     class Listening(Echo):
-        def decode(self, features: Any, prompts: Any, previous: Any, progress: Any) -> Any:
-            told.append(prompts.kinds.tolist())
-            return features.image
+        def encode(self, image: Any, spacing_kji_mm: Sequence[float], progress: Any) -> Any:
+            encoded.append(image)
+            return super().encode(image, spacing_kji_mm, progress)
 
-    prompts = [
-        Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)),
-        Point.from_ijk(volume.geometry, (10, 8, 8), True),
-    ]
-    predict(EnsamSegmenter(Listening()), volume, prompts)
-    assert told == [[0, 1, 2], [0, 1, 2], [0, 1]]
-
-
-def test_window_without_a_new_click_keeps_its_answer() -> None:
-    volume = noise_volume((CELLS, CELLS, 6 * CELLS))
-    given = []
-
-    class Listening(Echo):
         def decode(self, features: Any, prompts: Any, previous: Any, progress: Any) -> Any:
             given.append(prompts.kinds.tolist())
             return features.image + len(given)
@@ -575,18 +561,23 @@ def test_window_without_a_new_click_keeps_its_answer() -> None:
     prompts = [
         Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)),
         Point.from_ijk(volume.geometry, (10, 8, 8), False),
+        Point.from_ijk(volume.geometry, (80, 8, 8), False),
     ]
-    before = model.predict(encoding, prompts[:1], None, no_progress)
-    after = model.predict(encoding, prompts, before, no_progress)
-    # The first is the whole region, the second the window with the click.
-    assert given[3:] == [[0, 1, 3], [0, 1, 3]]
-    # The answer to the whole is 3 higher, that to the window the same: this is their mean.
-    rise = (after.logits_kji - before.logits_kji)[..., 60:]
-    np.testing.assert_allclose(rise, 1.5, atol=1e-5)
+    steps: list[Prediction | None] = [None]
+    for n in range(3):
+        steps.append(model.predict(encoding, prompts[: n + 1], steps[-1], no_progress))
+    # Each time the whole, and the window with the new click, which has no other.
+    assert given == [[0, 1], [0, 1, 3], [0, 1, 3], [0, 1, 3, 3], [0, 1, 3]]
+    assert len(encoded) == 3
+    # The answer to the whole is 2 higher, that to the window the same: this is their mean.
+    rise = (steps[3].logits_kji - steps[2].logits_kji)[..., :30]
+    clicked = np.zeros(rise.shape, bool)
+    clicked[8, 8, 10] = True
+    np.testing.assert_allclose(rise[~clicked], 1, atol=1e-5)
     # Another region is looked at anew.
-    elsewhere = model.encode(volume, Region((0, 0, 1), (CELLS, CELLS, 6 * CELLS)), no_progress)
     given.clear()
-    model.predict(elsewhere, prompts, before, no_progress)
+    elsewhere = model.encode(volume, Region((0, 0, 1), (CELLS, CELLS, 6 * CELLS)), no_progress)
+    model.predict(elsewhere, prompts, steps[3], no_progress)
     assert len(given) == 3
 
 
