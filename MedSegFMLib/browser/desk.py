@@ -95,7 +95,7 @@ class Desk:
     def warm_up(self) -> None:
         """Let an idle worker load the chosen model."""
         logic = self.logic
-        if self.can_run and not (logic.is_predicting or logic.is_measuring_consistency):
+        if self.can_run and not (logic.is_predicting or logic.consistency.is_measuring):
             logic.requests.warm_up()
 
     def note_segments(self) -> None:
@@ -115,7 +115,7 @@ class Desk:
         if requests.is_predicting and not requests.is_held:
             self.status.busy(True, _("The model is being started…"))
         else:
-            self.status.busy(self.logic.is_measuring_consistency)
+            self.status.busy(self.logic.consistency.is_measuring)
 
     def state(self) -> Mapping[str, State]:
         """The data that the page shows, by section."""

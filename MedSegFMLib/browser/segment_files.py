@@ -47,7 +47,7 @@ def add_segments(logic: SegmentationLogic, segmentation: Segmentation) -> int:
         if box is None:
             continue
         region = Region.from_slices(box)
-        logic.add_segment(segment.name, ModelVoxels(region, mask[region.slices].copy()))
+        logic.objects.add_segment(segment.name, ModelVoxels(region, mask[region.slices].copy()))
         count += 1
     if not count:
         raise MaskError("No segment of the file has a voxel in the volume; choose another file.")

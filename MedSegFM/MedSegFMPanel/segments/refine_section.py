@@ -33,7 +33,7 @@ class RefineSection:
         """Bring the widgets to the present state."""
         ui, logic = self._ui, self._panel.logic
         self._limit_slices()
-        is_there = not logic.chosen_segment and logic.segments.is_there(logic.current_label)
+        is_there = not logic.objects.chosen_segment and logic.segments.is_there(logic.current_label)
         ui.treatButton.enabled = is_there and not self._treatment().is_none
         ui.freezeSlicesButton.enabled = is_there and logic.volume is not None
         ui.freezeBoxButton.enabled = is_there and self._selected_box() is not None
@@ -57,7 +57,7 @@ class RefineSection:
 
     def _treat(self):
         name = self._panel.logic.prompts.name(self._panel.logic.current_label)
-        if self._panel.logic.treat(self._treatment()):
+        if self._panel.logic.objects.treat(self._treatment()):
             self._panel.status.inform(_("{name} was changed; Undo restores it.").format(name=name))
         else:
             self._panel.status.inform(_("Nothing of {name} had to change.").format(name=name))

@@ -56,7 +56,7 @@ def segment_hint(logic: SegmentationLogic) -> str:
     Args:
         logic: The scene logic.
     """
-    chosen, node = logic.chosen_segment, logic.segments.node
+    chosen, node = logic.objects.chosen_segment, logic.segments.node
     segment = None if not chosen or node is None else node.GetSegmentation().GetSegment(chosen)
     if segment is not None and "mask" not in logic.card.prompts:
         return _("{title} cannot refine {name}: it takes no masks; choose another model.").format(
