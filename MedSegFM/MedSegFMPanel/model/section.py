@@ -7,7 +7,7 @@ from MedSegFMLib.errors import Cancelled, WeightsError
 from MedSegFMLib.mrml.words import model_messages as messages
 from MedSegFMLib.registry import card
 from MedSegFMLib.system.memory.device_memory import free_for
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing, store
 from MedSegFMLib.weights.catalogue import entry
 from MedSegFMLib.weights.download import Download, Import
 from MedSegFMLib.worker.trial_process import ProcessTrial
@@ -192,7 +192,7 @@ class ModelSection:
             title=self.card.title
         )
         if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Remove weights")):
-            store.remove(self.card.weights)
+            installing.remove(self.card.weights)
             self._weights_changed()
             back = store.shipped(self.card.weights) is not None
             self._status.inform(

@@ -176,12 +176,12 @@ def _adapted(desk: Any, folder: Path) -> None:
     from sam_checkpoints import write_checkpoint
 
     from host.tiny_sam import TinyTraining
-    from MedSegFMLib.weights import store
+    from MedSegFMLib.weights import installing
     from MedSegFMLib.weights.checksums import sha256_of
 
     ui, adapting = desk.ui, desk.panel.adapting.adapting
     weights = write_checkpoint(Path(tempfile.mkdtemp()) / "sam.pth")
-    store.import_file("sam", weights, sha256_of(weights))
+    installing.import_file("sam", weights, sha256_of(weights))
     for number in (1, 2, 3):
         _segmented_phantom(f"Phantom {number}")
     _collapse(ui, True)
