@@ -79,7 +79,7 @@ ORDER: dict[str, list[set[str]]] = {
         {"logic"},
         {"comparison", "recovery", "results", "segment_editor_link"},
         {"words"},
-        {"review"},
+        {"installing", "review"},
     ],
 }
 

@@ -86,7 +86,7 @@ class Actions:
         self._logic.requests.release()
 
     def _cancel(self):
-        self._panel.models.cancel_installing()
+        self._panel.models.installing.cancel()
         self._logic.cancel()
 
     def _use_host(self):

@@ -164,7 +164,7 @@ class Panel:
         self._shortcuts.remove()
         self.segments.close()
         self.results.close()
-        self.models.cancel_installing()
+        self.models.installing.cancel()
         self.consistency.close()
         self.comparing.close()
         self.adapting.close()
@@ -252,7 +252,7 @@ class Panel:
         self.results.pump()
         if self._is_open and not slicer.mrmlScene.IsBatchProcessing():
             self.volume.offer()
-        self.models.pump()
+        self.models.installing.pump()
         self.comparing.pump()
         self.adapting.pump()
         if any(
@@ -315,7 +315,7 @@ class Panel:
 
     def _show_busy(self):
         requests = self.logic.requests
-        if (requests.is_predicting and not requests.is_held) or self.models.is_installing:
+        if (requests.is_predicting and not requests.is_held) or self.models.installing.is_busy:
             self.status.busy(True, _("The model is being started…"))
         else:
             self.status.busy(self.logic.consistency.is_measuring)

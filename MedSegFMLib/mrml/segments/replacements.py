@@ -150,7 +150,7 @@ class Replacements:
         segment_id = str(segments.AddEmptySegment("", unused))
         self._editor.look_at(node, volume_node)
         if brought.mask_kji.any():
-            self._editor.add(grid, segment_id, brought.mask_kji, brought.region)
+            self._editor.fill(grid, segment_id, brought.mask_kji, brought.region)
         return segment_id
 
     def _put(

@@ -78,6 +78,25 @@ def locked_sentence(name: str) -> str:
     )
 
 
+def treated(name: str, is_changed: bool) -> str:
+    """What a treatment has done to a segment.
+
+    Args:
+        name: The name of the segment.
+        is_changed: Whether any voxel changed.
+    """
+    if is_changed:
+        return _("{name} was changed; Undo restores it.").format(name=name)
+    return _("Nothing of {name} had to change.").format(name=name)
+
+
+def no_slices(first: int, last: int) -> str:
+    """The reason why slices cannot be frozen: the first is after the last."""
+    return _(
+        "The slices {first} to {last} are none; the last must not be before the first."
+    ).format(first=first, last=last)
+
+
 def change_text(written: Written, prompts: PromptList) -> str:
     """Voxels that each segment gained and lost with the last prompt, a line for each."""
     lines = [
