@@ -59,7 +59,7 @@ ORDER: dict[str, list[set[str]]] = {
     ],
     "train.recipes": [{"crossplane", "ensam", "medical_sam3", "sam3d"}, {"consistent"}],
     "evaluate": [
-        {"records"},
+        {"phrasings", "records"},
         {"protocol"},
         {"instances"},
         {"challenge_answer", "conversion", "protocols", "results"},
