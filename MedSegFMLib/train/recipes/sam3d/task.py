@@ -193,7 +193,7 @@ class Sam3dTask(Task):
         return self.bytes_with(self._settings.batch)
 
     def bytes_with(self, patches: int) -> int:
-        """The predicted peak memory if a number of patches is held for the backward pass at once."""
+        """The predicted peak memory if `patches` are held for the backward pass at once."""
         settings, base = self._settings, self._base.runtime.config
         in_blocks: int = sum(12 * block.dim**2 for block in base.blocks)
         base_weights = in_blocks + _OTHER_BASE_WEIGHTS
