@@ -57,7 +57,11 @@ ORDER: dict[str, list[set[str]]] = {
         {"run"},
         {"planner"},
     ],
-    "train.recipes": [{"crossplane", "ensam", "medical_sam3", "sam3d"}, {"consistent"}],
+    "train.recipes": [
+        {"crossplane", "ensam", "medical_sam3", "sam3d"},
+        {"consistent"},
+        {"consistent_sam3d"},
+    ],
     "evaluate": [
         {"phrasings", "records"},
         {"protocol"},
