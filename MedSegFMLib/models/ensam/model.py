@@ -213,8 +213,8 @@ class EnsamSegmenter:
         """Decode one object; every marked voxel gets the label of its mark.
 
         A last mark that the previous prediction already agrees with changes nothing. Prompts
-        outside the region have no effect. A window is processed once a mark is in it, and keeps its
-        answer until another one is.
+        outside the region have no effect. In a box, a window is processed once a mark is in it, and
+        keeps its answer until another one is.
 
         Raises:
             PromptError: For a prompt outside the volume and for a text.
@@ -232,20 +232,23 @@ class EnsamSegmenter:
         before = None if previous is None else _before(previous, region)
         windows = self.grid.windows(region.shape_kji)
         share, *shares = parts_of(progress, 1 + len(windows), last=0.9)
-        array = self._on_voxels(
-            self._decoded(encoding.features, tokens, region, before, share), region
-        )
-        known = previous.windows if isinstance(previous, EnsamPrediction) and is_whole else {}
+        rough = self._decoded(encoding.features, tokens, region, before, share)
+        array = self._on_voxels(rough, region)
+        # Without a box, only the windows show how large the object is: all of them, each time.
+        boxed = bool(tokens.marks.boxes)
+        known: Mapping[Region, WindowAnswer] = {}
+        if boxed and is_whole and isinstance(previous, EnsamPrediction):
+            known = previous.windows
         answers: dict[Region, WindowAnswer] = {}
         for window, share in zip(windows, shares, strict=True):
             inner = tokens.within(window)
-            if not inner.have_marks or not holds_object(array, window):
+            if (boxed and not inner.have_marks) or not holds_object(array, window):
                 continue
             answer = known.get(window)
             if answer is None or not answer.tokens.equal(inner):
                 features = self._features(encoding, window, part_of(share, 0, 0.5))
-                rough, share = array[window.slices], part_of(share, 0.5, 1)
-                answer = WindowAnswer(inner, self._decoded(features, inner, window, rough, share))
+                before, share = array[window.slices], part_of(share, 0.5, 1)
+                answer = WindowAnswer(inner, self._decoded(features, inner, window, before, share))
             answers[window] = answer
         array = blended(
             array, [(part, self._on_voxels(of.logits, part)) for part, of in answers.items()]

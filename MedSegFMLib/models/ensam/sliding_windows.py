@@ -1,7 +1,8 @@
 """Refinement in windows of a region that has many more voxels than the network has cells.
 
-A window is processed once a mark is in it. The windows overlap, and the prediction for the whole
-region is their previous step, so that the network decides on finer cells, given the rough shape.
+The windows overlap, and the prediction for the whole region is their previous step, so that the
+network decides on finer cells, given the rough shape. In a box, a window is processed once a mark
+is in it.
 """
 
 from __future__ import annotations

@@ -581,6 +581,22 @@ def test_window_is_processed_once_a_click_is_in_it_and_keeps_its_answer() -> Non
     assert len(given) == 3
 
 
+def test_without_a_box_all_windows_are_processed_at_each_click() -> None:
+    volume = noise_volume((CELLS, CELLS, 6 * CELLS))
+    calls = []
+
+    def answer(image: Any) -> Any:
+        calls.append(image)
+        return image
+
+    model = EnsamSegmenter(Echo(answer))
+    encoding = model.encode(volume, None, no_progress)
+    clicks = [Point.from_ijk(volume.geometry, (n, 8, 8), False) for n in (10, 20)]
+    before = model.predict(encoding, clicks[:1], None, no_progress)
+    model.predict(encoding, clicks, before, no_progress)
+    assert len(calls) == 6
+
+
 @pytest.mark.parametrize(("ijk", "positive"), [((8, 8, 11), True), ((8, 8, 2), False)])
 def test_click_on_what_is_right_already_changes_nothing(
     ijk: tuple[int, int, int], positive: bool
