@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,16 +20,25 @@ ROOT = Path(__file__).resolve().parents[2]
 class BrowserServer:
     """Starts the command; `home` holds weights and autosaves.
 
+    program: What Python runs instead of the command, and further variables of its environment.
     link: The address with the token that it prints. port: Its port.
     """
 
-    def __init__(self, home: Path, *words: str, keeps: bool = True) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *words: str,
+        keeps: bool = True,
+        program: Sequence[str] = ("-m", "MedSegFMLib"),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "MEDSEGFM_WEIGHTS": str(home / "weights"),
+            **(variables or {}),
         }
-        command = [sys.executable, "-m", "MedSegFMLib", "browser", "--no-open"]
+        command = [sys.executable, *program, "browser", "--no-open"]
         command += ["--keep"] if keeps else []
         self.process = subprocess.Popen(
             [*command, *words],
