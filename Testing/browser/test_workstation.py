@@ -206,7 +206,7 @@ def test_a_lasso_is_drawn_cleaned_up_and_frozen(start_server: Start, ball_file: 
         page.page.check("#largestPart")
         page.page.fill("#smoothMm", "4")
         treat.click()
-        page.wait(lambda: "Segment_1 was changed; Undo" in page.text("#statusLabel"))
+        page.wait(lambda: "Segment_1 was changed; Undo" in page.text("#logView"))
         page.page.click("#undoButton")
         page.wait(lambda: page.locate("#redoButton").is_enabled())
         assert len(page.prompts) == 1

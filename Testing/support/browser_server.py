@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from waiting import GENEROUS_SECONDS, wait_until
 
@@ -53,7 +52,7 @@ class BrowserServer:
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        wait_until(lambda: self._link() or self.process.poll() is not None, describe=self.output)
+        wait_until(lambda: self.port or self.process.poll() is not None, describe=self.output)
         assert self._link(), self.output()
 
     @property
@@ -62,7 +61,8 @@ class BrowserServer:
 
     @property
     def port(self) -> int:
-        return urlsplit(self.link).port or 0
+        found = re.search(r"ssh -L (\d+):", self.output())
+        return int(found.group(1)) if found else 0
 
     @property
     def token(self) -> str:

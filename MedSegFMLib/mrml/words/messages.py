@@ -79,7 +79,7 @@ def locked_sentence(name: str) -> str:
 
 
 def treated(name: str, is_changed: bool) -> str:
-    """What a treatment has done to a segment.
+    """The change that a treatment has made to a segment.
 
     Args:
         name: The name of the segment.

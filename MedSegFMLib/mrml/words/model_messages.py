@@ -111,7 +111,7 @@ def downloaded(left_out: str) -> str:
 
 
 def default_value(option: ModelOption) -> str:
-    """What a model does without an option."""
+    """The behaviour of a model without an option."""
     return option.default or _("model's own")
 
 
