@@ -45,7 +45,7 @@ class Actions:
             (ui.loadButton, lambda: self._panel.dialogs.load_volume()),
             (ui.sampleButton, self._load_sample),
             (ui.recoverButton, self._recover),
-            (ui.nextSegmentButton, logic.add_object),
+            (ui.nextSegmentButton, logic.objects.add),
             (ui.textButton, self._add_text),
             (ui.classesButton, logic.segment_classes),
             (ui.undoButton, logic.undo),

@@ -210,9 +210,9 @@ class Panel:
             return
         self.logic.requests.holds_back = not chosen.autoRun
         self.logic.new_object_per_box = chosen.newSegmentPerBox
-        self.logic.overwrite = chosen.overwrite.value
+        self.logic.limits.overwrite = chosen.overwrite.value
         self.place_mode.is_freehand = chosen.freehand
-        self.logic.avoids_others = chosen.avoidOthers
+        self.logic.limits.avoid_others = chosen.avoidOthers
         if chosen.volume is not self.logic.volume_node:
             self.volume.choose(chosen.volume)
         self._apply_model(chosen)
@@ -318,13 +318,13 @@ class Panel:
         if (requests.is_predicting and not requests.is_held) or self.models.installing.is_busy:
             self.status.busy(True, _("The model is being started…"))
         else:
-            self.status.busy(self.logic.is_measuring_consistency)
+            self.status.busy(self.logic.consistency.is_measuring)
 
     def warm_up(self):
         """Let an idle worker load the chosen model."""
         self._show_model(self.logic.model)
         if self.models.can_run and not (
-            self.logic.is_predicting or self.logic.is_measuring_consistency
+            self.logic.is_predicting or self.logic.consistency.is_measuring
         ):
             self.logic.requests.warm_up()
 

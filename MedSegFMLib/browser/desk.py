@@ -97,7 +97,7 @@ class Desk:
     def warm_up(self) -> None:
         """Let an idle worker load the chosen model."""
         logic = self.logic
-        if self.can_run and not (logic.is_predicting or logic.is_measuring_consistency):
+        if self.can_run and not (logic.is_predicting or logic.consistency.is_measuring):
             logic.requests.warm_up()
 
     def note_segments(self) -> None:
@@ -123,7 +123,7 @@ class Desk:
         if self.is_awaiting or self.model.installing.is_busy:
             self.status.busy(True, _("The model is being started…"))
         else:
-            self.status.busy(self.logic.is_measuring_consistency)
+            self.status.busy(self.logic.consistency.is_measuring)
         return bool(updates)
 
     def state(self) -> Mapping[str, State]:

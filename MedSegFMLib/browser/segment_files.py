@@ -71,5 +71,5 @@ async def add_segments(logic: SegmentationLogic, segments: Sequence[Named]) -> N
                 f"Another volume was chosen after {number} of {len(segments)} segments; choose "
                 "the one before, and load the file again."
             )
-        logic.add_segment(name, voxels)
+        logic.objects.add_segment(name, voxels)
         await asyncio.sleep(0)

@@ -158,7 +158,8 @@ def test_segments_are_added_one_by_one_while_the_page_goes_on() -> None:
     labels = Volume(np.arange(8, dtype=np.uint16).reshape(2, 2, 2), geometry)
     segments = segments_on(Segmentation.from_labelmap(labels), geometry)
     done: list[str] = []
-    logic: Any = SimpleNamespace(volume_node=1, add_segment=lambda name, _voxels: done.append(name))
+    objects = SimpleNamespace(add_segment=lambda name, _voxels: done.append(name))
+    logic: Any = SimpleNamespace(volume_node=1, objects=objects)
     turns: list[int] = []
 
     async def other() -> None:
@@ -175,8 +176,8 @@ def test_segments_are_added_one_by_one_while_the_page_goes_on() -> None:
 
 
 def test_segments_are_not_added_to_a_volume_that_was_chosen_meanwhile() -> None:
-    logic: Any = SimpleNamespace(volume_node=1)
-    logic.add_segment = lambda _name, _voxels: setattr(logic, "volume_node", 2)
+    logic: Any = SimpleNamespace(volume_node=1, objects=SimpleNamespace())
+    logic.objects.add_segment = lambda _name, _voxels: setattr(logic, "volume_node", 2)
     voxels: Any = None
     with pytest.raises(MaskError, match="after 1 of 2 segments"):
         asyncio.run(add_segments(logic, [("a", voxels), ("b", voxels)]))

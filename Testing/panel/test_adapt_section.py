@@ -16,7 +16,7 @@ from waiting import wait_until
 from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.mrml.training.adaptation import Phase
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing, store
 from MedSegFMLib.worker.client import WorkerClient
 from MedSegFMLib.worker.trial_process import ProcessTrial
 
@@ -237,7 +237,7 @@ def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_pat
     from MedSegFMLib.weights.checksums import sha256_of
 
     weights = write_checkpoint(tmp_path / "sam.pth")
-    installed = store.import_file("sam", weights, sha256_of(weights))
+    installed = installing.import_file("sam", weights, sha256_of(weights))
     before = sha256_of(installed)
     desk.use_client(lambda _host: WorkerClient(tiny_sam.TinyLauncher()))
     desk.panel.adapting.adapting._make_program = tiny_sam.TinyTraining

@@ -7,7 +7,7 @@ from MedSegFMLib.mrml.installing import Installing
 from MedSegFMLib.mrml.words import model_messages as messages
 from MedSegFMLib.registry import card
 from MedSegFMLib.system.memory.device_memory import free_for
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing, store
 from MedSegFMLib.weights.catalogue import entry
 
 from . import licences
@@ -133,7 +133,7 @@ class ModelSection:
             title=self.card.title
         )
         if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Remove weights")):
-            store.remove(self.card.weights)
+            installing.remove(self.card.weights)
             self._weights_changed()
             back = store.shipped(self.card.weights) is not None
             self._status.inform(

@@ -32,7 +32,7 @@ class RefineSection:
         """Bring the widgets to the present state."""
         ui, logic = self._ui, self._panel.logic
         self._limit_slices()
-        is_there = not logic.chosen_segment and logic.segments.is_there(logic.current_label)
+        is_there = not logic.objects.chosen_segment and logic.segments.is_there(logic.current_label)
         ui.treatButton.enabled = is_there and not self._treatment().is_none
         ui.freezeSlicesButton.enabled = is_there and logic.volume is not None
         ui.freezeBoxButton.enabled = is_there and self._selected_box() is not None
@@ -56,7 +56,7 @@ class RefineSection:
 
     def _treat(self):
         name = self._panel.logic.prompts.name(self._panel.logic.current_label)
-        is_changed = self._panel.logic.treat(self._treatment())
+        is_changed = self._panel.logic.objects.treat(self._treatment())
         self._panel.status.inform(messages.treated(name, is_changed))
 
     def _freeze_slices(self):

@@ -27,7 +27,7 @@ _DEVICES = {"auto": _("Auto"), "cpu": _("CPU"), "cuda": _("GPU")}
 
 @dataclass(frozen=True)
 class _Needs:
-    """Packages and weights that a model lacks on this computer.
+    """The packages and weights that a model lacks on this computer.
 
     packages, weights: A sentence each; "" if nothing is missing. can_download: Whether its weights
     are missing and published.

@@ -37,7 +37,7 @@ class RefineSection:
     def state(self) -> State:
         """See `Section`."""
         logic = self._desk.logic
-        is_there = not logic.chosen_segment and logic.segments.is_there(logic.current_label)
+        is_there = not logic.objects.chosen_segment and logic.segments.is_there(logic.current_label)
         volume = logic.volume
         return {
             "canTreat": is_there,
@@ -77,7 +77,7 @@ class RefineSection:
             number(message, "minVolumeMl", 0, LARGEST_PART_ML),
             flag(message, "largestPart"),
         )
-        is_changed = desk.logic.treat(treatment)
+        is_changed = desk.logic.objects.treat(treatment)
         desk.note_segments()
         desk.status.inform(messages.treated(name, is_changed))
 

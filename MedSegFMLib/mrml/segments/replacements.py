@@ -61,7 +61,7 @@ class Replacements:
         label: int,
         treatment: Treatment,
     ) -> Written:
-        """Treat all voxels of an object's segment; see `SegmentationLogic.treat`.
+        """Treat all voxels of an object's segment; see `Objects.treat`.
 
         Raises:
             MaskError: If the segment has no voxels.

@@ -56,7 +56,7 @@ def segment_hint(logic: SegmentationLogic) -> str:
     Args:
         logic: The scene logic.
     """
-    chosen, node = logic.chosen_segment, logic.segments.node
+    chosen, node = logic.objects.chosen_segment, logic.segments.node
     segment = None if not chosen or node is None else node.GetSegmentation().GetSegment(chosen)
     if segment is not None and "mask" not in logic.card.prompts:
         return _("{title} cannot refine {name}: it takes no masks; choose another model.").format(
@@ -79,7 +79,7 @@ def locked_sentence(name: str) -> str:
 
 
 def treated(name: str, is_changed: bool) -> str:
-    """The change that a treatment has made to a segment.
+    """The result of a treatment as a sentence.
 
     Args:
         name: The name of the segment.

@@ -111,7 +111,7 @@ def downloaded(left_out: str) -> str:
 
 
 def default_value(option: ModelOption) -> str:
-    """The behaviour of a model without an option."""
+    """The value of an option that is not given, or words for the model's own choice."""
     return option.default or _("model's own")
 
 
