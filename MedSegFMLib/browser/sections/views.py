@@ -13,6 +13,7 @@ from ...mrml.comparison.row_layout import ORIENTATIONS
 from ...mrml.nodes.transforms import to_numpy
 from ...mrml.nodes.volume_nodes import set_window, window_of
 from ...mrml.words.translation import tr as _
+from ...volumes.geometry import Geometry
 from ...volumes.windows import AUTO, Window, named_window, window_names
 from .. import pointer
 from ..fields import Message, choice, flag, number, text, whole
@@ -101,6 +102,15 @@ class ViewsSection:
     def look_at_segments(self) -> None:
         """Turn the camera to the segments, the first time that there are any."""
         self._images["threed"].view.fit_view_to_content()
+
+    def shown_slice(self, geometry: Geometry) -> int | None:
+        """The index along k of the slice that the view across k shows; None outside the volume."""
+        columns = geometry.ijk_to_ras[:3, :3]
+        normal = np.cross(columns[:, 0], columns[:, 1])
+        planes = [to_numpy(self._images[n].view.get_view_node().GetSliceToRAS()) for n in SLICES]
+        plane = max(planes, key=lambda matrix: abs(float(matrix[:3, 2] @ normal)))
+        index = round(float(geometry.ijk_from_ras(plane[:3, 3])[2]))
+        return index if 0 <= index < geometry.shape_kji[0] else None
 
     def state(self) -> State:
         """See `Section`."""

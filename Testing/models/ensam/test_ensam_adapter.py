@@ -335,9 +335,9 @@ def test_missing_weights_name_the_ways_out(
 
 
 def test_imported_weights_are_found_and_checked(empty_store: Path, weights: Path) -> None:
-    from MedSegFMLib.weights import store
+    from MedSegFMLib.weights import installing
 
-    path = store.import_file("ensam", weights)
+    path = installing.import_file("ensam", weights)
     assert ensam.create("cpu").card is ensam.CARD
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
