@@ -104,9 +104,15 @@ class Desk:
         """The segments are other ones, not by an answer: their surfaces are made anew."""
         self._surfaces.note_change(self.logic.segments.node)
 
-    def pump(self) -> None:
-        """Follow worker and scene; a timer calls it."""
-        for update in self.logic.pump():
+    @property
+    def is_awaiting(self) -> bool:
+        """Whether the model is working on an answer."""
+        return self.logic.is_predicting and not self.logic.requests.is_held
+
+    def pump(self) -> bool:
+        """Follow worker and scene; a timer calls it. Returns whether anything has happened."""
+        updates = self.logic.pump()
+        for update in updates:
             if isinstance(update, Written):
                 self._surfaces.note_change(self.logic.segments.node)
             show_update(update, self.status, self.logic)
@@ -114,11 +120,11 @@ class Desk:
         self.model.installing.pump()
         self.comparison.follow()
         self._surfaces.update(self.logic.segments.node)
-        requests = self.logic.requests
-        if (requests.is_predicting and not requests.is_held) or self.model.installing.is_busy:
+        if self.is_awaiting or self.model.installing.is_busy:
             self.status.busy(True, _("The model is being started…"))
         else:
             self.status.busy(self.logic.consistency.is_measuring)
+        return bool(updates)
 
     def state(self) -> Mapping[str, State]:
         """The data that the page shows, by section."""

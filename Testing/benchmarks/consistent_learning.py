@@ -23,7 +23,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -112,7 +113,8 @@ def prepare(given: argparse.Namespace) -> None:
     if not (out / BASE_FILE).is_file():
         # The base never trains on the last case that it is given.
         first = chosen_cases(given.cases, [*labelled, held[-1]], out / "base.json")
-        train_base(out / BASE_FILE, first, given.base_steps)
+        with patch.dict(PUBLISHED, {SMALL.name: SMALL}):
+            train_base(out / BASE_FILE, first, given.base_steps)
 
 
 def settings_of(name: str, seed: int, given: argparse.Namespace) -> tuple[str, Any]:
@@ -178,22 +180,28 @@ def trained(name: str, seed: int, given: argparse.Namespace) -> dict[str, str]:
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
     """The means over seeds, and Dice and inconsistency of each seed beside the plain training."""
     names = (*SCORES, "seconds", "GiB")
-    print(f"\n| network | {' | '.join(names)} | to plain, per seed |")
-    print(f"|---{'|---' * (len(names) + 1)}|")
-    plain: list[Mapping[str, str]] = []
+    print(f"\n| network | seeds | {' | '.join(names)} | to plain, per seed |")
+    print(f"|---{'|---' * (len(names) + 2)}|")
+    plain: dict[str, Mapping[str, str]] = {}
     for name, (_, changes) in ROWS.items():
-        own = [row for row in rows if row["network"] == name]
+        own = {row["seed"]: row for row in rows if row["network"] == name}
         if not own:
             continue
         plain = plain if changes["consistency"] else own
         each = []
-        for one, other in zip(plain, own, strict=False) if own is not plain else ():
-            gained = float(other["dice"]) - float(one["dice"])
-            less = 1 - float(other["inconsistency"]) / float(one["inconsistency"])
-            each.append(f"Dice {gained:+.3f}, inconsistency {-100 * less:+.0f} %")
-        means = [np.mean([float(row[key]) for row in own]) for key in names]
+        for seed in sorted(own.keys() & plain.keys()) if own is not plain else ():
+            gained = float(own[seed]["dice"]) - float(plain[seed]["dice"])
+            less = float(own[seed]["inconsistency"]) / float(plain[seed]["inconsistency"]) - 1
+            each.append(f"Dice {gained:+.3f}, inconsistency {100 * less:+.0f} %")
+        means = [np.mean([float(row[key]) for row in own.values()]) for key in names]
         cells = [f"{mean:.3f}" for mean in means[:3]] + [f"{means[3]:.0f}", f"{means[4]:.2f}"]
-        print(f"| {' | '.join([name, *cells, '; '.join(each)])} |")
+        print(f"| {' | '.join([name, str(len(own)), *cells, '; '.join(each)])} |")
+
+
+def apart(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Do work in a process of its own, which has this one's modules, and return its result."""
+    with get_context("fork").Pool(1) as pool:
+        return pool.apply(work, arguments)
 
 
 def parsed() -> argparse.Namespace:
@@ -206,14 +214,13 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--held-back", required=True, help="names of cases, with commas")
     parser.add_argument("--rows", default=",".join(str(n) for n in range(len(ROWS))))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--base-steps", type=int, default=250)
+    parser.add_argument("--base-steps", type=int, default=400)
     parser.add_argument("--sam-steps", type=int, default=60)
-    parser.add_argument("--ensam-samples", type=int, default=1200)
+    parser.add_argument("--ensam-samples", type=int, default=160)
     parser.add_argument("--ensam-rate", type=float, default=2e-3)
     parser.add_argument("--cells", type=int, default=16)
     parser.add_argument("--start", type=Path, help="weights that ENSAM begins from")
-    parser.add_argument("--sam3d-steps", type=int, default=120)
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--sam3d-steps", type=int, default=24)
     return parser.parse_args()
 
 
@@ -221,21 +228,15 @@ def main() -> None:
     """Prepare what is not there, train each row with each seed, and print the table."""
     given = parsed()
     torch.set_num_threads(1)
-    if given.one:
-        print(json.dumps(trained(given.one[0], int(given.one[1]), given)))
-        return
     given.out.mkdir(parents=True, exist_ok=True)
-    with patch.dict(PUBLISHED, {SMALL.name: SMALL}):
-        prepare(given)
+    apart(prepare, given)
     path = given.out / RESULTS_FILE
     rows = read_rows(path)
     for seed in range(given.seeds):
         for name in (list(ROWS)[int(number)] for number in given.rows.split(",")):
             if (name, str(seed)) in {(row["network"], row["seed"]) for row in rows}:
                 continue
-            command = [sys.executable, *sys.argv, "--one", name, str(seed)]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            rows.append(json.loads(done.stdout.splitlines()[-1]))
+            rows.append(apart(trained, name, seed, given))
             print(rows[-1], flush=True)
             with path.open("w", newline="") as file:
                 table = csv.DictWriter(file, rows[0])

@@ -3,13 +3,14 @@
 const KEY = `medsegfm-token ${location.pathname.replace(/[^/]*$/, "")}`;
 const PROTOCOL = "medsegfm";
 
-const given = new URLSearchParams(location.hash.slice(1)).get("token");
+const typed = () => new URLSearchParams(location.hash.slice(1)).get("token");
+const given = typed();
 if (given) {
   sessionStorage.setItem(KEY, given);
   history.replaceState(null, "", location.pathname);
 }
 // Another address of this server was typed into the same tab.
-window.addEventListener("hashchange", () => location.reload());
+window.addEventListener("hashchange", () => typed() && location.reload());
 
 const token = sessionStorage.getItem(KEY) || "none";
 

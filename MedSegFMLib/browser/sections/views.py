@@ -51,6 +51,7 @@ class ViewsSection:
         self._before_models = "four"
         self._layout = "four"
         self._adjusts_window = False
+        self._used: ViewImage | None = None
 
     @property
     def visible(self) -> list[ViewImage]:
@@ -59,6 +60,11 @@ class ViewsSection:
             return [self._images[name] for name in self._model_views()]
         names = VIEWS if self._layout == "four" else (self._layout,)
         return [self._images[name] for name in names]
+
+    @property
+    def by_use(self) -> list[ViewImage]:
+        """The views of the layout, the one that was used last first, which the user looks at."""
+        return sorted(self.visible, key=lambda image: image is not self._used)
 
     def show_models(self, titles: list[str]) -> None:
         """Show a row of slices for each model of a comparison; [] for the layout before.
@@ -147,7 +153,8 @@ class ViewsSection:
 
     def _image(self, message: Message) -> ViewImage:
         images = list(self._images.values())
-        return images[whole(message, "view", 0, len(images) - 1)]
+        self._used = images[whole(message, "view", 0, len(images) - 1)]
+        return self._used
 
     def _view(self, name: str) -> State:
         image = self._images[name]
@@ -202,9 +209,12 @@ class ViewsSection:
         return image.view
 
     def _resize(self, message: Message) -> None:
+        used = self._used
         self._image(message).resize(
             whole(message, "width", 1, 10_000), whole(message, "height", 1, 10_000)
         )
+        # The page resizes all views by itself.
+        self._used = used
 
     def _set_window(self, message: Message) -> None:
         set_window(self._volume_node(), named_window(text(message, "window")))

@@ -132,7 +132,7 @@ def without_number(name: str) -> str:
     return re.sub(r"([\s_]+\d+)+\s*$", "", name)
 
 
-def listed(words: Sequence[str]) -> tuple[Meaning, Rgb | None] | None:
+def listed(words: Sequence[str]) -> tuple[Meaning, Rgb] | None:
     """The entry of the list with these words in any order; None if there is none."""
     found = _types().get(_key(words))
     if found is not None:
@@ -160,14 +160,14 @@ def distinct_color(number: int) -> Rgb:
 
 
 @cache
-def _types() -> dict[tuple[str, ...], tuple[Meaning, Rgb | None, bool]]:
+def _types() -> dict[tuple[str, ...], tuple[Meaning, Rgb, bool]]:
     """By sorted words: the meaning, its colour, and whether there is a left and a right."""
     table = load_json(_TABLE, dict)
-    found: dict[tuple[str, ...], tuple[Meaning, Rgb | None, bool]] = {}
+    found: dict[tuple[str, ...], tuple[Meaning, Rgb, bool]] = {}
     for name, value, category, is_sided, rgb in chain.from_iterable(table["types"].values()):
         categories = Code(category, table["categories"][category])
         meaning = Meaning(categories, Code(value, name))
-        color = None if rgb is None else (rgb[0] / 255, rgb[1] / 255, rgb[2] / 255)
+        color = (rgb[0] / 255, rgb[1] / 255, rgb[2] / 255)
         found[_key(_words(name))] = (meaning, color, is_sided)
     return found
 

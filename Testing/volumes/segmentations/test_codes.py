@@ -50,9 +50,10 @@ def test_codes_of_dicom_have_the_meaning_that_dicom_gives_them() -> None:
     assert [name for name, value, *_ in rows if name not in known[value]] == []
 
 
-def test_every_name_of_the_table_finds_its_own_code() -> None:
+def test_every_name_of_the_table_finds_its_own_code_and_a_colour() -> None:
     for name, value, *_ in ROWS:
-        assert meaning_of(name)[0].kind.value == value, name
+        meaning, color = meaning_of(name)
+        assert meaning.kind.value == value and color is not None, name
 
 
 @pytest.mark.parametrize(
