@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import ModelError
-from ...progress import Progress, parts_of
+from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
-from ...prompts.voxels import enforce_marks
+from ...prompts.voxels import enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction, Segmenter
 from ...system.device import choose_device, is_cpu
 from ...system.foreign_errors import check_finite_output
 from ...system.installing import extra_command
 from ...volumes.intensities import intensity_bounds, normalised
-from ...volumes.region import Region
+from ...volumes.region import Region, Shape
 from ...volumes.volume import Volume
 from ...weights import store
 from ...weights.checksums import own_sha256
@@ -34,6 +34,7 @@ from ..common.options import parse_yes_no
 from ..common.steps import is_heeded
 from ..randomwalk.refined_segmenter import RefinedSegmenter
 from . import weights as ensam_weights
+from .click_sizes import regions_around, surest
 from .grids import CellGrid, grid_of
 from .network.graphs import graphs
 from .runtime import Features, NetworkPrompts, Runtime
@@ -163,6 +164,35 @@ class EnsamSegmenter:
                 bytes_per_voxel=self.grid.bytes_per_voxel,
             )
 
+    def choose_region(
+        self,
+        volume: Volume,
+        prompts: Sequence[Prompt],
+        mark: Prompt,
+        most_voxels: int | None,
+        progress: Progress,
+    ) -> Region:
+        """The region in which the network is most certain; see `session.looks.RegionChooser`.
+
+        Raises:
+            VolumeError: If a region contains NaN or infinity.
+            DeviceError: If memory runs out.
+        """
+        geometry = volume.geometry
+        marked = to_voxels([mark], geometry).voxels_kji
+        regions = regions_around(marked, geometry, self.card.region_rule, most_voxels)
+
+        def decoded(region: Region, share: Progress) -> Logits:
+            cells = self.grid.image(volume.array_kji[region.slices])
+            image = normalised(cells, intensity_bounds(cells))
+            cell_mm = self.grid.spacing_mm(region.shape_kji, geometry.spacing_kji_mm)
+            features = self._runtime.encode(image, cell_mm, part_of(share, 0, 0.5))
+            tokens = prompt_tokens(prompts, geometry, region)
+            last = part_of(share, 0.5, 1)
+            return self._cells(features, tokens, region.shape_kji, None, last)
+
+        return surest(regions, decoded, progress)
+
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> EnsamEncoding:
         """Encode a region (None: all) in one pass; the volume is not modified.
 
@@ -240,12 +270,24 @@ class EnsamSegmenter:
         progress: Progress,
     ) -> Logits:
         """The logits (K, J, I) of a region or window, given those of the previous step."""
-        positions = self.grid.positions(tokens.positions_kji, region.shape_kji)
+        logits = self._cells(features, tokens, region.shape_kji, before, progress)
+        return self.grid.logits(logits, region.shape_kji)
+
+    def _cells(
+        self,
+        features: Features,
+        tokens: Tokens,
+        shape_kji: Shape,
+        before: Logits | None,
+        progress: Progress,
+    ) -> Logits:
+        """The logits of the network's cells."""
+        positions = self.grid.positions(tokens.positions_kji, shape_kji)
         previous = None if before is None else self.grid.previous(before)
         prompts = NetworkPrompts(tokens.kinds, positions)
         logits = self._runtime.decode(features, prompts, previous, progress)
         check_finite_output(logits, CARD.name)
-        return self.grid.logits(logits, region.shape_kji)
+        return logits
 
 
 def _before(previous: Prediction, region: Region) -> Logits:
