@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
@@ -167,6 +168,13 @@ def check_options(name: str, options: Iterable[str]) -> None:
             raise ModelError(
                 f"The model {name} has no option {with_suggestion(option, known)}; {has}."
             ) from error
+
+
+@cache
+def path_options(name: str) -> frozenset[str]:
+    """The options of a model's `create` that name files or folders, by its annotations."""
+    parameters = signature(_module(name).create).parameters
+    return frozenset(n for n, found in parameters.items() if "Path" in str(found.annotation))
 
 
 def _module(name: str) -> ModuleType:

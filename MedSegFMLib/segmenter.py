@@ -240,6 +240,11 @@ class Prediction:
         return Region.whole(shape_triple(self.logits_kji.shape)).shifted(self.offset_kji)
 
     @property
+    def nbytes(self) -> int:
+        """The memory of its arrays."""
+        return self.logits_kji.nbytes + sum(plane.nbytes for plane in self.planes.values())
+
+    @property
     def mask(self) -> Volume:
         """The object on the whole grid: uint8, 1 inside."""
         array = np.zeros(self.geometry.shape_kji, dtype=np.uint8)

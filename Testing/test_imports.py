@@ -57,9 +57,13 @@ ORDER: dict[str, list[set[str]]] = {
         {"run"},
         {"planner"},
     ],
-    "train.recipes": [{"crossplane", "ensam", "medical_sam3", "sam3d"}, {"consistent"}],
+    "train.recipes": [
+        {"crossplane", "ensam", "medical_sam3", "sam3d"},
+        {"consistent"},
+        {"consistent_sam3d"},
+    ],
     "evaluate": [
-        {"records"},
+        {"phrasings", "records"},
         {"protocol"},
         {"instances"},
         {"challenge_answer", "conversion", "protocols", "results"},
@@ -74,11 +78,12 @@ ORDER: dict[str, list[set[str]]] = {
         {"places"},
         {"consistency"},
         {"interaction"},
-        {"scene_follower", "segment_choice"},
+        {"answer_limits", "questions", "scene_follower", "segment_choice"},
+        {"image_choice", "objects", "saved_work"},
         {"logic"},
         {"comparison", "recovery", "results", "segment_editor_link"},
         {"words"},
-        {"review"},
+        {"installing", "review"},
     ],
 }
 

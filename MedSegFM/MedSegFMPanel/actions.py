@@ -45,7 +45,7 @@ class Actions:
             (ui.loadButton, lambda: self._panel.dialogs.load_volume()),
             (ui.sampleButton, self._load_sample),
             (ui.recoverButton, self._recover),
-            (ui.nextSegmentButton, logic.add_object),
+            (ui.nextSegmentButton, logic.objects.add),
             (ui.textButton, self._add_text),
             (ui.classesButton, logic.segment_classes),
             (ui.undoButton, logic.undo),
@@ -86,7 +86,7 @@ class Actions:
         self._logic.requests.release()
 
     def _cancel(self):
-        self._panel.models.cancel_installing()
+        self._panel.models.installing.cancel()
         self._logic.cancel()
 
     def _use_host(self):

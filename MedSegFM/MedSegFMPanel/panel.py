@@ -164,7 +164,7 @@ class Panel:
         self._shortcuts.remove()
         self.segments.close()
         self.results.close()
-        self.models.cancel_installing()
+        self.models.installing.cancel()
         self.consistency.close()
         self.comparing.close()
         self.adapting.close()
@@ -210,9 +210,9 @@ class Panel:
             return
         self.logic.requests.holds_back = not chosen.autoRun
         self.logic.new_object_per_box = chosen.newSegmentPerBox
-        self.logic.overwrite = chosen.overwrite.value
+        self.logic.limits.overwrite = chosen.overwrite.value
         self.place_mode.is_freehand = chosen.freehand
-        self.logic.avoids_others = chosen.avoidOthers
+        self.logic.limits.avoid_others = chosen.avoidOthers
         if chosen.volume is not self.logic.volume_node:
             self.volume.choose(chosen.volume)
         self._apply_model(chosen)
@@ -252,7 +252,7 @@ class Panel:
         self.results.pump()
         if self._is_open and not slicer.mrmlScene.IsBatchProcessing():
             self.volume.offer()
-        self.models.pump()
+        self.models.installing.pump()
         self.comparing.pump()
         self.adapting.pump()
         if any(
@@ -315,16 +315,16 @@ class Panel:
 
     def _show_busy(self):
         requests = self.logic.requests
-        if (requests.is_predicting and not requests.is_held) or self.models.is_installing:
+        if (requests.is_predicting and not requests.is_held) or self.models.installing.is_busy:
             self.status.busy(True, _("The model is being started…"))
         else:
-            self.status.busy(self.logic.is_measuring_consistency)
+            self.status.busy(self.logic.consistency.is_measuring)
 
     def warm_up(self):
         """Let an idle worker load the chosen model."""
         self._show_model(self.logic.model)
         if self.models.can_run and not (
-            self.logic.is_predicting or self.logic.is_measuring_consistency
+            self.logic.is_predicting or self.logic.consistency.is_measuring
         ):
             self.logic.requests.warm_up()
 

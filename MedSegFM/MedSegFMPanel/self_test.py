@@ -69,14 +69,14 @@ def check_overlap_policy(test):
         ("all", False, False),
     ):
         with _segmentation(test) as (logic, node):
-            logic.overwrite = overwrite
-            logic.add_object("neighbour")
+            logic.limits.overwrite = overwrite
+            logic.objects.add("neighbour")
             half = _ball() & (np.indices(_SHAPE_KJI)[2] < _BALL_IJK[0])
             slicer.util.updateSegmentBinaryLabelmapFromArray(
                 half.astype(np.uint8), logic.segments.node, logic.segments.ids[1], node
             )
-            logic.set_locked(1, locked)
-            logic.add_object("object")
+            logic.objects.set_locked(1, locked)
+            logic.objects.add("object")
             logic.add(_box(node))
             _wait(logic)
             test.assertEqual(np.array_equal(_mask(logic, node, 1), half), keeps)
@@ -109,16 +109,16 @@ def check_planes_are_compared(test):
         logic.add(_box(node))
         _wait(logic)
         mask = _mask(logic, node, 1)
-        logic.measures_consistency = True
+        logic.consistency.switch(True)
         _wait(logic)
-        found, overlay = logic.consistency, logic.consistency_view.overlay
+        found, overlay = logic.consistency.current, logic.consistency_view.overlay
         test.assertTrue(0 <= found.agreement <= 1)
         test.assertTrue(np.array_equal(_mask(logic, node, 1), mask))
         shown, expected = volume_from_node(overlay.node), logic.volume.geometry.crop(found.region)
         test.assertTrue(shown.geometry.matches(expected))
         test.assertTrue(np.array_equal(shown.array_kji, found.disagreement_kji))
-        test.assertEqual(logic.answer_doubt(True), found.suggestion is not None)
-        logic.measures_consistency = False
+        test.assertEqual(logic.questions.answer_doubt(True), found.suggestion is not None)
+        logic.consistency.switch(False)
         test.assertIsNone(overlay.node)
         _wait(logic)
 
@@ -312,7 +312,7 @@ def _wait(logic):
     updates, end = [], monotonic() + _PATIENCE_SECONDS
     while True:
         updates += logic.pump()
-        if not (logic.is_predicting or logic.is_measuring_consistency):
+        if not (logic.is_predicting or logic.consistency.is_measuring):
             return updates
         if monotonic() > end:
             raise AssertionError(f"No answer within {_PATIENCE_SECONDS} s: {updates}")

@@ -18,7 +18,7 @@ class Selection:
         panel = self._panel
         if index is not None:
             label, prompt = panel.logic.prompts.entries[index]
-            panel.logic.select(label)
+            panel.logic.objects.select(label)
             place = getattr(prompt, "position_ras", None) or getattr(prompt, "center_ras", None)
             if place is not None:
                 slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *place)

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _ALL = ("", "0.0.0.0", "::")
-TOKEN_PARAMETER = "token"
+# A page cannot give its connection a header, so the token is an offered protocol.
+PROTOCOL = "medsegfm"
+_BEARER = "Bearer "
 # Of a request that a page of another site has made; a link that the user follows is none.
 _CROSS_SITE = ("cross-site", "same-site")
 
@@ -27,7 +29,7 @@ class Access:
             https://seg.example.org/ward; "" if there is none.
         names: Further names and addresses of this computer under which it may be used.
         page: The page that the link opens; "" for the workstation.
-        token: The secret that the first request must have.
+        token: The secret that requests must have.
     """
 
     port: int
@@ -38,27 +40,21 @@ class Access:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
     @property
-    def cookie(self) -> str:
-        """The name of the cookie that holds the token; servers on other ports have others."""
-        return f"medsegfm-{self.port}"
-
-    @property
-    def is_secure(self) -> bool:
-        """Whether pages are served over HTTPS, so that the cookie is sent over nothing else."""
-        return urlsplit(self.public_address).scheme == "https"
-
-    @property
     def link(self) -> str:
-        """The address that opens the page, with the token."""
+        """The address that opens the page, with the token after #, which browsers do not send."""
         host = "127.0.0.1" if is_loopback(self.host) else (self.names or (self.host,))[0]
         base = self.public_address.rstrip("/") or f"http://{_bracketed(host)}:{self.port}"
-        return f"{base}/{self.page}?{TOKEN_PARAMETER}={self.token}"
+        return f"{base}/{self.page}#token={self.token}"
 
-    def has_token(self, given: str | None) -> bool:
-        """Whether a text is the token; the time that this takes does not depend on the text."""
+    def has_token(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request has the token; the time that this takes does not depend on its text."""
+        given = headers.get("Authorization", "")
+        found = given.removeprefix(_BEARER) if given.startswith(_BEARER) else ""
+        name, _comma, offered = headers.get("Sec-WebSocket-Protocol", "").partition(",")
+        if not given and name.strip() == PROTOCOL:
+            found = offered.strip()
         # A header may have bytes that are no text.
-        found = (given or "").encode(errors="surrogatepass")
-        return hmac.compare_digest(found, self.token.encode())
+        return hmac.compare_digest(found.encode(errors="surrogatepass"), self.token.encode())
 
     def fault(self, headers: Mapping[str, str], changes: bool) -> str:
         """Why a request is refused, with or without the token; "" if it is not.

@@ -18,6 +18,7 @@ from .sections.comparison import ComparisonSection
 from .sections.consistency import ConsistencySection
 from .sections.model import ModelSection
 from .sections.prompts import PromptsSection
+from .sections.refine import RefineSection
 from .sections.review import ReviewSection
 from .sections.section import Action, Section, State
 from .sections.segments import SegmentsSection
@@ -53,7 +54,7 @@ class Desk:
         self.logic = logic = SegmentationLogic(
             app.scene, make_client, app.app_logic, app.terminologies_logic, self.recovery.autosave
         )
-        self.status = StatusSection(logic.cancel)
+        self.status = StatusSection(self._cancel)
         self.views = ViewsSection(self, views)
         self.volume = VolumeSection(self, self.views.show)
         self.segments = SegmentsSection(self)
@@ -64,6 +65,7 @@ class Desk:
         self._sections: tuple[Section, ...] = (
             self.volume,
             self.segments,
+            RefineSection(self),
             self.model,
             PromptsSection(self),
             self.status,
@@ -95,27 +97,34 @@ class Desk:
     def warm_up(self) -> None:
         """Let an idle worker load the chosen model."""
         logic = self.logic
-        if self.can_run and not (logic.is_predicting or logic.is_measuring_consistency):
+        if self.can_run and not (logic.is_predicting or logic.consistency.is_measuring):
             logic.requests.warm_up()
 
     def note_segments(self) -> None:
         """The segments are other ones, not by an answer: their surfaces are made anew."""
         self._surfaces.note_change(self.logic.segments.node)
 
-    def pump(self) -> None:
-        """Follow worker and scene; a timer calls it."""
-        for update in self.logic.pump():
+    @property
+    def is_awaiting(self) -> bool:
+        """Whether the model is working on an answer."""
+        return self.logic.is_predicting and not self.logic.requests.is_held
+
+    def pump(self) -> bool:
+        """Follow worker and scene; a timer calls it. Returns whether anything has happened."""
+        updates = self.logic.pump()
+        for update in updates:
             if isinstance(update, Written):
                 self._surfaces.note_change(self.logic.segments.node)
             show_update(update, self.status, self.logic)
         self.segments.follow()
+        self.model.installing.pump()
         self.comparison.follow()
         self._surfaces.update(self.logic.segments.node)
-        requests = self.logic.requests
-        if requests.is_predicting and not requests.is_held:
+        if self.is_awaiting or self.model.installing.is_busy:
             self.status.busy(True, _("The model is being started…"))
         else:
-            self.status.busy(self.logic.is_measuring_consistency)
+            self.status.busy(self.logic.consistency.is_measuring)
+        return bool(updates)
 
     def state(self) -> Mapping[str, State]:
         """The data that the page shows, by section."""
@@ -124,11 +133,16 @@ class Desk:
     def close(self) -> None:
         """End the worker. The autosave stays if anything was done: the next start offers it."""
         is_empty = not self.logic.prompts.entries
+        self.model.installing.cancel()
         self.comparison.close()
         self.segments.saving.close()
         self.logic.close()
         if is_empty:
             self.recovery.discard()
+
+    def _cancel(self) -> None:
+        self.model.installing.cancel()
+        self.logic.cancel()
 
     def _note_view(self, name: str) -> None:
         image: Any = getattr(self, "images", {}).get(name)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from aiohttp import web
 
-from .access import TOKEN_PARAMETER, Access
+from .access import Access
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+STATIC = "/static/"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -25,15 +26,19 @@ _HEADERS = {
 }
 
 
-def guard(access: Access) -> Any:
+def guard(access: Access, pages: Collection[str]) -> Any:
     """The middleware that refuses requests.
+
+    Pages and what they are made of are the same for everybody, and have nothing of the work; all
+    else needs the token.
 
     Args:
         access: The rules.
+        pages: The paths of the pages.
     """
 
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = await _answer(access, request, handler)
+        response = await _answer(access, pages, request, handler)
         if not response.prepared:
             response.headers.update(_HEADERS)
         return response
@@ -41,26 +46,18 @@ def guard(access: Access) -> Any:
     return web.middleware(check)
 
 
-async def _answer(access: Access, request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answer(
+    access: Access, pages: Collection[str], request: web.Request, handler: Handler
+) -> web.StreamResponse:
     changes = request.method not in ("GET", "HEAD") or request.path == "/socket"
     fault = access.fault(request.headers, changes)
     if fault:
         return web.Response(text=fault, status=403)
-    given = request.query.get(TOKEN_PARAMETER)
-    is_first = given is not None and access.has_token(given)
-    if not is_first and not access.has_token(request.cookies.get(access.cookie)):
-        text = "The address has no valid token; open the one that medsegfm browser printed."
+    is_public = request.path in pages or request.path.startswith(STATIC)
+    if not is_public and not access.has_token(request.headers):
+        text = "The request has no valid token; open the address that medsegfm browser printed."
         return web.Response(text=text, status=403)
     try:
-        response = await handler(request)
+        return await handler(request)
     except web.HTTPException as error:
         return web.Response(text=error.text, status=error.status)
-    if is_first and not response.prepared:
-        response.set_cookie(
-            access.cookie,
-            access.token,
-            httponly=True,
-            samesite="Strict",
-            secure=access.is_secure,
-        )
-    return response

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _TICK_SECONDS = 0.02
 # Worker and scene are followed this often; images as often as the tick.
 _PUMP_SECONDS = 0.05
+# An image that does not change is sent again without loss after this; later while an answer is
+# awaited, which needs the processor and changes it anyway.
+_STILL_SECONDS, _AWAITING_SECONDS = 0.25, 2.0
 _LARGEST_CHANNELS = 8
 
 
@@ -64,26 +67,31 @@ class Hub:
         """Follow the work for ever."""
         while True:
             began = monotonic()
-            self.tick()
+            await self.tick()
             await asyncio.sleep(max(0.001, _TICK_SECONDS - (monotonic() - began)))
 
-    def tick(self) -> None:
+    async def tick(self) -> None:
         """Follow worker and scene, and send what has changed."""
         now = monotonic()
         if self._channels:
             self.last_seen = now
-        if now - self._pumped_at >= _PUMP_SECONDS:
+        is_due, is_awaiting = now - self._pumped_at >= _PUMP_SECONDS, self.desk.is_awaiting
+        # An answer that is awaited is looked for with each tick.
+        has_news = (is_due or is_awaiting) and self.desk.pump()
+        if is_due or has_news:
             self._pumped_at = now
             self.publish()
-        for image in self.desk.views.visible:
+        for image in self.desk.views.by_use:
             if any(channel.wants(image) for channel in self._channels):
-                image.update()
+                has_changed = image.update(_AWAITING_SECONDS if is_awaiting else _STILL_SECONDS)
                 for channel in self._channels:
                     channel.send_image(image)
+                if has_changed:
+                    # It is on its way before the next view is rendered.
+                    await asyncio.sleep(0)
 
     def publish(self) -> None:
-        """Follow the work, and send its state."""
-        self.desk.pump()
+        """Send the state of the work."""
         if any(channel.is_ready for channel in self._channels):
             sections = {name: json.dumps(state) for name, state in self.desk.state().items()}
             for channel in self._channels:

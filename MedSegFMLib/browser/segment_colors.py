@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..mrml.segments.terminology import TISSUE
+from ..volumes.segmentations.meanings import TISSUE
 
 # Okabe and Ito's colours, which people with any colour vision tell apart, without black.
 _PALETTE = (
@@ -42,4 +42,4 @@ class SegmentColors:
 def _is_unknown(segment: Any) -> bool:
     """Whether a segment means any tissue, or nothing that is stated."""
     entry = str(segment.GetTerminology() or "")
-    return entry in ("", TISSUE) or "^Tissue~" in entry
+    return entry in ("", TISSUE.entry) or "^Tissue~" in entry

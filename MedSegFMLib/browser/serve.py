@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,13 +66,14 @@ class Options:
     review: tuple[Path, Path] | None = None
 
 
-def serve(options: Options, model: str = "", device: str = "auto") -> None:
+def serve(options: Options, model: str, device: str, model_options: Mapping[str, str]) -> None:
     """Serve one session until Ctrl-C, or until its page has been closed for a while.
 
     Args:
         options: How it is started.
-        model: The model to begin with; "" for the default.
+        model: The model to begin with.
         device: Where it runs.
+        model_options: Its options.
 
     Raises:
         PageError: If the address cannot be used.
@@ -86,7 +87,7 @@ def serve(options: Options, model: str = "", device: str = "auto") -> None:
         CaseVolumes(source, results)
     with closing(_bind(options)) as bound:
         volumes = [(*read_with_images(path), name_of(path.resolve())) for path in options.volumes]
-        asyncio.run(_run(options, bound, volumes, model, device))
+        asyncio.run(_run(options, bound, volumes, model, device, model_options))
 
 
 async def _run(
@@ -95,12 +96,12 @@ async def _run(
     volumes: list[tuple[Volume, Images, str]],
     model: str,
     device: str,
+    model_options: Mapping[str, str],
 ) -> None:
     desk = Desk(lambda _host: WorkerClient(LocalLauncher()), store.folder().parent / "autosave")
     hub, uploads = Hub(desk), Uploads()
     try:
-        if model:
-            desk.logic.set_model(model, device)
+        desk.logic.set_model(model, device, **model_options)
         if options.review is not None:
             desk.review.open(*options.review)
         for volume, images, name in volumes:

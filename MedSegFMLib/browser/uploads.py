@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from aiohttp import BodyPartReader, MultipartReader
 
 LARGEST_BYTES = 4_000_000_000
+# All files that lie in the folder at a time: those that are being sent or read, and DICOM images.
+LARGEST_SUM_BYTES = 16_000_000_000
 # A CT series has up to some thousand files.
 _MOST_FILES = 10_000
 _LONGEST_NAME = 80
@@ -28,13 +30,18 @@ class Uploads:
 
     Args:
         largest_bytes: The largest sum of the files of one upload.
+        largest_sum_bytes: The largest sum of all files in the folder.
 
     Attributes:
         folder: The folder.
     """
 
-    def __init__(self, largest_bytes: int = LARGEST_BYTES) -> None:
-        self._largest = largest_bytes
+    def __init__(
+        self, largest_bytes: int = LARGEST_BYTES, largest_sum_bytes: int = LARGEST_SUM_BYTES
+    ) -> None:
+        self._largest, self._largest_sum = largest_bytes, largest_sum_bytes
+        # The bytes of each upload that is stored or being stored, by its number.
+        self._stored: dict[str, int] = {}
         self.folder = Path(tempfile.mkdtemp(prefix="medsegfm-uploads-"))
         self._count = 0
 
@@ -49,21 +56,23 @@ class Uploads:
                 stored; nothing is kept.
         """
         self._count += 1
-        folder = self.folder / str(self._count)
+        number = str(self._count)
+        folder = self.folder / number
+        self._stored[number] = 0
         try:
             folder.mkdir(mode=0o700)
-            left, names, taken = self._largest, list[str](), set[str]()
+            names, taken = list[str](), set[str]()
             async for part in _files(reader):
                 name = safe_name(part.filename or "", taken)
                 names.append(name)
                 taken.add(name.casefold())
                 if len(names) > _MOST_FILES:
                     raise PageError(f"More than {_MOST_FILES} files were sent; send one series.")
-                left -= await self._store(part, folder / name, left)
+                await self._store(part, folder / name, number)
             if not names:
                 raise PageError("No file was sent; choose one.")
         except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
+            self.remove(folder)
             fault = _fault(error)
             if fault:
                 raise PageError(fault) from error
@@ -77,26 +86,34 @@ class Uploads:
     def remove(self, path: Path) -> None:
         """Delete the files of an upload."""
         if self.folder in path.parents:
-            part = path.relative_to(self.folder).parts[0]
-            shutil.rmtree(self.folder / part, ignore_errors=True)
+            number = path.relative_to(self.folder).parts[0]
+            shutil.rmtree(self.folder / number, ignore_errors=True)
+            self._stored.pop(number, None)
 
     def close(self) -> None:
         """Delete everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    async def _store(self, part: BodyPartReader, path: Path, left: int) -> int:
-        """Write a file; returns its size."""
-        size = 0
+    async def _store(self, part: BodyPartReader, path: Path, number: str) -> None:
+        """Write a file of an upload.
+
+        Raises:
+            PageError: If the files are too large, of this upload or of all.
+        """
         with path.open("xb") as file:
             while chunk := await part.read_chunk(_CHUNK_BYTES):
-                size += len(chunk)
-                if size > left:
+                self._stored[number] += len(chunk)
+                if self._stored[number] > self._largest:
                     raise PageError(
                         f"The files are larger than {self._largest / 1e9:g} GB; start medsegfm "
                         "browser with their path instead."
                     )
+                if sum(self._stored.values()) > self._largest_sum:
+                    raise PageError(
+                        f"All uploads of this session are larger than {self._largest_sum / 1e9:g} "
+                        "GB; start medsegfm browser anew, with the paths of large files."
+                    )
                 file.write(chunk)
-        return size
 
 
 def safe_name(given: str, taken: Collection[str]) -> str:

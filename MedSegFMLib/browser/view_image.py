@@ -19,7 +19,6 @@ from ..volumes.geometry import Matrix
 
 # While things move, images are small; an image that stays is sent again without loss.
 _MOVING_QUALITY = 80
-_STILL_SECONDS = 0.25
 _FAST_COMPRESSION = 1
 # A drawing names the image that it was made on; it is not older than these.
 _REMEMBERED = 240
@@ -94,17 +93,27 @@ class ViewImage:
             self.view.fit_view_to_content()
         self.has_changed = True
 
-    def update(self) -> None:
-        """Render if the view has changed; encode without loss if it has not for a while."""
+    def update(self, still_seconds: float) -> bool:
+        """Render if the view has changed; encode without loss if it has not for a while.
+
+        Args:
+            still_seconds: How long it must not have changed for that.
+
+        Returns:
+            Whether the image is another one now.
+        """
         if self.has_changed:
             self.has_changed = False
             self._pixels = self._render()
             self._is_still = False
             self._encode(JPEG)
             self._rendered_at = monotonic()
-        elif not self._is_still and monotonic() - self._rendered_at >= _STILL_SECONDS:
-            self._is_still = True
-            self._encode(PNG)
+            return True
+        if self._is_still or monotonic() - self._rendered_at < still_seconds:
+            return False
+        self._is_still = True
+        self._encode(PNG)
+        return True
 
     def pixels_to_ras(self, number: int) -> Matrix | None:
         """(4, 4): from pixels (x, y, 0, 1) of an image, y downwards, to RAS millimetres.

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
-from ..errors import MedSegFMError, PageError
+from ..errors import MaskError, MedSegFMError, PageError
 from ..mrml.results.saving import Saved
 from ..mrml.words.translation import tr as _
 from ..prompts.json_format import prompts_to_json
 from ..results.formats import ResultFormat
+from ..volumes.geometry import Geometry
 from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 from . import page_files
-from .access import Access
+from .access import PROTOCOL, Access
 from .dicom_files import Images, read_with_images
-from .guard import Handler, guard
-from .segment_files import add_segments
+from .guard import STATIC, Handler, guard
+from .segment_files import Named, add_segments, segments_on
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -46,14 +47,15 @@ def make_web_app(
         pages: The HTML of each page by its path, such as "/".
         more: Further routes.
     """
-    app = web.Application(middlewares=[guard(access)], client_max_size=LARGEST_MESSAGE_BYTES)
+    app = web.Application(middlewares=[guard(access, pages)], client_max_size=LARGEST_MESSAGE_BYTES)
     app.on_shutdown.append(lambda _app: hub.close())
     routes = Routes(hub, uploads)
     for path, html in pages.items():
         app.router.add_get(path, _page(html))
     app.add_routes(
         [
-            web.get("/static/{name}", page_files.serve),
+            web.get(f"{STATIC}{{name}}", page_files.serve),
+            web.get("/session", routes.session),
             web.get("/socket", routes.socket),
             web.post("/volumes", routes.volumes),
             web.post("/segments", routes.segments),
@@ -82,17 +84,24 @@ class Routes:
         if not self._hub.has_room:
             raise web.HTTPServiceUnavailable(text="Too many pages show this session; close one.")
         socket = web.WebSocketResponse(
-            max_msg_size=LARGEST_MESSAGE_BYTES, heartbeat=20, compress=False
+            max_msg_size=LARGEST_MESSAGE_BYTES,
+            heartbeat=_HEARTBEAT_SECONDS,
+            compress=False,
+            protocols=(PROTOCOL,),
         )
         await socket.prepare(request)
         await self._hub.serve(socket)
         return socket
 
+    async def session(self, _request: web.Request) -> web.StreamResponse:
+        """Nothing: a page asks whether its token is that of this server."""
+        return web.Response(status=204)
+
     async def volumes(self, request: web.Request) -> web.StreamResponse:
         """A volume that a page sends."""
         volume = self._hub.desk.volume
 
-        def add(found: tuple[Volume, Images], path: Path) -> bool:
+        async def add(found: tuple[Volume, Images], path: Path) -> bool:
             volume.add(found[0], name_of(path), found[1])
             # Results refer to DICOM images, which therefore stay until the end.
             return bool(found[1])
@@ -103,13 +112,19 @@ class Routes:
         """Segments that a page sends, for the chosen volume."""
         logic, status = self._hub.desk.logic, self._hub.desk.status
 
-        def read(path: Path) -> Segmentation:
-            return Segmentation.read(path, logic.require_volume().geometry)
+        def read(path: Path) -> tuple[Geometry, list[Named]]:
+            geometry = logic.require_volume().geometry
+            return geometry, segments_on(Segmentation.read(path, geometry), geometry)
 
-        def add(found: Segmentation, path: Path) -> bool:
-            count = add_segments(logic, found)
+        async def add(found: tuple[Geometry, list[Named]], path: Path) -> bool:
+            geometry, segments = found
+            if not logic.require_volume().geometry.matches(geometry):
+                raise MaskError("Another volume was chosen meanwhile; load the segments again.")
+            await add_segments(logic, segments)
             status.inform(
-                _("{count} segments were loaded from {name}.").format(count=count, name=path.name)
+                _("{count} segments were loaded from {name}.").format(
+                    count=len(segments), name=path.name
+                )
             )
             return False
 
@@ -119,7 +134,7 @@ class Routes:
         self,
         request: web.Request,
         read: Callable[[Path], Read],
-        add: Callable[[Read, Path], bool],
+        add: Callable[[Read, Path], Awaitable[bool]],
     ) -> web.StreamResponse:
         """Receive files and read them beside the main thread; they stay if `add` returns True."""
         desk = self._hub.desk
@@ -130,7 +145,7 @@ class Routes:
             is_kept = False
             try:
                 desk.volume.opening(path.name)
-                is_kept = add(await asyncio.to_thread(read, path), path)
+                is_kept = await add(await asyncio.to_thread(read, path), path)
             finally:
                 desk.volume.opening("")
                 if not is_kept:

@@ -9,9 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import PageError
-from ..registry import DEFAULT_MODEL, resolve_name
+from ..registry import DEFAULT_MODEL, check_options, resolve_name
 from ..system.installing import extra_command
 from .arguments.reading import VOLUME_HELP
+from .segmenting.model_arguments import add_option_argument, read_options
 
 SUMMARY = "segment in a page of your browser, with the views of 3D Slicer"
 EXAMPLES = """\
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model to begin with")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add_option_argument(parser)
     parser.add_argument(
         "--no-open", action="store_true", help="print the address only; open no browser"
     )
@@ -74,6 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     Raises:
         PageError: A package is missing, or an argument is not valid.
+        ModelError: There is no such model or option.
     """
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
@@ -91,6 +94,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise PageError(
             f"--address is {arguments.address!a}; give one such as https://seg.example.org."
         )
+    given = read_options(arguments.option)
+    model = resolve_name(arguments.model)
+    check_options(model, given)
     from ..browser.serve import Options, serve
 
     options = Options(
@@ -103,7 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.closed_seconds,
         review=_pair(arguments.review),
     )
-    serve(options, resolve_name(arguments.model), arguments.device)
+    serve(options, model, arguments.device, given)
 
 
 def _pair(paths: Sequence[str] | None) -> tuple[Path, Path] | None:

@@ -25,7 +25,7 @@ from .segmenting.model_arguments import (
 )
 
 if TYPE_CHECKING:
-    from .interactive.commands import Context
+    from .interactive.context import Context
 
 SUMMARY = "segment a volume interactively: type prompts and see what each of them changes"
 EXAMPLES = """\
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the lines of the user or of a script, and return the exit status."""
     from .interactive.answerer import Answerer
-    from .interactive.commands import Context
+    from .interactive.context import Context
     from .interactive.conversation import Conversation
     from .interactive.lines import piped_lines
 
@@ -122,7 +122,8 @@ def _ignore(_failed: bool) -> None:
 
 def _run_line(context: Context, line: str, note_failure: Callable[[bool], None] = _ignore) -> bool:
     """Run a line and print its error; False if the shell ends."""
-    from .interactive.commands import Quit, run_words
+    from .interactive.commands import run_words
+    from .interactive.context import Quit
     from .interactive.lines import words_of
 
     def work() -> None:

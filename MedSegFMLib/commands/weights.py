@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import MissingPartError, ModelError, OutputError
 from ..models.medical_sam3.tokenizer import copy_tokenizer, files_in
 from ..registry import MODELS, cards, check_options
-from ..weights import catalogue, store
+from ..weights import catalogue, installing, store
 from ..weights.recorded_options import record_options
 from .console import print_table, progress_bar
 
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
         tokenizer = _tokenizer(name, Path(arguments.path), arguments.tokenizer)
         trial = _trial(options | ({"tokenizer": str(tokenizer)} if tokenizer else {}))
         with progress_bar(f"weights of {name}") as progress:
-            path = store.import_file(name, arguments.path, arguments.sha256, trial, progress)
+            path = installing.import_file(name, arguments.path, arguments.sha256, trial, progress)
         record_options(path, options)
         if tokenizer is not None:
             copy_tokenizer(tokenizer, path)
@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
         store.verify_recorded(path)
         print(f"{path} is unchanged since it was published or imported.")
     else:
-        store.remove(name)
+        installing.remove(name)
         restored = "; the shipped ones are used again" if store.shipped(name) else ""
         print(f"Removed the weights of {name}{restored}.")
 

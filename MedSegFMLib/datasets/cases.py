@@ -49,6 +49,8 @@ class Case:
         images: all images if there are several; None for one.
         instances: the phrase of the class whose instances all labels are, as `text_prompts` of an
             npz file say; None if each label is an object of its own.
+        phrasings: for each object the kind of words that it is called by, and the name that they
+            stand for; empty if names are as the file has them.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Case:
     spacing_order: str = DEFAULT_SPACING_ORDER
     images: ImageFiles | None = None
     instances: str | None = None
+    phrasings: tuple[tuple[str, str], ...] = ()
 
     @property
     def files(self) -> list[Path]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..datasets.cases import Case
+from .phrasings import with_phrasings
 from .protocol import Protocol
 
 
@@ -20,7 +21,8 @@ def are_instances(case: Case, protocol: Protocol) -> bool:
 
 def prompted_cases(cases: Sequence[Case], protocol: Protocol) -> list[Case]:
     """The cases with the objects that the protocol asks for."""
-    return [_as_one(case) if are_instances(case, protocol) else case for case in cases]
+    asked = [_as_one(case) if are_instances(case, protocol) else case for case in cases]
+    return [with_phrasings(case) for case in asked] if protocol.phrasings else asked
 
 
 def _as_one(case: Case) -> Case:

@@ -38,6 +38,8 @@ class Protocol:
             2025, whose boxes are often easier.
         text_first: whether a model that takes text gets the object's name, even if it takes boxes.
             A model that takes neither boxes nor clicks always gets it.
+        phrasings: whether each object is asked for in other words too, each time by itself; see
+            `evaluate.phrasings`.
         click_ties: which of equally deep voxels is clicked: "seed" for a choice by the seed,
             "challenge" for that of the challenge's script.
         together: whether all objects of a case are segmented at once, each step with one click for
@@ -66,6 +68,7 @@ class Protocol:
     name: str = "clicks"
     box_rule: str = "around"
     text_first: bool = False
+    phrasings: bool = False
     click_ties: str = "seed"
     together: bool = False
     target_dice: float | None = None
@@ -85,6 +88,11 @@ class Protocol:
         if self.line and self.start is not None:
             raise CasesError(
                 f"The protocol begins with a line and with a mask ({self.start}); leave one out."
+            )
+        if self.together and self.phrasings:
+            raise CasesError(
+                "The protocol's phrasings ask for one object several times and its objects are "
+                "together, competing for voxels; leave one of the two out."
             )
         if self.together and self.target_dice is not None:
             raise CasesError(
@@ -122,6 +130,9 @@ class Protocol:
         if self.start is not None:
             error = "with an error" if self.start == "any" else self.start
             first = f"the object {error} as a mask to start from"
+        if self.text_first:
+            named = "name in several wordings" if self.phrasings else "name"
+            first = f"the object's {named}, or {first} for a model that takes no words"
         clicks = f"{self.clicks} click{'' if self.clicks == 1 else 's'}"
         if self.target_dice is not None:
             clicks = f"clicks until its Dice is {self.target_dice:g}, {self.clicks} at most"
@@ -173,6 +184,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (lambda v: isinstance(v, str) and bool(v.strip()), "a name"),
     "box_rule": _one_of("around", *BOX_MIDDLES),
     "text_first": (_truth, "true or false"),
+    "phrasings": (_truth, "true or false"),
     "click_ties": _one_of("seed", "challenge"),
     "together": (_truth, "true or false"),
     "target_dice": (

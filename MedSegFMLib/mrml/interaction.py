@@ -205,7 +205,7 @@ class Interaction:
         )
 
     def treat(self, label: int, treatment: Treatment) -> bool:
-        """Treat an object's segment; see `SegmentationLogic.treat`."""
+        """Treat an object's segment; see `Objects.treat`."""
         workspace = self._workspace
         geometry = workspace.require_volume().geometry
         if not self._segments.is_there(label):

@@ -15,43 +15,40 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..consistency import Consistency, HotSpot
 from ..consistency.asking import asking_card
-from ..errors import MaskError, MedSegFMError, PromptError
-from ..prompts.edits import renamed, with_classes, with_prompt, without_prompts
-from ..prompts.places import PlaceQuestion
+from ..errors import MaskError, PromptError
+from ..prompts.edits import with_classes, with_prompt, without_prompts
 from ..prompts.prompt_list import PromptList
-from ..prompts.types import Box, Point, Position, Prompt
+from ..prompts.types import Box, Point, Prompt
 from ..prompts.voxels import kept_part, to_voxels
 from ..registry import card, resolve_name
 from ..segmenter import ModelCard
 from ..volumes.region import Region
-from ..volumes.segmentations.treatment import Treatment
 from ..volumes.volume import Volume
-from .autosave import Autosave, Snapshot
+from .answer_limits import AnswerLimits
+from .autosave import Autosave
 from .consistency.tracker import ConsistencyTracker
 from .consistency.view import ConsistencyView
+from .image_choice import ImageChoice
 from .interaction import Interaction
-from .nodes.image_set import are_resampled, join_image, joined_images, set_resampled
 from .nodes.while_saving import WhileSaving
+from .objects import Objects
 from .places.tracker import PlaceTracker
 from .prompts.view import PromptView
+from .questions import Questions
 from .requests.client import Client
 from .requests.request_queue import RequestQueue
+from .saved_work import SavedWork
 from .scene_follower import SceneFollower
-from .segment_choice import SegmentChoice
 from .segments.change_overlay import ChangeOverlay
 from .segments.editor import SegmentEditor
-from .segments.export import labels_of_segments
 from .segments.grid import check_holds_labelmaps
-from .segments.masking import Masking, Overwrite, is_locked, set_locked
-from .segments.model_voxels import ModelVoxels
 from .segments.other_segments import OtherSegments
 from .segments.reference import ReferenceSegment
 from .segments.replacements import Replacements
 from .segments.segments import Segments
 from .segments.writer import SegmentWriter
-from .updates import Update, Warned
+from .updates import Update
 from .workspace import Workspace
 
 
@@ -69,7 +66,13 @@ class SegmentationLogic:
         view: The markups of the prompts, and nodes to draw into.
         segments: The segmentation node and the segments of the objects.
         overlay: Shows what the last step changed.
+        consistency: The agreement of the model's planes, and whether it is measured.
         consistency_view: Shows how well the model's planes agree.
+        questions: The questions about the current object, and their answers.
+        objects: The objects and their segments as wholes.
+        limits: Which voxels answers may take.
+        images: The images joined to the volume, for models that take several.
+        saved: The work in an autosave.
         requests: The worker, and what is requested of it.
         while_saving: Has all that changes the user's display give it back while the scene is saved.
     """
@@ -84,32 +87,36 @@ class SegmentationLogic:
     ) -> None:
         updates: list[Update] = []
         self._updates = updates
-        self._autosave = autosave
         self.view = view = PromptView(scene)
         self.overlay = overlay = ChangeOverlay(scene)
         self.segments = segments = Segments(scene, terminologies)
         self.requests = queue = RequestQueue(make_client)
-        self._others = others = OtherSegments(segments)
+        others = OtherSegments(segments)
         editor = SegmentEditor(scene, application_logic)
         self._writer = writer = SegmentWriter(scene, segments, overlay, editor)
-        self._replacements = replacements = Replacements(segments, writer, editor)
+        replacements = Replacements(segments, writer, editor)
         self._workspace = work = Workspace(scene, view, segments, writer, queue, updates)
         queue.limited = lambda prompts: others.limited(prompts, work.geometry)
         self.consistency_view = ConsistencyView(scene)
         self.while_saving = WhileSaving(scene)
         self.while_saving.add(self.consistency_view)
         self._places = places = PlaceTracker(scene, work)
-        self._consistency = consistency = ConsistencyTracker(
+        self.consistency = consistency = ConsistencyTracker(
             work, segments, queue, self.consistency_view, places, updates
         )
-        self._interaction = Interaction(
+        self._interaction = interaction = Interaction(
             work, view, segments, writer, replacements, queue, consistency, updates
         )
-        self._choice = SegmentChoice(work, segments, writer, queue, self._interaction)
-        self._follower = SceneFollower(
-            scene, work, self._interaction, view, segments, writer, queue, consistency, updates
+        self._follower = follower = SceneFollower(
+            scene, work, interaction, view, segments, writer, queue, consistency, updates
         )
-        self._observer = self._follower.observer
+        self.questions = Questions(consistency, places, self.consistency_view, self._click, updates)
+        self.objects = Objects(
+            work, segments, writer, replacements, queue, interaction, consistency
+        )
+        self.limits = AnswerLimits(work, writer, others, interaction)
+        self.images = ImageChoice(work, follower.observer)
+        self.saved = SavedWork(work, follower, interaction, consistency, autosave, updates)
 
     @property
     def volume_node(self) -> Any | None:
@@ -135,27 +142,9 @@ class SegmentationLogic:
         return self._workspace.prompts
 
     @property
-    def treatment(self) -> Treatment:
-        """The treatment of all segments after the answer to the present prompts; see `treat`."""
-        labels = [label for label, _ in self.prompts.entries]
-        return self._writer.replaced.treatment(self.prompts, labels)
-
-    @property
     def current_label(self) -> int:
         """The object that new prompts are for."""
         return self._workspace.current_label
-
-    @property
-    def chosen_segment(self) -> str:
-        """The segment that the next prompt adopts: see `choose_segment`; "" if there is none."""
-        return self._workspace.chosen_segment
-
-    @property
-    def current_segment(self) -> str:
-        """The identifier of the segment that new prompts are for; "" if it is not there yet."""
-        chosen = self.chosen_segment
-        there = self.segments.is_there(self.current_label)
-        return chosen or (self.segments.ids[self.current_label] if there else "")
 
     @property
     def can_undo(self) -> bool:
@@ -171,11 +160,6 @@ class SegmentationLogic:
     def is_predicting(self) -> bool:
         """Whether an answer to the present prompts is awaited."""
         return self.requests.is_predicting
-
-    @property
-    def is_measuring_consistency(self) -> bool:
-        """Whether the agreement of the planes is awaited; prompts may come meanwhile."""
-        return self.requests.is_measuring_consistency
 
     @property
     def model(self) -> str:
@@ -203,21 +187,6 @@ class SegmentationLogic:
         return self.requests.model.classes
 
     @property
-    def overwrite(self) -> Overwrite | None:
-        """Which segments lose voxels to an answer: see `SegmentWriter`."""
-        return self._writer.overwrite
-
-    @overwrite.setter
-    def overwrite(self, mode: Overwrite | None) -> None:
-        self._writer.overwrite = mode
-
-    @property
-    def masks_limit_answers(self) -> bool:
-        """Whether the user's masking in the Segment Editor keeps answers out of some voxels."""
-        masking = self._writer.masking()
-        return masking != Masking(masking.overwrite)
-
-    @property
     def new_object_per_box(self) -> bool:
         """Whether a box for an object that has one begins another object."""
         return self._interaction.new_object_per_box
@@ -225,55 +194,6 @@ class SegmentationLogic:
     @new_object_per_box.setter
     def new_object_per_box(self, on: bool) -> None:
         self._interaction.new_object_per_box = on
-
-    @property
-    def avoids_others(self) -> bool:
-        """Whether answers keep away from the segments that are no objects of the present work."""
-        return self._others.are_avoided
-
-    @avoids_others.setter
-    def avoids_others(self, on: bool) -> None:
-        if on == self._others.are_avoided:
-            return
-        self._others.are_avoided = on
-        if self.prompts.entries:
-            self._interaction.predict_anew()
-
-    @property
-    def measures_consistency(self) -> bool:
-        """Whether each answer is followed by a measurement of the planes' agreement."""
-        return self._consistency.is_on
-
-    @measures_consistency.setter
-    def measures_consistency(self, on: bool) -> None:
-        self._consistency.switch(on)
-
-    @property
-    def shows_contours(self) -> bool:
-        """Whether each plane's own outline of the object is drawn."""
-        return self.consistency_view.shows_contours
-
-    @shows_contours.setter
-    def shows_contours(self, on: bool) -> None:
-        self._consistency.set_contours_shown(on)
-
-    @property
-    def consistency(self) -> Consistency | None:
-        """How well the planes agree on the current object with the present prompts, if known."""
-        return self._consistency.current
-
-    @property
-    def spot(self) -> int | None:
-        """The index of the current object's hot spot that the views were brought to last."""
-        return self._consistency.spot
-
-    def go_to_next_spot(self) -> HotSpot | None:
-        """Bring the views to the next hot spot: see `ConsistencyTracker`."""
-        return self._consistency.go_to_next_spot()
-
-    def doubtful_position(self) -> Position | None:
-        """Where a click would help most: see `ConsistencyTracker`."""
-        return self._consistency.doubtful_position()
 
     def set_volume(self, node: Any | None) -> None:
         """Segment another volume; what was done on the present one stays in the scene.
@@ -287,33 +207,6 @@ class SegmentationLogic:
             VolumeError, GeometryError: If the volume cannot be segmented; the present one stays.
         """
         self._follower.set_volume(node)
-
-    @property
-    def images(self) -> dict[str, Any]:
-        """The volume nodes that are joined as images of the volume, by name; {} if none is."""
-        return {} if self.volume_node is None else joined_images(self.volume_node)
-
-    def set_image(self, name: str, node: Any | None) -> None:
-        """Join a volume node to the volume as its image of a name, for models of several.
-
-        Args:
-            name: A name of `volumes.images.image_names`.
-            node: The volume node, which may be the volume's own; None for no image of the name.
-        """
-        if self.volume_node is not None and self.images.get(name) is not node:
-            join_image(self.volume_node, name, node)
-            self._observer.volume_changed = self._observer.has_changes = True
-
-    @property
-    def resamples_images(self) -> bool:
-        """Whether joined images on another grid are resampled to that of the volume."""
-        return self.volume_node is not None and are_resampled(self.volume_node)
-
-    @resamples_images.setter
-    def resamples_images(self, on: bool) -> None:
-        if self.volume_node is not None and on != self.resamples_images:
-            set_resampled(self.volume_node, on)
-            self._observer.volume_changed = self._observer.has_changes = True
 
     def use_segmentation(self, node: Any | None) -> None:
         """Write to another segmentation node, into segments of its own for each object.
@@ -361,53 +254,6 @@ class SegmentationLogic:
         if self.requests.set_model(name, device, options):
             self._interaction.predict_anew()
 
-    def add_object(self, name: str | None = None) -> int:
-        """Begin another object with a segment of its own and make it current; returns its label."""
-        self._interaction.take_edits()
-        self._interaction.change(self.prompts.with_object(name), select=-1)
-        return self.current_label
-
-    def remove_object(self, label: int) -> None:
-        """Remove an object, its prompts and its segment; undo brings them back."""
-        self._interaction.take_edits()
-        self._interaction.change(self.prompts.without_object(label))
-
-    def rename(self, label: int, name: str) -> None:
-        """Name an object; its segment gets the terminology and colour of that name."""
-        self._interaction.take_edits()
-        self._interaction.change(renamed(self.prompts, label, name))
-        self.segments.rename(label, name)
-
-    def take_names(self) -> None:
-        """Name objects as others have named their segments; those keep their terminology."""
-        for label, name in self.segments.take_names().items():
-            if label in self.prompts.labels and name and name != self.prompts.name(label):
-                self._interaction.change(renamed(self.prompts, label, name))
-
-    def select(self, label: int) -> None:
-        """Make an object the one that new prompts are for."""
-        self._interaction.take_edits()
-        self.prompts.name(label)
-        self._workspace.select(label)
-        if self._consistency.is_on:
-            self._consistency.show()
-
-    def set_locked(self, label: int, locked: bool) -> None:
-        """Lock an object's segment: no answer changes it or takes voxels from it.
-
-        Raises:
-            MaskError: If it has no segment.
-        """
-        name = self.prompts.name(label)
-        if not self.segments.is_there(label):
-            raise MaskError(f"{name} has no segment to lock yet; predict it first.")
-        set_locked(self.segments.node, self.segments.ids[label], locked)
-
-    def is_locked(self, label: int) -> bool:
-        """Whether an object's segment is locked."""
-        node, segment_id = self.segments.node, self.segments.ids.get(label)
-        return node is not None and segment_id is not None and is_locked(node, segment_id)
-
     def add(self, prompt: Prompt, label: int | None = None) -> None:
         """Add a prompt to an object, and make that the current one.
 
@@ -421,8 +267,8 @@ class SegmentationLogic:
             VolumeError: If no volume is chosen. Nothing changes then.
         """
         self._interaction.take_edits()
-        if label is None and self.chosen_segment:
-            self._choice.adopt_for(prompt)
+        if label is None:
+            self.objects.adopt_for(prompt)
         prompts = self.prompts
         if label is not None and prompts.objects:
             prompts = prompts.added(label, prompt)
@@ -431,48 +277,6 @@ class SegmentationLogic:
             prompts, label = with_prompt(prompts, prompt, label, self.new_object_per_box)
         self._interaction.change(prompts)
         self._workspace.select(label)
-
-    def answer_doubt(self, belongs: bool) -> bool:
-        """Add a click at the doubtful position to the current object, as any click.
-
-        Args:
-            belongs: Whether the position belongs to the object.
-
-        Returns:
-            Whether there was a doubtful position.
-        """
-        position = self.doubtful_position()
-        if position is None:
-            return False
-        self.add(Point(position, belongs), self.current_label)
-        return True
-
-    @property
-    def place_question(self) -> PlaceQuestion | None:
-        """Where the current object is, if the model asks; None if it does not."""
-        return self._places.current
-
-    def go_to_place(self, number: int) -> None:
-        """Bring the views to a place of the question."""
-        place = self._places.place(number)
-        if place is not None:
-            self.consistency_view.jump(place.position_ras)
-
-    def answer_place(self, number: int, is_there: bool = True) -> bool:
-        """Add a click at a place of the question to the current object, as any click.
-
-        Args:
-            number: The number of the place.
-            is_there: Whether the object is there; otherwise the place is ruled out.
-
-        Returns:
-            Whether there was such a place.
-        """
-        place = self._places.place(number)
-        if place is None:
-            return False
-        self.add(Point(place.position_ras, is_there), self.current_label)
-        return True
 
     def segment_classes(self) -> None:
         """Segment all classes of the model: each gets an object unless one is named for it.
@@ -488,42 +292,6 @@ class SegmentationLogic:
             self.predict()
         else:
             self._interaction.change(prompts, select=-1)
-
-    def adopt_segment(self, segment_id: str) -> int:
-        """Go on with an existing segment of the segmentation: it becomes an object of its own.
-
-        Its voxels are the object's mask to start from, a prompt as any other, and stay as they are
-        until a prompt corrects them. Undo brings them back. When the object is removed, or its
-        prompts are, the segment stays in the scene with the voxels that it had before. A segment
-        that is an object's already makes that the current one.
-
-        Args:
-            segment_id: The segment in `segments.node`; see `use_segmentation`.
-
-        Returns:
-            The object's label, which is the current one.
-
-        Raises:
-            MaskError: If there is no such segment, or it is empty, locked or a surface.
-            PromptError: If the model takes no masks, or the segment is outside the volume.
-            VolumeError: If no volume is chosen. Nothing changes then.
-        """
-        self._interaction.take_edits()
-        return self._choice.adopt(segment_id)
-
-    def choose_segment(self, segment_id: str) -> None:
-        """Make a segment of the segmentation the one that new prompts are for.
-
-        One that is no object's yet is adopted by the next prompt, and is not changed before: see
-        `adopt_segment`. An empty one becomes an object with that segment.
-
-        Raises:
-            MaskError: If there is no such segment.
-        """
-        self._interaction.take_edits()
-        self._choice.choose(segment_id)
-        if self._consistency.is_on:
-            self._consistency.show()
 
     def freeze(self, part: Box | Region, label: int | None = None) -> None:
         """Keep a part of an object's segment as it is, also what was painted there by hand.
@@ -587,54 +355,6 @@ class SegmentationLogic:
         self._interaction.show_present(recall=True)
         return True
 
-    def replace_segment(self, label: int, mask: ModelVoxels) -> None:
-        """Make an object's segment hold exactly these voxels of the volume; undo restores it.
-
-        The prompts stay, and the next one is answered as usual. If an answer is awaited, it is
-        for the other objects only.
-
-        Raises:
-            MaskError: If the segment is locked.
-        """
-        self._interaction.take_edits()
-        name = self.prompts.name(label)
-        if self.is_locked(label):
-            raise MaskError(f"{name} is locked; untick Lock before you replace its segment.")
-        self._interaction.replace_segment(label, mask)
-        pending = self.requests.pending
-        if pending is not None and not pending.for_consistency:
-            pending.replaced[label] = mask
-
-    def treat(self, treatment: Treatment, label: int | None = None) -> bool:
-        """Treat an object's segment: fill holes, smooth, leave parts out; undo restores it.
-
-        No voxel of another object is taken. The next answer replaces the result.
-
-        Args:
-            treatment: What is done.
-            label: The object; None for the current one.
-
-        Returns:
-            Whether any voxel changed.
-
-        Raises:
-            MaskError: If the object has no segment with voxels, or it is locked.
-            VolumeError: If no volume is chosen.
-        """
-        self._interaction.take_edits()
-        label = self.current_label if label is None else label
-        self.prompts.name(label)
-        if self.is_locked(label):
-            name = self.prompts.name(label)
-            raise MaskError(f"{name} is locked; untick Lock before you change its segment.")
-        return self._interaction.treat(label, treatment)
-
-    def add_segment(self, name: str, mask: ModelVoxels) -> str:
-        """Add a segment beside those of the objects: see `Replacements.add_segment`."""
-        volume_node, geometry = self.volume_node, self._workspace.require_volume().geometry
-        self.segments.ensure_node(volume_node)
-        return self._replacements.add_segment(volume_node, geometry, name, mask)
-
     def check_inside(self, prompts: PromptList) -> None:
         """Refuse prompts that are not in the volume.
 
@@ -653,37 +373,6 @@ class SegmentationLogic:
         """Stop predicting or measuring; the prompts stay."""
         self.requests.cancel()
 
-    def labels(self) -> Volume:
-        """All objects in one volume on the segmentation's grid; save it with `Volume.write`.
-
-        Raises:
-            MaskError: If there is no object.
-            VolumeError: If no volume is chosen.
-        """
-        ids = {n: self.segments.ids[n] for n in self.prompts.labels if n in self.segments.ids}
-        if not ids:
-            raise MaskError("There is no object to export yet; place a box or click on one first.")
-        grid = self.segments.grid(self._workspace.require_volume().geometry)
-        return labels_of_segments(self.segments.node, grid, ids)
-
-    def snapshot(self) -> Snapshot | None:
-        """The contents of an autosave; None if no volume is chosen or nothing was done."""
-        return self._workspace.snapshot()
-
-    def recover(self, snapshot: Snapshot) -> None:
-        """Take up an autosave, into a new segmentation of the chosen volume.
-
-        Raises:
-            PromptError: If it was made for a volume with another grid.
-            VolumeError: If no volume is chosen.
-        """
-        self._workspace.check_fits(snapshot)
-        self._follower.leave()
-        if not self._workspace.recover(snapshot):
-            # It was saved while an answer was awaited.
-            self._interaction.show_present()
-        self._consistency.measure()
-
     def pump(self) -> list[Update]:
         """Follow the scene and the user's markups, take the worker's events, write answers.
 
@@ -692,7 +381,7 @@ class SegmentationLogic:
         Returns:
             What happened since the last call, in order.
         """
-        if self._observer.has_changes or self.segments.was_removed:
+        if self._follower.observer.has_changes or self.segments.was_removed:
             self._follower.follow()
         elif self.view.has_edits:
             self._interaction.take_edits()
@@ -700,12 +389,12 @@ class SegmentationLogic:
             self._interaction.take_event(event, pending)
         if self.overlay.node is not None:
             self.overlay.expire()
-        if self._consistency.is_on:
-            self._consistency.show()
+        if self.consistency.is_on:
+            self.consistency.show()
         if self._places.is_used:
-            self._follow_places()
-        if self._autosave is not None and self._workspace.is_unsaved:
-            self._save(self._autosave)
+            self.questions.follow()
+        if self._workspace.is_unsaved:
+            self.saved.save()
         if not self._updates:
             return []
         updates = list(self._updates)
@@ -718,27 +407,7 @@ class SegmentationLogic:
         self._follower.close()
         self.while_saving.close()
         self.requests.close()
-        if self._autosave is not None:
-            self._autosave.release()
+        self.saved.release()
 
-    def _follow_places(self) -> None:
-        """Show where the current object may be, and take a click at one of the hot spots."""
-        marks = self._places.marks
-        if marks.picked is not None:
-            try:
-                self.answer_place(marks.picked)
-            except MedSegFMError as error:
-                self._updates.append(Warned(str(error)))
-        self._places.show()
-
-    def _save(self, autosave: Autosave) -> None:
-        if not autosave.is_due():
-            return
-        self._workspace.is_unsaved = False
-        try:
-            snapshot = self.snapshot()
-            sentence = None if snapshot is None else autosave.save(snapshot)
-        except MedSegFMError as error:
-            sentence = str(error)
-        if sentence is not None:
-            self._updates.append(Warned(sentence))
+    def _click(self, click: Point) -> None:
+        self.add(click, self.current_label)

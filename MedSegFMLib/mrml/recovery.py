@@ -52,9 +52,9 @@ class Recovery:
         with ExitStack() as lock:
             if path.parent != self._folder:
                 take_orphan(self._orphan(path), lock)
-            logic.recover(snapshot)
+            logic.saved.recover(snapshot)
             # It is never without a copy on the disk.
-            taken_up = logic.snapshot()
+            taken_up = logic.saved.snapshot()
             if taken_up is not None and self._autosave.save(taken_up) is None:
                 path.unlink(missing_ok=True)
         self._forget(path)

@@ -51,7 +51,7 @@ class SegmentChoice:
         interaction.before_new_prompt = self.adopt_chosen
 
     def choose(self, segment_id: str) -> None:
-        """Make a segment the one that new prompts are for; see `SegmentationLogic`."""
+        """Make a segment the one that new prompts are for; see `Objects.choose`."""
         self._name(segment_id)
         label = self._owner(segment_id)
         if label is None:
@@ -82,7 +82,7 @@ class SegmentChoice:
             raise
 
     def adopt(self, segment_id: str) -> int:
-        """Make a segment an object; see `SegmentationLogic.adopt_segment`."""
+        """Make a segment an object; see `Objects.adopt`."""
         workspace = self._workspace
         geometry = workspace.require_volume().geometry
         before = workspace.prompts

@@ -47,7 +47,7 @@ class SegmentEditorLink:
         logic = self._logic
         if logic.volume is None or self._scene.IsBatchProcessing():
             return None
-        logic.take_names()
+        logic.objects.take_names()
         refused = None
         chosen, own = self._in_editor(), self._in_logic()
         # If work goes on elsewhere, as in a scene that was loaded, the editor follows.
@@ -70,7 +70,7 @@ class SegmentEditorLink:
         return segmentation_node, segment_id
 
     def _in_logic(self) -> tuple[Any, str]:
-        segment_id = self._logic.current_segment
+        segment_id = self._logic.objects.current_segment
         segmentation_node = self._logic.segments.node
         if segmentation_node is None or not _has(segmentation_node, segment_id):
             segment_id = ""
@@ -83,7 +83,7 @@ class SegmentEditorLink:
             logic.open_segmentation(segmentation_node)
         # The editor selects the first segment by itself where work goes on with another one.
         if segment_id and not (opened and logic.prompts.objects):
-            logic.choose_segment(segment_id)
+            logic.objects.choose(segment_id)
 
     def _bring_editor(self) -> None:
         node = self.node()

@@ -47,10 +47,9 @@ class _Step:
 
     @property
     def nbytes(self) -> int:
-        """The memory of the predictions."""
-        found = {id(each): each for each in (self.prediction, *(n.prediction for n in self.looks))}
-        arrays = [(each.logits_kji, *each.planes.values()) for each in found.values()]
-        return sum(array.nbytes for several in arrays for array in several)
+        """The memory of the predictions; that of the only look is the answer itself."""
+        looks = self.looks if len(self.looks) > 1 else ()
+        return self.prediction.nbytes + sum(look.prediction.nbytes for look in looks)
 
 
 class Predictor:

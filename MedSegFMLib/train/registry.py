@@ -19,6 +19,7 @@ RECIPES = {
     "ensam": "MedSegFMLib.train.recipes.ensam.recipe",
     "consistent": "MedSegFMLib.train.recipes.consistent.recipe",
     "sam3d": "MedSegFMLib.train.recipes.sam3d.recipe",
+    "consistent-sam3d": "MedSegFMLib.train.recipes.consistent_sam3d.recipe",
     "crossplane": "MedSegFMLib.train.recipes.crossplane.recipe",
     "medical-sam3": "MedSegFMLib.train.recipes.medical_sam3.recipe",
 }

@@ -29,20 +29,49 @@ def axis_weights(voxels: int, cells: int) -> Floats:
     return result
 
 
-def resampled(array_kji: NDArray[Any], cells_kji: Sequence[int]) -> Floats:
-    """Resample an array (K, J, I) of any type to `cells_kji` cells; float32."""
+def linear_weights(positions: ArrayLike, elements: int) -> Floats:
+    """(n, elements) float32: the weights of linear interpolation at n positions along an axis.
+
+    Args:
+        positions: In elements, whose centres are whole numbers from 0; ends are repeated beyond.
+        elements: The elements along the axis.
+    """
+    inside = np.asarray(positions, dtype=np.float64).clip(0, elements - 1)
+    distance = np.abs(np.arange(elements) - inside[:, None])
+    weights: Floats = (1 - distance).clip(0).astype(np.float32)
+    return weights
+
+
+def weighted(array_kji: NDArray[Any], weights_kji: Sequence[Floats | None]) -> Floats:
+    """An array with each axis multiplied by a matrix.
+
+    Args:
+        array_kji: (K, J, I) of any type.
+        weights_kji: For each axis (new, old) float32; None leaves it as it is.
+
+    Returns:
+        float32, of the matrices' numbers of rows.
+    """
     result = np.asarray(array_kji)
     # The axis that shrinks most comes first, so that the others have less to process.
-    axes = sorted(range(3), key=lambda axis: cells_kji[axis] / array_kji.shape[axis])
-    for axis in axes:
-        voxels, cells = result.shape[axis], cells_kji[axis]
-        if voxels != cells:
-            moved = np.moveaxis(result, axis, 0).reshape(voxels, -1).astype(np.float32, copy=False)
-            weighted = (axis_weights(voxels, cells) @ moved).reshape(
-                cells, *np.moveaxis(result, axis, 0).shape[1:]
-            )
-            result = np.moveaxis(weighted, 0, axis)
+    steps = [(len(w) / w.shape[1], axis, w) for axis, w in enumerate(weights_kji) if w is not None]
+    for _, axis, weights in sorted(steps, key=lambda step: step[:2]):
+        k, j, i = result.shape
+        result = result.astype(np.float32, copy=False)
+        # Each product reads the array as it lies in memory.
+        if axis == 0:
+            result = (weights @ result.reshape(k, j * i)).reshape(-1, j, i)
+        elif axis == 1:
+            result = weights @ result
+        else:
+            result = (result.reshape(k * j, i) @ weights.T).reshape(k, j, -1)
     return np.ascontiguousarray(result, dtype=np.float32)
+
+
+def resampled(array_kji: NDArray[Any], cells_kji: Sequence[int]) -> Floats:
+    """Resample an array (K, J, I) of any type to `cells_kji` cells; float32."""
+    pairs = zip(np.shape(array_kji), cells_kji, strict=True)
+    return weighted(array_kji, [None if n == m else axis_weights(n, m) for n, m in pairs])
 
 
 def cell_positions(

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import Cancelled, MedSegFMError, WeightsError
 from ..progress import Progress
 from ..system.thread_time import GRANTED_SECONDS
-from . import store
+from . import installing
 from .fetch import fetch
 from .receiving import ReceivingProcess
 from .trial import Trial, no_trial
@@ -88,11 +88,11 @@ class Download(Installing):
 
 
 class Import(Installing):
-    """`store.import_file` in a separate thread."""
+    """`installing.import_file` in a separate thread."""
 
     def __init__(self, name: str, path: Path | str, trial: Trial = no_trial) -> None:
         super().__init__(
             name,
-            lambda progress: store.import_file(name, path, trial=trial, progress=progress),
+            lambda progress: installing.import_file(name, path, trial=trial, progress=progress),
             "import",
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import WeightsError
 from ..progress import Progress, no_progress, part_of
-from . import store
+from . import installing, store
 from .catalogue import Entry, entry
 from .checksums import sha256_of
 from .transfer import receive
@@ -44,7 +44,7 @@ def fetch(
         accept_licence: whether the user accepts a licence that restricts the use of the weights;
             other licences need no acceptance.
         progress: called with the completed fraction and a phrase.
-        trial: called with the name and the file before it is installed; see `store.import_file`.
+        trial: called with the name and the file before it is installed; see `import_file`.
         receive: downloads the file.
 
     Raises:
@@ -60,13 +60,13 @@ def fetch(
         return path
     _check_published(item)
     check_licence(item, accept_licence)
-    part = store.partial(item)
+    part = installing.partial(item)
     assert item.url is not None and item.sha256 is not None, "checked by _check_published"
     receiving, trying = part_of(progress, 0.0, _VERIFIED), part_of(progress, _VERIFIED, 1.0)
     if item.files:
         _receive_files(item, part, receive, receiving)
         try:
-            path = store.import_file(name, part, item.sha256, trial, trying)
+            path = installing.import_file(name, part, item.sha256, trial, trying)
         except WeightsError:
             shutil.rmtree(part, ignore_errors=True)
             raise
@@ -74,7 +74,7 @@ def fetch(
         return path
     _receive_one(receive, item.url, part, item.bytes, item.sha256.lower(), receiving)
     try:
-        return store.adopt(name, part, item.sha256.lower(), trial, trying)
+        return installing.adopt(name, part, item.sha256.lower(), trial, trying)
     except WeightsError:
         part.unlink(missing_ok=True)
         raise

@@ -1,4 +1,4 @@
-"""Installed weights on this computer, with their verification.
+"""Installed weights on this computer, with their verification; `installing` adds and removes them.
 
 Weights that the user imported or downloaded take precedence over a file shipped beside this module.
 Each file in the user's folder has its SHA-256 in `<file>.sha256` beside it, written on
@@ -9,29 +9,20 @@ weights of a model are a folder (`Entry.parts`), all this applies to the folder.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError, WeightsError
-from ..progress import Progress, no_progress, part_of
-from ..system.atomic_files import atomic_path
-from ..system.regular_files import leads_somewhere
+from ..errors import WeightsError
 from .catalogue import Entry, entries, entry
-from .checksums import derived_files, recorded, sha256_of, sidecar
-from .folders import check_parts, copy_parts
-from .safetensors_header import read_header
-from .torch_file import check_torch_file
-from .trial import Trial, folder_fault, no_trial, recording, try_copy
+from .checksums import recorded, sha256_of
+from .trial import folder_fault
 
 if TYPE_CHECKING:
     from ..system.feature_store import FeatureStore
 
 _PACKAGE = Path(__file__).parent
-# The fraction of an import's progress for its SHA-256; the rest is for the copy and its trial.
-_HASHING = 0.2
 # The folder of features in that of the weights.
 _FEATURES = "encoded"
 
@@ -87,7 +78,7 @@ def find(name: str) -> Path:
     """
     item = entry(name)
     installed_path = _user_path(item)
-    is_installed = installed_path is not None and _is_there(item, installed_path)
+    is_installed = installed_path is not None and is_there(item, installed_path)
     path = installed_path if is_installed else shipped(name)
     if path is not None:
         return path
@@ -128,137 +119,6 @@ def installed() -> list[Installed]:
     return records
 
 
-def import_file(
-    name: str,
-    path: Path | str,
-    sha256: str | None = None,
-    trial: Trial = no_trial,
-    progress: Progress = no_progress,
-) -> Path:
-    """Copy a file into the user's folder as the weights of a model and return its new path.
-
-    From then on it is used, in preference to a shipped file. If it cannot be copied, or the copy
-    does not pass the trial, an earlier file of the same name is kept.
-
-    Args:
-        name: the name of the weights.
-        path: the file, or, if the catalogue has its name there, the folder that contains it; if the
-            weights are a folder, that folder, of which the relevant files are copied.
-        sha256: the SHA-256 that its publisher states. Without it those of the catalogue apply, if
-            there are any, unless the file is self-describing: one from the user's own training may
-            differ.
-        trial: called with the name and the copy; `models.phantom_trial` runs it once.
-        progress: called with the completed fraction and a phrase.
-
-    Raises:
-        WeightsError: the file does not pass the trial, or is missing, empty, truncated, in another
-            format, has another SHA-256, or is marked as another network's (which torch's format
-            cannot mark).
-        OutputError: the file cannot be copied.
-    """
-    item, source = entry(name), Path(path)
-    target = folder() / item.file
-    if item.parts:
-        files = check_parts(item, source)
-        with recording(target) as note:
-
-            def check(copy: Path, digest: str) -> None:
-                try_copy(trial, name, copy, source, part_of(progress, _HASHING, 1.0))
-                note(digest)
-
-            copy_parts(files, source, target, sha256, check)
-        return target
-    if source.is_dir():
-        if item.in_folder is None:
-            raise WeightsError(
-                f"{source} is a folder, but the weights of {name} are one file; give that file."
-            )
-        source = source / item.in_folder
-    if not leads_somewhere(source):
-        raise WeightsError(f"There is no file {source}; give the weights to import.")
-    _check_format(item, source)
-    digest = sha256_of(source, part_of(progress, 0.0, _HASHING))
-    expected = (sha256,) if sha256 else () if item.is_self_describing else item.accepted
-    if expected and digest not in [accepted.lower() for accepted in expected]:
-        confirm = "" if sha256 else ", or confirm your own weights with --sha256"
-        raise WeightsError(
-            f"{source} has the SHA-256 {digest}, not {' or '.join(expected)}; download it "
-            f"again{confirm}."
-        )
-    with recording(target) as note, atomic_path(target) as beside:
-        shutil.copyfile(source, beside)
-        try_copy(trial, name, beside, source, part_of(progress, _HASHING, 1.0))
-        note(digest)
-    return target
-
-
-def adopt(
-    name: str,
-    path: Path,
-    digest: str,
-    trial: Trial = no_trial,
-    progress: Progress = no_progress,
-) -> Path:
-    """Rename a verified file of the user's folder to the weights of a model; return its new path.
-
-    Raises:
-        WeightsError: the file is in another format, for another network, or does not pass the
-            trial.
-        OutputError: it cannot be renamed.
-    """
-    item = entry(name)
-    _check_format(item, path)
-    target = path.with_name(item.file)
-    try_copy(trial, name, path, path, progress)
-    with recording(target) as note:
-        note(digest)
-        try:
-            path.replace(target)
-        except OSError as error:
-            raise OutputError(
-                f"{target} cannot be written ({error.strerror or error}); close programs that use "
-                "it and try again."
-            ) from error
-    return target
-
-
-def partial(item: Entry) -> Path:
-    """The path of an incomplete download of published weights; each publication has its own."""
-    return folder() / f"{item.file}.{(item.sha256 or '')[:8]}.part"
-
-
-def remove(name: str) -> None:
-    """Delete the weights of a model, and incomplete downloads of them, from the user's folder.
-
-    Shipped weights belong to the package: they are kept, and used again.
-
-    Raises:
-        WeightsError: there is nothing to remove, or a file cannot be removed.
-    """
-    item = entry(name)
-    path = folder() / item.file
-    parts = sorted(folder().glob(f"{item.file}.*.part"))
-    if not _is_there(item, path) and not parts:
-        keep = "; the shipped ones belong to the package and are kept" if shipped(name) else ""
-        raise WeightsError(
-            f"There are no weights of {name} in {folder()}, nothing to remove{keep}."
-        )
-    try:
-        for place in (path, sidecar(path), *parts, *derived_files(path)):
-            if place.is_dir():
-                shutil.rmtree(place)
-            else:
-                place.unlink(missing_ok=True)
-        for file in folder().glob(f"{item.file}.options.json"):
-            file.unlink()
-        shutil.rmtree(folder() / f"{item.file}.tokenizer", ignore_errors=True)
-    except OSError as error:
-        raise WeightsError(
-            f"{error.filename} cannot be removed ({error.strerror}); close programs that use it "
-            "and check its permissions."
-        ) from error
-
-
 def verify(path: Path, sha256: str) -> None:
     """Compare the SHA-256 of a file with the expected one.
 
@@ -286,6 +146,21 @@ def verify_recorded(path: Path) -> None:
     expected = _expected(path)
     if expected is not None:
         verify(path, expected)
+
+
+def is_there(item: Entry, path: Path) -> bool:
+    """Whether a path leads to weights of this kind, a file or a folder.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        return path.is_dir() if item.parts else path.is_file()
+    except OSError as error:
+        raise WeightsError(
+            f"{path} cannot be read ({error.strerror}); check its permissions, or name another "
+            "folder in MEDSEGFM_WEIGHTS."
+        ) from error
 
 
 def make_folder(path: Path) -> None:
@@ -335,28 +210,6 @@ def _expected(path: Path) -> str | None:
     return recorded(path)
 
 
-def _check_format(item: Entry, path: Path) -> None:
-    if item.format != "safetensors":
-        check_torch_file(path)
-        return
-    network = read_header(path).metadata.get("format")
-    if item.network not in (None, network):
-        raise WeightsError(
-            f"{path} contains {network or 'an unknown network'}, not {item.network}; use weights "
-            "written by MedSegFM's training."
-        )
-
-
 def _size(path: Path) -> int:
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _is_there(item: Entry, path: Path) -> bool:
-    try:
-        return path.is_dir() if item.parts else path.is_file()
-    except OSError as error:
-        raise WeightsError(
-            f"{path} cannot be read ({error.strerror}); check its permissions, or name another "
-            "folder in MEDSEGFM_WEIGHTS."
-        ) from error

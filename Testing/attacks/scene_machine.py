@@ -143,7 +143,7 @@ class SceneMachine(RuleBasedStateMachine):
         region = region_of(low, high)
         if self.logic.segments.node is None or region == Region.whole(SHAPE):
             return
-        self.logic.adopt_segment(self.segment_with(region))
+        self.logic.objects.adopt(self.segment_with(region))
         self.note()
 
     @precondition(lambda self: self.logic.segments.node is not None)
@@ -164,14 +164,14 @@ class SceneMachine(RuleBasedStateMachine):
 
     @rule()
     def add_object(self) -> None:
-        self.logic.add_object()
+        self.logic.objects.add()
         self.note()
 
     @precondition(lambda self: self.logic.prompts.objects)
     @rule(n=st.integers(0, 9))
     def remove_object(self, n: int) -> None:
         labels = self.logic.prompts.labels
-        self.logic.remove_object(labels[n % len(labels)])
+        self.logic.objects.remove(labels[n % len(labels)])
         self.note()
 
     @precondition(lambda self: self.logic.prompts.entries)
@@ -184,7 +184,7 @@ class SceneMachine(RuleBasedStateMachine):
     @rule(n=st.integers(0, 9))
     def rename(self, n: int) -> None:
         labels = self.logic.prompts.labels
-        self.logic.rename(labels[n % len(labels)], f"name {n}")
+        self.logic.objects.rename(labels[n % len(labels)], f"name {n}")
         self.note()
 
     @rule()
@@ -303,7 +303,7 @@ class SceneMachine(RuleBasedStateMachine):
         self.logic.set_volume(self.scene.GetFirstNodeByName(self.name))
         snapshot = self.autosave.read()
         assert snapshot is not None
-        self.logic.recover(snapshot)
+        self.logic.saved.recover(snapshot)
         assert self.logic.prompts == self.prompts[self.name]
 
     # What must hold.

@@ -28,7 +28,7 @@ from hostile_weights import with_payload
 from MedSegFMLib.errors import MedSegFMError, WeightsError
 from MedSegFMLib.models.common.state_dict import check_finite, check_state_dict, read_state_dict
 from MedSegFMLib.models.phantom_trial import PhantomTrial
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing, store
 
 NAME = "weights files"
 _RAN = "ran"
@@ -70,7 +70,7 @@ def escape(payload: Payload, folder: Path) -> str | None:
     )
     environment = mock.patch.dict(os.environ, {"MEDSEGFM_WEIGHTS": str(user)})
     attempts: tuple[Callable[[], object], ...] = (
-        lambda: store.import_file(payload.name, path, trial=PhantomTrial()),
+        lambda: installing.import_file(payload.name, path, trial=PhantomTrial()),
         lambda: _touch(path) if path.is_file() else None,
     )
     with environment:

@@ -1,4 +1,4 @@
-"""What training SAM across planes costs, bottleneck by bottleneck, and two networks beside it.
+"""What training SAM across planes costs, bottleneck by bottleneck.
 
 Run from the checkout: PYTHONPATH=. python Testing/benchmarks/crossplane.py [--device cuda]
 A volume of 240 x 240 x 155 voxels (as in the paper), so that the axial slice has 240 x 240 pixels,
@@ -6,8 +6,8 @@ the others 240 x 155. Random weights, LoRA of rank 8 on qkv. Each row is a proce
 takes one step to warm up (not at 1024 on a CPU) and then measures `--steps`. Memory is the growth
 over the steps beyond what was held before them: on a CPU of the process, on a GPU as torch counts
 it; "with weights" adds what the network takes. The gradient is compared with that of the plain row
-of the same size, relative to its largest number. Last the volume is seen by MONAI's DynUNet
-and by SAM3D.
+of the same size, relative to its largest number. `volume_networks.py` has other networks on the
+same volume.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,119 +149,6 @@ def measure(name: str, vit: str, device_name: str, steps: int, gradients: Path) 
     }
 
 
-def volume_networks(device_name: str) -> None:
-    """The paper's Table 1, on this machine: DynUNet and SAM3D on the whole volume.
-
-    A training step takes all of its patches, or so many.
-    """
-    import torch
-
-    device = torch.device(device_name)
-    print(
-        "\n| network | parameters, learnt | training: peak | s / volume | inference: s / volume |"
-    )
-    print("|---|---|---|---|---|")
-    for title, make in (("DynUNet (MONAI)", dyn_unet), ("SAM3D", sam3d)):
-        torch.manual_seed(0)
-        learnt, prepare, train_step, infer = make(device)
-        begun = time.perf_counter()
-        prepare()
-        finish(device)
-        prepared = time.perf_counter() - begun
-        # So that the optimiser's state and the libraries' buffers are there.
-        train_step(1)
-        before = held(device)
-        begin(device)
-        begun = time.perf_counter()
-        train_step(None)
-        finish(device)
-        trained, grown = time.perf_counter() - begun, peak(device) - before
-        begun = time.perf_counter()
-        infer()
-        finish(device)
-        inferred = prepared + time.perf_counter() - begun
-        note = f" (+ {prepared:.1f} once)" if prepared > 0.1 else ""
-        print(
-            f"| {title} | {learnt:,} | {grown / 2**30:.2f} GiB | {trained:.1f}{note} | "
-            f"{inferred:.1f} |",
-            flush=True,
-        )
-
-
-def dyn_unet(
-    device: Any,
-) -> tuple[int, Callable[[], Any], Callable[[int | None], Any], Callable[[], Any]]:
-    """nnU-Net's full-resolution network as MONAI has it, patches of 96 x 128 x 128."""
-    import torch
-    from monai.inferers import sliding_window_inference
-    from monai.networks.nets import DynUNet
-
-    kernels, strides = [3] * 5, [1, 2, 2, 2, 2]
-    network = DynUNet(3, 1, 2, kernels, strides, strides[1:], norm_name="instance").to(device)
-    optimiser = torch.optim.SGD(network.parameters(), 1e-3, momentum=0.99, nesterov=True)
-    patch = (96, 128, 128)
-    # As many patches as cover the volume.
-    count = 2 * 2 * 2
-    volume = torch.rand(1, 1, *SHAPE_KJI, device=device)
-
-    def step(patches: int | None) -> None:
-        for _ in range(patches or count):
-            logits = network(torch.rand(1, 1, *patch, device=device))
-            target = torch.zeros(1, *patch, dtype=torch.long, device=device)
-            torch.nn.functional.cross_entropy(logits, target).backward()
-        optimiser.step()
-        optimiser.zero_grad()
-
-    def infer() -> None:
-        with torch.inference_mode():
-            sliding_window_inference(volume, patch, 1, network.eval())
-
-    learnt = sum(p.numel() for p in network.parameters())
-    return learnt, lambda: None, step, infer
-
-
-def sam3d(
-    device: Any,
-) -> tuple[int, Callable[[], Any], Callable[[int | None], Any], Callable[[], Any]]:
-    """The light decoder on embeddings of slices that ViT-B made once, patches of 160 x 160."""
-    import torch
-
-    from MedSegFMLib.models.sam.network.config import PUBLISHED
-    from MedSegFMLib.models.sam.network.network import Sam
-    from MedSegFMLib.models.sam3d.config import Sam3dConfig
-    from MedSegFMLib.models.sam3d.network import Sam3dDecoder
-
-    encoder = Sam(PUBLISHED["vit_b"]).encoder.to(device)
-    decoder = Sam3dDecoder(Sam3dConfig(classes=2)).to(device)
-    optimiser = torch.optim.SGD(decoder.parameters(), 1e-3, momentum=0.99, nesterov=True)
-    side, corners = 160, 4
-    kept: list[Any] = []
-
-    def prepare() -> None:
-        with torch.inference_mode():
-            for _ in range(corners):
-                slices = torch.rand(SHAPE_KJI[0], 3, side, side, device=device)
-                kept.append(torch.cat([encoder(part) for part in slices.split(8)]).clone())
-
-    def volume(corner: int) -> Any:
-        return kept[corner].clone().permute(1, 0, 2, 3)[None]
-
-    def step(patches: int | None) -> None:
-        for corner in range(patches or corners):
-            logits = decoder(volume(corner))
-            target = torch.zeros(1, *logits.shape[2:], dtype=torch.long, device=device)
-            torch.nn.functional.cross_entropy(logits, target).backward()
-        optimiser.step()
-        optimiser.zero_grad()
-
-    def infer() -> None:
-        with torch.inference_mode():
-            for corner in range(corners):
-                decoder(volume(corner))
-
-    return sum(p.numel() for p in decoder.parameters()), prepare, step, infer
-
-
 def begin(device: Any) -> None:
     """Count the peak from here."""
     import torch
@@ -340,11 +226,10 @@ def print_table(vit: str, found: dict[str, dict[str, Any]], gradients: Path) -> 
 def main() -> None:
     """Run every row in a process of its own and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vit", default="b,h", help="which, with commas; '' for none")
+    parser.add_argument("--vit", default="b,h", help="which, with commas")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--rows", default="", help="some of the rows, with commas between")
-    parser.add_argument("--no-volumes", action="store_true", help="leave out DynUNet and SAM3D")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -371,8 +256,6 @@ def main() -> None:
                 found[name] = json.loads(done.stdout.splitlines()[-1])
                 print(name, found[name], file=sys.stderr, flush=True)
             print_table(vit, found, Path(folder))
-    if not arguments.no_volumes:
-        volume_networks(arguments.device)
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def main() -> None:
     points.AddControlPointWorld(*middle)
     rows["first prediction"] = [timed(logic.pump)]
     for mode in ("none", "all"):
-        logic.overwrite = mode  # type: ignore[assignment]
+        logic.limits.overwrite = mode  # type: ignore[assignment]
         key = f"prediction, overwrite {mode}"
         rows[key] = []
         for step in range(arguments.steps):
@@ -128,15 +128,15 @@ def main() -> None:
     ):
         rows[name] = [timed(partial(part, found[n % 2])) for n in range(arguments.steps)]
     clear()
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     rows["planes, all, first"] = [timed(logic.pump)]
     rows["planes, all, next prompt"] = []
     for step in range(arguments.steps):
         points.SetNthControlPointPositionWorld(0, (middle + step % 9 + 0.5).tolist())
         logic.pump()
         rows["planes, all, next prompt"].append(timed(logic.pump))
-        assert logic.consistency is not None
-    logic.measures_consistency = False
+        assert logic.consistency.current is not None
+    logic.consistency.switch(False)
     rows["undo"] = [timed(logic.undo) for _ in range(arguments.steps)]
     rows["idle pump"] = [timed(logic.pump) for _ in range(arguments.steps)]
     print(f"shape {shape}, change {arguments.change}^3, milliseconds on the main thread")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., BrowserServer]]:
     """Starts servers that share a home folder; all end with the test."""
     servers: list[BrowserServer] = []
 
-    def start(*words: str, **options: bool) -> BrowserServer:
+    def start(*words: str, **options: Any) -> BrowserServer:
         servers.append(BrowserServer(tmp_path, *words, **options))
         return servers[-1]
 

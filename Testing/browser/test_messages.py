@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
+import aiohttp
 import numpy as np
 import pytest
 
 from MedSegFMLib import Geometry, Line, Segmentation, Volume
 from MedSegFMLib.browser import fields
 from MedSegFMLib.browser.drawing import box_around, prompt_of
-from MedSegFMLib.browser.segment_files import add_segments
+from MedSegFMLib.browser.segment_files import add_segments, segments_on
 from MedSegFMLib.browser.uploads import Uploads, safe_name
 from MedSegFMLib.errors import MaskError, PageError, PromptError
 from MedSegFMLib.prompts.voxels import box_region
@@ -92,6 +94,39 @@ def test_an_upload_that_cannot_be_stored_is_explained() -> None:
         asyncio.run(uploads.receive(reader))
 
 
+def _files(*sizes: int) -> Any:
+    """A request with files of these sizes."""
+    body = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="files"; filename="f.nii"\r\n\r\n'
+        + b"x" * size
+        + b"\r\n"
+        for size in sizes
+    )
+    stream = aiohttp.StreamReader(Mock(), 2**16)
+    stream.feed_data(body + b"--b--\r\n")
+    stream.feed_eof()
+    return aiohttp.MultipartReader({"Content-Type": "multipart/form-data; boundary=b"}, stream)
+
+
+def test_uploads_are_bounded_each_and_in_sum() -> None:
+    async def run() -> None:
+        uploads = Uploads(largest_bytes=50, largest_sum_bytes=80)
+        try:
+            with pytest.raises(PageError, match="larger than 5e-08 GB"):
+                await uploads.receive(_files(30, 30))
+            first = await uploads.receive(_files(40))
+            with pytest.raises(PageError, match="All uploads of this session"):
+                await uploads.receive(_files(45))
+            assert [path.name for path in uploads.folder.iterdir()] == [first.parent.name]
+            # What was removed counts no longer.
+            uploads.remove(first)
+            assert (await uploads.receive(_files(45))).stat().st_size == 45
+        finally:
+            uploads.close()
+
+    asyncio.run(run())
+
+
 def test_a_box_in_one_slice_has_whole_voxels_and_a_depth_like_its_sides() -> None:
     geometry = Geometry.from_spacing((20, 30, 40), (1.0, 1.0, 2.0))
     corners = geometry.ras_from_ijk([[10.2, 5.1, 9], [19.8, 12.9, 9]])
@@ -114,10 +149,38 @@ def test_a_box_ends_with_the_volume_and_outside_it_there_is_none() -> None:
 def test_an_image_that_is_taken_for_segments_is_refused() -> None:
     geometry = Geometry.from_spacing((1, 1, 300), (1, 1, 1))
     labels = Volume(np.arange(1, 301, dtype=np.uint16).reshape(1, 1, 300), geometry)
-    logic: Any = SimpleNamespace(require_volume=lambda: labels)
-    segmentation = Segmentation.from_labelmap(labels)
     with pytest.raises(MaskError, match="300 segments, more than 256"):
-        add_segments(logic, segmentation)
+        segments_on(Segmentation.from_labelmap(labels), geometry)
+
+
+def test_segments_are_added_one_by_one_while_the_page_goes_on() -> None:
+    geometry = Geometry.from_spacing((2, 2, 2), (1, 1, 1))
+    labels = Volume(np.arange(8, dtype=np.uint16).reshape(2, 2, 2), geometry)
+    segments = segments_on(Segmentation.from_labelmap(labels), geometry)
+    done: list[str] = []
+    objects = SimpleNamespace(add_segment=lambda name, _voxels: done.append(name))
+    logic: Any = SimpleNamespace(volume_node=1, objects=objects)
+    turns: list[int] = []
+
+    async def other() -> None:
+        while len(done) < len(segments):
+            turns.append(len(done))
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        await asyncio.gather(other(), add_segments(logic, segments))
+
+    asyncio.run(run())
+    assert len(done) == 7
+    assert turns == list(range(7))
+
+
+def test_segments_are_not_added_to_a_volume_that_was_chosen_meanwhile() -> None:
+    logic: Any = SimpleNamespace(volume_node=1, objects=SimpleNamespace())
+    logic.objects.add_segment = lambda _name, _voxels: setattr(logic, "volume_node", 2)
+    voxels: Any = None
+    with pytest.raises(MaskError, match="after 1 of 2 segments"):
+        asyncio.run(add_segments(logic, [("a", voxels), ("b", voxels)]))
 
 
 def test_a_line_has_the_ends_of_the_drag() -> None:

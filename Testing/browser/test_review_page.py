@@ -50,7 +50,7 @@ def test_a_batch_is_reviewed_in_the_page_and_gone_on_with_after_a_restart(
     write_batch(batch)
     words = ("--review", str(batch / "out"), str(batch / "in"))
     server = start_server(*words)
-    assert "/review?token=" in server.link
+    assert "/review#token=" in server.link
     with chromium() as context:
         page = WorkstationPage(context, server.link)
         wait_for(page, "b")

@@ -33,12 +33,12 @@ def server(tmp_path_factory: pytest.TempPathFactory, ball_file: Path) -> Iterato
 
 
 class Caller:
-    """Requests as a program makes them; those of the page have its cookie and its origin."""
+    """Requests as a program makes them; those of the page have the token and its origin."""
 
     def __init__(self, server: BrowserServer) -> None:
         self.port, self.host = server.port, f"127.0.0.1:{server.port}"
-        cookie = f"medsegfm-{server.port}={server.token}"
-        self.own = {"Cookie": cookie, "Origin": f"http://{self.host}"}
+        token = f"Bearer {server.token}"
+        self.own = {"Authorization": token, "Origin": f"http://{self.host}"}
 
     def ask(
         self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
@@ -72,21 +72,40 @@ def caller(server: BrowserServer) -> Caller:
     return Caller(server)
 
 
-def test_the_page_needs_the_token_and_then_the_cookie(server: BrowserServer) -> None:
+def test_the_page_is_the_same_for_all_and_the_work_needs_the_token(server: BrowserServer) -> None:
     caller = Caller(server)
-    for path in ("/", "/?token=wrong", f"/?token={server.token[:-1]}", "/static/theme.css"):
-        status, _, body = caller.ask("GET", path, {})
-        assert (status, b"token" in body) == (403, True), path
-    status, headers, body = caller.ask("GET", f"/?token={server.token}", {})
+    status, headers, body = caller.ask("GET", "/", {})
     assert status == 200
-    assert "HttpOnly" in headers["Set-Cookie"]
-    assert "SameSite=Strict" in headers["Set-Cookie"]
+    assert server.token.encode() not in body
+    # Browsers send a cookie to every port of a computer, so to the servers of its other users.
+    assert "Set-Cookie" not in headers
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     # Nothing of the page comes from elsewhere.
     assert b"http://" not in body.replace(b"http://www.w3.org", b"")
     assert b"https://" not in body
-    status, _, _ = caller.ask("GET", "/static/workstation.js", caller.own)
-    assert status == 200
+    assert caller.ask("GET", "/static/workstation.js", {})[0] == 200
+    for path in ("/session", "/prompts.json", "/results/labelmap", "/unknown"):
+        # A token in the address would be written to logs; it is none there.
+        for query in ("", f"?token={server.token}"):
+            status, _, body = caller.ask("GET", path + query, {})
+            assert (status, b"token" in body) == (403, True), path
+    assert caller.ask("GET", "/session", caller.own)[0] == 204
+
+
+def test_a_page_connects_with_the_token_as_a_protocol(
+    caller: Caller, server: BrowserServer
+) -> None:
+    async def run() -> str | None:
+        async with (
+            aiohttp.ClientSession(headers={"Origin": caller.own["Origin"]}) as session,
+            session.ws_connect(
+                f"ws://{caller.host}/socket", protocols=("medsegfm", server.token)
+            ) as socket,
+        ):
+            return socket.protocol
+
+    # The answer names the first alone, so the token is not repeated.
+    assert asyncio.run(run()) == "medsegfm"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +120,11 @@ def test_the_page_needs_the_token_and_then_the_cookie(server: BrowserServer) -> 
         ("POST", "/segments", {"Sec-Fetch-Site": "same-site"}),
         ("GET", "/socket", {"Origin": "http://evil.example"}),
         ("GET", "/socket", {"Origin": None}),
-        ("GET", "/socket", {"Cookie": "medsegfm=wrong"}),
+        ("GET", "/socket", {"Authorization": None, "Cookie": "medsegfm=wrong"}),
+        ("GET", "/socket", {"Authorization": None, "Sec-WebSocket-Protocol": "medsegfm, wrong"}),
+        ("GET", "/session", {"Authorization": "Bearer wrong"}),
+        ("GET", "/prompts.json", {"Authorization": None}),
+        ("POST", "/volumes", {"Authorization": None}),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else value.strip("/"),
 )

@@ -188,6 +188,49 @@ def test_boxes_are_dragged_and_planes_and_models_compared(
         assert page.faults == []
 
 
+def test_a_lasso_is_drawn_cleaned_up_and_frozen(start_server: Start, ball_file: Path) -> None:
+    server = start_server(str(ball_file), "--model", "randomwalk")
+    with chromium() as context:
+        page = WorkstationPage(context, server.link)
+        page.wait_shown()
+        page.page.keyboard.press("Shift+L")
+        page.drag(0, (0.4, 0.3), (0.62, 0.35), (0.65, 0.7), (0.38, 0.68))
+        page.wait_idle(1)
+        assert page.prompts == ["+ Lasso · Segment_1"]
+        page.wait(lambda: all(page.colored_share(view, INSIDE) > 0.9 for view in SLICES))
+        page.page.keyboard.press("Escape")
+
+        page.page.click("#refineSection > summary")
+        treat = page.locate("#treatButton")
+        assert treat.is_disabled()
+        page.page.check("#largestPart")
+        page.page.fill("#smoothMm", "4")
+        treat.click()
+        page.wait(lambda: "Segment_1 was changed; Undo" in page.text("#logView"))
+        page.page.click("#undoButton")
+        page.wait(lambda: page.locate("#redoButton").is_enabled())
+        assert len(page.prompts) == 1
+
+        # Slices are counted as in the volume, and the page says which one is shown.
+        assert page.text("#freezeHint") == "Slice 20 is shown."
+        page.page.fill("#freezeFrom", "25")
+        page.page.fill("#freezeTo", "15")
+        page.page.click("#freezeSlicesButton")
+        page.wait(lambda: "The slices 25 to 15 are none" in page.text("#statusLabel"))
+        page.page.fill("#freezeTo", "39")
+        page.page.click("#freezeSlicesButton")
+        page.wait(lambda: page.prompts == ["+ Lasso · Segment_1", "Frozen · Segment_1"])
+        page.wait_idle(2)
+        assert not page.locate("#freezeBoxButton").is_visible()
+        page.page.click("#boxButton")
+        page.drag(0, *CORNERS)
+        page.wait_idle(3)
+        page.page.click("#freezeBoxButton")
+        page.wait_idle(4)
+        assert [title.split(" · ")[0] for title in page.prompts][-2:] == ["Box", "Frozen"]
+        assert page.faults == []
+
+
 def _autosaves(home: Path, count: int) -> bool:
     """Whether an autosave has so many prompts."""
     files = (home / "autosave").rglob("medsegfm-autosave.json")

@@ -22,8 +22,9 @@ from waiting import GENEROUS_SECONDS
 
 from MedSegFMLib import Box, Geometry, Point, Volume
 from MedSegFMLib.commands.interactive.answerer import Answerer
-from MedSegFMLib.commands.interactive.commands import Context, Quit, run_words
+from MedSegFMLib.commands.interactive.commands import run_words
 from MedSegFMLib.commands.interactive.completion import completer
+from MedSegFMLib.commands.interactive.context import Context, Quit
 from MedSegFMLib.commands.interactive.conversation import Conversation
 from MedSegFMLib.commands.interactive.lines import file_completions, words_of
 from MedSegFMLib.errors import Cancelled, ModelError, OutputError, PromptError

@@ -24,7 +24,7 @@ from MedSegFMLib.models.phantom_trial import PhantomTrial, phantom
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.prompts.types import Box
 from MedSegFMLib.system.foreign_errors import check_finite_output
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing, store
 from MedSegFMLib.weights.checksums import sha256_of
 
 NOT_FINITE = "values that are not finite numbers"
@@ -73,7 +73,7 @@ def test_a_file_with_such_a_value_is_refused(
     with pytest.raises(WeightsError, match=f"{bad} contains {NOT_FINITE}"):
         create(family, "cpu", weights=bad)
     with pytest.raises(WeightsError, match=NOT_FINITE):
-        store.import_file(family, bad, sha256_of(bad), PhantomTrial())
+        installing.import_file(family, bad, sha256_of(bad), PhantomTrial())
     assert not store.folder().exists()
 
 
@@ -88,7 +88,7 @@ def test_a_training_checkpoint_with_such_a_value_is_refused(
         with pytest.raises(WeightsError, match=NOT_FINITE):
             create("sam-med3d", "cpu", weights=bad)
         with pytest.raises(WeightsError, match=NOT_FINITE):
-            store.import_file("sam-med3d", bad, trial=PhantomTrial())
+            installing.import_file("sam-med3d", bad, trial=PhantomTrial())
 
 
 def test_both_runtimes_of_ensam_refuse_it(weights: Path, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_an_adapter_with_such_a_value_is_refused(
     with pytest.raises(WeightsError, match=NOT_FINITE):
         create("crossplane", "cpu", weights=bad, base=sam_weights)
     with pytest.raises(WeightsError, match=NOT_FINITE):
-        store.import_file("crossplane", bad, trial=PhantomTrial())
+        installing.import_file("crossplane", bad, trial=PhantomTrial())
 
 
 def test_an_adapter_whose_product_overflows_is_refused(sam_weights: Path, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_folders_with_such_a_value_are_refused(
         with pytest.raises(WeightsError, match=NOT_FINITE):
             create(name, "cpu", weights=copy)
         with pytest.raises(WeightsError, match=NOT_FINITE):
-            store.import_file(name, copy, trial=PhantomTrial())
+            installing.import_file(name, copy, trial=PhantomTrial())
         assert not store.folder().exists()
 
 

@@ -20,7 +20,7 @@ from MedSegFMLib.models import phantom_trial
 from MedSegFMLib.models.medsam2 import config_file
 from MedSegFMLib.models.phantom_trial import LEFT_OUT, PhantomTrial, phantom
 from MedSegFMLib.progress import no_progress
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing, store
 from MedSegFMLib.weights.checksums import sha256_of
 
 
@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def tried(name: str, path: Path) -> str:
     """Import weights; what was left out of their trial."""
     trial = PhantomTrial()
-    store.import_file(name, path, sha256_of(path) if name == "sam" else None, trial)
+    installing.import_file(name, path, sha256_of(path) if name == "sam" else None, trial)
     return trial.left_out
 
 

@@ -66,7 +66,7 @@ def test_an_adopted_segment_keeps_its_voxels_name_and_colour_and_asks_nothing(
 ) -> None:
     segment = work.segments.node.GetSegmentation().GetSegment("given")
     segment.SetColor(0.1, 0.2, 0.3)
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     work.pump()
     assert work.current_label == label and work.prompts.name(label) == "Given"
     assert work.segments.ids == {label: "given"} and not client.requests
@@ -74,13 +74,13 @@ def test_an_adopted_segment_keeps_its_voxels_name_and_colour_and_asks_nothing(
     assert segment.GetColor() == (0.1, 0.2, 0.3)
     (prompt,) = (prompt for _, prompt in work.prompts.entries)
     assert is_start(prompt) and isinstance(prompt, Mask) and prompt.count == mask(GIVEN).sum()
-    assert work.adopt_segment("given") == label and len(work.prompts.objects) == 1
+    assert work.objects.adopt("given") == label and len(work.prompts.objects) == 1
 
 
 def test_prompts_correct_an_adopted_segment_and_undo_goes_back_to_its_voxels(
     work: SegmentationLogic,
 ) -> None:
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     work.add(click(work, (5, 5, 10)))
     work.add(click(work, (5, 5, 5), positive=False))
     work.pump()
@@ -105,7 +105,7 @@ def test_prompts_correct_an_adopted_segment_and_undo_goes_back_to_its_voxels(
 def test_after_undo_and_redo_a_correction_may_still_take_voxels_away(
     work: SegmentationLogic,
 ) -> None:
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     work.undo()
     work.redo()
     work.add(click(work, (5, 5, 5), positive=False))
@@ -117,12 +117,12 @@ def test_after_undo_and_redo_a_correction_may_still_take_voxels_away(
 def test_a_segment_gets_its_voxels_back_when_its_object_or_its_prompts_go(
     work: SegmentationLogic, way: str
 ) -> None:
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     work.add(click(work, (5, 5, 10)))
     work.pump()
     assert content(work, label)[5, 5, 10]
     if way == "remove":
-        work.remove_object(label)
+        work.objects.remove(label)
     elif way == "reset":
         work.reset()
     else:
@@ -137,7 +137,7 @@ def test_a_segment_gets_its_voxels_back_when_its_object_or_its_prompts_go(
 def test_an_adopted_segment_that_was_deleted_is_filled_again_by_undo(
     work: SegmentationLogic,
 ) -> None:
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     work.segments.node.GetSegmentation().RemoveSegment("given")
     work.pump()
     assert not work.prompts.objects
@@ -149,9 +149,9 @@ def test_an_adopted_segment_that_was_deleted_is_filled_again_by_undo(
 def test_a_new_object_after_a_removed_one_has_a_segment_of_its_own(
     work: SegmentationLogic,
 ) -> None:
-    label = work.adopt_segment("given")
-    work.remove_object(label)
-    again = work.add_object("new")
+    label = work.objects.adopt("given")
+    work.objects.remove(label)
+    again = work.objects.add("new")
     work.add(Box.from_ijk(work.volume.geometry, (10, 2, 2), (13, 6, 6)))
     work.pump()
     assert again == label and work.segments.ids[again] != "given"
@@ -162,7 +162,7 @@ def test_adopting_beside_other_work_keeps_that_as_it_is(work: SegmentationLogic)
     work.add(Box.from_ijk(work.volume.geometry, (10, 2, 2), (13, 6, 6)))
     work.pump()
     first = content(work, 1)
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     work.pump()
     assert np.array_equal(content(work, 1), first)
     assert np.array_equal(content(work, label), mask(GIVEN))
@@ -176,7 +176,7 @@ def test_adopting_while_an_answer_is_awaited_loses_nothing(
 ) -> None:
     client.paused = True
     work.add(Box.from_ijk(work.volume.geometry, (10, 2, 2), (13, 6, 6)))
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     client.paused = False
     work.pump()
     assert content(work, 1).any() and np.array_equal(content(work, label), mask(GIVEN))
@@ -203,7 +203,7 @@ def test_an_empty_answer_empties_an_adopted_segment_and_undo_fills_it(
     logic.use_segmentation(node)
     node.GetSegmentation().AddEmptySegment("given", "Given")
     paint_segment(node, "given", logic.volume.geometry, GIVEN)
-    logic.adopt_segment("given")
+    logic.objects.adopt("given")
     logic.add(click(logic, (5, 5, 5), positive=False))
     logic.pump()
     assert not voxels(logic, "given").any()
@@ -222,7 +222,7 @@ def test_an_empty_answer_empties_an_adopted_segment_and_undo_fills_it(
 def test_hand_painting_after_adoption_stays_unless_a_click_decides_it(
     work: SegmentationLogic,
 ) -> None:
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     painted = Region((5, 3, 11), (6, 6, 13))
     paint(work, label, painted)
     work.add(click(work, (5, 5, 5), positive=False))
@@ -275,9 +275,9 @@ def test_what_is_painted_after_a_click_is_not_decided_by_it_again(
 def test_a_click_for_one_object_decides_what_was_painted_for_another(
     work: SegmentationLogic,
 ) -> None:
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     paint(work, label, Region((5, 3, 11), (6, 6, 13)))
-    work.add_object("second")
+    work.objects.add("second")
     work.add(click(work, (5, 4, 12)))
     work.pump()
     assert not content(work, label)[5, 4, 12] and content(work, label)[5, 4, 11]
@@ -294,7 +294,7 @@ def test_other_segments_are_not_here_if_that_is_wanted(
     work.pump()
     both = content(work, 1)
     assert both[OTHER.slices].all()
-    work.avoids_others = True
+    work.limits.avoid_others = True
     work.pump()
     assert np.array_equal(content(work, 1), both & ~mask(OTHER, GIVEN))
     assert client.requests[-1].prompts != work.prompts and len(work.prompts.entries) == 1
@@ -304,14 +304,14 @@ def test_other_segments_are_not_here_if_that_is_wanted(
     work.add(click(work, (5, 7, 9)))
     work.pump()
     assert content(work, 1)[5, 9, 5] and not content(work, 1)[5, 10, 5]
-    work.avoids_others = False
+    work.limits.avoid_others = False
     work.pump()
     assert content(work, 1)[5, 10, 5]
 
 
 def test_an_adopted_segment_is_no_other_segment(work: SegmentationLogic) -> None:
-    work.avoids_others = True
-    label = work.adopt_segment("given")
+    work.limits.avoid_others = True
+    label = work.objects.adopt("given")
     work.add(click(work, (5, 8, 5)))
     work.add(click(work, (5, 10, 5)))
     work.pump()
@@ -323,7 +323,7 @@ def test_an_adopted_segment_is_no_other_segment(work: SegmentationLogic) -> None
 def test_a_frozen_part_of_a_segment_stays_with_what_was_painted_there(
     work: SegmentationLogic,
 ) -> None:
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     paint(work, label, Region((3, 3, 10), (4, 5, 12)))
     work.freeze(Region((2, 0, 0), (5, 14, 16)))
     work.add(Box.from_ijk(work.volume.geometry, (2, 2, 2), (12, 8, 8)))
@@ -341,7 +341,7 @@ def test_a_frozen_part_of_a_segment_stays_with_what_was_painted_there(
 def test_an_adopted_segment_goes_on_after_the_scene_was_saved(
     work: SegmentationLogic, slicer_app: Any, scene: Any, tmp_path: Path
 ) -> None:
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     work.add(click(work, (5, 5, 10)))
     work.pump()
     before, prompts = content(work, label), work.prompts
@@ -358,7 +358,7 @@ def test_an_adopted_segment_goes_on_after_the_scene_was_saved(
     work.add(click(work, (5, 5, 5), positive=False))
     work.pump()
     assert not content(work, label)[5, 5, 5]
-    work.remove_object(label)
+    work.objects.remove(label)
     work.pump()
     assert np.array_equal(voxels(work, segment_id), mask(GIVEN))
 
@@ -369,7 +369,7 @@ def test_a_loaded_object_loses_nothing_to_a_segment_that_gets_its_voxels_back(
     inner = Region((3, 3, 3), (5, 5, 5))
     work.segments.node.GetSegmentation().AddEmptySegment("inner", "Inner")
     paint_segment(work.segments.node, "inner", work.volume.geometry, inner)
-    first, second = work.adopt_segment("given"), work.adopt_segment("inner")
+    first, second = work.objects.adopt("given"), work.objects.adopt("inner")
     # The click alone is not in the first object, so that one labelmap holds both when loaded.
     work.add(click(work, (9, 9, 9)))
     work.pump()
@@ -387,7 +387,7 @@ def test_a_loaded_object_loses_nothing_to_a_segment_that_gets_its_voxels_back(
         str(tmp_path / "scene.mrb"), str(tmp_path / "unpacked")
     )
     work.pump()
-    work.remove_object(second)
+    work.objects.remove(second)
     work.pump()
     assert np.array_equal(voxels(work, "inner"), mask(inner))
     assert np.array_equal(content(work, first), mask(GIVEN))
@@ -407,7 +407,7 @@ def test_a_segment_on_another_grid_is_adopted_and_comes_back_exactly(
     grid = SegmentGrid.of(node, geometry)
     whole = Region.whole(finer.shape_kji)
     before = read_segment(node, "fine", grid, whole)
-    label = work.adopt_segment("fine")
+    label = work.objects.adopt("fine")
     assert np.array_equal(read_segment(node, "fine", grid, whole), before)
     work.add(click(work, (9, 9, 9)))
     work.pump()
@@ -421,7 +421,7 @@ def test_a_segment_on_another_grid_is_adopted_and_comes_back_exactly(
 def test_an_adopted_segment_moves_with_its_volume(
     work: SegmentationLogic, scene: Any, plain: Any
 ) -> None:
-    label = work.adopt_segment("given")
+    label = work.objects.adopt("given")
     turn = np.eye(4)
     turn[:3] = [[0, -1, 0, 5], [1, 0, 0, -3], [0, 0, 1, 40]]
     parent = add_transform(scene, turn)
@@ -447,10 +447,10 @@ def test_what_cannot_be_adopted_is_refused_and_changes_nothing(work: Segmentatio
         ("other", "Other is locked"),
     ):
         with pytest.raises(MaskError, match=said):
-            work.adopt_segment(segment_id)
+            work.objects.adopt(segment_id)
     work.set_model("nnunet")
     with pytest.raises(PromptError, match="does not support mask"):
-        work.adopt_segment("given")
+        work.objects.adopt("given")
     assert not work.prompts.objects and not work.segments.ids and not work.can_undo
     assert np.array_equal(voxels(work, "given"), mask(GIVEN))
 
@@ -460,7 +460,7 @@ def test_without_a_segmentation_there_is_nothing_to_adopt(
 ) -> None:
     logic.set_volume(plain)
     with pytest.raises(MaskError, match="no segment"):
-        logic.adopt_segment("given")
-    logic.add_object("first")
+        logic.objects.adopt("given")
+    logic.objects.add("first")
     with pytest.raises(MaskError, match="has no voxels"):
         logic.freeze(Region.whole(SHAPE))

@@ -87,10 +87,10 @@ def test_undo_and_redo_do_not_take_an_old_segment_for_the_answer(
 def test_a_result_that_takes_a_segments_place_is_not_the_answer_to_the_others(
     awaiting: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
-    awaiting.add_object("second")
+    awaiting.objects.add("second")
     awaiting.add(Box.from_ijk(awaiting.volume.geometry, (9, 9, 7), (12, 12, 10)))
     mask = ModelVoxels(Region((0, 0, 0), (2, 2, 2)), np.ones((2, 2, 2), bool))
-    awaiting.replace_segment(1, mask)
+    awaiting.objects.replace(1, mask)
     awaiting.undo()
     awaiting.undo()
     awaiting.redo()
@@ -122,7 +122,7 @@ def test_after_recovery_a_loaded_scene_and_a_reload(
         again.set_volume(add_volume_node(scene, volume))
         snapshot = autosave.read()
         assert snapshot is not None and snapshot.state.answered_by is None
-        again.recover(snapshot)
+        again.saved.recover(snapshot)
     elif how == "loaded":
         (tmp_path / "unpacked").mkdir()
         slicer_app.app_logic.OpenSlicerDataBundle(

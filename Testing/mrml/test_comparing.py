@@ -26,7 +26,7 @@ def block(logic: Any, start: int = 3, stop: int = 8) -> Box:
 @pytest.fixture
 def boxed(logic: SegmentationLogic, plain: Any) -> SegmentationLogic:
     """A box that is answered and compared."""
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
@@ -41,19 +41,19 @@ def test_nothing_is_compared_unless_asked_for(
     logic.add(block(logic))
     logic.pump()
     logic.pump()
-    assert logic.consistency is None and client.compared == [] and len(client.requests) == 1
+    assert logic.consistency.current is None and client.compared == [] and len(client.requests) == 1
 
 
 def test_the_segment_comes_first_and_the_planes_after(logic: SegmentationLogic, plain: Any) -> None:
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.set_volume(plain)
     logic.add(block(logic))
     assert kinds(logic.pump()) == [Written]
     mask = content(logic, 1)
-    assert mask.sum() == 125 and logic.consistency is None
-    assert logic.is_measuring_consistency and not logic.is_predicting
+    assert mask.sum() == 125 and logic.consistency.current is None
+    assert logic.consistency.is_measuring and not logic.is_predicting
     assert kinds(logic.pump()) == [ConsistencyReady]
-    assert logic.consistency is not None and not logic.is_measuring_consistency
+    assert logic.consistency.current is not None and not logic.consistency.is_measuring
     assert np.array_equal(content(logic, 1), mask)
 
 
@@ -61,8 +61,8 @@ def test_a_comparison_writes_nothing_over_what_the_user_painted(
     boxed: SegmentationLogic, client: SessionClient
 ) -> None:
     client.paused = True
-    boxed.measures_consistency = False
-    boxed.measures_consistency = True
+    boxed.consistency.switch(False)
+    boxed.consistency.switch(True)
     paint(boxed, 1, Region((0, 0, 0), (2, 2, 2)))
     painted = content(boxed, 1)
     client.paused = False
@@ -77,30 +77,30 @@ def test_switching_on_with_prompts_there_compares_them(
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
-    logic.measures_consistency = True
-    assert logic.is_measuring_consistency
+    logic.consistency.switch(True)
+    assert logic.consistency.is_measuring
     logic.pump()
-    assert logic.consistency is not None
-    logic.measures_consistency = False
-    assert logic.consistency is None and not logic.is_measuring_consistency
+    assert logic.consistency.current is not None
+    logic.consistency.switch(False)
+    assert logic.consistency.current is None and not logic.consistency.is_measuring
 
 
 def test_switching_off_stops_a_comparison_and_no_answer(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.set_volume(plain)
     client.paused = True
     logic.add(block(logic))
-    logic.measures_consistency = False
+    logic.consistency.switch(False)
     assert logic.is_predicting
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     client.paused = False
     logic.pump()
     client.paused = True
-    assert logic.is_measuring_consistency
-    logic.measures_consistency = False
-    assert not logic.is_measuring_consistency
+    assert logic.consistency.is_measuring
+    logic.consistency.switch(False)
+    assert not logic.consistency.is_measuring
     client.paused = False
     assert kinds(logic.pump()) == []
 
@@ -108,7 +108,7 @@ def test_switching_off_stops_a_comparison_and_no_answer(
 def test_a_newer_prompt_takes_the_place_of_a_comparison(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
@@ -119,7 +119,7 @@ def test_a_newer_prompt_takes_the_place_of_a_comparison(
     client.late.append(late)
     client.paused = False
     assert kinds(logic.pump()) == [Written]
-    assert logic.consistency is None
+    assert logic.consistency.current is None
     assert kinds(logic.pump()) == [ConsistencyReady]
     assert [len(r.prompts.entries) for r in client.compared] == [1, 2]
 
@@ -127,7 +127,7 @@ def test_a_newer_prompt_takes_the_place_of_a_comparison(
 def test_cancel_stops_a_comparison_and_keeps_the_segment(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
@@ -135,52 +135,54 @@ def test_cancel_stops_a_comparison_and_keeps_the_segment(
     logic.cancel()
     updates = logic.pump()
     assert any(isinstance(update, Stopped) for update in updates)
-    assert not logic.is_measuring_consistency and logic.consistency is None
+    assert not logic.consistency.is_measuring and logic.consistency.current is None
     assert content(logic, 1).sum() == 125
     client.paused = False
     logic.add(Point.from_ijk(logic.volume.geometry, (10, 9, 8)))
     logic.pump()
     logic.pump()
-    assert logic.consistency is not None
+    assert logic.consistency.current is not None
 
 
 def test_states_that_undo_and_redo_bring_back_are_compared_again(
     boxed: SegmentationLogic,
 ) -> None:
-    first = boxed.consistency
+    first = boxed.consistency.current
     boxed.add(Point.from_ijk(boxed.volume.geometry, (10, 9, 8)))
     boxed.pump()
     boxed.pump()
-    second = boxed.consistency
+    second = boxed.consistency.current
     for step in (boxed.undo, boxed.redo):
         step()
         assert (
-            boxed.consistency is None and boxed.is_measuring_consistency and not boxed.is_predicting
+            boxed.consistency.current is None
+            and boxed.consistency.is_measuring
+            and not boxed.is_predicting
         )
         assert kinds(boxed.pump())[-1] is ConsistencyReady
-        assert boxed.consistency is not None
-        assert boxed.consistency not in (first, second)
+        assert boxed.consistency.current is not None
+        assert boxed.consistency.current not in (first, second)
 
 
 def test_another_model_is_compared_after_its_answer(
     boxed: SegmentationLogic, client: SessionClient
 ) -> None:
     boxed.set_model("ellipsoid")
-    assert boxed.consistency is None
+    assert boxed.consistency.current is None
     assert kinds(boxed.pump()) == [Written]
     assert kinds(boxed.pump()) == [ConsistencyReady]
-    assert client.compared[-1].model == "ellipsoid" and boxed.consistency is not None
+    assert client.compared[-1].model == "ellipsoid" and boxed.consistency.current is not None
 
 
 def test_a_name_or_another_object_does_not_ask_again(
     boxed: SegmentationLogic, client: SessionClient
 ) -> None:
-    found = boxed.consistency
-    boxed.rename(1, "spleen")
-    boxed.add_object("liver")
-    boxed.select(1)
+    found = boxed.consistency.current
+    boxed.objects.rename(1, "spleen")
+    boxed.objects.add("liver")
+    boxed.objects.select(1)
     boxed.pump()
-    assert boxed.consistency is found and len(client.compared) == 1
+    assert boxed.consistency.current is found and len(client.compared) == 1
 
 
 def test_all_objects_are_compared_at_once(boxed: SegmentationLogic, client: SessionClient) -> None:
@@ -189,8 +191,8 @@ def test_all_objects_are_compared_at_once(boxed: SegmentationLogic, client: Sess
     boxed.pump()
     found = []
     for label in boxed.prompts.labels:
-        boxed.select(label)
-        found.append(boxed.consistency)
+        boxed.objects.select(label)
+        found.append(boxed.consistency.current)
     assert len(client.compared) == 2 and len(set(map(id, found))) == 3 and None not in found
 
 
@@ -200,17 +202,17 @@ def test_a_volume_whose_prompts_come_back_is_compared(
     other = add_volume_node(scene, boxed.volume.crop(Region((0, 0, 0), (8, 8, 8))))
     boxed.set_volume(other)
     boxed.pump()
-    assert boxed.consistency is None
+    assert boxed.consistency.current is None
     boxed.set_volume(plain)
-    assert boxed.is_measuring_consistency
+    assert boxed.consistency.is_measuring
     boxed.pump()
-    assert boxed.consistency is not None
+    assert boxed.consistency.current is not None
 
 
 def test_a_comparison_that_fails_leaves_the_segment_and_says_why(
     logic: SegmentationLogic, client: SessionClient, plain: Any, monkeypatch: Any
 ) -> None:
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
@@ -219,13 +221,13 @@ def test_a_comparison_that_fails_leaves_the_segment_and_says_why(
     )
     updates = logic.pump()
     assert [str(u.error) for u in updates if isinstance(u, Failed)] == ["No memory left."]
-    assert not logic.is_measuring_consistency and content(logic, 1).sum() == 125
+    assert not logic.consistency.is_measuring and content(logic, 1).sum() == 125
 
 
 def test_progress_of_a_comparison_is_its_own(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
@@ -239,7 +241,7 @@ def test_progress_of_a_comparison_is_its_own(
 def test_another_worker_is_asked_for_the_same_comparison(
     logic: SegmentationLogic, client: SessionClient, plain: Any
 ) -> None:
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
@@ -247,7 +249,7 @@ def test_another_worker_is_asked_for_the_same_comparison(
     logic.requests.restart()
     client.paused = False
     logic.pump()
-    assert logic.consistency is not None
+    assert logic.consistency.current is not None
 
 
 def test_the_views_go_from_the_worst_spot_to_the_next_and_around(
@@ -255,11 +257,11 @@ def test_the_views_go_from_the_worst_spot_to_the_next_and_around(
 ) -> None:
     view = scene.AddNewNodeByClass("vtkMRMLSliceNode")
     crosshair = scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
-    found = boxed.consistency
-    assert found is not None and len(found.hot_spots) > 1 and boxed.spot is None
+    found = boxed.consistency.current
+    assert found is not None and len(found.hot_spots) > 1 and boxed.consistency.spot is None
     for n in (*range(len(found.hot_spots)), 0):
-        spot = boxed.go_to_next_spot()
-        assert spot is found.hot_spots[n] and boxed.spot == n
+        spot = boxed.consistency.go_to_next_spot()
+        assert spot is found.hot_spots[n] and boxed.consistency.spot == n
         place = boxed.volume.geometry.ras_from_ijk(spot.click_kji[::-1])
         assert np.allclose(crosshair.GetCrosshairRAS(), place)
         at = [view.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
@@ -268,14 +270,14 @@ def test_the_views_go_from_the_worst_spot_to_the_next_and_around(
 
 
 def test_spots_begin_anew_with_each_comparison(boxed: SegmentationLogic) -> None:
-    boxed.go_to_next_spot()
-    boxed.go_to_next_spot()
+    boxed.consistency.go_to_next_spot()
+    boxed.consistency.go_to_next_spot()
     boxed.add(Point.from_ijk(boxed.volume.geometry, (10, 9, 8)))
-    assert boxed.go_to_next_spot() is None and boxed.spot is None
+    assert boxed.consistency.go_to_next_spot() is None and boxed.consistency.spot is None
     boxed.pump()
     boxed.pump()
-    boxed.go_to_next_spot()
-    assert boxed.spot == 0
+    boxed.consistency.go_to_next_spot()
+    assert boxed.consistency.spot == 0
 
 
 def test_spots_begin_anew_where_a_removed_object_gives_way_to_another(
@@ -284,24 +286,24 @@ def test_spots_begin_anew_where_a_removed_object_gives_way_to_another(
     add_boxes(boxed, [block(boxed, 9, 12)])
     boxed.pump()
     boxed.pump()
-    boxed.select(1)
-    boxed.go_to_next_spot()
-    boxed.go_to_next_spot()
-    boxed.add_object("liver")
-    boxed.remove_object(boxed.current_label)
-    assert boxed.current_label == 2 and boxed.consistency is not None
-    assert boxed.spot is None
-    assert boxed.go_to_next_spot() is boxed.consistency.hot_spots[0]
+    boxed.objects.select(1)
+    boxed.consistency.go_to_next_spot()
+    boxed.consistency.go_to_next_spot()
+    boxed.objects.add("liver")
+    boxed.objects.remove(boxed.current_label)
+    assert boxed.current_label == 2 and boxed.consistency.current is not None
+    assert boxed.consistency.spot is None
+    assert boxed.consistency.go_to_next_spot() is boxed.consistency.current.hot_spots[0]
 
 
 @pytest.mark.parametrize("belongs", [False, True])
 def test_the_answer_to_a_doubt_is_a_prompt_like_any_other(
     boxed: SegmentationLogic, belongs: bool
 ) -> None:
-    found = boxed.consistency
+    found = boxed.consistency.current
     assert found is not None and found.suggestion is not None
     spot, before = found.suggestion, boxed.prompts
-    assert boxed.answer_doubt(belongs)
+    assert boxed.questions.answer_doubt(belongs)
     label, click = boxed.prompts.entries[-1]
     assert label == boxed.current_label and isinstance(click, Point)
     assert click.positive == belongs
@@ -310,7 +312,7 @@ def test_the_answer_to_a_doubt_is_a_prompt_like_any_other(
     boxed.pump()
     assert content(boxed, 1)[spot.click_kji] == click.positive
     boxed.pump()
-    moved = boxed.consistency
+    moved = boxed.consistency.current
     assert moved is not None
     assert moved.suggestion is None or moved.suggestion.click_kji != spot.click_kji
     boxed.undo()
@@ -323,39 +325,41 @@ def test_where_nothing_is_doubtful_there_is_nothing_to_answer(
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
-    assert not logic.answer_doubt(True) and len(logic.prompts.entries) == 1
-    assert logic.go_to_next_spot() is None
+    assert not logic.questions.answer_doubt(True) and len(logic.prompts.entries) == 1
+    assert logic.consistency.go_to_next_spot() is None
 
 
 def test_nothing_is_asked_for_a_model_that_takes_no_clicks(
     logic: SegmentationLogic, plain: Any
 ) -> None:
     logic.set_model("medsam")
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.set_volume(plain)
     logic.add(block(logic))
     logic.pump()
     logic.pump()
-    assert logic.consistency is not None and logic.consistency.suggestion is not None
-    assert logic.doubtful_position() is None and not logic.answer_doubt(True)
+    assert (
+        logic.consistency.current is not None and logic.consistency.current.suggestion is not None
+    )
+    assert logic.consistency.doubtful_position() is None and not logic.questions.answer_doubt(True)
     assert logic.consistency_view.doubt.node is None
     logic.set_model("ensam")
     logic.pump()
     logic.pump()
-    assert logic.doubtful_position() is not None
+    assert logic.consistency.doubtful_position() is not None
 
 
 def test_a_doubt_in_an_oblique_volume_is_where_the_map_says(
     logic: SegmentationLogic, volume_node: Any
 ) -> None:
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.set_volume(volume_node)
     logic.add(Box.from_ijk(logic.volume.geometry, (3, 4, 3), (7, 9, 6)))
     logic.pump()
     logic.pump()
-    found = logic.consistency
+    found = logic.consistency.current
     assert found is not None and found.suggestion is not None
-    assert logic.answer_doubt(found.suggestion.positive)
+    assert logic.questions.answer_doubt(found.suggestion.positive)
     logic.pump()
     kji = found.suggestion.click_kji
     assert content(logic, 1)[kji] == found.suggestion.positive

@@ -25,12 +25,12 @@ def helper_nodes(scene: Any) -> list[str]:
 
 
 def compare(logic: SegmentationLogic, node: Any, box: Box) -> None:
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.set_volume(node)
     logic.add(box)
     logic.pump()
     logic.pump()
-    assert logic.consistency is not None
+    assert logic.consistency.current is not None
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def view_node(scene: Any) -> Any:
 
 
 def test_the_map_lies_on_its_voxels_in_every_orientation(compared: SegmentationLogic) -> None:
-    found, node = compared.consistency, compared.consistency_view.overlay.node
+    found, node = compared.consistency.current, compared.consistency_view.overlay.node
     assert found is not None
     shown = volume_from_node(node)
     assert np.array_equal(shown.array_kji, found.disagreement_kji)
@@ -69,7 +69,7 @@ def test_the_map_stands_under_the_transform_of_the_volume(
     logic.set_volume(volume_node)
     start, stop = (2, 2, 2), (7, 8, 8)
     compare(logic, volume_node, Box.from_ijk(logic.volume.geometry, start, stop))
-    found = logic.consistency
+    found = logic.consistency.current
     assert found is not None
     expected = logic.volume.geometry.crop(found.region)
     assert volume_from_node(logic.consistency_view.overlay.node).geometry.matches(expected)
@@ -96,13 +96,13 @@ def test_the_same_node_shows_the_next_map(compared: SegmentationLogic, ball_box:
     node = compared.consistency_view.overlay.node
     assert compared.current_label == 2
     before = volume_from_node(node).geometry
-    compared.select(1)
+    compared.objects.select(1)
     assert compared.consistency_view.overlay.node is node
     assert not volume_from_node(node).geometry.matches(before)
 
 
 def test_each_plane_is_an_outline_where_it_sees_the_object(compared: SegmentationLogic) -> None:
-    found, node = compared.consistency, compared.consistency_view.contours.node
+    found, node = compared.consistency.current, compared.consistency_view.contours.node
     assert found is not None
     segmentation, display = node.GetSegmentation(), node.GetDisplayNode()
     assert not display.GetVisibility2DFill() and not display.GetVisibility3D()
@@ -117,15 +117,15 @@ def test_each_plane_is_an_outline_where_it_sees_the_object(compared: Segmentatio
 
 
 def test_outlines_go_and_come_with_their_switch(compared: SegmentationLogic, scene: Any) -> None:
-    compared.shows_contours = False
+    compared.consistency.shows_contours = False
     assert "MedSegFM planes" not in helper_nodes(scene)
     assert "MedSegFM disagreement" in helper_nodes(scene)
-    compared.shows_contours = True
+    compared.consistency.shows_contours = True
     assert compared.consistency_view.contours.node.GetSegmentation().GetNumberOfSegments() == 3
 
 
 def test_the_suggestion_is_no_prompt_and_cannot_be_dragged(compared: SegmentationLogic) -> None:
-    found, node = compared.consistency, compared.consistency_view.doubt.node
+    found, node = compared.consistency.current, compared.consistency_view.doubt.node
     assert found is not None and found.suggestion is not None
     place = compared.volume.geometry.ijk_from_ras(node.GetNthControlPointPositionWorld(0))
     assert np.allclose(place[::-1], found.suggestion.click_kji, atol=1e-4)
@@ -142,7 +142,7 @@ def test_the_views_get_their_own_foreground_back(
     compare(logic, volume_node, ball_box)
     assert view_node.GetForegroundVolumeID() == logic.consistency_view.overlay.node.GetID()
     assert view_node.GetForegroundOpacity() == pytest.approx(0.6)
-    logic.measures_consistency = False
+    logic.consistency.switch(False)
     assert view_node.GetForegroundVolumeID() == mine
     assert view_node.GetForegroundOpacity() == pytest.approx(0.3)
 
@@ -154,7 +154,7 @@ def test_a_view_that_comes_with_another_layout_shows_the_map_too(
     later = scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
     logic.pump()
     assert later.GetForegroundVolumeID() == logic.consistency_view.overlay.node.GetID()
-    logic.measures_consistency = False
+    logic.consistency.switch(False)
     assert later.GetForegroundVolumeID() is None and later.GetForegroundOpacity() == 0
 
 
@@ -165,7 +165,7 @@ def test_a_foreground_that_the_user_chose_meanwhile_stays(
     view_node.SetForegroundVolumeID(volume_node.GetID())
     view_node.SetForegroundOpacity(0.8)
     logic.pump()
-    logic.measures_consistency = False
+    logic.consistency.switch(False)
     assert view_node.GetForegroundVolumeID() == volume_node.GetID()
     assert view_node.GetForegroundOpacity() == pytest.approx(0.8)
 
@@ -180,7 +180,7 @@ def test_nothing_stays_of_what_does_not_hold_any_more(
     assert len(helper_nodes(scene)) >= 4
     client.paused = True
     if what == "switch":
-        logic.measures_consistency = False
+        logic.consistency.switch(False)
     elif what == "prompt":
         logic.move(0, logic.volume.geometry.ras_from_ijk((8, 8, 6)))
     elif what == "undo":
@@ -217,16 +217,16 @@ def test_only_the_compared_segment_is_drawn_without_its_fill(
     assert (fill(compared, 1), fill(compared, 2)) == (1, 1)
     compared.pump()
     assert (fill(compared, 1), fill(compared, 2)) == (1, 0)
-    compared.select(1)
+    compared.objects.select(1)
     assert (fill(compared, 1), fill(compared, 2)) == (0, 1)
-    compared.measures_consistency = False
+    compared.consistency.switch(False)
     assert (fill(compared, 1), fill(compared, 2)) == (1, 1)
 
 
 def test_a_fill_that_the_user_set_meanwhile_stays(compared: SegmentationLogic) -> None:
     display = compared.segments.node.GetDisplayNode()
     display.SetSegmentOpacity2DFill(compared.segments.ids[1], 0.3)
-    compared.measures_consistency = False
+    compared.consistency.switch(False)
     assert fill(compared) == pytest.approx(0.3)
 
 
@@ -237,7 +237,7 @@ def test_a_hidden_segment_gets_its_map_back_when_it_is_shown(
     display.SetSegmentVisibility(segment_id, False)
     compared.pump()
     assert helper_nodes(scene) == []
-    assert not compared.answer_doubt(True) and len(compared.prompts.entries) == 1
+    assert not compared.questions.answer_doubt(True) and len(compared.prompts.entries) == 1
     display.SetSegmentVisibility(segment_id, True)
     compared.pump()
     assert "MedSegFM disagreement" in helper_nodes(scene)
@@ -248,15 +248,15 @@ def test_the_map_follows_the_object_that_is_chosen(
 ) -> None:
     geometry = volume_from_node(plain).geometry
     compare(logic, plain, Box.from_ijk(geometry, (1, 1, 1), (5, 5, 5)))
-    logic.add_object("spleen")
-    assert logic.consistency is None and helper_nodes(scene) == []
+    logic.objects.add("spleen")
+    assert logic.consistency.current is None and helper_nodes(scene) == []
     logic.add(Box.from_ijk(geometry, (7, 7, 5), (13, 12, 10)))
     for _ in range(2):
         logic.pump()
     maps = {}
     for label in (1, 2):
-        logic.select(label)
-        found = logic.consistency
+        logic.objects.select(label)
+        found = logic.consistency.current
         assert found is not None
         shown = volume_from_node(logic.consistency_view.overlay.node)
         assert np.array_equal(shown.array_kji, found.disagreement_kji)
@@ -292,7 +292,7 @@ def test_a_saved_scene_holds_nothing_of_it_and_its_views_show_the_users_own(
     bundle = tmp_path / "scene.mrb"
     assert scene.WriteToMRB(str(bundle))
     scene.Clear(False)
-    logic.measures_consistency = False
+    logic.consistency.switch(False)
     logic.pump()
     (tmp_path / "unpacked").mkdir()
     slicer_app.app_logic.OpenSlicerDataBundle(str(bundle), str(tmp_path / "unpacked"))
@@ -308,7 +308,7 @@ def test_a_saved_scene_holds_nothing_of_it_and_its_views_show_the_users_own(
 def test_the_chart_has_the_agreement_of_every_slice_where_it_lies(
     compared: SegmentationLogic,
 ) -> None:
-    found, chart = compared.consistency, compared.consistency_view.plot.chart
+    found, chart = compared.consistency.current, compared.consistency_view.plot.chart
     assert found is not None and chart.GetNumberOfPlotSeriesNodes() == 3
     assert "(mm)" in chart.GetXAxisTitle() and "Segment_1" in chart.GetTitle()
     geometry = compared.volume.geometry

@@ -91,5 +91,5 @@ def test_an_earlier_scene_goes_on(logic: SegmentationLogic, scene: Any) -> None:
 
 def test_an_earlier_autosave_is_recovered(logic: SegmentationLogic, scene: Any) -> None:
     logic.set_volume(old_volume(scene))
-    logic.recover(snapshot_from_json(AUTOSAVE))
+    logic.saved.recover(snapshot_from_json(AUTOSAVE))
     assert logic.prompts.name(1) == "spleen" and np.array_equal(content(logic, 1), old_mask())

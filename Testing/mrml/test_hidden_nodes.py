@@ -31,11 +31,11 @@ def test_no_row_appears_and_goes(
     logic: SegmentationLogic, scene: Any, plain: Any, listed: list[tuple[Any, bool]]
 ) -> None:
     logic.set_volume(plain)
-    logic.measures_consistency = True
+    logic.consistency.switch(True)
     logic.add(Box.from_ijk(volume_from_node(plain).geometry, (3, 4, 2), (8, 9, 7)))
     for _ in range(4):
         logic.pump()
-    assert logic.consistency is not None and logic.overlay.node is not None
+    assert logic.consistency.current is not None and logic.overlay.node is not None
     assert len(listed) > 8
     flashed = [node.GetName() for node, shown in listed if shown and node.GetHideFromEditors()]
     assert flashed == []

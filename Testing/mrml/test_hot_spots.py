@@ -64,7 +64,7 @@ def marks_in(scene: Any) -> dict[str, tuple[float, ...]]:
 
 def click(logic: SegmentationLogic, at: int) -> None:
     """The mouse over a hot spot, and its button."""
-    node = logic._consistency.places.marks.node
+    node = logic.consistency.places.marks.node
     assert node is not None
     node.GetDisplayNode().SetActiveControlPoint(at)
     node.InvokeEvent(node.PointStartInteractionEvent)
@@ -75,11 +75,11 @@ def click(logic: SegmentationLogic, at: int) -> None:
 def test_a_question_is_numbered_hot_spots_and_no_segment(
     logic: SegmentationLogic, scene: Any
 ) -> None:
-    question = logic.place_question
+    question = logic.questions.place
     assert question is not None and not content(logic, 1).any()
     assert marks_in(scene) == {str(p.number): p.position_ras for p in question.places}
     # They are not the user's markups, and are not saved with the scene.
-    assert not logic._consistency.places.marks.node.GetSaveWithScene()
+    assert not logic.consistency.places.marks.node.GetSaveWithScene()
     assert len(logic.prompts.entries) == 1
 
 
@@ -91,11 +91,11 @@ def test_a_click_at_a_hot_spot_decides_in_one_step(
     wanted = np.zeros_like(BALLS)
     wanted[..., half] = BALLS[..., half]
     assert np.array_equal(content(logic, 1), wanted)
-    assert logic.place_question is None and not marks_in(scene)
+    assert logic.questions.place is None and not marks_in(scene)
     assert isinstance(logic.prompts.entries[-1][1], Point)
     assert logic.undo()
     logic.pump()
-    assert logic.place_question is not None and len(marks_in(scene)) == 2
+    assert logic.questions.place is not None and len(marks_in(scene)) == 2
     assert not content(logic, 1).any()
     assert logic.redo()
     logic.pump()
@@ -105,10 +105,10 @@ def test_a_click_at_a_hot_spot_decides_in_one_step(
 def test_a_place_is_ruled_out_and_the_others_keep_their_numbers(
     logic: SegmentationLogic, scene: Any
 ) -> None:
-    assert logic.answer_place(1, is_there=False)
+    assert logic.questions.answer_place(1, is_there=False)
     logic.pump()
     assert set(marks_in(scene)) == {"2"}
-    assert not logic.answer_place(1) and logic.answer_place(2)
+    assert not logic.questions.answer_place(1) and logic.questions.answer_place(2)
     logic.pump()
     assert np.array_equal(content(logic, 1)[..., 20:], BALLS[..., 20:])
 
@@ -116,18 +116,18 @@ def test_a_place_is_ruled_out_and_the_others_keep_their_numbers(
 def test_the_hot_spots_are_those_of_the_current_object(
     logic: SegmentationLogic, scene: Any
 ) -> None:
-    other = logic.add_object("all")
+    other = logic.objects.add("all")
     logic.add(Text("balls"))
     logic.pump()
     assert logic.current_label == other and not marks_in(scene)
-    logic.select(1)
+    logic.objects.select(1)
     logic.pump()
     assert len(marks_in(scene)) == 2
 
 
 def test_a_hot_spot_that_was_dragged_goes_back(logic: SegmentationLogic, scene: Any) -> None:
     before = marks_in(scene)
-    marks = logic._consistency.places.marks
+    marks = logic.consistency.places.marks
     # The mouse moved before its button was released; the answer is another question.
     marks.node.SetNthControlPointPositionWorld(0, 1, 2, 3)
     marks.picked = 9
@@ -152,14 +152,14 @@ def test_hot_spots_leave_with_the_volume_and_with_another_model(
 ) -> None:
     logic.set_volume(None)
     logic.pump()
-    assert not marks_in(scene) and logic.place_question is None
+    assert not marks_in(scene) and logic.questions.place is None
 
 
 def test_views_are_brought_to_a_place(logic: SegmentationLogic, scene: Any) -> None:
     node = scene.AddNewNodeByClass("vtkMRMLSliceNode")
-    logic.go_to_place(2)
-    assert logic.place_question is not None
+    logic.questions.go_to_place(2)
+    assert logic.questions.place is not None
     at = [node.GetSliceToRAS().GetElement(n, 3) for n in range(3)]
-    place = logic.place_question.places[1].position_ras
+    place = logic.questions.place.places[1].position_ras
     # A slice view moves along its own axis.
     assert any(abs(a - b) < 1e-3 for a, b in zip(at, place, strict=True))

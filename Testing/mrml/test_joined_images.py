@@ -30,22 +30,22 @@ def test_joined_volumes_are_sent_as_images_of_one(
 ) -> None:
     logic.set_volume(volume_node)
     assert not client.volumes[-1].images
-    logic.set_image("PET", other_node)
-    logic.set_image("CT", volume_node)
+    logic.images.join("PET", other_node)
+    logic.images.join("CT", volume_node)
     assert warnings(logic) == []
     sent = client.volumes[-1]
     assert list(sent.images) == ["CT", "PET"] and sent.primary == "CT"
     assert np.allclose(sent.images["PET"], sent.images["CT"] * 2 + 1)
-    logic.set_image("PET", None)
+    logic.images.join("PET", None)
     assert warnings(logic) == [] and not client.volumes[-1].images
-    assert logic.images == {"CT": volume_node}
+    assert logic.images.by_name == {"CT": volume_node}
 
 
 def test_a_volume_that_is_not_named_is_there_under_its_own_name(
     logic: SegmentationLogic, client: SessionClient, volume_node: Any, other_node: Any
 ) -> None:
     logic.set_volume(volume_node)
-    logic.set_image("PET", other_node)
+    logic.images.join("PET", other_node)
     assert warnings(logic) == []
     assert list(client.volumes[-1].images) == ["ball", "PET"]
 
@@ -62,7 +62,7 @@ def test_the_answer_is_asked_for_again_with_other_images(
     logic.add(Box.from_ijk(blob[0].geometry, mask.min(axis=0), mask.max(axis=0) + 1))
     logic.pump()
     before = len(client.requests)
-    logic.set_image("PET", other_node)
+    logic.images.join("PET", other_node)
     logic.pump()
     assert len(client.requests) == before + 1
     count = len(client.volumes)
@@ -83,11 +83,11 @@ def test_an_image_on_another_grid_is_one_sentence_until_it_is_resampled(
     logic.set_volume(volume_node)
     volume = logic.require_volume()
     finer = volume.pad((1, 1, 1), (0, 0, 0))
-    logic.set_image("PET", add_volume_node(scene, finer, "PET"))
+    logic.images.join("PET", add_volume_node(scene, finer, "PET"))
     (sentence,) = warnings(logic)
     assert "The image PET is on another grid" in sentence
     assert logic.volume is not None and not client.volumes[-1].images
-    logic.resamples_images = True
+    logic.images.are_resampled = True
     assert warnings(logic) == []
     assert np.allclose(client.volumes[-1].images["PET"], volume.array_kji, atol=1e-3)
 
@@ -96,22 +96,22 @@ def test_a_deleted_image_is_no_longer_one(
     logic: SegmentationLogic, client: SessionClient, volume_node: Any, other_node: Any, scene: Any
 ) -> None:
     logic.set_volume(volume_node)
-    logic.set_image("PET", other_node)
+    logic.images.join("PET", other_node)
     logic.pump()
     scene.RemoveNode(other_node)
     assert warnings(logic) == []
-    assert not client.volumes[-1].images and logic.images == {}
+    assert not client.volumes[-1].images and logic.images.by_name == {}
 
 
 def test_images_are_kept_with_the_scene(
     logic: SegmentationLogic, volume_node: Any, other_node: Any
 ) -> None:
     logic.set_volume(volume_node)
-    logic.set_image("10", other_node)
-    logic.set_image("9", volume_node)
+    logic.images.join("10", other_node)
+    logic.images.join("9", volume_node)
     logic.set_volume(other_node)
-    assert logic.images == {}
+    assert logic.images.by_name == {}
     logic.set_volume(volume_node)
-    assert list(logic.images) == ["9", "10"], "numbers in their order"
+    assert list(logic.images.by_name) == ["9", "10"], "numbers in their order"
     assert joined_images(volume_node)["10"] is other_node
     assert isinstance(logic.require_volume().geometry, Geometry)

@@ -176,7 +176,7 @@ def test_a_deleted_segment_takes_its_object_along_and_undo_brings_both_back(
 ) -> None:
     logic.set_volume(plain)
     logic.add(box_kji(logic, (0, 0, 0), (2, 2, 2)))
-    logic.add_object("spleen")
+    logic.objects.add("spleen")
     logic.add(box_kji(logic, (5, 5, 5), (7, 7, 7)))
     logic.pump()
     logic.segments.node.GetSegmentation().RemoveSegment(logic.segments.ids[2])
@@ -202,10 +202,10 @@ def test_reset_empties_segments_and_undo_fills_them(logic: SegmentationLogic, pl
 def test_removing_an_object_removes_its_segment(logic: SegmentationLogic, plain: Any) -> None:
     logic.set_volume(plain)
     logic.add(box_kji(logic, (0, 0, 0), (2, 2, 2)))
-    logic.add_object("liver")
+    logic.objects.add("liver")
     logic.add(box_kji(logic, (5, 5, 5), (7, 7, 7)))
     logic.pump()
-    logic.remove_object(2)
+    logic.objects.remove(2)
     logic.pump()
     assert logic.segments.node.GetSegmentation().GetNumberOfSegments() == 1
     logic.undo()
@@ -328,11 +328,11 @@ def test_a_segment_named_like_an_organ_gets_its_terminology_and_colour(
     logic: SegmentationLogic, plain: Any
 ) -> None:
     logic.set_volume(plain)
-    logic.add_object("spleen")
+    logic.objects.add("spleen")
     segment = logic.segments.node.GetSegmentation().GetSegment(logic.segments.ids[1])
     assert "SCT^78961009^Spleen" in segment.GetTerminology()
     assert np.allclose(segment.GetColor(), (157 / 255, 108 / 255, 162 / 255))
-    logic.rename(1, "nobody knows")
+    logic.objects.rename(1, "nobody knows")
     assert segment.GetName() == "nobody knows" and "Tissue" in segment.GetTerminology()
 
 
@@ -357,8 +357,8 @@ def name_of(logic: SegmentationLogic, label: int) -> str:
 
 def test_undo_of_a_new_name_renames_the_segment(logic: SegmentationLogic, plain: Any) -> None:
     logic.set_volume(plain)
-    logic.add_object("liver")
-    logic.rename(1, "spleen")
+    logic.objects.add("liver")
+    logic.objects.rename(1, "spleen")
     assert name_of(logic, 1) == "spleen"
     logic.undo()
     assert logic.prompts.name(1) == name_of(logic, 1) == "liver"
@@ -372,14 +372,14 @@ def test_names_and_empty_objects_ask_for_no_new_answer(
     logic.set_volume(plain)
     logic.add(box_kji(logic, (0, 0, 0), (2, 2, 2)))
     logic.pump()
-    logic.rename(1, "liver")
-    logic.add_object("spleen")
-    logic.remove_object(2)
+    logic.objects.rename(1, "liver")
+    logic.objects.add("spleen")
+    logic.objects.remove(2)
     logic.pump()
     assert len(client.requests) == 1 and content(logic, 1).sum() == 8
     client.paused = True
     logic.add(click(logic, (5, 5, 5)))
-    logic.rename(1, "kidney")
+    logic.objects.rename(1, "kidney")
     client.paused = False
     logic.pump()
     assert content(logic, 1).sum() == 9
@@ -392,7 +392,7 @@ def test_a_removed_objects_segment_goes_at_once(
     add_boxes(logic, [box_kji(logic, (n, n, n), (n + 2, n + 2, n + 2)) for n in (0, 5)])
     logic.pump()
     client.paused = True
-    logic.remove_object(2)
+    logic.objects.remove(2)
     assert logic.segments.node.GetSegmentation().GetNumberOfSegments() == 1
     assert content(logic, 1).sum() == 8
 
@@ -402,12 +402,12 @@ def test_a_new_object_never_gets_what_was_painted_for_a_removed_one(
 ) -> None:
     logic.set_volume(plain)
     add_boxes(logic, [box_kji(logic, (n, n, n), (n + 2, n + 2, n + 2)) for n in (0, 5)])
-    logic.rename(2, "spleen")
+    logic.objects.rename(2, "spleen")
     logic.pump()
     paint(logic, 2, Region((9, 9, 9), (10, 10, 10)))
     painted = logic.segments.ids[2]
-    logic.remove_object(2)
-    logic.add_object("liver")
+    logic.objects.remove(2)
+    logic.objects.add("liver")
     logic.add(box_kji(logic, (5, 5, 5), (6, 6, 6)), 2)
     logic.pump()
     assert logic.segments.ids[2] != painted and name_of(logic, 2) == "liver"
@@ -422,17 +422,17 @@ def test_a_click_that_was_just_placed_is_not_lost(
 ) -> None:
     logic.set_volume(plain)
     logic.add(box_kji(logic, (0, 0, 0), (2, 2, 2)))
-    logic.add_object("other")
-    logic.select(1)
+    logic.objects.add("other")
+    logic.objects.select(1)
     logic.pump()
     logic.view.draft("point").AddControlPointWorld(*click(logic, (5, 5, 5)).position_ras)
     if what == "undo":
         logic.undo()
         logic.redo()
     elif what == "add_object":
-        logic.add_object("third")
+        logic.objects.add("third")
     elif what == "select":
-        logic.select(2)
+        logic.objects.select(2)
     else:
         logic.add(click(logic, (3, 3, 3)))
     logic.pump()
@@ -497,7 +497,7 @@ def test_a_lock_without_a_segment_is_refused_in_words(
     logic.add(click(logic, (1, 1, 1)))
     scene.RemoveNode(logic.segments.node)
     with pytest.raises(MaskError, match="Segment_1 has no segment to lock yet"):
-        logic.set_locked(1, True)
+        logic.objects.set_locked(1, True)
 
 
 def test_voxels_that_are_nan_count_as_background_and_that_is_said(

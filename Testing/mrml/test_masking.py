@@ -28,7 +28,7 @@ def beside(logic: SegmentationLogic, plain: Any) -> SegmentationLogic:
 
 def work_beside(logic: SegmentationLogic, volume_node: Any) -> SegmentationLogic:
     logic.set_volume(volume_node)
-    logic.add_object("ours")
+    logic.objects.add("ours")
     logic.segments.node.GetSegmentation().AddEmptySegment("other", "other")
     paint_segment(logic.segments.node, "other", logic.volume.geometry, NEIGHBOUR)
     return logic
@@ -85,7 +85,7 @@ def test_neighbours_keep_their_voxels_after_a_scene_was_closed(
 def test_overwrite_modes_take_voxels_and_undo_gives_them_back(
     beside: SegmentationLogic, mode: str, hidden: bool
 ) -> None:
-    beside.overwrite = mode
+    beside.limits.overwrite = mode
     beside.segments.node.GetDisplayNode().SetSegmentVisibility("other", not hidden)
     beside.add(box(beside))
     beside.pump()
@@ -99,7 +99,7 @@ def test_overwrite_modes_take_voxels_and_undo_gives_them_back(
 
 
 def test_a_better_answer_gives_back_what_it_no_longer_holds(beside: SegmentationLogic) -> None:
-    beside.overwrite = "all"
+    beside.limits.overwrite = "all"
     beside.add(box(beside))
     beside.pump()
     beside.delete(0)
@@ -109,7 +109,7 @@ def test_a_better_answer_gives_back_what_it_no_longer_holds(beside: Segmentation
 
 
 def test_a_locked_neighbour_loses_nothing(beside: SegmentationLogic) -> None:
-    beside.overwrite = "all"
+    beside.limits.overwrite = "all"
     set_locked(beside.segments.node, "other", True)
     beside.add(box(beside))
     beside.pump()
@@ -120,12 +120,12 @@ def test_a_locked_neighbour_loses_nothing(beside: SegmentationLogic) -> None:
 def test_a_locked_object_stays_as_it_is_until_unlocked(beside: SegmentationLogic) -> None:
     beside.add(box(beside))
     beside.pump()
-    beside.set_locked(1, True)
-    assert beside.is_locked(1)
+    beside.objects.set_locked(1, True)
+    assert beside.objects.is_locked(1)
     beside.add(box(beside, Region((2, 2, 4), (8, 8, 14))))
     beside.pump()
     assert np.array_equal(content(beside, 1), mask(OURS))
-    beside.set_locked(1, False)
+    beside.objects.set_locked(1, False)
     beside.predict()
     beside.pump()
     assert np.array_equal(content(beside, 1), mask(Region((2, 2, 4), (8, 8, 14))))

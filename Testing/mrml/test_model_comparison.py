@@ -91,7 +91,7 @@ def comparison(logic: SegmentationLogic) -> Iterator[ModelComparison]:
 def boxed_logic(logic: SegmentationLogic, plain: Any) -> SegmentationLogic:
     """A box of 125 voxels around "liver", answered."""
     logic.set_volume(plain)
-    logic.add_object("liver")
+    logic.objects.add("liver")
     logic.add(Box.from_ijk(logic.volume.geometry, (3, 3, 3), (8, 8, 8)))
     logic.pump()
     return logic
@@ -544,7 +544,7 @@ def test_a_locked_segment_and_an_empty_result_are_not_taken(
     before = content(boxed_logic, 1)
     with pytest.raises(MaskError, match="no voxels"):
         comparison.use_result("sam", 1)
-    boxed_logic.set_locked(1, True)
+    boxed_logic.objects.set_locked(1, True)
     with pytest.raises(MaskError, match="locked"):
         comparison.use_result("ensam", 1)
     assert np.array_equal(content(boxed_logic, 1), before)
@@ -772,7 +772,7 @@ def test_the_real_worker_compares_three_models_and_their_numbers_make_sense(
     comparison = ModelComparison(logic)
     try:
         logic.set_volume(add_volume_node(scene, volume))
-        logic.add_object("ball")
+        logic.objects.add("ball")
         inside = np.argwhere(truth)[:, ::-1]
         logic.add(Box.from_ijk(volume.geometry, inside.min(axis=0), inside.max(axis=0) + 1))
         comparison.start(["ellipsoid", "randomwalk", "sam", "ensam"], consistency=True)

@@ -99,7 +99,7 @@ def test_labels_are_exported_as_node_and_file(
 ) -> None:
     logic.set_volume(volume_node)
     with pytest.raises(MaskError, match="no object to export"):
-        logic.labels()
+        logic.objects.to_labels()
     geometry = logic.volume.geometry
     add_boxes(
         logic,
@@ -111,10 +111,10 @@ def test_labels_are_exported_as_node_and_file(
     logic.pump()
     expected = np.zeros(geometry.shape_kji, np.uint8)
     expected[1:4, 1:4, 1:4], expected[5:8, 5:8, 5:8] = 1, 2
-    labels = logic.labels()
+    labels = logic.objects.to_labels()
     assert np.array_equal(labels.array_kji, expected) and labels.geometry.matches(geometry)
     for name in ("labels.nii.gz", "labels.nrrd"):
-        logic.labels().write(tmp_path / name)
+        logic.objects.to_labels().write(tmp_path / name)
         read = Volume.read(tmp_path / name).reoriented(geometry.axis_codes)
         assert read.array_kji.sum() == expected.sum()
 

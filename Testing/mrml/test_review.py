@@ -53,7 +53,7 @@ def names(scene: Any, kind: str) -> list[str]:
 
 
 def voxels(logic: SegmentationLogic) -> np.ndarray:
-    return logic.labels().array_kji > 0
+    return logic.objects.to_labels().array_kji > 0
 
 
 def result(batch: Path, name: str) -> Segmentation:

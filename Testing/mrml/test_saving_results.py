@@ -47,8 +47,8 @@ def two_blocks(logic: Any, node: Any) -> list[int]:
         Box.from_ijk(geometry, (9, 3, 2), (14, 9, 8)),
     ]
     labels = add_boxes(logic, boxes)
-    logic.rename(labels[0], "liver")
-    logic.rename(labels[1], "spleen")
+    logic.objects.rename(labels[0], "liver")
+    logic.objects.rename(labels[1], "spleen")
     logic.pump()
     return labels
 
@@ -201,18 +201,20 @@ def test_a_treatment_is_undone_redone_and_told_in_the_ledger(
     logic.pump()
     before = content(logic, 1)
     assert before[10, 12, 14]
-    assert logic.treat(Treatment(largest=True)) and logic.treatment == Treatment(largest=True)
+    assert logic.objects.treat(Treatment(largest=True)) and logic.objects.treatment == Treatment(
+        largest=True
+    )
     after = content(logic, 1)
     assert not after[10, 12, 14] and (before & ~after).sum() == 1
     Saving(logic).start(format_of("segnrrd"), str(tmp_path / "s"))
     assert read_result(tmp_path / "s.seg.nrrd")[1].treatment == Treatment(largest=True)
     assert logic.undo() and np.array_equal(content(logic, 1), before)
-    assert logic.treatment.is_none
+    assert logic.objects.treatment.is_none
     assert logic.redo() and np.array_equal(content(logic, 1), after)
-    assert not logic.treat(Treatment(largest=True))
-    logic.set_locked(1, True)
+    assert not logic.objects.treat(Treatment(largest=True))
+    logic.objects.set_locked(1, True)
     with pytest.raises(MaskError, match="locked"):
-        logic.treat(Treatment(fill_holes=True))
+        logic.objects.treat(Treatment(fill_holes=True))
 
 
 def test_a_treatment_takes_no_voxel_of_another_object(logic: Any, plain: Any) -> None:
@@ -222,7 +224,7 @@ def test_a_treatment_takes_no_voxel_of_another_object(logic: Any, plain: Any) ->
     first, second = add_boxes(logic, [left, Box.from_ijk(geometry, (8, 2, 2), (13, 9, 8))])
     logic.pump()
     other = content(logic, second)
-    logic.treat(Treatment(smooth_mm=2.0), first)
+    logic.objects.treat(Treatment(smooth_mm=2.0), first)
     assert np.array_equal(content(logic, second), other)
     assert not (content(logic, first) & other).any()
 
@@ -231,9 +233,9 @@ def test_without_a_segment_nothing_is_saved_or_treated(logic: Any, plain: Any) -
     logic.set_volume(plain)
     with pytest.raises(MaskError, match="no segment to save"):
         Saving(logic).start(format_of("segnrrd"), "x")
-    logic.add_object("liver")
+    logic.objects.add("liver")
     with pytest.raises(MaskError, match="predict it first"):
-        logic.treat(Treatment(largest=True))
+        logic.objects.treat(Treatment(largest=True))
 
 
 def test_a_new_format_joins_by_its_entry_in_the_list(

@@ -39,10 +39,10 @@ def work(logic: SegmentationLogic, node: Any) -> None:
     """A box and a click for one object, a box for another, and some painting by hand."""
     logic.set_volume(node)
     geometry = logic.volume.geometry
-    logic.add_object("spleen")
+    logic.objects.add("spleen")
     logic.add(Box.from_ijk(geometry, (2, 2, 2), (6, 6, 6)))
     logic.add(Point.from_ijk(geometry, (7, 3, 3)))
-    logic.add_object("liver")
+    logic.objects.add("liver")
     logic.add(Box.from_ijk(geometry, (9, 9, 7), (12, 12, 10)))
     logic.pump()
     paint(logic, 1, Region((9, 9, 2), (10, 10, 4)))
@@ -187,7 +187,7 @@ def test_work_is_recovered_after_a_crash(
     again.set_volume(add_volume_node(scene, values, "volume"))
     snapshot = Autosave(tmp_path).read()
     assert snapshot is not None and snapshot.volume_name == "volume"
-    again.recover(snapshot)
+    again.saved.recover(snapshot)
     assert again.prompts == prompts
     for label, mask in masks.items():
         assert np.array_equal(content(again, label), mask)
@@ -211,8 +211,8 @@ def test_work_on_a_finer_grid_is_recovered(
     logic.add(Box.from_ijk(coarse, (2, 2, 2), (6, 6, 6)))
     logic.pump()
     mask = content(logic, 1)
-    snapshot = snapshot_from_json(snapshot_to_json(logic.snapshot()))
-    logic.recover(snapshot)
+    snapshot = snapshot_from_json(snapshot_to_json(logic.saved.snapshot()))
+    logic.saved.recover(snapshot)
     assert logic.segments.node is not node and mask.sum() == 8**3
     assert np.array_equal(content(logic, 1), mask)
 
@@ -243,11 +243,11 @@ def test_recovery_for_another_volume_is_refused(
     logic: SegmentationLogic, scene: Any, plain: Any
 ) -> None:
     work(logic, plain)
-    snapshot = snapshot_from_json(snapshot_to_json(logic.snapshot()))
+    snapshot = snapshot_from_json(snapshot_to_json(logic.saved.snapshot()))
     other = Volume(np.arange(4**3).reshape(4, 4, 4), Geometry((4, 4, 4), np.eye(4)))
     logic.set_volume(add_volume_node(scene, other))
     with pytest.raises(PromptError, match="choose that volume first"):
-        logic.recover(snapshot)
+        logic.saved.recover(snapshot)
 
 
 def test_a_full_disk_is_told_once_and_work_goes_on(

@@ -58,7 +58,7 @@ def test_volume_box_click_segment_undo_save_load_replay(
     )
     try:
         logic.set_volume(add_volume_node(scene, volume, "ct"))
-        logic.add_object("spleen")
+        logic.objects.add("spleen")
         start_kji, stop_kji = box_around(truth, jitter=0.05, seed=0)
         logic.add(Box.from_ijk(volume.geometry, start_kji[::-1], stop_kji[::-1]))
         wait_for_answer(logic)
@@ -153,26 +153,26 @@ def test_the_real_worker_compares_the_planes_after_its_answer_and_takes_its_own_
     volume, _ = make_blob(Geometry.from_spacing((20, 24, 28), (1.0, 1.0, 2.0)))
     logic = real_logic(slicer_app, scene)
     try:
-        logic.measures_consistency = True
+        logic.consistency.switch(True)
         logic.set_volume(add_volume_node(scene, volume))
         logic.add(Point.from_ijk(volume.geometry, (10, 9, 7)))
         wait_for_answer(logic)
         mask = content(logic, 1)
-        assert mask.any() and logic.consistency is None
+        assert mask.any() and logic.consistency.current is None
         for _ in range(2):
 
             def is_compared() -> bool:
                 logic.pump()
-                return not (logic.is_predicting or logic.is_measuring_consistency)
+                return not (logic.is_predicting or logic.consistency.is_measuring)
 
             wait_until(is_compared)
-            found = logic.consistency
+            found = logic.consistency.current
             assert found is not None and set(found.masks) == {"axial", "coronal", "sagittal"}
             assert found.agreement is not None and 0 <= found.agreement <= 1
             if len(logic.prompts.entries) == 1:
                 assert np.array_equal(content(logic, 1), mask)
                 spot = found.suggestion
-                assert spot is not None and logic.answer_doubt(spot.positive)
+                assert spot is not None and logic.questions.answer_doubt(spot.positive)
         assert content(logic, 1)[spot.click_kji] == spot.positive
         assert found.suggestion is None or found.suggestion.click_kji != spot.click_kji
     finally:

@@ -16,7 +16,7 @@ from waiting import wait_until
 from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.mrml.training.adaptation import Phase
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing, store
 from MedSegFMLib.worker.client import WorkerClient
 from MedSegFMLib.worker.trial_process import ProcessTrial
 
@@ -237,7 +237,7 @@ def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_pat
     from MedSegFMLib.weights.checksums import sha256_of
 
     weights = write_checkpoint(tmp_path / "sam.pth")
-    installed = store.import_file("sam", weights, sha256_of(weights))
+    installed = installing.import_file("sam", weights, sha256_of(weights))
     before = sha256_of(installed)
     desk.use_client(lambda _host: WorkerClient(tiny_sam.TinyLauncher()))
     desk.panel.adapting.adapting._make_program = tiny_sam.TinyTraining
@@ -254,9 +254,9 @@ def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_pat
     assert set(adapting.report["before"]) >= {"dice", "agreement"}
     assert adapting.report["held_back"] == ["CT_1"] and "Dice" in ui.adaptScores.text
     desk.panel.parameters.volume = volume
-    desk.panel.models.make_trial = lambda: ProcessTrial(tiny_sam.TinyCommand)
+    desk.panel.models.installing.make_trial = lambda: ProcessTrial(tiny_sam.TinyCommand)
     ui.useAdaptedButton.click()
-    desk.wait(lambda: not desk.panel.models.is_installing)
+    desk.wait(lambda: not desk.panel.models.installing.is_busy)
     assert desk.panel.parameters.model.value == desk.panel.logic.model == "crossplane"
     assert "imported" in ui.adaptStatus.text and sha256_of(installed) == before
     desk.draw_box((6, 6, 6), (18, 24, 26))

@@ -25,8 +25,8 @@ def compare(desk: Any, place: tuple[float, float, float] = (12, 12, 12)) -> Any:
     desk.ui.positiveButton.click()
     desk.click_in_view(place)
     desk.ui.positiveButton.click()
-    desk.wait(lambda: desk.panel.logic.consistency is not None)
-    return desk.panel.logic.consistency
+    desk.wait(lambda: desk.panel.logic.consistency.current is not None)
+    return desk.panel.logic.consistency.current
 
 
 def layout_node() -> Any:
@@ -46,7 +46,10 @@ def test_the_section_is_off_and_says_what_it_costs(desk: Any) -> None:
     assert ui.mapRow.isHidden() and ui.contourRow.isHidden()
     for _ in range(3):
         desk.panel.pump()
-    assert desk.panel.logic.consistency is None and not desk.panel.logic.is_measuring_consistency
+    assert (
+        desk.panel.logic.consistency.current is None
+        and not desk.panel.logic.consistency.is_measuring
+    )
 
 
 def test_the_segment_is_there_and_prompts_go_on_while_the_planes_are_compared(desk: Any) -> None:
@@ -54,7 +57,7 @@ def test_the_segment_is_there_and_prompts_go_on_while_the_planes_are_compared(de
     desk.ui.showConsistency.click()
     assert "Draw a box" in desk.ui.consistencyHint.text
     desk.box_the_ball()
-    assert desk.panel.logic.is_measuring_consistency and desk.mask().any()
+    assert desk.panel.logic.consistency.is_measuring and desk.mask().any()
     assert desk.ui.statusLabel.text.startswith("Done.")
     assert desk.ui.consistencyHint.text == "Comparing the planes…"
     desk.panel.pump()
@@ -63,9 +66,9 @@ def test_the_segment_is_there_and_prompts_go_on_while_the_planes_are_compared(de
     desk.ui.positiveButton.click()
     desk.click_in_view((17, 15, 18))
     desk.wait(lambda: desk.ui.promptTable.rowCount == 2)
-    desk.wait(lambda: desk.panel.logic.consistency is not None)
+    desk.wait(lambda: desk.panel.logic.consistency.current is not None)
     assert desk.ui.statusLabel.text.startswith("Done.") and not desk.ui.cancelButton.enabled
-    assert desk.panel.logic.consistency is not None
+    assert desk.panel.logic.consistency.current is not None
 
 
 def test_what_was_found_is_said_and_a_spot_is_gone_to_with_a_button_or_a_key(desk: Any) -> None:
@@ -115,14 +118,14 @@ def test_cancel_stops_the_comparison_and_the_segment_stays(desk: Any) -> None:
     desk.ui.showConsistency.click()
     desk.box_the_ball()
     mask = desk.mask()
-    assert desk.panel.logic.is_measuring_consistency
+    assert desk.panel.logic.consistency.is_measuring
     desk.ui.cancelButton.click()
-    desk.wait(lambda: not desk.panel.logic.is_measuring_consistency)
+    desk.wait(lambda: not desk.panel.logic.consistency.is_measuring)
     assert np.array_equal(desk.mask(), mask) and not desk.ui.cancelButton.enabled
     assert "next prompt" in desk.ui.consistencyHint.text
     desk.ui.showConsistency.click()
     desk.ui.showConsistency.click()
-    desk.wait(lambda: desk.panel.logic.consistency is not None)
+    desk.wait(lambda: desk.panel.logic.consistency.current is not None)
 
 
 def test_without_auto_run_the_comparison_follows_run(desk: Any) -> None:
@@ -133,7 +136,7 @@ def test_without_auto_run_the_comparison_follows_run(desk: Any) -> None:
     desk.wait(lambda: desk.ui.promptTable.rowCount == 1)
     assert "once the segment is ready" in desk.ui.consistencyHint.text
     desk.ui.runButton.click()
-    desk.wait(lambda: desk.panel.logic.consistency is not None)
+    desk.wait(lambda: desk.panel.logic.consistency.current is not None)
     assert desk.mask().any() and not desk.panel.logic.requests.is_held
 
 
@@ -160,7 +163,7 @@ def test_the_chart_comes_into_the_layout_and_leaves_it_as_it_was(desk: Any) -> N
     assert selection.GetActivePlotChartID() == chart.GetID()
     assert layout.GetViewArrangement() == layout.SlicerLayoutFourUpPlotView
     desk.ui.belongsButton.click()
-    desk.wait(lambda: desk.panel.logic.consistency is not None)
+    desk.wait(lambda: desk.panel.logic.consistency.current is not None)
     chart = desk.panel.logic.consistency_view.plot.chart
     assert selection.GetActivePlotChartID() == chart.GetID()
     desk.ui.plotButton.click()
@@ -198,9 +201,9 @@ def test_the_switch_is_saved_with_the_scene_and_what_it_shows_is_not(
     assert "MedSegFM planes" not in saved
     slicer.mrmlScene.Clear()
     desk.wait()
-    assert not desk.ui.showConsistency.checked and desk.panel.logic.consistency is None
+    assert not desk.ui.showConsistency.checked and desk.panel.logic.consistency.current is None
     assert slicer.mrmlScene.ReadFromMRB(path)
-    desk.wait(lambda: desk.panel.logic.consistency is not None)
+    desk.wait(lambda: desk.panel.logic.consistency.current is not None)
     assert desk.ui.showConsistency.checked and desk.ui.promptTable.rowCount == 1
 
 

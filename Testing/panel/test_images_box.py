@@ -52,12 +52,12 @@ def test_each_image_gets_a_volume_of_the_scene(desk: Any) -> None:
     assert [fields(desk)["PET"].itemText(n) for n in range(3)] == ["None", "Ball", "Second"]
     choose(desk, "PET", "Second")
     choose(desk, "CT", "Ball")
-    assert desk.panel.logic.images == {"CT": ball, "PET": second}
+    assert desk.panel.logic.images.by_name == {"CT": ball, "PET": second}
     assert list(desk.panel.logic.volume.images) == ["CT", "PET"]
     desk.panel.refresh()
     assert fields(desk)["PET"].currentText == "Second"
     choose(desk, "PET", "None")
-    assert desk.panel.logic.images == {"CT": ball}
+    assert desk.panel.logic.images.by_name == {"CT": ball}
 
 
 def test_an_image_on_another_grid_is_explained_and_resampled_on_request(desk: Any) -> None:

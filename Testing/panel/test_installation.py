@@ -308,7 +308,7 @@ class NoTrial:
 def import_now(desk: Desk) -> None:
     """Click on Import weights, and wait for the end of the trial and the import."""
     desk.ui.importButton.click()
-    desk.wait(lambda: not desk.panel.models.is_installing)
+    desk.wait(lambda: not desk.panel.models.installing.is_busy)
 
 
 class _Files(http.server.BaseHTTPRequestHandler):
@@ -372,7 +372,7 @@ def test_a_restricted_licence_is_shown_and_accepted_before_the_download(
 
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", confirm)
     desk = Desk(bare)
-    desk.panel.models.make_trial = NoTrial
+    desk.panel.models.installing.make_trial = NoTrial
     choose(desk, "ensam")
     assert shown(desk.ui.downloadButton)
     desk.ui.downloadButton.click()
@@ -381,9 +381,9 @@ def test_a_restricted_licence_is_shown_and_accepted_before_the_download(
         and "CC-BY-NC-SA-4.0" in asked[0]
         and "by-nc-sa/4.0/" in asked[0]
     )
-    assert not desk.panel.models.is_installing
+    assert not desk.panel.models.installing.is_busy
     desk.ui.downloadButton.click()
-    desk.wait(lambda: not desk.panel.models.is_installing)
+    desk.wait(lambda: not desk.panel.models.installing.is_busy)
     assert (store.folder() / "ensam-test.safetensors").is_file(), desk.ui.statusLabel.text
     assert "verified" in desk.ui.statusLabel.text and not shown(desk.ui.downloadButton)
     answers.append(True)
@@ -418,7 +418,7 @@ def test_a_download_with_another_sha256_is_thrown_away(published: Any, bare: Any
 
 def test_weights_are_imported_from_a_file(published: Any, bare: Any, tmp_path: Path) -> None:
     desk = Desk(bare)
-    desk.panel.models.make_trial = NoTrial
+    desk.panel.models.installing.make_trial = NoTrial
     choose(desk, "ensam")
     source = tmp_path / "bundle.safetensors"
     source.write_bytes(published.content)
@@ -486,8 +486,8 @@ def test_an_import_can_be_cancelled(bare: Any, tmp_path: Path) -> None:
     desk.panel.dialogs.path = str(shipped)
     desk.ui.importButton.click()
     assert not desk.ui.importButton.enabled
-    desk.panel.models.cancel_installing()
-    desk.wait(lambda: not desk.panel.models.is_installing)
+    desk.panel.models.installing.cancel()
+    desk.wait(lambda: not desk.panel.models.installing.is_busy)
     assert "was stopped" in desk.ui.statusLabel.text and desk.ui.importButton.enabled
     assert store.find("ensam") == shipped and not store.folder().exists()
     desk.close()

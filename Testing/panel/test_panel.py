@@ -189,7 +189,7 @@ def test_a_locked_segment_says_why_nothing_changed(desk: Any) -> None:
     desk.box_the_ball()
     mask = desk.mask()
     desk.ui.lockSegment.click()
-    assert desk.panel.logic.is_locked(1)
+    assert desk.panel.logic.objects.is_locked(1)
     desk.ui.negativeButton.click()
     desk.click_in_view((17, 15, 18))
     desk.wait(lambda: desk.ui.promptTable.rowCount == 2)

@@ -32,7 +32,7 @@ def asked(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     assert ui.placeQuestion.isHidden() and ui.placeList.isHidden()
     ui.textEdit.text = "left ball"
     ui.textButton.click()
-    desk.wait(lambda: desk.panel.logic.place_question is not None)
+    desk.wait(lambda: desk.panel.logic.questions.place is not None)
     return desk
 
 
@@ -57,7 +57,7 @@ def test_the_chosen_place_is_shown_and_decided(asked: Any) -> None:
     ui = asked.ui
     crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
     ui.placeList.setCurrentIndex(1)
-    place = asked.panel.logic.place_question.places[1]
+    place = asked.panel.logic.questions.place.places[1]
     np.testing.assert_allclose(crosshair.GetCrosshairRAS(), place.position_ras)
     ui.placeHereButton.click()
     asked.wait()
@@ -79,7 +79,7 @@ def test_a_click_with_the_usual_button_decides_too(asked: Any) -> None:
     ui = asked.ui
     assert not ui.positiveButton.isHidden() and ui.positiveButton.enabled
     ui.positiveButton.click()
-    asked.click_in_view(asked.panel.logic.place_question.places[0].position_ras)
+    asked.click_in_view(asked.panel.logic.questions.place.places[0].position_ras)
     ui.positiveButton.click()
     asked.wait(lambda: asked.mask().any())
     assert np.array_equal(asked.mask()[..., :20], BALLS[..., :20])

@@ -76,7 +76,7 @@ def test_accept_and_skip_go_through_the_queue(reviewer: Any, batch: Path) -> Non
 
 def test_a_click_corrects_the_case_and_accept_saves_it(reviewer: Any, batch: Path) -> None:
     ui, logic = reviewer.ui, reviewer.panel.logic
-    inside = np.argwhere(logic.labels().array_kji)[0]
+    inside = np.argwhere(logic.objects.to_labels().array_kji)[0]
     i, j, k = inside[::-1].tolist()
     ui.negativeButton.click()
     reviewer.click_in_view(tuple(logic.volume.geometry.ras_from_ijk((i, j, k)).tolist()))

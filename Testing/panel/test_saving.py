@@ -28,7 +28,7 @@ def tick(desk: Desk, *names: str) -> None:
 def consistency(desk: Desk) -> None:
     """The map of disagreement, the outlines and the suggested click."""
     desk.ui.showConsistency.click()
-    desk.wait(lambda: desk.panel.logic.consistency is not None)
+    desk.wait(lambda: desk.panel.logic.consistency.current is not None)
 
 
 def plot(desk: Desk) -> None:

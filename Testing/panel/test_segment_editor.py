@@ -119,7 +119,7 @@ def test_a_segment_inside_an_object_keeps_its_voxels_when_it_is_adopted(
     desk.panel.parameters.model = type(desk.panel.parameters.model)[model]
     desk.ui.nextSegmentButton.click()
     desk.box_the_ball()
-    ball = logic.current_segment
+    ball = logic.objects.current_segment
     around, before = voxels(desk, ball), block(desk, PAINTED)
     assert (around & before).sum() > 0.5 * before.sum(), "it lies in the ball"
     desk.select_segment("liver")
@@ -259,7 +259,7 @@ def test_a_locked_segment_is_not_adopted(painted: Desk) -> None:
     painted.click_in_view((14, 12, 13.5))
     painted.wait(lambda: "locked" in painted.ui.statusLabel.text)
     assert not painted.panel.logic.prompts.objects
-    assert painted.panel.logic.chosen_segment == "liver"
+    assert painted.panel.logic.objects.chosen_segment == "liver"
     assert np.array_equal(voxels(painted, "liver"), block(painted, PAINTED))
 
 
@@ -366,7 +366,7 @@ def test_the_effect_in_the_segment_editor_refines_the_selected_segment(painted: 
     editor.setCurrentSegmentID("liver")
     editor.setActiveEffectByName("MedSegFM")
     effect = editor.activeEffect().self()
-    desk.wait(lambda: desk.panel.logic.chosen_segment == "liver")
+    desk.wait(lambda: desk.panel.logic.objects.chosen_segment == "liver")
     effect.updateGUIFromMRML()
     assert "liver" in effect._message.text
     effect._buttons["negativeButton"].click()

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from waiting import GENEROUS_SECONDS, wait_until
 
@@ -19,16 +19,25 @@ ROOT = Path(__file__).resolve().parents[2]
 class BrowserServer:
     """Starts the command; `home` holds weights and autosaves.
 
+    program: What Python runs instead of the command, and further variables of its environment.
     link: The address with the token that it prints. port: Its port.
     """
 
-    def __init__(self, home: Path, *words: str, keeps: bool = True) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *words: str,
+        keeps: bool = True,
+        program: Sequence[str] = ("-m", "MedSegFMLib"),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "MEDSEGFM_WEIGHTS": str(home / "weights"),
+            **(variables or {}),
         }
-        command = [sys.executable, "-m", "MedSegFMLib", "browser", "--no-open"]
+        command = [sys.executable, *program, "browser", "--no-open"]
         command += ["--keep"] if keeps else []
         self.process = subprocess.Popen(
             [*command, *words],
@@ -43,7 +52,7 @@ class BrowserServer:
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        wait_until(lambda: self._link() or self.process.poll() is not None, describe=self.output)
+        wait_until(lambda: self.port or self.process.poll() is not None, describe=self.output)
         assert self._link(), self.output()
 
     @property
@@ -52,7 +61,8 @@ class BrowserServer:
 
     @property
     def port(self) -> int:
-        return urlsplit(self.link).port or 0
+        found = re.search(r"ssh -L (\d+):", self.output())
+        return int(found.group(1)) if found else 0
 
     @property
     def token(self) -> str:

@@ -162,7 +162,7 @@ def add_boxes(logic: Any, boxes: Sequence[Box]) -> list[int]:
     """An object for each box; their labels."""
     labels = []
     for box in boxes:
-        labels.append(logic.add_object())
+        labels.append(logic.objects.add())
         logic.add(box)
     return labels
 

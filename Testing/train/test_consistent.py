@@ -151,8 +151,8 @@ def test_agreement_never_stands_without_labels(
 
 
 def test_the_weight_rises_over_the_ramp(tmp_path: Path) -> None:
-    task = ConsistentTask(made(tmp_path, samples=4, ramp=40), Processes("cpu"))
-    assert [task._ramp(number) for number in (0, 10, 20, 99)] == [0.0, 0.5, 1.0, 1.0]
+    settings = made(tmp_path, samples=4, ramp=40, consistency=3.0)
+    assert [settings.share_after(n) for n in (0, 20, 40, 99)] == [0.0, 1.5, 3.0, 3.0]
 
 
 def test_a_run_writes_weights_that_the_model_ensam_takes(tmp_path: Path) -> None:

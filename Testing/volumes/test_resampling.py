@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from MedSegFMLib.volumes.resampling import axis_weights, cell_positions, resampled
+from MedSegFMLib.volumes.resampling import (
+    axis_weights,
+    cell_positions,
+    linear_weights,
+    resampled,
+    weighted,
+)
 
 SHAPES = [(7, 9, 11), (32, 32, 32), (1, 70, 33), (100, 3, 16)]
 CELLS = (16, 32, 24)
@@ -78,3 +84,19 @@ def test_positions_come_back() -> None:
     back = cell_positions(there, (16, 16, 16), (30, 40, 48))
     np.testing.assert_allclose(back, positions, atol=1e-4)
     assert cell_positions(np.zeros((0, 3)), (30, 40, 48), (16, 16, 16)).shape == (0, 3)
+
+
+def test_linear_weights_interpolate_between_elements_and_repeat_the_ends() -> None:
+    weights = linear_weights([-3, 0, 1.25, 2, 7], 3)
+    np.testing.assert_allclose(
+        weights, [[1, 0, 0], [1, 0, 0], [0, 0.75, 0.25], [0, 0, 1], [0, 0, 1]]
+    )
+
+
+def test_each_axis_is_multiplied_by_its_own_matrix() -> None:
+    rng = np.random.default_rng(0)
+    array = rng.integers(-9, 9, (4, 5, 6)).astype(np.int16)
+    k, i = rng.random((7, 4), np.float32), rng.random((2, 6), np.float32)
+    expected = np.einsum("ak,ci,kji->ajc", k, i, array)
+    np.testing.assert_allclose(weighted(array, [k, None, i]), expected, rtol=1e-5, atol=1e-5)
+    assert weighted(array[::2].transpose(2, 1, 0), [None, None, None]).flags.c_contiguous

@@ -19,7 +19,7 @@ from waiting import GENEROUS_SECONDS, wait_until
 
 from MedSegFMLib.cli import main
 from MedSegFMLib.errors import Cancelled, OutputError, WeightsError
-from MedSegFMLib.weights import catalogue, store
+from MedSegFMLib.weights import catalogue, installing, store
 from MedSegFMLib.weights.download import Download
 from MedSegFMLib.weights.fetch import fetch
 
@@ -152,7 +152,7 @@ def test_file_that_was_received_but_not_yet_named_is_taken(
 ) -> None:
     publish(monkeypatch, bytes=size)
     folder.mkdir()
-    store.partial(catalogue.entry("ensam")).write_bytes(CONTENT)
+    installing.partial(catalogue.entry("ensam")).write_bytes(CONTENT)
     assert fetch("ensam").read_bytes() == CONTENT
     # Without a known size the server is asked, has nothing further, and is asked for the whole.
     assert server.ranges == ([] if size else [f"bytes={len(CONTENT)}-", None])
@@ -160,7 +160,7 @@ def test_file_that_was_received_but_not_yet_named_is_taken(
 
 def test_part_that_is_too_long_is_thrown_away(folder: Path, server: _Server) -> None:
     folder.mkdir()
-    store.partial(catalogue.entry("ensam")).write_bytes(CONTENT + b"x")
+    installing.partial(catalogue.entry("ensam")).write_bytes(CONTENT + b"x")
     assert fetch("ensam").read_bytes() == CONTENT
     assert server.ranges == [None]
 
@@ -247,7 +247,7 @@ def test_damaged_weights_are_fetched_anew(place: str, tmp_path: Path) -> None:
 def test_weights_of_the_users_own_are_not_overwritten(tmp_path: Path) -> None:
     own = tmp_path / "mine"
     own.write_bytes(CONTENT[:-1] + b"x")
-    path = store.import_file("ensam", own)
+    path = installing.import_file("ensam", own)
     with pytest.raises(WeightsError, match="medsegfm weights remove ensam"):
         fetch("ensam")
     assert path.read_bytes() == own.read_bytes()
@@ -335,7 +335,7 @@ def test_file_address_serves_a_folder_without_network(
     bundle.write_bytes(CONTENT)
     publish(monkeypatch, url=bundle.as_uri())
     assert fetch("ensam").read_bytes() == CONTENT == bundle.read_bytes()
-    store.remove("ensam")
+    installing.remove("ensam")
     bundle.unlink()
     with pytest.raises(WeightsError, match="cannot be downloaded"):
         fetch("ensam")
@@ -354,14 +354,14 @@ def test_disk_without_room_is_told_before_anything_comes(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux alone has it")
 def test_disk_that_fills_up_is_told(folder: Path) -> None:
     folder.mkdir()
-    store.partial(catalogue.entry("ensam")).symlink_to("/dev/full")
+    installing.partial(catalogue.entry("ensam")).symlink_to("/dev/full")
     with pytest.raises(OutputError, match=r"No space left.*free some space"):
         fetch("ensam")
 
 
 def test_folder_that_cannot_be_used_is_named(folder: Path) -> None:
     folder.mkdir()
-    store.partial(catalogue.entry("ensam")).mkdir()
+    installing.partial(catalogue.entry("ensam")).mkdir()
     with pytest.raises(OutputError, match="MEDSEGFM_WEIGHTS"):
         fetch("ensam")
 

@@ -10,7 +10,7 @@ import pytest
 
 from MedSegFMLib.cli import main
 from MedSegFMLib.errors import OutputError, WeightsError
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing, store
 from MedSegFMLib.weights.checksums import sha256_of
 
 
@@ -41,7 +41,7 @@ def files_of(path: Path) -> set[str]:
 def test_the_files_that_count_are_copied_and_their_hash_is_recorded(
     folder: Path, source: Path
 ) -> None:
-    path = store.import_file("nnunet", source)
+    path = installing.import_file("nnunet", source)
     assert path == folder / "nnunet" == store.find("nnunet")
     assert files_of(path) == {"plans.json", "dataset.json", "fold_0/checkpoint_final.pth"}
     store.verify_recorded(path)
@@ -52,7 +52,7 @@ def test_the_files_that_count_are_copied_and_their_hash_is_recorded(
 
 @pytest.mark.parametrize("change", ["altered", "added", "removed", "renamed"])
 def test_a_folder_that_changed_is_refused(change: str, source: Path) -> None:
-    path = store.import_file("nnunet", source)
+    path = installing.import_file("nnunet", source)
     match change:
         case "altered":
             (path / "plans.json").write_text("{}")
@@ -75,9 +75,9 @@ def test_a_folder_laid_into_the_store_by_hand_is_refused(folder: Path, source: P
 
 
 def test_another_import_takes_the_place_of_all_of_the_first(folder: Path, source: Path) -> None:
-    store.import_file("nnunet", source)
+    installing.import_file("nnunet", source)
     (source / "fold_0").rename(source / "fold_2")
-    path = store.import_file("nnunet", source)
+    path = installing.import_file("nnunet", source)
     assert files_of(path) == {"plans.json", "dataset.json", "fold_2/checkpoint_final.pth"}
     assert sorted(p.name for p in folder.iterdir()) == ["nnunet", "nnunet.sha256"]
     store.verify_recorded(path)
@@ -86,7 +86,7 @@ def test_another_import_takes_the_place_of_all_of_the_first(folder: Path, source
 def test_a_failed_import_leaves_the_earlier_folder(
     folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = store.import_file("nnunet", source)
+    path = installing.import_file("nnunet", source)
     (source / "plans.json").write_text('{"name": "another"}')
 
     def full(*arguments: object) -> None:
@@ -95,9 +95,9 @@ def test_a_failed_import_leaves_the_earlier_folder(
     with monkeypatch.context() as patched:
         patched.setattr("MedSegFMLib.weights.folders.shutil.copyfile", full)
         with pytest.raises(OutputError, match="No space left"):
-            store.import_file("nnunet", source)
+            installing.import_file("nnunet", source)
     with pytest.raises(WeightsError, match="has the SHA-256"):
-        store.import_file("nnunet", source, sha256="0" * 64)
+        installing.import_file("nnunet", source, sha256="0" * 64)
     store.verify_recorded(path)
     assert sorted(p.name for p in folder.iterdir()) == ["nnunet", "nnunet.sha256"]
 
@@ -114,7 +114,7 @@ def test_an_incomplete_folder_is_refused(
 ) -> None:
     (source / missing).unlink()
     with pytest.raises(WeightsError, match=words):
-        store.import_file("nnunet", source)
+        installing.import_file("nnunet", source)
     assert not folder.exists()
 
 
@@ -122,18 +122,18 @@ def test_a_truncated_file_in_a_folder_is_named(folder: Path, source: Path) -> No
     path = source / "fold_0" / "checkpoint_final.pth"
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(WeightsError, match=r"checkpoint_final\.pth is truncated"):
-        store.import_file("nnunet", source)
+        installing.import_file("nnunet", source)
     (source / "plans.json").write_text("[]")
     with pytest.raises(WeightsError, match=r"truncated|does not contain a JSON object"):
-        store.import_file("nnunet", source)
+        installing.import_file("nnunet", source)
     assert not folder.exists()
 
 
 def test_a_file_where_a_folder_is_meant_is_refused(source: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"plans\.json is not a folder; give the folder"):
-        store.import_file("nnunet", source / "plans.json")
+        installing.import_file("nnunet", source / "plans.json")
     with pytest.raises(WeightsError, match="nowhere does not exist; give the folder"):
-        store.import_file("nnunet", tmp_path / "nowhere")
+        installing.import_file("nnunet", tmp_path / "nowhere")
 
 
 def test_a_folder_where_a_file_is_meant_is_refused(
@@ -144,8 +144,8 @@ def test_a_folder_where_a_file_is_meant_is_refused(
 
 
 def test_what_is_removed_is_gone(folder: Path, source: Path) -> None:
-    store.import_file("nnunet", source)
-    store.remove("nnunet")
+    installing.import_file("nnunet", source)
+    installing.remove("nnunet")
     assert list(folder.iterdir()) == []
     with pytest.raises(WeightsError, match=r"weights import nnunet FOLDER', give --weights FOLDER"):
         store.find("nnunet")
@@ -160,7 +160,7 @@ def test_the_list_and_the_models_tell_of_folders(
         return next(m["weights_present"] for m in told if m["name"] == "nnunet")
 
     assert not ready()
-    path = store.import_file("nnunet", source)
+    path = installing.import_file("nnunet", source)
     assert ready()
     assert main(["weights", "list"]) == 0
     assert "nnunet" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from nninteractive_folders import write_folder
 
 from MedSegFMLib.cli import main
 from MedSegFMLib.errors import WeightsError
-from MedSegFMLib.weights import catalogue, store
+from MedSegFMLib.weights import catalogue, installing, store
 from MedSegFMLib.weights.catalogue import PublishedFile
 from MedSegFMLib.weights.checksums import sha256_of
 from MedSegFMLib.weights.fetch import fetch
@@ -73,7 +73,7 @@ def test_a_file_with_another_sha256_is_deleted(published: Path) -> None:
         fetch(NAME, True)
     with pytest.raises(WeightsError, match="No trained weights"):
         store.find(NAME)
-    store.remove(NAME)
+    installing.remove(NAME)
     assert list(store.folder().iterdir()) == []
 
 

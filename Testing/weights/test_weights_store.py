@@ -13,7 +13,7 @@ import pytest
 
 from MedSegFMLib.cli import main
 from MedSegFMLib.errors import OutputError, WeightsError
-from MedSegFMLib.weights import catalogue, store
+from MedSegFMLib.weights import catalogue, installing, store
 from MedSegFMLib.weights.safetensors_header import read_header
 
 
@@ -86,7 +86,7 @@ def test_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_imported_file_is_found_and_its_hash_recorded(folder: Path, source: Path) -> None:
-    path = store.import_file("ensam", source)
+    path = installing.import_file("ensam", source)
     assert path == folder / "ensam.safetensors" == store.find("ensam")
     assert path.read_bytes() == source.read_bytes()
     recorded = (folder / "ensam.safetensors.sha256").read_text(encoding="utf-8")
@@ -104,26 +104,26 @@ def test_nothing_is_installed_at_first(folder: Path) -> None:
 
 def test_missing_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="There is no file"):
-        store.import_file("ensam", tmp_path / "nowhere")
+        installing.import_file("ensam", tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("kept", [0, 5, 40, -1])
 def test_truncated_source_is_refused(folder: Path, source: Path, kept: int) -> None:
     source.write_bytes(source.read_bytes()[:kept])
     with pytest.raises(WeightsError, match=r"truncated|not a whole"):
-        store.import_file("ensam", source)
+        installing.import_file("ensam", source)
     assert not folder.exists()
 
 
 def test_wrong_hash_is_refused_and_both_are_named(folder: Path, source: Path) -> None:
     with pytest.raises(WeightsError) as caught:
-        store.import_file("ensam", source, sha256="0" * 64)
+        installing.import_file("ensam", source, sha256="0" * 64)
     assert "0" * 64 in str(caught.value) and digest_of(source) in str(caught.value)
     assert not folder.exists()
 
 
 def test_right_hash_is_accepted_in_capitals(source: Path) -> None:
-    store.import_file("ensam", source, sha256=digest_of(source).upper())
+    installing.import_file("ensam", source, sha256=digest_of(source).upper())
 
 
 def test_hash_of_the_catalogue_is_checked_where_the_file_does_not_say_what_it_is(
@@ -131,19 +131,19 @@ def test_hash_of_the_catalogue_is_checked_where_the_file_does_not_say_what_it_is
 ) -> None:
     know(monkeypatch, sha256="1" * 64, network=None)
     with pytest.raises(WeightsError, match="1" * 64):
-        store.import_file("ensam", source)
-    store.import_file("ensam", source, sha256=digest_of(source))
+        installing.import_file("ensam", source)
+    installing.import_file("ensam", source, sha256=digest_of(source))
 
 
 def test_weights_of_the_users_own_training_may_differ_from_the_published(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     know(monkeypatch, sha256="1" * 64)
-    store.verify_recorded(store.import_file("ensam", source))
+    store.verify_recorded(installing.import_file("ensam", source))
 
 
 def test_altered_file_is_refused_before_it_is_loaded(source: Path) -> None:
-    path = store.import_file("ensam", source)
+    path = installing.import_file("ensam", source)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(WeightsError, match=f"not {digest_of(source)}"):
         store.verify_recorded(path)
@@ -162,7 +162,7 @@ def test_file_that_the_user_names_needs_no_recorded_hash(source: Path) -> None:
 
 
 def test_empty_hash_file_is_refused(source: Path) -> None:
-    path = store.import_file("ensam", source)
+    path = installing.import_file("ensam", source)
     path.with_name(f"{path.name}.sha256").write_text("")
     with pytest.raises(WeightsError, match="is empty"):
         store.verify_recorded(path)
@@ -171,7 +171,7 @@ def test_empty_hash_file_is_refused(source: Path) -> None:
 def test_one_bad_hash_file_is_told_and_does_not_hide_the_weights(
     source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = store.import_file("ensam", source)
+    path = installing.import_file("ensam", source)
     path.with_name(f"{path.name}.sha256").write_bytes(b"\xff\xfe")
     (record,) = store.installed()
     assert record.sha256 is None and "cannot be read" in str(record.fault)
@@ -182,7 +182,7 @@ def test_one_bad_hash_file_is_told_and_does_not_hide_the_weights(
 def test_weights_of_another_network_are_refused(folder: Path, source: Path) -> None:
     source.write_bytes(source.read_bytes().replace(b"medsegfm.ensam", b"medsegfm.other"))
     with pytest.raises(WeightsError, match=r"contains medsegfm\.other, not medsegfm\.ensam"):
-        store.import_file("ensam", source)
+        installing.import_file("ensam", source)
     assert not folder.exists()
 
 
@@ -209,11 +209,11 @@ def test_no_home_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_failed_import_leaves_the_earlier_file(folder: Path, source: Path) -> None:
-    path = store.import_file("ensam", source)
+    path = installing.import_file("ensam", source)
     before = path.read_bytes()
     source.write_bytes(b"broken")
     with pytest.raises(WeightsError):
-        store.import_file("ensam", source)
+        installing.import_file("ensam", source)
     assert path.read_bytes() == before
     store.verify_recorded(path)
     assert sorted(p.name for p in folder.iterdir()) == [path.name, f"{path.name}.sha256"]
@@ -222,15 +222,15 @@ def test_failed_import_leaves_the_earlier_file(folder: Path, source: Path) -> No
 def test_folder_that_cannot_be_made_is_named(folder: Path, source: Path) -> None:
     folder.write_text("a file is in the way")
     with pytest.raises((WeightsError, OutputError), match="MEDSEGFM_WEIGHTS"):
-        store.import_file("ensam", source)
+        installing.import_file("ensam", source)
 
 
 def test_removed_weights_are_gone(folder: Path, source: Path) -> None:
-    store.import_file("ensam", source)
-    store.remove("ensam")
+    installing.import_file("ensam", source)
+    installing.remove("ensam")
     assert list(folder.iterdir()) == []
     with pytest.raises(WeightsError, match="nothing to remove"):
-        store.remove("ensam")
+        installing.remove("ensam")
 
 
 def test_verify_names_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -258,14 +258,14 @@ def test_shipped_file_is_found_and_checked_against_the_catalogue(
 def test_imported_file_comes_before_the_shipped_and_removing_it_brings_that_back(
     shipped: Path, source: Path
 ) -> None:
-    path = store.import_file("ensam", source)
+    path = installing.import_file("ensam", source)
     assert store.find("ensam") == path
     store.verify_recorded(path)
     assert [item.shipped for item in store.installed()] == [False]
-    store.remove("ensam")
+    installing.remove("ensam")
     assert store.find("ensam") == shipped and store.installed()[0].shipped
     with pytest.raises(WeightsError, match="the shipped ones belong to the package and are kept"):
-        store.remove("ensam")
+        installing.remove("ensam")
     assert shipped.is_file()
 
 
@@ -284,7 +284,7 @@ def test_shipped_file_is_found_without_a_home_folder(
 def test_removing_takes_unfinished_downloads_along(folder: Path) -> None:
     folder.mkdir()
     (folder / "ensam.safetensors.01234567.part").write_bytes(b"half")
-    store.remove("ensam")
+    installing.remove("ensam")
     assert list(folder.iterdir()) == []
 
 

@@ -13,7 +13,7 @@ from MedSegFMLib.cli import main
 from MedSegFMLib.errors import Cancelled, OutputError, WeightsError
 from MedSegFMLib.models.phantom_trial import PhantomTrial
 from MedSegFMLib.progress import Progress
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing, store
 from MedSegFMLib.weights.checksums import sha256_of
 from MedSegFMLib.weights.safetensors_header import read_header
 from MedSegFMLib.weights.torch_file import check_torch_file, is_safetensors
@@ -56,7 +56,7 @@ def test_weights_that_cannot_segment_are_refused_and_nothing_is_left_of_them(
     bad = tmp_path / "bad.safetensors"
     bad.write_bytes(with_payload(shipped.read_bytes(), kind))
     with pytest.raises(WeightsError, match=words) as caught:
-        store.import_file("ensam", bad, trial=PhantomTrial())
+        installing.import_file("ensam", bad, trial=PhantomTrial())
     assert str(bad) in str(caught.value) and ".tmp-" not in str(caught.value)
     assert not folder.exists() and store.find("ensam") == shipped
 
@@ -94,13 +94,13 @@ def test_a_cancelled_trial_leaves_what_was_there(shipped: Path, folder: Path) ->
             raise Cancelled("Stopped.")
 
     with pytest.raises(Cancelled):
-        store.import_file("ensam", shipped, trial=PhantomTrial(), progress=stop)
+        installing.import_file("ensam", shipped, trial=PhantomTrial(), progress=stop)
     assert not folder.exists()
 
 
 def test_the_progress_of_an_import_rises_to_its_end(shipped: Path) -> None:
     heard: list[float] = []
-    store.import_file(
+    installing.import_file(
         "ensam", shipped, trial=PhantomTrial(), progress=lambda done, _: heard.append(done)
     )
     assert len(heard) > 5 and heard == sorted(heard) and heard[-1] == 1.0
@@ -112,14 +112,14 @@ def test_files_that_a_runtime_derives_during_a_trial_are_removed(
     def derive(name: str, path: Path, progress: Progress) -> None:
         path.with_name(f"{path.name}.01234567.graph.decoder.xml").write_text("graph")
 
-    store.import_file("ensam", shipped, trial=derive)
+    installing.import_file("ensam", shipped, trial=derive)
     assert sorted(content_of(folder)) == ["ensam.safetensors", "ensam.safetensors.sha256"]
 
 
 def test_a_record_that_cannot_be_written_leaves_the_earlier_weights(
     shipped: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.import_file("ensam", shipped)
+    installing.import_file("ensam", shipped)
     before = content_of(folder)
 
     def full(*_: object) -> None:
@@ -129,11 +129,11 @@ def test_a_record_that_cannot_be_written_leaves_the_earlier_weights(
     other = tmp_path / "other.safetensors"
     other.write_bytes(with_payload(shipped.read_bytes(), "zeros"))
     with pytest.raises(OutputError, match="No space left"):
-        store.import_file("ensam", other)
+        installing.import_file("ensam", other)
     part = folder / "ensam.safetensors.01234567.part"
     part.write_bytes(other.read_bytes())
     with pytest.raises(OutputError, match="No space left"):
-        store.adopt("ensam", part, sha256_of(part))
+        installing.adopt("ensam", part, sha256_of(part))
     part.unlink()
     assert content_of(folder) == before
 
@@ -152,4 +152,4 @@ def test_pipes_devices_and_folders_are_refused_before_they_are_opened(tmp_path: 
         with pytest.raises(WeightsError, match="is a named pipe"):
             create(name, "cpu", weights=pipe)
     with pytest.raises(WeightsError, match="is a named pipe"):
-        store.import_file("medsam", pipe)
+        installing.import_file("medsam", pipe)

@@ -25,9 +25,9 @@ class ConsistencySection:
         self._plot = PlotLayout()
         logic.while_saving.add(self._plot)
         for button, action in (
-            (ui.worstSpotButton, logic.go_to_next_spot),
-            (ui.belongsButton, lambda: logic.answer_doubt(True)),
-            (ui.notPartButton, lambda: logic.answer_doubt(False)),
+            (ui.worstSpotButton, logic.consistency.go_to_next_spot),
+            (ui.belongsButton, lambda: logic.questions.answer_doubt(True)),
+            (ui.notPartButton, lambda: logic.questions.answer_doubt(False)),
         ):
             button.connect("clicked(bool)", lambda _on, action=action: attempt(action))
         ui.plotButton.connect("clicked(bool)", lambda _on: self._show_plot())
@@ -45,24 +45,24 @@ class ConsistencySection:
 
     def apply(self, parameters):
         """Bring the scene logic to the parameters."""
-        self._logic.measures_consistency = parameters.showConsistency
-        self._logic.shows_contours = parameters.showContours
+        self._logic.consistency.switch(parameters.showConsistency)
+        self._logic.consistency.shows_contours = parameters.showContours
 
     def show(self):
         """Bring the widgets to the result for the current segment."""
         ui, logic = self._ui, self._logic
-        found, doubtful = logic.consistency, logic.doubtful_position()
+        found, doubtful = logic.consistency.current, logic.consistency.doubtful_position()
         ui.consistencyHint.text = messages.consistency_hint(
-            logic.measures_consistency,
+            logic.consistency.is_on,
             logic.prompts,
             found,
             logic.is_predicting,
-            logic.is_measuring_consistency,
+            logic.consistency.is_measuring,
         )
         ui.consistencyHint.visible = bool(ui.consistencyHint.text)
         ui.consistencyScores.text = "" if found is None else messages.consistency_scores(found)
         ui.consistencyScores.visible = bool(ui.consistencyScores.text)
-        spot = None if found is None or logic.spot is None else logic.spot
+        spot = None if found is None or logic.consistency.spot is None else logic.consistency.spot
         ui.spotLabel.text = "" if spot is None else messages.spot_sentence(found.hot_spots, spot)
         ui.spotLabel.visible = bool(ui.spotLabel.text)
         ui.worstSpotButton.text = _("Worst spot") if spot is None else _("Next spot")
@@ -73,9 +73,9 @@ class ConsistencySection:
         )
         ui.doubtQuestion.visible = is_asked
         ui.belongsButton.enabled = ui.notPartButton.enabled = is_asked
-        ui.showContours.enabled = ui.planesLegend.enabled = logic.measures_consistency
+        ui.showContours.enabled = ui.planesLegend.enabled = logic.consistency.is_on
         for widget in (ui.mapRow, ui.contourRow):
-            widget.visible = logic.measures_consistency
+            widget.visible = logic.consistency.is_on
         ui.plotButton.enabled = ui.plotButton.checked or (
             found is not None and hasattr(slicer.modules, "plots")
         )

@@ -35,11 +35,11 @@ class ImageChoice:
         if not names:
             return
         volumes = [(node.GetName(), node.GetID()) for node in _volumes()]
-        joined = self._logic.images
+        joined = self._logic.images.by_name
         for name, field in self._fields.items():
             node = joined.get(name)
             _fill(field, [(_("None"), ""), *volumes], "" if node is None else node.GetID())
-        self._resampled.checked = self._logic.resamples_images
+        self._resampled.checked = self._logic.images.are_resampled
 
     def _make_rows(self):
         for widget in self._rows:
@@ -73,10 +73,10 @@ class ImageChoice:
     def _choose(self, name, n):
         identifier = self._fields[name].itemData(n)
         node = slicer.mrmlScene.GetNodeByID(identifier) if identifier else None
-        self._attempt(self._logic.set_image, name, node)
+        self._attempt(self._logic.images.join, name, node)
 
     def _resample(self, on):
-        self._logic.resamples_images = on
+        self._logic.images.are_resampled = on
 
 
 def _volumes():

@@ -4,6 +4,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from MedSegFMLib.mrml.words.model_messages import licence_question
+
 
 def accept(item, title):
     """Whether the user may download weights; a restrictive licence is shown once.
@@ -15,10 +17,7 @@ def accept(item, title):
     key = f"MedSegFM/acceptedLicences/{item.name}"
     if item.permissive or qt.QSettings().value(key) == item.licence:
         return True
-    question = _(
-        "The weights of {title} come under the licence {licence}, which restricts what you may use "
-        "them for (often: no commercial use). Read it before you go on. Do you accept it?"
-    ).format(title=title, licence=item.licence)
+    question = licence_question(item, title)
     if item.licence_url:
         question += f"\n\n{item.licence_url}"
     if not slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Licence of the weights")):

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from MedSegFMLib import registry
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.model_choice import choice_text
+from MedSegFMLib.mrml.words.model_messages import default_choice, default_value
 from MedSegFMLib.system.json_files import parse_json
 
 _LARGEST_BYTES = 100_000
@@ -101,16 +102,15 @@ def with_options(text, name, options):
 
 
 def _field(option, value, changed):
-    default = option.default or _("model's own")
     if not option.choices:
         field = qt.QLineEdit(value)
-        field.placeholderText = default
+        field.placeholderText = default_value(option)
         if option.is_secret:
             field.setEchoMode(qt.QLineEdit.Password)
         field.connect("editingFinished()", lambda: changed(option, field.text.strip()))
         return field
     field = qt.QComboBox()
-    field.addItem(_("Default ({value})").format(value=default), "")
+    field.addItem(default_choice(option), "")
     for choice in option.choices:
         field.addItem(choice, choice)
     field.currentIndex = max(0, field.findData(value))

@@ -3,14 +3,12 @@
 import slicer
 from slicer.i18n import tr as _
 
-from MedSegFMLib.errors import Cancelled, WeightsError
+from MedSegFMLib.mrml.installing import Installing
 from MedSegFMLib.mrml.words import model_messages as messages
 from MedSegFMLib.registry import card
 from MedSegFMLib.system.memory.device_memory import free_for
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing, store
 from MedSegFMLib.weights.catalogue import entry
-from MedSegFMLib.weights.download import Download, Import
-from MedSegFMLib.worker.trial_process import ProcessTrial
 
 from . import licences
 
@@ -30,7 +28,7 @@ class ModelSection:
     Attributes:
         card: The card of the chosen model.
         can_run: Whether its packages and weights are installed.
-        make_trial: Makes the trial of new weights before they are installed.
+        installing: Downloads and imports weights.
     """
 
     def __init__(self, ui, installation, dialogs, status, attempt, changed, weights_changed):
@@ -39,8 +37,7 @@ class ModelSection:
         self._dialogs = dialogs
         self._status = status
         self._changed, self._weights_changed = changed, weights_changed
-        self._installing = self._trial = self._then = None
-        self.make_trial = ProcessTrial
+        self.installing = Installing(status, changed)
         self._shown = self._fault = None
         self.card = None
         self.can_run = False
@@ -52,11 +49,6 @@ class ModelSection:
             (ui.openFolderButton, self._open_folder),
         ):
             button.connect("clicked(bool)", lambda _on, action=action: attempt(action))
-
-    @property
-    def is_installing(self):
-        """Whether weights are being downloaded or imported."""
-        return self._installing is not None
 
     def look_again(self):
         """Look at files and packages again at the next `show`."""
@@ -102,48 +94,9 @@ class ModelSection:
         ui.downloadButton.visible = (
             needs_weights and here is None and messages.is_published(self.card)
         )
-        ui.downloadButton.enabled = ui.importButton.enabled = not self.is_installing
+        ui.downloadButton.enabled = ui.importButton.enabled = not self.installing.is_busy
         ui.removeWeightsButton.enabled = here is not None and not here.shipped
         ui.weightsFolder.text = str(store.folder())
-
-    def pump(self):
-        """Follow a download or an import."""
-        work = self._installing
-        if work is None:
-            return
-        if not work.done:
-            is_download = isinstance(work, Download)
-            phrase = _("downloading weights") if is_download else _("checking the weights")
-            self._status.progress(work.fraction, phrase)
-            return
-        self._installing = None
-        if isinstance(work.error, Cancelled):
-            self._status.inform(str(work.error))
-        elif work.error is not None:
-            self._status.warn(str(work.error))
-        else:
-            self._then(self._trial.left_out)
-        self._changed()
-
-    def cancel_installing(self):
-        """Stop a download, which can be resumed later, or an import."""
-        if self._installing is not None:
-            self._installing.cancel()
-
-    def import_weights(self, name, path, then):
-        """Try weights and import them, in the background.
-
-        Args:
-            name: The name of the weights.
-            path: Their file or folder.
-            then: Called after that, with a sentence on what of the trial was left out, or "".
-
-        Raises:
-            WeightsError: Other weights are being installed.
-        """
-        self._check_idle()
-        self._trial, self._then = self.make_trial(), then
-        self._installing = Import(name, path, self._trial)
 
     def _install(self):
         # Slicer handles clicks while pip runs.
@@ -156,16 +109,10 @@ class ModelSection:
         self._changed()
 
     def _start_download(self):
-        name = self.card.weights
-        self._check_idle()
-        if licences.accept(entry(name), self.card.title):
-            self._trial = self.make_trial()
-            self._then = lambda left_out: self._status.inform(
-                " ".join((_("The weights were downloaded and verified."), left_out)).strip()
-            )
-            self._installing = Download(name, accept_licence=True, trial=self._trial)
+        if licences.accept(entry(self.card.weights), self.card.title):
+            self.installing.download(self.card)
         else:
-            self._status.inform(_("Nothing was downloaded: the licence was not accepted."))
+            self._status.inform(messages.not_accepted())
         self._changed()
 
     def _import(self):
@@ -173,7 +120,7 @@ class ModelSection:
         ask = self._dialogs.open_folder if in_folder else self._dialogs.open_file
         path = ask(_("Weights of {title}").format(title=self.card.title))
         if path:
-            self.import_weights(self.card.weights, path, self._imported)
+            self.installing.import_file(self.card.weights, path, self._imported)
             self._changed()
 
     def _imported(self, left_out):
@@ -181,18 +128,12 @@ class ModelSection:
         said = _("The weights were checked and imported.")
         self._status.inform(f"{said} {left_out}".strip())
 
-    def _check_idle(self):
-        if self.is_installing:
-            raise WeightsError(
-                _("Weights are being installed already; wait until that is done, or cancel it.")
-            )
-
     def _remove(self):
         question = _("Delete the weights of {title} from this computer?").format(
             title=self.card.title
         )
         if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Remove weights")):
-            store.remove(self.card.weights)
+            installing.remove(self.card.weights)
             self._weights_changed()
             back = store.shipped(self.card.weights) is not None
             self._status.inform(

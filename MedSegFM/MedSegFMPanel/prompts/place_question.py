@@ -23,7 +23,7 @@ class PlaceQuestionRow:
     def show(self):
         """Bring the widgets to the question about the current segment."""
         ui, logic = self._ui, self._logic
-        question = logic.place_question
+        question = logic.questions.place
         is_asked = question is not None
         for widget in (ui.placeQuestion, ui.placeList, ui.placeHereButton, ui.placeNotHereButton):
             widget.visible = is_asked
@@ -54,9 +54,9 @@ class PlaceQuestionRow:
 
     def _go(self, at):
         if 0 <= at < len(self._shown):
-            self._logic.go_to_place(self._shown[at].number)
+            self._logic.questions.go_to_place(self._shown[at].number)
 
     def _answer(self, is_there):
         at = self._ui.placeList.currentIndex
         if 0 <= at < len(self._shown):
-            self._attempt(self._logic.answer_place, self._shown[at].number, is_there)
+            self._attempt(self._logic.questions.answer_place, self._shown[at].number, is_there)

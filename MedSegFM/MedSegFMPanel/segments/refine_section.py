@@ -1,8 +1,7 @@
 """The section "Clean up and freeze": changes of the current segment without a model."""
 
-from slicer.i18n import tr as _
-
 from MedSegFMLib.errors import PromptError
+from MedSegFMLib.mrml.words import messages
 from MedSegFMLib.prompts.types import Box
 from MedSegFMLib.volumes.region import Region
 from MedSegFMLib.volumes.segmentations.treatment import Treatment
@@ -33,7 +32,7 @@ class RefineSection:
         """Bring the widgets to the present state."""
         ui, logic = self._ui, self._panel.logic
         self._limit_slices()
-        is_there = not logic.chosen_segment and logic.segments.is_there(logic.current_label)
+        is_there = not logic.objects.chosen_segment and logic.segments.is_there(logic.current_label)
         ui.treatButton.enabled = is_there and not self._treatment().is_none
         ui.freezeSlicesButton.enabled = is_there and logic.volume is not None
         ui.freezeBoxButton.enabled = is_there and self._selected_box() is not None
@@ -57,19 +56,13 @@ class RefineSection:
 
     def _treat(self):
         name = self._panel.logic.prompts.name(self._panel.logic.current_label)
-        if self._panel.logic.treat(self._treatment()):
-            self._panel.status.inform(_("{name} was changed; Undo restores it.").format(name=name))
-        else:
-            self._panel.status.inform(_("Nothing of {name} had to change.").format(name=name))
+        is_changed = self._panel.logic.objects.treat(self._treatment())
+        self._panel.status.inform(messages.treated(name, is_changed))
 
     def _freeze_slices(self):
         first, last = self._ui.freezeFrom.value, self._ui.freezeTo.value
         if first > last:
-            raise PromptError(
-                _(
-                    "The slices {first} to {last} are none; the last must not be before the first."
-                ).format(first=first, last=last)
-            )
+            raise PromptError(messages.no_slices(first, last))
         _slices, rows, columns = self._panel.logic.volume.geometry.shape_kji
         self._panel.logic.freeze(Region((first, 0, 0), (last + 1, rows, columns)))
 

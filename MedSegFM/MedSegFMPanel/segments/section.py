@@ -74,17 +74,17 @@ class SegmentSection:
         if self._panel.parameters is None:
             return
         logic = self._panel.logic
-        before = (logic.segments.node, logic.current_segment)
+        before = (logic.segments.node, logic.objects.current_segment)
         refused = self._link.follow()
         if refused:
             self._panel.status.warn(refused)
-        if refused or (logic.segments.node, logic.current_segment) != before:
+        if refused or (logic.segments.node, logic.objects.current_segment) != before:
             self._panel.refresh()
 
     def show(self):
         """Bring the widgets around the editor to the present state."""
         ui, logic = self._ui, self._panel.logic
-        node, segment_id = logic.segments.node, logic.current_segment
+        node, segment_id = logic.segments.node, logic.objects.current_segment
         hint = messages.segment_hint(logic)
         ui.segmentHint.text, ui.segmentHint.visible = hint, bool(hint)
         is_there = node is not None and bool(segment_id)
@@ -93,7 +93,7 @@ class SegmentSection:
 
     def _lock(self, on):
         logic = self._panel.logic
-        set_locked(logic.segments.node, logic.current_segment, on)
+        set_locked(logic.segments.node, logic.objects.current_segment, on)
         self._panel.refresh()
 
 

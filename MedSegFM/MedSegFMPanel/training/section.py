@@ -124,7 +124,7 @@ class AdaptSection:
     def _use(self):
         found = self.adapting.result
         file = found / _ADAPTER_FILE if found.is_dir() else found
-        self._panel.models.import_weights(RECIPE, file, self._used)
+        self._panel.models.installing.import_file(RECIPE, file, self._used)
 
     def _used(self, left_out):
         self._panel.use_model(RECIPE)

@@ -1,11 +1,13 @@
 // The connection to the server: JSON both ways, images from there. It is made again when it breaks.
+import { ask, protocols } from "./token.js";
+
 // View, format, width, height, number: see view_image.py.
 const HEADER_BYTES = 10;
 const RETRY_MS = 1000;
 
 export class Connection {
-  constructor({ onState, onImage, onLost }) {
-    this.handlers = { onState, onImage, onLost };
+  constructor({ onState, onImage, onLost, onRefused }) {
+    this.handlers = { onState, onImage, onLost, onRefused };
     this.open();
   }
 
@@ -13,7 +15,7 @@ export class Connection {
     const address = new URL("socket", location.href);
     address.protocol = address.protocol.replace("http", "ws");
     address.search = "";
-    this.socket = new WebSocket(address);
+    this.socket = new WebSocket(address, protocols);
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => {
       this.handlers.onLost(false);
@@ -23,10 +25,18 @@ export class Connection {
       if (typeof data === "string") this.handlers.onState(JSON.parse(data));
       else this.takeImage(data);
     };
-    this.socket.onclose = () => {
-      this.handlers.onLost(true);
-      setTimeout(() => this.open(), RETRY_MS);
-    };
+    this.socket.onclose = () => this.closed();
+  }
+
+  // A server that was started anew has another token, so that trying again would be in vain.
+  async closed() {
+    const answer = await ask("session").catch(() => null);
+    if (answer && answer.status === 403) {
+      this.handlers.onRefused();
+      return;
+    }
+    this.handlers.onLost(true);
+    setTimeout(() => this.open(), RETRY_MS);
   }
 
   takeImage(data) {

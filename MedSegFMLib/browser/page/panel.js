@@ -2,7 +2,10 @@
 import { Comparison } from "./comparison.js";
 import { showConsistency } from "./consistency.js";
 import { button, byId, fill, setHidden, setRows, setText, span } from "./dom.js";
+import { Options } from "./options.js";
+import { Refine } from "./refine.js";
 import { Review } from "./review.js";
+import { download } from "./token.js";
 
 // Prompts are shown by the workstation, with the tools.
 const SECTIONS = ["volume", "views", "segments", "model", "status"];
@@ -13,6 +16,8 @@ export class Panel {
     this.segmentList = byId("segmentList");
     this.promptList = byId("promptTable");
     this.comparison = new Comparison(link);
+    this.options = new Options(link);
+    this.refine = new Refine(link);
     this.review = byId("reviewSection") ? new Review(link) : null;
     this.connect();
   }
@@ -31,7 +36,9 @@ export class Panel {
     byId("modelSelector").onchange = (event) => link.act("model", { model: event.target.value });
     byId("deviceSelector").onchange = (event) => link.act("device", { device: event.target.value });
     byId("opacity").oninput = (event) => link.act("opacity", { opacity: Number(event.target.value) });
-    byId("exportButton").onclick = () => this.download();
+    byId("exportButton").onclick = () => download(`results/${byId("resultFormat").value}`);
+    byId("savePromptsButton").onclick = () => download("prompts.json");
+    byId("saveTableButton").onclick = () => download("comparison.csv");
     byId("textRow").onsubmit = (event) => {
       event.preventDefault();
       link.act("text", { text: byId("textEdit").value });
@@ -44,20 +51,9 @@ export class Panel {
     if (width > 0 && Number.isFinite(level)) this.link.act("levels", { level, width });
   }
 
-  async download() {
-    const answer = await fetch(`results/${byId("resultFormat").value}`);
-    // The server has put the reason into the status line.
-    if (!answer.ok) return;
-    const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))[1];
-    const anchor = document.createElement("a");
-    anchor.href = URL.createObjectURL(await answer.blob());
-    anchor.download = name;
-    anchor.click();
-    setTimeout(() => URL.revokeObjectURL(anchor.href), 60000);
-  }
-
   show(state) {
     for (const name of SECTIONS) if (state[name]) this[name](state[name]);
+    if (state.refine) this.refine.show(state.refine);
     if (state.consistency) showConsistency(state.consistency);
     if (state.comparison) this.comparison.show(state.comparison);
     if (state.review && this.review) this.review.show(state.review);
@@ -140,13 +136,14 @@ export class Panel {
   }
 
   model(part) {
-    fill("modelSelector", part.models.map(({ name, title, canRun }) =>
-      ({ value: name, title, disabled: !canRun && name !== part.chosen })), part.chosen);
+    fill("modelSelector", part.models.map(({ name, title, lacksPackages }) =>
+      ({ value: name, title, disabled: lacksPackages && name !== part.chosen })), part.chosen);
     fill("deviceSelector", part.devices.map(({ name, title }) => ({ value: name, title })), part.device);
     setText("modelSummary", part.summary);
     setText("modelTakes", part.takes);
     setText("modelState", part.costs);
     setText("modelFault", part.fault);
+    this.options.show(part);
   }
 
   showPrompts(part) {

@@ -7,9 +7,6 @@ import { connectTheme } from "./theme.js";
 import { connectUpload } from "./upload.js";
 import { View } from "./view.js";
 
-// The token has become a cookie; it need not stay in the address.
-history.replaceState(null, "", location.pathname);
-
 class Workstation {
   constructor() {
     this.chosen = "";
@@ -29,6 +26,10 @@ class Workstation {
     this.connection = new Connection({
       onState: (state) => this.show(state),
       onImage: (image) => this.views[image.view] ? this.views[image.view].show(image) : Promise.resolve(),
+      onRefused: () => {
+        byId("lost").hidden = true;
+        byId("refused").hidden = false;
+      },
       onLost: (isLost) => {
         byId("lost").hidden = !isLost;
         if (!isLost) this.views.forEach((view) => view.resize());

@@ -208,7 +208,7 @@ class ComparisonSection:
         on = flag(message, "on")
         if on:
             # The views show one map at a time.
-            self._desk.logic.measures_consistency = False
+            self._desk.logic.consistency.switch(False)
         self._view.shows_map = on
 
     def _take(self, message: Message) -> None:

@@ -33,17 +33,17 @@ class ConsistencySection:
     def state(self) -> State:
         """See `Section`."""
         logic = self._desk.logic
-        found, doubtful = logic.consistency, logic.doubtful_position()
-        spot = None if found is None else logic.spot
+        found, doubtful = logic.consistency.current, logic.consistency.doubtful_position()
+        spot = None if found is None else logic.consistency.spot
         return {
-            "isOn": logic.measures_consistency,
-            "showsContours": logic.shows_contours,
+            "isOn": logic.consistency.is_on,
+            "showsContours": logic.consistency.shows_contours,
             "hint": messages.consistency_hint(
-                logic.measures_consistency,
+                logic.consistency.is_on,
                 logic.prompts,
                 found,
                 logic.is_predicting,
-                logic.is_measuring_consistency,
+                logic.consistency.is_measuring,
             ),
             "scores": "" if found is None else messages.consistency_scores(found),
             "spot": ""
@@ -67,9 +67,9 @@ class ConsistencySection:
         return {
             "consistency": self._switch,
             "contours": self._show_contours,
-            "worstSpot": lambda _message: logic.go_to_next_spot(),
-            "belongs": lambda _message: logic.answer_doubt(True),
-            "notPart": lambda _message: logic.answer_doubt(False),
+            "worstSpot": lambda _message: logic.consistency.go_to_next_spot(),
+            "belongs": lambda _message: logic.questions.answer_doubt(True),
+            "notPart": lambda _message: logic.questions.answer_doubt(False),
         }
 
     def _switch(self, message: Message) -> None:
@@ -77,7 +77,7 @@ class ConsistencySection:
         if on:
             # The views show one map at a time.
             self._desk.comparison.hide_map()
-        self._desk.logic.measures_consistency = on
+        self._desk.logic.consistency.switch(on)
 
     def _show_contours(self, message: Message) -> None:
-        self._desk.logic.shows_contours = flag(message, "on")
+        self._desk.logic.consistency.shows_contours = flag(message, "on")

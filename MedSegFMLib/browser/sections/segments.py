@@ -58,8 +58,8 @@ class SegmentsSection:
         return {
             "hint": segment_hint(logic),
             "rows": rows,
-            "current": logic.current_segment,
-            "avoidsOthers": logic.avoids_others,
+            "current": logic.objects.current_segment,
+            "avoidsOthers": logic.limits.avoid_others,
             "opacity": self._opacity,
             "isOutlined": self._is_outlined,
             "canAdd": logic.volume is not None and self._desk.can_run,
@@ -73,7 +73,7 @@ class SegmentsSection:
     def actions(self) -> Mapping[str, Action]:
         """See `Section`."""
         return {
-            "newSegment": lambda _message: self._desk.logic.add_object(),
+            "newSegment": lambda _message: self._desk.logic.objects.add(),
             "chooseSegment": self._choose,
             "renameSegment": self._rename,
             "removeSegment": self._remove,
@@ -112,16 +112,16 @@ class SegmentsSection:
 
     def _choose(self, message: Message) -> None:
         _node, wanted = self._segment_id(message)
-        self._desk.logic.choose_segment(wanted)
+        self._desk.logic.objects.choose(wanted)
 
     def _rename(self, message: Message) -> None:
         name = " ".join(text(message, "name", _LONGEST_NAME).split())
         if not name:
             raise PageError(_("The segment needs a name; type one."))
-        self._desk.logic.rename(self._label(message), name)
+        self._desk.logic.objects.rename(self._label(message), name)
 
     def _remove(self, message: Message) -> None:
-        self._desk.logic.remove_object(self._label(message))
+        self._desk.logic.objects.remove(self._label(message))
 
     def _show(self, message: Message) -> None:
         node, wanted = self._segment_id(message)
@@ -132,7 +132,7 @@ class SegmentsSection:
         set_locked(node, wanted, flag(message, "on"))
 
     def _avoid_others(self, message: Message) -> None:
-        self._desk.logic.avoids_others = flag(message, "on")
+        self._desk.logic.limits.avoid_others = flag(message, "on")
 
     def _set_opacity(self, message: Message) -> None:
         self._opacity = number(message, "opacity", 0, 1)

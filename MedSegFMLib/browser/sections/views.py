@@ -13,6 +13,7 @@ from ...mrml.comparison.row_layout import ORIENTATIONS
 from ...mrml.nodes.transforms import to_numpy
 from ...mrml.nodes.volume_nodes import set_window, window_of
 from ...mrml.words.translation import tr as _
+from ...volumes.geometry import Geometry
 from ...volumes.windows import AUTO, Window, named_window, window_names
 from .. import pointer
 from ..fields import Message, choice, flag, number, text, whole
@@ -50,6 +51,7 @@ class ViewsSection:
         self._before_models = "four"
         self._layout = "four"
         self._adjusts_window = False
+        self._used: ViewImage | None = None
 
     @property
     def visible(self) -> list[ViewImage]:
@@ -58,6 +60,11 @@ class ViewsSection:
             return [self._images[name] for name in self._model_views()]
         names = VIEWS if self._layout == "four" else (self._layout,)
         return [self._images[name] for name in names]
+
+    @property
+    def by_use(self) -> list[ViewImage]:
+        """The views of the layout, the one that was used last first, which the user looks at."""
+        return sorted(self.visible, key=lambda image: image is not self._used)
 
     def show_models(self, titles: list[str]) -> None:
         """Show a row of slices for each model of a comparison; [] for the layout before.
@@ -102,6 +109,15 @@ class ViewsSection:
         """Turn the camera to the segments, the first time that there are any."""
         self._images["threed"].view.fit_view_to_content()
 
+    def shown_slice(self, geometry: Geometry) -> int | None:
+        """The index along k of the slice that the view across k shows; None outside the volume."""
+        columns = geometry.ijk_to_ras[:3, :3]
+        normal = np.cross(columns[:, 0], columns[:, 1])
+        planes = [to_numpy(self._images[n].view.get_view_node().GetSliceToRAS()) for n in SLICES]
+        plane = max(planes, key=lambda matrix: abs(float(matrix[:3, 2] @ normal)))
+        index = round(float(geometry.ijk_from_ras(plane[:3, 3])[2]))
+        return index if 0 <= index < geometry.shape_kji[0] else None
+
     def state(self) -> State:
         """See `Section`."""
         node = self._desk.logic.volume_node
@@ -137,7 +153,8 @@ class ViewsSection:
 
     def _image(self, message: Message) -> ViewImage:
         images = list(self._images.values())
-        return images[whole(message, "view", 0, len(images) - 1)]
+        self._used = images[whole(message, "view", 0, len(images) - 1)]
+        return self._used
 
     def _view(self, name: str) -> State:
         image = self._images[name]
@@ -192,9 +209,12 @@ class ViewsSection:
         return image.view
 
     def _resize(self, message: Message) -> None:
+        used = self._used
         self._image(message).resize(
             whole(message, "width", 1, 10_000), whole(message, "height", 1, 10_000)
         )
+        # The page resizes all views by itself.
+        self._used = used
 
     def _set_window(self, message: Message) -> None:
         set_window(self._volume_node(), named_window(text(message, "window")))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .commands import COMMANDS, Context
+from .commands import COMMANDS
+from .context import Context
 from .lines import file_completions
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...errors import ModelError
@@ -26,6 +26,16 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="file or folder of weights to use instead of the installed ones",
     )
+    add_option_argument(parser)
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="neither use nor store encoded regions on disk (default: up to 2 GB of them)",
+    )
+
+
+def add_option_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for the options of the model's `create`."""
     parser.add_argument(
         "--option",
         action="append",
@@ -33,11 +43,6 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="option of the model, such as size=1024 or planes=axial,coronal of sam; can be "
         "repeated",
-    )
-    parser.add_argument(
-        "--no-cache",
-        action="store_true",
-        help="neither use nor store encoded regions on disk (default: up to 2 GB of them)",
     )
 
 
@@ -63,7 +68,17 @@ def model_options(arguments: argparse.Namespace) -> dict[str, str]:
         ModelError: an option has no value, or has a separate argument.
     """
     options = {"weights": arguments.weights} if arguments.weights else {}
-    for text in arguments.option:
+    return options | read_options(arguments.option)
+
+
+def read_options(texts: Sequence[str]) -> dict[str, str]:
+    """The options that NAME=VALUE texts set.
+
+    Raises:
+        ModelError: one has no value, or has a separate argument.
+    """
+    options = {}
+    for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise ModelError(f"--option {text} is not NAME=VALUE; write it like size=1024.")

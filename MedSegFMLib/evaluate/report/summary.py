@@ -13,7 +13,7 @@ from ...datasets.cases import Case
 from ...metrics.measures import SECONDS
 from ...tasks.records import Failure
 from ..protocol import Protocol
-from ..records import PlacedKind, Row
+from ..records import Row
 from .case_scores import (
     SCORES,
     CaseScore,
@@ -23,7 +23,9 @@ from .case_scores import (
     group_by_object,
     values,
 )
+from .costs import Cost, cost_of
 from .instances import InstanceScore, instance_scores
+from .phrases import PhraseScore, phrase_scores
 from .ranking import Ranking, rank_models
 from .statistics import PairedTest, compare_models, mean_intervals
 from .targets import TargetScore, target_score
@@ -53,38 +55,6 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Quartiles:
-    """The quartiles of a measured quantity; NaN if there are no values."""
-
-    first: float
-    median: float
-    third: float
-    most: float
-
-    @classmethod
-    def from_numbers(cls, numbers: Sequence[float]) -> Quartiles:
-        """The quartiles of numbers."""
-        if not numbers:
-            return cls(*[math.nan] * 4)
-        return cls(*(float(q) for q in np.percentile(numbers, (25, 50, 75, 100))))
-
-
-@dataclass(frozen=True)
-class Cost:
-    """The cost of a model.
-
-    Attributes:
-        first_seconds: seconds of a first prompt.
-        click_seconds: seconds of a click.
-        peak_bytes: peak memory of an object.
-    """
-
-    first_seconds: Quartiles
-    click_seconds: Quartiles
-    peak_bytes: Quartiles
-
-
-@dataclass(frozen=True)
 class Summary:
     """All results.
 
@@ -101,6 +71,7 @@ class Summary:
         rankings: by score, likewise.
         targets: by model, if the protocol has a target.
         instances: F1 by model, if cases have instances.
+        phrases: by model and kind of words, if the protocol asks in several.
     """
 
     rows: list[Row]
@@ -114,6 +85,7 @@ class Summary:
     rankings: dict[str, Ranking]
     targets: dict[str, TargetScore]
     instances: dict[str, InstanceScore]
+    phrases: dict[str, dict[str, PhraseScore]]
 
     @property
     def ran(self) -> list[str]:
@@ -172,6 +144,8 @@ class Summary:
         }
         if model in self.instances:
             result["f1"] = asdict(self.instances[model])
+        if model in self.phrases:
+            result["phrases"] = {kind: asdict(score) for kind, score in self.phrases[model].items()}
         if model in self.targets:
             result["target"] = asdict(self.targets[model])
         return result
@@ -207,7 +181,7 @@ def summarise(
         modalities=_groups(group_by_modality(counted)),
         objects=_groups(group_by_object(counted)),
         hd95_mm={model: _hausdorff(by_model) for model, by_model in scores.items()},
-        costs={model: _cost([row for row in rows if row.model == model]) for model in scores},
+        costs={model: cost_of([row for row in rows if row.model == model]) for model in scores},
         paired_tests={score: compare_models(by_model) for score, by_model in complete.items()},
         rankings={score: ranking for score, ranking in rankings.items() if ranking},
         targets={
@@ -216,6 +190,7 @@ def summarise(
             if protocol.target_dice is not None
         },
         instances=instance_scores(counted),
+        phrases=phrase_scores(counted, cases),
     )
 
 
@@ -250,19 +225,6 @@ def _hausdorff(scores: dict[str, CaseScore]) -> tuple[float, int]:
     # The mean of the two in the middle is infinite if the larger one is.
     median = float(np.median(distances)) if distances else math.nan
     return median, sum(map(math.isinf, distances))
-
-
-def _cost(rows: Sequence[Row]) -> Cost:
-    placed = [row for row in rows if row.prompt != PlacedKind.NONE and not row.failed]
-    last_of_object: dict[tuple[str, int, str], int] = {}
-    for row in placed:
-        key = row.case, row.seed, row.object
-        last_of_object[key] = max(row.peak_bytes, last_of_object.get(key, 0))
-    return Cost(
-        Quartiles.from_numbers([row.seconds for row in placed if row.step == 0]),
-        Quartiles.from_numbers([row.seconds for row in placed if row.step > 0]),
-        Quartiles.from_numbers([float(peak) for peak in last_of_object.values()]),
-    )
 
 
 def _group_as_dict(group: Group) -> dict[str, Any]:

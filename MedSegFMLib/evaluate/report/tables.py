@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ...metrics.measures import F1, HD95, NONE, PEAK_MEMORY, SECONDS, Measure, number
+from ...metrics.measures import DICE, F1, HD95, NONE, PEAK_MEMORY, SECONDS, Measure, number
+from ..phrasings import AS_NAMED
 from .case_scores import SCORES
+from .costs import Quartiles
 from .statistics import LEAST_CASES, RESAMPLES, PairedTest
-from .summary import Group, Quartiles, Summary
+from .summary import Group, Summary
 from .table import Cell, Table, probability, signed
 
 _OF_GROUPS = ("dsc_box", "dsc_final", "nsd_final")
@@ -23,6 +25,7 @@ def tables(summary: Summary) -> list[Table]:
     built = [
         _models(summary),
         _instances(summary),
+        _phrases(summary),
         _groups("modality", "modalities", summary.modalities),
         _groups("object", "objects", summary.objects),
         _paired_tests(summary.paired_tests, summary.caution),
@@ -70,6 +73,35 @@ def _instances(summary: Summary) -> Table:
         "these cases are those of all instances together.",
         ("model", "cases", F1.heading),
         _marked(rows, range(2, 3)),
+    )
+
+
+def _phrases(summary: Summary) -> Table:
+    rows = []
+    for model, kinds in summary.phrases.items():
+        for kind, score in kinds.items():
+            low, high = score.interval
+            interval = "" if math.isnan(low) else f"{signed(low)}, {signed(high)}"
+            is_named = kind == AS_NAMED
+            rows.append(
+                (
+                    Cell(model),
+                    Cell(kind),
+                    Cell(str(score.cases)),
+                    Cell(str(score.phrases)),
+                    Cell(DICE.text(score.dsc)),
+                    Cell(NONE) if is_named else Cell(signed(score.change), interval),
+                    Cell(NONE) if is_named else Cell(signed(score.lowest)),
+                )
+            )
+    return Table(
+        "phrases",
+        "The same objects in other words: Dice, and its difference to the objects as the cases "
+        "name them, means over cases with the 95 % confidence interval; the change of the phrase "
+        "that loses most.",
+        ("model", "words", "cases", "phrases", DICE.heading, "change", "lowest change"),
+        tuple(rows),
+        text_columns=2,
     )
 
 

@@ -13,7 +13,7 @@ from ...system.json_files import load_json
 from ..protocol import Protocol
 
 # Fields that files of version 0.2.0 lack, with the value that they meant.
-_ADDED = {"start": None, "line": False}
+_ADDED = {"start": None, "line": False, "phrasings": False}
 # The version of the rules that a file names. Before 2, a box rule and the protocol that uses it had
 # the names of those that replaced them.
 _RULES, _VERSION = "rules", 2

@@ -51,7 +51,7 @@ class Grid(Protocol):
         """The size of a cell of the grid."""
 
     def windows(self, shape_kji: Shape) -> list[Region]:
-        """The windows of a region that are processed again; [] for none."""
+        """The windows of a region that may be processed again; [] for none."""
 
 
 class CellGrid:

@@ -3,14 +3,14 @@
 Stenhede, Bjørnstad and Ranjbar, "ENSAM: an efficient foundation model for interactive segmentation
 of 3D medical images", 2025. The paper's network processes the region's voxels, and so do weights
 that were trained like it. By default, the region is resampled to a fixed number of cells, and
-windows of it are processed again if those cells are coarse; the logits are interpolated back. In
-either case the region's 0.5 and 99.5 percentiles are at 0 and 1.
+windows of it around marks are processed again if those cells are coarse; the logits are
+interpolated back. In either case the region's 0.5 and 99.5 percentiles are at 0 and 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +26,7 @@ from ...system.device import choose_device, is_cpu
 from ...system.foreign_errors import check_finite_output
 from ...system.installing import extra_command
 from ...volumes.intensities import intensity_bounds, normalised
-from ...volumes.region import Region, Shape
+from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ...weights import store
 from ...weights.checksums import own_sha256
@@ -38,7 +38,8 @@ from .click_sizes import regions_around, surest
 from .grids import CellGrid, grid_of
 from .network.graphs import graphs
 from .runtime import Features, NetworkPrompts, Runtime
-from .sliding_windows import SlidingWindow, blended, holds_object
+from .sliding_windows import WindowAnswer, blended, holds_object
+from .steps import EnsamEncoding, EnsamPrediction
 from .stored_runtime import StoredRuntime
 from .tokens import Tokens, prompt_tokens
 
@@ -75,14 +76,6 @@ CARD = ModelCard(
 
 # A clicked voxel gets at least this logit in the click's direction, whatever the prediction.
 CLICK_LOGIT = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class EnsamEncoding(Encoding):
-    """The network's features of a region, and of windows of it if it is large."""
-
-    features: Features
-    windows: tuple[SlidingWindow, ...]
 
 
 def create(
@@ -189,7 +182,7 @@ class EnsamSegmenter:
             features = self._runtime.encode(image, cell_mm, part_of(share, 0, 0.5))
             tokens = prompt_tokens(prompts, geometry, region)
             last = part_of(share, 0.5, 1)
-            return self._cells(features, tokens, region.shape_kji, None, last)
+            return self._decoded(features, tokens, region, None, last)
 
         return surest(regions, decoded, progress)
 
@@ -202,24 +195,15 @@ class EnsamSegmenter:
         """
         progress(0.0, "Preparing the image")
         region = region or Region.whole(volume.geometry.shape_kji)
-        array = volume.array_kji[region.slices]
-        spacing = volume.geometry.spacing_kji_mm
-        cells = self.grid.image(array)
+        cells = self.grid.image(volume.array_kji[region.slices])
         bounds = intensity_bounds(cells)
-        regions = self.grid.windows(region.shape_kji)
-        share, *shares = parts_of(progress, 1 + len(regions), first=0.1)
-        image = normalised(cells, bounds)
-        cell_mm = self.grid.spacing_mm(region.shape_kji, spacing)
-        features = self._runtime.encode(image, cell_mm, share)
-        windows = []
-        for window, share in zip(regions, shares, strict=True):
-            image = normalised(self.grid.image(array[window.slices]), bounds)
-            cell_mm = self.grid.spacing_mm(window.shape_kji, spacing)
-            features_of_window = self._runtime.encode(image, cell_mm, share)
-            windows.append(SlidingWindow(window, features_of_window))
+        cell_mm = self.grid.spacing_mm(region.shape_kji, volume.geometry.spacing_kji_mm)
+        features = self._runtime.encode(
+            normalised(cells, bounds), cell_mm, part_of(progress, 0.1, 1)
+        )
         progress(1.0, "Encoding the image")
-        nbytes = features.nbytes + sum(window.features.nbytes for window in windows)
-        return EnsamEncoding(volume.geometry, region, nbytes, features, tuple(windows))
+        nbytes = features.nbytes * (1 + len(self.grid.windows(region.shape_kji)))
+        return EnsamEncoding(volume.geometry, region, nbytes, volume, bounds, features)
 
     def predict(
         self,
@@ -231,7 +215,8 @@ class EnsamSegmenter:
         """Decode one object; every marked voxel gets the label of its mark.
 
         A last mark that the previous prediction already agrees with changes nothing. Prompts
-        outside the region have no effect.
+        outside the region have no effect. A window is processed once a mark is in it, and keeps its
+        answer until another one is.
 
         Raises:
             PromptError: For a prompt outside the volume and for a text.
@@ -247,19 +232,41 @@ class EnsamSegmenter:
         if previous is not None and is_whole and is_heeded(previous, prompts):
             return previous
         before = None if previous is None else _before(previous, region)
-        share, *shares = parts_of(progress, 1 + len(encoding.windows), last=0.9)
-        array = self._decoded(encoding.features, tokens, region, before, share)
-        window_logits = []
-        for window, share in zip(encoding.windows, shares, strict=True):
-            part = window.region
-            if holds_object(array, part):
-                before = array[part.slices]
-                logits = self._decoded(window.features, tokens.within(part), part, before, share)
-                window_logits.append((part, logits))
-        array = blended(array, window_logits)
+        windows = self.grid.windows(region.shape_kji)
+        share, *shares = parts_of(progress, 1 + len(windows), last=0.9)
+        array = self._on_voxels(
+            self._decoded(encoding.features, tokens, region, before, share), region
+        )
+        known = previous.windows if isinstance(previous, EnsamPrediction) and is_whole else {}
+        answers: dict[Region, WindowAnswer] = {}
+        for window, share in zip(windows, shares, strict=True):
+            inner = tokens.within(window)
+            if not inner.have_marks or not holds_object(array, window):
+                continue
+            answer = known.get(window)
+            if answer is None or not answer.tokens.equal(inner):
+                features = self._features(encoding, window, part_of(share, 0, 0.5))
+                rough, share = array[window.slices], part_of(share, 0.5, 1)
+                answer = WindowAnswer(inner, self._decoded(features, inner, window, rough, share))
+            answers[window] = answer
+        array = blended(
+            array, [(part, self._on_voxels(of.logits, part)) for part, of in answers.items()]
+        )
         enforce_marks(array, tokens.marks, CLICK_LOGIT)
         progress(1.0, "Predicting the mask")
-        return Prediction(encoding.geometry, region.start_kji, array)
+        return EnsamPrediction(encoding.geometry, region.start_kji, array, windows=answers)
+
+    def _features(self, encoding: EnsamEncoding, window: Region, progress: Progress) -> Features:
+        """The features of a window of an encoded region, computed once."""
+        features = encoding.windows.get(window)
+        if features is None:
+            volume, shape = encoding.volume, window.shape_kji
+            array = volume.array_kji[window.shifted(encoding.region.start_kji).slices]
+            image = normalised(self.grid.image(array), encoding.bounds)
+            cell_mm = self.grid.spacing_mm(shape, volume.geometry.spacing_kji_mm)
+            features = self._runtime.encode(image, cell_mm, progress)
+            encoding.windows[window] = features
+        return features
 
     def _decoded(
         self,
@@ -269,25 +276,17 @@ class EnsamSegmenter:
         before: Logits | None,
         progress: Progress,
     ) -> Logits:
-        """The logits (K, J, I) of a region or window, given those of the previous step."""
-        logits = self._cells(features, tokens, region.shape_kji, before, progress)
-        return self.grid.logits(logits, region.shape_kji)
-
-    def _cells(
-        self,
-        features: Features,
-        tokens: Tokens,
-        shape_kji: Shape,
-        before: Logits | None,
-        progress: Progress,
-    ) -> Logits:
-        """The logits of the network's cells."""
-        positions = self.grid.positions(tokens.positions_kji, shape_kji)
+        """The grid's logits of a region or window, given those (K, J, I) of the previous step."""
+        positions = self.grid.positions(tokens.positions_kji, region.shape_kji)
         previous = None if before is None else self.grid.previous(before)
         prompts = NetworkPrompts(tokens.kinds, positions)
         logits = self._runtime.decode(features, prompts, previous, progress)
         check_finite_output(logits, CARD.name)
         return logits
+
+    def _on_voxels(self, logits: Logits, region: Region) -> Logits:
+        """Logits of the grid on the voxels (K, J, I) of a region or window."""
+        return self.grid.logits(logits, region.shape_kji)
 
 
 def _before(previous: Prediction, region: Region) -> Logits:

@@ -1,7 +1,7 @@
 """Refinement in windows of a region that has many more voxels than the network has cells.
 
-The windows overlap, and the prediction for the whole region is their previous step, so that the
-network decides on finer cells, given the rough shape.
+A window is processed once a mark is in it. The windows overlap, and the prediction for the whole
+region is their previous step, so that the network decides on finer cells, given the rough shape.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from ...segmenter import Logits
 from ...volumes.region import Region, Shape, shape_triple
-from .runtime import Features
+from .tokens import Tokens
 
 # Sides with more voxels a cell are covered by two windows, each this fraction of the side wide.
 _MOST_VOXELS_PER_CELL = 1.3
@@ -25,16 +25,16 @@ _FAR_LOGIT = -3.0
 
 
 @dataclass(frozen=True, eq=False)
-class SlidingWindow:
-    """A part of an encoded region and its features.
+class WindowAnswer:
+    """The network's answer in a window.
 
     Attributes:
-        region: The window, relative to the region's first voxel.
-        features: The network's features of it.
+        tokens: The prompts that it was given, relative to the window.
+        logits: float32, on the network's own grid.
     """
 
-    region: Region
-    features: Features
+    tokens: Tokens
+    logits: Logits
 
 
 def window_regions(shape_kji: Shape, cells: int) -> list[Region]:

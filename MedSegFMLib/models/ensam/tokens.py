@@ -32,6 +32,17 @@ class Tokens:
     positions_kji: NDArray[np.float64]
     marks: VoxelMarks
 
+    @property
+    def have_marks(self) -> bool:
+        """Whether any of them is more than the corner of a box."""
+        return not np.isin(self.kinds, (BOX_START, BOX_END)).all()
+
+    def equal(self, other: Tokens) -> bool:
+        """Whether the network would be given the same tokens, in the same order."""
+        return np.array_equal(self.kinds, other.kinds) and np.array_equal(
+            self.positions_kji, other.positions_kji
+        )
+
     def within(self, window: Region) -> Tokens:
         """The tokens relative to a window of the region; marks outside the window are left out."""
         positions = self.positions_kji - np.array(window.start_kji)

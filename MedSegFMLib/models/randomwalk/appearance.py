@@ -13,6 +13,9 @@ from .box_grid import BoxGrid
 from .clicks import Mark
 from .settings import Settings
 
+# Intensities of one level have the same rank, which is then read from a table.
+_RANK_LEVELS = 1 << 16
+
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
@@ -50,11 +53,11 @@ def appearance_features(
     fine, smooth = blurred(cells, 0.6), blurred(cells, 1.5)
     deviation = np.sqrt(np.maximum(blurred(cells**2, 1.5) - smooth**2, 0))
     deviation = deviation / max(float(np.percentile(deviation, 99)), 1e-6)
-    sorted_inside = np.sort(fine[grid.inside])
+    counts = np.bincount(_levels(fine[grid.inside]), minlength=_RANK_LEVELS)
+    ranks = ((np.cumsum(counts) - counts) / counts.sum()).astype(np.float32)
 
     def ranked(values: Floats) -> Floats:
-        rank = np.searchsorted(sorted_inside, values) / sorted_inside.size
-        return np.asarray(0.5 * values + 0.5 * rank, dtype=np.float32)
+        return np.asarray(0.5 * values + 0.5 * ranks[_levels(values)], dtype=np.float32)
 
     def binned(values: Floats) -> NDArray[np.int32]:
         bins = (np.clip(values, 0, 1) * settings.bins).astype(np.int32)
@@ -64,6 +67,11 @@ def appearance_features(
     first = binned(ranked(fine)) * settings.bins
     pairs = (first + binned(ranked_smooth), first + binned(deviation))
     return Appearance(fine, ranked_smooth, pairs)
+
+
+def _levels(values: Floats) -> NDArray[np.int32]:
+    """The number of the level of each value from 0 to 1."""
+    return (np.clip(values, 0, 1) * (_RANK_LEVELS - 1)).astype(np.int32)
 
 
 def likelihood(

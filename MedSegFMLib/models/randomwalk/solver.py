@@ -15,6 +15,7 @@ from ...prompts.voxels import VoxelMarks
 from ...volumes.intensities import intensity_bounds, normalised
 from ...volumes.pooling import Floats, pooled
 from ...volumes.region import Region, Shape
+from ...volumes.resampling import resampled
 from .appearance import Appearance, appearance_features, likelihood
 from .box_grid import BoxGrid, Cell, make_box_grid
 from .calibration import calibrate
@@ -173,10 +174,7 @@ def solve(prepared: PreparedBox, marks: VoxelMarks, progress: Progress) -> Float
 
 def on_voxels(logits: Floats, crop: PreparedCrop) -> Floats:
     """Resample from cells to voxels, linearly between the centres of cells."""
-    from scipy.ndimage import zoom
-
     factors = crop.grid.factors
-    if max(factors) > 1:
-        logits = zoom(logits, factors, order=1, mode="nearest", grid_mode=True)
+    whole = [n * f for n, f in zip(logits.shape, factors, strict=True)]
     k, j, i = crop.shape_kji
-    return np.ascontiguousarray(logits[:k, :j, :i], dtype=np.float32)
+    return np.ascontiguousarray(resampled(logits, whole)[:k, :j, :i])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...segmenter import Logits
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region, shape_triple
+from ...volumes.resampling import axis_weights, linear_weights, weighted
 
 CELL_MM = 1.5
 # An object that would fill more of the cube than this part gets larger cells.
@@ -26,8 +27,6 @@ _MOST_FILLED = 0.9
 # Positions this close to a whole number of cells are that number.
 _TOLERANCE = 1e-6
 _DIRECTIONS = ("RL", "AP", "SI")
-
-Positions = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -107,58 +106,46 @@ class CellWindow:
         Returns:
             (right, anterior, superior) float32.
         """
-        positions: list[Positions] = [np.empty(0)] * 3
+        weights: list[Logits] = [np.empty(0, np.float32)] * 3
         seen = []
         numbers = np.arange(self.side)
         for axis in self.axes:
             place = axis.voxel_of(numbers) - region.start_kji[axis.array_axis]
-            positions[axis.array_axis] = place
             width = region.shape_kji[axis.array_axis]
+            weights[axis.array_axis] = linear_weights(place, width)
             inside = (place >= -0.5 - _TOLERANCE) & (place <= width - 0.5 + _TOLERANCE)
             lattice = (numbers + axis.start >= 0) & (numbers + axis.start < axis.cells)
             seen.append(lattice & inside if within_lattice else inside)
-        cells = sampled(array_kji, positions).transpose([axis.array_axis for axis in self.axes])
+        # Of a fine volume, most voxels are in no cell.
+        used = [np.flatnonzero(weight.any(axis=0)) for weight in weights]
+        voxels = array_kji[np.ix_(*used)]
+        cells = weighted(voxels, [weight[:, of] for weight, of in zip(weights, used, strict=True)])
+        cells = cells.transpose([axis.array_axis for axis in self.axes])
         return np.where(_all_of(seen), cells, np.float32(outside))
 
-    def voxels_of(self, cells: Logits, region: Region) -> Logits:
-        """Cells (right, anterior, superior) of the cube at the voxels of a region of the volume."""
-        positions = []
-        for axis in self.axes:
+    def voxels_of(self, mask: Logits, region: Region) -> Logits:
+        """A mask of the cube at the voxels of a region of the volume.
+
+        Args:
+            mask: (right, anterior, superior) of any number of cells; it is enlarged to those of the
+                cube, and both steps of linear interpolation are one product along each axis.
+            region: The region.
+
+        Returns:
+            (K, J, I) float32.
+        """
+        weights: list[Logits] = []
+        for axis, count in zip(self.axes, mask.shape, strict=True):
             first, last = region.start_kji[axis.array_axis], region.stop_kji[axis.array_axis]
-            positions.append(axis.cell_of(np.arange(first, last)))
+            to_voxels = linear_weights(axis.cell_of(np.arange(first, last)), self.side)
+            weights.append(to_voxels @ axis_weights(count, self.side))
         order = np.argsort([axis.array_axis for axis in self.axes])
-        return np.ascontiguousarray(sampled(cells, positions).transpose(order))
+        return weighted(mask.transpose(order), [weights[n] for n in order])
 
     def cell_positions(self, voxels_kji: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, 3) voxels as positions in cells, centres being whole numbers from 0."""
         columns = [axis.cell_of(voxels_kji[:, axis.array_axis]) for axis in self.axes]
         return np.stack(columns, axis=1).astype(np.float32)
-
-
-def sampled(array: NDArray[Any], positions: Sequence[Positions]) -> Logits:
-    """Interpolate an array linearly at positions along each axis; ends are repeated beyond it.
-
-    Args:
-        array: Three axes, any type.
-        positions: Along each axis, in elements, whose centres are whole numbers from 0.
-
-    Returns:
-        float32, as many values along each axis as positions.
-    """
-    inside = [p.clip(0, n - 1) for p, n in zip(positions, array.shape, strict=True)]
-    lows = [np.floor(p).astype(np.int64) for p in inside]
-    firsts = [int(low.min()) for low in lows]
-    needed = tuple(
-        slice(first, int(low.max()) + 2) for first, low in zip(firsts, lows, strict=True)
-    )
-    result: Logits = array[needed].astype(np.float32)
-    for axis in sorted(range(3), key=lambda axis: len(inside[axis]) / result.shape[axis]):
-        low = lows[axis] - firsts[axis]
-        high = np.minimum(low + 1, result.shape[axis] - 1)
-        shape = [-1 if n == axis else 1 for n in range(3)]
-        share = (inside[axis] - lows[axis]).astype(np.float32).reshape(shape)
-        result = np.take(result, low, axis) * (1 - share) + np.take(result, high, axis) * share
-    return result
 
 
 def _lattice_axis(geometry: Geometry, direction: int, cell_mm: float) -> CellAxis:

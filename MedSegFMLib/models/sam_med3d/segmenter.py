@@ -137,7 +137,7 @@ class SamMed3dSegmenter:
             click = None if prompt is None else _click(prompt, encoding, window)
             mask = self._runtime.decode(features, click, mask)
         region = _answered(window.region(), marks, encoding)
-        logits = window.voxels_of(self._runtime.enlarged(mask), region)
+        logits = window.voxels_of(mask, region)
         enforce_marks(logits, marks.within(region), _CLICK_LOGIT)
         progress(1.0, "Predicting the mask")
         return CubePrediction(

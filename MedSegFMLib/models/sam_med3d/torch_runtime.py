@@ -97,21 +97,6 @@ class TorchRuntime:
         found: Logits = masks[0, 0].cpu().numpy()
         return found
 
-    def enlarged(self, mask: Logits) -> Logits:
-        """A mask that `decode` returned in the cells of the image, by trilinear interpolation."""
-        import torch
-        from torch.nn.functional import interpolate
-
-        with torch.inference_mode():
-            cells = interpolate(
-                torch.from_numpy(mask)[None, None],
-                size=(self.sizes.side,) * 3,
-                mode="trilinear",
-                align_corners=False,
-            )
-        found: Logits = cells[0, 0].numpy()
-        return found
-
     def _tensor(self, array: Logits) -> Tensor:
         """(1, 1, …) on the device."""
         import torch

@@ -188,8 +188,8 @@ class ModelComparison:
         if mask is None:
             raise MaskError(f"{found.title} has no voxels for {name}; use another result.")
         known = self._known_label(label, name)
-        own = self._logic.add_object(name) if known is None else known
-        self._logic.replace_segment(own, mask)
+        own = self._logic.objects.add(name) if known is None else known
+        self._logic.objects.replace(own, mask)
         return own
 
     def ask_consensus(self, label: int, method: str) -> None:
@@ -234,7 +234,7 @@ class ModelComparison:
             if mask is None:
                 return
             title = f"{subject.prompts.name(label)} consensus ({METHODS[method]})"
-            self._logic.add_segment(title, mask)
+            self._logic.objects.add_segment(title, mask)
         except MedSegFMError as error:
             self._complaints.append(str(error))
         self._consensuses.discard((label, method))

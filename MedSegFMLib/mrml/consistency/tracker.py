@@ -90,8 +90,18 @@ class ConsistencyTracker:
             self._queue.drop()
         self._forget_measured()
 
-    def set_contours_shown(self, on: bool) -> None:
-        """Show each plane's own outline of the object, or do not."""
+    @property
+    def is_measuring(self) -> bool:
+        """Whether a result is awaited; prompts may come meanwhile."""
+        return self._queue.is_measuring_consistency
+
+    @property
+    def shows_contours(self) -> bool:
+        """Whether each plane's own outline of the object is drawn."""
+        return self._view.shows_contours
+
+    @shows_contours.setter
+    def shows_contours(self, on: bool) -> None:
         self._view.shows_contours = on
         if self.is_on:
             self.show()

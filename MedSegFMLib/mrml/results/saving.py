@@ -120,7 +120,7 @@ class Saving:
         if item.has_layers:
             return file_result(self._logic)
         names = dict(self._logic.prompts.objects)
-        return Segmentation.from_labelmap(self._logic.labels(), names)
+        return Segmentation.from_labelmap(self._logic.objects.to_labels(), names)
 
     def poll(self) -> Saved | None:
         """Follow the other process; it never waits long.

@@ -94,7 +94,7 @@ def file_result(logic: SegmentationLogic, has_layers: bool = True) -> Segmentati
         geometry,
         digest_of(volume),
         prompts,
-        treatment=logic.treatment,
+        treatment=logic.objects.treatment,
         versions=versions(),
         result_sha256=digest_of_result(segmentation, geometry),
         asked_with=() if model.card.takes_words else None,

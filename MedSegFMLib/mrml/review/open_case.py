@@ -72,7 +72,7 @@ class OpenCase:
         self.volume_node = add_volume_node(scene, found.volume, found.case.name)
         try:
             logic.set_volume(self.volume_node)
-            logic.recover(_snapshot(found.case, segmentation, found.ledger))
+            logic.saved.recover(_snapshot(found.case, segmentation, found.ledger))
         except BaseException:
             scene.RemoveNode(self.volume_node)
             raise
@@ -143,7 +143,7 @@ class OpenCase:
 
     def _is_drawn_by_hand(self) -> bool:
         """Whether a segment has voxels that are not from an answer, or lacks some that are."""
-        work = self._logic.snapshot()
+        work = self._logic.saved.snapshot()
         assert work is not None, "a case is open"
         whole = Region.whole(work.grid.shape_kji)
         for label in work.state.prompts.labels:

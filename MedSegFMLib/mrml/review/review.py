@@ -102,7 +102,7 @@ class Review:
         opened = self._require_case()
         self.label = case.rows[0].label if label is None else label
         if self.label in self._logic.prompts.labels:
-            self._logic.select(self.label)
+            self._logic.objects.select(self.label)
         self._shown = 0
         self._jump()
         if not opened.has_other_weights:

@@ -61,7 +61,7 @@ class Replacements:
         label: int,
         treatment: Treatment,
     ) -> Written:
-        """Treat all voxels of an object's segment; see `SegmentationLogic.treat`.
+        """Treat all voxels of an object's segment; see `Objects.treat`.
 
         Raises:
             MaskError: If the segment has no voxels.
@@ -150,7 +150,7 @@ class Replacements:
         segment_id = str(segments.AddEmptySegment("", unused))
         self._editor.look_at(node, volume_node)
         if brought.mask_kji.any():
-            self._editor.add(grid, segment_id, brought.mask_kji, brought.region)
+            self._editor.fill(grid, segment_id, brought.mask_kji, brought.region)
         return segment_id
 
     def _put(

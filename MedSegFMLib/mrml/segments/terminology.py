@@ -1,4 +1,7 @@
-"""The meaning of a segment by its name: Slicer's terminologies give codes and usual colours."""
+"""The meaning of a segment by its name: Slicer's terminologies give codes and usual colours.
+
+Names that Slicer's list does not have get their codes from the library's (`volumes.segmentations`).
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,13 @@ from typing import Any
 
 import slicer
 
-from ...volumes.segmentations.vocabulary import variants
+from ...volumes.segmentations.meanings import listed, ways_to_say, without_number
+from ...volumes.segmentations.meanings import meaning_of as usual_meaning_of
+from ...volumes.segmentations.vocabulary import own_codes
 
 _LIST = "Segmentation category and type - 3D Slicer General Anatomy list"
-# What Slicer itself gives a new segment; written out, as it needs no loaded terminology.
-TISSUE = (
-    f"{_LIST}~SCT^85756007^Tissue~SCT^85756007^Tissue~^^~Anatomic codes - DICOM master list~^^~^^"
-)
 # Slicer's way to say that a type has no usual colour.
 _NO_COLOR = (127, 127, 127)
-# What people say, and Slicer's list calls otherwise.
-_OTHER_WORDS = {"tumor": "mass", "tumour": "mass", "lesion": "mass", "haemorrhage": "hemorrhage"}
 
 
 @dataclass(frozen=True)
@@ -40,16 +39,20 @@ def meaning_of(name: str, logic: Any | None) -> Meaning:
 
     Returns:
         The meaning; tissue without a colour if the name is unknown.
+
+    Raises:
+        PromptError: The user's own vocabulary cannot be used.
     """
-    if logic is None:
-        return Meaning(TISSUE, None)
-    words = name.replace("_", " ").casefold().split()
-    while words and words[-1].isdigit():
-        words.pop()
-    words = [_OTHER_WORDS.get(word, word) for word in words]
-    known = _meanings(logic)
-    said = [" ".join(words), *(f"{side} {phrase}".strip() for side, phrase in variants(name))]
-    return next((known[each] for each in said if each in known), Meaning(TISSUE, None))
+    if logic is not None and not own_codes(without_number(name))[0]:
+        known = _meanings(logic)
+        for words in ways_to_say(name):
+            meaning = known.get(" ".join(words))
+            if meaning is not None:
+                return meaning
+            if listed(words) is not None:
+                break
+    usual, color = usual_meaning_of(name)
+    return Meaning(usual.entry, color)
 
 
 @lru_cache(maxsize=4)

@@ -56,7 +56,7 @@ def segment_hint(logic: SegmentationLogic) -> str:
     Args:
         logic: The scene logic.
     """
-    chosen, node = logic.chosen_segment, logic.segments.node
+    chosen, node = logic.objects.chosen_segment, logic.segments.node
     segment = None if not chosen or node is None else node.GetSegmentation().GetSegment(chosen)
     if segment is not None and "mask" not in logic.card.prompts:
         return _("{title} cannot refine {name}: it takes no masks; choose another model.").format(
@@ -76,6 +76,25 @@ def locked_sentence(name: str) -> str:
     return _("{name} is locked and was not changed; clear Lock before the next prompt.").format(
         name=name
     )
+
+
+def treated(name: str, is_changed: bool) -> str:
+    """The result of a treatment as a sentence.
+
+    Args:
+        name: The name of the segment.
+        is_changed: Whether any voxel changed.
+    """
+    if is_changed:
+        return _("{name} was changed; Undo restores it.").format(name=name)
+    return _("Nothing of {name} had to change.").format(name=name)
+
+
+def no_slices(first: int, last: int) -> str:
+    """The reason why slices cannot be frozen: the first is after the last."""
+    return _(
+        "The slices {first} to {last} are none; the last must not be before the first."
+    ).format(first=first, last=last)
 
 
 def change_text(written: Written, prompts: PromptList) -> str:

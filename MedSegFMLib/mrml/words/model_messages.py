@@ -6,12 +6,12 @@ from ... import registry
 from ...errors import WeightsError
 from ...prompts.prompt_list import PromptList
 from ...prompts.types import Text
-from ...segmenter import ModelCard
+from ...segmenter import ModelCard, ModelOption
 from ...session.region_of_interest import prompt_region
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region
 from ...weights import store
-from ...weights.catalogue import entry
+from ...weights.catalogue import Entry, entry
 from .translation import tr as _
 
 # The region for which memory is estimated while no prompt says how large the object is.
@@ -81,6 +81,43 @@ def is_published(card: ModelCard) -> bool:
         return card.weights is not None and entry(card.weights).is_published
     except WeightsError:
         return False
+
+
+def licence_question(item: Entry, title: str) -> str:
+    """The question before weights are downloaded whose licence restricts their use.
+
+    Args:
+        item: The entry of the weights in the catalogue.
+        title: The title of the model.
+    """
+    return _(
+        "The weights of {title} come under the licence {licence}, which restricts what you may use "
+        "them for (often: no commercial use). Read it before you go on. Do you accept it?"
+    ).format(title=title, licence=item.licence)
+
+
+def not_accepted() -> str:
+    """The sentence if the user does not accept a licence."""
+    return _("Nothing was downloaded: the licence was not accepted.")
+
+
+def downloaded(left_out: str) -> str:
+    """The sentence after a download.
+
+    Args:
+        left_out: A sentence on what of the trial was left out; "" if nothing was.
+    """
+    return " ".join((_("The weights were downloaded and verified."), left_out)).strip()
+
+
+def default_value(option: ModelOption) -> str:
+    """The value of an option that is not given, or words for the model's own choice."""
+    return option.default or _("model's own")
+
+
+def default_choice(option: ModelOption) -> str:
+    """The title of the choice not to set an option."""
+    return _("Default ({value})").format(value=default_value(option))
 
 
 def region_voxels(

@@ -25,7 +25,7 @@ def sentence(written: Written, logic: SegmentationLogic) -> str:
         written: The `Written` of the answer.
         logic: The scene logic.
     """
-    if logic.place_question is not None:
+    if logic.questions.place is not None:
         return _("Nothing is segmented yet: choose its place.")
     parts = (_change(written, logic), _bound(written, logic), _settled(written, logic))
     return " ".join(part for part in parts if part)
@@ -69,8 +69,8 @@ def _reason(logic: SegmentationLogic) -> str:
     """The most probable reason why the segments stayed as they were."""
     if not logic.prompts.entries:
         return _("there are no prompts")
-    if logic.masks_limit_answers:
+    if logic.limits.are_masked:
         return _("masking in the Segment Editor leaves no voxel to change")
-    if logic.avoids_others:
+    if logic.limits.avoid_others:
         return _("the segments fit the prompts already, or other segments are in the way")
     return _("the segments fit the prompts already")

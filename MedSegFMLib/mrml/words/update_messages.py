@@ -80,7 +80,7 @@ def show_update(update: Update, status: Status, logic: SegmentationLogic) -> Non
 def _show_written(update: Written, status: Status, logic: SegmentationLogic) -> None:
     status.changed(messages.change_text(update, logic.prompts))
     label = logic.current_label
-    if logic.is_locked(label):
+    if logic.objects.is_locked(label):
         status.inform(messages.locked_sentence(logic.prompts.name(label)))
     else:
         status.done(outcomes.sentence(update, logic))

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from ...errors import GeometryError, VolumeError
 from ...system.memory.physical_memory import check_fits_memory
 from ..geometry import Geometry
+from .codes import Code
 from .dicom_write import LEDGER_ELEMENT, PRIVATE_CREATOR, PRIVATE_GROUP
-from .meanings import Code, Meaning, Rgb
+from .meanings import Meaning, Rgb
 from .segmentation import Segment, Segmentation
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from ... import __version__
 from ...errors import MaskError
 from ...system.atomic_files import atomic_path
 from ..region import Region
+from .codes import Code
 from .dicom_source import Source, named_errors
-from .meanings import TISSUE, Code, Rgb
+from .meanings import TISSUE, Rgb, equivalents_of
 from .segmentation import Segment, Segmentation
 
 if TYPE_CHECKING:
@@ -185,9 +186,12 @@ def _description(number: int, segment: Segment, algorithm: Algorithm) -> Any:
         display_color=hd.color.CIELabColor.from_rgb(*_bytes(segment.color_rgb or (1, 1, 1))),
     )
     description.SegmentDescription = segment.name[:1024]
+    kind = description.SegmentedPropertyTypeCodeSequence[0]
     if meaning.side is not None:
-        kind = description.SegmentedPropertyTypeCodeSequence[0]
         kind.SegmentedPropertyTypeModifierCodeSequence = [_coded(meaning.side)]
+    equivalents = equivalents_of(meaning.kind)
+    if equivalents:
+        kind.EquivalentCodeSequence = [_coded(code) for code in equivalents]
     return description
 
 

@@ -1,15 +1,20 @@
-"""The meaning of a segment by its name: codes of SNOMED CT, as in DICOM and Slicer, and colours."""
+"""The meaning of a segment by its name: codes of SNOMED CT, as in DICOM and Slicer, and colours.
+
+`anatomy.json` names the source of each code, and has the codes of the FMA that mean the same.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from ...system.json_files import load_json
-from .vocabulary import variants
+from .codes import Code
+from .vocabulary import codes_beside, own_codes, variants
 
 Rgb = tuple[float, float, float]
 
@@ -30,6 +35,7 @@ _OTHER_WORDS = {
     "oesophagus": "esophagus",
     "oedema": "edema",
 }
+_FILLERS = {"a", "an", "of", "the"}
 _ENTRY = re.compile(r"[^~]*~([^~]*)~([^~]*)~([^~]*)~[^~]*~[^~]*~[^~]*", re.DOTALL)
 # Colours of segments without one of their own (Okabe and Ito, distinct also for the colour-blind).
 _PALETTE: tuple[Rgb, ...] = (
@@ -41,24 +47,6 @@ _PALETTE: tuple[Rgb, ...] = (
     (0.835, 0.369, 0.0),
     (0.8, 0.475, 0.655),
 )
-
-
-@dataclass(frozen=True)
-class Code:
-    """A coded concept.
-
-    Attributes:
-        value: its code, for instance "10200004".
-        meaning: its name for people, for instance "Liver".
-        scheme: the system of codes; SNOMED CT is "SCT".
-    """
-
-    value: str
-    meaning: str
-    scheme: str = "SCT"
-
-    def __str__(self) -> str:
-        return f"{self.scheme}^{self.value}^{self.meaning}"
 
 
 @dataclass(frozen=True)
@@ -83,44 +71,77 @@ class Meaning:
 
 TISSUE = Meaning(Code("85756007", "Tissue"), Code("85756007", "Tissue"))
 """The meaning of a segment whose name says nothing."""
+# The category of the user's codes of names that the list does not have.
+_UNLISTED = Meaning(Code("123037004", "Anatomical Structure"), TISSUE.kind)
 
 
 def meaning_of(name: str) -> tuple[Meaning, Rgb | None]:
     """The meaning of a segment's name, and its usual colour, red, green and blue from 0 to 1.
 
-    Case, underscores and a number at the end are ignored: "Left_Kidney 2" is a left kidney, as is
-    "kidney left", and as `vocabulary` knows it, "Kidney (L)". A name that is not in the list is
-    tissue without a colour.
+    Case, underscores, the order of words and a number at the end are ignored: "Left_Kidney 2" is a
+    left kidney, as is "kidney left", and as `vocabulary` knows it, "Kidney (L)". Codes that the
+    user's vocabulary gives come first. A name that is not in the list is tissue without a colour.
+
+    Raises:
+        PromptError: the user's own vocabulary cannot be used.
     """
-    for words in _ways_to_say(name):
-        found = _listed(words)
-        if found is not None:
-            return found
-    return TISSUE, None
+    found = next(filter(None, map(listed, ways_to_say(name))), None)
+    codes, side = own_codes(without_number(name))
+    if not codes:
+        return found or (TISSUE, None)
+    usual, color = found or (_UNLISTED, None)
+    return Meaning(usual.category, codes[0], Code(*_SIDES[side]) if side else None), color
 
 
-def _ways_to_say(name: str) -> Iterator[list[str]]:
-    """The words of a name in lower case, then those of its synonyms."""
-    words = [w for w in re.split(r"[\s_]+", name.casefold()) if w]
-    while words and words[-1].isdigit():
-        words.pop()
-    yield [_OTHER_WORDS.get(word, word) for word in words]
-    for side, phrase in variants(name):
-        yield [*([side] if side else []), *phrase.casefold().split()]
+def equivalents_of(kind: Code) -> tuple[Code, ...]:
+    """The codes of other systems that mean the same: the user's own, then those of the FMA.
+
+    Raises:
+        PromptError: the user's own vocabulary cannot be used.
+    """
+    own = codes_beside(kind)
+    usual = (_equivalents().get(code.value, ()) for code in (kind, *own) if code.scheme == "SCT")
+    return tuple(dict.fromkeys((*own, *chain.from_iterable(usual))))
 
 
-def _listed(words: Sequence[str]) -> tuple[Meaning, Rgb | None] | None:
-    """The entry of the list with these words; None if there is none."""
-    sides = [word for word in words if word in _SIDES]
-    plain = " ".join(word for word in words if word not in _SIDES)
-    found = _types().get(" ".join(words))
+def ways_to_say(name: str) -> Iterator[list[str]]:
+    """The words of a name in lower case, then those of its synonyms; last, without a number.
+
+    "Rib 3" is the third rib, and "Liver 3" a liver.
+
+    Raises:
+        PromptError: the user's own vocabulary cannot be used.
+    """
+    for said in dict.fromkeys((name, without_number(name))):
+        yield [_OTHER_WORDS.get(word, word) for word in _words(said)]
+        for side, phrase in variants(said):
+            yield [*([side] if side else []), *_words(phrase)]
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[\s_]+", name.casefold()) if word]
+
+
+def _key(words: Sequence[str]) -> tuple[str, ...]:
+    """Words as the list is searched for them: in any order, without "of the"."""
+    return tuple(sorted(word for word in words if word not in _FILLERS))
+
+
+def without_number(name: str) -> str:
+    """A name without the numbers at its end."""
+    return re.sub(r"([\s_]+\d+)+\s*$", "", name)
+
+
+def listed(words: Sequence[str]) -> tuple[Meaning, Rgb] | None:
+    """The entry of the list with these words in any order; None if there is none."""
+    found = _types().get(_key(words))
     if found is not None:
         return found[0], found[1]
-    found = _types().get(plain)
+    sides = [word for word in words if word in _SIDES]
+    found = _types().get(_key([word for word in words if word not in _SIDES]))
     if found is None or len(sides) != 1 or not found[2]:
         return None
-    side = Code(*_SIDES[sides[0]])
-    return Meaning(found[0].category, found[0].kind, side), found[1]
+    return replace(found[0], side=Code(*_SIDES[sides[0]])), found[1]
 
 
 def meaning_of_entry(entry: str) -> Meaning | None:
@@ -139,12 +160,23 @@ def distinct_color(number: int) -> Rgb:
 
 
 @cache
-def _types() -> dict[str, tuple[Meaning, Rgb | None, bool]]:
-    """By name in lower case: the meaning, its colour, and whether there is a left and a right."""
+def _types() -> dict[tuple[str, ...], tuple[Meaning, Rgb, bool]]:
+    """By sorted words: the meaning, its colour, and whether there is a left and a right."""
     table = load_json(_TABLE, dict)
-    found: dict[str, tuple[Meaning, Rgb | None, bool]] = {}
-    for name, value, category, is_sided, rgb in table["types"]:
-        meaning = Meaning(Code(category, table["categories"][category]), Code(value, name))
-        color = None if rgb is None else (rgb[0] / 255, rgb[1] / 255, rgb[2] / 255)
-        found[name.casefold()] = (meaning, color, is_sided)
+    found: dict[tuple[str, ...], tuple[Meaning, Rgb, bool]] = {}
+    for name, value, category, is_sided, rgb in chain.from_iterable(table["types"].values()):
+        categories = Code(category, table["categories"][category])
+        meaning = Meaning(categories, Code(value, name))
+        color = (rgb[0] / 255, rgb[1] / 255, rgb[2] / 255)
+        found[_key(_words(name))] = (meaning, color, is_sided)
+    return found
+
+
+@cache
+def _equivalents() -> dict[str, tuple[Code, ...]]:
+    """By code of SNOMED CT: those of other systems."""
+    found: dict[str, tuple[Code, ...]] = {}
+    for scheme, codes in load_json(_TABLE, dict)["equivalents"].items():
+        for kind, (value, name) in codes.items():
+            found[kind] = (*found.get(kind, ()), Code(value, name, scheme))
     return found

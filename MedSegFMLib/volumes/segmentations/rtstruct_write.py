@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ...errors import MaskError
 from ...system.atomic_files import atomic_path
 from ..geometry import Geometry
+from .codes import Code
 from .dicom_source import Source, named_errors
 from .dicom_write import (
     LEDGER_ELEMENT,
@@ -28,7 +29,7 @@ from .dicom_write import (
     Algorithm,
     label_text,
 )
-from .meanings import TISSUE, Code
+from .meanings import TISSUE, equivalents_of
 from .outlines import outlines
 from .segmentation import Segment, Segmentation
 
@@ -219,6 +220,9 @@ def _observation(number: int, segment: Segment) -> Dataset:
     kind = _coded(meaning.kind)
     if meaning.side is not None:
         kind.SegmentedPropertyTypeModifierCodeSequence = [_coded(meaning.side)]
+    equivalents = equivalents_of(meaning.kind)
+    if equivalents:
+        kind.EquivalentCodeSequence = [_coded(code) for code in equivalents]
     item.RTROIIdentificationCodeSequence = [kind]
     item.RTROIInterpretedType = ""
     item.ROIInterpreter = ""

@@ -4,6 +4,9 @@
 a file of the same form that MEDSEGFM_VOCABULARY names is added to it. Case, underscores, the order
 of words, plurals and "of the" do not matter. A short form may have several meanings: "LV" is a
 ventricle of the heart or of the brain, and the names among which one is looked for decide.
+
+The user's file may have codes of phrases, {"my organ": ["99MINE^17^My organ"]}: the first is what a
+segment of that name is, and the others mean the same. The usual codes are in `meanings`.
 """
 
 from __future__ import annotations
@@ -19,10 +22,11 @@ from typing import Any
 
 from ...errors import PromptError
 from ...system.json_files import load_json
+from .codes import Code, read_code
 
 _TABLE = Path(__file__).with_name("vocabulary.json")
 _OWN = "MEDSEGFM_VOCABULARY"
-_SECTIONS = ("sides", "words", "phrases", "short")
+_SECTIONS = ("sides", "words", "phrases", "short", "codes")
 # Where a lower-case letter or a digit meets the beginning of another word: KidneyLeft.
 _CAMEL = re.compile(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])")
 _WORD = re.compile(r"[^\W_]+")
@@ -67,6 +71,7 @@ class _Vocabulary:
     phrases: dict[Words, str] = field(default_factory=dict)
     synonyms: dict[str, list[str]] = field(default_factory=dict)
     short: dict[Words, frozenset[Reading]] = field(default_factory=dict)
+    codes: dict[Reading, tuple[Code, ...]] = field(default_factory=dict)
 
 
 def readings(name: str) -> frozenset[Reading]:
@@ -131,6 +136,27 @@ def variants(name: str) -> Iterator[tuple[str, str]]:
         phrase = table.phrases.get(reading.words)
         for each in [phrase, *table.synonyms[phrase]] if phrase else [" ".join(reading.words)]:
             yield reading.side, each
+
+
+def own_codes(name: str) -> tuple[tuple[Code, ...], str]:
+    """The codes that the user's vocabulary gives a name, and the side that they do not include.
+
+    No codes for a name of several meanings.
+    """
+    found = readings(name)
+    if len(found) == 1:
+        (reading,) = found
+        codes = _vocabulary().codes
+        if reading in codes:
+            return codes[reading], ""
+        return codes.get(Reading("", reading.words), ()), reading.side
+    return (), ""
+
+
+def codes_beside(code: Code) -> tuple[Code, ...]:
+    """The codes that the user's vocabulary gives to the same name after this one."""
+    groups = _vocabulary().codes.values()
+    return next((codes[1:] for codes in groups if codes[:1] == (code,)), ())
 
 
 def match(name: str, names: Sequence[str]) -> Match:
@@ -229,7 +255,7 @@ def _read(own: str) -> _Vocabulary:
 
 
 def _add(document: dict[str, Any], table: _Vocabulary) -> None:
-    sides, words, phrases, short = ({**document.get(name, {})} for name in _SECTIONS)
+    sides, words, phrases, short, codes = ({**document.get(name, {})} for name in _SECTIONS)
     for side, spellings in sides.items():
         table.sides |= {_text(word): side for word in _texts(spellings)}
     table.spellings |= {_text(word): _text(usual) for word, usual in words.items()}
@@ -241,6 +267,8 @@ def _add(document: dict[str, Any], table: _Vocabulary) -> None:
     for form, meanings in short.items():
         key = tuple(sorted(_divided(form, table)[1]))
         table.short[key] = frozenset(_meant(meaning, table) for meaning in _texts(meanings))
+    for phrase, texts in codes.items():
+        table.codes[_meant(phrase, table)] = tuple(read_code(text) for text in _texts(texts))
 
 
 def _meant(phrase: str, table: _Vocabulary) -> Reading:

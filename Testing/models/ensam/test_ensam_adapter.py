@@ -335,9 +335,9 @@ def test_missing_weights_name_the_ways_out(
 
 
 def test_imported_weights_are_found_and_checked(empty_store: Path, weights: Path) -> None:
-    from MedSegFMLib.weights import store
+    from MedSegFMLib.weights import installing
 
-    path = store.import_file("ensam", weights)
+    path = installing.import_file("ensam", weights)
     assert ensam.create("cpu").card is ensam.CARD
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
@@ -514,18 +514,17 @@ def test_large_region_is_seen_once_more_in_windows() -> None:
         seen.append((float(image.min()), float(image.max())))
         return image
 
-    prediction = predict(
-        EnsamSegmenter(Echo(answer)),
-        volume,
-        [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12))],
-    )
+    # A click in the middle is in both.
+    click = Point.from_ijk(volume.geometry, (48, 8, 8), True)
+    prompts = [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)), click]
+    prediction = predict(EnsamSegmenter(Echo(answer)), volume, prompts)
     assert len(seen) == 3
     whole, (first, second) = seen[0], seen[-2:]
     # One scale of intensities for all, so that the windows look like parts of the whole.
     assert (
         first[0] == whole[0] and second[1] == whole[1] and first[1] == pytest.approx(0.6, abs=0.02)
     )
-    assert np.abs(np.diff(prediction.logits_kji[8, 8])).max() < 0.05
+    assert np.abs(np.diff(prediction.logits_kji[4, 4])).max() < 0.05
 
 
 def test_window_far_from_the_object_is_not_decoded() -> None:
@@ -536,29 +535,50 @@ def test_window_far_from_the_object_is_not_decoded() -> None:
         calls.append(image)
         return image * 40 - 38
 
-    predict(
-        EnsamSegmenter(Echo(answer)),
-        volume,
-        [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12))],
-    )
+    # The click is in both windows.
+    click = Point.from_ijk(volume.geometry, (48, 8, 8), False)
+    prompts = [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)), click]
+    predict(EnsamSegmenter(Echo(answer)), volume, prompts)
     assert len(calls) == 2
 
 
-def test_click_outside_a_window_is_not_told_there() -> None:
+def test_window_is_processed_once_a_click_is_in_it_and_keeps_its_answer() -> None:
     volume = noise_volume((CELLS, CELLS, 6 * CELLS))
-    told = []
+    given: list[list[int]] = []
+    encoded = []
 
     class Listening(Echo):
-        def decode(self, features: Any, prompts: Any, previous: Any, progress: Any) -> Any:
-            told.append(prompts.kinds.tolist())
-            return features.image
+        def encode(self, image: Any, spacing_kji_mm: Sequence[float], progress: Any) -> Any:
+            encoded.append(image)
+            return super().encode(image, spacing_kji_mm, progress)
 
+        def decode(self, features: Any, prompts: Any, previous: Any, progress: Any) -> Any:
+            given.append(prompts.kinds.tolist())
+            return features.image + len(given)
+
+    model = EnsamSegmenter(Listening())
+    encoding = model.encode(volume, None, no_progress)
     prompts = [
         Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)),
-        Point.from_ijk(volume.geometry, (10, 8, 8), True),
+        Point.from_ijk(volume.geometry, (10, 8, 8), False),
+        Point.from_ijk(volume.geometry, (80, 8, 8), False),
     ]
-    predict(EnsamSegmenter(Listening()), volume, prompts)
-    assert told == [[0, 1, 2], [0, 1, 2], [0, 1]]
+    steps: list[Prediction | None] = [None]
+    for n in range(3):
+        steps.append(model.predict(encoding, prompts[: n + 1], steps[-1], no_progress))
+    # Each time the whole, and the window with the new click, which has no other.
+    assert given == [[0, 1], [0, 1, 3], [0, 1, 3], [0, 1, 3, 3], [0, 1, 3]]
+    assert len(encoded) == 3
+    # The answer to the whole is 2 higher, that to the window the same: this is their mean.
+    rise = (steps[3].logits_kji - steps[2].logits_kji)[..., :30]
+    clicked = np.zeros(rise.shape, bool)
+    clicked[8, 8, 10] = True
+    np.testing.assert_allclose(rise[~clicked], 1, atol=1e-5)
+    # Another region is looked at anew.
+    given.clear()
+    elsewhere = model.encode(volume, Region((0, 0, 1), (CELLS, CELLS, 6 * CELLS)), no_progress)
+    model.predict(elsewhere, prompts, steps[3], no_progress)
+    assert len(given) == 3
 
 
 @pytest.mark.parametrize(("ijk", "positive"), [((8, 8, 11), True), ((8, 8, 2), False)])

@@ -126,6 +126,18 @@ def test_likelihood_tells_apart_by_intensity_and_by_texture() -> None:
         assert found[grid.inside].mean() > 0.8 and found[~grid.inside].mean() < -0.8
 
 
+@pytest.mark.parametrize("positive", [True, False])
+def test_depth_is_the_distance_to_the_nearest_cell_that_a_mark_has_right(positive: bool) -> None:
+    grid = make_box_grid((6, 7, 8), Region((1, 1, 1), (5, 6, 7)), (1, 1, 1), SETTINGS)
+    logits = np.random.default_rng(0).normal(-1, 1, grid.shape).astype(np.float32)
+    mark = Mark((2, 3, 4), positive)
+    right = np.argwhere((logits > 0) == positive)
+    offsets = np.argwhere(np.ones(grid.shape))[:, None] - right
+    nearest = np.linalg.norm(offsets * grid.cell_half_boxes, axis=2).min(axis=1)
+    np.testing.assert_allclose(depth_map(grid, mark, logits).ravel(), nearest, atol=1e-5)
+    assert (depth_map(grid, mark, np.zeros_like(logits) * mark.sign) == 1).all()
+
+
 def test_marks_get_the_logit_they_ask_for_and_keep_their_sign() -> None:
     grid = make_box_grid((20, 20, 20), Region((2, 2, 2), (18, 18, 18)), (1, 1, 1), SETTINGS)
     smooth = np.zeros(grid.shape, np.float32)

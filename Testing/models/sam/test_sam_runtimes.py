@@ -19,7 +19,7 @@ from MedSegFMLib.models.sam.openvino_runtime import OpenVinoSamRuntime
 from MedSegFMLib.models.sam.runtime import SamRuntime, SliceEmbedding, SlicePrompt
 from MedSegFMLib.models.sam.torch_runtime import TorchSamRuntime
 from MedSegFMLib.progress import no_progress
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing
 from MedSegFMLib.weights.checksums import derived_files
 
 SIZE = (96, 64)
@@ -232,9 +232,9 @@ def test_removing_weights_takes_their_graphs_along(
     tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path))
-    path = store.import_file("medsam", checkpoint)
+    path = installing.import_file("medsam", checkpoint)
     prepared(path)
-    store.remove("medsam")
+    installing.remove("medsam")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,7 +16,7 @@ from MedSegFMLib.cli import main
 from MedSegFMLib.errors import WeightsError
 from MedSegFMLib.models.sam import loading
 from MedSegFMLib.models.sam import weights as sam_weights
-from MedSegFMLib.weights import catalogue, store
+from MedSegFMLib.weights import catalogue, installing, store
 from MedSegFMLib.weights.checksums import record, sha256_of
 
 
@@ -109,7 +109,7 @@ def test_truncated_checkpoints_are_refused(checkpoint: Path, folder: Path, share
     with pytest.raises(WeightsError, match=r"truncated|neither a torch"):
         sam_weights.load(checkpoint, TINY)
     with pytest.raises(WeightsError, match=r"truncated|neither a torch"):
-        store.import_file("medsam", checkpoint)
+        installing.import_file("medsam", checkpoint)
     assert not folder.exists()
 
 
@@ -166,15 +166,15 @@ def published(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 def test_only_published_files_are_imported_as_sam(checkpoint: Path, folder: Path) -> None:
     with pytest.raises(WeightsError, match=r" or a7bf3b02.*; download it again, or confirm"):
-        store.import_file("sam", checkpoint)
+        installing.import_file("sam", checkpoint)
     assert not folder.exists()
-    store.import_file("sam", checkpoint, sha256_of(checkpoint))
+    installing.import_file("sam", checkpoint, sha256_of(checkpoint))
 
 
 def test_a_larger_published_network_takes_the_place_of_sam(
     published: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store.import_file("sam", published)
+    installing.import_file("sam", published)
     store.verify_recorded(store.find("sam"))
     assert main(["weights", "list"]) == 0
     assert "published" in capsys.readouterr().out
@@ -185,7 +185,7 @@ def test_medsam_is_imported_without_a_known_hash(
 ) -> None:
     with pytest.raises(WeightsError, match=r"get them from https://github\.com/bowang-lab/MedSAM"):
         store.find("medsam")
-    path = store.import_file("medsam", checkpoint)
+    path = installing.import_file("medsam", checkpoint)
     assert main(["weights", "list"]) == 0
     assert "imported" in capsys.readouterr().out.split("medsam")[1]
     assert path == folder / "medsam_vit_b.pth"

@@ -35,7 +35,7 @@ from MedSegFMLib.models.sam3d.patches import PatchGrid, ZScores, bell
 from MedSegFMLib.models.sam3d.weights import Sam3dFacts, read_facts
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.volumes.images import combined
-from MedSegFMLib.weights import store
+from MedSegFMLib.weights import installing
 from MedSegFMLib.weights.checksums import record
 
 
@@ -289,7 +289,7 @@ def test_a_wrong_or_missing_or_altered_base_is_refused(
 def test_weights_of_the_store_are_used(decoder: Path, base: Path, folder: Path) -> None:
     with pytest.raises(WeightsError, match=r"get them from https://github\.com/UARK-AICV/SAM3D"):
         create("sam3d", "cpu", base=base)
-    store.import_file("sam3d", decoder)
+    installing.import_file("sam3d", decoder)
     assert create("sam3d", "cpu", base=base).classes == CLASSES
 
 

@@ -61,7 +61,7 @@ def _segment(desk: Any, subject: Any) -> None:
     logic = desk.panel.logic
     for name, corners in subject.boxes.items():
         desk.ui.nextSegmentButton.click()
-        logic.rename(logic.current_label, name)
+        logic.objects.rename(logic.current_label, name)
         desk.draw_box(*(subject.ras(corner) for corner in corners))
         count = len(logic.prompts.entries)
         desk.wait(lambda count=count: len(logic.prompts.entries) > count)
@@ -113,11 +113,11 @@ def _consistency(desk: Any, views: Any, folder: Path) -> None:
     ui, logic = desk.ui, desk.panel.logic
     ui.consistencySection.collapsed = False
     ui.showConsistency.click()
-    desk.wait(lambda: logic.consistency is not None)
+    desk.wait(lambda: logic.consistency.current is not None)
     ui.worstSpotButton.click()
     desk.photograph(folder / "panel-consistency.png")
     _hide_handles()
-    views.zoom(logic.doubtful_position(), 1.1)
+    views.zoom(logic.consistency.doubtful_position(), 1.1)
     views.photograph(folder / "views-consistency.png")
     ui.showConsistency.click()
     ui.consistencySection.collapsed = True
@@ -176,12 +176,12 @@ def _adapted(desk: Any, folder: Path) -> None:
     from sam_checkpoints import write_checkpoint
 
     from host.tiny_sam import TinyTraining
-    from MedSegFMLib.weights import store
+    from MedSegFMLib.weights import installing
     from MedSegFMLib.weights.checksums import sha256_of
 
     ui, adapting = desk.ui, desk.panel.adapting.adapting
     weights = write_checkpoint(Path(tempfile.mkdtemp()) / "sam.pth")
-    store.import_file("sam", weights, sha256_of(weights))
+    installing.import_file("sam", weights, sha256_of(weights))
     for number in (1, 2, 3):
         _segmented_phantom(f"Phantom {number}")
     _collapse(ui, True)

@@ -91,6 +91,19 @@ def test_segments_come_back_and_highdicom_reads_the_same(tmp_path: Path, overlap
         assert np.array_equal(frames[..., 0] > 0, mask)
 
 
+def test_codes_of_the_fma_are_beside_those_of_snomed_ct(tmp_path: Path) -> None:
+    out, given = written(series(tmp_path), tmp_path / "x.dcm")
+    dataset = pydicom.dcmread(out)
+    for item, segment in zip(dataset.SegmentSequence, given.segments, strict=True):
+        kind = item.SegmentedPropertyTypeCodeSequence[0]
+        found = [
+            (code.CodingSchemeDesignator, code.CodeValue)
+            for code in kind.get("EquivalentCodeSequence", [])
+        ]
+        wanted = {"liver": [("FMA", "7197")], "Left_Kidney": [("FMA", "7203")]}
+        assert found == wanted.get(segment.name, [])
+
+
 def test_headers_say_what_made_the_segments_and_from_which_images(tmp_path: Path) -> None:
     folder = series(tmp_path)
     out, _ = written(folder, tmp_path / "x.dcm")

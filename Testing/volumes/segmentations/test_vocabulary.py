@@ -10,7 +10,7 @@ import pytest
 
 from MedSegFMLib.errors import PromptError
 from MedSegFMLib.segmenter import class_numbers
-from MedSegFMLib.volumes.segmentations.meanings import meaning_of
+from MedSegFMLib.volumes.segmentations.meanings import TISSUE, equivalents_of, meaning_of
 from MedSegFMLib.volumes.segmentations.vocabulary import match, other_side, phrase_of, readings
 
 ALIKE = [
@@ -99,7 +99,38 @@ def test_the_users_own_vocabulary_is_added(tmp_path: Path, monkeypatch: pytest.M
     assert phrase_of("left_mo") == "left my organ" and phrase_of("hepar") == "liver"
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"phrases": {"a": "b"}}', '{"words": {"a": 1}}'])
+def test_the_users_own_codes_come_first_and_others_mean_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own.json"
+    codes = {
+        "kidney": ["99MINE^17^Our kidney", "SCT^64033007^Kidney"],
+        "left my organ": ["99MINE^18^Left organ"],
+    }
+    own.write_text(json.dumps({"phrases": {"my organ": ["MO"]}, "codes": codes}))
+    monkeypatch.setenv("MEDSEGFM_VOCABULARY", str(own))
+    meaning, color = meaning_of("Kidney (L) 2")
+    assert str(meaning.kind) == "99MINE^17^Our kidney" and color is not None
+    assert meaning.side is not None and meaning.side.meaning == "Left"
+    others = [str(code) for code in equivalents_of(meaning.kind)]
+    assert others == ["SCT^64033007^Kidney", "FMA^7203^kidney"]
+    meaning, _ = meaning_of("MO left")
+    assert (str(meaning.kind), meaning.side) == ("99MINE^18^Left organ", None)
+    assert meaning_of("right MO")[0] == TISSUE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{",
+        '{"phrases": {"a": "b"}}',
+        '{"words": {"a": 1}}',
+        '{"codes": {"a": ["SCT^10200005^Liver"]}}',
+        '{"codes": {"a": ["12"]}}',
+        '{"codes": {"a": ["FMA^FMA:7^b"]}}',
+    ],
+)
 def test_a_vocabulary_that_is_none_is_refused(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +148,12 @@ def test_a_vocabulary_that_is_none_is_refused(
         ("urinary bladder", "89837001^Bladder"),
         ("suprarenal gland, left", "23451007^Adrenal gland~SCT^7771000^Left"),
         ("lung_upper_lobe_left", "45653009^Upper lobe of lung~SCT^7771000^Left"),
-        ("brain stem 2", "85756007^Tissue"),
+        ("brain stem 2", "119238007^Brain Stem"),
+        ("rib_right_3", "25888004^Third rib~SCT^24028007^Right"),
+        ("Th12 vertebra", "23215003^T12 vertebra"),
+        ("heart_atrium_left", "82471001^Left atrium"),
+        ("heart_ventricle_right", "53085002^Right ventricle of heart"),
+        ("my organ", "85756007^Tissue"),
     ],
 )
 def test_meanings_are_found_by_any_name(name: str, code: str) -> None:

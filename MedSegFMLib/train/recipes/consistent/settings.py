@@ -11,11 +11,11 @@ from ..ensam.settings import EnsamSettings
 
 
 @dataclass(frozen=True)
-class ConsistentSettings(EnsamSettings):
-    """Those of the recipe `ensam`, and those of the agreement between views.
+class AgreementSettings:
+    """Those of the agreement between views, beside those of a recipe.
 
     Attributes:
-        consistency: the weight of the agreement; 0 trains as the recipe ensam does.
+        consistency: the weight of the agreement; 0 trains with labels alone.
         ramp: the samples over which that weight rises from 0.
         compared: the values compared between views: probabilities, logits, or masks, whose gradient
             is that of the probabilities.
@@ -36,8 +36,21 @@ class ConsistentSettings(EnsamSettings):
     unlabelled: Path | None = None
     unlabelled_weight: float = 1.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def share_after(self, samples: int) -> float:
+        """The weight of the agreement after a number of samples, on its rise to `consistency`."""
+        return self.consistency * (min(1.0, samples / self.ramp) if self.ramp else 1.0)
+
+    def check_agreement(self) -> None:
+        """Refuse values out of range with a TrainingError."""
         check_at_least(0, self, "consistency", "ramp", "certainty", "unlabelled_weight")
         check_positive(self, "sharpness")
         check_shares(self, "margin")
+
+
+@dataclass(frozen=True)
+class ConsistentSettings(AgreementSettings, EnsamSettings):
+    """Those of the recipe `ensam`, and those of the agreement between views."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_agreement()

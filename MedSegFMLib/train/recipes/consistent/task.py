@@ -54,7 +54,7 @@ class ConsistentTask(EnsamTask):
         values = super().backward(batch, number, weight)
         segmentation = values["loss"]
         values |= {"segmentation_loss": segmentation}
-        share = self._consistent.consistency * self._ramp(number)
+        share = self._consistent.share_after(number * self.samples)
         if not share:
             return values
         rng = np.random.default_rng((self._consistent.seed, number, 1))
@@ -104,11 +104,6 @@ class ConsistentTask(EnsamTask):
             straight = after_box(network, batch)
             turned = turn.back(after_box(network, turn.of(batch)))
         return straight.float(), turned.float()
-
-    def _ramp(self, number: int) -> float:
-        """The ramp of the agreement's weight at a batch, 0 to 1."""
-        ramp = self._consistent.ramp
-        return min(1.0, number * self.samples / ramp) if ramp else 1.0
 
 
 def after_box(network: Ensam, batch: Batch) -> Tensor:

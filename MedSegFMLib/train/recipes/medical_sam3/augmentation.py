@@ -43,7 +43,9 @@ def made_smaller(batch: TextBatch, smallest: float, rng: np.random.Generator) ->
         scaled = max(1, round(mask_side * sides[place] / side))
         share = _in_corner(batch.masks[number][None], scaled, 0.0)[0]
         masks[number] = (share >= min(_HALF, float(share.max()))).float()
-    return replace(batch, images=images, boxes=boxes, masks=masks)
+    shares = torch.tensor(sides, dtype=torch.float32) / side
+    points = batch.points * shares[batch.pairs][..., None, None]
+    return replace(batch, images=images, boxes=boxes, masks=masks, points=points)
 
 
 def _in_corner(image: Tensor, side: int, fill: float) -> Tensor:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from ....system.atomic_files import atomic_path
-from .slices import TextBatch
 
 _MOST = 8
 _COLUMNS = 4
@@ -17,12 +17,27 @@ _INCHES = 2.2
 _TRUTH, _ANSWER = "#5CFF5C", "#56B4E9"
 
 
-def draw_slices(path: Path, seen: Sequence[tuple[TextBatch, Tensor]], title: str) -> None:
+@dataclass(frozen=True, eq=False)
+class SeenSlice:
+    """A slice that was scored.
+
+    Attributes:
+        image: (3, side, side), the network's input.
+        truth: bool, (h, h), the object.
+        mask: bool, (h, h), the prediction.
+    """
+
+    image: Tensor
+    truth: Tensor
+    mask: Tensor
+
+
+def draw_slices(path: Path, seen: Sequence[SeenSlice], title: str) -> None:
     """Draw up to eight slices.
 
     Args:
         path: the file.
-        seen: batches of one slice, and the predicted mask (h, h) of each.
+        seen: the slices.
         title: the title.
 
     Raises:
@@ -41,9 +56,9 @@ def draw_slices(path: Path, seen: Sequence[tuple[TextBatch, Tensor]], title: str
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels:
         axes.set_axis_off()
-    for axes, (batch, mask) in zip(panels, shown, strict=False):
-        axes.imshow(batch.images[0, 0].numpy(), cmap="gray", vmin=-1, vmax=1, extent=(0, 1, 1, 0))
-        for outline, colour, style in ((batch.masks[0] > 0, _TRUTH, "-"), (mask, _ANSWER, "--")):
+    for axes, one in zip(panels, shown, strict=False):
+        axes.imshow(one.image[0].numpy(), cmap="gray", vmin=-1, vmax=1, extent=(0, 1, 1, 0))
+        for outline, colour, style in ((one.truth, _TRUTH, "-"), (one.mask, _ANSWER, "--")):
             if outline.any() and not outline.all():
                 axes.contour(
                     outline.numpy(),

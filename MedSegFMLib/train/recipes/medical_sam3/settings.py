@@ -14,6 +14,7 @@ from ...precision import Precision
 from ...settings_checks import check_at_least, check_positive, check_shares
 
 Mode = Literal["lora", "full"]
+Compared = Literal["probabilities", "logits", "masks"]
 Targets = Literal["qv", "attention", "all"]
 Fall = Literal["cosine", "inverse"]
 
@@ -40,7 +41,13 @@ class MedicalSam3Settings:
         targets: the layers with adapters: qv (queries and values), attention, or all (perceptrons
             too).
         planes: planes of the slices, separated by commas.
-        batch: slices in a batch, for each process.
+        crossed: whether a sample is three slices through a voxel, one of each plane; otherwise it
+            is one slice.
+        consistency: the weight, relative to that of Dice, of the difference of their masks where
+            they intersect; above 0 it needs crossed.
+        compared: the values compared there: probabilities, logits, or masks, whose gradient is that
+            of the probabilities.
+        batch: samples in a batch, for each process.
         absent_share: the share of slices that do not show the object.
         one_to_many: the number of queries that learn each object in a second pass; 0 leaves it out.
         accumulate: batches in a step of the optimiser.
@@ -89,6 +96,9 @@ class MedicalSam3Settings:
     dropout: float = 0.0
     targets: Targets = "attention"
     planes: str = "axial"
+    crossed: bool = False
+    consistency: float = 0.0
+    compared: Compared = "probabilities"
     batch: int = 1
     absent_share: float = 0.2
     one_to_many: int = 4
@@ -115,19 +125,25 @@ class MedicalSam3Settings:
         check_at_least(1, self, "synthetic", "rank", "batch", "accumulate", "steps", "timescale")
         check_at_least(1, self, "validate_samples", "validate_slices")
         check_at_least(0, self, "warmup", "one_to_many", "threads", "seed", "weight_decay")
-        check_at_least(0, self, "cooldown")
+        check_at_least(0, self, "cooldown", "consistency")
         check_at_least(8, self, "side")
         check_positive(self, "alpha", "rate", "save_minutes", "smallest")
         check_shares(self, "absent_share", "layer_decay", "smallest")
         if not 0 <= self.dropout < 1:
             raise TrainingError(f"dropout is {self.dropout}; it must be 0 or more, and below 1.")
         choices = {"mode": get_args(Mode), "targets": get_args(Targets), "fall": get_args(Fall)}
+        choices["compared"] = get_args(Compared)
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise TrainingError(
                     f"There is no {name} {with_suggestion(getattr(self, name), known)}; choose "
                     f"from {', '.join(known)}."
                 )
+        if self.consistency and not self.crossed:
+            raise TrainingError(
+                f"consistency is {self.consistency:g}, but slices of one plane do not intersect; "
+                "add crossed=true."
+            )
         for name in self.plane_names:
             if name not in PLANE_NAMES:
                 raise TrainingError(
@@ -138,4 +154,6 @@ class MedicalSam3Settings:
     @property
     def plane_names(self) -> tuple[str, ...]:
         """The names of the planes."""
+        if self.crossed:
+            return PLANE_NAMES
         return tuple(name.strip() for name in self.planes.split(","))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -14,9 +14,10 @@ from ....errors import TrainingError
 from ....models.medical_sam3.preprocessing import relative, sam3_preprocessor
 from ....models.medical_sam3.tokenizer import PhraseTokenizer
 from ....models.planar.grey_levels import GreyLevels, GreyWindow
-from ....models.planar.stacks import stack_planes
+from ....models.planar.stacks import PLANE_NAMES, StackPlane, stack_planes
 from ....volumes.region import Region
 from ...labelled_volumes import LabelledVolume
+from .crossing import PAIRS, lines, voxel_of
 from .matching import Targets
 
 # If no resampled pixel reaches a half, those with at least half of the maximum are kept.
@@ -34,6 +35,8 @@ class TextBatch:
         slices: (t,) int64, the slices with an object.
         boxes: (t, 4), centre and widths of these objects as fractions of the slice.
         masks: (t, h, h), their masks, 0 or 1.
+        pairs: (p, 2) int64, slices that intersect; none unless slices are crossed.
+        points: (p, 2, h, 2), x and y of points on these lines in both slices, as fractions.
     """
 
     images: Tensor
@@ -42,6 +45,8 @@ class TextBatch:
     slices: Tensor
     boxes: Tensor
     masks: Tensor
+    pairs: Tensor = field(default_factory=lambda: torch.zeros((0, 2), dtype=torch.int64))
+    points: Tensor = field(default_factory=lambda: torch.zeros((0, 2, 1, 2)))
 
     @property
     def targets(self) -> Targets:
@@ -53,6 +58,7 @@ class TextBatch:
 class _Named:
     """An object in one plane of a volume, and the slices with and without it."""
 
+    plane: StackPlane
     slice_images: GreyLevels
     labels: NDArray[np.int16]
     label: int
@@ -86,7 +92,9 @@ class Slices:
         self._preprocessor = sam3_preprocessor(side)
         self._mask_side = mask_side
         self._words = words
-        self._objects = [named for v in volumes for plane in planes for named in _objects(v, plane)]
+        by_plane = [[_objects(volume, plane) for plane in planes] for volume in volumes]
+        self._objects = [named for found in by_plane for part in found for named in part]
+        self._in_planes = [each for found in by_plane for each in zip(*found, strict=True)]
         if not self._objects:
             raise TrainingError("No volume has a named object; list some under 'objects'.")
 
@@ -99,6 +107,25 @@ class Slices:
             chosen.append((named, int(rng.choice(named.absent if without else named.present))))
         return self._made(chosen)
 
+    def crossed(self, size: int, absent_share: float, rng: np.random.Generator) -> TextBatch:
+        """Random objects in three slices each, through a voxel of it, or in none of which it is."""
+        chosen: list[tuple[_Named, int]] = []
+        crossed = []
+        for _ in range(size):
+            planes = self._in_planes[int(rng.integers(len(self._in_planes)))]
+            if rng.random() < absent_share and all(len(named.absent) for named in planes):
+                chosen += [(named, int(rng.choice(named.absent))) for named in planes]
+            else:
+                crossed.append((len(chosen), *self._through(planes, rng)))
+                chosen += crossed[-1][1]
+        batch = self._made(chosen)
+        if not crossed:
+            return batch
+        pairs = [[first + n for n in pair] for first, _, _ in crossed for pair in PAIRS]
+        return replace(
+            batch, pairs=torch.tensor(pairs), points=torch.cat([points for *_, points in crossed])
+        )
+
     def scored(self, most: int) -> list[TextBatch]:
         """Slices with an object to score, one in a batch, spread over objects and their extents."""
         each = -(-most // len(self._objects))
@@ -108,6 +135,29 @@ class Slices:
             for named in self._objects
         ]
         return [self._made([one]) for one in dict.fromkeys(chosen[:most])]
+
+    def scored_crossed(self, most: int) -> list[TextBatch]:
+        """Three slices in a batch, through voxels of objects; `most` slices at most."""
+        rng = np.random.default_rng(0)
+        return [self.crossed(1, 0.0, rng) for _ in range(max(1, most // len(PLANE_NAMES)))]
+
+    def _through(
+        self, planes: Sequence[_Named], rng: np.random.Generator
+    ) -> tuple[list[tuple[_Named, int]], Tensor]:
+        """The slices of three planes through a random voxel of an object, and their lines."""
+        axial = planes[0]
+        index = int(rng.choice(axial.present))
+        rows, columns = np.nonzero(axial.labels[index] == axial.label)
+        one = int(rng.integers(len(rows)))
+        shape_kji = [0, 0, 0]
+        for axis, length in zip(axial.plane.axes_kji, axial.labels.shape, strict=True):
+            shape_kji[axis] = length
+        voxel = voxel_of(axial.plane, (index, int(rows[one]), int(columns[one])), shape_kji)
+        slices = [
+            (named, int(named.plane.voxels(np.array([voxel]), shape_kji)[0, 0])) for named in planes
+        ]
+        points = lines([named.plane for named in planes], voxel, shape_kji, self._mask_side)
+        return slices, points
 
     def _made(self, chosen: Sequence[tuple[_Named, int]]) -> TextBatch:
         images, places, boxes, masks = [], [], [], []
@@ -151,7 +201,7 @@ def _objects(volume: LabelledVolume, name: str) -> list[_Named]:
         is_shown = (labels == label).any(axis=(1, 2))
         if is_shown.any():
             present, absent = np.flatnonzero(is_shown), np.flatnonzero(~is_shown)
-            objects.append(_Named(slice_images, labels, label, phrase, present, absent))
+            objects.append(_Named(plane, slice_images, labels, label, phrase, present, absent))
     return objects
 
 

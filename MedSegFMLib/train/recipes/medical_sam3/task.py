@@ -19,6 +19,7 @@ from ....models.medical_sam3.torch_runtime import chosen_objects
 from ....progress import Progress
 from ....weights import store
 from ....weights.checksums import own_sha256
+from ...agreement import Agreement
 from ...batch_tensors import on_device
 from ...distributed import Processes
 from ...labelled_volumes import manifest, open_volumes
@@ -26,10 +27,12 @@ from ...precision import autocast, is_half
 from ...schedule import InverseRootSchedule, Schedule, StepSchedule
 from ...task import Task
 from .augmentation import made_smaller
+from .crossing import intersection_price, on_lines
 from .forward import Answers, answers, checkpoint_blocks, unread
-from .loss import detector_loss
+from .loss import WEIGHTS, detector_loss
+from .matching import one_to_one
 from .memory import HALF_BYTES, WHOLE_BYTES, remembered_numbers
-from .preview import draw_slices
+from .preview import SeenSlice, draw_slices
 from .rates import build_optimiser
 from .result import write_network
 from .settings import MedicalSam3Settings
@@ -38,6 +41,8 @@ from .slices import Slices, TextBatch
 _NAME = "medical-sam3"
 # The score from which an object counts as found, as in Medical SAM3's evaluation.
 _THRESHOLD = 0.1
+# The logit of voxels of a slice on which nothing is found.
+_NOTHING = -20.0
 # Bytes of a trained number, with its gradient and two moments, and of a fixed one.
 _TRAINED, _FIXED = 16, 4
 # The largest norm of a gradient, as in SAM3's fine-tuning.
@@ -69,7 +74,12 @@ class MedicalSam3Task(Task):
         planes, backbone = settings.plane_names, config.vision_config.backbone_config
         sides = (backbone.image_size, 4 * (backbone.image_size // backbone.patch_size))
         self._slices = Slices(training, planes, *sides, tokenizer)
-        self._scored = Slices(held_back, planes, *sides, tokenizer).scored(settings.validate_slices)
+        scored = Slices(held_back, planes, *sides, tokenizer)
+        crossed = settings.crossed
+        self._scored = (scored.scored_crossed if crossed else scored.scored)(
+            settings.validate_slices
+        )
+        self._agreement = Agreement(settings.compared)
         self._trained = self._prepared()
         lora = settings.mode == "lora"
         self.optimisers = [
@@ -88,7 +98,7 @@ class MedicalSam3Task(Task):
             name: getattr(settings, name) for name in chosen
         }
         self.samples = settings.batch
-        self._seen: list[tuple[TextBatch, Tensor]] = []
+        self._seen: list[SeenSlice] = []
 
     def batches(self, first: int, stride: int) -> Generator[TextBatch, None, None]:
         """See `Task.batches`."""
@@ -96,7 +106,8 @@ class MedicalSam3Task(Task):
         while True:
             rng = np.random.default_rng((self._settings.seed, number))
             settings = self._settings
-            batch = self._slices.batch(settings.batch, settings.absent_share, rng)
+            drawn = self._slices.crossed if settings.crossed else self._slices.batch
+            batch = drawn(settings.batch, settings.absent_share, rng)
             yield made_smaller(batch, settings.smallest, rng)
             number += stride
 
@@ -110,8 +121,22 @@ class MedicalSam3Task(Task):
             with autocast(self._device, self._half):
                 one, others = self._answers(batch, many=many > 0)
             losses = detector_loss(one, others, batch.targets, many)
+            if self._settings.consistency:
+                self._add_intersection(losses, one, batch)
             (losses["loss"] * weight).backward()
         return {name: value.detach() for name, value in losses.items()}
+
+    def _add_intersection(self, losses: dict[str, Tensor], one: Answers, batch: TextBatch) -> None:
+        """Add the difference of the objects' masks where slices intersect."""
+        assert one.masks is not None, "the competing queries have masks"
+        matches = one_to_one(one.logits[-1], one.boxes[-1], batch.targets)
+        queries = torch.zeros_like(batch.tokens[:, 0])
+        queries[matches.slices] = matches.queries
+        masks = one.masks[torch.arange(len(queries), device=queries.device), queries]
+        price = intersection_price(masks, batch.pairs, batch.points, self._agreement)
+        losses["intersection"] = price
+        weight = self._settings.consistency * WEIGHTS["mask_dice"] * batch.targets.n**0.5
+        losses["loss"] = losses["loss"] + weight * price
 
     def state(self) -> dict[str, Tensor]:
         """See `Task.state`; with mode lora, only the adapters."""
@@ -130,24 +155,43 @@ class MedicalSam3Task(Task):
             parameter.copy_(state[name])
 
     def validate(self, progress: Progress) -> dict[str, float]:
-        """Dice of the object with the highest score, and the fraction of slices with one found."""
+        """Dice of the object with the highest score, and the fraction of slices with one found.
+
+        Of crossed slices also the paper's "inconsistency" on their lines, and "agreement", the Dice
+        of both masks there.
+        """
         self._trained.eval()
-        self._seen, dice, is_found = [], [], []
+        self._seen, dice, is_found, differences, agreements = [], [], [], [], []
         for number, batch in enumerate(self._scored):
             progress(number / len(self._scored), "Scoring slices")
-            with torch.inference_mode(), autocast(self._device, self._half):
-                one, _ = self._answers(on_device(batch, self._device), many=False)
-            assert one.masks is not None, "the competing queries have masks"
-            scores = one.logits[-1].sigmoid() * one.presence[-1].sigmoid()[:, None]
-            chosen, best = chosen_objects(scores, one.boxes[-1], None, _THRESHOLD)
-            likely = one.masks[0, int(chosen)].cpu() * float(best >= _THRESHOLD)
-            mask, truth = likely > 0, batch.masks[0] > 0
-            both = int((mask & truth).sum())
-            dice.append(2 * both / max(1, int(mask.sum()) + int(truth.sum())))
-            is_found.append(float(best >= _THRESHOLD))
-            self._seen.append((batch, mask))
+            likely, best = self._found(batch)
+            for place, (logits, score) in enumerate(zip(likely, best, strict=True)):
+                truth = batch.masks[place] > 0
+                dice.append(_dice(logits > 0, truth))
+                is_found.append(float(score >= _THRESHOLD))
+                self._seen.append(SeenSlice(batch.images[place], truth, logits > 0))
+            if len(batch.pairs):
+                one, other = on_lines(likely, batch.pairs, batch.points)
+                gap = intersection_price(likely, batch.pairs, batch.points, Agreement())
+                differences.append(float(gap))
+                agreements.append(_dice(one > 0, other > 0))
         self._trained.train()
-        return {"found": float(np.mean(is_found)), "dice": float(np.mean(dice))}
+        scores = {"found": float(np.mean(is_found)), "dice": float(np.mean(dice))}
+        if differences:
+            scores["agreement"] = float(np.mean(agreements))
+            scores["inconsistency"] = float(np.mean(differences))
+        return scores
+
+    def _found(self, batch: TextBatch) -> tuple[Tensor, Tensor]:
+        """The logits (n, h, w) of the objects found, on the CPU, and their scores (n,)."""
+        with torch.inference_mode(), autocast(self._device, self._half):
+            one, _ = self._answers(on_device(batch, self._device), many=False)
+        assert one.masks is not None, "the competing queries have masks"
+        scores = one.logits[-1].sigmoid() * one.presence[-1].sigmoid()[:, None]
+        chosen, best = chosen_objects(scores, one.boxes[-1], None, _THRESHOLD)
+        masks = one.masks[torch.arange(len(chosen), device=chosen.device), chosen]
+        is_found = (best >= _THRESHOLD)[:, None, None]
+        return torch.where(is_found, masks, masks.new_tensor(_NOTHING)).cpu(), best.cpu()
 
     def draw(self, path: Path, title: str) -> None:
         """See `Task.draw`."""
@@ -171,11 +215,12 @@ class MedicalSam3Task(Task):
         """
         settings = self._settings
         sizes = [(p.numel(), p.requires_grad) for p in self._trained.parameters()]
+        slices = settings.batch * (len(settings.plane_names) if settings.crossed else 1)
         weights = sum(n * (_TRAINED if learns else _FIXED) for n, learns in sizes)
         numbers = remembered_numbers(
             self._config, settings.recomputed, settings.one_to_many > 0, settings.mode == "full"
         )
-        return int(weights + settings.batch * numbers * (HALF_BYTES if self._half else WHOLE_BYTES))
+        return int(weights + slices * numbers * (HALF_BYTES if self._half else WHOLE_BYTES))
 
     def _prepared(self) -> nn.Module:
         """The module to train, on the device: the network, or the network with new adapters."""
@@ -211,6 +256,12 @@ class MedicalSam3Task(Task):
 
     def _answers(self, batch: TextBatch, many: bool) -> tuple[Answers, Answers | None]:
         return answers(self._network, batch.images, batch.tokens, batch.counts, many)
+
+
+def _dice(mask: Tensor, other: Tensor) -> float:
+    """Dice of two masks; 0 if both are empty."""
+    both = int((mask & other).sum())
+    return 2 * both / max(1, int(mask.sum()) + int(other.sum()))
 
 
 def _schedule(settings: MedicalSam3Settings) -> Schedule:

@@ -17,6 +17,19 @@ from ....models.sam3d.patches import PatchGrid
 _MOST_VOXELS = 20_000
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a patch lies in a padded volume.
+
+    Attributes:
+        window: the number of its window.
+        first: its first slice.
+    """
+
+    window: int
+    first: int
+
+
 @dataclass(frozen=True, eq=False)
 class Patches:
     """A batch of patches.
@@ -51,6 +64,13 @@ class PatchVolume:
             if number
         ]
 
+    @property
+    def shape_kji(self) -> tuple[int, int, int]:
+        """The shape of the volume, without padding."""
+        padding = self._windows.padding
+        k, j, i = (n - sum(more) for n, more in zip(self._classes.shape, padding, strict=True))
+        return k, j, i
+
     def patch(
         self, foreground: bool, rng: np.random.Generator
     ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
@@ -62,25 +82,62 @@ class PatchVolume:
             foreground: whether the patch contains a voxel of a random class, if there is any.
             rng: the random generator.
         """
-        grid, deep, last = self._windows, self._windows.depth, len(self._classes)
+        place = self._place(self._labelled_voxel(rng) if foreground else None, rng)
+        order = -1 if rng.random() < 0.5 else 1
+        return self.features(place)[:, ::order], self._classes_at(place)[::order]
+
+    def voxel(self, foreground: bool, rng: np.random.Generator) -> NDArray[np.int64]:
+        """A random voxel (k, j, i) of the volume, of a random class if foreground and any."""
+        labelled = self._labelled_voxel(rng) if foreground else None
+        if labelled is None:
+            return rng.integers(0, self.shape_kji)
+        return labelled - self._before()
+
+    def place_of(self, voxel_kji: NDArray[np.int64], rng: np.random.Generator) -> Place:
+        """A random place whose patch contains a voxel of the volume."""
+        return self._place(voxel_kji + self._before(), rng)
+
+    def features(self, place: Place) -> NDArray[np.float16]:
+        """The features (256 for each image, d, h, w) of a patch."""
+        slices = slice(place.first, place.first + self._windows.depth)
+        parts = [image[place.window, slices] for image in self._features]
+        return np.concatenate(parts, axis=1).swapaxes(0, 1)
+
+    def start(self, place: Place) -> NDArray[np.int64]:
+        """The first voxel (k, j, i) of a patch in the volume, negative within its padding."""
+        corner = self._windows.corners[place.window]
+        return np.array((place.first, *corner), np.int64) - self._before()
+
+    def _place(self, padded_kji: NDArray[np.int64] | None, rng: np.random.Generator) -> Place:
+        """A random place, whose patch contains a voxel of the padded volume if one is given."""
+        grid, deep = self._windows, self._windows.depth
         holding = np.arange(len(grid.corners))
-        low, high = 0, last - deep
-        if foreground and self._voxels:
-            voxels = self._voxels[rng.integers(len(self._voxels))]
-            k, j, i = (int(v) for v in voxels[rng.integers(len(voxels))])
+        low, high = 0, len(self._classes) - deep
+        if padded_kji is not None:
+            k, j, i = (int(v) for v in padded_kji)
             within = np.subtract((j, i), grid.corners)
             holding = np.flatnonzero(((within >= 0) & (within < grid.patch)).all(axis=1))
             low, high = max(low, k - deep + 1), min(high, k)
         window = int(rng.choice(holding))
-        first = int(rng.integers(low, high + 1))
-        order = -1 if rng.random() < 0.5 else 1
-        row, column = grid.corners[window]
-        parts = [image[window, first : first + deep] for image in self._features]
-        features = np.concatenate(parts, axis=1)[::order]
-        classes = self._classes[
-            first : first + deep, row : row + grid.patch, column : column + grid.patch
-        ][::order]
-        return features.swapaxes(0, 1), classes.astype(np.int64)
+        return Place(window, int(rng.integers(low, high + 1)))
+
+    def _labelled_voxel(self, rng: np.random.Generator) -> NDArray[np.int64] | None:
+        """A voxel of the padded volume of a random class; None if there is no class."""
+        if not self._voxels:
+            return None
+        voxels = self._voxels[rng.integers(len(self._voxels))]
+        chosen: NDArray[np.int64] = voxels[rng.integers(len(voxels))]
+        return chosen
+
+    def _classes_at(self, place: Place) -> NDArray[np.int64]:
+        grid = self._windows
+        row, column = grid.corners[place.window]
+        slices = slice(place.first, place.first + grid.depth)
+        part = self._classes[slices, row : row + grid.patch, column : column + grid.patch]
+        return part.astype(np.int64)
+
+    def _before(self) -> NDArray[np.int64]:
+        return np.array([before for before, _ in self._windows.padding], np.int64)
 
 
 def make_patches(

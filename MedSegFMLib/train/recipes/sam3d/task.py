@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -103,16 +104,25 @@ class Sam3dTask(Task):
 
         If brief, only those of one volume.
         """
-        processes = self._processes
         total = 1 if brief else len(self._training) * self._settings.variants
-        shares = parts_of(progress, total)
-        for number in range(processes.index, total, processes.count):
-            self._features(self._variant(number), shares[number])
+        makers = [partial(self.variant, number) for number in range(total)]
+        self._volumes = self.encoded(makers, progress)
+
+    def encoded(
+        self, makers: Sequence[Callable[[], ClassVolume]], progress: Progress
+    ) -> list[PatchVolume]:
+        """The volumes to cut patches from, each process encoding some of them."""
+        processes = self._processes
+        shares = parts_of(progress, len(makers))
+        for number in range(processes.index, len(makers), processes.count):
+            self.features(makers[number](), shares[number])
         processes.wait()
-        for number in range(total):
-            kind = self._variant(number)
-            features, windows = self._features(kind, no_progress)
-            self._volumes.append(PatchVolume(features, windows, kind.classes_kji))
+        made = []
+        for make in makers:
+            volume = make()
+            features, windows = self.features(volume, no_progress)
+            made.append(PatchVolume(features, windows, volume.classes_kji))
+        return made
 
     def batches(self, first: int, stride: int) -> Generator[Patches, None, None]:
         """See `Task.batches`."""
@@ -146,7 +156,7 @@ class Sam3dTask(Task):
         shares = parts_of(progress, 2 * len(self._scored))
         for place, volume in enumerate(self._scored):
             labelled = class_volume(volume, names)
-            features, windows = self._features(labelled, shares[2 * place])
+            features, windows = self.features(labelled, shares[2 * place])
             shape = shape_triple(labelled.classes_kji.shape)
             scores = class_scores(self.decoder, features, windows, shape, shares[2 * place + 1])
             answer = scores.argmax(axis=0).astype(np.uint8)
@@ -180,15 +190,19 @@ class Sam3dTask(Task):
 
     def predicted_bytes(self) -> int:
         """See `Task.predicted_bytes`; includes the base."""
+        return self.bytes_with(self._settings.batch)
+
+    def bytes_with(self, patches: int) -> int:
+        """The predicted peak memory if `patches` are held for the backward pass at once."""
         settings, base = self._settings, self._base.runtime.config
         in_blocks: int = sum(12 * block.dim**2 for block in base.blocks)
         base_weights = in_blocks + _OTHER_BASE_WEIGHTS
         weights = sum(int(p.numel()) for p in self.decoder.parameters())
-        saved = saved_bytes(self.decoder.config, settings.batch, settings.depth, settings.patch)
+        saved = saved_bytes(self.decoder.config, patches, settings.depth, settings.patch)
         kept = saved * _BACKWARD_FACTOR / (2 if self._half else 1)
         return 4 * base_weights + weights * _BYTES_PER_WEIGHT + int(kept) + _WORKING_BYTES
 
-    def _variant(self, number: int) -> ClassVolume:
+    def variant(self, number: int) -> ClassVolume:
         """One of all variants of all volumes; the first of each volume is unchanged."""
         place, variant = divmod(number, self._settings.variants)
         plain = class_volume(self._training[place], self._facts.classes)
@@ -197,9 +211,7 @@ class Sam3dTask(Task):
         rng = np.random.default_rng((self._settings.seed, place, variant))
         return augmented(plain, self._settings.patch, rng)
 
-    def _features(
-        self, volume: ClassVolume, progress: Progress
-    ) -> tuple[list[Features], PatchGrid]:
+    def features(self, volume: ClassVolume, progress: Progress) -> tuple[list[Features], PatchGrid]:
         """The features of each image, from disk if they are stored there, and their windows."""
         settings = self._settings
         shape = shape_triple(volume.classes_kji.shape)
