@@ -42,12 +42,15 @@ class RegionRule:
             greater of both margins applies.
         click_radius_voxels: margin on each side of the first mark if there is no box.
         shared: whether all objects share one region (one encoder pass) or each has its own.
+        chooses_size: whether the model chooses the region around marks if there is no box; it is a
+            `session.looks.RegionChooser` then.
     """
 
     margin_voxels: int
     margin_fraction: float
     click_radius_voxels: int
     shared: bool
+    chooses_size: bool = False
 
     def margin(self, box: Region) -> Shape:
         """The margin around a box in voxels, along k, j and i."""

@@ -17,6 +17,7 @@ from ..system.foreign_errors import check_finite_output, predicting_errors
 from ..system.memory_cache import LruByteCache
 from ..volumes.region import Region
 from ..volumes.volume import Volume
+from .looks import Look, RegionChooser, joined, looks_after
 from .region_limit import Note, RegionLimit, core_region
 from .region_of_interest import grown_region, prompt_region
 from .start import Start, composed, corrects, limited, model_prompts, started
@@ -26,27 +27,29 @@ _MOST_GROWTHS = 3
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Where:
     """Where a model looks: in a region, None for one around the prompts, which grows or not."""
 
     region: Region | None
     fixed: bool
 
 
-_Chain = tuple[_Look, Mask | None, tuple[tuple[Prompt, ...], ...]]
+_Chain = tuple[_Where, Mask | None, tuple[tuple[Prompt, ...], ...]]
 
 
 @dataclass(frozen=True)
 class _Step:
-    """A prediction for one object after some of its prompts, and the region used."""
+    """A prediction for one object after some of its prompts, the region used, and its looks."""
 
     prediction: Prediction
     region: Region
+    looks: tuple[Look, ...] = ()
 
     @property
     def nbytes(self) -> int:
-        """The memory of the prediction."""
-        return self.prediction.nbytes
+        """The memory of the predictions; that of the only look is the answer itself."""
+        looks = self.looks if len(self.looks) > 1 else ()
+        return self.prediction.nbytes + sum(look.prediction.nbytes for look in looks)
 
 
 class Predictor:
@@ -95,9 +98,9 @@ class Predictor:
         taken = [without_lines(prompts, card.prompts, geometry) for prompts in taken]
         last = taken[-1]
         start = Start.of(last)
-        look = _Look(shared, fixed)
+        where = _Where(shared, fixed)
         if start is None:
-            return self._latest(None, taken, look, progress).prediction
+            return self._latest(None, taken, where, progress).prediction
         corrected = corrects(start, last, geometry)
         if not corrected and not redraw:
             progress(1.0, "Starting from the mask")
@@ -108,16 +111,16 @@ class Predictor:
             if len(prompts) > start.index
         ]
         if not corrected:
-            return self._latest(start, steps, look, progress).prediction
-        plain = self._latest(start, steps[:1], look, part_of(progress, 0, 0.5)).prediction
-        answer = self._latest(start, steps, look, part_of(progress, 0.5, 1)).prediction
+            return self._latest(start, steps, where, progress).prediction
+        plain = self._latest(start, steps[:1], where, part_of(progress, 0, 0.5)).prediction
+        answer = self._latest(start, steps, where, part_of(progress, 0.5, 1)).prediction
         return composed(start, last, plain, answer)
 
     def _latest(
         self,
         start: Start | None,
         taken: Sequence[tuple[Prompt, ...]],
-        look: _Look,
+        where: _Where,
         progress: Progress,
     ) -> _Step:
         """The model's prediction after the last of `taken`, from the latest cached step.
@@ -129,7 +132,7 @@ class Predictor:
         if not card.uses_previous:
             taken = taken[-1:]
         mask = start.mask if start else None
-        chains = [(look, mask, tuple(taken[: n + 1])) for n in range(len(taken))]
+        chains = [(where, mask, tuple(taken[: n + 1])) for n in range(len(taken))]
         step: _Step | None = None
         cached = len(taken)
         while step is None and cached > 0:
@@ -141,7 +144,7 @@ class Predictor:
             step = _Step(begun, begun.region)
         for n, share in enumerate(parts_of(progress, len(taken) - first), first):
             around = taken[n] if mask is None else (*taken[n], mask)
-            step = self._predict_step(taken[n], look, around, step, share)
+            step = self._predict_step(taken[n], where, around, step, share)
             self._steps.put(chains[n], step)
         assert step is not None, "taken has at least one step"
         return step
@@ -149,21 +152,69 @@ class Predictor:
     def _predict_step(
         self,
         prompts: tuple[Prompt, ...],
-        look: _Look,
+        where: _Where,
         around: Sequence[Prompt],
         before: _Step | None,
         progress: Progress,
     ) -> _Step:
+        rule = self._segmenter.card.region_rule
+        # A box or a mask says how large the object is.
+        chooses = rule.chooses_size and isinstance(self._segmenter, RegionChooser)
+        if (
+            chooses
+            and where.region is None
+            and len(around) == len(prompts)
+            and not any(map(_is_box, prompts))
+        ):
+            looks = self._looks(prompts, before.looks if before else (), progress)
+            if looks:
+                prediction = limited(joined(looks), prompts)
+                return _Step(prediction, prediction.region, looks)
         geometry = self._volume.geometry
-        region = look.region or prompt_region(around, geometry, self._segmenter.card.region_rule)
+        region = where.region or prompt_region(around, geometry, rule)
         if before is not None:
             region = region.union(before.region)
         core = core_region(around, geometry)
         if before is not None and core is not None:
             core = core.union(before.region)
-        region = self._limit.fitted(region, core or region)
-        boxed = any(isinstance(prompt, Box) for prompt in prompts)
         previous = before.prediction if before else None
+        # A box limits the object; without one the region grows with the object.
+        grows = not where.fixed and not any(map(_is_box, prompts))
+        found = self._predicted(region, core or region, prompts, previous, grows, progress)
+        prediction = limited(found, prompts)
+        return _Step(prediction, prediction.region)
+
+    def _looks(
+        self, prompts: tuple[Prompt, ...], before: Sequence[Look], progress: Progress
+    ) -> tuple[Look, ...]:
+        """The looks of a model that chooses its regions, after a step."""
+        segmenter, volume = self._segmenter, self._volume
+        assert isinstance(segmenter, RegionChooser), "only such a model has looks"
+
+        def chosen(mark: Prompt, most_voxels: int | None) -> Region:
+            share = part_of(progress, 0, 0.5)
+            with self._boundary():
+                return segmenter.choose_region(volume, prompts, mark, most_voxels, share)
+
+        def predicted(
+            region: Region, core: Region, given: tuple[Prompt, ...], previous: Prediction | None
+        ) -> Prediction:
+            share = part_of(progress, 0.5, 1)
+            return self._predicted(region, core, given, previous, False, share)
+
+        return looks_after(before, prompts, volume.geometry, predicted, chosen)
+
+    def _predicted(
+        self,
+        region: Region,
+        core: Region,
+        prompts: tuple[Prompt, ...],
+        previous: Prediction | None,
+        grows: bool,
+        progress: Progress,
+    ) -> Prediction:
+        """The prediction on a region, a smaller one with `core`, or one that grows with it."""
+        region = self._limit.fitted(region, core)
         tries = 0
 
         def tried(on: Region) -> Prediction | DeviceError:
@@ -175,15 +226,13 @@ class Predictor:
 
         found = tried(region)
         while isinstance(found, DeviceError):
-            smaller = self._limit.smaller(region, core or region)
+            smaller = self._limit.smaller(region, core)
             if smaller is None:
                 raise found
             region = smaller
             found = tried(region)
-        for _ in range(_MOST_GROWTHS):
-            # A box limits the object; without one the region grows with the object.
-            stays = look.fixed or boxed
-            grown = None if stays else grown_region(found.logits_kji > 0, region, geometry)
+        for _ in range(_MOST_GROWTHS if grows else 0):
+            grown = grown_region(found.logits_kji > 0, region, self._volume.geometry)
             larger = None if grown is None else self._limit.fitted(grown, region)
             if larger is None or larger == region:
                 break
@@ -192,8 +241,7 @@ class Predictor:
                 self._limit.stays(region, larger)
                 break
             found, region = answer, larger
-        prediction = limited(found, prompts)
-        return _Step(prediction, prediction.region)
+        return found
 
     def _tried(
         self,
@@ -242,3 +290,7 @@ class Predictor:
         """The boundary to the packages of others that the model needs, if it does."""
         card = self._segmenter.card
         return predicting_errors(card.name) if card.packages else nullcontext()
+
+
+def _is_box(prompt: Prompt) -> bool:
+    return isinstance(prompt, Box)

@@ -33,9 +33,14 @@ def prompt_region(prompts: Sequence[Prompt], geometry: Geometry, rule: RegionRul
     if marks.start is not None:
         start = marks.start.region
         seed = seed.union(start.grown(rule.margin(start), geometry.shape_kji))
-    for voxel in marks.foreground_kji:
-        seed = seed.union(_around(voxel.tolist(), _MARGIN_AROUND_MARKS, geometry))
-    return seed
+    return with_marks(seed, prompts, geometry)
+
+
+def with_marks(region: Region, prompts: Sequence[Prompt], geometry: Geometry) -> Region:
+    """The region with every foreground mark of the prompts and a margin around it."""
+    for voxel in to_voxels(prompts, geometry).foreground_kji:
+        region = region.union(_around(voxel.tolist(), _MARGIN_AROUND_MARKS, geometry))
+    return region
 
 
 def grown_region(mask_kji: np.ndarray, region: Region, geometry: Geometry) -> Region | None:

@@ -58,7 +58,11 @@ class CellGrid:
     """A fixed number of cells along each axis, so that an object always has the same size."""
 
     region_rule = RegionRule(
-        margin_voxels=2, margin_fraction=0.25, click_radius_voxels=16, shared=False
+        margin_voxels=2,
+        margin_fraction=0.25,
+        click_radius_voxels=16,
+        shared=False,
+        chooses_size=True,
     )
     is_refined = True
     # Growth over a box and five clicks, with their predictions stored: 360, 402, 614 and 1354 MB

@@ -9,8 +9,8 @@ interpolated back. In either case the region's 0.5 and 99.5 percentiles are at 0
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 from ...errors import ModelError
 from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
-from ...prompts.voxels import enforce_marks
+from ...prompts.voxels import enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction, Segmenter
 from ...system.device import choose_device, is_cpu
 from ...system.foreign_errors import check_finite_output
@@ -34,10 +34,12 @@ from ..common.options import parse_yes_no
 from ..common.steps import is_heeded
 from ..randomwalk.refined_segmenter import RefinedSegmenter
 from . import weights as ensam_weights
+from .click_sizes import regions_around, surest
 from .grids import CellGrid, grid_of
 from .network.graphs import graphs
 from .runtime import Features, NetworkPrompts, Runtime
 from .sliding_windows import WindowAnswer, blended, holds_object
+from .steps import EnsamEncoding, EnsamPrediction
 from .stored_runtime import StoredRuntime
 from .tokens import Tokens, prompt_tokens
 
@@ -74,35 +76,6 @@ CARD = ModelCard(
 
 # A clicked voxel gets at least this logit in the click's direction, whatever the prediction.
 CLICK_LOGIT = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class EnsamEncoding(Encoding):
-    """The network's features of a region, and of windows of it if it is large.
-
-    Attributes:
-        volume: The whole volume.
-        bounds: The intensities that are at 0 and 1.
-        features: The features of the region.
-        windows: The features of the windows that were looked at, relative to the region.
-    """
-
-    volume: Volume
-    bounds: tuple[float, float]
-    features: Features
-    windows: dict[Region, Features] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class EnsamPrediction(Prediction):
-    """A prediction with the network's answers in the windows, which the next step may keep."""
-
-    windows: Mapping[Region, WindowAnswer] = field(default_factory=dict)
-
-    @property
-    def nbytes(self) -> int:
-        """See `Prediction.nbytes`."""
-        return super().nbytes + sum(answer.logits.nbytes for answer in self.windows.values())
 
 
 def create(
@@ -183,6 +156,35 @@ class EnsamSegmenter:
                 region_rule=self.grid.region_rule,
                 bytes_per_voxel=self.grid.bytes_per_voxel,
             )
+
+    def choose_region(
+        self,
+        volume: Volume,
+        prompts: Sequence[Prompt],
+        mark: Prompt,
+        most_voxels: int | None,
+        progress: Progress,
+    ) -> Region:
+        """The region in which the network is most certain; see `session.looks.RegionChooser`.
+
+        Raises:
+            VolumeError: If a region contains NaN or infinity.
+            DeviceError: If memory runs out.
+        """
+        geometry = volume.geometry
+        marked = to_voxels([mark], geometry).voxels_kji
+        regions = regions_around(marked, geometry, self.card.region_rule, most_voxels)
+
+        def decoded(region: Region, share: Progress) -> Logits:
+            cells = self.grid.image(volume.array_kji[region.slices])
+            image = normalised(cells, intensity_bounds(cells))
+            cell_mm = self.grid.spacing_mm(region.shape_kji, geometry.spacing_kji_mm)
+            features = self._runtime.encode(image, cell_mm, part_of(share, 0, 0.5))
+            tokens = prompt_tokens(prompts, geometry, region)
+            last = part_of(share, 0.5, 1)
+            return self._decoded(features, tokens, region, None, last)
+
+        return surest(regions, decoded, progress)
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> EnsamEncoding:
         """Encode a region (None: all) in one pass; the volume is not modified.

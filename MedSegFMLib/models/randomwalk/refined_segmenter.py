@@ -9,6 +9,7 @@ from ...progress import Progress, part_of
 from ...prompts.types import Prompt
 from ...prompts.voxels import VoxelMarks, enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, Prediction, Segmenter
+from ...session.looks import RegionChooser
 from ...volumes.masks import bounding_box
 from ...volumes.region import Region
 from ...volumes.volume import Volume
@@ -52,6 +53,19 @@ class RefinedSegmenter:
         self.classes = model.classes
         self._click_logit = click_logit
         self._settings = settings or replace(Settings(), most_cells=Settings.network_most_cells)
+
+    def choose_region(
+        self,
+        volume: Volume,
+        prompts: Sequence[Prompt],
+        mark: Prompt,
+        most_voxels: int | None,
+        progress: Progress,
+    ) -> Region:
+        """The choice of a model that makes one; see `session.looks.RegionChooser`."""
+        if not isinstance(self.model, RegionChooser):
+            raise TypeError(f"{self.card.title} does not choose regions.")
+        return self.model.choose_region(volume, prompts, mark, most_voxels, progress)
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> RefinedEncoding:
         """See `Segmenter.encode`."""

@@ -1,0 +1,124 @@
+"""Looks: the parts of a volume in which a model that chooses its regions saw an object.
+
+Without a box, the first click on an object does not say how large it is. A model that can judge its
+own answers chooses the region around it. A later click beyond that region, as on the next of
+several lesions, begins another look; a click within it corrects that look alone. The answer is the
+union.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from ..progress import Progress
+from ..prompts.types import Prompt
+from ..prompts.voxels import to_voxels
+from ..segmenter import Prediction
+from ..volumes.geometry import Geometry
+from ..volumes.region import Region
+from ..volumes.volume import Volume
+from .region_limit import core_region
+from .region_of_interest import with_marks
+
+# The logit of voxels beyond every look.
+_UNSEEN_LOGIT = -8.0
+
+
+@runtime_checkable
+class RegionChooser(Protocol):
+    """A model whose card says that it chooses the region around the marks of a prompt."""
+
+    def choose_region(
+        self,
+        volume: Volume,
+        prompts: Sequence[Prompt],
+        mark: Prompt,
+        most_voxels: int | None,
+        progress: Progress,
+    ) -> Region:
+        """The region around a click or stroke on an object of unknown size.
+
+        Args:
+            volume: the volume.
+            prompts: all prompts of the object.
+            mark: one of them, on the object.
+            most_voxels: the most voxels of the region, if the mark needs no more; None for any.
+            progress: called with the completed fraction and a phrase.
+
+        Returns:
+            A region with every voxel of the mark.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A prediction in one region and the prompts it is from.
+
+    Attributes:
+        prediction: the prediction, from the prompts in its region.
+        prompts: those prompts.
+    """
+
+    prediction: Prediction
+    prompts: tuple[Prompt, ...]
+
+
+def prompts_in(region: Region, prompts: Sequence[Prompt], geometry: Geometry) -> tuple[Prompt, ...]:
+    """The prompts that mark a voxel of a region."""
+    return tuple(
+        prompt for prompt in prompts if len(to_voxels([prompt], geometry).within(region).voxels_kji)
+    )
+
+
+def looks_after(
+    before: Sequence[Look],
+    prompts: Sequence[Prompt],
+    geometry: Geometry,
+    predicted: Callable[[Region, Region, tuple[Prompt, ...], Prediction | None], Prediction],
+    chosen: Callable[[Prompt, int | None], Region],
+) -> tuple[Look, ...]:
+    """The looks after a step; only those whose prompts have changed are predicted again.
+
+    Args:
+        before: the looks before the step.
+        prompts: the prompts of the object.
+        geometry: the grid of the volume.
+        predicted: the prediction on a region, with what it must contain at least, from the prompts
+            in it and the previous prediction.
+        chosen: the region around a mark, with at most that number of voxels; None for any.
+    """
+    looks: list[Look] = []
+    for look in before:
+        seen = look.prediction.region
+        given = prompts_in(seen, prompts, geometry)
+        if given != look.prompts:
+            region = with_marks(seen, given, geometry)
+            look = Look(predicted(region, seen, given, look.prediction), given)
+        looks.append(look)
+    for prompt in prompts:
+        regions = [look.prediction.region for look in looks]
+        shows = len(to_voxels([prompt], geometry).foreground_kji) > 0
+        if shows and not any(prompts_in(region, [prompt], geometry) for region in regions):
+            # A later look is no larger than those before it.
+            region = chosen(prompt, max((seen.size for seen in regions), default=None))
+            given = prompts_in(region, prompts, geometry)
+            core = core_region([prompt], geometry) or region
+            looks.append(Look(predicted(region, core, given, None), given))
+    return tuple(looks)
+
+
+def joined(looks: Sequence[Look]) -> Prediction:
+    """The union of at least one look, as one prediction on the region around all of them."""
+    first, *others = (look.prediction for look in looks)
+    if not others:
+        return first
+    region = Region.enclosing([look.prediction.region for look in looks])
+    logits = np.full(region.shape_kji, _UNSEEN_LOGIT, dtype=np.float32)
+    for prediction in (first, *others):
+        part = logits[prediction.region.relative_to(region).slices]
+        np.maximum(part, prediction.logits_kji, out=part)
+    return Prediction(first.geometry, region.start_kji, logits)

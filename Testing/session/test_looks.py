@@ -1,0 +1,164 @@
+"""Clicks without a box on a model that chooses its regions, and what a later click changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from MedSegFMLib import Box, Geometry, Point, Prediction, Prompt, Region, Session, Volume
+from MedSegFMLib.progress import Progress
+from MedSegFMLib.prompts.voxels import to_voxels
+from MedSegFMLib.segmenter import Encoding, ModelCard, RegionRule
+from MedSegFMLib.session.looks import RegionChooser
+
+CARD = ModelCard(
+    name="chooser",
+    title="Chooser",
+    summary="Bright voxels, in cubes around clicks.",
+    prompts=("box", "point", "scribble"),
+    modalities=("any",),
+    dimensions=3,
+    code_licence="Apache-2.0",
+    weights_licence=None,
+    region_rule=RegionRule(2, 0.0, 2, shared=False, chooses_size=True),
+    uses_previous=True,
+)
+SHAPE = (30, 30, 60)
+
+
+class Chooser:
+    """Bright is foreground, but for background marks; chooses a cube of 9 voxels."""
+
+    card, classes = CARD, ()
+
+    def __init__(self) -> None:
+        self.predicted: list[tuple[Region, tuple[Prompt, ...]]] = []
+        self.allowed: list[int | None] = []
+
+    def choose_region(
+        self,
+        volume: Volume,
+        prompts: Sequence[Prompt],
+        mark: Prompt,
+        most_voxels: int | None,
+        progress: Progress,
+    ) -> Region:
+        self.allowed.append(most_voxels)
+        k, j, i = to_voxels([mark], volume.geometry).voxels_kji[0].tolist()
+        voxel = Region((k, j, i), (k + 1, j + 1, i + 1))
+        return voxel.grown((4, 4, 4), volume.geometry.shape_kji)
+
+    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
+        assert region is not None
+        self.volume = volume
+        return Encoding(volume.geometry, region, 1000)
+
+    def predict(
+        self,
+        encoding: Encoding,
+        prompts: Sequence[Prompt],
+        previous: Prediction | None,
+        progress: Progress,
+    ) -> Prediction:
+        self.predicted.append((encoding.region, tuple(prompts)))
+        logits = self.volume.array_kji[encoding.region.slices].astype(np.float32) - 50
+        marks = to_voxels(prompts, encoding.geometry).within(encoding.region)
+        logits[tuple(marks.background_kji.T)] = -1
+        logits[tuple(marks.foreground_kji.T)] = 1
+        return Prediction(encoding.geometry, encoding.region.start_kji, logits)
+
+
+@pytest.fixture
+def volume() -> Volume:
+    """Two bright cubes of 3 voxels, far from each other."""
+    array = np.zeros(SHAPE, np.float32)
+    array[14:17, 14:17, 9:12] = array[14:17, 14:17, 49:52] = 100
+    return Volume(array, Geometry.from_spacing(SHAPE, (1, 1, 1)))
+
+
+def click(volume: Volume, ijk: tuple[int, int, int], positive: bool = True) -> Point:
+    return Point.from_ijk(volume.geometry, ijk, positive)
+
+
+def around(ijk: tuple[int, int, int]) -> Region:
+    i, j, k = ijk
+    return Region((k - 4, j - 4, i - 4), (k + 5, j + 5, i + 5))
+
+
+LEFT, RIGHT = (10, 15, 15), (50, 15, 15)
+
+
+def test_a_first_click_is_seen_in_the_region_that_the_model_chooses(volume: Volume) -> None:
+    model = Chooser()
+    assert isinstance(model, RegionChooser)
+    session = Session(model, volume)
+    session.add(click(volume, LEFT))
+    assert session.predict().region == around(LEFT)
+    assert [region for region, _ in model.predicted] == [around(LEFT)]
+
+
+def test_a_box_leaves_nothing_to_choose(volume: Volume) -> None:
+    model = Chooser()
+    session = Session(model, volume)
+    session.add(Box.from_ijk(volume.geometry, (9, 14, 14), (12, 17, 17)))
+    session.add(click(volume, LEFT))
+    assert session.predict().region == Region((11, 11, 6), (20, 20, 15))
+
+
+def test_a_click_beyond_the_region_adds_what_is_around_it(volume: Volume) -> None:
+    model = Chooser()
+    session = Session(model, volume)
+    session.add(click(volume, LEFT))
+    session.predict()
+    session.add(click(volume, RIGHT))
+    assert np.array_equal(session.labelmap().array_kji > 0, volume.array_kji > 50)
+    second = click(volume, RIGHT)
+    assert model.predicted[1:] == [(around(RIGHT), (second,))]
+    # A first look may be of any size, a later one no larger.
+    assert model.allowed == [None, 9**3]
+
+
+def test_a_click_corrects_the_part_that_it_is_in_and_no_other(volume: Volume) -> None:
+    model = Chooser()
+    session = Session(model, volume)
+    for ijk in (LEFT, RIGHT):
+        session.add(click(volume, ijk))
+    before = session.predict().mask.array_kji
+    del model.predicted[:]
+    session.add(click(volume, (49, 14, 14), positive=False))
+    after = session.predict().mask.array_kji
+    assert [region for region, _ in model.predicted] == [around(RIGHT)]
+    assert np.argwhere(before != after).tolist() == [[14, 14, 49]]
+
+
+def test_background_far_from_the_object_changes_nothing(volume: Volume) -> None:
+    model = Chooser()
+    session = Session(model, volume)
+    session.add(click(volume, LEFT))
+    before = session.predict()
+    del model.predicted[:]
+    session.add(click(volume, RIGHT, positive=False))
+    assert session.predict().region == before.region and not model.predicted
+    session.undo()
+    assert np.array_equal(session.predict().logits_kji, before.logits_kji)
+
+
+def test_background_may_be_clicked_first(volume: Volume) -> None:
+    session = Session(Chooser(), volume)
+    session.add(click(volume, (9, 14, 14), positive=False))
+    session.add(click(volume, LEFT))
+    found = session.predict()
+    expected = volume.array_kji > 50
+    expected[:, :, 30:] = False
+    expected[14, 14, 9] = False
+    assert found.region == around(LEFT)
+    assert np.array_equal(found.mask.array_kji > 0, expected)
+
+
+def test_a_box_after_clicks_is_seen_with_what_they_found(volume: Volume) -> None:
+    session = Session(Chooser(), volume)
+    session.add(click(volume, LEFT))
+    session.add(Box.from_ijk(volume.geometry, (9, 14, 14), (52, 17, 17)))
+    assert np.array_equal(session.predict().mask.array_kji > 0, volume.array_kji > 50)
