@@ -9,7 +9,7 @@ interpolated back. In either case the region's 0.5 and 99.5 percentiles are at 0
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
