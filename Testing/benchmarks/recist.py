@@ -20,7 +20,8 @@ from unittest.mock import patch
 import numpy as np
 
 from MedSegFMLib import Box, Prompt, Session, Volume, create
-from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import read_cases
+from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.prompts import line_marks
 from MedSegFMLib.segmenter import Segmenter

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from MedSegFMLib.datasets.cases import load_case, read_cases
+from MedSegFMLib.datasets.cases import read_cases
+from MedSegFMLib.datasets.loading import load_case
 
 Clicks = list[tuple[NDArray[np.float64], bool]]
 
