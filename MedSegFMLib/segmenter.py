@@ -265,6 +265,12 @@ def probabilities(logits: Logits) -> Logits:
     return np.reciprocal(result, out=result)
 
 
+def certainty(logits: Logits) -> float:
+    """The mean probability of the voxels that logits assign to the object; 0 if there are none."""
+    inside = logits[logits > 0]
+    return float(probabilities(inside).mean()) if inside.size else 0.0
+
+
 class Segmenter(Protocol):
     """A model: `encode` a region once, `predict` for each set of prompts."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from ..system.foreign_errors import check_finite_output, predicting_errors
 from ..system.memory_cache import LruByteCache
 from ..volumes.region import Region
 from ..volumes.volume import Volume
-from .looks import Look, RegionChooser, joined, looks_after
+from .looks import Look, RegionChooser, is_tube, joined, looks_after
 from .region_limit import Note, RegionLimit, core_region
 from .region_of_interest import grown_region, prompt_region
 from .start import Start, composed, corrects, limited, model_prompts, started
@@ -179,7 +179,8 @@ class Predictor:
             core = core.union(before.region)
         previous = before.prediction if before else None
         # A box limits the object; without one the region grows with the object.
-        grows = not where.fixed and not any(map(_is_box, prompts))
+        bounded = where.fixed or any(map(_is_box, prompts))
+        grows = _never if bounded else _always
         found = self._predicted(region, core or region, prompts, previous, grows, progress)
         prediction = limited(found, prompts)
         return _Step(prediction, prediction.region)
@@ -200,7 +201,7 @@ class Predictor:
             region: Region, core: Region, given: tuple[Prompt, ...], previous: Prediction | None
         ) -> Prediction:
             share = part_of(progress, 0.5, 1)
-            return self._predicted(region, core, given, previous, False, share)
+            return self._predicted(region, core, given, previous, is_tube, share)
 
         return looks_after(before, prompts, volume.geometry, predicted, chosen)
 
@@ -210,10 +211,13 @@ class Predictor:
         core: Region,
         prompts: tuple[Prompt, ...],
         previous: Prediction | None,
-        grows: bool,
+        grows: Callable[[Prediction], bool],
         progress: Progress,
     ) -> Prediction:
-        """The prediction on a region, a smaller one with `core`, or one that grows with it."""
+        """The prediction on a region, or a smaller one with `core` if memory is short.
+
+        The region is enlarged if the prediction touches its faces and `grows` is true of it.
+        """
         region = self._limit.fitted(region, core)
         tries = 0
 
@@ -231,7 +235,9 @@ class Predictor:
                 raise found
             region = smaller
             found = tried(region)
-        for _ in range(_MOST_GROWTHS if grows else 0):
+        for _ in range(_MOST_GROWTHS):
+            if not grows(found):
+                break
             grown = grown_region(found.logits_kji > 0, region, self._volume.geometry)
             larger = None if grown is None else self._limit.fitted(grown, region)
             if larger is None or larger == region:
@@ -290,6 +296,14 @@ class Predictor:
         """The boundary to the packages of others that the model needs, if it does."""
         card = self._segmenter.card
         return predicting_errors(card.name) if card.packages else nullcontext()
+
+
+def _always(_: Prediction) -> bool:
+    return True
+
+
+def _never(_: Prediction) -> bool:
+    return False
 
 
 def _is_box(prompt: Prompt) -> bool:

@@ -21,10 +21,9 @@ from MedSegFMLib import Point, create
 from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.models.ensam import model as ensam
-from MedSegFMLib.models.ensam.click_sizes import certainty
 from MedSegFMLib.models.ensam.model import EnsamSegmenter
 from MedSegFMLib.progress import no_progress
-from MedSegFMLib.segmenter import Logits, probabilities
+from MedSegFMLib.segmenter import Logits, certainty, probabilities
 from MedSegFMLib.simulate import next_click
 from MedSegFMLib.volumes.region import Region
 

@@ -162,3 +162,33 @@ def test_a_box_after_clicks_is_seen_with_what_they_found(volume: Volume) -> None
     session.add(click(volume, LEFT))
     session.add(Box.from_ijk(volume.geometry, (9, 14, 14), (52, 17, 17)))
     assert np.array_equal(session.predict().mask.array_kji > 0, volume.array_kji > 50)
+
+
+def test_a_tube_is_followed_to_its_ends() -> None:
+    array = np.zeros(SHAPE, np.float32)
+    array[14:17, 14:17, 5:55] = 100
+    volume = Volume(array, Geometry.from_spacing(SHAPE, (1, 1, 1)))
+    session = Session(Chooser(), volume)
+    session.add(click(volume, (30, 15, 15)))
+    assert np.array_equal(session.labelmap().array_kji > 0, array > 50)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        (np.s_[14:17, 14:17, 30:55], 100.0),  # it leaves the look on one side only
+        (np.s_[14:17, 5:25, 5:55], 100.0),  # a sheet leaves it on four sides
+        (np.s_[11:20, 12:19, 5:55], 100.0),  # it is wide
+        (np.s_[14:17, 14:17, 5:55], 51.0),  # the model is not sure
+    ],
+    ids=["end", "sheet", "wide", "unsure"],
+)
+def test_another_object_that_leaves_the_look_is_not_followed(
+    part: tuple[slice, ...], value: float
+) -> None:
+    array = np.zeros(SHAPE, np.float32)
+    array[part] = value
+    volume = Volume(array, Geometry.from_spacing(SHAPE, (1, 1, 1)))
+    session = Session(Chooser(), volume)
+    session.add(click(volume, (30, 15, 15)))
+    assert session.predict().region == around((30, 15, 15))

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...progress import Progress, parts_of
 from ...prompts.voxels import Indices
-from ...segmenter import Logits, RegionRule, probabilities
+from ...segmenter import Logits, RegionRule, certainty
 from ...volumes.geometry import Geometry
 from ...volumes.region import Region, shape_triple
 
@@ -63,9 +63,3 @@ def surest(
         for region, share in zip(regions, parts_of(progress, len(regions)), strict=True)
     ]
     return regions[int(np.argmax(found))]
-
-
-def certainty(logits: Logits) -> float:
-    """The mean probability of the voxels that logits assign to the object; 0 if there are none."""
-    inside = logits[logits > 0]
-    return float(probabilities(inside).mean()) if inside.size else 0.0

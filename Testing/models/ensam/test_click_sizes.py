@@ -10,13 +10,13 @@ import pytest
 
 from MedSegFMLib import Geometry, Point, Region, Scribble, Session, Volume
 from MedSegFMLib.metrics import dice
-from MedSegFMLib.models.ensam.click_sizes import certainty, regions_around
+from MedSegFMLib.models.ensam.click_sizes import regions_around
 from MedSegFMLib.models.ensam.model import CARD, EnsamSegmenter
 from MedSegFMLib.models.ensam.network.config import EnsamConfig
 from MedSegFMLib.models.ensam.runtime import Features
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.registry import create
-from MedSegFMLib.segmenter import Segmenter
+from MedSegFMLib.segmenter import Segmenter, certainty
 
 SHAPE = (64, 80, 80)
 
