@@ -13,7 +13,8 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _ALL = ("", "0.0.0.0", "::")
 # A page cannot give its connection a header, so the token is an offered protocol.
 PROTOCOL = "medsegfm"
-_BEARER = "Bearer "
+# Not `Authorization`, which may be that of a sign-on in front of the server.
+TOKEN_HEADER = "X-MedSegFM-Token"
 # Of a request that a page of another site has made; a link that the user follows is none.
 _CROSS_SITE = ("cross-site", "same-site")
 
@@ -48,10 +49,9 @@ class Access:
 
     def has_token(self, headers: Mapping[str, str]) -> bool:
         """Whether a request has the token; the time that this takes does not depend on its text."""
-        given = headers.get("Authorization", "")
-        found = given.removeprefix(_BEARER) if given.startswith(_BEARER) else ""
+        found = headers.get(TOKEN_HEADER, "")
         name, _comma, offered = headers.get("Sec-WebSocket-Protocol", "").partition(",")
-        if not given and name.strip() == PROTOCOL:
+        if not found and name.strip() == PROTOCOL:
             found = offered.strip()
         # A header may have bytes that are no text.
         return hmac.compare_digest(found.encode(errors="surrogatepass"), self.token.encode())

@@ -112,13 +112,16 @@ class Routes:
         """Segments that a page sends, for the chosen volume."""
         logic, status = self._hub.desk.logic, self._hub.desk.status
 
+        node = logic.volume_node
+
         def read(path: Path) -> tuple[Geometry, list[Named]]:
             geometry = logic.require_volume().geometry
             return geometry, segments_on(Segmentation.read(path, geometry), geometry)
 
         async def add(found: tuple[Geometry, list[Named]], path: Path) -> bool:
             geometry, segments = found
-            if not logic.require_volume().geometry.matches(geometry):
+            is_same = logic.volume_node is node
+            if not is_same or not logic.require_volume().geometry.matches(geometry):
                 raise MaskError("Another volume was chosen meanwhile; load the segments again.")
             await add_segments(logic, segments)
             status.inform(

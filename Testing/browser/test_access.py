@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from MedSegFMLib.browser.access import Access, is_loopback, names_of
+from MedSegFMLib.browser.access import TOKEN_HEADER, Access, is_loopback, names_of
 
 ACCESS = Access(8123, token="secret")
 PROXIED = Access(8123, public_address="https://seg.example.org/ward", token="secret")
@@ -17,11 +17,17 @@ PROXIED = Access(8123, public_address="https://seg.example.org/ward", token="sec
     [("secret", True), ("", False), ("secre", False), ("secrets", False), ("SECRET", False)],
 )
 def test_only_the_exact_token_is_accepted(given: str, is_token: bool) -> None:
-    assert ACCESS.has_token({"Authorization": f"Bearer {given}"}) == is_token
+    assert ACCESS.has_token({TOKEN_HEADER: given}) == is_token
     assert ACCESS.has_token({"Sec-WebSocket-Protocol": f"medsegfm, {given}"}) == is_token
-    assert not ACCESS.has_token({"Authorization": given})
+    assert not ACCESS.has_token({"Authorization": f"Bearer {given}"})
     assert not ACCESS.has_token({"Sec-WebSocket-Protocol": given})
     assert not ACCESS.has_token({"Cookie": f"medsegfm-8123={given}"})
+
+
+def test_a_sign_on_in_front_of_the_server_may_use_authorization() -> None:
+    theirs = {"Authorization": "Basic dXNlcjpwYXNz"}
+    assert ACCESS.has_token({**theirs, TOKEN_HEADER: "secret"})
+    assert ACCESS.has_token({**theirs, "Sec-WebSocket-Protocol": "medsegfm, secret"})
 
 
 def test_a_request_without_a_token_has_none() -> None:
@@ -31,7 +37,7 @@ def test_a_request_without_a_token_has_none() -> None:
 
 def test_bytes_that_are_no_text_are_no_token() -> None:
     given = b"\xff\xfe".decode("utf-8", "surrogateescape")
-    assert not ACCESS.has_token({"Authorization": f"Bearer {given}"})
+    assert not ACCESS.has_token({TOKEN_HEADER: given})
 
 
 def test_each_server_has_its_own_long_token() -> None:

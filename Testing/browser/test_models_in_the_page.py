@@ -116,6 +116,10 @@ def test_words_are_typed_and_a_model_is_downloaded_and_set_up(
         page.page.click("#cancelButton")
         page.wait(lambda: "was stopped" in page.text("#statusLabel"))
         _Weights.may_go_on.set()
+        # An earlier answer does not count: Escape is a no.
+        page.page.click("#downloadButton")
+        keyboard.press("Escape")
+        page.wait(lambda: "licence was not accepted" in page.text("#statusLabel"))
         download()
         page.wait(lambda: "downloaded and verified" in page.text("#statusLabel"))
         # It went on where it was stopped.

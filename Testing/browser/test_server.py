@@ -18,6 +18,7 @@ from dicom_files import slices, write_files
 from waiting import wait_until
 
 from MedSegFMLib import Geometry, Volume
+from MedSegFMLib.browser.access import TOKEN_HEADER
 from MedSegFMLib.browser.view_image import HEADER
 from MedSegFMLib.browser.web import LARGEST_MESSAGE_BYTES
 from MedSegFMLib.volumes.segmentations.segmentation import Segmentation
@@ -37,8 +38,7 @@ class Caller:
 
     def __init__(self, server: BrowserServer) -> None:
         self.port, self.host = server.port, f"127.0.0.1:{server.port}"
-        token = f"Bearer {server.token}"
-        self.own = {"Authorization": token, "Origin": f"http://{self.host}"}
+        self.own = {TOKEN_HEADER: server.token, "Origin": f"http://{self.host}"}
 
     def ask(
         self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
@@ -120,11 +120,11 @@ def test_a_page_connects_with_the_token_as_a_protocol(
         ("POST", "/segments", {"Sec-Fetch-Site": "same-site"}),
         ("GET", "/socket", {"Origin": "http://evil.example"}),
         ("GET", "/socket", {"Origin": None}),
-        ("GET", "/socket", {"Authorization": None, "Cookie": "medsegfm=wrong"}),
-        ("GET", "/socket", {"Authorization": None, "Sec-WebSocket-Protocol": "medsegfm, wrong"}),
-        ("GET", "/session", {"Authorization": "Bearer wrong"}),
-        ("GET", "/prompts.json", {"Authorization": None}),
-        ("POST", "/volumes", {"Authorization": None}),
+        ("GET", "/socket", {TOKEN_HEADER: None, "Cookie": "medsegfm=wrong"}),
+        ("GET", "/socket", {TOKEN_HEADER: None, "Sec-WebSocket-Protocol": "medsegfm, wrong"}),
+        ("GET", "/session", {TOKEN_HEADER: "wrong"}),
+        ("GET", "/prompts.json", {TOKEN_HEADER: None}),
+        ("POST", "/volumes", {TOKEN_HEADER: None}),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else value.strip("/"),
 )

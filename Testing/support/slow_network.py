@@ -23,14 +23,13 @@ def slow_network(bytes_a_second: int) -> Iterator[SlowNetwork]:
 class SlowNetwork:
     """Passes what it gets on to `target`, in both directions, as fast as it may.
 
-    port: Where it listens. target: The port of the server. received: The bytes from there.
+    port: Where it listens. target: The port of the server.
     """
 
     def __init__(self, listening: socket.socket, bytes_a_second: int) -> None:
         self._listening, self._rate = listening, bytes_a_second
         self.port: int = listening.getsockname()[1]
         self.target = 0
-        self.received = 0
 
     def accept(self) -> None:
         """Accept connections until the socket is closed."""
@@ -40,17 +39,14 @@ class SlowNetwork:
                 far = socket.create_connection(("127.0.0.1", self.target))
                 # A small window, as of a slow line: the server notices what does not get through.
                 far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * _CHUNK)
-                for source, sink, counts in ((near, far, False), (far, near, True)):
-                    arguments = (source, sink, counts)
-                    threading.Thread(target=self._copy, args=arguments, daemon=True).start()
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self._copy, args=ends, daemon=True).start()
 
-    def _copy(self, source: socket.socket, sink: socket.socket, counts: bool) -> None:
+    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(_CHUNK):
                 time.sleep(len(data) / self._rate)
                 sink.sendall(data)
-                if counts:
-                    self.received += len(data)
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

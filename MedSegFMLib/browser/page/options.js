@@ -7,14 +7,19 @@ export class Options {
     this.made = "";
     const dialog = byId("licence");
     byId("downloadButton").onclick = () => {
+      // Escape leaves the answer as it is, which would be that to an earlier question.
+      dialog.returnValue = "";
+      dialog.model = this.chosen;
       if (this.licence.question) dialog.showModal();
-      else link.act("download", { accepted: true });
+      else link.act("download", { model: this.chosen, accepted: true });
     };
-    dialog.onclose = () => link.act("download", { accepted: dialog.returnValue === "accept" });
+    dialog.onclose = () =>
+      link.act("download", { model: dialog.model, accepted: dialog.returnValue === "accept" });
   }
 
   show({ chosen, options, startHint, canDownload, licence }) {
     this.licence = licence;
+    this.chosen = chosen;
     setHidden("downloadButton", !canDownload);
     setText("licenceQuestion", licence.question);
     setText("licenceAddress", licence.address);
@@ -28,7 +33,8 @@ export class Options {
     }
     for (const { name, value } of options) {
       const field = byId(`option-${name}`);
-      if (document.activeElement !== field || field.tagName === "SELECT") field.value = value;
+      field.known = value;
+      if (!field.isEdited) field.value = value;
     }
   }
 
@@ -44,7 +50,14 @@ export class Options {
       field.type = "text";
       field.placeholder = option.default;
     }
-    field.onchange = () => this.link.act("option", { name: option.name, value: field.value });
+    field.oninput = () => (field.isEdited = true);
+    field.onchange = () => {
+      const { value } = field;
+      field.isEdited = false;
+      // The server's answer shows the new value, unless it is refused.
+      field.value = field.known;
+      this.link.act("option", { name: option.name, value });
+    };
     return [label, field];
   }
 }

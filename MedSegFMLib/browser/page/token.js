@@ -14,12 +14,13 @@ window.addEventListener("hashchange", () => typed() && location.reload());
 
 const token = sessionStorage.getItem(KEY) || "none";
 
-export const authorization = `Bearer ${token}`;
+// A header of its own: `Authorization` may be that of a sign-on in front of the server.
+export const headers = { "X-MedSegFM-Token": token };
 
 export const protocols = [PROTOCOL, token];
 
 export function ask(path) {
-  return fetch(path, { headers: { Authorization: authorization } });
+  return fetch(path, { headers });
 }
 
 // Save an answer of the server as a file of the name that it gives.

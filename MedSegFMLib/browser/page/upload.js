@@ -1,6 +1,6 @@
 // Files that the user chooses or drops: sent to the server, with progress.
 import { byId } from "./dom.js";
-import { authorization } from "./token.js";
+import { headers } from "./token.js";
 
 export function connectUpload(isBusy) {
   const field = byId("files"), bar = byId("uploadProgress");
@@ -23,7 +23,7 @@ export function connectUpload(isBusy) {
     for (const file of files) form.append("files", file, file.name);
     const request = new XMLHttpRequest();
     request.open("POST", to);
-    request.setRequestHeader("Authorization", authorization);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => { bar.value = 100 * loaded / total; };
     request.onloadstart = () => { bar.hidden = false; bar.value = 0; isBusy(true); };
     // The server has put what went wrong into the status line.

@@ -160,8 +160,14 @@ class ModelSection:
         self._desk.warm_up()
 
     def _download(self, message: Message) -> None:
+        name = text(message, "model")
         card = registry.card(self._desk.logic.model, self._desk.logic.options)
-        if self._licence(card)["question"] and not flag(message, "accepted"):
+        if name != card.name or not self._needs_of(name).can_download or card.weights is None:
+            raise PageError(
+                _("Another model was chosen meanwhile, or its weights are here; reload the page.")
+            )
+        # The page's answer counts for the model that it asked about, and no other.
+        if not flag(message, "accepted") and not entry(card.weights).permissive:
             self._desk.status.inform(model_messages.not_accepted())
             return
         self.installing.download(card)
