@@ -95,13 +95,26 @@ def looks_after(
             in it and the previous prediction.
         chosen: the region around a mark, with at most that number of voxels; None for any.
     """
+
+    def looked(region: Region, core: Region, previous: Prediction | None) -> Look:
+        given = prompts_in(region, prompts, geometry)
+        prediction = predicted(region, core, given, previous)
+        seen = prompts_in(prediction.region, prompts, geometry)
+        while seen != given:
+            # It has grown to further prompts, of which its mask takes no account yet.
+            given = seen
+            prediction = predicted(prediction.region, core, given, None)
+            seen = prompts_in(prediction.region, prompts, geometry)
+        return Look(prediction, given)
+
     looks: list[Look] = []
     for look in before:
-        seen = look.prediction.region
-        given = prompts_in(seen, prompts, geometry)
+        region = look.prediction.region
+        given = prompts_in(region, prompts, geometry)
         if given != look.prompts:
-            region = with_marks(seen, given, geometry)
-            look = Look(predicted(region, seen, given, look.prediction), given)
+            # Strokes may go on beyond it; what is inside leaves it as it is.
+            beyond = [prompt for prompt in given if not _is_inside(prompt, region, geometry)]
+            look = looked(with_marks(region, beyond, geometry), region, look.prediction)
         looks.append(look)
     for prompt in prompts:
         regions = [look.prediction.region for look in looks]
@@ -109,26 +122,44 @@ def looks_after(
         if shows and not any(prompts_in(region, [prompt], geometry) for region in regions):
             # A later look is no larger than those before it.
             region = chosen(prompt, max((seen.size for seen in regions), default=None))
-            given = prompts_in(region, prompts, geometry)
-            core = core_region([prompt], geometry) or region
-            looks.append(Look(predicted(region, core, given, None), given))
+            looks.append(looked(region, core_region([prompt], geometry) or region, None))
     return tuple(looks)
 
 
-def is_tube(prediction: Prediction) -> bool:
-    """Whether an object surely passes through two opposite faces of its region, and no other.
+def _is_inside(prompt: Prompt, region: Region, geometry: Geometry) -> bool:
+    """Whether all voxels that a prompt marks are in a region."""
+    marks = to_voxels([prompt], geometry)
+    return len(marks.within(region).voxels_kji) == len(marks.voxels_kji)
 
-    Only then is a look enlarged: an object that leaves it otherwise is more often a wrong answer.
+
+def tube_follower() -> Callable[[Prediction], bool]:
+    """A rule for one look: it is enlarged while a tube leaves it along one axis.
+
+    At first, the object must pass through both faces of an axis, and no other face. Any other
+    object that leaves a look is more often a wrong answer.
     """
-    mask = prediction.logits_kji > 0
-    pairs = [[float(np.take(mask, end, axis).mean()) for end in (0, -1)] for axis in range(3)]
-    passed = [pair for pair in pairs if any(pair)]
-    return (
-        len(passed) == 1
-        and min(passed[0]) > 0
-        and max(passed[0]) < _TUBE_FACE
-        and certainty(prediction.logits_kji) >= _TUBE_CERTAINTY
-    )
+    followed: list[int] = []
+
+    def follows(prediction: Prediction) -> bool:
+        mask, geometry = prediction.logits_kji > 0, prediction.geometry
+        covered = {
+            axis: [float(np.take(mask, end, axis).mean()) for end in (0, -1)]
+            for axis, width in enumerate(mask.shape)
+            # Along another axis, the look ends with the volume.
+            if width < geometry.shape_kji[axis]
+        }
+        axes = [axis for axis, pair in covered.items() if any(pair)]
+        if len(axes) != 1 or (followed and axes != followed):
+            return False
+        pair = covered[axes[0]]
+        if max(pair) >= _TUBE_FACE or certainty(prediction.logits_kji) < _TUBE_CERTAINTY:
+            return False
+        if not followed and not all(pair):
+            return False
+        followed[:] = axes
+        return True
+
+    return follows
 
 
 def joined(looks: Sequence[Look]) -> Prediction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ..errors import DeviceError
 from ..progress import Progress, part_of, parts_of
@@ -17,7 +18,7 @@ from ..system.foreign_errors import check_finite_output, predicting_errors
 from ..system.memory_cache import LruByteCache
 from ..volumes.region import Region
 from ..volumes.volume import Volume
-from .looks import Look, RegionChooser, is_tube, joined, looks_after
+from .looks import Look, RegionChooser, joined, looks_after, tube_follower
 from .region_limit import Note, RegionLimit, core_region
 from .region_of_interest import grown_region, prompt_region
 from .start import Start, composed, corrects, limited, model_prompts, started
@@ -39,17 +40,45 @@ _Chain = tuple[_Where, Mask | None, tuple[tuple[Prompt, ...], ...]]
 
 @dataclass(frozen=True)
 class _Step:
-    """A prediction for one object after some of its prompts, the region used, and its looks."""
+    """A prediction for one object after some of its prompts."""
 
     prediction: Prediction
-    region: Region
-    looks: tuple[Look, ...] = ()
+
+    @property
+    def region(self) -> Region:
+        return self.prediction.region
 
     @property
     def nbytes(self) -> int:
-        """The memory of the predictions; that of the only look is the answer itself."""
-        looks = self.looks if len(self.looks) > 1 else ()
-        return self.prediction.nbytes + sum(look.prediction.nbytes for look in looks)
+        """The memory of the prediction."""
+        return self.prediction.nbytes
+
+
+@dataclass(frozen=True)
+class _LookedStep:
+    """The same of a model that chooses its regions: its looks, and the prompts that limit them."""
+
+    looks: tuple[Look, ...]
+    prompts: tuple[Prompt, ...]
+
+    @property
+    def prediction(self) -> Prediction:
+        # Not kept: looks that are far from each other are small, the region around them is not.
+        return limited(joined(self.looks), self.prompts)
+
+    @property
+    def region(self) -> Region:
+        return Region.enclosing([look.prediction.region for look in self.looks])
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the looks."""
+        return sum(look.prediction.nbytes for look in self.looks)
+
+
+_AnyStep = _Step | _LookedStep
+# The result of an action that a GPU may have no memory for.
+_Found = TypeVar("_Found")
 
 
 class Predictor:
@@ -75,7 +104,7 @@ class Predictor:
         # The key is the region that objects share, the mask that the object starts from and all
         # steps up to this one: the prediction of a model that continues from its previous one
         # depends on all of them.
-        self._steps: LruByteCache[_Chain, _Step] = LruByteCache(budget_bytes, lambda s: s.nbytes)
+        self._steps: LruByteCache[_Chain, _AnyStep] = LruByteCache(budget_bytes, lambda s: s.nbytes)
 
     def answer(
         self,
@@ -122,7 +151,7 @@ class Predictor:
         taken: Sequence[tuple[Prompt, ...]],
         where: _Where,
         progress: Progress,
-    ) -> _Step:
+    ) -> _AnyStep:
         """The model's prediction after the last of `taken`, from the latest cached step.
 
         A model that continues from its previous prediction goes through every step, so that the
@@ -133,15 +162,14 @@ class Predictor:
             taken = taken[-1:]
         mask = start.mask if start else None
         chains = [(where, mask, tuple(taken[: n + 1])) for n in range(len(taken))]
-        step: _Step | None = None
+        step: _AnyStep | None = None
         cached = len(taken)
         while step is None and cached > 0:
             cached -= 1
             step = self._steps.get(chains[cached])
         first = 0 if step is None else cached + 1
         if step is None and start is not None and card.starts_from == "previous":
-            begun = started(start, (start.mask,), self._volume.geometry)
-            step = _Step(begun, begun.region)
+            step = _Step(started(start, (start.mask,), self._volume.geometry))
         for n, share in enumerate(parts_of(progress, len(taken) - first), first):
             around = taken[n] if mask is None else (*taken[n], mask)
             step = self._predict_step(taken[n], where, around, step, share)
@@ -154,9 +182,9 @@ class Predictor:
         prompts: tuple[Prompt, ...],
         where: _Where,
         around: Sequence[Prompt],
-        before: _Step | None,
+        before: _AnyStep | None,
         progress: Progress,
-    ) -> _Step:
+    ) -> _AnyStep:
         rule = self._segmenter.card.region_rule
         # A box or a mask says how large the object is.
         chooses = rule.chooses_size and isinstance(self._segmenter, RegionChooser)
@@ -166,10 +194,10 @@ class Predictor:
             and len(around) == len(prompts)
             and not any(map(_is_box, prompts))
         ):
-            looks = self._looks(prompts, before.looks if before else (), progress)
+            seen = before.looks if isinstance(before, _LookedStep) else ()
+            looks = self._looks(prompts, seen, progress)
             if looks:
-                prediction = limited(joined(looks), prompts)
-                return _Step(prediction, prediction.region, looks)
+                return _LookedStep(looks, prompts)
         geometry = self._volume.geometry
         region = where.region or prompt_region(around, geometry, rule)
         if before is not None:
@@ -180,10 +208,9 @@ class Predictor:
         previous = before.prediction if before else None
         # A box limits the object; without one the region grows with the object.
         bounded = where.fixed or any(map(_is_box, prompts))
-        grows = _never if bounded else _always
+        grows = _growths(0 if bounded else _MOST_GROWTHS)
         found = self._predicted(region, core or region, prompts, previous, grows, progress)
-        prediction = limited(found, prompts)
-        return _Step(prediction, prediction.region)
+        return _Step(limited(found, prompts))
 
     def _looks(
         self, prompts: tuple[Prompt, ...], before: Sequence[Look], progress: Progress
@@ -194,14 +221,19 @@ class Predictor:
 
         def chosen(mark: Prompt, most_voxels: int | None) -> Region:
             share = part_of(progress, 0, 0.5)
-            with self._boundary():
-                return segmenter.choose_region(volume, prompts, mark, most_voxels, share)
+
+            def choose() -> Region:
+                with self._boundary():
+                    return segmenter.choose_region(volume, prompts, mark, most_voxels, share)
+
+            found = self._unless_full(choose)
+            return choose() if isinstance(found, DeviceError) else found
 
         def predicted(
             region: Region, core: Region, given: tuple[Prompt, ...], previous: Prediction | None
         ) -> Prediction:
             share = part_of(progress, 0.5, 1)
-            return self._predicted(region, core, given, previous, is_tube, share)
+            return self._predicted(region, core, given, previous, tube_follower(), share)
 
         return looks_after(before, prompts, volume.geometry, predicted, chosen)
 
@@ -235,9 +267,7 @@ class Predictor:
                 raise found
             region = smaller
             found = tried(region)
-        for _ in range(_MOST_GROWTHS):
-            if not grows(found):
-                break
+        while grows(found):
             grown = grown_region(found.logits_kji > 0, region, self._volume.geometry)
             larger = None if grown is None else self._limit.fitted(grown, region)
             if larger is None or larger == region:
@@ -257,8 +287,12 @@ class Predictor:
         progress: Progress,
     ) -> Prediction | DeviceError:
         """The prediction on a region, or the error if the GPU has no memory for it."""
+        return self._unless_full(lambda: self._on_region(region, prompts, previous, progress))
+
+    def _unless_full(self, action: Callable[[], _Found]) -> _Found | DeviceError:
+        """The result of an action, or the error if the GPU has no memory for it, which is freed."""
         try:
-            return self._on_region(region, prompts, previous, progress)
+            return action()
         except DeviceError as error:
             if not is_gpu_out_of_memory(error):
                 raise
@@ -298,12 +332,10 @@ class Predictor:
         return predicting_errors(card.name) if card.packages else nullcontext()
 
 
-def _always(_: Prediction) -> bool:
-    return True
-
-
-def _never(_: Prediction) -> bool:
-    return False
+def _growths(most: int) -> Callable[[Prediction], bool]:
+    """The rule that a region is enlarged at most so often."""
+    left = iter(range(most))
+    return lambda _prediction: next(left, None) is not None
 
 
 def _is_box(prompt: Prompt) -> bool:

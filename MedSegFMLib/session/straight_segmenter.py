@@ -17,6 +17,8 @@ from ..volumes.geometry import Geometry
 from ..volumes.region import Region
 from ..volumes.right_angles import StraightGrid
 from ..volumes.volume import Volume
+from .looks import RegionChooser
+from .region_of_interest import with_marks
 
 # The logit of marked voxels and beyond a prediction, if the model's own is nearer to 0.
 _SURE = 4.0
@@ -61,13 +63,25 @@ class StraightSegmenter:
         """The model's classes."""
         return self._segmenter.classes
 
+    def choose_region(
+        self,
+        volume: Volume,
+        prompts: Sequence[Prompt],
+        mark: Prompt,
+        most_voxels: int | None,
+        progress: Progress,
+    ) -> Region:
+        """The choice of a model that makes one, brought back; see `looks.RegionChooser`."""
+        assert isinstance(self._segmenter, RegionChooser), "the card says that it chooses"
+        straight = self._straight(volume)
+        there = self._segmenter.choose_region(straight, prompts, mark, most_voxels, progress)
+        return with_marks(self._grid.region_back(there), [mark], self._grid.own)
+
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Encoding:
         """Encode the region of the straight grid around a region of the volume."""
-        if self._straightened is None or self._given is not volume:
-            progress(0.0, "Straightening the volume")
-            self._given, self._straightened = volume, self._grid.volume(volume)
+        progress(0.0, "Straightening the volume")
         there = None if region is None else self._grid.region(region)
-        inner = self._segmenter.encode(self._straightened, there, progress)
+        inner = self._segmenter.encode(self._straight(volume), there, progress)
         whole = Region.whole(self._grid.own.shape_kji)
         return _StraightEncoding(self._grid.own, region or whole, inner.nbytes, inner)
 
@@ -91,6 +105,12 @@ class StraightSegmenter:
         marks = to_voxels(prompts, self._grid.own).within(region)
         enforce_marks(result.logits_kji, marks, _SURE)
         return result
+
+    def _straight(self, volume: Volume) -> Volume:
+        """The volume on the straight grid, made once."""
+        if self._straightened is None or self._given is not volume:
+            self._given, self._straightened = volume, self._grid.volume(volume)
+        return self._straightened
 
     def _moved(self, prediction: Prediction, grid: Geometry, region: Region) -> Prediction:
         """A prediction on a region of another grid."""

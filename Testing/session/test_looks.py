@@ -164,12 +164,13 @@ def test_a_box_after_clicks_is_seen_with_what_they_found(volume: Volume) -> None
     assert np.array_equal(session.predict().mask.array_kji > 0, volume.array_kji > 50)
 
 
-def test_a_tube_is_followed_to_its_ends() -> None:
+@pytest.mark.parametrize("at", [10, 30, 50])
+def test_a_tube_is_followed_to_its_ends(at: int) -> None:
     array = np.zeros(SHAPE, np.float32)
     array[14:17, 14:17, 5:55] = 100
     volume = Volume(array, Geometry.from_spacing(SHAPE, (1, 1, 1)))
     session = Session(Chooser(), volume)
-    session.add(click(volume, (30, 15, 15)))
+    session.add(click(volume, (at, 15, 15)))
     assert np.array_equal(session.labelmap().array_kji > 0, array > 50)
 
 
@@ -192,3 +193,45 @@ def test_another_object_that_leaves_the_look_is_not_followed(
     session = Session(Chooser(), volume)
     session.add(click(volume, (30, 15, 15)))
     assert session.predict().region == around((30, 15, 15))
+
+
+def test_a_tube_in_one_slice_is_followed() -> None:
+    array = np.zeros((1, 30, 60), np.float32)
+    array[:, 15:17, 5:55] = 100
+    volume = Volume(array, Geometry.from_spacing(array.shape, (1, 1, 1)))
+    session = Session(Chooser(), volume)
+    session.add(click(volume, (30, 15, 0)))
+    assert np.array_equal(session.labelmap().array_kji > 0, array > 50)
+
+
+def test_background_that_a_look_grows_to_counts() -> None:
+    array = np.zeros(SHAPE, np.float32)
+    array[14:17, 14:17, 5:55] = 100
+    volume = Volume(array, Geometry.from_spacing(SHAPE, (1, 1, 1)))
+    session = Session(Chooser(), volume)
+    session.add(click(volume, (40, 15, 15), positive=False))
+    session.add(click(volume, (10, 15, 15)))
+    found = session.labelmap().array_kji > 0
+    assert found[15, 15, 10] and found[15, 15, 45] and not found[15, 15, 40]
+
+
+def test_a_further_click_leaves_the_region_of_a_look_as_it_is(volume: Volume) -> None:
+    model = Chooser()
+    session = Session(model, volume)
+    session.add(click(volume, LEFT))
+    # At the face of the look, where a margin would enlarge it.
+    session.add(click(volume, (14, 19, 19)))
+    session.predict()
+    assert {region for region, _ in model.predicted} == {around(LEFT)}
+
+
+def test_a_model_chooses_its_regions_in_a_sheared_volume_too(volume: Volume) -> None:
+    affine = volume.geometry.ijk_to_ras.copy()
+    affine[0, 2] = 0.3
+    sheared = Volume(volume.array_kji, Geometry(volume.geometry.shape_kji, affine))
+    model = Chooser()
+    session = Session(model, sheared)
+    session.add(Point.from_ijk(sheared.geometry, LEFT))
+    found = session.labelmap().array_kji > 0
+    assert model.allowed == [None]
+    assert found[15, 15, 10] and not found[:, :, 40:].any()
