@@ -18,7 +18,7 @@ def press(desk: Any, key: str) -> None:
     shortcut.activated.emit()
 
 
-def compare(desk: Any, place: tuple[float, float, float] = (12, 12, 12)) -> Any:
+def compare(desk: Any, place: tuple[float, float, float] = (14, 12, 12)) -> Any:
     """One click beside the middle of the ball, the switch on, and what was found."""
     desk.load()
     desk.ui.showConsistency.click()
