@@ -18,10 +18,11 @@ from ..system.foreign_errors import check_finite_output, predicting_errors
 from ..system.memory_cache import LruByteCache
 from ..volumes.region import Region
 from ..volumes.volume import Volume
-from .looks import Look, RegionChooser, joined, looks_after, tube_follower
+from .looks import Look, RegionChooser, looks_after, tube_follower
 from .region_limit import Note, RegionLimit, core_region
 from .region_of_interest import grown_region, prompt_region
 from .start import Start, composed, corrects, limited, model_prompts, started
+from .steps import LookedStep, PredictedStep
 
 # How often the region of an object that reaches its border is enlarged.
 _MOST_GROWTHS = 3
@@ -38,45 +39,7 @@ class _Where:
 _Chain = tuple[_Where, Mask | None, tuple[tuple[Prompt, ...], ...]]
 
 
-@dataclass(frozen=True)
-class _Step:
-    """A prediction for one object after some of its prompts."""
-
-    prediction: Prediction
-
-    @property
-    def region(self) -> Region:
-        return self.prediction.region
-
-    @property
-    def nbytes(self) -> int:
-        """The memory of the prediction."""
-        return self.prediction.nbytes
-
-
-@dataclass(frozen=True)
-class _LookedStep:
-    """The same of a model that chooses its regions: its looks, and the prompts that limit them."""
-
-    looks: tuple[Look, ...]
-    prompts: tuple[Prompt, ...]
-
-    @property
-    def prediction(self) -> Prediction:
-        # Not kept: looks that are far from each other are small, the region around them is not.
-        return limited(joined(self.looks), self.prompts)
-
-    @property
-    def region(self) -> Region:
-        return Region.enclosing([look.prediction.region for look in self.looks])
-
-    @property
-    def nbytes(self) -> int:
-        """The memory of the looks."""
-        return sum(look.prediction.nbytes for look in self.looks)
-
-
-_AnyStep = _Step | _LookedStep
+_Step = PredictedStep | LookedStep
 # The result of an action that a GPU may have no memory for.
 _Found = TypeVar("_Found")
 
@@ -104,7 +67,7 @@ class Predictor:
         # The key is the region that objects share, the mask that the object starts from and all
         # steps up to this one: the prediction of a model that continues from its previous one
         # depends on all of them.
-        self._steps: LruByteCache[_Chain, _AnyStep] = LruByteCache(budget_bytes, lambda s: s.nbytes)
+        self._steps: LruByteCache[_Chain, _Step] = LruByteCache(budget_bytes, lambda s: s.nbytes)
 
     def answer(
         self,
@@ -151,7 +114,7 @@ class Predictor:
         taken: Sequence[tuple[Prompt, ...]],
         where: _Where,
         progress: Progress,
-    ) -> _AnyStep:
+    ) -> _Step:
         """The model's prediction after the last of `taken`, from the latest cached step.
 
         A model that continues from its previous prediction goes through every step, so that the
@@ -162,14 +125,14 @@ class Predictor:
             taken = taken[-1:]
         mask = start.mask if start else None
         chains = [(where, mask, tuple(taken[: n + 1])) for n in range(len(taken))]
-        step: _AnyStep | None = None
+        step: _Step | None = None
         cached = len(taken)
         while step is None and cached > 0:
             cached -= 1
             step = self._steps.get(chains[cached])
         first = 0 if step is None else cached + 1
         if step is None and start is not None and card.starts_from == "previous":
-            step = _Step(started(start, (start.mask,), self._volume.geometry))
+            step = PredictedStep(started(start, (start.mask,), self._volume.geometry))
         for n, share in enumerate(parts_of(progress, len(taken) - first), first):
             around = taken[n] if mask is None else (*taken[n], mask)
             step = self._predict_step(taken[n], where, around, step, share)
@@ -182,9 +145,9 @@ class Predictor:
         prompts: tuple[Prompt, ...],
         where: _Where,
         around: Sequence[Prompt],
-        before: _AnyStep | None,
+        before: _Step | None,
         progress: Progress,
-    ) -> _AnyStep:
+    ) -> _Step:
         rule = self._segmenter.card.region_rule
         # A box or a mask says how large the object is.
         chooses = rule.chooses_size and isinstance(self._segmenter, RegionChooser)
@@ -194,10 +157,10 @@ class Predictor:
             and len(around) == len(prompts)
             and not any(map(_is_box, prompts))
         ):
-            seen = before.looks if isinstance(before, _LookedStep) else ()
+            seen = before.looks if isinstance(before, LookedStep) else ()
             looks = self._looks(prompts, seen, progress)
             if looks:
-                return _LookedStep(looks, prompts)
+                return LookedStep(looks, prompts)
         geometry = self._volume.geometry
         region = where.region or prompt_region(around, geometry, rule)
         if before is not None:
@@ -210,7 +173,7 @@ class Predictor:
         bounded = where.fixed or any(map(_is_box, prompts))
         grows = _growths(0 if bounded else _MOST_GROWTHS)
         found = self._predicted(region, core or region, prompts, previous, grows, progress)
-        return _Step(limited(found, prompts))
+        return PredictedStep(limited(found, prompts))
 
     def _looks(
         self, prompts: tuple[Prompt, ...], before: Sequence[Look], progress: Progress

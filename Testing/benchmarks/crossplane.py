@@ -1,4 +1,4 @@
-"""What training SAM across planes costs, bottleneck by bottleneck.
+"""The costs of training SAM across planes, bottleneck by bottleneck.
 
 Run from the checkout: PYTHONPATH=. python Testing/benchmarks/crossplane.py [--device cuda]
 A volume of 240 x 240 x 155 voxels (as in the paper), so that the axial slice has 240 x 240 pixels,
