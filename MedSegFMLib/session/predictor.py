@@ -296,7 +296,7 @@ class Predictor:
 
 
 def _growths(most: int) -> Callable[[Prediction], bool]:
-    """The rule that a region is enlarged at most so often."""
+    """The rule that a region is enlarged this number of times at most."""
     left = iter(range(most))
     return lambda _prediction: next(left, None) is not None
 
