@@ -31,13 +31,14 @@ from .graphs import (
     PREVIOUS,
     PROMPT_TURNS,
     TOKEN_AXIS,
+    WALK,
     Graphs,
     graphs,
 )
 from .network import Ensam, EnsamPrompts
 
 # The configuration of the shipped weights.
-SHIPPED = EnsamConfig(skip="concat", positions="rope", dense_prompts=True)
+SHIPPED = EnsamConfig(skip="concat", positions="rope", dense_prompts=True, random_walk=True)
 
 _ENCODES = ("encoder.",)
 # Rotations are computed outside the graphs: torch's matrix exponential has no ONNX counterpart.
@@ -70,9 +71,10 @@ class _Decode(nn.Module):
         prompt_turns: list[Tensor],
         image_turns: list[Tensor],
         previous_logits: Tensor,
+        walk_logits: Tensor,
         meets: Tensor,
     ) -> Tensor:
-        prompts = EnsamPrompts(kinds, positions_kji)
+        prompts = EnsamPrompts(kinds, positions_kji, walk_logits=walk_logits)
         *skips, embedding = features
         finer, embedding = self.network.add_dense_prompts(
             skips, embedding, prompts, previous_logits
@@ -140,6 +142,7 @@ def export(config: EnsamConfig, folder: Path) -> Graphs:
         turns,
         [turn.unflatten(axis, features.embedding.shape[2:]) for turn in features.rotations],
         torch.rand_like(image),
+        torch.rand_like(image),
         torch.tensor(True),
     )
     dynamic: tuple[object, ...] = (
@@ -149,9 +152,10 @@ def export(config: EnsamConfig, folder: Path) -> Graphs:
         [{axis: tokens}] * BLOCKS,
         [{axis + n: coarse for n in range(3)}] * BLOCKS,
         cube(8),
+        cube(8),
         {},
     )
-    names = [*FEATURES, KINDS, POSITIONS, *PROMPT_TURNS, *IMAGE_TURNS, PREVIOUS, MEETS]
+    names = [*FEATURES, KINDS, POSITIONS, *PROMPT_TURNS, *IMAGE_TURNS, PREVIOUS, WALK, MEETS]
     _write(_Decode(network, axis), files.decoder, weights, arguments, dynamic, names, (LOGITS,))
     return files
 

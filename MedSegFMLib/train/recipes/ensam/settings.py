@@ -108,6 +108,8 @@ class EnsamSettings:
         attention: normalised or standard.
         width: channels of the finest level.
         depth: interaction blocks, and residual blocks of the coarser levels.
+        random_walk: whether the random walker's own answer to the prompts is drawn beside them;
+            needs dense_prompts and cells.
         objects: the most objects of one region that are trained together if they touch; a click on
             one is then background for the others.
         click_rule: where a click goes: deepest, the deepest voxel of all errors, or largest, the
@@ -165,6 +167,7 @@ class EnsamSettings:
     attention: AttentionKind = "normalised"
     width: int = 16
     depth: int = 2
+    random_walk: bool = False
     objects: int = 1
     click_rule: ClickRule = "deepest"
     views: Views = "varied"
@@ -250,4 +253,5 @@ class EnsamSettings:
             attention=self.attention,
             width=self.width,
             depth=self.depth,
+            random_walk=self.random_walk,
         )
