@@ -18,13 +18,11 @@ GiB is the growth of memory. OUT keeps the base and each row; a second call goes
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from multiprocessing import get_context
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -32,7 +30,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from crossplane_agreement import BASE_FILE, SMALL, chosen_cases, train_base
-from crossplane_learning import read_rows
+from kept_rows import KeptRows, apart
 
 from MedSegFMLib import Session, create
 from MedSegFMLib.consistency import PlaneViews, measure
@@ -198,12 +196,6 @@ def print_table(rows: Sequence[Mapping[str, str]]) -> None:
         print(f"| {' | '.join([name, str(len(own)), *cells, '; '.join(each)])} |")
 
 
-def apart(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Do work in a process of its own, which has this one's modules, and return its result."""
-    with get_context("fork").Pool(1) as pool:
-        return pool.apply(work, arguments)
-
-
 def parsed() -> argparse.Namespace:
     """The arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -230,18 +222,11 @@ def main() -> None:
     torch.set_num_threads(1)
     given.out.mkdir(parents=True, exist_ok=True)
     apart(prepare, given)
-    path = given.out / RESULTS_FILE
-    rows = read_rows(path)
+    rows = KeptRows(given.out / RESULTS_FILE, "network", "seed")
     for seed in range(given.seeds):
         for name in (list(ROWS)[int(number)] for number in given.rows.split(",")):
-            if (name, str(seed)) in {(row["network"], row["seed"]) for row in rows}:
-                continue
-            rows.append(apart(trained, name, seed, given))
-            print(rows[-1], flush=True)
-            with path.open("w", newline="") as file:
-                table = csv.DictWriter(file, rows[0])
-                table.writeheader()
-                table.writerows(rows)
+            if not rows.has(name, str(seed)):
+                rows.add(apart(trained, name, seed, given))
     print_table(rows)
 
 

@@ -15,7 +15,6 @@ planes' masks and Dice not below it.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import time
 from collections.abc import Sequence
@@ -25,7 +24,8 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from crossplane_learning import answers, read_rows, views_of
+from crossplane_learning import answers, views_of
+from kept_rows import KeptRows
 
 from MedSegFMLib.models.sam import weights as sam_weights
 from MedSegFMLib.models.sam.create import REGION_RULE
@@ -172,17 +172,11 @@ def main() -> None:
     with patch.dict(PUBLISHED, {SMALL.name: SMALL}):
         if not (given.out / BASE_FILE).is_file():
             train_base(given.out / BASE_FILE, first, given.base_steps)
-        rows = read_rows(given.out / RESULTS_FILE)
+        rows = KeptRows(given.out / RESULTS_FILE, "variant", "seed")
         for seed in range(given.seeds):
             for name in names:
-                if (name, str(seed)) in {(row["variant"], row["seed"]) for row in rows}:
-                    continue
-                rows.append(adapt(given.out, cases, given.held_back, name, seed, given.steps))
-                print(rows[-1], flush=True)
-                with (given.out / RESULTS_FILE).open("w", newline="") as file:
-                    table = csv.DictWriter(file, rows[0])
-                    table.writeheader()
-                    table.writerows(rows)
+                if not rows.has(name, str(seed)):
+                    rows.add(adapt(given.out, cases, given.held_back, name, seed, given.steps))
     print_table(rows)
 
 

@@ -12,7 +12,6 @@ that no training saw, segmented as the model `crossplane` segments them, after a
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from kept_rows import KeptRows
 
 from MedSegFMLib.models.sam import weights as sam_weights
 from MedSegFMLib.models.sam.create import REGION_RULE
@@ -140,14 +140,6 @@ def adapt(out: Path, weight: float, seed: int, steps: int) -> dict[str, str]:
     return row
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of earlier calls."""
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def place(row: dict[str, str]) -> tuple[int, float]:
     """Where a row stands in the table."""
     return int(row["seed"]), float(row["weight"])
@@ -195,16 +187,11 @@ def main() -> None:
     with patch.dict(PUBLISHED, {SMALL.name: SMALL}):
         if not (arguments.out / BASE_FILE).is_file():
             train_base(arguments.out / BASE_FILE, arguments.base_steps)
-        rows = read_rows(arguments.out / RESULTS_FILE)
+        rows = KeptRows(arguments.out / RESULTS_FILE, "weight", "seed")
         wanted = [(w, str(n)) for n in range(arguments.seeds) for w in arguments.weights.split(",")]
         for weight, seed in wanted:
-            if (weight, seed) not in {(row["weight"], row["seed"]) for row in rows}:
-                rows.append(adapt(arguments.out, float(weight), int(seed), arguments.steps))
-                print(rows[-1], flush=True)
-                with (arguments.out / RESULTS_FILE).open("w", newline="") as file:
-                    table = csv.DictWriter(file, rows[0])
-                    table.writeheader()
-                    table.writerows(rows)
+            if not rows.has(weight, seed):
+                rows.add(adapt(arguments.out, float(weight), int(seed), arguments.steps))
     print_table(sorted((r for r in rows if (r["weight"], r["seed"]) in wanted), key=place))
 
 

@@ -1,12 +1,13 @@
 """What each choice of ENSAM's network and training is worth: short runs of equal length.
 
-The first four repeat the paper's ablation (positions, optimiser); the others change one thing each:
-normalised attention, width, depth, the click rule, drawn prompts, millimetres, and objects that
-touch and are trained together. Every run sees the same number of objects; runs without groups of
-objects see the same scenes in the same order.
+The first four repeat the paper's ablation (positions, optimiser), then millimetres and drawn
+prompts are added to the best of them; the others change one thing of the network with drawn
+prompts: attention, activation, width, depth, the click rule, objects that touch and are trained
+together, and the random walker's answer as a channel. Every run sees the same number of objects;
+runs without groups of objects see the same scenes in the same order.
 
 Run from the checkout:
-PYTHONPATH=. python Testing/benchmarks/ensam_ablation.py OUT [--pack PACK.npz]
+PYTHONPATH=. python Testing/benchmarks/ensam_ablation.py OUT [--pack PACK.npz] [--rows 5,6,7]
 It goes on where it was stopped, and writes OUT/curves.csv and OUT/curves.png.
 """
 
@@ -14,8 +15,10 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 import shutil
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,23 +35,24 @@ from MedSegFMLib.train.recipes.ensam.simulated_interaction import Interaction
 from MedSegFMLib.train.recipes.ensam.validation import validate
 from MedSegFMLib.train.run import train
 
-PAPER = {"dense_prompts": False, "skip": "concat"}
+PAPER = {"dense_prompts": False, "skip": "concat", "random_walk": False}
 BEST = {**PAPER, "positions": "rope", "optimiser": "muon"}
+DRAWN = {**BEST, "dense_prompts": True}
 VARIANTS: dict[str, dict[str, Any]] = {
     "absolute + Adam": {**PAPER, "positions": "absolute", "optimiser": "adam"},
     "LieRE + Adam": {**PAPER, "positions": "liere", "optimiser": "adam"},
     "LieRE + Muon": {**PAPER, "positions": "liere", "optimiser": "muon"},
     "RoPE + Muon": BEST,
-    "… standard attention": {**BEST, "attention": "standard"},
-    "… ReLU, alpha as nGPT": {**BEST, "activation": "relu", "alpha": "ngpt"},
-    "… half the width": {**BEST, "width": 8},
-    "… depth 1": {**BEST, "depth": 1},
-    "… depth 3": {**BEST, "depth": 3},
-    "… largest error clicked": {**BEST, "click_rule": "largest"},
-    "… millimetres": {**BEST, "millimetres": True},
-    "… drawn prompts": {**BEST, "dense_prompts": True},
-    "… touching objects": {**BEST, "objects": 2},
-    "… drawn prompts, touching objects": {**BEST, "dense_prompts": True, "objects": 2},
+    "RoPE + Muon, millimetres": {**BEST, "millimetres": True},
+    "RoPE + Muon, drawn prompts": DRAWN,
+    "… standard attention": {**DRAWN, "attention": "standard"},
+    "… ReLU, alpha as nGPT": {**DRAWN, "activation": "relu", "alpha": "ngpt"},
+    "… half the width": {**DRAWN, "width": 8},
+    "… depth 1": {**DRAWN, "depth": 1},
+    "… depth 3": {**DRAWN, "depth": 3},
+    "… largest error clicked": {**DRAWN, "click_rule": "largest"},
+    "… touching objects": {**DRAWN, "objects": 2},
+    "… the random walker's answer": {**DRAWN, "random_walk": True},
 }
 CLICKS = 5
 TOUCHING = "touching"
@@ -56,8 +60,8 @@ TOUCHING = "touching"
 
 def folder_of(name: str, seed: int, out: Path) -> Path:
     """The folder of a run."""
-    plain = name.replace("… ", "rope_muon_").replace(",", "").replace(" + ", "_")
-    return out / f"{plain.replace(' ', '_')}-{seed}"
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return out / f"{plain}-{seed}"
 
 
 def run(name: str, seed: int, arguments: argparse.Namespace) -> None:
@@ -73,6 +77,7 @@ def run(name: str, seed: int, arguments: argparse.Namespace) -> None:
         cells=arguments.cells,
         scene_side=arguments.cells * 3 // 2,
         boxed_share=1.0,
+        recorded_share=arguments.recorded_share,
         graded=2,
         clicks=CLICKS,
         cooldown=0.3,
@@ -110,10 +115,10 @@ def touching_dice(weights: Path, settings: EnsamSettings) -> float:
     return validate(answers, batches, torch.device("cpu"), no_progress).dice[-1]
 
 
-def curves(out: Path, seeds: int) -> list[dict[str, Any]]:
+def curves(out: Path, names: Sequence[str], seeds: int) -> list[dict[str, Any]]:
     """For each variant and number of samples: Dice of each seed after the box, and after clicks."""
     rows = []
-    for name in VARIANTS:
+    for name in names:
         for seed in range(seeds):
             folder = folder_of(name, seed, out)
             log = read_log(folder) if (folder / "done").is_file() else []
@@ -140,7 +145,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for panel, step in zip(panels, (0, CLICKS), strict=True):
-        for name in VARIANTS:
+        for name in dict.fromkeys(row["variant"] for row in rows):
             own = [r for r in rows if r["variant"] == name and r["clicks"] == step]
             points = sorted({r["samples"] for r in own})
             values = [[r["dice"] for r in own if r["samples"] == point] for point in points]
@@ -173,13 +178,14 @@ def main() -> None:
     parser.add_argument("--precision", default="bf16", choices=("bf16", "no"))
     parser.add_argument("--objects", type=int, default=32, help="validation objects")
     parser.add_argument("--validations", type=int, default=5, help="points of each curve")
-    parser.add_argument("--first", type=int, default=0, help="the variant to begin with")
+    parser.add_argument("--recorded-share", type=float, default=0.5, help="of the pack's scenes")
+    parser.add_argument("--rows", default=",".join(str(n) for n in range(len(VARIANTS))))
     arguments = parser.parse_args()
-    names = list(VARIANTS)[arguments.first :]
+    names = [list(VARIANTS)[int(number)] for number in arguments.rows.split(",")]
     for seed in range(arguments.seeds):
         for name in names:
             run(name, seed, arguments)
-            rows = curves(arguments.out, arguments.seeds)
+            rows = curves(arguments.out, names, arguments.seeds)
             with (arguments.out / "curves.csv").open("w", newline="") as file:
                 table = csv.DictWriter(file, ["variant", "seed", "samples", "clicks", "dice"])
                 table.writeheader()

@@ -12,7 +12,6 @@ slices of phantoms that no training saw. OUT keeps base and rows; a second call 
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +19,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from kept_rows import KeptRows, apart
 from sam3_phantoms import small_settings, train_base, write_phantoms
 
+from MedSegFMLib.system.memory.peak_memory import peak_bytes, reset_peak
 from MedSegFMLib.train.distributed import Processes
 from MedSegFMLib.train.recipes.medical_sam3.task import MedicalSam3Task
 from MedSegFMLib.train.run import train
@@ -52,14 +53,18 @@ def adapted(
     task = MedicalSam3Task(settings, Processes("cpu"))
     learnt = sum(tensor.numel() for tensor in task.state().values())
     bytes_needed = task.predicted_bytes()
-    begun = time.process_time()
+    del task
+    reset_peak()
+    before, begun = peak_bytes(), time.process_time()
     scores = train("medical-sam3", settings).scores
+    grown = peak_bytes() - before
     return {
         "way": way,
         "rate": rate,
         "seed": str(seed),
         "trained numbers": str(learnt),
-        "MB": f"{bytes_needed / 1e6:.1f}",
+        "predicted MB": f"{bytes_needed / 1e6:.1f}",
+        "measured MB": f"{grown / 1e6:.1f}",
         "seconds": f"{time.process_time() - begun:.0f}",
         "dice": f"{scores['dice']:.4f}",
         "found": f"{scores['found']:.4f}",
@@ -68,17 +73,21 @@ def adapted(
 
 def print_table(rows: Sequence[dict[str, str]]) -> None:
     """Each way and rate: means over seeds, Dice of each seed."""
-    print("\n| way | rate | trained numbers | MB | CPU seconds | Dice | each seed | found |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "\n| way | rate | trained numbers | predicted MB | measured MB | CPU seconds | Dice | "
+        "each seed | found |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for way, rate in dict.fromkeys((row["way"], row["rate"]) for row in rows):
         own = [row for row in rows if (row["way"], row["rate"]) == (way, rate)]
         dice = [float(row["dice"]) for row in own]
         seconds = np.mean([float(row["seconds"]) for row in own])
+        measured = np.mean([float(row["measured MB"]) for row in own])
         found = np.mean([float(row["found"]) for row in own])
         each = ", ".join(f"{value:.3f}" for value in dice)
         print(
-            f"| {way} | {rate} | {int(own[0]['trained numbers']):,} | {own[0]['MB']} | "
-            f"{seconds:.0f} | {np.mean(dice):.3f} | {each} | {found:.2f} |"
+            f"| {way} | {rate} | {int(own[0]['trained numbers']):,} | {own[0]['predicted MB']} | "
+            f"{measured:.0f} | {seconds:.0f} | {np.mean(dice):.3f} | {each} | {found:.2f} |"
         )
 
 
@@ -97,12 +106,7 @@ def main() -> None:
     cases = given.out / "other" / "cases.json"
     if not cases.is_file():
         write_phantoms(cases.parent, given.volumes, 4, other_contrast=True)
-    path = given.out / RESULTS_FILE
-    rows: list[dict[str, str]] = []
-    if path.is_file():
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    known = {(row["way"], row["rate"], row["seed"]) for row in rows}
+    rows = KeptRows(given.out / RESULTS_FILE, "way", "rate", "seed")
     before = MedicalSam3Task(
         small_settings(given.out / "before", cases, base=base), Processes("cpu")
     ).validate(lambda *_: None)
@@ -110,14 +114,8 @@ def main() -> None:
     for seed in range(given.seeds):
         for way in WAYS:
             for rate in given.rates.split(","):
-                if (way, rate, str(seed)) in known:
-                    continue
-                rows.append(adapted(base, cases, way, rate, seed, given))
-                print(rows[-1], flush=True)
-                with path.open("w", newline="") as file:
-                    table = csv.DictWriter(file, rows[0])
-                    table.writeheader()
-                    table.writerows(rows)
+                if not rows.has(way, rate, str(seed)):
+                    rows.add(apart(adapted, base, cases, way, rate, seed, given))
     print_table(rows)
 
 

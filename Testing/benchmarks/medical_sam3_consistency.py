@@ -12,13 +12,13 @@ on the lines in which slices meet, and the paper's inconsistency there.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from kept_rows import KeptRows
 from sam3_phantoms import small_settings, train_base, write_phantoms
 
 from MedSegFMLib.train.run import train
@@ -87,22 +87,11 @@ def main() -> None:
     cases = given.out / "other" / "cases.json"
     if not cases.is_file():
         write_phantoms(cases.parent, 2, 4, other_contrast=True)
-    path = given.out / RESULTS_FILE
-    rows: list[dict[str, str]] = []
-    if path.is_file():
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    known = {(row["term"], row["seed"]) for row in rows}
+    rows = KeptRows(given.out / RESULTS_FILE, "term", "seed")
     for seed in range(given.seeds):
         for term in given.terms.split(","):
-            if (term, str(seed)) in known:
-                continue
-            rows.append(trained(base, cases, term, seed, given))
-            print(rows[-1], flush=True)
-            with path.open("w", newline="") as file:
-                table = csv.DictWriter(file, rows[0])
-                table.writeheader()
-                table.writerows(rows)
+            if not rows.has(term, str(seed)):
+                rows.add(trained(base, cases, term, seed, given))
     print_table(rows)
 
 

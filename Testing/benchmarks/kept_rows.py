@@ -1,0 +1,48 @@
+"""The rows of a benchmark that is stopped and called again: a CSV file, written after each row."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+
+class KeptRows(list[dict[str, str]]):
+    """The rows of earlier calls, and those that are added.
+
+    Args:
+        path: The file.
+        keys: The columns that tell rows apart.
+    """
+
+    def __init__(self, path: Path, *keys: str) -> None:
+        self._path = path
+        self._keys = keys
+        if path.is_file():
+            with path.open(newline="") as file:
+                super().__init__(csv.DictReader(file))
+
+    def has(self, *values: str) -> bool:
+        """Whether there is a row with these values of the keys."""
+        return values in {tuple(row[key] for key in self._keys) for row in self}
+
+    def add(self, row: dict[str, str]) -> None:
+        """Print and keep a row."""
+        print(row, flush=True)
+        self.append(row)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("w", newline="") as file:
+            table = csv.DictWriter(file, self[0])
+            table.writeheader()
+            table.writerows(self)
+
+
+def apart(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Do work in a process of its own, which has this one's modules, and return its result.
+
+    Its memory is then that of the work alone.
+    """
+    with get_context("fork").Pool(1) as pool:
+        return pool.apply(work, arguments)
