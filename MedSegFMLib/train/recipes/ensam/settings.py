@@ -30,6 +30,7 @@ PAPER: Mapping[str, Any] = {
     "native": True,
     "positions": "liere",
     "dense_prompts": False,
+    "random_walk": False,
     "activation": "relu",
     "alpha": "ngpt",
     "attention": "normalised",
@@ -109,7 +110,7 @@ class EnsamSettings:
         width: channels of the finest level.
         depth: interaction blocks, and residual blocks of the coarser levels.
         random_walk: whether the random walker's own answer to the prompts is drawn beside them;
-            needs dense_prompts and cells.
+            only with dense_prompts and on cells.
         objects: the most objects of one region that are trained together if they touch; a click on
             one is then background for the others.
         click_rule: where a click goes: deepest, the deepest voxel of all errors, or largest, the
@@ -167,7 +168,7 @@ class EnsamSettings:
     attention: AttentionKind = "normalised"
     width: int = 16
     depth: int = 2
-    random_walk: bool = False
+    random_walk: bool = True
     objects: int = 1
     click_rule: ClickRule = "deepest"
     views: Views = "varied"
@@ -253,5 +254,5 @@ class EnsamSettings:
             attention=self.attention,
             width=self.width,
             depth=self.depth,
-            random_walk=self.random_walk,
+            random_walk=self.random_walk and self.dense_prompts and not self.native,
         )
