@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,17 @@ from sample_volumes import make_blob
 
 from MedSegFMLib import Geometry, create
 from MedSegFMLib.errors import TrainingError
+from MedSegFMLib.models.ensam.network.network import Ensam
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.train.distributed import Processes
 from MedSegFMLib.train.log import read_log
 from MedSegFMLib.train.recipes.consistent import task as consistent_task
 from MedSegFMLib.train.recipes.consistent.recipe import RESULT
 from MedSegFMLib.train.recipes.consistent.settings import ConsistentSettings
-from MedSegFMLib.train.recipes.consistent.task import ConsistentTask
+from MedSegFMLib.train.recipes.consistent.task import ConsistentTask, after_box
 from MedSegFMLib.train.recipes.consistent.unlabelled import open_unlabelled
 from MedSegFMLib.train.recipes.consistent.views import _ORDERS, Turn, drawn_turn
+from MedSegFMLib.train.recipes.ensam.batches import Batches
 from MedSegFMLib.train.recipes.ensam.samples import Batch
 from MedSegFMLib.train.run import train
 from MedSegFMLib.train.settings_text import described
@@ -49,14 +52,15 @@ def made(tmp_path: Path, folder: str = "run", **changes: Any) -> ConsistentSetti
 
 def numbered() -> Batch:
     """A batch in which every cell has its own number, and the target is its box."""
-    side = 6
-    image = torch.arange(2 * side**3, dtype=torch.float32).reshape(2, 1, side, side, side)
+    shape = (2, 1, 6, 7, 9)
+    image = torch.arange(prod(shape), dtype=torch.float32).reshape(shape)
     boxes = torch.tensor([[[1.0, 0.0, 2.0], [3.0, 4.0, 5.0]], [[0.0, 2.0, 1.0], [1.0, 5.0, 3.0]]])
     target = torch.zeros_like(image)
     for n, (low, high) in enumerate(boxes.int().tolist()):
         k, j, i = (slice(a, b + 1) for a, b in zip(low, high, strict=True))
         target[n, 0, k, j, i] = 1
-    return Batch(image, target, boxes, torch.tensor([[1.0, 2.0, 3.0]] * 2))
+    sizes = torch.tensor([[1.0, 2.0, 3.0]] * 2)
+    return Batch(image, target, boxes, sizes, voxel_cells_kji=1 / sizes)
 
 
 @pytest.mark.parametrize("order", _ORDERS, ids=str)
@@ -75,6 +79,29 @@ def test_a_turned_view_comes_back_and_its_box_is_around_the_same_cells(
             inside[k, j, i] = 1
             assert torch.equal(inside, view.target[n, 0])
         assert view.spacing_kji_mm[0].tolist() == [float(axis + 1) for axis in order]
+        assert torch.equal(view.voxel_cells_kji, 1 / view.spacing_kji_mm)
+
+
+def test_both_views_show_the_network_the_random_walkers_answer(tmp_path: Path) -> None:
+    batch = Batches(made(tmp_path, samples=1, boxed_share=1.0), torch.device("cpu"))[0]
+    network = Ensam(made(tmp_path, samples=1).network())
+    seen = []
+    decode = network.decode
+    network.decode = lambda features, prompts, *others: (
+        seen.append(prompts.walk_logits) or decode(features, prompts, *others)
+    )
+    turn = Turn((1, 0, 2), (0,))
+    for view in (batch, turn.of(batch)):
+        after_box(network, view)
+    straight, turned = seen
+    assert bool(straight.any()) and bool(turned.any())
+    # The walker does not depend on the order of the axes, but for rounding.
+    torch.testing.assert_close(turn.back(turned), straight, atol=0.5, rtol=0.0)
+
+
+def test_volumes_without_labels_need_a_network_of_cells(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="unlabelled= needs native=false"):
+        made(tmp_path, samples=1, native=True, batch=1, unlabelled=tmp_path)
 
 
 def test_views_never_have_the_order_of_the_volume() -> None:

@@ -149,6 +149,8 @@ class EnsamSegmenter:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        # Regions that are only tried do not belong on the disk.
+        self._trying = runtime.runtime if isinstance(runtime, StoredRuntime) else runtime
         self.grid = grid_of(runtime.config)
         self.card = CARD
         if self.grid.region_rule != CARD.region_rule:
@@ -180,7 +182,7 @@ class EnsamSegmenter:
             cells = self.grid.image(volume.array_kji[region.slices])
             image = normalised(cells, intensity_bounds(cells))
             cell_mm = self.grid.spacing_mm(region.shape_kji, geometry.spacing_kji_mm)
-            features = self._runtime.encode(image, cell_mm, part_of(share, 0, 0.5))
+            features = self._trying.encode(image, cell_mm, part_of(share, 0, 0.5))
             tokens = prompt_tokens(prompts, geometry, region)
             last = part_of(share, 0.5, 1)
             return self._decoded(features, tokens, region, None, last)
@@ -201,9 +203,12 @@ class EnsamSegmenter:
         cell_mm = self.grid.spacing_mm(region.shape_kji, volume.geometry.spacing_kji_mm)
         image = normalised(cells, bounds)
         features = self._runtime.encode(image, cell_mm, part_of(progress, 0.1, 1))
-        walks = Walks(image, cell_mm) if self._runtime.config.random_walk else None
+        walks = None
+        if self._runtime.config.random_walk:
+            walks = Walks(image, cell_mm, self.grid.voxel_cells(region.shape_kji))
         progress(1.0, "Encoding the image")
         nbytes = features.nbytes * (1 + len(self.grid.windows(region.shape_kji)))
+        nbytes += 0 if walks is None else walks.nbytes
         return EnsamEncoding(volume.geometry, region, nbytes, volume, bounds, features, walks)
 
     def predict(

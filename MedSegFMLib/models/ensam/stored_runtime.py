@@ -20,16 +20,19 @@ class StoredRuntime:
     Args:
         runtime: The runtime that encodes and decodes.
         identity: See `feature_store.key_of`.
+
+    Attributes:
+        runtime: The same; its features are not stored.
     """
 
     def __init__(self, runtime: GraphRuntime, identity: str) -> None:
-        self._runtime = runtime
+        self.runtime = runtime
         self._identity = identity
 
     @property
     def config(self) -> EnsamConfig:
         """The network's configuration."""
-        return self._runtime.config
+        return self.runtime.config
 
     def encode(
         self, image: Logits, spacing_kji_mm: Sequence[float], progress: Progress
@@ -37,13 +40,13 @@ class StoredRuntime:
         """See `Runtime.encode`."""
         store = feature_store.active()
         if store is None:
-            return self._runtime.encode(image, spacing_kji_mm, progress)
+            return self.runtime.encode(image, spacing_kji_mm, progress)
         key = feature_store.key_of(self._identity, image, *map(float, spacing_kji_mm))
         arrays = store.get(key)
         if arrays is not None and _SCALE in arrays:
             progress(1.0, "Encoding the image")
             return GraphFeatures(arrays, arrays.pop(_SCALE))
-        features = self._runtime.encode(image, spacing_kji_mm, progress)
+        features = self.runtime.encode(image, spacing_kji_mm, progress)
         store.put({key: {**features.inputs, _SCALE: features.scale_kji}})
         return features
 
@@ -55,4 +58,4 @@ class StoredRuntime:
         progress: Progress,
     ) -> Logits:
         """See `Runtime.decode`."""
-        return self._runtime.decode(features, prompts, previous_logits, progress)
+        return self.runtime.decode(features, prompts, previous_logits, progress)

@@ -54,8 +54,9 @@ class Tokens:
 def prompt_tokens(prompts: Sequence[Prompt], geometry: Geometry, region: Region) -> Tokens:
     """Two tokens for each box, its first and last voxel, and one for each marked voxel.
 
-    At most 32 marks of each sign are used: the latest clicks, then voxels of scribbles and lassos,
-    evenly spread. Boxes are clipped to the region; marks outside it are left out.
+    Boxes come first, then marks in the order in which they were given, as in training. At most 32
+    marks of each sign are used: the latest clicks, then voxels of scribbles and lassos, evenly
+    spread. Boxes are clipped to the region; marks outside it are left out.
 
     Raises:
         PromptError: For a prompt outside the volume.
@@ -63,19 +64,19 @@ def prompt_tokens(prompts: Sequence[Prompt], geometry: Geometry, region: Region)
     marks = to_voxels(prompts, geometry).within(region)
     clicks = to_voxels([p for p in prompts if isinstance(p, Point)], geometry).within(region)
     corners = [(box.start_kji, tuple(n - 1 for n in box.stop_kji)) for box in marks.boxes]
-    foreground = _chosen(marks.foreground_kji, clicks.foreground_kji)
-    background = _chosen(marks.background_kji, clicks.background_kji)
-    kinds = [BOX_START, BOX_END] * len(corners)
-    kinds += [FOREGROUND] * len(foreground) + [BACKGROUND] * len(background)
-    positions = np.concatenate((np.reshape(corners, (-1, 3)), foreground, background))
-    return Tokens(np.array(kinds, dtype=np.int64), positions.astype(np.float64), marks)
+    is_click = (marks.voxels_kji[:, None] == clicks.voxels_kji[None]).all(axis=2).any(axis=1)
+    signs = [_chosen(marks.positive == sign, is_click) for sign in (True, False)]
+    chosen = np.sort(np.concatenate(signs))
+    of_marks = np.where(marks.positive[chosen], FOREGROUND, BACKGROUND)
+    kinds = np.array([BOX_START, BOX_END] * len(corners), dtype=np.int64)
+    positions = np.concatenate((np.reshape(corners, (-1, 3)), marks.voxels_kji[chosen]))
+    return Tokens(np.concatenate((kinds, of_marks)), positions.astype(np.float64), marks)
 
 
-def _chosen(marked: Indices, clicked: Indices) -> Indices:
-    """At most 32 of the marked voxels, the clicked ones first."""
-    is_click = (marked[:, None] == clicked[None]).all(axis=2).any(axis=1)
-    clicks = marked[is_click][-MOST_TOKENS_PER_SIGN:]
-    strokes = marked[~is_click]
+def _chosen(of_sign: NDArray[np.bool_], is_click: NDArray[np.bool_]) -> Indices:
+    """The numbers of at most 32 marks of one sign: the latest clicks, then strokes."""
+    clicks = np.flatnonzero(of_sign & is_click)[-MOST_TOKENS_PER_SIGN:]
+    strokes = np.flatnonzero(of_sign & ~is_click)
     room = min(len(strokes), MOST_TOKENS_PER_SIGN - len(clicks))
     spread = np.round(np.linspace(0, len(strokes) - 1, room)).astype(np.int64)
     return np.concatenate((clicks, strokes[spread]))

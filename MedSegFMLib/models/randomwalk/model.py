@@ -20,7 +20,7 @@ from ...volumes.region import Region, Shape, shape_triple
 from ...volumes.volume import Volume
 from .flood_window import flood_region
 from .settings import Settings
-from .solver import PreparedBox, prepare, solve
+from .solver import PREPARED_BYTES_PER_CELL, PreparedBox, prepare, solve
 
 CARD = ModelCard(
     name="randomwalk",
@@ -46,9 +46,8 @@ CARD = ModelCard(
 _FAR_LOGIT = -8.0
 
 
-# An encoding stores the latest prepared boxes, each of about this size.
+# The prepared boxes that an encoding stores, the latest ones.
 _BOXES_KEPT = 2
-_BYTES_PER_CELL = 90
 
 _Key = tuple[Region, Region, Settings, Mask | None]
 
@@ -88,7 +87,7 @@ class RandomWalkSegmenter:
         region = region or Region.whole(volume.geometry.shape_kji)
         progress(1.0, "Preparing the volume")
         cells = min(region.size, self._settings.most_cells)
-        nbytes = _BOXES_KEPT * _BYTES_PER_CELL * cells
+        nbytes = _BOXES_KEPT * PREPARED_BYTES_PER_CELL * cells
         return RandomWalkEncoding(volume.geometry, region, nbytes, volume)
 
     def predict(

@@ -15,10 +15,7 @@ from ...volumes.region import Region
 from ...volumes.volume import Volume
 from .prior_solver import solve_from_prior
 from .settings import Settings
-from .solver import PreparedCrop, prepare_crop
-
-# The bytes of a prepared crop per cell.
-_BYTES_PER_CELL = 90
+from .solver import PREPARED_BYTES_PER_CELL, PreparedCrop, prepare_crop
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +68,7 @@ class RefinedSegmenter:
         """See `Segmenter.encode`."""
         encoding = self.model.encode(volume, region, progress)
         cells = min(encoding.region.size, self._settings.most_cells)
-        nbytes = encoding.nbytes + _BYTES_PER_CELL * cells
+        nbytes = encoding.nbytes + PREPARED_BYTES_PER_CELL * cells
         return RefinedEncoding(encoding.geometry, encoding.region, nbytes, encoding, volume)
 
     def predict(

@@ -34,6 +34,8 @@ from .random_walker import Graph, make_graph, random_walk
 from .settings import Settings
 from .small_components import without_small_components
 
+# The bytes of a prepared crop per cell: features, graph, and the paths of about five marks.
+PREPARED_BYTES_PER_CELL = 110
 _PATHS_KEPT = 16
 # The longest paths that are computed are multiples of this, in half boxes.
 _LENGTH_STEP = 0.5

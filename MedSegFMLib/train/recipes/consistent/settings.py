@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ....errors import TrainingError
 from ...settings_checks import check_at_least, check_positive, check_shares
 from ..ensam.settings import EnsamSettings
 
@@ -54,3 +55,8 @@ class ConsistentSettings(AgreementSettings, EnsamSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_agreement()
+        if self.unlabelled is not None and self.native:
+            raise TrainingError(
+                "native is true, but volumes without labels are seen on cells; unlabelled= needs "
+                "native=false."
+            )

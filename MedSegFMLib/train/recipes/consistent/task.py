@@ -11,10 +11,12 @@ from ....models.ensam.network.config import BOX_END, BOX_START
 from ....models.ensam.network.network import Ensam, EnsamPrompts
 from ....progress import Progress, part_of, parts_of
 from ...agreement import Agreement
+from ...batch_tensors import on_device
 from ...distributed import Processes
 from ...precision import autocast
 from ..ensam.samples import Batch
 from ..ensam.task import EnsamTask
+from ..ensam.walks import batch_walks, with_walks
 from .settings import ConsistentSettings
 from .unlabelled import UnlabelledVolumes, open_unlabelled
 from .views import Turn, drawn_turn
@@ -111,17 +113,8 @@ def after_box(network: Ensam, batch: Batch) -> Tensor:
     assert batch.boxes_kji is not None, "only batches with boxes are turned"
     kinds = torch.tensor([BOX_START, BOX_END], device=batch.image.device)
     prompts = EnsamPrompts(kinds.expand(len(batch.image), 2), batch.boxes_kji)
+    if network.config.random_walk:
+        prompts = with_walks(prompts, batch_walks(batch))
     features = network.encode(batch.image, batch.spacing_kji_mm)
     answer: Tensor = network.decode(features, prompts, None)
     return answer
-
-
-def on_device(batch: Batch, device: torch.device) -> Batch:
-    """A batch with boxes on a device."""
-    assert batch.boxes_kji is not None, "only batches with boxes are turned"
-    return Batch(
-        batch.image.to(device),
-        batch.target.to(device),
-        batch.boxes_kji.to(device),
-        batch.spacing_kji_mm.to(device),
-    )

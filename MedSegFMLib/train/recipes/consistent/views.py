@@ -37,10 +37,11 @@ class Turn:
         boxes = batch.boxes_kji
         if boxes is not None:
             boxes = boxes[..., list(self.order)].clone()
-            last = batch.image.shape[-1] - 1
             for axis in self.reversed_axes:
+                last = batch.image.shape[self.order[axis] + 2] - 1
                 # The first corner stays the one with the smaller numbers.
                 boxes[..., axis] = last - boxes[..., axis].flip(1)
+        voxels = batch.voxel_cells_kji
         return replace(
             batch,
             image=self._array(batch.image),
@@ -48,6 +49,7 @@ class Turn:
             boxes_kji=boxes,
             spacing_kji_mm=batch.spacing_kji_mm[:, list(self.order)],
             previous=None,
+            voxel_cells_kji=None if voxels is None else voxels[:, list(self.order)],
         )
 
     def back(self, answer: Tensor) -> Tensor:

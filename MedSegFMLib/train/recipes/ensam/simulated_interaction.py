@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ....models.ensam.network.config import BACKGROUND, BOX_END, BOX_START, FOREGROUND
 from ....models.ensam.network.network import Ensam, EnsamFeatures, EnsamPrompts
-from ....models.ensam.walk_channel import Walks
 from ...losses import segmentation_loss
 from .clicks import deepest, largest_error_clicks, next_clicks
 from .samples import Batch
 from .settings import ClickRule
 from .touching import contested_logits, with_others_clicks
+from .walks import batch_walks, with_walks
 
 # Without a box: the share of batches that begin with a stroke, the number of its points, and the
 # share that begin with a click anywhere on the object; the others begin near its middle.
@@ -116,12 +114,12 @@ class Interaction(nn.Module):  # type: ignore[misc]
         """The number and the logits of each step, those of `graded` steps with gradients."""
         prompts = self._first(batch, generator)
         logits = batch.previous
-        walks = _walks(batch) if self.network.config.random_walk else None
+        walks = batch_walks(batch) if self.network.config.random_walk else None
         for step in range(max(graded) + 1):
             if step and logits is not None:
                 prompts = self._clicked(batch, prompts, logits, generator)
             if walks is not None:
-                prompts = replace(prompts, walk_logits=_walked(walks, prompts))
+                prompts = with_walks(prompts, walks)
             with computing(), torch.set_grad_enabled(step in graded and torch.is_grad_enabled()):
                 answer = self.network.decode(features, prompts, logits).float()
             logits = answer.detach()
@@ -160,27 +158,6 @@ def _added(prompts: EnsamPrompts, kinds: Tensor, voxels: Tensor) -> EnsamPrompts
         torch.cat((prompts.positions_kji, voxels[:, None].float()), dim=1),
         None if used is None else functional.pad(used, (0, 1), value=True),
     )
-
-
-def _walks(batch: Batch) -> list[Walks]:
-    images = batch.image[:, 0].float().cpu().numpy()
-    spacings = batch.spacing_kji_mm.tolist()
-    return [Walks(image, spacing) for image, spacing in zip(images, spacings, strict=True)]
-
-
-def _walked(walks: Sequence[Walks], prompts: EnsamPrompts) -> Tensor:
-    """The random walker's logits (B, 1, n, n, n), 0 for objects without a whole box."""
-    device = prompts.positions_kji.device
-    logits = []
-    for number, walk in enumerate(walks):
-        kinds = prompts.kinds[number].cpu().numpy()
-        positions = prompts.positions_kji[number].cpu().numpy()
-        if prompts.used is not None:
-            used = prompts.used[number].cpu().numpy()
-            kinds, positions = kinds[used], positions[used]
-        answer = walk.logits(kinds, positions)
-        logits.append(np.zeros_like(walk.image) if answer is None else answer)
-    return torch.from_numpy(np.stack(logits)[:, None]).to(device)
 
 
 def _noise(batch: Batch, generator: torch.Generator) -> Tensor:
