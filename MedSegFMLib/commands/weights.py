@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import MissingPartError, ModelError, OutputError
 from ..models.medical_sam3.tokenizer import copy_tokenizer, files_in
-from ..registry import MODELS, cards, check_options
+from ..registry import MODELS, cards, check_options, path_options
 from ..weights import catalogue, installing, store
 from ..weights.recorded_options import record_options
 from .console import print_table, progress_bar
@@ -116,7 +116,7 @@ def _fetch(name: str, accept_licence: bool) -> None:
 
 
 def _options(name: str, given: list[str]) -> dict[str, str]:
-    """The options to record, of the model that uses the weights.
+    """The options to record, of the model that uses the weights; files as whole paths.
 
     Raises:
         ModelError: one is not NAME=VALUE, or the model has none of this name.
@@ -129,6 +129,10 @@ def _options(name: str, given: list[str]) -> dict[str, str]:
         options[option] = value
     for model in (card.name for card in cards() if card.weights == name and options):
         check_options(model, options)
+        # They hold in whatever folder a command is called later.
+        for option in path_options(model) & options.keys():
+            if Path(options[option]).exists():
+                options[option] = str(Path(options[option]).resolve())
     return options
 
 

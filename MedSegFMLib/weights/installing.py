@@ -12,6 +12,7 @@ from ..system.regular_files import leads_somewhere
 from .catalogue import Entry, entry
 from .checksums import derived_files, sha256_of, sidecar
 from .folders import check_parts, copy_parts
+from .recorded_options import options_file
 from .safetensors_header import read_header
 from .store import folder, is_there, shipped
 from .torch_file import check_torch_file
@@ -31,7 +32,8 @@ def import_file(
     """Copy a file into the user's folder as the weights of a model and return its new path.
 
     From then on it is used, in preference to a shipped file. If it cannot be copied, or the copy
-    does not pass the trial, an earlier file of the same name is kept.
+    does not pass the trial, an earlier file of the same name is kept. Options and a tokenizer that
+    were recorded with an earlier file are removed.
 
     Args:
         name: the name of the weights.
@@ -60,6 +62,7 @@ def import_file(
                 note(digest)
 
             copy_parts(files, source, target, sha256, check)
+        _remove_companions(target)
         return target
     if source.is_dir():
         if item.in_folder is None:
@@ -82,6 +85,7 @@ def import_file(
         shutil.copyfile(source, beside)
         try_copy(trial, name, beside, source, part_of(progress, _HASHING, 1.0))
         note(digest)
+    _remove_companions(target)
     return target
 
 
@@ -112,6 +116,7 @@ def adopt(
                 f"{target} cannot be written ({error.strerror or error}); close programs that use "
                 "it and try again."
             ) from error
+    _remove_companions(target)
     return target
 
 
@@ -142,14 +147,18 @@ def remove(name: str) -> None:
                 shutil.rmtree(place)
             else:
                 place.unlink(missing_ok=True)
-        for file in folder().glob(f"{item.file}.options.json"):
-            file.unlink()
-        shutil.rmtree(folder() / f"{item.file}.tokenizer", ignore_errors=True)
+        _remove_companions(path)
     except OSError as error:
         raise WeightsError(
             f"{error.filename} cannot be removed ({error.strerror}); close programs that use it "
             "and check its permissions."
         ) from error
+
+
+def _remove_companions(path: Path) -> None:
+    """Remove recorded options and a tokenizer, which were those of earlier weights of this name."""
+    options_file(path).unlink(missing_ok=True)
+    shutil.rmtree(path.with_name(f"{path.name}.tokenizer"), ignore_errors=True)
 
 
 def _check_format(item: Entry, path: Path) -> None:

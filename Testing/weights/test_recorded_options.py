@@ -18,9 +18,11 @@ from sam_checkpoints import tiny_is_published
 from sam_checkpoints import write_checkpoint as write_sam
 
 from MedSegFMLib.errors import ModelError, WeightsError
+from MedSegFMLib.evaluate.results.weights_used import weights_used
 from MedSegFMLib.models.medical_sam3.tokenizer import files_in, imported_folder
 from MedSegFMLib.registry import create
 from MedSegFMLib.weights import store
+from MedSegFMLib.weights.installing import import_file
 from MedSegFMLib.weights.recorded_options import options_file, recorded_options
 
 
@@ -54,6 +56,42 @@ def test_options_of_an_import_hold_whenever_the_weights_are_used(
     assert "not NAME=VALUE" in refused(
         capsys, "weights", "import", "sam3d", path, "--option", "classes"
     )
+
+
+def test_weights_that_take_the_place_of_others_do_not_get_their_options_or_tokenizer(
+    tmp_path: Path, untried: None
+) -> None:
+    path = write_published(tmp_path / "sam3d.pth", classes=3)
+    assert run("weights", "import", "sam3d", path, "--option", "patch=32") == 0
+    # As the panel does.
+    import_file("sam3d", path)
+    assert recorded_options("sam3d") == {}
+    sam3 = write_checkpoint(tmp_path / "from", tracker=False)
+    assert run("weights", "import", "medical-sam3", sam3) == 0
+    assert imported_folder(store.find("medical-sam3")).is_dir()
+    import_file("medical-sam3", sam3)
+    assert not imported_folder(store.find("medical-sam3")).exists()
+
+
+def test_a_file_that_an_option_names_is_found_from_every_folder(
+    tmp_path: Path, untried: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sam(tmp_path / "sam.pth")
+    path = write_published(tmp_path / "sam3d.pth", classes=3)
+    monkeypatch.chdir(tmp_path)
+    assert run("weights", "import", "sam3d", path, "--option", "base=sam.pth") == 0
+    assert recorded_options("sam3d") == {"base": str((tmp_path / "sam.pth").resolve())}
+
+
+def test_evaluations_tell_weights_with_other_recorded_options_apart(
+    tmp_path: Path, untried: None
+) -> None:
+    path = write_published(tmp_path / "sam3d.pth", classes=3)
+    used = []
+    for words in (["--option", "patch=32"], ["--option", "patch=64"], []):
+        assert run("weights", "import", "sam3d", path, *words) == 0
+        used.append(weights_used(["sam3d"])["sam3d"])
+    assert len(set(used)) == 3 and used[0] == f"{used[2]} patch=32"
 
 
 def test_options_that_are_damaged_are_refused_and_removed_with_the_weights(

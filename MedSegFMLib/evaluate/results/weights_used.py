@@ -7,11 +7,15 @@ from collections.abc import Iterable
 from ...errors import WeightsError
 from ...model_choice import read_choice
 from ...weights.checksums import own_sha256
+from ...weights.recorded_options import recorded_options
 from ...weights.store import installed
 
 
 def weights_used(models: Iterable[str]) -> dict[str, str]:
     """The SHA-256 of the weights of each model that has any, and of its base network.
+
+    Options that were recorded when weights were imported follow their SHA-256, as they change what
+    the model does.
 
     Args:
         models: the models as the user specified them.
@@ -25,7 +29,9 @@ def weights_used(models: Iterable[str]) -> dict[str, str]:
         text = choice.text
         needed = choice.card
         if needed.weights is not None:
-            used[text] = digests.get(needed.weights) or "unknown"
+            recorded = recorded_options(needed.weights).items()
+            options = [f" {key}={value}" for key, value in recorded]
+            used[text] = (digests.get(needed.weights) or "unknown") + "".join(options)
         if choice.weights is not None:
             try:
                 used[text] = own_sha256(choice.weights)

@@ -123,10 +123,11 @@ class VolumeScorer:
 
 
 def _on_shape(scores: NDArray[np.float16], shape_kji: Shape) -> NDArray[np.float16]:
-    """Scores resampled to the shape of the volume, linearly."""
+    """Scores resampled to the shape of the volume: their probabilities, linearly."""
     if scores.shape[1:] == shape_kji:
         return np.ascontiguousarray(scores)
     result = np.empty((len(scores), *shape_kji), np.float16)
     for number, one in enumerate(scores):
-        result[number] = resampled(one, shape_kji)
+        probabilities = resampled(np.exp(one, dtype=np.float32), shape_kji)
+        result[number] = np.log(np.maximum(probabilities, LEAST_PROBABILITY))
     return result

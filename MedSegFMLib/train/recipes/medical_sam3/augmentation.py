@@ -14,6 +14,8 @@ from .slices import TextBatch
 
 # Black after the normalisation with mean and deviation 0.5.
 _BLACK = -1.0
+# The difference between two sizes, as a part of the largest.
+_STEP = 32 / 1008
 # The least share of a mask's pixel that is the object.
 _HALF = 0.5
 
@@ -21,8 +23,8 @@ _HALF = 0.5
 def made_smaller(batch: TextBatch, smallest: float, rng: np.random.Generator) -> TextBatch:
     """Slices in the upper left corner of their images, each scaled by a factor of its own.
 
-    SAM 3's fine-tuning resizes each image to a random square, from 480 to 1,008 pixels, and pads it
-    to 1,008. Boxes and masks follow; a mask that would lose all of its pixels keeps the fullest.
+    SAM 3's fine-tuning resizes each image to a random square, from 480 pixels in steps of 32 up to
+    1,008, and pads it to 1,008; steps of another size are in proportion. Boxes and masks follow; a mask that would lose all of its pixels keeps the fullest.
 
     Args:
         batch: the slices.
@@ -32,8 +34,10 @@ def made_smaller(batch: TextBatch, smallest: float, rng: np.random.Generator) ->
     if smallest >= 1:
         return batch
     side, mask_side = batch.images.shape[-1], batch.masks.shape[-1]
-    least = math.ceil(smallest * side)
-    sides = [int(rng.integers(least, side + 1)) for _ in batch.images]
+    step = max(1, round(_STEP * side))
+    least = math.ceil(smallest * side / step) * step
+    allowed = np.arange(least, side + 1, step) if least <= side else np.array([side])
+    sides = rng.choice(allowed, len(batch.images)).tolist()
     images = torch.stack(
         [_in_corner(image, n, _BLACK) for image, n in zip(batch.images, sides, strict=True)]
     )
