@@ -24,7 +24,8 @@ def made_smaller(batch: TextBatch, smallest: float, rng: np.random.Generator) ->
     """Slices in the upper left corner of their images, each scaled by a factor of its own.
 
     SAM 3's fine-tuning resizes each image to a random square, from 480 pixels in steps of 32 up to
-    1,008, and pads it to 1,008; steps of another size are in proportion. Boxes and masks follow; a mask that would lose all of its pixels keeps the fullest.
+    1,008, and pads it to 1,008; steps of another size are in proportion. Boxes and masks follow; a
+    mask that would lose all of its pixels keeps the fullest.
 
     Args:
         batch: the slices.
