@@ -1,24 +1,42 @@
-"""The benchmarks fit the library: what moves there moves in them."""
+"""The benchmarks fit the library and the documents: what moves there moves in them."""
 
-import importlib.util
-import sys
+import re
+import shlex
 from pathlib import Path
 
 import pytest
+from benchmark_arguments import FOLDER, ROOT, check_arguments, load
 
-FOLDER = Path(__file__).parent / "benchmarks"
-# A package under the GPL, which is not installed with the others.
-_NEEDS_MORE = {"solvers": "maxflow"}
+_CODE = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
+_CALL = re.compile(r"(?:python|RUN)(?: -\S+ \w+)* Testing/benchmarks/(\w+)\.py(.*)")
+
+
+def calls(document: Path) -> list[tuple[str, tuple[str, ...]]]:
+    """Each call of a benchmark in a document: its name and arguments."""
+    text = document.read_text(encoding="utf-8")
+    blocks = [block.replace("\\\n", " ") for block in _CODE.findall(text)]
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += [" ".join(part.split()) for part in re.findall("`([^`]+)`", _CODE.sub("", text))]
+    found = [_CALL.search(line) for line in lines]
+    return [
+        (call[1], tuple(shlex.split(call[2], comments=True))) for call in found if call is not None
+    ]
+
+
+CALLS = sorted({call for path in sorted((ROOT / "Docs").glob("*.md")) for call in calls(path)})
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.py")))
 def test_a_benchmark_can_be_imported(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if name in _NEEDS_MORE and importlib.util.find_spec(_NEEDS_MORE[name]) is None:
-        monkeypatch.setitem(sys.modules, _NEEDS_MORE[name], object())
-    monkeypatch.syspath_prepend(FOLDER)
-    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    assert module.__doc__
+    assert load(name, monkeypatch).__doc__
+
+
+def test_the_documents_call_benchmarks() -> None:
+    assert len(CALLS) > 40
+
+
+@pytest.mark.parametrize(("name", "arguments"), CALLS, ids=[" ".join([n, *a]) for n, a in CALLS])
+def test_a_call_in_the_documents_is_accepted(
+    name: str, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_arguments(name, arguments, monkeypatch)

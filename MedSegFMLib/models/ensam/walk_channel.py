@@ -1,7 +1,7 @@
 """The random walker's own answer to the prompts on the network's cells, as a channel of its input.
 
-The random walker follows the edges of the image without having learned anything; the network learns
-where it can be believed. Where the region shows only a part of the box, or nothing but clicks, the
+The random walker follows the edges of the image without training; the network learns when it is
+right. If the region shows only a part of the box, or there are clicks alone, the
 walker's prior does not hold, and there is no answer.
 """
 
