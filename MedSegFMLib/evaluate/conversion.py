@@ -265,7 +265,8 @@ def _looks_otherwise(case: Case) -> bool:
 
 def _entry(case: Case, image: str) -> dict[str, Any]:
     objects = {str(value): name for value, name in case.objects}
-    return {"name": case.name, "image": image, "modality": case.modality, "objects": objects}
+    entry = {"name": case.name, "image": image, "modality": case.modality, "objects": objects}
+    return entry if case.instances is None else {**entry, "instances": case.instances}
 
 
 def _write_list(entries: Sequence[dict[str, Any]], path: Path) -> None:
