@@ -92,6 +92,21 @@ def readings(name: str) -> frozenset[Reading]:
     return frozenset({_reading(side if words else "", key, table)})
 
 
+def one_meaning(name: str) -> Reading:
+    """The meaning by which names are compared: equal for two names of one thing.
+
+    A name of several meanings, or of none, stands for itself, whatever its case.
+
+    Raises:
+        PromptError: the user's own vocabulary cannot be used.
+    """
+    found = readings(name)
+    if len(found) == 1:
+        (reading,) = found
+        return reading
+    return Reading("", (name.strip().casefold(),))
+
+
 def phrase_of(name: str) -> str:
     """The canonical phrase of a name, "left kidney" for "Kidney_L"; an unknown name as it is.
 
