@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ....errors import TrainingError
 from ....models.sam3d.patches import ZScores
-from ....volumes.segmentations.vocabulary import Reading, one_meaning
+from ....volumes.segmentations.vocabulary import one_meaning
+from ....volumes.segmentations.vocabulary_table import Reading
 from ...labelled_volumes import LabelledVolume
 
 # The one class of synthetic volumes, whose objects have no meaningful names.
