@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,11 @@ class Case:
     phrasings: tuple[tuple[str, str], ...] = ()
 
     @property
+    def is_npz(self) -> bool:
+        """Whether the image is an npz file of the challenge."""
+        return self.images is None and is_challenge_file(self.image)
+
+    @property
     def files(self) -> list[Path]:
         """Every file or folder of the case."""
         images = [self.image] if self.images is None else list(self.images.paths.values())
@@ -99,6 +104,16 @@ def read_cases(path: Path) -> list[Case]:
     if duplicates:
         raise CasesError(f"{path} names {duplicates} twice; give each case a unique name.")
     return cases
+
+
+def in_spacing_order(cases: Sequence[Case], order: str | None) -> list[Case]:
+    """The cases with the order of the spacing that a user gave instead of those of npz files.
+
+    Args:
+        cases: the cases.
+        order: "xyz" or "zyx"; None if the user gave none.
+    """
+    return [replace(case, spacing_order=order) if order and case.is_npz else case for case in cases]
 
 
 def challenge_cases(
