@@ -43,7 +43,7 @@ class Request:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What the file has to ask with: some of boxes, clicks and texts."""
+        """The kinds of its prompts: some of boxes, clicks and texts."""
         there = {
             "boxes": self.boxes,
             "clicks": any(self.prompts.clicks or ()),

@@ -1,4 +1,4 @@
-"""What a conversion says about information that the challenge's npz files do not contain."""
+"""The notes of a conversion on information that the challenge's npz files do not contain."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The random walker's own answer to the prompts on the network's cells, as a channel of its input.
 
 The random walker follows the edges of the image without having learned anything; the network learns
-where it can be believed. Where the region shows only a part of the box, or nothing but clicks, the
-walker's prior does not hold, and there is no answer.
+in which places it can be believed. Where the region shows only a part of the box, or nothing but
+clicks, the walker's prior does not hold, and there is no answer.
 """
 
 from __future__ import annotations
