@@ -63,7 +63,7 @@ ORDER: dict[str, list[set[str]]] = {
         {"consistent_sam3d"},
     ],
     "evaluate": [
-        {"phrasings", "records"},
+        {"conversion_notes", "phrasings", "records"},
         {"protocol"},
         {"instances"},
         {"challenge_answer", "conversion", "protocols", "results"},

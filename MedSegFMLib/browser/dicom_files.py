@@ -8,6 +8,7 @@ from typing import Any
 
 import slicer
 
+from ..datasets.challenge_npz import read_any_image
 from ..errors import MedSegFMError
 from ..volumes.volume import Volume
 
@@ -36,13 +37,17 @@ class DicomFiles:
         return str(self._files.get(uid, ""))
 
 
-def read_with_images(path: Path) -> tuple[Volume, Images]:
+def read_with_images(path: Path, spacing_order: str) -> tuple[Volume, Images]:
     """A volume, and its images by their SOPInstanceUID if it is DICOM.
 
+    Args:
+        path: The file or folder.
+        spacing_order: The order of the spacing in an npz file, "xyz" or "zyx".
+
     Raises:
-        VolumeError, GeometryError: See `Volume.read`.
+        VolumeError, GeometryError: See `read_any_image`.
     """
-    volume = Volume.read(path)
+    volume = read_any_image(path, spacing_order)
     return volume, _images(path)
 
 

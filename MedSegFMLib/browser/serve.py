@@ -17,6 +17,7 @@ from aiohttp import web
 
 from ..batch.review.queue import ReviewQueue
 from ..batch.review.volumes import CaseVolumes
+from ..datasets.challenge_npz import DEFAULT_SPACING_ORDER
 from ..errors import PageError
 from ..volumes.volume import Volume
 from ..weights import store
@@ -54,6 +55,7 @@ class Options:
         public_address: The address under which a proxy serves it; "" if there is none.
         closed_seconds: How long the page may be closed before the server ends.
         review: The folder of a batch and that (or the list) of its volumes; None for no review.
+        spacing_order: The order of the spacing in npz files, "xyz" or "zyx".
     """
 
     volumes: Sequence[Path] = ()
@@ -64,6 +66,7 @@ class Options:
     public_address: str = ""
     closed_seconds: float = _CLOSED_SECONDS
     review: tuple[Path, Path] | None = None
+    spacing_order: str = DEFAULT_SPACING_ORDER
 
 
 def serve(options: Options, model: str, device: str, model_options: Mapping[str, str]) -> None:
@@ -86,7 +89,10 @@ def serve(options: Options, model: str, device: str, model_options: Mapping[str,
         ReviewQueue(results)
         CaseVolumes(source, results)
     with closing(_bind(options)) as bound:
-        volumes = [(*read_with_images(path), name_of(path.resolve())) for path in options.volumes]
+        order = options.spacing_order
+        volumes = [
+            (*read_with_images(path, order), name_of(path.resolve())) for path in options.volumes
+        ]
         asyncio.run(_run(options, bound, volumes, model, device, model_options))
 
 
@@ -152,7 +158,7 @@ async def _listen(
     if options.review is not None:
         pages["/review"] = render("review")
     runner = web.AppRunner(
-        make_web_app(access, hub, uploads, pages),
+        make_web_app(access, hub, uploads, pages, spacing_order=options.spacing_order),
         handle_signals=False,
         access_log=None,
         shutdown_timeout=_ENDING_SECONDS,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
+from ..datasets.challenge_npz import DEFAULT_SPACING_ORDER
 from ..errors import MaskError, MedSegFMError, PageError
 from ..mrml.results.saving import Saved
 from ..mrml.words.translation import tr as _
@@ -36,7 +38,12 @@ _HEARTBEAT_SECONDS = 20
 
 
 def make_web_app(
-    access: Access, hub: Hub, uploads: Uploads, pages: dict[str, str], *more: web.RouteDef
+    access: Access,
+    hub: Hub,
+    uploads: Uploads,
+    pages: dict[str, str],
+    *more: web.RouteDef,
+    spacing_order: str = DEFAULT_SPACING_ORDER,
 ) -> web.Application:
     """The aiohttp application.
 
@@ -46,10 +53,11 @@ def make_web_app(
         uploads: Where files of pages go.
         pages: The HTML of each page by its path, such as "/".
         more: Further routes.
+        spacing_order: The order of the spacing in npz files, "xyz" or "zyx".
     """
     app = web.Application(middlewares=[guard(access, pages)], client_max_size=LARGEST_MESSAGE_BYTES)
     app.on_shutdown.append(lambda _app: hub.close())
-    routes = Routes(hub, uploads)
+    routes = Routes(hub, uploads, spacing_order)
     for path, html in pages.items():
         app.router.add_get(path, _page(html))
     app.add_routes(
@@ -74,10 +82,12 @@ class Routes:
     Args:
         hub: The pages of the session.
         uploads: Where files of pages go.
+        spacing_order: The order of the spacing in npz files, "xyz" or "zyx".
     """
 
-    def __init__(self, hub: Hub, uploads: Uploads) -> None:
+    def __init__(self, hub: Hub, uploads: Uploads, spacing_order: str) -> None:
         self._hub, self._uploads = hub, uploads
+        self._read = partial(read_with_images, spacing_order=spacing_order)
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
         """The connection of a page."""
@@ -106,7 +116,7 @@ class Routes:
             # Results refer to DICOM images, which therefore stay until the end.
             return bool(found[1])
 
-        return await self._upload(request, read_with_images, add)
+        return await self._upload(request, self._read, add)
 
     async def segments(self, request: web.Request) -> web.StreamResponse:
         """Segments that a page sends, for the chosen volume."""

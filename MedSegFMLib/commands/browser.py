@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ..errors import PageError
 from ..registry import DEFAULT_MODEL, check_options, resolve_name
 from ..system.installing import extra_command
-from .arguments.reading import VOLUME_HELP
+from .arguments.reading import VOLUME_HELP, add_spacing_order_argument
 from .segmenting.model_arguments import add_option_argument, read_options
 
 SUMMARY = "segment in a page of your browser, with the views of 3D Slicer"
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model to begin with")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add_option_argument(parser)
+    add_spacing_order_argument(parser)
     parser.add_argument(
         "--no-open", action="store_true", help="print the address only; open no browser"
     )
@@ -108,6 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.address,
         arguments.closed_seconds,
         review=_pair(arguments.review),
+        spacing_order=arguments.spacing_order,
     )
     serve(options, model, arguments.device, given)
 

@@ -81,7 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
                 write_answer(out / path.name, labels)
                 seconds = time.perf_counter() - begun
                 if gts is not None:
-                    scores.append(score(path, gts / path.name, labels, seconds))
+                    truth, previous = gts / path.name, arguments.from_previous
+                    scores.append(score(request, segmenter.card, truth, labels, seconds, previous))
             except MedSegFMError as error:
                 failures.append(f"Not done: {path.name}: {error}")
     if gts is not None and scores:

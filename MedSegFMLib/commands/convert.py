@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,12 +107,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _cases(arguments: argparse.Namespace, source: Path) -> tuple[list[Case], list[Path]]:
     """The labelled cases of a source, and npz files without labels."""
-    from ..datasets.cases import read_cases
+    from ..datasets.cases import in_spacing_order, read_cases
     from ..datasets.challenge_npz import cases_file, has_labels, is_challenge_file
 
     # Labels in another folder are for the npz files themselves.
     if source.is_dir() and arguments.labels is None and cases_file(source) is not None:
-        cases = _in_order(arguments, read_cases(source))
+        cases = in_spacing_order(read_cases(source), arguments.spacing_order)
         if not all(is_challenge_file(case.image) for case in cases):
             return cases, []
         listed = {case.image.name for case in cases}
@@ -126,12 +125,6 @@ def _cases(arguments: argparse.Namespace, source: Path) -> tuple[list[Case], lis
     if arguments.label is None:
         raise CasesError(f"{source} is an image without labels; give its label map with --label.")
     return [_volume_case(arguments, source)], []
-
-
-def _in_order(arguments: argparse.Namespace, cases: list[Case]) -> list[Case]:
-    """The cases with the order of spacings that the user gave, if any, instead of their own."""
-    order = arguments.spacing_order
-    return [replace(case, spacing_order=order) for case in cases] if order else cases
 
 
 def _volume_case(arguments: argparse.Namespace, source: Path) -> Case:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..datasets.challenge_npz import DEFAULT_SPACING_ORDER, SPACING_ORDERS
 from ..errors import CasesError
 from ..evaluate.protocols import DEFAULT_PROTOCOL
 from ..system.atomic_files import make_folder
@@ -83,6 +84,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run on a Ray cluster: its address, auto to find one, or local to start one here",
     )
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
+    parser.add_argument(
+        "--spacing-order",
+        choices=SPACING_ORDERS,
+        help="axis order of the spacing in npz files (default: that of the CASES.json, else "
+        f"{DEFAULT_SPACING_ORDER}, as written by MedSAM's script)",
+    )
     add_window_argument(parser)
 
 
@@ -92,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         The exit status: 1 if a case failed, else 0.
     """
-    from ..datasets.cases import read_cases
+    from ..datasets.cases import in_spacing_order, read_cases
     from ..evaluate.instances import prompted_cases
     from ..evaluate.report.write_outputs import write_outputs
     from ..evaluate.results.run_log import RunRecord, add_run, now, read_runs
@@ -107,7 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
     choices = [read_choice(text) for text in models]
     protocol = _protocol(arguments)
     window = chosen_window(arguments)
-    cases = prompted_cases(read_cases(Path(arguments.cases)), protocol)
+    listed = in_spacing_order(read_cases(Path(arguments.cases)), arguments.spacing_order)
+    cases = prompted_cases(listed, protocol)
     folder = Path(arguments.out)
     # So does a damaged record.
     read_runs(folder)

@@ -12,7 +12,7 @@ from ..datasets.challenge_npz import (
     SPACING_ORDERS,
     has_labels,
     is_challenge_file,
-    read_image,
+    read_any_image,
     read_labels,
 )
 from ..datasets.coreset import training_files
@@ -116,7 +116,5 @@ def _folder_sources(folder: Path, arguments: argparse.Namespace) -> list[PackSou
 
 
 def _read(path: Path, is_label: bool, spacing_order: str) -> Volume:
-    if not is_challenge_file(path):
-        return Volume.read(path)
-    image = read_image(path, spacing_order)
-    return read_labels(path, image.geometry) if is_label else image
+    image = read_any_image(path, spacing_order)
+    return read_labels(path, image.geometry) if is_label and is_challenge_file(path) else image

@@ -5,18 +5,21 @@ the file. Only the labels listed under `objects` are scored. A case of several i
 "images": {NAME: FILE or FILE:N, …} in place of "image", and may have "primary": NAME (the first by
 default) and "resample": true; see `volumes.io.several`. An image may be an npz file of the CVPR
 2025 challenge (`challenge_npz`), which contains its labels unless `label` names another file;
-"spacing_order", "xyz" or "zyx", is then the order of the axes of its spacing.
+"spacing_order", "xyz" or "zyx", is then the order of the axes of its spacing. "instances": PHRASE
+says that all labels are instances of one class, null that each is an object of its own; without it,
+the `text_prompts` of an npz image say so.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import CasesError, MedSegFMError
+from ..errors import CasesError, MedSegFMError, VolumeError
 from ..system.json_files import load_json
 from ..system.names import LARGEST_LABEL, name_fault, parse_label
 from ..volumes.io.several import ImageFiles
@@ -47,8 +50,8 @@ class Case:
         objects: (label, name) of the scored objects, in the order of the file.
         spacing_order: of an npz file, "xyz" or "zyx".
         images: all images if there are several; None for one.
-        instances: the phrase of the class whose instances all labels are, as `text_prompts` of an
-            npz file say; None if each label is an object of its own.
+        instances: the phrase of the class whose instances all labels are, as the list or the
+            `text_prompts` of an npz file say; None if each label is an object of its own.
         phrasings: for each object the kind of words that it is called by, and the name that they
             stand for; empty if names are as the file has them.
     """
@@ -63,6 +66,11 @@ class Case:
     images: ImageFiles | None = None
     instances: str | None = None
     phrasings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_npz(self) -> bool:
+        """Whether the image is an npz file of the challenge."""
+        return self.images is None and is_challenge_file(self.image)
 
     @property
     def files(self) -> list[Path]:
@@ -96,6 +104,16 @@ def read_cases(path: Path) -> list[Case]:
     if duplicates:
         raise CasesError(f"{path} names {duplicates} twice; give each case a unique name.")
     return cases
+
+
+def in_spacing_order(cases: Sequence[Case], order: str | None) -> list[Case]:
+    """The cases with the order of the spacing that a user gave instead of those of npz files.
+
+    Args:
+        cases: the cases.
+        order: "xyz" or "zyx"; None if the user gave none.
+    """
+    return [replace(case, spacing_order=order) if order and case.is_npz else case for case in cases]
 
 
 def challenge_cases(
@@ -176,6 +194,7 @@ def _case(item: Any, number: int, path: Path) -> Case:
             tuple((_label(label), _text(name)) for label, name in item["objects"].items()),
             item.get("spacing_order", DEFAULT_SPACING_ORDER),
             images,
+            _instances(item, image if is_npz else None),
         )
     except KeyError as error:
         raise CasesError(f"{path}: {which} lacks {error}; see the user guide.") from error
@@ -208,6 +227,28 @@ def _images(item: Any, folder: Path) -> ImageFiles | None:
     if not isinstance(resample, bool):
         raise TypeError(f"resample is {str(resample)[:60]!a} and must be true or false")
     return ImageFiles.of(places, None if primary is None else _text(primary), resample, folder)
+
+
+def _instances(item: Any, npz: Path | None) -> str | None:
+    """The phrase of the class whose instances all labels are; None if they are not.
+
+    Args:
+        item: the case in the list, whose "instances" counts before what the image says.
+        npz: the image if it is an npz file, else None.
+    """
+    if "instances" not in item:
+        # A file that cannot be read is an error of its case alone, once its image is read.
+        with suppress(VolumeError):
+            return None if npz is None else read_instances(npz)
+        return None
+    phrase = item["instances"]
+    if phrase is None:
+        return None
+    if not isinstance(phrase, str) or not phrase.strip():
+        raise TypeError(
+            f"instances is {str(phrase)[:60]!a} and must be the phrase of the class, or null"
+        )
+    return _text(phrase).strip()
 
 
 def _label(text: str) -> int:

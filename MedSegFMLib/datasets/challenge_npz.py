@@ -69,6 +69,15 @@ def read_image(path: Path, spacing_order: str = DEFAULT_SPACING_ORDER) -> Volume
         raise VolumeError(f"{path}: {error}") from error
 
 
+def read_any_image(path: Path, spacing_order: str = DEFAULT_SPACING_ORDER) -> Volume:
+    """The image of an npz file of the challenge, or a volume of another format.
+
+    Raises:
+        VolumeError, GeometryError: it cannot be read; see `read_image` and `Volume.read`.
+    """
+    return read_image(path, spacing_order) if is_challenge_file(path) else Volume.read(path)
+
+
 def has_grid(path: Path) -> bool:
     """Whether a file stores the positions of its voxels in the patient."""
     with _opened(path) as arrays:

@@ -14,7 +14,7 @@ from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 from .cases import Case
 from .challenge_boxes import VoxelBox, read_boxes
-from .challenge_npz import is_challenge_file, read_image, read_labels, read_spacing
+from .challenge_npz import is_challenge_file, read_any_image, read_labels, read_spacing
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,10 @@ def load_case(case: Case) -> LoadedCase:
 
 
 def _loaded(case: Case) -> LoadedCase:
-    is_npz = case.images is None and is_challenge_file(case.image)
     if case.images is not None:
         image = case.images.read()
     else:
-        image = read_image(case.image, case.spacing_order) if is_npz else Volume.read(case.image)
+        image = read_any_image(case.image, case.spacing_order)
     if is_challenge_file(case.label):
         label = read_labels(case.label, image.geometry)
     else:
@@ -82,7 +81,7 @@ def _loaded(case: Case) -> LoadedCase:
                 "this image."
             )
         label = label.resample(image.geometry, order=0)
-    if not is_npz:
+    if not case.is_npz:
         return LoadedCase(image, label, resampled)
     boxes = read_boxes(case.image, label.array_kji)
     return LoadedCase(image, label, resampled, boxes, read_spacing(case.image))

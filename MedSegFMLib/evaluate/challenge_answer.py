@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..datasets.challenge_boxes import read_box_list
 from ..datasets.challenge_npz import has_labels, read_image, read_labels, read_spacing
 from ..datasets.challenge_prompts import FilePrompts, read_prompts
-from ..errors import CasesError
+from ..errors import CasesError, PromptError
 from ..metrics.challenge import challenge_scores, instance_f1, text_scores
 from ..prompts.mask import Mask
 from ..prompts.prompt_list import PromptList
@@ -40,6 +40,16 @@ class Request:
     labels: tuple[int, ...]
     boxes: list[tuple[tuple[int, int, int], tuple[int, int, int]]] | None
     prompts: FilePrompts
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of its prompts: some of boxes, clicks and texts."""
+        there = {
+            "boxes": self.boxes,
+            "clicks": any(self.prompts.clicks or ()),
+            "texts": self.prompts.texts,
+        }
+        return tuple(kind for kind, given in there.items() if given)
 
 
 @dataclass(frozen=True)
@@ -104,12 +114,15 @@ def answer(request: Request, segmenter: Segmenter, from_previous: bool = False) 
             its last click only.
 
     Raises:
-        PromptError: the model does not take the prompts of the file.
+        PromptError: the model takes none of the prompts of the file.
     """
-    wanted: dict[int, list[Prompt]] = {
-        label: _prompts(request, n, label, segmenter.card, from_previous)
-        for n, label in enumerate(request.labels)
-    }
+    wanted = _prompts_by_label(request, segmenter.card, from_previous)
+    if request.kinds and not any(wanted.values()):
+        raise PromptError(
+            f"{request.path} has only {' and '.join(request.kinds)}, but {segmenter.card.title} "
+            f"takes {', '.join(segmenter.card.prompts)}; choose another --model, or add prompts "
+            "that it takes to the file."
+        )
     session = Session(segmenter, request.image)
     prompts, numbers = PromptList(), {}
     for label, given in wanted.items():
@@ -137,25 +150,56 @@ def write_answer(path: Path, labels_kji: NDArray[Any]) -> None:
         np.savez_compressed(beside, segs=labels_kji)
 
 
-def score(path: Path, reference: Path, labels_kji: NDArray[Any], seconds: float) -> Score:
+def score(
+    request: Request,
+    card: ModelCard,
+    reference: Path,
+    labels_kji: NDArray[Any],
+    seconds: float,
+    from_previous: bool = False,
+) -> Score:
     """The scores of an answer as the challenge's scripts compute them.
 
-    With texts, those of CVPR25_text_eval.py: Dice and surface Dice of all labels with a text, or F1
-    if they are instances; otherwise those of CVPR25_iter_eval.py after one step.
+    If texts alone were used to ask, those of CVPR25_text_eval.py: Dice and surface Dice of all
+    labels with a text, or F1 if they are instances. Otherwise, also if the file has texts that the
+    model was not given, those of CVPR25_iter_eval.py after one step.
+
+    Args:
+        request: the file.
+        card: the card of the model.
+        reference: the file with the labels.
+        labels_kji: the answer.
+        seconds: the time that it took.
+        from_previous: as for `answer`.
 
     Raises:
         VolumeError: the reference cannot be read.
     """
-    image, prompts = read_image(path), read_prompts(path)
-    truth = read_labels(reference, image.geometry).array_kji
-    spacing, name = read_spacing(path), path.name
-    if prompts.texts and prompts.is_instances:
-        return Score(name, seconds, None, None, round(instance_f1(truth, labels_kji), 4))
-    if prompts.texts:
-        dsc, nsd = text_scores(truth, labels_kji, spacing, tuple(prompts.texts))
-    else:
+    truth = read_labels(reference, request.image.geometry).array_kji
+    spacing, name = read_spacing(request.path), request.path.name
+    if not _asks_with_texts_alone(request, card, from_previous):
         dsc, nsd = challenge_scores(truth, labels_kji, spacing)
+    elif request.prompts.is_instances:
+        return Score(name, seconds, None, None, round(instance_f1(truth, labels_kji), 4))
+    else:
+        dsc, nsd = text_scores(truth, labels_kji, spacing, tuple(request.prompts.texts))
     return Score(name, seconds, round(dsc, 4), round(nsd, 4), None)
+
+
+def _asks_with_texts_alone(request: Request, card: ModelCard, from_previous: bool) -> bool:
+    wanted = _prompts_by_label(request, card, from_previous).values()
+    given = [prompt for prompts in wanted for prompt in prompts]
+    return bool(given) and all(isinstance(prompt, Text) for prompt in given)
+
+
+def _prompts_by_label(
+    request: Request, card: ModelCard, from_previous: bool
+) -> dict[int, list[Prompt]]:
+    """The prompts of each class that the model takes."""
+    return {
+        label: _prompts(request, n, label, card, from_previous)
+        for n, label in enumerate(request.labels)
+    }
 
 
 def _prompts(

@@ -17,11 +17,8 @@ from ..datasets.cases import Case
 from ..datasets.challenge_boxes import VoxelBox
 from ..datasets.challenge_npz import (
     DEFAULT_SPACING_ORDER,
-    SPACING_ORDERS,
-    has_grid,
     is_challenge_file,
     read_image,
-    read_spacing,
     write_case,
 )
 from ..datasets.loading import load_case
@@ -30,6 +27,7 @@ from ..progress import Progress
 from ..simulate import challenge_box
 from ..system.atomic_files import atomic_folder, check_writable, write_text
 from ..volumes.volume import Volume
+from .conversion_notes import NpzImage, notes_on_npz, notes_on_several_images
 from .protocol import BOX_MIDDLES, derive_seed
 
 # The parameters of the challenge's boxes, in get_boxes.py.
@@ -80,7 +78,7 @@ def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Pr
         if len(cases) > 1:
             raise CasesError(f"{out} is one file for {len(cases)} cases; give a folder.")
         _write_npz(cases[0], out, settings)
-        return Written(out, _notes_on_images(cases))
+        return Written(out, notes_on_several_images(cases))
     with _new_folder(out) as folder:
         entries = []
         for n, case in enumerate(cases):
@@ -90,7 +88,7 @@ def volumes_to_npz(cases: Sequence[Case], out: Path, settings: Npz, progress: Pr
             order = {"spacing_order": settings.spacing_order}
             entries.append({**_entry(case, name), **order})
         _write_list(entries, folder / "cases.json")
-    return Written(out, _notes_on_images(cases))
+    return Written(out, notes_on_several_images(cases))
 
 
 def npz_to_volumes(
@@ -133,7 +131,9 @@ def npz_to_volumes(
         if entries:
             _write_list(entries, folder / "cases.json")
     bare = [f"{len(unlabelled)} of {count} files have no labels and are not in a cases.json."]
-    return Written(out, (*_notes(cases), *(bare if unlabelled else [])))
+    images = [NpzImage.of(case) for case in cases]
+    images += [NpzImage(path.stem, path, spacing_order) for path in unlabelled]
+    return Written(out, (*notes_on_npz(images), *(bare if unlabelled else [])))
 
 
 def list_npz(cases: Sequence[Case], out: Path) -> Written:
@@ -152,7 +152,7 @@ def list_npz(cases: Sequence[Case], out: Path) -> Written:
         for case in cases
     ]
     _write_list(entries, out)
-    return Written(out, _notes(cases))
+    return Written(out, notes_on_npz([NpzImage.of(case) for case in cases]))
 
 
 def present_objects(label: Path) -> tuple[tuple[int, str], ...]:
@@ -225,47 +225,10 @@ def _storable(volume: Volume) -> Volume:
     return volume.with_array(array.astype(np.float32)) if array.dtype == np.float16 else volume
 
 
-def _notes_on_images(cases: Sequence[Case]) -> tuple[str, ...]:
-    """A note on cases of several images: an npz file holds one."""
-    several = [case.name for case in cases if case.images is not None]
-    if not several:
-        return ()
-    return (
-        f"{several[0]} has several images, of which npz files hold the primary one."
-        if len(several) == 1
-        else f"{len(several)} cases have several images, of which npz files hold the primary one.",
-    )
-
-
-def _notes(cases: Sequence[Case]) -> tuple[str, ...]:
-    """Notes on information that the files do not contain, once for all of them."""
-    notes = []
-    silent = [case for case in cases if not has_grid(case.image)]
-    if silent:
-        notes.append(
-            "npz files hold no directions: i, j and k are assumed to increase towards the "
-            f"patient's left, back and head in {len(silent)} of {len(cases)} cases."
-        )
-    doubtful = [case.name for case in silent if _looks_otherwise(case)]
-    if doubtful:
-        order = cases[0].spacing_order
-        other = next(each for each in SPACING_ORDERS if each != order)
-        notes.append(
-            f"The spacing of {len(doubtful)} cases, {doubtful[0]} the first, looks as if it were "
-            f"{other}, not {order} (equal numbers are usually those within slices): compare one "
-            "with its source, and give --spacing-order."
-        )
-    return tuple(notes)
-
-
-def _looks_otherwise(case: Case) -> bool:
-    first, middle, last = read_spacing(case.image)
-    return (middle == last != first) if case.spacing_order == "xyz" else (first == middle != last)
-
-
 def _entry(case: Case, image: str) -> dict[str, Any]:
     objects = {str(value): name for value, name in case.objects}
-    return {"name": case.name, "image": image, "modality": case.modality, "objects": objects}
+    entry = {"name": case.name, "image": image, "modality": case.modality, "objects": objects}
+    return entry if case.instances is None else {**entry, "instances": case.instances}
 
 
 def _write_list(entries: Sequence[dict[str, Any]], path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..datasets.cases import Case
 from ..system.json_files import load_json
-from ..volumes.segmentations.vocabulary import readings, variants
+from ..volumes.segmentations.vocabulary import readings, variants, with_side
 
 AS_NAMED = "as named"
 _TEMPLATES = Path(__file__).with_name("phrasings.json")
@@ -55,7 +55,7 @@ def _phrases(name: str) -> Iterator[tuple[str, str]]:
     words = name.replace("_", " ").split()
     plain = " ".join(words)
     for side, phrase in variants(name):
-        said = f"{side} {phrase}".strip()
+        said = with_side(side, phrase)
         if sorted(said.casefold().split()) != sorted(plain.casefold().split()):
             yield "synonym", said
     if len(words) > 1:

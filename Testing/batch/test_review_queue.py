@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command_line import run
 from review_batch import FAST, GRID, write_batch
+from sample_volumes import make_blob
 
 from MedSegFMLib.batch.review.queue import ReviewQueue
 from MedSegFMLib.batch.review.records import Decision
@@ -151,6 +152,21 @@ def test_the_volume_of_a_case_is_found_in_its_folder_or_its_list(batch: Path) ->
         listed.read("c", ledger)
     with pytest.raises(VolumeError, match="not the volume that the result was made from"):
         listed.read("other", ledger)
+
+
+@pytest.mark.parametrize("order", ["xyz", "zyx"])
+def test_an_npz_volume_is_read_as_the_batch_read_it(order: str, tmp_path: Path) -> None:
+    ball, _ = make_blob(GRID)
+    array = ball.array_kji.astype(np.float32)
+    (tmp_path / "in").mkdir()
+    np.savez_compressed(tmp_path / "in/a.npz", imgs=array, spacing=(1.0, 1.0, 2.0))
+    words = ["--model", "randomwalk", "--box", 2, 2, 1, 14, 12, 9, "--spacing-order", order]
+    assert run("segment", tmp_path / "in/a.npz", *words, "--out", tmp_path / "a.nii.gz") == 0
+    ledger = read_ledger(tmp_path / "a.nii.gz")
+    (tmp_path / "list.csv").write_text("volume,case\nin/a.npz,a\n")
+    volume = CaseVolumes(tmp_path / "list.csv", tmp_path).read("a", ledger)
+    expected = (1.0, 1.0, 2.0) if order == "xyz" else (2.0, 1.0, 1.0)
+    assert volume.geometry.spacing_ijk_mm == expected
 
 
 def test_what_is_neither_volumes_nor_a_batch_is_refused(batch: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,36 @@ def test_a_volume_arrives_whole(caller: Caller, ball_file: Path, tmp_path: Path)
     # Larger than any message may be.
     assert large.stat().st_size > LARGEST_MESSAGE_BYTES
     assert caller.upload((large.name, large.read_bytes())) == (200, "")
+
+
+def test_a_file_of_the_challenge_arrives_in_the_order_of_its_spacing(
+    start_server: Callable[..., BrowserServer], tmp_path: Path
+) -> None:
+    voxels = np.random.default_rng(0).integers(0, 255, (10, 16, 16)).astype(np.uint8)
+    path = tmp_path / "CT_a.npz"
+    np.savez_compressed(path, imgs=voxels, spacing=(4.0, 1.0, 1.0))
+    server = start_server("--model", "randomwalk", "--spacing-order", "zyx", str(path))
+    caller = Caller(server)
+
+    async def volume() -> dict[str, Any]:
+        """The section of the volume, as a page gets it."""
+        async with (
+            aiohttp.ClientSession(headers={"Origin": caller.own["Origin"]}) as session,
+            session.ws_connect(
+                f"ws://{caller.host}/socket", protocols=("medsegfm", server.token)
+            ) as socket,
+        ):
+            await socket.send_json({"type": "hello"})
+            found = json.loads(await asyncio.wait_for(socket.receive_str(), 60))
+            return dict(found["volume"])
+
+    assert "1 × 1 × 4 mm" in asyncio.run(volume())["facts"]
+    copy = ("CT_b.npz", path.read_bytes())
+    assert caller.upload(copy) == (200, "")
+    found = asyncio.run(volume())
+    assert found["name"] == "CT_b" and "1 × 1 × 4 mm" in found["facts"]
+    status, error = caller.upload(("CT_c.npz", b"no archive"))
+    assert status == 400 and "cannot be read as npz" in error and "medsegfm-uploads" not in error
 
 
 def test_segments_of_a_file_are_shown_beside_the_volume(

@@ -129,6 +129,20 @@ def test_what_a_file_does_not_tell_is_said_once(
     assert [case.modality for case in read_cases(tmp_path / "out" / "cases.json")] == ["MR", "MR"]
 
 
+def test_what_files_without_labels_do_not_tell_is_said_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("MR_a", "MR_b"):
+        write_npz(tmp_path / "npz" / f"{name}.npz", gts=None, spacing=(5.0, 0.8, 0.8))
+    assert run("convert", tmp_path / "npz", "--out", tmp_path / "bare") == 0
+    said = capsys.readouterr().err
+    assert "hold no directions" in said and "in 2 of 2 cases" in said
+    assert "The spacing of 2 cases, MR_a the first, looks as if it were zyx, not xyz" in said
+    write_npz(tmp_path / "npz/MR_c.npz")
+    assert run("convert", tmp_path / "npz", "--out", tmp_path / "both") == 0
+    assert "in 3 of 3 cases" in capsys.readouterr().err
+
+
 def test_npz_files_are_listed_where_they_are_and_evaluated(tmp_path: Path) -> None:
     write_npz(tmp_path / "npz" / "US_a.npz", gts=None)
     with np.load(write_npz(tmp_path / "other.npz")) as other:

@@ -54,6 +54,11 @@ def test_a_name_is_said_in_the_ways_that_people_say_it() -> None:
     assert found["typing error"] == ["left kindey", "left kidey"]
 
 
+def test_synonyms_of_both_sides_are_plurals() -> None:
+    assert kinds("both lungs")["synonym"] == ["both pulmos"]
+    assert kinds("bilateral testicle")["synonym"] == ["both testes", "both testicles"]
+
+
 def test_what_a_name_says_is_not_said_twice() -> None:
     assert "enhancing enhancing tumour" not in phrasings("enhancing tumour")
     assert "left liver" in phrasings("liver")

@@ -229,6 +229,20 @@ def test_the_same_name_is_the_same_class_over_volumes() -> None:
     )
 
 
+def test_names_of_one_meaning_are_one_class_and_keep_the_first_spelling() -> None:
+    spellings = ["left kidney", "kidney_left", "Kidney (L)", "LK"]
+    volumes = [labelled({4: name, 9: "LV"}) for name in spellings]
+    # "LV" is a ventricle of the heart or of the brain, so that its spelling decides.
+    classes = classes_in([*volumes, labelled({4: "left heart ventricle", 9: "lv"})])
+    assert classes == ("left kidney", "LV", "left heart ventricle")
+    for volume in volumes:
+        numbers = class_volume(volume, classes).classes_kji
+        assert (numbers[0, 0, :2] == 1).all() and numbers[1, 2, 3] == 2
+    # A volume that is scored may have names that no volume of the training has.
+    other = class_volume(labelled({4: "right kidney", 9: "Left Kidneys"}), classes).classes_kji
+    assert (other[0, 0, :2] == 0).all() and other[1, 2, 3] == 1
+
+
 def test_patches_hold_what_they_are_named_for_and_their_own_features() -> None:
     classes = np.zeros((9, 70, 40), np.uint8)
     classes[7, 66, 3] = 2

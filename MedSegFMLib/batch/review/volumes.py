@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ...datasets.challenge_npz import DEFAULT_SPACING_ORDER, is_challenge_file, read_image
+from ...datasets.challenge_npz import SPACING_ORDERS, is_challenge_file, read_image
 from ...errors import CasesError
 from ...results.ledger import Ledger, digest_of
 from ...results.replay import other_volume, read_ledger, read_named
@@ -58,7 +58,11 @@ class CaseVolumes:
             )
         path = entry.volume
         if is_challenge_file(path):
-            volume = read_image(path, DEFAULT_SPACING_ORDER)
+            # The ledger has the grid in the order of the spacing that the batch was made with.
+            for order in SPACING_ORDERS:
+                volume = read_image(path, order)
+                if volume.geometry.matches(ledger.geometry):
+                    break
         else:
             volume = Volume.read(
                 path, entry.cells.get("series"), frame=ledger.frame, suv=ledger.suv

@@ -61,6 +61,11 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--channel", metavar="NAME", help="channel of an OME-Zarr image: its name, or number from 1"
     )
+    add_spacing_order_argument(parser)
+
+
+def add_spacing_order_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for the spacing of an npz file."""
     parser.add_argument(
         "--spacing-order",
         choices=SPACING_ORDERS,

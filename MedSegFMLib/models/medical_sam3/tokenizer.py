@@ -6,6 +6,7 @@ beside, such as regular expressions, which may take forever, and names of classe
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ class PhraseTokenizer:
             `bpe_simple_vocab_16e6.txt.gz`, as published with SAM3 and CLIP; or that file itself.
         most: The largest number of tokens of the network, begin and end included.
         is_exact: Whether phrases are taken word by word; otherwise as the vocabulary calls them,
-            "left kidney" for "kidney_left".
+            "left kidney" for "kidney_left", also each of several that commas separate.
 
     Raises:
         WeightsError: If the files are missing or cannot be read.
@@ -78,7 +79,7 @@ class PhraseTokenizer:
             ModelError: If the tokenizer fails.
         """
         if not self._is_exact:
-            phrases = [phrase_of(phrase) for phrase in phrases]
+            phrases = [_canonical(phrase) for phrase in phrases]
         with predicting_errors("medical-sam3"):
             for phrase in phrases:
                 length = len(self._tokenizer(phrase)["input_ids"])
@@ -140,6 +141,20 @@ def copy_tokenizer(source: Path, weights: Path) -> None:
 def imported_folder(weights: Path) -> Path:
     """The folder for the tokenizer that was imported with a file of weights."""
     return weights.with_name(f"{weights.name}.tokenizer")
+
+
+def _canonical(text: str) -> str:
+    """A phrase, or each of several, as the vocabulary calls it.
+
+    "kidney, left" is one name with a comma, "Kidney_L, liver" are two.
+    """
+    whole = phrase_of(text)
+    separator = re.compile(r"(,\s+)")
+    if not separator.search(whole):
+        return whole
+    return "".join(
+        part if n % 2 else phrase_of(part) for n, part in enumerate(separator.split(text))
+    )
 
 
 def _read(folder: Path) -> tuple[dict[str, int], Merges]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import MissingPartError, PromptError
 from ...system.memory_cache import LruByteCache
 from ...system.suggestions import with_suggestion
-from ...volumes.segmentations.vocabulary import variants
+from ...volumes.segmentations.vocabulary import variants, with_side
 from .embedding_bank import Vector, read_bank
 from .encoder_folder import PUBLISHED_ENCODER
 from .folder import BANK
@@ -74,9 +74,9 @@ class Phrases:
 
             return TextEncoder(self._encoder, self._channels, self._device).embed(spoken)
         for side, way in variants(spoken):
-            same = f"{side} {way}".strip().lower()
-            if same in self._bank:
-                return np.asarray(self._bank[same], np.float32)
+            for same in (f"{side} {way}".strip().lower(), with_side(side, way).lower()):
+                if same in self._bank:
+                    return np.asarray(self._bank[same], np.float32)
         raise PromptError(
             f"{with_suggestion(phrase_shown(spoken), self._bank)} is not among the "
             f"{len(self._bank)} phrases that VoxTell knows without its text encoder; name one of "

@@ -35,6 +35,25 @@ def test_the_shipped_merges_give_the_tokens_of_clip() -> None:
         assert tokens[0][counts[0].bool()].tolist() == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("Kidney_L, hepar", "left kidney, liver"),
+        ("kidney_left, kidney_right, IVC", "left kidney, right kidney, inferior vena cava"),
+        ("my_new_thing, lung_both", "my new thing, both lungs"),
+        # One name with a comma, and a number with one.
+        ("kidney, left", "left kidney"),
+        ("a cyst of 1,5 cm", "a cyst of 1,5 cm"),
+    ],
+)
+def test_each_of_several_names_is_sent_as_the_vocabulary_calls_it(said: str, meant: str) -> None:
+    words, exact = PhraseTokenizer(SHIPPED, 32), PhraseTokenizer(SHIPPED, 32, is_exact=True)
+    (found, _), (wanted, _) = words.tokens([said]), exact.tokens([meant])
+    assert found.tolist() == wanted.tolist()
+    (left, _), (other, _) = exact.tokens([said]), exact.tokens([meant])
+    assert (left.tolist() == other.tolist()) == (said == meant)
+
+
 def test_the_authors_file_is_read_under_its_name_or_by_path(tmp_path: Path) -> None:
     # The published file has further lines, which CLIP does not use.
     text = gzip.decompress(SHIPPED.read_bytes()) + b"x y\n" * 1000

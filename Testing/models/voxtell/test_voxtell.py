@@ -152,13 +152,14 @@ def test_words_are_embedded_as_the_package_embeds_them(prefix: str, tmp_path: Pa
 def test_a_phrase_that_was_embedded_beforehand_needs_no_encoder(
     encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bank = write_bank(tmp_path / "bank.npz", 16, ("Left kidney", "liver"))
+    bank = write_bank(tmp_path / "bank.npz", 16, ("Left kidney", "liver", "both lungs"))
     phrases = Phrases(bank, None, 16, CPU)
     known = phrases.embedding("left kidney")
     # The vocabulary knows them as one, in whichever way it is written.
     for same in ("LEFT KIDNEY", "kidney_left", "Kidney (L)"):
         assert np.array_equal(phrases.embedding(same), known)
-    with pytest.raises(PromptError, match=r"'livr' \(did you mean liver\?\) is not among the 2 "):
+    assert np.array_equal(phrases.embedding("Lung_both"), phrases.embedding("both lungs"))
+    with pytest.raises(PromptError, match=r"'livr' \(did you mean liver\?\) is not among the 3 "):
         phrases.embedding("livr")
     both = Phrases(bank, encoder, 16, CPU)
     assert both.embedding("livr").shape == (16,)

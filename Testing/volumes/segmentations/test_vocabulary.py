@@ -54,10 +54,21 @@ def test_names_of_different_things_are_different() -> None:
         ("LV", "LV"),
         ("", ""),
         ("left", "left"),
+        ("both lungs", "both lungs"),
+        ("bilateral Kidneys", "both kidneys"),
+        ("lung_both", "both lungs"),
+        ("adrenals, both", "both adrenal glands"),
+        ("both testicles", "both testes"),
+        ("bilateral iliac artery", "both common iliac arteries"),
+        ("both upper lobes of the lungs", "both upper lobes of lung"),
+        ("bilateral hippocampus", "both hippocampi"),
+        ("both gluteus maximus", "both gluteus maximus"),
     ],
 )
 def test_the_phrase_of_a_name_is_the_canonical_one_if_there_is_one(name: str, phrase: str) -> None:
     assert phrase_of(name) == phrase
+    # Said to another program of this kind, it means the same.
+    assert readings(phrase) == readings(name)
 
 
 def test_classes_are_found_by_any_of_their_names() -> None:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ....errors import TrainingError
 from ....models.sam3d.patches import ZScores
+from ....volumes.segmentations.vocabulary import one_meaning
+from ....volumes.segmentations.vocabulary_table import Reading
 from ...labelled_volumes import LabelledVolume
 
 # The one class of synthetic volumes, whose objects have no meaningful names.
@@ -33,11 +35,14 @@ class ClassVolume:
 
 
 def classes_in(volumes: Sequence[LabelledVolume]) -> tuple[str, ...]:
-    """The names of all objects, in the order in which they first appear; case is ignored."""
-    names: dict[str, str] = {}
+    """The classes of all objects, in the order in which they first appear, by their first names.
+
+    Names of one meaning, such as "left kidney" and "Kidney (L)", are one class.
+    """
+    names: dict[Reading, str] = {}
     for volume in volumes:
         for name in volume.objects.values():
-            names.setdefault(name.strip().casefold(), name.strip())
+            names.setdefault(one_meaning(name), name.strip())
     return tuple(names.values())
 
 
@@ -48,10 +53,11 @@ def class_volume(volume: LabelledVolume, classes: Sequence[str]) -> ClassVolume:
         volume: the volume.
         classes: the names of the classes; `ONE_CLASS` if all objects are of one class.
     """
-    known = [name.casefold() for name in classes]
+    known = [one_meaning(name) for name in classes]
+    is_one_class = tuple(classes) == ONE_CLASS
     numbers = np.zeros(volume.labels_kji.shape, np.uint8)
     for label, name in volume.objects.items():
-        wanted = "object" if tuple(classes) == ONE_CLASS else name.strip().casefold()
+        wanted = known[0] if is_one_class else one_meaning(name)
         if wanted in known:
             numbers[volume.labels_kji == label] = 1 + known.index(wanted)
     images = volume.image.arrays
