@@ -23,7 +23,7 @@ from ..prompts.types import Box, Lasso, Point, Prompt, Scribble, Text, is_start
 from ..prompts.voxels import enforce_marks, to_voxels
 from ..segmenter import Logits, ModelCard, Prediction, probabilities
 from ..volumes.geometry import Geometry
-from ..volumes.region import Region, on_region, shape_triple
+from ..volumes.region import Region, on_region
 
 Bools = NDArray[np.bool_]
 
@@ -71,8 +71,7 @@ def started(start: Start, prompts: Sequence[Prompt], geometry: Geometry) -> Pred
     marks = to_voxels(prompts, geometry)
     region = voxels.region
     if len(marks.foreground_kji):
-        low, high = marks.foreground_kji.min(axis=0), marks.foreground_kji.max(axis=0) + 1
-        region = region.union(Region(shape_triple(low.tolist()), shape_triple(high.tolist())))
+        region = region.union(Region.around(marks.foreground_kji))
     if marks.fixed is not None and marks.fixed.inside_kji.any():
         region = region.union(marks.fixed.region)
     logits = _start_logits(voxels.on(region))
