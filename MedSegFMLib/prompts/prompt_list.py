@@ -99,6 +99,10 @@ class PromptList:
         entry = (label, prompt.moved(position_ras))
         return replace(self, entries=(*self.entries[:index], entry, *self.entries[index + 1 :]))
 
+    def own(self, label: int) -> tuple[Prompt, ...]:
+        """The prompts that were given for an object itself."""
+        return tuple(prompt for owner, prompt in self.entries if owner == label)
+
     def steps(self, label: int) -> list[tuple[Prompt, ...]]:
         """The input of a model for one object after each prompt, with all prompts before it.
 

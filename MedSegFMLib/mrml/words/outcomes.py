@@ -44,7 +44,7 @@ def _bound(written: Written, logic: SegmentationLogic) -> str:
 def _settled(written: Written, logic: SegmentationLogic) -> str:
     """A sentence if the last click on the current segment changed little; else ""."""
     label = logic.current_label
-    own = [prompt for number, prompt in logic.prompts.entries if number == label]
+    own = logic.prompts.own(label)
     is_measured = label in written.lower_bounds
     if not is_measured or len(own) < 2 or not isinstance(own[-1], Point):
         return ""
