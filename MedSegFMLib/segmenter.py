@@ -299,7 +299,8 @@ class Segmenter(Protocol):
         Args:
             encoding: the result of `encode`.
             prompts: all prompts of the object in order.
-            previous: the prediction from the prompts without the last one, or None.
+            previous: the prediction from the prompts without the last one, or None; the mask to
+                start from, as a plain `Prediction`, if the card says that it is the previous one.
             progress: called with the completed fraction and a phrase.
 
         Raises:

@@ -100,7 +100,13 @@ class Evidence:
 
 
 def evidence(prediction: Prediction, prompts: Sequence[Prompt]) -> Evidence:
-    """The evidence of a prediction and the prompts it was made from."""
+    """The evidence of a prediction and the prompts of its object.
+
+    Args:
+        prediction: the prediction.
+        prompts: those given for the object itself. Marks of other objects are none, although they
+            are background for it: the calibration cases have one object each.
+    """
     mask = prediction.logits_kji > 0
     error = expected_error({"own": probabilities(prediction.logits_kji)}, mask)
     boxes = sum(isinstance(prompt, Box) for prompt in prompts)

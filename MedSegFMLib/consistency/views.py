@@ -20,7 +20,7 @@ from ..prompts.voxels import to_voxels
 from ..segmenter import Prediction, probabilities
 from ..session.session import Session
 from ..volumes.patient_planes import Plane, planes
-from ..volumes.region import Region, shape_triple
+from ..volumes.region import Region
 from .view import Motion, View, mirroring, turning
 
 Floats = NDArray[np.float32]
@@ -116,8 +116,7 @@ class PlaneViews:
                 region = start_voxels(prompt, volume.geometry).region
                 around.append(region.grown([1] * 3, volume.geometry.shape_kji))
         if len(marked):
-            low, high = marked.min(axis=0).tolist(), (marked.max(axis=0) + 1).tolist()
-            around.append(Region(shape_triple(low), shape_triple(high)))
+            around.append(Region.around(marked))
         part = Region.enclosing(around)
         voxels = volume.array_kji[part.slices]
         # A constant part would be an error too, but the whole volume is not constant.

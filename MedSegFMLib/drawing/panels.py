@@ -245,6 +245,5 @@ def _prompted_region(geometry: Geometry, prompts: Sequence[Prompt]) -> Region | 
     voxels = marks.voxels_kji
     regions = [*marks.boxes, *([] if marks.start is None else [marks.start.region])]
     if len(voxels):
-        low, high = voxels.min(axis=0).tolist(), (voxels.max(axis=0) + 1).tolist()
-        regions.append(Region(shape_triple(low), shape_triple(high)))
+        regions.append(Region.around(voxels))
     return Region.enclosing(regions) if regions else None

@@ -18,6 +18,8 @@ class Written:
         seconds: The time that the main thread took.
         cut_off: The labels of segments that reach outside the segmentation's grid and are cut
             off there.
+        clicked: The label of the object whose segment was brought to one more click; None after
+            any other change of the prompts, such as undo, and after one of the model.
         voxels: The size of each object that was answered, in voxels of the volume, by label.
         lower_bounds: The lower bound of the Dice of each object whose model is calibrated, by
             label.
@@ -27,6 +29,7 @@ class Written:
     removed: Mapping[int, int]
     seconds: float
     cut_off: tuple[int, ...] = ()
+    clicked: int | None = None
     voxels: Mapping[int, int] = field(default_factory=dict)
     lower_bounds: Mapping[int, LowerBound] = field(default_factory=dict)
 

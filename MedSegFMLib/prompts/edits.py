@@ -61,7 +61,7 @@ def begins_object(
     if not prompts.objects:
         return True
     begun_by = (Text, Box, Line) if new_object_per_box else (Text,)
-    own = [given for owner, given in prompts.entries if owner == label]
+    own = prompts.own(label)
     if is_start(prompt):
         return new_object_per_box and any(map(is_start, own))
     return isinstance(prompt, begun_by) and any(type(given) is type(prompt) for given in own)

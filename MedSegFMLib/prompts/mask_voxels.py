@@ -13,7 +13,7 @@ from ..errors import PromptError
 from ..volumes.geometry import Geometry
 from ..volumes.grids import brought_to_grid, extent_text, have_same_voxels
 from ..volumes.masks import bounding_box
-from ..volumes.region import Region, on_region, shape_triple
+from ..volumes.region import Region, on_region
 from .mask import Mask
 
 Bools = NDArray[np.bool_]
@@ -160,9 +160,7 @@ def _scattered(mask: Mask, geometry: Geometry) -> tuple[Region, Bools]:
     kji = kji[((kji >= 0) & (kji < geometry.shape_kji)).all(axis=1)].astype(np.int64)
     if not len(kji):
         raise _outside(mask, geometry)
-    region = Region(
-        shape_triple(kji.min(axis=0).tolist()), shape_triple((kji.max(axis=0) + 1).tolist())
-    )
+    region = Region.around(kji)
     placed = np.zeros(region.shape_kji, bool)
     placed[tuple((kji - np.array(region.start_kji)).T)] = True
     return region, placed

@@ -99,6 +99,17 @@ class PromptList:
         entry = (label, prompt.moved(position_ras))
         return replace(self, entries=(*self.entries[:index], entry, *self.entries[index + 1 :]))
 
+    def own(self, label: int) -> tuple[Prompt, ...]:
+        """The prompts that were given for an object itself."""
+        return tuple(prompt for owner, prompt in self.entries if owner == label)
+
+    def clicked_since(self, before: PromptList) -> int | None:
+        """The label of the object that got a click, if nothing else was done since another list."""
+        if not self.entries or self.entries[:-1] != before.entries:
+            return None
+        label, prompt = self.entries[-1]
+        return label if isinstance(prompt, Point) else None
+
     def steps(self, label: int) -> list[tuple[Prompt, ...]]:
         """The input of a model for one object after each prompt, with all prompts before it.
 

@@ -20,9 +20,9 @@ from ..volumes.region import Region
 from ..volumes.volume import Volume
 from .looks import Look, RegionChooser, looks_after, tube_follower
 from .region_limit import Note, RegionLimit, core_region
-from .region_of_interest import grown_region, prompt_region
-from .start import Start, composed, corrects, limited, model_prompts, started
-from .steps import LookedStep, PredictedStep
+from .region_of_interest import grown_region, growths, prompt_region
+from .start import Start, composed, corrects, model_prompts, started
+from .steps import LookedStep, PredictedStep, from_the_first_shown
 
 # How often the region of an object that reaches its border is enlarged.
 _MOST_GROWTHS = 3
@@ -123,6 +123,8 @@ class Predictor:
         card = self._segmenter.card
         if not card.uses_previous:
             taken = taken[-1:]
+        if start is None:
+            taken = from_the_first_shown(taken)
         mask = start.mask if start else None
         chains = [(where, mask, tuple(taken[: n + 1])) for n in range(len(taken))]
         step: _Step | None = None
@@ -132,7 +134,7 @@ class Predictor:
             step = self._steps.get(chains[cached])
         first = 0 if step is None else cached + 1
         if step is None and start is not None and card.starts_from == "previous":
-            step = PredictedStep(started(start, (start.mask,), self._volume.geometry))
+            step = PredictedStep(started(start, (start.mask,), self._volume.geometry), ())
         for n, share in enumerate(parts_of(progress, len(taken) - first), first):
             around = taken[n] if mask is None else (*taken[n], mask)
             step = self._predict_step(taken[n], where, around, step, share)
@@ -149,31 +151,27 @@ class Predictor:
         progress: Progress,
     ) -> _Step:
         rule = self._segmenter.card.region_rule
+        boxed = any(isinstance(prompt, Box) for prompt in prompts)
         # A box or a mask says how large the object is.
+        is_sized = boxed or len(around) > len(prompts)
         chooses = rule.chooses_size and isinstance(self._segmenter, RegionChooser)
-        if (
-            chooses
-            and where.region is None
-            and len(around) == len(prompts)
-            and not any(map(_is_box, prompts))
-        ):
+        if chooses and where.region is None and not is_sized:
             seen = before.looks if isinstance(before, LookedStep) else ()
             looks = self._looks(prompts, seen, progress)
             if looks:
                 return LookedStep(looks, prompts)
         geometry = self._volume.geometry
+        seen_before = before.regions if before else ()
         region = where.region or prompt_region(around, geometry, rule)
-        if before is not None:
-            region = region.union(before.region)
+        region = Region.enclosing([region, *seen_before])
         core = core_region(around, geometry)
-        if before is not None and core is not None:
-            core = core.union(before.region)
-        previous = before.prediction if before else None
+        if core is not None:
+            core = Region.enclosing([core, *seen_before])
+        previous = before.found if before else None
         # A box limits the object; without one the region grows with the object.
-        bounded = where.fixed or any(map(_is_box, prompts))
-        grows = _growths(0 if bounded else _MOST_GROWTHS)
+        grows = growths(0 if where.fixed or boxed else _MOST_GROWTHS)
         found = self._predicted(region, core or region, prompts, previous, grows, progress)
-        return PredictedStep(limited(found, prompts))
+        return PredictedStep(found, prompts)
 
     def _looks(
         self, prompts: tuple[Prompt, ...], before: Sequence[Look], progress: Progress
@@ -293,13 +291,3 @@ class Predictor:
         """The boundary to the packages of others that the model needs, if it does."""
         card = self._segmenter.card
         return predicting_errors(card.name) if card.packages else nullcontext()
-
-
-def _growths(most: int) -> Callable[[Prediction], bool]:
-    """The rule that a region is enlarged this number of times at most."""
-    left = iter(range(most))
-    return lambda _prediction: next(left, None) is not None
-
-
-def _is_box(prompt: Prompt) -> bool:
-    return isinstance(prompt, Box)

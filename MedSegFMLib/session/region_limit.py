@@ -79,10 +79,8 @@ def core_region(prompts: Sequence[Prompt], geometry: Geometry) -> Region | None:
     marks = to_voxels(prompts, geometry)
     parts = [*marks.boxes, *([marks.start.region] if marks.start is not None else [])]
     # Background marks may lie anywhere: those for other objects are among them.
-    marked = marks.foreground_kji
-    if len(marked):
-        low, high = marked.min(axis=0).tolist(), (marked.max(axis=0) + 1).tolist()
-        around = Region(shape_triple(low), shape_triple(high))
+    if len(marks.foreground_kji):
+        around = Region.around(marks.foreground_kji)
         parts.append(around.grown((_LEAST_MARGIN,) * 3, geometry.shape_kji))
     return Region.enclosing(parts) if parts and not marks.phrases else None
 

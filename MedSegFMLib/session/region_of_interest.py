@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 
 import numpy as np
 
 from ..prompts.types import Prompt
 from ..prompts.voxels import VoxelMarks, to_voxels
-from ..segmenter import RegionRule
+from ..segmenter import Prediction, RegionRule
 from ..volumes.geometry import Geometry
 from ..volumes.region import Region, shape_triple
 
@@ -38,9 +38,11 @@ def prompt_region(prompts: Sequence[Prompt], geometry: Geometry, rule: RegionRul
 
 def with_marks(region: Region, prompts: Sequence[Prompt], geometry: Geometry) -> Region:
     """The region with every foreground mark of the prompts and a margin around it."""
-    for voxel in to_voxels(prompts, geometry).foreground_kji:
-        region = region.union(_around(voxel.tolist(), _MARGIN_AROUND_MARKS, geometry))
-    return region
+    marked = to_voxels(prompts, geometry).foreground_kji
+    if not len(marked):
+        return region
+    around = Region.around(marked).grown([_MARGIN_AROUND_MARKS] * 3, geometry.shape_kji)
+    return region.union(around)
 
 
 def grown_region(mask_kji: np.ndarray, region: Region, geometry: Geometry) -> Region | None:
@@ -59,6 +61,12 @@ def grown_region(mask_kji: np.ndarray, region: Region, geometry: Geometry) -> Re
     return None if grown == region else grown
 
 
+def growths(most: int) -> Callable[[Prediction], bool]:
+    """The rule that a region is enlarged this number of times at most."""
+    left = iter(range(most))
+    return lambda _prediction: next(left, None) is not None
+
+
 def _seed(marks: VoxelMarks, rule: RegionRule, geometry: Geometry) -> Region | None:
     if marks.boxes:
         return Region.enclosing(
@@ -69,9 +77,4 @@ def _seed(marks: VoxelMarks, rule: RegionRule, geometry: Geometry) -> Region | N
     first = marks.foreground_kji if len(marks.foreground_kji) else marks.background_kji
     if not len(first):
         return None
-    return _around(first[0].tolist(), rule.click_radius_voxels, geometry)
-
-
-def _around(voxel_kji: Sequence[int], radius: int, geometry: Geometry) -> Region:
-    single = Region(shape_triple(voxel_kji), shape_triple(v + 1 for v in voxel_kji))
-    return single.grown([radius] * 3, geometry.shape_kji)
+    return Region.around(first[:1]).grown([rule.click_radius_voxels] * 3, geometry.shape_kji)

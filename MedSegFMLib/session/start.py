@@ -23,7 +23,7 @@ from ..prompts.types import Box, Lasso, Point, Prompt, Scribble, Text, is_start
 from ..prompts.voxels import enforce_marks, to_voxels
 from ..segmenter import Logits, ModelCard, Prediction, probabilities
 from ..volumes.geometry import Geometry
-from ..volumes.region import Region, on_region, shape_triple
+from ..volumes.region import Region, on_region
 
 Bools = NDArray[np.bool_]
 
@@ -71,8 +71,7 @@ def started(start: Start, prompts: Sequence[Prompt], geometry: Geometry) -> Pred
     marks = to_voxels(prompts, geometry)
     region = voxels.region
     if len(marks.foreground_kji):
-        low, high = marks.foreground_kji.min(axis=0), marks.foreground_kji.max(axis=0) + 1
-        region = region.union(Region(shape_triple(low.tolist()), shape_triple(high.tolist())))
+        region = region.union(Region.around(marks.foreground_kji))
     if marks.fixed is not None and marks.fixed.inside_kji.any():
         region = region.union(marks.fixed.region)
     logits = _start_logits(voxels.on(region))
@@ -227,22 +226,31 @@ def _pieces(wrong: Bools, corrections: NDArray[np.int64], reach: Sequence[int], 
     from scipy.ndimage import binary_dilation, binary_erosion, label
 
     found = np.zeros_like(wrong)
-    within = ((corrections >= 0) & (corrections < wrong.shape)).all(axis=1)
-    if not within.any():
+    corrections = corrections[((corrections >= 0) & (corrections < wrong.shape)).all(axis=1)]
+    if not len(corrections):
         return found
+    part, near = _near(corrections, reach, wrong.shape)
+    pieces, _ = label(wrong[part.slices] & near)
+    own = np.unique(pieces[tuple((corrections - np.array(part.start_kji)).T)])
+    found[part.slices] = np.isin(pieces, own[own > 0])
     thick, _ = label(binary_erosion(wrong))
-    numbers = set()
-    for voxel in corrections[within].tolist():
-        near = tuple(slice(max(0, v - 1), v + 2) for v in voxel)
-        numbers |= set(np.unique(thick[near]).tolist()) - {0}
-        around = tuple(slice(max(0, v - n), v + n + 1) for v, n in zip(voxel, reach, strict=True))
-        pieces, _ = label(wrong[around])
-        own = pieces[tuple(min(v, n) for v, n in zip(voxel, reach, strict=True))]
-        if own:
-            found[around] |= pieces == own
-    sizes = np.bincount(thick.ravel())
-    numbers = {number for number in numbers if sizes[number] <= most}
-    if numbers:
+    beside, near = _near(corrections, (1, 1, 1), wrong.shape)
+    numbers = np.unique(thick[beside.slices][near])
+    numbers = numbers[(numbers > 0) & (np.bincount(thick.ravel())[numbers] <= most)]
+    if len(numbers):
         # Diagonal steps too, so that a block gets its edges and corners back.
-        found |= binary_dilation(np.isin(thick, list(numbers)), np.ones((3, 3, 3))) & wrong
+        found |= binary_dilation(np.isin(thick, numbers), np.ones((3, 3, 3))) & wrong
     return found
+
+
+def _near(
+    voxels: NDArray[np.int64], reach: Sequence[int], shape: tuple[int, ...]
+) -> tuple[Region, Bools]:
+    """A region of an array, and which of its voxels are within `reach` of some, at least one."""
+    from scipy.ndimage import maximum_filter
+
+    part = Region.around(voxels).grown(reach, shape)
+    marked = np.zeros(part.shape_kji, bool)
+    marked[tuple((voxels - np.array(part.start_kji)).T)] = True
+    sizes = tuple(2 * n + 1 for n in reach)
+    return part, np.asarray(maximum_filter(marked, sizes, mode="constant"))

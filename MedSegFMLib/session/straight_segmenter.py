@@ -7,7 +7,7 @@ grid, so that what a prompt marks or freezes is decided there, to the voxel.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..progress import Progress
 from ..prompts.types import Prompt
@@ -34,6 +34,21 @@ class _StraightEncoding(Encoding):
     """The model's features of the region on the straight grid."""
 
     inner: Encoding
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _StraightPrediction(Prediction):
+    """A prediction on the volume's own grid, with the model's answer, from which it continues.
+
+    An answer that is resampled there and back at each step would become ever smoother.
+    """
+
+    inner: Prediction = field(kw_only=True)
+
+    @property
+    def nbytes(self) -> int:
+        """See `Prediction.nbytes`."""
+        return super().nbytes + self.inner.nbytes
 
 
 class StraightSegmenter:
@@ -95,7 +110,9 @@ class StraightSegmenter:
         """The model's prediction, brought back to the volume's own grid."""
         assert isinstance(encoding, _StraightEncoding), "encodings are those of this object"
         before = None
-        if previous is not None:
+        if isinstance(previous, _StraightPrediction):
+            before = previous.inner
+        elif previous is not None:
             region = self._grid.region(previous.region)
             before = self._moved(previous, self._grid.geometry, region)
         answer = self._segmenter.predict(encoding.inner, prompts, before, progress)
@@ -104,7 +121,14 @@ class StraightSegmenter:
         result = self._moved(answer, self._grid.own, region)
         marks = to_voxels(prompts, self._grid.own).within(region)
         enforce_marks(result.logits_kji, marks, _SURE)
-        return result
+        return _StraightPrediction(
+            result.geometry,
+            result.offset_kji,
+            result.logits_kji,
+            result.planes,
+            result.question,
+            inner=answer,
+        )
 
     def _straight(self, volume: Volume) -> Volume:
         """The volume on the straight grid, made once."""

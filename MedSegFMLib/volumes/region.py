@@ -51,6 +51,12 @@ class Region:
         return cls(shape_triple(s.start for s in slices), shape_triple(s.stop for s in slices))
 
     @classmethod
+    def around(cls, voxels_kji: NDArray[np.int64]) -> Region:
+        """The smallest region that contains all of (n, 3) voxels, at least one."""
+        low, high = voxels_kji.min(axis=0).tolist(), (voxels_kji.max(axis=0) + 1).tolist()
+        return cls(shape_triple(low), shape_triple(high))
+
+    @classmethod
     def enclosing(cls, regions: Sequence[Region]) -> Region:
         """The smallest region that contains all of `regions`, at least one."""
         return cls(

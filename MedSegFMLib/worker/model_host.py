@@ -178,8 +178,8 @@ class ModelHost:
     def _bound(self, request: Request, label: int, prediction: Prediction) -> LowerBound | None:
         if self._calibration is None:
             return None
-        prompts = request.prompts.steps(label)[-1]
-        return lower_bound(self._calibration, evidence(prediction, prompts))
+        own = request.prompts.own(label)
+        return lower_bound(self._calibration, evidence(prediction, own))
 
     def _drop(self) -> None:
         self._key = self._segmenter = self._calibration = self._session = self._views = None

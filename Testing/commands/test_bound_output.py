@@ -57,6 +57,23 @@ def test_prompts_beyond_the_calibration_give_a_dash(
     assert re.search(r"Segment_1 .* - *$", told, re.M), told
 
 
+@pytest.mark.parametrize("box_first", [True, False])
+def test_clicks_on_another_object_raise_no_bound_and_take_none_away(
+    ball: Path, box_first: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def bound(*words: str) -> str:
+        segment(ball, *words)
+        told = capsys.readouterr().out
+        found = re.search(r"the_ball .* (0\.\d\d) *$", told, re.M)
+        assert found is not None, told
+        return found[1]
+
+    box = ("--object", "the_ball", *BOX)
+    corners = [("--point", *place) for place in ("222", "229", "292")]
+    clicks = ("--object", "other", *(word for click in corners for word in click))
+    assert bound(*(box + clicks if box_first else clicks + box)) == bound(*box)
+
+
 def test_a_size_beyond_the_calibration_is_said(
     ball: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

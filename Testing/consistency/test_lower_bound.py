@@ -121,6 +121,7 @@ def test_other_installed_weights_have_no_calibration(
 
 
 def test_an_object_is_settled_if_a_click_changed_less_than_three_percent() -> None:
-    assert is_settled(1000, 10, 10) and is_settled(1000, 0, 0)
+    assert is_settled(1000, 10, 10) and is_settled(1000, 1, 0)
     assert not is_settled(1000, 40, 40) and not is_settled(1000, 100, 0)
     assert not is_settled(0, 0, 1000) and not is_settled(1000, 1000, 0), "an object came or went"
+    assert not is_settled(1000, 0, 0), "the click was on what is right already"

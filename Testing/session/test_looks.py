@@ -164,6 +164,18 @@ def test_a_box_after_clicks_is_seen_with_what_they_found(volume: Volume) -> None
     assert np.array_equal(session.predict().mask.array_kji > 0, volume.array_kji > 50)
 
 
+def test_a_box_within_the_region_of_a_click_is_seen_as_closely_as_before_it(
+    volume: Volume,
+) -> None:
+    box = Box.from_ijk(volume.geometry, (9, 14, 14), (12, 17, 17))
+    before_click, after_click = (Session(Chooser(), volume) for _ in range(2))
+    after_click.add(click(volume, (13, 15, 15)))
+    for session in (before_click, after_click):
+        session.add(box)
+    before_click.add(click(volume, (13, 15, 15)))
+    assert before_click.predict().region == after_click.predict().region
+
+
 @pytest.mark.parametrize("at", [10, 30, 50])
 def test_a_tube_is_followed_to_its_ends(at: int) -> None:
     array = np.zeros(SHAPE, np.float32)

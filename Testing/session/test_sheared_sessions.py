@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from bright_model import Bright
 from sample_volumes import ball_mask, sheared_ball, sheared_grid
 
-from MedSegFMLib import Box, Geometry, Mask, Point, Region, Session, Volume, create
+from MedSegFMLib import Box, Geometry, Mask, Point, Prediction, Region, Session, Volume, create
 from MedSegFMLib.consistency import PlaneViews, measure
 from MedSegFMLib.datasets.cases import Case
 from MedSegFMLib.datasets.loading import load_case
@@ -120,6 +121,42 @@ def test_a_model_that_goes_on_from_its_answer_gets_it_on_its_own_grid(
     assert previous is not None and not previous.geometry.is_sheared
     back = Volume(previous.mask.array_kji, previous.geometry).resample(volume.geometry, order=0)
     assert dice(mask, back.array_kji > 0) > 0.85
+
+
+def test_clicks_that_the_answer_agrees_with_change_no_voxel_of_a_sheared_volume(
+    directions: np.ndarray,
+) -> None:
+    volume, _, box = sheared_ball(directions)
+    session = Session(create("ensam"), volume)
+    session.add(box)
+    # With a click, which may enlarge the region of the box.
+    session.add(Point.from_ijk(volume.geometry, (8, 12, 7)))
+    first = session.predict().mask.array_kji
+    for i in range(9, 13):
+        assert first[7, 12, i]
+        session.add(Point.from_ijk(volume.geometry, (i, 12, 7)))
+        assert np.array_equal(session.predict().mask.array_kji, first)
+
+
+def test_a_model_goes_on_from_its_answer_to_a_sheared_volume_as_it_gave_it(
+    directions: np.ndarray,
+) -> None:
+    answers: list[Prediction] = []
+
+    class Keeping(Bright):
+        """A model that keeps its answers."""
+
+        def predict(self, *given: Any) -> Prediction:
+            answers.append(super().predict(*given))
+            return answers[-1]
+
+    volume, _, box = sheared_ball(directions)
+    model = Keeping("previous")
+    session = Session(model, volume)
+    session.add(box)
+    session.add(Point.from_ijk(volume.geometry, (11, 12, 7), positive=False))
+    session.predict()
+    assert [previous for _, previous in model.given] == [None, answers[0]]
 
 
 def test_planes_and_spots_are_on_the_volumes_own_voxels(directions: np.ndarray) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bright_model import Bright
 
-from MedSegFMLib import Box, Geometry, Mask, Point, Prediction, Region, Session, Volume
+from MedSegFMLib import Box, Geometry, Mask, Point, Prediction, Region, Scribble, Session, Volume
 from MedSegFMLib.errors import PromptError
 from MedSegFMLib.prompts.mask_marks import mask_box, mask_clicks
 from MedSegFMLib.prompts.types import is_start
@@ -77,6 +77,16 @@ def test_a_correction_changes_what_is_wrong_around_it_and_nothing_else(
     session.add(Point.from_ijk(volume.geometry, (8, 9, 6)))
     expected = block(3, 10)
     expected[0:2, 16:18, 0:2] = True
+    assert np.array_equal(answer(session), expected)
+
+
+def test_a_stroke_corrects_a_thin_layer_as_far_as_it_reaches(volume: Volume) -> None:
+    session = Session(Bright("prior"), volume)
+    session.add(Mask.from_array(block(3, 9), volume.geometry))
+    session.add(Scribble.from_ijk(volume.geometry, [(9, 4, 5), (9, 7, 5)]))
+    expected = block(3, 9)
+    # Three voxels beyond its last one, and no further.
+    expected[3:9, 4:11, 9] = True
     assert np.array_equal(answer(session), expected)
 
 

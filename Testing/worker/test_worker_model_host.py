@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from worker_helpers import one_box, small_volume
 
-from MedSegFMLib import Point
+from MedSegFMLib import Box, Geometry, Point, Volume
 from MedSegFMLib.errors import ModelError
 from MedSegFMLib.models import ellipsoid
 from MedSegFMLib.progress import no_progress
+from MedSegFMLib.prompts.prompt_list import PromptList
 from MedSegFMLib.volumes.images import combined
 from MedSegFMLib.worker import model_host as model_host_module
 from MedSegFMLib.worker.cost_meter import CostMeter
@@ -36,6 +37,25 @@ def test_a_comparison_tells_of_the_same_answer_and_is_no_step_to_the_next() -> N
     later = replace(plain, prompts=prompts.added(1, Point.from_ijk(volume.geometry, (5, 5, 4))))
     assert host.continues(plain, later), "the model goes on from its answer to the box"
     assert not host.continues(compared, later), "a new click need not wait for a comparison"
+
+
+def test_the_bound_of_an_object_follows_from_its_own_prompts_alone() -> None:
+    k, j, i = np.ogrid[:32, :32, :32]
+    inside = (k - 16) ** 2 + (j - 16) ** 2 + (i - 16) ** 2 <= 49
+    noise = np.random.default_rng(0).normal(0, 5, inside.shape)
+    geometry = Geometry.from_spacing(inside.shape)
+    host = ModelHost()
+    host.put(Volume((100 * inside + noise).astype(np.float32), geometry))
+    prompts = PromptList().with_object("ball").with_object("other")
+    prompts = prompts.added(1, Box.from_ijk(geometry, (8, 8, 8), (25, 25, 25)))
+    alone = host.predict(Request("ensam", prompts, "cpu"), no_progress, pytest.fail)[0][1]
+    assert alone.lower_bound is not None and alone.lower_bound.value is not None
+    for place in ((2, 2, 2), (2, 2, 9), (2, 9, 2)):
+        prompts = prompts.added(2, Point.from_ijk(geometry, place))
+    beside = host.predict(Request("ensam", prompts, "cpu"), no_progress, pytest.fail)[0][1]
+    # The clicks still are background for the ball, which changes its probabilities a little.
+    assert beside.lower_bound is not None
+    assert beside.lower_bound.value == pytest.approx(alone.lower_bound.value, abs=0.01)
 
 
 def test_images_that_a_model_does_not_use_are_said_once() -> None:

@@ -206,7 +206,7 @@ def _with_typed(
             label, since = found or prompts.labels[-1], len(prompts.entries)
             is_chosen = True
             continue
-        own = [prompt for owner, prompt in prompts.entries if owner == label]
+        own = prompts.own(label)
         keeps = option.startswith("--freeze")
         prompt = None if keeps and not is_chosen else _prompt(option, values, own, geometry)
         starts = prompt is not None and begins_object(prompts, prompt, label, True)

@@ -37,7 +37,7 @@ def lower_bounds(
     if calibration is None or not treatment.is_none:
         return {}
     return {
-        label: lower_bound(calibration, evidence(prediction, session.prompts.steps(label)[-1]))
+        label: lower_bound(calibration, evidence(prediction, session.prompts.own(label)))
         for label, prediction in session.predict_all().items()
     }
 

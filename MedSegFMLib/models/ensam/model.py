@@ -235,7 +235,8 @@ class EnsamSegmenter:
         region = encoding.region
         tokens = prompt_tokens(prompts, encoding.geometry, region)
         is_whole = previous is not None and previous.region == region
-        if previous is not None and is_whole and is_heeded(previous, prompts):
+        # A mask to start from is no answer of this model: it still has to see the image.
+        if is_whole and isinstance(previous, EnsamPrediction) and is_heeded(previous, prompts):
             return previous
         before = None if previous is None else _before(previous, region)
         windows = self.grid.windows(region.shape_kji)

@@ -113,10 +113,10 @@ def _slice(region: Region, axis: int, index: int) -> Region:
 
 def _drawn(voxels_kji: NDArray[np.int64]) -> tuple[NDArray[np.uint8], Region]:
     """Voxels as a mask of the region around them."""
-    start, stop = voxels_kji.min(axis=0), voxels_kji.max(axis=0) + 1
-    mask = np.zeros(stop - start, np.uint8)
-    mask[tuple((voxels_kji - start).T)] = 1
-    return mask, Region(shape_triple(start.tolist()), shape_triple(stop.tolist()))
+    region = Region.around(voxels_kji)
+    mask = np.zeros(region.shape_kji, np.uint8)
+    mask[tuple((voxels_kji - np.array(region.start_kji)).T)] = 1
+    return mask, region
 
 
 def _thickened(

@@ -26,7 +26,7 @@ from ...segmenter import Encoding, ModelCard, Prediction
 from ...system.foreign_errors import callers
 from ...volumes.geometry import Geometry
 from ...volumes.masks import bounding_box
-from ...volumes.region import Region, shape_triple
+from ...volumes.region import Region
 from ...volumes.volume import Volume
 from ..common.steps import after_start, without_leading_background
 from .intensities import image_of
@@ -190,8 +190,7 @@ def _drawn(
     marks = to_voxels(prompts, geometry)
     around = list(marks.boxes)
     if len(marks.voxels_kji):
-        low, high = marks.voxels_kji.min(axis=0), marks.voxels_kji.max(axis=0) + 1
-        around.append(Region(shape_triple(low.tolist()), shape_triple(high.tolist())))
+        around.append(Region.around(marks.voxels_kji))
     if changed:
         seen = Region.enclosing(changed)
         box = bounding_box(buffer[seen.slices])

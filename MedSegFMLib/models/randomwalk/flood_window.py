@@ -42,8 +42,7 @@ def flood_region(voxels_kji: NDArray[Any], marks: VoxelMarks, least_reach: Shape
     inside, outside = (v // factors for v in (marks.foreground_kji, marks.background_kji))
     # The first mark locates the object; later ones, at its edge, would flood what is beyond it.
     box = bounding_box(_flood(cells, inside[0].tolist(), outside))
-    low, high = marks.foreground_kji.min(axis=0), marks.foreground_kji.max(axis=0) + 1
-    whole = Region(shape_triple(low), shape_triple(high)).grown(least_reach, voxels_kji.shape)
+    whole = Region.around(marks.foreground_kji).grown(least_reach, voxels_kji.shape)
     if box is not None:
         start = [s.start * f for s, f in zip(box, factors, strict=True)]
         stop = [min(s.stop * f, n) for s, f, n in zip(box, factors, voxels_kji.shape, strict=True)]

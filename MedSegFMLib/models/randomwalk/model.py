@@ -143,8 +143,9 @@ class RandomWalkSegmenter:
         rule = CARD.region_rule
         crop = box.grown(rule.margin(box), shape)
         # A mark outside the box means that the object extends there.
-        for voxel in marks.foreground_kji.tolist():
-            crop = crop.union(_window(voxel, voxel, [rule.margin_voxels] * 3, shape))
+        if len(marks.foreground_kji):
+            marked = Region.around(marks.foreground_kji)
+            crop = crop.union(marked.grown([rule.margin_voxels] * 3, shape))
         key = (crop, box, settings, start[1] if start else None)
         if key not in encoding.prepared_boxes:
             voxels = encoding.volume.crop(crop.shifted(encoding.region.start_kji)).array_kji
@@ -177,8 +178,8 @@ class RandomWalkSegmenter:
         """
         settings = replace(self._settings, occupancy_weight=0.0, face_weight=0.0)
         box = Region.enclosing([voxels.region, *marks.boxes])
-        for voxel in marks.foreground_kji.tolist():
-            box = box.union(_window(voxel, voxel, [0, 0, 0], encoding.region.shape_kji))
+        if len(marks.foreground_kji):
+            box = box.union(Region.around(marks.foreground_kji))
         return self._solve(encoding, box, marks, settings, progress, (voxels, mask))
 
     def _grow(
@@ -209,14 +210,6 @@ class RandomWalkSegmenter:
                 break
             window = grown
         return crop, logits
-
-
-def _window(
-    low_kji: Sequence[int], high_kji: Sequence[int], reach: Sequence[int], shape_kji: Shape
-) -> Region:
-    """The voxels from `low_kji` to `high_kji`, both included, plus `reach` on each side."""
-    stop = shape_triple(v + 1 for v in high_kji)
-    return Region(shape_triple(low_kji), stop).grown(reach, shape_kji)
 
 
 def _grown(window: Region, mask_kji: NDArray[np.bool_], touch: float, shape_kji: Shape) -> Region:

@@ -180,8 +180,7 @@ def _answered(seen: Region | None, marks: VoxelMarks) -> Region:
     """The region of the answer: the object, all boxes and all clicks; else a voxel."""
     parts = [*([] if seen is None else [seen]), *marks.boxes]
     if len(marks.voxels_kji):
-        low, high = marks.voxels_kji.min(axis=0), marks.voxels_kji.max(axis=0) + 1
-        parts.append(Region(shape_triple(low.tolist()), shape_triple(high.tolist())))
+        parts.append(Region.around(marks.voxels_kji))
     return Region.enclosing(parts) if parts else Region((0, 0, 0), (1, 1, 1))
 
 

@@ -24,7 +24,7 @@ from ...prompts.voxels import VoxelMarks, enforce_marks, to_voxels
 from ...segmenter import Encoding, Logits, ModelCard, Prediction
 from ...segmenter import class_numbers as named_classes
 from ...system.foreign_errors import callers, predicting_errors
-from ...volumes.region import Region, shape_triple
+from ...volumes.region import Region
 from ...volumes.volume import Volume
 from .class_scores import ClassScores
 from .classes import NO_CLASS, all_numbers, class_numbers
@@ -248,8 +248,7 @@ def _on_volume(
     if found is not None:
         parts.append(found)
     if len(marks.voxels_kji):
-        low, high = marks.voxels_kji.min(axis=0), marks.voxels_kji.max(axis=0) + 1
-        parts.append(Region(shape_triple(low.tolist()), shape_triple(high.tolist())))
+        parts.append(Region.around(marks.voxels_kji))
     region = Region.enclosing(parts or [Region((0, 0, 0), (1, 1, 1))])
     region = region.grown((_MARGIN_VOXELS,) * 3, grid.shape_kji)
     return region, grid.logits(scores, region)

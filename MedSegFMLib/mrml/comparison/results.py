@@ -78,7 +78,7 @@ def prompts_for(card: ModelCard, prompts: PromptList) -> PromptList:
     if card.prompts == ("text",):
         entries: list[tuple[int, Prompt]] = []
         for label, name in prompts.objects:
-            given = [prompt for owner, prompt in prompts.entries if owner == label]
+            given = prompts.own(label)
             texts: list[Prompt] = [prompt for prompt in given if isinstance(prompt, Text)]
             limits = [p for p in given if isinstance(p, Mask) and not is_start(p)]
             if given:

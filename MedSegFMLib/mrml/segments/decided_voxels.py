@@ -17,7 +17,7 @@ from ...prompts.prompt_list import PromptList
 from ...prompts.types import Lasso, Point, Prompt, Scribble, as_background
 from ...prompts.voxels import to_voxels
 from ...volumes.geometry import Geometry
-from ...volumes.region import Region, shape_triple
+from ...volumes.region import Region
 from .grid import SegmentGrid
 from .model_voxels import ModelVoxels, tight
 from .oriented_images import read_segment
@@ -73,8 +73,7 @@ def absorbed(
         known: The voxels from answers; None if there are none.
         voxels: (n, 3) indices (k, j, i) of the grid, at least one.
     """
-    low, high = voxels.min(axis=0).tolist(), (voxels.max(axis=0) + 1).tolist()
-    part = Region(shape_triple(low), shape_triple(high))
+    part = Region.around(voxels)
     now = read_segment(node, segment_id, grid, part)
     region = part if known is None else part.union(known.region)
     mask = np.zeros(region.shape_kji, bool) if known is None else known.on(region).copy()

@@ -137,7 +137,9 @@ class SegmentWriter:
             if not covers(grid.geometry, mask):
                 cut_off.append(label)
         written = self.write(volume_node, grid, prompts, wanted, self.masking())
-        return replace(written, cut_off=tuple(cut_off)) if cut_off else written
+        model, before = self._answered or ("", PromptList())
+        clicked = prompts.clicked_since(before) if model else None
+        return replace(written, cut_off=tuple(cut_off), clicked=clicked)
 
     def recall(
         self, volume_node: Any, volume: Geometry, model: str, prompts: PromptList

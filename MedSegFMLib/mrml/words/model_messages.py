@@ -126,7 +126,7 @@ def region_voxels(
     """The number of voxels that a model uses for an object; an estimate without prompts."""
     if geometry is None:
         return _TYPICAL_VOXELS
-    given = [prompt for owner, prompt in prompts.entries if owner == label]
+    given = prompts.own(label)
     if any(isinstance(prompt, Text) for prompt in given):
         return Region.whole(geometry.shape_kji).size
     if not given:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...consistency.lower_bound import SAYS_NOTHING, UNLIKE_DOUBT, UNLIKE_SIZE
 from ...consistency.stopping import is_settled
-from ...prompts.types import Point
 from ..logic import SegmentationLogic
 from ..updates import Written
 from .translation import tr as _
@@ -44,9 +43,8 @@ def _bound(written: Written, logic: SegmentationLogic) -> str:
 def _settled(written: Written, logic: SegmentationLogic) -> str:
     """A sentence if the last click on the current segment changed little; else ""."""
     label = logic.current_label
-    own = [prompt for number, prompt in logic.prompts.entries if number == label]
     is_measured = label in written.lower_bounds
-    if not is_measured or len(own) < 2 or not isinstance(own[-1], Point):
+    if not is_measured or written.clicked != label or len(logic.prompts.own(label)) < 2:
         return ""
     voxels, added = written.voxels.get(label, 0), written.added.get(label, 0)
     if not is_settled(voxels, added, written.removed.get(label, 0)):

@@ -613,6 +613,18 @@ def test_click_on_what_is_right_already_changes_nothing(
     assert (after.logits_kji[ijk[::-1]] > 0) == (not positive)
 
 
+def test_mask_to_start_from_is_no_answer_that_a_click_may_agree_with() -> None:
+    volume = ramp_volume((CELLS, CELLS, CELLS))
+    model = EnsamSegmenter(Echo(lambda image: image * 2 - 1))
+    encoding = model.encode(volume, None, no_progress)
+    logits = np.full((CELLS, CELLS, CELLS), -4, np.float32)
+    logits[:, :, :4] = 4
+    mask = Prediction(volume.geometry, (0, 0, 0), logits)
+    click = Point.from_ijk(volume.geometry, (1, 8, 8), True)
+    found = model.predict(encoding, [click], mask, no_progress).logits_kji > 0
+    assert found[12, 4, 12] and found[8, 8, 1] and not found[4, 4, 2]
+
+
 def test_click_on_a_neighbour_leaves_an_object_as_it_is(weights: Path) -> None:
     volume = noise_volume((24, 26, 28))
     session = Session(create("ensam", "cpu", weights=weights), volume)
