@@ -1,8 +1,8 @@
 """The random walker's own answer to the prompts on the network's cells, as a channel of its input.
 
 The random walker follows the edges of the image without training; the network learns when it is
-right. If the region shows only a part of the box, or there are clicks alone, the prior of the walker
-does not hold, and there is no answer.
+right. If the region shows only a part of the box, or there are clicks alone, the prior of the
+walker does not hold, and there is no answer.
 """
 
 from __future__ import annotations
