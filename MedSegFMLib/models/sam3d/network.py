@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..common.convolution import Convolution3d
 from .config import BLOCKS, WIDTHS, Sam3dConfig
 
 # The block before each head, from fine to coarse: the last one, and the two before it.
@@ -21,7 +22,7 @@ _HEADS = {"out1": "decoder2", "out2": "decoder3", "out3": "decoder4"}
 
 def _convolved(taken: int, made: int, side: int, *after: nn.Module) -> nn.Sequential:
     """A convolution that keeps the size, and a normalisation without weights."""
-    convolution = nn.Conv3d(taken, made, side, padding=side // 2)
+    convolution = Convolution3d(taken, made, side, padding=side // 2)
     return nn.Sequential(convolution, nn.InstanceNorm3d(made), *after)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ....progress import Progress
+from ...common.convolution import Convolution3d
 from .config import EnsamConfig, Skip
 
 _PREVIOUS_WIDTHS = (4, 16, 64)
@@ -26,9 +27,9 @@ def level_widths(width: int) -> tuple[int, int, int, int]:
     return width, 2 * width, 4 * width, 8 * width
 
 
-def convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Conv3d:
+def convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> Convolution3d:
     """A convolution without bias that keeps the size, or divides it by `stride`."""
-    return nn.Conv3d(inputs, outputs, size, stride, padding=size // 2, bias=False)
+    return Convolution3d(inputs, outputs, size, stride, padding=size // 2, bias=False)
 
 
 class ResidualBlock(nn.Module):
