@@ -8,7 +8,7 @@ from torch import Tensor, nn
 _WRONG_SLICES = 2
 
 
-class Convolution3d(nn.Conv3d):
+class Convolution3d(nn.Conv3d):  # type: ignore[misc]
     """`torch.nn.Conv3d`, in 32 bits for shapes of which oneDNN's 16-bit gradients are wrong.
 
     For two slices, the gradient of the weights in bfloat16 on a CPU is not that of the loss, and
