@@ -2,9 +2,9 @@
 
 The first four repeat the paper's ablation (positions, optimiser), then millimetres and drawn
 prompts are added to the best of them; the others change one thing of the network with drawn
-prompts: attention, activation, width, depth, the click rule, objects that touch and are trained
-together, and the random walker's answer as a channel. Every run sees the same number of objects;
-runs without groups of objects see the same scenes in the same order.
+prompts: attention, activation, width, depth, the click rule, and objects that touch and are trained
+together. Every run sees the same number of objects; runs without groups of objects see the same
+scenes in the same order.
 
 Run from the checkout:
 PYTHONPATH=. python Testing/benchmarks/ensam_ablation.py OUT [--pack PACK.npz] [--rows 5,6,7]
@@ -35,7 +35,7 @@ from MedSegFMLib.train.recipes.ensam.simulated_interaction import Interaction
 from MedSegFMLib.train.recipes.ensam.validation import validate
 from MedSegFMLib.train.run import train
 
-PAPER = {"dense_prompts": False, "skip": "concat", "random_walk": False}
+PAPER = {"dense_prompts": False, "skip": "concat"}
 BEST = {**PAPER, "positions": "rope", "optimiser": "muon"}
 DRAWN = {**BEST, "dense_prompts": True}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -52,7 +52,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "… depth 3": {**DRAWN, "depth": 3},
     "… largest error clicked": {**DRAWN, "click_rule": "largest"},
     "… touching objects": {**DRAWN, "objects": 2},
-    "… the random walker's answer": {**DRAWN, "random_walk": True},
 }
 CLICKS = 5
 TOUCHING = "touching"

@@ -14,17 +14,15 @@ from sample_volumes import make_blob
 
 from MedSegFMLib import Geometry, create
 from MedSegFMLib.errors import TrainingError
-from MedSegFMLib.models.ensam.network.network import Ensam
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.train.distributed import Processes
 from MedSegFMLib.train.log import read_log
 from MedSegFMLib.train.recipes.consistent import task as consistent_task
 from MedSegFMLib.train.recipes.consistent.recipe import RESULT
 from MedSegFMLib.train.recipes.consistent.settings import ConsistentSettings
-from MedSegFMLib.train.recipes.consistent.task import ConsistentTask, after_box
+from MedSegFMLib.train.recipes.consistent.task import ConsistentTask
 from MedSegFMLib.train.recipes.consistent.unlabelled import open_unlabelled
 from MedSegFMLib.train.recipes.consistent.views import _ORDERS, Turn, drawn_turn
-from MedSegFMLib.train.recipes.ensam.batches import Batches
 from MedSegFMLib.train.recipes.ensam.samples import Batch
 from MedSegFMLib.train.run import train
 from MedSegFMLib.train.settings_text import described
@@ -59,8 +57,7 @@ def numbered() -> Batch:
     for n, (low, high) in enumerate(boxes.int().tolist()):
         k, j, i = (slice(a, b + 1) for a, b in zip(low, high, strict=True))
         target[n, 0, k, j, i] = 1
-    sizes = torch.tensor([[1.0, 2.0, 3.0]] * 2)
-    return Batch(image, target, boxes, sizes, voxel_cells_kji=1 / sizes)
+    return Batch(image, target, boxes, torch.tensor([[1.0, 2.0, 3.0]] * 2))
 
 
 @pytest.mark.parametrize("order", _ORDERS, ids=str)
@@ -79,24 +76,6 @@ def test_a_turned_view_comes_back_and_its_box_is_around_the_same_cells(
             inside[k, j, i] = 1
             assert torch.equal(inside, view.target[n, 0])
         assert view.spacing_kji_mm[0].tolist() == [float(axis + 1) for axis in order]
-        assert torch.equal(view.voxel_cells_kji, 1 / view.spacing_kji_mm)
-
-
-def test_both_views_show_the_network_the_random_walkers_answer(tmp_path: Path) -> None:
-    batch = Batches(made(tmp_path, samples=1, boxed_share=1.0), torch.device("cpu"))[0]
-    network = Ensam(made(tmp_path, samples=1).network())
-    seen = []
-    decode = network.decode
-    network.decode = lambda features, prompts, *others: (
-        seen.append(prompts.walk_logits) or decode(features, prompts, *others)
-    )
-    turn = Turn((1, 0, 2), (0,))
-    for view in (batch, turn.of(batch)):
-        after_box(network, view)
-    straight, turned = seen
-    assert bool(straight.any()) and bool(turned.any())
-    # The walker does not depend on the order of the axes, but for rounding.
-    torch.testing.assert_close(turn.back(turned), straight, atol=0.5, rtol=0.0)
 
 
 def test_volumes_without_labels_need_a_network_of_cells(tmp_path: Path) -> None:

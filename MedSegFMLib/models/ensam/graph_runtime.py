@@ -28,7 +28,6 @@ from .network.graphs import (
     POSITIONS,
     PREVIOUS,
     PROMPT_TURNS,
-    WALK,
     Graphs,
     graphs,
 )
@@ -36,7 +35,7 @@ from .runtime import Features, NetworkPrompts
 from .weights import read_arrays, read_config
 
 # The inputs that are not weights.
-_DATA = {IMAGE, *FEATURES, KINDS, POSITIONS, *PROMPT_TURNS, *IMAGE_TURNS, PREVIOUS, WALK, MEETS}
+_DATA = {IMAGE, *FEATURES, KINDS, POSITIONS, *PROMPT_TURNS, *IMAGE_TURNS, PREVIOUS, MEETS}
 
 # An unused token, for graphs that need at least one.
 _PLACEHOLDER = NetworkPrompts(np.array([BOX_END]), np.zeros((1, 3), np.float32))
@@ -117,17 +116,15 @@ class GraphRuntime:
         assert isinstance(features, GraphFeatures), "features return to the runtime that made them"
         progress(0.0, "Predicting the mask")
         tokens = prompts if len(prompts.kinds) else _PLACEHOLDER
-        nothing = np.zeros((self._config.cells,) * 3, np.float32)
-        previous = nothing if previous_logits is None else previous_logits
-        walk = nothing if prompts.walk_logits is None else prompts.walk_logits
+        if previous_logits is None:
+            previous_logits = np.zeros((self._config.cells,) * 3, np.float32)
         scaled_positions = tokens.positions_kji * features.scale_kji
         with predicting_errors("ensam"):
             data: dict[str, Any] = {
                 **features.inputs,
                 KINDS: tokens.kinds[None],
                 POSITIONS: tokens.positions_kji[None],
-                PREVIOUS: previous[None, None],
-                WALK: walk[None, None],
+                PREVIOUS: previous_logits[None, None],
                 MEETS: np.array(len(prompts.kinds) > 0),
             }
             for name, positions in zip(PROMPT_TURNS, self._positions, strict=True):

@@ -50,9 +50,6 @@ class Grid(Protocol):
     def spacing_mm(self, shape_kji: Shape, spacing_kji_mm: Sequence[float]) -> list[float]:
         """The size of a cell of the grid."""
 
-    def voxel_cells(self, shape_kji: Shape) -> list[float]:
-        """The size of a voxel of a region of that shape in cells of the grid."""
-
     def windows(self, shape_kji: Shape) -> list[Region]:
         """The windows of a region that may be processed again; [] for none."""
 
@@ -96,10 +93,6 @@ class CellGrid:
         sides = zip(spacing_kji_mm, shape_kji, self._cells, strict=True)
         return [mm * voxels / cells for mm, voxels, cells in sides]
 
-    def voxel_cells(self, shape_kji: Shape) -> list[float]:
-        """See `Grid.voxel_cells`."""
-        return [cells / voxels for voxels, cells in zip(shape_kji, self._cells, strict=True)]
-
     def windows(self, shape_kji: Shape) -> list[Region]:
         """See `Grid.windows`."""
         return window_regions(shape_kji, self._cells[0])
@@ -140,10 +133,6 @@ class VoxelGrid:
         """See `Grid.spacing_mm`."""
         pairs = zip(spacing_kji_mm, pooling_factors(shape_kji), strict=True)
         return [mm * factor for mm, factor in pairs]
-
-    def voxel_cells(self, shape_kji: Shape) -> list[float]:
-        """See `Grid.voxel_cells`."""
-        return [1 / factor for factor in pooling_factors(shape_kji)]
 
     def windows(self, shape_kji: Shape) -> list[Region]:
         """See `Grid.windows`."""

@@ -42,7 +42,6 @@ from .sliding_windows import WindowAnswer, blended, holds_object
 from .steps import EnsamEncoding, EnsamPrediction
 from .stored_runtime import StoredRuntime
 from .tokens import Tokens, prompt_tokens
-from .walk_channel import Walks
 
 CARD = ModelCard(
     name="ensam",
@@ -201,15 +200,12 @@ class EnsamSegmenter:
         cells = self.grid.image(volume.array_kji[region.slices])
         bounds = intensity_bounds(cells)
         cell_mm = self.grid.spacing_mm(region.shape_kji, volume.geometry.spacing_kji_mm)
-        image = normalised(cells, bounds)
-        features = self._runtime.encode(image, cell_mm, part_of(progress, 0.1, 1))
-        walks = None
-        if self._runtime.config.random_walk:
-            walks = Walks(image, cell_mm, self.grid.voxel_cells(region.shape_kji))
+        features = self._runtime.encode(
+            normalised(cells, bounds), cell_mm, part_of(progress, 0.1, 1)
+        )
         progress(1.0, "Encoding the image")
         nbytes = features.nbytes * (1 + len(self.grid.windows(region.shape_kji)))
-        nbytes += 0 if walks is None else walks.nbytes
-        return EnsamEncoding(volume.geometry, region, nbytes, volume, bounds, features, walks)
+        return EnsamEncoding(volume.geometry, region, nbytes, volume, bounds, features)
 
     def predict(
         self,
@@ -241,7 +237,7 @@ class EnsamSegmenter:
         before = None if previous is None else _before(previous, region)
         windows = self.grid.windows(region.shape_kji)
         share, *shares = parts_of(progress, 1 + len(windows), last=0.9)
-        rough = self._decoded(encoding.features, tokens, region, before, share, encoding.walks)
+        rough = self._decoded(encoding.features, tokens, region, before, share)
         array = self._on_voxels(rough, region)
         # Without a box, only the windows show how large the object is: all of them, each time.
         boxed = bool(tokens.marks.boxes)
@@ -285,13 +281,11 @@ class EnsamSegmenter:
         region: Region,
         before: Logits | None,
         progress: Progress,
-        walks: Walks | None = None,
     ) -> Logits:
         """The grid's logits of a region or window, given those (K, J, I) of the previous step."""
         positions = self.grid.positions(tokens.positions_kji, region.shape_kji)
         previous = None if before is None else self.grid.previous(before)
-        walk = None if walks is None else walks.logits(tokens.kinds, positions)
-        prompts = NetworkPrompts(tokens.kinds, positions, walk)
+        prompts = NetworkPrompts(tokens.kinds, positions)
         logits = self._runtime.decode(features, prompts, previous, progress)
         check_finite_output(logits, CARD.name)
         return logits

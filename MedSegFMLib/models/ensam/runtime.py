@@ -27,18 +27,15 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class NetworkPrompts:
-    """The prompts of one object.
+    """The prompt tokens of one object.
 
     Attributes:
         kinds: (n,) int64, the token kinds of `network.config`.
         positions_kji: (n, 3) float32, in cells, whose centres are whole numbers from 0.
-        walk_logits: (K, J, I) float32, the random walker's own answer to them, for networks that
-            take it; None if there is none.
     """
 
     kinds: NDArray[np.int64]
     positions_kji: NDArray[np.float32]
-    walk_logits: Logits | None = None
 
 
 class Runtime(Protocol):

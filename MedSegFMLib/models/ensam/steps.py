@@ -10,7 +10,6 @@ from ...volumes.region import Region
 from ...volumes.volume import Volume
 from .runtime import Features
 from .sliding_windows import WindowAnswer
-from .walk_channel import Walks
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,14 +20,12 @@ class EnsamEncoding(Encoding):
         volume: The whole volume.
         bounds: The intensities that are at 0 and 1.
         features: The features of the region.
-        walks: The random walker on the region's cells, if the network takes its answer.
         windows: The features of the windows that were looked at, relative to the region.
     """
 
     volume: Volume
     bounds: tuple[float, float]
     features: Features
-    walks: Walks | None = None
     windows: dict[Region, Features] = field(default_factory=dict)
 
 

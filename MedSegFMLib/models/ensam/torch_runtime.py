@@ -72,14 +72,12 @@ class TorchRuntime:
         from .network.network import EnsamPrompts
 
         assert isinstance(features, TorchFeatures), "features return to the runtime that made them"
-        walk = prompts.walk_logits
         with torch.inference_mode(), predicting_errors("ensam"):
             logits = self._network.decode(
                 features.features,
                 EnsamPrompts(
                     on_device(prompts.kinds, self._device)[None],
                     on_device(prompts.positions_kji, self._device)[None],
-                    walk_logits=None if walk is None else self._tensor(walk),
                 ),
                 None if previous_logits is None else self._tensor(previous_logits),
                 progress,

@@ -13,11 +13,7 @@ from MedSegFMLib.models.ensam.network.config import (
     BOX_START,
     FOREGROUND,
 )
-from MedSegFMLib.models.ensam.network.dense_prompts import (
-    CHANNELS,
-    WALK_CHANNELS,
-    prompt_channels,
-)
+from MedSegFMLib.models.ensam.network.dense_prompts import CHANNELS, prompt_channels
 
 SIDE = 16
 ELLIPSOID, CUBOID, ON, OFF, PREVIOUS = range(CHANNELS)
@@ -83,15 +79,6 @@ def test_previous_logits_are_squeezed_and_keep_their_sign() -> None:
     channel = draw(previous=previous)[PREVIOUS]
     assert channel.abs().max() <= 1
     assert torch.equal(channel > 0, previous[0, 0] > 0)
-
-
-def test_the_random_walkers_logits_are_squeezed_beside_the_previous_ones() -> None:
-    logits = torch.linspace(-50, 50, SIDE**3).reshape(1, 1, SIDE, SIDE, SIDE)
-    channels = prompt_channels(
-        torch.zeros(1, 0).long(), torch.zeros(1, 0, 3), torch.zeros_like(logits), logits
-    )[0]
-    assert len(channels) == CHANNELS + WALK_CHANNELS
-    torch.testing.assert_close(channels[-1], draw(previous=logits)[PREVIOUS])
 
 
 def test_memory_does_not_grow_with_tokens_times_voxels() -> None:

@@ -33,7 +33,6 @@ KINDS = np.array([0, 1, 2, 3, 2, 0, 1])
 NOISE = np.random.default_rng(0)
 IMAGE = gaussian_filter(NOISE.random((CELLS,) * 3), 2).astype(np.float32) * 4 - 1.5
 PREVIOUS = gaussian_filter(NOISE.normal(0, 30, (CELLS,) * 3), 2).astype(np.float32)
-WALK = gaussian_filter(NOISE.normal(0, 30, (CELLS,) * 3), 2).astype(np.float32)
 
 
 def save_random(path: Path, config: EnsamConfig) -> Path:
@@ -70,8 +69,7 @@ def prompts(tokens: int) -> NetworkPrompts:
 
 def answers(runtime: Runtime, tokens: int, previous: bool) -> np.ndarray:
     features = runtime.encode(IMAGE, (3.0, 1.0, 0.5), no_progress)
-    shown = replace(prompts(tokens), walk_logits=WALK if tokens > 1 else None)
-    return runtime.decode(features, shown, PREVIOUS if previous else None, no_progress)
+    return runtime.decode(features, prompts(tokens), PREVIOUS if previous else None, no_progress)
 
 
 def assert_same(logits: np.ndarray, expected: np.ndarray, atol: float, least: float) -> None:
@@ -116,9 +114,7 @@ def test_other_configurations_can_be_exported_and_the_shipped_one_anew(
             assert_same(answers(runtime, tokens, True), expected, atol=1e-3, least=0.999)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"native": True, "random_walk": False}, {"width": 8}, {"depth": 1}]
-)
+@pytest.mark.parametrize("changes", [{"native": True}, {"width": 8}, {"depth": 1}])
 def test_networks_without_a_graph_are_run_in_torch(changes: dict[str, Any], tmp_path: Path) -> None:
     config = replace(SHIPPED, **changes)
     assert not graphs(config).are_shipped
@@ -126,7 +122,7 @@ def test_networks_without_a_graph_are_run_in_torch(changes: dict[str, Any], tmp_
         export(config, tmp_path)
 
 
-@pytest.mark.parametrize("changes", [{"activation": "relu"}, {"alpha": "ngpt"}, {"skip": "add"}])
+@pytest.mark.parametrize("changes", [{"activation": "relu"}, {"alpha": "ngpt"}])
 def test_the_graph_of_one_network_is_not_taken_for_another(changes: dict[str, Any]) -> None:
     assert graphs(SHIPPED).are_shipped and not graphs(replace(SHIPPED, **changes)).are_shipped
 

@@ -67,8 +67,6 @@ class EnsamConfig:
             paper.
         depth: The interaction blocks, as many residual blocks at the second coarsest level and
             twice as many at the coarsest. 2 in the paper.
-        random_walk: Whether the random walker's own answer to the prompts is drawn beside them;
-            needs `dense_prompts` and cells.
 
     Raises:
         ModelError: For any other value.
@@ -85,7 +83,6 @@ class EnsamConfig:
     attention: AttentionKind = "normalised"
     width: int = 16
     depth: int = 2
-    random_walk: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in _CHOICES.items():
@@ -94,14 +91,10 @@ class EnsamConfig:
                 raise ModelError(
                     f"ENSAM's {name} is {value!r}; it must be {' or '.join(map(repr, allowed))}."
                 )
-        for name in ("millimetres", "dense_prompts", "native", "random_walk"):
+        for name in ("millimetres", "dense_prompts", "native"):
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ModelError(f"ENSAM's {name} is {value!r}; it must be true or false.")
-        if self.random_walk and (self.native or not self.dense_prompts):
-            raise ModelError(
-                "ENSAM's random_walk is true, which needs dense_prompts=true and native=false."
-            )
         is_size = type(self.cells) is int and 0 < self.cells <= _LARGEST_SIDE
         if not is_size or padded_side(self.cells) != self.cells:
             raise ModelError(

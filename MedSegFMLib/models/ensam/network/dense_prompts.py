@@ -22,23 +22,21 @@ _PREVIOUS_SCALE = 4.0
 
 # Ellipsoid and cuboid of the boxes, clicks on object and background, previous logits.
 CHANNELS = 5
-# And the logits of the random walker, if the network takes them.
-WALK_CHANNELS = 1
 
 
 class DensePrompts(nn.Module):
     """Features of the drawn prompts at each level of the network, to be added to the image's."""
 
-    def __init__(self, width: int, random_walk: bool = False) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         widths = level_widths(width)
-        self.stem = convolution(CHANNELS + WALK_CHANNELS * random_walk, widths[0])
+        self.stem = convolution(CHANNELS, widths[0])
         self.downs = nn.ModuleList(
             convolution(wide, wider, stride=2) for wide, wider in pairwise(widths)
         )
 
     def forward(self, channels: Tensor) -> list[Tensor]:
-        """The features at each level, finest first, of `prompt_channels` (B, c, K, J, I)."""
+        """The features at each level, finest first, of `prompt_channels` (B, 5, K, J, I)."""
         features = self.stem(channels)
         levels = [features]
         for down in self.downs:
@@ -47,10 +45,8 @@ class DensePrompts(nn.Module):
         return levels
 
 
-def prompt_channels(
-    kinds: Tensor, positions_kji: Tensor, previous_logits: Tensor, walk_logits: Tensor | None = None
-) -> Tensor:
-    """The channels (B, c, K, J, I) of prompt tokens and logits; c is 5, or 6 with `walk_logits`.
+def prompt_channels(kinds: Tensor, positions_kji: Tensor, previous_logits: Tensor) -> Tensor:
+    """The channels (B, 5, K, J, I) of prompt tokens and previous logits.
 
     Every channel is a sum over tokens of a product over axes, which avoids an array of tokens times
     voxels. A box is two tokens, one after the other.
@@ -59,7 +55,6 @@ def prompt_channels(
         kinds: (B, n).
         positions_kji: (B, n, 3).
         previous_logits: (B, 1, K, J, I).
-        walk_logits: The same shape, those of the random walker.
     """
     # The last token starts no box; its own position as the end keeps all widths positive.
     following = torch.cat((positions_kji[:, 1:], positions_kji[:, -1:]), dim=1)
@@ -83,9 +78,8 @@ def prompt_channels(
         _summed(boxes[:, None], along_cuboid),
         _summed(balls.to(previous_logits.dtype), along_ball),
     ]
-    given = [previous_logits] if walk_logits is None else [previous_logits, walk_logits]
-    answers = torch.tanh(torch.cat(given, dim=1) / _PREVIOUS_SCALE)
-    return torch.cat((torch.cat(channels, dim=1).clamp(max=1), answers), dim=1)
+    previous = torch.tanh(previous_logits / _PREVIOUS_SCALE)
+    return torch.cat((torch.cat(channels, dim=1).clamp(max=1), previous), dim=1)
 
 
 def _summed(weights: Tensor, along: list[Tensor]) -> Tensor:

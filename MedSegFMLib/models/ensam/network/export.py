@@ -31,14 +31,13 @@ from .graphs import (
     PREVIOUS,
     PROMPT_TURNS,
     TOKEN_AXIS,
-    WALK,
     Graphs,
     graphs,
 )
 from .network import Ensam, EnsamPrompts
 
 # The configuration of the shipped weights.
-SHIPPED = EnsamConfig(skip="concat", positions="rope", dense_prompts=True, random_walk=True)
+SHIPPED = EnsamConfig(skip="concat", positions="rope", dense_prompts=True)
 
 _ENCODES = ("encoder.",)
 # Rotations are computed outside the graphs: torch's matrix exponential has no ONNX counterpart.
@@ -71,10 +70,9 @@ class _Decode(nn.Module):
         prompt_turns: list[Tensor],
         image_turns: list[Tensor],
         previous_logits: Tensor,
-        walk_logits: Tensor,
         meets: Tensor,
     ) -> Tensor:
-        prompts = EnsamPrompts(kinds, positions_kji, walk_logits=walk_logits)
+        prompts = EnsamPrompts(kinds, positions_kji)
         *skips, embedding = features
         finer, embedding = self.network.add_dense_prompts(
             skips, embedding, prompts, previous_logits
@@ -142,7 +140,6 @@ def export(config: EnsamConfig, folder: Path) -> Graphs:
         turns,
         [turn.unflatten(axis, features.embedding.shape[2:]) for turn in features.rotations],
         torch.rand_like(image),
-        torch.rand_like(image),
         torch.tensor(True),
     )
     dynamic: tuple[object, ...] = (
@@ -152,10 +149,9 @@ def export(config: EnsamConfig, folder: Path) -> Graphs:
         [{axis: tokens}] * BLOCKS,
         [{axis + n: coarse for n in range(3)}] * BLOCKS,
         cube(8),
-        cube(8),
         {},
     )
-    names = [*FEATURES, KINDS, POSITIONS, *PROMPT_TURNS, *IMAGE_TURNS, PREVIOUS, WALK, MEETS]
+    names = [*FEATURES, KINDS, POSITIONS, *PROMPT_TURNS, *IMAGE_TURNS, PREVIOUS, MEETS]
     _write(_Decode(network, axis), files.decoder, weights, arguments, dynamic, names, (LOGITS,))
     return files
 

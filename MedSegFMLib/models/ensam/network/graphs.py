@@ -23,7 +23,6 @@ POSITIONS = "positions_kji"  # (1, n, 3) in cells
 PROMPT_TURNS = tuple(f"prompt_turn{block}" for block in range(BLOCKS))
 IMAGE_TURNS = tuple(f"image_turn{block}" for block in range(BLOCKS))
 PREVIOUS = "previous_logits"  # (1, 1, n, n, n), zeros if there are none
-WALK = "walk_logits"  # the same shape, the random walker's, zeros if there are none
 MEETS = "meets"  # bool, whether the image attends to the tokens; false without prompts
 LOGITS = "logits"
 
@@ -51,7 +50,7 @@ def graphs(config: EnsamConfig, folder: Path = _FOLDER) -> Graphs:
     prompts = "dense" if config.dense_prompts else "sparse"
     # Configurations of earlier versions keep their names.
     size = _marked(config, "native", "width", "depth")
-    steps = _marked(config, "activation", "alpha", "attention", "random_walk")
+    steps = _marked(config, "activation", "alpha", "attention")
     name = f"ensam-decoder-{config.skip}-{config.positions}-{prompts}{steps}{size}.onnx"
     return Graphs(folder / f"ensam-encoder{size}.onnx", folder / name)
 

@@ -25,7 +25,7 @@ from ....volumes.region import Shape
 from .attention import InteractionBlock, UnitLinear, l2_normalise
 from .blocks import Decoder, Encoder, PreviousEncoder, level_widths
 from .config import STRIDE, UNUSED, EnsamConfig, padded_side
-from .dense_prompts import WALK_CHANNELS, DensePrompts, prompt_channels
+from .dense_prompts import DensePrompts, prompt_channels
 from .standard_attention import StandardBlock
 
 _HEADS = 4
@@ -45,14 +45,11 @@ class EnsamPrompts:
             numbers from 0.
         used: (B, n) bool, false for tokens without effect, which fill up the shorter lists of a
             batch; each list has at least one of use. None if all are used.
-        walk_logits: (B, 1, K, J, I) float32, the random walker's own answer to the prompts, for
-            networks that take it; None is equivalent to zeros.
     """
 
     kinds: Tensor
     positions_kji: Tensor
     used: Tensor | None = None
-    walk_logits: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +96,7 @@ class Ensam(nn.Module):
         width, self.is_normalised = self.config.width, self.config.attention == "normalised"
         self.dim = level_widths(width)[-1]
         self.encoder = Encoder(self.config)
-        self.prompts = None
-        if self.config.dense_prompts:
-            self.prompts = DensePrompts(width, self.config.random_walk)
+        self.prompts = DensePrompts(width) if self.config.dense_prompts else None
         self.previous = PreviousEncoder(width) if self.prompts is None else None
         self.prompt_vectors = nn.Parameter(l2_normalise(torch.randn(4, self.dim)))
         block: type[Block] = InteractionBlock if self.is_normalised else StandardBlock
@@ -165,8 +160,6 @@ class Ensam(nn.Module):
         """
         if previous_logits is not None:
             previous_logits = _padded(previous_logits, "constant")
-        if prompts.walk_logits is not None:
-            prompts = replace(prompts, walk_logits=_padded(prompts.walk_logits, "constant"))
         skips, embedding = self.add_dense_prompts(
             features.skips, features.embedding, prompts, previous_logits
         )
@@ -205,13 +198,10 @@ class Ensam(nn.Module):
         if self.prompts is not None:
             if previous_logits is None:
                 previous_logits = torch.zeros_like(skips[0][:, :1])
-            walk_logits = prompts.walk_logits if self.config.random_walk else None
-            if walk_logits is None and self.config.random_walk:
-                walk_logits = torch.zeros_like(previous_logits)
             kinds = prompts.kinds
             if prompts.used is not None:
                 kinds = kinds.masked_fill(~prompts.used, UNUSED)
-            channels = prompt_channels(kinds, prompts.positions_kji, previous_logits, walk_logits)
+            channels = prompt_channels(kinds, prompts.positions_kji, previous_logits)
             *finer, coarsest = self.prompts(channels)
             pairs = zip(skips, finer, strict=True)
             return [skip + added for skip, added in pairs], embedding + coarsest
@@ -265,20 +255,6 @@ class Ensam(nn.Module):
 
     def _blocks(self) -> list[Block]:
         return [block for block in self.interactions if isinstance(block, Block)]
-
-
-def with_random_walk(network: Ensam) -> Ensam:
-    """The same network with a channel for the random walker, which has no effect at first.
-
-    Args:
-        network: A network with dense prompts on cells.
-    """
-    wider = Ensam(replace(network.config, random_walk=True))
-    state = dict(network.state_dict())
-    stem = "prompts.stem.weight"
-    state[stem] = functional.pad(state[stem], (0, 0, 0, 0, 0, 0, 0, WALK_CHANNELS))
-    wider.load_state_dict(state)
-    return wider
 
 
 def _padded(array: Tensor, mode: str) -> Tensor:

@@ -16,7 +16,6 @@ from ...distributed import Processes
 from ...precision import autocast
 from ..ensam.samples import Batch
 from ..ensam.task import EnsamTask
-from ..ensam.walks import batch_walks, with_walks
 from .settings import ConsistentSettings
 from .unlabelled import UnlabelledVolumes, open_unlabelled
 from .views import Turn, drawn_turn
@@ -113,8 +112,6 @@ def after_box(network: Ensam, batch: Batch) -> Tensor:
     assert batch.boxes_kji is not None, "only batches with boxes are turned"
     kinds = torch.tensor([BOX_START, BOX_END], device=batch.image.device)
     prompts = EnsamPrompts(kinds.expand(len(batch.image), 2), batch.boxes_kji)
-    if network.config.random_walk:
-        prompts = with_walks(prompts, batch_walks(batch))
     features = network.encode(batch.image, batch.spacing_kji_mm)
     answer: Tensor = network.decode(features, prompts, None)
     return answer

@@ -40,10 +40,10 @@ class UnlabelledVolumes:
         Raises:
             TrainingError: No region shows more than one value.
         """
-        images, boxes, spacings, voxels = [], [], [], []
+        images, boxes, spacings = [], [], []
         for _ in range(size):
             for _ in range(_TRIES):
-                image, box, spacing, voxel = self._region(cells, rng)
+                image, box, spacing = self._region(cells, rng)
                 if float(image.std()) > 0:
                     break
             else:
@@ -54,20 +54,15 @@ class UnlabelledVolumes:
             images.append(image)
             boxes.append(box)
             spacings.append(spacing)
-            voxels.append(voxel)
         image = torch.stack(images)[:, None]
         return Batch(
             image,
             torch.zeros_like(image),
             torch.tensor(np.stack(boxes), dtype=torch.float32),
             torch.tensor(np.stack(spacings), dtype=torch.float32),
-            voxel_cells_kji=torch.tensor(np.stack(voxels), dtype=torch.float32),
         )
 
-    def _region(
-        self, cells: int, rng: np.random.Generator
-    ) -> tuple[Tensor, Floats, Floats, Floats]:
-        """Image, box, and the sizes of a cell and, in cells, of a voxel."""
+    def _region(self, cells: int, rng: np.random.Generator) -> tuple[Tensor, Floats, Floats]:
         volume = self.volumes[int(rng.integers(len(self.volumes)))]
         shape = np.array(volume.array_kji.shape)
         widths = np.rint(rng.uniform(*_REGIONS, 3) * shape).astype(int)
@@ -79,7 +74,7 @@ class UnlabelledVolumes:
         corner = rng.uniform(0, 1, 3) * (cells - 1 - box_width)
         spacing = np.array(volume.geometry.spacing_kji_mm) * widths / cells
         image = normalised_cells(resampled_cells(voxels, cells))
-        return image, np.stack([corner, corner + box_width]), spacing, cells / widths
+        return image, np.stack([corner, corner + box_width]), spacing
 
 
 def open_unlabelled(folder: Path) -> UnlabelledVolumes:

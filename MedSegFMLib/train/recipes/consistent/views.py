@@ -41,7 +41,6 @@ class Turn:
                 last = batch.image.shape[self.order[axis] + 2] - 1
                 # The first corner stays the one with the smaller numbers.
                 boxes[..., axis] = last - boxes[..., axis].flip(1)
-        voxels = batch.voxel_cells_kji
         return replace(
             batch,
             image=self._array(batch.image),
@@ -49,7 +48,6 @@ class Turn:
             boxes_kji=boxes,
             spacing_kji_mm=batch.spacing_kji_mm[:, list(self.order)],
             previous=None,
-            voxel_cells_kji=None if voxels is None else voxels[:, list(self.order)],
         )
 
     def back(self, answer: Tensor) -> Tensor:

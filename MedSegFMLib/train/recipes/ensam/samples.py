@@ -45,7 +45,6 @@ class Batch:
         previous: (B, 1, n, n, n) float32, logits to begin from, or None.
         group: (B,) int64; objects of one number are in one region and compete for its voxels. None
             if each is alone.
-        voxel_cells_kji: (B, 3) float32, the size of a voxel in cells; None for 1.
     """
 
     image: Tensor
@@ -54,21 +53,16 @@ class Batch:
     spacing_kji_mm: Tensor
     previous: Tensor | None = None
     group: Tensor | None = None
-    voxel_cells_kji: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """An object in its region: image and target (K, J, I), box corners in cells, size of a cell.
-
-    And the size of a voxel in cells.
-    """
+    """An object in its region: image and target (K, J, I), box corners in cells, size of a cell."""
 
     image: Tensor
     target: Tensor
     box_kji: Floats
     spacing_kji_mm: Floats
-    voxel_cells_kji: Floats
 
 
 def make_batch(
@@ -130,7 +124,6 @@ def stacked(
     target = torch.stack([sample.target for sample in samples])[:, None]
     boxes = np.stack([sample.box_kji for sample in samples])
     spacings = np.stack([sample.spacing_kji_mm for sample in samples])
-    voxels = np.stack([sample.voxel_cells_kji for sample in samples])
     started = views == "varied" and generators.host.random() < _STARTED_BATCHES
     numbers = [number for number, group in enumerate(groups) for _ in group]
     return Batch(
@@ -140,7 +133,6 @@ def stacked(
         torch.tensor(spacings, dtype=torch.float32, device=device),
         started_logits(target, generators) if started else None,
         torch.tensor(numbers, device=device) if len(groups) < len(samples) else None,
-        torch.tensor(voxels, dtype=torch.float32, device=device),
     )
 
 
@@ -198,7 +190,7 @@ def seen_objects(
         corners = (np.stack((start, stop - 1)) - first + 0.5) * cells_per_voxel - 0.5
         target = on_grid(inside[window].float())
         spacing = np.array(scene.spacing_kji_mm) / cells_per_voxel
-        samples.append(Sample(seen, target, corners, spacing, cells_per_voxel))
+        samples.append(Sample(seen, target, corners, spacing))
     return samples
 
 

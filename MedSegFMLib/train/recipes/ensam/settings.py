@@ -30,7 +30,6 @@ PAPER: Mapping[str, Any] = {
     "native": True,
     "positions": "liere",
     "dense_prompts": False,
-    "random_walk": False,
     "activation": "relu",
     "alpha": "ngpt",
     "attention": "normalised",
@@ -109,8 +108,6 @@ class EnsamSettings:
         attention: normalised or standard.
         width: channels of the finest level.
         depth: interaction blocks, and residual blocks of the coarser levels.
-        random_walk: whether the random walker's own answer to the prompts is drawn beside them;
-            only with dense_prompts and on cells.
         objects: the most objects of one region that are trained together if they touch; a click on
             one is then background for the others.
         click_rule: where a click goes: deepest, the deepest voxel of all errors, or largest, the
@@ -168,7 +165,6 @@ class EnsamSettings:
     attention: AttentionKind = "normalised"
     width: int = 16
     depth: int = 2
-    random_walk: bool = True
     objects: int = 1
     click_rule: ClickRule = "deepest"
     views: Views = "varied"
@@ -254,5 +250,4 @@ class EnsamSettings:
             attention=self.attention,
             width=self.width,
             depth=self.depth,
-            random_walk=self.random_walk and self.dense_prompts and not self.native,
         )

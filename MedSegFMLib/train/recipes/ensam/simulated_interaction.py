@@ -16,7 +16,6 @@ from .clicks import deepest, largest_error_clicks, next_clicks
 from .samples import Batch
 from .settings import ClickRule
 from .touching import contested_logits, with_others_clicks
-from .walks import batch_walks, with_walks
 
 # Without a box: the share of batches that begin with a stroke, the number of its points, and the
 # share that begin with a click anywhere on the object; the others begin near its middle.
@@ -114,12 +113,9 @@ class Interaction(nn.Module):  # type: ignore[misc]
         """The number and the logits of each step, those of `graded` steps with gradients."""
         prompts = self._first(batch, generator)
         logits = batch.previous
-        walks = batch_walks(batch) if self.network.config.random_walk else None
         for step in range(max(graded) + 1):
             if step and logits is not None:
                 prompts = self._clicked(batch, prompts, logits, generator)
-            if walks is not None:
-                prompts = with_walks(prompts, walks)
             with computing(), torch.set_grad_enabled(step in graded and torch.is_grad_enabled()):
                 answer = self.network.decode(features, prompts, logits).float()
             logits = answer.detach()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ....errors import TrainingError
 from ....models.ensam import weights as ensam_weights
-from ....models.ensam.network.network import Ensam, with_random_walk
+from ....models.ensam.network.network import Ensam
 from ....models.ensam.voxel_grid import MOST_VOXELS
 from ....progress import Progress
 from ...distributed import Processes
@@ -72,8 +72,6 @@ class EnsamTask(Task):
         if start is None:
             return
         given = ensam_weights.load(start)
-        if wanted.random_walk and not given.config.random_walk:
-            given = with_random_walk(given)
         if replace(given.config, cells=wanted.cells) != wanted:
             wanted_fields = asdict(wanted)
             given_fields = asdict(given.config).items()
