@@ -41,14 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("model")
     importing.add_argument("path", metavar="FILE", help="weights file, or a folder for some models")
     importing.add_argument("--sha256", help="SHA-256 stated by the publisher")
-    importing.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="what the file does not say, such as classes=liver,spleen of sam3d: an option of the "
-        "model that holds whenever these weights are used; can be repeated",
-    )
+    _add_options(importing, "that holds whenever these weights are used")
     importing.add_argument(
         "--tokenizer",
         metavar="PATH",
@@ -58,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     trying = actions.add_parser("try", help="load weights and segment a phantom with them once")
     trying.add_argument("model")
     trying.add_argument("path", metavar="FILE", help="weights file or folder, as for import")
+    _add_options(trying, "for the trial")
     merging = actions.add_parser("merge", help="merge an adapter into the SAM it was trained for")
     merging.add_argument("adapter", help="the adapter's folder, or the file of its tensors")
     merging.add_argument("--base", help="file of the SAM (default: the installed one)")
@@ -93,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"The weights of {name} are now {path}{replaces}.")
         _print_left_out(trial)
     elif arguments.action == "try":
-        _try(name, Path(arguments.path))
+        _try(name, Path(arguments.path), _options(name, arguments.option))
     elif arguments.action == "verify":
         path = store.find(name)
         store.verify_recorded(path)
@@ -102,6 +96,17 @@ def run(arguments: argparse.Namespace) -> None:
         installing.remove(name)
         restored = "; the shipped ones are used again" if store.shipped(name) else ""
         print(f"Removed the weights of {name}{restored}.")
+
+
+def _add_options(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the file does not say, such as classes=liver,spleen of sam3d: an option of the "
+        f"model {purpose}; can be repeated",
+    )
 
 
 def _fetch(name: str, accept_licence: bool) -> None:
@@ -164,8 +169,8 @@ def _trial(options: Mapping[str, str] | None = None) -> PhantomTrial:
     return PhantomTrial(options)
 
 
-def _try(name: str, path: Path) -> None:
-    trial, entry = _trial(), catalogue.entry(name)
+def _try(name: str, path: Path, options: Mapping[str, str]) -> None:
+    trial, entry = _trial(options), catalogue.entry(name)
     with progress_bar(f"weights of {name}") as progress:
         trial(entry.name, path, progress)
     print(trial.left_out or f"{path} was loaded and run on a phantom.")

@@ -94,6 +94,22 @@ def test_evaluations_tell_weights_with_other_recorded_options_apart(
     assert len(set(used)) == 3 and used[0] == f"{used[2]} patch=32"
 
 
+def test_a_trial_without_an_import_takes_the_same_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = write_sam(tmp_path / "sam.pth")
+    path = write_published(tmp_path / "sam3d.pth", classes=3)
+    words = ["--option", "classes=liver,spleen", "--option", "patch=32", "--option", "depth=4"]
+    with tiny_is_published():
+        assert run("weights", "try", "sam3d", path, *words, "--option", f"base={base}") == 0
+        assert "was loaded and run" in capsys.readouterr().out
+        assert run("weights", "try", "sam3d", path) == 0
+        assert "left out (the file does not specify" in capsys.readouterr().out
+    assert "no option 'clases'" in refused(
+        capsys, "weights", "try", "sam3d", path, "--option", "clases=a"
+    )
+
+
 def test_options_that_are_damaged_are_refused_and_removed_with_the_weights(
     tmp_path: Path, untried: None
 ) -> None:
