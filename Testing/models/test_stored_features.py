@@ -11,7 +11,7 @@ import pytest
 from command_line import run
 from sample_volumes import make_blob
 
-from MedSegFMLib import Box, Geometry, Session, create
+from MedSegFMLib import Box, Geometry, Point, Session, create
 from MedSegFMLib.models.ensam.graph_runtime import GraphRuntime
 from MedSegFMLib.models.planar.grey_levels import GreyWindow
 from MedSegFMLib.models.sam.feature_cache import SliceFeatures
@@ -49,6 +49,14 @@ def test_ensam_encodes_a_region_once_for_all_programs(monkeypatch: pytest.Monkey
     session = Session(create("ensam", device="cpu", refine="no"), make_blob(GEOMETRY)[0])
     session.add(Box.from_ijk(GEOMETRY, (4, 4, 3), (20, 18, 15)))
     assert np.array_equal(session.predict().logits_kji, logits[0]) and len(encoded) == 2
+
+
+def test_of_the_sizes_that_ensam_tries_around_a_click_one_is_kept_on_disk(folder: Path) -> None:
+    pytest.importorskip("openvino")
+    session = Session(create("ensam", device="cpu", refine="no"), make_blob(GEOMETRY)[0])
+    session.add(Point.from_ijk(GEOMETRY, (12, 11, 9)))
+    session.predict()
+    assert len([path for path in folder.rglob("*") if path.is_file()]) == 1
 
 
 class Encoder:

@@ -24,7 +24,7 @@ from MedSegFMLib.errors import (
 from MedSegFMLib.models.ensam import model as ensam
 from MedSegFMLib.models.ensam import weights as ensam_weights
 from MedSegFMLib.models.ensam.model import CLICK_LOGIT, EnsamSegmenter
-from MedSegFMLib.models.ensam.network.config import EnsamConfig
+from MedSegFMLib.models.ensam.network.config import BACKGROUND, FOREGROUND, EnsamConfig
 from MedSegFMLib.models.ensam.network.network import Ensam
 from MedSegFMLib.models.ensam.runtime import Features
 from MedSegFMLib.models.ensam.tokens import MOST_TOKENS_PER_SIGN, prompt_tokens
@@ -293,6 +293,15 @@ def test_long_stroke_is_thinned_but_clicks_are_kept() -> None:
     assert [2, 3, 10] in positions and [2, 3, 20] in positions
     assert [0, 0, 0] in positions and [0, 0, 199] in positions
     assert len(tokens.marks.foreground_kji) == 202
+
+
+def test_marks_reach_the_network_in_the_order_in_which_they_were_given() -> None:
+    geometry = Geometry.from_spacing((9, 9, 9))
+    marks = [(True, 1), (False, 2), (True, 3), (False, 4)]
+    clicks = [Point.from_ijk(geometry, (place, 0, 0), positive) for positive, place in marks]
+    tokens = prompt_tokens(clicks, geometry, Region.whole((9, 9, 9)))
+    assert tokens.kinds.tolist() == [FOREGROUND, BACKGROUND, FOREGROUND, BACKGROUND]
+    assert tokens.positions_kji[:, 2].tolist() == [1, 2, 3, 4]
 
 
 def test_latest_of_very_many_clicks_are_kept() -> None:
