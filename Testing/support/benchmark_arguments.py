@@ -35,24 +35,24 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def check_arguments(name: str, arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def check_arguments(
+    module: ModuleType, arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Fail if a benchmark refuses arguments; nothing but their reading is run."""
-    path = FOLDER / f"{name}.py"
-    assert path.is_file(), f"there is no benchmark {name}"
+    path = Path(str(module.__file__))
     if "ArgumentParser" not in path.read_text(encoding="utf-8"):
-        assert not arguments, f"{name} takes no arguments, but is given {arguments}"
+        assert not arguments, f"{path.stem} takes no arguments, but is given {arguments}"
         return
-    module = load(name, monkeypatch)
     read = argparse.ArgumentParser.parse_args
 
     def and_stop(parser: argparse.ArgumentParser, *words: Any, **options: Any) -> None:
         read(parser, *words, **options)
         raise Accepted
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", and_stop)
-    monkeypatch.setattr(sys, "argv", [str(path), *arguments])
     try:
-        with pytest.raises(Accepted):
+        with monkeypatch.context() as patched, pytest.raises(Accepted):
+            patched.setattr(argparse.ArgumentParser, "parse_args", and_stop)
+            patched.setattr(sys, "argv", [str(path), *arguments])
             module.main()
     except SystemExit:
-        pytest.fail(f"{name} refuses {arguments}")
+        pytest.fail(f"{path.stem} refuses {arguments}")

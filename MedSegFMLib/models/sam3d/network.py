@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..common.convolution import Convolution3d
+from ..common.torch_convolution import Convolution3d
 from .config import BLOCKS, WIDTHS, Sam3dConfig
 
 # The block before each head, from fine to coarse: the last one, and the two before it.

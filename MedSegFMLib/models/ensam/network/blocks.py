@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ....progress import Progress
-from ...common.convolution import Convolution3d
+from ...common.torch_convolution import Convolution3d
 from .config import EnsamConfig, Skip
 
 _PREVIOUS_WIDTHS = (4, 16, 64)

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from MedSegFMLib.models.common.convolution import Convolution3d  # noqa: E402
+from MedSegFMLib.models.common.torch_convolution import Convolution3d  # noqa: E402
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 2), (2, 5, 4), (3, 3, 3), (4, 2, 2)], ids=str)
