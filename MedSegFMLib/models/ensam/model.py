@@ -15,8 +15,6 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-
 from ...errors import ModelError
 from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
@@ -39,7 +37,7 @@ from .grids import CellGrid, grid_of
 from .network.graphs import graphs
 from .runtime import Features, NetworkPrompts, Runtime
 from .sliding_windows import WindowAnswer, blended, holds_object
-from .steps import EnsamEncoding, EnsamPrediction
+from .steps import EnsamEncoding, EnsamPrediction, logits_before
 from .stored_runtime import StoredRuntime
 from .tokens import Tokens, prompt_tokens
 
@@ -234,7 +232,7 @@ class EnsamSegmenter:
         # A mask to start from is no answer of this model: it still has to see the image.
         if is_whole and isinstance(previous, EnsamPrediction) and is_heeded(previous, prompts):
             return previous
-        before = None if previous is None else _before(previous, region)
+        before = None if previous is None else logits_before(previous, region)
         windows = self.grid.windows(region.shape_kji)
         share, *shares = parts_of(progress, 1 + len(windows), last=0.9)
         rough = self._decoded(encoding.features, tokens, region, before, share)
@@ -293,13 +291,3 @@ class EnsamSegmenter:
     def _on_voxels(self, logits: Logits, region: Region) -> Logits:
         """Logits of the grid on the voxels (K, J, I) of a region or window."""
         return self.grid.logits(logits, region.shape_kji)
-
-
-def _before(previous: Prediction, region: Region) -> Logits:
-    """The logits of the previous step on a region, 0 outside its own region."""
-    logits = np.zeros(region.shape_kji, dtype=np.float32)
-    shared = region.intersection(previous.region)
-    if shared is not None:
-        values = previous.logits_kji[shared.relative_to(previous.region).slices]
-        logits[shared.relative_to(region).slices] = values
-    return logits

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ...segmenter import Encoding, Prediction
+import numpy as np
+
+from ...segmenter import Encoding, Logits, Prediction
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from .runtime import Features
@@ -39,3 +41,13 @@ class EnsamPrediction(Prediction):
     def nbytes(self) -> int:
         """See `Prediction.nbytes`."""
         return super().nbytes + sum(answer.logits.nbytes for answer in self.windows.values())
+
+
+def logits_before(previous: Prediction, region: Region) -> Logits:
+    """The logits of the previous step on a region, 0 outside its own region."""
+    logits = np.zeros(region.shape_kji, dtype=np.float32)
+    shared = region.intersection(previous.region)
+    if shared is not None:
+        values = previous.logits_kji[shared.relative_to(previous.region).slices]
+        logits[shared.relative_to(region).slices] = values
+    return logits
