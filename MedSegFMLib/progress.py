@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count as count_from
 from itertools import pairwise
 
 # Called with the completed fraction, 0 to 1, and a phrase for the user; it may raise `Cancelled`.
@@ -29,3 +30,9 @@ def parts_of(
     """Progress of `count` steps of equal length between two fractions of the whole."""
     bounds = [first + (last - first) * n / count for n in range(count)] + [last]
     return [part_of(progress, start, stop) for start, stop in pairwise(bounds)]
+
+
+def parts_of_the_rest(progress: Progress, share: float = 0.5) -> Iterator[Progress]:
+    """Progress of steps of unknown number, each the same share of what those before it left."""
+    for n in count_from():
+        yield part_of(progress, 1 - (1 - share) ** n, 1 - (1 - share) ** (n + 1))

@@ -62,8 +62,7 @@ class VoxelMarks:
     def within(self, region: Region) -> VoxelMarks:
         """The marks within `region`, with indices relative to its first voxel."""
         clipped = (box.intersection(region) for box in self.boxes)
-        above, below = self.voxels_kji >= region.start_kji, self.voxels_kji < region.stop_kji
-        is_within = (above & below).all(axis=1)
+        is_within = region.holds(self.voxels_kji)
         return VoxelMarks(
             tuple(box.relative_to(region) for box in clipped if box is not None),
             np.asarray(self.voxels_kji[is_within] - np.array(region.start_kji)),

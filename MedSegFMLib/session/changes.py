@@ -49,7 +49,7 @@ class Found:
         """(n,) whether each of (n, 3) voxels belongs to the object."""
         if self.region is None:
             return np.zeros(len(voxels_kji), dtype=bool)
-        inside = _are_in(voxels_kji, self.region)
+        inside = self.region.holds(voxels_kji)
         found = np.zeros(len(voxels_kji), dtype=bool)
         local = tuple((voxels_kji[inside] - np.array(self.region.start_kji)).T)
         found[inside] = self.mask_kji[local] != 0
@@ -224,9 +224,4 @@ def _agrees(before: Found | None, marked: Indices | None, positive: bool) -> boo
 def _is_outside(found: Found | None, marked: Indices | None) -> bool:
     if found is None or found.seen is None or marked is None:
         return False
-    return not _are_in(marked, found.seen).any()
-
-
-def _are_in(voxels_kji: Indices, region: Region) -> NDArray[np.bool_]:
-    above, below = voxels_kji >= region.start_kji, voxels_kji < region.stop_kji
-    return np.asarray((above & below).all(axis=1))
+    return not found.seen.holds(marked).any()

@@ -3,7 +3,8 @@
 Without a box, the first click on an object does not say how large it is. A model that can judge its
 own answers chooses the region around it. A later click beyond that region, as on the next of
 several lesions, begins another look; a click within it corrects that look alone. The answer is the
-union.
+union. A stroke is seen as a whole or, if the model is surer of it, in one look after the other
+along the stroke: a vessel fills too little of the region around a stroke along it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ..progress import Progress
-from ..prompts.types import Prompt
+from ..prompts.types import Point, Prompt, Scribble
 from ..prompts.voxels import to_voxels
 from ..segmenter import Prediction, certainty
 from ..volumes.geometry import Geometry
@@ -30,6 +31,8 @@ _TUBE_FACE = 0.25
 _TUBE_CERTAINTY = 0.95
 # The logit of voxels beyond every look.
 _UNSEEN_LOGIT = -8.0
+# A stroke that would need more looks than these is seen as a whole.
+_MOST_STRETCHES = 16
 
 
 @runtime_checkable
@@ -107,23 +110,48 @@ def looks_after(
             seen = prompts_in(prediction.region, prompts, geometry)
         return Look(prediction, given)
 
+    def begun(mark: Prompt, seen: Sequence[Region]) -> Look:
+        # A later look is no larger than those before it.
+        region = chosen(mark, max((before.size for before in seen), default=None))
+        return looked(region, core_region([mark], geometry) or region, None)
+
+    def along(stroke: Scribble, whole: Look) -> list[Look]:
+        """Looks along a stroke, each around its first voxel that none has seen; [] if too many."""
+        stretches: list[Look] = []
+        left = to_voxels([stroke], geometry).foreground_kji
+        while len(left) and len(stretches) < _MOST_STRETCHES:
+            mark = Point.from_ijk(geometry, left[0, ::-1].tolist())
+            regions = [look.prediction.region for look in stretches]
+            stretches.append(begun(mark, regions or [whole.prediction.region]))
+            left = left[~stretches[-1].prediction.region.holds(left)]
+        return [] if len(left) else stretches
+
     looks: list[Look] = []
     for look in before:
         region = look.prediction.region
         given = prompts_in(region, prompts, geometry)
         if given != look.prompts:
-            # Strokes may go on beyond it; what is inside leaves it as it is.
-            beyond = [prompt for prompt in given if not _is_inside(prompt, region, geometry)]
+            # A new stroke may go on beyond it; what is inside leaves it as it is.
+            added = [prompt for prompt in given if prompt not in look.prompts]
+            beyond = [prompt for prompt in added if not _is_inside(prompt, region, geometry)]
             look = looked(with_marks(region, beyond, geometry), region, look.prediction)
         looks.append(look)
     for prompt in prompts:
         regions = [look.prediction.region for look in looks]
         shows = len(to_voxels([prompt], geometry).foreground_kji) > 0
         if shows and not any(prompts_in(region, [prompt], geometry) for region in regions):
-            # A later look is no larger than those before it.
-            region = chosen(prompt, max((seen.size for seen in regions), default=None))
-            looks.append(looked(region, core_region([prompt], geometry) or region, None))
+            whole = begun(prompt, regions)
+            stretches = along(prompt, whole) if isinstance(prompt, Scribble) else []
+            looks += _surer([whole], stretches)
     return tuple(looks)
+
+
+def _surer(whole: list[Look], stretches: list[Look]) -> list[Look]:
+    """A look at a stroke, or those along it if the model is surer of what they show."""
+    if len(stretches) < 2:
+        return whole
+    sure, sure_along = (certainty(joined(looks).logits_kji) for looks in (whole, stretches))
+    return stretches if sure_along > sure else whole
 
 
 def _is_inside(prompt: Prompt, region: Region, geometry: Geometry) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ..errors import DeviceError
-from ..progress import Progress, part_of, parts_of
+from ..progress import Progress, part_of, parts_of, parts_of_the_rest
 from ..prompts.line_marks import without_lines
 from ..prompts.mask import Mask
 from ..prompts.types import Box, Prompt
@@ -26,6 +26,8 @@ from .steps import LookedStep, PredictedStep, from_the_first_shown
 
 # How often the region of an object that reaches its border is enlarged.
 _MOST_GROWTHS = 3
+# The share of the remaining progress of each step of looks: a click has two, a long stroke many.
+_STEP_OF_A_LOOK = 0.3
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,10 @@ class Predictor:
         segmenter, volume = self._segmenter, self._volume
         assert isinstance(segmenter, RegionChooser), "only such a model has looks"
 
+        parts = parts_of_the_rest(progress, _STEP_OF_A_LOOK)
+
         def chosen(mark: Prompt, most_voxels: int | None) -> Region:
-            share = part_of(progress, 0, 0.5)
+            share = next(parts)
 
             def choose() -> Region:
                 with self._boundary():
@@ -193,8 +197,7 @@ class Predictor:
         def predicted(
             region: Region, core: Region, given: tuple[Prompt, ...], previous: Prediction | None
         ) -> Prediction:
-            share = part_of(progress, 0.5, 1)
-            return self._predicted(region, core, given, previous, tube_follower(), share)
+            return self._predicted(region, core, given, previous, tube_follower(), next(parts))
 
         return looks_after(before, prompts, volume.geometry, predicted, chosen)
 
@@ -212,14 +215,10 @@ class Predictor:
         The region is enlarged if the prediction touches its faces and `grows` is true of it.
         """
         region = self._limit.fitted(region, core)
-        tries = 0
+        parts = parts_of_the_rest(progress)
 
         def tried(on: Region) -> Prediction | DeviceError:
-            nonlocal tries
-            # The number of tries is unknown, so each gets half of the remaining progress.
-            share = part_of(progress, 1 - 0.5**tries, 1 - 0.5 ** (tries + 1))
-            tries += 1
-            return self._tried(on, prompts, previous, share)
+            return self._tried(on, prompts, previous, next(parts))
 
         found = tried(region)
         while isinstance(found, DeviceError):

@@ -86,6 +86,11 @@ class Region:
         """Whether every voxel of `other` is in this region."""
         return self.intersection(other) == other
 
+    def holds(self, voxels_kji: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(n,) bool, whether each of (n, 3) voxels is in this region."""
+        above, below = voxels_kji >= self.start_kji, voxels_kji < self.stop_kji
+        return np.asarray((above & below).all(axis=1))
+
     def intersection(self, other: Region) -> Region | None:
         """The voxels in both regions, or None if there are none."""
         start = shape_triple(map(max, self.start_kji, other.start_kji))

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from MedSegFMLib import Box, Geometry, Point, Prediction, Prompt, Region, Session, Volume
+from MedSegFMLib import (
+    Box,
+    Geometry,
+    Point,
+    Prediction,
+    Prompt,
+    Region,
+    Scribble,
+    Session,
+    Volume,
+)
 from MedSegFMLib.progress import Progress
 from MedSegFMLib.prompts.voxels import to_voxels
 from MedSegFMLib.segmenter import Encoding, ModelCard, RegionRule
@@ -247,3 +257,100 @@ def test_a_model_chooses_its_regions_in_a_sheared_volume_too(volume: Volume) -> 
     found = session.labelmap().array_kji > 0
     assert model.allowed == [None]
     assert found[15, 15, 10] and not found[:, :, 40:].any()
+
+
+class NearSighted(Chooser):
+    """Sees a cube of voxels well; in a larger region it is less sure, and marks every voxel.
+
+    Args:
+        sure: the logit of its marks in a large region; in a cube, that of bright voxels is 50.
+    """
+
+    def __init__(self, sure: float) -> None:
+        super().__init__()
+        self.sure = sure
+
+    def choose_region(
+        self,
+        volume: Volume,
+        prompts: Sequence[Prompt],
+        mark: Prompt,
+        most_voxels: int | None,
+        progress: Progress,
+    ) -> Region:
+        around_all = Region.around(to_voxels([mark], volume.geometry).voxels_kji)
+        return around_all.grown((4, 4, 4), volume.geometry.shape_kji)
+
+    def predict(
+        self,
+        encoding: Encoding,
+        prompts: Sequence[Prompt],
+        previous: Prediction | None,
+        progress: Progress,
+    ) -> Prediction:
+        found = super().predict(encoding, prompts, previous, progress)
+        progress(1.0, "Predicting the mask")
+        if encoding.region.size > 9**3:
+            found.logits_kji[:] = self.sure
+        return found
+
+
+def oblique_vessel() -> tuple[Volume, Scribble]:
+    """A vessel that leaves every cube along two axes, and a stroke along its middle."""
+    j, i = np.indices(SHAPE)[1:]
+    array = np.zeros(SHAPE, np.float32)
+    array[14:17] = np.where((abs(j - i) <= 1) & (i >= 3) & (i < 27), 100, 0)[14:17]
+    volume = Volume(array, Geometry.from_spacing(SHAPE, (1, 1, 1)))
+    return volume, Scribble.from_ijk(volume.geometry, [(4, 4, 15), (25, 25, 15)])
+
+
+def test_a_stroke_along_a_vessel_is_seen_part_by_part_if_the_model_is_surer_of_the_parts() -> None:
+    volume, stroke = oblique_vessel()
+    model = NearSighted(sure=0.1)
+    session = Session(model, volume)
+    session.add(stroke)
+    assert np.array_equal(session.labelmap().array_kji > 0, volume.array_kji > 50)
+    whole, *parts = [region for region, _ in model.predicted]
+    assert whole.size > 9**3 and len(parts) > 2 and all(part.size <= 9**3 for part in parts)
+    marked = to_voxels([stroke], volume.geometry).voxels_kji
+    assert np.any([part.holds(marked) for part in parts], axis=0).all()
+
+
+def test_a_stroke_is_seen_as_a_whole_if_the_model_is_as_sure_of_that() -> None:
+    volume, stroke = oblique_vessel()
+    session = Session(NearSighted(sure=60), volume)
+    session.add(stroke)
+    whole = Region.around(to_voxels([stroke], volume.geometry).voxels_kji)
+    assert session.predict().region == whole.grown((4, 4, 4), SHAPE)
+
+
+def test_a_stroke_of_very_many_parts_is_seen_as_a_whole() -> None:
+    shape = (9, 30, 900)
+    array = np.zeros(shape, np.float32)
+    array[3:6, 14:17] = 100
+    volume = Volume(array, Geometry.from_spacing(shape, (1, 1, 1)))
+    session = Session(NearSighted(sure=0.1), volume)
+    session.add(Scribble.from_ijk(volume.geometry, [(5, 15, 4), (895, 15, 4)]))
+    assert session.predict().region.shape_kji == (9, 9, 899)
+
+
+def test_a_click_on_one_part_of_a_stroke_corrects_that_part_alone() -> None:
+    volume, stroke = oblique_vessel()
+    model = NearSighted(sure=0.1)
+    session = Session(model, volume)
+    session.add(stroke)
+    before = session.predict().mask.array_kji
+    del model.predicted[:]
+    session.add(click(volume, (5, 4, 15), positive=False))
+    after = session.predict().mask.array_kji
+    assert [region.size <= 9**3 for region, _ in model.predicted] == [True]
+    assert np.argwhere(before != after).tolist() == [[15, 4, 5]]
+
+
+def test_progress_goes_forward_over_all_parts_of_a_stroke() -> None:
+    volume, stroke = oblique_vessel()
+    session = Session(NearSighted(sure=0.1), volume)
+    session.add(stroke)
+    seen: list[float] = []
+    session.predict(progress=lambda fraction, phrase: seen.append(fraction))
+    assert len(seen) > 3 and seen == sorted(seen) and seen[-1] <= 1
