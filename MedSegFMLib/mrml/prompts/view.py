@@ -13,13 +13,13 @@ from typing import Any
 import slicer
 
 from ...errors import PromptError
+from ...prompts.positions import Position
 from ...prompts.prompt_list import PromptList
 from ...prompts.types import (
     Box,
     Lasso,
     Line,
     Point,
-    Position,
     Prompt,
     Scribble,
     is_positive,
