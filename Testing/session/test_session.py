@@ -263,7 +263,7 @@ def test_encodings_past_the_budget_are_let_go(blob: tuple[Volume, np.ndarray]) -
         session.add(Box.from_ijk(blob[0].geometry, ijk, np.add(ijk, 1)))
         session.labelmap()
         assert len(model.encoded) == n + 1
-    assert len(session._predictor._encodings) == 2
+    assert len(session._predictor._predictor._encodings) == 2
 
 
 def test_a_model_that_continues_gives_the_same_mask_on_every_way(
