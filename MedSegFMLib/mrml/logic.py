@@ -20,7 +20,7 @@ from ..errors import MaskError, PromptError
 from ..prompts.edits import with_classes, with_prompt, without_prompts
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Point, Prompt
-from ..prompts.voxels import kept_part, to_voxels
+from ..prompts.voxels import kept_part
 from ..registry import card, resolve_name
 from ..segmenter import ModelCard
 from ..volumes.region import Region
@@ -360,16 +360,6 @@ class SegmentationLogic:
             return False
         self._interaction.show_present(recall=True)
         return True
-
-    def check_inside(self, prompts: PromptList) -> None:
-        """Refuse prompts that are not in the volume.
-
-        Raises:
-            PromptError: If one is outside the volume.
-            VolumeError: If no volume is chosen.
-        """
-        geometry = self._workspace.require_volume().geometry
-        to_voxels([prompt for _, prompt in prompts.entries], geometry)
 
     def predict(self) -> None:
         """Request the answer to the present prompts, also if one is remembered."""
