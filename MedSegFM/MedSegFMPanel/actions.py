@@ -60,7 +60,7 @@ class Actions:
 
     def _recover(self):
         self._panel.recovery.recover(self._logic)
-        self._panel.follow_model()
+        self._panel.model.follow()
 
     def _load_sample(self):
         self._panel.parameters.volume = sample_data.make_phantom()
@@ -95,7 +95,7 @@ class Actions:
         self._logic.requests.set_host(host)
 
     def _restart(self):
-        self._panel.restart_worker()
+        self._panel.model.restart_worker()
         self._panel.status.inform(
             _("The model was restarted; your prompts and segments are unchanged.")
         )

@@ -6,12 +6,11 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MedSegFMLib import registry
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.recovery import Recovery
 from MedSegFMLib.mrml.updates import ConsistencyProgressed, ConsistencyStarted, VolumeGone, Written
-from MedSegFMLib.mrml.words import messages, model_messages, update_messages
+from MedSegFMLib.mrml.words import messages, update_messages
 from MedSegFMLib.weights import store
 from MedSegFMLib.worker.events import Progressed
 
@@ -19,9 +18,9 @@ from .actions import Actions
 from .comparison.section import CompareSection
 from .consistency.section import ConsistencySection
 from .dialogs import Dialogs
+from .model.choice import ModelChoice
 from .model.images import ImageChoice
 from .model.installation import Installation
-from .model.options import ModelOptions, with_options
 from .model.section import ModelSection
 from .parameter_link import ParameterLink
 from .prompts.buttons import PromptButtons, Shortcuts, hint
@@ -56,6 +55,7 @@ class Panel:
         logic: The scene logic.
         parameters: The parameters that are followed; None while a scene closes.
         volume: The volume that is chosen.
+        model: The model that is chosen.
     """
 
     def __init__(self, widget, ui, resource_path, make_client=worker_client, dialogs=None):
@@ -84,16 +84,16 @@ class Panel:
         self.installation = Installation(
             resource_path("requirements.txt"), resource_path("requirements-models.txt")
         )
+        self.model = ModelChoice(self)
         self.models = ModelSection(
             ui,
             self.installation,
             self.dialogs,
             self.status,
             self.attempt,
-            self._on_model_changed,
-            self.restart_worker,
+            self.model.look_again,
+            self.model.restart_worker,
         )
-        self.options = ModelOptions(ui.optionsSection, self._on_options)
         self.images = ImageChoice(ui.imagesSection, self.logic, self.attempt)
         self.consistency = ConsistencySection(ui, self.logic, self.attempt)
         self.comparing = CompareSection(self)
@@ -180,17 +180,6 @@ class Panel:
             self.parameters.volume = self.logic.volume_node
         self.apply()
 
-    def restart_worker(self):
-        """End the model's process and start another one, which gets the pending request again."""
-        self.logic.requests.restart()
-        self.warm_up()
-
-    def use_model(self, model):
-        """Predict with a model whose weights were imported."""
-        self.parameters.model = type(self.parameters.model)[model]
-        self.restart_worker()
-        self._on_model_changed()
-
     def attempt(self, action, *args):
         """Run an action; an error becomes the status line. Returns whether there was none."""
         try:
@@ -215,33 +204,13 @@ class Panel:
         self.logic.limits.avoid_others = chosen.avoidOthers
         if chosen.volume is not self.logic.volume_node:
             self.volume.choose(chosen.volume)
-        self._apply_model(chosen)
+        self.model.apply()
         self.consistency.apply(chosen)
         self.comparing.apply(chosen)
         if chosen.autoRun:
             # A request that waited for Run need not wait any more.
             self.logic.requests.release()
         self.refresh()
-
-    def follow_model(self):
-        """Bring the parameters to the volume and the model of the work: work was loaded."""
-        parameters, logic = self.parameters, self.logic
-        # As one change: the model before would answer work that another one has done.
-        was_modifying = parameters.parameterNode.StartModify()
-        parameters.volume = logic.volume_node
-        parameters.modelOptions = with_options(parameters.modelOptions, logic.model, logic.options)
-        parameters.model = type(parameters.model)[logic.model]
-        parameters.parameterNode.EndModify(was_modifying)
-
-    def _apply_model(self, chosen):
-        logic, wanted = self.logic, (chosen.model.value, chosen.device.value)
-        options = self.options.show(registry.card(wanted[0]), chosen.modelOptions)
-        if (*wanted, options) == (logic.model, logic.device, logic.options):
-            return
-        if self.attempt(lambda: logic.set_model(*wanted, **options)):
-            self.warm_up()
-        else:
-            chosen.model = type(chosen.model)[logic.model]
 
     def pump(self):
         """Follow worker, scene and downloads; the timer calls it on the main thread."""
@@ -267,7 +236,7 @@ class Panel:
         if self.parameters is None:
             return
         ui, logic = self.ui, self.logic
-        self._show_model(self.parameters.model.value)
+        self.model.show(self.parameters.model.value)
         has_volume = logic.volume is not None
         usable = has_volume and self.models.can_run
         self.buttons.show(logic.card, usable, logic.classes)
@@ -319,36 +288,3 @@ class Panel:
             self.status.busy(True, _("The model is being started…"))
         else:
             self.status.busy(self.logic.consistency.is_measuring)
-
-    def warm_up(self):
-        """Let an idle worker load the chosen model."""
-        self._show_model(self.logic.model)
-        if self.models.can_run and not (
-            self.logic.is_predicting or self.logic.consistency.is_measuring
-        ):
-            self.logic.requests.warm_up()
-
-    def _show_model(self, name):
-        logic = self.logic
-        geometry = None if logic.volume is None else logic.volume.geometry
-        model_card = registry.card(name)
-        self.models.show(
-            name,
-            logic.options if name == logic.model else {},
-            model_messages.region_voxels(model_card, logic.prompts, logic.current_label, geometry),
-            logic.device,
-        )
-
-    def _on_options(self, text):
-        if self.parameters is None:
-            return
-        if text == self.parameters.modelOptions:
-            # A private option was changed, which the scene does not hold.
-            self._apply_model(self.parameters)
-            self.refresh()
-        self.parameters.modelOptions = text
-
-    def _on_model_changed(self):
-        self.models.look_again()
-        self.refresh()
-        self.warm_up()

@@ -8,7 +8,6 @@ If the default model can run, the checks that depend on a model run with that on
 import os
 import signal
 import tempfile
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,7 +17,6 @@ import slicer
 
 from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.mrml.comparison.comparison import ModelComparison
-from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.nodes.volume_nodes import volume_from_node
 from MedSegFMLib.mrml.prompts.nodes import box_from_roi, show_prompt
 from MedSegFMLib.mrml.training.training_set import AcceptedSegments, write_cases
@@ -26,24 +24,32 @@ from MedSegFMLib.mrml.updates import Written
 from MedSegFMLib.mrml.words.model_messages import weights_fault
 from MedSegFMLib.prompts.types import Box, Point
 from MedSegFMLib.registry import DEFAULT_MODEL, card, missing_packages
-from MedSegFMLib.volumes.io.sitk_images import volume_from_sitk
-from MedSegFMLib.worker.client import WorkerClient
 from MedSegFMLib.worker.events import Restarted, Stopped
-from MedSegFMLib.worker.launchers import LocalLauncher
 
 from .model.installation import RUNTIMES
+from .self_test_phantom import (
+    BALL_IJK,
+    PATIENCE_SECONDS,
+    SHAPE_KJI,
+    WEIGHTS_FREE,
+    add_ball,
+    ball,
+    ball_box,
+    dice,
+    logic_on_ball,
+    read_volume,
+    scene_logic,
+    segment_mask,
+    wait,
+)
 
-WEIGHTS_FREE = "randomwalk"
-_SHAPE_KJI = (24, 30, 34)
-_BALL_IJK, _RADIUS = (17, 15, 12), 7
-_PATIENCE_SECONDS = 60
 # A ball of 15 voxels has much surface.
 _GOOD_DICE = 0.75
 
 
 def check_geometry(test):
     """A box in an oblique, anisotropic, left-handed volume comes back as it was."""
-    node = _add_ball()
+    node = add_ball()
     geometry = volume_from_node(node).geometry
     box = Box.from_ijk(geometry, (8, 6, 4), (26, 24, 20))
     roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
@@ -54,11 +60,11 @@ def check_geometry(test):
 
 def check_prompt_gives_segment(test):
     """A box around the object gives its segment."""
-    with _segmentation(test) as (logic, node):
-        logic.add(_box(node))
-        _wait(logic)
-        mask = _mask(logic, node, 1)
-        test.assertGreater(_dice(mask, _ball()), _GOOD_DICE)
+    with logic_on_ball(test) as (logic, node):
+        logic.add(ball_box(node))
+        wait(logic)
+        mask = segment_mask(logic, node, 1)
+        test.assertGreater(dice(mask, ball()), _GOOD_DICE)
 
 
 def check_overlap_policy(test):
@@ -68,143 +74,143 @@ def check_overlap_policy(test):
         ("all", True, True),
         ("all", False, False),
     ):
-        with _segmentation(test) as (logic, node):
+        with logic_on_ball(test) as (logic, node):
             logic.limits.overwrite = overwrite
             logic.objects.add("neighbour")
-            half = _ball() & (np.indices(_SHAPE_KJI)[2] < _BALL_IJK[0])
+            half = ball() & (np.indices(SHAPE_KJI)[2] < BALL_IJK[0])
             slicer.util.updateSegmentBinaryLabelmapFromArray(
                 half.astype(np.uint8), logic.segments.node, logic.segments.ids[1], node
             )
             logic.objects.set_locked(1, locked)
             logic.objects.add("object")
-            logic.add(_box(node))
-            _wait(logic)
-            test.assertEqual(np.array_equal(_mask(logic, node, 1), half), keeps)
-            overlaps = bool((_mask(logic, node, 1) & _mask(logic, node, 2)).any())
+            logic.add(ball_box(node))
+            wait(logic)
+            test.assertEqual(np.array_equal(segment_mask(logic, node, 1), half), keeps)
+            overlaps = bool((segment_mask(logic, node, 1) & segment_mask(logic, node, 2)).any())
             test.assertEqual(overlaps, overwrite == "none")
         slicer.mrmlScene.Clear()
 
 
 def check_undo_and_redo(test):
     """Undo and redo bring the segments of those prompts back."""
-    with _segmentation(test) as (logic, node):
-        logic.add(_box(node))
-        _wait(logic)
-        first = _mask(logic, node, 1)
-        logic.add(Point.from_ijk(logic.volume.geometry, _BALL_IJK, positive=False))
-        _wait(logic)
-        second = _mask(logic, node, 1)
+    with logic_on_ball(test) as (logic, node):
+        logic.add(ball_box(node))
+        wait(logic)
+        first = segment_mask(logic, node, 1)
+        logic.add(Point.from_ijk(logic.volume.geometry, BALL_IJK, positive=False))
+        wait(logic)
+        second = segment_mask(logic, node, 1)
         test.assertFalse(np.array_equal(first, second))
         logic.undo()
-        _wait(logic)
-        test.assertTrue(np.array_equal(_mask(logic, node, 1), first))
+        wait(logic)
+        test.assertTrue(np.array_equal(segment_mask(logic, node, 1), first))
         logic.redo()
-        _wait(logic)
-        test.assertTrue(np.array_equal(_mask(logic, node, 1), second))
+        wait(logic)
+        test.assertTrue(np.array_equal(segment_mask(logic, node, 1), second))
 
 
 def check_planes_are_compared(test):
     """The disagreement of the planes is shown after the segment, which is not changed."""
-    with _segmentation(test) as (logic, node):
-        logic.add(_box(node))
-        _wait(logic)
-        mask = _mask(logic, node, 1)
+    with logic_on_ball(test) as (logic, node):
+        logic.add(ball_box(node))
+        wait(logic)
+        mask = segment_mask(logic, node, 1)
         logic.consistency.switch(True)
-        _wait(logic)
+        wait(logic)
         found, overlay = logic.consistency.current, logic.consistency_view.overlay
         test.assertTrue(0 <= found.agreement <= 1)
-        test.assertTrue(np.array_equal(_mask(logic, node, 1), mask))
+        test.assertTrue(np.array_equal(segment_mask(logic, node, 1), mask))
         shown, expected = volume_from_node(overlay.node), logic.volume.geometry.crop(found.region)
         test.assertTrue(shown.geometry.matches(expected))
         test.assertTrue(np.array_equal(shown.array_kji, found.disagreement_kji))
         test.assertEqual(logic.questions.answer_doubt(True), found.suggestion is not None)
         logic.consistency.switch(False)
         test.assertIsNone(overlay.node)
-        _wait(logic)
+        wait(logic)
 
 
 def check_models_are_compared(test):
     """Models get the same prompts, the segment stays, and a result can be taken and given back."""
-    with _segmentation(test) as (logic, node):
-        logic.add(_box(node))
-        _wait(logic)
-        mask = _mask(logic, node, 1)
+    with logic_on_ball(test) as (logic, node):
+        logic.add(ball_box(node))
+        wait(logic)
+        mask = segment_mask(logic, node, 1)
         comparison = ModelComparison(logic)
         comparison.start(["ellipsoid", "randomwalk"])
-        end = monotonic() + _PATIENCE_SECONDS
+        end = monotonic() + PATIENCE_SECONDS
         while comparison.is_computing:
             test.assertLess(monotonic(), end)
             logic.pump()
             comparison.pump()
             sleep(0.01)
-        test.assertTrue(np.array_equal(_mask(logic, node, 1), mask))
+        test.assertTrue(np.array_equal(segment_mask(logic, node, 1), mask))
         found = comparison.result("randomwalk").masks[1]
-        expected = np.zeros(_SHAPE_KJI, bool)
+        expected = np.zeros(SHAPE_KJI, bool)
         expected[found.region.slices] = found.mask_kji
         comparison.use_result("randomwalk", 1)
-        test.assertTrue(np.array_equal(_mask(logic, node, 1), expected))
+        test.assertTrue(np.array_equal(segment_mask(logic, node, 1), expected))
         logic.undo()
-        test.assertTrue(np.array_equal(_mask(logic, node, 1), mask))
+        test.assertTrue(np.array_equal(segment_mask(logic, node, 1), mask))
         comparison.shut_down()
 
 
 def check_training_set(test):
     """Accepted segments become cases: the voxels of volume and segment, where they are."""
-    with tempfile.TemporaryDirectory() as folder, _segmentation(test) as (logic, node):
-        logic.add(_box(node))
-        _wait(logic)
+    with tempfile.TemporaryDirectory() as folder, logic_on_ball(test) as (logic, node):
+        logic.add(ball_box(node))
+        wait(logic)
         cases = Path(folder) / "cases"
         for _step in write_cases(AcceptedSegments(slicer.mrmlScene).candidates(), cases):
             pass
         (case,) = read_cases(cases / "cases.json")
-        image, label = _read(case.image), _read(case.label)
+        image, label = read_volume(case.image), read_volume(case.label)
         test.assertTrue(image.geometry.matches(logic.volume.geometry, tolerance_mm=1e-3))
         test.assertTrue(label.geometry.matches(image.geometry, tolerance_mm=1e-3))
         test.assertTrue(np.array_equal(image.array_kji, logic.volume.array_kji))
-        test.assertTrue(np.array_equal(label.array_kji == 1, _mask(logic, node, 1)))
+        test.assertTrue(np.array_equal(label.array_kji == 1, segment_mask(logic, node, 1)))
 
 
 def check_save_and_load(test):
     """A saved scene comes back with its prompts, and goes on."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "scene.mrb")
-        with _segmentation(test) as (logic, node):
-            logic.add(_box(node))
-            _wait(logic)
+        with logic_on_ball(test) as (logic, node):
+            logic.add(ball_box(node))
+            wait(logic)
             prompts = logic.prompts
             test.assertTrue(slicer.mrmlScene.WriteToMRB(path))
         slicer.mrmlScene.Clear()
-        with _logic(test) as (logic, _client):
+        with scene_logic(test) as (logic, _client):
             test.assertTrue(slicer.mrmlScene.ReadFromMRB(path))
-            _wait(logic)
+            wait(logic)
             test.assertEqual(logic.prompts, prompts)
-            logic.add(Point.from_ijk(logic.volume.geometry, _BALL_IJK))
-            _wait(logic)
-            test.assertGreater(_dice(_mask(logic, logic.volume_node, 1), _ball()), _GOOD_DICE)
+            logic.add(Point.from_ijk(logic.volume.geometry, BALL_IJK))
+            wait(logic)
+            test.assertGreater(dice(segment_mask(logic, logic.volume_node, 1), ball()), _GOOD_DICE)
 
 
 def check_cancel(test):
     """Cancel ends a prediction, and the prompts stay."""
-    with _segmentation(test) as (logic, node):
-        logic.add(_box(node))
+    with logic_on_ball(test) as (logic, node):
+        logic.add(ball_box(node))
         logic.cancel()
-        updates = _wait(logic)
+        updates = wait(logic)
         test.assertTrue(any(isinstance(update, Stopped | Written) for update in updates))
         test.assertEqual(len(logic.prompts.entries), 1)
 
 
 def check_crash(test):
     """A worker that is killed is started again, and answers."""
-    with _logic(test) as (logic, client):
-        node = _add_ball()
+    with scene_logic(test) as (logic, client):
+        node = add_ball()
         logic.set_volume(node)
-        logic.add(_box(node))
-        _wait(logic)
+        logic.add(ball_box(node))
+        wait(logic)
         os.kill(client.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-        logic.add(Point.from_ijk(logic.volume.geometry, _BALL_IJK))
-        updates = _wait(logic)
+        logic.add(Point.from_ijk(logic.volume.geometry, BALL_IJK))
+        updates = wait(logic)
         test.assertTrue(any(isinstance(update, Restarted | Written) for update in updates))
-        test.assertGreater(_dice(_mask(logic, node, 1), _ball()), _GOOD_DICE)
+        test.assertGreater(dice(segment_mask(logic, node, 1), ball()), _GOOD_DICE)
 
 
 CHECKS = (
@@ -246,74 +252,5 @@ def why_left_out(model):
     return f"{model_card.title} was left out: {reason}"
 
 
-@contextmanager
-def _logic(test):
-    client = WorkerClient(LocalLauncher())
-    logic = SegmentationLogic(slicer.mrmlScene, lambda _host: client, slicer.app.applicationLogic())
-    logic.set_model(getattr(test, "model", WEIGHTS_FREE))
-    try:
-        yield logic, client
-    finally:
-        logic.close()
-
-
-@contextmanager
-def _segmentation(test):
-    with _logic(test) as (logic, _client):
-        node = _add_ball()
-        logic.set_volume(node)
-        yield logic, node
-
-
-def _add_ball():
-    turn = np.deg2rad(20)
-    axes = np.array([[-np.cos(turn), np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
-    matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = axes * (1.0, 1.2, 2.0), (12.5, -40.0, 7.0)
-    voxels = np.where(_ball(), 300, 40) + np.random.default_rng(0).normal(0, 10, _SHAPE_KJI)
-    return slicer.util.addVolumeFromArray(voxels.astype(np.int16), matrix, "Ball")
-
-
-def _ball():
-    k, j, i = np.indices(_SHAPE_KJI)
-    x, y, z = _BALL_IJK
-    return (i - x) ** 2 + (j - y) ** 2 + (k - z) ** 2 <= _RADIUS**2
-
-
-def _box(node):
-    low = [v - _RADIUS - 1 for v in _BALL_IJK]
-    high = [v + _RADIUS + 2 for v in _BALL_IJK]
-    return Box.from_ijk(volume_from_node(node).geometry, low, high)
-
-
-def _read(path):
-    """A volume by Slicer's own SimpleITK; the library's reader needs packages that Slicer lacks."""
-    import SimpleITK
-
-    return volume_from_sitk(SimpleITK.ReadImage(str(path)), str(path))
-
-
-def _mask(logic, volume_node, label):
-    found = slicer.util.arrayFromSegmentBinaryLabelmap(
-        logic.segments.node, logic.segments.ids[label], volume_node
-    )
-    return np.zeros(_SHAPE_KJI, bool) if found is None else found > 0
-
-
-def _dice(first, second):
-    return 2 * (first & second).sum() / (first.sum() + second.sum())
-
-
 def _sorted(corners):
     return np.array(sorted(map(tuple, np.round(corners, 4))))
-
-
-def _wait(logic):
-    updates, end = [], monotonic() + _PATIENCE_SECONDS
-    while True:
-        updates += logic.pump()
-        if not (logic.is_predicting or logic.consistency.is_measuring):
-            return updates
-        if monotonic() > end:
-            raise AssertionError(f"No answer within {_PATIENCE_SECONDS} s: {updates}")
-        sleep(0.01)

@@ -46,8 +46,8 @@ class VolumeChoice:
         panel.status.clear()
         if node is not None:
             panel.models.look_again()
-            panel.follow_model()
-            panel.warm_up()
+            panel.model.follow()
+            panel.model.warm_up()
 
     def look_again(self):
         """Choose a node that was refused again once it has changed; loading takes two steps."""

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PageError
-from ..prompts.types import Box, Lasso, Line, Point, Position, Prompt, Scribble
+from ..prompts.positions import Position, as_position
+from ..prompts.types import Box, Lasso, Line, Point, Prompt, Scribble
 from ..volumes.geometry import Geometry, Matrix
 from .view_image import ViewImage
 
@@ -32,7 +33,7 @@ def places_ras(
     matrix = image.pixels_to_ras(number)
     if matrix is None:
         raise PageError("The view has changed since; draw again in a slice view.")
-    return [_triple(place) for place in _moved(matrix, [(x, y, 0.0) for x, y in pixels])]
+    return [as_position(place) for place in _moved(matrix, [(x, y, 0.0) for x, y in pixels])]
 
 
 def prompt_of(kind: str, places: Sequence[Position], geometry: Geometry) -> Prompt:
@@ -86,8 +87,3 @@ def box_around(places: Sequence[Position], geometry: Geometry) -> Box:
 
 def _moved(matrix: Matrix, points: Sequence[tuple[float, float, float]]) -> NDArray[np.float64]:
     return np.asarray(np.array(points) @ matrix[:3, :3].T + matrix[:3, 3])
-
-
-def _triple(values: NDArray[np.float64]) -> Position:
-    r, a, s = (float(value) for value in values)
-    return r, a, s

@@ -17,7 +17,8 @@ from ..errors import VolumeError
 from ..system.json_files import JsonError, load_json
 from ..system.npz_files import open_npz
 from ..system.regular_files import check_regular_file, leads_somewhere
-from .boxes_pickle import BoxesFault, box_numbers, parse_boxes
+from .boxes_pickle import box_numbers, parse_boxes
+from .numpy_objects import BoxesFault
 
 VoxelBox = tuple[tuple[int, int, int], tuple[int, int, int]]
 

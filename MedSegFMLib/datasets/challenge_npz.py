@@ -27,9 +27,9 @@ from ..system.json_files import JsonError, parse_json
 from ..system.npz_files import NpzArrays, open_npz
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
-from .boxes_pickle import BoxesFault
 from .challenge_boxes import VoxelBox, box_dict, present_labels
 from .challenge_prompts import read_texts, unique_names
+from .numpy_objects import BoxesFault
 
 SPACING_ORDERS = ("xyz", "zyx")
 DEFAULT_SPACING_ORDER = "xyz"

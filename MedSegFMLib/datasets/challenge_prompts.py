@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from ..errors import VolumeError
 from ..system.names import name_fault, parse_label
 from ..system.npz_files import NpzArrays, open_npz
-from .boxes_pickle import BoxesFault, box_numbers, parse_boxes
+from .boxes_pickle import box_numbers, parse_boxes
+from .numpy_objects import BoxesFault
 
 _LARGEST_PICKLE = 1 << 25
 _INSTANCE = "instance_label"

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
-import numpy as np
-
-from ..errors import MaskError, MedSegFMError, PromptError
+from ..errors import MedSegFMError, PromptError
 from ..prompts.edits import replaced, with_prompt
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import prompt_name
 from ..prompts.voxels import to_voxels
 from ..segmenter import class_numbers
-from ..volumes.segmentations.treatment import Treatment
-from ..worker.events import Event, Predicted
 from .consistency.tracker import ConsistencyTracker
 from .prompts.edits import Added, Deleted, Edit, Refused, Replaced
 from .prompts.view import PromptView
-from .requests.request_queue import PendingRequest, RequestQueue
-from .segments.model_voxels import ModelVoxels
-from .segments.replacements import Replacements
+from .requests.request_queue import RequestQueue
 from .segments.segments import Segments
 from .segments.writer import SegmentWriter
-from .updates import PromptsChanged, Update, Warned, Written
+from .updates import PromptsChanged, Update, Warned
 from .workspace import Workspace
 
 
@@ -34,10 +27,9 @@ class Interaction:
         workspace: The present work.
         view: The markups of the prompts.
         segments: The segments of the objects.
-        writer: Writes answers into them.
-        replacements: Replaces them by other results.
+        writer: Holds the voxels that segments have from answers.
         queue: Takes the requests.
-        consistency: Measures the agreement of the planes after each answer.
+        consistency: Shows and measures the agreement of the planes.
         updates: Gets what the user should see.
 
     Attributes:
@@ -51,7 +43,6 @@ class Interaction:
         view: PromptView,
         segments: Segments,
         writer: SegmentWriter,
-        replacements: Replacements,
         queue: RequestQueue,
         consistency: ConsistencyTracker,
         updates: list[Update],
@@ -60,7 +51,6 @@ class Interaction:
         self._view = view
         self._segments = segments
         self._writer = writer
-        self._replacements = replacements
         self._queue = queue
         self._consistency = consistency
         self._updates = updates
@@ -160,74 +150,6 @@ class Interaction:
         if self._consistency.is_on:
             self._consistency.show()
 
-    def take_event(self, event: Event, pending: PendingRequest | None) -> None:
-        """Take an event of the worker, with the request that was pending when it came."""
-        if pending is not None and pending.for_consistency:
-            self._consistency.take(event, pending)
-            return
-        self._updates.append(event)
-        workspace = self._workspace
-        if not isinstance(event, Predicted) or pending is None or workspace.volume is None:
-            return
-        prompts = pending.prompts
-        places = self._consistency.places
-        if places.is_used or any(a.question is not None for a in event.answers.values()):
-            places.take(prompts, event.answers)
-        try:
-            written = self._writer.write_answers(
-                workspace.volume_node, workspace.volume.geometry, prompts, event.answers
-            )
-        except MedSegFMError as error:
-            self._updates.append(Warned(str(error)))
-            return
-        self._writer.remember(self._queue.model.text, prompts)
-        bounds = {n: a.lower_bound for n, a in event.answers.items() if a.lower_bound is not None}
-        voxels = {n: int(np.count_nonzero(a.mask_kji)) for n, a in event.answers.items()}
-        self._updates.append(replace(written, voxels=voxels, lower_bounds=bounds))
-        for label in written.cut_off:
-            self._updates.append(Warned(self._cut_off_sentence(prompts.name(label))))
-        for label, mask in pending.replaced.items():
-            self.replace_segment(label, mask)
-        workspace.store()
-        if self._consistency.is_on:
-            self._consistency.measure()
-
-    def replace_segment(self, label: int, mask: ModelVoxels) -> None:
-        """Make an object's segment hold these voxels of the volume; undo brings it back."""
-        workspace = self._workspace
-        volume = workspace.require_volume()
-        self._segments.ensure_node(workspace.volume_node)
-        self._segments.ensure(label, workspace.prompts.name(label))
-        self._note_written(
-            self._replacements.replace(
-                workspace.volume_node, volume.geometry, workspace.prompts, label, mask
-            )
-        )
-
-    def treat(self, label: int, treatment: Treatment) -> bool:
-        """Treat an object's segment; see `Objects.treat`."""
-        workspace = self._workspace
-        geometry = workspace.require_volume().geometry
-        if not self._segments.is_there(label):
-            name = workspace.prompts.name(label)
-            raise MaskError(f"{name} has no segment to change yet; predict it first.")
-        written = self._replacements.treat(
-            workspace.volume_node, geometry, workspace.prompts, label, treatment
-        )
-        self._note_written(written)
-        return bool(written.added.get(label) or written.removed.get(label))
-
-    def put_back(self, redo: bool) -> None:
-        """Undo the last replacement of a segment, or redo it."""
-        workspace = self._workspace
-        if self._queue.pending is not None:
-            # An awaited answer counts again.
-            self._queue.pending.replaced.clear()
-        geometry = workspace.require_volume().geometry
-        self._note_written(
-            self._replacements.put_back(workspace.volume_node, geometry, workspace.prompts, redo)
-        )
-
     def check(self, prompts: PromptList, before: PromptList) -> None:
         """Refuse prompts that are new in a list and that the model cannot take.
 
@@ -298,18 +220,3 @@ class Interaction:
         self._queue.drop()
         self._updates.append(written)
         self._consistency.measure()
-
-    def _note_written(self, written: Written) -> None:
-        workspace = self._workspace
-        model, prompts = self._queue.model.text, workspace.prompts
-        if not prompts.entries or self._writer.held == (model, prompts):
-            # Otherwise the other objects still lack their answer.
-            self._writer.remember(model, prompts)
-        self._updates += [written, PromptsChanged()]
-        workspace.store()
-
-    def _cut_off_sentence(self, name: str) -> str:
-        return (
-            f"A part of {name} lies outside the voxels that {self._segments.node.GetName()} has "  # type: ignore[union-attr]
-            "room for; choose a new segmentation to keep all of it."
-        )

@@ -20,12 +20,13 @@ from ..errors import MaskError, PromptError
 from ..prompts.edits import with_classes, with_prompt, without_prompts
 from ..prompts.prompt_list import PromptList
 from ..prompts.types import Box, Point, Prompt
-from ..prompts.voxels import kept_part, to_voxels
+from ..prompts.voxels import kept_part
 from ..registry import card, resolve_name
 from ..segmenter import ModelCard
 from ..volumes.region import Region
 from ..volumes.volume import Volume
 from .answer_limits import AnswerLimits
+from .answers import Answers
 from .autosave import Autosave
 from .consistency.tracker import ConsistencyTracker
 from .consistency.view import ConsistencyView
@@ -36,6 +37,7 @@ from .objects import Objects
 from .places.tracker import PlaceTracker
 from .prompts.view import PromptView
 from .questions import Questions
+from .replacing import SegmentReplacer
 from .requests.client import Client
 from .requests.request_queue import RequestQueue
 from .saved_work import SavedWork
@@ -105,14 +107,18 @@ class SegmentationLogic:
             work, segments, queue, self.consistency_view, places, updates
         )
         self._interaction = interaction = Interaction(
-            work, view, segments, writer, replacements, queue, consistency, updates
+            work, view, segments, writer, queue, consistency, updates
         )
+        self._replacer = replacer = SegmentReplacer(
+            work, segments, writer, replacements, queue, updates
+        )
+        self._answers = Answers(work, segments, writer, replacer, queue, consistency, updates)
         self._follower = follower = SceneFollower(
             scene, work, interaction, view, segments, writer, queue, consistency, updates
         )
         self.questions = Questions(consistency, places, self.consistency_view, self._click, updates)
         self.objects = Objects(
-            work, segments, writer, replacements, queue, interaction, consistency
+            work, segments, writer, replacements, replacer, queue, interaction, consistency
         )
         self.limits = AnswerLimits(work, writer, others, interaction)
         self.images = ImageChoice(work, follower.observer)
@@ -337,7 +343,7 @@ class SegmentationLogic:
         """Undo the last replacement of a segment or change of the prompts; False without one."""
         self._interaction.take_edits()
         if self._writer.replaced.can_undo(self.prompts):
-            self._interaction.put_back(redo=False)
+            self._replacer.put_back(redo=False)
             return True
         if not self._workspace.history.undo():
             return False
@@ -348,22 +354,12 @@ class SegmentationLogic:
         """Redo what was undone last; False without any."""
         self._interaction.take_edits()
         if self._writer.replaced.can_redo(self.prompts):
-            self._interaction.put_back(redo=True)
+            self._replacer.put_back(redo=True)
             return True
         if not self._workspace.history.redo():
             return False
         self._interaction.show_present(recall=True)
         return True
-
-    def check_inside(self, prompts: PromptList) -> None:
-        """Refuse prompts that are not in the volume.
-
-        Raises:
-            PromptError: If one is outside the volume.
-            VolumeError: If no volume is chosen.
-        """
-        geometry = self._workspace.require_volume().geometry
-        to_voxels([prompt for _, prompt in prompts.entries], geometry)
 
     def predict(self) -> None:
         """Request the answer to the present prompts, also if one is remembered."""
@@ -386,7 +382,7 @@ class SegmentationLogic:
         elif self.view.has_edits:
             self._interaction.take_edits()
         for event, pending in self.requests.poll():
-            self._interaction.take_event(event, pending)
+            self._answers.take(event, pending)
         if self.overlay.node is not None:
             self.overlay.expire()
         if self.consistency.is_on:

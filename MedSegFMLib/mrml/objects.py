@@ -9,6 +9,7 @@ from ..volumes.segmentations.treatment import Treatment
 from ..volumes.volume import Volume
 from .consistency.tracker import ConsistencyTracker
 from .interaction import Interaction
+from .replacing import SegmentReplacer
 from .requests.request_queue import RequestQueue
 from .segment_choice import SegmentChoice
 from .segments.export import labels_of_segments
@@ -27,7 +28,8 @@ class Objects:
         workspace: The present work.
         segments: The segments of the objects.
         writer: Holds the voxels that segments have from answers.
-        replacements: Replaces segments by other results.
+        replacements: Adds segments beside those of the objects.
+        replacer: Replaces segments by other results.
         queue: Holds the pending request.
         interaction: Changes the prompts.
         consistency: Shows the agreement of the planes for the current object.
@@ -39,6 +41,7 @@ class Objects:
         segments: Segments,
         writer: SegmentWriter,
         replacements: Replacements,
+        replacer: SegmentReplacer,
         queue: RequestQueue,
         interaction: Interaction,
         consistency: ConsistencyTracker,
@@ -47,6 +50,7 @@ class Objects:
         self._segments = segments
         self._writer = writer
         self._replacements = replacements
+        self._replacer = replacer
         self._queue = queue
         self._interaction = interaction
         self._consistency = consistency
@@ -164,7 +168,7 @@ class Objects:
         """
         self._interaction.take_edits()
         self._check_unlocked(label, "replace")
-        self._interaction.replace_segment(label, mask)
+        self._replacer.replace(label, mask)
         pending = self._queue.pending
         if pending is not None and not pending.for_consistency:
             pending.replaced[label] = mask
@@ -188,7 +192,7 @@ class Objects:
         self._interaction.take_edits()
         label = self._workspace.current_label if label is None else label
         self._check_unlocked(label, "change")
-        return self._interaction.treat(label, treatment)
+        return self._replacer.treat(label, treatment)
 
     def add_segment(self, name: str, mask: ModelVoxels) -> str:
         """Add a segment beside those of the objects: see `Replacements.add_segment`."""

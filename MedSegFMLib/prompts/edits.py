@@ -9,8 +9,9 @@ import numpy as np
 
 from ..volumes.geometry import Geometry, Matrix
 from .mask import Mask
+from .positions import Position, as_position
 from .prompt_list import PromptList
-from .types import Box, Line, Point, Position, Prompt, Text, is_start
+from .types import Box, Line, Point, Prompt, Text, is_start
 
 
 def replaced(prompts: PromptList, index: int, prompt: Prompt) -> PromptList:
@@ -112,8 +113,7 @@ def carrier(matrix: Matrix) -> Callable[[PromptList], PromptList]:
 
 def _carried(prompt: Prompt, matrix: Matrix) -> Prompt:
     def place(position: Position) -> Position:
-        x, y, z = (matrix[:3, :3] @ position + matrix[:3, 3]).tolist()
-        return (x, y, z)
+        return as_position(matrix[:3, :3] @ position + matrix[:3, 3])
 
     if isinstance(prompt, Text):
         return prompt

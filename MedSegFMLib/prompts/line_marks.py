@@ -10,8 +10,9 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from ..volumes.geometry import Geometry, Matrix
-from .types import Box, Line, Point, Position, Prompt
+from ..volumes.geometry import Geometry
+from .positions import as_position
+from .types import Box, Line, Point, Prompt
 
 # The other two diameters of the ellipsoid as a part of the line's length: the one across the line
 # that is most nearly within the slice, and the one across slices.
@@ -38,7 +39,7 @@ def line_box(line: Line, geometry: Geometry) -> Box:
     voxels = axes @ np.linalg.inv(geometry.ijk_to_ras[:3, :3]).T
     halves = np.maximum(np.linalg.norm(voxels, axis=0), 0.5)
     edges = (geometry.ijk_to_ras[:3, :3] * 2 * halves).T
-    first, second, third = (_triple(edge) for edge in edges)
+    first, second, third = (as_position(edge) for edge in edges)
     return Box(line.center_ras, (first, second, third))
 
 
@@ -69,8 +70,3 @@ def without_lines(
         elif "point" in taken:
             given.append(line_middle(prompt))
     return tuple(given)
-
-
-def _triple(values: Matrix) -> Position:
-    x, y, z = (float(v) for v in values)
-    return (x, y, z)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .types import Position
+from .positions import Position
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ import numpy as np
 from ..errors import PromptError, numbers_text
 from ..volumes.geometry import Geometry, Matrix
 from .mask import Mask
-
-Position = tuple[float, float, float]
+from .positions import Position, checked_position, voxel_position
 
 # Shorter edges enclose nothing that a scanner can resolve.
 _SMALLEST_LENGTH_MM = 1e-6
@@ -35,7 +34,7 @@ class Point:
     positive: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "position_ras", _position(self.position_ras, "point"))
+        object.__setattr__(self, "position_ras", checked_position(self.position_ras, "point"))
 
     @classmethod
     def from_ijk(
@@ -46,11 +45,11 @@ class Point:
         Raises:
             PromptError: the voxel is outside the volume.
         """
-        return cls(_voxel_position(geometry, position_ijk, "point"), positive)
+        return cls(voxel_position(geometry, position_ijk, "point"), positive)
 
     def moved(self, position_ras: Sequence[float]) -> Point:
         """The same click at another position."""
-        return replace(self, position_ras=_position(position_ras, "point"))
+        return replace(self, position_ras=checked_position(position_ras, "point"))
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ class Box:
     edges_ras: tuple[Position, Position, Position]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "center_ras", _position(self.center_ras, "box centre"))
-        edges = tuple(_position(edge, "box edge") for edge in self.edges_ras)
+        object.__setattr__(self, "center_ras", checked_position(self.center_ras, "box centre"))
+        edges = tuple(checked_position(edge, "box edge") for edge in self.edges_ras)
         lengths = [math.hypot(*edge) for edge in edges]
         if len(edges) != 3 or min(lengths) < _SMALLEST_LENGTH_MM:
             raise PromptError(
@@ -87,8 +86,9 @@ class Box:
         Raises:
             PromptError: a stop is not above its start, or the box extends outside the volume.
         """
-        start, stop = _position(start_ijk, "box start"), _position(stop_ijk, "box stop")
-        size = _size_ijk(geometry)
+        start = checked_position(start_ijk, "box start")
+        stop = checked_position(stop_ijk, "box stop")
+        size = geometry.shape_kji[::-1]
         bounds = f"from {numbers_text(start)} to {numbers_text(stop)} (i, j, k)"
         if not all(a < b for a, b in zip(start, stop, strict=True)):
             raise PromptError(
@@ -101,16 +101,17 @@ class Box:
             )
         low, high = np.array(start) - 0.5, np.array(stop) - 0.5
         edges = geometry.ijk_to_ras[:3, :3] * (high - low)
-        return cls(
-            _position(geometry.ras_from_ijk((low + high) / 2), "box centre"), _triples(edges.T)
-        )
+        center = checked_position(geometry.ras_from_ijk((low + high) / 2), "box centre")
+        return cls(center, _triples(edges.T))
 
     @classmethod
     def from_ras(cls, first_ras: Sequence[float], second_ras: Sequence[float]) -> Box:
         """The box along the R, A and S axes between two opposite corners in millimetres."""
-        first, second = _position(first_ras, "box corner"), _position(second_ras, "box corner")
+        first = checked_position(first_ras, "box corner")
+        second = checked_position(second_ras, "box corner")
         edges = np.diag(np.abs(np.subtract(second, first)))
-        return cls(_position(np.add(first, second) / 2, "box centre"), _triples(edges))
+        center = checked_position(np.add(first, second) / 2, "box centre")
+        return cls(center, _triples(edges))
 
     def corners_ras(self) -> Matrix:
         """(8, 3) float64: the corners in RAS millimetres."""
@@ -119,7 +120,7 @@ class Box:
 
     def moved(self, center_ras: Sequence[float]) -> Box:
         """The same box around another centre."""
-        return replace(self, center_ras=_position(center_ras, "box centre"))
+        return replace(self, center_ras=checked_position(center_ras, "box centre"))
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Scribble:
     positive: bool = True
 
     def __post_init__(self) -> None:
-        positions = tuple(_position(p, "scribble point") for p in self.positions_ras)
+        positions = tuple(checked_position(p, "scribble point") for p in self.positions_ras)
         if not positions:
             raise PromptError("The scribble has no points; draw at least one.")
         object.__setattr__(self, "positions_ras", positions)
@@ -152,7 +153,7 @@ class Scribble:
         Raises:
             PromptError: a voxel is outside the volume, or there is none.
         """
-        places = (_voxel_position(geometry, p, "scribble point") for p in positions_ijk)
+        places = (voxel_position(geometry, p, "scribble point") for p in positions_ijk)
         return cls(tuple(places), positive)
 
 
@@ -170,7 +171,7 @@ class Lasso:
     positive: bool = True
 
     def __post_init__(self) -> None:
-        positions = tuple(_position(p, "lasso point") for p in self.positions_ras)
+        positions = tuple(checked_position(p, "lasso point") for p in self.positions_ras)
         if len(positions) < 3:
             raise PromptError(f"The lasso has {len(positions)} points; draw at least three.")
         spread = np.linalg.svd(np.array(positions) - np.mean(positions, axis=0), compute_uv=False)
@@ -192,7 +193,7 @@ class Lasso:
         Raises:
             PromptError: a voxel is outside the volume, or they are no planar outline.
         """
-        places = (_voxel_position(geometry, p, "lasso point") for p in positions_ijk)
+        places = (voxel_position(geometry, p, "lasso point") for p in positions_ijk)
         return cls(tuple(places), positive)
 
 
@@ -211,7 +212,7 @@ class Line:
     positions_ras: tuple[Position, ...]
 
     def __post_init__(self) -> None:
-        ends = tuple(_position(p, "end of the line") for p in self.positions_ras)
+        ends = tuple(checked_position(p, "end of the line") for p in self.positions_ras)
         if len(ends) != 2:
             raise PromptError(f"The line has {len(ends)} ends; give two.")
         if math.dist(ends[0], ends[1]) < _SMALLEST_LENGTH_MM:
@@ -229,7 +230,7 @@ class Line:
         Raises:
             PromptError: an end is outside the volume, or both are the same.
         """
-        start, stop = (_voxel_position(geometry, p, "line's end") for p in (start_ijk, stop_ijk))
+        start, stop = (voxel_position(geometry, p, "line's end") for p in (start_ijk, stop_ijk))
         return cls((start, stop))
 
     @property
@@ -240,11 +241,11 @@ class Line:
     @property
     def center_ras(self) -> Position:
         """Its middle in millimetres."""
-        return _position(np.mean(self.positions_ras, axis=0), "line's middle")
+        return checked_position(np.mean(self.positions_ras, axis=0), "line's middle")
 
     def moved(self, center_ras: Sequence[float]) -> Line:
         """The same line around another middle."""
-        offset = np.subtract(_position(center_ras, "line's middle"), self.center_ras)
+        offset = np.subtract(checked_position(center_ras, "line's middle"), self.center_ras)
         ends = np.array(self.positions_ras) + offset
         return replace(self, positions_ras=tuple(map(tuple, ends.tolist())))
 
@@ -306,35 +307,6 @@ def as_background(prompt: Prompt) -> Prompt | None:
     return None
 
 
-def _position(values: Iterable[float], what: str) -> Position:
-    try:
-        numbers = [float(v) for v in values]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise PromptError(f"The {what} is {values!r}; give three numbers.") from error
-    if len(numbers) != 3:
-        raise PromptError(f"The {what} has {len(numbers)} numbers; give three.")
-    if not all(map(math.isfinite, numbers)):
-        raise PromptError(f"The {what} is {numbers_text(numbers)}; its numbers must be finite.")
-    x, y, z = numbers
-    return (x, y, z)
-
-
-def _voxel_position(geometry: Geometry, position_ijk: Sequence[float], what: str) -> Position:
-    """The position in RAS millimetres of a voxel, which must be in the volume."""
-    indices = _position(position_ijk, what)
-    if not all(-0.5 <= v < n - 0.5 for v, n in zip(indices, _size_ijk(geometry), strict=True)):
-        raise PromptError(
-            f"The {what} {numbers_text(indices)} (i, j, k) is outside the volume, which has "
-            f"{numbers_text(_size_ijk(geometry))} voxels counted from 0."
-        )
-    return _position(geometry.ras_from_ijk(indices), what)
-
-
 def _triples(rows: Matrix) -> tuple[Position, Position, Position]:
-    first, second, third = (_position(row, "box edge") for row in rows)
+    first, second, third = (checked_position(row, "box edge") for row in rows)
     return (first, second, third)
-
-
-def _size_ijk(geometry: Geometry) -> tuple[int, int, int]:
-    k, j, i = geometry.shape_kji
-    return (i, j, k)

@@ -17,7 +17,8 @@ from ..volumes.volume import Volume
 from .line_marks import line_box
 from .mask import Mask
 from .mask_voxels import FixedVoxels, StartVoxels, fixed_voxels, start_voxels
-from .types import Box, Lasso, Line, Point, Position, Prompt, Scribble, Text, prompt_name
+from .positions import Position
+from .types import Box, Lasso, Line, Point, Prompt, Scribble, Text, prompt_name
 
 Indices = NDArray[np.int64]
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from ..errors import PromptError
-from ..progress import Progress, no_progress, parts_of
+from ..progress import Progress, no_progress
 from ..prompts.edits import with_prompt
 from ..prompts.history import PromptHistory
 from ..prompts.prompt_list import PromptList
-from ..prompts.types import Box, Line, Prompt, Text, is_positive
+from ..prompts.types import Box, Prompt, Text, is_positive
 from ..prompts.voxels import kept_part, to_voxels
 from ..segmenter import Prediction, Segmenter, class_numbers, probabilities
 from ..system.foreign_errors import callers
@@ -21,12 +20,8 @@ from ..volumes.region import Region
 from ..volumes.segmentations.segmentation import Segment, Segmentation
 from ..volumes.volume import Volume
 from .changes import PromptChange, changes_of
-from .overlaps import resolve_overlaps
-from .predictor import Predictor
+from .list_predictor import ListPredictor
 from .region_limit import Note
-from .region_of_interest import prompt_region
-from .shared_starts import SharedStarts
-from .straight_segmenter import with_right_angles
 
 
 class Session:
@@ -68,8 +63,7 @@ class Session:
         self._segmenter = segmenter
         self._volume = volume
         self.current_label = 1
-        worker = with_right_angles(segmenter, volume.geometry)
-        self._predictor = Predictor(worker, volume, budget_bytes, note)
+        self._predictor = ListPredictor(segmenter, volume, budget_bytes, note)
         self._history = PromptHistory()
 
     @property
@@ -218,7 +212,7 @@ class Session:
                     f"Only background is marked for {self.prompts.name(label)}; add a box or a "
                     "click on the object."
                 )
-        return self._predicted(self.prompts, progress, overlapping, redraw, regions)
+        return self._predictor.predict(self.prompts, progress, overlapping, redraw, regions)
 
     def changes(
         self, first: int = 0, stop: int | None = None, progress: Progress = no_progress
@@ -234,51 +228,12 @@ class Session:
             progress: reports progress.
         """
         return changes_of(
-            self._predicted,
+            self._predictor.predict,
             self.prompts,
             range(first, len(self.prompts.entries) if stop is None else stop),
             self.volume.geometry,
             callers(progress),
         )
-
-    def _predicted(
-        self,
-        prompts: PromptList,
-        progress: Progress,
-        overlapping: bool = False,
-        redraw: bool = False,
-        regions: Mapping[int, Region] | None = None,
-    ) -> dict[int, Prediction]:
-        """Every object of a list for which more than background is marked; see `predict_all`."""
-        geometry = self.volume.geometry
-        shared_starts = SharedStarts.of(prompts, geometry)
-        steps = {label: shared_starts.steps(label, prompts, geometry) for label in prompts.labels}
-        steps = {
-            n: taken for n, taken in steps.items() if taken and any(map(is_positive, taken[-1]))
-        }
-        answers: dict[int, Prediction] = {}
-        shared = self._shared_region(prompts)
-        shares = parts_of(progress, len(steps))
-        for (label, taken), share in zip(steps.items(), shares, strict=True):
-            region = shared if regions is None else regions[label]
-            fixed = regions is not None
-            answers[label] = self._predictor.answer(taken, region, share, redraw, fixed)
-        marks = {label: to_voxels(taken[-1], geometry) for label, taken in steps.items()}
-        if self.segmenter.card.can_predict_empty:
-            # A box in which the model predicts nothing stays empty instead of being filled.
-            marks = {
-                label: item if (answers[label].logits_kji > 0).any() else replace(item, boxes=())
-                for label, item in marks.items()
-            }
-        if overlapping:
-            resolved = {
-                label: resolve_overlaps({label: answer}, {label: marks[label]})[label]
-                for label, answer in answers.items()
-            }
-        else:
-            resolved = resolve_overlaps(answers, marks, shared_starts)
-        progress(1.0, "Resolving overlaps")
-        return resolved
 
     def labelmap(self, progress: Progress = no_progress) -> Volume:
         """All objects as a label map of the whole grid: uint8, or uint16 for labels above 255."""
@@ -319,11 +274,3 @@ class Session:
         labels = self.prompts.labels
         if labels and self.current_label not in labels:
             self.current_label = labels[-1]
-
-    def _shared_region(self, prompts: PromptList) -> Region | None:
-        """The region of all boxes and marks, if the model segments all objects in one region."""
-        rule = self.segmenter.card.region_rule
-        given = [prompt for _, prompt in prompts.entries]
-        if not rule.shared or not any(isinstance(p, Box | Line) for p in given):
-            return None
-        return prompt_region(given, self.volume.geometry, rule)

@@ -20,7 +20,7 @@ from ..prompts.prompt_list import PromptList
 from ..volumes.region import Region, Shape, shape_triple
 from . import consistency_frame
 from .events import Answer, Predicted
-from .frames import Array
+from .frames import Array, finite_number
 from .packed_mask import pack_mask, unpack_mask
 
 
@@ -107,26 +107,19 @@ def _question(item: Any) -> PlaceQuestion | None:
         Place(
             int(place["number"]),
             _position(place["position_ras"]),
-            _finite(place["millilitres"]),
-            _finite(place["score"]),
+            finite_number(place["millilitres"]),
+            finite_number(place["score"]),
         )
         for place in item["places"]
     )
     if not places or len({place.number for place in places}) != len(places):
         raise ValueError(f"a question with the places {[place.number for place in places][:9]}")
-    return PlaceQuestion(places, _finite(item["agreement"]), _finite(item["bound"]))
+    return PlaceQuestion(places, finite_number(item["agreement"]), finite_number(item["bound"]))
 
 
 def _position(values: Any) -> tuple[float, float, float]:
-    r, a, s = map(_finite, values)
+    r, a, s = map(finite_number, values)
     return r, a, s
-
-
-def _finite(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"the number {number}")
-    return number
 
 
 def check_answers(event: Predicted, prompts: PromptList, volume_shape: Shape) -> None:

@@ -146,6 +146,18 @@ def skip_greeting(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
     return greeting, _Rejoined(bytes(data[-len(MAGIC) :]), stream)  # type: ignore[return-value]
 
 
+def finite_number(value: Any) -> float:
+    """A number in the JSON of a frame.
+
+    Raises:
+        TypeError, ValueError: it is not a number, or NaN or infinity.
+    """
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {number}")
+    return number
+
+
 def to_json(value: Any) -> str:
     """JSON of a value, with paths as text.
 

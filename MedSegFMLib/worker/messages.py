@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -24,7 +23,7 @@ from .events import (
     Started,
     Stopped,
 )
-from .frames import MOST_ARRAY_BYTES, Frame, to_json
+from .frames import MOST_ARRAY_BYTES, Frame, finite_number, to_json
 from .volume_frame import MOST_IMAGES
 
 # Increased by one with each incompatible change.
@@ -164,7 +163,7 @@ def parse_event(frame: Frame, seconds: float, most_voxels: int = MOST_ARRAY_BYTE
                     number, _text(data["model"]), prompts, classes, _channels(data["channels"])
                 )
             case "progress":
-                fraction = min(max(_number(data["fraction"]), 0.0), 1.0)
+                fraction = min(max(finite_number(data["fraction"]), 0.0), 1.0)
                 return Progressed(number, fraction, _text(data["phrase"]), seconds)
             case "noted":
                 return Noted(number, _text(data["sentence"]))
@@ -191,13 +190,6 @@ def _channels(value: Any) -> tuple[str, ...] | int:
     return value
 
 
-def _number(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"the number {number}")
-    return number
-
-
 def _text(value: Any) -> str:
     """Text that can be shown and written: lone surrogates, which JSON allows, are replaced."""
     if not isinstance(value, str | int):
@@ -206,7 +198,9 @@ def _text(value: Any) -> str:
 
 
 def _cost(seconds: Any, loading_seconds: Any, peak_bytes: Any, on_gpu: Any) -> Cost:
-    return Cost(_number(seconds), _number(loading_seconds), int(peak_bytes), bool(on_gpu))
+    return Cost(
+        finite_number(seconds), finite_number(loading_seconds), int(peak_bytes), bool(on_gpu)
+    )
 
 
 def _error(name: str, sentence: str) -> MedSegFMError:

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from MedSegFMLib.datasets.boxes_pickle import OPCODES, BoxesFault, parse_boxes
+from MedSegFMLib.datasets.boxes_pickle import parse_boxes
 from MedSegFMLib.datasets.challenge_boxes import read_boxes
 from MedSegFMLib.datasets.challenge_npz import read_image, read_objects
+from MedSegFMLib.datasets.numpy_objects import BoxesFault
+from MedSegFMLib.datasets.pickle_interpreter import OPCODES
 from MedSegFMLib.errors import MedSegFMError, VolumeError
 from MedSegFMLib.synthesis.recorded.pack_format import load_pack
 from MedSegFMLib.system.npz_files import NpyFault, read_npy_header

@@ -1,71 +1,32 @@
-"""What evaluate leaves beside its rows: report.html, tables, summary.json, runs.json."""
+"""The report of an evaluation: report.html, its tables in other formats, summary.json."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import math
-import platform
 import re
-import shutil
 from collections import Counter
-from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import run
-from evaluate_rows import cases_of, rows_of, steps_of
-from PIL import Image
+from evaluate_reports import EIGHT, RNG, html_of, written
+from evaluate_rows import rows_of, steps_of
 from sample_volumes import make_blob
 
 from MedSegFMLib import Geometry, Volume
-from MedSegFMLib.datasets.cases import Case
-from MedSegFMLib.datasets.loading import LoadedCase
-from MedSegFMLib.drawing.picture import Panel
-from MedSegFMLib.errors import CasesError
 from MedSegFMLib.evaluate.protocol import Protocol
 from MedSegFMLib.evaluate.records import Row
-from MedSegFMLib.evaluate.report import figures, html_report, report_pictures
-from MedSegFMLib.evaluate.report.summary import Summary, summarise
+from MedSegFMLib.evaluate.report import html_report, report_pictures
 from MedSegFMLib.evaluate.report.table_files import escape_latex, escape_markdown
-from MedSegFMLib.evaluate.report.write_outputs import write_outputs
-from MedSegFMLib.evaluate.results import case_picture as pictures
-from MedSegFMLib.evaluate.results.case_picture import picture_name, write_picture
-from MedSegFMLib.evaluate.results.protocol_record import write_protocol
-from MedSegFMLib.evaluate.results.run_log import RunRecord, add_run, now, read_runs
-from MedSegFMLib.evaluate.results.weights_used import weights_used
-from MedSegFMLib.tasks import environment
+from MedSegFMLib.evaluate.results.case_picture import picture_name
+from MedSegFMLib.evaluate.results.run_log import read_runs
 from MedSegFMLib.tasks.records import Failure
-from MedSegFMLib.weights import store
-from MedSegFMLib.weights.checksums import sha256_of
 
-RNG = np.random.default_rng(3)
-EIGHT = {model: RNG.beta(5, 2, 8).tolist() for model in ("ensam", "randomwalk", "ellipsoid")}
 UGLY = '<b>&_%$#{x}~^\\|*[1] "q" `c`'
-MACHINE = {
-    "versions": {"medsegfm": "9.9", "numpy": "2.0"},
-    "system": "Some system",
-    "cpu": "Some processor",
-    "cores": 2,
-    "all_cores": 4,
-    "memory_gb": 24.0,
-    "gpus": ["Some GPU"],
-}
-
-
-def written(
-    folder: Path, rows: list[Row], *failures: Failure, protocol: Protocol | None = None
-) -> Summary:
-    runs = [RunRecord("medsegfm evaluate x.json", [0], now(), 3, len(failures), [MACHINE])]
-    protocol = protocol or Protocol()
-    return write_outputs(rows, failures, cases_of(rows), protocol, runs, folder)
-
-
-def html_of(folder: Path) -> str:
-    return (folder / "report.html").read_text(encoding="utf-8")
 
 
 class Page(HTMLParser):
@@ -312,142 +273,6 @@ def test_two_hundred_objects_get_their_rows(tmp_path: Path) -> None:
     assert html_of(tmp_path).count('<th scope="row" class="text">object 199</th>') == 2 + 2 * 6
     text = (tmp_path / "tables.tex").read_text(encoding="utf-8")
     assert text.count(r"\begin{longtable}") == 1 and text.count("object 199") == 2
-
-
-def test_every_model_is_in_the_legend() -> None:
-    rows = rows_of({"_of mine": [0.5] * 7, "x" * 40: [0.6] * 7})
-    svg = figures.curves(summarise(rows, [], cases_of(rows), Protocol()))
-    assert "_of mine</text>" in svg and f"{'x' * 40}</text>" in svg
-
-
-def test_many_models_and_modalities_are_drawn() -> None:
-    rows = [
-        row
-        for n in range(9)
-        for case in range(13)
-        for row in steps_of(f"model {n}", f"{case}", float(RNG.random()), modality=f"M{case}")
-    ]
-    summary = summarise(rows, [], cases_of(rows), Protocol())
-    assert figures.curves(summary).count("(1 case)") == 11
-    assert figures.stability(summary.rankings).startswith("<svg")
-
-
-def test_many_cases_are_drawn_as_points_of_a_picture() -> None:
-    few, many = (
-        figures.strips(summarise(rows, [], cases_of(rows), Protocol()))
-        for rows in (rows_of({"a": RNG.random(n).tolist()}) for n in (10, 2100))
-    )
-    assert "<image" not in few and "<image" in many and len(many) < 200_000
-
-
-def test_the_picture_goes_through_the_worst_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    volume, _ = make_blob(Geometry.from_spacing((20, 22, 24), (1, 1, 1)))
-    labels = np.zeros((20, 22, 24), np.uint8)
-    labels[2:8, 2:8, 2:8] = 1
-    labels[12:18, 12:18, 12:18] = 2
-    case = Case("c", tmp_path, tmp_path, tmp_path, "CT", ((1, "good"), (2, "bad")))
-    masks = (labels == 1).astype(np.uint8)
-    masks[12:18, 12:18, 12:13] |= 2
-    drawn: list[Sequence[Sequence[Panel]]] = []
-    monkeypatch.setattr(
-        pictures.picture, "draw_panels", lambda _, rows, *_a, **_k: drawn.append(rows)
-    )
-    monkeypatch.setattr(pictures.picture, "write_picture", lambda *_: None)
-    loaded = LoadedCase(volume, Volume(labels, volume.geometry), False)
-    write_picture(case, loaded, masks, "t", tmp_path / "p.jpg")
-    k, j, i = (panel.index for panel in drawn[-1][0])
-    assert labels[k, j, i] == 2 and masks[k, j, i] == 0
-    write_picture(case, loaded, masks | (labels == 2) * np.uint8(2), "t", tmp_path / "p.jpg")
-    k, j, i = (panel.index for panel in drawn[-1][0])
-    assert labels[k, j, i] == 1, "without errors, the middle of the first object"
-
-
-def test_the_letters_and_titles_of_a_case_of_three_slices_do_not_touch(tmp_path: Path) -> None:
-    geometry = Geometry.from_spacing((3, 120, 120), (0.8, 0.8, 1))
-    labels = np.zeros(geometry.shape_kji, np.uint8)
-    labels[:, 30:90, 30:90] = 1
-    case = Case("c", tmp_path, tmp_path, tmp_path, "CT", ((1, "liver"),))
-    image = Volume(np.where(labels > 0, 60, -1000).astype(np.int16), geometry)
-    write_picture(
-        case, LoadedCase(image, Volume(labels, geometry), False), labels, "t", tmp_path / "p.jpg"
-    )
-    with Image.open(tmp_path / "p.jpg") as picture:
-        width, height = picture.size
-    assert height > 0.6 * width, "one image of the slices, and no strips"
-
-
-def test_each_call_is_recorded_with_its_command_and_machine(tmp_path: Path) -> None:
-    first = RunRecord("medsegfm evaluate a", [0, 1], now(), 4, 1)
-    assert first.machines[0]["versions"]["numpy"] == np.__version__
-    add_run(tmp_path, first)
-    runs = add_run(tmp_path, RunRecord("medsegfm evaluate b", [2], now(), 0, 0, [MACHINE]))
-    assert runs == read_runs(tmp_path) and [run.command[-1] for run in runs] == ["a", "b"]
-    (tmp_path / "runs.json").write_text("[1]")
-    with pytest.raises(CasesError, match=r"runs.json is damaged .*; remove it"):
-        read_runs(tmp_path)
-
-
-def test_the_weights_of_each_model_are_told_by_their_sum(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path))
-    (tmp_path / "w.safetensors").write_bytes(b"weights")
-    own = f"ensam={tmp_path / 'w.safetensors'}"
-    used = weights_used(["randomwalk", "ensam", own, "crossplane"])
-    assert used[own] == hashlib.sha256(b"weights").hexdigest()
-    assert used["ensam"] == sha256_of(Path(store.__file__).with_name("ensam.safetensors"))
-    assert "randomwalk" not in used and used["crossplane"] == "unknown"
-    rows = rows_of(EIGHT)
-    record = RunRecord("one", [0], now(), 3, 0, [MACHINE], used)
-    write_outputs(rows, [], cases_of(rows), Protocol(), [record], tmp_path)
-    assert used["ensam"] in html_of(tmp_path)
-
-
-def test_machines_that_computed_nothing_are_not_named(tmp_path: Path) -> None:
-    rows = rows_of(EIGHT)
-    computed = RunRecord("one", [0], now(), 3, 0, [MACHINE, {**MACHINE, "cpu": "Second"}])
-    showed = RunRecord("two", [0], now(), 0, 0, [{**MACHINE, "cpu": "Third"}])
-    write_outputs(rows, [], cases_of(rows), Protocol(), [computed, showed], tmp_path)
-    html = html_of(tmp_path)
-    assert "Some processor" in html and "Second" in html and "Third" not in html
-    assert "Machine 2 of 2" in html
-
-
-def test_the_fingerprint_of_each_case_is_shown(tmp_path: Path) -> None:
-    write_protocol(tmp_path, Protocol(), {"case 3": "0123456789abcdef"})
-    written(tmp_path, rows_of(EIGHT))
-    assert "<code>0123456789abcdef</code>" in html_of(tmp_path)
-
-
-def test_a_machine_tells_what_it_is_and_not_its_name() -> None:
-    facts = environment.machine()
-    assert facts["versions"]["Python"].startswith("3.") and facts["cores"] >= 1 and facts["cpu"]
-    assert json.loads(json.dumps(facts)) == facts
-    assert platform.node() not in json.dumps(facts)
-
-
-def test_a_machine_without_the_usual_sources_still_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(environment, "_CPU_INFO", tmp_path / "none")
-    monkeypatch.delattr("os.sysconf")
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    facts = environment.machine()
-    assert facts["memory_gb"] == 0 and facts["gpus"] == [] and isinstance(facts["cpu"], str)
-
-
-def test_the_drivers_program_names_the_gpus(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho 'Some GPU, 81559 MiB, 550.1'\necho\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    assert environment.machine()["gpus"] == ["Some GPU, 81559 MiB, 550.1"]
-    program.write_text("#!/bin/sh\nexit 9\n")
-    assert environment.machine()["gpus"] == []
 
 
 def test_the_command_leaves_all_of_it_in_the_folder(tmp_path: Path) -> None:

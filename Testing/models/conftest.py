@@ -26,7 +26,10 @@ from MedSegFMLib.registry import MODELS, card
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """torch computes with one thread, so that sums come out the same."""
+    """torch computes with one thread, so that sums come out the same.
+
+    Two threads beside other work block one another, too: several times slower than one.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

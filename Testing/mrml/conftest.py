@@ -14,7 +14,7 @@ try:
 except ImportError:
     if os.environ.get("CI") == "true":
         raise
-    collect_ignore_glob = ["test_*.py"]
+    collect_ignore_glob = ["test_*.py", "comparison"]
 
     def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(

@@ -10,6 +10,7 @@ import pytest
 from scene_helpers import (
     SessionClient,
     add_transform,
+    click,
     content,
     paint,
     paint_segment,
@@ -55,10 +56,6 @@ def work(logic: SegmentationLogic, scene: Any, plain: Any) -> SegmentationLogic:
 def voxels(logic: Any, segment_id: str) -> np.ndarray:
     grid = SegmentGrid.of(logic.segments.node, logic.volume.geometry)
     return read_segment(logic.segments.node, segment_id, grid, Region.whole(SHAPE))
-
-
-def click(logic: Any, kji: tuple[int, int, int], positive: bool = True) -> Point:
-    return Point.from_ijk(logic.volume.geometry, kji[::-1], positive)
 
 
 def test_an_adopted_segment_keeps_its_voxels_name_and_colour_and_asks_nothing(

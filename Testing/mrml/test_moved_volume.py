@@ -50,7 +50,7 @@ def test_prompts_and_segment_go_with_a_volume_that_is_put_under_a_transform(
         geometry = at_work.volume.geometry
         assert np.allclose(geometry.ijk_from_ras(point.position_ras), (9, 11, 7))
         assert np.allclose(geometry.ijk_from_ras(box.center_ras), (4, 5.5, 3))
-        shown = at_work.view.point_node(True).GetNthControlPointPositionWorld(0)
+        shown = at_work.view.draft("point").GetNthControlPointPositionWorld(0)
         assert np.allclose(shown, point.position_ras)
         at_work.undo()
         at_work.pump()

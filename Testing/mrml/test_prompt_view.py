@@ -34,7 +34,9 @@ def test_clicks_of_both_signs_are_taken_where_they_were_placed(ready: Segmentati
     ready.view.draft("point", positive=False).AddControlPointWorld(6, 4, 5)
     ready.pump()
     assert [p for _, p in ready.prompts.entries] == [Point((3, 4, 5)), Point((6, 4, 5), False)]
-    colors = [ready.view.point_node(s).GetDisplayNode().GetSelectedColor() for s in (True, False)]
+    colors = [
+        ready.view.draft("point", s).GetDisplayNode().GetSelectedColor() for s in (True, False)
+    ]
     assert colors[0] != colors[1]
 
 

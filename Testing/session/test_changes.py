@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sample_volumes import make_blob
-from test_session import Threshold
+from threshold_model import Threshold
 
 from MedSegFMLib import Box, Geometry, Point, Region, Scribble, Session, Volume
 from MedSegFMLib.prompts.mask import Mask

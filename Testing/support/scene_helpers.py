@@ -11,7 +11,7 @@ import slicer
 from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
-from MedSegFMLib import Box, Geometry, Prediction, Prompt, Region, Session, Volume
+from MedSegFMLib import Box, Geometry, Point, Prediction, Prompt, Region, Session, Volume
 from MedSegFMLib.consistency import measure
 from MedSegFMLib.errors import MedSegFMError
 from MedSegFMLib.mrml.nodes.transforms import to_vtk
@@ -165,6 +165,23 @@ def add_boxes(logic: Any, boxes: Sequence[Box]) -> list[int]:
         labels.append(logic.objects.add())
         logic.add(box)
     return labels
+
+
+def click(logic: Any, kji: tuple[int, int, int], positive: bool = True) -> Point:
+    """A click on a voxel (k, j, i) of the volume."""
+    return Point.from_ijk(logic.volume.geometry, kji[::-1], positive)
+
+
+def box_kji(logic: Any, start: tuple[int, int, int], stop: tuple[int, int, int]) -> Box:
+    """A box of voxels (k, j, i) of the volume."""
+    return Box.from_ijk(logic.volume.geometry, start[::-1], stop[::-1])
+
+
+def block(start: tuple[int, int, int], stop: tuple[int, int, int]) -> np.ndarray:
+    """A block of voxels in the volume `plain`."""
+    mask = np.zeros((12, 14, 16), bool)
+    mask[Region(start, stop).slices] = True
+    return mask
 
 
 def content(logic: Any, label: int, geometry: Geometry | None = None) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_train_samples import generators
+from cuboid_scenes import generators
 
 from MedSegFMLib.models.ensam.network.config import BACKGROUND, BOX_END, BOX_START, FOREGROUND
 from MedSegFMLib.models.ensam.network.network import EnsamPrompts

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import torch
+from cuboid_scenes import CUBOID, generators
 from safetensors.torch import load_file
-from test_train_samples import CUBOID, generators
 from waiting import GENEROUS_SECONDS
 
 from MedSegFMLib.errors import (

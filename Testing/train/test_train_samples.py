@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from cuboid_scenes import CPU, CUBOID, Cuboid, generators
 from waiting import GENEROUS_SECONDS
 
 from MedSegFMLib.errors import TrainingError, VolumeError
@@ -31,23 +32,7 @@ from MedSegFMLib.volumes.intensities import intensity_bounds, normalised
 from MedSegFMLib.volumes.region import Shape
 from MedSegFMLib.volumes.resampling import resampled
 
-CPU = torch.device("cpu")
 Tiny = Callable[..., EnsamSettings]
-
-
-class Cuboid:
-    """Scenes of one bright cuboid, of which the box is known."""
-
-    def __init__(
-        self, start: Shape, stop: Shape, spacing_kji_mm: tuple[float, float, float]
-    ) -> None:
-        self.window = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-        self.spacing_kji_mm = spacing_kji_mm
-
-    def scene(self, shape_kji: Shape, generators: RandomGenerators) -> Scene:
-        labels = torch.zeros(shape_kji, dtype=torch.int16)
-        labels[self.window] = 1
-        return Scene(0.2 + 0.6 * labels.float(), labels, self.spacing_kji_mm)
 
 
 class Refusing:
@@ -61,13 +46,6 @@ class Refusing:
         if self.refusals >= 0:
             raise VolumeError("nothing to see")
         return CUBOID.scene(shape_kji, generators)
-
-
-CUBOID = Cuboid((8, 6, 7), (14, 18, 17), (3.0, 1.0, 0.5))
-
-
-def generators(seed: int = 0) -> RandomGenerators:
-    return RandomGenerators.seeded(seed, CPU)
 
 
 @pytest.mark.parametrize("shape", [(5, 40, 33), (16, 16, 16), (60, 9, 24)])

@@ -82,7 +82,7 @@ class CompareSection:
         running = self.comparison.is_running
         if self._was_running and not running:
             # The worker holds the last model; the user's own is loaded for the next prompt.
-            self._panel.warm_up()
+            self._panel.model.warm_up()
         self._was_running = running
         if self.comparison.is_open:
             self.view.update()

@@ -142,9 +142,9 @@ class ReviewSection:
         """Bring the panel to the case that was opened, or to none."""
         panel, opened = self._panel, self.review.open_case
         panel.place_mode.stop()
-        panel.follow_model()
+        panel.model.follow()
         if opened is not None:
             panel.models.look_again()
-            panel.warm_up()
+            panel.model.warm_up()
         if sentence:
             panel.status.warn(sentence)

@@ -127,7 +127,7 @@ class AdaptSection:
         self._panel.models.installing.import_file(RECIPE, file, self._used)
 
     def _used(self, left_out):
-        self._panel.use_model(RECIPE)
+        self._panel.model.use(RECIPE)
         said = _("The adapted model was imported and is now chosen.")
         self._said = f"{said} {left_out}".strip()
         self._show()

@@ -9,27 +9,20 @@ resampled or limited unless options say so (`preparation`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ...errors import MissingPartError, ModelError
-from ...progress import Progress
-from ...prompts.types import Prompt
-from ...segmenter import Encoding, Logits, ModelCard, ModelOption, Prediction
+from ...errors import MissingPartError
+from ...segmenter import ModelCard, ModelOption
 from ...system.device import choose_device
 from ...system.feature_store import is_switched_off
-from ...volumes.images import taken_by
-from ...volumes.region import Region
-from ...volumes.volume import Volume
 from ...weights import store
-from ..class_based.segmenter import WHOLE_VOLUME, requested_classes
-from ..common.options import BASE_OPTION, parse_whole
+from ..class_based.segmenter import WHOLE_VOLUME
+from ..common.options import BASE_OPTION
 from . import weights as sam3d_weights
 from .encoder_features import Base
 from .feature_files import FeatureFiles
+from .options import channels_of, facts_of, parse_numbers
 from .preparation import (
     CLIP_OPTION,
     MIRROR_OPTION,
@@ -37,8 +30,8 @@ from .preparation import (
     SPACING_OPTION,
     parse_preparation,
 )
+from .segmenter import Sam3dSegmenter
 from .volume_scores import VolumeScorer
-from .weights import Sam3dFacts
 
 CARD = ModelCard(
     name="sam3d",
@@ -89,17 +82,6 @@ DEFAULT_CACHE_BYTES = 4 << 30
 _FOLDER = "features"
 
 
-@dataclass(frozen=True, eq=False)
-class Sam3dEncoding(Encoding):
-    """The class scores of a region.
-
-    Attributes:
-        scores: The logarithm of each class's probability (classes, k, j, i), background first.
-    """
-
-    scores: NDArray[np.float16]
-
-
 def create(
     device: str = "auto",
     weights: str | Path | None = None,
@@ -147,22 +129,20 @@ def create(
         WeightsError: If weights are missing, altered, of another network or of another base.
     """
     chosen = choose_device(device)
-    part, budget = _numbers(overlap, cache_bytes)
+    part, budget = parse_numbers(overlap, cache_bytes)
     path = store.find(CARD.name) if weights is None else Path(weights)
     store.verify_recorded(path)
     decoder = sam3d_weights.load(path)
     named = classes.split(",") if isinstance(classes, str) else classes
-    facts = _facts(path, decoder.config.classes - 1, named, patch, depth)
-    if facts.channels and images:
-        raise ModelError(f"{path} specifies its own images; leave out images=.")
-    channels = _channels(path, decoder.config.modalities, facts.channels or images)
+    facts = facts_of(path, decoder.config.classes - 1, named, patch, depth)
+    channels = channels_of(path, decoder.config.modalities, facts.channels, images)
     preparation = parse_preparation(spacing, clip, scores, mirrors)
     encoder = open_base(base, str(chosen), facts.base_sha256, path)
     files = (
         FeatureFiles(store.folder() / _FOLDER, budget) if budget and not is_switched_off() else None
     )
     scorer = VolumeScorer(decoder.to(chosen), facts, encoder, preparation, part, files)
-    return Sam3dSegmenter(scorer, channels)
+    return Sam3dSegmenter(replace(CARD, channels=channels), scorer)
 
 
 def open_base(
@@ -193,123 +173,3 @@ def open_base(
     # Not OpenVINO: compiling its graphs pays off for a single size of image only.
     runtime = TorchSamRuntime(sam_weights.load(path), chosen, CARD.name)
     return Base(runtime, actual_sha256, chosen.type)
-
-
-class Sam3dSegmenter:
-    """The `Segmenter` around a decoder and its encoder.
-
-    Args:
-        scorer: Both, and how volumes are given to them.
-        channels: The images of a volume that they take, as in `ModelCard`.
-    """
-
-    def __init__(self, scorer: VolumeScorer, channels: tuple[str, ...] | int) -> None:
-        self._scorer = scorer
-        self.card = replace(CARD, channels=channels)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The class names, without background; a text prompt names one of them."""
-        return self._scorer.facts.classes
-
-    def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Sam3dEncoding:
-        """Score the classes in a region (None: all).
-
-        Raises:
-            VolumeError: If the volume contains NaN or infinity, or lacks an image of the decoder.
-            DeviceError: If memory runs out.
-        """
-        progress(0.0, "Preparing the slices")
-        volume = taken_by(volume, self.card.channels, self.card.title).volume
-        region = region or Region.whole(volume.geometry.shape_kji)
-        scores = self._scorer(volume.arrays, region, volume.geometry.spacing_kji_mm, progress)
-        return Sam3dEncoding(volume.geometry, region, scores.nbytes, scores)
-
-    def predict(
-        self,
-        encoding: Encoding,
-        prompts: Sequence[Prompt],
-        previous: Prediction | None,
-        progress: Progress,
-    ) -> Prediction:
-        """The union of the classes that the texts name.
-
-        The logit is the largest log probability of these classes minus that of all others.
-
-        Raises:
-            PromptError: For a text that names no class and for any other kind of prompt.
-        """
-        if not isinstance(encoding, Sam3dEncoding):
-            raise TypeError(f"SAM3D cannot predict from a {type(encoding).__name__} of a model.")
-        progress(0.0, "Reading the prompts")
-        numbers = requested_classes(CARD, self.classes, prompts, encoding.geometry)
-        wanted = [1 + number for number in numbers]
-        others = [n for n in range(len(encoding.scores)) if n not in wanted]
-        logits: Logits = encoding.scores[wanted].max(axis=0).astype(np.float32)
-        logits -= encoding.scores[others].max(axis=0)
-        # In 16 bits classes can tie: the first of them gets the voxel, as in an argmax.
-        tied = logits == 0
-        won = np.isin(encoding.scores[:, tied].argmax(axis=0), wanted)
-        logits[tied] = np.where(won, np.finfo(np.float32).eps, 0)
-        progress(1.0, "Predicting the mask")
-        return Prediction(encoding.geometry, encoding.region.start_kji, logits)
-
-
-def _channels(path: Path, count: int, images: Sequence[str] | str | None) -> tuple[str, ...] | int:
-    """The images that a decoder takes of a volume, by their names if there are any."""
-    if not images:
-        return count
-    given = images.split(",") if isinstance(images, str) else images
-    names = tuple(name.strip() for name in given)
-    if len(names) != count or not all(names):
-        raise ModelError(
-            f"{path} takes {count} images of each volume, but {len(names)} are named "
-            f"({', '.join(names)}); name each in the order of its training."
-        )
-    return names
-
-
-def _facts(
-    path: Path,
-    count: int,
-    classes: Sequence[str] | None,
-    patch: int | str | None,
-    depth: int | str | None,
-) -> Sam3dFacts:
-    """The description of a decoder of `count` classes, from its file or from the options."""
-    facts = sam3d_weights.read_facts(path)
-    given = {"classes": classes, "patch": patch, "depth": depth}
-    if facts is not None:
-        excess = next((name for name, value in given.items() if value is not None), None)
-        if excess is not None:
-            raise ModelError(f"{path} specifies its own {excess}; leave out {excess}=.")
-    else:
-        lacking = [name for name, value in given.items() if value is None]
-        if lacking or classes is None:
-            raise ModelError(
-                f"{path} does not specify for which {', '.join(lacking)} it was trained; give, for "
-                "instance, classes=liver,spleen patch=160 depth=16, as in its training."
-            )
-        sides = [parse_whole(name, str(given[name])) for name in ("patch", "depth")]
-        facts = Sam3dFacts(tuple(name.strip() for name in classes), sides[0], sides[1])
-    if len(facts.classes) != count:
-        raise ModelError(
-            f"{path} has {count} classes besides background, but {len(facts.classes)} are "
-            f"named ({', '.join(facts.classes)}); name each."
-        )
-    return facts
-
-
-def _numbers(overlap: float | str, cache_bytes: int | str) -> tuple[float, int]:
-    """Both options as numbers.
-
-    Raises:
-        ModelError: If either is not a valid number.
-    """
-    try:
-        part = float(overlap)
-    except ValueError:
-        part = -1.0
-    if not 0 <= part <= 0.9:
-        raise ModelError(f"The overlap is {overlap}; give a number from 0 to 0.9, such as 0.5.")
-    return part, parse_whole("cache_bytes", cache_bytes)

@@ -15,7 +15,7 @@ NO_CLASS = 133
 
 
 @cache
-def class_numbers() -> dict[str, tuple[int, ...]]:
+def numbers_by_class() -> dict[str, tuple[int, ...]]:
     """The numbers of each class by its name."""
     content = load_json(Path(__file__).with_name("classes.json"), dict)
     return {name: tuple(numbers) for name, numbers in content["classes"].items()}
@@ -24,4 +24,4 @@ def class_numbers() -> dict[str, tuple[int, ...]]:
 @cache
 def all_numbers() -> tuple[int, ...]:
     """Each number once, in the order of the names."""
-    return tuple(dict.fromkeys(n for numbers in class_numbers().values() for n in numbers))
+    return tuple(dict.fromkeys(n for numbers in numbers_by_class().values() for n in numbers))

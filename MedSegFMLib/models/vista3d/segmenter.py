@@ -21,13 +21,12 @@ from numpy.typing import NDArray
 from ...progress import Progress, part_of, parts_of
 from ...prompts.types import Prompt
 from ...prompts.voxels import VoxelMarks, enforce_marks, to_voxels
-from ...segmenter import Encoding, Logits, ModelCard, Prediction
-from ...segmenter import class_numbers as named_classes
+from ...segmenter import Encoding, Logits, ModelCard, Prediction, class_numbers
 from ...system.foreign_errors import callers, predicting_errors
 from ...volumes.region import Region
 from ...volumes.volume import Volume
 from .class_scores import ClassScores
-from .classes import NO_CLASS, all_numbers, class_numbers
+from .classes import NO_CLASS, all_numbers, numbers_by_class
 from .network_grid import FAR_LOGIT, NetworkGrid
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Vista3dSegmenter:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes; those made of others, or within others, come last."""
-        return tuple(class_numbers())
+        return tuple(numbers_by_class())
 
     def encode(self, volume: Volume, region: Region | None, progress: Progress) -> Vista3dEncoding:
         """Prepare a region (None: all) of a volume; the network runs once a prompt needs it.
@@ -151,8 +150,8 @@ class Vista3dSegmenter:
         """The network's classes that the texts name, each once."""
         if not phrases:
             return []
-        table = class_numbers()
-        found = named_classes(phrases, self.classes, self.card.name)
+        table = numbers_by_class()
+        found = class_numbers(phrases, self.classes, self.card.name)
         return list(dict.fromkeys(n for place in found for n in table[self.classes[place]]))
 
     def _prior(

@@ -16,6 +16,7 @@ from typing import Any
 
 from ...errors import MaskError, MedSegFMError, PromptError, VolumeError
 from ...prompts.prompt_list import PromptList
+from ...prompts.voxels import to_voxels
 from ..logic import SegmentationLogic
 from .requests import FEWEST, ModelRequests, Subject, check_models
 from .results import ModelResult
@@ -119,7 +120,8 @@ class ModelComparison:
         given = logic.prompts if prompts is None else prompts
         if not given.entries:
             raise PromptError("There are no prompts to compare models on; draw a box or click.")
-        logic.check_inside(given)
+        # Raises for a prompt outside the volume.
+        to_voxels([prompt for _, prompt in given.entries], logic.volume.geometry)
         self.close()
         subject = Subject(logic.volume_node, logic.volume, given, device, consistency)
         self.scoring.begin(logic.volume.geometry, subject.labels)

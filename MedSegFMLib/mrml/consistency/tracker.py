@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...consistency import Consistency, HotSpot
+from ...prompts.positions import Position
 from ...prompts.prompt_list import PromptList
-from ...prompts.types import Position
 from ...worker.events import Event, Noted, Predicted, Progressed
 from ..places.tracker import PlaceTracker
 from ..requests.request_queue import PendingRequest, RequestQueue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...consistency import Consistency, HotSpot
-from ...prompts.types import Position
+from ...prompts.positions import Position
 from ...volumes.geometry import Geometry
 from ..nodes.slice_views import jump_to
 from ..prompts.doubt_mark import DoubtMark

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...prompts.types import Position
+from ...prompts.positions import Position
 from ..nodes.hidden_nodes import is_in, remove
 from ..nodes.mark_nodes import add_mark_node
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import GeometryError, PromptError
-from ...prompts.types import Box, Lasso, Line, Point, Position, Prompt, Scribble
+from ...prompts.positions import Position, as_position
+from ...prompts.types import Box, Lasso, Line, Point, Prompt, Scribble
 from ..nodes.hidden_nodes import same_place_node
 from ..nodes.transforms import local_to_ras, to_numpy, to_vtk
 
@@ -110,14 +111,14 @@ def box_from_roi(node: Any) -> Box:
         ) from error
     matrix = to_numpy(node.GetObjectToWorldMatrix())
     edges = matrix[:3, :3] * np.array(node.GetSize())
-    first, second, third = (_triple(edge) for edge in edges.T)
-    return Box(_triple(matrix[:3, 3]), (first, second, third))
+    first, second, third = (as_position(edge) for edge in edges.T)
+    return Box(as_position(matrix[:3, 3]), (first, second, third))
 
 
 def defined_points(node: Any) -> list[tuple[str, Position]]:
     """Identifier and position in RAS millimetres of each control point that is placed."""
     return [
-        (node.GetNthControlPointID(n), _triple(node.GetNthControlPointPositionWorld(n)))
+        (node.GetNthControlPointID(n), as_position(node.GetNthControlPointPositionWorld(n)))
         for n in range(node.GetNumberOfControlPoints())
         if node.GetNthControlPointPositionStatus(n) == node.PositionDefined
     ]
@@ -167,9 +168,4 @@ def _drawn(node: Any) -> tuple[Position, ...]:
     points = node.GetCurvePointsWorld()
     if points is None:
         return ()
-    return tuple(_triple(points.GetPoint(n)) for n in range(points.GetNumberOfPoints()))
-
-
-def _triple(values: Any) -> Position:
-    x, y, z = (float(v) for v in values)
-    return (x, y, z)
+    return tuple(as_position(points.GetPoint(n)) for n in range(points.GetNumberOfPoints()))

@@ -19,14 +19,14 @@ from ...prompts.types import (
     Lasso,
     Line,
     Point,
-    Position,
     Prompt,
     Scribble,
     is_positive,
     prompt_name,
 )
+from .clicks import ClickMarkups
 from .edits import Added, Deleted, Edit, Refused, Replaced
-from .nodes import SAME_MM, add_markup, defined_points, prompts_from_node, same_shape, show_prompt
+from .nodes import add_markup, prompts_from_node, same_shape, show_prompt
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,11 @@ class PromptView:
     def __init__(self, scene: Any) -> None:
         self._scene = scene
         self._observed: dict[str, tuple[Any, list[int]]] = {}
-        # By sign: the node of the clicks, which of its points shows which prompt, and all points
-        # as they were read last; nothing if they were touched since.
-        self._point_nodes: dict[bool, Any] = {}
-        self._points: dict[bool, list[tuple[str, int, Point]]] = {True: [], False: []}
-        self._placed: dict[bool, list[tuple[str, Position]]] = {}
+        self._clicks = ClickMarkups(lambda positive: self._make("point", positive))
         self._shapes: dict[str, _Shape] = {}
         self._drafts: set[str] = set()
         self._is_dragging = False
         self.has_edits = False
-
-    def point_node(self, positive: bool) -> Any:
-        """The fiducial list that shows the clicks of one sign; new points in it become clicks."""
-        if positive not in self._point_nodes:
-            self._point_nodes[positive] = self._make("point", positive)
-        return self._point_nodes[positive]
 
     def draft(self, kind: str, positive: bool = True) -> Any:
         """A node to draw a prompt into.
@@ -84,7 +74,7 @@ class PromptView:
             positive: Whether it marks what belongs to the object.
         """
         if kind == "point":
-            return self.point_node(positive)
+            return self._clicks.node(positive)
         if kind not in ("box", "line"):
             return self._make(kind, positive)
         for node_id in [i for i in self._drafts if self._is_open(i)]:
@@ -101,16 +91,14 @@ class PromptView:
 
     def show(self, prompts: PromptList) -> None:
         """Bring the markups to a prompt list; nodes that show their prompt already stay."""
-        points: dict[bool, list[tuple[int, Point]]] = {True: [], False: []}
+        clicks: list[tuple[int, Point]] = []
         shapes: list[tuple[int, _Drawn]] = []
         for n, (_, prompt) in enumerate(prompts.entries):
             if isinstance(prompt, Point):
-                points[prompt.positive].append((n, prompt))
+                clicks.append((n, prompt))
             elif isinstance(prompt, _Drawn):
                 shapes.append((n, prompt))
-        for positive in (True, False):
-            if points[positive] or positive in self._point_nodes:
-                self._show_points(positive, points[positive])
+        self._clicks.show(clicks)
         if shapes or self._shapes:
             self._show_shapes(shapes)
         self.has_edits = False
@@ -123,10 +111,7 @@ class PromptView:
         if not self.has_edits:
             return []
         self.has_edits = False
-        edits: list[Edit] = []
-        for positive in (True, False):
-            if self._points[positive] or positive in self._point_nodes:
-                self._collect_points(positive, edits)
+        edits = self._clicks.collect()
         for node_id in list(self._shapes):
             edits += self._shape_edits(node_id)
         for node_id in list(self._drafts):
@@ -145,9 +130,7 @@ class PromptView:
             for tag in tags:
                 node.RemoveObserver(tag)
         self._observed.clear()
-        self._point_nodes.clear()
-        self._points = {True: [], False: []}
-        self._placed.clear()
+        self._clicks.forget()
         self._shapes.clear()
         self._drafts.clear()
         self.has_edits = self._is_dragging = False
@@ -177,42 +160,6 @@ class PromptView:
             show_prompt(node, prompt)
             (shown,) = prompts_from_node(node)
             self._shapes[node.GetID()] = _Shape(n, prompt, shown)
-
-    def _show_points(self, positive: bool, points: list[tuple[int, Point]]) -> None:
-        shown = self._read_points(positive)
-        same = len(shown) == len(points) and all(
-            _near(position, point.position_ras)
-            for (_, position), (_, point) in zip(shown, points, strict=True)
-        )
-        if not same:
-            node = self.point_node(positive)
-            while node.GetNumberOfControlPoints():
-                node.RemoveNthControlPoint(0)
-            for _, point in points:
-                node.AddControlPointWorld(*point.position_ras)
-            shown = self._read_points(positive)
-        self._points[positive] = [
-            (point_id, n, point) for (point_id, _), (n, point) in zip(shown, points, strict=True)
-        ]
-
-    def _read_points(self, positive: bool) -> list[tuple[str, Position]]:
-        """The points of one sign; they are read again only if markups were touched since."""
-        known = self._placed.get(positive)
-        if known is None:
-            node = self._point_nodes.get(positive)
-            known = self._placed[positive] = [] if node is None else defined_points(node)
-        return known
-
-    def _collect_points(self, positive: bool, edits: list[Edit]) -> None:
-        placed = dict(self._read_points(positive))
-        for point_id, index, point in self._points[positive]:
-            position = placed.pop(point_id, None)
-            if position is None:
-                edits.append(Deleted(index))
-            elif not _near(position, point.position_ras):
-                edits.append(Replaced(index, Point(position, positive)))
-        for position in placed.values():
-            edits.append(Added(Point(position, positive)))
 
     def _shape_edits(self, node_id: str) -> list[Edit]:
         shape, node = self._shapes[node_id], self._scene.GetNodeByID(node_id)
@@ -274,9 +221,7 @@ class PromptView:
         node, tags = self._observed.pop(node_id)
         for tag in tags:
             node.RemoveObserver(tag)
-        for positive, known in list(self._point_nodes.items()):
-            if known is node:
-                del self._point_nodes[positive]
+        self._clicks.let_go(node)
 
     def _remove(self, node_id: str) -> None:
         if node_id in self._observed:
@@ -288,7 +233,7 @@ class PromptView:
             self._scene.RemoveNode(node)
 
     def _on_touched(self, *_: object) -> None:
-        self._placed.clear()
+        self._clicks.note_touched()
         self.has_edits = not self._is_dragging
 
     def _on_drag(self, *_: object) -> None:
@@ -298,7 +243,3 @@ class PromptView:
     def _on_drop(self, *_: object) -> None:
         self._is_dragging = False
         self._on_touched()
-
-
-def _near(first: Position, second: Position) -> bool:
-    return all(abs(a - b) <= SAME_MM for a, b in zip(first, second, strict=True))

@@ -12,8 +12,8 @@ from ...batch.review.case import ReviewCase
 from ...drawing.panels import middle_voxel
 from ...model_choice import choice_text
 from ...prompts.mask import Mask
+from ...prompts.positions import Position
 from ...prompts.prompt_list import PromptList
-from ...prompts.types import Position
 from ...registry import ALIASES
 from ...results.ledger import Ledger, digest_of_result, parse_ledger, weights_of
 from ...volumes.region import Region

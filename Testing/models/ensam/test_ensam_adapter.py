@@ -1,133 +1,29 @@
-"""ENSAM as a model: loading, the way to the network's grid and back, marks, errors."""
+"""ENSAM as a model: the way to the network's grid and back, marks and masks."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from ensam_echo import CELLS, Echo, noise_volume, predict, ramp_volume
 
-from MedSegFMLib.errors import (
-    DeviceError,
-    ModelError,
-    PromptError,
-    VolumeError,
-    WeightsError,
-)
+from MedSegFMLib.errors import PromptError, VolumeError
 from MedSegFMLib.models.ensam import model as ensam
-from MedSegFMLib.models.ensam import weights as ensam_weights
 from MedSegFMLib.models.ensam.model import CLICK_LOGIT, EnsamSegmenter
-from MedSegFMLib.models.ensam.network.config import BACKGROUND, FOREGROUND, EnsamConfig
-from MedSegFMLib.models.ensam.network.network import Ensam
-from MedSegFMLib.models.ensam.runtime import Features
+from MedSegFMLib.models.ensam.network.config import BACKGROUND, FOREGROUND
 from MedSegFMLib.models.ensam.tokens import MOST_TOKENS_PER_SIGN, prompt_tokens
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.prompts.types import Box, Point, Scribble, Text
 from MedSegFMLib.registry import create
 from MedSegFMLib.segmenter import Prediction
 from MedSegFMLib.session.session import Session
-from MedSegFMLib.system import device
-from MedSegFMLib.system.device import choose_device, memory_errors
 from MedSegFMLib.volumes import intensities, pooling
 from MedSegFMLib.volumes.geometry import Geometry
 from MedSegFMLib.volumes.region import Region
 from MedSegFMLib.volumes.volume import Volume
 
-CELLS = 16
-
-
-class Echoed(Features):
-    def __init__(self, image: Any) -> None:
-        super().__init__(image.nbytes)
-        self.image = image
-
-
-class Echo:
-    """A runtime whose logits are a function of the image; keeps what the first look was given."""
-
-    def __init__(
-        self, answer: Callable[[Any], Any] = lambda image: image, cells: int = CELLS
-    ) -> None:
-        self.config = EnsamConfig(cells=cells)
-        self.answer = answer
-        self.spacing: Sequence[float] = ()
-        self.previous: Any = None
-        self.prompts: Any = None
-
-    def encode(self, image: Any, spacing_kji_mm: Sequence[float], progress: Any) -> Any:
-        self.spacing = self.spacing or spacing_kji_mm
-        return Echoed(image)
-
-    def decode(self, features: Any, prompts: Any, previous_logits: Any, progress: Any) -> Any:
-        if self.prompts is None:
-            self.previous, self.prompts = previous_logits, prompts
-        return self.answer(features.image)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def empty_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path / "store"))
-    return tmp_path / "store"
-
-
-def ramp_volume(shape_kji: tuple[int, int, int], axis: int = 0) -> Volume:
-    """Voxels that grow linearly along one axis, from 0 to 1 but for the percentiles."""
-    ramp = np.linspace(0, 1, shape_kji[axis], dtype=np.float32)
-    array = np.broadcast_to(np.moveaxis(ramp[:, None, None], 0, axis), shape_kji)
-    return Volume(np.array(array), Geometry.from_spacing(shape_kji, (0.7, 0.8, 2.5)))
-
-
-def noise_volume(shape_kji: tuple[int, int, int]) -> Volume:
-    array = np.random.default_rng(0).normal(100, 20, shape_kji).astype(np.float32)
-    return Volume(array, Geometry.from_spacing(shape_kji, (0.7, 0.8, 2.5), origin_ras=(5, -3, 40)))
-
-
-def predict(
-    model: EnsamSegmenter, volume: Volume, prompts: Sequence[Any], region: Region | None = None
-) -> Prediction:
-    return model.predict(model.encode(volume, region, no_progress), prompts, None, no_progress)
-
-
-def test_importing_the_adapter_needs_numpy_alone() -> None:
-    code = (
-        "import sys, MedSegFMLib.models.ensam.model as m\n"
-        "assert m.CARD.name == 'ensam'\n"
-        "heavy = {'torch', 'safetensors', 'scipy', 'SimpleITK'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_random_weights_segment_through_the_real_loading_path(weights: Path) -> None:
-    volume = noise_volume((13, 30, 21))
-    model = ensam.create("cpu", weights)
-    box = Box.from_ijk(volume.geometry, (3, 4, 2), (15, 20, 10))
-    region = Region((1, 2, 0), (13, 28, 20))
-    encoding = model.encode(volume, region, no_progress)
-    first = model.predict(encoding, [box], None, no_progress)
-    assert first.region == region and first.logits_kji.dtype == np.float32
-    assert first.geometry is volume.geometry and encoding.nbytes > 0
-    click = Point.from_ijk(volume.geometry, (8, 9, 5))
-    second = model.predict(encoding, [box, click], first, no_progress)
-    alone = model.predict(encoding, [box, click], None, no_progress)
-    assert np.abs(second.logits_kji - alone.logits_kji).max() > 1e-3
-    again = predict(ensam.create("cpu", weights), volume, [box], region)
-    assert np.array_equal(again.logits_kji, first.logits_kji)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_volume_is_not_written_to(weights: Path) -> None:
@@ -136,12 +32,6 @@ def test_volume_is_not_written_to(weights: Path) -> None:
     volume.array_kji.setflags(write=False)
     predict(ensam.create("cpu", weights), volume, [Point.from_ijk(volume.geometry, (3, 4, 5))])
     assert np.array_equal(volume.array_kji, before)
-
-
-def test_configuration_travels_with_the_weights(tmp_path: Path) -> None:
-    config = EnsamConfig("add", "rope", True)
-    ensam_weights.save(Ensam(config), tmp_path / "w.safetensors")
-    assert ensam_weights.load(tmp_path / "w.safetensors").config == config
 
 
 def test_pooling_takes_maximum_or_mean_of_blocks_and_of_rests() -> None:
@@ -331,279 +221,6 @@ def test_encoding_of_another_model_is_refused() -> None:
     other = Encoding(volume.geometry, Region.whole((8, 12, 12)), 0)
     with pytest.raises(TypeError, match="Encoding"):
         EnsamSegmenter(Echo()).predict(other, [], None, no_progress)
-
-
-def test_missing_weights_name_the_ways_out(
-    empty_store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("MedSegFMLib.weights.store._PACKAGE", empty_store)
-    with pytest.raises(
-        WeightsError, match=r"weights import ensam FILE.*--weights FILE.*randomwalk"
-    ):
-        ensam.create("cpu")
-
-
-def test_imported_weights_are_found_and_checked(empty_store: Path, weights: Path) -> None:
-    from MedSegFMLib.weights import installing
-
-    path = installing.import_file("ensam", weights)
-    assert ensam.create("cpu").card is ensam.CARD
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(bytes(data))
-    with pytest.raises(WeightsError, match="has the SHA-256"):
-        ensam.create("cpu")
-
-
-def test_absent_weights_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"none\.safetensors does not exist"):
-        ensam.create("cpu", tmp_path / "none.safetensors")
-
-
-def test_truncated_weights_are_refused(tmp_path: Path, weights: Path) -> None:
-    path = tmp_path / "half.safetensors"
-    path.write_bytes(weights.read_bytes()[:100_000])
-    with pytest.raises(WeightsError, match="truncated"):
-        ensam.create("cpu", path)
-
-
-def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("These are no weights, but a text that is long enough.")
-    with pytest.raises(WeightsError, match="not a complete safetensors file"):
-        ensam.create("cpu", path)
-
-
-def test_weights_of_another_program_are_refused(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    save_file({"weight": torch.zeros(3)}, str(tmp_path / "w.safetensors"))
-    with pytest.raises(WeightsError, match="holds another network"):
-        ensam.create("cpu", tmp_path / "w.safetensors")
-
-
-def test_mismatching_tensors_are_named(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    tensors = dict(Ensam().state_dict())
-    tensors["extra"] = torch.zeros(2)
-    del tensors["decoder.head.bias"]
-    tensors["prompt_vectors"] = torch.zeros(4, 64)
-    metadata = {"format": "medsegfm.ensam", "version": "1", "config": EnsamConfig().to_json()}
-    path = tmp_path / "w.safetensors"
-    save_file(tensors, str(path), metadata)
-    with pytest.raises(WeightsError) as caught:
-        ensam.create("cpu", path)
-    for words in (
-        "decoder.head.bias is missing",
-        "extra is unknown",
-        "prompt_vectors is (4, 64) instead of (4, 128)",
-    ):
-        assert words in str(caught.value)
-
-
-def test_unusable_configuration_in_the_weights_is_refused(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    values = {**json.loads(EnsamConfig().to_json()), "skip": "sum"}
-    metadata = {"format": "medsegfm.ensam", "version": "1", "config": json.dumps(values)}
-    save_file({"w": torch.zeros(1)}, str(tmp_path / "w.safetensors"), metadata)
-    with pytest.raises(WeightsError, match="skip is 'sum'"):
-        ensam.create("cpu", tmp_path / "w.safetensors")
-
-
-def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
-    def found(name: str) -> Any:
-        return None if name in packages else find_spec(name)
-
-    for module in (ensam, device):
-        monkeypatch.setattr(module, "find_spec", found)
-
-
-def test_gpu_without_torch_is_refused_with_a_way_out(
-    monkeypatch: pytest.MonkeyPatch, weights: Path
-) -> None:
-    without(monkeypatch, "torch")
-    with pytest.raises(DeviceError, match=r"'cuda' needs torch.*pip install"):
-        create("ensam", "cuda", weights=weights)
-    with pytest.raises(DeviceError, match="'tpu' does not exist"):
-        create("ensam", "tpu", weights=weights)
-
-
-def test_cpu_with_nothing_that_runs_networks_is_refused_with_a_way_out(
-    monkeypatch: pytest.MonkeyPatch, weights: Path
-) -> None:
-    without(monkeypatch, "torch", "openvino", "onnxruntime")
-    sentence = r"need torch.*openvino and onnxruntime are not installed.*randomwalk"
-    with pytest.raises(ModelError, match=sentence):
-        create("ensam", "cpu", weights=weights)
-
-
-def test_configuration_without_a_graph_needs_torch(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    path = tmp_path / "w.safetensors"
-    ensam_weights.save(Ensam(EnsamConfig(cells=16)), path)
-    volume = noise_volume((8, 12, 12))
-    assert predict(create("ensam", "cpu", weights=path), volume, []).logits_kji.any()
-    without(monkeypatch, "torch")
-    with pytest.raises(ModelError, match="no graph of their configuration"):
-        create("ensam", "cpu", weights=path)
-
-
-@pytest.mark.parametrize("missing", [("openvino",), ("openvino", "onnxruntime")])
-def test_without_openvino_another_library_gives_the_same_mask(
-    monkeypatch: pytest.MonkeyPatch, weights: Path, missing: tuple[str, ...]
-) -> None:
-    volume = noise_volume((13, 30, 21))
-    box = Box.from_ijk(volume.geometry, (3, 4, 2), (15, 20, 10))
-    first = predict(create("ensam", "cpu", weights=weights), volume, [box])
-    without(monkeypatch, *missing)
-    second = predict(create("ensam", "cpu", weights=weights), volume, [box])
-    np.testing.assert_allclose(second.logits_kji, first.logits_kji, atol=1e-3)
-
-
-@pytest.mark.parametrize("device", ["cuda:99", "tpu", "cuda:-1", ""])
-def test_device_that_is_not_there_is_refused(device: str, weights: Path) -> None:
-    with pytest.raises(DeviceError, match="does not exist; this computer has cpu"):
-        ensam.create(device, weights)
-
-
-def test_auto_takes_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert [str(choose_device(d)) for d in ("auto", "cuda", "cuda:1", "cpu")] == [
-        "cuda:0",
-        "cuda:0",
-        "cuda:1",
-        "cpu",
-    ]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert str(choose_device("auto")) == "cpu"
-    with pytest.raises(DeviceError):
-        choose_device("cuda")
-
-
-def test_auto_takes_the_cpu_without_loading_torch_where_no_driver_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(device, "may_have_gpu", lambda: False)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.setattr(device, "find_spec", lambda name: name)
-    assert device.is_cpu("auto")
-
-
-def test_full_gpu_is_a_device_error_with_advice() -> None:
-    with (
-        pytest.raises(
-            DeviceError, match=r"not enough memory for the model ensam; draw a smaller box"
-        ),
-        memory_errors("ensam"),
-    ):
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-
-
-def test_full_computer_is_a_device_error_with_advice() -> None:
-    for full in (MemoryError(), RuntimeError("std::bad_alloc")):
-        with (
-            pytest.raises(DeviceError, match="computer has not enough memory for the model ensam"),
-            memory_errors("ensam"),
-        ):
-            raise full
-    with pytest.raises(RuntimeError, match="shape"), memory_errors("ensam"):
-        raise RuntimeError("wrong shape")
-
-
-def test_large_region_is_seen_once_more_in_windows() -> None:
-    # Two windows along i, in which a ramp of the whole is found again at finer cells.
-    volume = ramp_volume((CELLS, CELLS, 6 * CELLS), axis=2)
-    seen: list[tuple[float, float]] = []
-
-    def answer(image: Any) -> Any:
-        seen.append((float(image.min()), float(image.max())))
-        return image
-
-    # A click in the middle is in both.
-    click = Point.from_ijk(volume.geometry, (48, 8, 8), True)
-    prompts = [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)), click]
-    prediction = predict(EnsamSegmenter(Echo(answer)), volume, prompts)
-    assert len(seen) == 3
-    whole, (first, second) = seen[0], seen[-2:]
-    # One scale of intensities for all, so that the windows look like parts of the whole.
-    assert (
-        first[0] == whole[0] and second[1] == whole[1] and first[1] == pytest.approx(0.6, abs=0.02)
-    )
-    assert np.abs(np.diff(prediction.logits_kji[4, 4])).max() < 0.05
-
-
-def test_window_far_from_the_object_is_not_decoded() -> None:
-    volume = ramp_volume((CELLS, CELLS, 6 * CELLS), axis=2)
-    calls = []
-
-    def answer(image: Any) -> Any:
-        calls.append(image)
-        return image * 40 - 38
-
-    # The click is in both windows.
-    click = Point.from_ijk(volume.geometry, (48, 8, 8), False)
-    prompts = [Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)), click]
-    predict(EnsamSegmenter(Echo(answer)), volume, prompts)
-    assert len(calls) == 2
-
-
-def test_window_is_processed_once_a_click_is_in_it_and_keeps_its_answer() -> None:
-    volume = noise_volume((CELLS, CELLS, 6 * CELLS))
-    given: list[list[int]] = []
-    encoded = []
-
-    class Listening(Echo):
-        def encode(self, image: Any, spacing_kji_mm: Sequence[float], progress: Any) -> Any:
-            encoded.append(image)
-            return super().encode(image, spacing_kji_mm, progress)
-
-        def decode(self, features: Any, prompts: Any, previous: Any, progress: Any) -> Any:
-            given.append(prompts.kinds.tolist())
-            return features.image + len(given)
-
-    model = EnsamSegmenter(Listening())
-    encoding = model.encode(volume, None, no_progress)
-    prompts = [
-        Box.from_ijk(volume.geometry, (4, 4, 4), (90, 12, 12)),
-        Point.from_ijk(volume.geometry, (10, 8, 8), False),
-        Point.from_ijk(volume.geometry, (80, 8, 8), False),
-    ]
-    steps: list[Prediction | None] = [None]
-    for n in range(3):
-        steps.append(model.predict(encoding, prompts[: n + 1], steps[-1], no_progress))
-    # Each time the whole, and the window with the new click, which has no other.
-    assert given == [[0, 1], [0, 1, 3], [0, 1, 3], [0, 1, 3, 3], [0, 1, 3]]
-    assert len(encoded) == 3
-    # The answer to the whole is 2 higher, that to the window the same: this is their mean.
-    rise = (steps[3].logits_kji - steps[2].logits_kji)[..., :30]
-    clicked = np.zeros(rise.shape, bool)
-    clicked[8, 8, 10] = True
-    np.testing.assert_allclose(rise[~clicked], 1, atol=1e-5)
-    # Another region is looked at anew.
-    given.clear()
-    elsewhere = model.encode(volume, Region((0, 0, 1), (CELLS, CELLS, 6 * CELLS)), no_progress)
-    model.predict(elsewhere, prompts, steps[3], no_progress)
-    assert len(given) == 3
-
-
-def test_without_a_box_all_windows_are_processed_at_each_click() -> None:
-    volume = noise_volume((CELLS, CELLS, 6 * CELLS))
-    calls = []
-
-    def answer(image: Any) -> Any:
-        calls.append(image)
-        return image
-
-    model = EnsamSegmenter(Echo(answer))
-    encoding = model.encode(volume, None, no_progress)
-    clicks = [Point.from_ijk(volume.geometry, (n, 8, 8), False) for n in (10, 20)]
-    before = model.predict(encoding, clicks[:1], None, no_progress)
-    model.predict(encoding, clicks, before, no_progress)
-    assert len(calls) == 6
 
 
 @pytest.mark.parametrize(("ijk", "positive"), [((8, 8, 11), True), ((8, 8, 2), False)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,13 +21,7 @@ from MedSegFMLib.models.ensam.network.config import (
 from MedSegFMLib.models.ensam.network.network import Ensam, EnsamPrompts
 from MedSegFMLib.models.ensam.network.positions import LierePositions, RopePositions
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(config: EnsamConfig | None = None, seed: int = 0) -> Ensam:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,9 +11,9 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+from bright_sam3 import SIDE, Bright, segmenter
 from command_line import run
 from medical_sam3_checkpoints import random_sam3, write_checkpoint, write_tokenizer
-from numpy.typing import NDArray
 from PIL import Image
 from sample_volumes import ball
 from torch.nn.functional import interpolate
@@ -23,9 +22,8 @@ from MedSegFMLib import Box, Geometry, Session, Text, Volume, create
 from MedSegFMLib.errors import Cancelled, ModelError, PromptError, WeightsError
 from MedSegFMLib.metrics import dice
 from MedSegFMLib.model_choice import read_choice
-from MedSegFMLib.models.medical_sam3 import model as medical_sam3
 from MedSegFMLib.models.medical_sam3.preprocessing import relative, sam3_preprocessor
-from MedSegFMLib.models.medical_sam3.runtime import SliceAnswer, SliceQuestion
+from MedSegFMLib.models.medical_sam3.runtime import SliceQuestion
 from MedSegFMLib.models.medical_sam3.segmenter import MedicalSam3Segmenter
 from MedSegFMLib.models.medical_sam3.text_propagation import propagate_text
 from MedSegFMLib.models.medical_sam3.tokenizer import PhraseTokenizer
@@ -34,61 +32,9 @@ from MedSegFMLib.models.medical_sam3.torch_runtime import (
     chosen_objects,
     empty_boxes,
 )
-from MedSegFMLib.progress import Progress, no_progress
+from MedSegFMLib.progress import no_progress
 
-SIDE = 64
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads beside other work block one another: several times slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-class Bright:
-    """Bright pixels, within the box where there is one, for any words but "nothing"."""
-
-    side = SIDE
-
-    def __init__(self) -> None:
-        self.looked = 0
-        self.asked: list[SliceQuestion] = []
-
-    def encode(self, images: NDArray[np.float32], progress: Progress) -> list[NDArray[np.float32]]:
-        progress(0.0, "encoding")
-        self.looked += len(images)
-        return [image[0].reshape(-1, 1) for image in images]
-
-    def decode(
-        self,
-        features: Sequence[NDArray[Any]],
-        questions: Sequence[SliceQuestion],
-        threshold: float,
-        progress: Progress,
-    ) -> list[SliceAnswer]:
-        self.asked.extend(questions)
-        found = []
-        for tokens, question in zip(features, questions, strict=True):
-            logits = 8 * tokens.astype(np.float32).reshape(SIDE, SIDE)
-            if question.box is not None:
-                x, y, across, down = question.box
-                rows, columns = ((np.arange(SIDE) + 0.5) / SIDE for _ in range(2))
-                inside = (abs(rows - y) <= down / 2)[:, None] & (abs(columns - x) <= across / 2)
-                logits = np.where(inside, logits, -8)
-            there = (logits > 0).sum() > 8 and question.phrase != "nothing"
-            score = 0.9 if there else 0.01
-            found.append(SliceAnswer(score, logits if score >= threshold else None))
-        return found
-
-
-def segmenter(
-    runtime: Bright, planes: Sequence[str] = ("axial",), **changes: Any
-) -> MedicalSam3Segmenter:
-    given = {"threshold": 0.1, "step_mm": 5.0, "cache_bytes": 1 << 26, **changes}
-    return MedicalSam3Segmenter(medical_sam3.CARD, runtime, "reliable", planes, **given)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def session_of(model: MedicalSam3Segmenter, volume: Volume, *prompts: Text | Box) -> Session:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -10,6 +10,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+from bright_sam3 import SIDE, Bright, segmenter
 from medical_sam3_checkpoints import SIDE as TINY_SIDE
 from medical_sam3_checkpoints import (
     TRACKED_WIDTH,
@@ -19,9 +20,8 @@ from medical_sam3_checkpoints import (
     write_checkpoint,
 )
 from numpy.typing import NDArray
+from sam3_references import features_of, transformers_own
 from sample_volumes import ball
-from test_medical_sam3_adapter import SIDE, Bright, segmenter
-from test_medical_sam3_tracker import features_of, transformers_own
 from transformers import Sam3TrackerVideoInferenceSession
 
 from MedSegFMLib import Box, Geometry, Point, Session, Text, Volume, create
@@ -41,14 +41,7 @@ from MedSegFMLib.progress import no_progress
 from MedSegFMLib.segmenter import Logits
 from MedSegFMLib.volumes.region import Region
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads beside other work block one another: several times slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Surer(Bright):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,11 @@ from medical_sam3_checkpoints import (
     upstream_tracker,
     write_checkpoint,
 )
+from sam3_references import features_of, transformers_own
 from transformers import (
     Sam3Config,
     Sam3TrackerVideoConfig,
     Sam3TrackerVideoInferenceSession,
-    Sam3TrackerVideoModel,
 )
 
 from MedSegFMLib import create
@@ -38,6 +37,9 @@ from MedSegFMLib.models.medical_sam3.tracker_tensor_names import (
     sources_of,
 )
 from MedSegFMLib.models.medical_sam3.tracker_weights import Sam3Tracker, load_tracker
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 FRAMES = 9
 
@@ -123,15 +125,6 @@ PUBLISHED = {
         "tracker.sam_mask_decoder.obj_score_token.weight"
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads beside other work block one another: several times slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def assert_same(found: Sam3Tracker, wanted: Sam3Tracker) -> None:
@@ -237,24 +230,6 @@ def frames_and_features() -> tuple[torch.Tensor, list[np.ndarray], Any, Sam3Trac
     generator = torch.Generator().manual_seed(1)
     frames = torch.randn(FRAMES, 3, SIDE, SIDE, generator=generator)
     return frames, features_of(frames, network), network, tracker
-
-
-def features_of(frames: torch.Tensor, network: Any) -> list[np.ndarray]:
-    """Of each frame by itself: sums are ordered otherwise where there are several at a time."""
-    with torch.inference_mode():
-        seen = [network.vision_encoder.backbone(frame[None]) for frame in frames]
-    return [output.last_hidden_state[0].numpy() for output in seen]
-
-
-def transformers_own(network: Any, tracker: Sam3Tracker) -> Any:
-    """Sam3TrackerVideoModel with a vision encoder of its own, of the same weights."""
-    own: Any = Sam3TrackerVideoModel(tracker.model.config)
-    state = dict(tracker.model.state_dict())
-    state.update({f"vision_encoder.neck.{n}": t for n, t in tracker.neck.state_dict().items()})
-    backbone = network.vision_encoder.backbone.state_dict()
-    state.update({f"vision_encoder.backbone.{n}": t for n, t in backbone.items()})
-    own.load_state_dict(state)
-    return own.eval()
 
 
 def disc(centre: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ from MedSegFMLib.models.medical_sam3.weights import (
     write_config,
 )
 from MedSegFMLib.weights.checksums import record
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 # Some names of the published sam3.pt, so that the table is not only right about itself.
 PUBLISHED = {
@@ -70,15 +71,6 @@ PUBLISHED = {
         "segmentation_head.cross_attend_prompt.in_proj_weight"
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads beside other work block one another: several times slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def answers(network: torch.nn.Module) -> torch.Tensor:

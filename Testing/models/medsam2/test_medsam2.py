@@ -29,6 +29,8 @@ from MedSegFMLib.models.planar.grey_levels import GreyWindow
 from MedSegFMLib.progress import no_progress
 from MedSegFMLib.volumes.region import Region
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SHAPE = (9, 40, 48)
 # Axial slices of this grid are stacked, turned and flipped as they are stored.
 GEOMETRY = Geometry.from_spacing(SHAPE, (1, 1, 1), np.diag([-1.0, -1.0, 1.0]))
@@ -36,15 +38,6 @@ GEOMETRY = Geometry.from_spacing(SHAPE, (1, 1, 1), np.diag([-1.0, -1.0, 1.0]))
 # Clicks are (column, row, on the object) by slice; boxes (columns and rows from, to the last).
 Clicks = Mapping[int, Sequence[tuple[int, int, bool]]]
 Boxes = Mapping[int, tuple[int, int, int, int]]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads beside other work block one another: several times slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

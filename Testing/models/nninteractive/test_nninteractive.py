@@ -37,13 +37,10 @@ from MedSegFMLib.progress import no_progress
 from MedSegFMLib.prompts.types import Prompt
 from MedSegFMLib.volumes.region import Region
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SHAPE = (14, 26, 24)
 Own = Callable[[Volume], nnInteractiveInferenceSession]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread(one_thread: None) -> None:
-    """Sums come out the same."""
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +32,9 @@ from MedSegFMLib.models.sam.runtime import SlicePrompt
 from MedSegFMLib.models.sam.sam2.config_file import PUBLISHED, fitting
 from MedSegFMLib.progress import no_progress
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SIDES = {"sam2": SAM2_SIDE, "sam3": SAM3_SIDE}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads beside other work block one another: several times slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

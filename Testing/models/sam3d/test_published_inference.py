@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from sam3d_checkpoints import random_decoder, write_decoder, write_published
-from sam_checkpoints import tiny_is_published, write_checkpoint
+from sam3d_checkpoints import random_decoder, write_published
 
 from MedSegFMLib import Geometry, Region, Session, Text, Volume, create
 from MedSegFMLib.errors import ModelError, VolumeError
@@ -23,25 +21,6 @@ from MedSegFMLib.progress import no_progress
 from MedSegFMLib.volumes.images import combined
 
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
-
-
-@pytest.fixture(autouse=True)
-def tiny_base() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with tiny_is_published():
-        yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    return write_checkpoint(tmp_path / "sam.pth")
-
-
-@pytest.fixture
-def decoder(tmp_path: Path) -> Path:
-    return write_decoder(tmp_path / "sam3d.safetensors")
 
 
 def noise(seed: int, shape: tuple[int, int, int] = (5, 33, 40)) -> Volume:

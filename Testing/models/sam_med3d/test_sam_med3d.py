@@ -34,13 +34,10 @@ Clicks = Sequence[tuple[tuple[int, int, int], bool]]
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads beside other work block one another: several times slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def tiny_base(one_thread: None) -> Iterator[None]:
+    """The published network is a tiny one."""
     with tiny_is_published():
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

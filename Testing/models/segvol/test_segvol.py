@@ -43,13 +43,10 @@ SIZES = torch.tensor([TINY.window[1], TINY.window[0], TINY.window[2]])
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads beside other work block one another: several times slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def tiny_base(one_thread: None) -> Iterator[None]:
+    """The published network is a tiny one."""
     with tiny_is_published():
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

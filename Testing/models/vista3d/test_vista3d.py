@@ -15,7 +15,7 @@ from vista3d_checkpoints import PATCH, random_vista3d, write_checkpoint
 from MedSegFMLib import Box, Geometry, Mask, Point, Session, Text, Volume, create
 from MedSegFMLib.errors import Cancelled, ModelError, PromptError, VolumeError
 from MedSegFMLib.models.vista3d.class_scores import ClassScores
-from MedSegFMLib.models.vista3d.classes import NO_CLASS, all_numbers, class_numbers
+from MedSegFMLib.models.vista3d.classes import NO_CLASS, all_numbers, numbers_by_class
 from MedSegFMLib.progress import no_progress
 
 # (i, j, k), and whether they are on the object, in two windows.
@@ -171,7 +171,7 @@ def test_a_class_is_that_of_the_published_bundle(weights: Path, volume: Volume) 
 
 def test_several_classes_are_those_of_the_published_bundle(weights: Path, volume: Volume) -> None:
     names = ("spleen", "aorta", "left kidney")
-    numbers = [class_numbers()[name][0] for name in names]
+    numbers = [numbers_by_class()[name][0] for name in names]
     wanted = relabelled(published(volume, random_vista3d(), {"classes": numbers}), numbers)
     session = Session(model(weights), volume)
     for name in names:
@@ -190,7 +190,7 @@ def test_clicks_alone_give_the_published_bundles_mask(weights: Path, volume: Vol
 def test_clicks_correct_a_class_as_with_the_bundles_previous_mask(
     name: str, weights: Path, volume: Volume
 ) -> None:
-    prompts = {"classes": list(class_numbers()[name]), **clicks(special=name != "liver")}
+    prompts = {"classes": list(numbers_by_class()[name]), **clicks(special=name != "liver")}
     wanted = but_for_clicks(published(volume, random_vista3d(), prompts, refine=True) > 0)
     found = mask_of(weights, volume, [Text(name), *points(volume)])
     assert np.array_equal(but_for_clicks(found), wanted)
@@ -264,14 +264,14 @@ def test_kidney_lung_and_bone_are_the_union_of_their_parts(weights: Path) -> Non
         mask_of(weights, volume, [Text(name)]) for name in ("kidney", "left kidney", "right kidney")
     )
     assert np.array_equal(kidney, left | right) and left.any() and right.any()
-    assert class_numbers()["kidney"] == (14, 5) and len(class_numbers()["bone"]) == 62
+    assert numbers_by_class()["kidney"] == (14, 5) and len(numbers_by_class()["bone"]) == 62
 
 
 def test_names_are_those_of_the_published_classes_that_are_supported() -> None:
-    names = tuple(class_numbers())
+    names = tuple(numbers_by_class())
     assert len(names) == 127 and len(all_numbers()) == 124
     assert names[-3:] == ("kidney", "lung", "bone")
-    assert [class_numbers()[name] for name in ("liver", "vertebrae S1", "airway")] == [
+    assert [numbers_by_class()[name] for name in ("liver", "vertebrae S1", "airway")] == [
         (1,),
         (127,),
         (132,),

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import slicer
 import slicer.util
+from model_comparisons import MODELS, finish, mask_of
 from scene_helpers import add_boxes
-from test_model_comparison import MODELS, ModelsClient, finish, mask_of
 
 from MedSegFMLib import Box
 from MedSegFMLib.mrml.comparison.comparison import ModelComparison
@@ -20,11 +20,6 @@ from MedSegFMLib.mrml.comparison.table import table_of
 from MedSegFMLib.mrml.comparison.view import ModelComparisonView
 from MedSegFMLib.mrml.logic import SegmentationLogic
 from MedSegFMLib.mrml.nodes.volume_nodes import volume_from_node
-
-
-@pytest.fixture
-def client() -> ModelsClient:
-    return ModelsClient()
 
 
 @pytest.fixture
