@@ -121,8 +121,7 @@ def looks_after(
         left = to_voxels([stroke], geometry).foreground_kji
         while len(left) and len(stretches) < _MOST_STRETCHES:
             mark = Point.from_ijk(geometry, left[0, ::-1].tolist())
-            regions = [look.prediction.region for look in stretches]
-            stretches.append(begun(mark, regions or [whole.prediction.region]))
+            stretches.append(begun(mark, [whole.prediction.region]))
             left = left[~stretches[-1].prediction.region.holds(left)]
         return [] if len(left) else stretches
 
