@@ -23,7 +23,7 @@ from MedSegFMLib.models.medical_sam3.tokenizer import files_in, imported_folder
 from MedSegFMLib.registry import create
 from MedSegFMLib.weights import store
 from MedSegFMLib.weights.installing import import_file
-from MedSegFMLib.weights.recorded_options import options_file, recorded_options
+from MedSegFMLib.weights.recorded_options import options_file, record_options, recorded_options
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +91,12 @@ def test_evaluations_tell_weights_with_other_recorded_options_apart(
         assert run("weights", "import", "sam3d", path, *words) == 0
         used.append(weights_used(["sam3d"])["sam3d"])
     assert len(set(used)) == 3 and used[0] == f"{used[2]} patch=32"
+
+
+def test_reports_do_not_tell_the_users_own_options(folder: Path) -> None:
+    (folder / "voxtell").mkdir(parents=True)
+    record_options(folder / "voxtell", {"text_encoder": "/home/me/qwen"})
+    assert weights_used(["voxtell"]) == {"voxtell": "unknown text_encoder=*"}
 
 
 def test_a_trial_without_an_import_takes_the_same_options(

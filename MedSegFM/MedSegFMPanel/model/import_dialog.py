@@ -30,7 +30,8 @@ class ImportDialog:
         rows.addRow(sentence)
         for option in options:
             self._add_row(rows, option)
-        buttons = qt.QDialogButtonBox(qt.QDialogButtonBox.Ok | qt.QDialogButtonBox.Cancel)
+        buttons = qt.QDialogButtonBox()
+        buttons.setStandardButtons(qt.QDialogButtonBox.Ok | qt.QDialogButtonBox.Cancel)
         buttons.connect("accepted()", self.dialog.accept)
         buttons.connect("rejected()", self.dialog.reject)
         rows.addRow(buttons)
@@ -54,7 +55,7 @@ class ImportDialog:
         if option.at_import == "text":
             rows.addRow(label, field)
             return
-        button = qt.QPushButton(_("Browse..."))
+        button = qt.QPushButton(_("Browse…"))
         button.connect("clicked(bool)", lambda _on: self._browse(option, field))
         line = qt.QHBoxLayout()
         line.addWidget(field)
