@@ -103,8 +103,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _note_on_empty(path: Path, names: list[str], card: ModelCard) -> str:
     has = "it has" if len(names) == 1 else "they have"
     return (
-        f"Left empty: {path.name}: {', '.join(names)}, because {has} no prompt that {card.title} "
-        f"takes ({', '.join(card.prompts)}); add one to the file, or choose another --model."
+        f"Left empty: {path.name}: {', '.join(names)}, because {has} no prompt on the object "
+        f"that {card.title} takes ({', '.join(card.prompts)}); add one to the file, or choose "
+        "another --model."
     )
 
 

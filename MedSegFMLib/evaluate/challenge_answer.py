@@ -16,7 +16,7 @@ from ..errors import CasesError, PromptError
 from ..metrics.challenge import challenge_scores, instance_f1, text_scores
 from ..prompts.mask import Mask
 from ..prompts.prompt_list import PromptList
-from ..prompts.types import Box, Point, Prompt, Text
+from ..prompts.types import Box, Point, Prompt, Text, is_positive
 from ..segmenter import ModelCard, Segmenter
 from ..session.session import Session
 from ..system.atomic_files import atomic_path
@@ -106,7 +106,7 @@ def read_request(path: Path, spacing_order: str) -> Request:
 
 
 def left_empty(request: Request, card: ModelCard, from_previous: bool = False) -> list[str]:
-    """The names of the classes for which the model has no prompt, so that they stay empty.
+    """The names of the classes that stay empty: the model gets no prompt on the object.
 
     Args:
         request: the file.
@@ -114,7 +114,7 @@ def left_empty(request: Request, card: ModelCard, from_previous: bool = False) -
         from_previous: as for `answer`.
     """
     wanted = _prompts_by_label(request, card, from_previous)
-    labels = [label for label, given in wanted.items() if not given]
+    labels = [label for label, given in wanted.items() if not any(map(is_positive, given))]
     names = request.prompts.texts
     return [names.get(label, f"label {label}") for label in sorted([*labels, *request.others])]
 
@@ -140,7 +140,7 @@ def answer(request: Request, segmenter: Segmenter, from_previous: bool = False) 
             its last click only.
 
     Raises:
-        PromptError: the model takes none of the prompts of the file.
+        PromptError: the model takes none of the prompts of the file, or only some on background.
     """
     wanted = _prompts_by_label(request, segmenter.card, from_previous)
     if request.kinds and not any(wanted.values()):
@@ -149,6 +149,8 @@ def answer(request: Request, segmenter: Segmenter, from_previous: bool = False) 
             f"takes {', '.join(segmenter.card.prompts)}; choose another --model, or add prompts "
             "that it takes to the file."
         )
+    # Without any of these the session says that only background is marked.
+    wanted = {n: given for n, given in wanted.items() if any(map(is_positive, given))} or wanted
     session = Session(segmenter, request.image)
     prompts, numbers = PromptList(), {}
     for label, given in wanted.items():
