@@ -114,8 +114,8 @@ def unknown_at_import() -> str:
     """The sentence above the options that weights do not say of themselves."""
     return _(
         "These weights do not say everything that the model must know of them. Fill in what their "
-        "authors state; it is recorded, and holds whenever the weights are used. What is empty "
-        "stays as its field shows."
+        "authors state; it is recorded, and holds whenever the weights are used. Fields that show "
+        "a default may stay empty."
     )
 
 
