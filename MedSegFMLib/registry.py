@@ -76,7 +76,7 @@ def card(name: str, options: Mapping[str, Any] | None = None) -> ModelCard:
         options: options of its `create`, with which some models take fewer prompts or need other
             packages.
     """
-    module = _module(name)
+    module = module_of(name)
     if options and hasattr(module, "card_with"):
         return cast(ModelCard, module.card_with(options))
     return cast(ModelCard, module.CARD).with_options(options or ())
@@ -117,7 +117,7 @@ def create(name: str, /, device: str = "auto", **options: Any) -> Segmenter:
         WeightsError: the weights are missing or damaged.
     """
     check_creatable(name, options)
-    module, needed = _module(name), card(name, options)
+    module, needed = module_of(name), card(name, options)
     if module.CARD.weights is not None and options.get("weights") is None:
         from .weights.recorded_options import recorded_options
 
@@ -137,7 +137,7 @@ def check_creatable(name: str, options: Mapping[str, Any]) -> None:
     Raises:
         ModelError: an unknown model or option, or missing packages.
     """
-    module = _module(name)
+    module = module_of(name)
     needed = card(name, options)
     missing = missing_packages(needed)
     if missing:
@@ -157,7 +157,7 @@ def check_options(name: str, options: Iterable[str]) -> None:
     Raises:
         ModelError: the model has no such option.
     """
-    module = _module(name)
+    module = module_of(name)
     accepted = signature(module.create)
     known = [option for option in accepted.parameters if option != "device"]
     for option in options:
@@ -173,11 +173,16 @@ def check_options(name: str, options: Iterable[str]) -> None:
 @cache
 def path_options(name: str) -> frozenset[str]:
     """The options of a model's `create` that name files or folders, by its annotations."""
-    parameters = signature(_module(name).create).parameters
+    parameters = signature(module_of(name).create).parameters
     return frozenset(n for n, found in parameters.items() if "Path" in str(found.annotation))
 
 
-def _module(name: str) -> ModuleType:
+def module_of(name: str) -> ModuleType:
+    """The module of a model, which has its `CARD` and `create`.
+
+    Raises:
+        ModelError: there is no such model.
+    """
     current = resolve_name(name)
     if current not in MODELS:
         raise ModelError(

@@ -75,6 +75,8 @@ class ModelOption:
             written to a scene or result, which others may have made or get. Such as a server, which
             gets the volume.
         is_secret: whether it is not shown, such as a key.
+        at_import: whether imported weights may lack it, so that it is asked for and recorded at
+            their import (`models.importing`): as "text", or as the path of a "file" or "folder".
     """
 
     name: str
@@ -85,6 +87,7 @@ class ModelOption:
     packages: tuple[str, ...] | None = None
     is_private: bool = False
     is_secret: bool = False
+    at_import: Literal["", "text", "file", "folder"] = ""
 
 
 @dataclass(frozen=True)

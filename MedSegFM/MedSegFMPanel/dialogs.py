@@ -1,4 +1,4 @@
-"""Dialogs for files and folders."""
+"""Dialogs for files and folders, and for what weights do not say of themselves."""
 
 from pathlib import Path
 
@@ -8,9 +8,11 @@ from slicer.i18n import tr as _
 
 from MedSegFMLib.volumes.io.image_files import WRITERS
 
+from .model.import_dialog import ImportDialog
+
 
 class Dialogs:
-    """The system's dialogs for files and folders."""
+    """The system's dialogs for files and folders, and the panel's own."""
 
     def open_file(self, title):
         """A file to read; "" if the user cancels."""
@@ -36,6 +38,15 @@ class Dialogs:
         """Show a folder in the system's file manager; a missing one is made."""
         Path(path).mkdir(parents=True, exist_ok=True)
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path))
+
+    def ask_options(self, title, options):
+        """The values of options, by name, without those that stay empty; None if the user cancels.
+
+        Args:
+            title: The title of the dialog.
+            options: The options to ask for; see `ModelOption.at_import`.
+        """
+        return ImportDialog(title, options, self).ask()
 
     def load_volume(self):
         """Slicer's own dialog for volumes."""

@@ -22,6 +22,7 @@ from .console import progress_bar
 
 if TYPE_CHECKING:
     from ..evaluate.challenge_answer import Score
+    from ..segmenter import ModelCard
 
 SUMMARY = "read the challenge's npz files with their prompts, and write segs as its containers do"
 
@@ -58,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer each file, and return 1 if one could not be answered, else 0."""
-    from ..evaluate.challenge_answer import answer, read_request, score, write_answer
+    from ..evaluate.challenge_answer import answer, left_empty, read_request, score, write_answer
 
     source, out = Path(arguments.inputs), Path(arguments.out)
     files = _files(source)
@@ -71,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     make_folder(out, "choose another")
     scores: list[Score] = []
     failures: list[str] = []
+    empty: list[str] = []
     with progress_bar("challenge") as progress:
         for n, path in enumerate(files):
             progress(n / len(files), f"Answering {path.name}, {n + 1} of {len(files)}")
@@ -79,6 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
                 request = read_request(path, arguments.spacing_order)
                 labels = answer(request, segmenter, arguments.from_previous)
                 write_answer(out / path.name, labels)
+                names = left_empty(request, segmenter.card, arguments.from_previous)
+                if names:
+                    empty.append(_note_on_empty(path, names, segmenter.card))
                 seconds = time.perf_counter() - begun
                 if gts is not None:
                     truth, previous = gts / path.name, arguments.from_previous
@@ -88,10 +93,20 @@ def run(arguments: argparse.Namespace) -> int:
     if gts is not None and scores:
         write_text(out / "metrics.csv", _table(scores))
         print(f"See {out / 'metrics.csv'} for the scores.")
-    print(f"{out}: {len(files) - len(failures)} of {len(files)} files were answered.")
-    for failure in failures:
-        print(failure, file=sys.stderr)
+    partly = f", {len(empty)} of them with classes left empty" if empty else ""
+    print(f"{out}: {len(files) - len(failures)} of {len(files)} files were answered{partly}.")
+    for sentence in (*empty, *failures):
+        print(sentence, file=sys.stderr)
     return 1 if failures else 0
+
+
+def _note_on_empty(path: Path, names: list[str], card: ModelCard) -> str:
+    has = "it has" if len(names) == 1 else "they have"
+    return (
+        f"Left empty: {path.name}: {', '.join(names)}, because {has} no prompt on the object "
+        f"that {card.title} takes ({', '.join(card.prompts)}); add one to the file, or choose "
+        "another --model."
+    )
 
 
 def _files(source: Path) -> list[Path]:

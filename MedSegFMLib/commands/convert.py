@@ -132,7 +132,7 @@ def _volume_case(arguments: argparse.Namespace, source: Path) -> Case:
     from ..evaluate.conversion import file_stem, present_objects
 
     label = Path(arguments.label)
-    objects = _objects(arguments.objects) if arguments.objects else present_objects(label)
+    objects = _objects(arguments.objects) if arguments.objects else present_objects(label, source)
     return Case(file_stem(source), source.parent, source, label, arguments.modality, objects)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -150,6 +151,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(line)
     _print_result(prepared, done, options)
     print(f"Wrote {arguments.out}; {arguments.model} took {done.seconds:.1f} s.")
+    if prepared.unprompted:
+        print(prepared.unprompted, file=sys.stderr)
     return OPEN if done.questions else 0
 
 

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import MissingPartError, ModelError, OutputError
-from ..models.medical_sam3.tokenizer import copy_tokenizer, files_in
-from ..registry import MODELS, cards, check_options, path_options
+from ..errors import ModelError, OutputError
+from ..models.importing import asked_for, completed, import_weights
+from ..registry import MODELS
 from ..weights import catalogue, installing, store
-from ..weights.recorded_options import record_options
 from .console import print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -75,19 +74,10 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.action == "fetch":
         _fetch(name, arguments.accept_licence)
     elif arguments.action == "import":
-        options = _options(name, arguments.option)
-        tokenizer = _tokenizer(name, Path(arguments.path), arguments.tokenizer)
-        trial = _trial(options | ({"tokenizer": str(tokenizer)} if tokenizer else {}))
-        with progress_bar(f"weights of {name}") as progress:
-            path = installing.import_file(name, arguments.path, arguments.sha256, trial, progress)
-        record_options(path, options)
-        if tokenizer is not None:
-            copy_tokenizer(tokenizer, path)
-        replaces = " and replace the shipped ones" if store.shipped(name) else ""
-        print(f"The weights of {name} are now {path}{replaces}.")
-        _print_left_out(trial)
+        _import(name, Path(arguments.path), arguments)
     elif arguments.action == "try":
-        _try(name, Path(arguments.path), _options(name, arguments.option))
+        path = Path(arguments.path)
+        _try(name, path, completed(name, path, _options(arguments.option)))
     elif arguments.action == "verify":
         path = store.find(name)
         store.verify_recorded(path)
@@ -109,6 +99,25 @@ def _add_options(parser: argparse.ArgumentParser, purpose: str) -> None:
     )
 
 
+def _import(name: str, path: Path, arguments: argparse.Namespace) -> None:
+    options = _options(arguments.option)
+    if arguments.tokenizer is not None:
+        options["tokenizer"] = arguments.tokenizer
+    options = completed(name, path, options)
+    trial = _trial(options)
+    with progress_bar(f"weights of {name}") as progress:
+        installed = import_weights(name, path, options, trial, progress, arguments.sha256)
+    replaces = " and replace the shipped ones" if store.shipped(name) else ""
+    print(f"The weights of {name} are now {installed}{replaces}.")
+    _print_left_out(trial)
+    unknown = [o.name for o in asked_for(name, path) if o.name not in options]
+    if unknown:
+        print(
+            f"They do not say {', '.join(unknown)}: the model's defaults hold, if it has any; to "
+            "record others, import the weights again with --option NAME=VALUE."
+        )
+
+
 def _fetch(name: str, accept_licence: bool) -> None:
     # Imported here: network code would slow down the start of every other command.
     from ..weights.fetch import fetch
@@ -120,11 +129,11 @@ def _fetch(name: str, accept_licence: bool) -> None:
     _print_left_out(trial)
 
 
-def _options(name: str, given: list[str]) -> dict[str, str]:
-    """The options to record, of the model that uses the weights; files as whole paths.
+def _options(given: list[str]) -> dict[str, str]:
+    """The options as they are given.
 
     Raises:
-        ModelError: one is not NAME=VALUE, or the model has none of this name.
+        ModelError: one is not NAME=VALUE.
     """
     options = {}
     for text in given:
@@ -132,34 +141,7 @@ def _options(name: str, given: list[str]) -> dict[str, str]:
         if not (option and equals and value):
             raise ModelError(f"--option {text} is not NAME=VALUE; write it like patch=160.")
         options[option] = value
-    for model in (card.name for card in cards() if card.weights == name and options):
-        check_options(model, options)
-        # They hold in whatever folder a command is called later.
-        for option in path_options(model) & options.keys():
-            if Path(options[option]).exists():
-                options[option] = str(Path(options[option]).resolve())
     return options
-
-
-def _tokenizer(name: str, path: Path, given: str | None) -> Path | None:
-    """The tokenizer to copy along; None if there is none, or the model takes none.
-
-    Raises:
-        MissingPartError: there is none at the place that is named.
-    """
-    if name != "medical-sam3":
-        if given is not None:
-            raise ModelError(f"The model {name} takes no tokenizer; leave out --tokenizer.")
-        return None
-    if given is None:
-        folder = path if path.is_dir() else path.parent
-        return folder if files_in(folder) else None
-    if not Path(given).is_file() and not files_in(Path(given)):
-        raise MissingPartError(
-            f"There is no tokenizer in {given}; give the folder that has tokenizer.json, or "
-            "vocab.json and merges.txt, or SAM3's own bpe_simple_vocab_16e6.txt.gz."
-        )
-    return Path(given)
 
 
 def _trial(options: Mapping[str, str] | None = None) -> PhantomTrial:

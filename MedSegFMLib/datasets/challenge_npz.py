@@ -28,7 +28,7 @@ from ..system.npz_files import NpzArrays, open_npz
 from ..volumes.geometry import Geometry
 from ..volumes.volume import Volume
 from .challenge_boxes import VoxelBox, box_dict, present_labels
-from .challenge_prompts import read_texts, unique_names
+from .challenge_prompts import read_texts, text_prompts, unique_names
 from .numpy_objects import BoxesFault
 
 SPACING_ORDERS = ("xyz", "zyx")
@@ -154,6 +154,7 @@ def write_case(
     spacing_order: str = DEFAULT_SPACING_ORDER,
     boxes: Mapping[int, VoxelBox] | None = None,
     middle: str = MIDDLES[0],
+    instances: str | None = None,
 ) -> None:
     """Write a case in the challenge's format, whole or not at all.
 
@@ -161,10 +162,11 @@ def write_case(
         path: the npz file.
         image: the image.
         labels: (K, J, I) of the image's shape.
-        objects: the names by label.
+        objects: the names by label, which become `text_prompts`.
         spacing_order: "xyz" or "zyx".
         boxes: by label, for all labels; None for none.
         middle: the rule of `middle_slice` by which the boxes were drawn.
+        instances: the phrase of the class whose instances all labels are; None if they are not.
 
     Raises:
         OutputError: the file cannot be written.
@@ -177,6 +179,9 @@ def write_case(
         _GRID: image.geometry.ijk_to_ras,
         _OBJECTS: np.array(json.dumps({str(label): name for label, name in objects.items()})),
     }
+    texts = text_prompts(objects, instances)
+    if texts:
+        arrays["text_prompts"] = np.array(texts, dtype=object)
     if boxes is not None:
         dicts = [
             box_dict(boxes[label], middle_slice(labels == label, middle))

@@ -105,6 +105,26 @@ def unique_names(texts: Mapping[int, str]) -> dict[int, str]:
     }
 
 
+def text_prompts(objects: Mapping[int, str], instances: str | None) -> dict[str, Any]:
+    """The `text_prompts` of a file; empty if no object has a name.
+
+    Args:
+        objects: the names by label. "label 7" for label 7 is none, and "lesion 7" is "lesion" if
+            others are lesions, too (`unique_names`).
+        instances: the phrase of the class whose instances all labels are; None if they are not.
+    """
+    if instances is not None:
+        return {"1": instances, _INSTANCE: 1}
+    bare = {label: name.removesuffix(f" {label}") for label, name in objects.items()}
+    given = list(bare.values())
+    phrases = {
+        str(label): bare[label] if given.count(bare[label]) > 1 else name
+        for label, name in objects.items()
+        if name != f"label {label}" and name.strip() and not name_fault(name)
+    }
+    return {**phrases, _INSTANCE: 0} if phrases else {}
+
+
 def _clicks(arrays: NpzArrays) -> tuple[tuple[Click, ...], ...]:
     entries = _items(arrays, "clicks")
     orders = _items(arrays, "clicks_order") if "clicks_order" in arrays else []

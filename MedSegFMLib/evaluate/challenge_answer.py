@@ -16,7 +16,7 @@ from ..errors import CasesError, PromptError
 from ..metrics.challenge import challenge_scores, instance_f1, text_scores
 from ..prompts.mask import Mask
 from ..prompts.prompt_list import PromptList
-from ..prompts.types import Box, Point, Prompt, Text
+from ..prompts.types import Box, Point, Prompt, Text, is_positive
 from ..segmenter import ModelCard, Segmenter
 from ..session.session import Session
 from ..system.atomic_files import atomic_path
@@ -33,6 +33,7 @@ class Request:
         labels: the label of each class, in order.
         boxes: the voxel bounds (k, j, i) of each class; None without boxes.
         prompts: its other prompts.
+        others: labels of the file itself that have no prompt.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Request:
     labels: tuple[int, ...]
     boxes: list[tuple[tuple[int, int, int], tuple[int, int, int]]] | None
     prompts: FilePrompts
+    others: tuple[int, ...] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -87,18 +89,42 @@ def read_request(path: Path, spacing_order: str) -> Request:
     if not counts:
         if not prompts.texts:
             raise CasesError(f"{path} has no boxes, clicks or text_prompts; add what is wanted.")
-        return Request(path, image, tuple(prompts.texts), None, prompts)
+        present = None if prompts.is_instances else _present(path, image)
+        others = tuple(label for label in present or () if label not in prompts.texts)
+        return Request(path, image, tuple(prompts.texts), None, prompts, others)
     (count,) = counts
     labels = tuple(range(1, count + 1))
-    if has_labels(path):
-        values = np.unique(read_labels(path, image.geometry).array_kji)
-        labels = tuple(int(value) for value in values if value > 0)
-        if len(labels) != count:
+    present = _present(path, image)
+    if present is not None:
+        if len(present) != count:
             raise CasesError(
-                f"{path} has prompts for {count} classes, and {len(labels)} labels in 'gts'; there "
-                "must be one for each."
+                f"{path} has prompts for {count} classes, and {len(present)} labels in 'gts'; "
+                "there must be one for each."
             )
+        labels = present
     return Request(path, image, labels, boxes, prompts)
+
+
+def left_empty(request: Request, card: ModelCard, from_previous: bool = False) -> list[str]:
+    """The names of the classes that stay empty: the model gets no prompt on the object.
+
+    Args:
+        request: the file.
+        card: the card of the model.
+        from_previous: as for `answer`.
+    """
+    wanted = _prompts_by_label(request, card, from_previous)
+    labels = [label for label, given in wanted.items() if not any(map(is_positive, given))]
+    names = request.prompts.texts
+    return [names.get(label, f"label {label}") for label in sorted([*labels, *request.others])]
+
+
+def _present(path: Path, image: Volume) -> tuple[int, ...] | None:
+    """The labels above 0 that a file holds itself, ascending; None without `gts`."""
+    if not has_labels(path):
+        return None
+    values = np.unique(read_labels(path, image.geometry).array_kji)
+    return tuple(int(value) for value in values if value > 0)
 
 
 def answer(request: Request, segmenter: Segmenter, from_previous: bool = False) -> NDArray[Any]:
@@ -114,7 +140,7 @@ def answer(request: Request, segmenter: Segmenter, from_previous: bool = False) 
             its last click only.
 
     Raises:
-        PromptError: the model takes none of the prompts of the file.
+        PromptError: the model takes none of the prompts of the file, or only some on background.
     """
     wanted = _prompts_by_label(request, segmenter.card, from_previous)
     if request.kinds and not any(wanted.values()):
@@ -123,6 +149,8 @@ def answer(request: Request, segmenter: Segmenter, from_previous: bool = False) 
             f"takes {', '.join(segmenter.card.prompts)}; choose another --model, or add prompts "
             "that it takes to the file."
         )
+    # Without any of these the session says that only background is marked.
+    wanted = {n: given for n, given in wanted.items() if any(map(is_positive, given))} or wanted
     session = Session(segmenter, request.image)
     prompts, numbers = PromptList(), {}
     for label, given in wanted.items():

@@ -18,6 +18,7 @@ from ..datasets.challenge_boxes import VoxelBox
 from ..datasets.challenge_npz import (
     DEFAULT_SPACING_ORDER,
     is_challenge_file,
+    read_any_image,
     read_image,
     write_case,
 )
@@ -26,6 +27,8 @@ from ..errors import CasesError, MedSegFMError, OutputError
 from ..progress import Progress
 from ..simulate import challenge_box
 from ..system.atomic_files import atomic_folder, check_writable, write_text
+from ..volumes.segmentations.files import has_segments
+from ..volumes.segmentations.segmentation import Segmentation
 from ..volumes.volume import Volume
 from .conversion_notes import NpzImage, notes_on_npz, notes_on_several_images
 from .protocol import BOX_MIDDLES, derive_seed
@@ -155,17 +158,25 @@ def list_npz(cases: Sequence[Case], out: Path) -> Written:
     return Written(out, notes_on_npz([NpzImage.of(case) for case in cases]))
 
 
-def present_objects(label: Path) -> tuple[tuple[int, str], ...]:
-    """The labels above 0 in a file, with names such as "label 7".
+def present_objects(label: Path, image: Path) -> tuple[tuple[int, str], ...]:
+    """The labels above 0 in a file, with the names of its segments, or such as "label 7".
+
+    Args:
+        label: the file.
+        image: the file of its image.
 
     Raises:
         CasesError: there are none.
     """
     try:
-        values = np.unique(Volume.read(label).array_kji)
+        if has_segments(label):
+            segments = Segmentation.read(label, read_any_image(image).geometry).segments
+            objects = tuple((each.label, each.name) for each in segments if each.voxels)
+        else:
+            values = np.unique(Volume.read(label).array_kji)
+            objects = tuple((int(value), f"label {int(value)}") for value in values if value > 0)
     except MedSegFMError as error:
         raise CasesError(str(error)) from error
-    objects = tuple((int(value), f"label {int(value)}") for value in values if value > 0)
     if not objects:
         raise CasesError(f"{label} contains no label above 0; give the label map of the image.")
     return objects
@@ -192,7 +203,8 @@ def _write_npz(case: Case, path: Path, settings: Npz) -> None:
     middle = BOX_MIDDLES[settings.box_rule or "challenge"]
     boxes = None if settings.box_rule is None else _boxes(case, labels, middle)
     image = loaded.image.with_array(_windowed(loaded.image.array_kji, settings.window))
-    write_case(path, image, labels, dict(case.objects), settings.spacing_order, boxes, middle)
+    order, names = settings.spacing_order, dict(case.objects)
+    write_case(path, image, labels, names, order, boxes, middle, case.instances)
 
 
 def _boxes(case: Case, labels: NDArray[Any], middle: str) -> dict[int, VoxelBox]:

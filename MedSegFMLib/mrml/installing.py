@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import Cancelled, WeightsError
+from ..models.importing import completed, import_weights
+from ..progress import Progress
 from ..segmenter import ModelCard
-from ..weights.download import Download, Import
+from ..weights.download import Download
+from ..weights.download import Installing as BackgroundInstalling
 from ..worker.trial_process import ProcessTrial
 from .words.model_messages import downloaded
 from .words.translation import tr as _
@@ -22,15 +25,16 @@ class Installing:
         changed: Called when an installation has ended, whether it succeeded or not.
 
     Attributes:
-        make_trial: Makes the trial of new weights before they are installed.
+        make_trial: Makes the trial of new weights before they are installed, from the options that
+            they need.
     """
 
     def __init__(self, status: Status, changed: Callable[[], None]) -> None:
         self._status, self._changed = status, changed
-        self._work: Download | Import | None = None
+        self._work: BackgroundInstalling | None = None
         self._trial: ProcessTrial | None = None
         self._then: Callable[[str], None] | None = None
-        self.make_trial: Callable[[], ProcessTrial] = ProcessTrial
+        self.make_trial: Callable[[Mapping[str, str]], ProcessTrial] = _process_trial
 
     @property
     def is_busy(self) -> bool:
@@ -46,24 +50,37 @@ class Installing:
         if card.weights is None:
             raise WeightsError(f"{card.title} needs no weights; use it as it is.")
         self._check_idle()
-        self._trial = trial = self.make_trial()
+        self._trial = trial = self.make_trial({})
         self._then = lambda left_out: self._status.inform(downloaded(left_out))
         self._work = Download(card.weights, accept_licence=True, trial=trial)
 
-    def import_file(self, name: str, path: Path | str, then: Callable[[str], None]) -> None:
+    def import_file(
+        self,
+        name: str,
+        path: Path | str,
+        then: Callable[[str], None],
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         """Try weights, and import them.
 
         Args:
             name: The name of the weights.
             path: Their file or folder.
             then: Called after that, with a sentence on what of the trial was left out, or "".
+            options: Options to record, which hold whenever these weights are used.
 
         Raises:
-            WeightsError: Others are being installed.
+            WeightsError: Others are being installed, or what an option names is missing.
         """
         self._check_idle()
-        self._trial, self._then = self.make_trial(), then
-        self._work = Import(name, path, self._trial)
+        recorded = completed(name, Path(path), options or {})
+        trial = self.make_trial(recorded)
+        self._trial, self._then = trial, then
+
+        def install(progress: Progress) -> Path:
+            return import_weights(name, path, recorded, trial, progress)
+
+        self._work = BackgroundInstalling(name, install, "import")
 
     def cancel(self) -> None:
         """Stop a download, which can be resumed later, or an import."""
@@ -94,3 +111,7 @@ class Installing:
             raise WeightsError(
                 _("Weights are being installed already; wait until that is done, or cancel it.")
             )
+
+
+def _process_trial(options: Mapping[str, str]) -> ProcessTrial:
+    return ProcessTrial(options=options)

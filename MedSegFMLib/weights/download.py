@@ -1,4 +1,4 @@
-"""Downloads and imports of weights in the background, for a panel that must not wait for them."""
+"""Installations of weights in the background, for a panel that must not wait for them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from ..errors import Cancelled, MedSegFMError, WeightsError
 from ..progress import Progress
 from ..system.thread_time import GRANTED_SECONDS
-from . import installing
 from .fetch import fetch
 from .receiving import ReceivingProcess
 from .trial import Trial, no_trial
@@ -17,6 +16,11 @@ from .trial import Trial, no_trial
 
 class Installing:
     """The installation of weights in a separate thread; the caller polls its progress.
+
+    Args:
+        name: the name of the weights.
+        install: called in the thread, with a function that takes the progress; returns the path.
+        what: a word for the user, such as "import".
 
     Attributes:
         name: the name of the weights.
@@ -85,14 +89,3 @@ class Download(Installing):
         """Stop at once; what was downloaded is kept."""
         super().cancel()
         self._process.kill()
-
-
-class Import(Installing):
-    """`installing.import_file` in a separate thread."""
-
-    def __init__(self, name: str, path: Path | str, trial: Trial = no_trial) -> None:
-        super().__init__(
-            name,
-            lambda progress: installing.import_file(name, path, trial=trial, progress=progress),
-            "import",
-        )

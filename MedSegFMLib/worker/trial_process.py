@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -25,13 +25,19 @@ class ProcessTrial:
 
     Args:
         make_program: makes the program from the words of the command.
+        options: the options that the weights need.
 
     Attributes:
         left_out: see `PhantomTrial`.
     """
 
-    def __init__(self, make_program: Callable[[list[str]], Program] = CommandLauncher) -> None:
+    def __init__(
+        self,
+        make_program: Callable[[list[str]], Program] = CommandLauncher,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         self._make_program = make_program
+        self._options = dict(options or {})
         self.left_out = ""
 
     def __call__(self, name: str, path: Path, progress: Progress) -> None:
@@ -42,7 +48,8 @@ class ProcessTrial:
             Cancelled: `progress` raised it; the program is ended.
         """
         progress(0.0, _PHRASE)
-        program = self._make_program(["weights", "try", name, str(path)])
+        words = [f"--option={option}={value}" for option, value in self._options.items()]
+        program = self._make_program(["weights", "try", name, str(path), *words])
         try:
             tree = ProcessTree(program.arguments(), program.environment())
         except (OSError, WorkerError) as error:

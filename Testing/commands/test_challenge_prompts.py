@@ -129,3 +129,66 @@ def test_what_was_asked_with_text_alone_is_scored_as_text(
     (tmp_path / "i").mkdir()
     row = scores_of(("text",), 1, tmp_path / "i", monkeypatch)
     assert (row["DSC"], row["NSD"], float(row["F1"])) == ("", "", 0)
+
+
+TWO = [*CLICKS, {"fg": [], "bg": []}]
+BACKGROUND = {"fg": [], "bg": [[2, 9, 9]]}
+TWO_TEXTS = {"1": "block", "2": "hole", "instance_label": 0}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "kinds", "empty"),
+    [
+        ({"clicks": TWO}, ("point",), "label 2, because it has"),
+        ({"clicks": TWO, "text_prompts": TWO_TEXTS}, ("point",), "hole, because it has"),
+        ({"clicks": TWO[::-1] + TWO[1:]}, ("point",), "label 1, label 3, because they have"),
+        ({"clicks": [*CLICKS, BACKGROUND]}, ("point",), "label 2, because it has"),
+        ({"text_prompts": {"2": "hole"}, "gts": True}, ("text",), "label 1, because it has"),
+    ],
+)
+def test_classes_that_stay_empty_beside_others_are_named(
+    arrays: dict[str, Any],
+    kinds: tuple[str, ...],
+    empty: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    use(monkeypatch, *kinds)
+    if "gts" in arrays:
+        arrays = {**arrays, "gts": labels_kji()}
+    assert challenge(write(tmp_path / "in/a.npz", **arrays), tmp_path / "out") == 0
+    printed = capsys.readouterr()
+    takes = f"no prompt on the object that Some model takes ({kinds[0]});"
+    assert f"Left empty: a.npz: {empty} {takes}" in printed.err
+    assert "1 of 1 files were answered, 1 of them with classes left empty." in printed.out
+
+
+@pytest.mark.parametrize(
+    ("arrays", "kinds"),
+    [
+        ({"clicks": TWO, "text_prompts": TWO_TEXTS}, ("point", "text")),
+        ({"boxes": [BOX], "clicks": TWO[1:]}, ("box", "point")),
+        # One text asks for all instances.
+        ({"text_prompts": TEXTS, "gts": labels_kji() * 2}, ("text",)),
+    ],
+)
+def test_nothing_is_said_of_classes_that_another_prompt_asks_for(
+    arrays: dict[str, Any],
+    kinds: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    use(monkeypatch, *kinds)
+    assert challenge(write(tmp_path / "in/a.npz", **arrays), tmp_path / "out") == 0
+    assert "empty" not in "".join(capsys.readouterr())
+
+
+def test_a_file_in_which_only_background_is_marked_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(monkeypatch, "point")
+    path = write(tmp_path / "in/a.npz", clicks=[BACKGROUND, *TWO[1:]])
+    assert challenge(path, tmp_path / "out") == 1
+    assert "Only background is marked" in capsys.readouterr().err

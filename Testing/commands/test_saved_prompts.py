@@ -192,3 +192,22 @@ def test_each_line_begins_an_object_and_is_printed_as_it_is_typed(
         (2, "line"),
     ]
     assert "line 4 10 8 12 10 8" in capsys.readouterr().out
+
+
+def test_an_object_of_saved_prompts_that_has_none_stays_empty_and_is_named(
+    plain: Path, saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(saved.read_text(encoding="utf-8"))
+    document["objects"].append({"label": 3, "name": "kidney"})
+    saved.write_text(json.dumps(document), encoding="utf-8")
+    capsys.readouterr()
+    corrected(plain, saved)
+    said = "'kidney' has no prompt and stays empty; give one after --object"
+    assert said in capsys.readouterr().err
+    corrected(plain, saved, *"--object kidney --point 8 10 8".split())
+    assert "stays empty" not in capsys.readouterr().err
+    (tmp_path / "many").mkdir()
+    plain.rename(tmp_path / "many" / "ball.nrrd")
+    words = ["--model", "randomwalk", "--prompts", saved, "--out", tmp_path / "results"]
+    assert run("segment", tmp_path / "many", *words) == 0
+    assert said in (tmp_path / "results" / "results.csv").read_text(encoding="utf-8")

@@ -254,7 +254,9 @@ def test_a_real_training_of_tiny_weights_is_imported_and_used(desk: Any, tmp_pat
     assert set(adapting.report["before"]) >= {"dice", "agreement"}
     assert adapting.report["held_back"] == ["CT_1"] and "Dice" in ui.adaptScores.text
     desk.panel.parameters.volume = volume
-    desk.panel.models.installing.make_trial = lambda: ProcessTrial(tiny_sam.TinyCommand)
+    desk.panel.models.installing.make_trial = lambda options: ProcessTrial(
+        tiny_sam.TinyCommand, options
+    )
     ui.useAdaptedButton.click()
     desk.wait(lambda: not desk.panel.models.installing.is_busy)
     assert desk.panel.parameters.model.value == desk.panel.logic.model == "crossplane"

@@ -302,6 +302,8 @@ class NoTrial:
 
     left_out = ""
 
+    def __init__(self, _options: Any) -> None: ...
+
     def __call__(self, *_: Any) -> None: ...
 
 

@@ -23,7 +23,7 @@ from MedSegFMLib.models.medical_sam3.tokenizer import files_in, imported_folder
 from MedSegFMLib.registry import create
 from MedSegFMLib.weights import store
 from MedSegFMLib.weights.installing import import_file
-from MedSegFMLib.weights.recorded_options import options_file, recorded_options
+from MedSegFMLib.weights.recorded_options import options_file, record_options, recorded_options
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,8 @@ def test_options_of_an_import_hold_whenever_the_weights_are_used(
         create("sam3d", "cpu", weights=path, base=base)
     assert run("weights", "import", "sam3d", path) == 0
     assert recorded_options("sam3d") == {}
-    capsys.readouterr()
+    first, second = capsys.readouterr().out.split("They do not say ")[1:]
+    assert first.startswith("images, spacing,") and second.startswith("classes, patch, depth,")
     assert "no option 'clases'" in refused(
         capsys, "weights", "import", "sam3d", path, "--option", "clases=a"
     )
@@ -63,7 +64,6 @@ def test_weights_that_take_the_place_of_others_do_not_get_their_options_or_token
 ) -> None:
     path = write_published(tmp_path / "sam3d.pth", classes=3)
     assert run("weights", "import", "sam3d", path, "--option", "patch=32") == 0
-    # As the panel does.
     import_file("sam3d", path)
     assert recorded_options("sam3d") == {}
     sam3 = write_checkpoint(tmp_path / "from", tracker=False)
@@ -92,6 +92,12 @@ def test_evaluations_tell_weights_with_other_recorded_options_apart(
         assert run("weights", "import", "sam3d", path, *words) == 0
         used.append(weights_used(["sam3d"])["sam3d"])
     assert len(set(used)) == 3 and used[0] == f"{used[2]} patch=32"
+
+
+def test_reports_do_not_tell_the_users_own_options(folder: Path) -> None:
+    (folder / "voxtell").mkdir(parents=True)
+    record_options(folder / "voxtell", {"text_encoder": "/home/me/qwen"})
+    assert weights_used(["voxtell"]) == {"voxtell": "unknown text_encoder=*"}
 
 
 def test_a_trial_without_an_import_takes_the_same_options(
@@ -141,7 +147,7 @@ def test_the_tokenizer_comes_along(
         capsys, "weights", "import", "medical-sam3", path, "--tokenizer", tmp_path / "nowhere"
     )
     assert "no tokenizer in" in told
-    assert "takes no tokenizer" in refused(
+    assert "has no option 'tokenizer'" in refused(
         capsys, "weights", "import", "sam", path, "--tokenizer", tmp_path
     )
     assert run("weights", "remove", "medical-sam3") == 0

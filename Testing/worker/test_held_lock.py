@@ -19,8 +19,8 @@ from worker_helpers import one_box, small_volume
 
 from MedSegFMLib import Geometry, Volume
 from MedSegFMLib.system.thread_time import GRANTED_SECONDS
-from MedSegFMLib.weights import catalogue, store
-from MedSegFMLib.weights.download import Download, Import
+from MedSegFMLib.weights import catalogue, installing, store
+from MedSegFMLib.weights.download import Download, Installing
 from MedSegFMLib.worker.client import (
     Event,
     LocalLauncher,
@@ -111,7 +111,11 @@ def test_weights_are_installed_in_a_few_ticks(
     monkeypatch.setattr(store, "_PACKAGE", tmp_path)
     for module in (catalogue, store):
         monkeypatch.setattr(module, "entries", lambda: {"ensam": item})
-    work = Download("ensam") if kind == "download" else Import("ensam", source)
+    work = (
+        Download("ensam")
+        if kind == "download"
+        else Installing("ensam", lambda _p: installing.import_file("ensam", source), "import")
+    )
     done: list[bool] = []
     loop = HeldLoop(lambda: done.append(work.done), _PERIOD_SECONDS)
     ticks = loop.run_until(lambda: done[-1])

@@ -51,6 +51,19 @@ def test_what_was_left_out_is_known_here() -> None:
     assert trial.left_out == f"{LEFT_OUT} (it is night)."
 
 
+def test_the_program_gets_the_options_that_the_weights_need() -> None:
+    given: list[str] = []
+
+    def program(words: list[str]) -> Script:
+        given.extend(words)
+        return Script("")
+
+    ProcessTrial(program, {"classes": "liver,spleen", "patch": "32"})(
+        "sam3d", Path("w"), no_progress
+    )
+    assert given[2:] == ["sam3d", "w", "--option=classes=liver,spleen", "--option=patch=32"]
+
+
 def test_a_crash_refuses_the_weights_and_nothing_else() -> None:
     code = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
     with pytest.raises(WeightsError, match=r"The trial of w crashed \(SIGSEGV\)"):

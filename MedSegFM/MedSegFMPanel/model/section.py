@@ -1,8 +1,11 @@
 """The section "Model": facts, packages and weights of the chosen model."""
 
+from pathlib import Path
+
 import slicer
 from slicer.i18n import tr as _
 
+from MedSegFMLib.models.importing import asked_for
 from MedSegFMLib.mrml.installing import Installing
 from MedSegFMLib.mrml.words import model_messages as messages
 from MedSegFMLib.registry import card
@@ -118,9 +121,14 @@ class ModelSection:
     def _import(self):
         in_folder = bool(entry(self.card.weights).parts)
         ask = self._dialogs.open_folder if in_folder else self._dialogs.open_file
-        path = ask(_("Weights of {title}").format(title=self.card.title))
-        if path:
-            self.installing.import_file(self.card.weights, path, self._imported)
+        title = _("Weights of {title}").format(title=self.card.title)
+        path = ask(title)
+        if not path:
+            return
+        unknown = asked_for(self.card.weights, Path(path))
+        options = self._dialogs.ask_options(title, unknown) if unknown else {}
+        if options is not None:
+            self.installing.import_file(self.card.weights, path, self._imported, options)
             self._changed()
 
     def _imported(self, left_out):

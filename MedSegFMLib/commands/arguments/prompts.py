@@ -166,7 +166,7 @@ def parse_prompts(
         raise PromptError(
             f"There are no prompts; give at least one {', '.join(options)} or --prompts FILE.json."
         )
-    given = {label for label, prompt in prompts.entries if not _limits(prompt)}
+    given = {label for label, prompt in prompts.entries if not limits_object(prompt)}
     for label in set(prompts.labels) - given - set(read_labels):
         raise PromptError(
             f"The object '{prompts.name(label)}' has no prompts; give a {' or '.join(options)} "
@@ -246,7 +246,7 @@ def _prompt(option: str, values: Any, own: Sequence[Prompt], geometry: Geometry)
     return prompt_of(option.removeprefix("--"), values, geometry)
 
 
-def _limits(prompt: Prompt) -> bool:
+def limits_object(prompt: Prompt) -> bool:
     """Whether a prompt only limits an object: voxels to avoid or to keep."""
     return isinstance(prompt, Mask) and not is_start(prompt)
 

@@ -53,7 +53,8 @@ def _segment(job: Job, segmenter: Segmenter) -> Segmented:
     result = prepared.result
     bounds = lower_bounds(session, arguments.model, model_options(arguments), result.treatment)
     resampled = resampling_notes(prepared.masks, prepared.volume.geometry)
-    notes = [*result.flattened(session), *resampled, *filter(None, [session.unused_images])]
+    own = filter(None, [prepared.unprompted, session.unused_images])
+    notes = [*result.flattened(session), *resampled, *own]
     options = model_options(arguments)
     result.write(
         segmentation,

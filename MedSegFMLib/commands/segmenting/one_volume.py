@@ -16,7 +16,7 @@ from ...session.session import Session
 from ...volumes.volume import Volume
 from ..arguments.images import other_images
 from ..arguments.masks import mask_files
-from ..arguments.prompts import are_given, class_prompts, parse_prompts
+from ..arguments.prompts import are_given, class_prompts, limits_object, parse_prompts
 from ..arguments.reading import read_volume
 from ..result_output import Output, treatment_of
 from .model_arguments import check_model
@@ -47,6 +47,16 @@ class Prepared:
     def masks(self) -> list[Mask]:
         """The masks among the prompts."""
         return [prompt for _, prompt in self.prompts.entries if isinstance(prompt, Mask)]
+
+    @property
+    def unprompted(self) -> str:
+        """A sentence on objects without a prompt, which stay empty; "" if there are none."""
+        given = {label for label, prompt in self.prompts.entries if not limits_object(prompt)}
+        names = [f"'{name}'" for label, name in self.prompts.objects if label not in given]
+        if not names:
+            return ""
+        has = "have no prompts and stay" if len(names) > 1 else "has no prompt and stays"
+        return f"{', '.join(names)} {has} empty; give one after --object with that name."
 
     def begin(self, segmenter: Segmenter) -> Session:
         """A session with the prompts."""

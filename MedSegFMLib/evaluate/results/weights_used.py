@@ -15,7 +15,7 @@ def weights_used(models: Iterable[str]) -> dict[str, str]:
     """The SHA-256 of the weights of each model that has any, and of its base network.
 
     Options that were recorded when weights were imported follow their SHA-256, as they change what
-    the model does.
+    the model does; private values are hidden.
 
     Args:
         models: the models as the user specified them.
@@ -29,8 +29,8 @@ def weights_used(models: Iterable[str]) -> dict[str, str]:
         text = choice.text
         needed = choice.card
         if needed.weights is not None:
-            recorded = recorded_options(needed.weights).items()
-            options = [f" {key}={value}" for key, value in recorded]
+            recorded = needed.public_options(recorded_options(needed.weights))
+            options = [f" {key}={value}" for key, value in recorded.items()]
             used[text] = (digests.get(needed.weights) or "unknown") + "".join(options)
         if choice.weights is not None:
             try:

@@ -9,7 +9,12 @@ CACHE_OPTION = ModelOption(
     "cache_bytes", "Cache", "The most bytes of slices' features to keep, so that clicks are quick"
 )
 BASE_OPTION = ModelOption(
-    "base", "Base", "A file with the SAM that the weights were trained on", (), "the imported one"
+    "base",
+    "Base",
+    "A file with the SAM that the weights were trained on",
+    (),
+    "the imported one",
+    at_import="file",
 )
 
 

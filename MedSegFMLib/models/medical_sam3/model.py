@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import ModelError, WeightsError
+from ...errors import MissingPartError, ModelError, WeightsError
 from ...segmenter import ModelCard, ModelOption, RegionRule
 from ...system.suggestions import with_suggestion
 from ...volumes.windows import AUTO
@@ -24,6 +24,7 @@ from ..sam.preprocessing import PUBLISHED_SIZE
 from ..sam.segmenter import DEFAULT_CACHE_BYTES, check_options
 from .card import WITH_TRACKER, text_alone
 from .segmenter import MedicalSam3Segmenter
+from .tokenizer import PhraseTokenizer, copy_tokenizer, files_in, tokenizer_for
 from .tracker_tensor_names import has_tracker
 
 # The published network on a CPU with three slices took at most 4.9 GB, of which 3.4 GB are weights;
@@ -82,7 +83,12 @@ CARD = ModelCard(
             "10",
         ),
         ModelOption(
-            "tokenizer", "Tokenizer", "Its file or folder", (), "that of the weights, or ours"
+            "tokenizer",
+            "Tokenizer",
+            "Its file or folder",
+            (),
+            "that of the weights, or ours",
+            at_import="folder",
         ),
         ModelOption("adapter", "Adapter", "A folder of adapters trained on these weights"),
         CACHE_OPTION,
@@ -138,7 +144,6 @@ def create(
     from ...system.device import choose_device
     from . import lora as medical_sam3_lora
     from . import weights as medical_sam3_weights
-    from .tokenizer import PhraseTokenizer, tokenizer_for
     from .torch_runtime import TorchSam3Runtime
     from .tracker import sam3_tracker
     from .tracker_weights import load_tracker
@@ -191,6 +196,44 @@ def create(
     return MedicalSam3Segmenter(
         CARD, runtime, fusion, names, least, step, budget, tracker, shown, propagates=spreads
     )
+
+
+def said_by(weights: Path) -> frozenset[str]:
+    """The options that need not be asked for: a tokenizer beside the weights is taken."""
+    return frozenset({"tokenizer"} if files_in(_folder_of(weights)) else ())
+
+
+def completed(weights: Path, options: Mapping[str, str]) -> dict[str, str]:
+    """The options for an import, with the tokenizer beside the weights if no other is named.
+
+    Raises:
+        MissingPartError: If there is no tokenizer at the place that is named.
+    """
+    given = options.get("tokenizer")
+    if given is None:
+        beside = {"tokenizer": str(_folder_of(weights))} if said_by(weights) else {}
+        return {**options, **beside}
+    if not Path(given).is_file() and not files_in(Path(given)):
+        raise MissingPartError(
+            f"There is no tokenizer in {given}; give the folder that has tokenizer.json, or "
+            "vocab.json and merges.txt, or SAM3's own bpe_simple_vocab_16e6.txt.gz."
+        )
+    return dict(options)
+
+
+def keep_beside(weights: Path, options: Mapping[str, str]) -> dict[str, str]:
+    """Copy the tokenizer beside imported weights; returns the other options.
+
+    Raises:
+        OutputError: If it cannot be copied.
+    """
+    if "tokenizer" in options:
+        copy_tokenizer(Path(options["tokenizer"]), weights)
+    return {name: value for name, value in options.items() if name != "tokenizer"}
+
+
+def _folder_of(weights: Path) -> Path:
+    return weights if weights.is_dir() else weights.parent
 
 
 def card_with(options: Mapping[str, Any]) -> ModelCard:

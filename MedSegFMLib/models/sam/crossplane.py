@@ -49,6 +49,19 @@ CARD = ModelCard(
 )
 
 
+def said_by(weights: Path) -> frozenset[str]:
+    """The options that need not be asked for: the adapter's SAM, if it is installed.
+
+    Raises:
+        WeightsError: If they are no adapter.
+    """
+    from . import lora_file
+
+    needed = lora_file.read_facts(weights).base_sha256
+    here = [item.sha256 for item in store.installed()]
+    return frozenset({"base"} if needed in here else ())
+
+
 def create(
     device: str = "auto",
     weights: str | Path | None = None,

@@ -32,6 +32,7 @@ from .preparation import (
 )
 from .segmenter import Sam3dSegmenter
 from .volume_scores import VolumeScorer
+from .weights import Sam3dFacts
 
 CARD = ModelCard(
     name="sam3d",
@@ -55,15 +56,18 @@ CARD = ModelCard(
     bytes_per_voxel=45,
     trial_options={"cache_bytes": 0},
     options=(
-        ModelOption("classes", "Classes", "Their names, with commas"),
-        ModelOption("patch", "Patch size", "In voxels along each axis of a slice"),
-        ModelOption("depth", "Patch depth", "In slices"),
+        ModelOption("classes", "Classes", "Their names, with commas", at_import="text"),
+        ModelOption(
+            "patch", "Patch size", "In voxels along each axis of a slice", at_import="text"
+        ),
+        ModelOption("depth", "Patch depth", "In slices", at_import="text"),
         ModelOption(
             "images",
             "Images",
             "The names of the images of each volume, with commas, in the order of its training",
             (),
             "in the order given",
+            at_import="text",
         ),
         ModelOption("overlap", "Overlap", "Of neighbouring patches, 0 to 0.9", (), "0.5"),
         MIRROR_OPTION,
@@ -143,6 +147,25 @@ def create(
     )
     scorer = VolumeScorer(decoder.to(chosen), facts, encoder, preparation, part, files)
     return Sam3dSegmenter(replace(CARD, channels=channels), scorer)
+
+
+def said_by(weights: Path) -> frozenset[str]:
+    """The options that weights say themselves, of those to ask for at their import.
+
+    Raises:
+        WeightsError: If their description cannot be read.
+    """
+    facts = sam3d_weights.read_facts(weights)
+    if facts is None:
+        return frozenset()
+    names = {option.name for option in CARD.options if option.at_import}
+    return frozenset(names - {"base"} if _needs_other_base(facts) else names)
+
+
+def _needs_other_base(facts: Sam3dFacts) -> bool:
+    """Whether a decoder was trained on another SAM than the one that is installed, if any."""
+    here = [item.sha256 for item in store.installed() if item.name == CARD.base]
+    return facts.base_sha256 is not None and facts.base_sha256 not in here
 
 
 def open_base(

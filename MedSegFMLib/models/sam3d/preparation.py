@@ -26,11 +26,23 @@ MIRROR_OPTION = ModelOption(
     "no",
 )
 SPACING_OPTION = ModelOption(
-    "spacing", "Spacing", "The millimetres along i, j and k to resample to", (), "as it is"
+    "spacing",
+    "Spacing",
+    "The millimetres along i, j and k to resample to",
+    (),
+    "as it is",
+    at_import="text",
 )
-CLIP_OPTION = ModelOption("clip", "Clip", "The lowest and the highest intensity", (), "no limits")
+CLIP_OPTION = ModelOption(
+    "clip", "Clip", "The lowest and the highest intensity", (), "no limits", at_import="text"
+)
 SCORES_OPTION = ModelOption(
-    "scores", "Z-scores", "Mean and deviation of the training", (), "of the volume"
+    "scores",
+    "Z-scores",
+    "Mean and deviation of the training",
+    (),
+    "of the volume",
+    at_import="text",
 )
 
 

@@ -41,6 +41,7 @@ CARD = ModelCard(
             "Folder of Qwen3-Embedding-4B, for words that were not embedded beforehand",
             default="none",
             is_private=True,
+            at_import="folder",
         ),
         ModelOption(
             "embeddings",
@@ -48,10 +49,18 @@ CARD = ModelCard(
             "File text_embeddings.npz, as it is published with the weights",
             default="that of the weights",
             is_private=True,
+            at_import="file",
         ),
         ModelOption("overlap", "Overlap", "Of neighbouring windows, 0 to 0.9", default="0.5"),
     ),
 )
+
+
+def said_by(weights: Path) -> frozenset[str]:
+    """The options that need not be asked for: embedded phrases in the folder are taken."""
+    from .folder import BANK
+
+    return frozenset({"embeddings"} if (weights / BANK).is_file() else ())
 
 
 def create(

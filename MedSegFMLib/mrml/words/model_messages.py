@@ -110,6 +110,15 @@ def downloaded(left_out: str) -> str:
     return " ".join((_("The weights were downloaded and verified."), left_out)).strip()
 
 
+def unknown_at_import() -> str:
+    """The sentence above the options that weights do not say of themselves."""
+    return _(
+        "These weights do not say everything that the model must know of them. Fill in what their "
+        "authors state; it is recorded, and holds whenever the weights are used. Fields that show "
+        "a default may stay empty."
+    )
+
+
 def default_value(option: ModelOption) -> str:
     """The value of an option that is not given, or words for the model's own choice."""
     return option.default or _("model's own")

@@ -18,6 +18,9 @@ class Dialogs:
 
     path = ""
     folder = ""
+    # What was asked for last, and the answer: None cancels.
+    asked: tuple[str, ...] = ()
+    values: dict[str, str] | None = None
 
     def open_file(self, _title: str) -> str:
         return self.path
@@ -27,6 +30,10 @@ class Dialogs:
 
     def save_file(self, _title: str, _name: str, _kinds: str | None = None) -> str:
         return self.path
+
+    def ask_options(self, _title: str, options: Any) -> dict[str, str] | None:
+        self.asked = tuple(option.name for option in options)
+        return self.values
 
     def show_folder(self, path: str) -> None:
         self.folder = path
