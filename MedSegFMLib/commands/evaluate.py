@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from dataclasses import replace
@@ -145,7 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         runs = add_run(folder, record)
         summary = write_outputs(rows, failures, cases, protocol, runs, folder)
-    _print_models(summary)
+    print_models(summary)
     if any(case.images is not None for case in cases):
         for choice in choices:
             if choice.card.channels == 1:
@@ -162,27 +163,25 @@ def _public_words(arguments: argparse.Namespace, choices: Sequence[ModelChoice])
     return [word.replace(arguments.models, public) for word in arguments.words]
 
 
-def _print_models(summary: Summary) -> None:
+def print_models(summary: Summary) -> None:
+    """Print a row for each model, its numbers as the report has them."""
     from ..evaluate.report.summary import COLUMNS
-    from ..metrics.measures import F1, NONE
+    from ..metrics.measures import F1
 
     table = []
     # An area under a curve needs five steps.
     known = {
         key: measure
         for key, measure in COLUMNS.items()
-        if any(scores[key] is not None for scores in summary.as_json().values())
+        if any(not math.isnan(summary.column(model, key)) for model in summary.models)
     }
-    for model, scores in summary.as_json().items():
-        low, high = scores["intervals"]["dsc_final"]
-        cells = {
-            key: NONE if scores[key] is None else measure.text(scores[key])
-            for key, measure in known.items()
-        }
-        if low is not None:
+    for model, group in summary.models.items():
+        low, high = group.intervals["dsc_final"]
+        cells = {key: measure.text(summary.column(model, key)) for key, measure in known.items()}
+        if not math.isnan(low):
             limits = (COLUMNS["dsc_final"].text(limit) for limit in (low, high))
             cells["dsc_final"] += f" [{', '.join(limits)}]"
-        table.append([model, str(scores["n"]), *cells.values()])
+        table.append([model, str(group.n), *cells.values()])
     print_table(["model", "cases", *(m.heading for m in known.values())], table)
     for model, score in summary.instances.items():
         print(

@@ -6,6 +6,7 @@ slices it has, `panels.py` chooses.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -159,5 +160,8 @@ def write_picture(figure: Figure, path: Path | str) -> None:
     """Write a figure as PNG or JPEG, in the format of the ending, whole or not at all."""
     picture = BytesIO()
     ending = Path(path).suffix.lower().removeprefix(".")
-    figure.savefig(picture, dpi=_DPI, facecolor=figure.get_facecolor(), format=ending)
+    with warnings.catch_warnings():
+        # Letters that the font lacks are boxes in the picture; names are printed beside it.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(picture, dpi=_DPI, facecolor=figure.get_facecolor(), format=ending)
     write_bytes(path, picture.getvalue())

@@ -252,7 +252,8 @@ def sidecar_of(path: Path) -> Path:
 
     With the whole name, so that results in two formats have a ledger each.
     """
-    return path.with_name(f"{path.name}.medsegfm.json")
+    # The root of the file system has no name that could be replaced.
+    return path.parent / f"{path.name}.medsegfm.json"
 
 
 def _text(value: Any) -> str:

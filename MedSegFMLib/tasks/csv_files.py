@@ -62,6 +62,8 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
         lines = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = next(lines, [])
         fields = [field for field in dataclasses.fields(kind) if _is_needed(field, header)]
+        if missing := [field.name for field in fields if field.name not in header]:
+            raise ValueError(f"it has no column '{missing[0]}'")
         columns = [(header.index(f.name), _CONVERT[str(f.type)]) for f in fields]
         return [kind(*[convert(line[n]) for n, convert in columns]) for line in lines]
     except OSError as error:
@@ -70,8 +72,7 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
         ) from error
     except (IndexError, ValueError, csv.Error) as error:
         raise CasesError(
-            f"{path} is not a result of this program ({error!r}); remove it or choose another "
-            "folder."
+            f"{path} is not a table of this command ({error}); choose another folder or remove it."
         ) from error
 
 

@@ -298,6 +298,9 @@ def test_the_review_lists_objects_and_slices_the_worst_first(
     assert run("review", out, "--below", worst + 1e-3) == 0
     assert " a " not in capsys.readouterr().out
     assert "has no results.csv of a batch" in refused(capsys, "review", tmp_path)
+    (tmp_path / "results.csv").write_text("case,modality,object\n", encoding="utf-8")
+    said = refused(capsys, "review", tmp_path)
+    assert "results.csv is not a table of this command (it has no column 'label')" in said
 
 
 def test_an_ome_zarr_image_is_a_volume_of_a_folder(volumes: Path, segmented: list[str]) -> None:

@@ -259,7 +259,7 @@ def test_bad_prompts_and_choices_are_refused_in_one_sentence(
     assert list(tmp_path.iterdir()) == [plain.parent] and plain.read_bytes() == before
 
 
-@pytest.mark.parametrize("out", ["s.png", "s", "nowhere/s.nrrd", "in", "in/ball.nrrd"])
+@pytest.mark.parametrize("out", ["s.png", "s", "nowhere/s.nrrd", "in", "in/ball.nrrd", "/"])
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(
     out: str, plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

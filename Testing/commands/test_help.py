@@ -153,6 +153,33 @@ def test_commas_between_words_are_left_alone() -> None:
     assert parsed.models == "ensam,sam" and parsed.seed == "0,1"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["segment", "v.nii", "--out", ""],
+        ["segment", "v.nii", "--out="],
+        ["segment", "v.nii", "--out", "s.nii", "--prompts", ""],
+        ["show", ""],
+        ["view", "v.nii", "--mask", "", "--out", "l.png"],
+        ["measure", "s.nii", ""],
+        ["replay", ""],
+        ["evaluate", "c.json", "--models", "ensam", "--out", ""],
+        ["weights", "import", "ensam", ""],
+        ["demo", "--out", ""],
+    ],
+)
+def test_an_empty_value_is_refused_and_is_not_the_current_folder(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_volume(Path("v.nii"))
+    assert "the value is empty" in refused(capsys, *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["v.nii"]
+
+
 def make_volume(path: Path) -> Path:
     voxels = np.zeros((18, 22, 24), np.float32)
     voxels[4:14, 5:17, 5:19] = 100

@@ -126,6 +126,17 @@ def test_overlapping_and_empty_segments_are_drawn_or_named(
     assert "Without voxels: nothing." in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("error")
+def test_names_in_letters_that_the_font_lacks_are_drawn_without_a_warning(
+    volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask, out = tmp_path / "m.seg.nrrd", tmp_path / "look.png"
+    Volume(labels(), GEOMETRY).write(mask, {1: "肝臓", 2: "spleen"})
+    assert run("view", volume, "--mask", mask, "--out", out) == 0 and out.is_file()
+    captured = capsys.readouterr()
+    assert "肝臓: axial" in captured.out and captured.err == ""
+
+
 def test_view_refuses_what_it_cannot_show(
     volume: Path, mask: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,11 +144,15 @@ def test_view_refuses_what_it_cannot_show(
     other = tmp_path / "other.nrrd"
     moved = Geometry.from_spacing((18, 22, 24), (0.9, 0.9, 2.1), origin_ras=(5.4, -6, 70))
     Volume(labels(), moved).write(other)
+    away = tmp_path / "away.nrrd"
+    far = Geometry.from_spacing((18, 22, 24), (0.9, 0.9, 2.1), origin_ras=(905, -6, 70))
+    Volume(labels(), far).write(away)
 
     def refusal(*words: object) -> str:
         return refused(capsys, "view", volume, "--out", out, *words)
 
     assert "another grid" in refusal("--mask", other)
+    assert "another grid" in refusal("--mask", away)
     assert "the segments are 1 liver, 2 spleen" in refusal("--mask", mask, "--object", "kidney")
     assert "outside the volume" in refusal("--at", 24, 0, 0)
     assert "--mask SEG" in refusal("--object", "liver")

@@ -104,6 +104,7 @@ def test_only_cases_that_both_did_are_compared() -> None:
     ("ours", "theirs", "note"),
     [
         ([0.5] * 5, [0.1, 0.2, 0.3, 0.4, 0.45], "not tested: 5 cases, fewer than 6"),
+        ([0.5], [0.1], "not tested: 1 case, fewer than 6"),
         ([0.5] * 8, [0.5] * 8, "not tested: the models differ in 0 cases, fewer than 6"),
         ([0.5] * 8, [0.5] * 3 + [0.4] * 5, "not tested: the models differ in 5 cases"),
     ],

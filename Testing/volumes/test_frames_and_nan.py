@@ -84,7 +84,10 @@ def test_infinite_values_count_as_the_nearest_finite_ones(
     sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / f"v{ending}"))
     array[0, 0, :3] = high, low, low
     assert np.array_equal(Volume.read(tmp_path / f"v{ending}").array_kji, array)
-    assert "1 voxels that are NaN" in caplog.text and "2 voxels that are infinite" in caplog.text
+    assert (
+        "1 voxel that is NaN and counts" in caplog.text
+        and "2 voxels that are infinite" in caplog.text
+    )
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nrrd", ".mha"])
@@ -92,4 +95,17 @@ def test_a_volume_of_nan_is_refused(ending: str, tmp_path: Path) -> None:
     image = sitk.GetImageFromArray(np.full((3, 4, 5), np.nan, np.float32))
     sitk.WriteImage(image, str(tmp_path / f"v{ending}"))
     with pytest.raises(VolumeError, match=r"Every voxel of .* is NaN"):
+        Volume.read(tmp_path / f"v{ending}")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("ending", [".nii", ".nrrd", ".mha"])
+@pytest.mark.parametrize("value", [1e300, -1.7e308])
+def test_values_beyond_those_of_models_are_refused_by_name(
+    value: float, ending: str, tmp_path: Path
+) -> None:
+    array = np.zeros((3, 4, 5))
+    array[0, 0, :2] = value, np.nan
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / f"v{ending}"))
+    with pytest.raises(VolumeError, match=rf"v{ending} has values from .* 32-bit floats"):
         Volume.read(tmp_path / f"v{ending}")

@@ -124,7 +124,11 @@ export class Panel {
     field.maxLength = 64;
     field.className = "name";
     field.setAttribute("aria-label", `Name of ${row.name}`);
-    const done = () => field.isConnected && field.replaceWith(name);
+    const done = () => {
+      // Replacing the field takes its focus, which would replace it once more.
+      field.onblur = null;
+      field.replaceWith(name);
+    };
     field.onkeydown = (event) => {
       if (event.key === "Enter") this.link.act("renameSegment", { id: row.id, name: field.value });
       if (event.key === "Enter" || event.key === "Escape") { done(); name.focus(); }

@@ -2,6 +2,8 @@
 
 - Several numbers may be written with commas: `--box 1,2,3,4,5,6`.
 - An unknown option, command or choice is answered with the known one that is most like it.
+- An empty value, as of a variable of the shell that is not set, is refused: as a path it would be
+  the current folder.
 """
 
 from __future__ import annotations
@@ -100,6 +102,12 @@ class Parser(argparse.ArgumentParser):
             else:
                 separate.append(word)
         return separate
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # A command's own parser checks the values of the command.
+        if action.nargs != argparse.PARSER and "" in arg_strings:
+            raise argparse.ArgumentError(action, "the value is empty; give one")
+        return super()._get_values(action, arg_strings)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:

@@ -10,7 +10,7 @@ from ...drawing.outlines import Outline, object_colour
 from ...errors import MaskError, numbers_text
 from ...results.replay import read_named
 from ...volumes.geometry import Geometry
-from ...volumes.grids import extent_text, have_same_voxels
+from ...volumes.grids import extent_text, have_same_voxels, may_overlap
 from ...volumes.segmentations.segmentation import Segmentation
 from ...volumes.volume import Volume
 from ...volumes.windows import AUTO, Window, parse_window, window_names
@@ -78,7 +78,8 @@ def read_objects(path: Path, volume: Volume) -> Segmentation:
     """The segments of a file on the volume's grid, with the names that the file or its ledger has.
 
     Raises:
-        MaskError: the file is no segmentation, or its voxels are not those of the volume.
+        MaskError: the file is no segmentation, its voxels are not those of the volume, or it is
+            beside the volume.
     """
     segmentation = read_named(path)
     geometry = volume.geometry
@@ -88,6 +89,7 @@ def read_objects(path: Path, volume: Volume) -> Segmentation:
     if not (
         have_same_voxels(segmentation.geometry, geometry)
         and have_same_voxels(geometry, segmentation.geometry)
+        and may_overlap(segmentation.geometry, geometry)
     ):
         raise MaskError(
             f"{path} is on another grid ({_grid_text(segmentation.geometry)}) than the volume "

@@ -142,12 +142,16 @@ def _signed_rank(differences: NDArray[np.float64]) -> tuple[float, str]:
     # because scipy computes no exact p if it finds any.
     changed = differences[differences != 0]
     if len(differences) < LEAST_CASES:
-        return math.nan, f"not tested: {len(differences)} cases, fewer than {LEAST_CASES}"
+        return math.nan, f"not tested: {_cases(len(differences))}, fewer than {LEAST_CASES}"
     if len(changed) < LEAST_CASES:
         return math.nan, (
-            f"not tested: the models differ in {len(changed)} cases, fewer than {LEAST_CASES}"
+            f"not tested: the models differ in {_cases(len(changed))}, fewer than {LEAST_CASES}"
         )
     return float(wilcoxon(changed).pvalue), ""
+
+
+def _cases(count: int) -> str:
+    return f"{count} case{'' if count == 1 else 's'}"
 
 
 def median_interval(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -30,7 +30,7 @@ from .ranking import Ranking, rank_models
 from .statistics import PairedTest, compare_models, mean_intervals
 from .targets import TargetScore, target_score
 
-# The columns of the table of models on the command line, by keys of `Summary.as_json`.
+# The columns of the table of models on the command line, by keys of `Summary.column`.
 COLUMNS = {**SCORES, "seconds_per_click": SECONDS.named("median per click")}
 _SIGNIFICANT = 0.05
 # The scores by which models are compared and ranked.
@@ -103,6 +103,12 @@ class Summary:
         if tested and min(tested) >= _SIGNIFICANT:
             return f"{fewest.caution} No difference has p < 0.05 after Holm's correction."
         return fewest.caution
+
+    def column(self, model: str, key: str) -> float:
+        """A number of COLUMNS as it is: what is rounded twice differs from the report; or NaN."""
+        if key in SCORES:
+            return self.models[model].means[key]
+        return self.costs[model].click_seconds.median if model in self.costs else math.nan
 
     def as_json(self) -> dict[str, Any]:
         """All results by model; unknown numbers are null."""

@@ -38,7 +38,9 @@ def flood_region(voxels_kji: NDArray[Any], marks: VoxelMarks, least_reach: Shape
     while voxels_kji.size > _MOST_CELLS * factor**3:
         factor += 1
     factors = tuple(min(factor, n) for n in voxels_kji.shape)
-    cells = _smooth(normalised(pooled(voxels_kji, factors, "mean"), intensity_bounds(voxels_kji)))
+    # First, as they refuse values that 32-bit floats do not hold.
+    bounds = intensity_bounds(voxels_kji)
+    cells = _smooth(normalised(pooled(voxels_kji, factors, "mean"), bounds))
     inside, outside = (v // factors for v in (marks.foreground_kji, marks.background_kji))
     # The first mark locates the object; later ones, at its edge, would flood what is beyond it.
     box = bounding_box(_flood(cells, inside[0].tolist(), outside))

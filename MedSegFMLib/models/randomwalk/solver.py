@@ -105,7 +105,9 @@ def prepare_crop(
     grid = make_box_grid(crop_kji.shape, box, spacing_kji_mm, settings)
     cell_widths = np.array(spacing_kji_mm) * grid.factors
     relative = cell_widths.min() / cell_widths
-    cells = normalised(pooled(crop_kji, grid.factors, "mean"), intensity_bounds(crop_kji))
+    # First, as they refuse values that 32-bit floats do not hold.
+    bounds = intensity_bounds(crop_kji)
+    cells = normalised(pooled(crop_kji, grid.factors, "mean"), bounds)
     appearance = appearance_features(cells, grid, relative, settings)
     graph = make_graph(appearance.fine, relative, settings)
     return PreparedCrop(crop_kji.shape, grid, appearance, graph, settings)
