@@ -59,8 +59,9 @@ def test_prompts_in_millimetres_mean_the_same_as_in_voxels(
     geometry = Volume.read(volume_path).geometry
     place = geometry.ras_from_ijk((11, 10, 8))
     by_voxel, by_place = tmp_path / "v.nrrd", tmp_path / "p.nrrd"
-    assert run("segment", volume_path, "--out", by_voxel, "--point", 11, 10, 8) == 0
-    assert run("segment", volume_path, "--out", by_place, "--point-ras", *place) == 0
+    words = ("segment", volume_path, "--model", "randomwalk", "--out")
+    assert run(*words, by_voxel, "--point", 11, 10, 8) == 0
+    assert run(*words, by_place, "--point-ras", *place) == 0
     assert np.array_equal(Volume.read(by_voxel).array_kji, Volume.read(by_place).array_kji)
 
 

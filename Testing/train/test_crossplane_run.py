@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import copytree
 from types import SimpleNamespace
 from typing import Any
 
@@ -73,6 +74,17 @@ def made(tmp_path: Path) -> Made:
         values = {"base": str(base), **TRAINED, **changes}
         return CrossplaneSettings(out=tmp_path / folder, **values)
 
+    return settings
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> CrossplaneSettings:
+    """Settings of a run that has ended, for tests that change neither its folder nor its base."""
+    folder = tmp_path_factory.mktemp("trained")
+    base = write_checkpoint(folder / "tiny.pth")
+    settings = CrossplaneSettings(out=folder / "run", base=str(base), **TRAINED)
+    with tiny_is_published():
+        train("crossplane", settings)
     return settings
 
 
@@ -146,10 +158,8 @@ def test_fresh_adapters_change_nothing_and_trained_ones_do(made: Made) -> None:
     assert changed and all("blocks.1.attn.qkv" in n or "mask_decoder" in n for n in changed)
 
 
-def test_peft_reads_the_adapter_and_computes_the_same(made: Made) -> None:
-    settings = made(dropout=0.0)
-    folder = train("crossplane", settings).path
-    base = Path(settings.base)
+def test_peft_reads_the_adapter_and_computes_the_same(trained: CrossplaneSettings) -> None:
+    folder, base = trained.out / RESULT, Path(trained.base)
     network = sam_weights.load(base)
     network.plain_decoder = True
     with_peft = PeftModel.from_pretrained(network, str(folder)).eval()
@@ -205,12 +215,14 @@ def test_cases_are_trained_on_and_the_held_back_one_is_scored(made: Made, tmp_pa
 
 
 def test_an_adapter_segments_by_name_and_in_the_command_line(
-    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    trained: CrossplaneSettings,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MEDSEGFM_WEIGHTS", str(tmp_path / "store"))
-    settings = made()
-    folder = train("crossplane", settings).path
-    said = refused(capsys, "weights", "import", "crossplane", str(tmp_path / "tiny.pth"))
+    settings, folder = trained, trained.out / RESULT
+    said = refused(capsys, "weights", "import", "crossplane", settings.base)
     assert "safetensors" in said
     assert run("weights", "import", "crossplane", str(folder)) == 0
     capsys.readouterr()
@@ -230,10 +242,9 @@ def test_an_adapter_segments_by_name_and_in_the_command_line(
 
 
 def test_a_merged_adapter_is_a_sam(
-    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: CrossplaneSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = made()
-    folder = train("crossplane", settings).path
+    settings, folder = trained, trained.out / RESULT
     out = tmp_path / "merged.safetensors"
     assert run("weights", "merge", str(folder), "--base", settings.base, "--out", str(out)) == 0
     assert "--model sam" in capsys.readouterr().out
@@ -271,11 +282,12 @@ def test_a_checkpoint_of_other_volumes_is_refused(made: Made, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("damage", ["truncated", "metadata", "missing", "shapes"])
-def test_a_damaged_adapter_is_refused(damage: str, made: Made, tmp_path: Path) -> None:
+def test_a_damaged_adapter_is_refused(
+    damage: str, trained: CrossplaneSettings, tmp_path: Path
+) -> None:
     from safetensors.torch import save_file
 
-    settings = made()
-    file = tensors_file(train("crossplane", settings).path)
+    file = tensors_file(Path(copytree(trained.out / RESULT, tmp_path / "adapter")))
     held = load_file(str(file))
     if damage == "truncated":
         file.write_bytes(file.read_bytes()[:-10])
@@ -290,7 +302,7 @@ def test_a_damaged_adapter_is_refused(damage: str, made: Made, tmp_path: Path) -
             held[name] = torch.zeros(3, 5)
         lora_file.write(file.parent, facts, held)
     with pytest.raises(WeightsError):
-        create("crossplane", "cpu", weights=file.parent, base=settings.base)
+        create("crossplane", "cpu", weights=file.parent, base=trained.base)
 
 
 def test_a_loss_that_is_no_number_stops_with_its_batch(
