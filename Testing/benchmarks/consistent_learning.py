@@ -223,10 +223,8 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     apart(prepare, given)
     rows = KeptRows(given.out / RESULTS_FILE, "network", "seed")
-    for seed in range(given.seeds):
-        for name in (list(ROWS)[int(number)] for number in given.rows.split(",")):
-            if not rows.has(name, str(seed)):
-                rows.add(apart(trained, name, seed, given))
+    names = [list(ROWS)[int(number)] for number in given.rows.split(",")]
+    rows.fill(names, given.seeds, lambda name, seed: apart(trained, name, seed, given))
     print_table(rows)
 
 

@@ -173,10 +173,11 @@ def main() -> None:
         if not (given.out / BASE_FILE).is_file():
             train_base(given.out / BASE_FILE, first, given.base_steps)
         rows = KeptRows(given.out / RESULTS_FILE, "variant", "seed")
-        for seed in range(given.seeds):
-            for name in names:
-                if not rows.has(name, str(seed)):
-                    rows.add(adapt(given.out, cases, given.held_back, name, seed, given.steps))
+        rows.fill(
+            names,
+            given.seeds,
+            lambda name, seed: adapt(given.out, cases, given.held_back, name, seed, given.steps),
+        )
     print_table(rows)
 
 

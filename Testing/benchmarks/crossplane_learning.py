@@ -188,11 +188,14 @@ def main() -> None:
         if not (arguments.out / BASE_FILE).is_file():
             train_base(arguments.out / BASE_FILE, arguments.base_steps)
         rows = KeptRows(arguments.out / RESULTS_FILE, "weight", "seed")
-        wanted = [(w, str(n)) for n in range(arguments.seeds) for w in arguments.weights.split(",")]
-        for weight, seed in wanted:
-            if not rows.has(weight, seed):
-                rows.add(adapt(arguments.out, float(weight), int(seed), arguments.steps))
-    print_table(sorted((r for r in rows if (r["weight"], r["seed"]) in wanted), key=place))
+        weights = arguments.weights.split(",")
+        rows.fill(
+            weights,
+            arguments.seeds,
+            lambda weight, seed: adapt(arguments.out, float(weight), seed, arguments.steps),
+        )
+    wanted = [r for r in rows if r["weight"] in weights and int(r["seed"]) < arguments.seeds]
+    print_table(sorted(wanted, key=place))
 
 
 if __name__ == "__main__":

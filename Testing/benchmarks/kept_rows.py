@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,21 @@ class KeptRows(list[dict[str, str]]):
             table = csv.DictWriter(file, self[0])
             table.writeheader()
             table.writerows(self)
+
+    def fill(
+        self, names: Sequence[str], seeds: int, work: Callable[[str, int], dict[str, str]]
+    ) -> None:
+        """Add the rows that are missing, each name with a seed before the next seed begins.
+
+        Args:
+            names: The values of the first key.
+            seeds: The number of seeds, which are the second key.
+            work: Makes the row of a name and a seed.
+        """
+        for seed in range(seeds):
+            for name in names:
+                if not self.has(name, str(seed)):
+                    self.add(work(name, seed))
 
 
 def apart(work: Callable[..., Any], *arguments: Any) -> Any:

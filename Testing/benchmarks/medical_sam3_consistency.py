@@ -88,10 +88,8 @@ def main() -> None:
     if not cases.is_file():
         write_phantoms(cases.parent, 2, 4, other_contrast=True)
     rows = KeptRows(given.out / RESULTS_FILE, "term", "seed")
-    for seed in range(given.seeds):
-        for term in given.terms.split(","):
-            if not rows.has(term, str(seed)):
-                rows.add(trained(base, cases, term, seed, given))
+    terms = given.terms.split(",")
+    rows.fill(terms, given.seeds, lambda term, seed: trained(base, cases, term, seed, given))
     print_table(rows)
 
 

@@ -126,10 +126,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     apart(prepare, given)
     rows = KeptRows(given.out / RESULTS_FILE, "decoder", "seed")
-    for seed in range(given.seeds):
-        for name in ROWS:
-            if not rows.has(name, str(seed)):
-                rows.add(apart(trained, name, seed, given))
+    rows.fill(list(ROWS), given.seeds, lambda name, seed: apart(trained, name, seed, given))
     print_table(rows)
 
 
