@@ -166,7 +166,7 @@ def _inside(array: NDArray[Any], labels: Collection[int], several: bool) -> NDAr
         broken = outside[outside != np.rint(outside)][0]
         raise PromptError(
             f"The mask contains {broken:g}, but a mask has 0 and 1, and a label map whole numbers; "
-            "threshold probabilities first."
+            "threshold probabilities first, and give no image."
         )
     if outside.size and (outside == outside.flat[0]).all():
         present = outside[:1]

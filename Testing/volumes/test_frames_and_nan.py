@@ -48,7 +48,7 @@ def test_the_only_volume_is_the_first_frame(ending: str, tmp_path: Path) -> None
     path = tmp_path / f"v{ending}"
     sitk.WriteImage(sitk.GetImageFromArray(FRAMES[0]), str(path))
     assert np.array_equal(Volume.read(path, frame=1).array_kji, FRAMES[0])
-    with pytest.raises(VolumeError, match="1 volume and no frame 2"):
+    with pytest.raises(VolumeError, match="1 volume and no frame 2; leave --frame out"):
         Volume.read(path, frame=2)
     with pytest.raises(VolumeError, match="not DICOM, so that no SUV"):
         Volume.read(path, suv=True)

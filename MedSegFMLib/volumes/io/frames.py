@@ -26,8 +26,14 @@ def check_frame(name: str, volumes: int, shape: Sequence[int], frame: int | None
         )
     number = 1 if frame is None else frame
     if not 1 <= number <= volumes:
-        raise VolumeError(
-            f"{name} contains {volumes} volume{'' if volumes == 1 else 's'} and no frame {number}; "
-            f"choose one of 1 to {volumes}."
-        )
+        raise no_such_frame(name, volumes, number)
     return number - 1
+
+
+def no_such_frame(name: str, volumes: int, frame: int) -> VolumeError:
+    """The error for a frame that is not among the volumes of a file or series."""
+    if volumes == 1:
+        return VolumeError(f"{name} contains 1 volume and no frame {frame}; leave --frame out.")
+    return VolumeError(
+        f"{name} contains {volumes} volumes and no frame {frame}; choose one of 1 to {volumes}."
+    )

@@ -238,8 +238,11 @@ def layers_of(segments: Sequence[Segment]) -> list[list[Segment]]:
 def _whole_numbers(array: NDArray[Any]) -> NDArray[Any]:
     is_whole = array.dtype.kind in "bui" or bool((array == np.rint(array)).all())
     if not is_whole or array.min() < 0 or array.max() > LARGEST_LABEL:
+        low, high = array.min(), array.max()
+        are_probabilities = low >= 0 and high <= 1
+        way = "threshold probabilities first" if are_probabilities else "an image is no label map"
         raise MaskError(
-            f"The label map has values from {array.min():g} to {array.max():g}; whole numbers from "
-            f"0 to {LARGEST_LABEL} are needed, so threshold probabilities first."
+            f"The label map has values from {low:g} to {high:g}; whole numbers from 0 to "
+            f"{LARGEST_LABEL} are needed: {way}."
         )
     return array.astype(np.int32, copy=False) if array.dtype.kind in "bf" else array

@@ -136,6 +136,13 @@ def test_a_file_without_places_for_its_frames_hides_no_series(tmp_path: Path) ->
     assert np.array_equal(Volume.read(tmp_path).array_kji, MR)
 
 
+def test_the_only_series_needs_no_choice(tmp_path: Path) -> None:
+    write_files(tmp_path / "mr", slices(MR))
+    assert np.array_equal(Volume.read(tmp_path, 1).array_kji, MR)
+    with pytest.raises(VolumeError, match="no DICOM series 2; leave --series out"):
+        Volume.read(tmp_path, 2)
+
+
 def test_many_series_are_summed_up_in_the_message(tmp_path: Path) -> None:
     for n in range(11):
         write_files(tmp_path / str(n), slices(MR[:1]), SeriesNumber=str(n))

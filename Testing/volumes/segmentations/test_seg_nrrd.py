@@ -94,9 +94,17 @@ def test_a_segment_is_chosen_by_name_then_by_label() -> None:
         given.segment("spleen")
 
 
-def test_values_that_are_no_labels_are_refused() -> None:
-    volume = Volume(np.full((2, 2, 2), 0.5), Geometry.from_spacing((2, 2, 2), (1, 1, 1)))
-    with pytest.raises(MaskError, match=r"values from 0\.5 to 0\.5; whole numbers"):
+@pytest.mark.parametrize(
+    ("value", "way"),
+    [
+        (0.5, "threshold probabilities first"),
+        (-1024, "an image is no label map"),
+        (80.5, "an image is no label map"),
+    ],
+)
+def test_values_that_are_no_labels_are_refused(value: float, way: str) -> None:
+    volume = Volume(np.full((2, 2, 2), value), Geometry.from_spacing((2, 2, 2), (1, 1, 1)))
+    with pytest.raises(MaskError, match=f"values from {value:g} to {value:g}; whole.*: {way}"):
         Segmentation.from_labelmap(volume)
 
 

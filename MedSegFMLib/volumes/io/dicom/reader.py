@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ....errors import VolumeError
 from ...volume import Volume
+from ..frames import no_such_frame
 from .damage import without_warnings
 from .grid import Grid, fit_grid, prove
 from .images import Image
@@ -180,10 +181,7 @@ def _chosen_frame(
             f"(a series of volumes, by {name}); choose one with --frame 1 to {count}."
         )
     if frame is not None and not 1 <= frame <= count:
-        raise VolumeError(
-            f"{path} contains {count} volume{'' if count == 1 else 's'} and no frame {frame}; "
-            f"choose one of 1 to {count}."
-        )
+        raise no_such_frame(str(path), count, frame)
     kept = full[(frame or 1) - 1]
     others = few if of_all else [*(part for part in full if part is not kept), *few]
     rest = [image for part in others for image in part]

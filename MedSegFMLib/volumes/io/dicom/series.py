@@ -176,10 +176,10 @@ def chosen(contents: Contents, choice: str | int | None) -> Series:
         rest = [other for other in series.stacks if other is not stack]
         series = Series(series.uid, [stack, *rest], series.copies)
     if series is None:
-        raise VolumeError(
-            f"{path} contains no DICOM series {text}; choose one of 1 to {len(pairs)} as medsegfm "
-            "show lists them, or a UID."
-        )
+        way = "leave --series out, as there is one"
+        if len(pairs) > 1:
+            way = f"choose one of 1 to {len(pairs)} as medsegfm show lists them, or a UID"
+        raise VolumeError(f"{path} contains no DICOM series {text}; {way}.")
     folders = {image.header.path.parent for stack in series.stacks for image in stack.images}
     for file in contents.damaged:
         if file.path.parent in folders:
