@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from MedSegFMLib import Geometry, Volume
 # No test stores encoded regions in the user's folder; those that are about it have their own.
 os.environ["MEDSEGFM_NO_CACHE"] = "1"
 
+# Decoding what a program prints depends on it.
+_LOCALE = locale.setlocale(locale.LC_ALL)
 _REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _NO_REAL_DATA = "the folder of real volumes is not here"
 _NO_GPU = "no CUDA device"
@@ -53,6 +56,12 @@ def _usual_signals() -> Iterator[None]:
     """Tests send Ctrl-C, also where the tests run in the background."""
     with usual_signals():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _usual_locale() -> None:
+    """Libraries set the locale of the whole process, which the next test shall not depend on."""
+    locale.setlocale(locale.LC_ALL, _LOCALE)
 
 
 @pytest.fixture(autouse=True)

@@ -100,7 +100,12 @@ def _said_by(program: str, *arguments: str) -> str:
         return ""
     with suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(
-            [path, *arguments], capture_output=True, text=True, timeout=10, check=True
+            [path, *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=10,
+            check=True,
         )
         return done.stdout.strip()
     return ""

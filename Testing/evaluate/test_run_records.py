@@ -92,5 +92,7 @@ def test_the_drivers_program_names_the_gpus(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     assert environment.machine()["gpus"] == ["Some GPU, 81559 MiB, 550.1"]
+    program.write_bytes(b"#!/bin/sh\nprintf 'Ger\\344t\\n'\n")
+    assert len(environment.machine()["gpus"]) == 1
     program.write_text("#!/bin/sh\nexit 9\n")
     assert environment.machine()["gpus"] == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -138,6 +140,17 @@ def test_without_torch_the_driver_says_what_is_free(
     monkeypatch.delitem(sys.modules, "torch")
     monkeypatch.setattr(device_memory, "_nvidia_free", lambda when: (300, 400))
     assert device_memory.free_for("auto") == 300 and device_memory.free_for("cuda:1") == 400
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the program is a shell script")
+def test_what_the_driver_says_may_be_in_another_encoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_bytes(b"#!/bin/sh\nprintf '300\\n\\377\\302\\n'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert device_memory._nvidia_free(-1) == (300 * 2**20,)
 
 
 def test_memory_of_the_cpu_is_measured() -> None:

@@ -139,7 +139,12 @@ def _nvidia_free(when: int) -> tuple[int, ...]:
     query = ("--query-gpu=memory.free", "--format=csv,noheader,nounits")
     try:
         done = subprocess.run(
-            [program, *query], capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=True
+            [program, *query],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LONGEST_SECONDS,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return ()
