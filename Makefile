@@ -5,8 +5,9 @@
 demo:
 	@venv=$$(tools/environment) && PYTHONPATH=. $$venv/bin/python -m MedSegFMLib demo --out demo
 
-# So many processes run tests at once, each of them with one thread: they need 2 GB of memory each.
-PROCESSES = 2
+# So many processes run tests at once, each of them with one thread: they need 2 GB of memory each. One
+# more than two cores, as many tests wait for a process, a page or a package index.
+PROCESSES = 3
 ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 test:
