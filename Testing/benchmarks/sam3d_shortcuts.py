@@ -1,4 +1,4 @@
-"""What the skip connections in the blocks of SAM3D's decoder are worth: the paper's ablation.
+"""The paper's ablation: SAM3D's decoder with and without the skip connections in its blocks.
 
 Run from the checkout: PYTHONPATH=. python Testing/benchmarks/sam3d_shortcuts.py OUT
 --cases CASES.json --train NAMES --held-back NAMES

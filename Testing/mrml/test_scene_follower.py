@@ -1,4 +1,4 @@
-"""What others do to the volume and the segments is followed."""
+"""Changes that others make to the volume and the segments are followed."""
 
 from __future__ import annotations
 

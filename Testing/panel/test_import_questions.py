@@ -1,4 +1,4 @@
-"""What weights do not say of themselves is asked at their import, and recorded."""
+"""Options that weights lack are asked for at their import, and recorded."""
 
 from __future__ import annotations
 

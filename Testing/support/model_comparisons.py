@@ -66,7 +66,7 @@ def finish(logic: Any, comparison: ModelComparison) -> None:
 
 
 def mask_of(comparison: ModelComparison, model: str, label: int = 1) -> np.ndarray:
-    """What a model found, on the whole volume."""
+    """The voxels that a model found, on the whole volume."""
     found = np.zeros(comparison.subject.volume.geometry.shape_kji, bool)
     mask = comparison.result(model).masks.get(label)
     if mask is not None:

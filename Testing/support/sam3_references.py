@@ -1,4 +1,4 @@
-"""What transformers' own SAM 3 makes of frames."""
+"""The masks that transformers' own SAM 3 finds in frames."""
 
 from __future__ import annotations
 
