@@ -176,7 +176,9 @@ class RandomWalkSegmenter:
 
         Boxes and marks beyond the mask widen the box around it.
         """
-        settings = replace(self._settings, occupancy_weight=0.0, face_weight=0.0)
+        settings = replace(
+            self._settings, occupancy_weight=0.0, face_weight=0.0, finds_sparse=False
+        )
         box = Region.enclosing([voxels.region, *marks.boxes])
         if len(marks.foreground_kji):
             box = box.union(Region.around(marks.foreground_kji))
@@ -191,7 +193,11 @@ class RandomWalkSegmenter:
         fills, and only the marks count. It grows while the object fills its faces.
         """
         settings = replace(
-            self._settings, occupancy_weight=0.0, face_weight=0.0, renewal_reach_half_boxes=0.0
+            self._settings,
+            occupancy_weight=0.0,
+            face_weight=0.0,
+            renewal_reach_half_boxes=0.0,
+            finds_sparse=False,
         )
         shape = encoding.region.shape_kji
         spacing = np.array(encoding.geometry.spacing_kji_mm)

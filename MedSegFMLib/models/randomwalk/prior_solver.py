@@ -14,6 +14,7 @@ from ...prompts.voxels import VoxelMarks
 from ...volumes.pooling import Floats, pooled
 from .appearance import likelihood
 from .clicks import Mark, depth_map, grid_marks, interpolate
+from .half_contrast import clear_object
 from .random_walker import random_walk
 from .small_components import without_small_components
 from .solver import PreparedCrop, on_voxels
@@ -32,16 +33,20 @@ def solve_from_prior(
     """
     settings, grid, appearance = crop.settings, crop.grid, crop.appearance
     most = settings.network_most_logit
-    prior = np.clip(pooled(prior_kji, grid.factors, "mean"), -most, most)
+    prior = crop.with_sparse(np.clip(pooled(prior_kji, grid.factors, "mean"), -most, most))
     placed = grid_marks(grid, marks, settings)
     kernels = _kernels(crop, prior, placed)
     before, logits = prior, interpolate(prior, placed, kernels, settings)
+    # In a box, what is around the prediction is not all of the background.
+    clear = None if marks.boxes else clear_object(appearance.fine, prior, placed, settings)
     for n in range(settings.network_rounds):
         progress(n / settings.network_rounds, "Solving the random walk")
         unary = prior + settings.network_location_weight * grid.prior
         unary += settings.click_unary * (logits - before)
         fit = likelihood(appearance, grid, logits, placed, settings)
-        unary += settings.likelihood_weight * fit
+        unary += settings.likelihood_weight * (fit if clear is None else (1 - clear.weight) * fit)
+        if clear is not None:
+            unary += clear.weight * clear.logits
         before = random_walk(crop.graph, unary, settings.network_gamma, settings)
         logits = interpolate(before, placed, kernels, settings)
     return on_voxels(without_small_components(logits, placed, settings), crop)

@@ -25,12 +25,12 @@ class RefinedEncoding(Encoding):
     Attributes:
         of_model: the encoding.
         volume: the whole volume.
-        crops: the latest prepared crop, by box in voxels of the region.
+        crops: the latest prepared crop, by box in voxels of the region and settings.
     """
 
     of_model: Encoding
     volume: Volume
-    crops: dict[Region, PreparedCrop] = field(default_factory=dict)
+    crops: dict[tuple[Region, Settings], PreparedCrop] = field(default_factory=dict)
 
 
 class RefinedSegmenter:
@@ -99,17 +99,19 @@ class RefinedSegmenter:
         box = _box(logits, marks)
         if box is None:
             return logits.copy()
-        crop = encoding.crops.get(box)
+        # A box around a prediction is not a user's: nothing follows from how little of it is filled.
+        settings = replace(self._settings, finds_sparse=bool(marks.boxes))
+        crop = encoding.crops.get((box, settings))
         if crop is None:
             progress(0.0, "Computing features")
             crop = prepare_crop(
                 encoding.volume.crop(encoding.region).array_kji,
                 encoding.geometry.spacing_kji_mm,
                 box,
-                self._settings,
+                settings,
             )
             encoding.crops.clear()
-            encoding.crops[box] = crop
+            encoding.crops[box, settings] = crop
         return solve_from_prior(crop, logits, marks, part_of(progress, 0.4, 1))
 
 

@@ -60,6 +60,7 @@ class Settings:
     path_cost: float = 6.0
     path_most_ranges: float = 3.0
     smallest_component: float = 0.05
+    smallest_hole: float = 0.05
     click_noise: float = 0.02
     click_most: float = 6.0
     click_unary: float = 0.5
@@ -80,6 +81,35 @@ class Settings:
     network_gamma: float = 1.0
     network_rounds: int = 2
     network_most_cells: int = 200_000
+
+    # An object that fills little of its box, if the box is drawn around it (`sparse_object`): the
+    # share of the box that is like its surroundings from and to which the rest is taken for the
+    # object; how many cells and which share of the surroundings show that; the contrast in
+    # spreads of the surroundings; how much of the box the object spans; its settings.
+    finds_sparse: bool = True
+    sparse_from: float = 0.5
+    sparse_to: float = 0.65
+    sparse_least_cells: int = 200
+    sparse_least_share: float = 0.1
+    sparse_bins: int = 64
+    sparse_least_contrast: float = 2.0
+    sparse_rounds: int = 3
+    sparse_slope: float = 4.0
+    sparse_span: float = 0.7
+    sparse_gamma: float = 1.0
+    sparse_likelihood_weight: float = 0.45
+    sparse_location_weight: float = 0.0
+    sparse_occupancy_weight: float = 0.0
+    sparse_face_weight: float = 0.0
+    sparse_click_half_boxes: float = 0.2
+    sparse_click_shortest_half_boxes: float = 0.05
+
+    # An object that stands out clearly, without a box (`clear_object`): the contrast, in spreads of
+    # the surroundings, from and to which its edges are where half of it is reached.
+    clear_from: float = 9.0
+    clear_to: float = 14.0
+    clear_least_cells: int = 50
+    clear_slope: float = 8.0
 
     # A mask to start from: logits by the distance to its border in cells, and their limit.
     start_slope: float = 2.0

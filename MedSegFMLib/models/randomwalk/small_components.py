@@ -17,18 +17,21 @@ def without_small_components(logits: Floats, marks: Sequence[Mark], settings: Se
     """The logits with small pieces assigned to their surroundings.
 
     Removed are the pieces of the object that are smaller than a fraction (`smallest_component`) of
-    the largest one, and every piece of the background but the largest. Pieces with a mark stay.
+    the largest one, and the holes that are smaller than a fraction (`smallest_hole`) of it. Pieces
+    with a mark stay.
     """
     from scipy.ndimage import label
 
     cleaned = logits.copy()
-    for sign, fraction in ((1, settings.smallest_component), (-1, 1.0)):
-        pieces, count = label(sign * cleaned > 0)
-        if count < 2:
-            continue
+    largest = 0
+    for sign, fraction in ((1, settings.smallest_component), (-1, settings.smallest_hole)):
+        pieces, _ = label(sign * cleaned > 0)
         sizes = np.bincount(pieces.ravel())
         sizes[0] = 0
-        small = sizes < fraction * sizes.max()
+        if sign > 0:
+            largest = sizes.max()
+        small = sizes < fraction * largest
+        small[sizes.argmax()] = False
         small[[pieces[mark.cell] for mark in marks]] = False
         small[0] = False
         removed = small[pieces]

@@ -29,10 +29,12 @@ from .clicks import (
     mark_range,
     path_lengths,
 )
+from .half_contrast import Finding
 from .mask_prior import mask_logits
 from .random_walker import Graph, make_graph, random_walk
 from .settings import Settings
 from .small_components import without_small_components
+from .sparse_object import for_sparse, sparse_object
 
 # The bytes of a prepared crop per cell: features, graph, and the paths of about five marks.
 PREPARED_BYTES_PER_CELL = 110
@@ -58,7 +60,8 @@ class PreparedCrop:
         grid: The box and its cells.
         appearance: The features of the cells.
         graph: The random walker's graph.
-        settings: The settings of the method.
+        sparse: The object, if it fills little of its box.
+        settings: The settings of the method, for such an object if it is one.
         paths: The path lengths from the latest marks, by cell.
     """
 
@@ -66,8 +69,16 @@ class PreparedCrop:
     grid: BoxGrid
     appearance: Appearance
     graph: Graph
+    sparse: Finding | None
     settings: Settings
     paths: dict[Cell, Path] = field(default_factory=dict)
+
+    def with_sparse(self, logits: Floats) -> Floats:
+        """Logits of the cells, as far as the object does not fill little of its box."""
+        if self.sparse is None:
+            return logits
+        weight = np.float32(self.sparse.weight)
+        return (1 - weight) * logits + weight * self.sparse.logits
 
     def kernel(self, mark: Mark, depth: Floats) -> Floats:
         """The `kernel` of a mark, given its `depth_map`; its paths are computed once."""
@@ -107,10 +118,15 @@ def prepare_crop(
     relative = cell_widths.min() / cell_widths
     # First, as they refuse values that 32-bit floats do not hold.
     bounds = intensity_bounds(crop_kji)
-    cells = normalised(pooled(crop_kji, grid.factors, "mean"), bounds)
-    appearance = appearance_features(cells, grid, relative, settings)
+    cells = pooled(crop_kji, grid.factors, "mean")
+    appearance = appearance_features(normalised(cells, bounds), grid, relative, settings)
     graph = make_graph(appearance.fine, relative, settings)
-    return PreparedCrop(crop_kji.shape, grid, appearance, graph, settings)
+    sparse = None
+    if settings.finds_sparse:
+        sparse = sparse_object(cells, grid.inside, graph, relative, settings)
+    if sparse is not None:
+        settings = for_sparse(settings, sparse.weight)
+    return PreparedCrop(crop_kji.shape, grid, appearance, graph, sparse, settings)
 
 
 def prepare(
@@ -128,7 +144,8 @@ def prepare(
     """
     progress(0.0, "Computing features")
     crop = prepare_crop(crop_kji, spacing_kji_mm, box, settings)
-    grid = crop.grid
+    grid = replace(crop.grid, prior=crop.with_sparse(crop.grid.prior))
+    crop, settings = replace(crop, grid=grid), crop.settings
     if start_kji is not None:
         logits = mask_logits(start_kji, grid, settings)
         return PreparedBox(replace(crop, grid=replace(grid, prior=logits)), logits)
