@@ -99,7 +99,7 @@ class RefinedSegmenter:
         box = _box(logits, marks)
         if box is None:
             return logits.copy()
-        # A box around a prediction is not a user's: nothing follows from how little of it is filled.
+        # How much of a box is filled says nothing if the box is around the prediction.
         settings = replace(self._settings, finds_sparse=bool(marks.boxes))
         crop = encoding.crops.get((box, settings))
         if crop is None:

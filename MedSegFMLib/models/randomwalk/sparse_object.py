@@ -82,7 +82,7 @@ def for_sparse(settings: Settings, weight: float) -> Settings:
 def _unlike_surroundings(
     fine: Floats, inside: Bools, settings: Settings
 ) -> tuple[float, NDArray[np.float64]]:
-    """The share of the box that is like its surroundings; 0 to 1 for each cell, how unlike it is."""
+    """The share of the box that is like its surroundings; how unlike each cell is, 0 to 1."""
     from scipy.ndimage import gaussian_filter1d
 
     low, high = np.percentile(fine, [0.1, 99.9])
