@@ -44,14 +44,8 @@ def appearance_features(
             across thick slices.
         settings: The settings of the method.
     """
-    from scipy.ndimage import gaussian_filter
-
-    def blurred(array: Floats, cells_wide: float) -> Floats:
-        smooth = gaussian_filter(array, cells_wide * relative, mode="nearest", truncate=2.5)
-        return np.asarray(smooth, dtype=np.float32)
-
-    fine, smooth = blurred(cells, 0.6), blurred(cells, 1.5)
-    deviation = np.sqrt(np.maximum(blurred(cells**2, 1.5) - smooth**2, 0))
+    fine, smooth = slightly_blurred(cells, relative), _blurred(cells, 1.5 * relative)
+    deviation = np.sqrt(np.maximum(_blurred(cells**2, 1.5 * relative) - smooth**2, 0))
     deviation = deviation / max(float(np.percentile(deviation, 99)), 1e-6)
     counts = np.bincount(_levels(fine[grid.inside]), minlength=_RANK_LEVELS)
     ranks = ((np.cumsum(counts) - counts) / counts.sum()).astype(np.float32)
@@ -67,6 +61,18 @@ def appearance_features(
     first = binned(ranked(fine)) * settings.bins
     pairs = (first + binned(ranked_smooth), first + binned(deviation))
     return Appearance(fine, ranked_smooth, pairs)
+
+
+def slightly_blurred(cells: Floats, relative: NDArray[np.float64]) -> Floats:
+    """The cells, smoothed within about one; see `appearance_features`."""
+    return _blurred(cells, 0.6 * relative)
+
+
+def _blurred(cells: Floats, sigmas: NDArray[np.float64]) -> Floats:
+    from scipy.ndimage import gaussian_filter
+
+    smooth = gaussian_filter(cells, sigmas, mode="nearest", truncate=2.5)
+    return np.asarray(smooth, dtype=np.float32)
 
 
 def _levels(values: Floats) -> NDArray[np.int32]:

@@ -60,7 +60,7 @@ def clear_object(
     """An object whose marks stand out from everything that is not predicted.
 
     Args:
-        fine: the intensities of cells, slightly smoothed, 0 to 1.
+        fine: the intensities of cells, slightly smoothed.
         logits: the prediction.
         marks: its marks; those on the object show its intensity.
         settings: the settings of the method.
@@ -72,7 +72,7 @@ def clear_object(
     background, spread = centre_and_spread(around)
     marked = float(np.median(near))
     # A made image may have no noise.
-    contrast = abs(marked - background) / (spread + 1e-3)
+    contrast = abs(marked - background) / (spread + 1e-4)
     weight = ramp(contrast, settings.clear_from, settings.clear_to)
     if weight == 0:
         return None

@@ -38,15 +38,18 @@ def solve_from_prior(
     kernels = _kernels(crop, prior, placed)
     before, logits = prior, interpolate(prior, placed, kernels, settings)
     # In a box, what is around the prediction is not all of the background.
-    clear = None if marks.boxes else clear_object(appearance.fine, prior, placed, settings)
+    clear = None if marks.boxes else clear_object(crop.wide, prior, placed, settings)
     for n in range(settings.network_rounds):
         progress(n / settings.network_rounds, "Solving the random walk")
         unary = prior + settings.network_location_weight * grid.prior
         unary += settings.click_unary * (logits - before)
-        fit = likelihood(appearance, grid, logits, placed, settings)
-        unary += settings.likelihood_weight * (fit if clear is None else (1 - clear.weight) * fit)
-        if clear is not None:
-            unary += clear.weight * clear.logits
+        fit = settings.likelihood_weight * likelihood(appearance, grid, logits, placed, settings)
+        if clear is None:
+            unary += fit
+        else:
+            # The likelihood learns from a prediction that is too wide that the rest belongs to it.
+            unary += (1 - clear.weight) * fit + clear.weight * clear.logits
+            unary -= clear.weight * (1 - settings.clear_prior_weight) * prior
         before = random_walk(crop.graph, unary, settings.network_gamma, settings)
         logits = interpolate(before, placed, kernels, settings)
     return on_voxels(without_small_components(logits, placed, settings), crop)

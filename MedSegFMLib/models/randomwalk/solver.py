@@ -16,7 +16,7 @@ from ...volumes.intensities import intensity_bounds, normalised
 from ...volumes.pooling import Floats, pooled
 from ...volumes.region import Region, Shape
 from ...volumes.resampling import resampled
-from .appearance import Appearance, appearance_features, likelihood
+from .appearance import Appearance, appearance_features, likelihood, slightly_blurred
 from .box_grid import BoxGrid, Cell, make_box_grid
 from .calibration import calibrate
 from .clicks import (
@@ -37,7 +37,9 @@ from .small_components import without_small_components
 from .sparse_object import for_sparse, sparse_object
 
 # The bytes of a prepared crop per cell: features, graph, and the paths of about five marks.
-PREPARED_BYTES_PER_CELL = 110
+PREPARED_BYTES_PER_CELL = 118
+# How far beyond the bounds of the features intensities still differ, in their ranges.
+_RANGES_BEYOND = 10
 _PATHS_KEPT = 16
 # The longest paths that are computed are multiples of this, in half boxes.
 _LENGTH_STEP = 0.5
@@ -59,6 +61,7 @@ class PreparedCrop:
         shape_kji: The crop's shape in voxels.
         grid: The box and its cells.
         appearance: The features of the cells.
+        wide: float32, the slightly blurred intensities, of which only far outliers are clipped.
         graph: The random walker's graph.
         sparse: The object, if it fills little of its box.
         settings: The settings of the method, for such an object if it is one.
@@ -68,6 +71,7 @@ class PreparedCrop:
     shape_kji: Shape
     grid: BoxGrid
     appearance: Appearance
+    wide: Floats
     graph: Graph
     sparse: Finding | None
     settings: Settings
@@ -117,16 +121,19 @@ def prepare_crop(
     cell_widths = np.array(spacing_kji_mm) * grid.factors
     relative = cell_widths.min() / cell_widths
     # First, as they refuse values that 32-bit floats do not hold.
-    bounds = intensity_bounds(crop_kji)
+    low, high = intensity_bounds(crop_kji)
     cells = pooled(crop_kji, grid.factors, "mean")
-    appearance = appearance_features(normalised(cells, bounds), grid, relative, settings)
+    appearance = appearance_features(normalised(cells, (low, high)), grid, relative, settings)
     graph = make_graph(appearance.fine, relative, settings)
+    # An object with fewer voxels than are beyond the bounds would be no brighter than noise.
+    beyond = _RANGES_BEYOND * (high - low)
+    wide = slightly_blurred(normalised(cells, (low - beyond, high + beyond)), relative)
     sparse = None
     if settings.finds_sparse:
-        sparse = sparse_object(cells, grid.inside, graph, relative, settings)
+        sparse = sparse_object(wide, grid.inside, graph, settings)
     if sparse is not None:
         settings = for_sparse(settings, sparse.weight)
-    return PreparedCrop(crop_kji.shape, grid, appearance, graph, sparse, settings)
+    return PreparedCrop(crop_kji.shape, grid, appearance, wide, graph, sparse, settings)
 
 
 def prepare(

@@ -33,27 +33,17 @@ _OF_SPARSE = {
 }
 
 
-def sparse_object(
-    cells: Floats,
-    inside: Bools,
-    graph: Graph,
-    relative: NDArray[np.float64],
-    settings: Settings,
-) -> Finding | None:
+def sparse_object(fine: Floats, inside: Bools, graph: Graph, settings: Settings) -> Finding | None:
     """The part of a box that is unlike its surroundings; None if that is not clearly the object.
 
     Args:
-        cells: the intensities of cells, not clipped.
+        fine: the intensities of cells, slightly smoothed.
         inside: the cells of the box.
         graph: the graph of the cells.
-        relative: for each axis the finest cell width divided by its own.
         settings: the settings of the method.
     """
-    from scipy.ndimage import gaussian_filter
-
     if min(inside.sum(), (~inside).sum()) < settings.sparse_least_cells:
         return None
-    fine = gaussian_filter(cells, 0.6 * relative, mode="nearest", truncate=2.5)
     alike, unlike = _unlike_surroundings(fine, inside, settings)
     weight = ramp(alike, settings.sparse_from, settings.sparse_to)
     if weight == 0:
@@ -92,7 +82,8 @@ def _unlike_surroundings(
 
     def density(part: Bools) -> NDArray[np.float64]:
         counts = np.bincount(level[part], minlength=bins).astype(np.float64)
-        return gaussian_filter1d(counts / counts.sum(), 1.0, mode="constant")
+        smooth = gaussian_filter1d(counts / counts.sum(), 1.0, mode="constant")
+        return np.asarray(smooth, dtype=np.float64)
 
     within, around = density(inside), density(~inside)
     order = np.argsort(within / np.maximum(around, 1e-9))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from waiting import GENEROUS_SECONDS
 
-from MedSegFMLib import Box, Point, Session, Volume, create
+from MedSegFMLib import Box, Geometry, Point, Session, Volume, create
 from MedSegFMLib.datasets.cases import read_cases
 from MedSegFMLib.datasets.loading import load_case
 from MedSegFMLib.metrics import dice
@@ -76,6 +77,47 @@ def test_a_real_object_is_found(
     loaded = load_case(case)
     found = scores(loaded.image, loaded.label.array_kji == case.objects[0][0])
     assert found[0] >= after_box and found[-1] >= after_clicks, found
+
+
+def noisy(mask: np.ndarray) -> Volume:
+    """An image of a bright object."""
+    values = ndimage.gaussian_filter(np.where(mask, 200.0, 40.0), 0.6)
+    values += np.random.default_rng(0).normal(0, 12, mask.shape)
+    return Volume(values.astype(np.int16), Geometry.from_spacing(mask.shape))
+
+
+def balls(*centres: tuple[int, int, int], radius: float) -> np.ndarray:
+    grid = np.indices((48, 64, 96)).transpose(1, 2, 3, 0)
+    parts = [((grid - centre) ** 2).sum(axis=-1) <= radius**2 for centre in centres]
+    return np.asarray(np.any(parts, axis=0))
+
+
+@pytest.mark.parametrize("radius", [2, 3, 5, 9])
+def test_one_click_on_a_clear_ball_finds_it_whatever_its_size(radius: float) -> None:
+    mask = balls((24, 32, 40), radius=radius)
+    volume = noisy(mask)
+    session = Session(create("ensam", device="cpu"), volume)
+    session.add(Point.from_ijk(volume.geometry, (40, 32, 24)))
+    assert dice(mask, session.predict().mask.array_kji) > 0.85
+
+
+def test_a_click_on_each_of_two_lesions_finds_both() -> None:
+    mask = balls((24, 32, 24), (20, 36, 70), radius=6)
+    volume = noisy(mask)
+    session = Session(create("ensam", device="cpu"), volume)
+    for ijk in ((24, 32, 24), (70, 36, 20)):
+        session.add(Point.from_ijk(volume.geometry, ijk))
+    assert dice(mask, session.predict().mask.array_kji) > 0.9
+
+
+def test_a_thin_vessel_is_found_in_its_box_and_stays_found() -> None:
+    t = np.linspace(0, 1, 600)
+    line = np.stack([6 + 36 * t, 32 + 24 * np.sin(5 * t), 10 + 76 * t], axis=1)
+    mask = np.zeros((48, 64, 96), bool)
+    mask[tuple(line.round().astype(int).T)] = True
+    mask = ndimage.binary_dilation(mask, ndimage.generate_binary_structure(3, 1), iterations=2)
+    found = scores(noisy(mask), mask)
+    assert min(found) > 0.75, found
 
 
 def test_segmenting_needs_no_torch() -> None:

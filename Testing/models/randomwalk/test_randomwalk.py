@@ -269,6 +269,14 @@ def test_small_islands_and_holes_go_but_for_those_with_a_mark() -> None:
     assert cleaned[5, 5, 10] > 0 > cleaned[5, 5, 25] and cleaned[8, 8, 25] > 0
 
 
+@pytest.mark.parametrize(("width", "stays"), [(2, False), (6, True)])
+def test_a_hole_stays_if_it_is_a_large_part_of_the_object(width: int, stays: bool) -> None:
+    logits = np.full((16, 16, 16), -1, np.float32)
+    logits[2:14, 2:14, 2:14] = 1
+    logits[4 : 4 + width, 4 : 4 + width, 4 : 4 + width] = -1
+    assert (without_small_components(logits, [], SETTINGS)[5, 5, 5] < 0) == stays
+
+
 @pytest.mark.parametrize("axes", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_order_and_sense_of_the_axes_change_nothing(axes: tuple[int, int, int]) -> None:
     volume, reference = make_blob(Geometry.from_spacing((16, 30, 24), (1, 1, 2)))
