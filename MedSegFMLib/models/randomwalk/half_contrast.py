@@ -55,32 +55,33 @@ def beyond_half(values: Floats, background: float, level: float) -> Floats:
 
 
 def clear_object(
-    fine: Floats, logits: Floats, marks: Sequence[Mark], settings: Settings
+    cells: Floats, blurred: Floats, logits: Floats, marks: Sequence[Mark], settings: Settings
 ) -> Finding | None:
     """An object whose marks stand out from everything that is not predicted.
 
     Args:
-        fine: the intensities of cells, slightly smoothed.
+        cells: the intensities of cells, at which the object ends.
+        blurred: the same, slightly blurred, in which it stands out from noise.
         logits: the prediction.
         marks: its marks; those on the object show its intensity.
         settings: the settings of the method.
     """
-    around = fine[logits < 0]
-    near = [float(np.median(_patch(fine, mark.cell))) for mark in marks if mark.positive]
-    if not near or len(around) < settings.clear_least_cells:
+    around = logits < 0
+    marked = [float(np.median(_patch(blurred, mark.cell))) for mark in marks if mark.positive]
+    if not marked or around.sum() < settings.clear_least_cells:
         return None
-    background, spread = centre_and_spread(around)
-    marked = float(np.median(near))
+    background, spread = centre_and_spread(blurred[around])
+    level = float(np.median(marked))
     # A made image may have no noise.
-    contrast = abs(marked - background) / (spread + 1e-4)
+    contrast = abs(level - background) / (spread + 1e-4)
     weight = ramp(contrast, settings.clear_from, settings.clear_to)
     if weight == 0:
         return None
     # The mark may be at the brightest place of an object that is not as bright everywhere.
-    core = fine[(logits > 0) & (beyond_half(fine, background, marked) > 0)]
+    core = cells[(logits > 0) & (beyond_half(cells, background, level) > 0)]
     if not len(core):
         return None
-    found = settings.clear_slope * beyond_half(fine, background, float(np.median(core)))
+    found = settings.clear_slope * beyond_half(cells, background, float(np.median(core)))
     most = settings.network_most_logit
     return Finding(weight, np.clip(found, -most, most))
 

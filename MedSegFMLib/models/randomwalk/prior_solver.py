@@ -38,7 +38,7 @@ def solve_from_prior(
     kernels = _kernels(crop, prior, placed)
     before, logits = prior, interpolate(prior, placed, kernels, settings)
     # In a box, what is around the prediction is not all of the background.
-    clear = None if marks.boxes else clear_object(crop.wide, prior, placed, settings)
+    clear = None if marks.boxes else clear_object(crop.cells, crop.blurred, prior, placed, settings)
     for n in range(settings.network_rounds):
         progress(n / settings.network_rounds, "Solving the random walk")
         unary = prior + settings.network_location_weight * grid.prior

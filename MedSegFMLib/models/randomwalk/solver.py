@@ -37,7 +37,7 @@ from .small_components import without_small_components
 from .sparse_object import for_sparse, sparse_object
 
 # The bytes of a prepared crop per cell: features, graph, and the paths of about five marks.
-PREPARED_BYTES_PER_CELL = 118
+PREPARED_BYTES_PER_CELL = 122
 # How far beyond the bounds of the features intensities still differ, in their ranges.
 _RANGES_BEYOND = 10
 _PATHS_KEPT = 16
@@ -61,7 +61,8 @@ class PreparedCrop:
         shape_kji: The crop's shape in voxels.
         grid: The box and its cells.
         appearance: The features of the cells.
-        wide: float32, the slightly blurred intensities, of which only far outliers are clipped.
+        cells: float32, the intensities, of which only far outliers are clipped.
+        blurred: float32, the same, slightly blurred.
         graph: The random walker's graph.
         sparse: The object, if it fills little of its box.
         settings: The settings of the method, for such an object if it is one.
@@ -71,7 +72,8 @@ class PreparedCrop:
     shape_kji: Shape
     grid: BoxGrid
     appearance: Appearance
-    wide: Floats
+    cells: Floats
+    blurred: Floats
     graph: Graph
     sparse: Finding | None
     settings: Settings
@@ -127,13 +129,14 @@ def prepare_crop(
     graph = make_graph(appearance.fine, relative, settings)
     # An object with fewer voxels than are beyond the bounds would be no brighter than noise.
     beyond = _RANGES_BEYOND * (high - low)
-    wide = slightly_blurred(normalised(cells, (low - beyond, high + beyond)), relative)
+    cells = normalised(cells, (low - beyond, high + beyond))
+    blurred = slightly_blurred(cells, relative)
     sparse = None
     if settings.finds_sparse:
-        sparse = sparse_object(wide, grid.inside, graph, settings)
+        sparse = sparse_object(blurred, grid.inside, graph, settings)
     if sparse is not None:
         settings = for_sparse(settings, sparse.weight)
-    return PreparedCrop(crop_kji.shape, grid, appearance, wide, graph, sparse, settings)
+    return PreparedCrop(crop_kji.shape, grid, appearance, cells, blurred, graph, sparse, settings)
 
 
 def prepare(

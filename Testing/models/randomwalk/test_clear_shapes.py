@@ -72,6 +72,11 @@ def image(mask: np.ndarray, inside: float = 200, outside: float = 50, noise: flo
     return Volume(values.astype(np.int16), Geometry.from_spacing(mask.shape))
 
 
+def scaled(mask: np.ndarray, contrast: float) -> np.ndarray:
+    """An image of an object with a contrast of so many in noise of 10, in 255ths."""
+    return (image(mask, 50 + contrast, 50).array_kji / 255).astype(np.float32)
+
+
 def session_in_box(model: Segmenter, volume: Volume, mask: np.ndarray, margin: int = 0) -> Session:
     session = Session(model, volume)
     start, stop = box_around(mask, 0.0, 0)
@@ -173,15 +178,8 @@ def test_what_hardly_differs_from_its_surroundings_is_not_clear() -> None:
     mask = (K - 20) ** 2 + (J - 24) ** 2 + (L - 28) ** 2 <= 36
     logits = np.where(mask, 3, -3).astype(np.float32)
     marks = [Mark((20, 24, 28), True)]
-    found = {
-        contrast: clear_object(
-            (image(mask, 50 + contrast, 50).array_kji / 255).astype(np.float32),
-            logits,
-            marks,
-            SETTINGS,
-        )
-        for contrast in (60, 100, 180)
-    }
+    fine = {contrast: scaled(mask, contrast) for contrast in (60, 100, 180)}
+    found = {n: clear_object(cells, cells, logits, marks, SETTINGS) for n, cells in fine.items()}
     assert found[60] is None
     part, whole = found[100], found[180]
     assert part is not None and whole is not None and 0 < part.weight < 1 == whole.weight
@@ -190,6 +188,6 @@ def test_what_hardly_differs_from_its_surroundings_is_not_clear() -> None:
 def test_clicks_on_the_background_alone_show_no_clear_object() -> None:
     mask = (K - 20) ** 2 + (J - 24) ** 2 + (L - 28) ** 2 <= 36
     logits = np.where(mask, 3, -3).astype(np.float32)
-    fine = (image(mask).array_kji / 255).astype(np.float32)
-    assert clear_object(fine, logits, [Mark((2, 2, 2), False)], SETTINGS) is None
-    assert clear_object(fine, logits, [], SETTINGS) is None
+    cells = scaled(mask, 150)
+    for marks in ([Mark((2, 2, 2), False)], []):
+        assert clear_object(cells, cells, logits, marks, SETTINGS) is None
