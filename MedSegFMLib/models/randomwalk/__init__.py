@@ -13,6 +13,10 @@ minimises
 
     sum_x gamma (f(x) - tanh(u(x) / 2))^2 + sum_xy w(x, y) (f(x) - f(y))^2
 
+An object that fills little of its box but differs from what is around it has a prior of its own
+(`sparse_object`); one that stands out clearly from a click ends at half its contrast
+(`half_contrast`).
+
 The threshold is then moved towards a typical fraction of the box (`calibration`), `solver`
 alternates appearance, walker and clicks, and small pieces without a mark are removed
 (`small_components`). Without a box, `flood_window` finds one around the first mark.

@@ -43,7 +43,8 @@ def solve_from_prior(
         progress(n / settings.network_rounds, "Solving the random walk")
         unary = prior + settings.network_location_weight * grid.prior
         unary += settings.click_unary * (logits - before)
-        fit = settings.likelihood_weight * likelihood(appearance, grid, logits, placed, settings)
+        fit = likelihood(appearance, grid, logits, placed, settings)
+        fit = settings.likelihood_weight * _heeding(fit, placed, kernels)
         if clear is None:
             unary += fit
         else:
@@ -53,6 +54,13 @@ def solve_from_prior(
         before = random_walk(crop.graph, unary, settings.network_gamma, settings)
         logits = interpolate(before, placed, kernels, settings)
     return on_voxels(without_small_components(logits, placed, settings), crop)
+
+
+def _heeding(fit: Floats, placed: list[Mark], kernels: list[Floats]) -> Floats:
+    """The likelihood without what contradicts a mark, as far as the mark acts."""
+    for mark, kernel in zip(placed, kernels, strict=True):
+        fit = np.where(mark.sign * fit < 0, (1 - kernel) * fit, fit)
+    return fit
 
 
 def _kernels(crop: PreparedCrop, prior: Floats, placed: list[Mark]) -> list[Floats]:
