@@ -33,8 +33,9 @@ def solve_from_prior(
     """
     settings, grid, appearance = crop.settings, crop.grid, crop.appearance
     most = settings.network_most_logit
-    prior = crop.with_sparse(np.clip(pooled(prior_kji, grid.factors, "mean"), -most, most))
     placed = grid_marks(grid, marks, settings)
+    prior = np.clip(pooled(prior_kji, grid.factors, "mean"), -most, most)
+    prior = crop.with_sparse(prior, placed)
     kernels = _kernels(crop, prior, placed)
     before, logits = prior, interpolate(prior, placed, kernels, settings)
     # In a box, what is around the prediction is not all of the background.

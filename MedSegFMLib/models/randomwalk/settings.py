@@ -101,7 +101,7 @@ class Settings:
     sparse_location_weight: float = 0.0
     sparse_occupancy_weight: float = 0.0
     sparse_face_weight: float = 0.0
-    sparse_click_half_boxes: float = 0.2
+    sparse_click_reach_power: float = 1.0
     sparse_click_shortest_half_boxes: float = 0.05
 
     # An object that stands out clearly, without a box (`clear_object`): the contrast, in spreads of

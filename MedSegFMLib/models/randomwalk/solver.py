@@ -34,7 +34,7 @@ from .mask_prior import mask_logits
 from .random_walker import Graph, make_graph, random_walk
 from .settings import Settings
 from .small_components import without_small_components
-from .sparse_object import for_sparse, sparse_object
+from .sparse_object import for_sparse, sparse_object, without_rejected_pieces
 
 # The bytes of a prepared crop per cell: features, graph, and the paths of about five marks.
 PREPARED_BYTES_PER_CELL = 122
@@ -79,12 +79,13 @@ class PreparedCrop:
     settings: Settings
     paths: dict[Cell, Path] = field(default_factory=dict)
 
-    def with_sparse(self, logits: Floats) -> Floats:
+    def with_sparse(self, logits: Floats, marks: Sequence[Mark] = ()) -> Floats:
         """Logits of the cells, as far as the object does not fill little of its box."""
         if self.sparse is None:
             return logits
-        weight = np.float32(self.sparse.weight)
-        return (1 - weight) * logits + weight * self.sparse.logits
+        weight, most = np.float32(self.sparse.weight), self.settings.network_most_logit
+        found = without_rejected_pieces(self.sparse.logits, marks, most)
+        return (1 - weight) * logits + weight * found
 
     def kernel(self, mark: Mark, depth: Floats) -> Floats:
         """The `kernel` of a mark, given its `depth_map`; its paths are computed once."""

@@ -9,12 +9,14 @@ that is most of the box, the object is the rest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...volumes.pooling import Floats
+from .clicks import Mark
 from .half_contrast import Finding, beyond_half, centre_and_spread, ramp
 from .random_walker import Graph, random_walk
 from .settings import Settings
@@ -28,7 +30,7 @@ _OF_SPARSE = {
     "click_gamma": "sparse_gamma",
     "occupancy_weight": "sparse_occupancy_weight",
     "face_weight": "sparse_face_weight",
-    "click_half_boxes": "sparse_click_half_boxes",
+    "click_reach_power": "sparse_click_reach_power",
     "click_shortest_half_boxes": "sparse_click_shortest_half_boxes",
 }
 
@@ -52,6 +54,26 @@ def sparse_object(fine: Floats, inside: Bools, graph: Graph, settings: Settings)
     logits = random_walk(graph, logits, settings.sparse_gamma, settings)
     logits[~inside] = -settings.network_most_logit
     return Finding(weight, logits) if _spans(logits > 0, inside, settings.sparse_span) else None
+
+
+def without_rejected_pieces(logits: Floats, marks: Sequence[Mark], most: float) -> Floats:
+    """Logits of an object without its pieces that are marked as background alone.
+
+    One piece always stays, in which a mark corrects its surroundings only.
+
+    Args:
+        logits: the logits of cells.
+        marks: the marks.
+        most: the logit of a rejected piece, negated.
+    """
+    from scipy.ndimage import label
+
+    pieces, count = label(logits > 0)
+    kept = {int(pieces[mark.cell]) for mark in marks if mark.positive}
+    rejected = {int(pieces[mark.cell]) for mark in marks if not mark.positive} - kept - {0}
+    if not rejected or len(rejected) == count:
+        return logits
+    return np.where(np.isin(pieces, list(rejected)), np.float32(-most), logits)
 
 
 def for_sparse(settings: Settings, weight: float) -> Settings:

@@ -122,6 +122,16 @@ def test_no_correct_click_makes_a_thin_object_worse(model: str) -> None:
     assert np.diff(scores).min() > -0.02 and scores[-1] >= scores[0]
 
 
+def test_a_click_on_the_wrong_one_of_two_lesions_in_a_box_removes_it_alone() -> None:
+    centres = [(10, 12, 12), (30, 36, 44)]
+    lesions = [(K - k) ** 2 + (J - j) ** 2 + (L - i) ** 2 <= 36 for k, j, i in centres]
+    both = lesions[0] | lesions[1]
+    session = session_in_box(MODELS["refined"](), image(both), both)
+    assert dice(both, session.predict().mask.array_kji > 0) > 0.9
+    session.add(Point.from_ijk(session.volume.geometry, (44, 36, 30), False))
+    assert dice(lesions[0], session.predict().mask.array_kji > 0) > 0.9
+
+
 def test_an_object_that_fills_its_box_is_not_sparse() -> None:
     mask = (K - 20) ** 2 + (J - 24) ** 2 + (L - 28) ** 2 <= 100
     assert prepared(image(mask), Region((10, 14, 18), (31, 35, 39))).sparse is None

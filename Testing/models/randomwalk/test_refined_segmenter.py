@@ -90,20 +90,6 @@ def test_a_click_decides_its_voxel_and_leaves_what_is_far(positive: bool) -> Non
     assert changed.any() and changed[far].mean() < 0.002
 
 
-def test_what_a_model_removed_at_a_click_is_not_filled_again_because_it_looks_alike() -> None:
-    k, j, i = np.indices(GEOMETRY.shape_kji)
-    parts = [(k - 20) ** 2 + (j - 22) ** 2 + (i - at) ** 2 <= 49 for at in (14, 34)]
-    grain = np.random.default_rng(0).normal(0, 5, GEOMETRY.shape_kji)
-    volume = Volume((20 + 80 * np.any(parts, axis=0) + grain).astype(np.float32), GEOMETRY)
-    logits = np.where(parts[0], 2, -2)
-    model = RefinedSegmenter(Unsure(logits), CLICK_LOGIT)
-    box = Box.from_ijk(GEOMETRY, (5, 12, 10), (44, 33, 31))
-    click = Point.from_ijk(GEOMETRY, (34, 22, 20), False)
-    encoding = model.encode(volume, None, no_progress)
-    found = model.predict(encoding, [box, click], None, no_progress).logits_kji > 0
-    assert found[parts[0]].mean() > 0.9 and found[parts[1]].mean() < 0.1
-
-
 def test_prompts_that_change_nothing_are_not_refined_again() -> None:
     volume, mask, box = ball(GEOMETRY)
     model = RefinedSegmenter(Unsure(rough(mask)), CLICK_LOGIT)
