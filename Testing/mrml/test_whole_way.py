@@ -150,7 +150,7 @@ def test_the_real_worker_compares_the_planes_after_its_answer_and_takes_its_own_
     slicer_app: Any, scene: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    volume, _ = make_blob(Geometry.from_spacing((20, 24, 28), (1.0, 1.0, 2.0)))
+    volume, _ = make_blob(Geometry.from_spacing((20, 24, 28), (1.0, 1.0, 2.0)), noise=40)
     logic = real_logic(slicer_app, scene)
     try:
         logic.consistency.switch(True)

@@ -19,8 +19,8 @@ def press(desk: Any, key: str) -> None:
 
 
 def compare(desk: Any, place: tuple[float, float, float] = (14, 12, 12)) -> Any:
-    """One click beside the middle of the ball, the switch on, and what was found."""
-    desk.load()
+    """One click beside the middle of a noisy ball, the switch on, and what was found."""
+    desk.load(noise=90)
     desk.ui.showConsistency.click()
     desk.ui.positiveButton.click()
     desk.click_in_view(place)

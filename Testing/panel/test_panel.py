@@ -29,7 +29,7 @@ def test_a_box_drawn_with_the_button_gives_a_segment(desk: Any) -> None:
 
 
 def test_the_panel_says_how_good_the_segment_is_and_when_to_stop(desk: Any) -> None:
-    desk.load()
+    desk.load(noise=90)
     desk.box_the_ball()
     bound = re.search(r"Dice at least (0\.\d\d) in 9 of 10 such cases\.", desk.ui.statusLabel.text)
     assert bound is not None and "changed little" not in desk.ui.statusLabel.text

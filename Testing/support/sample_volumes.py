@@ -39,15 +39,15 @@ DIRECTIONS = {
 }
 
 
-def make_blob(geometry: Geometry, seed: int = 0) -> tuple[Volume, np.ndarray]:
-    """A ball of value 100 in 0 with noise 5, a third of the narrowest side wide, and its mask."""
+def make_blob(geometry: Geometry, seed: int = 0, noise: float = 5) -> tuple[Volume, np.ndarray]:
+    """A ball of value 100 in 0 with noise, a third of the narrowest side wide, and its mask."""
     k, j, i = np.indices(geometry.shape_kji)
     centre = [(n - 1) / 2 for n in geometry.shape_kji]
     radius = [n / 3 for n in geometry.shape_kji]
     scaled = [(v - c) / r for v, c, r in zip((k, j, i), centre, radius, strict=True)]
     mask = sum(v**2 for v in scaled) <= 1
-    noise = np.random.default_rng(seed).normal(0, 5, geometry.shape_kji)
-    return Volume((100.0 * mask + noise).astype(np.float32), geometry), mask
+    grain = np.random.default_rng(seed).normal(0, noise, geometry.shape_kji)
+    return Volume((100.0 * mask + grain).astype(np.float32), geometry), mask
 
 
 def ball(geometry: Geometry) -> tuple[Volume, np.ndarray, Box]:

@@ -97,15 +97,15 @@ class Desk:
         loop.run_until(is_so, seconds, lambda: f"nothing came of it: {self.ui.statusLabel.text}")
         self.panel.refresh()
 
-    def load(self, shape: tuple[int, int, int] = (24, 30, 34)) -> Any:
-        """Load a small volume with a bright ball of radius 7 in its middle."""
+    def load(self, shape: tuple[int, int, int] = (24, 30, 34), noise: float = 10) -> Any:
+        """Load a small volume with a bright ball of radius 7 in its middle; its contrast is 260."""
         import slicer
 
         k, j, i = np.indices(shape)
         middle = [n // 2 for n in shape]
         ball = (k - middle[0]) ** 2 + (j - middle[1]) ** 2 + (i - middle[2]) ** 2 <= 49
-        noise = np.random.default_rng(0).normal(0, 10, shape)
-        voxels = (np.where(ball, 300, 40) + noise).astype(np.int16)
+        grain = np.random.default_rng(0).normal(0, noise, shape)
+        voxels = (np.where(ball, 300, 40) + grain).astype(np.int16)
         node = slicer.util.addVolumeFromArray(voxels, np.diag([1.0, 1.0, 1.5, 1.0]), "Ball")
         self.wait()
         self.ball = ball
