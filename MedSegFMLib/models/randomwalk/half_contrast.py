@@ -66,7 +66,7 @@ def clear_object(
         marks: its marks; those on the object show its intensity.
         settings: the settings of the method.
     """
-    around = logits < 0
+    around = logits <= 0
     marked = [float(np.median(_patch(blurred, mark.cell))) for mark in marks if mark.positive]
     if not marked or around.sum() < settings.clear_least_cells:
         return None
@@ -78,8 +78,10 @@ def clear_object(
     if weight == 0:
         return None
     # The mark may be at the brightest place of an object that is not as bright everywhere.
-    core = cells[(logits > 0) & (beyond_half(cells, background, level) > 0)]
-    if not len(core):
+    beyond = beyond_half(cells, background, level) > 0
+    core = cells[beyond & ~around]
+    # An organ differs from the air around the patient, but not from other organs.
+    if (beyond & around).sum() >= settings.clear_most_alike * len(core):
         return None
     found = settings.clear_slope * beyond_half(cells, background, float(np.median(core)))
     most = settings.network_most_logit

@@ -105,11 +105,13 @@ class Settings:
     sparse_click_shortest_half_boxes: float = 0.05
 
     # An object that stands out clearly, without a box (`clear_object`): the contrast, in spreads of
-    # the surroundings, from and to which its edges are where half of it is reached; how much of the
-    # network's logits counts beside that.
+    # the surroundings, from and to which its edges are where half of it is reached; how many cells
+    # around may be like it, in those of the object; how much of the network's logits counts beside
+    # that.
     clear_from: float = 9.0
     clear_to: float = 14.0
     clear_least_cells: int = 50
+    clear_most_alike: float = 0.5
     clear_slope: float = 8.0
     clear_prior_weight: float = 0.5
 

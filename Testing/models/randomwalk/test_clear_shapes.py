@@ -195,6 +195,15 @@ def test_what_hardly_differs_from_its_surroundings_is_not_clear() -> None:
     assert part is not None and whole is not None and 0 < part.weight < 1 == whole.weight
 
 
+def test_an_organ_among_others_is_not_clear_because_there_is_air_around_the_patient() -> None:
+    organ = (K - 20) ** 2 + (J - 24) ** 2 + (L - 28) ** 2 <= 36
+    patient = (J - 24) ** 2 + (L - 28) ** 2 <= 144
+    cells = scaled(patient, 150)
+    assert (cells[~organ] < 0.4).mean() > 0.5, "most of what is around is air"
+    logits = np.where(organ, 3, -3).astype(np.float32)
+    assert clear_object(cells, cells, logits, [Mark((20, 24, 28), True)], SETTINGS) is None
+
+
 def test_clicks_on_the_background_alone_show_no_clear_object() -> None:
     mask = (K - 20) ** 2 + (J - 24) ** 2 + (L - 28) ** 2 <= 36
     logits = np.where(mask, 3, -3).astype(np.float32)
