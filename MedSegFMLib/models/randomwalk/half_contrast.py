@@ -57,7 +57,7 @@ def beyond_half(values: Floats, background: float, level: float) -> Floats:
 def clear_object(
     cells: Floats, blurred: Floats, logits: Floats, marks: Sequence[Mark], settings: Settings
 ) -> Finding | None:
-    """An object whose marks stand out from everything that is not predicted.
+    """An object whose marks stand out from nearly everything that is not predicted.
 
     Args:
         cells: the intensities of cells, at which the object ends.

@@ -129,8 +129,8 @@ def prepare_crop(
     appearance = appearance_features(normalised(cells, (low, high)), grid, relative, settings)
     graph = make_graph(appearance.fine, relative, settings)
     # An object with fewer voxels than are beyond the bounds would be no brighter than noise.
-    beyond = _RANGES_BEYOND * (high - low)
-    cells = normalised(cells, (low - beyond, high + beyond))
+    beyond, most = _RANGES_BEYOND * (high - low), float(np.finfo(np.float32).max) / 4
+    cells = normalised(cells, (max(low - beyond, -most), min(high + beyond, most)))
     blurred = slightly_blurred(cells, relative)
     sparse = None
     if settings.finds_sparse:

@@ -79,8 +79,8 @@ def without_rejected_pieces(logits: Floats, marks: Sequence[Mark], most: float) 
 def for_sparse(settings: Settings, weight: float) -> Settings:
     """The settings for a box with a sparse object of that weight.
 
-    Nothing is known of its place in the box and of how much of the box it fills, and a mark on a
-    thin object acts less far.
+    Nothing is known of its place in the box and of how much of the box it fills, and a mark acts as
+    far as the error reaches.
     """
     return replace(
         settings,

@@ -149,6 +149,14 @@ def test_bright_parts_that_are_around_the_box_as_well_are_no_sparse_object() -> 
     assert prepared(image(everywhere), Region((10, 10, 10), (30, 38, 46))).sparse is None
 
 
+def test_values_near_the_ends_of_32_bit_floats_are_compared_too() -> None:
+    mask = vessel()
+    values = (image(mask).array_kji / 200 - 0.5).astype(np.float32) * np.float32(1e38)
+    crop = prepare_crop(values, (1, 1, 1), Region((5, 5, 5), (36, 44, 50)), SETTINGS)
+    assert np.isfinite(crop.cells).all() and crop.sparse is not None
+    assert dice(mask, crop.sparse.logits > 0) > 0.7
+
+
 def test_a_box_without_surroundings_has_no_sparse_object() -> None:
     assert prepared(image(vessel()), Region.whole(SHAPE)).sparse is None
 
