@@ -40,12 +40,14 @@ def solve_from_prior(
     before, logits = prior, interpolate(prior, placed, kernels, settings)
     # In a box, what is around the prediction is not all of the background.
     clear = None if marks.boxes else clear_object(crop.cells, crop.blurred, prior, placed, settings)
+    free = [_beyond(placed, kernels, positive) for positive in (True, False)]
     for n in range(settings.network_rounds):
         progress(n / settings.network_rounds, "Solving the random walk")
         unary = prior + settings.network_location_weight * grid.prior
         unary += settings.click_unary * (logits - before)
         fit = likelihood(appearance, grid, logits, placed, settings)
-        fit = settings.likelihood_weight * _heeding(fit, placed, kernels)
+        # It contradicts no mark as far as the mark acts.
+        fit *= settings.likelihood_weight * np.where(fit < 0, *free)
         if clear is None:
             unary += fit
         else:
@@ -57,11 +59,13 @@ def solve_from_prior(
     return on_voxels(without_small_components(logits, placed, settings), crop)
 
 
-def _heeding(fit: Floats, placed: list[Mark], kernels: list[Floats]) -> Floats:
-    """The likelihood without what contradicts a mark, as far as the mark acts."""
+def _beyond(placed: list[Mark], kernels: list[Floats], positive: bool) -> Floats:
+    """1 in cells on which no mark of that sign acts, falling to 0 at the marks."""
+    beyond = np.ones((), dtype=np.float32)
     for mark, kernel in zip(placed, kernels, strict=True):
-        fit = np.where(mark.sign * fit < 0, (1 - kernel) * fit, fit)
-    return fit
+        if mark.positive == positive:
+            beyond = beyond * (1 - kernel)
+    return beyond
 
 
 def _kernels(crop: PreparedCrop, prior: Floats, placed: list[Mark]) -> list[Floats]:
